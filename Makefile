@@ -1,0 +1,46 @@
+# What a person does here: make run, make test, make check, make bench.
+PYTHON ?= python3
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+VENV ?= .venv-$(VERSION)
+BIN := $(VENV)/bin
+LOCKED := requirements.lock packages/beamish/pyproject.toml packages/transaction-tracker/pyproject.toml
+
+.PHONY: help run test test-here check format bench lock clean
+
+help:  ## Show what can be made
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+$(VENV)/ready: $(LOCKED) tools/environment
+	@tools/environment $(PYTHON) $(VENV)
+
+run: $(VENV)/ready  ## Watch the tracker follow transactions of every kind
+	@$(BIN)/txtrack demo
+
+test:  ## Run every test, on each supported CPython that this machine has
+	@tools/pythons | while read -r version python; do \
+		echo "== CPython $$version"; \
+		$(MAKE) --no-print-directory test-here PYTHON=$$python < /dev/null || exit 1; \
+	done
+
+test-here: $(VENV)/ready  ## Run every test, on one CPython: make test-here PYTHON=python3.12
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/ready  ## Check format, lint, types and layers
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy packages/beamish/src packages/transaction-tracker/src
+	@$(BIN)/python -m pytest -q tests/test_layers.py
+
+format: $(VENV)/ready  ## Format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; write docs/benchmarks.md
+	@$(BIN)/python -m benchmarks
+
+lock:  ## Pin the dependencies anew (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+		--no-emit-index-url --no-emit-find-links --upgrade requirements.in -o requirements.lock
+
+clean:  ## Remove what the other targets made
+	rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""OTP for asyncio: GenServer, Registry, DynamicSupervisor and what surrounds them."""

@@ -1,0 +1,1 @@
+"""One supervised, registered, long-lived process per money transaction."""
