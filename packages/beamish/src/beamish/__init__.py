@@ -1,1 +1,86 @@
 """OTP for asyncio: GenServer, Registry, DynamicSupervisor and what surrounds them."""
+
+from beamish import debug, from_thread, process, telemetry
+from beamish.application import Application, run
+from beamish.child_spec import Backoff, ChildSpec
+from beamish.dynamic_supervisor import DynamicSupervisor
+from beamish.errors import (
+    AlreadyPresentError,
+    AlreadyRegisteredError,
+    AlreadyStartedError,
+    BeamishError,
+    CallingSelfError,
+    CallTimeoutError,
+    ExitError,
+    IgnoredError,
+    MaxChildrenError,
+    NoProcessError,
+    NotFoundError,
+    StartError,
+)
+from beamish.gen_server import From, GenServer, call, cast
+from beamish.messages import Down, Exit, Registered, Unregistered
+from beamish.pid import Pid, Ref, Via
+from beamish.registry import Registry
+from beamish.results import (
+    IGNORE,
+    ChildInfo,
+    Continue,
+    Counts,
+    Exited,
+    Hibernate,
+    NoReply,
+    Ok,
+    Reply,
+    Stop,
+    Timeout,
+)
+from beamish.supervisor import Supervisor
+
+__all__ = [
+    "IGNORE",
+    "AlreadyPresentError",
+    "AlreadyRegisteredError",
+    "AlreadyStartedError",
+    "Application",
+    "Backoff",
+    "BeamishError",
+    "CallTimeoutError",
+    "CallingSelfError",
+    "ChildInfo",
+    "ChildSpec",
+    "Continue",
+    "Counts",
+    "Down",
+    "DynamicSupervisor",
+    "Exit",
+    "ExitError",
+    "Exited",
+    "From",
+    "GenServer",
+    "Hibernate",
+    "IgnoredError",
+    "MaxChildrenError",
+    "NoProcessError",
+    "NoReply",
+    "NotFoundError",
+    "Ok",
+    "Pid",
+    "Ref",
+    "Registered",
+    "Registry",
+    "Reply",
+    "StartError",
+    "Stop",
+    "Supervisor",
+    "Timeout",
+    "Unregistered",
+    "Via",
+    "call",
+    "cast",
+    "debug",
+    "from_thread",
+    "process",
+    "run",
+    "telemetry",
+]

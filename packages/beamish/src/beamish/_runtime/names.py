@@ -1,0 +1,128 @@
+"""Who a destination is: the one place where pids, local names and via names are resolved."""
+
+from typing import Any
+
+from beamish._runtime import few
+from beamish._runtime.process import Process
+from beamish._runtime.runtime import Runtime, running
+from beamish.errors import AlreadyRegisteredError, NoProcessError
+from beamish.pid import Dest, Name, Pid, Via
+
+
+class LocalName:
+    """A local name that a process holds."""
+
+    __slots__ = ("name", "runtime")
+
+    def __init__(self, runtime: Runtime, name: str) -> None:
+        self.runtime = runtime
+        self.name = name
+
+    def release(self, pid: Pid) -> None:
+        """Give the name back."""
+        if self.runtime.names.get(self.name) is pid:
+            del self.runtime.names[self.name]
+
+    def linked_to(self) -> None:
+        """Link with nobody."""
+
+    def shown(self) -> str:
+        """Show the name."""
+        return self.name
+
+
+class ServiceName:
+    """A name at a name service other than our own registries."""
+
+    __slots__ = ("via",)
+
+    def __init__(self, via: Via) -> None:
+        self.via = via
+
+    def release(self, pid: Pid) -> None:
+        """Give the name back, if the process still holds it."""
+        # The dying pid is no process any more, so a service that checks may say None already.
+        if self.via.service.whereis_name(self.via.name) in (pid, None):
+            self.via.service.unregister_name(self.via.name)
+
+    def linked_to(self) -> None:
+        """Link with nobody."""
+
+    def shown(self) -> Via:
+        """Show the name."""
+        return self.via
+
+
+def pid_of(dest: Dest) -> Pid | None:
+    """Return the live process that ``dest`` names, or ``None``.
+
+    Raises:
+        TypeError: ``dest`` is nothing that can name a process.
+    """
+    if isinstance(dest, Pid):
+        return dest if dest._process is not None else None
+    if isinstance(dest, str):
+        return running().names.get(dest)
+    if isinstance(dest, Via):
+        found = dest.service.whereis_name(dest.name)
+        return found if found is not None and found._process is not None else None
+    raise TypeError(f"a process is addressed by a Pid, a name (str) or a Via; got {dest!r}")
+
+
+def process_of(dest: Dest) -> Any:
+    """Return the live process object behind ``dest``.
+
+    Raises:
+        NoProcessError: There is none.
+    """
+    pid = pid_of(dest)
+    if pid is None:
+        raise NoProcessError(dest)
+    return pid._process
+
+
+def check_name(name: object) -> None:
+    """Refuse what cannot name a process."""
+    if isinstance(name, Via) or (isinstance(name, str) and name):
+        return
+    raise TypeError(
+        "name must be a non-empty string (a local name) or a Via such as "
+        f"Registry.via(registry, key); got {name!r}"
+    )
+
+
+def take(process: Process, name: Name) -> None:
+    """Give ``name`` to ``process``.
+
+    Raises:
+        AlreadyRegisteredError: Another process holds it.
+    """
+    pid = process.pid
+    if isinstance(name, str):
+        names = process.runtime.names
+        if name in names:
+            raise AlreadyRegisteredError(name, names[name])
+        names[name] = pid
+        process.held = few.add(process.held, LocalName(process.runtime, name))
+    elif not name.service.register_name(name.name, pid):
+        raise AlreadyRegisteredError(name, name.service.whereis_name(name.name))
+    elif process.held is None:  # our own registries note their entries with the process
+        process.held = ServiceName(name)
+
+
+def register_local(process: Process, name: str) -> None:
+    """Give the local ``name`` to ``process``, or raise `AlreadyRegisteredError`."""
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"a local name is a non-empty string; got {name!r}")
+    take(process, name)
+
+
+def unregister_local(runtime: Runtime, name: str) -> None:
+    """Take the local ``name`` away from its process."""
+    pid = runtime.names.pop(name, None)
+    if pid is None:
+        raise NoProcessError(name)
+    process = pid._process
+    for held in few.items(process.held):
+        if isinstance(held, LocalName) and held.name == name:
+            process.held = few.remove(process.held, held)

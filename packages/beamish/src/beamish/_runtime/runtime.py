@@ -1,0 +1,155 @@
+"""The runtime of one event loop: who lives in it, who has something to do, and when."""
+
+import asyncio
+from _thread import get_ident
+from collections import deque
+from contextvars import Context, copy_context
+from os import environ
+from typing import TYPE_CHECKING, Any
+
+from beamish._runtime.context import current_pid
+from beamish._runtime.timers import Timers
+from beamish.errors import BeamishError, NoProcessError
+from beamish.pid import Pid
+
+if TYPE_CHECKING:
+    from beamish._runtime.process import Process
+
+# A slice is what processes may do in a row before the loop's other work has its turn. The clock
+# is read once in so many messages.
+SLICE_SECONDS = 0.002
+MESSAGES_PER_CLOCK = 32
+
+
+class Runtime:
+    """Everything of one event loop; made on first use, by `Runtime.running`."""
+
+    __slots__ = (
+        "_pumping",
+        "_ready",
+        "_scheduled",
+        "_signals",
+        "_slice_end",
+        "context",
+        "credit",
+        "direct_dispatch",
+        "loop",
+        "names",
+        "processes",
+        "thread",
+        "throttle",
+        "timers",
+    )
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.thread = get_ident()
+        self.throttle: Any = None  # of crash reports; made by whoever reports
+        self.context: Context = copy_context()
+        self.context.run(current_pid.set, None)
+        self.timers = Timers(loop, self.context)
+        self.names: dict[str, Pid] = {}
+        self.processes: dict[Pid, None] = {}
+        self.direct_dispatch = environ.get("BEAMISH_DIRECT", "1") != "0"
+        self.credit = 0  # messages until the clock is read
+        self._slice_end = 0.0
+        self._ready: deque[Process] = deque()
+        self._scheduled = False
+        self._signals: deque[tuple[Pid, Pid, Any, bool]] = deque()
+        self._pumping = False
+
+    # -- Fairness
+
+    def may_go_on(self) -> bool:
+        """Say, when the credit is used up, whether the slice goes on; renew the credit if so."""
+        if self.loop.time() < self._slice_end:
+            self.credit = MESSAGES_PER_CLOCK
+            return True
+        return False
+
+    # -- The run queue: processes with messages, in the order in which they got the first
+
+    def ready(self, process: "Process") -> None:
+        """Give ``process`` a turn soon."""
+        self._ready.append(process)
+        if not self._scheduled:
+            check_thread(self)
+            self._scheduled = True
+            self.loop.call_soon(self._drain, context=self.context)
+
+    def _drain(self) -> None:
+        self._slice_end = self.loop.time() + SLICE_SECONDS
+        self.credit = MESSAGES_PER_CLOCK
+        ready = self._ready
+        try:
+            while ready and (self.credit > 0 or self.may_go_on()):
+                ready.popleft().turn()
+        finally:
+            self._scheduled = bool(ready)
+            if ready:
+                self.loop.call_soon(self._drain, context=self.context)
+
+    # -- Exit signals along links
+
+    def post(self, receiver: Pid, sender: Pid, reason: Any, reported: bool) -> None:
+        """Queue the exit signal of ``sender``, which is dead, for the linked ``receiver``."""
+        self._signals.append((receiver, sender, reason, reported))
+
+    def pump(self) -> None:
+        """Deliver queued exit signals, and those that they cause in turn.
+
+        One loop rather than recursion: a chain of linked processes may be of any length.
+        """
+        if self._pumping:
+            return
+        self._pumping = True
+        try:
+            while self._signals:
+                receiver, sender, reason, reported = self._signals.popleft()
+                process = receiver._process
+                if process is not None:
+                    process.linked_exit(sender, reason, reported)
+        finally:
+            self._pumping = False
+
+
+_runtimes: dict[asyncio.AbstractEventLoop, Runtime] = {}
+_latest: Runtime | None = None
+
+
+def running() -> Runtime:
+    """Return the runtime of the running event loop.
+
+    Raises:
+        NoProcessError: No event loop runs in this thread.
+    """
+    loop = asyncio._get_running_loop()
+    latest = _latest
+    if latest is not None and latest.loop is loop:
+        return latest
+    return _find(loop)
+
+
+def _find(loop: asyncio.AbstractEventLoop | None) -> Runtime:
+    global _latest
+    if loop is None:
+        raise NoProcessError(
+            advice="no event loop runs in this thread: beamish works inside asyncio; "
+            "from other threads use beamish.from_thread"
+        )
+    runtime = _runtimes.get(loop)
+    if runtime is None:
+        for closed in [known for known in _runtimes if known.is_closed()]:
+            del _runtimes[closed]
+        runtime = _runtimes[loop] = Runtime(loop)
+    _latest = runtime
+    return runtime
+
+
+def check_thread(runtime: Runtime) -> None:
+    """Refuse to touch ``runtime`` from a thread other than that of its event loop."""
+    if get_ident() != runtime.thread:
+        raise BeamishError(
+            "this process lives in the event loop of another thread; "
+            "use beamish.from_thread.call, cast or send"
+        )

@@ -1,0 +1,116 @@
+"""Requests that a server answers between two messages: ``stop`` and those of `debug`."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from beamish._runtime import few
+from beamish._runtime.names import process_of
+from beamish._runtime.process import OnDeath, Process
+from beamish._runtime.runtime import check_thread
+from beamish.errors import CallingSelfError, CallTimeoutError, ExitError
+from beamish.pid import Dest, Pid
+from beamish.results import Stop
+
+
+class _Ask:
+    """Run a function on the process, and hand its result to whoever waits."""
+
+    def __init__(self, function: Callable[[Any], Any], answer: asyncio.Future[Any]) -> None:
+        self._function = function
+        self._answer = answer
+
+    def run(self, process: Any) -> None:
+        if self._answer.done():
+            return  # nobody waits any more
+        try:
+            self._answer.set_result(self._function(process))
+        except Exception as error:
+            self._answer.set_exception(error)
+
+
+class _StopRequest:
+    def __init__(self, reason: Any) -> None:
+        self._reason = reason
+
+    def run(self, _: Any) -> Stop:
+        return Stop(self._reason)
+
+
+async def ask(dest: Dest, function: Callable[[Any], Any], what: str, timeout: float | None) -> Any:
+    """Have the server at ``dest`` run ``function(process)`` between two messages.
+
+    Raises:
+        CallTimeoutError: It did not come to it in time; the message says where it is stuck.
+    """
+    process = _other_process(dest)
+    answer = process.runtime.loop.create_future()
+    watch = OnDeath(lambda _, reason: _fail(answer, ExitError(reason, dest)))
+    process.watchers = few.add(process.watchers, watch)
+    try:
+        process.system(_Ask(function, answer))
+        return await _within(answer, process, dest, what, timeout)
+    finally:
+        process.watchers = few.remove(process.watchers, watch)
+
+
+async def stop(dest: Dest, reason: Any, timeout: float | None) -> None:
+    """Stop the server at ``dest``, and wait until it is dead."""
+    process = _other_process(dest)
+    death = process.runtime.loop.create_future()
+    process.watchers = few.add(process.watchers, OnDeath(lambda _, how: _set(death, how)))
+    process.system(_StopRequest(reason))
+    actual = await _within(death, process, dest, f"stop({reason!r})", timeout)
+    if actual is not reason and actual != reason:
+        raise ExitError(actual, dest)
+
+
+async def death_of(pid: Pid, timeout: float | None) -> bool:
+    """Wait until ``pid`` is dead, at most ``timeout`` seconds; say whether it is."""
+    process = pid._process
+    if process is None:
+        return True
+    death = process.runtime.loop.create_future()
+    process.watchers = few.add(process.watchers, OnDeath(lambda _, how: _set(death, how)))
+    timer = None
+    if timeout is not None:
+        timer = process.runtime.timers.after(timeout, lambda: death.cancel())
+    await asyncio.wait([death])
+    if timer is not None:
+        process.runtime.timers.cancel(timer)
+    return not death.cancelled()
+
+
+def _other_process(dest: Dest) -> Process:
+    process: Process = process_of(dest)
+    check_thread(process.runtime)
+    task = getattr(process, "task", None)
+    if task is not None and asyncio.current_task() is task:
+        raise CallingSelfError(dest)
+    return process
+
+
+async def _within(
+    answer: asyncio.Future[Any], process: Process, dest: Dest, what: str, timeout: float | None
+) -> Any:
+    def expire() -> None:
+        waiting, callback = process.queue_length(), process.current_callback()
+        stuck = what if callback is None else f"{what} (it is busy with {callback})"
+        _fail(answer, CallTimeoutError(dest, stuck, timeout or 0.0, waiting))
+
+    timer = None if timeout is None else process.runtime.timers.after(timeout, expire)
+    try:
+        return await answer
+    finally:
+        if timer is not None:
+            process.runtime.timers.cancel(timer)
+
+
+def _set(future: asyncio.Future[Any], value: Any) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: asyncio.Future[Any], error: Exception) -> None:
+    if not future.done():
+        future.set_exception(error)

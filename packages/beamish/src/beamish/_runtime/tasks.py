@@ -1,0 +1,236 @@
+"""Processes that are asyncio tasks: spawned coroutines, and tasks that are attached.
+
+They have a mailbox and take their messages out of it themselves, with `receive`.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+from beamish._runtime import unwinding
+from beamish._runtime.context import current_pid
+from beamish._runtime.process import Process
+from beamish._runtime.runtime import Runtime, running
+from beamish.errors import ExitError
+from beamish.messages import Down
+from beamish.pid import Pid, Ref
+from beamish.results import is_clean
+
+_log = logging.getLogger("beamish")
+
+CANCELLED = ("shutdown", "cancelled")
+"""The exit reason of a process whose task was cancelled from outside: asyncio's shutdown."""
+
+_ALIVE = object()
+
+
+class TaskProcess(Process):
+    """A process whose code runs in one asyncio task."""
+
+    __slots__ = ("_arrival", "_mailbox", "_name", "_taken", "doomed_by", "task")
+
+    def __init__(self, runtime: Runtime, parent: Pid | None, name: str) -> None:
+        super().__init__(runtime, parent)
+        self._name = name
+        self._mailbox: deque[Any] = deque()
+        self._taken = 0  # changes whenever a message is taken out, so that scans start anew
+        self._arrival: asyncio.Future[None] | None = None
+        self.task: asyncio.Task[Any] | None = None
+        self.doomed_by: Any = _ALIVE
+
+    # -- Messages
+
+    def deliver(self, message: Any) -> None:
+        """Put a message into the mailbox and wake who waits for one."""
+        self._mailbox.append(message)
+        self._wake()
+
+    def _wake(self) -> None:
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None and not arrival.done():
+            arrival.set_result(None)
+
+    async def receive(self, timeout: float | None, match: Callable[[Any], bool] | None) -> Any:
+        """Take the first message that matches, waiting for it at most ``timeout`` seconds."""
+        expiry = None
+        if timeout:
+            expiry = self.runtime.timers.after(timeout, self._wake)
+        seen = taken = 0
+        try:
+            while True:
+                if taken != self._taken:
+                    seen, taken = 0, self._taken
+                for index in range(seen, len(self._mailbox)):
+                    if match is None or match(self._mailbox[index]):
+                        return self._take(index)
+                seen = len(self._mailbox)
+                if timeout == 0 or (expiry is not None and expiry.callback is None):
+                    raise self._nothing(timeout)
+                await self._next_arrival()
+        finally:
+            if expiry is not None:
+                self.runtime.timers.cancel(expiry)
+
+    def _take(self, index: int) -> Any:
+        self._taken += 1
+        message = self._mailbox[index]
+        del self._mailbox[index]
+        self.handled += 1
+        return message
+
+    def _nothing(self, timeout: float | None) -> TimeoutError:
+        return TimeoutError(
+            f"{self.pid!r} received no matching message within {timeout:g} s; "
+            f"{len(self._mailbox)} others wait"
+        )
+
+    async def _next_arrival(self) -> None:
+        if self._arrival is None:
+            self._arrival = self.runtime.loop.create_future()
+        # Shielded: several tasks of one process may wait, and one that gives up wakes no other.
+        await asyncio.shield(self._arrival)
+
+    def queue_length(self) -> int:
+        """Count the messages that wait."""
+        return len(self._mailbox)
+
+    def flush(self, ref: Ref) -> None:
+        """Remove the `Down` of ``ref`` from the mailbox."""
+        kept = [m for m in self._mailbox if not (isinstance(m, Down) and m.ref is ref)]
+        if len(kept) != len(self._mailbox):
+            self._taken += 1
+            self._mailbox = deque(kept)
+
+    # -- Exit
+
+    def doom(self, reason: Any) -> None:
+        """Die for an exit signal: cancel the task, and tell the others once it has unwound."""
+        if self.doomed_by is not _ALIVE:
+            return
+        self.doomed_by = reason
+        self.depart()
+        if self.task is None or self.task.done():
+            self.die(reason)
+        else:
+            self.task.cancel()
+
+    @property
+    def doomed(self) -> bool:
+        """Whether an exit signal has ended the process."""
+        return self.doomed_by is not _ALIVE
+
+    def turn(self) -> None:
+        """Nothing to do: the task takes its messages itself."""
+
+    def status(self) -> str:
+        """Say what the task is doing."""
+        if self.doomed:
+            return "exiting"
+        return "waiting" if self._arrival is not None else "running"
+
+    def class_name(self) -> str:
+        """Name the coroutine function, or the task."""
+        return self._name
+
+    def size_bytes(self) -> int:
+        """Estimate the memory that the process takes."""
+        return super().size_bytes() + self._mailbox.__sizeof__()
+
+
+class SpawnedProcess(TaskProcess):
+    """A coroutine that runs as a process, until it returns."""
+
+    __slots__ = ()
+
+    def ended(self, task: asyncio.Task[Any]) -> None:
+        """Die with the reason for which the task has ended."""
+        if self.doomed:
+            if not task.cancelled():
+                task.exception()  # whatever its clean-up raised, the exit signal came first
+            self.die(self.doomed_by)
+        elif task.cancelled():
+            self.die(CANCELLED)
+        elif (error := task.exception()) is not None:
+            self._report(error)
+            self.die(error)
+        else:
+            self.die("normal")
+
+    def doom(self, reason: Any) -> None:
+        """Die for an exit signal; a task that does not let itself be cancelled is left behind."""
+        first = not self.doomed
+        super().doom(reason)
+        if first and self.task is not None and not self.task.done():
+            unwinding.limit(self, self.task, self._abandoned)
+
+    def _abandoned(self) -> None:
+        assert self.task is not None  # noqa: S101 - it has been running for long
+        self.task.remove_done_callback(self.ended)
+        self.die(self.doomed_by)
+
+    def _report(self, error: BaseException) -> None:
+        if isinstance(error, ExitError) and is_clean(error.reason):
+            return
+        self.reported = True
+        _log.error(
+            "process %r (%s) terminating\n** %r\nAncestors: %r",
+            self.pid,
+            self._name,
+            error,
+            list(self.ancestors),
+            exc_info=error,
+            extra={"beamish_pid": repr(self.pid), "beamish_class": self._name},
+        )
+
+
+class Attachment:
+    """The block of `process.attach`: the current task is a process for as long as it lasts."""
+
+    def __init__(self) -> None:
+        self._process: TaskProcess | None = None  # None: the task was a process already
+
+    async def __aenter__(self) -> Pid:
+        task = asyncio.current_task()
+        pid = current_pid.get()
+        if pid is not None and isinstance(pid._process, TaskProcess) and pid._process.task is task:
+            return pid
+        assert task is not None  # noqa: S101 - an async with statement runs in a task
+        self._process = process = TaskProcess(running(), pid, task.get_name())
+        process.task = task
+        self._token = current_pid.set(process.pid)
+        return process.pid
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        process = self._process
+        if process is None:
+            return
+        current_pid.reset(self._token)
+        task = process.task
+        if process.doomed and task is not None:
+            await absorb_cancellation(task, error)
+            process.die(process.doomed_by)
+            raise ExitError(process.doomed_by, process.pid)
+        process.die(_reason_of(error))
+
+
+def _reason_of(error: BaseException | None) -> Any:
+    if error is None:
+        return "normal"
+    return CANCELLED if isinstance(error, asyncio.CancelledError) else error
+
+
+async def absorb_cancellation(task: asyncio.Task[Any], error: BaseException | None) -> None:
+    """Take back the cancellation that an exit signal asked for; the block raises an error."""
+    if not isinstance(error, asyncio.CancelledError):
+        with suppress(asyncio.CancelledError):  # the block ended before it could arrive
+            await asyncio.sleep(0)
+    task.uncancel()

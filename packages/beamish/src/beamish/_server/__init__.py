@@ -1,0 +1,4 @@
+"""How a GenServer runs: its callbacks, its requests, its process.
+
+Private; `beamish.gen_server` is the public face.
+"""

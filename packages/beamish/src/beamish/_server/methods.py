@@ -1,0 +1,215 @@
+"""`call` and `cast`: one definition gives the server's method and its typed client function."""
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from types import FunctionType, MethodType
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from beamish import _checks, telemetry
+from beamish._server import requests
+from beamish._server.signature import Parameters, compiled, dressed
+from beamish.pid import Dest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+S = TypeVar("S")
+
+CALL_TIMEOUT = 5.0
+"""Seconds that a call waits for its reply, unless it says otherwise; as in ``GenServer``."""
+
+_UNSET: Any = object()
+
+_CALL = """
+def make(_beamish_timeout):
+    async def client({declaration}):
+        if _beamish_telemetry.enabled:
+            return await _beamish_call(
+                _beamish_dest, {name!r}, {positional}, {keywords}, _beamish_timeout)
+        reply = _beamish_request(_beamish_dest, {name!r}, {positional}, {keywords})
+        if reply.__class__ is _beamish_waiting:
+            return await _beamish_answer(reply, {name!r}, {positional}, _beamish_timeout)
+        return reply
+    return client
+"""
+
+_CAST = """
+def client({declaration}):
+    _beamish_cast(_beamish_dest, {name!r}, {positional}, {keywords})
+"""
+
+
+class CallClient(Protocol[P, R_co]):
+    """The client function of a ``@call`` method."""
+
+    def __call__(
+        self, dest: Dest, /, *args: P.args, **kwargs: P.kwargs
+    ) -> Coroutine[Any, Any, R_co]:
+        """Call the server at ``dest``."""
+
+    def timeout(self, seconds: float | None) -> "CallClient[P, R_co]":
+        """Return the same function with another time limit; ``None`` waits for ever."""
+
+
+class CastClient(Protocol[P]):
+    """The client function of a ``@cast`` method."""
+
+    def __call__(self, dest: Dest, /, *args: P.args, **kwargs: P.kwargs) -> None:
+        """Send the cast to the server at ``dest``."""
+
+
+class _Method:
+    """A method of a server that clients may ask for."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        if not isinstance(function, FunctionType):
+            raise TypeError(f"@call and @cast decorate a method; got {function!r}")
+        if not inspect.signature(function).parameters:
+            raise TypeError(f"{function.__qualname__} is a method: its first parameter is self")
+        self.function = function
+        self.client: Any = None
+        dressed(self, function)
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+        self.client = self.make_client(name)
+
+    def make_client(self, name: str) -> Any:
+        raise NotImplementedError
+
+    def _source(self, template: str, name: str, parameters: Parameters) -> str:
+        return template.format(
+            name=name,
+            declaration=parameters.declaration("_beamish_dest"),
+            positional=parameters.positional(),
+            keywords=parameters.keywords(),
+        )
+
+
+class CallMethod(_Method, Generic[P, R]):
+    """The descriptor that ``@call`` makes."""
+
+    def __init__(self, function: Callable[..., Any], timeout: float | None = CALL_TIMEOUT) -> None:
+        _checks.timeout(timeout)
+        super().__init__(function)
+        self.default_timeout = timeout
+        from_ = inspect.signature(function).parameters.get("from_")
+        self.wants_from = from_ is not None and from_.kind is from_.KEYWORD_ONLY
+        if from_ is not None and not self.wants_from:
+            raise TypeError(f"{function.__qualname__}: from_ must be a keyword-only parameter")
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> CallClient[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self.client if instance is None else MethodType(self.function, instance)
+
+    def make_client(self, name: str) -> Any:
+        """Write the client function, with the method's own parameters."""
+        parameters = Parameters(self.function, left_out=("from_",) if self.wants_from else ())
+        namespace = {
+            **parameters.defaults,
+            "_beamish_telemetry": telemetry,
+            "_beamish_call": requests.call,
+            "_beamish_request": requests.request,
+            "_beamish_answer": requests.answer,
+            "_beamish_waiting": requests.Waiting,
+        }
+        source = self._source(_CALL, name, parameters)
+        make = compiled(source, "make", namespace, self.function)
+        return self._with_timeout(make, self.default_timeout)
+
+    def _with_timeout(self, make: Callable[[float | None], Any], seconds: float | None) -> Any:
+        _checks.timeout(seconds)
+        client = dressed(make(seconds), self.function)
+        client.timeout = functools.partial(self._with_timeout, make)
+        client.request_name = self.name
+        return client
+
+
+class AsyncCallMethod(CallMethod[P, R]):
+    """How type checkers see ``@call`` on an ``async def``: the client gives what it awaits."""
+
+    @overload  # type: ignore[override]
+    def __get__(self, instance: None, owner: type) -> CallClient[P, R]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return super().__get__(instance, owner)
+
+
+class CastMethod(_Method, Generic[P, R]):
+    """The descriptor that ``@cast`` makes."""
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> CastClient[P]: ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> Callable[P, R]: ...
+    def __get__(self, instance: object | None, owner: type) -> Any:
+        return self.client if instance is None else MethodType(self.function, instance)
+
+    def make_client(self, name: str) -> Any:
+        """Write the client function, with the method's own parameters."""
+        parameters = Parameters(self.function)
+        namespace = {**parameters.defaults, "_beamish_cast": requests.cast}
+        source = self._source(_CAST, name, parameters)
+        client = compiled(source, "client", namespace, self.function)
+        client.request_name = name
+        return client
+
+
+class _TimedCall(Protocol):
+    """What ``@call(timeout=...)`` is before it meets the method."""
+
+    @overload
+    def __call__(
+        self, function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]], /
+    ) -> AsyncCallMethod[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[Concatenate[S, P], R], /) -> CallMethod[P, R]: ...
+
+
+@overload
+def call(
+    function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]], /
+) -> AsyncCallMethod[P, R]: ...
+@overload
+def call(function: Callable[Concatenate[S, P], R], /) -> CallMethod[P, R]: ...
+@overload
+def call(*, timeout: float | None) -> _TimedCall: ...
+def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
+    """Make a method one that clients call: ``await Class.method(dest, ...)`` gives its result.
+
+    On the class, the method is the client function, whose first argument is any destination; on
+    the instance it is the plain method. It may be ``async def``; it may take ``from_`` as a
+    keyword-only parameter, to reply later; and it may return `Reply`, `NoReply` or `Stop`. Wrong
+    arguments are a `TypeError` at the caller, before anything is sent.
+
+    Args:
+        function: The method, when used as ``@call``.
+        timeout: Seconds that clients wait for the reply, 5 unless said otherwise; ``None`` waits
+            for ever. ``Class.method.timeout(seconds)(dest, ...)`` overrides it for one call.
+
+    Raises:
+        ExitError: Of the client function, when the server exits before it replies.
+
+    Source:
+        Elixir's ``handle_call/3`` together with the client function that one writes beside it.
+    """
+    seconds = CALL_TIMEOUT if timeout is _UNSET else timeout
+    if function is None:
+        return lambda method: CallMethod(method, seconds)
+    return CallMethod(function, seconds)
+
+
+def cast(function: Callable[Concatenate[S, P], R], /) -> CastMethod[P, R]:
+    """Make a method one that clients cast: ``Class.method(dest, ...)`` returns ``None`` at once.
+
+    It may return what ``handle_cast`` may. A dead or unknown destination drops the cast.
+
+    Source:
+        Elixir's ``handle_cast/2`` together with the client function that one writes beside it.
+    """
+    return CastMethod(function)

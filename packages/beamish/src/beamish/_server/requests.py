@@ -1,0 +1,196 @@
+"""The client's side: calls and casts on their way to a server."""
+
+import asyncio
+from _thread import get_ident
+from contextvars import copy_context
+from types import CoroutineType
+from typing import Any
+
+from beamish import telemetry
+from beamish._runtime.context import current_pid
+from beamish._runtime.names import pid_of
+from beamish._runtime.runtime import check_thread
+from beamish.errors import CallTimeoutError, ExitError, NoProcessError
+from beamish.pid import Dest, Pid
+from beamish.results import Continue, Hibernate, NoReply, Reply, Stop, Timeout
+
+SPECIAL = frozenset({Reply, NoReply, Stop, Continue, Timeout, Hibernate, CoroutineType})
+"""Types of results that say more than "this is the reply"."""
+
+_OPEN = object()
+
+
+class From:
+    """Who waits for the reply to a call, to be given to ``GenServer.reply``.
+
+    ``pid`` is the calling process, ``None`` for a call from outside any process.
+
+    Source:
+        Erlang's ``From`` of ``handle_call/3``.
+    """
+
+    __slots__ = ("_dest", "_error", "_future", "_server", "_value", "pid")
+
+    def __init__(self, server: Any, dest: Dest) -> None:
+        self.pid: Pid | None = current_pid.get()
+        self._server = server  # the process; None once the call is over
+        self._dest = dest
+        self._value: Any = _OPEN
+        self._error: BaseException | None = None
+        self._future: asyncio.Future[Any] | None = None
+
+    def __repr__(self) -> str:
+        return f"From({self.pid!r})"
+
+    def resolve(self, value: Any) -> None:
+        """Answer; only the first answer counts."""
+        if self._close():
+            self._value = value
+            if self._future is not None and not self._future.done():
+                self._future.set_result(value)
+
+    def fail(self, reason: Any) -> None:
+        """Say that the server has exited for ``reason``."""
+        self._fail_with(ExitError(reason, self._dest))
+
+    def _fail_with(self, error: BaseException) -> None:
+        if self._close():
+            self._error = error
+            if self._future is not None and not self._future.done():
+                self._future.set_exception(error)
+
+    def _close(self) -> bool:
+        server, self._server = self._server, None
+        if server is not None:
+            server.call_is_over(self)
+        return server is not None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the call still waits for its reply."""
+        return self._server is not None
+
+    def outcome(self) -> Any:
+        """Return the reply, or raise why there is none."""
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    async def wait(self, request: str, timeout: float | None) -> Any:
+        """Wait for the reply, at most ``timeout`` seconds."""
+        if not self.is_open:
+            return self.outcome()
+        server = self._server
+        runtime = server.runtime
+        self._future = runtime.loop.create_future()
+        timer = None
+        if timeout is not None:
+
+            def expire() -> None:
+                waiting = server.queue_length()
+                self._fail_with(CallTimeoutError(self._dest, request, timeout, waiting))
+
+            timer = runtime.timers.after(timeout, expire)
+        try:
+            return await self._future
+        finally:
+            if timer is not None:
+                runtime.timers.cancel(timer)
+            self._close()  # cancelled: a late reply goes nowhere
+            self._future = None
+
+
+class Waiting:
+    """What `request` returns for a call whose reply is not there yet."""
+
+    __slots__ = ("from_",)
+
+    def __init__(self, from_: From) -> None:
+        self.from_ = from_
+
+
+def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+    """Begin a call: return the reply if it is there at once, else a `Waiting`.
+
+    This is the fast path: an idle server runs a plain callback here, on the caller's stack, and
+    nothing of the event loop is touched. Whatever is not plain goes on in ``process.request``.
+    """
+    process = dest._process if dest.__class__ is Pid else _find(dest)
+    if process is None:
+        raise NoProcessError(dest)
+    runtime = process.runtime
+    if (
+        process.direct
+        and (function := process.table.plain.get(name)) is not None
+        and get_ident() == runtime.thread
+        and (runtime.credit > 0 or runtime.may_go_on())
+    ):
+        runtime.credit -= 1
+        process.direct = False
+        process.callback = name
+        context = copy_context()
+        try:
+            result = context.run(_enter, process, function, args, kwargs)
+        except BaseException as error:
+            item = (process.table.calls[name], args, kwargs, From(process, dest), context)
+            return process.finish_direct(item, error=error)
+        if result.__class__ in SPECIAL or process.mailbox is not None or process.exit_pending:
+            item = (process.table.calls[name], args, kwargs, From(process, dest), context)
+            return process.finish_direct(item, result)
+        process.handled += 1
+        process.callback = None
+        process.direct = True
+        return result
+    check_thread(runtime)
+    return process.request(dest, name, args, kwargs)
+
+
+def _enter(
+    process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+) -> Any:
+    current_pid.set(process.pid)
+    if kwargs is None:
+        return function(process.server, *args)
+    return function(process.server, *args, **kwargs)
+
+
+def _find(dest: Dest) -> Any:
+    pid = pid_of(dest)
+    return None if pid is None else pid._process
+
+
+async def call(
+    dest: Dest,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any] | None,
+    timeout: float | None,
+) -> Any:
+    """Make a call and wait for its reply."""
+    if telemetry.enabled:
+        with telemetry.span(("beamish", "call"), {"dest": dest, "request": name}):
+            return await answer(request(dest, name, args, kwargs), name, args, timeout)
+    return await answer(request(dest, name, args, kwargs), name, args, timeout)
+
+
+async def answer(reply: Any, name: str, args: tuple[Any, ...], timeout: float | None) -> Any:
+    """Wait for ``reply`` if it is a `Waiting`."""
+    if reply.__class__ is Waiting:
+        return await reply.from_.wait(describe(name, args), timeout)
+    return reply
+
+
+def cast(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
+    """Send a cast; a dead or unknown destination drops it."""
+    process = dest._process if dest.__class__ is Pid else _find(dest)
+    if process is not None:
+        process.cast(name, args, kwargs)
+
+
+def describe(name: str, args: tuple[Any, ...], limit: int = 200) -> str:
+    """Show a request as the call that it is."""
+    if name in ("handle_call", "handle_cast", "handle_info"):
+        shown = repr(args[0])
+    else:
+        shown = f"{name}({', '.join(map(repr, args))})"
+    return shown if len(shown) <= limit else f"{shown[:limit]}…"

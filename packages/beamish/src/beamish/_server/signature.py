@@ -1,0 +1,98 @@
+"""Functions that are written for a signature, so that Python itself checks the arguments.
+
+Binding with `inspect` takes microseconds a call; a function with the same parameters costs
+nothing extra, and its errors are the ones that everybody knows.
+"""
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+_KIND = inspect.Parameter
+
+
+class Parameters:
+    """The parameters of a method without ``self`` and without those of ``left_out``.
+
+    Args:
+        function: The method as it was defined.
+        left_out: Names of keyword-only parameters that callers do not give.
+    """
+
+    def __init__(self, function: Callable[..., Any], left_out: tuple[str, ...] = ()) -> None:
+        listed = list(inspect.signature(function).parameters.values())[1:]
+        self.listed = [parameter for parameter in listed if parameter.name not in left_out]
+        self.defaults = {
+            f"_beamish_default_{p.name}": p.default for p in self.listed if p.default is not p.empty
+        }
+
+    def declaration(self, first: str = "") -> str:
+        """Write the parameter list of a ``def``, after the positional-only parameter ``first``."""
+        parts = [first] if first else []
+        only_positional = bool(first)
+        starred = False
+        for p in self.listed:
+            if only_positional and p.kind is not _KIND.POSITIONAL_ONLY:
+                parts.append("/")
+                only_positional = False
+            if p.kind is _KIND.POSITIONAL_ONLY:
+                only_positional = True
+            if p.kind is _KIND.KEYWORD_ONLY and not starred:
+                parts.append("*")
+            starred = starred or p.kind in (_KIND.VAR_POSITIONAL, _KIND.KEYWORD_ONLY)
+            parts.append(self._declare(p))
+        return ", ".join([*parts, "/"] if only_positional else parts)
+
+    def _declare(self, p: inspect.Parameter) -> str:
+        star = (
+            "*" if p.kind is _KIND.VAR_POSITIONAL else "**" if p.kind is _KIND.VAR_KEYWORD else ""
+        )
+        default = "" if p.default is p.empty else f"=_beamish_default_{p.name}"
+        return f"{star}{p.name}{default}"
+
+    def positional(self) -> str:
+        """Write the tuple of the arguments that are passed by position."""
+        plain = (_KIND.POSITIONAL_ONLY, _KIND.POSITIONAL_OR_KEYWORD)
+        parts = [p.name for p in self.listed if p.kind in plain]
+        parts += [f"*{p.name}" for p in self.listed if p.kind is _KIND.VAR_POSITIONAL]
+        return f"({', '.join(parts)},)" if parts else "()"
+
+    def keywords(self) -> str:
+        """Write the dict of the arguments that are passed by keyword, or ``None``."""
+        parts = [f"{p.name!r}: {p.name}" for p in self.listed if p.kind is _KIND.KEYWORD_ONLY]
+        parts += [f"**{p.name}" for p in self.listed if p.kind is _KIND.VAR_KEYWORD]
+        return "{" + ", ".join(parts) + "}" if parts else "None"
+
+
+def compiled(source: str, name: str, namespace: dict[str, Any], like: Callable[..., Any]) -> Any:
+    """Compile ``source``, which defines ``name``, and make it look like the function ``like``."""
+    # The source is made of parameter names, which Python has accepted as such before.
+    exec(compile(source, f"<beamish {like.__qualname__}>", "exec"), namespace)  # noqa: S102
+    return dressed(namespace[name], like)
+
+
+def dressed(function: Any, like: Callable[..., Any]) -> Any:
+    """Give ``function`` the name, place and docstring of ``like``."""
+    function.__name__ = like.__name__
+    function.__qualname__ = like.__qualname__
+    function.__module__ = like.__module__
+    function.__doc__ = like.__doc__
+    return function
+
+
+def checker(cls: type) -> Callable[..., None]:
+    """Return a function that takes what ``cls`` is made with, and does nothing.
+
+    It raises the `TypeError` that making one would raise.
+    """
+    init = cls.__init__  # type: ignore[misc]
+    if init is object.__init__:
+
+        def check() -> None: ...
+
+        check.__qualname__ = cls.__qualname__
+        return check
+    parameters = Parameters(init)
+    source = f"def check({parameters.declaration()}): pass"
+    checked: Callable[..., None] = compiled(source, "check", dict(parameters.defaults), init)
+    return checked

@@ -1,0 +1,153 @@
+"""Starting servers: at once where nothing has to wait."""
+
+import asyncio
+from typing import Any
+
+from beamish import _checks
+from beamish._runtime import names
+from beamish._runtime.context import current_pid
+from beamish._runtime.runtime import running
+from beamish._server.process import ServerProcess, Start
+from beamish._server.reports import shown_name
+from beamish._server.table import Table
+from beamish.errors import (
+    AlreadyRegisteredError,
+    AlreadyStartedError,
+    NoProcessError,
+)
+from beamish.pid import Name, Pid
+
+
+class Starting:
+    """A server whose ``init`` waits."""
+
+    __slots__ = ("_start", "process")
+
+    def __init__(self, process: ServerProcess, start: Start) -> None:
+        self.process = process
+        self._start = start
+        start.future = process.runtime.loop.create_future()
+
+    async def wait(self, timeout: float | None = None) -> Pid:
+        """Wait until the server has started, at most ``timeout`` seconds.
+
+        A starter that is cancelled, or waits no longer, takes the half-started server along.
+        """
+        process, start = self.process, self._start
+        assert start.future is not None  # noqa: S101 - made above
+        timer = None
+        if timeout is not None:
+            timer = process.runtime.timers.after(timeout, lambda: process.start_failed("timeout"))
+        try:
+            await start.future
+        except asyncio.CancelledError:
+            process.start_failed("killed")
+            raise
+        finally:
+            if timer is not None:
+                process.runtime.timers.cancel(timer)
+        if start.error is not None:
+            raise start.error
+        return process.pid
+
+
+def begin(
+    table: Table,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    name: Name | None,
+    parent: Pid | None,
+) -> Pid | Starting:
+    """Start a server, linked to ``parent`` if there is one.
+
+    Returns:
+        Its pid if its ``init`` did not have to wait, else what to wait for.
+
+    Raises:
+        StartError: It did not start.
+    """
+    runtime = running()
+    process = ServerProcess(runtime, table, name, current_pid.get())
+    if name is not None:
+        try:
+            names.take(process, name)  # before __init__ runs, which may use it
+        except AlreadyRegisteredError as taken:
+            process.discard()
+            raise AlreadyStartedError(taken.pid, f"{table.qualname} {shown_name(name)}") from None
+        except BaseException:
+            process.discard()
+            raise
+    if parent is not None:
+        process.parent = parent
+        process.link(parent)
+    start = Start()
+    process.initialise(start, args, kwargs)
+    if process.start is not None:
+        return Starting(process, start)
+    if start.error is not None:
+        raise start.error
+    return process.pid
+
+
+async def start(
+    table: Table,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    name: Name | None,
+    timeout: float | None,
+    *,
+    linked: bool,
+) -> Pid:
+    """Start a server and wait until it has started."""
+    if name is not None:
+        names.check_name(name)
+    _checks.timeout(timeout)
+    table.check_init(*args, **kwargs)
+    begun = begin(table, args, kwargs, name, _starter() if linked else None)
+    return await begun.wait(timeout) if isinstance(begun, Starting) else begun
+
+
+def _starter() -> Pid:
+    pid = current_pid.get()
+    if pid is None or pid._process is None:
+        raise NoProcessError(
+            advice="start_link links to the calling process, but this code runs in none; use "
+            "start, or start it from a process (beamish.run, process.attach, a supervisor)"
+        )
+    return pid
+
+
+class ServerStart:
+    """The ``start`` of a server's child specification: ``start_link`` with a name.
+
+    Args:
+        cls: The class of the server.
+        name: Its name, if it has one.
+    """
+
+    __slots__ = ("cls", "name")
+
+    def __init__(self, cls: Any, name: Name | None) -> None:
+        self.cls = cls
+        self.name = name
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Pid:
+        """Start the server, linked to the calling process."""
+        begun = self.begin(args, kwargs)
+        return await begun.wait() if isinstance(begun, Starting) else begun
+
+    def begin(self, args: tuple[Any, ...], kwargs: Any) -> Pid | Starting:
+        """Start the server without waiting, linked to the calling process."""
+        return begin(self.cls._beamish, args, kwargs, self.name, _starter())
+
+    def __repr__(self) -> str:
+        name = "" if self.name is None else f", name={self.name!r}"
+        return f"{self.cls.__qualname__}.start_link(...{name})"
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ServerStart):
+            return NotImplemented
+        return self.cls is other.cls and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash((self.cls, self.name))

@@ -1,0 +1,144 @@
+"""What a class of servers can do, decided once, when the class is made."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from beamish import _checks
+from beamish._server.methods import CallMethod, CastMethod
+from beamish._server.signature import checker
+from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
+
+
+class Callback:
+    """One callback: what to run, and how its result is understood."""
+
+    __slots__ = ("function", "is_call", "name", "wants_from")
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        *,
+        is_call: bool = False,
+        wants_from: bool = False,
+    ) -> None:
+        self.name = name
+        self.function = function
+        self.is_call = is_call
+        self.wants_from = wants_from
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options of a class of servers, given as class keywords and inherited.
+
+    Args:
+        restart: How a supervisor restarts it.
+        shutdown: How a supervisor stops it.
+        trap_exit: Whether exit signals reach it as messages.
+        eager: Whether its async callbacks take their first step at once; see `eager.step`. For
+            supervisors, which hear of the exits of their children at once, too.
+    """
+
+    restart: Restart = "permanent"
+    shutdown: Shutdown = 5.0
+    trap_exit: bool = False
+    eager: bool = False
+
+    def __post_init__(self) -> None:
+        check_restart(self.restart)
+        check_shutdown(self.shutdown)
+        _checks.one_of("trap_exit", self.trap_exit, (True, False))
+
+
+class Table:
+    """The callbacks and options of one class of servers.
+
+    Args:
+        cls: The class.
+        base: The class that provides the defaults, whose ``terminate`` and ``init`` do nothing.
+        options: Its options.
+    """
+
+    __slots__ = (
+        "calls",
+        "casts",
+        "check_init",
+        "cls",
+        "continued",
+        "eager",
+        "format_status",
+        "info",
+        "init",
+        "options",
+        "own_start_link",
+        "plain",
+        "qualname",
+        "terminate",
+    )
+
+    def __init__(self, cls: Any, base: Any, options: Options) -> None:
+        self.cls = cls
+        self.qualname = cls.__qualname__
+        self.options = options
+        self.eager = options.eager
+        self.check_init = checker(cls)
+        self.init = None if cls.init is base.init else cls.init
+        own_terminate = cls.terminate
+        self.terminate = (
+            None if own_terminate is base.terminate else Callback("terminate", own_terminate)
+        )
+        self.info = Callback("handle_info", cls.handle_info)
+        self.continued = Callback("handle_continue", cls.handle_continue)
+        self.calls: dict[str, Callback] = {
+            "handle_call": Callback("handle_call", cls.handle_call, is_call=True)
+        }
+        self.casts: dict[str, Callback] = {"handle_cast": Callback("handle_cast", cls.handle_cast)}
+        # Classes may start in a way of their own, which their supervisors are to use.
+        self.own_start_link = cls.start_link.__func__ is not base.start_link.__func__
+        self._collect(cls)
+        # Callbacks that the fast path may run: they need nothing but their arguments.
+        self.plain: Mapping[str, Callable[..., Any]] = {
+            name: callback.function
+            for name, callback in self.calls.items()
+            if not callback.wants_from and name != "handle_call"
+        }
+
+    def _collect(self, cls: type) -> None:
+        for parent in reversed(cls.__mro__):
+            for name, value in vars(parent).items():
+                if isinstance(value, CallMethod):
+                    self.calls[name] = Callback(
+                        name, value.function, is_call=True, wants_from=value.wants_from
+                    )
+                elif isinstance(value, CastMethod):
+                    self.casts[name] = Callback(name, value.function)
+                elif callable(value):
+                    self._override(name, value)
+
+    def _override(self, name: str, function: Callable[..., Any]) -> None:
+        # A plain method that overrides a @call or @cast one is what its clients reach.
+        for kind in (self.calls, self.casts):
+            known = kind.get(name)
+            if known is not None and not name.startswith("handle_"):
+                kind[name] = Callback(
+                    name, function, is_call=known.is_call, wants_from=known.wants_from
+                )
+
+    def call(self, name: str) -> Callback:
+        """Return the callback of a call, or one that crashes the server for not having it."""
+        return self.calls.get(name) or Callback(name, _unknown(name, "call"), is_call=True)
+
+    def cast(self, name: str) -> Callback:
+        """Return the callback of a cast, or one that crashes the server for not having it."""
+        return self.casts.get(name) or Callback(name, _unknown(name, "cast"))
+
+
+def _unknown(name: str, kind: str) -> Callable[..., Any]:
+    def refuse(server: object, *args: object, **kwargs: object) -> None:
+        raise TypeError(
+            f"{type(server).__qualname__} got the {kind} {name!r} but has no such @{kind} method"
+        )
+
+    return refuse

@@ -1,0 +1,143 @@
+"""How a supervisor starts, restarts and stops a child: `ChildSpec` and `Backoff`."""
+
+import dataclasses
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
+
+from beamish import _checks
+from beamish.pid import Pid
+
+Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
+Shutdown: TypeAlias = float | Literal["brutal_kill"] | None
+ChildType: TypeAlias = Literal["worker", "supervisor"]
+
+RESTARTS = ("permanent", "transient", "temporary")
+TYPES = ("worker", "supervisor")
+NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
+
+
+def check_restart(restart: object) -> None:
+    """Refuse what is not a restart type."""
+    _checks.one_of("restart", restart, RESTARTS)
+
+
+def check_shutdown(shutdown: object) -> None:
+    """Refuse what is neither seconds, ``"brutal_kill"`` nor ``None``."""
+    number = isinstance(shutdown, int | float) and not isinstance(shutdown, bool)
+    if shutdown is None or shutdown == "brutal_kill" or (number and shutdown >= 0):  # type: ignore[operator]
+        return
+    raise ValueError(
+        "shutdown must be a non-negative number of seconds, 'brutal_kill', or None to wait for "
+        f"ever; got {shutdown!r}"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSpec:
+    """How to start, restart and stop one child.
+
+    Args:
+        id: Names the child within its supervisor.
+        start: An async callable that starts the child, linked to the process it runs in (the
+            supervisor), and returns its pid. ``start_link`` and ``spawn_link`` link.
+        args: Positional arguments for ``start``.
+        kwargs: Keyword arguments for ``start``.
+        restart: ``"permanent"`` (always), ``"transient"`` (after an abnormal exit) or
+            ``"temporary"`` (never).
+        shutdown: Seconds that the child has to end by itself, ``"brutal_kill"``, or ``None`` to
+            wait for ever.
+        type: ``"worker"`` or ``"supervisor"``.
+        significant: Whether its exit may shut the supervisor down; see ``auto_shutdown``.
+
+    Raises:
+        ValueError: A field has a value that is not allowed; the message names it.
+        TypeError: ``start``, ``args`` or ``kwargs`` is of the wrong type.
+
+    Source:
+        Elixir's ``Supervisor.child_spec/0``; ``kwargs`` is Python's.
+    """
+
+    id: Any
+    start: Callable[..., Awaitable[Pid]]
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] = field(default_factory=lambda: NO_ARGUMENTS)
+    restart: Restart = "permanent"
+    shutdown: Shutdown = 5.0
+    type: ChildType = "worker"
+    significant: bool = False
+
+    def __post_init__(self) -> None:
+        if not callable(self.start):
+            raise TypeError(
+                f"start must be an async callable that returns a Pid; got {self.start!r}"
+            )
+        if not isinstance(self.args, tuple):
+            raise TypeError(f"args must be a tuple; got {self.args!r}")
+        if self.kwargs is not NO_ARGUMENTS and not isinstance(self.kwargs, Mapping):
+            raise TypeError(f"kwargs must be a mapping; got {self.kwargs!r}")
+        if self.restart not in RESTARTS:
+            check_restart(self.restart)
+        if self.shutdown.__class__ is not float or self.shutdown < 0:
+            check_shutdown(self.shutdown)
+        if self.type not in TYPES:
+            _checks.one_of("type", self.type, TYPES)
+        if self.significant is not False:
+            self._check_significant()
+
+    def _check_significant(self) -> None:
+        _checks.one_of("significant", self.significant, (True, False))
+        if self.restart == "permanent":
+            raise ValueError(
+                "significant must be False for a child with restart='permanent', which never "
+                "ends for good; make it 'transient' or 'temporary'"
+            )
+
+    def replace(self, **changes: Any) -> "ChildSpec":
+        """Return a copy with some fields changed, checked like a new one."""
+        names = [known.name for known in dataclasses.fields(self)]
+        unknown = sorted(changes.keys() - set(names))
+        if unknown:
+            raise TypeError(
+                f"a ChildSpec has no field {', '.join(unknown)}; it has {', '.join(names)}"
+            )
+        return dataclasses.replace(self, **changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """How long a crashed child waits before it restarts: longer after each crash.
+
+    Args:
+        initial: Seconds before the first restart.
+        factor: What each further delay is multiplied with.
+        maximum: Seconds that no delay exceeds, before jitter.
+        jitter: Fraction of the delay by which it varies at random, both ways, so that masses of
+            children do not come back all at once.
+        reset_after: Seconds that a child must have run for its delay to start anew.
+    """
+
+    initial: float = 0.1
+    factor: float = 2.0
+    maximum: float = 30.0
+    jitter: float = 0.1
+    reset_after: float = 60.0
+
+    def __post_init__(self) -> None:
+        for option in ("initial", "maximum", "reset_after"):
+            _checks.seconds(option, getattr(self, option))
+        if not isinstance(self.factor, int | float) or not 1 <= self.factor < float("inf"):
+            raise ValueError(f"factor must be a number of at least 1; got {self.factor!r}")
+        if not isinstance(self.jitter, int | float) or not 0 <= self.jitter <= 1:
+            raise ValueError(f"jitter must be a fraction from 0 to 1; got {self.jitter!r}")
+
+    def delay(self, crashes: int) -> float:
+        """Return the seconds to wait after the last of ``crashes`` crashes in a row (1 or more)."""
+        try:
+            grown = self.initial * float(self.factor) ** (crashes - 1)
+        except OverflowError:  # so many crashes that any maximum is long passed
+            grown = self.maximum
+        delay = min(grown, self.maximum)
+        return delay * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311 - no secret

@@ -1,0 +1,578 @@
+"""`DynamicSupervisor`: masses of children that come and go, each restarted when it fails.
+
+When not to use it: for a fixed set of children that depend on one another, `Supervisor` starts
+them in order and knows strategies.
+
+Source:
+    Elixir's ``DynamicSupervisor``; `Backoff` and ``intensity="child"`` go beyond it.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, TypeAlias
+
+from beamish import _checks, telemetry
+from beamish._children import (
+    Ending,
+    Refused,
+    as_spec,
+    ask,
+    check_intensity,
+    end_all,
+    launch,
+    link_to,
+    log,
+    log_exit,
+    log_failed_restart,
+    log_give_up,
+)
+from beamish._runtime import eager
+from beamish._runtime.timers import Timer
+from beamish._server.start import ServerStart
+from beamish._strategy import RestartWindow, restarts
+from beamish.child_spec import Backoff, ChildSpec
+from beamish.errors import (
+    ExitError,
+    IgnoredError,
+    MaxChildrenError,
+    NotFoundError,
+    StartError,
+)
+from beamish.gen_server import GenServer, call
+from beamish.messages import Exit
+from beamish.pid import Dest, Name, Pid
+from beamish.results import ChildInfo, Counts, Stop
+
+Intensity: TypeAlias = Literal["supervisor", "child"]
+OnGiveUp: TypeAlias = Callable[[ChildSpec, Pid, Any], object]
+
+_INTENSITIES = ("supervisor", "child")
+
+
+@dataclass(frozen=True, slots=True)
+class DynamicSupervisorSpec:
+    """What `DynamicSupervisor.spec` returns: the options of a supervisor, checked."""
+
+    max_restarts: int
+    max_seconds: float
+    max_children: int | None
+    extra_arguments: tuple[Any, ...]
+    backoff: Backoff | None
+    intensity: Intensity
+    on_give_up: OnGiveUp | None
+
+
+class _History:
+    """What a supervisor remembers of a child that has crashed before."""
+
+    __slots__ = ("crashes", "started_at", "window")
+
+    def __init__(self, window: RestartWindow) -> None:
+        self.window = window
+        self.crashes = 0  # in a row
+        self.started_at = 0.0
+
+    def crashed(self, now: float, reset_after: float) -> int:
+        """Count a crash; a child that had run for long starts to count anew."""
+        self.crashes = 1 if now - self.started_at >= reset_after else self.crashes + 1
+        return self.crashes
+
+
+class _Restarting:
+    """A child between two processes."""
+
+    __slots__ = ("history", "reason", "spec", "task", "timer")
+
+    def __init__(self, spec: ChildSpec, history: _History | None, reason: Any) -> None:
+        self.spec = spec
+        self.history = history
+        self.reason = reason
+        self.timer: Timer | None = None  # until its back-off is over
+        self.task: asyncio.Task[Any] | None = None  # while its init waits
+
+
+class _Again:
+    """A reminder of a supervisor to itself to restart a child."""
+
+    def __init__(self, last_pid: Pid) -> None:
+        self._last_pid = last_pid
+
+    def run(self, process: Any) -> Any:
+        return process.server.restart_again(self._last_pid)
+
+
+class DynamicSupervisorServer(GenServer, trap_exit=True):
+    """The process of a dynamic supervisor."""
+
+    _beamish_eager: ClassVar[bool] = True
+
+    def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._owner, self._arguments = owner, (args, kwargs)
+        self.children: dict[Pid, ChildSpec] = {}
+        self.restarting: dict[Pid, _Restarting] = {}  # by the last pid
+        self._starts: dict[asyncio.Task[Any], ChildSpec] = {}  # whose init waits
+        self._histories: dict[Pid, _History] = {}
+
+    def init(self) -> None:
+        """Check the options."""
+        args, kwargs = self._arguments
+        self.spec: DynamicSupervisorSpec = self._owner._spec_of(args, kwargs)
+        self._window = self._new_window()
+
+    def _new_window(self) -> RestartWindow:
+        return RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
+
+    @property
+    def _me(self) -> Any:
+        return self.pid._process
+
+    def _now(self) -> float:
+        now: float = self._me.runtime.loop.time()
+        return now
+
+    async def terminate(self, reason: Any) -> None:
+        """Stop all children side by side."""
+        for task in list(self._starts):
+            task.cancel()
+        for last_pid in list(self.restarting):
+            self._drop_restarting(last_pid)
+        children, self.children = self.children, {}
+        await end_all(self.pid, children.items())
+
+    # -- Starting
+
+    @call(timeout=None)
+    def start_child(self, spec: ChildSpec) -> Any:
+        """Start a child; return its pid, the task that starts it, or a refusal."""
+        limit = self.spec.max_children
+        if limit is not None and self._taken() >= limit:
+            return Refused(MaxChildrenError(limit, f"child {spec.id!r}"))
+        step = self._launch(spec)
+        if not isinstance(step, eager.Outcome):
+            self._starts[step] = spec
+            step.add_done_callback(self._start_ended)
+            return step
+        if step.error is not None:
+            return _refusal(step.error)
+        self._adopt(step.value, spec)
+        return step.value
+
+    def _taken(self) -> int:
+        return len(self.children) + len(self.restarting) + len(self._starts)
+
+    def _launch(self, spec: ChildSpec) -> "eager.Outcome | asyncio.Task[Any]":
+        extra = self.spec.extra_arguments
+        runtime = self._me.runtime
+        return eager.step(launch(spec, extra), copy_context(), runtime.loop)
+
+    def _adopt(self, pid: Pid, spec: ChildSpec) -> None:
+        if pid._process is None:
+            # It has died already, before it could be linked.
+            self._me.system(_ChildDied(pid, spec))
+        else:
+            link_to(self.pid, pid)
+        self.children[pid] = spec
+
+    def _start_ended(self, task: asyncio.Task[Any]) -> None:
+        spec = self._starts.pop(task)
+        if not task.cancelled() and task.exception() is None:
+            self._adopt_late(task.result(), spec)
+
+    def _adopt_late(self, pid: Pid, spec: ChildSpec) -> None:
+        if self._me is not None and self._me.phase == "running":
+            self._adopt(pid, spec)
+
+    # -- Exits of children
+
+    def child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
+        """Restart the child, drop it, give it up, or give up altogether."""
+        spec = self.children.pop(pid, None)
+        if spec is None:
+            return None  # not a child, or one that was stopped meanwhile
+        log_exit(self.pid, spec, pid, reason, reported)
+        history = self._histories.pop(pid, None) if self._histories else None
+        if not restarts(spec.restart, reason):
+            return None
+        return self._restart(pid, _Restarting(spec, history, reason))
+
+    def _restart(self, last_pid: Pid, child: _Restarting) -> Any:
+        """Restart a child that has exited or failed to start, if that is not too often."""
+        now = self._now()
+        if child.history is None and (self.spec.backoff or self.spec.intensity == "child"):
+            child.history = _History(self._new_window())
+        per_child = self.spec.intensity == "child"
+        window = child.history.window if per_child and child.history else self._window
+        if not window.allow(now):
+            return self._give_up(last_pid, child)
+        self.restarting[last_pid] = child
+        if self.spec.backoff is None:
+            self._start_again(last_pid, child)
+        else:
+            self._wait(last_pid, child, now, self.spec.backoff)
+        return None
+
+    def _give_up(self, last_pid: Pid, child: _Restarting) -> Any:
+        spec = self.spec
+        log_give_up(self.pid, child.spec, child.reason, spec.max_restarts, spec.max_seconds)
+        if telemetry.enabled:
+            telemetry.supervisor("give_up", self.pid, child.spec.id, last_pid, child.reason)
+        if spec.intensity == "supervisor":
+            return Stop("shutdown")
+        if spec.on_give_up is not None:
+            self._tell_give_up(spec.on_give_up, child, last_pid)
+        return None
+
+    def _tell_give_up(self, tell: OnGiveUp, child: _Restarting, last_pid: Pid) -> None:
+        try:
+            told = tell(child.spec, last_pid, child.reason)
+        except Exception:  # the siblings must not suffer for it
+            log.exception("on_give_up of supervisor %r raised", self.pid)
+            return
+        if inspect.iscoroutine(told):
+            log.error("on_give_up must be a plain function, %r is async", tell)
+            told.close()
+
+    def _wait(self, last_pid: Pid, child: _Restarting, now: float, backoff: Backoff) -> None:
+        assert child.history is not None  # noqa: S101 - with back-off each child has one
+        crashes = child.history.crashed(now, backoff.reset_after)
+        me = self._me
+        child.timer = me.runtime.timers.after(
+            backoff.delay(crashes), lambda: me.system(_Again(last_pid))
+        )
+
+    def restart_again(self, last_pid: Pid) -> Any:
+        """Restart a child whose turn has come, unless it was stopped meanwhile."""
+        child = self.restarting.get(last_pid)
+        if child is None:
+            return None
+        if child.timer is not None:
+            child.timer = None
+            return self._start_again(last_pid, child)
+        del self.restarting[last_pid]
+        return self._restart(last_pid, child)  # its last start has failed, which counts
+
+    def _start_again(self, last_pid: Pid, child: _Restarting) -> None:
+        step = self._launch(child.spec)
+        if isinstance(step, eager.Outcome):
+            self._started_again(last_pid, child, step.value, step.error)
+            return
+        child.task = step
+        step.add_done_callback(lambda task: self._start_again_ended(last_pid, child, task))
+
+    def _start_again_ended(
+        self, last_pid: Pid, child: _Restarting, task: asyncio.Task[Any]
+    ) -> None:
+        if task.cancelled() or self.restarting.get(last_pid) is not child:
+            return  # stopped meanwhile, with its half-started process
+        child.task = None
+        error = task.exception()
+        self._started_again(last_pid, child, None if error else task.result(), error)
+
+    def _started_again(
+        self, last_pid: Pid, child: _Restarting, pid: Pid | None, error: BaseException | None
+    ) -> None:
+        if isinstance(error, IgnoredError):
+            del self.restarting[last_pid]
+        elif error is not None:
+            self._failed_again(last_pid, child, error)
+        elif pid is not None:
+            del self.restarting[last_pid]
+            self._restarted(last_pid, child, pid)
+
+    def _failed_again(self, last_pid: Pid, child: _Restarting, error: BaseException) -> None:
+        log_failed_restart(self.pid, child.spec, error)
+        child.reason = error.reason if isinstance(error, StartError) else error
+        self._me.later(_Again(last_pid))
+
+    def _restarted(self, last_pid: Pid, child: _Restarting, pid: Pid) -> None:
+        if child.history is not None:
+            child.history.started_at = self._now()
+            self._histories[pid] = child.history
+        self._adopt(pid, child.spec)
+        log.info("supervisor %r restarted %r as %r", self.pid, child.spec.id, pid)
+        if telemetry.enabled:
+            telemetry.supervisor("restart", self.pid, child.spec.id, last_pid, child.reason)
+
+    # -- What clients ask
+
+    @call(timeout=None)
+    def terminate_child(self, pid: Pid) -> Any:
+        """Stop a child without holding up the others; return what to wait for, if anything."""
+        if pid in self.restarting:
+            self._drop_restarting(pid)
+            return None
+        spec = self.children.pop(pid, None)
+        if spec is None:
+            return Refused(
+                NotFoundError(f"no child {pid!r} among the {len(self.children)} children")
+            )
+        self._histories.pop(pid, None)
+        ending = Ending(self.pid)
+        ending.order(pid, spec)
+        step = eager.step(ending.wait(), copy_context(), self._me.runtime.loop)
+        return step if isinstance(step, asyncio.Task) else None
+
+    def _drop_restarting(self, last_pid: Pid) -> None:
+        child = self.restarting.pop(last_pid)
+        if child.timer is not None:
+            self._me.runtime.timers.cancel(child.timer)
+        if child.task is not None:
+            child.task.cancel()
+
+    @call(timeout=None)
+    def which_children(self) -> list[ChildInfo]:
+        """List the children, those between two processes included."""
+        running = [
+            ChildInfo(spec.id, pid, spec.type, "running") for pid, spec in self.children.items()
+        ]
+        return running + [
+            ChildInfo(child.spec.id, None, child.spec.type, "restarting")
+            for child in self.restarting.values()
+        ]
+
+    @call(timeout=None)
+    def count_children(self) -> Counts:
+        """Count the children, those between two processes included."""
+        between = [child.spec for child in self.restarting.values()]
+        types = [spec.type for spec in (*self.children.values(), *between)]
+        supervisors = types.count("supervisor")
+        return Counts(len(types), len(self.children), supervisors, len(types) - supervisors)
+
+    def handle_info(self, message: object) -> None:
+        """Log what does not belong here."""
+        if not isinstance(message, Exit):
+            log.error("supervisor %r got the unexpected message %r", self.pid, message)
+
+
+DynamicSupervisorServer.__qualname__ = "DynamicSupervisor"
+DynamicSupervisorServer._beamish.qualname = "DynamicSupervisor"
+
+
+class _ChildDied:
+    """The exit of a child that was dead before it could be linked."""
+
+    def __init__(self, pid: Pid, spec: ChildSpec) -> None:
+        self._pid = pid
+        self._spec = spec
+
+    def run(self, process: Any) -> Any:
+        return process.server.child_exited(self._pid, "noproc", reported=False)
+
+
+def _refusal(error: BaseException) -> Refused:
+    if not isinstance(error, StartError):
+        raise error
+    return Refused(error)
+
+
+class DynamicSupervisor:
+    """Functions on dynamic supervisors, and the base of module-based ones.
+
+    A subclass that defines ``init(self, ...)``, which returns ``DynamicSupervisor.spec(...)``, is
+    started with the arguments of ``init``.
+    """
+
+    _server: ClassVar[type[DynamicSupervisorServer]] = DynamicSupervisorServer
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._server = type(cls.__qualname__, (cls._server,), {"__module__": cls.__module__})
+
+    def init(self, *args: Any, **kwargs: Any) -> DynamicSupervisorSpec:
+        """Return the options; to be defined by module-based supervisors."""
+        return self.spec(*args, **kwargs)
+
+    @staticmethod
+    def spec(
+        *,
+        strategy: Literal["one_for_one"] = "one_for_one",
+        max_restarts: int = 3,
+        max_seconds: float = 5.0,
+        max_children: int | None = None,
+        extra_arguments: tuple[Any, ...] = (),
+        backoff: Backoff | None = None,
+        intensity: Intensity = "supervisor",
+        on_give_up: OnGiveUp | None = None,
+    ) -> DynamicSupervisorSpec:
+        """Check the options of a dynamic supervisor.
+
+        Args:
+            strategy: ``"one_for_one"``: children do not depend on one another.
+            max_restarts: How many restarts within ``max_seconds`` are borne.
+            max_seconds: The length of that window, in seconds.
+            max_children: How many children there may be; ``None`` sets no limit.
+            extra_arguments: Put before the arguments of every child.
+            backoff: How long a crashed child waits before it restarts; ``None``: not at all.
+            intensity: Who is given up when restarts are too many: the ``"supervisor"``, with all
+                its children, as in OTP; or the ``"child"`` alone, whose restarts are counted for
+                itself.
+            on_give_up: With ``intensity="child"``, called as ``on_give_up(spec, pid, reason)``
+                for a child that is given up; ``pid`` is its last.
+
+        Raises:
+            ValueError: An option has a value that is not allowed.
+
+        Source:
+            ``DynamicSupervisor.init/1``.
+        """
+        _checks.one_of("strategy", strategy, ("one_for_one",))
+        check_intensity(max_restarts, max_seconds)
+        if max_children is not None:
+            _checks.count("max_children", max_children)
+        _checks.one_of("intensity", intensity, _INTENSITIES)
+        if backoff is not None and not isinstance(backoff, Backoff):
+            raise ValueError(f"backoff must be a Backoff or None; got {backoff!r}")
+        if on_give_up is not None and not callable(on_give_up):
+            raise ValueError(f"on_give_up must be a function or None; got {on_give_up!r}")
+        if isinstance(extra_arguments, str) or not isinstance(extra_arguments, tuple | list):
+            raise ValueError(f"extra_arguments must be a tuple; got {extra_arguments!r}")
+        return DynamicSupervisorSpec(
+            max_restarts,
+            max_seconds,
+            max_children,
+            tuple(extra_arguments),
+            backoff,
+            intensity,
+            on_give_up,
+        )
+
+    @classmethod
+    def _spec_of(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> DynamicSupervisorSpec:
+        if len(args) == 1 and isinstance(args[0], DynamicSupervisorSpec):
+            return args[0]
+        spec = cls().init(*args, **kwargs)
+        if not isinstance(spec, DynamicSupervisorSpec):
+            raise TypeError(
+                f"{cls.__qualname__}.init returned {spec!r}; return DynamicSupervisor.spec(...)"
+            )
+        return spec
+
+    @classmethod
+    def _start_arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        # The options of a plain supervisor are checked here, where they are given.
+        if cls.init is DynamicSupervisor.init:
+            args, kwargs = (cls.spec(*args, **kwargs),), {}
+        return cls, args, kwargs
+
+    @classmethod
+    async def start_link(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> Pid:
+        """Start a dynamic supervisor, linked to the calling process.
+
+        Args:
+            args: Of a module-based supervisor, what its ``init`` takes.
+            name: Its local name or via name.
+            kwargs: The options of `spec`; of a module-based supervisor, what its ``init`` takes.
+
+        Raises:
+            ValueError: A bad option.
+            AlreadyStartedError: The name is taken.
+
+        Source:
+            ``DynamicSupervisor.start_link/1``.
+        """
+        return await cls._server.start_link(*cls._start_arguments(args, kwargs), name=name)
+
+    @classmethod
+    def child_spec(
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        id: Any = None,  # noqa: A002 - the field of ChildSpec
+        **kwargs: Any,
+    ) -> ChildSpec:
+        """Say how another supervisor starts this one; see `start_link` for the arguments."""
+        arguments = cls._start_arguments(args, kwargs)
+        chosen = id if id is not None else cls if name is None else name
+        start = ServerStart(cls._server, name)
+        return ChildSpec(chosen, start, arguments, type="supervisor", shutdown=None)
+
+    @staticmethod
+    async def start_child(supervisor: Dest, spec: Any) -> Pid:
+        """Start a child under a dynamic supervisor.
+
+        Returns once the child's ``init`` has returned. Children whose ``init`` waits start side
+        by side.
+
+        Args:
+            supervisor: Pid or name of the supervisor.
+            spec: How to start, stop and restart the child. Its ``id`` need not be unique here.
+
+        Returns:
+            The child's pid, already linked to the supervisor.
+
+        Raises:
+            MaxChildrenError: ``max_children`` children are running.
+            AlreadyStartedError: Another process holds the child's name.
+            IgnoredError: Its ``init`` returned `IGNORE`.
+            StartError: ``init`` failed; ``reason`` says how. The spec is dropped.
+
+        Source:
+            ``DynamicSupervisor.start_child/2``. Differs: raises where Elixir returns
+            ``{:error, reason}``; starts with a waiting ``init`` overlap.
+        """
+        if spec.__class__ is not ChildSpec:
+            spec = as_spec(spec)
+        reply = await DynamicSupervisorServer.start_child(supervisor, spec)
+        if reply.__class__ is Pid:
+            return reply
+        if reply.__class__ is Refused:
+            raise reply.error
+        return await _shielded(reply, supervisor)  # type: ignore[no-any-return]
+
+    @staticmethod
+    async def terminate_child(supervisor: Dest, pid: Pid) -> None:
+        """Stop a child, and wait until it is dead.
+
+        Args:
+            supervisor: Pid or name of the supervisor.
+            pid: The child; of one that is being restarted, its last pid.
+
+        Raises:
+            NotFoundError: It is no child of this supervisor.
+
+        Source:
+            ``DynamicSupervisor.terminate_child/2``.
+        """
+        waits = await ask(supervisor, DynamicSupervisorServer.terminate_child, pid)
+        if waits is not None:
+            await _shielded(waits, supervisor)
+
+    @staticmethod
+    async def which_children(supervisor: Dest) -> list[ChildInfo]:
+        """List the children, those that are being restarted included.
+
+        Source:
+            ``DynamicSupervisor.which_children/1``.
+        """
+        children: list[ChildInfo] = await ask(supervisor, DynamicSupervisorServer.which_children)
+        return children
+
+    @staticmethod
+    async def count_children(supervisor: Dest) -> Counts:
+        """Count the children.
+
+        Source:
+            ``DynamicSupervisor.count_children/1``.
+        """
+        counts: Counts = await ask(supervisor, DynamicSupervisorServer.count_children)
+        return counts
+
+    @staticmethod
+    async def stop(supervisor: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
+        """Stop a dynamic supervisor; its children stop first, side by side.
+
+        Source:
+            ``DynamicSupervisor.stop/3``.
+        """
+        await GenServer.stop(supervisor, reason, timeout)
+
+
+async def _shielded(task: asyncio.Task[Any], supervisor: Dest) -> Any:
+    """Wait for what a supervisor does; a caller that is cancelled does not cancel it."""
+    await asyncio.wait([task])
+    if task.cancelled():
+        raise ExitError("shutdown", supervisor)
+    return task.result()

@@ -1,0 +1,170 @@
+"""The exceptions that beamish raises: one class per thing a caller would handle differently."""
+
+from typing import Any
+
+
+class BeamishError(Exception):
+    """Root of every exception of beamish."""
+
+
+class ExitError(BeamishError):
+    """The process that was called or awaited has exited before it answered.
+
+    Args:
+        reason: The exit reason. An exception instance becomes the ``__cause__`` too.
+        dest: The pid, name or via name that was addressed.
+    """
+
+    def __init__(self, reason: Any, dest: Any = None) -> None:
+        super().__init__(reason, dest)
+        self.reason = reason
+        self.dest = dest
+        if isinstance(reason, BaseException):
+            self.__cause__ = reason
+
+    def __str__(self) -> str:
+        subject = "the process" if self.dest is None else repr(self.dest)
+        return f"{subject} exited: {self.reason!r}"
+
+
+class NoProcessError(ExitError, LookupError):
+    """There is no such process or name."""
+
+    def __init__(self, dest: Any = None, advice: str = "") -> None:
+        super().__init__("noproc", dest)
+        self.args = (dest, advice)
+        self._advice = advice
+
+    def __str__(self) -> str:
+        if self._advice:
+            return self._advice
+        return f"no process {self.dest!r}: it is dead or was never started under this name"
+
+
+class CallTimeoutError(ExitError, TimeoutError):
+    """No reply came in time; a late one will be dropped."""
+
+    def __init__(
+        self, dest: Any = None, request: str = "", seconds: float = 0.0, waiting: int = 0
+    ) -> None:
+        super().__init__("timeout", dest)
+        self.args = (dest, request, seconds, waiting)
+        self._request, self._seconds, self._waiting = request, seconds, waiting
+
+    def __str__(self) -> str:
+        return (
+            f"no reply from {self.dest!r} to {self._request} within {self._seconds:g} s; it has "
+            f"{self._waiting} messages waiting. A late reply will be dropped."
+        )
+
+
+class CallingSelfError(ExitError):
+    """A process called or stopped itself, and would have waited for ever."""
+
+    def __init__(self, dest: Any = None) -> None:
+        super().__init__("calling_self", dest)
+        self.args = (dest,)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.dest!r} called itself from its own callback and would wait for ever; "
+            "call the method on self instead, or return Stop to end the process"
+        )
+
+
+def _exception_in(reason: Any) -> BaseException | None:
+    """Find the exception behind a reason such as ``("failed_to_start_child", id, error)``."""
+    while isinstance(reason, tuple) and reason:
+        reason = reason[-1]
+    return reason if isinstance(reason, BaseException) else None
+
+
+class StartError(BeamishError):
+    """A process could not be started.
+
+    Args:
+        reason: Why: an exit reason; the exception that ``init`` raised is the ``__cause__`` too.
+        what: What was being started, for the message.
+    """
+
+    def __init__(self, reason: Any, what: str = "the process") -> None:
+        super().__init__(reason, what)
+        self.reason = reason
+        self._what = what
+        self.__cause__ = _exception_in(reason)
+
+    def __str__(self) -> str:
+        match self.reason:
+            case ("shutdown", ("failed_to_start_child", child, reason)):
+                return f"{self._what} did not start: its child {child!r} failed: {reason!r}"
+            case _:
+                return f"{self._what} did not start: {self.reason!r}"
+
+
+class AlreadyStartedError(StartError):
+    """The name is taken, by the process in ``pid``."""
+
+    def __init__(self, pid: Any, what: str = "the process") -> None:
+        super().__init__("already_started", what)
+        self.args = (pid, what)
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return f"{self._what} is already started, as {self.pid!r}"
+
+
+class IgnoredError(StartError):
+    """``init`` returned ``IGNORE``: there is no process, and that is not a fault."""
+
+    def __init__(self, what: str = "the process") -> None:
+        super().__init__("ignore", what)
+        self.args = (what,)
+
+    def __str__(self) -> str:
+        return f"{self._what} chose not to start: its init returned IGNORE"
+
+
+class MaxChildrenError(StartError):
+    """The supervisor has as many children as ``max_children`` allows."""
+
+    def __init__(self, max_children: int, what: str = "the child") -> None:
+        super().__init__("max_children", what)
+        self.args = (max_children, what)
+        self.max_children = max_children
+
+    def __str__(self) -> str:
+        return (
+            f"{self._what} was not started: its supervisor has all of its max_children="
+            f"{self.max_children} children; end one first or raise the limit"
+        )
+
+
+class AlreadyPresentError(StartError):
+    """The supervisor has a child specification with this id, whose process does not run."""
+
+    def __init__(self, id: Any) -> None:  # noqa: A002 - the field of ChildSpec is called id
+        super().__init__("already_present", repr(id))
+        self.args = (id,)
+        self.id = id
+
+    def __str__(self) -> str:
+        return (
+            f"the supervisor already has a stopped child with the id {self.id!r}; "
+            "use restart_child to start it, or delete_child first"
+        )
+
+
+class NotFoundError(BeamishError, LookupError):
+    """The supervisor has no such child."""
+
+
+class AlreadyRegisteredError(BeamishError):
+    """The unique key or local name is taken, by the process in ``pid``."""
+
+    def __init__(self, key: Any, pid: Any) -> None:
+        super().__init__(key, pid)
+        self.key = key
+        self.pid = pid
+
+    def __str__(self) -> str:
+        return f"{self.key!r} is already registered, by {self.pid!r}"

@@ -1,0 +1,98 @@
+"""Reach processes from other threads than that of their event loop.
+
+Everything else in beamish belongs to the thread of its event loop. These functions take a `Pid`,
+which knows its loop; they must not be called in that loop's own thread, which they would block.
+
+When not to use it: inside the event loop. There, ``await GenServer.call(...)``.
+"""
+
+import asyncio
+from _thread import get_ident
+from collections.abc import Callable
+from typing import Any
+
+from beamish import process
+from beamish._runtime.runtime import Runtime
+from beamish._server.methods import CALL_TIMEOUT
+from beamish.errors import NoProcessError
+from beamish.gen_server import GenServer
+from beamish.pid import Pid
+
+__all__ = ["call", "cast", "send"]
+
+
+def call(
+    pid: Pid, request: Any, *args: Any, timeout: float | None = CALL_TIMEOUT, **kwargs: Any
+) -> Any:
+    """Call a server from another thread, and wait for its reply.
+
+    Args:
+        pid: The server.
+        request: For ``handle_call``; or a client function such as ``Counter.increment``, which
+            the further arguments are for.
+        args: Arguments of that client function.
+        timeout: Seconds to wait; ``None`` waits for ever.
+        kwargs: Keyword arguments of that client function.
+
+    Raises:
+        ExitError: As ``GenServer.call``.
+        RuntimeError: This is the thread of the server's own event loop.
+    """
+    runtime = _runtime(pid)
+    if get_ident() == runtime.thread:
+        raise RuntimeError(
+            "from_thread.call would block the event loop that is to answer it; "
+            "await GenServer.call(...) instead"
+        )
+    if _is_client(request, "timeout"):
+        coroutine = request.timeout(timeout)(pid, *args, **kwargs)
+    else:
+        _refuse_more(args, kwargs)
+        coroutine = GenServer.call(pid, request, timeout)
+    try:
+        return asyncio.run_coroutine_threadsafe(coroutine, runtime.loop).result()
+    except RuntimeError as error:
+        coroutine.close()
+        if runtime.loop.is_closed():
+            raise NoProcessError(pid, f"{pid!r} is dead: its event loop is closed") from error
+        raise
+
+
+def cast(pid: Pid, request: Any, *args: Any, **kwargs: Any) -> None:
+    """Cast to a server from another thread; ``request`` may be a client function, as in `call`."""
+    if _is_client(request, "request_name"):
+        _soon(pid, lambda: request(pid, *args, **kwargs))
+    else:
+        _refuse_more(args, kwargs)
+        _soon(pid, lambda: GenServer.cast(pid, request))
+
+
+def send(pid: Pid, message: Any) -> None:
+    """Send ``message`` to a process from another thread."""
+    _soon(pid, lambda: process.send(pid, message))
+
+
+def _soon(pid: Pid, action: Callable[[], object]) -> None:
+    loop = _runtime(pid).loop
+    try:
+        loop.call_soon_threadsafe(action)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+        # The loop is closed, so the process is dead, and drops what it is sent.
+
+
+def _is_client(request: Any, attribute: str) -> bool:
+    return callable(request) and hasattr(request, "request_name") and hasattr(request, attribute)
+
+
+def _refuse_more(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    if args or kwargs:
+        raise TypeError("further arguments are for client functions such as Counter.increment")
+
+
+def _runtime(pid: object) -> Runtime:
+    if not isinstance(pid, Pid):
+        raise TypeError(f"from another thread, a process is addressed by its Pid; got {pid!r}")
+    runtime: Runtime = pid._runtime
+    return runtime

@@ -1,0 +1,316 @@
+"""`GenServer`: a process that keeps state and handles one message at a time.
+
+When not to use it: to group functions, or to hold data that never changes. A class or a module
+does that without a mailbox in between.
+
+Source:
+    Elixir's ``GenServer`` and Erlang's ``gen_server``.
+"""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+from beamish import _checks, child_spec
+from beamish._runtime import names, system
+from beamish._server import requests, start
+from beamish._server.methods import CALL_TIMEOUT, call, cast
+from beamish._server.requests import From
+from beamish._server.table import Options, Table
+from beamish.child_spec import ChildSpec, Restart
+from beamish.pid import Dest, Name, Pid
+
+__all__ = ["From", "GenServer", "call", "cast"]
+
+_log = logging.getLogger("beamish")
+
+_RESERVED = ("name", "timeout")
+
+
+class GenServer:
+    """A server: subclass it, keep the state in attributes, and define what clients may ask.
+
+    Every method that is named as a callback may be ``def`` or ``async def`` (but ``__init__``);
+    a server never runs two at once.
+
+    Class keywords, all inherited:
+        restart: How a supervisor restarts it: ``"permanent"``, ``"transient"``, ``"temporary"``.
+        shutdown: Seconds it may take to terminate, ``"brutal_kill"``, or ``None`` for ever.
+        trap_exit: Whether exit signals reach ``handle_info`` as `Exit` messages.
+
+    Source:
+        Elixir's ``GenServer``.
+    """
+
+    __slots__ = ("__dict__", "__weakref__", "pid")
+
+    pid: Pid
+    """The server's own pid, there in ``__init__`` already."""
+
+    # The only private attribute: subclasses may use any other name.
+    _beamish: ClassVar[Table]
+
+    def __init_subclass__(
+        cls,
+        *,
+        restart: Restart | None = None,
+        shutdown: Any = ...,
+        trap_exit: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init_subclass__(**kwargs)
+        _refuse_reserved(cls)
+        inherited = cls._beamish.options
+        options = Options(
+            restart=inherited.restart if restart is None else restart,
+            shutdown=inherited.shutdown if shutdown is ... else shutdown,
+            trap_exit=inherited.trap_exit if trap_exit is None else trap_exit,
+            eager=inherited.eager or cls.__dict__.get("_beamish_eager", False),
+        )
+        cls._beamish = Table(cls, GenServer, options)
+
+    # -- Callbacks
+
+    def init(self) -> Any:
+        """Finish the start, after ``__init__``; the starter waits for it.
+
+        Returns:
+            ``None``, `Continue`, `Timeout`, `Hibernate`, `IGNORE` or `Stop`.
+        """
+
+    def handle_call(self, request: Any, from_: From) -> Any:
+        """Answer a request of ``GenServer.call``.
+
+        Returns:
+            The reply, `Reply`, `NoReply` or `Stop`.
+        """
+        raise TypeError(
+            f"{type(self).__qualname__} got the call {request!r} but defines no handle_call"
+        )
+
+    def handle_cast(self, request: Any) -> Any:
+        """Handle a request of ``GenServer.cast``.
+
+        Returns:
+            ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
+        """
+        raise TypeError(
+            f"{type(self).__qualname__} got the cast {request!r} but defines no handle_cast"
+        )
+
+    def handle_info(self, message: Any) -> Any:
+        """Handle any other message; this default logs it and goes on.
+
+        Returns:
+            ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
+        """
+        _log.error(
+            "%s %r got the unexpected message %r", type(self).__qualname__, self.pid, message
+        )
+
+    def handle_continue(self, arg: Any) -> Any:
+        """Go on after a callback that returned ``Continue(arg)``, before any queued message.
+
+        Returns:
+            ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
+        """
+        raise TypeError(
+            f"{type(self).__qualname__} returned Continue({arg!r}) but defines no handle_continue"
+        )
+
+    def terminate(self, reason: Any) -> Any:
+        """Clean up before the end.
+
+        Runs on `Stop`, on ``stop()``, when a callback raised, and on the exit signal of the
+        parent; never on ``"kill"`` nor on the untrapped exit signal of another process.
+        """
+
+    def format_status(self, status: dict[str, Any]) -> Any:
+        """Return ``status`` as it may be seen in crash logs and by `debug.get_status`.
+
+        Args:
+            status: ``state`` (the attributes), ``reason`` and ``why`` (``"terminate"`` or
+                ``"status"``). The place to hide secrets.
+        """
+        return status
+
+    # -- Starting
+
+    @classmethod
+    async def start_link(
+        cls, *args: Any, name: Name | None = None, timeout: float | None = None, **kwargs: Any
+    ) -> Pid:
+        """Start the server, linked to the calling process, and return once ``init`` is done.
+
+        Args:
+            args: For ``__init__``, as are the other keyword arguments.
+            name: A local name (a string) or a `Via`.
+            timeout: Seconds that ``init`` may take; ``None`` waits for ever.
+
+        Raises:
+            AlreadyStartedError: The name is taken, by the process in ``pid``.
+            IgnoredError: ``init`` returned `IGNORE`.
+            StartError: ``__init__`` or ``init`` failed, or took too long (reason ``"timeout"``).
+            NoProcessError: This code runs in no process that could be linked.
+
+        Source:
+            ``GenServer.start_link/3``.
+        """
+        return await start.start(cls._beamish, args, kwargs, name, timeout, linked=True)
+
+    @classmethod
+    async def start(
+        cls, *args: Any, name: Name | None = None, timeout: float | None = None, **kwargs: Any
+    ) -> Pid:
+        """Start the server without a link: nobody is its parent.
+
+        See `start_link` for arguments and errors.
+
+        Source:
+            ``GenServer.start/3``.
+        """
+        return await start.start(cls._beamish, args, kwargs, name, timeout, linked=False)
+
+    @classmethod
+    def child_spec(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> ChildSpec:
+        """Say how a supervisor starts this server with these arguments.
+
+        Raises:
+            TypeError: ``__init__`` does not take these arguments, or ``name`` is no name.
+
+        Source:
+            The ``child_spec/1`` that ``use GenServer`` defines. Its id is the name, if there is
+            one, else the class.
+        """
+        cls._beamish.check_init(*args, **kwargs)
+        if name is not None:
+            names.check_name(name)
+        if cls._beamish.own_start_link:
+            starter: Any = cls.start_link
+            kwargs = kwargs if name is None else {**kwargs, "name": name}
+        else:
+            starter = start.ServerStart(cls, name)
+        return ChildSpec(
+            cls if name is None else name,
+            starter,
+            args,
+            kwargs or child_spec.NO_ARGUMENTS,
+            cls._beamish.options.restart,
+            cls._beamish.options.shutdown,
+        )
+
+    # -- For clients
+
+    @staticmethod
+    async def call(dest: Dest, request: Any, timeout: float | None = CALL_TIMEOUT) -> Any:
+        """Ask the server at ``dest``, and wait for what its ``handle_call`` replies.
+
+        Args:
+            dest: Pid, name or via name.
+            request: Anything.
+            timeout: Seconds to wait; ``None`` waits for ever.
+
+        Raises:
+            NoProcessError: There is no such process.
+            CallTimeoutError: No reply came in time; a late one will be dropped.
+            CallingSelfError: A server calls itself from its own callback.
+            ExitError: The server exited before it replied.
+
+        Source:
+            ``GenServer.call/3``.
+        """
+        _checks.timeout(timeout)
+        return await requests.call(dest, "handle_call", (request,), None, timeout)
+
+    @staticmethod
+    def cast(dest: Dest, request: Any) -> None:
+        """Send ``request`` to ``handle_cast``; a dead or unknown ``dest`` drops it.
+
+        Source:
+            ``GenServer.cast/2``.
+        """
+        requests.cast(dest, "handle_cast", (request,), None)
+
+    @staticmethod
+    def reply(from_: From, value: Any) -> None:
+        """Answer a call whose callback returned `NoReply`; only the first answer counts.
+
+        Source:
+            ``GenServer.reply/2``.
+        """
+        if not isinstance(from_, From):
+            raise TypeError(f"reply needs the From that the callback was given; got {from_!r}")
+        from_.resolve(value)
+
+    @staticmethod
+    async def stop(dest: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
+        """Stop the server at ``dest``, and return when it is dead.
+
+        Raises:
+            NoProcessError: It is dead already, or unknown.
+            ExitError: It died of something else than ``reason``.
+            CallTimeoutError: It is not dead yet; it will be, when it comes to it.
+
+        Source:
+            ``GenServer.stop/3``.
+        """
+        _checks.timeout(timeout)
+        await system.stop(dest, reason, timeout)
+
+    @staticmethod
+    def whereis(dest: Dest) -> Pid | None:
+        """Return the live process that ``dest`` names, if any.
+
+        Source:
+            ``GenServer.whereis/1``.
+        """
+        return names.pid_of(dest)
+
+    @staticmethod
+    async def multi_call(
+        dests: Iterable[Dest], request: Any, timeout: float | None = CALL_TIMEOUT
+    ) -> tuple[list[tuple[Dest, Any]], list[tuple[Dest, Exception]]]:
+        """Ask many servers at once.
+
+        Returns:
+            The replies and the failures, each beside its destination, in the order of ``dests``.
+
+        Source:
+            ``GenServer.multi_call/4``, whose nodes are our destinations.
+        """
+        _checks.timeout(timeout)
+        asked = list(dests)
+        answers = await asyncio.gather(
+            *(GenServer.call(dest, request, timeout) for dest in asked), return_exceptions=True
+        )
+        replies: list[tuple[Dest, Any]] = []
+        failures: list[tuple[Dest, Exception]] = []
+        for dest, answer in zip(asked, answers, strict=True):
+            if isinstance(answer, Exception):
+                failures.append((dest, answer))
+            elif isinstance(answer, BaseException):
+                raise answer
+            else:
+                replies.append((dest, answer))
+        return replies, failures
+
+
+def _refuse_reserved(cls: type) -> None:
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    taken = [name for name in _RESERVED if name in parameters]
+    if taken:
+        raise TypeError(
+            f"{cls.__qualname__}.__init__ must not have a parameter called {taken[0]!r}: "
+            f"start_link and child_spec use {taken[0]!r} for themselves; call it something else"
+        )
+    if inspect.iscoroutinefunction(cls.__init__):  # type: ignore[misc]
+        raise TypeError(
+            f"{cls.__qualname__}.__init__ must be a plain def; put what waits into `async def init`"
+        )
+
+
+GenServer._beamish = Table(GenServer, GenServer, Options())

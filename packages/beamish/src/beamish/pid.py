@@ -1,0 +1,102 @@
+"""Identities: `Pid`, `Ref` and `Via`, and what may address a process."""
+
+import itertools
+from dataclasses import dataclass
+from functools import total_ordering
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+_serials = itertools.count(100)
+
+
+@total_ordering
+class Pid:
+    """The identity of one process; it outlives the process, and keeps nothing of it alive.
+
+    Pids are hashable, ordered by creation and never used twice.
+
+    Source:
+        Erlang's ``pid()``.
+    """
+
+    # The process is typed Any: pids are values, and know nothing of the runtime above them.
+    __slots__ = ("_process", "_runtime", "serial")
+
+    def __init__(self, runtime: Any, process: Any) -> None:
+        self.serial = next(_serials)
+        self._runtime = runtime
+        self._process = process  # None as soon as the process is dead
+
+    def __lt__(self, other: object) -> bool:
+        if not isinstance(other, Pid):
+            return NotImplemented
+        return self.serial < other.serial
+
+    def __repr__(self) -> str:
+        return f"#PID<0.{self.serial}.0>"
+
+
+class Ref:
+    """A reference that is like no other: of a monitor, of a timer.
+
+    Source:
+        Erlang's ``reference()``.
+    """
+
+    __slots__ = ("serial",)
+
+    def __init__(self) -> None:
+        self.serial = next(_serials)
+
+    def __repr__(self) -> str:
+        return f"#Reference<0.{self.serial}>"
+
+
+@runtime_checkable
+class NameService(Protocol):
+    """What a name service offers so that `Via` can use it.
+
+    Source:
+        The ``:via`` modules of Erlang and Elixir.
+    """
+
+    def register_name(self, name: Any, pid: Pid, /) -> bool:
+        """Take ``name`` for ``pid``; false when another process holds it."""
+
+    def unregister_name(self, name: Any, /) -> object:
+        """Give ``name`` back."""
+
+    def whereis_name(self, name: Any, /) -> Pid | None:
+        """Say who holds ``name``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Via:
+    """A name that a name service looks up, usable as ``name=`` and as a destination.
+
+    Args:
+        service: An object or class with ``register_name(name, pid) -> bool``,
+            ``unregister_name(name)`` and ``whereis_name(name) -> Pid | None``.
+        name: What that service calls the process.
+
+    Source:
+        Elixir's ``{:via, module, term}``.
+    """
+
+    service: NameService
+    name: Any
+
+    def __post_init__(self) -> None:
+        missing = [
+            method
+            for method in ("register_name", "unregister_name", "whereis_name")
+            if not callable(getattr(self.service, method, None))
+        ]
+        if missing:
+            raise TypeError(
+                "the service of a Via must have register_name, unregister_name and whereis_name; "
+                f"{self.service!r} lacks {', '.join(missing)}"
+            )
+
+
+Dest: TypeAlias = Pid | str | Via
+Name: TypeAlias = str | Via

@@ -1,0 +1,438 @@
+"""Processes: identity, links, monitors, exit signals, timers and local names.
+
+A process is anything with a `Pid`: a GenServer, a supervisor, a registry, a spawned coroutine or
+an asyncio task that is attached. Everything here but `receive` is a plain function: nothing can
+come between two calls.
+
+When not to use it: for code that has no state and needs no supervision. An asyncio task, or just
+a function, is simpler.
+
+Source:
+    Elixir's ``Process`` and Erlang's ``erlang`` module, as far as they deal with processes.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from contextvars import copy_context
+from dataclasses import dataclass
+from typing import Any
+
+from beamish import _checks, telemetry
+from beamish._runtime import few, names
+from beamish._runtime.context import current_pid
+from beamish._runtime.process import Monitor, Process
+from beamish._runtime.runtime import check_thread, running
+from beamish._runtime.tasks import Attachment, SpawnedProcess, TaskProcess
+from beamish._runtime.timers import Timer
+from beamish.errors import NoProcessError
+from beamish.pid import Dest, Pid, Ref
+
+__all__ = [
+    "ProcessInfo",
+    "attach",
+    "cancel_timer",
+    "current",
+    "demonitor",
+    "exit",
+    "flag",
+    "info",
+    "is_alive",
+    "link",
+    "monitor",
+    "processes",
+    "read_timer",
+    "receive",
+    "register",
+    "registered",
+    "send",
+    "send_after",
+    "set_label",
+    "spawn",
+    "spawn_link",
+    "spawn_monitor",
+    "unlink",
+    "unregister",
+    "whereis",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessInfo:
+    """What is known of a process.
+
+    Args:
+        id: Its pid.
+        label: What `set_label` set.
+        class_name: The class of a server, the name of a spawned coroutine function.
+        status: ``"starting"``, ``"running"``, ``"waiting"``, ``"suspended"`` or ``"exiting"``.
+        names: Local names, via names and registry keys that it holds.
+        links: Processes linked with it, the registries it is registered in included.
+        monitors: Processes that it monitors.
+        monitored_by: Processes that monitor it.
+        message_queue_len: Messages that wait.
+        trap_exit: Whether exit signals arrive as messages.
+        parent: The process that started it.
+        ancestors: The parent, its parent, and so on.
+        started_at: When, in seconds since the epoch.
+        messages_handled: How many since its start.
+        memory_bytes: An estimate that leaves out what its state refers to.
+        current_callback: The callback that runs now.
+    """
+
+    id: Pid
+    label: Any
+    class_name: str
+    status: str
+    names: tuple[Any, ...]
+    links: tuple[Pid, ...]
+    monitors: tuple[Pid, ...]
+    monitored_by: tuple[Pid, ...]
+    message_queue_len: int
+    trap_exit: bool
+    parent: Pid | None
+    ancestors: tuple[Pid, ...]
+    started_at: float
+    messages_handled: int
+    memory_bytes: int
+    current_callback: str | None
+
+
+def current() -> Pid:
+    """Return the pid of the process that runs this code.
+
+    Right inside callbacks, spawned and attached coroutines, and the asyncio tasks they create.
+
+    Raises:
+        NoProcessError: This code runs in no process.
+
+    Source:
+        Erlang's ``self/0``.
+    """
+    pid = current_pid.get()
+    if pid is None:
+        raise NoProcessError(
+            advice="this code runs in no process; start it with process.spawn or beamish.run, "
+            "or put it into `async with process.attach():`"
+        )
+    return pid
+
+
+def _me() -> Process:
+    pid = current()
+    process: Process | None = pid._process
+    if process is None:
+        raise NoProcessError(pid)
+    return process
+
+
+def spawn(fn: Callable[..., Awaitable[Any]], *args: Any) -> Pid:
+    """Run the async function ``fn`` as a process, which ends when it returns.
+
+    Args:
+        fn: An async function. Its exception is the exit reason, ``"normal"`` its return.
+        args: What to call it with.
+
+    Raises:
+        TypeError: ``fn`` is not async, or does not take these arguments.
+
+    Source:
+        Elixir's ``Process.spawn/4``.
+    """
+    return _spawn(fn, args).pid
+
+
+def spawn_link(fn: Callable[..., Awaitable[Any]], *args: Any) -> Pid:
+    """Do as `spawn`, and link the new process with the current one."""
+    me = _me()
+    pid = _spawn(fn, args).pid
+    me.link(pid)
+    return pid
+
+
+def spawn_monitor(fn: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Pid, Ref]:
+    """Do as `spawn`, and monitor the new process."""
+    me = _me()
+    pid = _spawn(fn, args).pid
+    return pid, me.monitor(pid)
+
+
+def _spawn(fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> SpawnedProcess:
+    runtime = running()
+    coroutine = fn(*args)
+    if not inspect.iscoroutine(coroutine):
+        raise TypeError(f"a process runs an async function; {fn!r} returned {coroutine!r}")
+    name = getattr(fn, "__qualname__", repr(fn))
+    process = SpawnedProcess(runtime, current_pid.get(), name)
+    context = copy_context()
+    context.run(current_pid.set, process.pid)
+    process.task = runtime.loop.create_task(coroutine, name=name, context=context)
+    process.task.add_done_callback(process.ended, context=runtime.context)
+    if telemetry.enabled:
+        telemetry.process_start(process.pid, name)
+    return process
+
+
+def attach() -> AbstractAsyncContextManager[Pid]:
+    """Make the current asyncio task a process, for the length of an ``async with`` block.
+
+    A linked exit other than ``"normal"`` cancels the block and raises `ExitError` out of it,
+    unless exits are trapped. A task that is a process already stays the same process.
+    """
+    return Attachment()
+
+
+async def receive(timeout: float | None = None, match: Callable[[Any], bool] | None = None) -> Any:
+    """Take the next message of the current spawned or attached process.
+
+    Args:
+        timeout: Seconds to wait; ``None`` waits for ever, 0 only looks.
+        match: Take the first message for which it is true, and leave the others where they are.
+
+    Raises:
+        TimeoutError: No such message came in time.
+        NoProcessError: This code runs in no process that has a mailbox of its own.
+
+    Source:
+        Erlang's ``receive ... after``.
+    """
+    _checks.timeout(timeout)
+    me = _me()
+    if not isinstance(me, TaskProcess):
+        raise NoProcessError(
+            me.pid,
+            f"{me.pid!r} is a {me.class_name()}, which gets its messages in handle_info; "
+            "only spawned and attached processes receive",
+        )
+    return await me.receive(timeout, match)
+
+
+def send(dest: Dest, message: Any) -> None:
+    """Send ``message``; never waits, and a dead process drops it.
+
+    Raises:
+        NoProcessError: ``dest`` is a name that nobody holds.
+
+    Source:
+        Erlang's ``!``.
+    """
+    if dest.__class__ is Pid:
+        process = dest._process
+        if process is not None:
+            process.deliver(message)
+    else:
+        pid = names.pid_of(dest)
+        if pid is not None:
+            pid._process.deliver(message)
+        elif not isinstance(dest, Pid):
+            raise NoProcessError(dest)
+
+
+def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
+    """Send ``message`` in ``seconds`` seconds; a process that dies takes its timers along.
+
+    A name is looked up when the timer fires, and a message to nobody is dropped then.
+
+    Source:
+        Elixir's ``Process.send_after/4``.
+    """
+    _checks.seconds("seconds", seconds)
+    runtime = running()
+    if isinstance(dest, Pid):
+        process = dest._process
+        if process is not None:
+            return process.send_after(message, seconds)  # type: ignore[no-any-return]
+        return Timer(0.0, None)
+    names.check_name(dest)
+
+    def fire() -> None:
+        pid = names.pid_of(dest)
+        if pid is not None:
+            pid._process.deliver(message)
+
+    return runtime.timers.after(seconds, fire)
+
+
+def cancel_timer(ref: Ref) -> float | None:
+    """Cancel a timer; return the seconds it had left, or ``None`` if it is over."""
+    return running().timers.cancel(_timer(ref))
+
+
+def read_timer(ref: Ref) -> float | None:
+    """Return the seconds that a timer has left, or ``None`` if it is over."""
+    return running().timers.left(_timer(ref))
+
+
+def _timer(ref: Ref) -> Timer:
+    if not isinstance(ref, Timer):
+        raise TypeError(f"a timer is what send_after returned; got {ref!r}")
+    return ref
+
+
+def link(pid: Pid) -> None:
+    """Link the current process with ``pid``: each gets the exit signal of the other.
+
+    Linking a dead process delivers exit ``"noproc"``.
+
+    Source:
+        Erlang's ``link/1``.
+    """
+    _me().link(_pid(pid))
+
+
+def unlink(pid: Pid) -> None:
+    """Undo `link`; an exit signal that is under way arrives no more."""
+    _me().unlink(_pid(pid))
+
+
+def monitor(dest: Dest) -> Ref:
+    """Have `Down` sent to the current process, once, when ``dest`` dies.
+
+    Returns:
+        The reference that the message will carry. A process that is dead or unknown already
+        gives a `Down` with reason ``"noproc"`` at once, whose ``pid`` is ``dest`` as given.
+
+    Source:
+        Erlang's ``monitor/2``.
+    """
+    me = _me()
+    pid = names.pid_of(dest)
+    return me.monitor(dest if pid is None else pid)
+
+
+def demonitor(ref: Ref, flush: bool = False) -> None:
+    """Undo `monitor`; with ``flush``, remove a `Down` that has arrived already.
+
+    Source:
+        Erlang's ``demonitor/2``.
+    """
+    if not isinstance(ref, Monitor):
+        raise TypeError(f"a monitor is what process.monitor returned; got {ref!r}")
+    me = _me()
+    if ref.owner is me.pid:
+        me.demonitor(ref)
+        if flush:
+            me.flush(ref)
+
+
+def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's word, behind its module
+    """Send an exit signal to ``pid``.
+
+    ``"normal"`` is ignored, unless it is sent to oneself or trapped. ``"kill"`` cannot be trapped,
+    and those linked see ``"killed"``. Any other reason ends the process, unless it traps exits.
+    A dead process ignores it. A GenServer ends itself better by returning `Stop`.
+
+    Source:
+        Erlang's ``exit/2``.
+    """
+    target = names.pid_of(pid)
+    if target is None:
+        return
+    process = target._process
+    check_thread(process.runtime)
+    if isinstance(reason, str) and reason == "kill":
+        process.doom("killed")
+    else:
+        process.signal(current_pid.get(), reason)
+    process.runtime.pump()
+
+
+def flag(*, trap_exit: bool) -> bool:
+    """Set whether exit signals reach the current process as `Exit` messages; return what was set.
+
+    Source:
+        Erlang's ``process_flag(trap_exit, Boolean)``.
+    """
+    if not isinstance(trap_exit, bool):
+        raise TypeError(f"trap_exit must be True or False; got {trap_exit!r}")
+    me = _me()
+    before, me.trap_exit = me.trap_exit, trap_exit
+    return before
+
+
+def register(pid: Pid, name: str) -> None:
+    """Give the local ``name`` to ``pid``.
+
+    Raises:
+        AlreadyRegisteredError: The name is taken.
+        NoProcessError: The process is dead.
+
+    Source:
+        Erlang's ``register/2``. Differs: a process may have several names.
+    """
+    names.register_local(names.process_of(_pid(pid)), name)
+
+
+def unregister(name: str) -> None:
+    """Take the local ``name`` from its process.
+
+    Raises:
+        NoProcessError: Nobody holds it.
+    """
+    names.unregister_local(running(), name)
+
+
+def whereis(name: str) -> Pid | None:
+    """Return the process that holds the local ``name``."""
+    if not isinstance(name, str):
+        raise TypeError(f"a local name is a string; got {name!r}")
+    return running().names.get(name)
+
+
+def registered() -> list[str]:
+    """List the local names that are taken."""
+    return list(running().names)
+
+
+def is_alive(pid: Pid) -> bool:
+    """Say whether the process lives; one that an exit signal has ended does not."""
+    return _pid(pid)._process is not None
+
+
+def processes() -> list[Pid]:
+    """List the processes of this event loop, oldest first."""
+    return list(running().processes)
+
+
+def set_label(label: Any) -> None:
+    """Give the current process a label, for logs and `info`; it need not be unique."""
+    _me().label = label
+
+
+def info(pid: Dest) -> ProcessInfo | None:
+    """Return what is known of a process, or ``None`` if it is dead.
+
+    Source:
+        Erlang's ``process_info/2``.
+    """
+    found = names.pid_of(pid)
+    if found is None:
+        return None
+    process: Process = found._process
+    held = few.items(process.held)
+    registries = [pid for pid in (name.linked_to() for name in held) if pid is not None]
+    watchers = [watcher for watcher in few.items(process.watchers) if isinstance(watcher, Monitor)]
+    return ProcessInfo(
+        id=found,
+        label=process.label,
+        class_name=process.class_name(),
+        status=process.status(),
+        names=tuple(name.shown() for name in held),
+        links=tuple(dict.fromkeys((*few.items(process.links), *registries))),
+        monitors=tuple(m.target for m in few.items(process.monitors) if m.target is not None),
+        monitored_by=tuple(watcher.owner for watcher in watchers),
+        message_queue_len=process.queue_length(),
+        trap_exit=process.trap_exit,
+        parent=process.parent_pid(),
+        ancestors=process.ancestors,
+        started_at=process.started_at,
+        messages_handled=process.handled,
+        memory_bytes=process.size_bytes(),
+        current_callback=process.current_callback(),
+    )
+
+
+def _pid(pid: object) -> Pid:
+    if not isinstance(pid, Pid):
+        raise TypeError(f"expected a Pid; got {pid!r}")
+    return pid

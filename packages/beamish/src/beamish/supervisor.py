@@ -1,0 +1,518 @@
+"""`Supervisor`: starts children in order, restarts those that fail, stops them in reverse.
+
+When not to use it: for masses of children of one kind that come and go, `DynamicSupervisor`
+costs less and stops them side by side.
+
+Source:
+    Elixir's ``Supervisor`` and Erlang's ``supervisor``.
+"""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from beamish import _checks, process, telemetry
+from beamish._children import (
+    Refused,
+    as_spec,
+    ask,
+    check_ids,
+    check_intensity,
+    end,
+    failed_to_start,
+    launch,
+    link_to,
+    log,
+    log_exit,
+    log_failed_restart,
+    log_give_up,
+    not_found,
+    significance_error,
+)
+from beamish._server.start import ServerStart
+from beamish._strategy import (
+    AUTO_SHUTDOWNS,
+    STRATEGIES,
+    AutoShutdown,
+    RestartWindow,
+    Strategy,
+    affected,
+    restarts,
+)
+from beamish.child_spec import ChildSpec
+from beamish.errors import (
+    AlreadyPresentError,
+    AlreadyStartedError,
+    IgnoredError,
+    StartError,
+)
+from beamish.gen_server import GenServer, call
+from beamish.messages import Exit
+from beamish.pid import Dest, Name, Pid
+from beamish.results import ChildInfo, Counts, Stop
+
+
+@dataclass(frozen=True, slots=True)
+class SupervisorSpec:
+    """What `Supervisor.spec` returns: the children and options of a supervisor, checked."""
+
+    children: tuple[ChildSpec, ...]
+    strategy: Strategy
+    max_restarts: int
+    max_seconds: float
+    auto_shutdown: AutoShutdown
+
+
+class _Child:
+    """One child of a static supervisor."""
+
+    __slots__ = ("pid", "restarting", "spec")
+
+    def __init__(self, spec: ChildSpec) -> None:
+        self.spec = spec
+        self.pid: Pid | None = None  # of the process; its last one while it is restarting
+        self.restarting = False
+
+    @property
+    def running(self) -> bool:
+        return self.pid is not None and not self.restarting
+
+    def info(self) -> ChildInfo:
+        status = "restarting" if self.restarting else "running" if self.running else "stopped"
+        pid = self.pid if self.running else None
+        return ChildInfo(self.spec.id, pid, self.spec.type, status)
+
+
+class _Retry:
+    """A reminder of a supervisor to itself that a restart has failed."""
+
+    def __init__(self, child: _Child) -> None:
+        self._child = child
+
+    def run(self, process: Any) -> Any:
+        return process.server.retry(self._child)
+
+
+class SupervisorServer(GenServer, trap_exit=True):
+    """The process of a supervisor."""
+
+    _beamish_eager: ClassVar[bool] = True
+
+    def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self._owner, self._arguments = owner, (args, kwargs)
+        self.children: dict[Any, _Child] = {}  # in start order
+        self._by_pid: dict[Pid, _Child] = {}
+
+    async def init(self) -> Any:
+        """Start the children in order; if one fails, stop those before it."""
+        args, kwargs = self._arguments
+        self.spec: SupervisorSpec = self._owner._spec_of(args, kwargs)
+        self._window = RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
+        for spec in self.spec.children:
+            child = self.children[spec.id] = _Child(spec)
+            try:
+                await self._start(child)
+            except StartError as error:
+                await self._stop_all()
+                return Stop(failed_to_start(spec, error))
+        return None
+
+    async def terminate(self, reason: Any) -> None:
+        """Stop the children in reverse order."""
+        await self._stop_all()
+
+    # -- Starting and stopping
+
+    async def _start(self, child: _Child) -> None:
+        """Start one child; one that ignores its start stays without a process."""
+        try:
+            pid = await launch(child.spec)
+        except IgnoredError:
+            if child.spec.restart == "temporary":
+                del self.children[child.spec.id]
+            return
+        finally:
+            child.restarting = False
+        link_to(self.pid, pid)
+        child.pid = pid
+        self._by_pid[pid] = child
+
+    async def _stop(self, child: _Child) -> None:
+        pid, child.pid, child.restarting = child.pid, None, False
+        if pid is not None:
+            self._by_pid.pop(pid, None)
+            await end(self.pid, pid, child.spec)
+
+    async def _stop_all(self) -> None:
+        for child in reversed(list(self.children.values())):
+            await self._stop(child)
+
+    def _forget(self, child: _Child) -> None:
+        self.children.pop(child.spec.id, None)
+
+    # -- Exits of children
+
+    async def child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
+        """Restart what the strategy says, or go without; give up if it happens too often."""
+        child = self._by_pid.pop(pid, None)
+        if child is None:
+            return None  # not a child, or one that was stopped meanwhile
+        log_exit(self.pid, child.spec, pid, reason, reported)
+        if not restarts(child.spec.restart, reason):
+            return self._gone(child)
+        child.restarting = True  # its pid stays, so that it can be named
+        return await self._restart(child, reason)
+
+    def _gone(self, child: _Child) -> Any:
+        child.pid = None
+        if child.spec.restart == "temporary":
+            self._forget(child)
+        if child.spec.significant and self._shuts_down():
+            log.info("supervisor %r shuts down: %r has ended", self.pid, child.spec.id)
+            return Stop("shutdown")
+        return None
+
+    def _shuts_down(self) -> bool:
+        if self.spec.auto_shutdown == "any_significant":
+            return True
+        left = [c for c in self.children.values() if c.spec.significant and c.pid is not None]
+        return self.spec.auto_shutdown == "all_significant" and not left
+
+    async def _restart(self, child: _Child, reason: Any) -> Any:
+        now = self._me.runtime.loop.time()
+        if not self._window.allow(now):
+            log_give_up(self.pid, child.spec, reason, self.spec.max_restarts, self.spec.max_seconds)
+            if telemetry.enabled:
+                telemetry.supervisor("give_up", self.pid, child.spec.id, child.pid, reason)
+            return Stop("shutdown")
+        last_pid = child.pid
+        group = affected(self.spec.strategy, self.children.values(), child)
+        await self._stop_group(group, child)
+        await self._start_group(group, child, reason)
+        if telemetry.enabled and child.running:
+            telemetry.supervisor("restart", self.pid, child.spec.id, last_pid, reason)
+        return None
+
+    async def _stop_group(self, group: Sequence[_Child], failed: _Child) -> None:
+        for child in reversed(group):
+            if child is not failed:
+                await self._stop(child)
+                if child.spec.restart == "temporary":
+                    self._forget(child)
+
+    async def _start_group(self, group: Sequence[_Child], failed: _Child, reason: Any) -> None:
+        for child in group:
+            if child.spec.id not in self.children:
+                continue  # temporary, and stopped with the others
+            try:
+                await self._start(child)
+            except StartError as error:
+                log_failed_restart(self.pid, child.spec, error)
+                child.restarting, child.pid = True, child.pid or failed.pid
+                self._me.later(_Retry(child))
+                return
+        log.info("supervisor %r restarted %r after %r", self.pid, failed.spec.id, reason)
+
+    async def retry(self, child: _Child) -> Any:
+        """Try a failed restart again, unless the child was stopped meanwhile."""
+        if not child.restarting or self.children.get(child.spec.id) is not child:
+            return None
+        return await self._restart(child, "restart_failed")
+
+    @property
+    def _me(self) -> Any:
+        return self.pid._process
+
+    # -- What clients ask
+
+    @call(timeout=None)
+    async def start_child(self, spec: ChildSpec) -> Any:
+        """Add a child and start it."""
+        known = self.children.get(spec.id)
+        if known is not None:
+            if known.pid is not None:
+                return Refused(AlreadyStartedError(known.pid, f"child {spec.id!r}"))
+            return Refused(AlreadyPresentError(spec.id))
+        if spec.significant and self.spec.auto_shutdown == "never":
+            return Refused(significance_error(spec))
+        child = self.children[spec.id] = _Child(spec)
+        return await self._start_and_tell(child, keep=False)
+
+    @call(timeout=None)
+    async def restart_child(self, id: Any) -> Any:  # noqa: A002 - the field of ChildSpec
+        """Start a child that does not run."""
+        child = self.children.get(id)
+        if child is None:
+            return Refused(not_found(id, len(self.children)))
+        if child.pid is not None:
+            return Refused(AlreadyStartedError(child.pid, f"child {id!r}"))
+        return await self._start_and_tell(child, keep=True)
+
+    async def _start_and_tell(self, child: _Child, *, keep: bool) -> Any:
+        try:
+            await self._start(child)
+        except StartError as error:
+            if not keep:
+                self._forget(child)
+            return Refused(error)
+        if child.pid is None:
+            return Refused(IgnoredError(f"child {child.spec.id!r}"))
+        return child.pid
+
+    @call(timeout=None)
+    async def terminate_child(self, id: Any) -> Any:  # noqa: A002
+        """Stop a child; its specification stays, unless it is temporary."""
+        child = self.children.get(id) or self._restarting_with(id)
+        if child is None:
+            return Refused(not_found(id, len(self.children)))
+        await self._stop(child)
+        if child.spec.restart == "temporary":
+            self._forget(child)
+        return None
+
+    def _restarting_with(self, pid: Any) -> _Child | None:
+        return next((c for c in self.children.values() if c.restarting and c.pid is pid), None)
+
+    @call(timeout=None)
+    def delete_child(self, id: Any) -> Any:  # noqa: A002
+        """Forget a child that does not run."""
+        child = self.children.get(id)
+        if child is None:
+            return Refused(not_found(id, len(self.children)))
+        if child.pid is not None:
+            return Refused(AlreadyStartedError(child.pid, f"child {id!r}"))
+        return self._forget(child)
+
+    @call(timeout=None)
+    def which_children(self) -> list[ChildInfo]:
+        """List the children in start order."""
+        return [child.info() for child in self.children.values()]
+
+    @call(timeout=None)
+    def count_children(self) -> Counts:
+        """Count the children."""
+        specs = [child.spec for child in self.children.values()]
+        supervisors = sum(spec.type == "supervisor" for spec in specs)
+        active = sum(child.running for child in self.children.values())
+        return Counts(len(specs), active, supervisors, len(specs) - supervisors)
+
+    def handle_info(self, message: object) -> None:
+        """Log what does not belong here."""
+        if not isinstance(message, Exit):
+            log.error("supervisor %r got the unexpected message %r", self.pid, message)
+
+
+SupervisorServer.__qualname__ = SupervisorServer._beamish.qualname = "Supervisor"
+
+
+class Supervisor:
+    """Functions on supervisors, and the base of module-based ones.
+
+    A subclass that defines ``init(self, ...)``, which returns ``Supervisor.spec(children, ...)``,
+    is started with the arguments of ``init``.
+    """
+
+    _server: ClassVar[type[SupervisorServer]] = SupervisorServer
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._server = type(cls.__qualname__, (cls._server,), {"__module__": cls.__module__})
+
+    def init(self, *args: Any, **kwargs: Any) -> SupervisorSpec:
+        """Return the children and options; to be defined by module-based supervisors."""
+        return self.spec(*args, **kwargs)
+
+    @staticmethod
+    def spec(
+        children: Iterable[Any],
+        *,
+        strategy: Strategy = "one_for_one",
+        max_restarts: int = 3,
+        max_seconds: float = 5.0,
+        auto_shutdown: AutoShutdown = "never",
+    ) -> SupervisorSpec:
+        """Check the children and options of a supervisor.
+
+        Args:
+            children: `ChildSpec` values, or classes that start without arguments, in start order.
+            strategy: Who is restarted when one fails: ``"one_for_one"``, ``"one_for_all"`` or
+                ``"rest_for_one"`` (that one and those after it).
+            max_restarts: How many restarts within ``max_seconds`` are borne; at one more the
+                supervisor stops its children and itself, with ``"shutdown"``.
+            max_seconds: The length of that window, in seconds.
+            auto_shutdown: Whether the end of ``"any_significant"`` or of ``"all_significant"``
+                children shuts the supervisor down; ``"never"`` by default.
+
+        Raises:
+            ValueError: An option has a value that is not allowed, or an id is used twice.
+            TypeError: A child is neither a specification nor such a class.
+
+        Source:
+            ``Supervisor.init/2``.
+        """
+        specs = tuple(as_spec(child) for child in children)
+        _checks.one_of("strategy", strategy, STRATEGIES)
+        check_intensity(max_restarts, max_seconds)
+        _checks.one_of("auto_shutdown", auto_shutdown, AUTO_SHUTDOWNS)
+        check_ids(specs)
+        for spec in specs:
+            if spec.significant and auto_shutdown == "never":
+                raise significance_error(spec)
+        return SupervisorSpec(specs, strategy, max_restarts, max_seconds, auto_shutdown)
+
+    @classmethod
+    def _spec_of(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> SupervisorSpec:
+        if len(args) == 1 and isinstance(args[0], SupervisorSpec):
+            return args[0]
+        spec = cls().init(*args, **kwargs)
+        if not isinstance(spec, SupervisorSpec):
+            raise TypeError(
+                f"{cls.__qualname__}.init returned {spec!r}; return Supervisor.spec(children, ...)"
+            )
+        return spec
+
+    @classmethod
+    def _arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        # The options of a plain supervisor are checked here, where they are given.
+        if cls.init is Supervisor.init:
+            args, kwargs = (cls.spec(*args, **kwargs),), {}
+        return cls, args, kwargs
+
+    @classmethod
+    async def start_link(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> Pid:
+        """Start a supervisor and its children, linked to the calling process.
+
+        Args:
+            args: ``children``; of a module-based supervisor, what its ``init`` takes.
+            name: Its local name or via name.
+            kwargs: The options of `spec`; of a module-based supervisor, what its ``init`` takes.
+
+        Raises:
+            StartError: A child failed to start: those before it have been stopped again, in
+                reverse order; the message says which.
+            ValueError: A bad option.
+
+        Source:
+            ``Supervisor.start_link/2`` and ``/3``.
+        """
+        return await cls._server.start_link(*cls._arguments(args, kwargs), name=name)
+
+    @classmethod
+    def child_spec(
+        cls,
+        *args: Any,
+        name: Name | None = None,
+        id: Any = None,  # noqa: A002 - the field of ChildSpec
+        **kwargs: Any,
+    ) -> ChildSpec:
+        """Say how another supervisor starts this one; see `start_link` for the arguments."""
+        arguments = cls._arguments(args, kwargs)
+        chosen = id if id is not None else cls if name is None else name
+        start = ServerStart(cls._server, name)
+        return ChildSpec(chosen, start, arguments, type="supervisor", shutdown=None)
+
+    @classmethod
+    @asynccontextmanager
+    async def running(
+        cls, *args: Any, name: Name | None = None, **kwargs: Any
+    ) -> AsyncIterator[Pid]:
+        """Run a supervisor for the length of an ``async with`` block.
+
+        The current task is attached if it is no process yet. At the end of the block the children
+        stop in reverse order. If the supervisor dies, the block is cancelled and raises
+        `ExitError`.
+        """
+        async with process.attach() as me:
+            pid = await cls.start_link(*args, name=name, **kwargs)
+            try:
+                yield pid
+            finally:
+                if process.is_alive(pid):
+                    pid._process.unlink(me)
+                    await GenServer.stop(pid, "shutdown")
+
+    @staticmethod
+    async def start_child(supervisor: Dest, child: Any) -> Pid:
+        """Add a child to a supervisor and start it.
+
+        Raises:
+            AlreadyStartedError: A child with this id runs.
+            AlreadyPresentError: A child with this id is there, but does not run.
+            IgnoredError: Its ``init`` returned `IGNORE`; its specification is kept.
+            StartError: It did not start; its specification is dropped.
+
+        Source:
+            ``Supervisor.start_child/2``.
+        """
+        pid: Pid = await ask(supervisor, SupervisorServer.start_child, as_spec(child))
+        return pid
+
+    @staticmethod
+    async def terminate_child(supervisor: Dest, id: Any) -> None:  # noqa: A002
+        """Stop a child; its specification stays, unless it is temporary.
+
+        Raises:
+            NotFoundError: There is no such child.
+
+        Source:
+            ``Supervisor.terminate_child/2``.
+        """
+        await ask(supervisor, SupervisorServer.terminate_child, id)
+
+    @staticmethod
+    async def restart_child(supervisor: Dest, id: Any) -> Pid:  # noqa: A002
+        """Start a child that was stopped.
+
+        Raises:
+            NotFoundError: There is no such child.
+            AlreadyStartedError: It runs, or is being restarted.
+            StartError: It did not start.
+
+        Source:
+            ``Supervisor.restart_child/2``.
+        """
+        pid: Pid = await ask(supervisor, SupervisorServer.restart_child, id)
+        return pid
+
+    @staticmethod
+    async def delete_child(supervisor: Dest, id: Any) -> None:  # noqa: A002
+        """Forget a child that does not run.
+
+        Raises:
+            NotFoundError: There is no such child.
+            AlreadyStartedError: It runs; stop it first.
+
+        Source:
+            ``Supervisor.delete_child/2``.
+        """
+        await ask(supervisor, SupervisorServer.delete_child, id)
+
+    @staticmethod
+    async def which_children(supervisor: Dest) -> list[ChildInfo]:
+        """List the children of a supervisor in start order.
+
+        Source:
+            ``Supervisor.which_children/1``.
+        """
+        children: list[ChildInfo] = await ask(supervisor, SupervisorServer.which_children)
+        return children
+
+    @staticmethod
+    async def count_children(supervisor: Dest) -> Counts:
+        """Count the children of a supervisor.
+
+        Source:
+            ``Supervisor.count_children/1``.
+        """
+        counts: Counts = await ask(supervisor, SupervisorServer.count_children)
+        return counts
+
+    @staticmethod
+    async def stop(supervisor: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
+        """Stop a supervisor; its children stop first, in reverse order.
+
+        Source:
+            ``Supervisor.stop/3``.
+        """
+        await GenServer.stop(supervisor, reason, timeout)
