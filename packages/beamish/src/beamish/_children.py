@@ -1,18 +1,20 @@
 """What all supervisors do with a child: start it, order it to stop, see it dead."""
 
 import asyncio
+import inspect
 import logging
 from collections.abc import Iterable
 from contextvars import copy_context
 from typing import Any
 
-from beamish import _checks
+from beamish import _checks, telemetry
 from beamish._runtime import eager, few
 from beamish._runtime.process import OnDeath, Process
 from beamish._runtime.runtime import running
 from beamish._server.reports import throttle
+from beamish._server.requests import safe_repr
 from beamish._server.start import ServerStart, Starting
-from beamish.child_spec import ChildSpec
+from beamish.child_spec import ChildSpec, check_restart, check_shutdown
 from beamish.errors import IgnoredError, NotFoundError, StartError
 from beamish.pid import Pid
 from beamish.results import IGNORE, is_clean
@@ -61,7 +63,12 @@ async def launch(spec: ChildSpec, extra: tuple[Any, ...] = ()) -> Pid:
     args = (*extra, *spec.args) if extra else spec.args
     start = spec.start
     if isinstance(start, ServerStart):
-        begun = start.begin(args, spec.kwargs)
+        try:
+            begun = start.begin(args, spec.kwargs)
+        except StartError:
+            raise
+        except Exception as error:  # such as the name of an unknown registry
+            raise StartError(error, f"child {spec.id!r}") from error
         return await begun.wait() if isinstance(begun, Starting) else begun
     return await _launch_foreign(spec, args)
 
@@ -202,26 +209,41 @@ def log_exit(supervisor: Pid, spec: ChildSpec, pid: Pid, reason: Any, reported: 
     if reported or is_clean(reason):
         return
     what = f"child {spec.id!r}"
-    if throttle(running()).allows((supervisor, repr(spec.id)), what):
-        log.error("%s %r of supervisor %r exited: %r", what, pid, supervisor, reason)
+    if throttle(running()).allows(pid, f"{what} {pid!r}"):
+        log.error("%s %r of supervisor %r exited: %s", what, pid, supervisor, safe_repr(reason))
 
 
-def log_failed_restart(supervisor: Pid, spec: ChildSpec, error: BaseException) -> None:
+def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseException) -> None:
     """Log that a child could not be started again."""
-    what = f"restart of child {spec.id!r}"
-    if throttle(running()).allows((supervisor, "restart", repr(spec.id)), what):
-        log.error("%s by supervisor %r failed: %s", what, supervisor, error, exc_info=error)
+    what = f"child {spec.id!r}"
+    if throttle(running()).allows(last, f"{what} {last!r}"):
+        log.error("supervisor %r could not restart %s: %s", supervisor, what, error, exc_info=error)
+
+
+def log_restart(supervisor: Pid, spec: ChildSpec, last: Pid, new: Pid, reason: Any) -> None:
+    """Log and tell telemetry that a child runs again."""
+    throttle(running()).follows(last, new)
+    log.info("supervisor %r restarted child %r as %r", supervisor, spec.id, new)
+    if telemetry.enabled:
+        telemetry.supervisor("restart", supervisor, spec.id, last, reason)
 
 
 def log_give_up(
-    supervisor: Pid, spec: ChildSpec, reason: Any, max_restarts: int, max_seconds: float
+    supervisor: Pid,
+    spec: ChildSpec,
+    last: Pid | None,
+    reason: Any,
+    max_restarts: int,
+    max_seconds: float,
 ) -> None:
-    """Log that restarting has been too frequent."""
+    """Log and tell telemetry that restarting has been too frequent."""
+    if telemetry.enabled:
+        telemetry.supervisor("give_up", supervisor, spec.id, last, reason)
     log.error(
-        "supervisor %r gives up: child %r exited for %r, after %d restarts within %g s",
+        "supervisor %r gives up: child %r exited for %s, after %d restarts within %g s",
         supervisor,
         spec.id,
-        reason,
+        safe_repr(reason),
         max_restarts,
         max_seconds,
     )
@@ -254,3 +276,29 @@ def significance_error(spec: ChildSpec) -> ValueError:
         f"child {spec.id!r} is significant, but auto_shutdown='never' ignores that; set "
         "auto_shutdown to 'any_significant' or 'all_significant'"
     )
+
+
+def check_spec_options(cls: type, options: dict[str, Any]) -> dict[str, Any]:
+    """Check the class keywords of a module-based supervisor, which go into its child spec."""
+    known = {"restart": check_restart, "shutdown": check_shutdown}
+    for name, value in options.items():
+        if name not in known:
+            raise TypeError(f"{cls.__qualname__} takes restart and shutdown, not {name!r}")
+        known[name](value)
+    return options
+
+
+async def options_of(owner: Any, arguments: tuple[Any, Any], kind: type) -> Any:
+    """Return the options of a supervisor: as given, or as its module's ``init`` says them."""
+    args, kwargs = arguments
+    if len(args) == 1 and isinstance(args[0], kind):
+        return args[0]
+    found = owner().init(*args, **kwargs)
+    if inspect.isawaitable(found):
+        found = await found
+    if found is not IGNORE and not isinstance(found, kind):
+        raise TypeError(
+            f"{owner.__qualname__}.init returned {found!r}; return {owner.__base__.__qualname__}"
+            ".spec(...) or IGNORE"
+        )
+    return found

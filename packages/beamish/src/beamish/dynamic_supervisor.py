@@ -14,13 +14,14 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from beamish import _checks, telemetry
+from beamish import _checks
 from beamish._children import (
     Ending,
     Refused,
     as_spec,
     ask,
     check_intensity,
+    check_spec_options,
     end_all,
     launch,
     link_to,
@@ -28,6 +29,8 @@ from beamish._children import (
     log_exit,
     log_failed_restart,
     log_give_up,
+    log_restart,
+    options_of,
 )
 from beamish._runtime import eager
 from beamish._runtime.timers import Timer
@@ -44,7 +47,7 @@ from beamish.errors import (
 from beamish.gen_server import GenServer, call
 from beamish.messages import Exit
 from beamish.pid import Dest, Name, Pid
-from beamish.results import ChildInfo, Counts, Stop
+from beamish.results import IGNORE, ChildInfo, Counts, Stop
 
 Intensity: TypeAlias = Literal["supervisor", "child"]
 OnGiveUp: TypeAlias = Callable[[ChildSpec, Pid, Any], object]
@@ -70,14 +73,16 @@ class _History:
 
     __slots__ = ("crashes", "started_at", "window")
 
-    def __init__(self, window: RestartWindow) -> None:
+    def __init__(self, window: RestartWindow, now: float) -> None:
         self.window = window
         self.crashes = 0  # in a row
-        self.started_at = 0.0
+        self.started_at = now
 
     def crashed(self, now: float, reset_after: float) -> int:
         """Count a crash; a child that had run for long starts to count anew."""
-        self.crashes = 1 if now - self.started_at >= reset_after else self.crashes + 1
+        ran_for_long = now - self.started_at >= reset_after
+        self.crashes = 1 if ran_for_long else self.crashes + 1
+        self.started_at = now
         return self.crashes
 
 
@@ -116,11 +121,14 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         self._starts: dict[asyncio.Task[Any], ChildSpec] = {}  # whose init waits
         self._histories: dict[Pid, _History] = {}
 
-    def init(self) -> None:
-        """Check the options."""
-        args, kwargs = self._arguments
-        self.spec: DynamicSupervisorSpec = self._owner._spec_of(args, kwargs)
+    async def init(self) -> Any:
+        """Get the options."""
+        spec = await options_of(self._owner, self._arguments, DynamicSupervisorSpec)
+        if spec is IGNORE:
+            return IGNORE
+        self.spec: DynamicSupervisorSpec = spec
         self._window = self._new_window()
+        return None
 
     def _new_window(self) -> RestartWindow:
         return RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
@@ -202,7 +210,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         """Restart a child that has exited or failed to start, if that is not too often."""
         now = self._now()
         if child.history is None and (self.spec.backoff or self.spec.intensity == "child"):
-            child.history = _History(self._new_window())
+            child.history = _History(self._new_window(), now)
         per_child = self.spec.intensity == "child"
         window = child.history.window if per_child and child.history else self._window
         if not window.allow(now):
@@ -216,9 +224,8 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
 
     def _give_up(self, last_pid: Pid, child: _Restarting) -> Any:
         spec = self.spec
-        log_give_up(self.pid, child.spec, child.reason, spec.max_restarts, spec.max_seconds)
-        if telemetry.enabled:
-            telemetry.supervisor("give_up", self.pid, child.spec.id, last_pid, child.reason)
+        limits = spec.max_restarts, spec.max_seconds
+        log_give_up(self.pid, child.spec, last_pid, child.reason, *limits)
         if spec.intensity == "supervisor":
             return Stop("shutdown")
         if spec.on_give_up is not None:
@@ -283,7 +290,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             self._restarted(last_pid, child, pid)
 
     def _failed_again(self, last_pid: Pid, child: _Restarting, error: BaseException) -> None:
-        log_failed_restart(self.pid, child.spec, error)
+        log_failed_restart(self.pid, child.spec, last_pid, error)
         child.reason = error.reason if isinstance(error, StartError) else error
         self._me.later(_Again(last_pid))
 
@@ -292,9 +299,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             child.history.started_at = self._now()
             self._histories[pid] = child.history
         self._adopt(pid, child.spec)
-        log.info("supervisor %r restarted %r as %r", self.pid, child.spec.id, pid)
-        if telemetry.enabled:
-            telemetry.supervisor("restart", self.pid, child.spec.id, last_pid, child.reason)
+        log_restart(self.pid, child.spec, last_pid, pid, child.reason)
 
     # -- What clients ask
 
@@ -377,8 +382,11 @@ class DynamicSupervisor:
 
     _server: ClassVar[type[DynamicSupervisorServer]] = DynamicSupervisorServer
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+    _spec_options: ClassVar[dict[str, Any]] = {"shutdown": None}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__()
+        cls._spec_options = cls._spec_options | check_spec_options(cls, options)
         cls._server = type(cls.__qualname__, (cls._server,), {"__module__": cls.__module__})
 
     def init(self, *args: Any, **kwargs: Any) -> DynamicSupervisorSpec:
@@ -440,17 +448,6 @@ class DynamicSupervisor:
         )
 
     @classmethod
-    def _spec_of(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> DynamicSupervisorSpec:
-        if len(args) == 1 and isinstance(args[0], DynamicSupervisorSpec):
-            return args[0]
-        spec = cls().init(*args, **kwargs)
-        if not isinstance(spec, DynamicSupervisorSpec):
-            raise TypeError(
-                f"{cls.__qualname__}.init returned {spec!r}; return DynamicSupervisor.spec(...)"
-            )
-        return spec
-
-    @classmethod
     def _start_arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         # The options of a plain supervisor are checked here, where they are given.
         if cls.init is DynamicSupervisor.init:
@@ -487,7 +484,7 @@ class DynamicSupervisor:
         arguments = cls._start_arguments(args, kwargs)
         chosen = id if id is not None else cls if name is None else name
         start = ServerStart(cls._server, name)
-        return ChildSpec(chosen, start, arguments, type="supervisor", shutdown=None)
+        return ChildSpec(chosen, start, arguments, type="supervisor", **cls._spec_options)
 
     @staticmethod
     async def start_child(supervisor: Dest, spec: Any) -> Pid:

@@ -7,7 +7,6 @@ When not to use it: inside the event loop. There, ``await GenServer.call(...)``.
 """
 
 import asyncio
-from _thread import get_ident
 from collections.abc import Callable
 from typing import Any
 
@@ -39,7 +38,9 @@ def call(
         RuntimeError: This is the thread of the server's own event loop.
     """
     runtime = _runtime(pid)
-    if get_ident() == runtime.thread:
+    if runtime.loop.is_closed():
+        raise NoProcessError(pid, f"{pid!r} is dead: its event loop is closed")
+    if asyncio._get_running_loop() is runtime.loop:
         raise RuntimeError(
             "from_thread.call would block the event loop that is to answer it; "
             "await GenServer.call(...) instead"

@@ -22,7 +22,7 @@ from beamish import _checks, telemetry
 from beamish._runtime import few, names
 from beamish._runtime.context import current_pid
 from beamish._runtime.process import Monitor, Process
-from beamish._runtime.runtime import check_thread, running
+from beamish._runtime.runtime import running
 from beamish._runtime.tasks import Attachment, SpawnedProcess, TaskProcess
 from beamish._runtime.timers import Timer
 from beamish.errors import NoProcessError
@@ -329,7 +329,7 @@ def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's word, behind 
     if target is None:
         return
     process = target._process
-    check_thread(process.runtime)
+    process.runtime.check_loop()
     if isinstance(reason, str) and reason == "kill":
         process.doom("killed")
     else:
@@ -376,7 +376,7 @@ def whereis(name: str) -> Pid | None:
     """Return the process that holds the local ``name``."""
     if not isinstance(name, str):
         raise TypeError(f"a local name is a string; got {name!r}")
-    return running().names.get(name)
+    return names.pid_of(name)
 
 
 def registered() -> list[str]:

@@ -11,6 +11,7 @@ Source:
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Literal, TypeAlias
@@ -18,7 +19,7 @@ from typing import Any, Literal, TypeAlias
 from beamish import _checks, process
 from beamish._runtime import few
 from beamish._runtime.few import Few
-from beamish._runtime.process import OnDeath, Process
+from beamish._runtime.process import Process
 from beamish._runtime.runtime import running
 from beamish.child_spec import ChildSpec
 from beamish.errors import AlreadyRegisteredError, NoProcessError
@@ -112,14 +113,21 @@ class _Table:
             self._tell(Registered(self.name, key, pid, value))
         return True
 
-    def drop(self, entry: _Entry) -> None:
-        """Remove ``entry``, and take it away from its process."""
-        holder: Process = entry.pid._process
-        holder.held = few.remove(holder.held, entry)
-        self.remove(entry)
+    def drop(self, entries: Sequence[_Entry]) -> None:
+        """Remove entries of one process under one key, and take them away from it."""
+        for entry in entries:
+            holder: Process = entry.pid._process
+            holder.held = few.remove(holder.held, entry)
+            self.remove(entry)
+        if entries and self.listeners:
+            self._tell(Unregistered(self.name, entries[0].key, entries[0].pid))
 
     def remove(self, entry: _Entry) -> None:
-        """Remove ``entry``, which its process does not hold any more."""
+        """Remove ``entry``, which its process does not hold any more.
+
+        Listeners are not told, so that the death of a process is no event for them, as in Elixir:
+        who wants to know monitors it.
+        """
         key, pid = entry.key, entry.pid
         if self.unique:
             del self._entries[key]
@@ -133,38 +141,63 @@ class _Table:
             else:
                 by_pid[pid] = left
         self.count -= 1
-        if self.listeners:
-            self._tell(Unregistered(self.name, key, pid))
 
     def _tell(self, event: Registered | Unregistered) -> None:
         for listener in self.listeners:
             if process.whereis(listener) is not None:
                 process.send(listener, event)
 
-    def owner_died(self, owner: Pid, reason: Any) -> None:
-        """Take the registered processes along, so that they register again when restarted."""
-        passed_on = "shutdown" if reason == "normal" else reason
-        holders = dict.fromkeys(entry.pid for entry in self)
+    def dissolve(self) -> list[Pid]:
+        """Drop every entry, now that the registry is dead; list who held any."""
+        holders = list(dict.fromkeys(entry.pid for entry in self))
         for pid in holders:
-            holder: Process | None = pid._process
-            if holder is not None:
-                self._forget(holder)
-                holder.exit_from_link(owner, passed_on, reported=True)
-
-    def _forget(self, holder: Process) -> None:
-        for held in few.items(holder.held):
-            if isinstance(held, _Entry) and held.table is self:
-                holder.held = few.remove(holder.held, held)
+            holder: Process = pid._process
+            for held in few.items(holder.held):
+                if isinstance(held, _Entry) and held.table is self:
+                    holder.held = few.remove(holder.held, held)
+        self._entries.clear()
+        for lock in self.locks.values():
+            lock.give_up(NoProcessError(self.name))
+        return holders
 
 
 class _Lock:
-    """A lock and how many hold or want it."""
+    """Who holds a key, and who waits for it, in the order they asked."""
 
-    __slots__ = ("lock", "users")
+    __slots__ = ("held", "waiting")
 
     def __init__(self) -> None:
-        self.lock = asyncio.Lock()
-        self.users = 0
+        self.held = False
+        self.waiting: deque[asyncio.Future[None]] = deque()
+
+    async def acquire(self) -> None:
+        if not self.held:
+            self.held = True
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self.waiting.append(turn)
+        try:
+            await turn  # whoever lets go hands it over
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.release()  # it was handed over just when its taker gave up
+            raise
+
+    def release(self) -> bool:
+        """Hand the key to the next who still waits; say whether anybody holds it now."""
+        self.held = False
+        while self.waiting and not self.held:
+            turn = self.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                self.held = True
+        return self.held
+
+    def give_up(self, error: Exception) -> None:
+        for turn in self.waiting:
+            if not turn.done():
+                turn.set_exception(error)
+        self.waiting.clear()
 
 
 class _Server(GenServer, trap_exit=True):
@@ -173,8 +206,9 @@ class _Server(GenServer, trap_exit=True):
     def __init__(self, keys: Keys, registry: str, listeners: Sequence[str], meta: Any) -> None:
         unique = keys == "unique"
         self.table = _Table(registry, self.pid, unique=unique, listeners=listeners, meta=meta)
-        me: Process = self.pid._process
-        me.watchers = few.add(me.watchers, OnDeath(self.table.owner_died))
+
+    def _beamish_dependents(self) -> list[Pid]:
+        return self.table.dissolve()
 
     def handle_info(self, message: object) -> None:
         """Ignore what is sent here, the exits of linked processes above all."""
@@ -277,8 +311,8 @@ class Registry:
     @staticmethod
     def unregister_name(name: tuple[Any, ...]) -> None:
         """Give a via name back; part of the name service that `via` uses."""
-        for entry in _unique(name[0], "a via name").at(name[1]):
-            entry.table.drop(entry)
+        table = _unique(name[0], "a via name")
+        table.drop(table.at(name[1]))
 
     @staticmethod
     def whereis_name(name: tuple[Any, ...]) -> Pid | None:
@@ -328,9 +362,8 @@ class Registry:
             ``Registry.unregister_match/4``, with a predicate for the match pattern.
         """
         table = _table(registry)
-        for entry in table.own(key, process.current()):
-            if predicate(entry.value):
-                table.drop(entry)
+        own = table.own(key, process.current())
+        table.drop([entry for entry in own if predicate(entry.value)])
 
     @staticmethod
     def update_value(
@@ -488,14 +521,12 @@ class Registry:
 
 @asynccontextmanager
 async def _locked(table: _Table, key: Hashable) -> AsyncIterator[None]:
-    entry = table.locks.setdefault(key, _Lock())
-    entry.users += 1
+    lock = table.locks.setdefault(key, _Lock())
+    await lock.acquire()
     try:
-        async with entry.lock:
-            yield
+        yield
     finally:
-        entry.users -= 1
-        if entry.users == 0:
+        if not lock.release() and table.locks.get(key) is lock:
             del table.locks[key]
 
 
@@ -508,4 +539,6 @@ def _start_arguments(
     wrong = [item for item in listeners if not isinstance(item, str)]
     if isinstance(listeners, str) or wrong:
         raise TypeError(f"listeners must be a list of local names (strings); got {listeners!r}")
+    if meta is not None and not isinstance(meta, Mapping):
+        raise TypeError(f"meta must be a mapping; got {meta!r}")
     return keys, name, tuple(listeners), dict(meta or {})

@@ -139,4 +139,6 @@ def is_clean(reason: Any) -> bool:
     """
     if reason.__class__ is str:
         return reason in ("normal", "shutdown")
-    return isinstance(reason, tuple) and len(reason) == 2 and reason[0] == "shutdown"
+    if not isinstance(reason, tuple) or len(reason) != 2:
+        return False
+    return isinstance(reason[0], str) and reason[0] == "shutdown"

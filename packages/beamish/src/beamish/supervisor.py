@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from beamish import _checks, process, telemetry
+from beamish import _checks, process
 from beamish._children import (
     Refused,
     as_spec,
     ask,
     check_ids,
     check_intensity,
+    check_spec_options,
     end,
     failed_to_start,
     launch,
@@ -27,7 +28,9 @@ from beamish._children import (
     log_exit,
     log_failed_restart,
     log_give_up,
+    log_restart,
     not_found,
+    options_of,
     significance_error,
 )
 from beamish._server.start import ServerStart
@@ -50,7 +53,7 @@ from beamish.errors import (
 from beamish.gen_server import GenServer, call
 from beamish.messages import Exit
 from beamish.pid import Dest, Name, Pid
-from beamish.results import ChildInfo, Counts, Stop
+from beamish.results import IGNORE, ChildInfo, Counts, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,10 @@ class SupervisorServer(GenServer, trap_exit=True):
 
     async def init(self) -> Any:
         """Start the children in order; if one fails, stop those before it."""
-        args, kwargs = self._arguments
-        self.spec: SupervisorSpec = self._owner._spec_of(args, kwargs)
+        spec = await options_of(self._owner, self._arguments, SupervisorSpec)
+        if spec is IGNORE:
+            return IGNORE
+        self.spec: SupervisorSpec = spec
         self._window = RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
         for spec in self.spec.children:
             child = self.children[spec.id] = _Child(spec)
@@ -129,6 +134,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         try:
             pid = await launch(child.spec)
         except IgnoredError:
+            child.pid = None
             if child.spec.restart == "temporary":
                 del self.children[child.spec.id]
             return
@@ -182,16 +188,12 @@ class SupervisorServer(GenServer, trap_exit=True):
     async def _restart(self, child: _Child, reason: Any) -> Any:
         now = self._me.runtime.loop.time()
         if not self._window.allow(now):
-            log_give_up(self.pid, child.spec, reason, self.spec.max_restarts, self.spec.max_seconds)
-            if telemetry.enabled:
-                telemetry.supervisor("give_up", self.pid, child.spec.id, child.pid, reason)
+            limits = self.spec.max_restarts, self.spec.max_seconds
+            log_give_up(self.pid, child.spec, child.pid, reason, *limits)
             return Stop("shutdown")
-        last_pid = child.pid
         group = affected(self.spec.strategy, self.children.values(), child)
         await self._stop_group(group, child)
         await self._start_group(group, child, reason)
-        if telemetry.enabled and child.running:
-            telemetry.supervisor("restart", self.pid, child.spec.id, last_pid, reason)
         return None
 
     async def _stop_group(self, group: Sequence[_Child], failed: _Child) -> None:
@@ -202,17 +204,20 @@ class SupervisorServer(GenServer, trap_exit=True):
                     self._forget(child)
 
     async def _start_group(self, group: Sequence[_Child], failed: _Child, reason: Any) -> None:
+        last = failed.pid
+        assert last is not None  # noqa: S101 - a restarting child keeps its last pid
         for child in group:
             if child.spec.id not in self.children:
                 continue  # temporary, and stopped with the others
             try:
                 await self._start(child)
             except StartError as error:
-                log_failed_restart(self.pid, child.spec, error)
-                child.restarting, child.pid = True, child.pid or failed.pid
+                child.restarting, child.pid = True, child.pid or last
+                log_failed_restart(self.pid, child.spec, child.pid, error)
                 self._me.later(_Retry(child))
                 return
-        log.info("supervisor %r restarted %r after %r", self.pid, failed.spec.id, reason)
+            if child is failed and child.pid is not None:
+                log_restart(self.pid, child.spec, last, child.pid, reason)
 
     async def retry(self, child: _Child) -> Any:
         """Try a failed restart again, unless the child was stopped meanwhile."""
@@ -315,8 +320,11 @@ class Supervisor:
 
     _server: ClassVar[type[SupervisorServer]] = SupervisorServer
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
+    _spec_options: ClassVar[dict[str, Any]] = {"shutdown": None}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__()
+        cls._spec_options = cls._spec_options | check_spec_options(cls, options)
         cls._server = type(cls.__qualname__, (cls._server,), {"__module__": cls.__module__})
 
     def init(self, *args: Any, **kwargs: Any) -> SupervisorSpec:
@@ -362,17 +370,6 @@ class Supervisor:
         return SupervisorSpec(specs, strategy, max_restarts, max_seconds, auto_shutdown)
 
     @classmethod
-    def _spec_of(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> SupervisorSpec:
-        if len(args) == 1 and isinstance(args[0], SupervisorSpec):
-            return args[0]
-        spec = cls().init(*args, **kwargs)
-        if not isinstance(spec, SupervisorSpec):
-            raise TypeError(
-                f"{cls.__qualname__}.init returned {spec!r}; return Supervisor.spec(children, ...)"
-            )
-        return spec
-
-    @classmethod
     def _arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         # The options of a plain supervisor are checked here, where they are given.
         if cls.init is Supervisor.init:
@@ -410,7 +407,7 @@ class Supervisor:
         arguments = cls._arguments(args, kwargs)
         chosen = id if id is not None else cls if name is None else name
         start = ServerStart(cls._server, name)
-        return ChildSpec(chosen, start, arguments, type="supervisor", shutdown=None)
+        return ChildSpec(chosen, start, arguments, type="supervisor", **cls._spec_options)
 
     @classmethod
     @asynccontextmanager

@@ -7,6 +7,7 @@ long as no handler is attached, an event costs one attribute check.
 |---|---|---|
 | `("beamish", "process", "start")` | `count` | `pid`, `class` |
 | `("beamish", "process", "exit")` | `count` | `pid`, `class`, `reason` |
+| `("beamish", "process", "long_schedule")` | `duration_seconds` | `pid`, `class`, `callback` |
 | `("beamish", "call", "stop")` | `duration_seconds` | `dest`, `request` |
 | `("beamish", "call", "exception")` | `duration_seconds` | `dest`, `request`, `error` |
 | `("beamish", "supervisor", "restart")` | `count` | `supervisor`, `id`, `pid`, `reason` |

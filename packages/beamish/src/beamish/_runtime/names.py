@@ -62,7 +62,8 @@ def pid_of(dest: Dest) -> Pid | None:
     if isinstance(dest, Pid):
         return dest if dest._process is not None else None
     if isinstance(dest, str):
-        return running().names.get(dest)
+        found = running().names.get(dest)
+        return found if found is not None and found._process is not None else None
     if isinstance(dest, Via):
         found = dest.service.whereis_name(dest.name)
         return found if found is not None and found._process is not None else None

@@ -1,16 +1,22 @@
 """What all processes share: identity, names, links, monitors, exit signals and death."""
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from beamish import telemetry
 from beamish._runtime import few
+from beamish._runtime.context import current_pid
 from beamish._runtime.few import Few
 from beamish._runtime.runtime import Runtime
 from beamish._runtime.timers import Timer
+from beamish.errors import CallingSelfError
 from beamish.messages import Down, Exit
 from beamish.pid import Pid, Ref
+
+_log = logging.getLogger("beamish")
 
 _ANCESTORS = 32  # who started whom is told so far back, not further
 
@@ -67,6 +73,7 @@ class Process:
     an exit signal.
     """
 
+    task: asyncio.Task[Any] | None = None  # that runs it, or its callback
     direct = False  # whether calls may run on the caller's stack; servers say so for themselves
 
     __slots__ = (
@@ -131,10 +138,23 @@ class Process:
 
     def system(self, request: SystemRequest) -> None:
         """Answer a request of `debug` or ``stop`` in its turn."""
-        raise TypeError(
-            f"{self.pid!r} is a {self.class_name()}, not a server: it keeps no state to look at "
-            "and is ended with process.exit"
-        )
+        raise self._not_a_server("it keeps no state to look at, and is ended with process.exit")
+
+    def request(self, dest: Any, *_: Any) -> Any:
+        """Begin a call."""
+        if self.task is not None and asyncio.current_task() is self.task:
+            raise CallingSelfError(dest)
+        raise self._not_a_server("it takes messages (process.send), not calls")
+
+    def cast(self, *_: Any) -> None:
+        """Queue a cast."""
+        raise self._not_a_server("it takes messages (process.send), not casts")
+
+    def _not_a_server(self, advice: str) -> TypeError:
+        return TypeError(f"{self.pid!r} ({self.class_name()}) is not a server: {advice}")
+
+    def disturb(self) -> None:
+        """See to it that the call that this process answers does not end as if nothing were."""
 
     def queue_length(self) -> int:
         """Count the messages that wait."""
@@ -192,6 +212,15 @@ class Process:
         elif sender is self.pid or not _is(reason, "normal"):
             self.doom(reason)
 
+    def interrupt(self, task: asyncio.Task[Any]) -> None:
+        """Cancel the task that runs this process, which an exit signal has ended."""
+        task.cancel()
+        if asyncio.current_task() is task:
+            self.runtime.end_slice(task)
+            answering = current_pid.get()
+            if answering is not None and answering._process is not None:
+                answering._process.disturb()
+
     # -- Death, in two steps: it is gone for all who look, then those who care are told
 
     def depart(self) -> None:
@@ -204,7 +233,10 @@ class Process:
         # Held names that link (registries) are kept in links, so that info stays right.
         held, self.held = few.items(self.held), None
         for name in held:
-            name.release(pid)
+            try:
+                name.release(pid)
+            except Exception:  # a name service that fails must not keep anything alive
+                _log.exception("%r could not give back the name %r", pid, name.shown())
         timers, self.timers = few.items(self.timers), None
         for timer in timers:
             runtime.timers.cancel(timer)
@@ -224,9 +256,13 @@ class Process:
             watcher.died(self.pid, reason)
         for linked in links:
             self.runtime.post(linked, self.pid, reason, self.reported)
+        self.take_along(reason)
         if telemetry.enabled:
             telemetry.process_exit(self.pid, self.class_name(), reason)
         self.runtime.pump()
+
+    def take_along(self, reason: Any) -> None:
+        """Send exit signals to those who depend on this process without a link of their own."""
 
     # -- Timers and monitors
 

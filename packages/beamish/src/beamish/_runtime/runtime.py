@@ -7,6 +7,7 @@ from contextvars import Context, copy_context
 from os import environ
 from typing import TYPE_CHECKING, Any
 
+from beamish._runtime import watchdog
 from beamish._runtime.context import current_pid
 from beamish._runtime.timers import Timers
 from beamish.errors import BeamishError, NoProcessError
@@ -25,6 +26,7 @@ class Runtime:
     """Everything of one event loop; made on first use, by `Runtime.running`."""
 
     __slots__ = (
+        "__weakref__",
         "_pumping",
         "_ready",
         "_scheduled",
@@ -33,6 +35,8 @@ class Runtime:
         "context",
         "credit",
         "direct_dispatch",
+        "eager_depth",
+        "interrupted",
         "loop",
         "names",
         "processes",
@@ -51,14 +55,37 @@ class Runtime:
         self.names: dict[str, Pid] = {}
         self.processes: dict[Pid, None] = {}
         self.direct_dispatch = environ.get("BEAMISH_DIRECT", "1") != "0"
+        # The task that was cancelled while it ran, to be stopped where it next may wait.
+        self.interrupted: asyncio.Task[Any] | None = None
+        self.eager_depth = 0  # of coroutines that take their first step inside one another
         self.credit = 0  # messages until the clock is read
         self._slice_end = 0.0
         self._ready: deque[Process] = deque()
         self._scheduled = False
-        self._signals: deque[tuple[Pid, Pid, Any, bool]] = deque()
+        self._signals: deque[tuple[Pid, Pid, Any, bool, bool]] = deque()
         self._pumping = False
 
     # -- Fairness
+
+    def spend(self) -> bool:
+        """Use up some of the slice for what may never wait; false when it is time to `breathe`."""
+        self.credit -= 1
+        return self.credit > 0 or self.may_go_on()
+
+    async def breathe(self) -> None:
+        """Give the loop's other work its turn; a new slice begins."""
+        await asyncio.sleep(0)
+        self._begin_slice()
+
+    def end_slice(self, interrupted: asyncio.Task[Any]) -> None:
+        """See to it that the task that runs now, which is cancelled, waits where it next may."""
+        self.interrupted = interrupted
+        self.credit, self._slice_end = 0, 0.0
+
+    def _begin_slice(self) -> None:
+        self.interrupted = None
+        self._slice_end = self.loop.time() + SLICE_SECONDS
+        self.credit = MESSAGES_PER_CLOCK
 
     def may_go_on(self) -> bool:
         """Say, when the credit is used up, whether the slice goes on; renew the credit if so."""
@@ -71,15 +98,15 @@ class Runtime:
 
     def ready(self, process: "Process") -> None:
         """Give ``process`` a turn soon."""
-        self._ready.append(process)
         if not self._scheduled:
-            check_thread(self)
+            if not self.check_loop():
+                return
             self._scheduled = True
             self.loop.call_soon(self._drain, context=self.context)
+        self._ready.append(process)
 
     def _drain(self) -> None:
-        self._slice_end = self.loop.time() + SLICE_SECONDS
-        self.credit = MESSAGES_PER_CLOCK
+        self._begin_slice()
         ready = self._ready
         try:
             while ready and (self.credit > 0 or self.may_go_on()):
@@ -89,11 +116,37 @@ class Runtime:
             if ready:
                 self.loop.call_soon(self._drain, context=self.context)
 
+    # -- The loop that all of this belongs to
+
+    def check_loop(self) -> bool:
+        """Refuse to be touched from elsewhere; false if the loop is over, and all here is dead."""
+        if asyncio._get_running_loop() is self.loop:
+            return True
+        if not self.loop.is_closed():
+            raise BeamishError(
+                "this process lives in another event loop than the one that runs here; "
+                "use beamish.from_thread.call, cast or send"
+            )
+        self.close()
+        return False
+
+    def close(self) -> None:
+        """Let every process be dead, now that the loop is closed."""
+        for pid in self.processes:
+            pid._process = None
+        self.processes.clear()
+        self.names.clear()
+
     # -- Exit signals along links
 
-    def post(self, receiver: Pid, sender: Pid, reason: Any, reported: bool) -> None:
-        """Queue the exit signal of ``sender``, which is dead, for the linked ``receiver``."""
-        self._signals.append((receiver, sender, reason, reported))
+    def post(
+        self, receiver: Pid, sender: Pid, reason: Any, reported: bool, *, linked: bool = True
+    ) -> None:
+        """Queue the exit signal of ``sender``, which is dead, for ``receiver``.
+
+        With ``linked``, it arrives only if the two are still linked then.
+        """
+        self._signals.append((receiver, sender, reason, reported, linked))
 
     def pump(self) -> None:
         """Deliver queued exit signals, and those that they cause in turn.
@@ -105,10 +158,14 @@ class Runtime:
         self._pumping = True
         try:
             while self._signals:
-                receiver, sender, reason, reported = self._signals.popleft()
+                receiver, sender, reason, reported, linked = self._signals.popleft()
                 process = receiver._process
-                if process is not None:
+                if process is None:
+                    continue
+                if linked:
                     process.linked_exit(sender, reason, reported)
+                else:
+                    process.exit_from_link(sender, reason, reported)
         finally:
             self._pumping = False
 
@@ -140,16 +197,8 @@ def _find(loop: asyncio.AbstractEventLoop | None) -> Runtime:
     runtime = _runtimes.get(loop)
     if runtime is None:
         for closed in [known for known in _runtimes if known.is_closed()]:
-            del _runtimes[closed]
+            _runtimes.pop(closed).close()
         runtime = _runtimes[loop] = Runtime(loop)
+        watchdog.watch(runtime)
     _latest = runtime
     return runtime
-
-
-def check_thread(runtime: Runtime) -> None:
-    """Refuse to touch ``runtime`` from a thread other than that of its event loop."""
-    if get_ident() != runtime.thread:
-        raise BeamishError(
-            "this process lives in the event loop of another thread; "
-            "use beamish.from_thread.call, cast or send"
-        )

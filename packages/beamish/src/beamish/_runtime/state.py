@@ -24,5 +24,9 @@ def replace(server: Any, new: dict[str, Any]) -> None:
 
 def formatted(server: Any, why: str, reason: Any = None) -> Any:
     """Return the attributes as the server's ``format_status`` lets them be seen."""
-    status = server.format_status({"state": attributes(server), "reason": reason, "why": why})
+    facts = {"state": attributes(server), "reason": reason, "why": why}
+    try:
+        status = server.format_status(facts)
+    except Exception as error:  # what it would have hidden must stay hidden
+        return f"<format_status raised {error!r}>"
     return status.get("state") if isinstance(status, dict) else status

@@ -7,9 +7,9 @@ from typing import Any
 from beamish._runtime import few
 from beamish._runtime.names import process_of
 from beamish._runtime.process import OnDeath, Process
-from beamish._runtime.runtime import check_thread
-from beamish.errors import CallingSelfError, CallTimeoutError, ExitError
-from beamish.pid import Dest, Pid
+from beamish._runtime.runtime import running
+from beamish.errors import CallingSelfError, CallTimeoutError, ExitError, NoProcessError
+from beamish.pid import Dest
 from beamish.results import Stop
 
 
@@ -43,7 +43,7 @@ async def ask(dest: Dest, function: Callable[[Any], Any], what: str, timeout: fl
     Raises:
         CallTimeoutError: It did not come to it in time; the message says where it is stuck.
     """
-    process = _other_process(dest)
+    process = await _other_process(dest)
     answer = process.runtime.loop.create_future()
     watch = OnDeath(lambda _, reason: _fail(answer, ExitError(reason, dest)))
     process.watchers = few.add(process.watchers, watch)
@@ -56,36 +56,30 @@ async def ask(dest: Dest, function: Callable[[Any], Any], what: str, timeout: fl
 
 async def stop(dest: Dest, reason: Any, timeout: float | None) -> None:
     """Stop the server at ``dest``, and wait until it is dead."""
-    process = _other_process(dest)
+    process = await _other_process(dest)
     death = process.runtime.loop.create_future()
     process.watchers = few.add(process.watchers, OnDeath(lambda _, how: _set(death, how)))
     process.system(_StopRequest(reason))
     actual = await _within(death, process, dest, f"stop({reason!r})", timeout)
-    if actual is not reason and actual != reason:
+    if not _same(actual, reason):
         raise ExitError(actual, dest)
 
 
-async def death_of(pid: Pid, timeout: float | None) -> bool:
-    """Wait until ``pid`` is dead, at most ``timeout`` seconds; say whether it is."""
-    process = pid._process
-    if process is None:
-        return True
-    death = process.runtime.loop.create_future()
-    process.watchers = few.add(process.watchers, OnDeath(lambda _, how: _set(death, how)))
-    timer = None
-    if timeout is not None:
-        timer = process.runtime.timers.after(timeout, lambda: death.cancel())
-    await asyncio.wait([death])
-    if timer is not None:
-        process.runtime.timers.cancel(timer)
-    return not death.cancelled()
+def _same(actual: Any, reason: Any) -> bool:
+    try:
+        return actual is reason or bool(actual == reason)
+    except Exception:  # reasons are any values, whose == may do anything
+        return False
 
 
-def _other_process(dest: Dest) -> Process:
+async def _other_process(dest: Dest) -> Process:
+    runtime = running()
+    if not runtime.spend():
+        await runtime.breathe()
     process: Process = process_of(dest)
-    check_thread(process.runtime)
-    task = getattr(process, "task", None)
-    if task is not None and asyncio.current_task() is task:
+    if not process.runtime.check_loop():
+        raise NoProcessError(dest)
+    if process.task is not None and asyncio.current_task() is process.task:
         raise CallingSelfError(dest)
     return process
 

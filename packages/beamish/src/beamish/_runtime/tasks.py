@@ -57,6 +57,8 @@ class TaskProcess(Process):
     async def receive(self, timeout: float | None, match: Callable[[Any], bool] | None) -> Any:
         """Take the first message that matches, waiting for it at most ``timeout`` seconds."""
         expiry = None
+        if not self.runtime.spend():
+            await self.runtime.breathe()
         if timeout:
             expiry = self.runtime.timers.after(timeout, self._wake)
         seen = taken = 0
@@ -100,7 +102,7 @@ class TaskProcess(Process):
 
     def flush(self, ref: Ref) -> None:
         """Remove the `Down` of ``ref`` from the mailbox."""
-        kept = [m for m in self._mailbox if not (isinstance(m, Down) and m.ref is ref)]
+        kept = [m for m in self._mailbox if type(m) is not Down or m.ref is not ref]
         if len(kept) != len(self._mailbox):
             self._taken += 1
             self._mailbox = deque(kept)
@@ -116,7 +118,7 @@ class TaskProcess(Process):
         if self.task is None or self.task.done():
             self.die(reason)
         else:
-            self.task.cancel()
+            self.interrupt(self.task)
 
     @property
     def doomed(self) -> bool:
@@ -141,6 +143,11 @@ class TaskProcess(Process):
         return super().size_bytes() + self._mailbox.__sizeof__()
 
 
+def failure(task: asyncio.Task[Any]) -> BaseException | None:
+    """Return the exception that a task ended with; being cancelled is one, too."""
+    return asyncio.CancelledError() if task.cancelled() else task.exception()
+
+
 class SpawnedProcess(TaskProcess):
     """A coroutine that runs as a process, until it returns."""
 
@@ -152,9 +159,9 @@ class SpawnedProcess(TaskProcess):
             if not task.cancelled():
                 task.exception()  # whatever its clean-up raised, the exit signal came first
             self.die(self.doomed_by)
-        elif task.cancelled():
+        elif task.cancelled() and task.cancelling():
             self.die(CANCELLED)
-        elif (error := task.exception()) is not None:
+        elif (error := failure(task)) is not None:
             self._report(error)
             self.die(error)
         else:

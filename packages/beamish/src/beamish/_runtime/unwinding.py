@@ -28,4 +28,6 @@ def limit(process: Process, task: asyncio.Task[object], abandoned: Callable[[], 
             )
             abandoned()
 
-    process.runtime.timers.after(UNWIND_SECONDS, check)
+    timers = process.runtime.timers
+    timer = timers.after(UNWIND_SECONDS, check)
+    task.add_done_callback(lambda _: timers.cancel(timer), context=process.runtime.context)

@@ -10,13 +10,13 @@ from typing import Any, TypeAlias
 
 from beamish import telemetry
 from beamish._runtime import eager, few, unwinding
-from beamish._runtime.context import current_pid
 from beamish._runtime.few import Few
 from beamish._runtime.process import Process, SystemRequest
 from beamish._runtime.runtime import Runtime
+from beamish._runtime.tasks import CANCELLED, failure
 from beamish._runtime.timers import Timer
 from beamish._server import reports
-from beamish._server.requests import SPECIAL, From, Waiting, describe
+from beamish._server.requests import SPECIAL, From, Waiting, describe, enter
 from beamish._server.table import Callback, Table
 from beamish.errors import CallingSelfError, IgnoredError, StartError
 from beamish.messages import Down
@@ -37,6 +37,7 @@ from beamish.results import (
 # of whoever sent it.
 Item: TypeAlias = tuple[Callback, tuple[Any, ...], dict[str, Any] | None, From | None, Context]
 
+_EAGER_DEPTH = 16  # supervisors that start one another on one stack, before tasks take over
 _TURN = 64  # messages that one process handles before the next has its turn
 
 
@@ -65,8 +66,9 @@ class ParentExit:
     def __init__(self, reason: Any) -> None:
         self._reason = reason
 
-    def run(self, _: object) -> Stop:
+    def run(self, process: Any) -> Stop:
         """Stop the server."""
+        process.reported = True  # the parent knows why it ends its children
         return Stop(self._reason)
 
 
@@ -169,7 +171,7 @@ class ServerProcess(Process):
             return
         self.mailbox = deque((item,))
         self.direct = False
-        if self.idle_timer is not None:
+        if self.idle_timer is not None and item[0] is not _SYSTEM:
             self._disarm()
         if self.callback is None and not self.suspended:
             self.runtime.ready(self)
@@ -196,6 +198,9 @@ class ServerProcess(Process):
 
     def _answer(self, from_: From) -> Any:
         if not from_.is_open:
+            interrupted = self.runtime.interrupted
+            if interrupted is not None and asyncio.current_task() is interrupted:
+                return Waiting(from_)  # the caller was killed meanwhile, and is to notice
             return from_.outcome()
         self.callers = few.add(self.callers, from_)
         return Waiting(from_)
@@ -213,7 +218,6 @@ class ServerProcess(Process):
         """Answer ``request`` after the messages before it; at once when idle or suspended."""
         item: Item = (_SYSTEM, (self, request), None, None, copy_context())
         if self.callback is None and (self.suspended or self.mailbox is None):
-            self._disarm()
             self.handle(item)
         else:
             self.enqueue(item)
@@ -248,17 +252,11 @@ class ServerProcess(Process):
         if self.debugging is not None and callback is not _SYSTEM:
             self.debugging.received(self, callback, args)
         try:
-            result = context.run(self._enter, callback.function, args, kwargs)
+            result = context.run(enter, self, callback.function, args, kwargs)
         except BaseException as error:
             self._failed(item, error)
         else:
             self._finish(item, result)
-
-    def _enter(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
-        current_pid.set(self.pid)
-        if kwargs is None:
-            return function(self.server, *args)
-        return function(self.server, *args, **kwargs)
 
     def finish_direct(
         self, item: Item, result: Any = None, error: BaseException | None = None
@@ -272,6 +270,11 @@ class ServerProcess(Process):
             self._finish(item, result)
         self._next()
         return self._answer(from_)
+
+    def disturb(self) -> None:
+        """Let the call on whose stack this process runs end the long way."""
+        if self.mailbox is None:
+            self.mailbox = deque()
 
     def _next(self) -> None:
         """Go on after a callback: with what waits, or to rest."""
@@ -287,11 +290,15 @@ class ServerProcess(Process):
                 self.idle_timer is None and self.debugging is None and self.runtime.direct_dispatch
             )
 
+    def _take_out(self, item: Item) -> None:
+        # By identity: messages are any values, whose == may do anything.
+        self.mailbox = deque(other for other in self.mailbox or () if other is not item)
+
     def _answer_system_requests(self) -> None:
         waiting = [item for item in self.mailbox or () if item[0] is _SYSTEM]
         for item in waiting:
             if self.mailbox is not None and self.callback is None:
-                self.mailbox.remove(item)
+                self._take_out(item)
                 self.handle(item)
 
     # -- What callbacks return
@@ -396,8 +403,8 @@ class ServerProcess(Process):
     def _run(self, item: Item, coroutine: Any) -> None:
         """Run an async callback; the server takes no other message until it has ended."""
         context, loop = item[4], self.runtime.loop
-        if self.table.eager:
-            outcome = eager.step(coroutine, context, loop)
+        if self.table.eager and self.runtime.eager_depth < _EAGER_DEPTH:
+            outcome = self._step(coroutine, context)
             if isinstance(outcome, eager.Outcome):
                 self._ran(item, outcome)
                 return
@@ -407,6 +414,14 @@ class ServerProcess(Process):
         self.task.add_done_callback(partial(self._task_done, item), context=self.runtime.context)
         if self.exit_pending is not None:  # by the callback itself, in its first step
             self._interrupt()
+
+    def _step(self, coroutine: Any, context: Context) -> eager.Outcome | asyncio.Task[Any]:
+        runtime = self.runtime
+        runtime.eager_depth += 1
+        try:
+            return eager.step(coroutine, context, runtime.loop)
+        finally:
+            runtime.eager_depth -= 1
 
     def _ran(self, item: Item, outcome: eager.Outcome) -> None:
         if outcome.error is not None:
@@ -418,9 +433,10 @@ class ServerProcess(Process):
         if self.phase == "dead":
             return  # abandoned
         self.task = None
-        if task.cancelled():
-            self._failed(item, asyncio.CancelledError())
-        elif (error := task.exception()) is not None:
+        if task.cancelled() and task.cancelling() and self.exit_pending is None:
+            self.exit_pending = (CANCELLED, False)  # from outside: the event loop is ending
+        error = failure(task)
+        if error is not None:
             self._failed(item, error)
         else:
             self._finish(item, task.result())
@@ -467,7 +483,7 @@ class ServerProcess(Process):
     def _interrupt(self) -> None:
         task = self.task
         assert task is not None  # noqa: S101 - an async callback runs
-        task.cancel()
+        self.interrupt(task)
         unwinding.limit(self, task, self._abandoned)
 
     def _abandoned(self) -> None:
@@ -483,6 +499,7 @@ class ServerProcess(Process):
         if self.phase == "starting":
             self._start_failed(reason)
         elif terminate:
+            self.reported = True  # the parent knows why it ends its children
             self._terminate(reason, item)
         else:
             self._dead(reason)
@@ -554,7 +571,7 @@ class ServerProcess(Process):
         assert self.ending is not None  # noqa: S101 - it is in the phase "terminating"
         item, reason, reply = self.ending
         reason = reason if error is None else error
-        if not is_clean(reason):
+        if not is_clean(reason) and (error is not None or not self.reported):
             system = item is None or item[0] is _SYSTEM
             message = "[]" if system or item is None else describe(item[0].name, item[1])
             reports.crash(self, reason, message)
@@ -577,6 +594,13 @@ class ServerProcess(Process):
         super().depart()
         self.direct = False
         self._disarm()
+
+    def take_along(self, reason: Any) -> None:
+        """Send exit signals to those who depend on the server, such as a registry's entries."""
+        if self.table.dependents is not None:
+            passed_on = "shutdown" if isinstance(reason, str) and reason == "normal" else reason
+            for pid in self.table.dependents(self.server):
+                self.runtime.post(pid, self.pid, passed_on, self.reported, linked=False)
 
     def _drop_messages(self, reason: Any) -> None:
         """Drop what waits in the mailbox; callers hear at once that no reply will come."""
@@ -617,9 +641,8 @@ class ServerProcess(Process):
     def flush(self, ref: Ref) -> None:
         """Remove the `Down` of ``ref`` from the mailbox."""
         for item in tuple(self.mailbox or ()):
-            if item[1] and isinstance(item[1][0], Down) and item[1][0].ref is ref:
-                assert self.mailbox is not None  # noqa: S101 - the item was in it
-                self.mailbox.remove(item)
+            if item[1] and type(item[1][0]) is Down and item[1][0].ref is ref:
+                self._take_out(item)
 
     def size_bytes(self) -> int:
         """Estimate the memory that the process and its server's attributes take."""

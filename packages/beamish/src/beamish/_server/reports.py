@@ -2,11 +2,12 @@
 
 import logging
 import traceback
-from collections.abc import Hashable
 from typing import Any
 
 from beamish._runtime import few, state
 from beamish._runtime.runtime import Runtime
+from beamish._server.requests import safe_repr
+from beamish.pid import Pid
 
 _log = logging.getLogger("beamish")
 
@@ -16,31 +17,52 @@ IN_FULL = 3  # reports about one child in a window that are given in full
 _SHOWN = 2000  # characters of a state or message that are shown
 
 
+class _Count:
+    """The reports about one child in the current window; ``last_pid`` is its newest process."""
+
+    __slots__ = ("last_pid", "reports")
+
+    def __init__(self, pid: Pid) -> None:
+        self.last_pid = pid
+        self.reports = 0
+
+
 class Throttle:
     """Counts the reports about each child, and gives the surplus as one line when its time is up.
+
+    A child is known by the process that crashed first; its supervisor says who follows whom.
 
     Args:
         runtime: Whose timers tell the time.
     """
 
-    __slots__ = ("_runtime", "_seen")
+    __slots__ = ("_counts", "_runtime")
 
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
-        self._seen: dict[Hashable, int] = {}
+        self._counts: dict[Pid, _Count] = {}  # by the child's newest process
 
-    def allows(self, child: Hashable, what: str) -> bool:
-        """Count a report about ``child``, and say whether it is to be given in full."""
-        count = self._seen.get(child, 0) + 1
-        self._seen[child] = count
-        if count == 1:
-            self._runtime.timers.after(WINDOW_SECONDS, lambda: self._summarise(child, what))
-        return count <= IN_FULL
+    def allows(self, pid: Pid, what: str) -> bool:
+        """Count a report about the process ``pid``; say whether it is to be given in full."""
+        count = self._counts.get(pid)
+        if count is None:
+            count = self._counts[pid] = _Count(pid)
+            self._runtime.timers.after(WINDOW_SECONDS, lambda: self._summarise(count, what))
+        count.reports += 1
+        return count.reports <= IN_FULL
 
-    def _summarise(self, child: Hashable, what: str) -> None:
-        left_out = self._seen.pop(child) - IN_FULL
+    def follows(self, old: Pid, new: Pid) -> None:
+        """Hear that a supervisor has started ``new`` in the place of ``old``."""
+        count = self._counts.pop(old, None)
+        if count is not None:
+            count.last_pid = new
+            self._counts[new] = count
+
+    def _summarise(self, count: _Count, what: str) -> None:
+        del self._counts[count.last_pid]
+        left_out = count.reports - IN_FULL
         if left_out > 0:
-            _log.error("%s crashed %d more times within %g s", what, left_out, WINDOW_SECONDS)
+            _log.error("%s and those that followed it crashed %d more times", what, left_out)
 
 
 def throttle(runtime: Runtime) -> Throttle:
@@ -61,9 +83,16 @@ def crash(process: Any, reason: Any, last_message: str) -> None:
     process.reported = True
     if not _log.isEnabledFor(logging.ERROR):
         return
-    what = title(process)
-    if not throttle(process.runtime).allows(child_key(process), what):
-        return
+    try:
+        what = title(process)
+        if throttle(process.runtime).allows(process.pid, what):
+            _report(process, what, reason, last_message)
+    except Exception:  # whatever goes wrong with the report, the process is to die
+        if logging.raiseExceptions:  # as logging's own handlers do
+            traceback.print_exc()
+
+
+def _report(process: Any, what: str, reason: Any, last_message: str) -> None:
     _log.error(
         "%s terminating\n** %s\nLast message: %s\nState: %s\nLinks: %r\nAncestors: %r",
         what,
@@ -88,30 +117,17 @@ def shown_name(name: Any) -> str:
     return repr(name) if isinstance(name, str) else repr(name.name)
 
 
-def child_key(process: Any) -> Hashable:
-    """Tell the servers apart that are one child to a reader, across restarts."""
-    return (process.class_name(), _hashable(process.name) or process.parent_pid() or process.pid)
-
-
-def _hashable(name: Any) -> Hashable:
-    try:
-        hash(name)
-    except TypeError:
-        return repr(name)
-    return name  # type: ignore[no-any-return]
-
-
 def shown_reason(reason: Any) -> str:
     """Show an exit reason in one line."""
     if isinstance(reason, BaseException):
         return traceback.format_exception_only(reason)[-1].strip()
-    return f"(stop) {reason!r}"
+    return f"(stop) {safe_repr(reason)}"
 
 
 def shown_state(process: Any, why: str, reason: Any) -> str:
     """Show the state of a server through its ``format_status``."""
     try:
-        shown = repr(state.formatted(process.server, why, reason))
+        shown = safe_repr(state.formatted(process.server, why, reason))
     except Exception as error:
         shown = f"<cannot be shown: {error!r}>"
     return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"

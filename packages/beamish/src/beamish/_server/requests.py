@@ -1,15 +1,16 @@
 """The client's side: calls and casts on their way to a server."""
 
 import asyncio
-from _thread import get_ident
+from asyncio import _get_running_loop as get_running_loop
 from contextvars import copy_context
 from types import CoroutineType
 from typing import Any
 
 from beamish import telemetry
+from beamish._runtime import watchdog
 from beamish._runtime.context import current_pid
 from beamish._runtime.names import pid_of
-from beamish._runtime.runtime import check_thread
+from beamish._runtime.runtime import running
 from beamish.errors import CallTimeoutError, ExitError, NoProcessError
 from beamish.pid import Dest, Pid
 from beamish.results import Continue, Hibernate, NoReply, Reply, Stop, Timeout
@@ -51,10 +52,11 @@ class From:
 
     def fail(self, reason: Any) -> None:
         """Say that the server has exited for ``reason``."""
-        self._fail_with(ExitError(reason, self._dest))
+        self.fail_with(ExitError(reason, self._dest))
 
-    def _fail_with(self, error: BaseException) -> None:
-        if self._close():
+    def fail_with(self, error: BaseException) -> None:
+        """Say that no reply will come."""
+        if self._close() or self._value is _OPEN:
             self._error = error
             if self._future is not None and not self._future.done():
                 self._future.set_exception(error)
@@ -72,13 +74,17 @@ class From:
 
     def outcome(self) -> Any:
         """Return the reply, or raise why there is none."""
-        if self._error is not None:
+        if self._error is None:
+            return self._value
+        try:
             raise self._error
-        return self._value
+        finally:
+            del self  # else the error, its traceback and this frame would hold one another
 
     async def wait(self, request: str, timeout: float | None) -> Any:
         """Wait for the reply, at most ``timeout`` seconds."""
-        if not self.is_open:
+        if not self.is_open:  # over already, but the caller is to give way
+            await running().breathe()
             return self.outcome()
         server = self._server
         runtime = server.runtime
@@ -88,7 +94,7 @@ class From:
 
             def expire() -> None:
                 waiting = server.queue_length()
-                self._fail_with(CallTimeoutError(self._dest, request, timeout, waiting))
+                self.fail_with(CallTimeoutError(self._dest, request, timeout, waiting))
 
             timer = runtime.timers.after(timeout, expire)
         try:
@@ -117,12 +123,12 @@ def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     """
     process = dest._process if dest.__class__ is Pid else _find(dest)
     if process is None:
-        raise NoProcessError(dest)
+        return _no_process(dest)
     runtime = process.runtime
     if (
         process.direct
         and (function := process.table.plain.get(name)) is not None
-        and get_ident() == runtime.thread
+        and get_running_loop() is runtime.loop
         and (runtime.credit > 0 or runtime.may_go_on())
     ):
         runtime.credit -= 1
@@ -130,7 +136,7 @@ def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         process.callback = name
         context = copy_context()
         try:
-            result = context.run(_enter, process, function, args, kwargs)
+            result = context.run(enter, process, function, args, kwargs)
         except BaseException as error:
             item = (process.table.calls[name], args, kwargs, From(process, dest), context)
             return process.finish_direct(item, error=error)
@@ -141,13 +147,24 @@ def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
         process.callback = None
         process.direct = True
         return result
-    check_thread(runtime)
+    if not runtime.check_loop():
+        return _no_process(dest)
     return process.request(dest, name, args, kwargs)
 
 
-def _enter(
-    process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None
-) -> Any:
+def _no_process(dest: Dest) -> Waiting:
+    """Refuse a call; who calls the dead again and again must give way now and then, too."""
+    error = NoProcessError(dest)
+    if running().spend():
+        raise error
+    from_ = From(None, dest)
+    from_.fail_with(error)
+    return Waiting(from_)
+
+
+@watchdog.mark
+def enter(process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
+    """Become ``process`` in this context, and run one of its callbacks."""
     current_pid.set(process.pid)
     if kwargs is None:
         return function(process.server, *args)
@@ -182,7 +199,10 @@ async def answer(reply: Any, name: str, args: tuple[Any, ...], timeout: float | 
 
 def cast(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
     """Send a cast; a dead or unknown destination drops it."""
-    process = dest._process if dest.__class__ is Pid else _find(dest)
+    try:
+        process = dest._process if dest.__class__ is Pid else _find(dest)
+    except NoProcessError:  # an unknown registry
+        return
     if process is not None:
         process.cast(name, args, kwargs)
 
@@ -190,7 +210,15 @@ def cast(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | 
 def describe(name: str, args: tuple[Any, ...], limit: int = 200) -> str:
     """Show a request as the call that it is."""
     if name in ("handle_call", "handle_cast", "handle_info"):
-        shown = repr(args[0])
+        shown = safe_repr(args[0])
     else:
-        shown = f"{name}({', '.join(map(repr, args))})"
+        shown = f"{name}({', '.join(map(safe_repr, args))})"
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
+
+
+def safe_repr(value: Any) -> str:
+    """Show ``value``, also if its ``__repr__`` raises."""
+    try:
+        return repr(value)
+    except Exception as error:  # a report must not fail for what it shows
+        return f"<{type(value).__qualname__} that cannot be shown: {type(error).__qualname__}>"

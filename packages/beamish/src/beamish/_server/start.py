@@ -103,6 +103,9 @@ async def start(
         names.check_name(name)
     _checks.timeout(timeout)
     table.check_init(*args, **kwargs)
+    runtime = running()
+    if not runtime.spend():
+        await runtime.breathe()
     begun = begin(table, args, kwargs, name, _starter() if linked else None)
     return await begun.wait(timeout) if isinstance(begun, Starting) else begun
 

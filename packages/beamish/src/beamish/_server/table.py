@@ -67,6 +67,7 @@ class Table:
         "check_init",
         "cls",
         "continued",
+        "dependents",
         "eager",
         "format_status",
         "info",
@@ -89,6 +90,8 @@ class Table:
         self.terminate = (
             None if own_terminate is base.terminate else Callback("terminate", own_terminate)
         )
+        # Lists who dies with a server without being linked; for registries.
+        self.dependents = getattr(cls, "_beamish_dependents", None)
         self.info = Callback("handle_info", cls.handle_info)
         self.continued = Callback("handle_continue", cls.handle_continue)
         self.calls: dict[str, Callback] = {
