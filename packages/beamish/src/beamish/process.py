@@ -11,6 +11,7 @@ Source:
     Elixir's ``Process`` and Erlang's ``erlang`` module, as far as they deal with processes.
 """
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -166,7 +167,7 @@ def _spawn(fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> SpawnedP
     process = SpawnedProcess(runtime, current_pid.get(), name)
     context = copy_context()
     context.run(current_pid.set, process.pid)
-    process.task = runtime.loop.create_task(coroutine, name=name, context=context)
+    process.task = asyncio.Task(coroutine, loop=runtime.loop, name=name, context=context)
     process.task.add_done_callback(process.ended, context=runtime.context)
     if telemetry.enabled:
         telemetry.process_start(process.pid, name)

@@ -35,7 +35,7 @@ def step(
     """
     steps = _Steps()
     steps.begin(lambda: coroutine, context)
-    return steps.outcome or loop.create_task(steps, context=context)
+    return steps.outcome or asyncio.Task(steps, loop=loop, context=context)
 
 
 def step_as_task(
@@ -48,7 +48,7 @@ def step_as_task(
     ``function`` is called, without arguments, within that task.
     """
     steps = _Steps()
-    task = loop.create_task(steps, context=context)
+    task = asyncio.Task(steps, loop=loop, context=context)
     outside = asyncio.current_task(loop)
     # What asyncio documents for the task implementations of other libraries.
     if outside is not None:

@@ -410,7 +410,7 @@ class ServerProcess(Process):
                 return
             self.task = outcome
         else:
-            self.task = loop.create_task(coroutine, context=context)
+            self.task = asyncio.Task(coroutine, loop=loop, context=context)
         self.task.add_done_callback(partial(self._task_done, item), context=self.runtime.context)
         if self.exit_pending is not None:  # by the callback itself, in its first step
             self._interrupt()
