@@ -119,6 +119,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         self.children: dict[Pid, ChildSpec] = {}
         self.restarting: dict[Pid, _Restarting] = {}  # by the last pid
         self._starts: dict[asyncio.Task[Any], ChildSpec] = {}  # whose init waits
+        self._endings: set[asyncio.Task[Any]] = set()  # of children that are being terminated
         self._histories: dict[Pid, _History] = {}
 
     async def init(self) -> Any:
@@ -143,12 +144,16 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
 
     async def terminate(self, reason: Any) -> None:
         """Stop all children side by side."""
-        for task in list(self._starts):
-            task.cancel()
+        under_way: list[asyncio.Task[Any]] = [*self._starts, *self._endings]
+        for start in self._starts:
+            start.cancel()
         for last_pid in list(self.restarting):
-            self._drop_restarting(last_pid)
+            restart = self._drop_restarting(last_pid)
+            under_way += [] if restart is None else [restart]
         children, self.children = self.children, {}
         await end_all(self.pid, children.items())
+        if under_way:
+            await asyncio.wait(under_way)
 
     # -- Starting
 
@@ -158,7 +163,20 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         limit = self.spec.max_children
         if limit is not None and self._taken() >= limit:
             return Refused(MaxChildrenError(limit, f"child {spec.id!r}"))
-        step = self._launch(spec)
+        if spec.start.__class__ is ServerStart and not self.spec.extra_arguments:
+            # What follows is done by launch too, but this takes no coroutine.
+            try:
+                begun: Any = spec.start.begin(spec.args, spec.kwargs)
+            except StartError as error:
+                return Refused(error)
+            except Exception as error:  # such as the name of an unknown registry
+                return Refused(StartError(error, f"child {spec.id!r}"))
+            if begun.__class__ is Pid:
+                self.children[begun] = spec
+                return begun
+            step: Any = asyncio.Task(begun.wait(), loop=self._me.runtime.loop)
+        else:
+            step = self._launch(spec)
         if not isinstance(step, eager.Outcome):
             self._starts[step] = spec
             step.add_done_callback(self._start_ended)
@@ -307,8 +325,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     def terminate_child(self, pid: Pid) -> Any:
         """Stop a child without holding up the others; return what to wait for, if anything."""
         if pid in self.restarting:
-            self._drop_restarting(pid)
-            return None
+            return self._drop_restarting(pid)
         spec = self.children.pop(pid, None)
         if spec is None:
             return Refused(
@@ -318,14 +335,20 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         ending = Ending(self.pid)
         ending.order(pid, spec)
         step = eager.step(ending.wait(), copy_context(), self._me.runtime.loop)
-        return step if isinstance(step, asyncio.Task) else None
+        if isinstance(step, eager.Outcome):
+            return None
+        self._endings.add(step)
+        step.add_done_callback(self._endings.discard)
+        return step
 
-    def _drop_restarting(self, last_pid: Pid) -> None:
+    def _drop_restarting(self, last_pid: Pid) -> asyncio.Task[Any] | None:
+        """Give up a restart; return what to wait for until its process is gone."""
         child = self.restarting.pop(last_pid)
         if child.timer is not None:
             self._me.runtime.timers.cancel(child.timer)
         if child.task is not None:
             child.task.cancel()
+        return child.task
 
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:
@@ -535,7 +558,7 @@ class DynamicSupervisor:
         """
         waits = await ask(supervisor, DynamicSupervisorServer.terminate_child, pid)
         if waits is not None:
-            await _shielded(waits, supervisor)
+            await _shielded(waits, supervisor, cancelled=True)
 
     @staticmethod
     async def which_children(supervisor: Dest) -> list[ChildInfo]:
@@ -567,9 +590,11 @@ class DynamicSupervisor:
         await GenServer.stop(supervisor, reason, timeout)
 
 
-async def _shielded(task: asyncio.Task[Any], supervisor: Dest) -> Any:
+async def _shielded(task: asyncio.Task[Any], supervisor: Dest, *, cancelled: bool = False) -> Any:
     """Wait for what a supervisor does; a caller that is cancelled does not cancel it."""
     await asyncio.wait([task])
+    if task.cancelled() and cancelled:
+        return None  # which is what was asked for
     if task.cancelled():
         raise ExitError("shutdown", supervisor)
     return task.result()

@@ -69,6 +69,9 @@ class NameService(Protocol):
         """Say who holds ``name``."""
 
 
+_services: set[int] = set()  # classes that have been found to be name services
+
+
 @dataclass(frozen=True, slots=True)
 class Via:
     """A name that a name service looks up, usable as ``name=`` and as a destination.
@@ -86,6 +89,10 @@ class Via:
     name: Any
 
     def __post_init__(self) -> None:
+        if id(self.service) not in _services:
+            self._check_service()
+
+    def _check_service(self) -> None:
         missing = [
             method
             for method in ("register_name", "unregister_name", "whereis_name")
@@ -96,6 +103,8 @@ class Via:
                 "the service of a Via must have register_name, unregister_name and whereis_name; "
                 f"{self.service!r} lacks {', '.join(missing)}"
             )
+        if isinstance(self.service, type):
+            _services.add(id(self.service))
 
 
 Dest: TypeAlias = Pid | str | Via

@@ -7,7 +7,8 @@ from beamish import _checks
 from beamish._runtime import names
 from beamish._runtime.context import current_pid
 from beamish._runtime.runtime import running
-from beamish._server.process import ServerProcess, Start
+from beamish._server.items import Start
+from beamish._server.process import ServerProcess
 from beamish._server.reports import shown_name
 from beamish._server.table import Table
 from beamish.errors import (
@@ -37,11 +38,12 @@ class Starting:
         assert start.future is not None  # noqa: S101 - made above
         timer = None
         if timeout is not None:
-            timer = process.runtime.timers.after(timeout, lambda: process.start_failed("timeout"))
+            timer = process.runtime.timers.after(timeout, lambda: process.give_up_start("timeout"))
         try:
-            await start.future
+            await asyncio.wait([start.future])
         except asyncio.CancelledError:
-            process.start_failed("killed")
+            process.give_up_start("killed")
+            await asyncio.wait([start.future])  # until it is dead: its init may clean up
             raise
         finally:
             if timer is not None:
