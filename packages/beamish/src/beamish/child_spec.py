@@ -95,6 +95,28 @@ class ChildSpec:
                 "ends for good; make it 'transient' or 'temporary'"
             )
 
+    @classmethod
+    def of_server(
+        cls,
+        id: Any,  # noqa: A002 - the field is called so
+        start: Callable[..., Awaitable[Pid]],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        restart: Restart,
+        shutdown: Shutdown,
+    ) -> "ChildSpec":
+        """Make the specification of a server, whose class has had its options checked before."""
+        spec = _new(cls)
+        _SET_ID(spec, id)
+        _SET_START(spec, start)
+        _SET_ARGS(spec, args)
+        _SET_KWARGS(spec, kwargs)
+        _SET_RESTART(spec, restart)
+        _SET_SHUTDOWN(spec, shutdown)
+        _SET_TYPE(spec, "worker")
+        _SET_SIGNIFICANT(spec, False)
+        return spec
+
     def replace(self, **changes: Any) -> "ChildSpec":
         """Return a copy with some fields changed, checked like a new one."""
         names = [known.name for known in dataclasses.fields(self)]
@@ -104,6 +126,18 @@ class ChildSpec:
                 f"a ChildSpec has no field {', '.join(unknown)}; it has {', '.join(names)}"
             )
         return dataclasses.replace(self, **changes)
+
+
+# Frozen dataclasses set their fields the slow way; a specification is made for every child.
+_new = object.__new__
+_SET_ID = ChildSpec.__dict__["id"].__set__
+_SET_START = ChildSpec.__dict__["start"].__set__
+_SET_ARGS = ChildSpec.__dict__["args"].__set__
+_SET_KWARGS = ChildSpec.__dict__["kwargs"].__set__
+_SET_RESTART = ChildSpec.__dict__["restart"].__set__
+_SET_SHUTDOWN = ChildSpec.__dict__["shutdown"].__set__
+_SET_TYPE = ChildSpec.__dict__["type"].__set__
+_SET_SIGNIFICANT = ChildSpec.__dict__["significant"].__set__
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ from beamish._children import (
 )
 from beamish._runtime import eager
 from beamish._runtime.timers import Timer
+from beamish._server.requests import Waiting, answer, request
 from beamish._server.start import ServerStart
 from beamish._strategy import RestartWindow, restarts
 from beamish.child_spec import Backoff, ChildSpec
@@ -163,20 +164,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         limit = self.spec.max_children
         if limit is not None and self._taken() >= limit:
             return Refused(MaxChildrenError(limit, f"child {spec.id!r}"))
-        if spec.start.__class__ is ServerStart and not self.spec.extra_arguments:
-            # What follows is done by launch too, but this takes no coroutine.
-            try:
-                begun: Any = spec.start.begin(spec.args, spec.kwargs)
-            except StartError as error:
-                return Refused(error)
-            except Exception as error:  # such as the name of an unknown registry
-                return Refused(StartError(error, f"child {spec.id!r}"))
-            if begun.__class__ is Pid:
-                self.children[begun] = spec
-                return begun
-            step: Any = asyncio.Task(begun.wait(), loop=self._me.runtime.loop)
-        else:
-            step = self._launch(spec)
+        step = self._launch(spec)
         if not isinstance(step, eager.Outcome):
             self._starts[step] = spec
             step.add_done_callback(self._start_ended)
@@ -190,9 +178,19 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         return len(self.children) + len(self.restarting) + len(self._starts)
 
     def _launch(self, spec: ChildSpec) -> "eager.Outcome | asyncio.Task[Any]":
-        extra = self.spec.extra_arguments
-        runtime = self._me.runtime
-        return eager.step(launch(spec, extra), copy_context(), runtime.loop)
+        """Begin to start a child; give its outcome, or the task that waits for it."""
+        extra, start, loop = self.spec.extra_arguments, spec.start, self._me.runtime.loop
+        if extra or not isinstance(start, ServerStart):
+            return eager.step(launch(spec, extra), copy_context(), loop)
+        try:  # the same without a coroutine
+            begun = start.begin_child(self.pid, spec.args, spec.kwargs)
+        except StartError as error:
+            return eager.Outcome(error=error)
+        except Exception as error:  # such as the name of an unknown registry
+            return eager.Outcome(error=StartError(error, f"child {spec.id!r}"))
+        if isinstance(begun, Pid):
+            return eager.Outcome(begun)
+        return asyncio.Task(begun.wait(), loop=loop)
 
     def _adopt(self, pid: Pid, spec: ChildSpec) -> None:
         if pid._process is None:
@@ -535,7 +533,10 @@ class DynamicSupervisor:
         """
         if spec.__class__ is not ChildSpec:
             spec = as_spec(spec)
-        reply = await DynamicSupervisorServer.start_child(supervisor, spec)
+        # What the client function of start_child does, without another coroutine in between.
+        reply = request(supervisor, "start_child", (spec,), None)
+        if reply.__class__ is Waiting:
+            reply = await answer(reply, "start_child", (spec,), None)
         if reply.__class__ is Pid:
             return reply
         if reply.__class__ is Refused:

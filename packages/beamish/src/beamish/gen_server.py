@@ -187,18 +187,19 @@ class GenServer:
         cls._beamish.check_init(*args, **kwargs)
         if name is not None:
             names.check_name(name)
-        if cls._beamish.own_start_link:
+        table = cls._beamish
+        if table.own_start_link:
             starter: Any = cls.start_link
             kwargs = kwargs if name is None else {**kwargs, "name": name}
         else:
             starter = start.ServerStart(cls, name)
-        return ChildSpec(
+        return ChildSpec.of_server(
             cls if name is None else name,
             starter,
             args,
             kwargs or child_spec.NO_ARGUMENTS,
-            cls._beamish.options.restart,
-            cls._beamish.options.shutdown,
+            table.options.restart,
+            table.options.shutdown,
         )
 
     # -- For clients

@@ -58,7 +58,7 @@ class _Entry:
 class _Table:
     """The entries of one registry: for each key, for each process, its entries."""
 
-    __slots__ = ("_entries", "count", "listeners", "locks", "meta", "name", "owner", "unique")
+    __slots__ = ("count", "entries", "listeners", "locks", "meta", "name", "owner", "unique")
 
     def __init__(
         self, name: str, owner: Pid, *, unique: bool, listeners: Sequence[str], meta: Any
@@ -72,14 +72,14 @@ class _Table:
         self.count = 0
         # A unique key has one entry; a duplicate one, entries by pid, so that each is found at
         # once however many processes share the key.
-        self._entries: dict[Hashable, Any] = {}
+        self.entries: dict[Hashable, Any] = {}
 
     def holder(self, key: Hashable) -> Pid | None:
-        entry = self._entries.get(key)
+        entry = self.entries.get(key)
         return None if entry is None else entry.pid
 
     def at(self, key: Hashable) -> list[_Entry]:
-        found = self._entries.get(key)
+        found = self.entries.get(key)
         if found is None:
             return []
         if self.unique:
@@ -87,27 +87,27 @@ class _Table:
         return [entry for entries in found.values() for entry in few.items(entries)]
 
     def __iter__(self) -> Iterator[_Entry]:
-        for key in tuple(self._entries):
+        for key in tuple(self.entries):
             yield from self.at(key)
 
     def own(self, key: Hashable, pid: Pid) -> list[_Entry]:
         """List the entries of ``pid`` under ``key``."""
         if self.unique:
             return [entry for entry in self.at(key) if entry.pid is pid]
-        entries: Few[_Entry] = self._entries.get(key, {}).get(pid)
+        entries: Few[_Entry] = self.entries.get(key, {}).get(pid)
         return list(few.items(entries))
 
     def add(self, key: Hashable, pid: Pid, value: Any) -> bool:
         """Enter ``pid`` under ``key``; false if a unique key is taken."""
         entry = _Entry(self, key, pid, value)
         if self.unique:
-            if self._entries.setdefault(key, entry) is not entry:
+            if self.entries.setdefault(key, entry) is not entry:
                 return False
         else:
-            by_pid = self._entries.setdefault(key, {})
+            by_pid = self.entries.setdefault(key, {})
             by_pid[pid] = few.add(by_pid.get(pid), entry)
         holder: Process = pid._process
-        holder.held = few.add(holder.held, entry)
+        holder.held = entry if holder.held is None else few.add(holder.held, entry)
         self.count += 1
         if self.listeners:
             self._tell(Registered(self.name, key, pid, value))
@@ -130,14 +130,14 @@ class _Table:
         """
         key, pid = entry.key, entry.pid
         if self.unique:
-            del self._entries[key]
+            del self.entries[key]
         else:
-            by_pid = self._entries[key]
+            by_pid = self.entries[key]
             left = few.remove(by_pid[pid], entry)
             if left is None:
                 del by_pid[pid]
                 if not by_pid:
-                    del self._entries[key]
+                    del self.entries[key]
             else:
                 by_pid[pid] = left
         self.count -= 1
@@ -155,7 +155,7 @@ class _Table:
             for held in few.items(holder.held):
                 if isinstance(held, _Entry) and held.table is self:
                     holder.held = few.remove(holder.held, held)
-        self._entries.clear()
+        self.entries.clear()
         for lock in self.locks.values():
             lock.give_up(NoProcessError(self.name))
         return holders
@@ -221,14 +221,22 @@ def _table(registry: str | Pid) -> _Table:
     """Find a registry by its name or pid."""
     if registry.__class__ is str:
         pid = running().names.get(registry)
-    elif isinstance(registry, str | Pid):
-        pid = process.whereis(registry) if isinstance(registry, str) else registry
-    else:
+        try:
+            table = pid._process.server.table  # type: ignore[union-attr]
+        except AttributeError:
+            table = None  # unknown, dead, or not a server
+        if table.__class__ is _Table:
+            return table
+    return _find_table(registry)
+
+
+def _find_table(registry: object) -> _Table:
+    if not isinstance(registry, str | Pid):
         raise TypeError(f"a registry is addressed by its name or pid; got {registry!r}")
-    found = None if pid is None else pid._process
-    if found is None or found.__class__ is Process:
+    pid = process.whereis(registry) if isinstance(registry, str) else registry
+    if pid is None or pid._process is None:
         raise NoProcessError(registry, f"unknown registry: {registry!r}; start it first")
-    table = getattr(getattr(found, "server", None), "table", None)
+    table = getattr(getattr(pid._process, "server", None), "table", None)
     if not isinstance(table, _Table):
         raise NoProcessError(registry, f"{registry!r} is a process, but not a registry")
     return table
@@ -304,9 +312,8 @@ class Registry:
     @staticmethod
     def register_name(name: tuple[Any, ...], pid: Pid) -> bool:
         """Take a via name for ``pid``; part of the name service that `via` uses."""
-        registry, key, *value = name
-        table = _unique(registry, "a via name")
-        return table.add(key, pid, value[0] if value else None)
+        table = _unique(name[0], "a via name")
+        return table.add(name[1], pid, name[2] if len(name) > 2 else None)
 
     @staticmethod
     def unregister_name(name: tuple[Any, ...]) -> None:
@@ -403,8 +410,9 @@ class Registry:
         """
         table = _table(registry)
         if not table.unique:
-            table = _unique(registry, "whereis")
-        return table.holder(key)
+            _unique(registry, "whereis")
+        entry = table.entries.get(key)
+        return None if entry is None else entry.pid
 
     @staticmethod
     def keys(registry: str | Pid, pid: Pid) -> list[Hashable]:

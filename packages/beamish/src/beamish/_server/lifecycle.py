@@ -14,7 +14,7 @@ from beamish._runtime.runtime import Runtime
 from beamish._runtime.timers import Timer
 from beamish._server import reports
 from beamish._server.items import INIT, SYSTEM, ChildExit, Item, ParentExit, Start
-from beamish._server.requests import From, describe, enter
+from beamish._server.requests import From, enter
 from beamish._server.table import Table
 from beamish.errors import IgnoredError, StartError
 from beamish.pid import Name, Pid
@@ -102,25 +102,29 @@ class Lifecycle(Process):
 
     # -- The beginning
 
-    def initialise(self, start: Start, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Make the server and run its ``init``; ``start`` is told how that ends."""
+    def initialise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Start | None:
+        """Make the server and run its ``init``.
+
+        Returns:
+            ``None`` when it has started; else how that ended, or who is told when it does.
+        """
         context = copy_context()
         self.callback = "init"
-        arguments = (self, args, kwargs)
         try:
-            result = context.run(enter, self, INIT.function, arguments, None)
+            result = context.run(enter, self, INIT.function, (self, args, kwargs), None)
         except BaseException as error:
-            self.start = start
-            self.failed((INIT, arguments, None, None, context), error)
-            return
+            start = self.start = Start()
+            self.failed((INIT, (), None, None, context), error)
+            return start
         if result is None and self.exit_pending is None:
             self.callback = None
             self._started()
             self.rest()
-        else:
-            self.start = start
-            self.finish((INIT, arguments, None, None, context), result)
-            self.go_on()
+            return None
+        start = self.start = Start()
+        self.finish((INIT, (), None, None, context), result)
+        self.go_on()
+        return start
 
     def init_returned(self, item: Item, result: Any) -> None:
         """Act on the result of ``init``."""
@@ -247,9 +251,7 @@ class Lifecycle(Process):
         (item, reason, reply), self.ending = self.ending, None
         reason = reason if error is None else error
         if not is_clean(reason) and (error is not None or not self.reported):
-            told = item is not None and item[0] is not SYSTEM
-            message = describe(item[0].name, item[1]) if item is not None and told else "[]"
-            reports.crash(self, reason, message)
+            reports.crash(self, reason, None if item is None or item[0] is SYSTEM else item)
         if item is not None and item[3] is not None:
             if reply is NO_REPLY:
                 item[3].fail(reason)

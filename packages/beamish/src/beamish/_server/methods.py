@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, over
 from beamish import _checks, telemetry
 from beamish._server import requests
 from beamish._server.signature import Parameters, compiled, dressed
-from beamish.pid import Dest
+from beamish.pid import Dest, Pid
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +36,12 @@ def make(_beamish_timeout):
 
 _CAST = """
 def client({declaration}):
-    _beamish_cast(_beamish_dest, {name!r}, {positional}, {keywords})
+    if _beamish_dest.__class__ is _beamish_pid:
+        process = _beamish_dest._process
+        if process is not None:
+            process.cast({name!r}, {positional}, {keywords})
+    else:
+        _beamish_cast(_beamish_dest, {name!r}, {positional}, {keywords})
 """
 
 
@@ -153,7 +158,11 @@ class CastMethod(_Method, Generic[P, R]):
     def make_client(self, name: str) -> Any:
         """Write the client function, with the method's own parameters."""
         parameters = Parameters(self.function)
-        namespace = {**parameters.defaults, "_beamish_cast": requests.cast}
+        namespace = {
+            **parameters.defaults,
+            "_beamish_cast": requests.cast,
+            "_beamish_pid": Pid,
+        }
         source = self._source(_CAST, name, parameters)
         client = compiled(source, "client", namespace, self.function)
         client.request_name = name

@@ -41,10 +41,11 @@ class ServerProcess(Lifecycle):
     def cast(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
         """Queue a cast."""
         callback = self.table.casts.get(name) or self.table.cast(name)
+        item = (callback, args, kwargs, None, None) if args or kwargs else callback.bare
         if self.mailbox is not None:
-            self.mailbox.append((callback, args, kwargs, None, None))
+            self.mailbox.append(item)
         else:
-            self.enqueue((callback, args, kwargs, None, None))
+            self.enqueue(item)
 
     def enqueue(self, item: Item) -> None:
         """Put ``item`` at the end of the mailbox, and ask for a turn if it is the first."""
@@ -146,18 +147,16 @@ class ServerProcess(Lifecycle):
         """Handle some of the messages that wait."""
         runtime = self.runtime
         new_context = runtime.context.copy
-        for _ in range(_TURN):
+        for _ in range(min(_TURN, max(runtime.credit, 1))):
             if not self.mailbox or self.suspended:
-                break
-            if runtime.credit <= 0 and not runtime.may_go_on():
                 break
             runtime.credit -= 1
             item = self.mailbox.popleft()
-            callback, args, kwargs, from_, _ = item
-            if from_ is not None or callback is SYSTEM or self.debugging is not None:
+            callback, args, kwargs, _, _ = item
+            if not callback.plain or self.debugging is not None:
                 self.run_callback(item)
             else:
-                # What follows is run_callback for a plain cast or message.
+                # What follows is run_callback, for a cast or message that asks for nothing more.
                 self.callback = callback.name
                 context = new_context()
                 try:
@@ -168,8 +167,8 @@ class ServerProcess(Lifecycle):
                     if result is None and self.exit_pending is None:
                         self.handled += 1
                         self.callback = None
-                    else:
-                        self.finish((callback, args, kwargs, None, context), result)
+                        continue
+                    self.finish((callback, args, kwargs, None, context), result)
             if self.callback is not None or self.phase != "running":
                 break
         self.go_on()

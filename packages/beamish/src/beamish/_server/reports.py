@@ -6,7 +6,7 @@ from typing import Any
 
 from beamish._runtime import few, state
 from beamish._runtime.runtime import Runtime
-from beamish._server.requests import safe_repr
+from beamish._server.requests import describe, safe_repr
 from beamish.pid import Pid
 
 _log = logging.getLogger("beamish")
@@ -72,13 +72,13 @@ def throttle(runtime: Runtime) -> Throttle:
     return runtime.throttle  # type: ignore[no-any-return]
 
 
-def crash(process: Any, reason: Any, last_message: str) -> None:
+def crash(process: Any, reason: Any, item: Any) -> None:
     """Log that a server has terminated for an abnormal reason.
 
     Args:
         process: The server's process, before its names and links are gone.
         reason: Its exit reason.
-        last_message: What it was handling.
+        item: What it was handling, ``None`` for nothing that was sent to it.
     """
     process.reported = True
     if not _log.isEnabledFor(logging.ERROR):
@@ -86,13 +86,14 @@ def crash(process: Any, reason: Any, last_message: str) -> None:
     try:
         what = title(process)
         if throttle(process.runtime).allows(process.pid, what):
-            _report(process, what, reason, last_message)
+            _report(process, what, reason, item)
     except Exception:  # whatever goes wrong with the report, the process is to die
         if logging.raiseExceptions:  # as logging's own handlers do
             traceback.print_exc()
 
 
-def _report(process: Any, what: str, reason: Any, last_message: str) -> None:
+def _report(process: Any, what: str, reason: Any, item: Any) -> None:
+    last_message = "[]" if item is None else describe(item[0].name, item[1])
     _log.error(
         "%s terminating\n** %s\nLast message: %s\nState: %s\nLinks: %r\nAncestors: %r",
         what,

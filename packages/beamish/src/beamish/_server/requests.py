@@ -74,12 +74,13 @@ class From:
 
     def outcome(self) -> Any:
         """Return the reply, or raise why there is none."""
-        if self._error is None:
+        error, self._error = self._error, None
+        if error is None:
             return self._value
         try:
-            raise self._error
+            raise error
         finally:
-            del self  # else the error, its traceback and this frame would hold one another
+            del error  # else it, its traceback and this frame would hold one another
 
     async def wait(self, request: str, timeout: float | None) -> Any:
         """Wait for the reply, at most ``timeout`` seconds."""

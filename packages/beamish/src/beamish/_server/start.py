@@ -68,8 +68,7 @@ def begin(
     Raises:
         StartError: It did not start.
     """
-    runtime = running()
-    process = ServerProcess(runtime, table, name, current_pid.get())
+    process = ServerProcess(running(), table, name, current_pid.get())
     if name is not None:
         try:
             names.take(process, name)  # before __init__ runs, which may use it
@@ -82,8 +81,9 @@ def begin(
     if parent is not None:
         process.parent = parent
         process.link(parent)
-    start = Start()
-    process.initialise(start, args, kwargs)
+    start = process.initialise(args, kwargs)
+    if start is None:
+        return process.pid
     if process.start is not None:
         return Starting(process, start)
     if start.error is not None:
@@ -144,6 +144,10 @@ class ServerStart:
     def begin(self, args: tuple[Any, ...], kwargs: Any) -> Pid | Starting:
         """Start the server without waiting, linked to the calling process."""
         return begin(self.cls._beamish, args, kwargs, self.name, _starter())
+
+    def begin_child(self, parent: Pid, args: tuple[Any, ...], kwargs: Any) -> Pid | Starting:
+        """Start the server without waiting, linked to ``parent``, which runs this."""
+        return begin(self.cls._beamish, args, kwargs, self.name, parent)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"

@@ -11,9 +11,17 @@ from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
 
 
 class Callback:
-    """One callback: what to run, and how its result is understood."""
+    """One callback: what to run, and how its result is understood.
 
-    __slots__ = ("function", "is_call", "name", "wants_from")
+    Args:
+        name: Its name.
+        function: The method, to be called with the server.
+        is_call: Whether somebody waits for its result.
+        wants_from: Whether it takes ``from_``.
+        plain: Whether nothing but its result counts, as for casts and messages.
+    """
+
+    __slots__ = ("bare", "function", "is_call", "name", "plain", "wants_from")
 
     def __init__(
         self,
@@ -22,11 +30,15 @@ class Callback:
         *,
         is_call: bool = False,
         wants_from: bool = False,
+        plain: bool = False,
     ) -> None:
         self.name = name
         self.function = function
         self.is_call = is_call
         self.wants_from = wants_from
+        self.plain = plain
+        # What stands in a mailbox for it when it has no arguments: the same each time.
+        self.bare: Any = (self, (), None, None, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +104,14 @@ class Table:
         )
         # Lists who dies with a server without being linked; for registries.
         self.dependents = getattr(cls, "_beamish_dependents", None)
-        self.info = Callback("handle_info", cls.handle_info)
-        self.continued = Callback("handle_continue", cls.handle_continue)
+        self.info = Callback("handle_info", cls.handle_info, plain=True)
+        self.continued = Callback("handle_continue", cls.handle_continue, plain=True)
         self.calls: dict[str, Callback] = {
             "handle_call": Callback("handle_call", cls.handle_call, is_call=True)
         }
-        self.casts: dict[str, Callback] = {"handle_cast": Callback("handle_cast", cls.handle_cast)}
+        self.casts: dict[str, Callback] = {
+            "handle_cast": Callback("handle_cast", cls.handle_cast, plain=True)
+        }
         # Classes may start in a way of their own, which their supervisors are to use.
         self.own_start_link = cls.start_link.__func__ is not base.start_link.__func__
         self._collect(cls)
@@ -116,7 +130,7 @@ class Table:
                         name, value.function, is_call=True, wants_from=value.wants_from
                     )
                 elif isinstance(value, CastMethod):
-                    self.casts[name] = Callback(name, value.function)
+                    self.casts[name] = Callback(name, value.function, plain=True)
                 elif callable(value):
                     self._override(name, value)
 
@@ -126,7 +140,11 @@ class Table:
             known = kind.get(name)
             if known is not None and not name.startswith("handle_"):
                 kind[name] = Callback(
-                    name, function, is_call=known.is_call, wants_from=known.wants_from
+                    name,
+                    function,
+                    is_call=known.is_call,
+                    wants_from=known.wants_from,
+                    plain=known.plain,
                 )
 
     def call(self, name: str) -> Callback:
@@ -135,7 +153,7 @@ class Table:
 
     def cast(self, name: str) -> Callback:
         """Return the callback of a cast, or one that crashes the server for not having it."""
-        return self.casts.get(name) or Callback(name, _unknown(name, "cast"))
+        return self.casts.get(name) or Callback(name, _unknown(name, "cast"), plain=True)
 
 
 def _unknown(name: str, kind: str) -> Callable[..., Any]:
