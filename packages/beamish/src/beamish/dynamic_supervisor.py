@@ -34,7 +34,6 @@ from beamish._children import (
 )
 from beamish._runtime import eager
 from beamish._runtime.timers import Timer
-from beamish._server.requests import Waiting, answer, request
 from beamish._server.start import ServerStart
 from beamish._strategy import RestartWindow, restarts
 from beamish.child_spec import Backoff, ChildSpec
@@ -533,10 +532,7 @@ class DynamicSupervisor:
         """
         if spec.__class__ is not ChildSpec:
             spec = as_spec(spec)
-        # What the client function of start_child does, without another coroutine in between.
-        reply = request(supervisor, "start_child", (spec,), None)
-        if reply.__class__ is Waiting:
-            reply = await answer(reply, "start_child", (spec,), None)
+        reply = await DynamicSupervisorServer.start_child(supervisor, spec)
         if reply.__class__ is Pid:
             return reply
         if reply.__class__ is Refused:

@@ -1,12 +1,16 @@
 """`call` and `cast`: one definition gives the server's method and its typed client function."""
 
+import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from types import FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from beamish import _checks, telemetry
+from beamish._runtime import watchdog
+from beamish._runtime.context import current_pid
 from beamish._server import requests
 from beamish._server.signature import Parameters, compiled, dressed
 from beamish.pid import Dest, Pid
@@ -21,27 +25,59 @@ CALL_TIMEOUT = 5.0
 
 _UNSET: Any = object()
 
+# The client function of a call. What it does before the last line is the fast path: an idle
+# server runs a plain callback here, on the caller's stack, and nothing of the event loop is
+# touched. Written out in one place, it takes half the time of the functions it would call.
 _CALL = """
-def make(_beamish_timeout):
+def enter(_b_process, _b_function{names}):
+    _b_become(_b_process.pid)
+    return _b_function(_b_process.server{passed})
+
+def make(_b_timeout):
     async def client({declaration}):
-        if _beamish_telemetry.enabled:
-            return await _beamish_call(
-                _beamish_dest, {name!r}, {positional}, {keywords}, _beamish_timeout)
-        reply = _beamish_request(_beamish_dest, {name!r}, {positional}, {keywords})
-        if reply.__class__ is _beamish_waiting:
-            return await _beamish_answer(reply, {name!r}, {positional}, _beamish_timeout)
-        return reply
+        _b_process = _b_dest._process if _b_dest.__class__ is _b_pid else _b_find(_b_dest)
+        if _b_process is not None and _b_process.direct and not _b_telemetry.enabled:
+            _b_function = _b_process.table.plain.get({name!r})
+            _b_runtime = _b_process.runtime
+            if (
+                _b_function is not None
+                and _b_running_loop() is _b_runtime.loop
+                and (_b_runtime.credit > 0 or _b_runtime.may_go_on())
+            ):
+                _b_runtime.credit -= 1
+                _b_process.direct = False
+                _b_process.callback = {name!r}
+                _b_context = _b_copy_context()
+                try:
+                    _b_result = _b_context.run(enter, _b_process, _b_function{names})
+                except BaseException as _b_error:
+                    _b_result = _b_process.finish_direct(
+                        _b_dest, {name!r}, {positional}, {keywords}, _b_context, error=_b_error)
+                else:
+                    if (
+                        _b_result.__class__ not in _b_special
+                        and _b_process.mailbox is None
+                        and _b_process.exit_pending is None
+                    ):
+                        _b_process.handled += 1
+                        _b_process.callback = None
+                        _b_process.direct = True
+                        return _b_result
+                    _b_result = _b_process.finish_direct(
+                        _b_dest, {name!r}, {positional}, {keywords}, _b_context, _b_result)
+                return await _b_answer(_b_result, {name!r}, {positional}, _b_timeout)
+        return await _b_call(_b_dest, {name!r}, {positional}, {keywords}, _b_timeout)
     return client
 """
 
 _CAST = """
 def client({declaration}):
-    if _beamish_dest.__class__ is _beamish_pid:
-        process = _beamish_dest._process
+    if _b_dest.__class__ is _b_pid:
+        process = _b_dest._process
         if process is not None:
             process.cast({name!r}, {positional}, {keywords})
     else:
-        _beamish_cast(_beamish_dest, {name!r}, {positional}, {keywords})
+        _b_cast(_b_dest, {name!r}, {positional}, {keywords})
 """
 
 
@@ -86,7 +122,9 @@ class _Method:
     def _source(self, template: str, name: str, parameters: Parameters) -> str:
         return template.format(
             name=name,
-            declaration=parameters.declaration("_beamish_dest"),
+            declaration=parameters.declaration("_b_dest"),
+            names=parameters.names(),
+            passed=parameters.passed(),
             positional=parameters.positional(),
             keywords=parameters.keywords(),
         )
@@ -116,14 +154,19 @@ class CallMethod(_Method, Generic[P, R]):
         parameters = Parameters(self.function, left_out=("from_",) if self.wants_from else ())
         namespace = {
             **parameters.defaults,
-            "_beamish_telemetry": telemetry,
-            "_beamish_call": requests.call,
-            "_beamish_request": requests.request,
-            "_beamish_answer": requests.answer,
-            "_beamish_waiting": requests.Waiting,
+            "_b_answer": requests.answer,
+            "_b_become": current_pid.set,
+            "_b_call": requests.call,
+            "_b_copy_context": copy_context,
+            "_b_find": requests.find,
+            "_b_pid": Pid,
+            "_b_running_loop": asyncio._get_running_loop,
+            "_b_special": requests.SPECIAL,
+            "_b_telemetry": telemetry,
         }
         source = self._source(_CALL, name, parameters)
         make = compiled(source, "make", namespace, self.function)
+        watchdog.mark(namespace["enter"])
         return self._with_timeout(make, self.default_timeout)
 
     def _with_timeout(self, make: Callable[[float | None], Any], seconds: float | None) -> Any:
@@ -160,8 +203,8 @@ class CastMethod(_Method, Generic[P, R]):
         parameters = Parameters(self.function)
         namespace = {
             **parameters.defaults,
-            "_beamish_cast": requests.cast,
-            "_beamish_pid": Pid,
+            "_b_cast": requests.cast,
+            "_b_pid": Pid,
         }
         source = self._source(_CAST, name, parameters)
         client = compiled(source, "client", namespace, self.function)

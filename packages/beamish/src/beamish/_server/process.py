@@ -80,11 +80,18 @@ class ServerProcess(Lifecycle):
         return Waiting(from_)
 
     def finish_direct(
-        self, item: Item, result: Any = None, error: BaseException | None = None
+        self,
+        dest: Dest,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        context: Context,
+        result: Any = None,
+        error: BaseException | None = None,
     ) -> Any:
         """End a call that the fast path began, but that turned out not to be plain."""
-        from_ = item[3]
-        assert from_ is not None  # noqa: S101 - a call has one
+        from_ = From(self, dest)
+        item: Item = (self.table.calls[name], args, kwargs, from_, context)
         try:
             if error is not None:
                 self.failed(item, error)

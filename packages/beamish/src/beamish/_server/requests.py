@@ -1,8 +1,6 @@
 """The client's side: calls and casts on their way to a server."""
 
 import asyncio
-from asyncio import _get_running_loop as get_running_loop
-from contextvars import copy_context
 from types import CoroutineType
 from typing import Any
 
@@ -117,38 +115,9 @@ class Waiting:
 
 
 def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
-    """Begin a call: return the reply if it is there at once, else a `Waiting`.
-
-    This is the fast path: an idle server runs a plain callback here, on the caller's stack, and
-    nothing of the event loop is touched. Whatever is not plain goes on in ``process.request``.
-    """
-    process = dest._process if dest.__class__ is Pid else _find(dest)
-    if process is None:
-        return _no_process(dest)
-    runtime = process.runtime
-    if (
-        process.direct
-        and (function := process.table.plain.get(name)) is not None
-        and get_running_loop() is runtime.loop
-        and (runtime.credit > 0 or runtime.may_go_on())
-    ):
-        runtime.credit -= 1
-        process.direct = False
-        process.callback = name
-        context = copy_context()
-        try:
-            result = context.run(enter, process, function, args, kwargs)
-        except BaseException as error:
-            item = (process.table.calls[name], args, kwargs, From(process, dest), context)
-            return process.finish_direct(item, error=error)
-        if result.__class__ in SPECIAL or process.mailbox is not None or process.exit_pending:
-            item = (process.table.calls[name], args, kwargs, From(process, dest), context)
-            return process.finish_direct(item, result)
-        process.handled += 1
-        process.callback = None
-        process.direct = True
-        return result
-    if not runtime.check_loop():
+    """Begin a call: return the reply if it is there at once, else a `Waiting`."""
+    process = find(dest)
+    if process is None or not process.runtime.check_loop():
         return _no_process(dest)
     return process.request(dest, name, args, kwargs)
 
@@ -172,7 +141,8 @@ def enter(process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, 
     return function(process.server, *args, **kwargs)
 
 
-def _find(dest: Dest) -> Any:
+def find(dest: Dest) -> Any:
+    """Return the live process behind ``dest``, or ``None``."""
     pid = pid_of(dest)
     return None if pid is None else pid._process
 
@@ -201,7 +171,7 @@ async def answer(reply: Any, name: str, args: tuple[Any, ...], timeout: float | 
 def cast(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
     """Send a cast; a dead or unknown destination drops it."""
     try:
-        process = dest._process if dest.__class__ is Pid else _find(dest)
+        process = dest._process if dest.__class__ is Pid else find(dest)
     except NoProcessError:  # an unknown registry
         return
     if process is not None:

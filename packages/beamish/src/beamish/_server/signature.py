@@ -23,7 +23,7 @@ class Parameters:
         listed = list(inspect.signature(function).parameters.values())[1:]
         self.listed = [parameter for parameter in listed if parameter.name not in left_out]
         self.defaults = {
-            f"_beamish_default_{p.name}": p.default for p in self.listed if p.default is not p.empty
+            f"_b_default_{p.name}": p.default for p in self.listed if p.default is not p.empty
         }
 
     def declaration(self, first: str = "") -> str:
@@ -47,8 +47,26 @@ class Parameters:
         star = (
             "*" if p.kind is _KIND.VAR_POSITIONAL else "**" if p.kind is _KIND.VAR_KEYWORD else ""
         )
-        default = "" if p.default is p.empty else f"=_beamish_default_{p.name}"
+        default = "" if p.default is p.empty else f"=_b_default_{p.name}"
         return f"{star}{p.name}{default}"
+
+    def names(self) -> str:
+        """Write the names as further arguments of a call: ``, a, b``."""
+        return "".join(f", {p.name}" for p in self.listed)
+
+    def passed(self) -> str:
+        """Write the arguments as they are passed on to the method: ``, a, *rest, key=key``."""
+        return "".join(f", {self._pass(p)}" for p in self.listed)
+
+    def _pass(self, p: inspect.Parameter) -> str:
+        match p.kind:
+            case _KIND.VAR_POSITIONAL:
+                return f"*{p.name}"
+            case _KIND.VAR_KEYWORD:
+                return f"**{p.name}"
+            case _KIND.KEYWORD_ONLY:
+                return f"{p.name}={p.name}"
+        return p.name
 
     def positional(self) -> str:
         """Write the tuple of the arguments that are passed by position."""
