@@ -139,15 +139,16 @@ class GenServer:
     # -- Starting
 
     @classmethod
-    async def start_link(
-        cls, *args: Any, name: Name | None = None, timeout: float | None = None, **kwargs: Any
-    ) -> Pid:
+    async def start_link(cls, *args: Any, **kwargs: Any) -> Pid:
         """Start the server, linked to the calling process, and return once ``init`` is done.
 
+        Classes may define a ``start_link`` or ``start`` of their own, with their own parameters.
+
         Args:
-            args: For ``__init__``, as are the other keyword arguments.
-            name: A local name (a string) or a `Via`.
-            timeout: Seconds that ``init`` may take; ``None`` waits for ever.
+            args: For ``__init__``.
+            kwargs: ``name``, a local name (a string) or a `Via`; ``timeout``, the seconds that
+                ``init`` may take (``None``, as if left out, waits for ever); all others are for
+                ``__init__``.
 
         Raises:
             AlreadyStartedError: The name is taken, by the process in ``pid``.
@@ -158,12 +159,10 @@ class GenServer:
         Source:
             ``GenServer.start_link/3``.
         """
-        return await start.start(cls._beamish, args, kwargs, name, timeout, linked=True)
+        return await start.start(cls._beamish, args, kwargs, linked=True)
 
     @classmethod
-    async def start(
-        cls, *args: Any, name: Name | None = None, timeout: float | None = None, **kwargs: Any
-    ) -> Pid:
+    async def start(cls, *args: Any, **kwargs: Any) -> Pid:
         """Start the server without a link: nobody is its parent.
 
         See `start_link` for arguments and errors.
@@ -171,7 +170,7 @@ class GenServer:
         Source:
             ``GenServer.start/3``.
         """
-        return await start.start(cls._beamish, args, kwargs, name, timeout, linked=False)
+        return await start.start(cls._beamish, args, kwargs, linked=False)
 
     @classmethod
     def child_spec(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> ChildSpec:

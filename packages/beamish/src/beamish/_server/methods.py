@@ -14,6 +14,7 @@ from beamish._runtime.context import current_pid
 from beamish._server import requests
 from beamish._server.signature import Parameters, compiled, dressed
 from beamish.pid import Dest, Pid
+from beamish.results import NoReply
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -212,9 +213,21 @@ class CastMethod(_Method, Generic[P, R]):
         return client
 
 
+class DeferredCallMethod(CallMethod[..., Any]):
+    """How type checkers see ``@call`` on a method that returns `NoReply`.
+
+    They cannot take ``from_`` out of its parameters, nor know what will be replied later: so the
+    client takes any arguments (Python itself still checks them) and gives ``Any``.
+    """
+
+
 class _TimedCall(Protocol):
     """What ``@call(timeout=...)`` is before it meets the method."""
 
+    @overload
+    def __call__(  # type: ignore[overload-overlap] # the more special one comes first
+        self, function: Callable[..., NoReply] | Callable[..., Coroutine[Any, Any, NoReply]], /
+    ) -> DeferredCallMethod: ...
     @overload
     def __call__(
         self, function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]], /
@@ -223,6 +236,10 @@ class _TimedCall(Protocol):
     def __call__(self, function: Callable[Concatenate[S, P], R], /) -> CallMethod[P, R]: ...
 
 
+@overload
+def call(  # type: ignore[overload-overlap] # the more special one comes first
+    function: Callable[..., NoReply] | Callable[..., Coroutine[Any, Any, NoReply]], /
+) -> DeferredCallMethod: ...
 @overload
 def call(
     function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]], /

@@ -92,15 +92,11 @@ def begin(
 
 
 async def start(
-    table: Table,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    name: Name | None,
-    timeout: float | None,
-    *,
-    linked: bool,
+    table: Table, args: tuple[Any, ...], kwargs: dict[str, Any], *, linked: bool
 ) -> Pid:
-    """Start a server and wait until it has started."""
+    """Start a server and wait for it; ``kwargs`` may hold ``name`` and ``timeout``."""
+    name: Name | None = kwargs.pop("name", None)
+    timeout: float | None = kwargs.pop("timeout", None)
     if name is not None:
         names.check_name(name)
     _checks.timeout(timeout)
