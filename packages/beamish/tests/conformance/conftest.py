@@ -1,0 +1,56 @@
+"""What the conformance tests share."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from beamish import From, GenServer
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let a test that hangs fail after seconds, not after the two minutes of the workspace."""
+    for item in items:
+        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(20))
+
+
+@pytest.fixture
+def settle() -> Callable[[], Awaitable[None]]:
+    """Give a function that lets everything run that needs neither time nor the outside."""
+
+    async def run_what_can_run() -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    return run_what_can_run
+
+
+class Warm(GenServer):
+    """Answers, so that the runtime of the test has been busy."""
+
+    def handle_call(self, request: object, from_: From) -> object:
+        return request
+
+
+@pytest.fixture
+async def warm_runtime() -> None:
+    """Let the test begin with a runtime that has just been at work.
+
+    Calls run on the caller's stack only while the run queue has had a turn lately; without this,
+    the first call of each test, often the one it is about, would be queued.
+    """
+    pid = await Warm.start()
+    for number in range(3):
+        await GenServer.call(pid, number)
+    await GenServer.stop(pid)
+
+
+@pytest.fixture(autouse=True)
+def _warm(request: pytest.FixtureRequest) -> None:
+    if request.path.parent == HERE and inspect.iscoroutinefunction(request.function):
+        request.getfixturevalue("warm_runtime")
