@@ -1,0 +1,215 @@
+defmodule Bench do
+  @moduledoc """
+  The workloads on the BEAM, the same as those of `loops.py`.
+
+  Everything measured is a plain recursive function of a compiled module. One workload per run;
+  the figures go to the standard output as one line of JSON, times as seconds per operation.
+  """
+
+  @clients 100
+  @passes 3
+  @warm_up 1_000
+
+  def main([workload, servers, operations]) do
+    # Crashes are reported to nobody, as in the two Python implementations.
+    :logger.set_primary_config(:level, :none)
+    Latch.open()
+    figures = run(workload, String.to_integer(servers), String.to_integer(operations))
+    body = Enum.map_join(figures, ", ", fn {name, value} -> ~s("#{name}": #{value}) end)
+    IO.puts("{#{body}}")
+    # Not System.stop: taking the servers down in order is no part of the workload.
+    System.halt(0)
+  end
+
+  defp run("start", servers, _operations) do
+    Tracker.open(:single)
+    start_all(ids(@warm_up, "warm"), :single)
+    wanted = ids(servers, "txn")
+    before = memory()
+    {seconds, pids} = timed(fn -> start_all(wanted, :single) end)
+    bytes = memory() - before
+    true = length(pids) == servers
+    [time: seconds / servers, bytes: bytes / servers]
+  end
+
+  defp run("call", servers, operations) do
+    targets = repeat(started(servers), operations)
+    [time: passes(operations, fn -> call_each(targets) end)]
+  end
+
+  defp run("clients", servers, operations) do
+    shares = deal(repeat(started(servers), operations))
+    [_warm_up | times] = for _ <- 0..@passes, do: concurrently(shares) / operations
+    [time: median(times)]
+  end
+
+  defp run("cast_one", servers, operations) do
+    targets = repeat(started(servers), operations)
+    [time: passes(operations, fn -> bump_all(targets) end)]
+  end
+
+  defp run("cast_spread", servers, operations) do
+    targets = repeat(started(servers), operations)
+    [time: passes(operations, fn -> arrive_burst(targets) end)]
+  end
+
+  defp run("cast_each", servers, operations) do
+    bursts = Enum.chunk_every(repeat(started(servers), operations), servers)
+    [time: passes(operations, fn -> Enum.each(bursts, &arrive_burst/1) end)]
+  end
+
+  defp run("lookup", servers, operations) do
+    started(servers)
+    wanted = repeat(ids(servers, "txn"), operations)
+    true = is_pid(Tracker.lookup(hd(wanted)))
+    [time: passes(operations, fn -> lookup_each(wanted) end)]
+  end
+
+  defp run("crash", servers, operations),
+    do: [time: crashes(servers, operations, :single)]
+
+  defp run("crash_partitioned", servers, operations),
+    do: [time: crashes(servers, operations, :partitioned)]
+
+  defp run("stop", servers, _operations), do: [time: stop(servers, :single)]
+
+  defp run("stop_partitioned", servers, _operations),
+    do: [time: stop(servers, :partitioned)]
+
+  # The measured loops
+
+  defp start_all([], _supervision), do: []
+
+  defp start_all([id | rest], supervision),
+    do: [Tracker.start(id, supervision) | start_all(rest, supervision)]
+
+  defp call_each([]), do: :ok
+
+  defp call_each([pid | rest]) do
+    Tracker.status(pid)
+    call_each(rest)
+  end
+
+  defp bump_all([pid | _] = targets) do
+    bump_each(targets)
+    # Messages of one sender arrive in order: the answer comes after the last bump.
+    Tracker.status(pid)
+  end
+
+  defp bump_each([]), do: :ok
+
+  defp bump_each([pid | rest]) do
+    Tracker.bump(pid)
+    bump_each(rest)
+  end
+
+  defp arrive_burst(burst) do
+    Latch.set(length(burst))
+    arrive_each(burst)
+    Latch.wait()
+  end
+
+  defp arrive_each([]), do: :ok
+
+  defp arrive_each([pid | rest]) do
+    Tracker.arrive(pid)
+    arrive_each(rest)
+  end
+
+  defp lookup_each([]), do: :ok
+
+  defp lookup_each([id | rest]) do
+    Tracker.lookup(id)
+    lookup_each(rest)
+  end
+
+  defp crash_each([]), do: :ok
+
+  defp crash_each([id | rest]) do
+    pid = Tracker.lookup(id)
+    Tracker.crash(pid)
+    await_successor(id, pid)
+    crash_each(rest)
+  end
+
+  defp await_successor(id, pid) do
+    case Tracker.lookup(id) do
+      found when found in [nil, pid] ->
+        :erlang.yield()
+        await_successor(id, pid)
+
+      successor ->
+        successor
+    end
+  end
+
+  # What is needed around them
+
+  defp stop(servers, supervision) do
+    pids = started(servers, supervision)
+    {seconds, :ok} = timed(fn -> Tracker.close(supervision) end)
+    false = Enum.any?(pids, &Process.alive?/1)
+    seconds
+  end
+
+  defp crashes(servers, operations, supervision) do
+    started(servers, supervision)
+    warm = ids(div(operations, 10), "warm")
+    start_all(warm, supervision)
+    crash_each(warm)
+    doomed = Enum.take(ids(servers, "txn"), operations)
+    {seconds, :ok} = timed(fn -> crash_each(doomed) end)
+    seconds / operations
+  end
+
+  defp concurrently(shares) do
+    clients = for share <- shares, do: Task.async(fn -> client(share) end)
+    {seconds, _} = timed(fn -> release(clients) end)
+    seconds
+  end
+
+  defp client(share) do
+    receive do
+      :go -> call_each(share)
+    end
+  end
+
+  defp release(clients) do
+    Enum.each(clients, &send(&1.pid, :go))
+    Task.await_many(clients, :infinity)
+  end
+
+  defp started(servers, supervision \\ :single) do
+    Tracker.open(supervision)
+    start_all(ids(servers, "txn"), supervision)
+  end
+
+  defp ids(count, prefix),
+    do: for(number <- 1..count, do: "#{prefix}_#{String.pad_leading("#{number}", 24, "0")}")
+
+  defp repeat(list, length), do: list |> Stream.cycle() |> Enum.take(length)
+
+  defp deal(list) do
+    parts = list |> Enum.with_index() |> Enum.group_by(fn {_, i} -> rem(i, @clients) end)
+    for {_, part} <- parts, do: Enum.map(part, fn {pid, _} -> pid end)
+  end
+
+  # One pass to warm up, then the median of the others.
+  defp passes(operations, pass) do
+    pass.()
+    median(for _ <- 1..@passes, do: elem(timed(pass), 0) / operations)
+  end
+
+  defp median(values), do: values |> Enum.sort() |> Enum.at(div(length(values), 2))
+
+  defp timed(work) do
+    before = :erlang.monotonic_time(:nanosecond)
+    result = work.()
+    {(:erlang.monotonic_time(:nanosecond) - before) / 1.0e9, result}
+  end
+
+  defp memory do
+    :erlang.garbage_collect()
+    :erlang.memory(:total)
+  end
+end

@@ -1,0 +1,150 @@
+"""What is measured, at which size, and what we hold ourselves to."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Column = Literal["BEAM", "asyncio", "beamish"]
+COLUMNS: tuple[Column, ...] = ("BEAM", "asyncio", "beamish")
+SCALES = (1_000, 10_000, 100_000, 1_000_000)
+REPEATS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One measured program run: it gives one figure or several, in a process of its own.
+
+    Args:
+        label: Names its figures: ``"start"`` gives ``"start.time"`` and ``"start.bytes"``.
+        servers: How many servers are started.
+        operations: How many operations a measured pass has.
+        columns: The implementations it is for.
+        name: What the implementations call it, when several sizes share the code.
+        only: The one program it is for, where a column has several.
+    """
+
+    label: str
+    servers: int
+    operations: int = 0
+    repeats: int = REPEATS
+    columns: tuple[Column, ...] = COLUMNS
+    name: str = ""
+    only: str = ""
+
+    @property
+    def arguments(self) -> list[str]:
+        """Give what the implementation's program is told."""
+        return [self.name or self.label, str(self.servers), str(self.operations)]
+
+    def small(self) -> "Workload":
+        """Shrink to what shows that it runs, and no more."""
+        servers, operations = min(self.servers, 200), min(self.operations, 200)
+        return replace(self, servers=servers, operations=operations, repeats=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the comparison: the figure, what stands for it elsewhere, the targets.
+
+    Args:
+        figure: The figure of every column that has none of its own.
+        beam: The BEAM's figure, if it is another.
+        by_hand: The figure of asyncio by hand, if it is another.
+        at_most_beam: The highest ratio to the BEAM that we allow ourselves.
+        at_most_by_hand: The same for asyncio by hand.
+    """
+
+    title: str
+    figure: str
+    beam: str = ""
+    by_hand: str = ""
+    at_most_beam: float | None = None
+    at_most_by_hand: float | None = None
+
+    def source(self, column: Column) -> str:
+        """Name the figure that ``column`` shows."""
+        own = {"BEAM": self.beam, "asyncio": self.by_hand, "beamish": ""}[column]
+        return own or self.figure
+
+
+WORKLOADS = (
+    Workload("start", servers=50_000),
+    Workload("call_one", servers=1, operations=50_000, name="call"),
+    Workload("call_one_timeout", 1, 50_000, columns=("asyncio",), name="call_within"),
+    Workload("call_round_robin", servers=10_000, operations=50_000, name="call"),
+    Workload("call_round_robin_timeout", 10_000, 50_000, columns=("asyncio",), name="call_within"),
+    Workload("clients", servers=10_000, operations=50_000),
+    Workload("clients_timeout", 10_000, 50_000, columns=("asyncio",), name="clients_within"),
+    Workload("cast_one", servers=1, operations=100_000),
+    Workload("cast_spread", servers=10_000, operations=100_000),
+    Workload("cast_each", servers=10_000, operations=100_000),
+    Workload("lookup", servers=10_000, operations=100_000),
+    Workload("crash", servers=10_000, operations=5_000),
+    Workload("crash_partitioned", servers=10_000, operations=5_000, columns=("BEAM",)),
+    Workload("stop", servers=100_000, columns=("asyncio", "beamish")),
+    # Takes half a minute: Elixir's DynamicSupervisor searches its whole mailbox for each child.
+    Workload(
+        "stop_one_supervisor",
+        servers=100_000,
+        repeats=1,
+        columns=("BEAM",),
+        name="stop",
+        only="BEAM +S 1",
+    ),
+    Workload("stop_partitioned", servers=100_000, columns=("BEAM",)),
+)
+
+ROWS = (
+    Row("start, per server", "start.time", at_most_beam=0.5, at_most_by_hand=0.3),
+    Row("memory, per server", "start.bytes", at_most_beam=0.3, at_most_by_hand=0.25),
+    Row("call, one server", "call_one.time", at_most_beam=0.6, at_most_by_hand=0.12),
+    Row("… with a time limit by hand", "call_one.time", by_hand="call_one_timeout.time"),
+    Row(
+        "call, round robin over 10,000",
+        "call_round_robin.time",
+        at_most_beam=0.4,
+        at_most_by_hand=0.12,
+    ),
+    Row(
+        "… with a time limit by hand",
+        "call_round_robin.time",
+        by_hand="call_round_robin_timeout.time",
+    ),
+    Row(
+        "call, 100 clients over 10,000",
+        "clients.time",
+        at_most_beam=0.4,
+        at_most_by_hand=0.12,
+    ),
+    Row("… with a time limit by hand", "clients.time", by_hand="clients_timeout.time"),
+    Row("cast, one server", "cast_one.time", at_most_beam=2.5, at_most_by_hand=0.5),
+    Row("cast, spread over 10,000", "cast_spread.time", at_most_beam=0.5, at_most_by_hand=0.5),
+    Row("cast, one to each of 10,000", "cast_each.time"),
+    Row("look up by id, 10,000", "lookup.time", at_most_beam=0.6, at_most_by_hand=0.3),
+    Row(
+        "crash to found again (BEAM: 64 partitions)",
+        "crash.time",
+        beam="crash_partitioned.time",
+        at_most_beam=1.0,
+        at_most_by_hand=0.8,
+    ),
+    Row("… (BEAM: one supervisor)", "crash.time"),
+    Row("stop 100,000 children (BEAM: 64 partitions)", "stop.time", beam="stop_partitioned.time"),
+    Row("… (BEAM: one supervisor)", "stop.time", beam="stop_one_supervisor.time"),
+)
+
+
+def scale(servers: int, repeats: int) -> Workload:
+    """Measure everything that must stay flat at one size."""
+    operations = max(servers, 100_000)
+    return Workload(f"scale_{servers}", servers, operations, repeats, ("beamish",), name="scale")
+
+
+def workloads(*, quick: bool) -> Iterator[Workload]:
+    """List what one run measures."""
+    if quick:
+        yield from (workload.small() for workload in WORKLOADS)
+        yield scale(SCALES[0], repeats=1)
+        return
+    yield from WORKLOADS
+    yield from (scale(servers, repeats=3) for servers in SCALES)

@@ -1,0 +1,124 @@
+"""The tables and the page made of the measurements. Pure."""
+
+from collections.abc import Iterator, Mapping
+
+from benchmarks.formats import size_text, table, time_text, value_text
+from benchmarks.machine import Machine
+from benchmarks.measurements import Measurements
+from benchmarks.plan import COLUMNS, ROWS, SCALES, Column, Row
+
+# What the last size of the scaling table is held to.
+MILLION_SECONDS = 15.0
+MILLION_BYTES = 1.2e9
+
+SCALED: Mapping[str, str] = {
+    "start, per server": "time",
+    "memory, per server": "bytes",
+    "call, in turn": "call",
+    "cast, one to each": "cast",
+    "look up by id": "lookup",
+    "crash to found again": "crash",
+    "start of all": "total",
+    "memory of the whole program": "rss",
+}
+
+
+def comparison(measurements: Measurements, missing: Mapping[Column, str]) -> str:
+    """Set the table of the three side by side; ``missing`` says why a column has no figures."""
+    head = ["", "BEAM", "asyncio by hand", "beamish", "beamish / BEAM", "beamish / asyncio"]
+    return table(head, [compared(measurements, row, missing) for row in ROWS])
+
+
+def compared(measurements: Measurements, row: Row, missing: Mapping[Column, str]) -> list[str]:
+    """Set one line of the comparison."""
+    cells = [value_cell(measurements, row, column, missing) for column in COLUMNS]
+    return [
+        row.title,
+        *cells,
+        ratio_cell(measurements.ratio(row, "BEAM"), row.at_most_beam),
+        ratio_cell(measurements.ratio(row, "asyncio"), row.at_most_by_hand),
+    ]
+
+
+def value_cell(
+    measurements: Measurements, row: Row, column: Column, missing: Mapping[Column, str]
+) -> str:
+    """Show a median, or why there is none."""
+    value = measurements.value(row, column)
+    if value is None:
+        return missing.get(column, "failed")
+    return value_text(row.figure, value)
+
+
+def ratio_cell(ratio: float | None, at_most: float | None) -> str:
+    """Show a ratio, its target and what became of it."""
+    if ratio is None:
+        return ""
+    shown = f"{ratio:.3f}" if ratio < 0.1 else f"{ratio:.2f}"
+    return shown if at_most is None else f"{shown} {verdict(ratio, at_most, f'{at_most:g}')}"
+
+
+def verdict(value: float, at_most: float, shown: str) -> str:
+    """Say whether a target was met."""
+    return f"(≤ {shown}: met)" if value <= at_most else f"(≤ {shown}: **missed**)"
+
+
+def scaling(measurements: Measurements) -> str:
+    """Set the table of beamish at growing numbers of servers."""
+    sizes = [size for size in SCALES if measurements.median("beamish", f"scale_{size}.time")]
+    head = ["beamish, servers", *(f"{size:,}" for size in sizes)]
+    rows = [[title, *scaled(measurements, sizes, name)] for title, name in SCALED.items()]
+    return table(head, rows) if sizes else ""
+
+
+def scaled(measurements: Measurements, sizes: list[int], name: str) -> Iterator[str]:
+    """Give one figure at every size."""
+    for size in sizes:
+        value = measurements.median("beamish", f"scale_{size}.{name}")
+        yield "" if value is None else value_text(f"scale_{size}.{name}", value)
+
+
+def million(measurements: Measurements) -> str:
+    """Say how the greatest size did against its targets."""
+    time = measurements.median("beamish", f"scale_{SCALES[-1]}.total")
+    size = measurements.median("beamish", f"scale_{SCALES[-1]}.rss")
+    if time is None or size is None:
+        return ""
+    in_time = verdict(time, MILLION_SECONDS, time_text(MILLION_SECONDS))
+    in_size = verdict(size, MILLION_BYTES, size_text(MILLION_BYTES))
+    return (
+        f"{SCALES[-1]:,} supervised, registered servers: {time_text(time)} {in_time}, "
+        f"{size_text(size)} {in_size}."
+    )
+
+
+def spread(measurements: Measurements) -> str:
+    """Set the table of the samples behind the medians."""
+    rows = [
+        [figure, runner, str(len(samples)), *extremes(figure, samples)]
+        for figure in measurements.figures()
+        for runner in measurements.columns
+        if (samples := measurements.samples(runner, figure))
+    ]
+    return table(["figure", "program", "runs", "lowest", "median", "highest"], rows)
+
+
+def extremes(figure: str, samples: list[float]) -> list[str]:
+    """Show the lowest, the middle and the highest of sorted samples."""
+    middle = (samples[(len(samples) - 1) // 2] + samples[len(samples) // 2]) / 2
+    return [value_text(figure, value) for value in (samples[0], middle, samples[-1])]
+
+
+def summary(measurements: Measurements, missing: Mapping[Column, str]) -> str:
+    """Give what the terminal shows."""
+    parts = [comparison(measurements, missing), scaling(measurements), million(measurements)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def provenance(machine: Machine) -> str:
+    """Say where the figures come from."""
+    beam = machine.beam or "Elixir not installed"
+    return (
+        f"Measured on {machine.date} on {machine.cpu}, {machine.cores} cores, {machine.system}; "
+        f"{machine.python}; {beam}."
+    )

@@ -1,0 +1,71 @@
+"""The programs that are measured, and how each is started."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.plan import Column, Workload
+
+HERE = Path(__file__).parent
+TIME_LIMIT = 300.0
+SCHEDULERS = (1, 2)
+
+
+class WorkloadFailedError(Exception):
+    """A measured program did not give its figures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A program that runs any workload; its figures count for one column.
+
+    The BEAM has two, one per number of schedulers.
+    """
+
+    name: str
+    column: Column
+    command: tuple[str, ...]
+
+    def run(self, workload: Workload) -> dict[str, float]:
+        """Run ``workload`` in a process of its own and give its figures."""
+        try:
+            done = subprocess.run(
+                [*self.command, *workload.arguments],
+                cwd=HERE.parent,
+                capture_output=True,
+                text=True,
+                timeout=TIME_LIMIT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise WorkloadFailedError(f"not done within {TIME_LIMIT:g} s") from None
+        if done.returncode:
+            raise WorkloadFailedError(done.stderr.strip()[-600:])
+        figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+        return {f"{workload.label}.{name}": value for name, value in figures.items()}
+
+
+def runners(columns: Iterable[Column], build: Path) -> Iterator[Runner]:
+    """List the runners of ``columns`` that this machine has; ``build`` takes compiled modules."""
+    for column in columns:
+        if column == "BEAM":
+            yield from beam_runners(build)
+        else:
+            command = (sys.executable, "-m", "benchmarks.worker", column)
+            yield Runner(column, column, command)
+
+
+def beam_runners(build: Path) -> Iterator[Runner]:
+    """Compile the Elixir modules; give a runner per number of schedulers, none without Elixir."""
+    if shutil.which("elixir") is None:
+        return
+    sources = [str(source) for source in sorted((HERE / "beam").glob("*.ex"))]
+    subprocess.run(["elixirc", "-o", str(build), *sources], check=True, stdout=sys.stderr)
+    for count in SCHEDULERS:
+        flags = ("--erl", f"+S {count}:{count}", "-pa", str(build))
+        evaluated = ("-e", "Bench.main(System.argv())", "--")
+        yield Runner(f"BEAM +S {count}", "BEAM", ("elixir", *flags, *evaluated))

@@ -1,0 +1,197 @@
+"""The workloads of the Python implementations: what each starts, measures and gives."""
+
+import gc
+import statistics
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import Generic, TypeVar
+
+from benchmarks import loops
+from benchmarks.implementation import Implementation, Server
+from benchmarks.memory import resident_bytes
+
+PASSES = 3
+BROADCAST = 1_000
+WARM_UP = 1_000
+CRASHES = 5_000
+
+Figures = dict[str, float]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True, slots=True)
+class Workloads(Generic[Server]):
+    """Every workload on one implementation, at one size.
+
+    Each runs inside ``implementation.running()`` and gives figures: ``time`` in seconds per
+    operation (of ``stop``: for all), ``bytes`` per server.
+    """
+
+    implementation: Implementation[Server]
+    servers: int
+    operations: int
+
+    async def run(self, name: str) -> Figures:
+        """Run the workload ``name``."""
+        known: dict[str, Callable[[], Awaitable[Figures]]] = {
+            "start": self.start,
+            "call": self.call,
+            "call_within": self.call_within,
+            "clients": self.clients,
+            "clients_within": self.clients_within,
+            "cast_one": self.cast_one,
+            "cast_spread": self.cast_spread,
+            "cast_each": self.cast_each,
+            "lookup": self.lookup,
+            "crash": self.crash,
+            "stop": self.stop,
+            "scale": self.scale,
+        }
+        return await known[name]()
+
+    async def start(self) -> Figures:
+        """Start servers one after another."""
+        await self._start(ids(WARM_UP, "warm"))
+        wanted = ids(self.servers)
+        gc.collect()
+        before = resident_bytes()
+        time = await loops.seconds(self._start(wanted))
+        gc.collect()
+        size = resident_bytes() - before
+        return {"time": time / self.servers, "bytes": size / self.servers}
+
+    async def call(self) -> Figures:
+        """Call the servers in turn."""
+        targets = await self._targets()
+        return await self._passes(lambda: loops.call_each(self.implementation.call, targets))
+
+    async def call_within(self) -> Figures:
+        """Call the servers in turn, with a time limit."""
+        targets = await self._targets()
+        call = self.implementation.call_within
+        return await self._passes(lambda: loops.call_each(call, targets))
+
+    async def clients(self) -> Figures:
+        """Call the servers from many tasks at once."""
+        targets = await self._targets()
+        return await self._passes(lambda: loops.call_at_once(self.implementation.call, targets))
+
+    async def clients_within(self) -> Figures:
+        """Call the servers from many tasks at once, with a time limit."""
+        targets = await self._targets()
+        call = self.implementation.call_within
+        return await self._passes(lambda: loops.call_at_once(call, targets))
+
+    async def cast_one(self) -> Figures:
+        """Cast to one server and wait, by a call, until it has handled all."""
+        [target] = await self._start(ids(1))
+        bump, call = self.implementation.bump, self.implementation.call
+        return await self._passes(lambda: loops.bump_all(bump, call, target, self.operations))
+
+    async def cast_spread(self) -> Figures:
+        """Cast to the servers in turn, several times round, and wait until all are handled."""
+        return await self._cast_bursts(self.operations)
+
+    async def cast_each(self) -> Figures:
+        """Cast to each server once and wait until all have handled theirs, over and over."""
+        return await self._cast_bursts(self.servers)
+
+    async def lookup(self) -> Figures:
+        """Look servers up by ids that come as new strings, as requests bring them."""
+        await self._start(ids(self.servers))
+        return await self._look_up_passes()
+
+    async def crash(self) -> Figures:
+        """Crash servers one after another; each until its successor is found."""
+        warm_up = ids(max(1, self.operations // 10), "warm")
+        await self._start([*ids(self.servers), *warm_up])
+        await self._crash(warm_up)
+        time = await loops.seconds(self._crash(ids(self.operations)))
+        return {"time": time / self.operations}
+
+    async def stop(self) -> Figures:
+        """Stop the supervisor of all servers; the time is that of all together."""
+        await self._start(ids(self.servers))
+        time = await loops.seconds(self.implementation.stop())
+        if any(self.implementation.lookup(one) is not None for one in ids(self.servers)):
+            raise RuntimeError("a server outlived its supervisor")
+        return {"time": time}
+
+    async def scale(self) -> Figures:
+        """Measure what must cost the same at any number of servers."""
+        figures = await self.start()
+        # Taken before the rest adds the harness's own lists.
+        figures |= {"total": figures["time"] * self.servers, "rss": float(resident_bytes())}
+        figures["lookup"] = (await self._look_up_passes())["time"]
+        targets = self._found(ids(self.servers))
+        figures["call"] = await self._once(
+            loops.call_each(self.implementation.call, repeat(targets, self.operations))
+        )
+        bursts = in_bursts(repeat(targets, self.operations), BROADCAST)
+        figures["cast"] = await self._once(loops.arrive_bursts(self.implementation.arrive, bursts))
+        doomed = repeat(ids(self.servers)[:: max(1, self.servers // CRASHES)], CRASHES)
+        figures["crash"] = await loops.seconds(self._crash(doomed)) / CRASHES
+        return figures
+
+    async def _start(self, wanted: Sequence[str]) -> list[Server]:
+        return await loops.start_each(self.implementation.start, wanted)
+
+    async def _targets(self) -> list[Server]:
+        return repeat(await self._start(ids(self.servers)), self.operations)
+
+    def _found(self, wanted: Sequence[str]) -> list[Server]:
+        found = [self.implementation.lookup(one) for one in wanted]
+        servers = [server for server in found if server is not None]
+        if len(servers) != len(wanted):
+            raise RuntimeError(f"{len(wanted) - len(servers)} servers were not found")
+        return servers
+
+    async def _crash(self, doomed: Sequence[str]) -> None:
+        await loops.crash_each(self.implementation.crash, self.implementation.lookup, doomed)
+
+    async def _cast_bursts(self, size: int) -> Figures:
+        bursts = in_bursts(await self._targets(), size)
+        arrive = self.implementation.arrive
+        return await self._passes(lambda: loops.arrive_bursts(arrive, bursts))
+
+    async def _once(self, work: Awaitable[object]) -> float:
+        return await loops.seconds(work) / self.operations
+
+    async def _passes(self, work: Callable[[], Awaitable[object]]) -> Figures:
+        await work()
+        times = [await self._once(work()) for _ in range(PASSES)]
+        return {"time": statistics.median(times)}
+
+    async def _look_up_passes(self) -> Figures:
+        times = []
+        for _ in range(PASSES + 1):
+            # New strings each time: Python remembers the hash of one that it has seen.
+            wanted = in_turn(self.servers, self.operations)
+            times.append(await self._once(loops.look_up_each(self.implementation.lookup, wanted)))
+        return {"time": statistics.median(times[1:])}
+
+
+def transaction_id(number: int, prefix: str = "txn") -> str:
+    """Give the id of one transaction; each call makes a new string."""
+    return f"{prefix}_{number:024}"
+
+
+def ids(count: int, prefix: str = "txn") -> list[str]:
+    """Give the ids of ``count`` transactions."""
+    return [transaction_id(number, prefix) for number in range(1, count + 1)]
+
+
+def in_turn(servers: int, operations: int) -> list[str]:
+    """Give the ids of ``servers`` transactions over and over."""
+    return [transaction_id(number % servers + 1) for number in range(operations)]
+
+
+def repeat(items: Sequence[Item], length: int) -> list[Item]:
+    """Repeat ``items`` in turn up to ``length``."""
+    return list(islice(cycle(items), length))
+
+
+def in_bursts(targets: Sequence[Item], size: int) -> list[Sequence[Item]]:
+    """Cut ``targets`` into bursts of ``size``."""
+    return [targets[start : start + size] for start in range(0, len(targets), size)]
