@@ -152,13 +152,12 @@ class ServerProcess(Lifecycle):
 
     def turn(self) -> None:
         """Handle some of the messages that wait."""
-        runtime = self.runtime
+        runtime, mailbox = self.runtime, self.mailbox
         new_context = runtime.context.copy
-        for _ in range(min(_TURN, max(runtime.credit, 1))):
-            if not self.mailbox or self.suspended:
-                break
-            runtime.credit -= 1
-            item = self.mailbox.popleft()
+        allowed = left = min(_TURN, max(runtime.credit, 1))
+        while mailbox and left and not self.suspended:
+            left -= 1
+            item = mailbox.popleft()
             callback, args, kwargs, _, _ = item
             if not callback.plain or self.debugging is not None:
                 self.run_callback(item)
@@ -171,13 +170,15 @@ class ServerProcess(Lifecycle):
                 except BaseException as error:
                     self.failed(item, error)
                 else:
-                    if result is None and self.exit_pending is None:
+                    if result is None and self.exit_pending is None and self.mailbox is mailbox:
                         self.handled += 1
                         self.callback = None
                         continue
                     self.finish((callback, args, kwargs, None, context), result)
             if self.callback is not None or self.phase != "running":
                 break
+            mailbox = self.mailbox
+        runtime.credit -= allowed - left
         self.go_on()
 
     def handle(self, item: Item) -> None:
