@@ -16,12 +16,12 @@ import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import Any
 
 from beamish import _checks, telemetry
-from beamish._runtime import few, names
+from beamish._runtime import inspection, names
 from beamish._runtime.context import current_pid
+from beamish._runtime.inspection import ProcessInfo
 from beamish._runtime.process import Monitor, Process
 from beamish._runtime.runtime import running
 from beamish._runtime.tasks import Attachment, SpawnedProcess, TaskProcess
@@ -56,47 +56,6 @@ __all__ = [
     "unregister",
     "whereis",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class ProcessInfo:
-    """What is known of a process.
-
-    Args:
-        id: Its pid.
-        label: What `set_label` set.
-        class_name: The class of a server, the name of a spawned coroutine function.
-        status: ``"starting"``, ``"running"``, ``"waiting"``, ``"suspended"`` or ``"exiting"``.
-        names: Local names, via names and registry keys that it holds.
-        links: Processes linked with it, the registries it is registered in included.
-        monitors: Processes that it monitors.
-        monitored_by: Processes that monitor it.
-        message_queue_len: Messages that wait.
-        trap_exit: Whether exit signals arrive as messages.
-        parent: The process that started it.
-        ancestors: The parent, its parent, and so on.
-        started_at: When, in seconds since the epoch.
-        messages_handled: How many since its start.
-        memory_bytes: An estimate that leaves out what its state refers to.
-        current_callback: The callback that runs now.
-    """
-
-    id: Pid
-    label: Any
-    class_name: str
-    status: str
-    names: tuple[Any, ...]
-    links: tuple[Pid, ...]
-    monitors: tuple[Pid, ...]
-    monitored_by: tuple[Pid, ...]
-    message_queue_len: int
-    trap_exit: bool
-    parent: Pid | None
-    ancestors: tuple[Pid, ...]
-    started_at: float
-    messages_handled: int
-    memory_bytes: int
-    current_callback: str | None
 
 
 def current() -> Pid:
@@ -407,30 +366,7 @@ def info(pid: Dest) -> ProcessInfo | None:
         Erlang's ``process_info/2``.
     """
     found = names.pid_of(pid)
-    if found is None:
-        return None
-    process: Process = found._process
-    held = few.items(process.held)
-    registries = [pid for pid in (name.linked_to() for name in held) if pid is not None]
-    watchers = [watcher for watcher in few.items(process.watchers) if isinstance(watcher, Monitor)]
-    return ProcessInfo(
-        id=found,
-        label=process.label,
-        class_name=process.class_name(),
-        status=process.status(),
-        names=tuple(name.shown() for name in held),
-        links=tuple(dict.fromkeys((*few.items(process.links), *registries))),
-        monitors=tuple(m.target for m in few.items(process.monitors) if m.target is not None),
-        monitored_by=tuple(watcher.owner for watcher in watchers),
-        message_queue_len=process.queue_length(),
-        trap_exit=process.trap_exit,
-        parent=process.parent_pid(),
-        ancestors=process.ancestors,
-        started_at=process.started_at,
-        messages_handled=process.handled,
-        memory_bytes=process.size_bytes(),
-        current_callback=process.current_callback(),
-    )
+    return None if found is None else inspection.inspect(found._process)
 
 
 def _pid(pid: object) -> Pid:

@@ -1,0 +1,1 @@
+"""How a registry keeps its entries; `beamish.registry` is the public face."""

@@ -1,0 +1,64 @@
+"""The process of a registry, and how it is found."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+from beamish import process
+from beamish._registry.table import Table
+from beamish._runtime.runtime import running
+from beamish.errors import NoProcessError
+from beamish.gen_server import GenServer
+from beamish.pid import Pid
+
+Keys: TypeAlias = Literal["unique", "duplicate"]
+
+
+class RegistryServer(GenServer, trap_exit=True):
+    """The process of a registry; its table is read without asking it."""
+
+    def __init__(self, keys: Keys, registry: str, listeners: Sequence[str], meta: Any) -> None:
+        unique = keys == "unique"
+        self.table = Table(registry, self.pid, unique=unique, listeners=listeners, meta=meta)
+
+    def _beamish_dependents(self) -> list[Pid]:
+        return self.table.dissolve()
+
+    def handle_info(self, message: object) -> None:
+        """Ignore what is sent here, the exits of linked processes above all."""
+
+
+RegistryServer.__qualname__ = RegistryServer._beamish.qualname = "Registry"
+
+
+def find_table(registry: str | Pid) -> Table:
+    """Find a registry by its name or pid."""
+    if registry.__class__ is str:
+        pid = running().names.get(registry)
+        try:
+            table = pid._process.server.table  # type: ignore[union-attr]
+        except AttributeError:
+            table = None  # unknown, dead, or not a server
+        if table.__class__ is Table:
+            return table
+    return _search(registry)
+
+
+def _search(registry: object) -> Table:
+    if not isinstance(registry, str | Pid):
+        raise TypeError(f"a registry is addressed by its name or pid; got {registry!r}")
+    pid = process.whereis(registry) if isinstance(registry, str) else registry
+    if pid is None or pid._process is None:
+        raise NoProcessError(registry, f"unknown registry: {registry!r}; start it first")
+    table = getattr(getattr(pid._process, "server", None), "table", None)
+    if not isinstance(table, Table):
+        raise NoProcessError(registry, f"{registry!r} is a process, but not a registry")
+    return table
+
+
+def find_unique(registry: str | Pid, what: str) -> Table:
+    table = find_table(registry)
+    if not table.unique:
+        raise TypeError(
+            f"{what} needs a registry with keys='unique'; {table.name!r} has keys='duplicate'"
+        )
+    return table
