@@ -10,10 +10,17 @@ PACKAGES = Path(__file__).parent.parent / "packages"
 # Each package from the top layer down: what a later layer may import from the earlier ones.
 LAYERS = {
     "beamish": [
-        {"errors", "pid", "messages", "child_spec", "results", "_checks"},
+        {"errors", "pid", "messages", "child_spec", "results", "_checks", "_stable_hash"},
         {"_runtime", "process", "telemetry", "debug"},
-        {"_server", "gen_server", "registry", "task", "agent"},
-        {"_strategy", "_children", "supervisor", "dynamic_supervisor", "partition_supervisor"},
+        {"_server", "gen_server", "_registry", "registry", "_task", "task", "agent"},
+        {
+            "_strategy",
+            "_children",
+            "supervisor",
+            "dynamic_supervisor",
+            "partition_supervisor",
+            "task_supervisor",
+        },
         {"application", "testing", "shell", "from_thread"},
         {"observer", "exporters"},
         {"__init__", "__main__"},
@@ -21,7 +28,7 @@ LAYERS = {
     "transaction_tracker": [
         {"domain"},
         {"sources", "store", "node"},
-        {"tracker", "follower"},
+        {"tracker", "follower", "listener"},
         {"application"},
         {"demo", "cli"},
         {"__init__", "__main__"},

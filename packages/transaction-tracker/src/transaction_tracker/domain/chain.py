@@ -1,0 +1,131 @@
+"""The canonical chain as far as it is kept, and what a new head does to it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from transaction_tracker.domain.facts import BlockRef
+
+# Blocks kept beyond the required confirmations, so that a reorganisation deeper
+# than anybody expects still finds where the branches part.
+MARGIN = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One block of the chain: itself and the block that it builds on."""
+
+    number: int
+    hash: str
+    parent: str
+
+    @property
+    def ref(self) -> BlockRef:
+        """The block itself."""
+        return BlockRef(self.number, self.hash)
+
+    @property
+    def parent_ref(self) -> BlockRef:
+        """The block that this one builds on."""
+        return BlockRef(self.number - 1, self.parent)
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """How to get from the kept chain to a new head.
+
+    Attributes:
+        undo: Blocks to take back, from the top down.
+        apply: Blocks to add then, from the lowest up.
+    """
+
+    undo: tuple[Link, ...]
+    apply: tuple[Link, ...]
+
+
+class BrokenChainError(ValueError):
+    """Blocks that do not build on each other were taken for a chain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """The last ``keep`` blocks of the canonical chain, each the next one's parent.
+
+    A value: ``push`` and ``pop`` give another chain.
+    """
+
+    keep: int
+    links: tuple[Link, ...] = ()
+
+    @classmethod
+    def of(cls, keep: int, links: Iterable[Link]) -> "Chain":
+        """Take up a chain that was kept elsewhere, from its lowest block up."""
+        chain = tuple(links)[-keep:]
+        check_linked(chain)
+        return cls(keep, chain)
+
+    @property
+    def tip(self) -> Link | None:
+        """The highest block, if any is known."""
+        return self.links[-1] if self.links else None
+
+    @property
+    def bottom(self) -> Link | None:
+        """The lowest block that is kept."""
+        return self.links[0] if self.links else None
+
+    def at(self, number: int) -> Link | None:
+        """Give the kept block of that height."""
+        index = number - self.links[0].number if self.links else -1
+        return self.links[index] if 0 <= index < len(self.links) else None
+
+    def holds(self, block: BlockRef) -> bool:
+        """Say whether this very block is kept."""
+        link = self.at(block.number)
+        return link is not None and link.hash == block.hash
+
+    def confirmations(self, block: BlockRef) -> int:
+        """Count the blocks from ``block`` to the tip along the hashes, both included.
+
+        A block off the chain has none. One below the lowest that is kept was on the
+        chain when it was, and no reorganisation has reached down to it since.
+        """
+        if self.tip is None or self.bottom is None:
+            return 0
+        if block.number >= self.bottom.number and not self.holds(block):
+            return 0
+        return self.tip.number - block.number + 1
+
+    def push(self, link: Link) -> "Chain":
+        """Add the next block, and let go of the lowest when there are enough."""
+        if self.tip is not None and link.parent_ref != self.tip.ref:
+            raise BrokenChainError(f"expected a child of {self.tip}, got {link}")
+        return Chain(self.keep, (*self.links, link)[-self.keep :])
+
+    def pop(self) -> "Chain":
+        """Take the highest block back."""
+        return Chain(self.keep, self.links[:-1])
+
+    def is_below(self, link: Link) -> bool:
+        """Say whether ``link`` lies so low that its parent cannot be kept here."""
+        return self.bottom is None or link.number <= self.bottom.number
+
+    def fork(self, root: BlockRef, path: Sequence[Link]) -> Fork:
+        """Say how to get to the last block of ``path``, or to ``root`` when that is empty.
+
+        Args:
+            root: Where the two branches part. When it is not kept, all has to be undone.
+            path: The new branch above ``root``, from the lowest block up.
+        """
+        check_linked(path)
+        if path and path[0].parent_ref != root:
+            raise BrokenChainError(f"expected a child of {root}, got {path[0]}")
+        kept = root.number - self.links[0].number + 1 if self.holds(root) else 0
+        return Fork(undo=tuple(reversed(self.links[kept:])), apply=tuple(path))
+
+
+def check_linked(links: Sequence[Link]) -> None:
+    """Refuse blocks that are not each the next one's parent."""
+    for below, above in pairwise(links):
+        if above.parent_ref != below.ref:
+            raise BrokenChainError(f"expected a child of {below}, got {above}")

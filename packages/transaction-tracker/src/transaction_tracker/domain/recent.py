@@ -1,0 +1,43 @@
+"""Which slots the last blocks took, to look behind when a slot becomes known late."""
+
+from collections.abc import Iterator, Mapping
+
+from transaction_tracker.domain.chain import Link
+
+# What this takes of memory: some 20 MB. Older blocks are left to the source's own answers.
+MOST_SLOTS = 50_000
+
+
+class Recent:
+    """The slots of the last blocks, as many blocks as fit."""
+
+    def __init__(self, most_slots: int = MOST_SLOTS) -> None:
+        self._most_slots = most_slots
+        self._blocks: dict[Link, Mapping[str, str]] = {}
+        self._size = 0
+
+    def push(self, link: Link, slots: Mapping[str, str]) -> None:
+        """Add the next block, and let go of the oldest when there are too many slots."""
+        self._blocks[link] = slots
+        self._size += len(slots)
+        while self._size > self._most_slots and len(self._blocks) > 1:
+            self.drop(next(iter(self._blocks)))
+
+    def drop(self, link: Link) -> None:
+        """Take a block back."""
+        self._size -= len(self._blocks.pop(link, ()))
+
+    def clear(self) -> None:
+        """Forget all blocks."""
+        self._blocks.clear()
+        self._size = 0
+
+    def taken(self, slot: str) -> tuple[Link, str] | None:
+        """Say which block took the slot, and by which transaction."""
+        for link, slots in self._newest_first():
+            if slot in slots:
+                return link, slots[slot]
+        return None
+
+    def _newest_first(self) -> Iterator[tuple[Link, Mapping[str, str]]]:
+        return reversed(self._blocks.items())

@@ -1,0 +1,342 @@
+"""The chain: accounts, pool, blocks, reorgs. Pure: no clock, no sockets, no chance.
+
+The same calls on two chains with the same seed give the same hashes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain as concatenated
+from typing import Literal, get_args
+
+from transaction_tracker.node.block import Block, genesis
+from transaction_tracker.node.hashing import address
+from transaction_tracker.node.ledger import Ledger
+from transaction_tracker.node.pool import Pool
+from transaction_tracker.node.transaction import Replacement, Transaction, intrinsic_gas
+
+GWEI = 10**9
+ETHER = 10**18
+
+Orphans = Literal["pool", "drop", "move"]
+ORPHANS: tuple[Orphans, ...] = get_args(Orphans)
+
+
+class ChainError(ValueError):
+    """The chain refuses what it is asked to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """Where a mined transaction is."""
+
+    transaction: Transaction
+    block: Block
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reorg:
+    """Blocks that a reorg took out and put in, lowest first."""
+
+    removed: tuple[Block, ...]
+    added: tuple[Block, ...]
+
+
+class Chain:
+    """A chain of one node that mines when told to.
+
+    Args:
+        chain_id: What ``eth_chainId`` answers.
+        seed: Anything printable; it decides every hash and address.
+        accounts: How many development accounts exist, each with a billion ether.
+        genesis_time: Unix time of block 0.
+        interval: Seconds from one block's timestamp to the next one's.
+        base_fee: Base fee of every block in wei: a transaction that offers less stays pending.
+        gas_limit: Gas limit of a block; the default holds 47,000 transfers.
+        safe_distance: Blocks from the head down to the ``safe`` one.
+        finalized_distance: Blocks from the highest head so far down to the ``finalized`` one.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain_id: int = 31337,
+        seed: object = 0,
+        accounts: int = 10,
+        genesis_time: int = 1_700_000_000,
+        interval: int = 12,
+        base_fee: int = GWEI,
+        gas_limit: int = 1_000_000_000,
+        safe_distance: int = 32,
+        finalized_distance: int = 64,
+    ) -> None:
+        self.chain_id = chain_id
+        self.accounts = tuple(address("account", seed, index) for index in range(accounts))
+        self._senders = frozenset(self.accounts)
+        self.base_fee = base_fee
+        self.gas_limit = gas_limit
+        self._interval = interval
+        self._distances = safe_distance, finalized_distance
+        first = genesis(
+            chain_id=chain_id,
+            seed=seed,
+            timestamp=genesis_time,
+            base_fee=base_fee,
+            gas_limit=gas_limit,
+        )
+        self._blocks = [first]
+        self._by_hash = {first.hash: first}
+        self._mined: dict[str, Mined] = {}
+        self._pool = Pool()
+        self._ledger = Ledger(self.accounts, endowment=10**9 * ETHER)
+        self._reverts: dict[str, str] = {}
+        self._branch = 0
+        self._highest = 0
+
+    # What is there
+
+    @property
+    def head(self) -> Block:
+        """The highest block."""
+        return self._blocks[-1]
+
+    @property
+    def safe(self) -> int:
+        """Height of the ``safe`` block."""
+        return max(0, self.head.number - self._distances[0], self.finalized)
+
+    @property
+    def finalized(self) -> int:
+        """Height of the ``finalized`` block: never falls, except with the head itself."""
+        return min(self.head.number, max(0, self._highest - self._distances[1]))
+
+    def block(self, number: int) -> Block | None:
+        """Find the canonical block at a height."""
+        return self._blocks[number] if 0 <= number < len(self._blocks) else None
+
+    def block_by_hash(self, block_hash: str) -> Block | None:
+        """Find a block; those that reorgs threw out are still known, as on real nodes."""
+        return self._by_hash.get(block_hash)
+
+    def is_canonical(self, block: Block) -> bool:
+        """Say whether ``block`` is part of the chain that ends at the head."""
+        return self.block(block.number) is block
+
+    def mined(self, tx_hash: str) -> Mined | None:
+        """Find a transaction in the canonical chain."""
+        return self._mined.get(tx_hash)
+
+    def pending(self, tx_hash: str) -> Transaction | None:
+        """Find a transaction in the pool."""
+        return self._pool.get(tx_hash)
+
+    @property
+    def pool(self) -> tuple[Transaction, ...]:
+        """Everything that waits, also what cannot be mined yet."""
+        return tuple(self._pool)
+
+    def nonce(self, address: str, height: int | None = None) -> int:
+        """Count the mined transactions of ``address`` up to ``height``, or to the head."""
+        return self._ledger.nonce(address, height)
+
+    def pending_nonce(self, address: str) -> int:
+        """Tell the nonce that the next transaction of ``address`` would get."""
+        return self._pool.next_nonce(address, self._ledger.nonce(address))
+
+    def balance(self, address: str, height: int | None = None) -> int:
+        """Tell what ``address`` owns, in wei."""
+        return self._ledger.balance(address, height)
+
+    def pending_block(self) -> Block:
+        """Build the block that would be mined now, without mining it."""
+        return self.head.child(self._fill(), {}, interval=self._interval, branch=self._branch)
+
+    # What happens to transactions
+
+    def submit(
+        self,
+        sender: str,
+        to: str | None = None,
+        value: int = 0,
+        *,
+        data: str = "0x",
+        nonce: int | None = None,
+        gas: int | None = None,
+        max_fee: int = 2 * GWEI,
+        priority_fee: int = GWEI // 10,
+        reverts: str | None = None,
+    ) -> Transaction:
+        """Put a new transaction into the pool; with ``reverts``, that is how it will end."""
+        tx = Transaction.create(
+            chain_id=self.chain_id,
+            sender=sender,
+            nonce=self.pending_nonce(sender) if nonce is None else nonce,
+            to=to,
+            value=value,
+            data=data,
+            gas=gas,
+            max_fee=max_fee,
+            priority_fee=priority_fee,
+        )
+        self.add(tx)
+        if reverts is not None:
+            self._reverts[tx.hash] = reverts
+        return tx
+
+    def add(self, tx: Transaction) -> None:
+        """Put a transaction into the pool; it may have been there, or in a block, before.
+
+        Raises:
+            ChainError: The words are those of real nodes: ``nonce too low`` and so on.
+        """
+        self._check(tx)
+        rival = self._pool.rival(tx)
+        if rival is not None and not tx.outbids(rival):
+            raise ChainError(
+                "replacement transaction underpriced: both fees must be 10 % over those of "
+                f"{rival.hash}"
+            )
+        self._pool.add(tx)
+
+    def replace(self, tx_hash: str, kind: Replacement) -> Transaction:
+        """Put another transaction into the slot of one that waits, and return it.
+
+        ``repriced`` is the same with higher fees, ``cancelled`` sends nothing to the sender
+        itself, ``replaced`` moves another amount. The node then forgets the first one.
+        """
+        replacement = self._waiting(tx_hash).replacement(kind)
+        self.add(replacement)
+        return replacement
+
+    def revert(self, tx_hash: str, reason: str | None) -> None:
+        """Decide that a transaction reverts when it is mined, or that it succeeds (``None``).
+
+        A mined one changes its fate if a reorg makes it be mined again.
+        """
+        if tx_hash not in self._mined:
+            self._waiting(tx_hash)
+        if reason is None:
+            self._reverts.pop(tx_hash, None)
+        else:
+            self._reverts[tx_hash] = reason
+
+    def drop(self, tx_hash: str) -> bool:
+        """Forget a waiting transaction; ``False`` if none has this hash."""
+        return self._pool.drop(tx_hash)
+
+    # What happens to blocks
+
+    def mine(self, count: int = 1) -> list[Block]:
+        """Mine ``count`` blocks from what waits; the last ones may be empty."""
+        _at_least(1, "the number of blocks", count)
+        return [self._append(self._fill()) for _ in range(count)]
+
+    def rollback(self, depth: int, orphans: Orphans = "pool") -> list[Block]:
+        """Take ``depth`` blocks off the head, put nothing in their place, and return them.
+
+        Their transactions wait in the pool again, or with ``orphans="drop"`` are forgotten.
+        """
+        self._check_depth(depth, orphans)
+        removed = self._blocks[-depth:]
+        del self._blocks[-depth:]
+        self._branch += 1
+        transactions = list(concatenated.from_iterable(block.transactions for block in removed))
+        for tx in transactions:
+            del self._mined[tx.hash]
+        self._ledger.rewind(transactions, self.head.number)
+        if orphans == "drop":
+            self._pool.forget_nonces()
+        else:
+            self._pool.put_back(transactions)
+        return removed
+
+    def reorg(self, depth: int, orphans: Orphans = "pool", *, length: int | None = None) -> Reorg:
+        """Replace ``depth`` blocks by another branch of ``length`` blocks (one more, if left out).
+
+        Args:
+            depth: How many blocks go.
+            orphans: ``pool``: the new blocks are empty and the transactions wait for the next
+                ``mine``. ``drop``: the new blocks are empty and the transactions are forgotten.
+                ``move``: the transactions are mined again in the new branch, a block later.
+            length: How many blocks come; with fewer than ``depth`` the head falls.
+        """
+        length = depth + 1 if length is None else length
+        _at_least(1, "the length of the new branch", length)
+        removed = self.rollback(depth, orphans)
+        if orphans == "move":
+            start = [self._append([])] if length > 1 else []
+            added = start + self.mine(length - len(start))
+        else:
+            added = [self._append([]) for _ in range(length)]
+        return Reorg(tuple(removed), tuple(added))
+
+    def _append(self, transactions: Sequence[Transaction]) -> Block:
+        reverted = self._execute(transactions)
+        block = self.head.child(
+            transactions, reverted, interval=self._interval, branch=self._branch
+        )
+        self._blocks.append(block)
+        self._by_hash[block.hash] = block
+        self._pool.mined(transactions)
+        for index, tx in enumerate(transactions):
+            self._mined[tx.hash] = Mined(tx, block, index)
+        self._highest = max(self._highest, block.number)
+        return block
+
+    def _fill(self) -> list[Transaction]:
+        """Choose what the next block holds."""
+        chosen, gas = [], 0
+        for tx in self._pool.executable(self._ledger.nonce, self.base_fee):
+            gas += tx.gas_used
+            if gas > self.gas_limit:
+                break
+            chosen.append(tx)
+        return chosen
+
+    def _execute(self, transactions: Sequence[Transaction]) -> dict[str, str]:
+        """Change the accounts; tell which transactions reverted, and why."""
+        reverted = {}
+        height = self.head.number + 1
+        for tx in transactions:
+            reason = self._reverts.get(tx.hash)
+            moved = self._ledger.execute(tx, height, self.base_fee, reverts=reason is not None)
+            if not moved:
+                reverted[tx.hash] = "insufficient balance" if reason is None else reason
+        return reverted
+
+    def _check(self, tx: Transaction) -> None:
+        if tx.chain_id != self.chain_id:
+            raise ChainError(f"invalid chain id: this is chain {self.chain_id}, not {tx.chain_id}")
+        if tx.sender not in self._senders:
+            raise ChainError(f"unknown account {tx.sender}: eth_accounts lists those that can send")
+        if self._pool.get(tx.hash) or tx.hash in self._mined:
+            raise ChainError(f"already known: {tx.hash}")
+        if tx.nonce < self.nonce(tx.sender):
+            raise ChainError(f"nonce too low: next nonce {self.nonce(tx.sender)}, got {tx.nonce}")
+        if not intrinsic_gas(tx.data) <= tx.gas <= self.gas_limit:
+            raise ChainError(
+                f"gas must be {intrinsic_gas(tx.data)} to {self.gas_limit} (the block's limit), "
+                f"got {tx.gas}"
+            )
+        if tx.highest_cost > self.balance(tx.sender):
+            raise ChainError(
+                "insufficient funds for gas * price + value: "
+                f"have {self.balance(tx.sender)}, want {tx.highest_cost}"
+            )
+
+    def _waiting(self, tx_hash: str) -> Transaction:
+        tx = self._pool.get(tx_hash)
+        if tx is None:
+            raise ChainError(f"no transaction {tx_hash} waits in the pool")
+        return tx
+
+    def _check_depth(self, depth: int, orphans: Orphans) -> None:
+        if orphans not in ORPHANS:
+            raise ChainError(f"orphans must be one of {ORPHANS}, got {orphans!r}")
+        if not 1 <= depth <= self.head.number:
+            raise ChainError(f"depth must be 1 to {self.head.number} (block 0 stays), got {depth}")
+
+
+def _at_least(least: int, what: str, value: int) -> None:
+    if value < least:
+        raise ChainError(f"{what} must be at least {least}, got {value}")

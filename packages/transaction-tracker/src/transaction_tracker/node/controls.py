@@ -1,0 +1,77 @@
+"""The ``dev_`` and ``evm_`` methods: what no real node lets a client do."""
+
+from collections.abc import Mapping
+
+from transaction_tracker.node import params
+from transaction_tracker.node.chain import ORPHANS, Chain, Orphans
+from transaction_tracker.node.rpc import Method
+from transaction_tracker.node.transaction import REPLACEMENTS
+
+MAX_MINED_AT_ONCE = 10_000
+
+
+class ControlMethods:
+    """Makes one chain do what transactions meet in the wild."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+
+    def table(self) -> Mapping[str, Method]:
+        """List the methods by their names."""
+        return {
+            "evm_mine": self.evm_mine,
+            "dev_mine": self.mine,
+            "dev_drop": self.drop,
+            "dev_replace": self.replace,
+            "dev_revert": self.revert,
+            "dev_reorg": self.reorg,
+            "dev_rollback": self.rollback,
+        }
+
+    def evm_mine(self, options: object = None, /) -> object:
+        """Mine one block, or ``{"blocks": n}``, as other development nodes do."""
+        given = params.fields({} if options is None else options, ["blocks"], "the parameter")
+        self.mine(given.get("blocks", 1))
+        return "0x0"
+
+    def mine(self, count: object = 1, /) -> object:
+        """Mine blocks and list their hashes."""
+        blocks = params.number(count, "the number of blocks")
+        if blocks > MAX_MINED_AT_ONCE:
+            raise params.invalid("the number of blocks", f"at most {MAX_MINED_AT_ONCE}", count)
+        return [block.hash for block in self._chain.mine(blocks)]
+
+    def drop(self, tx_hash: object, /) -> object:
+        """Forget a waiting transaction."""
+        return self._chain.drop(params.hash32(tx_hash))
+
+    def replace(self, tx_hash: object, kind: object = "repriced", /) -> object:
+        """Put another transaction in place of a waiting one: repriced, cancelled or replaced."""
+        wanted = params.choice(kind, REPLACEMENTS, "the kind")
+        return self._chain.replace(params.hash32(tx_hash), wanted).hash
+
+    def revert(self, tx_hash: object, reason: object = "", /) -> object:
+        """Let a transaction revert when it is mined; with ``null``, let it succeed."""
+        why = None if reason is None else params.text(reason, "the reason")
+        self._chain.revert(params.hash32(tx_hash), why)
+        return True
+
+    def reorg(self, depth: object, orphans: object = "pool", length: object = None, /) -> object:
+        """Replace the highest blocks by another branch: see ``Chain.reorg``."""
+        blocks = None if length is None else params.number(length, "the length")
+        result = self._chain.reorg(
+            params.number(depth, "the depth"), _orphans(orphans), length=blocks
+        )
+        return {
+            "removed": [block.hash for block in result.removed],
+            "added": [block.hash for block in result.added],
+        }
+
+    def rollback(self, depth: object, orphans: object = "pool", /) -> object:
+        """Take the highest blocks off and list their hashes."""
+        removed = self._chain.rollback(params.number(depth, "the depth"), _orphans(orphans))
+        return [block.hash for block in removed]
+
+
+def _orphans(value: object) -> Orphans:
+    return params.choice(value, ORPHANS, "what happens to the orphans")

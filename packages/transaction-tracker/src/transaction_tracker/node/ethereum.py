@@ -1,0 +1,189 @@
+"""The ``eth_``, ``net_`` and ``web3_`` methods: what a client may ask and send."""
+
+import platform
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TypeVar
+
+import orjson
+
+from transaction_tracker.node import params
+from transaction_tracker.node.block import Block
+from transaction_tracker.node.chain import GWEI, Chain
+from transaction_tracker.node.rpc import INVALID_PARAMS, SERVER_ERROR, Method, RpcError
+from transaction_tracker.node.wire import (
+    block_json,
+    pending_block_json,
+    pending_json,
+    receipt_json,
+    receipts_json,
+    transaction_json,
+)
+
+T = TypeVar("T")
+
+_CACHED_BLOCKS = 4  # one of 10,000 transactions takes 13 MB as text
+_TIP = GWEI // 10
+_FEE_FIELDS = ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas")
+_IGNORED_FIELDS = ("type", "accessList")  # every transaction here has type 2 and no access list
+_TRANSACTION_FIELDS = (
+    *("from", "to", "value", "data", "input", "nonce", "gas", "chainId"),
+    *_FEE_FIELDS,
+    *_IGNORED_FIELDS,
+)
+
+
+class EthereumMethods:
+    """Answers from one chain."""
+
+    def __init__(self, chain: Chain) -> None:
+        self._chain = chain
+        # Blocks never change, so neither does their text: each is written when first asked for.
+        self._block = lru_cache(_CACHED_BLOCKS)(_write_block)
+        self._receipts = lru_cache(_CACHED_BLOCKS)(_write_receipts)
+
+    def table(self) -> Mapping[str, Method]:
+        """List the methods by their names."""
+        chain = self._chain
+        return {
+            "web3_clientVersion": lambda: f"txtrack-node/python{platform.python_version()}",
+            "net_version": lambda: str(chain.chain_id),
+            "eth_chainId": lambda: hex(chain.chain_id),
+            "eth_syncing": lambda: False,
+            "eth_blockNumber": lambda: hex(chain.head.number),
+            "eth_gasPrice": lambda: hex(chain.base_fee + _TIP),
+            "eth_maxPriorityFeePerGas": lambda: hex(_TIP),
+            "eth_accounts": lambda: chain.accounts,
+            "eth_getBlockByNumber": self.block_by_number,
+            "eth_getBlockByHash": self.block_by_hash,
+            "eth_getBlockReceipts": self.block_receipts,
+            "eth_getTransactionByHash": self.transaction,
+            "eth_getTransactionReceipt": self.receipt,
+            "eth_getTransactionCount": self.transaction_count,
+            "eth_getBalance": self.balance,
+            "eth_sendTransaction": self.send,
+            "eth_sendRawTransaction": self.send_raw,
+        }
+
+    def block_by_number(self, number: object, full: object = False, /) -> object:
+        """Find a canonical block by height or tag; ``null`` above the head."""
+        ref, everything = params.block_number(number), params.flag(full, "the second parameter")
+        if ref == "pending":
+            return pending_block_json(self._chain.pending_block(), full=everything)
+        block = self._find(ref)
+        return block and self._block(block, everything)
+
+    def block_by_hash(self, block_hash: object, full: object = False, /) -> object:
+        """Find a block, also one that a reorg threw out."""
+        everything = params.flag(full, "the second parameter")
+        block = self._chain.block_by_hash(params.hash32(block_hash))
+        return block and self._block(block, everything)
+
+    def block_receipts(self, ref: object, /) -> object:
+        """List the receipts of all transactions of a block."""
+        found = params.block_ref(ref)
+        block = self._chain.pending_block() if found == "pending" else self._find(found)
+        return block and self._receipts(block)
+
+    def transaction(self, tx_hash: object, /) -> object:
+        """Find a transaction in a block or in the pool."""
+        wanted = params.hash32(tx_hash)
+        if mined := self._chain.mined(wanted):
+            return transaction_json(mined)
+        waiting = self._chain.pending(wanted)
+        return waiting and pending_json(waiting)
+
+    def receipt(self, tx_hash: object, /) -> object:
+        """Tell what came of a mined transaction."""
+        mined = self._chain.mined(params.hash32(tx_hash))
+        return mined and receipt_json(mined)
+
+    def transaction_count(self, account: object, ref: object = "latest", /) -> object:
+        """Tell the next nonce of an account, after a block or with what waits."""
+        name = params.address(account)
+        if params.block_ref(ref) == "pending":
+            return hex(self._chain.pending_nonce(name))
+        return hex(self._chain.nonce(name, self._height(ref)))
+
+    def balance(self, account: object, ref: object = "latest", /) -> object:
+        """Tell what an account owns after a block."""
+        return hex(self._chain.balance(params.address(account), self._height(ref)))
+
+    def send(self, transaction: object, /) -> object:
+        """Put an unsigned transaction of a development account into the pool."""
+        given = params.fields(transaction, _TRANSACTION_FIELDS, "the transaction")
+        self._check_chain(_optional(given, "chainId", params.quantity))
+        max_fee, priority_fee = self._fees(given)
+        return self._chain.submit(
+            params.address(given.get("from"), "from"),
+            _optional(given, "to", params.address),
+            _optional(given, "value", params.quantity) or 0,
+            data=_payload(given),
+            nonce=_optional(given, "nonce", params.quantity),
+            gas=_optional(given, "gas", params.quantity),
+            max_fee=max_fee,
+            priority_fee=priority_fee,
+        ).hash
+
+    def send_raw(self, raw: object, /) -> object:
+        """Refuse: reading a signature takes an elliptic curve that Python lacks."""
+        params.data(raw)
+        message = "this node takes no signed transactions: use eth_sendTransaction"
+        raise RpcError(SERVER_ERROR, message)
+
+    def _check_chain(self, chain_id: int | None) -> None:
+        if chain_id not in (None, self._chain.chain_id):
+            message = f"invalid chain id: this is chain {self._chain.chain_id}, not {chain_id}"
+            raise RpcError(SERVER_ERROR, message)
+
+    def _fees(self, given: Mapping[str, object]) -> tuple[int, int]:
+        """Read the highest fee and the priority fee; ``gasPrice`` stands for both."""
+        price, highest, tip = (_optional(given, name, params.quantity) for name in _FEE_FIELDS)
+        if price is not None and (highest is not None or tip is not None):
+            message = "give either gasPrice or maxFeePerGas and maxPriorityFeePerGas"
+            raise RpcError(INVALID_PARAMS, message)
+        if price is not None:
+            return price, price
+        tip = _TIP if tip is None else tip
+        highest = 2 * self._chain.base_fee + tip if highest is None else highest
+        if tip > highest:
+            message = "max priority fee per gas higher than max fee per gas"
+            raise RpcError(SERVER_ERROR, message)
+        return highest, tip
+
+    def _find(self, ref: params.BlockRef) -> Block | None:
+        chain = self._chain
+        if isinstance(ref, int):
+            return chain.block(ref)
+        heights = {"safe": chain.safe, "finalized": chain.finalized, "earliest": 0}
+        if ref in heights:
+            return chain.block(heights[ref])
+        return chain.head if ref in ("latest", "pending") else chain.block_by_hash(ref)
+
+    def _height(self, ref: object) -> int:
+        block = self._find(params.block_ref(ref))
+        if block is None:
+            raise RpcError(SERVER_ERROR, "header not found")
+        if not self._chain.is_canonical(block):
+            raise RpcError(SERVER_ERROR, "hash is not currently canonical")
+        return block.number
+
+
+def _write_block(block: Block, full: bool) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(block_json(block, full=full)))
+
+
+def _write_receipts(block: Block) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(receipts_json(block)))
+
+
+def _optional(given: Mapping[str, object], name: str, read: Callable[[object, str], T]) -> T | None:
+    value = given.get(name)
+    return None if value is None else read(value, name)
+
+
+def _payload(given: Mapping[str, object]) -> str:
+    new, old = (_optional(given, name, params.data) for name in ("input", "data"))
+    if new and old and new != old:
+        raise RpcError(INVALID_PARAMS, "input and data differ: give one of them, input is newer")
+    return new or old or "0x"

@@ -1,0 +1,138 @@
+"""JSON-RPC 2.0: from the bytes of a request to the bytes of its answer. Knows no methods."""
+
+import inspect
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import orjson
+
+PARSE_ERROR = -32700
+INVALID_REQUEST = -32600
+METHOD_NOT_FOUND = -32601
+INVALID_PARAMS = -32602
+INTERNAL_ERROR = -32603
+SERVER_ERROR = -32000
+RESPONSE_TOO_LARGE = -32003
+
+MAX_BATCH = 1000
+MAX_BATCH_BYTES = 25 * 2**20
+
+Method = Callable[..., object]
+
+logger = logging.getLogger(__name__)
+
+
+class RpcError(Exception):
+    """A method's answer when it has no result."""
+
+    def __init__(self, code: int, message: str, data: object = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class Dispatcher:
+    """Calls methods by name and counts how often each was asked for.
+
+    Args:
+        methods: Functions by the name of the method; they get ``params`` by position.
+        refusals: Exceptions that mean "the node refuses", answered with ``SERVER_ERROR``.
+    """
+
+    def __init__(
+        self, methods: Mapping[str, Method], refusals: tuple[type[Exception], ...] = ()
+    ) -> None:
+        self.counters: Counter[str] = Counter()
+        self._methods = {name: (method, _Arity(method)) for name, method in methods.items()}
+        self._refusals = refusals
+
+    def answer(self, body: bytes) -> bytes | None:
+        """Answer one request or a batch; ``None`` if it holds only notifications."""
+        try:
+            request = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            return _failure(None, PARSE_ERROR, f"parse error: {error}")
+        if isinstance(request, list):
+            return self._batch(request)
+        return self._single(request)
+
+    def _batch(self, requests: list[object]) -> bytes | None:
+        if not requests:
+            return _failure(None, INVALID_REQUEST, "empty batch")
+        if len(requests) > MAX_BATCH:
+            message = f"batch too large: at most {MAX_BATCH} requests, got {len(requests)}"
+            return _failure(None, INVALID_REQUEST, message)
+        answers: list[bytes] = []
+        size = 0
+        for request in requests:
+            answer = self._single(request) if size < MAX_BATCH_BYTES else _left_out(request)
+            if answer is not None:
+                answers.append(answer)
+                size += len(answer)
+        return b"[" + b",".join(answers) + b"]" if answers else None
+
+    def _single(self, request: object) -> bytes | None:
+        if not isinstance(request, dict) or not isinstance(request.get("method"), str):
+            message = "a request is an object with jsonrpc, id, method and params"
+            return _failure(None, INVALID_REQUEST, message)
+        answer = self._call(request.get("id"), request["method"], request.get("params", []))
+        return answer if "id" in request else None
+
+    def _call(self, request_id: object, method: str, params: object) -> bytes:
+        try:
+            return _success(request_id, self._result(method, params))
+        except RpcError as error:
+            return _failure(request_id, error.code, error.message, error.data)
+        except self._refusals as error:
+            return _failure(request_id, SERVER_ERROR, str(error))
+        except Exception as error:  # whatever one request breaks, the node goes on
+            logger.exception("%s failed", method)
+            return _failure(request_id, INTERNAL_ERROR, f"internal error: {error!r}")
+
+    def _result(self, name: str, params: object) -> object:
+        if name not in self._methods:
+            message = f"the method {name[:80]} does not exist/is not available"
+            raise RpcError(METHOD_NOT_FOUND, message)
+        self.counters[name] += 1
+        if not isinstance(params, list):
+            raise RpcError(INVALID_PARAMS, "params must be an array")
+        method, arity = self._methods[name]
+        arity.check(len(params))
+        return method(*params)
+
+
+class _Arity:
+    """How many parameters a method takes, worked out once."""
+
+    def __init__(self, method: Method) -> None:
+        parameters = [
+            parameter
+            for parameter in inspect.signature(method).parameters.values()
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
+        ]
+        self._names = [parameter.name for parameter in parameters]
+        self._needed = sum(parameter.default is parameter.empty for parameter in parameters)
+
+    def check(self, given: int) -> None:
+        if given < self._needed:
+            message = f"missing value for required argument {given} ({self._names[given]})"
+            raise RpcError(INVALID_PARAMS, message)
+        if given > len(self._names):
+            message = f"too many arguments, want at most {len(self._names)}, got {given}"
+            raise RpcError(INVALID_PARAMS, message)
+
+
+def _left_out(request: object) -> bytes:
+    request_id = request.get("id") if isinstance(request, dict) else None
+    return _failure(request_id, RESPONSE_TOO_LARGE, "response too large")
+
+
+def _success(request_id: object, result: object) -> bytes:
+    return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "result": result})
+
+
+def _failure(request_id: object, code: int, message: str, data: object = None) -> bytes:
+    error = {"code": code, "message": message} | ({} if data is None else {"data": data})
+    return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})

@@ -1,0 +1,123 @@
+import pytest
+
+from transaction_tracker.domain import BlockRef, BrokenChainError, Chain, Link
+
+
+def links(*names: str, above: str = "root", first: int = 1) -> list[Link]:
+    """Blocks named ``names``, each on the one before."""
+    parents = (above, *names)
+    return [
+        Link(first + index, name, parent)
+        for index, (name, parent) in enumerate(zip(names, parents, strict=False))
+    ]
+
+
+def chain(*names: str, keep: int = 10) -> Chain:
+    return Chain.of(keep, links(*names))
+
+
+def test_a_pushed_block_is_the_tip() -> None:
+    grown = chain("a", "b").push(Link(3, "c", "b"))
+
+    assert grown.tip == Link(3, "c", "b")
+    assert grown.holds(BlockRef(2, "b"))
+
+
+def test_a_block_that_builds_on_another_branch_is_refused() -> None:
+    with pytest.raises(BrokenChainError, match="expected a child of"):
+        chain("a", "b").push(Link(3, "c", "x"))
+
+
+def test_links_with_a_gap_are_refused() -> None:
+    with pytest.raises(BrokenChainError):
+        Chain.of(10, [Link(1, "a", "root"), Link(3, "c", "b")])
+
+
+def test_only_the_highest_blocks_are_kept() -> None:
+    kept = chain("a", "b", "c", keep=3).push(Link(4, "d", "c"))
+
+    assert kept.bottom == Link(2, "b", "a")
+    assert not kept.holds(BlockRef(1, "a"))
+
+
+def test_pop_takes_the_tip_back() -> None:
+    assert chain("a", "b").pop() == chain("a")
+
+
+def test_confirmations_count_the_block_itself() -> None:
+    assert chain("a", "b", "c").confirmations(BlockRef(3, "c")) == 1
+    assert chain("a", "b", "c").confirmations(BlockRef(1, "a")) == 3
+
+
+def test_a_block_of_another_branch_has_no_confirmations() -> None:
+    assert chain("a", "b", "c").confirmations(BlockRef(2, "x")) == 0
+    assert chain("a", "b", "c").confirmations(BlockRef(4, "d")) == 0
+
+
+def test_a_block_below_the_kept_ones_counts_on() -> None:
+    assert chain("a", "b", "c", "d", keep=2).confirmations(BlockRef(1, "a")) == 4
+
+
+def test_an_empty_chain_confirms_nothing() -> None:
+    assert Chain(10).confirmations(BlockRef(1, "a")) == 0
+    assert (Chain(10).tip, Chain(10).at(1)) == (None, None)
+
+
+def test_a_head_on_the_tip_only_applies() -> None:
+    path = links("c", "d", above="b", first=3)
+
+    fork = chain("a", "b").fork(BlockRef(2, "b"), path)
+
+    assert (fork.undo, fork.apply) == ((), tuple(path))
+
+
+def test_a_branch_undoes_from_the_top_down_to_where_it_parts() -> None:
+    path = links("x", "y", "z", above="a", first=2)
+
+    fork = chain("a", "b", "c").fork(BlockRef(1, "a"), path)
+
+    assert [link.hash for link in fork.undo] == ["c", "b"]
+    assert fork.apply == tuple(path)
+
+
+def test_a_branch_may_be_shorter_than_what_it_replaces() -> None:
+    path = links("x", above="a", first=2)
+
+    fork = chain("a", "b", "c", "d").fork(BlockRef(1, "a"), path)
+
+    assert [link.hash for link in fork.undo] == ["d", "c", "b"]
+
+
+def test_a_head_that_only_goes_back_undoes_what_is_above_it() -> None:
+    fork = chain("a", "b", "c").fork(BlockRef(2, "b"), [])
+
+    assert ([link.hash for link in fork.undo], fork.apply) == (["c"], ())
+
+
+def test_a_branch_that_parts_below_the_kept_blocks_undoes_them_all() -> None:
+    path = links("x", "y", above="elsewhere", first=1)
+
+    fork = chain("a", "b").fork(BlockRef(0, "elsewhere"), path)
+
+    assert [link.hash for link in fork.undo] == ["b", "a"]
+
+
+def test_the_first_block_of_all_undoes_nothing() -> None:
+    assert Chain(10).fork(BlockRef(0, "root"), links("a")).undo == ()
+
+
+def test_a_path_with_a_gap_is_refused() -> None:
+    with pytest.raises(BrokenChainError):
+        chain("a").fork(BlockRef(1, "a"), [Link(2, "b", "a"), Link(3, "c", "x")])
+
+
+def test_a_path_that_does_not_start_on_its_root_is_refused() -> None:
+    with pytest.raises(BrokenChainError):
+        chain("a").fork(BlockRef(1, "a"), [Link(2, "b", "x")])
+
+
+def test_a_block_at_the_bottom_cannot_have_its_parent_kept() -> None:
+    kept = chain("a", "b", "c")
+
+    assert kept.is_below(Link(1, "x", "root"))
+    assert not kept.is_below(Link(2, "x", "a"))

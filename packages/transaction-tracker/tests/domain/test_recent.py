@@ -1,0 +1,40 @@
+from transaction_tracker.domain import Link, Recent
+
+ONE, TWO = Link(1, "one", "zero"), Link(2, "two", "one")
+
+
+def test_a_slot_is_found_with_its_block_and_who_took_it() -> None:
+    recent = Recent()
+    recent.push(ONE, {"s": "a"})
+    recent.push(TWO, {"t": "b"})
+
+    assert recent.taken("s") == (ONE, "a")
+    assert recent.taken("u") is None
+
+
+def test_a_block_that_went_took_nothing() -> None:
+    recent = Recent()
+    recent.push(ONE, {"s": "a"})
+
+    recent.drop(ONE)
+    recent.drop(TWO)
+
+    assert recent.taken("s") is None
+
+
+def test_only_so_much_is_kept_but_the_last_block_always() -> None:
+    recent = Recent(most_slots=3)
+    recent.push(ONE, {"s": "a", "t": "b"})
+    recent.push(TWO, {str(number): "x" for number in range(9)})
+
+    assert recent.taken("s") is None
+    assert recent.taken("8") == (TWO, "x")
+
+
+def test_all_can_be_forgotten() -> None:
+    recent = Recent()
+    recent.push(ONE, {"s": "a"})
+
+    recent.clear()
+
+    assert recent.taken("s") is None

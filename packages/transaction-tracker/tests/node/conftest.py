@@ -1,0 +1,39 @@
+"""A running development node and a way to ask it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from transaction_tracker.node import Chain, DevelopmentNode
+
+Ask = Callable[..., Awaitable[Any]]
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[DevelopmentNode]:
+    async with DevelopmentNode(chain=Chain(accounts=3)) as running:
+        yield running
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
+
+
+@pytest.fixture
+def ask(node: DevelopmentNode, http: aiohttp.ClientSession) -> Ask:
+    """Call a method and give its result, or the whole error as a dict."""
+
+    async def call(method: str, *params: object) -> Any:
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
+        async with http.post(node.url, data=orjson.dumps(request)) as response:
+            answer = orjson.loads(await response.read())
+        assert answer["jsonrpc"] == "2.0"
+        assert answer["id"] == 1
+        return answer["result"] if "result" in answer else answer["error"]
+
+    return call

@@ -1,0 +1,46 @@
+"""A node of the test's own and a real one, and something to ask them."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+
+from transaction_tracker.node import Chain, DevelopmentNode
+from transaction_tracker.sources.ethereum import EthereumSource, RpcClient, SecretUrl
+
+from .support import SECRET, ScriptedNode
+
+
+@pytest.fixture
+async def scripted() -> AsyncIterator[ScriptedNode]:
+    node = ScriptedNode()
+    application = web.Application()
+    application.router.add_post("/{path:.*}", node.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+    node.url = f"http://user:{SECRET}@127.0.0.1:{port}/v3/{SECRET}?key={SECRET}"
+    yield node
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def client(scripted: ScriptedNode) -> AsyncIterator[RpcClient]:
+    client = RpcClient(SecretUrl(scripted.url), deadline=0.5, max_answer_bytes=10_000)
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[DevelopmentNode]:
+    async with DevelopmentNode(chain=Chain(accounts=5)) as running:
+        yield running
+
+
+@pytest.fixture
+async def source(node: DevelopmentNode) -> AsyncIterator[EthereumSource]:
+    source = EthereumSource(node.url, chain_id=31337)
+    await source.check()
+    yield source
+    await source.close()

@@ -1,0 +1,196 @@
+"""The Ethereum source against the development node."""
+
+import pytest
+
+from transaction_tracker.domain import Included, InvalidTransactionError, Outcome, Seen
+from transaction_tracker.node import GWEI, DevelopmentNode, Transaction
+from transaction_tracker.sources import NotYetError, TransportError, WrongChainError
+from transaction_tracker.sources.ethereum import EthereumSource
+
+UNKNOWN = "0x" + "9" * 64
+
+
+def submit(node: DevelopmentNode, sender: int = 0, **options: object) -> Transaction:
+    accounts = node.chain.accounts
+    return node.chain.submit(accounts[sender], accounts[-1], 1, **options)  # type: ignore[arg-type]
+
+
+async def test_the_head_says_which_block_it_builds_on(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    first, second = node.chain.mine(2)
+
+    head = await source.head()
+
+    assert (head.number, head.hash, head.parent) == (2, second.hash, first.hash)
+
+
+async def test_a_block_comes_with_all_its_transactions_in_one_request(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    transactions = [submit(node, sender) for sender in (0, 1, 2)]
+    mined = await node.mine()
+    before = source.requests
+
+    block = await source.block(mined.hash)
+
+    assert block.ids.keys() == {tx.hash for tx in transactions}
+    assert block.slots == {f"{tx.sender}:{tx.nonce}": tx.hash for tx in transactions}
+    assert source.requests == before + 1
+
+
+async def test_outcomes_of_hits_come_in_one_request(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    good = submit(node, 0)
+    bad = submit(node, 1, reverts="no money")
+    submit(node, 2)
+    block = await source.block((await node.mine()).hash)
+    before = source.requests
+
+    outcomes = await source.outcomes(block, [good.hash, bad.hash])
+
+    fee = 21_000 * (GWEI + GWEI // 10)
+    assert outcomes == {
+        good.hash: Outcome(succeeded=True, fee=fee),
+        bad.hash: Outcome(succeeded=False, fee=fee, error="no money"),
+    }
+    assert source.requests == before + 1
+
+
+async def test_outcomes_of_many_hits_come_in_one_request_too(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    hashes = [submit(node, number % 4).hash for number in range(300)]
+    block = await source.block((await node.mine()).hash)
+    before = source.requests
+
+    outcomes = await source.outcomes(block, hashes)
+
+    assert outcomes.keys() == set(hashes)
+    assert source.requests == before + 1
+    assert node.counters["eth_getBlockReceipts"] == 1
+
+
+async def test_an_outcome_of_another_block_is_none(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    tx = submit(node)
+    block = await source.block((await node.mine()).hash)
+    node.chain.reorg(1, "move")
+
+    with pytest.raises(NotYetError, match="of another block"):
+        await source.outcomes(block, [tx.hash])
+
+
+async def test_an_outcome_that_the_node_has_lost_is_left_out(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    tx = submit(node)
+    block = await source.block((await node.mine()).hash)
+    node.chain.reorg(1, "drop")
+
+    assert await source.outcomes(block, [tx.hash]) == {}
+
+
+async def test_a_block_that_is_not_there_yet_is_no_fact(source: EthereumSource) -> None:
+    with pytest.raises(NotYetError, match=UNKNOWN):
+        await source.block(UNKNOWN)
+
+
+async def test_a_look_up_tells_what_waits_and_what_is_in_a_block(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    mined = submit(node, 0)
+    block = await node.mine()
+    waiting = submit(node, 1)
+
+    facts = await source.look_up([mined.hash, waiting.hash, UNKNOWN])
+
+    assert facts.keys() == {mined.hash, waiting.hash}
+    assert isinstance(facts[waiting.hash], Seen)
+    included = facts[mined.hash]
+    assert isinstance(included, Included)
+    assert (included.block.number, included.block.hash) == (1, block.hash)
+    assert included.outcome.succeeded
+
+
+async def test_links_of_heights_that_are_not_there_are_left_out(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    (block,) = node.chain.mine()
+
+    links = await source.links([0, 1, 2, 99])
+
+    assert links.keys() == {0, 1}
+    assert links[1].hash == block.hash
+
+
+@pytest.mark.parametrize(
+    "text", ["", "0x12", "12" * 32, "0x" + "g" * 64, "0x" + "1" * 65, " 0x" + "1" * 64, 7, None]
+)
+def test_what_is_no_transaction_hash_is_refused(text: str) -> None:
+    source = EthereumSource("http://127.0.0.1:1")
+
+    with pytest.raises(InvalidTransactionError, match="0x and 64 hexadecimal digits, got"):
+        source.identify(text)
+
+
+def test_a_hash_has_one_form() -> None:
+    source = EthereumSource("http://127.0.0.1:1")
+
+    assert source.identify("0x" + "AB" * 32) == "0x" + "ab" * 32
+
+
+async def test_a_node_of_another_chain_is_refused(node: DevelopmentNode) -> None:
+    source = EthereumSource(node.url, chain_id=1)
+
+    with pytest.raises(WrongChainError, match="is on chain 31337, expected 1"):
+        await source.check()
+
+    await source.close()
+
+
+async def test_without_a_wish_the_first_answer_counts(node: DevelopmentNode) -> None:
+    source = EthereumSource(node.url)
+
+    await source.check()
+
+    assert source.name == "ethereum:31337"
+    await source.close()
+
+
+async def test_a_node_that_turns_into_another_chain_is_noticed(node: DevelopmentNode) -> None:
+    source = EthereumSource(node.url)
+    await source.check()
+    node.chain.chain_id = 5
+
+    with pytest.raises(WrongChainError, match="is on chain 5, expected 31337"):
+        await source.check(again=True)
+
+    await source.close()
+
+
+async def test_one_good_check_is_enough_when_the_node_goes(source: EthereumSource) -> None:
+    before = source.requests
+
+    await source.check()
+
+    assert source.requests == before
+
+
+async def test_an_unreachable_node_is_named() -> None:
+    unreachable = EthereumSource("http://127.0.0.1:1")
+
+    with pytest.raises(TransportError, match=r"http://127.0.0.1:1: no connection"):
+        await unreachable.check()
+
+    with pytest.raises(RuntimeError, match="before check"):
+        _ = unreachable.name
+    await unreachable.close()
+
+
+async def test_a_closed_source_opens_again(node: DevelopmentNode, source: EthereumSource) -> None:
+    await source.close()
+
+    assert (await source.head()).number == 0

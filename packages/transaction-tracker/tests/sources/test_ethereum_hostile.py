@@ -1,0 +1,190 @@
+"""The Ethereum source against a node whose answers are wrong in themselves."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from transaction_tracker.sources import ApplicationError, MalformedError, RateLimitedError
+from transaction_tracker.sources.ethereum import EthereumSource
+
+from .support import ScriptedNode, refusal, result
+
+ID = "0x" + "1" * 64
+OTHER = "0x" + "2" * 64
+HERE, BEFORE = "0x" + "b" * 64, "0x" + "a" * 64
+ALICE = "0x" + "a" * 40
+PLACED = {"blockNumber": "0xa", "blockHash": HERE}
+
+
+def transaction(key: str, nonce: int = 0) -> dict[str, Any]:
+    fields = {"hash": key, "from": ALICE, "to": ALICE, "value": "0x0", "input": "0x"}
+    return fields | {"nonce": hex(nonce)}
+
+
+def receipt(key: str, **changes: object) -> dict[str, Any]:
+    fields = {"transactionHash": key, "status": "0x1", "gasUsed": "0x1"}
+    return PLACED | fields | {"effectiveGasPrice": "0x1"} | changes
+
+
+def block(*transactions: dict[str, Any], **changes: object) -> dict[str, Any]:
+    fields = {"number": "0xa", "hash": HERE, "parentHash": BEFORE}
+    return fields | {"transactions": list(transactions)} | changes
+
+
+class Answers:
+    """What the node gives for each method; lists are used up, one for each request."""
+
+    def __init__(self, **by_method: Any) -> None:
+        self._by_method = by_method
+
+    def __call__(self, request: Any) -> Any:
+        if isinstance(request, list):
+            return [self(one) for one in request]
+        value = self._by_method[request["method"]]
+        if callable(value):
+            value = value(*request["params"])
+        elif isinstance(value, list):
+            value = value.pop(0) if len(value) > 1 else value[0]
+        return result(request, value)
+
+
+@pytest.fixture
+async def source(scripted: ScriptedNode) -> AsyncIterator[EthereumSource]:
+    source = EthereumSource(scripted.url)
+    yield source
+    await source.close()
+
+
+async def test_a_block_other_than_the_one_asked_for_is_refused(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(eth_getBlockByHash=block())
+
+    with pytest.raises(MalformedError, match=f"gave block {HERE} for {BEFORE}"):
+        await source.block(BEFORE)
+
+
+async def test_a_block_is_asked_for_again_until_the_node_has_it(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(eth_getBlockByHash=[None, None, block()])
+
+    assert (await source.block(HERE)).link.hash == HERE
+
+
+async def test_receipts_that_lag_behind_their_block_are_asked_for_again(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(
+        eth_getBlockByHash=block(transaction(ID)),
+        eth_getTransactionReceipt=[None, receipt(ID)],
+    )
+
+    outcomes = await source.outcomes(await source.block(HERE), [ID])
+
+    assert outcomes[ID].succeeded
+
+
+async def test_one_bad_receipt_does_not_spoil_the_others(
+    scripted: ScriptedNode, source: EthereumSource, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(key: str) -> Any:
+        return receipt(key) if key == ID else receipt(key, status="maybe")
+
+    scripted.answer = Answers(
+        eth_getBlockByHash=block(transaction(ID), transaction(OTHER, 1)),
+        eth_getTransactionReceipt=answer,
+    )
+
+    outcomes = await source.outcomes(await source.block(HERE), [ID, OTHER])
+
+    assert outcomes.keys() == {ID}
+    assert "an answer was left out" in caplog.text
+
+
+async def test_a_receipt_of_another_transaction_is_not_taken(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(
+        eth_getBlockByHash=block(transaction(ID)), eth_getTransactionReceipt=receipt(OTHER)
+    )
+
+    assert await source.outcomes(await source.block(HERE), [ID]) == {}
+
+
+async def test_a_transaction_in_one_block_with_a_receipt_of_another_is_no_fact(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(
+        eth_getTransactionByHash=transaction(ID) | PLACED,
+        eth_getTransactionReceipt=receipt(ID, blockHash=BEFORE),
+    )
+
+    assert await source.look_up([ID]) == {}
+
+
+async def test_another_transaction_than_the_one_asked_for_is_no_fact(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(eth_getTransactionByHash=transaction(OTHER))
+
+    assert await source.look_up([ID]) == {}
+
+
+async def test_indexing_in_progress_is_no_fact(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    message = "transaction indexing is in progress"
+    scripted.answer = lambda request: refusal(request, -32000, message)
+
+    assert await source.look_up([ID]) == {}
+
+
+async def test_a_rate_limit_of_one_call_is_one_of_all(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = lambda requests: [
+        result(requests[0], None),
+        refusal(requests[1], -32005, "limit exceeded"),
+    ]
+
+    with pytest.raises(RateLimitedError):
+        await source.look_up([ID, OTHER])
+
+
+async def test_a_node_without_block_receipts_is_asked_for_single_ones_from_then_on(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    ids = [f"0x{number:064x}" for number in range(150)]
+    transactions = [transaction(key, number) for number, key in enumerate(ids)]
+    known = Answers(
+        eth_getBlockByHash=block(*transactions), eth_getTransactionReceipt=lambda key: receipt(key)
+    )
+
+    def answer(request: Any) -> Any:
+        if isinstance(request, dict) and request["method"] == "eth_getBlockReceipts":
+            return refusal(request, -32601, "the method does not exist")
+        return known(request)
+
+    scripted.answer = answer
+    found = await source.block(HERE)
+
+    for _ in range(2):
+        assert len(await source.outcomes(found, ids)) == 150
+
+    asked = [one["method"] for one in scripted.received if isinstance(one, dict)]
+    assert asked.count("eth_getBlockReceipts") == 1
+
+
+async def test_block_receipts_that_are_refused_for_another_reason_are_an_error(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    ids = [f"0x{number:064x}" for number in range(150)]
+    transactions = [transaction(key, number) for number, key in enumerate(ids)]
+    scripted.answer = Answers(eth_getBlockByHash=block(*transactions))
+    found = await source.block(HERE)
+    scripted.answer = lambda request: refusal(request, -32602, "invalid argument")
+
+    with pytest.raises(ApplicationError):
+        await source.outcomes(found, ids)

@@ -1,0 +1,46 @@
+import pytest
+
+from transaction_tracker.sources.ethereum import SecretUrl
+
+SECRET = "s3cret-project-key"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (f"https://mainnet.example.org/v3/{SECRET}", "https://mainnet.example.org/…"),
+        (f"https://user:{SECRET}@node.example.org", "https://node.example.org"),
+        (f"http://node.example.org:8545/?apikey={SECRET}", "http://node.example.org:8545/…"),
+        ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
+    ],
+)
+def test_only_the_host_is_ever_printed(given: str, shown: str) -> None:
+    url = SecretUrl(given)
+
+    assert str(url) == f"{url}" == shown
+    assert repr(url) == f"SecretUrl({shown!r})"
+    assert str(url.reveal()).startswith(given.rstrip("/")[:20])
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["", "nonsense", f"ftp://host/{SECRET}", f"http:///{SECRET}", f"http://host:port/{SECRET}"],
+)
+def test_what_is_no_url_is_refused_without_repeating_it(given: str) -> None:
+    with pytest.raises(ValueError, match="must look like http://host:port") as caught:
+        SecretUrl(given)
+
+    assert SECRET not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_key_that_a_node_repeats_is_taken_out() -> None:
+    url = SecretUrl(f"https://user:{SECRET}@host/v3/{SECRET}?key={SECRET}")
+
+    assert url.redact(f"project {SECRET} is over its limit") == "project … is over its limit"
+
+
+def test_the_same_address_is_the_same_url() -> None:
+    assert SecretUrl("http://host:1") == SecretUrl("http://host:1") != SecretUrl("http://host:2")
+    assert hash(SecretUrl("http://host:1")) == hash(SecretUrl("http://host:1"))
+    assert SecretUrl.of(SecretUrl("http://host:1")) == SecretUrl.of("http://host:1")

@@ -1,0 +1,66 @@
+from dataclasses import replace
+
+from transaction_tracker.domain import BlockRef
+from transaction_tracker.store import Book
+
+from .support import tracked
+
+
+def book_with(*rows: object) -> Book:
+    book = Book()
+    book.write(rows)  # type: ignore[arg-type]
+    return book
+
+
+def test_open_transactions_are_found_by_id_and_by_slot() -> None:
+    book = book_with(tracked("a", slot="s"), tracked("b"))
+
+    assert book.own({"a": 0, "c": 1}) == {"a"}
+    assert book.rivals({"s": "x", "t": "y"}) == {"a": "x"}
+
+
+def test_nobody_is_his_own_rival() -> None:
+    assert book_with(tracked("a", slot="s")).rivals({"s": "a"}) == {}
+
+
+def test_those_that_share_a_slot_are_all_rivals_of_who_takes_it() -> None:
+    book = book_with(tracked("a", slot="s"), tracked("b", slot="s"), tracked("c", slot="s"))
+
+    assert book.rivals({"s": "b"}) == {"a": "b", "c": "b"}
+
+
+def test_a_slot_heard_of_late_counts_from_then_on() -> None:
+    book = book_with(tracked("a"))
+
+    book.write([tracked("a", version=1, slot="s")])
+    book.write([tracked("a", version=2, slot="s", anchor=BlockRef(1, "one"))])
+
+    assert book.rivals({"s": "x"}) == {"a": "x"}
+
+
+def test_one_that_ended_is_out_of_the_book() -> None:
+    book = book_with(tracked("a", slot="s"), tracked("b", slot="s"))
+
+    book.write([tracked("a", slot="s", state="confirmed"), tracked("never seen", state="failed")])
+
+    assert (book.get("a"), len(book), [one.id for one in book]) == (None, 1, ["b"])
+    assert book.rivals({"s": "x"}) == {"b": "x"}
+    book.write([tracked("b", slot="s", state="replaced")])
+    assert book.rivals({"s": "x"}) == {}
+
+
+def test_a_slot_that_turns_out_to_be_another_is_left() -> None:
+    book = book_with(tracked("a", slot="s"))
+
+    book.write([replace(tracked("a"), slot="t")])
+
+    assert book.rivals({"s": "x", "t": "y"}) == {"a": "y"}
+
+
+def test_a_cleared_book_is_empty() -> None:
+    book = book_with(tracked("a", slot="s"))
+    book.tip = BlockRef(1, "one")
+
+    book.clear()
+
+    assert (len(book), book.tip, book.rivals({"s": "x"})) == (0, None, {})

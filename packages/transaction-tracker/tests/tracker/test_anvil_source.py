@@ -1,0 +1,75 @@
+"""The Ethereum source on a real node: nothing that it sends surprises us."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from transaction_tracker import EthereumSource, WrongChainError
+from transaction_tracker.domain import Included, Seen
+from transaction_tracker.sources import NotYetError
+
+from .anvil import Anvil
+
+pytestmark = pytest.mark.anvil
+
+
+@pytest.fixture
+async def source(anvil: Anvil) -> AsyncIterator[EthereumSource]:
+    source = EthereumSource(anvil.url, chain_id=31337)
+    await source.check()
+    yield source
+    await source.close()
+
+
+async def test_head_block_and_outcomes_fit_together(anvil: Anvil, source: EthereumSource) -> None:
+    keys = [await anvil.pay(sender, 9) for sender in range(3)]
+    await anvil.mine()
+
+    head = await source.head()
+    block = await source.block(head.hash)
+    outcomes = await source.outcomes(block, keys)
+
+    assert block.link == head
+    assert block.ids.keys() == set(keys) == outcomes.keys()
+    assert all(outcome.succeeded for outcome in outcomes.values())
+    assert (await source.links([head.number, head.number + 1])) == {head.number: head}
+
+
+async def test_the_receipts_of_a_whole_block(anvil: Anvil, source: EthereumSource) -> None:
+    keys = [await anvil.pay(sender, 9, nonce=hex(n)) for n in range(20) for sender in range(8)]
+    await anvil.mine()
+    block = await source.block((await source.head()).hash)
+    before = source.requests
+
+    outcomes = await source.outcomes(block, keys)
+
+    assert outcomes.keys() == set(keys)
+    assert source.requests == before + 1
+
+
+async def test_what_waits_what_is_mined_and_what_nobody_knows(
+    anvil: Anvil, source: EthereumSource
+) -> None:
+    mined = await anvil.pay(0, 1)
+    await anvil.mine()
+    waiting = await anvil.pay(1, 2)
+
+    facts = await source.look_up([mined, waiting, "0x" + "9" * 64])
+
+    assert facts.keys() == {mined, waiting}
+    assert isinstance(facts[mined], Included)
+    assert isinstance(facts[waiting], Seen)
+
+
+async def test_a_block_that_is_not_there(source: EthereumSource) -> None:
+    with pytest.raises(NotYetError):
+        await source.block("0x" + "9" * 64)
+
+
+async def test_another_chain(anvil: Anvil) -> None:
+    source = EthereumSource(anvil.url, chain_id=1)
+
+    with pytest.raises(WrongChainError, match="is on chain 31337, expected 1"):
+        await source.check()
+
+    await source.close()

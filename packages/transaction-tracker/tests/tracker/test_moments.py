@@ -1,0 +1,298 @@
+"""Registrations and answers that come at the worst moment, and answers that are bad."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from transaction_tracker import (
+    EthereumSource,
+    Event,
+    Outcome,
+    Settings,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
+from transaction_tracker.domain import MARGIN, BlockRef, Included, Seen, Transaction
+from transaction_tracker.node import DevelopmentNode
+from transaction_tracker.sources import Block, MalformedError, RateLimitedError
+
+from .support import caught_up, eventually, history, reach, submit
+
+
+class Meddled(EthereumSource):
+    """A source whose answers the test can hold back or change."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.held = asyncio.Event()
+        self.lagging: set[str] = set()
+        self.malformed: set[str] = set()
+        self.poisonous: set[str] = set()
+        self.still_pending: dict[str, Seen] = {}
+        self.placed: dict[str, BlockRef] = {}
+        self.refusals = 0
+
+    async def outcomes(self, block: Block, ids: Collection[str]) -> Mapping[str, Outcome]:
+        if not self.gate.is_set():
+            self.held.set()
+            await self.gate.wait()
+        found = dict(await super().outcomes(block, [key for key in ids if key not in self.lagging]))
+        nonsense: Any = None
+        return found | {key: nonsense for key in ids if key in self.poisonous}
+
+    def transaction(self, block: Block, transaction_id: str) -> Transaction:
+        if transaction_id in self.malformed:
+            raise MalformedError("nonsense")
+        return super().transaction(block, transaction_id)
+
+    async def look_up(self, ids: Collection[str]) -> Mapping[str, Seen | Included]:
+        if self.refusals:
+            self.refusals -= 1
+            raise RateLimitedError("slow down")
+        found = dict(await super().look_up(ids))
+        for key in found.keys() & self.placed.keys():
+            included = found[key]
+            assert isinstance(included, Included)
+            found[key] = Included(included.transaction, self.placed[key], included.outcome)
+        return found | {key: self.still_pending[key] for key in ids if key in self.still_pending}
+
+
+@asynccontextmanager
+async def meddled(
+    settings: Settings,
+) -> AsyncIterator[tuple[Meddled, TransactionTrackerApplication]]:
+    source = Meddled(str(settings.rpc_url))
+    async with TransactionTrackerApplication(settings, source=source) as app:
+        yield source, app
+    assert await source.head()  # it can still be asked, and has to be closed again
+    await source.close()
+
+
+async def test_registered_after_it_was_mined(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    tx = submit(node)
+    node.chain.mine(2)
+    await caught_up(app, node)
+
+    await TransactionTracker.start(tx.hash)
+
+    mined = await reach(tx.hash, "mined")
+    assert TransactionTracker.confirmations(mined) == 2
+    await node.mine()
+    await reach(tx.hash, "confirmed")
+
+
+async def test_registered_long_after_it_was_confirmed(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    tx = submit(node)
+    node.chain.mine(MARGIN + 20)
+    await caught_up(app, node)
+
+    await TransactionTracker.start(tx.hash)
+
+    await reach(tx.hash, "confirmed")
+    assert await history(tx.hash) == ["mined", "confirmed"]
+
+
+async def test_registered_while_its_block_is_being_applied(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, _):
+        first, late = submit(node, 0), submit(node, 1)
+        await TransactionTracker.start(first.hash)
+        await reach(first.hash, "pending")
+        source.gate.clear()
+        await node.mine()
+        await source.held.wait()
+
+        await TransactionTracker.start(late.hash)
+        source.gate.set()
+
+        await reach(late.hash, "mined")
+
+
+async def test_registered_while_a_block_with_its_rival_is_being_applied(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, _):
+        first, loser = submit(node, 0), submit(node, 1)
+        await TransactionTracker.start(first.hash)
+        await reach(first.hash, "pending")
+        seen = (await source.look_up([loser.hash]))[loser.hash]
+        assert isinstance(seen, Seen)
+        # A node's pool may list for a while what its own head has made impossible.
+        source.still_pending[loser.hash] = seen
+        winner = node.chain.replace(loser.hash, "repriced")
+        source.gate.clear()
+        await node.mine()
+        await source.held.wait()
+
+        await TransactionTracker.start(loser.hash)
+        source.gate.set()
+
+        superseded = await reach(loser.hash, "superseded")
+        assert (superseded.superseded_by, superseded.reason) == (winner.hash, "repriced")
+
+
+async def test_a_pool_that_lists_what_is_mined_already_is_only_late(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, app):
+        tx = submit(node)
+        seen = (await source.look_up([tx.hash]))[tx.hash]
+        assert isinstance(seen, Seen)
+        source.still_pending[tx.hash] = seen
+        await node.mine()
+        await caught_up(app, node)
+
+        await TransactionTracker.start(tx.hash)
+
+        await reach(tx.hash, "mined")
+
+
+async def test_an_answer_from_ahead_of_us_waits_for_its_block(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, app):
+        tx = submit(node)
+        await node.mine()
+        await caught_up(app, node)
+        source.placed[tx.hash] = BlockRef(2, "0x" + "9" * 64)
+
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        source.placed.clear()
+
+        await reach(tx.hash, "mined")
+
+
+async def test_an_answer_from_another_branch_is_no_fact(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, app):
+        tx = submit(node)
+        await node.mine()
+        await caught_up(app, node)
+        source.placed[tx.hash] = BlockRef(1, "0x" + "9" * 64)
+
+        await TransactionTracker.start(tx.hash)
+        asked = node.counters["eth_getTransactionByHash"]
+        await eventually(lambda: node.counters["eth_getTransactionByHash"] > asked)
+        assert (await TransactionTracker.status(tx.hash)).state == "registered"
+        source.placed.clear()
+
+        await reach(tx.hash, "mined")
+
+
+async def test_a_rate_limit_puts_new_transactions_off_and_loses_none(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, app):
+        await caught_up(app, node)
+        source.refusals = 3
+        hashes = [submit(node, sender).hash for sender in range(10)]
+
+        await asyncio.gather(*(TransactionTracker.start(key) for key in hashes))
+
+        for key in hashes:
+            await reach(key, "pending")
+        assert source.refusals == 0
+
+
+async def test_a_receipt_that_lags_holds_up_no_block_and_is_asked_for_again(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, app):
+        lagging, other = submit(node, 0), submit(node, 1)
+        for tx in (lagging, other):
+            await TransactionTracker.start(tx.hash)
+            await reach(tx.hash, "pending")
+        source.lagging.add(lagging.hash)
+
+        await node.mine()
+        await reach(other.hash, "mined")
+
+        await reach(lagging.hash, "mined")
+        await caught_up(app, node)
+
+
+async def test_a_malformed_transaction_holds_up_no_other(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, _):
+        bad, other = submit(node, 0), submit(node, 1)
+        for tx in (bad, other):
+            await TransactionTracker.start(tx.hash)
+            await reach(tx.hash, "pending")
+        source.malformed.add(bad.hash)
+
+        node.chain.mine(3)
+
+        await reach(other.hash, "confirmed")
+
+
+async def test_a_fact_that_no_rule_can_digest_holds_up_no_other(
+    settings: Settings, node: DevelopmentNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with meddled(settings) as (source, _):
+        poison, other = submit(node, 0), submit(node, 1)
+        for tx in (poison, other):
+            await TransactionTracker.start(tx.hash)
+            await reach(tx.hash, "pending")
+        source.poisonous.add(poison.hash)
+
+        node.chain.mine(3)
+
+        await reach(other.hash, "confirmed")
+        # Its tracker crashed, came back, asked for itself, and got a better answer.
+        await reach(poison.hash, "confirmed")
+        assert "AttributeError" in caplog.text
+
+
+async def test_on_event_hears_every_transition_in_order(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    heard: list[tuple[str, str, str]] = []
+
+    async def on_event(event: Event) -> None:
+        await asyncio.sleep(0)
+        heard.append((event.id, event.previous, event.tracked.state))
+
+    async with TransactionTrackerApplication(settings, on_event=on_event):
+        tx = submit(node)
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        await node.mine()
+        await reach(tx.hash, "mined")
+        node.chain.mine(2)
+        await eventually(lambda: len(heard) == 3)
+
+    assert heard == [
+        (f"{tx.hash}:1", "registered", "pending"),
+        (f"{tx.hash}:2", "pending", "mined"),
+        (f"{tx.hash}:3", "mined", "confirmed"),
+    ]
+
+
+async def test_an_on_event_that_fails_or_hangs_hurts_nobody(
+    settings: Settings, node: DevelopmentNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def on_event(event: Event) -> None:
+        if event.tracked.state == "pending":
+            raise ValueError("odd")
+        await asyncio.Event().wait()
+
+    async with TransactionTrackerApplication(settings, on_event=on_event):
+        tx = submit(node)
+        await TransactionTracker.start(tx.hash)
+        node.chain.mine(3)
+        await reach(tx.hash, "confirmed")
+
+    assert "on_event failed" in caplog.text

@@ -1,0 +1,56 @@
+import logging
+
+import pytest
+
+from transaction_tracker.follower.outage import LONGEST_DELAY, LONGEST_RETRY_AFTER, Outage
+from transaction_tracker.sources import NotYetError, RateLimitedError, ServerError
+
+BAD = ServerError("HTTP 503")
+
+
+def test_each_failure_in_a_row_waits_longer_up_to_a_limit() -> None:
+    outage = Outage()
+
+    delays = [outage.failed(BAD, 1.0) for _ in range(12)]
+
+    assert [round(delay / 1.05) for delay in delays[:4]] == [1, 2, 4, 8]
+    assert all(LONGEST_DELAY <= delay <= 1.1 * LONGEST_DELAY for delay in delays[6:])
+
+
+def test_an_answer_ends_it() -> None:
+    outage = Outage()
+    for _ in range(5):
+        outage.failed(BAD, 1.0)
+    assert outage.lasts
+
+    outage.over()
+
+    assert not outage.lasts
+    assert outage.failed(BAD, 1.0) < 1.2
+
+
+def test_a_source_that_says_when_to_come_back_is_heard_within_reason() -> None:
+    assert Outage().failed(RateLimitedError("slow down", retry_after=17.0), 1.0) == 17.0
+    assert Outage().failed(RateLimitedError("slow down", retry_after=0.0), 1.0) >= 1.0
+    assert Outage().failed(RateLimitedError("go away", 1e12), 1.0) == LONGEST_RETRY_AFTER
+
+
+def test_a_long_outage_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage()
+
+    with caplog.at_level(logging.INFO):
+        for _ in range(20):
+            outage.failed(BAD, 1.0)
+        outage.over()
+
+    levels = [record.levelname for record in caplog.records]
+    assert levels == ["INFO", "WARNING", "INFO"]
+
+
+def test_what_is_not_there_yet_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
+    outage = Outage()
+
+    for _ in range(3):
+        outage.failed(NotYetError("block not found"), 1.0)
+
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

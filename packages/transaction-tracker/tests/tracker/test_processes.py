@@ -1,0 +1,333 @@
+"""One supervised, registered process for one transaction: what that promises."""
+
+import asyncio
+import logging
+
+import pytest
+
+from beamish import DynamicSupervisor, ExitError, GenServer, debug, process
+from transaction_tracker import (
+    InvalidTransactionError,
+    NotTrackedError,
+    ParkedError,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
+from transaction_tracker.application import MAX_RESTARTS
+from transaction_tracker.node import DevelopmentNode
+from transaction_tracker.tracker import FOLLOWER, REGISTRY, SUPERVISOR
+
+from .support import PATIENCE, caught_up, eventually, history, reach, submit
+
+UNKNOWN = "0x" + "9" * 64
+
+pytestmark = pytest.mark.usefixtures("app")
+
+
+async def crash(transaction: str) -> None:
+    """Let a tracker crash, as a bug in it would."""
+    pid = TransactionTracker.lookup(transaction)
+    assert pid is not None
+    with pytest.raises(ExitError):
+        await GenServer.call(pid, "nonsense")
+
+
+async def come_back(transaction: str) -> None:
+    await eventually(lambda: TransactionTracker.lookup(transaction) is not None)
+
+
+async def park(transaction: str) -> None:
+    """Let a tracker crash until it is given up."""
+    for _ in range(MAX_RESTARTS + 1):
+        await come_back(transaction)
+        await crash(transaction)
+    with pytest.raises(ParkedError):
+        await TransactionTracker.wait(transaction, timeout=PATIENCE)
+
+
+async def test_one_line_starts_registers_and_supervises(node: DevelopmentNode) -> None:
+    tx = submit(node)
+
+    pid = await TransactionTracker.start(tx.hash)
+
+    assert TransactionTracker.lookup(tx.hash) == pid
+    assert (await TransactionTracker.status(tx.hash)).id == tx.hash
+    children = await DynamicSupervisor.which_children(SUPERVISOR)
+    assert [child.pid for child in children] == [pid]
+
+
+async def test_a_second_start_gives_the_same_tracker(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    pid = await TransactionTracker.start(tx.hash)
+
+    assert await TransactionTracker.start(tx.hash) == pid
+    assert await TransactionTracker.start(tx.hash.upper().replace("0X", "0x")) == pid
+
+
+async def test_starts_at_the_same_time_give_one_tracker(node: DevelopmentNode) -> None:
+    tx = submit(node)
+
+    pids = await asyncio.gather(*(TransactionTracker.start(tx.hash) for _ in range(10)))
+
+    assert len(set(pids)) == 1
+    assert len(await DynamicSupervisor.which_children(SUPERVISOR)) == 1
+
+
+async def test_a_tracker_that_crashes_comes_back_as_it_was(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    pid = await TransactionTracker.start(tx.hash)
+    await node.mine()
+    before = await reach(tx.hash, "mined")
+
+    await crash(tx.hash)
+    await come_back(tx.hash)
+
+    assert TransactionTracker.lookup(tx.hash) != pid
+    assert await TransactionTracker.status(tx.hash) == before
+    node.chain.mine(2)
+    await reach(tx.hash, "confirmed")
+
+
+async def test_a_tracker_that_is_stopped_abnormally_comes_back(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    pid = await TransactionTracker.start(tx.hash)
+
+    await GenServer.stop(pid, "its_a_crash")
+    await come_back(tx.hash)
+
+    assert TransactionTracker.lookup(tx.hash) != pid
+
+
+async def test_a_crash_hurts_no_sibling(node: DevelopmentNode) -> None:
+    first, second = submit(node, 0), submit(node, 1)
+    await TransactionTracker.start(first.hash)
+    sibling = await TransactionTracker.start(second.hash)
+
+    await crash(first.hash)
+    await come_back(first.hash)
+
+    assert TransactionTracker.lookup(second.hash) == sibling
+
+
+async def test_a_block_that_comes_while_a_tracker_is_down_is_not_missed(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    tx, rival = submit(node, 0), submit(node, 1)
+    for one in (tx, rival):
+        await TransactionTracker.start(one.hash)
+        await reach(one.hash, "pending")
+    node.chain.replace(rival.hash, "cancelled")
+
+    await crash(tx.hash)
+    await crash(rival.hash)
+    node.chain.mine(3)
+
+    assert (await reach(tx.hash, "terminal")).state == "confirmed"
+    assert (await reach(rival.hash, "terminal")).state == "replaced"
+
+
+async def test_a_wait_outlives_the_crash_of_its_tracker(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    waiting = asyncio.create_task(reach(tx.hash, "confirmed"))
+    await reach(tx.hash, "pending")
+
+    await crash(tx.hash)
+    node.chain.mine(3)
+
+    assert (await waiting).state == "confirmed"
+
+
+async def test_a_tracker_that_does_not_answer_holds_up_nobody(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    stuck, other = submit(node, 0), submit(node, 1)
+    for one in (stuck, other):
+        await TransactionTracker.start(one.hash)
+        await reach(one.hash, "pending")
+    pid = TransactionTracker.lookup(stuck.hash)
+    assert pid is not None
+    await debug.suspend(pid)
+
+    node.chain.mine(3)
+    await reach(other.hash, "confirmed")
+    await debug.resume(pid)
+
+    await reach(stuck.hash, "confirmed")
+
+
+async def test_a_tracker_that_goes_on_crashing_is_parked_with_its_error(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    poison, healthy = submit(node, 0), submit(node, 1)
+    await TransactionTracker.start(poison.hash)
+    sibling = await TransactionTracker.start(healthy.hash)
+
+    await park(poison.hash)
+
+    parked = await TransactionTracker.status(poison.hash)
+    assert parked.error is not None
+    assert "nonsense" in parked.error
+    assert TransactionTracker.lookup(poison.hash) is None
+    assert TransactionTracker.lookup(healthy.hash) == sibling
+    node.chain.mine(3)
+    await reach(healthy.hash, "confirmed")
+
+
+async def test_a_parked_transaction_can_be_started_again(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    await park(tx.hash)
+
+    await TransactionTracker.start(tx.hash)
+
+    assert (await TransactionTracker.status(tx.hash)).error is None
+    node.chain.mine(3)
+    await reach(tx.hash, "confirmed")
+
+
+async def test_what_is_known_of_a_parked_transaction_goes_on_growing(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    await reach(tx.hash, "pending")
+    await park(tx.hash)
+
+    node.chain.mine(3)
+    await caught_up(app, node)
+
+    assert (await TransactionTracker.status(tx.hash)).state == "confirmed"
+
+
+async def test_one_that_has_ended_may_be_started_again(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    node.chain.mine(3)
+    ended = await reach(tx.hash, "terminal")
+
+    await TransactionTracker.start(tx.hash)
+
+    assert await TransactionTracker.wait(tx.hash, timeout=PATIENCE) == ended
+    assert await DynamicSupervisor.which_children(SUPERVISOR) == []
+
+
+@pytest.mark.parametrize("name", [REGISTRY, SUPERVISOR, FOLLOWER, "TransactionTracker.Store"])
+async def test_whatever_process_of_the_tree_is_killed_everything_goes_on(
+    app: TransactionTrackerApplication, node: DevelopmentNode, name: str
+) -> None:
+    transactions = [submit(node, sender) for sender in range(3)]
+    for tx in transactions:
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+    await node.mine()
+    await reach(transactions[0].hash, "mined")
+    victim = GenServer.whereis(name)
+    assert victim is not None
+
+    process.exit(victim, "kill")
+    await eventually(
+        lambda: GenServer.whereis(FOLLOWER) and GenServer.whereis(name) not in (None, victim)
+    )
+    for tx in transactions:
+        await come_back(tx.hash)
+    node.chain.mine(2)
+
+    for tx in transactions:
+        await reach(tx.hash, "confirmed")
+        assert await history(tx.hash) == ["pending", "mined", "confirmed"]
+
+
+async def test_start_all_pending_starts_only_those_that_do_not_run(node: DevelopmentNode) -> None:
+    transactions = [submit(node, sender) for sender in range(3)]
+    pids = [await TransactionTracker.start(tx.hash) for tx in transactions]
+    assert await TransactionTracker.start_all_pending() == 0
+
+    await DynamicSupervisor.terminate_child(SUPERVISOR, pids[1])
+
+    assert await TransactionTracker.start_all_pending() == 1
+    assert TransactionTracker.lookup(transactions[0].hash) == pids[0]
+    assert TransactionTracker.lookup(transactions[1].hash) not in (None, pids[1])
+
+
+async def test_start_all_pending_leaves_one_that_is_being_restarted_alone(
+    node: DevelopmentNode,
+) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    await crash(tx.hash)
+
+    assert await TransactionTracker.start_all_pending() == 0
+
+
+async def test_a_start_while_its_tracker_is_being_restarted_gives_one_that_stays(
+    node: DevelopmentNode,
+) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    await crash(tx.hash)
+
+    pid = await TransactionTracker.start(tx.hash)
+    async with asyncio.timeout(PATIENCE):
+        while len(await DynamicSupervisor.which_children(SUPERVISOR)) > 1:
+            await asyncio.sleep(0.002)
+
+    assert TransactionTracker.lookup(tx.hash) == pid
+    assert (await TransactionTracker.status(tx.hash)).error is None
+
+
+async def test_a_transaction_that_was_never_started_is_not_tracked() -> None:
+    assert TransactionTracker.lookup(UNKNOWN) is None
+    with pytest.raises(NotTrackedError, match=UNKNOWN):
+        await TransactionTracker.status(UNKNOWN)
+    with pytest.raises(NotTrackedError, match=UNKNOWN):
+        await TransactionTracker.wait(UNKNOWN, timeout=PATIENCE)
+
+
+@pytest.mark.parametrize("text", ["", "0x12", "not a hash"])
+async def test_a_malformed_hash_is_refused_everywhere_and_stored_nowhere(
+    app: TransactionTrackerApplication, text: str
+) -> None:
+    with pytest.raises(InvalidTransactionError, match="64 hexadecimal digits"):
+        await TransactionTracker.start(text)
+    with pytest.raises(InvalidTransactionError):
+        await TransactionTracker.status(text)
+    with pytest.raises(InvalidTransactionError):
+        await TransactionTracker.wait(text)
+    with pytest.raises(InvalidTransactionError):
+        TransactionTracker.lookup(text)
+
+    assert app.open == 0
+
+
+async def test_a_wait_for_something_that_does_not_exist_is_refused(node: DevelopmentNode) -> None:
+    with pytest.raises(ValueError, match="until must be 'terminal' or one of"):
+        await TransactionTracker.wait(UNKNOWN, until="done")  # type: ignore[arg-type]
+
+
+async def test_a_wait_may_be_in_vain(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+
+    with pytest.raises(TimeoutError):
+        await TransactionTracker.wait(tx.hash, timeout=0.05)
+
+
+async def test_a_final_state_ends_every_wait(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    node.chain.mine(3)
+
+    ended = await TransactionTracker.wait(tx.hash, until="superseded", timeout=PATIENCE)
+
+    assert ended.state == "confirmed"
+
+
+async def test_a_crash_is_reported(node: DevelopmentNode, caplog: pytest.LogCaptureFixture) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+
+    with caplog.at_level(logging.ERROR, "beamish"):
+        await crash(tx.hash)
+
+    assert tx.hash in caplog.text

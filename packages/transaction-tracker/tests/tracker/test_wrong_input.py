@@ -1,0 +1,152 @@
+"""Wrong settings, wrong nodes, wrong databases: a clear error, and nothing lost."""
+
+import asyncio
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from beamish import StartError
+from transaction_tracker import (
+    Settings,
+    SourceError,
+    StoreError,
+    TransactionTracker,
+    TransactionTrackerApplication,
+    WrongChainError,
+)
+from transaction_tracker.node import Chain, DevelopmentNode
+
+from .support import caught_up, eventually, reach, submit
+
+
+def cause(error: BaseException) -> BaseException:
+    """What is at the bottom of an error."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+async def failure(settings: Settings) -> StartError:
+    with pytest.raises(StartError) as caught:
+        async with TransactionTrackerApplication(settings):
+            pytest.fail("it started")
+    return caught.value
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+async def test_a_node_of_another_chain_is_a_start_error_that_names_both(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    error = await failure(replace(settings, chain_id=1))
+
+    assert isinstance(cause(error), WrongChainError)
+    assert f"{node.url.rstrip('/')} is on chain 31337, expected 1" in str(error)
+    assert not Path(settings.database).exists()
+
+
+async def test_an_unreachable_node_is_a_start_error_that_names_it(settings: Settings) -> None:
+    port = free_port()
+
+    error = await failure(replace(settings, rpc_url=f"http://127.0.0.1:{port}/v3/s3cret"))
+
+    assert isinstance(cause(error), SourceError)
+    assert f"http://127.0.0.1:{port}/…: no connection" in str(error)
+    assert "s3cret" not in str(error)
+
+
+async def test_a_database_that_cannot_be_used_is_a_start_error_that_names_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    error = await failure(replace(settings, database=tmp_path / "missing" / "test.db"))
+
+    assert isinstance(cause(error), OSError | StoreError)
+    assert "missing/test.db: No such file or directory" in str(error)
+
+
+async def test_a_database_of_another_chain_is_a_start_error_and_stays_as_it_is(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    tx = submit(node)
+    async with TransactionTrackerApplication(settings):
+        await TransactionTracker.start(tx.hash)
+    async with DevelopmentNode(chain=Chain(chain_id=5)) as other:
+        error = await failure(replace(settings, rpc_url=other.url, chain_id=5))
+
+    assert "is for ethereum:31337, and cannot hold ethereum:5" in str(error)
+    async with TransactionTrackerApplication(settings):
+        assert (await TransactionTracker.status(tx.hash)).id == tx.hash
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"rpc_url": "nonsense"}, "must look like http://host:port"),
+        ({"chain_id": 0}, "chain_id must be 1 or more, got 0"),
+        ({"confirmations": 0}, "confirmations must be 1 or more, got 0"),
+        ({"poll_interval": 0.0}, "poll_interval must be over 0 seconds, got 0.0"),
+        ({"poll_interval": float("nan")}, "poll_interval must be over 0 seconds, got nan"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(fields: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**{"rpc_url": "http://127.0.0.1:1"} | fields)  # type: ignore[arg-type]
+
+
+def test_settings_never_print_the_key() -> None:
+    assert "s3cret" not in repr(Settings("https://user:s3cret@host/v3/s3cret"))
+
+
+async def test_a_node_that_goes_and_comes_back_kills_nothing_and_loses_nothing(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    chain, port = Chain(accounts=5), free_port()
+    settings = replace(settings, rpc_url=f"http://127.0.0.1:{port}")
+    node = DevelopmentNode(port=port, chain=chain)
+    async with node, asyncio.timeout(20):
+        app = TransactionTrackerApplication(settings)
+        await app.__aenter__()
+        tx = submit(node)
+        pid = await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+    await eventually(lambda: "no answer" in caplog.text)
+    while_it_was_away = submit(node, 1)
+    await TransactionTracker.start(while_it_was_away.hash)
+    chain.mine(3)
+
+    async with DevelopmentNode(port=port, chain=chain) as node:
+        await reach(tx.hash, "confirmed")
+        await reach(while_it_was_away.hash, "confirmed")
+        await caught_up(app, node)
+        assert TransactionTracker.lookup(tx.hash) != pid  # ended, not crashed
+        await app.__aexit__(None, None, None)
+    assert "terminating" not in caplog.text
+
+
+async def test_a_node_that_turns_into_another_chain_loses_nothing(
+    settings: Settings, node: DevelopmentNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    tx = submit(node)
+    port = free_port()
+    settings = replace(settings, rpc_url=f"http://127.0.0.1:{port}")
+    async with DevelopmentNode(port=port, chain=node.chain):
+        app = TransactionTrackerApplication(settings)
+        await app.__aenter__()
+        await TransactionTracker.start(tx.hash)
+        await node.mine()
+        mined = await reach(tx.hash, "mined")
+
+    async with DevelopmentNode(port=port, chain=Chain(chain_id=5, seed="another")) as other:
+        other.chain.mine(9)
+        await eventually(lambda: "is on chain 5, expected 31337" in caplog.text)
+        assert await TransactionTracker.status(tx.hash) == mined
+
+    async with DevelopmentNode(port=port, chain=node.chain):
+        node.chain.mine(2)
+        await reach(tx.hash, "confirmed")
+        await app.__aexit__(None, None, None)
