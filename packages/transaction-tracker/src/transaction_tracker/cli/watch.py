@@ -1,0 +1,180 @@
+"""``txtrack watch``: follow given transactions until all have ended."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+from rich.console import Console
+
+from beamish import StartError
+from transaction_tracker.application import Settings, TransactionTrackerApplication
+from transaction_tracker.cli.exits import (
+    FAILED,
+    NO_SOURCE,
+    NOT_ENDED,
+    OK,
+    REPLACED,
+    BadInputError,
+    CommandError,
+)
+from transaction_tracker.cli.logs import show_warnings
+from transaction_tracker.cli.scoreboard import Scoreboard
+from transaction_tracker.cli.signals import ended_by_sigterm
+from transaction_tracker.domain import InvalidTransactionError, ParkedError, Tracked, TrackerError
+from transaction_tracker.sources import SourceError
+from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.tracker import TransactionTracker
+
+_Positive = Number(gte=1)
+
+
+async def watch(
+    *transactions: str,
+    rpc: str,
+    chain_id: Annotated[int | None, Parameter(validator=_Positive)] = None,
+    confirmations: Annotated[int, Parameter(validator=_Positive)] = 12,
+    timeout: float | None = None,
+    database: str = ":memory:",
+    poll_interval: float = 1.0,
+) -> int:
+    """Follow transactions until all have ended.
+
+    A transaction ends confirmed, failed (it reverted) or replaced (another one took its nonce), and
+    only when enough blocks stand on that. While the node is away, it is asked again and again.
+
+    Exit status:
+
+    - 0: all are confirmed.
+    - 1: trouble; the message says which.
+    - 2: bad input, such as a malformed hash. Nothing was asked or stored.
+    - 3: at least one failed.
+    - 4: none failed, and at least one was replaced.
+    - 5: the timeout came first; what is known is in the database, if there is one.
+    - 6: the node cannot be reached, or is on another chain than --chain-id.
+    - 130, 143: interrupted by Ctrl-C, by SIGTERM.
+
+    Args:
+        transactions: Hashes, 0x and 64 hexadecimal digits each.
+        rpc: The node's JSON-RPC address, http or https. Only its host is ever printed.
+        chain_id: Refuse a node of another chain; without it any chain will do.
+        confirmations: Blocks, its own counted, that make an end certain.
+        timeout: Seconds to wait at most; without it, as long as it takes.
+        database: File that keeps what is known, so that watching again goes on where it was.
+            Without it, all is forgotten at the end.
+        poll_interval: Seconds between questions for a new block.
+    """
+    settings = _settings(rpc, chain_id, confirmations, database, poll_interval)
+    _check_timeout(timeout)
+    source = EthereumSource(settings.rpc_url, settings.chain_id)
+    ids = _identified(source, transactions)
+    await _reach(source)
+    show_warnings()
+    try:
+        with ended_by_sigterm():
+            async with TransactionTrackerApplication(settings, source=source) as application:
+                return await _follow(ids, Scoreboard(Console(), application), timeout)
+    except StartError as error:
+        raise CommandError(_reason(error)) from error
+
+
+def _settings(
+    rpc: str, chain_id: int | None, confirmations: int, database: str, poll_interval: float
+) -> Settings:
+    try:
+        return Settings(
+            rpc,
+            chain_id=chain_id,
+            confirmations=confirmations,
+            database=database if database == ":memory:" else Path(database),
+            poll_interval=poll_interval,
+        )
+    except ValueError as error:
+        raise BadInputError(str(error)) from None
+
+
+def _check_timeout(timeout: float | None) -> None:
+    if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
+        raise BadInputError(f"--timeout must be over 0 seconds, got {timeout}")
+
+
+def _identified(source: EthereumSource, transactions: Sequence[str]) -> list[str]:
+    """Write each hash in its one form, once; name all that are malformed."""
+    ids: dict[str, None] = {}
+    errors = []
+    for text in transactions:
+        try:
+            ids[source.identify(text)] = None
+        except InvalidTransactionError as error:
+            errors.append(str(error))
+    if errors:
+        raise BadInputError("; ".join(errors))
+    if not ids:
+        raise BadInputError("give at least one transaction hash to watch")
+    return list(ids)
+
+
+async def _reach(source: EthereumSource) -> None:
+    """Make sure of the node before anything starts."""
+    try:
+        await source.check()
+    except SourceError as error:
+        await source.close()
+        raise CommandError(str(error), NO_SOURCE) from None
+
+
+async def _follow(ids: Sequence[str], board: Scoreboard, timeout: float | None) -> int:
+    for transaction in ids:
+        await TransactionTracker.start(transaction)
+    with board.showing(ids):
+        known = await _watched(ids, board, math.inf if timeout is None else timeout)
+    board.finish()
+    return NOT_ENDED if known is None else _status(known)
+
+
+async def _watched(
+    ids: Sequence[str], board: Scoreboard, timeout: float
+) -> list[Tracked | ParkedError] | None:
+    """Show what happens until all have ended; ``None`` if the time is up before."""
+    waits = [asyncio.create_task(_end(transaction)) for transaction in ids]
+    open_ones = set(waits)
+    deadline = time.monotonic() + timeout
+    try:
+        while open_ones and (left := deadline - time.monotonic()) > 0:
+            await board.show()
+            _, open_ones = await asyncio.wait(open_ones, timeout=min(left, board.PAUSE))
+        await board.show()
+    finally:
+        for wait in open_ones:
+            wait.cancel()
+    return None if open_ones else [wait.result() for wait in waits]
+
+
+async def _end(transaction: str) -> Tracked | ParkedError:
+    try:
+        return await TransactionTracker.wait(transaction)
+    except ParkedError as error:  # the others live on
+        return error
+
+
+def _status(known: Sequence[Tracked | ParkedError]) -> int:
+    for one in known:
+        if isinstance(one, ParkedError):
+            raise CommandError(str(one))
+    states = {one.state for one in known if isinstance(one, Tracked)}
+    if "failed" in states:
+        return FAILED
+    return REPLACED if "replaced" in states else OK
+
+
+def _reason(error: StartError) -> str:
+    """Say why the application did not start: our own error below, or whatever is lowest."""
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    ours = [cause for cause in causes if isinstance(cause, TrackerError)]
+    return str(ours[0] if ours else causes[-1])

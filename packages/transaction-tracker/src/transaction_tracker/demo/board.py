@@ -1,0 +1,93 @@
+"""What the demonstration shows at one moment, and how it is drawn."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from transaction_tracker.domain import STATES, State
+
+COLOURS: dict[State, str] = {
+    "registered": "bright_black",
+    "pending": "yellow",
+    "mined": "cyan",
+    "mined_reverted": "magenta",
+    "superseded": "blue",
+    "confirmed": "green",
+    "failed": "red",
+    "replaced": "bright_blue",
+}
+_BAR = 34
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """The numbers of one moment."""
+
+    counts: Mapping[State, int]
+    height: int
+    head_hash: str
+    trackers: int
+    restarts: int
+    requests: int
+    seconds: float
+
+    @property
+    def total(self) -> int:
+        """How many transactions are tracked."""
+        return sum(self.counts.values())
+
+    @property
+    def requests_per_block(self) -> float:
+        """Requests that the node has had, for each block so far."""
+        return self.requests / max(1, self.height)
+
+    def line(self) -> str:
+        """Say it in one line, for output that is no terminal."""
+        states = ", ".join(f"{state} {count}" for state, count in self.counts.items() if count)
+        return (
+            f"[{self.seconds:5.1f} s] block {self.height:>3}: {states or 'nothing yet'}"
+            f" | {counted(self.trackers, 'tracker')}, {counted(self.restarts, 'restart')}"
+        )
+
+    def panel(self) -> RenderableType:
+        """Draw it."""
+        both = Table.grid(expand=True, padding=(0, 2))
+        both.add_column(ratio=1)
+        both.add_column(justify="left")
+        both.add_row(self._states(), self._numbers())
+        title = f"block {self.height}  {self.head_hash[:10]}"
+        return Panel(Group(both), title=title, title_align="left", border_style="bright_black")
+
+    def _states(self) -> Table:
+        grid = Table.grid(padding=(0, 1))
+        for state in STATES:
+            count = self.counts.get(state, 0)
+            style = COLOURS[state] if count else "bright_black"
+            grid.add_row(Text(state, style), Text(f"{count:>5}", style), self._bar(count, style))
+        return grid
+
+    def _bar(self, count: int, style: str) -> Text:
+        # Whoever is there is seen, be it one among thousands.
+        width = max(count > 0, round(count * _BAR / max(1, self.total)))
+        return Text("━" * width, style)
+
+    def _numbers(self) -> Table:
+        grid = Table.grid(padding=(0, 1))
+        for name, value in (
+            ("transactions", f"{self.total}"),
+            ("trackers", f"{self.trackers}"),
+            ("restarts", f"{self.restarts}"),
+            ("requests/block", f"{self.requests_per_block:.1f}"),
+            ("seconds", f"{self.seconds:.1f}"),
+        ):
+            grid.add_row(Text(name, "bright_black"), Text(value.rjust(6), "bold"))
+        return grid
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number and what it counts."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

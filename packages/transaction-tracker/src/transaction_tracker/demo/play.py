@@ -1,0 +1,92 @@
+"""The whole demonstration: set up, played, judged."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rich.console import Console
+
+from transaction_tracker.application import Settings, TransactionTrackerApplication
+from transaction_tracker.demo.board import counted
+from transaction_tracker.demo.oracle import Oracle
+from transaction_tracker.demo.reports import Reports
+from transaction_tracker.demo.stage import Stage, Tempo
+from transaction_tracker.demo.story import Story
+from transaction_tracker.demo.summary import judge, mistakes, table
+from transaction_tracker.demo.view import View
+from transaction_tracker.node import Chain, DevelopmentNode
+
+CONFIRMATIONS = 6
+
+IN_YOUR_PROGRAM = """\
+from transaction_tracker import (
+    Settings,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
+
+async with TransactionTrackerApplication(Settings("http://127.0.0.1:8545")):
+    await TransactionTracker.start(tx)
+    await TransactionTracker.wait(tx, until="terminal")"""
+
+
+async def play(console: Console, *, payments: int, tempo: Tempo) -> bool:
+    """Play the demonstration, and say whether every payment ended as it must.
+
+    Raises:
+        DemoError: Something that must happen did not happen in time.
+    """
+    view = View(console)
+    async with _stage(view, Chain(accounts=payments + 1), tempo) as stage:
+        with view.showing():
+            await _perform(stage)
+        return await _judge(stage)
+
+
+@asynccontextmanager
+async def _stage(view: View, chain: Chain, tempo: Tempo) -> AsyncIterator[Stage]:
+    reports = Reports()
+    with TemporaryDirectory(prefix="txtrack-demo-") as folder, reports.listening():
+        async with DevelopmentNode(chain=chain) as node:
+            settings = Settings(
+                node.url,
+                chain_id=chain.chain_id,
+                confirmations=CONFIRMATIONS,
+                database=Path(folder) / "transactions.db",
+                poll_interval=tempo.poll,
+            )
+            async with TransactionTrackerApplication(settings):
+                yield Stage(node, view, reports, tempo)
+
+
+async def _perform(stage: Stage) -> None:
+    board = asyncio.create_task(stage.keep_showing())
+    try:
+        await Story(stage).play()
+    finally:
+        board.cancel()
+        await asyncio.wait([board])
+    if not board.cancelled():
+        board.result()
+
+
+async def _judge(stage: Stage) -> bool:
+    verdicts = judge(stage.payments, stage.known, Oracle(stage.chain))
+    wrong = mistakes(verdicts)
+    board = await stage.board()
+    view = stage.view
+    view.draw(table(verdicts))
+    view.say(
+        f"{board.height} blocks, {board.requests_per_block:.1f} requests per block, "
+        f"{counted(board.restarts, 'restart')}, {board.trackers} trackers left, "
+        f"{board.seconds:.1f} s."
+    )
+    if wrong:
+        view.say("\n".join([f"{len(wrong)} did not end as they must:", *wrong]), "bold red")
+    else:
+        view.say(f"Every one of {board.total} ended as the chain says.", "bold green")
+    view.act("The same in your program:")
+    view.script(IN_YOUR_PROGRAM)
+    return not wrong

@@ -1,0 +1,118 @@
+"""Wrong input: a clear error on standard error, the right exit status, no traceback."""
+
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from transaction_tracker.cli import main
+from transaction_tracker.node import DevelopmentNode
+
+Txtrack = Callable[..., Awaitable[Any]]
+
+HASH = "0x" + "ab" * 32
+
+BAD: list[tuple[list[str], str]] = [
+    (["nonsense"], 'Unknown command "nonsense"'),
+    (["watch", HASH], "--rpc"),
+    (["watch", "--rpc", "http://127.0.0.1:1"], "at least one transaction hash"),
+    (["watch", "--rpc", "http://127.0.0.1:1", "0x12"], "0x and 64 hexadecimal digits, got '0x12'"),
+    (["watch", "--rpc", "ftp://key@host", HASH], "a node's URL must look like"),
+    (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--chain-id", "0"], "--chain-id"),
+    (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--chain-id", "main"], "--chain-id"),
+    (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--confirmations", "0"], "--confirmations"),
+    (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--timeout", "0"], "--timeout must be over 0"),
+    (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--timeout", "nan"], "--timeout must be"),
+    (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--poll-interval", "0"], "poll_interval"),
+    (["node", "--port", "70000"], "--port"),
+    (["node", "--block-time", "-1"], "--block-time must be 0 or more"),
+    (["node", "--block-time", "inf"], "--block-time must be 0 or more"),
+    (["demo", "--transactions", "3"], "--transactions"),
+    (["demo", "--transactions", "10001"], "--transactions"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), BAD)
+def test_bad_input_ends_with_status_2(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    status = main(arguments)
+
+    err = capsys.readouterr().err
+    assert status == 2
+    assert words in " ".join(err.replace("│", "").split())
+    assert "Traceback" not in err
+
+
+async def test_status_of_bad_input_is_that_of_the_process(txtrack: Txtrack) -> None:
+    ran = await txtrack("watch", "--rpc", "http://127.0.0.1:1", "0x12")
+
+    assert ran.status == 2
+    assert ran.err.startswith("txtrack: a transaction hash must be")
+
+
+def test_every_malformed_hash_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["watch", "--rpc", "http://127.0.0.1:1", "0x12", HASH, "hello"])
+
+    err = capsys.readouterr().err
+    assert status == 2
+    assert "'0x12'" in err
+    assert "'hello'" in err
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:s3cret@127.0.0.1:1/s3cret?key=s3cret", "nothttp://s3cret"]
+)
+def test_secret_in_the_url_is_never_printed(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    status = main(["watch", "--rpc", url, HASH])
+
+    printed = capsys.readouterr()
+    assert status != 0
+    assert "s3cret" not in printed.out + printed.err
+
+
+async def test_unreachable_node_ends_with_status_6(txtrack: Txtrack, tmp_path: Path) -> None:
+    database = tmp_path / "watched.db"
+
+    ran = await txtrack("watch", "--rpc", "http://127.0.0.1:1", "--database", str(database), HASH)
+
+    assert ran.status == 6
+    assert ran.err.startswith("txtrack: http://127.0.0.1:1: no connection")
+    assert ran.out == ""
+
+
+async def test_node_of_the_wrong_chain_ends_with_status_6(
+    txtrack: Txtrack, node: DevelopmentNode
+) -> None:
+    ran = await txtrack("watch", "--rpc", node.url, "--chain-id", "1", HASH)
+
+    assert ran.status == 6
+    assert f"{node.url} is on chain 31337, expected 1" in ran.err
+
+
+async def test_database_that_cannot_be_used_ends_with_status_1(
+    txtrack: Txtrack, node: DevelopmentNode, tmp_path: Path
+) -> None:
+    garbage = tmp_path / "garbage.db"
+    garbage.write_text("this is no database, and stays what it is")
+
+    ran = await txtrack("watch", "--rpc", node.url, "--database", str(garbage), HASH)
+
+    assert ran.status == 1
+    assert f"txtrack: cannot use database {garbage}" in ran.err
+    assert garbage.read_text() == "this is no database, and stays what it is"
+
+
+async def test_port_in_use_ends_with_status_1(txtrack: Txtrack) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        ran = await txtrack("node", "--port", str(port))
+
+    assert ran.status == 1
+    assert ran.err.startswith(f"txtrack: port {port} is in use")
+    assert ran.out == ""
