@@ -1,6 +1,7 @@
 """OTP for asyncio: GenServer, Registry, DynamicSupervisor and what surrounds them."""
 
 from beamish import debug, from_thread, process, telemetry
+from beamish.agent import Agent
 from beamish.application import Application, run
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.dynamic_supervisor import DynamicSupervisor
@@ -20,6 +21,7 @@ from beamish.errors import (
 )
 from beamish.gen_server import From, GenServer, call, cast
 from beamish.messages import Down, Exit, Registered, Unregistered
+from beamish.partition_supervisor import PartitionSupervisor
 from beamish.pid import Pid, Ref, Via
 from beamish.registry import Registry
 from beamish.results import (
@@ -36,9 +38,12 @@ from beamish.results import (
     Timeout,
 )
 from beamish.supervisor import Supervisor
+from beamish.task import Task
+from beamish.task_supervisor import TaskSupervisor
 
 __all__ = [
     "IGNORE",
+    "Agent",
     "AlreadyPresentError",
     "AlreadyRegisteredError",
     "AlreadyStartedError",
@@ -65,6 +70,7 @@ __all__ = [
     "NoReply",
     "NotFoundError",
     "Ok",
+    "PartitionSupervisor",
     "Pid",
     "Ref",
     "Registered",
@@ -73,6 +79,8 @@ __all__ = [
     "StartError",
     "Stop",
     "Supervisor",
+    "Task",
+    "TaskSupervisor",
     "Timeout",
     "Unregistered",
     "Via",

@@ -1,0 +1,47 @@
+"""Ending a task because its owner says so."""
+
+import asyncio
+from typing import Any
+
+from beamish import process
+from beamish._runtime import few
+from beamish._runtime.process import OnDeath, Process
+from beamish._task.answer import TaskRef, caller, wait
+from beamish.pid import Pid
+from beamish.results import Exited
+
+
+async def end(pid: Pid, ref: TaskRef, seconds: float | None, *, brutal: bool) -> Exited:
+    """Unlink the process of a task, order it to end, and wait until it is dead.
+
+    Args:
+        pid: The process.
+        ref: Its owner's monitor, which may be gone.
+        seconds: How long it has after the exit signal ``"shutdown"``; ``None`` waits for ever.
+        brutal: Whether it is killed at once.
+
+    Returns:
+        How it died; ``"noproc"`` for one that was dead before.
+    """
+    task: Process | None = pid._process
+    caller().unlink(pid)
+    if task is None:
+        await wait((ref,), None)  # an earlier exit signal may have left it still unwinding
+        return Exited("noproc")
+    death: asyncio.Future[Any] = task.runtime.loop.create_future()
+    task.watchers = few.add(task.watchers, OnDeath(lambda _, reason: _resolve(death, reason)))
+    task.reported = True  # it is no crash, so that its supervisor need not log it
+    process.exit(pid, "kill" if brutal else "shutdown")
+    timer = None
+    if seconds is not None:
+        timer = task.runtime.timers.after(seconds, lambda: process.exit(pid, "kill"))
+    try:
+        return Exited(await death)
+    finally:
+        if timer is not None:
+            task.runtime.timers.cancel(timer)
+
+
+def _resolve(future: asyncio.Future[Any], reason: Any) -> None:
+    if not future.done():
+        future.set_result(reason)

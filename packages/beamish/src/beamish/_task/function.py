@@ -1,0 +1,121 @@
+"""The process of a task: it runs one function, and says what the function returned."""
+
+import asyncio
+import functools
+import inspect
+import logging
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from typing import Any, Protocol
+
+from beamish import telemetry
+from beamish._runtime.context import current_pid
+from beamish._runtime.runtime import Runtime, running
+from beamish._runtime.tasks import SpawnedProcess, failure
+from beamish._server.reports import throttle
+from beamish._server.requests import describe
+from beamish.errors import ExitError
+from beamish.pid import Pid
+from beamish.results import is_clean
+
+_log = logging.getLogger("beamish")
+
+
+class Listener(Protocol):
+    """Who is told what a task returned, just before it dies."""
+
+    def replied(self, value: Any) -> None:
+        """Hear that the task returned ``value``."""
+
+
+class FunctionProcess(SpawnedProcess):
+    """The process of one task."""
+
+    __slots__ = ("_call", "_listener")
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        parent: Pid | None,
+        call: tuple[str, tuple[Any, ...]],
+        listener: Listener | None,
+    ) -> None:
+        super().__init__(runtime, parent, call[0])
+        self._call = call
+        self._listener = listener
+
+    def ended(self, task: asyncio.Task[Any]) -> None:
+        """Tell what the function returned, then die."""
+        if self._listener is not None and not self.doomed and failure(task) is None:
+            self._listener.replied(task.result())
+        super().ended(task)
+
+    def _report(self, error: BaseException) -> None:
+        if isinstance(error, ExitError) and is_clean(error.reason):
+            return
+        self.reported = True
+        if not throttle(self.runtime).allows(self.pid, f"task {self._call[0]}"):
+            return
+        _log.error(
+            "task %r terminating\n** %r\nFunction: %s\nAncestors: %r",
+            self.pid,
+            error,
+            describe(*self._call),
+            list(self.ancestors),
+            exc_info=error,
+            extra={"beamish_pid": repr(self.pid), "beamish_class": self._call[0]},
+        )
+
+
+def spawn(
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    parent: Pid | None,
+    listener: Listener | None = None,
+) -> FunctionProcess:
+    """Start the process of a task, in a copy of the current context.
+
+    Args:
+        fn: An async function; or a plain one, which runs in the new process, too.
+        args: What to call it with.
+        parent: Whose child it is, for those who look.
+        listener: Who is to hear what it returns.
+
+    Raises:
+        TypeError: ``fn`` is no function, or is async and does not take these arguments.
+    """
+    check_function(fn)
+    runtime = running()
+    coroutine = fn(*args) if inspect.iscoroutinefunction(fn) else _run(fn, args)
+    name = name_of(fn)
+    process = FunctionProcess(runtime, parent, (name, args), listener)
+    context = copy_context()
+    context.run(current_pid.set, process.pid)
+    process.task = asyncio.Task(coroutine, loop=runtime.loop, name=name, context=context)
+    process.task.add_done_callback(process.ended, context=runtime.context)
+    if telemetry.enabled:
+        telemetry.process_start(process.pid, name)
+    return process
+
+
+async def _run(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+    result = fn(*args)
+    return await result if inspect.isawaitable(result) else result
+
+
+def check_function(fn: object) -> None:
+    """Refuse what is no function; a coroutine is the usual mistake."""
+    if callable(fn):
+        return
+    if isinstance(fn, Coroutine):
+        fn.close()
+    raise TypeError(
+        f"a task runs a function, given with its arguments as in async_(fetch, url); got {fn!r}"
+    )
+
+
+def name_of(fn: Callable[..., Any]) -> str:
+    """Name a function, for those who look at its process."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return getattr(fn, "__qualname__", None) or type(fn).__qualname__

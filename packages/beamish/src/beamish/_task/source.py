@@ -1,0 +1,68 @@
+"""The input of a stream: any iterable, sync or async, taken one element at a time."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, Final
+
+PENDING: Final = object()
+END: Final = object()
+
+
+def check_iterable(elements: object) -> None:
+    """Refuse what cannot be iterated over."""
+    if not isinstance(elements, Iterable | AsyncIterable):
+        raise TypeError(f"a stream needs an iterable, sync or async; got {elements!r}")
+
+
+class Source:
+    """The elements of one iterable.
+
+    Args:
+        elements: The iterable.
+        ring: Called when an element that was `PENDING` is there.
+    """
+
+    def __init__(
+        self, elements: Iterable[Any] | AsyncIterable[Any], ring: Callable[[], None]
+    ) -> None:
+        self._ring = ring
+        self._sync: Iterator[Any] | None = None
+        self._async: AsyncIterator[Any] | None = None
+        self._pull: asyncio.Task[Any] | None = None
+        self.exhausted = False
+        if isinstance(elements, AsyncIterable):
+            self._async = aiter(elements)
+        else:
+            self._sync = iter(elements)
+
+    def take(self) -> Any:
+        """Return the next element; `PENDING` while an async iterable makes it; `END` at last."""
+        element = next(self._sync, END) if self._sync is not None else self._take_async()
+        if element is END:
+            self.exhausted = True
+        return element
+
+    def _take_async(self) -> Any:
+        if self._pull is None:
+            self._pull = asyncio.Task(self._next(), loop=asyncio.get_running_loop())
+            self._pull.add_done_callback(lambda _: self._ring())
+        if not self._pull.done():
+            return PENDING
+        pulled, self._pull = self._pull, None
+        return pulled.result()
+
+    async def _next(self) -> Any:
+        assert self._async is not None  # noqa: S101 - only async iterables are pulled
+        return await anext(self._async, END)
+
+    async def close(self) -> None:
+        """Take no more: an async generator gets to clean up now, a sync one when it is dropped."""
+        pull, self._pull = self._pull, None
+        if pull is not None:
+            pull.cancel()
+            await asyncio.wait([pull])
+            if not pull.cancelled():
+                pull.exception()  # nobody wants the element any more, nor its error
+        aclose = getattr(self._async, "aclose", None)
+        if aclose is not None:
+            await aclose()

@@ -1,0 +1,206 @@
+"""A stream of tasks: one for each element of an input, so many at a time, and their answers."""
+
+import asyncio
+import os
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from beamish import _checks
+from beamish._runtime import few
+from beamish._server.requests import describe
+from beamish._task.answer import Answer, caller
+from beamish._task.function import FunctionProcess, Listener, check_function, name_of
+from beamish._task.source import END, PENDING, Source, check_iterable
+from beamish.errors import CallTimeoutError, ExitError
+from beamish.pid import Pid
+from beamish.results import Exited, Ok
+
+OnTimeout: TypeAlias = Literal["exit", "kill_task"]
+Elements: TypeAlias = Iterable[Any] | AsyncIterable[Any]
+Starter: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], Listener], FunctionProcess]
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """The options of a stream, checked."""
+
+    max_concurrency: int
+    ordered: bool
+    timeout: float | None
+    on_timeout: OnTimeout
+    linked: bool
+
+
+def stream(
+    start: Starter,
+    elements: Elements,
+    fn: Callable[..., Any],
+    *,
+    linked: bool,
+    max_concurrency: int | None = None,
+    ordered: bool = True,
+    timeout: float | None = 5.0,
+    on_timeout: OnTimeout = "exit",
+) -> AsyncGenerator[Any, None]:
+    """Check the options of a stream, and make it; nothing runs before it is iterated over."""
+    check_function(fn)
+    check_iterable(elements)
+    if max_concurrency is None:
+        max_concurrency = os.cpu_count() or 1
+    _checks.count("max_concurrency", max_concurrency, least=1)
+    _checks.one_of("ordered", ordered, (True, False))
+    _checks.timeout(timeout)
+    _checks.one_of("on_timeout", on_timeout, ("exit", "kill_task"))
+    options = StreamOptions(max_concurrency, ordered, timeout, on_timeout, linked)
+    return Stream(start, elements, fn, options).answers()
+
+
+class _Slot:
+    """One element, and the task that works on it."""
+
+    __slots__ = ("answer", "args", "done", "stream", "task", "timed_out", "timer")
+
+    def __init__(self, stream: "Stream", args: tuple[Any, ...]) -> None:
+        self.stream = stream
+        self.args = args
+        self.answer: Answer | None = None
+        self.done = False
+        self.timed_out = False
+        self.task: FunctionProcess
+        self.timer: Any = None
+
+    def replied(self, value: Any) -> None:
+        self.answer = Ok(value)
+
+    def died(self, pid: Pid, reason: Any) -> None:
+        if self.answer is None:
+            self.answer = Exited("timeout" if self.timed_out else reason)
+        self.done = True
+        self.stream.task_died(self, pid, reason)
+
+
+class Stream:
+    """One run of a stream, for the process that iterates over it."""
+
+    def __init__(
+        self, start: Starter, elements: Elements, fn: Callable[..., Any], options: StreamOptions
+    ) -> None:
+        self._start_task = start
+        self._fn = fn
+        self._options = options
+        self._elements = elements
+        self._failure: Exception | None = None
+        self._bell: asyncio.Future[None] | None = None
+        self._running: dict[_Slot, None] = {}
+        self._line: deque[_Slot] = deque()  # in the order in which answers are given
+
+    async def answers(self) -> AsyncGenerator[Any, None]:
+        """Yield the answers; when the consumer stops, kill the tasks that still run."""
+        self._owner = caller()
+        self._source = Source(self._elements, self._ring)
+        self._owner.watchers = few.add(self._owner.watchers, self)
+        try:
+            while (answer := await self._next_answer()) is not None:
+                yield answer
+        finally:
+            await self._close()
+
+    async def _next_answer(self) -> Answer | None:
+        """Wait for the next answer; ``None`` after the last."""
+        runtime = self._owner.runtime
+        while True:
+            if not runtime.spend():
+                await runtime.breathe()
+            if self._failure is not None:
+                raise self._failure
+            if self._line and self._line[0].done:
+                return self._line.popleft().answer
+            # One start, then another look: who consumes slowly must not make answers pile up.
+            if self._start_another():
+                continue
+            if not self._running and self._source.exhausted:
+                return None
+            await self._change()
+
+    # -- Starting
+
+    def _start_another(self) -> bool:
+        """Start a task if another may run and its element is there."""
+        if self._source.exhausted or len(self._running) >= self._options.max_concurrency:
+            return False
+        element = self._source.take()
+        if element is PENDING or element is END:
+            return False
+        self._start(element)
+        return True
+
+    def _start(self, element: Any) -> None:
+        slot = _Slot(self, (element,))
+        task = slot.task = self._start_task(self._fn, slot.args, slot)
+        task.watchers = few.add(task.watchers, slot)
+        if self._options.linked:
+            self._owner.link(task.pid)
+        if self._options.timeout is not None:
+            timers = self._owner.runtime.timers
+            slot.timer = timers.after(self._options.timeout, lambda: self._expire(slot))
+        self._running[slot] = None
+        if self._options.ordered:
+            self._line.append(slot)
+
+    # -- What happens to tasks
+
+    def task_died(self, slot: _Slot, pid: Pid, reason: Any) -> None:
+        """Hear that a task is dead, with or without an answer."""
+        del self._running[slot]
+        if slot.timer is not None:
+            self._owner.runtime.timers.cancel(slot.timer)
+        normal = isinstance(reason, str) and reason == "normal"
+        if self._owner.trap_exit or normal:
+            self._owner.unlink(pid)  # its answer tells the owner, who is to get no Exit message
+        if not self._options.ordered:
+            self._line.append(slot)
+        self._ring()
+
+    def _expire(self, slot: _Slot) -> None:
+        slot.timer, slot.timed_out = None, True
+        self._kill(slot)
+        if self._options.on_timeout == "exit":
+            request = describe(name_of(self._fn), slot.args)
+            seconds = self._options.timeout or 0.0
+            self._fail(CallTimeoutError(slot.task.pid, request, seconds))
+
+    def _kill(self, slot: _Slot) -> None:
+        self._owner.unlink(slot.task.pid)
+        slot.task.reported = True  # it is no crash, so that its supervisor need not log it
+        slot.task.doom("killed")
+
+    def died(self, pid: Pid, reason: Any) -> None:
+        """Hear that the owner is dead: its tasks have nobody to work for."""
+        self._fail(ExitError(reason, pid))
+        for slot in tuple(self._running):
+            self._kill(slot)
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._ring()
+
+    # -- Waiting and the end
+
+    def _ring(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
+
+    async def _change(self) -> None:
+        """Wait until something has happened since the last look."""
+        self._bell = self._owner.runtime.loop.create_future()
+        await self._bell
+
+    async def _close(self) -> None:
+        self._owner.watchers = few.remove(self._owner.watchers, self)
+        for slot in tuple(self._running):
+            self._kill(slot)
+        await self._source.close()
+        while self._running:
+            await self._change()

@@ -1,0 +1,339 @@
+"""`TaskSupervisor`: tasks that are supervised, so that none is forgotten when a program stops.
+
+When not to use it: for servers, which have a name, a state and clients, `DynamicSupervisor` is
+the place.
+
+Source:
+    Elixir's ``Task.Supervisor``.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable
+from typing import Any, TypeVar, TypeVarTuple, overload
+
+from beamish import child_spec
+from beamish._runtime import names
+from beamish._server.start import ServerStart
+from beamish._task.answer import TaskRef, caller
+from beamish._task.function import FunctionProcess, Listener, check_function, name_of, spawn
+from beamish._task.stream import OnTimeout, Starter, stream
+from beamish.child_spec import ChildSpec, Restart, Shutdown
+from beamish.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorServer
+from beamish.errors import ExitError, MaxChildrenError
+from beamish.pid import Dest, Name, Pid
+from beamish.results import Counts, Exited, Ok
+from beamish.task import Task, own
+
+__all__ = ["TaskSupervisor"]
+
+E = TypeVar("E")
+Ts = TypeVarTuple("Ts")
+
+_SHUTDOWN = 5.0
+
+
+class TaskSupervisorServer(DynamicSupervisorServer):
+    """The process of a task supervisor."""
+
+    __qualname__ = "TaskSupervisor"  # as reports call it
+
+    def start_task(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], shutdown: Shutdown, listener: Listener
+    ) -> FunctionProcess:
+        """Start a task that is never restarted, without asking the supervisor's process.
+
+        A plain function cannot wait for its turn. The task is a child from the first moment, not
+        when a message arrives: so it counts towards ``max_children``, and however the supervisor
+        ends, it ends the task with all its other children.
+        """
+        if self._me is None or self._me.phase != "running":
+            raise ExitError("shutdown", self.pid)
+        name = name_of(fn)
+        limit = self.spec.max_children
+        if limit is not None and self._taken() >= limit:
+            raise MaxChildrenError(limit, f"task {name}")
+        spec = _spec(fn, args, "temporary", shutdown)
+        task = spawn(fn, args, self.pid, listener)
+        self._adopt(task.pid, spec)
+        return task
+
+
+def _spec(
+    fn: Callable[..., Any], args: tuple[Any, ...], restart: Restart, shutdown: Shutdown
+) -> ChildSpec:
+    check_function(fn)
+    return ChildSpec(name_of(fn), Task.start_link, (fn, *args), restart=restart, shutdown=shutdown)
+
+
+def _server(supervisor: Dest) -> TaskSupervisorServer:
+    process = names.process_of(supervisor)
+    process.runtime.check_loop()
+    server = getattr(process, "server", None)
+    if not isinstance(server, TaskSupervisorServer):
+        raise TypeError(f"{supervisor!r} ({process.class_name()}) is not a TaskSupervisor")
+    return server
+
+
+def _starter(supervisor: Dest, shutdown: Shutdown) -> Starter:
+    child_spec.check_shutdown(shutdown)
+
+    def start(fn: Callable[..., Any], args: tuple[Any, ...], slot: Listener) -> FunctionProcess:
+        return _server(supervisor).start_task(fn, args, shutdown, slot)
+
+    return start
+
+
+def _async(
+    supervisor: Dest,
+    fn: Callable[..., Any],
+    args: tuple[Any, ...],
+    shutdown: Shutdown,
+    *,
+    linked: bool,
+) -> Task[Any]:
+    def start(ref: TaskRef) -> FunctionProcess:
+        return _server(supervisor).start_task(fn, args, shutdown, ref)
+
+    return own(caller(), fn, start, linked=linked)
+
+
+class TaskSupervisor:
+    """Functions on task supervisors; every one takes the supervisor's name or pid first.
+
+    Tasks are started at once, in the caller's own turn, even while the supervisor is busy or
+    suspended: `async_`, `async_nolink` and the streams are plain functions.
+    """
+
+    # -- Starting the supervisor
+
+    @staticmethod
+    async def start_link(
+        *,
+        name: Name | None = None,
+        max_children: int | None = None,
+        max_restarts: int = 3,
+        max_seconds: float = 5.0,
+    ) -> Pid:
+        """Start a task supervisor, linked to the calling process.
+
+        Args:
+            name: Its local name or via name.
+            max_children: How many tasks there may be; ``None`` sets no limit.
+            max_restarts: How many restarts within ``max_seconds`` are borne, of tasks that are
+                restarted at all.
+            max_seconds: The length of that window, in seconds.
+
+        Raises:
+            ValueError: A bad option.
+            AlreadyStartedError: The name is taken.
+
+        Source:
+            ``Task.Supervisor.start_link/1``.
+        """
+        arguments = _arguments(max_children, max_restarts, max_seconds)
+        return await TaskSupervisorServer.start_link(*arguments, name=name)
+
+    @staticmethod
+    def child_spec(
+        *,
+        name: Name | None = None,
+        max_children: int | None = None,
+        max_restarts: int = 3,
+        max_seconds: float = 5.0,
+        id: Any = None,  # noqa: A002 - the field of ChildSpec
+    ) -> ChildSpec:
+        """Say how another supervisor starts this one; see `start_link` for the arguments."""
+        arguments = _arguments(max_children, max_restarts, max_seconds)
+        chosen = id if id is not None else TaskSupervisor if name is None else name
+        start = ServerStart(TaskSupervisorServer, name)
+        return ChildSpec(chosen, start, arguments, type="supervisor", shutdown=None)
+
+    @staticmethod
+    async def stop(supervisor: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
+        """Stop a task supervisor; its tasks stop first, side by side."""
+        await DynamicSupervisor.stop(supervisor, reason, timeout)
+
+    # -- Starting tasks
+
+    @staticmethod
+    async def start_child(
+        supervisor: Dest,
+        fn: Callable[..., Any],
+        *args: Any,
+        restart: Restart = "temporary",
+        shutdown: Shutdown = _SHUTDOWN,
+    ) -> Pid:
+        """Start a task whose answer nobody waits for; only the supervisor is linked with it.
+
+        Args:
+            supervisor: Pid or name of the supervisor.
+            fn: An async function, or a plain one.
+            args: What to call it with, at each restart again.
+            restart: ``"temporary"``: never; ``"transient"``: when it fails; or ``"permanent"``.
+            shutdown: Seconds that it has to end, ``"brutal_kill"``, or ``None`` for ever.
+
+        Raises:
+            MaxChildrenError: ``max_children`` tasks are running.
+
+        Source:
+            ``Task.Supervisor.start_child/3`` and ``/5``.
+        """
+        spec = _spec(fn, args, restart, shutdown)
+        return await DynamicSupervisor.start_child(supervisor, spec)
+
+    @overload
+    @staticmethod
+    def async_(
+        supervisor: Dest,
+        fn: Callable[[*Ts], Coroutine[Any, Any, E]],
+        *args: *Ts,
+        shutdown: Shutdown = ...,
+    ) -> Task[E]: ...
+    @overload
+    @staticmethod
+    def async_(
+        supervisor: Dest, fn: Callable[[*Ts], E], *args: *Ts, shutdown: Shutdown = ...
+    ) -> Task[E]: ...
+    @staticmethod
+    def async_(
+        supervisor: Dest, fn: Callable[[*Ts], Any], *args: *Ts, shutdown: Shutdown = _SHUTDOWN
+    ) -> Task[Any]:
+        """Start a supervised task that the caller is to await; it is linked to the caller, too.
+
+        Args:
+            supervisor: Pid or name of the supervisor.
+            fn: An async function, or a plain one.
+            args: What to call it with.
+            shutdown: Seconds that it has to end when the supervisor stops, ``"brutal_kill"``, or
+                ``None`` for ever.
+
+        Raises:
+            MaxChildrenError: ``max_children`` tasks are running.
+            NoProcessError: There is no such supervisor, or this code runs in no process.
+
+        Source:
+            ``Task.Supervisor.async/3`` and ``/5``.
+        """
+        return _async(supervisor, fn, args, shutdown, linked=True)
+
+    @overload
+    @staticmethod
+    def async_nolink(
+        supervisor: Dest,
+        fn: Callable[[*Ts], Coroutine[Any, Any, E]],
+        *args: *Ts,
+        shutdown: Shutdown = ...,
+    ) -> Task[E]: ...
+    @overload
+    @staticmethod
+    def async_nolink(
+        supervisor: Dest, fn: Callable[[*Ts], E], *args: *Ts, shutdown: Shutdown = ...
+    ) -> Task[E]: ...
+    @staticmethod
+    def async_nolink(
+        supervisor: Dest, fn: Callable[[*Ts], Any], *args: *Ts, shutdown: Shutdown = _SHUTDOWN
+    ) -> Task[Any]:
+        """Do as `async_`, without the link: the caller survives a task that fails.
+
+        The right way for servers: a task that fails is a `Down` in ``handle_info``.
+
+        Source:
+            ``Task.Supervisor.async_nolink/3`` and ``/5``.
+        """
+        return _async(supervisor, fn, args, shutdown, linked=False)
+
+    @staticmethod
+    def async_stream(
+        supervisor: Dest,
+        elements: Iterable[E] | AsyncIterable[E],
+        fn: Callable[[E], Any],
+        *,
+        max_concurrency: int | None = None,
+        ordered: bool = True,
+        timeout: float | None = 5.0,
+        on_timeout: OnTimeout = "exit",
+        shutdown: Shutdown = _SHUTDOWN,
+    ) -> AsyncGenerator[Ok[Any] | Exited, None]:
+        """Do as `Task.async_stream`, with tasks that are the supervisor's children, too.
+
+        Raises:
+            MaxChildrenError: While iterating: there are too many tasks; those of the stream are
+                killed. Let ``max_concurrency`` be lower.
+
+        Source:
+            ``Task.Supervisor.async_stream/4`` and ``/6``.
+        """
+        return stream(
+            _starter(supervisor, shutdown),
+            elements,
+            fn,
+            linked=True,
+            max_concurrency=max_concurrency,
+            ordered=ordered,
+            timeout=timeout,
+            on_timeout=on_timeout,
+        )
+
+    @staticmethod
+    def async_stream_nolink(
+        supervisor: Dest,
+        elements: Iterable[E] | AsyncIterable[E],
+        fn: Callable[[E], Any],
+        *,
+        max_concurrency: int | None = None,
+        ordered: bool = True,
+        timeout: float | None = 5.0,
+        on_timeout: OnTimeout = "exit",
+        shutdown: Shutdown = _SHUTDOWN,
+    ) -> AsyncGenerator[Ok[Any] | Exited, None]:
+        """Do as `async_stream`, without links: a task that fails is an `Exited` in the stream.
+
+        Source:
+            ``Task.Supervisor.async_stream_nolink/4`` and ``/6``. Differs: the tasks end also when
+            the process that iterates dies; Elixir lets them go on.
+        """
+        return stream(
+            _starter(supervisor, shutdown),
+            elements,
+            fn,
+            linked=False,
+            max_concurrency=max_concurrency,
+            ordered=ordered,
+            timeout=timeout,
+            on_timeout=on_timeout,
+        )
+
+    # -- Looking after tasks
+
+    @staticmethod
+    async def children(supervisor: Dest) -> list[Pid]:
+        """List the tasks, but for those between two processes.
+
+        Source:
+            ``Task.Supervisor.children/1``.
+        """
+        found = await DynamicSupervisor.which_children(supervisor)
+        return [child.pid for child in found if child.pid is not None]
+
+    @staticmethod
+    async def count_children(supervisor: Dest) -> Counts:
+        """Count the tasks; see `DynamicSupervisor.count_children`."""
+        return await DynamicSupervisor.count_children(supervisor)
+
+    @staticmethod
+    async def terminate_child(supervisor: Dest, pid: Pid) -> None:
+        """Stop a task, and wait until it is dead.
+
+        Raises:
+            NotFoundError: It is no task of this supervisor.
+
+        Source:
+            ``Task.Supervisor.terminate_child/2``.
+        """
+        await DynamicSupervisor.terminate_child(supervisor, pid)
+
+
+def _arguments(max_children: int | None, max_restarts: int, max_seconds: float) -> tuple[Any, ...]:
+    options = DynamicSupervisor.spec(
+        max_children=max_children, max_restarts=max_restarts, max_seconds=max_seconds
+    )
+    return DynamicSupervisor, (options,), {}
