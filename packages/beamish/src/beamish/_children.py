@@ -11,7 +11,7 @@ from beamish import _checks, telemetry
 from beamish._runtime import eager, few
 from beamish._runtime.process import OnDeath, Process
 from beamish._runtime.runtime import running
-from beamish._server.reports import throttle
+from beamish._runtime.throttle import throttle
 from beamish._server.requests import safe_repr
 from beamish._server.start import ServerStart, Starting
 from beamish.child_spec import ChildSpec, check_restart, check_shutdown
@@ -110,7 +110,7 @@ class Ending:
     def __init__(self, supervisor: Pid) -> None:
         self._supervisor = supervisor
         self._runtime = running()
-        self._left: dict[Pid, ChildSpec] = {}
+        self._left: dict[Pid, tuple[ChildSpec, Process]] = {}
         self._timers: dict[float, Any] = {}
         self._all_dead: asyncio.Future[None] | None = None
 
@@ -119,7 +119,7 @@ class Ending:
         process: Process | None = pid._process
         if process is None:
             return
-        self._left[pid] = spec
+        self._left[pid] = spec, process
         process.watchers = few.add(process.watchers, OnDeath(self._died))
         # Unlink before the exit signal: a child that dies now must not look like a crash.
         process.unlink(self._supervisor)
@@ -136,9 +136,8 @@ class Ending:
 
     def _kill(self, seconds: float) -> None:
         """Kill the children that had so many seconds and live on."""
-        for pid, spec in list(self._left.items()):
-            process: Process | None = pid._process
-            if spec.shutdown == seconds and process is not None:
+        for pid, (spec, process) in list(self._left.items()):
+            if spec.shutdown == seconds:
                 log.error(
                     "supervisor %r had to kill child %r %r: it did not end within %g s",
                     self._supervisor,
@@ -149,7 +148,7 @@ class Ending:
                 process.doom("killed")
 
     def _died(self, pid: Pid, reason: Any) -> None:
-        spec = self._left.pop(pid)
+        spec, _ = self._left.pop(pid)
         killed = reason == "killed" if isinstance(reason, str) else False
         if not is_clean(reason) and not killed:
             self._log_end(pid, spec, reason)
@@ -302,3 +301,9 @@ async def options_of(owner: Any, arguments: tuple[Any, Any], kind: type) -> Any:
             ".spec(...) or IGNORE"
         )
     return found
+
+
+def own_server(owner: type, base: type[Any]) -> type[Any]:
+    """Make the class of the processes of a module-based supervisor, which bears its name."""
+    body = {"_beamish_name": owner.__qualname__, "_beamish_owner": owner}
+    return type(owner.__name__, (base,), body)

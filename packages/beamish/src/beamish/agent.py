@@ -26,7 +26,7 @@ T = TypeVar("T")
 class AgentServer(GenServer):
     """The process of an agent."""
 
-    __qualname__ = "Agent"  # as reports call it
+    _beamish_name = "Agent"
 
     def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
         self.state: Any = None

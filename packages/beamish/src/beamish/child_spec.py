@@ -95,6 +95,10 @@ class ChildSpec:
                 "ends for good; make it 'transient' or 'temporary'"
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        fields = (getattr(self, known.name) for known in dataclasses.fields(self))
+        return ChildSpec, tuple(dict(f) if f is self.kwargs else f for f in fields)
+
     @classmethod
     def of_server(
         cls,

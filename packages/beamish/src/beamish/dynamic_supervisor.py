@@ -31,6 +31,7 @@ from beamish._children import (
     log_give_up,
     log_restart,
     options_of,
+    own_server,
 )
 from beamish._runtime import eager
 from beamish._runtime.timers import Timer
@@ -113,6 +114,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     """The process of a dynamic supervisor."""
 
     _beamish_eager: ClassVar[bool] = True
+    _beamish_name: ClassVar[str] = "DynamicSupervisor"
 
     def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner, self._arguments = owner, (args, kwargs)
@@ -372,10 +374,6 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             log.error("supervisor %r got the unexpected message %r", self.pid, message)
 
 
-DynamicSupervisorServer.__qualname__ = "DynamicSupervisor"
-DynamicSupervisorServer._beamish.qualname = "DynamicSupervisor"
-
-
 class _ChildDied:
     """The exit of a child that was dead before it could be linked."""
 
@@ -407,7 +405,7 @@ class DynamicSupervisor:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__()
         cls._spec_options = cls._spec_options | check_spec_options(cls, options)
-        cls._server = type(cls.__qualname__, (cls._server,), {"__module__": cls.__module__})
+        cls._server = own_server(cls, cls._server)
 
     def init(self, *args: Any, **kwargs: Any) -> DynamicSupervisorSpec:
         """Return the options; to be defined by module-based supervisors."""

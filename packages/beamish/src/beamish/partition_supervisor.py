@@ -33,7 +33,7 @@ WithArguments: TypeAlias = Callable[[tuple[Any, ...], int], Sequence[Any]]
 class PartitionSupervisorServer(SupervisorServer):
     """The process of a partition supervisor; who has a key is found out without asking it."""
 
-    __qualname__ = "PartitionSupervisor"  # as reports call it
+    _beamish_name = "PartitionSupervisor"
 
     def __init__(self, spec: SupervisorSpec) -> None:
         super().__init__(Supervisor, (spec,), {})

@@ -27,6 +27,7 @@ from beamish._runtime.runtime import running
 from beamish._runtime.tasks import Attachment, SpawnedProcess, TaskProcess
 from beamish._runtime.timers import Timer
 from beamish.errors import NoProcessError
+from beamish.messages import Down
 from beamish.pid import Dest, Pid, Ref
 
 __all__ = [
@@ -272,7 +273,7 @@ def demonitor(ref: Ref, flush: bool = False) -> None:
     if ref.owner is me.pid:
         me.demonitor(ref)
         if flush:
-            me.flush(ref)
+            me.discard_messages(lambda message: type(message) is Down and message.ref is ref)
 
 
 def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's word, behind its module

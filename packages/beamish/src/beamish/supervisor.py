@@ -31,6 +31,7 @@ from beamish._children import (
     log_restart,
     not_found,
     options_of,
+    own_server,
     significance_error,
 )
 from beamish._server.start import ServerStart
@@ -101,6 +102,7 @@ class SupervisorServer(GenServer, trap_exit=True):
     """The process of a supervisor."""
 
     _beamish_eager: ClassVar[bool] = True
+    _beamish_name: ClassVar[str] = "Supervisor"
 
     def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner, self._arguments = owner, (args, kwargs)
@@ -308,9 +310,6 @@ class SupervisorServer(GenServer, trap_exit=True):
             log.error("supervisor %r got the unexpected message %r", self.pid, message)
 
 
-SupervisorServer.__qualname__ = SupervisorServer._beamish.qualname = "Supervisor"
-
-
 class Supervisor:
     """Functions on supervisors, and the base of module-based ones.
 
@@ -325,7 +324,7 @@ class Supervisor:
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__()
         cls._spec_options = cls._spec_options | check_spec_options(cls, options)
-        cls._server = type(cls.__qualname__, (cls._server,), {"__module__": cls.__module__})
+        cls._server = own_server(cls, cls._server)
 
     def init(self, *args: Any, **kwargs: Any) -> SupervisorSpec:
         """Return the children and options; to be defined by module-based supervisors."""

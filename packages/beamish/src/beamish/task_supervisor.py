@@ -34,7 +34,7 @@ _SHUTDOWN = 5.0
 class TaskSupervisorServer(DynamicSupervisorServer):
     """The process of a task supervisor."""
 
-    __qualname__ = "TaskSupervisor"  # as reports call it
+    _beamish_name = "TaskSupervisor"
 
     def start_task(
         self, fn: Callable[..., Any], args: tuple[Any, ...], shutdown: Shutdown, listener: Listener

@@ -16,6 +16,8 @@ Keys: TypeAlias = Literal["unique", "duplicate"]
 class RegistryServer(GenServer, trap_exit=True):
     """The process of a registry; its table is read without asking it."""
 
+    _beamish_name = "Registry"
+
     def __init__(self, keys: Keys, registry: str, listeners: Sequence[str], meta: Any) -> None:
         unique = keys == "unique"
         self.table = Table(registry, self.pid, unique=unique, listeners=listeners, meta=meta)
@@ -25,9 +27,6 @@ class RegistryServer(GenServer, trap_exit=True):
 
     def handle_info(self, message: object) -> None:
         """Ignore what is sent here, the exits of linked processes above all."""
-
-
-RegistryServer.__qualname__ = RegistryServer._beamish.qualname = "Registry"
 
 
 def find_table(registry: str | Pid) -> Table:

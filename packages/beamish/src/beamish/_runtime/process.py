@@ -171,8 +171,12 @@ class Process:
             for part in (self.held, self.links, self.monitors, self.watchers, self.timers)
         )
 
-    def flush(self, ref: Ref) -> None:
-        """Remove the `Down` of ``ref`` from the messages that wait."""
+    def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
+        """Remove the messages that are ``unwanted`` from those that wait."""
+        raise NotImplementedError
+
+    def abandon(self) -> None:
+        """Be dead, whatever its code still does; for a process that was told to die long ago."""
         raise NotImplementedError
 
     # -- Links and exit signals

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 # A slice is what processes may do in a row before the loop's other work has its turn. The clock
 # is read once in so many messages.
-SLICE_SECONDS = 0.002
+SLICE_SECONDS = 0.005
 MESSAGES_PER_CLOCK = 32
 
 

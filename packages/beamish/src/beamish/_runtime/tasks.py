@@ -15,10 +15,9 @@ from beamish._runtime import unwinding
 from beamish._runtime.context import current_pid
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime, running
+from beamish._runtime.throttle import throttle
 from beamish.errors import ExitError
-from beamish.messages import Down
-from beamish.pid import Pid, Ref
-from beamish.results import is_clean
+from beamish.pid import Pid
 
 _log = logging.getLogger("beamish")
 
@@ -100,18 +99,20 @@ class TaskProcess(Process):
         """Count the messages that wait."""
         return len(self._mailbox)
 
-    def flush(self, ref: Ref) -> None:
-        """Remove the `Down` of ``ref`` from the mailbox."""
-        kept = [m for m in self._mailbox if type(m) is not Down or m.ref is not ref]
+    def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
+        """Remove the messages that are ``unwanted`` from the mailbox."""
+        kept = deque(message for message in self._mailbox if not unwanted(message))
         if len(kept) != len(self._mailbox):
             self._taken += 1
-            self._mailbox = deque(kept)
+            self._mailbox = kept
 
     # -- Exit
 
     def doom(self, reason: Any) -> None:
         """Die for an exit signal: cancel the task, and tell the others once it has unwound."""
         if self.doomed_by is not _ALIVE:
+            if self.task is not None:
+                self.task.cancel()  # once more: it takes too long over its clean-up
             return
         self.doomed_by = reason
         self.depart()
@@ -169,29 +170,38 @@ class SpawnedProcess(TaskProcess):
 
     def doom(self, reason: Any) -> None:
         """Die for an exit signal; a task that does not let itself be cancelled is left behind."""
-        first = not self.doomed
         super().doom(reason)
-        if first and self.task is not None and not self.task.done():
-            unwinding.limit(self, self.task, self._abandoned)
+        if self.task is not None and not self.task.done():
+            unwinding.limit(self, self.task, self.abandon)
 
-    def _abandoned(self) -> None:
-        assert self.task is not None  # noqa: S101 - it has been running for long
-        self.task.remove_done_callback(self.ended)
-        self.die(self.doomed_by)
+    def signal(self, sender: Pid | None, reason: Any) -> None:
+        """Take an exit signal; the parent, such as a supervisor, sets a limit of its own."""
+        if sender is None or sender is not self.parent_pid() or self.trap_exit:
+            super().signal(sender, reason)
+        elif not (isinstance(reason, str) and reason == "normal"):
+            super().doom(reason)
+
+    def abandon(self) -> None:
+        """Be dead, whatever the task still does."""
+        if self.task is not None and not self.task.done():
+            self.task.remove_done_callback(self.ended)
+            self.die(self.doomed_by)
 
     def _report(self, error: BaseException) -> None:
-        if isinstance(error, ExitError) and is_clean(error.reason):
-            return
         self.reported = True
-        _log.error(
-            "process %r (%s) terminating\n** %r\nAncestors: %r",
-            self.pid,
-            self._name,
-            error,
-            list(self.ancestors),
-            exc_info=error,
-            extra={"beamish_pid": repr(self.pid), "beamish_class": self._name},
-        )
+        if throttle(self.runtime).allows(self.pid, f"process {self._name}"):
+            _log.error(
+                "%s terminating\n** %r\nAncestors: %r",
+                self.title(),
+                error,
+                list(self.ancestors),
+                exc_info=error,
+                extra={"beamish_pid": repr(self.pid), "beamish_class": self._name},
+            )
+
+    def title(self) -> str:
+        """Name the process as a reader of its crash report would."""
+        return f"process {self.pid!r} ({self._name})"
 
 
 class Attachment:

@@ -193,6 +193,8 @@ class Lifecycle(Process):
 
     def _exit(self, reason: Any, *, terminate: bool) -> None:
         dying = self.exit_pending is not None and not self.exit_pending[1]
+        if dying and self.task is not None:
+            self.task.cancel()  # once more: it takes too long over its clean-up
         if self.phase == "dead" or dying:
             return
         if terminate and self.phase == "terminating":
@@ -210,10 +212,13 @@ class Lifecycle(Process):
     def cancel_callback(self) -> None:
         """Stop the async callback where it waits; the process goes on dying when it has ended."""
         assert self.task is not None  # noqa: S101 - an async callback runs
+        assert self.exit_pending is not None  # noqa: S101 - that is why
         self.interrupt(self.task)
-        unwinding.limit(self, self.task, self._abandoned)
+        if not self.exit_pending[1]:  # else the parent, such as a supervisor, sets a limit
+            unwinding.limit(self, self.task, self.abandon)
 
-    def _abandoned(self) -> None:
+    def abandon(self) -> None:
+        """Be dead, whatever the cancelled callback still does."""
         self.task = None
         if self.exit_pending is not None:
             self.exit_now(None)
@@ -308,8 +313,7 @@ class Lifecycle(Process):
 
     def class_name(self) -> str:
         """Name the server's class."""
-        name: str = self.table.qualname
-        return name
+        return self.table.qualname
 
     def parent_pid(self) -> Pid | None:
         """Name the process that started it, linked."""

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from contextvars import Context, copy_context
 from functools import partial
 from types import CoroutineType
@@ -14,8 +15,7 @@ from beamish._server.items import SYSTEM, Item
 from beamish._server.lifecycle import Lifecycle
 from beamish._server.requests import SPECIAL, From, Waiting, enter
 from beamish.errors import CallingSelfError
-from beamish.messages import Down
-from beamish.pid import Dest, Ref
+from beamish.pid import Dest
 from beamish.results import NO_REPLY, Continue, Hibernate, NoReply, Reply, Stop, Timeout
 
 _EAGER_DEPTH = 16  # supervisors that start one another on one stack, before tasks take over
@@ -138,11 +138,13 @@ class ServerProcess(Lifecycle):
         """Answer ``request`` in a later turn, never at once."""
         self.enqueue((SYSTEM, (self, request), None, None, None))
 
-    def flush(self, ref: Ref) -> None:
-        """Remove the `Down` of ``ref`` from the mailbox."""
-        for item in tuple(self.mailbox or ()):
-            if item[1] and type(item[1][0]) is Down and item[1][0].ref is ref:
-                self._take_out(item)
+    def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
+        """Remove the messages that are ``unwanted`` from the mailbox."""
+        if self.mailbox:
+            info = self.table.info
+            self.mailbox = deque(
+                item for item in self.mailbox if item[0] is not info or not unwanted(item[1][0])
+            )
 
     def _take_out(self, item: Item) -> None:
         # By identity: messages are any values, whose == may do anything.

@@ -5,71 +5,12 @@ import traceback
 from typing import Any
 
 from beamish._runtime import few, state
-from beamish._runtime.runtime import Runtime
+from beamish._runtime.throttle import throttle
 from beamish._server.requests import describe, safe_repr
-from beamish.pid import Pid
 
 _log = logging.getLogger("beamish")
 
-WINDOW_SECONDS = 5.0
-IN_FULL = 3  # reports about one child in a window that are given in full
-
 _SHOWN = 2000  # characters of a state or message that are shown
-
-
-class _Count:
-    """The reports about one child in the current window; ``last_pid`` is its newest process."""
-
-    __slots__ = ("last_pid", "reports")
-
-    def __init__(self, pid: Pid) -> None:
-        self.last_pid = pid
-        self.reports = 0
-
-
-class Throttle:
-    """Counts the reports about each child, and gives the surplus as one line when its time is up.
-
-    A child is known by the process that crashed first; its supervisor says who follows whom.
-
-    Args:
-        runtime: Whose timers tell the time.
-    """
-
-    __slots__ = ("_counts", "_runtime")
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._counts: dict[Pid, _Count] = {}  # by the child's newest process
-
-    def allows(self, pid: Pid, what: str) -> bool:
-        """Count a report about the process ``pid``; say whether it is to be given in full."""
-        count = self._counts.get(pid)
-        if count is None:
-            count = self._counts[pid] = _Count(pid)
-            self._runtime.timers.after(WINDOW_SECONDS, lambda: self._summarise(count, what))
-        count.reports += 1
-        return count.reports <= IN_FULL
-
-    def follows(self, old: Pid, new: Pid) -> None:
-        """Hear that a supervisor has started ``new`` in the place of ``old``."""
-        count = self._counts.pop(old, None)
-        if count is not None:
-            count.last_pid = new
-            self._counts[new] = count
-
-    def _summarise(self, count: _Count, what: str) -> None:
-        del self._counts[count.last_pid]
-        left_out = count.reports - IN_FULL
-        if left_out > 0:
-            _log.error("%s and those that followed it crashed %d more times", what, left_out)
-
-
-def throttle(runtime: Runtime) -> Throttle:
-    """Return the throttle of ``runtime``."""
-    if runtime.throttle is None:
-        runtime.throttle = Throttle(runtime)
-    return runtime.throttle  # type: ignore[no-any-return]
 
 
 def crash(process: Any, reason: Any, item: Any) -> None:

@@ -93,7 +93,8 @@ class Table:
 
     def __init__(self, cls: Any, base: Any, options: Options) -> None:
         self.cls = cls
-        self.qualname = cls.__qualname__
+        # As logs and reports call it; that of a supervisor's server is its public class.
+        self.qualname: str = cls.__dict__.get("_beamish_name", cls.__qualname__)
         self.options = options
         self.eager = options.eager
         self.check_init = checker(cls)

@@ -9,7 +9,6 @@ from beamish._runtime import few
 from beamish._runtime.few import Few
 from beamish._runtime.process import Monitor, Process
 from beamish._runtime.runtime import running
-from beamish._task import mailbox
 from beamish.errors import NoProcessError
 from beamish.messages import Down
 from beamish.pid import Pid
@@ -109,7 +108,7 @@ class TaskRef(Monitor):
         if owner is not None:
             owner.demonitor(self)
             if self._delivered:
-                mailbox.remove(owner, self._is_mine)
+                owner.discard_messages(self._is_mine)
 
     def _is_mine(self, message: Any) -> bool:
         if isinstance(message, Down):

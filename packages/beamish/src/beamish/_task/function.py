@@ -12,11 +12,8 @@ from beamish import telemetry
 from beamish._runtime.context import current_pid
 from beamish._runtime.runtime import Runtime, running
 from beamish._runtime.tasks import SpawnedProcess, failure
-from beamish._server.reports import throttle
 from beamish._server.requests import describe
-from beamish.errors import ExitError
 from beamish.pid import Pid
-from beamish.results import is_clean
 
 _log = logging.getLogger("beamish")
 
@@ -50,21 +47,9 @@ class FunctionProcess(SpawnedProcess):
             self._listener.replied(task.result())
         super().ended(task)
 
-    def _report(self, error: BaseException) -> None:
-        if isinstance(error, ExitError) and is_clean(error.reason):
-            return
-        self.reported = True
-        if not throttle(self.runtime).allows(self.pid, f"task {self._call[0]}"):
-            return
-        _log.error(
-            "task %r terminating\n** %r\nFunction: %s\nAncestors: %r",
-            self.pid,
-            error,
-            describe(*self._call),
-            list(self.ancestors),
-            exc_info=error,
-            extra={"beamish_pid": repr(self.pid), "beamish_class": self._call[0]},
-        )
+    def title(self) -> str:
+        """Name the task as a reader of its crash report would."""
+        return f"task {self.pid!r} {describe(*self._call)}"
 
 
 def spawn(
