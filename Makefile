@@ -24,6 +24,10 @@ test:  ## Run every test, on each supported CPython that this machine has
 
 test-here: $(VENV)/ready  ## Run every test, on one CPython: make test-here PYTHON=python3.12
 	@$(BIN)/python -m pytest -q $(ARGS)
+ifndef ARGS
+	@echo "and the conformance tests without direct calls, which must make no difference:"
+	@BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q packages/beamish/tests/conformance
+endif
 
 check: $(VENV)/ready  ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .

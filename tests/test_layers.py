@@ -16,6 +16,7 @@ LAYERS = {
         {
             "_strategy",
             "_children",
+            "_supervision",
             "supervisor",
             "dynamic_supervisor",
             "partition_supervisor",

@@ -18,12 +18,13 @@ from beamish._runtime import names
 from beamish._server.start import ServerStart
 from beamish._stable_hash import stable_hash, whole_number
 from beamish._strategy import Strategy
+from beamish._supervision.static import SupervisorServer, SupervisorSpec
 from beamish.child_spec import ChildSpec
 from beamish.errors import AlreadyStartedError, IgnoredError
 from beamish.gen_server import call
 from beamish.pid import Dest, Name, Pid, Via
 from beamish.results import ChildInfo, Counts
-from beamish.supervisor import Supervisor, SupervisorServer, SupervisorSpec
+from beamish.supervisor import Supervisor
 
 __all__ = ["PartitionSupervisor"]
 

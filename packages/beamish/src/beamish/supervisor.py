@@ -7,30 +7,17 @@ Source:
     Elixir's ``Supervisor`` and Erlang's ``supervisor``.
 """
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from beamish import _checks, process
 from beamish._children import (
-    Refused,
     as_spec,
     ask,
     check_ids,
     check_intensity,
     check_spec_options,
-    end,
-    failed_to_start,
-    launch,
-    link_to,
-    log,
-    log_exit,
-    log_failed_restart,
-    log_give_up,
-    log_restart,
-    not_found,
-    options_of,
     own_server,
     significance_error,
 )
@@ -39,275 +26,13 @@ from beamish._strategy import (
     AUTO_SHUTDOWNS,
     STRATEGIES,
     AutoShutdown,
-    RestartWindow,
     Strategy,
-    affected,
-    restarts,
 )
+from beamish._supervision.static import SupervisorServer, SupervisorSpec
 from beamish.child_spec import ChildSpec
-from beamish.errors import (
-    AlreadyPresentError,
-    AlreadyStartedError,
-    IgnoredError,
-    StartError,
-)
-from beamish.gen_server import GenServer, call
-from beamish.messages import Exit
+from beamish.gen_server import GenServer
 from beamish.pid import Dest, Name, Pid
-from beamish.results import IGNORE, ChildInfo, Counts, Stop
-
-
-@dataclass(frozen=True, slots=True)
-class SupervisorSpec:
-    """What `Supervisor.spec` returns: the children and options of a supervisor, checked."""
-
-    children: tuple[ChildSpec, ...]
-    strategy: Strategy
-    max_restarts: int
-    max_seconds: float
-    auto_shutdown: AutoShutdown
-
-
-class _Child:
-    """One child of a static supervisor."""
-
-    __slots__ = ("pid", "restarting", "spec")
-
-    def __init__(self, spec: ChildSpec) -> None:
-        self.spec = spec
-        self.pid: Pid | None = None  # of the process; its last one while it is restarting
-        self.restarting = False
-
-    @property
-    def running(self) -> bool:
-        return self.pid is not None and not self.restarting
-
-    def info(self) -> ChildInfo:
-        status = "restarting" if self.restarting else "running" if self.running else "stopped"
-        pid = self.pid if self.running else None
-        return ChildInfo(self.spec.id, pid, self.spec.type, status)
-
-
-class _Retry:
-    """A reminder of a supervisor to itself that a restart has failed."""
-
-    def __init__(self, child: _Child) -> None:
-        self._child = child
-
-    def run(self, process: Any) -> Any:
-        return process.server.retry(self._child)
-
-
-class SupervisorServer(GenServer, trap_exit=True):
-    """The process of a supervisor."""
-
-    _beamish_eager: ClassVar[bool] = True
-    _beamish_name: ClassVar[str] = "Supervisor"
-
-    def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._owner, self._arguments = owner, (args, kwargs)
-        self.children: dict[Any, _Child] = {}  # in start order
-        self._by_pid: dict[Pid, _Child] = {}
-
-    async def init(self) -> Any:
-        """Start the children in order; if one fails, stop those before it."""
-        spec = await options_of(self._owner, self._arguments, SupervisorSpec)
-        if spec is IGNORE:
-            return IGNORE
-        self.spec: SupervisorSpec = spec
-        self._window = RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
-        for spec in self.spec.children:
-            child = self.children[spec.id] = _Child(spec)
-            try:
-                await self._start(child)
-            except StartError as error:
-                await self._stop_all()
-                return Stop(failed_to_start(spec, error))
-        return None
-
-    async def terminate(self, reason: Any) -> None:
-        """Stop the children in reverse order."""
-        await self._stop_all()
-
-    # -- Starting and stopping
-
-    async def _start(self, child: _Child) -> None:
-        """Start one child; one that ignores its start stays without a process."""
-        try:
-            pid = await launch(child.spec)
-        except IgnoredError:
-            child.pid = None
-            if child.spec.restart == "temporary":
-                del self.children[child.spec.id]
-            return
-        finally:
-            child.restarting = False
-        link_to(self.pid, pid)
-        child.pid = pid
-        self._by_pid[pid] = child
-
-    async def _stop(self, child: _Child) -> None:
-        pid, child.pid, child.restarting = child.pid, None, False
-        if pid is not None:
-            self._by_pid.pop(pid, None)
-            await end(self.pid, pid, child.spec)
-
-    async def _stop_all(self) -> None:
-        for child in reversed(list(self.children.values())):
-            await self._stop(child)
-
-    def _forget(self, child: _Child) -> None:
-        self.children.pop(child.spec.id, None)
-
-    # -- Exits of children
-
-    async def child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
-        """Restart what the strategy says, or go without; give up if it happens too often."""
-        child = self._by_pid.pop(pid, None)
-        if child is None:
-            return None  # not a child, or one that was stopped meanwhile
-        log_exit(self.pid, child.spec, pid, reason, reported)
-        if not restarts(child.spec.restart, reason):
-            return self._gone(child)
-        child.restarting = True  # its pid stays, so that it can be named
-        return await self._restart(child, reason)
-
-    def _gone(self, child: _Child) -> Any:
-        child.pid = None
-        if child.spec.restart == "temporary":
-            self._forget(child)
-        if child.spec.significant and self._shuts_down():
-            log.info("supervisor %r shuts down: %r has ended", self.pid, child.spec.id)
-            return Stop("shutdown")
-        return None
-
-    def _shuts_down(self) -> bool:
-        if self.spec.auto_shutdown == "any_significant":
-            return True
-        left = [c for c in self.children.values() if c.spec.significant and c.pid is not None]
-        return self.spec.auto_shutdown == "all_significant" and not left
-
-    async def _restart(self, child: _Child, reason: Any) -> Any:
-        now = self._me.runtime.loop.time()
-        if not self._window.allow(now):
-            limits = self.spec.max_restarts, self.spec.max_seconds
-            log_give_up(self.pid, child.spec, child.pid, reason, *limits)
-            return Stop("shutdown")
-        group = affected(self.spec.strategy, self.children.values(), child)
-        await self._stop_group(group, child)
-        await self._start_group(group, child, reason)
-        return None
-
-    async def _stop_group(self, group: Sequence[_Child], failed: _Child) -> None:
-        for child in reversed(group):
-            if child is not failed:
-                await self._stop(child)
-                if child.spec.restart == "temporary":
-                    self._forget(child)
-
-    async def _start_group(self, group: Sequence[_Child], failed: _Child, reason: Any) -> None:
-        last = failed.pid
-        assert last is not None  # noqa: S101 - a restarting child keeps its last pid
-        for child in group:
-            if child.spec.id not in self.children:
-                continue  # temporary, and stopped with the others
-            try:
-                await self._start(child)
-            except StartError as error:
-                child.restarting, child.pid = True, child.pid or last
-                log_failed_restart(self.pid, child.spec, child.pid, error)
-                self._me.later(_Retry(child))
-                return
-            if child is failed and child.pid is not None:
-                log_restart(self.pid, child.spec, last, child.pid, reason)
-
-    async def retry(self, child: _Child) -> Any:
-        """Try a failed restart again, unless the child was stopped meanwhile."""
-        if not child.restarting or self.children.get(child.spec.id) is not child:
-            return None
-        return await self._restart(child, "restart_failed")
-
-    @property
-    def _me(self) -> Any:
-        return self.pid._process
-
-    # -- What clients ask
-
-    @call(timeout=None)
-    async def start_child(self, spec: ChildSpec) -> Any:
-        """Add a child and start it."""
-        known = self.children.get(spec.id)
-        if known is not None:
-            if known.pid is not None:
-                return Refused(AlreadyStartedError(known.pid, f"child {spec.id!r}"))
-            return Refused(AlreadyPresentError(spec.id))
-        if spec.significant and self.spec.auto_shutdown == "never":
-            return Refused(significance_error(spec))
-        child = self.children[spec.id] = _Child(spec)
-        return await self._start_and_tell(child, keep=False)
-
-    @call(timeout=None)
-    async def restart_child(self, id: Any) -> Any:  # noqa: A002 - the field of ChildSpec
-        """Start a child that does not run."""
-        child = self.children.get(id)
-        if child is None:
-            return Refused(not_found(id, len(self.children)))
-        if child.pid is not None:
-            return Refused(AlreadyStartedError(child.pid, f"child {id!r}"))
-        return await self._start_and_tell(child, keep=True)
-
-    async def _start_and_tell(self, child: _Child, *, keep: bool) -> Any:
-        try:
-            await self._start(child)
-        except StartError as error:
-            if not keep:
-                self._forget(child)
-            return Refused(error)
-        if child.pid is None:
-            return Refused(IgnoredError(f"child {child.spec.id!r}"))
-        return child.pid
-
-    @call(timeout=None)
-    async def terminate_child(self, id: Any) -> Any:  # noqa: A002
-        """Stop a child; its specification stays, unless it is temporary."""
-        child = self.children.get(id) or self._restarting_with(id)
-        if child is None:
-            return Refused(not_found(id, len(self.children)))
-        await self._stop(child)
-        if child.spec.restart == "temporary":
-            self._forget(child)
-        return None
-
-    def _restarting_with(self, pid: Any) -> _Child | None:
-        return next((c for c in self.children.values() if c.restarting and c.pid is pid), None)
-
-    @call(timeout=None)
-    def delete_child(self, id: Any) -> Any:  # noqa: A002
-        """Forget a child that does not run."""
-        child = self.children.get(id)
-        if child is None:
-            return Refused(not_found(id, len(self.children)))
-        if child.pid is not None:
-            return Refused(AlreadyStartedError(child.pid, f"child {id!r}"))
-        return self._forget(child)
-
-    @call(timeout=None)
-    def which_children(self) -> list[ChildInfo]:
-        """List the children in start order."""
-        return [child.info() for child in self.children.values()]
-
-    @call(timeout=None)
-    def count_children(self) -> Counts:
-        """Count the children."""
-        specs = [child.spec for child in self.children.values()]
-        supervisors = sum(spec.type == "supervisor" for spec in specs)
-        active = sum(child.running for child in self.children.values())
-        return Counts(len(specs), active, supervisors, len(specs) - supervisors)
-
-    def handle_info(self, message: object) -> None:
-        """Log what does not belong here."""
-        if not isinstance(message, Exit):
-            log.error("supervisor %r got the unexpected message %r", self.pid, message)
+from beamish.results import ChildInfo, Counts
 
 
 class Supervisor:

@@ -13,11 +13,12 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 from beamish import child_spec
 from beamish._runtime import names
 from beamish._server.start import ServerStart
+from beamish._supervision.dynamic import DynamicSupervisorServer
 from beamish._task.answer import TaskRef, caller
 from beamish._task.function import FunctionProcess, Listener, check_function, name_of, spawn
 from beamish._task.stream import OnTimeout, Starter, stream
 from beamish.child_spec import ChildSpec, Restart, Shutdown
-from beamish.dynamic_supervisor import DynamicSupervisor, DynamicSupervisorServer
+from beamish.dynamic_supervisor import DynamicSupervisor
 from beamish.errors import ExitError, MaxChildrenError
 from beamish.pid import Dest, Name, Pid
 from beamish.results import Counts, Exited, Ok

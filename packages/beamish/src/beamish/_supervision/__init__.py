@@ -1,0 +1,1 @@
+"""The processes of supervisors; `beamish.supervisor` and `dynamic_supervisor` are the faces."""
