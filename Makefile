@@ -5,7 +5,7 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 LOCKED := requirements.lock packages/beamish/pyproject.toml packages/transaction-tracker/pyproject.toml
 
-.PHONY: help run test test-here check format bench lock clean
+.PHONY: help run test test-here check format docs bench lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -39,6 +39,10 @@ format: $(VENV)/ready  ## Format the code
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+docs: $(VENV)/ready  ## Build the documentation in docs/_build, warnings as errors
+	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
+	@echo docs/_build/index.html
+
 bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
@@ -47,4 +51,4 @@ lock:  ## Pin the dependencies anew (needs uv)
 		--no-emit-index-url --no-emit-find-links --upgrade requirements.in -o requirements.lock
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build

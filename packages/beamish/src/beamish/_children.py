@@ -1,19 +1,23 @@
 """What all supervisors do with a child: start it, order it to stop, see it dead."""
 
 import asyncio
+import functools
 import inspect
 import logging
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Coroutine, Iterable
 from contextvars import copy_context
-from typing import Any
+from typing import Any, NoReturn
 
 from beamish import _checks, telemetry
 from beamish._runtime import eager, few
 from beamish._runtime.process import OnDeath, Process
 from beamish._runtime.runtime import running
+from beamish._runtime.tasks import failure
 from beamish._runtime.throttle import throttle
 from beamish._server.requests import safe_repr
 from beamish._server.start import ServerStart, Starting
+from beamish._server.table import Table
 from beamish.child_spec import ChildSpec, check_restart, check_shutdown
 from beamish.errors import IgnoredError, NotFoundError, StartError
 from beamish.pid import Pid
@@ -27,10 +31,23 @@ _SLICE_SECONDS = 0.005  # of stopping children before the loop's other work has 
 class Refused:
     """The reply of a supervisor that does not do what it was asked; the client raises it."""
 
-    __slots__ = ("error",)
+    __slots__ = ("_error",)
 
     def __init__(self, error: Exception) -> None:
-        self.error = error
+        self._error: Exception | None = error
+
+    def because(self, *kinds: type[Exception]) -> bool:
+        """Say whether it is an error of one of these kinds."""
+        return isinstance(self._error, kinds)
+
+    def raise_error(self) -> NoReturn:
+        """Raise it, and keep neither it nor its traceback."""
+        error, self._error = self._error, None
+        assert error is not None  # noqa: S101 - it is raised once
+        try:
+            raise error
+        finally:
+            del error  # else it, its traceback and this frame would hold one another
 
 
 def as_spec(child: Any) -> ChildSpec:
@@ -68,9 +85,14 @@ async def launch(spec: ChildSpec, extra: tuple[Any, ...] = ()) -> Pid:
         except StartError:
             raise
         except Exception as error:  # such as the name of an unknown registry
-            raise StartError(error, f"child {spec.id!r}") from error
+            raise StartError(error, title_of(spec)) from error
         return await begun.wait() if isinstance(begun, Starting) else begun
     return await _launch_foreign(spec, args)
+
+
+def as_start_error(error: BaseException, spec: ChildSpec) -> StartError:
+    """Return ``error`` as the error of a start."""
+    return error if isinstance(error, StartError) else StartError(error, title_of(spec))
 
 
 async def _launch_foreign(spec: ChildSpec, args: tuple[Any, ...]) -> Pid:
@@ -79,18 +101,50 @@ async def _launch_foreign(spec: ChildSpec, args: tuple[Any, ...]) -> Pid:
     async def start() -> Any:
         return await spec.start(*args, **spec.kwargs)
 
-    try:
-        step = eager.step_as_task(start, copy_context(), running().loop)
-        pid: Any = step.result() if isinstance(step, eager.Outcome) else await step
-    except StartError:
-        raise
-    except Exception as error:
-        raise StartError(error, f"child {spec.id!r}") from error
+    outcome = await in_own_task(start)
+    if outcome.error is not None:
+        raise as_start_error(outcome.error, spec)
+    pid: Any = outcome.value
     if pid is IGNORE:
-        raise IgnoredError(f"child {spec.id!r}")
+        raise IgnoredError(title_of(spec))
     if not isinstance(pid, Pid):
-        raise StartError(TypeError(f"start returned {pid!r}; expected a Pid"), f"child {spec.id!r}")
+        raise StartError(TypeError(f"start returned {pid!r}; expected a Pid"), title_of(spec))
     return pid
+
+
+async def in_own_task(function: Callable[[], Coroutine[Any, Any, Any]]) -> eager.Outcome:
+    """Run code of users in a task of its own, at once as far as it goes; tell how it ended.
+
+    Whoever is cancelled meanwhile takes it along, and waits until it has ended.
+    """
+    step = eager.step_as_task(function, copy_context(), running().loop)
+    if isinstance(step, eager.Outcome):
+        return step
+    try:
+        await asyncio.wait([step])
+    except asyncio.CancelledError:
+        step.cancel()
+        await asyncio.wait([step])
+        raise
+    error = failure(step)
+    return eager.Outcome(error=error) if error is not None else eager.Outcome(step.result())
+
+
+def strays(supervisor: Pid) -> list[tuple[Pid, ChildSpec]]:
+    """List processes that were started by a supervisor and have not become its children.
+
+    A start that is given up half-way may leave one behind.
+    """
+    process: Process = supervisor._process
+    linked = [pid for pid in few.items(process.links) if pid._process is not None]
+    left = [pid for pid in linked if pid._process.parent_pid() is supervisor]
+    return [(pid, ChildSpec(pid, ServerStart(None, None))) for pid in left]
+
+
+def title_of(spec: ChildSpec) -> str:
+    """Name a child in logs and errors: by its id, or its class."""
+    named = spec.id.__qualname__ if isinstance(spec.id, type) else safe_repr(spec.id)
+    return f"child {named}"
 
 
 def link_to(supervisor: Pid, child: Pid) -> None:
@@ -110,8 +164,8 @@ class Ending:
     def __init__(self, supervisor: Pid) -> None:
         self._supervisor = supervisor
         self._runtime = running()
-        self._left: dict[Pid, tuple[ChildSpec, Process]] = {}
-        self._timers: dict[float, Any] = {}
+        self._left: dict[Pid, tuple[ChildSpec, Process, float]] = {}  # the last: until when
+        self._timers: dict[float, Any] = {}  # one for all that have so many seconds
         self._all_dead: asyncio.Future[None] | None = None
 
     def order(self, pid: Pid, spec: ChildSpec) -> None:
@@ -119,36 +173,45 @@ class Ending:
         process: Process | None = pid._process
         if process is None:
             return
-        self._left[pid] = spec, process
-        process.watchers = few.add(process.watchers, OnDeath(self._died))
+        seconds = spec.shutdown if isinstance(spec.shutdown, int | float) else math.inf
+        self._left[pid] = spec, process, self._runtime.loop.time() + seconds
+        process.watch(OnDeath(self._died))
         # Unlink before the exit signal: a child that dies now must not look like a crash.
         process.unlink(self._supervisor)
         if spec.shutdown == "brutal_kill":
             process.doom("killed")
         else:
-            self._give_time(spec.shutdown)
+            if spec.shutdown is not None and spec.shutdown not in self._timers:
+                self._look_in(seconds, seconds)
             process.signal(self._supervisor, "shutdown")
 
-    def _give_time(self, seconds: float | None) -> None:
-        if seconds is not None and seconds not in self._timers:
-            timers = self._runtime.timers
-            self._timers[seconds] = timers.after(seconds, lambda: self._kill(seconds))
+    def _look_in(self, delay: float, seconds: float) -> None:
+        timers = self._runtime.timers
+        self._timers[seconds] = timers.after(delay, lambda: self._kill(seconds))
 
     def _kill(self, seconds: float) -> None:
-        """Kill the children that had so many seconds and live on."""
-        for pid, (spec, process) in list(self._left.items()):
-            if spec.shutdown == seconds:
-                log.error(
-                    "supervisor %r had to kill child %r %r: it did not end within %g s",
-                    self._supervisor,
-                    spec.id,
-                    pid,
-                    seconds,
-                )
-                process.doom("killed")
+        """Kill those who had so many seconds and live on; look again when others have had them."""
+        del self._timers[seconds]
+        now, next_end = self._runtime.loop.time(), math.inf
+        for pid, (spec, process, end) in list(self._left.items()):
+            if spec.shutdown != seconds:
+                continue
+            if end > now:
+                next_end = min(next_end, end)
+                continue
+            log.error(
+                "supervisor %r had to kill %s %r: it did not end within %g s",
+                self._supervisor,
+                title_of(spec),
+                pid,
+                seconds,
+            )
+            process.doom("killed")
+        if next_end < math.inf:
+            self._look_in(next_end - now, seconds)
 
     def _died(self, pid: Pid, reason: Any) -> None:
-        spec, _ = self._left.pop(pid)
+        spec, _, _ = self._left.pop(pid)
         killed = reason == "killed" if isinstance(reason, str) else False
         if not is_clean(reason) and not killed:
             self._log_end(pid, spec, reason)
@@ -157,11 +220,11 @@ class Ending:
 
     def _log_end(self, pid: Pid, spec: ChildSpec, reason: Any) -> None:
         log.warning(
-            "child %r %r of supervisor %r ended for %r while it was being stopped",
-            spec.id,
+            "%s %r of supervisor %r ended for %s while it was being stopped",
+            title_of(spec),
             pid,
             self._supervisor,
-            reason,
+            safe_repr(reason),
         )
 
     async def wait(self) -> None:
@@ -199,7 +262,7 @@ async def ask(supervisor: Any, method: Any, *args: Any) -> Any:
     """Call a supervisor without a time limit, and raise what it refuses."""
     reply = await method(supervisor, *args)
     if reply.__class__ is Refused:
-        raise reply.error
+        reply.raise_error()
     return reply
 
 
@@ -207,14 +270,14 @@ def log_exit(supervisor: Pid, spec: ChildSpec, pid: Pid, reason: Any, reported: 
     """Log the abnormal exit of a child that the child could not report itself."""
     if reported or is_clean(reason):
         return
-    what = f"child {spec.id!r}"
+    what = title_of(spec)
     if throttle(running()).allows(pid, f"{what} {pid!r}"):
         log.error("%s %r of supervisor %r exited: %s", what, pid, supervisor, safe_repr(reason))
 
 
 def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseException) -> None:
     """Log that a child could not be started again."""
-    what = f"child {spec.id!r}"
+    what = title_of(spec)
     if throttle(running()).allows(last, f"{what} {last!r}"):
         log.error("supervisor %r could not restart %s: %s", supervisor, what, error, exc_info=error)
 
@@ -222,9 +285,11 @@ def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseE
 def log_restart(supervisor: Pid, spec: ChildSpec, last: Pid, new: Pid, reason: Any) -> None:
     """Log and tell telemetry that a child runs again."""
     throttle(running()).follows(last, new)
-    log.info("supervisor %r restarted child %r as %r", supervisor, spec.id, new)
+    if log.isEnabledFor(logging.INFO):
+        log.info("supervisor %r restarted %s as %r", supervisor, title_of(spec), new)
     if telemetry.enabled:
-        telemetry.supervisor("restart", supervisor, spec.id, last, reason)
+        facts = _facts(supervisor, spec, last, reason)
+        telemetry.supervisor("restart", {**facts, "new_pid": new})
 
 
 def log_give_up(
@@ -237,20 +302,43 @@ def log_give_up(
 ) -> None:
     """Log and tell telemetry that restarting has been too frequent."""
     if telemetry.enabled:
-        telemetry.supervisor("give_up", supervisor, spec.id, last, reason)
+        telemetry.supervisor("give_up", _facts(supervisor, spec, last, reason))
     log.error(
-        "supervisor %r gives up: child %r exited for %s, after %d restarts within %g s",
+        "supervisor %r gives up: %s exited for %s, after %d restarts within %g s",
         supervisor,
-        spec.id,
+        title_of(spec),
         safe_repr(reason),
         max_restarts,
         max_seconds,
     )
 
 
+def _facts(supervisor: Pid, spec: ChildSpec, last: Pid | None, reason: Any) -> dict[str, Any]:
+    return {
+        "supervisor": supervisor,
+        "class": _class_of(spec),
+        "id": spec.id,
+        "pid": last,
+        "reason": reason,
+    }
+
+
+def _class_of(spec: ChildSpec) -> str:
+    """Name the class of a child as its own events do; what else starts children, by itself."""
+    start: Any = spec.start
+    if isinstance(start, ServerStart):
+        table: Table = start.cls._beamish
+        return table.qualname
+    while isinstance(start, functools.partial):
+        start = start.func
+    owner = getattr(start, "__self__", start)
+    named = owner if isinstance(owner, type) else start
+    return str(getattr(named, "__qualname__", type(named).__qualname__))
+
+
 def not_found(what: Any, among: int) -> NotFoundError:
     """Say that a supervisor has no such child."""
-    return NotFoundError(f"no child {what!r} among the supervisor's {among} children")
+    return NotFoundError(f"no child {safe_repr(what)} among the supervisor's {among} children")
 
 
 def failed_to_start(spec: ChildSpec, error: StartError) -> Any:
@@ -290,11 +378,14 @@ def check_spec_options(cls: type, options: dict[str, Any]) -> dict[str, Any]:
 async def options_of(owner: Any, arguments: tuple[Any, Any], kind: type) -> Any:
     """Return the options of a supervisor: as given, or as its module's ``init`` says them."""
     args, kwargs = arguments
-    if len(args) == 1 and isinstance(args[0], kind):
+    if len(args) == 1 and isinstance(args[0], kind) and not owner._has_own_init():
         return args[0]
-    found = owner().init(*args, **kwargs)
-    if inspect.isawaitable(found):
-        found = await found
+
+    async def init() -> Any:
+        found = owner().init(*args, **kwargs)
+        return await found if inspect.isawaitable(found) else found
+
+    found = (await in_own_task(init)).result()
     if found is not IGNORE and not isinstance(found, kind):
         raise TypeError(
             f"{owner.__qualname__}.init returned {found!r}; return {owner.__base__.__qualname__}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from beamish.child_spec import Restart
-from beamish.results import is_clean
+from beamish.results import CANCELLED, is_clean
 
 Strategy: TypeAlias = Literal["one_for_one", "one_for_all", "rest_for_one"]
 AutoShutdown: TypeAlias = Literal["never", "any_significant", "all_significant"]
@@ -40,9 +40,13 @@ class RestartWindow:
 def restarts(restart: Restart, reason: Any) -> bool:
     """Say whether a child that exited for ``reason`` is to be started again.
 
+    Not when its task was cancelled: that is how an event loop ends, and nothing starts then.
+
     Source:
         The restart values of Elixir's ``Supervisor``.
     """
+    if reason is CANCELLED:
+        return False
     if restart == "permanent":
         return True
     return restart == "transient" and not is_clean(reason)

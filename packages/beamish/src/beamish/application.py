@@ -12,17 +12,14 @@ import logging
 import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, ClassVar, Self, TypeVar
 
 from beamish import process
-from beamish._runtime import few
-from beamish._runtime.process import OnDeath
-from beamish._runtime.tasks import absorb_cancellation
 from beamish._strategy import Strategy
+from beamish._supervision.blocks import cancelled_at_death_of, stopped
 from beamish.errors import ExitError
-from beamish.gen_server import GenServer
 from beamish.pid import Name, Pid
 from beamish.supervisor import Supervisor
 
@@ -97,7 +94,7 @@ class Application:
         async with process.attach():
             self.supervisor = await self._start()
             try:
-                async with _cancelled_at_death_of(self.supervisor):
+                async with cancelled_at_death_of(self.supervisor):
                     yield
             finally:
                 await self._stop()
@@ -116,40 +113,13 @@ class Application:
 
     async def _stop(self) -> None:
         supervisor, self.supervisor = self.supervisor, None
-        await _maybe_await(self.prep_stop())
         try:
-            if supervisor is not None and process.is_alive(supervisor):
-                await GenServer.stop(supervisor, "shutdown")
+            await _maybe_await(self.prep_stop())
         finally:
-            await _maybe_await(self.stop())
-
-
-@asynccontextmanager
-async def _cancelled_at_death_of(pid: Pid) -> AsyncIterator[None]:
-    """Cancel the block when ``pid`` dies before its end, and raise `ExitError` out of it."""
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101 - an async with statement runs in a task
-    died: list[Any] = []
-
-    def cancel(_: Pid, reason: Any) -> None:
-        died.append(reason)
-        task.cancel()
-
-    watch = OnDeath(cancel)
-    target = pid._process
-    target.watchers = few.add(target.watchers, watch)
-    error: BaseException | None = None
-    try:
-        yield
-    except BaseException as raised:
-        error = raised
-        if not died:
-            raise
-    finally:
-        target.watchers = few.remove(target.watchers, watch)
-    if died:
-        await absorb_cancellation(task, error)
-        raise ExitError(died[0], pid)
+            try:
+                await stopped(supervisor)
+            finally:
+                await _maybe_await(self.stop())
 
 
 async def _maybe_await(value: Any) -> None:
@@ -216,27 +186,42 @@ class _Signals:
         self.received: list[int] = []
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._loop.add_signal_handler(number, self._receive, number)
+                self._before[number] = signal.getsignal(number)
+                self._handle(number)
         return self
 
+    def _handle(self, number: int) -> None:
+        try:
+            self._loop.add_signal_handler(number, self._receive, number)
+        except NotImplementedError:  # a loop, or a system, that knows no signals
+            receive = self._loop.call_soon_threadsafe
+            signal.signal(number, lambda *_: receive(self._receive, number))
+
     def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
+        for number, before in self._before.items():
+            with suppress(NotImplementedError):
                 self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL if before is None else before)
 
     def _receive(self, number: int) -> None:
         self.received.append(number)
-        if len(self.received) == 1:
-            _log.info("%s: stopping", signal.Signals(number).name)
-            assert self._task is not None  # noqa: S101 - run's main task
-            self._task.cancel()
-        else:
-            _log.warning("%s again: killing all processes", signal.Signals(number).name)
-            self._kill_all()
+        assert self._task is not None  # noqa: S101 - run's main task
+        match len(self.received):
+            case 1:
+                _log.info("%s: stopping", signal.Signals(number).name)
+                self._task.cancel()
+            case 2:
+                _log.warning("%s again: killing all processes", signal.Signals(number).name)
+                self._kill_all()
+                self._task.cancel()
+            case _:  # whatever it is that goes on, it does not want to end
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
 
     def _kill_all(self) -> None:
         for pid in process.processes():

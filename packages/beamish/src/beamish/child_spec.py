@@ -35,6 +35,14 @@ def check_shutdown(shutdown: object) -> None:
     )
 
 
+def check_id(id: object) -> None:  # noqa: A002 - the field is called so
+    """Refuse what cannot tell children apart."""
+    try:
+        hash(id)
+    except TypeError as error:
+        raise TypeError(f"id must be hashable, such as a string or a class: {error}") from None
+
+
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """How to start, restart and stop one child.
@@ -70,6 +78,7 @@ class ChildSpec:
     significant: bool = False
 
     def __post_init__(self) -> None:
+        check_id(self.id)
         if not callable(self.start):
             raise TypeError(
                 f"start must be an async callable that returns a Pid; got {self.start!r}"
@@ -94,6 +103,9 @@ class ChildSpec:
                 "significant must be False for a child with restart='permanent', which never "
                 "ends for good; make it 'transient' or 'temporary'"
             )
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.start, self.restart, self.type))
 
     def __reduce__(self) -> tuple[Any, ...]:
         fields = (getattr(self, known.name) for known in dataclasses.fields(self))

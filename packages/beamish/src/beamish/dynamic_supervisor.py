@@ -19,6 +19,7 @@ from beamish._children import (
     check_spec_options,
     own_server,
 )
+from beamish._runtime.runtime import running
 from beamish._server.start import ServerStart
 from beamish._supervision.dynamic import (
     DynamicSupervisorServer,
@@ -114,9 +115,14 @@ class DynamicSupervisor:
     @classmethod
     def _start_arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         # The options of a plain supervisor are checked here, where they are given.
-        if cls.init is DynamicSupervisor.init:
+        if not cls._has_own_init():
             args, kwargs = (cls.spec(*args, **kwargs),), {}
         return cls, args, kwargs
+
+    @classmethod
+    def _has_own_init(cls) -> bool:
+        """Say whether this is a module-based supervisor."""
+        return cls.init is not DynamicSupervisor.init
 
     @classmethod
     async def start_link(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> Pid:
@@ -176,12 +182,14 @@ class DynamicSupervisor:
         """
         if spec.__class__ is not ChildSpec:
             spec = as_spec(spec)
-        reply = await DynamicSupervisorServer.start_child(supervisor, spec)
-        if reply.__class__ is Pid:
-            return reply
+        reply: Any = await DynamicSupervisorServer.start_child(supervisor, spec)
+        if reply.__class__ is not Pid and reply.__class__ is not Refused:
+            reply = await _shielded(reply, supervisor)
+        await running().notice_interruption()
         if reply.__class__ is Refused:
-            raise reply.error
-        return await _shielded(reply, supervisor)  # type: ignore[no-any-return]
+            reply.raise_error()
+        pid: Pid = reply
+        return pid
 
     @staticmethod
     async def terminate_child(supervisor: Dest, pid: Pid) -> None:
@@ -197,9 +205,11 @@ class DynamicSupervisor:
         Source:
             ``DynamicSupervisor.terminate_child/2``.
         """
+        if not isinstance(pid, Pid):
+            raise TypeError(f"a dynamic supervisor knows its children by pid; got {pid!r}")
         waits = await ask(supervisor, DynamicSupervisorServer.terminate_child, pid)
         if waits is not None:
-            await _shielded(waits, supervisor, cancelled=True)
+            await asyncio.wait([waits])  # who gives up waiting does not stop the ending
 
     @staticmethod
     async def which_children(supervisor: Dest) -> list[ChildInfo]:
@@ -231,11 +241,9 @@ class DynamicSupervisor:
         await GenServer.stop(supervisor, reason, timeout)
 
 
-async def _shielded(task: asyncio.Task[Any], supervisor: Dest, *, cancelled: bool = False) -> Any:
-    """Wait for what a supervisor does; a caller that is cancelled does not cancel it."""
-    await asyncio.wait([task])
-    if task.cancelled() and cancelled:
-        return None  # which is what was asked for
-    if task.cancelled():
+async def _shielded(future: asyncio.Future[Any], supervisor: Dest) -> Any:
+    """Wait for what a supervisor starts; a caller that is cancelled does not cancel it."""
+    await asyncio.wait([future])
+    if future.cancelled():
         raise ExitError("shutdown", supervisor)
-    return task.result()
+    return future.result()

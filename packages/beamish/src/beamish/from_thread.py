@@ -8,6 +8,7 @@ When not to use it: inside the event loop. There, ``await GenServer.call(...)``.
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from typing import Any
 
 from beamish import process
@@ -18,6 +19,8 @@ from beamish.gen_server import GenServer
 from beamish.pid import Pid
 
 __all__ = ["call", "cast", "send"]
+
+_LOOK_SECONDS = 0.5  # between looks at whether the loop is still there
 
 
 def call(
@@ -39,7 +42,7 @@ def call(
     """
     runtime = _runtime(pid)
     if runtime.loop.is_closed():
-        raise NoProcessError(pid, f"{pid!r} is dead: its event loop is closed")
+        raise _loop_is_over(pid)
     if asyncio._get_running_loop() is runtime.loop:
         raise RuntimeError(
             "from_thread.call would block the event loop that is to answer it; "
@@ -51,12 +54,35 @@ def call(
         _refuse_more(args, kwargs)
         coroutine = GenServer.call(pid, request, timeout)
     try:
-        return asyncio.run_coroutine_threadsafe(coroutine, runtime.loop).result()
+        asked = asyncio.run_coroutine_threadsafe(coroutine, runtime.loop)
     except RuntimeError as error:
         coroutine.close()
         if runtime.loop.is_closed():
-            raise NoProcessError(pid, f"{pid!r} is dead: its event loop is closed") from error
+            raise _loop_is_over(pid) from error
         raise
+    try:
+        return _result(asked, pid, runtime.loop)
+    finally:
+        if runtime.loop.is_closed():
+            coroutine.close()  # nobody else ever will
+
+
+def _result(asked: Future[Any], pid: Pid, loop: asyncio.AbstractEventLoop) -> Any:
+    """Wait for a reply; a loop that ends meanwhile gives none, not even a time-out."""
+    while True:
+        try:
+            return asked.result(_LOOK_SECONDS)
+        except CancelledError:
+            raise _loop_is_over(pid) from None
+        except TimeoutError:
+            if asked.done():  # it is the call's own
+                raise
+            if loop.is_closed():
+                raise _loop_is_over(pid) from None
+
+
+def _loop_is_over(pid: Pid) -> NoProcessError:
+    return NoProcessError(pid, f"{pid!r} is dead: its event loop is over")
 
 
 def cast(pid: Pid, request: Any, *args: Any, **kwargs: Any) -> None:

@@ -11,16 +11,18 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Iterable
+from types import FunctionType
 from typing import Any, ClassVar
 
 from beamish import _checks, child_spec
 from beamish._runtime import names, system
 from beamish._server import requests, start
-from beamish._server.methods import CALL_TIMEOUT, call, cast
+from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
 from beamish._server.table import Options, Table
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
+from beamish.results import Ok
 
 __all__ = ["From", "GenServer", "call", "cast"]
 
@@ -35,7 +37,7 @@ class GenServer:
     Every method that is named as a callback may be ``def`` or ``async def`` (but ``__init__``);
     a server never runs two at once.
 
-    Class keywords, all inherited:
+    Inherited class keywords:
         restart: How a supervisor restarts it: ``"permanent"``, ``"transient"``, ``"temporary"``.
         shutdown: Seconds it may take to terminate, ``"brutal_kill"``, or ``None`` for ever.
         trap_exit: Whether exit signals reach ``handle_info`` as `Exit` messages.
@@ -62,6 +64,7 @@ class GenServer:
     ) -> None:
         super().__init_subclass__(**kwargs)
         _refuse_reserved(cls)
+        _keep_clients(cls)
         inherited = cls._beamish.options
         options = Options(
             restart=inherited.restart if restart is None else restart,
@@ -183,10 +186,10 @@ class GenServer:
             The ``child_spec/1`` that ``use GenServer`` defines. Its id is the name, if there is
             one, else the class.
         """
-        cls._beamish.check_init(*args, **kwargs)
+        table = cls._beamish
+        table.check_start(*args, **kwargs)
         if name is not None:
             names.check_name(name)
-        table = cls._beamish
         if table.own_start_link:
             starter: Any = cls.start_link
             kwargs = kwargs if name is None else {**kwargs, "name": name}
@@ -282,19 +285,18 @@ class GenServer:
         """
         _checks.timeout(timeout)
         asked = list(dests)
-        answers = await asyncio.gather(
-            *(GenServer.call(dest, request, timeout) for dest in asked), return_exceptions=True
-        )
-        replies: list[tuple[Dest, Any]] = []
-        failures: list[tuple[Dest, Exception]] = []
-        for dest, answer in zip(asked, answers, strict=True):
-            if isinstance(answer, Exception):
-                failures.append((dest, answer))
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                replies.append((dest, answer))
+        answers = await asyncio.gather(*(_ask(dest, request, timeout) for dest in asked))
+        pairs = list(zip(asked, answers, strict=True))
+        replies = [(dest, answer.value) for dest, answer in pairs if isinstance(answer, Ok)]
+        failures = [(dest, answer) for dest, answer in pairs if isinstance(answer, Exception)]
         return replies, failures
+
+
+async def _ask(dest: Dest, request: Any, timeout: float | None) -> Ok[Any] | Exception:
+    try:
+        return Ok(await GenServer.call(dest, request, timeout))
+    except Exception as error:  # of this one; the others may answer
+        return error
 
 
 def _refuse_reserved(cls: type) -> None:
@@ -311,6 +313,26 @@ def _refuse_reserved(cls: type) -> None:
         raise TypeError(
             f"{cls.__qualname__}.__init__ must be a plain def; put what waits into `async def init`"
         )
+
+
+def _keep_clients(cls: Any) -> None:
+    """Let a plain method that overrides a ``@call`` or ``@cast`` one have a client, too."""
+    for name, value in list(vars(cls).items()):
+        if isinstance(value, CallMethod | CastMethod) and name in vars(GenServer):
+            kind = "call" if isinstance(value, CallMethod) else "cast"
+            raise TypeError(f"{cls.__qualname__}.{name} is a callback, and cannot be a @{kind}")
+        if not isinstance(value, FunctionType):
+            continue
+        overridden = next((vars(c)[name] for c in cls.__mro__[1:] if name in vars(c)), None)
+        if isinstance(overridden, CallMethod):
+            _wrap(cls, name, CallMethod(value, overridden.default_timeout))
+        elif isinstance(overridden, CastMethod):
+            _wrap(cls, name, CastMethod(value))
+
+
+def _wrap(cls: type, name: str, method: Any) -> None:
+    setattr(cls, name, method)
+    method.__set_name__(cls, name)
 
 
 GenServer._beamish = Table(GenServer, GenServer, Options())

@@ -46,7 +46,7 @@ class PartitionSupervisorServer(SupervisorServer):
         if self.partitions == 0:
             return None
         child = self.children.get(partition_of(key, self.partitions))
-        return child.pid if child is not None and child.running else None
+        return child.pid if child is not None and child.pid is not None else None
 
     @call(timeout=None)
     async def resize(self, partitions: int) -> Any:
@@ -76,8 +76,8 @@ class PartitionSupervisorServer(SupervisorServer):
                 reply = await self.restart_child(partition)
             else:  # a temporary child is forgotten when it stops
                 reply = await self.start_child(self._all[partition])
-            fine = AlreadyStartedError | IgnoredError
-            if isinstance(reply, Refused) and not isinstance(reply.error, fine):
+            fine = (AlreadyStartedError, IgnoredError)
+            if isinstance(reply, Refused) and not reply.because(*fine):
                 for started in reversed(range(partitions.start, partition)):
                     await self.terminate_child(started)
                 return reply

@@ -3,7 +3,7 @@
 import itertools
 from dataclasses import dataclass
 from functools import total_ordering
-from typing import Any, Protocol, TypeAlias, runtime_checkable
+from typing import Any, NoReturn, Protocol, TypeAlias, runtime_checkable
 
 _serials = itertools.count(100)
 
@@ -31,6 +31,15 @@ class Pid:
             return NotImplemented
         return self.serial < other.serial
 
+    def __copy__(self) -> "Pid":
+        return self  # an identity
+
+    def __deepcopy__(self, memo: object) -> "Pid":
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{self!r} means something in its own program only; send a name instead")
+
     def __repr__(self) -> str:
         return f"#PID<0.{self.serial}.0>"
 
@@ -46,6 +55,12 @@ class Ref:
 
     def __init__(self) -> None:
         self.serial = next(_serials)
+
+    def __copy__(self) -> "Ref":
+        return self  # an identity
+
+    def __deepcopy__(self, memo: object) -> "Ref":
+        return self
 
     def __repr__(self) -> str:
         return f"#Reference<0.{self.serial}>"

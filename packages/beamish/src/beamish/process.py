@@ -14,7 +14,7 @@ Source:
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import copy_context
 from typing import Any
 
@@ -207,16 +207,19 @@ def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
     names.check_name(dest)
 
     def fire() -> None:
-        pid = names.pid_of(dest)
-        if pid is not None:
-            pid._process.deliver(message)
+        with suppress(NoProcessError):  # such as the name of an unknown registry
+            send(dest, message)
 
     return runtime.timers.after(seconds, fire)
 
 
 def cancel_timer(ref: Ref) -> float | None:
     """Cancel a timer; return the seconds it had left, or ``None`` if it is over."""
-    return running().timers.cancel(_timer(ref))
+    timer = _timer(ref)
+    owner: Process | None = None if timer.owner is None else timer.owner._process
+    if owner is not None:
+        return owner.cancel_timer(timer)
+    return running().timers.cancel(timer)
 
 
 def read_timer(ref: Ref) -> float | None:

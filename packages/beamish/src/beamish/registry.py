@@ -35,6 +35,8 @@ class Registry:
     They are plain functions: a look-up asks no process and waits for nothing.
     """
 
+    notes_entries = True  # a process that dies gives its keys back without being asked
+
     # -- Starting
 
     @staticmethod

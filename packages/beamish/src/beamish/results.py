@@ -131,13 +131,17 @@ class Exited:
     reason: Any
 
 
+CANCELLED: Final = ("shutdown", "cancelled")
+"""The exit reason of a process whose task was cancelled from outside, as asyncio's end does."""
+
+
 def is_clean(reason: Any) -> bool:
     """Say whether an exit reason is an expected one: normal, shutdown or ``("shutdown", _)``.
 
     Source:
         Erlang's supervisors and crash reports, which treat just these as no crash.
     """
-    if reason.__class__ is str:
+    if isinstance(reason, str):
         return reason in ("normal", "shutdown")
     if not isinstance(reason, tuple) or len(reason) != 2:
         return False

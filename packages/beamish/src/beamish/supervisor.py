@@ -8,7 +8,7 @@ Source:
 """
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
 from beamish import _checks, process
@@ -21,6 +21,7 @@ from beamish._children import (
     own_server,
     significance_error,
 )
+from beamish._runtime.context import current_pid
 from beamish._server.start import ServerStart
 from beamish._strategy import (
     AUTO_SHUTDOWNS,
@@ -28,8 +29,9 @@ from beamish._strategy import (
     AutoShutdown,
     Strategy,
 )
+from beamish._supervision.blocks import cancelled_at_death_of, stopped
 from beamish._supervision.static import SupervisorServer, SupervisorSpec
-from beamish.child_spec import ChildSpec
+from beamish.child_spec import ChildSpec, check_id
 from beamish.gen_server import GenServer
 from beamish.pid import Dest, Name, Pid
 from beamish.results import ChildInfo, Counts
@@ -96,9 +98,14 @@ class Supervisor:
     @classmethod
     def _arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         # The options of a plain supervisor are checked here, where they are given.
-        if cls.init is Supervisor.init:
+        if not cls._has_own_init():
             args, kwargs = (cls.spec(*args, **kwargs),), {}
         return cls, args, kwargs
+
+    @classmethod
+    def _has_own_init(cls) -> bool:
+        """Say whether this is a module-based supervisor."""
+        return cls.init is not Supervisor.init
 
     @classmethod
     async def start_link(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> Pid:
@@ -144,14 +151,18 @@ class Supervisor:
         stop in reverse order. If the supervisor dies, the block is cancelled and raises
         `ExitError`.
         """
+        before = current_pid.get()
         async with process.attach() as me:
             pid = await cls.start_link(*args, name=name, **kwargs)
-            try:
+            async with AsyncExitStack() as block:
+                block.push_async_callback(stopped, pid)
+                if me is before:
+                    # Watched instead of linked: its death ends this block, not what is around it.
+                    process.unlink(pid)
+                    await block.enter_async_context(cancelled_at_death_of(pid))
+                else:
+                    block.callback(_unlink, pid, me)
                 yield pid
-            finally:
-                if process.is_alive(pid):
-                    pid._process.unlink(me)
-                    await GenServer.stop(pid, "shutdown")
 
     @staticmethod
     async def start_child(supervisor: Dest, child: Any) -> Pid:
@@ -179,6 +190,7 @@ class Supervisor:
         Source:
             ``Supervisor.terminate_child/2``.
         """
+        check_id(id)
         await ask(supervisor, SupervisorServer.terminate_child, id)
 
     @staticmethod
@@ -193,6 +205,7 @@ class Supervisor:
         Source:
             ``Supervisor.restart_child/2``.
         """
+        check_id(id)
         pid: Pid = await ask(supervisor, SupervisorServer.restart_child, id)
         return pid
 
@@ -207,6 +220,7 @@ class Supervisor:
         Source:
             ``Supervisor.delete_child/2``.
         """
+        check_id(id)
         await ask(supervisor, SupervisorServer.delete_child, id)
 
     @staticmethod
@@ -237,3 +251,8 @@ class Supervisor:
             ``Supervisor.stop/3``.
         """
         await GenServer.stop(supervisor, reason, timeout)
+
+
+def _unlink(supervisor: Pid, me: Pid) -> None:
+    if supervisor._process is not None:
+        supervisor._process.unlink(me)

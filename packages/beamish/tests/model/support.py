@@ -1,15 +1,19 @@
 """A world for state machines: an event loop with one process that does what it is told.
 
 Hypothesis calls the rules one after another from outside of any event loop. Between two rules
-nothing runs; within one, everything runs until all is quiet.
+nothing runs; within one, everything runs until all is quiet. The event loop is an ordinary one, or
+a simulated one, whose seed is part of the example: so one and the same machine is played in the
+order of asyncio, and in any other.
 """
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from random import Random
 from typing import Any, TypeVar
 
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
 
 from beamish import (
     IGNORE,
@@ -23,8 +27,12 @@ from beamish import (
     cast,
     process,
 )
+from beamish.testing import settle
+from beamish.testing.loop import SimulatedLoop
+from beamish.testing.trace import Trace
 
 Result = TypeVar("Result")
+seeds = st.integers(0, 1_000_000)
 PATIENCE = 5.0
 CLEAN_REASONS = ("normal", "shutdown", ("shutdown", "moved"))
 REASONS = (*CLEAN_REASONS, "boom", ("boom", 1))
@@ -116,10 +124,13 @@ class AsyncPlayer(Player):
 
 
 class World:
-    """Runs coroutines in one process, which traps exits, for as long as the machine lives."""
+    """Runs coroutines in one process, which traps exits, for as long as the machine lives.
 
-    def __init__(self) -> None:
-        self._runner = asyncio.Runner()
+    With a seed, they run on a simulated event loop.
+    """
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._runner = asyncio.Runner(loop_factory=None if seed is None else simulated(seed))
         self._requests: asyncio.Queue[Any] = asyncio.Queue()
         self._runner.run(self._open())
 
@@ -158,16 +169,13 @@ class World:
     async def _end(self) -> None:
         self._requests.put_nowait(None)
         await self._task
-        await quiet(lambda: not process.processes())
+        await settle()
         assert list(process.processes()) == []
 
 
-async def quiet(done: Callable[[], bool] = lambda: True) -> None:
-    """Let everything run that can go on without time passing; longer if it is not ``done``."""
-    for turn in range(2_000):
-        if turn >= 60 and done():
-            return
-        await asyncio.sleep(0)
+def simulated(seed: int) -> Callable[[], asyncio.AbstractEventLoop]:
+    """A maker of event loops that take every decision by ``seed``."""
+    return lambda: SimulatedLoop(Random(seed), max_steps=100_000, trace=Trace())
 
 
 async def outcome(awaitable: Awaitable[Any]) -> Any:

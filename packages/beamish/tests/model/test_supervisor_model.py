@@ -21,8 +21,9 @@ from beamish import (
     Supervisor,
     process,
 )
+from beamish.testing import settle
 
-from .support import REASONS, AsyncPlayer, Player, World, budget, outcome, quiet, restarts
+from .support import REASONS, AsyncPlayer, Player, World, budget, outcome, restarts, seeds
 
 IDS = "abcd"
 ids = st.sampled_from(IDS)
@@ -57,15 +58,18 @@ class Family(RuleBasedStateMachine):
     """Each rule does one thing to a real supervisor and to the list, then both are compared."""
 
     strategy: ClassVar[str]
+    simulated: ClassVar[bool] = False
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World()
         self.children: list[Child] = []
         self.seen: set[Pid] = set()
 
-    @initialize(kinds=st.lists(st.tuples(restart_types, players), min_size=4, max_size=4))
-    def open(self, kinds: list[tuple[str, type[Player]]]) -> None:
+    @initialize(
+        kinds=st.lists(st.tuples(restart_types, players), min_size=4, max_size=4), seed=seeds
+    )
+    def open(self, kinds: list[tuple[str, type[Player]]], seed: int) -> None:
+        self.world = World(seed if self.simulated else None)
         self.children = [Child(i, r, cls) for i, (r, cls) in zip(IDS, kinds, strict=True)]
 
         async def start() -> None:
@@ -235,7 +239,7 @@ class Family(RuleBasedStateMachine):
             self.world.do(self.compare)
 
     async def compare(self) -> None:
-        await quiet(self.names_fit)
+        await settle()
         found = {child.id: child for child in await Supervisor.which_children(self.sup)}
         assert set(found) == {child.id for child in self.children}
         fresh = []
@@ -250,13 +254,6 @@ class Family(RuleBasedStateMachine):
             assert child.pid == pid
         assert fresh == sorted(fresh)
         await self.compare_processes({child.pid for child in self.children if child.running})
-
-    def names_fit(self) -> bool:
-        """Whether the registry holds the new processes already, and nobody else."""
-        now = {child.id: Registry.whereis("registry", child.id) for child in self.children}
-        return Registry.count("registry") == sum(c.running for c in self.children) and all(
-            now[c.id] == c.pid if c.pid else now[c.id] not in self.seen for c in self.children
-        )
 
     async def compare_processes(self, pids: set[Pid]) -> None:
         size = len(self.children)
@@ -284,7 +281,24 @@ class RestForOne(Family):
     strategy = "rest_for_one"
 
 
+class SimulatedOneForOne(OneForOne):
+    simulated = True
+
+
+class SimulatedOneForAll(OneForAll):
+    simulated = True
+
+
+class SimulatedRestForOne(RestForOne):
+    simulated = True
+
+
 TestOneForOne = OneForOne.TestCase
 TestOneForAll = OneForAll.TestCase
 TestRestForOne = RestForOne.TestCase
+TestSimulatedOneForOne = SimulatedOneForOne.TestCase
+TestSimulatedOneForAll = SimulatedOneForAll.TestCase
+TestSimulatedRestForOne = SimulatedRestForOne.TestCase
 TestOneForOne.settings = TestOneForAll.settings = TestRestForOne.settings = budget()
+TestSimulatedOneForOne.settings = TestSimulatedOneForAll.settings = budget()
+TestSimulatedRestForOne.settings = budget()

@@ -57,11 +57,14 @@ class KeyLocks:
     async def hold(self, key: Hashable) -> AsyncIterator[None]:
         """Keep others who hold ``key`` out of the block."""
         lock = self._locks.setdefault(key, KeyLock())
-        await lock.acquire()
+        held = False
         try:
+            await lock.acquire()
+            held = True
             yield
         finally:
-            if not lock.release() and self._locks.get(key) is lock:
+            taken = lock.release() if held else lock.held
+            if not taken and self._locks.get(key) is lock:
                 del self._locks[key]
 
     def give_up(self, error: Exception) -> None:

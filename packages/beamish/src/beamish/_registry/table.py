@@ -78,6 +78,8 @@ class Table:
 
     def add(self, key: Hashable, pid: Pid, value: Any) -> bool:
         """Enter ``pid`` under ``key``; false if a unique key is taken."""
+        if pid._process is None:
+            raise NoProcessError(pid)
         entry = Entry(self, key, pid, value)
         if self.unique:
             if self.entries.setdefault(key, entry) is not entry:
@@ -130,10 +132,14 @@ class Table:
         """Drop every entry, now that the registry is dead; list who held any."""
         holders = list(dict.fromkeys(entry.pid for entry in self))
         for pid in holders:
-            holder: Process = pid._process
-            for held in few.items(holder.held):
-                if isinstance(held, Entry) and held.table is self:
-                    holder.held = few.remove(holder.held, held)
+            holder: Process | None = pid._process
+            if holder is not None:
+                self._take_from(holder)
         self.entries.clear()
         self.locks.give_up(NoProcessError(self.name))
         return holders
+
+    def _take_from(self, holder: Process) -> None:
+        for held in few.items(holder.held):
+            if isinstance(held, Entry) and held.table is self:
+                holder.held = few.remove(holder.held, held)

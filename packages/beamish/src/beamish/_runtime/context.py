@@ -1,8 +1,9 @@
 """Which process is running.
 
-Every callback runs in a copy of the context of whoever sent its message, with `current_pid` set:
-so asyncio tasks that a callback creates belong to its process, context variables of the caller
-(a request id, a trace) reach the server, and none that a callback sets leaks back.
+A call runs in a copy of its caller's context, so that the caller's variables (a request id, a
+trace) reach the server; casts, messages and timers run in an empty one. `current_pid` is set in
+each, so that asyncio tasks which a callback creates belong to its process; and nothing that a
+callback sets leaks to anyone.
 """
 
 from contextvars import ContextVar

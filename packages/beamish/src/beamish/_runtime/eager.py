@@ -95,7 +95,10 @@ class _Steps(Coroutine[Any, Any, Any]):
         """Raise in the coroutine, also when it is cancelled before its second step."""
         if self._coroutine is None or self.outcome is not None:
             raise StopIteration
-        self._resumed = True
+        if not self._resumed:
+            self._resumed = True
+            if isinstance(self._waits_for, asyncio.Future):
+                self._waits_for.cancel()  # as cancelling a task does with what it waits for
         return self._coroutine.throw(*error)
 
     def close(self) -> None:

@@ -107,8 +107,9 @@ def take(process: Process, name: Name) -> None:
         process.held = few.add(process.held, LocalName(process.runtime, name))
     elif not name.service.register_name(name.name, pid):
         raise AlreadyRegisteredError(name, name.service.whereis_name(name.name))
-    elif process.held is None:  # our own registries note their entries with the process
-        process.held = ServiceName(name)
+    elif not getattr(name.service, "notes_entries", False):
+        # Our own registries note their entries with the process; other services know nothing.
+        process.held = few.add(process.held, ServiceName(name))
 
 
 def register_local(process: Process, name: str) -> None:

@@ -132,6 +132,10 @@ class Process:
         """Name what kind of process it is."""
         raise NotImplementedError
 
+    def kind(self) -> str:
+        """Name its class for metrics: one of few, however many processes there are."""
+        return self.class_name()
+
     def parent_pid(self) -> Pid | None:
         """Name the process that started it."""
         return self.ancestors[0] if self.ancestors else None
@@ -262,7 +266,7 @@ class Process:
             self.runtime.post(linked, self.pid, reason, self.reported)
         self.take_along(reason)
         if telemetry.enabled:
-            telemetry.process_exit(self.pid, self.class_name(), reason)
+            telemetry.process_exit(self.pid, self.kind(), reason)
         self.runtime.pump()
 
     def take_along(self, reason: Any) -> None:
@@ -272,14 +276,24 @@ class Process:
 
     def send_after(self, message: Any, seconds: float) -> Timer:
         """Deliver ``message`` to this process in ``seconds``, if it still lives then."""
+        return self.call_after(seconds, lambda: self.deliver(message))
+
+    def call_after(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call ``callback`` in ``seconds``, if the process still lives then."""
 
         def fire() -> None:
             self.timers = few.remove(self.timers, timer)
-            self.deliver(message)
+            callback()
 
         timer = self.runtime.timers.after(seconds, fire)
+        timer.owner = self.pid
         self.timers = few.add(self.timers, timer)
         return timer
+
+    def cancel_timer(self, timer: Timer) -> float | None:
+        """Cancel a timer of this process; return the seconds it had left."""
+        self.timers = few.remove(self.timers, timer)
+        return self.runtime.timers.cancel(timer)
 
     def monitor(self, target: Any) -> Monitor:
         """Monitor the pid ``target``; anything else is a name that nobody holds."""
@@ -297,6 +311,14 @@ class Process:
         """Undo `monitor`."""
         self.monitors = few.remove(self.monitors, monitor)
         self._unwatch(monitor)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell ``watcher`` when the process has died."""
+        self.watchers = few.add(self.watchers, watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Undo `watch`."""
+        self.watchers = few.remove(self.watchers, watcher)
 
     def _unwatch(self, monitor: Monitor) -> None:
         target = None if monitor.target is None else monitor.target._process

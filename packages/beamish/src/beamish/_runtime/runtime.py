@@ -3,12 +3,11 @@
 import asyncio
 from _thread import get_ident
 from collections import deque
-from contextvars import Context, copy_context
+from contextvars import Context
 from os import environ
 from typing import TYPE_CHECKING, Any
 
 from beamish._runtime import watchdog
-from beamish._runtime.context import current_pid
 from beamish._runtime.timers import Timers
 from beamish.errors import BeamishError, NoProcessError
 from beamish.pid import Pid
@@ -40,6 +39,7 @@ class Runtime:
         "loop",
         "names",
         "processes",
+        "suspects",
         "thread",
         "throttle",
         "timers",
@@ -49,11 +49,13 @@ class Runtime:
         self.loop = loop
         self.thread = get_ident()
         self.throttle: Any = None  # of crash reports; made by whoever reports
-        self.context: Context = copy_context()
-        self.context.run(current_pid.set, None)
+        # Empty: what a request has in its context must not reach the casts of all the others.
+        self.context = Context()
         self.timers = Timers(loop, self.context)
         self.names: dict[str, Pid] = {}
         self.processes: dict[Pid, None] = {}
+        # Whose mailboxes may grow, and whether each has been reported; see `mailboxes`.
+        self.suspects: dict[Pid, bool] = {}
         self.direct_dispatch = environ.get("BEAMISH_DIRECT", "1") != "0"
         # The task that was cancelled while it ran, to be stopped where it next may wait.
         self.interrupted: asyncio.Task[Any] | None = None
@@ -76,6 +78,11 @@ class Runtime:
         """Give the loop's other work its turn; a new slice begins."""
         await asyncio.sleep(0)
         self._begin_slice()
+
+    async def notice_interruption(self) -> None:
+        """Let the current task be cancelled here, if it was killed by what it has just done."""
+        if self.interrupted is not None and asyncio.current_task() is self.interrupted:
+            await self.breathe()
 
     def end_slice(self, interrupted: asyncio.Task[Any]) -> None:
         """See to it that the task that runs now, which is cancelled, waits where it next may."""
@@ -105,6 +112,11 @@ class Runtime:
             self.loop.call_soon(self._drain, context=self.context)
         self._ready.append(process)
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether a process waits for its turn."""
+        return self._scheduled
+
     def _drain(self) -> None:
         self._begin_slice()
         ready = self._ready
@@ -131,11 +143,12 @@ class Runtime:
         return False
 
     def close(self) -> None:
-        """Let every process be dead, now that the loop is closed."""
+        """Let every process be dead, now that the loop is closed, and keep nothing of it alive."""
         for pid in self.processes:
             pid._process = None
-        self.processes.clear()
-        self.names.clear()
+        self.timers = Timers(self.loop, self.context)
+        for kept in (self.processes, self.names, self._ready, self._signals):
+            kept.clear()
 
     # -- Exit signals along links
 
@@ -198,7 +211,13 @@ def _find(loop: asyncio.AbstractEventLoop | None) -> Runtime:
     if runtime is None:
         for closed in [known for known in _runtimes if known.is_closed()]:
             _runtimes.pop(closed).close()
-        runtime = _runtimes[loop] = Runtime(loop)
-        watchdog.watch(runtime)
+        # A simulated loop (`beamish.testing`) brings a runtime of its own.
+        runtime = _runtimes[loop] = getattr(loop, "beamish_runtime", _watched)(loop)
     _latest = runtime
+    return runtime
+
+
+def _watched(loop: asyncio.AbstractEventLoop) -> Runtime:
+    runtime = Runtime(loop)
+    watchdog.watch(runtime)
     return runtime

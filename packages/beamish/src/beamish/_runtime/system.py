@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from beamish._runtime import few
+from beamish._runtime import stuck
 from beamish._runtime.names import process_of
 from beamish._runtime.process import OnDeath, Process
 from beamish._runtime.runtime import running
@@ -46,21 +46,26 @@ async def ask(dest: Dest, function: Callable[[Any], Any], what: str, timeout: fl
     process = await _other_process(dest)
     answer = process.runtime.loop.create_future()
     watch = OnDeath(lambda _, reason: _fail(answer, ExitError(reason, dest)))
-    process.watchers = few.add(process.watchers, watch)
+    process.watch(watch)
     try:
         process.system(_Ask(function, answer))
         return await _within(answer, process, dest, what, timeout)
     finally:
-        process.watchers = few.remove(process.watchers, watch)
+        process.unwatch(watch)
 
 
 async def stop(dest: Dest, reason: Any, timeout: float | None) -> None:
     """Stop the server at ``dest``, and wait until it is dead."""
     process = await _other_process(dest)
     death = process.runtime.loop.create_future()
-    process.watchers = few.add(process.watchers, OnDeath(lambda _, how: _set(death, how)))
-    process.system(_StopRequest(reason))
-    actual = await _within(death, process, dest, f"stop({reason!r})", timeout)
+    watch = OnDeath(lambda _, how: _set(death, how))
+    process.watch(watch)
+    try:
+        process.system(_StopRequest(reason))
+        await process.runtime.notice_interruption()
+        actual = await _within(death, process, dest, "stop()", timeout)
+    finally:
+        process.unwatch(watch)
     if not _same(actual, reason):
         raise ExitError(actual, dest)
 
@@ -88,9 +93,9 @@ async def _within(
     answer: asyncio.Future[Any], process: Process, dest: Dest, what: str, timeout: float | None
 ) -> Any:
     def expire() -> None:
-        waiting, callback = process.queue_length(), process.current_callback()
-        stuck = what if callback is None else f"{what} (it is busy with {callback})"
-        _fail(answer, CallTimeoutError(dest, stuck, timeout or 0.0, waiting))
+        place = stuck.place(process)
+        shown = what if place is None else f"{what} (it is {place})"
+        _fail(answer, CallTimeoutError(dest, shown, timeout or 0.0, process.queue_length()))
 
     timer = None if timeout is None else process.runtime.timers.after(timeout, expire)
     try:

@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+from beamish import telemetry
 from beamish._runtime import unwinding
 from beamish._runtime.context import current_pid
 from beamish._runtime.process import Process
@@ -18,11 +19,9 @@ from beamish._runtime.runtime import Runtime, running
 from beamish._runtime.throttle import throttle
 from beamish.errors import ExitError
 from beamish.pid import Pid
+from beamish.results import CANCELLED
 
 _log = logging.getLogger("beamish")
-
-CANCELLED = ("shutdown", "cancelled")
-"""The exit reason of a process whose task was cancelled from outside: asyncio's shutdown."""
 
 _ALIVE = object()
 
@@ -45,12 +44,16 @@ class TaskProcess(Process):
 
     def deliver(self, message: Any) -> None:
         """Put a message into the mailbox and wake who waits for one."""
+        if not self.runtime.check_loop():
+            return
         self._mailbox.append(message)
         self._wake()
 
     def _wake(self) -> None:
         arrival, self._arrival = self._arrival, None
-        if arrival is not None and not arrival.done():
+        if arrival is None:
+            self.runtime.suspects.setdefault(self.pid, False)  # nobody waits: it may pile up
+        elif not arrival.done():
             arrival.set_result(None)
 
     async def receive(self, timeout: float | None, match: Callable[[Any], bool] | None) -> Any:
@@ -139,6 +142,10 @@ class TaskProcess(Process):
         """Name the coroutine function, or the task."""
         return self._name
 
+    def kind(self) -> str:
+        """Name it for metrics; each attached task has a name of its own, of no use there."""
+        return "attached task"
+
     def size_bytes(self) -> int:
         """Estimate the memory that the process takes."""
         return super().size_bytes() + self._mailbox.__sizeof__()
@@ -146,13 +153,23 @@ class TaskProcess(Process):
 
 def failure(task: asyncio.Task[Any]) -> BaseException | None:
     """Return the exception that a task ended with; being cancelled is one, too."""
-    return asyncio.CancelledError() if task.cancelled() else task.exception()
+    try:
+        task.result()
+    except BaseException as error:  # a cancelled task's has a traceback only here
+        return error
+    finally:
+        del task  # else the error, its traceback and this frame would hold one another
+    return None
 
 
 class SpawnedProcess(TaskProcess):
     """A coroutine that runs as a process, until it returns."""
 
     __slots__ = ()
+
+    def kind(self) -> str:
+        """Name the coroutine function."""
+        return self._name
 
     def ended(self, task: asyncio.Task[Any]) -> None:
         """Die with the reason for which the task has ended."""
@@ -219,6 +236,8 @@ class Attachment:
         self._process = process = TaskProcess(running(), pid, task.get_name())
         process.task = task
         self._token = current_pid.set(process.pid)
+        if telemetry.enabled:
+            telemetry.process_start(process.pid, process.kind())
         return process.pid
 
     async def __aexit__(

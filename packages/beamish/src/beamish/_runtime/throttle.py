@@ -48,12 +48,18 @@ class Throttle:
     def follows(self, old: Pid, new: Pid) -> None:
         """Hear that a supervisor has started ``new`` in the place of ``old``."""
         count = self._counts.pop(old, None)
-        if count is not None:
+        if count is None:
+            return
+        newer = self._counts.get(new)  # it has crashed already
+        if newer is not None:
+            newer.reports += count.reports
+        else:
             count.last_pid = new
             self._counts[new] = count
 
     def _summarise(self, count: _Count, what: str) -> None:
-        del self._counts[count.last_pid]
+        if self._counts.get(count.last_pid) is count:
+            del self._counts[count.last_pid]
         left_out = count.reports - IN_FULL
         if left_out > 0:
             _log.error("%s and those that followed it crashed %d more times", what, left_out)

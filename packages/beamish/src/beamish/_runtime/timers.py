@@ -9,7 +9,7 @@ import heapq
 from collections.abc import Callable
 from contextvars import Context
 
-from beamish.pid import Ref
+from beamish.pid import Pid, Ref
 
 _BATCH = 256  # timers that fire before the loop's other work has its turn
 _FEW_CANCELLED = 64  # not worth rebuilding the heap for
@@ -18,12 +18,13 @@ _FEW_CANCELLED = 64  # not worth rebuilding the heap for
 class Timer(Ref):
     """One timer; it holds its callback until it fires or is cancelled."""
 
-    __slots__ = ("callback", "when")
+    __slots__ = ("callback", "owner", "when")
 
     def __init__(self, when: float, callback: Callable[[], None] | None) -> None:
         super().__init__()
         self.when = when
         self.callback = callback
+        self.owner: Pid | None = None  # the process that it dies with
 
 
 class Timers:

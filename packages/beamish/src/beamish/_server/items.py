@@ -1,6 +1,7 @@
 """What stands in a server's mailbox, and the requests of the runtime itself."""
 
 import asyncio
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any, TypeAlias
 
@@ -60,14 +61,26 @@ class ChildExit:
 class Start:
     """How the start of a server ended; or, while its ``init`` waits, who waits for it."""
 
-    __slots__ = ("error", "future")
+    __slots__ = ("error", "future", "listener")
 
     def __init__(self) -> None:
         self.error: StartError | None = None
+        self.listener: Callable[[StartError | None], None] | None = None
         self.future: asyncio.Future[None] | None = None
+
+    def raise_error(self) -> None:
+        """Raise the error of the start, if there is one, and keep neither it nor its traceback."""
+        error, self.error = self.error, None
+        try:
+            if error is not None:
+                raise error
+        finally:
+            del error  # else it, its traceback and this frame would hold one another
 
     def done(self, error: StartError | None = None) -> None:
         """Tell the starter."""
         self.error = error
+        if self.listener is not None:
+            self.listener(error)
         if self.future is not None and not self.future.done():
             self.future.set_result(None)

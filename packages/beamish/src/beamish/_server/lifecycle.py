@@ -14,6 +14,7 @@ from beamish._runtime.runtime import Runtime
 from beamish._runtime.timers import Timer
 from beamish._server import reports
 from beamish._server.items import INIT, SYSTEM, ChildExit, Item, ParentExit, Start
+from beamish._server.observed import enter_observed
 from beamish._server.requests import From, enter
 from beamish._server.table import Table
 from beamish.errors import IgnoredError, StartError
@@ -111,7 +112,8 @@ class Lifecycle(Process):
         context = copy_context()
         self.callback = "init"
         try:
-            result = context.run(enter, self, INIT.function, (self, args, kwargs), None)
+            run = enter_observed if telemetry.enabled else enter
+            result = context.run(run, self, INIT.function, (self, args, kwargs), None)
         except BaseException as error:
             start = self.start = Start()
             self.failed((INIT, (), None, None, context), error)
@@ -145,7 +147,7 @@ class Lifecycle(Process):
     def _started(self) -> None:
         self.phase = "running"
         if telemetry.enabled:
-            telemetry.process_start(self.pid, self.class_name())
+            telemetry.process_start(self.pid, self.kind())
         if self.start is not None:
             start, self.start = self.start, None
             start.done()
@@ -183,7 +185,8 @@ class Lifecycle(Process):
     def exit_from_link(self, sender: Pid, reason: Any, reported: bool) -> None:
         """Take the exit signal of a linked process; a supervisor's is that of a child."""
         if self.table.eager and sender is not self.parent:
-            self.system(ChildExit(sender, reason, reported))
+            if self.phase != "terminating":  # then all of them are ending
+                self.system(ChildExit(sender, reason, reported))
         else:
             self.signal(sender, reason)
 
@@ -199,6 +202,8 @@ class Lifecycle(Process):
             return
         if terminate and self.phase == "terminating":
             return  # it does what its parent asks for already
+        if self.exit_pending is not None and not _is_kill(reason):
+            return  # its parent has told it to terminate, which only a kill takes away
         self.exit_pending = (reason, terminate and self.phase == "running")
         if not self.exit_pending[1]:
             self.depart()  # dead for all who look, even while its callback unwinds
@@ -214,7 +219,8 @@ class Lifecycle(Process):
         assert self.task is not None  # noqa: S101 - an async callback runs
         assert self.exit_pending is not None  # noqa: S101 - that is why
         self.interrupt(self.task)
-        if not self.exit_pending[1]:  # else the parent, such as a supervisor, sets a limit
+        if not self.exit_pending[1] and not self.table.eager:
+            # Else the parent, such as a supervisor, sets a limit; or it waits for its children.
             unwinding.limit(self, self.task, self.abandon)
 
     def abandon(self) -> None:
@@ -266,6 +272,10 @@ class Lifecycle(Process):
 
     def dead(self, reason: Any) -> None:
         """Die: drop what waits, and tell those who care."""
+        if self.ending is not None:  # killed while it terminated
+            item, self.ending = self.ending[0], None
+            if item is not None and item[3] is not None:
+                item[3].fail(reason)
         self.phase = "dead"
         self.callback = None
         self.depart()
@@ -325,7 +335,8 @@ class Lifecycle(Process):
 
     def queue_length(self) -> int:
         """Count the messages that wait."""
-        return len(self.mailbox) if self.mailbox else 0
+        mailbox = self.mailbox  # read once: other threads ask, too
+        return len(mailbox) if mailbox else 0
 
     def size_bytes(self) -> int:
         """Estimate the memory that the process and its server's attributes take."""
@@ -348,3 +359,7 @@ class Lifecycle(Process):
     def go_on(self) -> None:
         """Go on after a callback: with what waits, or to rest."""
         raise NotImplementedError
+
+
+def _is_kill(reason: Any) -> bool:
+    return isinstance(reason, str) and reason == "killed"

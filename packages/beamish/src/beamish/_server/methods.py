@@ -30,55 +30,58 @@ _UNSET: Any = object()
 # server runs a plain callback here, on the caller's stack, and nothing of the event loop is
 # touched. Written out in one place, it takes half the time of the functions it would call.
 _CALL = """
-def enter(_b_process, _b_function{names}):
+def _b_enter(_b_process, _b_function{names}):
     _b_become(_b_process.pid)
     return _b_function(_b_process.server{passed})
 
 def make(_b_timeout):
     async def client({declaration}):
-        _b_process = _b_dest._process if _b_dest.__class__ is _b_pid else _b_find(_b_dest)
-        if _b_process is not None and _b_process.direct and not _b_telemetry.enabled:
-            _b_function = _b_process.table.plain.get({name!r})
-            _b_runtime = _b_process.runtime
-            if (
-                _b_function is not None
-                and _b_running_loop() is _b_runtime.loop
-                and (_b_runtime.credit > 0 or _b_runtime.may_go_on())
-            ):
-                _b_runtime.credit -= 1
-                _b_process.direct = False
-                _b_process.callback = {name!r}
-                _b_context = _b_copy_context()
-                try:
-                    _b_result = _b_context.run(enter, _b_process, _b_function{names})
-                except BaseException as _b_error:
-                    _b_result = _b_process.finish_direct(
-                        _b_dest, {name!r}, {positional}, {keywords}, _b_context, error=_b_error)
-                else:
-                    if (
-                        _b_result.__class__ not in _b_special
-                        and _b_process.mailbox is None
-                        and _b_process.exit_pending is None
-                    ):
-                        _b_process.handled += 1
-                        _b_process.callback = None
-                        _b_process.direct = True
-                        return _b_result
-                    _b_result = _b_process.finish_direct(
-                        _b_dest, {name!r}, {positional}, {keywords}, _b_context, _b_result)
-                return await _b_answer(_b_result, {name!r}, {positional}, _b_timeout)
-        return await _b_call(_b_dest, {name!r}, {positional}, {keywords}, _b_timeout)
+        {guard}
+        if not _b_telemetry.enabled:
+            _b_process = {dest}._process if {dest}.__class__ is _b_pid else _b_find({dest})
+            if _b_process is not None and _b_process.direct:
+                _b_function = _b_process.table.plain.get({name!r})
+                _b_runtime = _b_process.runtime
+                if (
+                    _b_function is not None
+                    and _b_running_loop() is _b_runtime.loop
+                    and (_b_runtime.credit > 0 or _b_runtime.may_go_on())
+                ):
+                    _b_runtime.credit -= 1
+                    _b_process.direct = False
+                    _b_process.callback = {name!r}
+                    _b_context = _b_copy_context()
+                    try:
+                        _b_result = _b_context.run(_b_enter, _b_process, _b_function{names})
+                    except BaseException as _b_error:
+                        _b_result = _b_process.finish_direct(
+                            {dest}, {name!r}, {positional}, {keywords}, _b_context, error=_b_error)
+                    else:
+                        if (
+                            _b_result.__class__ not in _b_special
+                            and _b_process.mailbox is None
+                            and _b_process.exit_pending is None
+                        ):
+                            _b_process.handled += 1
+                            _b_process.callback = None
+                            _b_process.direct = True
+                            return _b_result
+                        _b_result = _b_process.finish_direct(
+                            {dest}, {name!r}, {positional}, {keywords}, _b_context, _b_result)
+                    return await _b_answer(_b_result, {name!r}, {positional}, _b_timeout)
+        return await _b_call({dest}, {name!r}, {positional}, {keywords}, _b_timeout)
     return client
 """
 
 _CAST = """
 def client({declaration}):
-    if _b_dest.__class__ is _b_pid:
-        process = _b_dest._process
-        if process is not None:
-            process.cast({name!r}, {positional}, {keywords})
+    {guard}
+    if {dest}.__class__ is _b_pid:
+        _b_process = {dest}._process
+        if _b_process is not None:
+            _b_process.cast({name!r}, {positional}, {keywords})
     else:
-        _b_cast(_b_dest, {name!r}, {positional}, {keywords})
+        _b_cast({dest}, {name!r}, {positional}, {keywords})
 """
 
 
@@ -121,9 +124,13 @@ class _Method:
         raise NotImplementedError
 
     def _source(self, template: str, name: str, parameters: Parameters) -> str:
+        # As readers of signatures and errors see it, unless the method has such a parameter.
+        dest = "_b_dest" if "dest" in {p.name for p in parameters.listed} else "dest"
         return template.format(
             name=name,
-            declaration=parameters.declaration("_b_dest"),
+            declaration=parameters.declaration(dest),
+            dest=dest,
+            guard=parameters.guard(),
             names=parameters.names(),
             passed=parameters.passed(),
             positional=parameters.positional(),
@@ -167,7 +174,7 @@ class CallMethod(_Method, Generic[P, R]):
         }
         source = self._source(_CALL, name, parameters)
         make = compiled(source, "make", namespace, self.function)
-        watchdog.mark(namespace["enter"])
+        watchdog.mark(namespace["_b_enter"])
         return self._with_timeout(make, self.default_timeout)
 
     def _with_timeout(self, make: Callable[[float | None], Any], seconds: float | None) -> Any:

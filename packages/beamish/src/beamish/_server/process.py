@@ -8,15 +8,17 @@ from functools import partial
 from types import CoroutineType
 from typing import Any
 
+from beamish import telemetry
 from beamish._runtime import eager, few
 from beamish._runtime.process import SystemRequest
-from beamish._runtime.tasks import CANCELLED, failure
+from beamish._runtime.tasks import failure
 from beamish._server.items import SYSTEM, Item
 from beamish._server.lifecycle import Lifecycle
+from beamish._server.observed import enter_observed
 from beamish._server.requests import SPECIAL, From, Waiting, enter
 from beamish.errors import CallingSelfError
 from beamish.pid import Dest
-from beamish.results import NO_REPLY, Continue, Hibernate, NoReply, Reply, Stop, Timeout
+from beamish.results import CANCELLED, NO_REPLY, Continue, Hibernate, NoReply, Reply, Stop, Timeout
 
 _EAGER_DEPTH = 16  # supervisors that start one another on one stack, before tasks take over
 _TURN = 64  # messages that one process handles before the next has its turn
@@ -36,12 +38,15 @@ class ServerProcess(Lifecycle):
 
     def deliver(self, message: Any) -> None:
         """Queue a message for ``handle_info``."""
-        self.enqueue((self.table.info, (message,), None, None, None))
+        context = telemetry.carried(self.runtime.context) if telemetry.enabled else None
+        self.enqueue((self.table.info, (message,), None, None, context))
 
     def cast(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
         """Queue a cast."""
         callback = self.table.casts.get(name) or self.table.cast(name)
         item = (callback, args, kwargs, None, None) if args or kwargs else callback.bare
+        if telemetry.enabled:
+            item = (*item[:4], telemetry.carried(self.runtime.context))
         if self.mailbox is not None:
             self.mailbox.append(item)
         else:
@@ -52,12 +57,12 @@ class ServerProcess(Lifecycle):
         if self.mailbox is not None:
             self.mailbox.append(item)
             return
+        if self.callback is None and not self.suspended:
+            self.runtime.ready(self)  # which may refuse: then nothing has changed
         self.mailbox = deque((item,))
         self.direct = False
         if self.idle_timer is not None and item[0] is not SYSTEM:
             self.disarm()
-        if self.callback is None and not self.suspended:
-            self.runtime.ready(self)
 
     def request(
         self, dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None
@@ -108,6 +113,9 @@ class ServerProcess(Lifecycle):
             if interrupted is not None and asyncio.current_task() is interrupted:
                 return Waiting(from_)  # the caller was killed meanwhile, and is to notice
             return from_.outcome()
+        if self.phase == "dead":
+            from_.fail("noproc")
+            return from_.outcome()
         self.callers = few.add(self.callers, from_)
         return Waiting(from_)
 
@@ -128,6 +136,8 @@ class ServerProcess(Lifecycle):
 
     def system(self, request: SystemRequest) -> None:
         """Answer ``request`` after the messages before it; at once when idle or suspended."""
+        if self.phase == "dead":
+            return
         item: Item = (SYSTEM, (self, request), None, None, None)
         if self.callback is None and (self.suspended or self.mailbox is None):
             self.handle(item)
@@ -154,14 +164,16 @@ class ServerProcess(Lifecycle):
 
     def turn(self) -> None:
         """Handle some of the messages that wait."""
+        if self.callback is not None:
+            return  # it goes on when that has ended
         runtime, mailbox = self.runtime, self.mailbox
         new_context = runtime.context.copy
         allowed = left = min(_TURN, max(runtime.credit, 1))
         while mailbox and left and not self.suspended:
             left -= 1
             item = mailbox.popleft()
-            callback, args, kwargs, _, _ = item
-            if not callback.plain or self.debugging is not None:
+            callback, args, kwargs, _, carried = item
+            if carried is not None or not callback.plain or self.debugging is not None:
                 self.run_callback(item)
             else:
                 # What follows is run_callback, for a cast or message that asks for nothing more.
@@ -181,6 +193,8 @@ class ServerProcess(Lifecycle):
                 break
             mailbox = self.mailbox
         runtime.credit -= allowed - left
+        if not left and mailbox:
+            runtime.suspects.setdefault(self.pid, False)  # see `mailboxes`: free, once a turn
         self.go_on()
 
     def handle(self, item: Item) -> None:
@@ -194,12 +208,13 @@ class ServerProcess(Lifecycle):
         self.direct = False
         self.callback = callback.name
         if self.debugging is not None and callback is not SYSTEM:
-            self.debugging.received(self, callback, args)
+            self.debugging.received(self, item)
         if context is None:
             context = self.runtime.context.copy()
             item = (*item[:4], context)
         try:
-            result = context.run(enter, self, callback.function, args, kwargs)
+            run = enter_observed if telemetry.enabled and callback is not SYSTEM else enter
+            result = context.run(run, self, callback.function, args, kwargs)
         except BaseException as error:
             self.failed(item, error)
         else:
@@ -246,6 +261,8 @@ class ServerProcess(Lifecycle):
         self.callback = None
         if item[0] is not SYSTEM:
             self.handled += 1
+            if self.debugging is not None:
+                self.debugging.handled(self, item, result)
         if self.exit_pending is not None:
             self.exit_now(item)
         elif self.phase == "starting":
@@ -256,8 +273,6 @@ class ServerProcess(Lifecycle):
             self._finish_call(item, item[3], result)
         elif result is not None:
             self.do_then(item, result)
-        if self.debugging is not None and item[0] is not SYSTEM:
-            self.debugging.handled(self, item[0], result)
 
     def _finish_call(self, item: Item, from_: From, result: Any) -> None:
         match result:
@@ -279,7 +294,7 @@ class ServerProcess(Lifecycle):
             case None | Hibernate():
                 pass
             case Continue(value):
-                self._continue_with(value)
+                self._continue_with(value, item)
             case Timeout(seconds):
                 self._arm(seconds)
             case Stop(reason, reply):
@@ -296,18 +311,22 @@ class ServerProcess(Lifecycle):
         )
         self.failed(item, error)
 
-    def _continue_with(self, value: Any) -> None:
-        item: Item = (self.table.continued, (value,), None, None, None)
+    def _continue_with(self, value: Any, after: Item) -> None:
+        context = after[4] if telemetry.enabled else None
+        if context is not None:
+            context = context.run(telemetry.carried, self.runtime.context)
+        item: Item = (self.table.continued, (value,), None, None, context)
         if self.mailbox:
             self.mailbox.appendleft(item)  # before any queued message
         else:
             self.mailbox = deque((item,))
 
     def _arm(self, seconds: float) -> None:
-        if self.mailbox:
+        if any(item[0] is not SYSTEM for item in self.mailbox or ()):
             return  # a message has come already
         if seconds == 0:
-            self.deliver("timeout")
+            item: Item = (self.table.info, ("timeout",), None, None, None)
+            self.mailbox = deque((*(self.mailbox or ()), item))
         else:
             self.idle_timer = self.runtime.timers.after(seconds, self._idle)
 
@@ -318,6 +337,8 @@ class ServerProcess(Lifecycle):
     def failed(self, item: Item, error: BaseException) -> None:
         """End the server for an exception of a callback."""
         self.callback = None
+        if self.debugging is not None and item[0] is not SYSTEM:
+            self.debugging.raised(self, item, error)
         if self.exit_pending is not None:
             self.exit_now(item)
         elif self.phase == "starting":
@@ -342,6 +363,7 @@ class ServerProcess(Lifecycle):
             self.task = outcome
         else:
             self.task = asyncio.Task(coroutine, loop=self.runtime.loop, context=context)
+        self.runtime.suspects.setdefault(self.pid, False)  # until it has ended, messages wait
         self.task.add_done_callback(partial(self._task_done, item), context=self.runtime.context)
         if self.exit_pending is not None:  # by the callback itself, in its first step
             self.cancel_callback()

@@ -43,10 +43,13 @@ class From:
 
     def resolve(self, value: Any) -> None:
         """Answer; only the first answer counts."""
+        server = self._server
         if self._close():
             self._value = value
             if self._future is not None and not self._future.done():
                 self._future.set_result(value)
+            if server.debugging is not None:
+                server.debugging.replied(server, self, value)
 
     def fail(self, reason: Any) -> None:
         """Say that the server has exited for ``reason``."""
@@ -102,7 +105,7 @@ class From:
             if timer is not None:
                 runtime.timers.cancel(timer)
             self._close()  # cancelled: a late reply goes nowhere
-            self._future = None
+            self._future = self._error = None
 
 
 class Waiting:
@@ -126,7 +129,10 @@ def _no_process(dest: Dest) -> Waiting:
     """Refuse a call; who calls the dead again and again must give way now and then, too."""
     error = NoProcessError(dest)
     if running().spend():
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # else it, its traceback and this frame would hold one another
     from_ = From(None, dest)
     from_.fail_with(error)
     return Waiting(from_)
@@ -155,10 +161,25 @@ async def call(
     timeout: float | None,
 ) -> Any:
     """Make a call and wait for its reply."""
-    if telemetry.enabled:
-        with telemetry.span(("beamish", "call"), {"dest": dest, "request": name}):
-            return await answer(request(dest, name, args, kwargs), name, args, timeout)
-    return await answer(request(dest, name, args, kwargs), name, args, timeout)
+    span = telemetry.Span(telemetry.CALL, _facts(dest, name)) if telemetry.enabled else None
+    try:
+        reply = await answer(request(dest, name, args, kwargs), name, args, timeout)
+    except BaseException as error:
+        if span is not None:
+            span.fail(error)
+        raise
+    if span is not None:
+        span.stop()
+    return reply
+
+
+def _facts(dest: Dest, name: str) -> dict[str, Any]:
+    try:
+        process = find(dest)
+    except NoProcessError:  # an unknown registry: the call itself is to raise that
+        process = None
+    pid, kind = (None, None) if process is None else (process.pid, process.kind())
+    return {"dest": dest, "pid": pid, "class": kind, "request": name}
 
 
 async def answer(reply: Any, name: str, args: tuple[Any, ...], timeout: float | None) -> Any:

@@ -20,7 +20,8 @@ class Parameters:
     """
 
     def __init__(self, function: Callable[..., Any], left_out: tuple[str, ...] = ()) -> None:
-        listed = list(inspect.signature(function).parameters.values())[1:]
+        me, *listed = inspect.signature(function).parameters.values()
+        self._me = me
         self.listed = [parameter for parameter in listed if parameter.name not in left_out]
         self.defaults = {
             f"_b_default_{p.name}": p.default for p in self.listed if p.default is not p.empty
@@ -49,6 +50,14 @@ class Parameters:
         )
         default = "" if p.default is p.empty else f"=_b_default_{p.name}"
         return f"{star}{p.name}{default}"
+
+    def guard(self) -> str:
+        """Write the refusal of a keyword that the method cannot take: its own ``self``."""
+        extra = [p.name for p in self.listed if p.kind is _KIND.VAR_KEYWORD]
+        if not extra or self._me.kind is _KIND.POSITIONAL_ONLY:
+            return "pass"
+        error = f"got multiple values for argument {self._me.name!r}"
+        return f"if {self._me.name!r} in {extra[0]}: raise TypeError({error!r})"
 
     def names(self) -> str:
         """Write the names as further arguments of a call: ``, a, b``."""
@@ -110,7 +119,15 @@ def checker(cls: type) -> Callable[..., None]:
 
         check.__qualname__ = cls.__qualname__
         return check
-    parameters = Parameters(init)
+    return _checker(Parameters(init), init)
+
+
+def checker_of(method: Any) -> Callable[..., None]:
+    """Return a function that takes what a class method takes but ``name``, and does nothing."""
+    return _checker(Parameters(method.__func__, left_out=("name",)), method.__func__)
+
+
+def _checker(parameters: Parameters, like: Callable[..., Any]) -> Callable[..., None]:
     source = f"def check({parameters.declaration()}): pass"
-    checked: Callable[..., None] = compiled(source, "check", dict(parameters.defaults), init)
+    checked: Callable[..., None] = compiled(source, "check", dict(parameters.defaults), like)
     return checked

@@ -1,6 +1,7 @@
 """Starting servers: at once where nothing has to wait."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 from beamish import _checks
@@ -15,6 +16,7 @@ from beamish.errors import (
     AlreadyRegisteredError,
     AlreadyStartedError,
     NoProcessError,
+    StartError,
 )
 from beamish.pid import Name, Pid
 
@@ -27,7 +29,10 @@ class Starting:
     def __init__(self, process: ServerProcess, start: Start) -> None:
         self.process = process
         self._start = start
-        start.future = process.runtime.loop.create_future()
+
+    def tell(self, listener: Callable[[StartError | None], None]) -> None:
+        """Call ``listener`` in the very step in which the start ends, with its error if any."""
+        self._start.listener = listener
 
     async def wait(self, timeout: float | None = None) -> Pid:
         """Wait until the server has started, at most ``timeout`` seconds.
@@ -35,21 +40,23 @@ class Starting:
         A starter that is cancelled, or waits no longer, takes the half-started server along.
         """
         process, start = self.process, self._start
-        assert start.future is not None  # noqa: S101 - made above
+        future = start.future = process.runtime.loop.create_future()
         timer = None
         if timeout is not None:
             timer = process.runtime.timers.after(timeout, lambda: process.give_up_start("timeout"))
         try:
-            await asyncio.wait([start.future])
+            await asyncio.wait([future])
         except asyncio.CancelledError:
-            process.give_up_start("killed")
-            await asyncio.wait([start.future])  # until it is dead: its init may clean up
+            if process.phase == "starting":
+                process.give_up_start("killed")
+                await asyncio.wait([future])  # until it is dead: its init may clean up
+            else:
+                process.doom("killed")  # it has started just now, for nobody
             raise
         finally:
             if timer is not None:
                 process.runtime.timers.cancel(timer)
-        if start.error is not None:
-            raise start.error
+        start.raise_error()
         return process.pid
 
 
@@ -78,6 +85,8 @@ def begin(
         except BaseException:
             process.discard()
             raise
+        if process.phase != "starting":  # the name service has ended it
+            raise StartError("killed", table.qualname)
     if parent is not None:
         process.parent = parent
         process.link(parent)
@@ -86,8 +95,7 @@ def begin(
         return process.pid
     if process.start is not None:
         return Starting(process, start)
-    if start.error is not None:
-        raise start.error
+    start.raise_error()
     return process.pid
 
 
@@ -105,6 +113,7 @@ async def start(
     if not runtime.spend():
         await runtime.breathe()
     begun = begin(table, args, kwargs, name, _starter() if linked else None)
+    await runtime.notice_interruption()
     return await begun.wait(timeout) if isinstance(begun, Starting) else begun
 
 

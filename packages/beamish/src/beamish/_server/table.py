@@ -6,7 +6,7 @@ from typing import Any
 
 from beamish import _checks
 from beamish._server.methods import CallMethod, CastMethod
-from beamish._server.signature import checker
+from beamish._server.signature import checker, checker_of
 from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
 
 
@@ -77,6 +77,7 @@ class Table:
         "calls",
         "casts",
         "check_init",
+        "check_start",
         "cls",
         "continued",
         "dependents",
@@ -115,6 +116,7 @@ class Table:
         }
         # Classes may start in a way of their own, which their supervisors are to use.
         self.own_start_link = cls.start_link.__func__ is not base.start_link.__func__
+        self.check_start = checker_of(cls.start_link) if self.own_start_link else self.check_init
         self._collect(cls)
         # Callbacks that the fast path may run: they need nothing but their arguments.
         self.plain: Mapping[str, Callable[..., Any]] = {

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, TypeAlias
 from beamish._children import (
     Ending,
     Refused,
+    as_start_error,
     end_all,
     launch,
     link_to,
@@ -18,17 +19,22 @@ from beamish._children import (
     log_failed_restart,
     log_give_up,
     log_restart,
+    not_found,
     options_of,
+    strays,
+    title_of,
 )
 from beamish._runtime import eager
+from beamish._runtime.tasks import failure
 from beamish._runtime.timers import Timer
-from beamish._server.start import ServerStart
+from beamish._server.items import ChildExit
+from beamish._server.start import ServerStart, Starting
 from beamish._strategy import RestartWindow, restarts
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
+    ExitError,
     IgnoredError,
     MaxChildrenError,
-    NotFoundError,
     StartError,
 )
 from beamish.gen_server import GenServer, call
@@ -37,6 +43,7 @@ from beamish.pid import Pid
 from beamish.results import IGNORE, ChildInfo, Counts, Stop
 
 Intensity: TypeAlias = Literal["supervisor", "child"]
+OnStarted: TypeAlias = Callable[[Pid | None, BaseException | None], Any]
 OnGiveUp: TypeAlias = Callable[[ChildSpec, Pid, Any], object]
 
 
@@ -74,14 +81,14 @@ class _History:
 class _Restarting:
     """A child between two processes."""
 
-    __slots__ = ("history", "reason", "spec", "task", "timer")
+    __slots__ = ("history", "reason", "spec", "start", "timer")
 
     def __init__(self, spec: ChildSpec, history: _History | None, reason: Any) -> None:
         self.spec = spec
         self.history = history
         self.reason = reason
         self.timer: Timer | None = None  # until its back-off is over
-        self.task: asyncio.Task[Any] | None = None  # while its init waits
+        self.start: asyncio.Future[Any] | None = None  # while its init waits
 
 
 class _Again:
@@ -104,7 +111,10 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         self._owner, self._arguments = owner, (args, kwargs)
         self.children: dict[Pid, ChildSpec] = {}
         self.restarting: dict[Pid, _Restarting] = {}  # by the last pid
-        self._starts: dict[asyncio.Task[Any], ChildSpec] = {}  # whose init waits
+        # Starts whose init waits: how each is given up; the future is done when the start is.
+        self._starts: dict[asyncio.Future[Any], Callable[[], object]] = {}
+        self._new = 0  # how many of them are not restarts
+        self._early: dict[Pid, tuple[Any, bool]] = {}  # exits of what may yet turn out a child
         self._endings: set[asyncio.Task[Any]] = set()  # of children that are being terminated
         self._histories: dict[Pid, _History] = {}
 
@@ -129,78 +139,117 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         return now
 
     async def terminate(self, reason: Any) -> None:
-        """Stop all children side by side."""
-        under_way: list[asyncio.Task[Any]] = [*self._starts, *self._endings]
-        for start in self._starts:
-            start.cancel()
+        """Stop all children side by side, those included that are only about to start."""
         for last_pid in list(self.restarting):
-            restart = self._drop_restarting(last_pid)
-            under_way += [] if restart is None else [restart]
-        children, self.children = self.children, {}
-        await end_all(self.pid, children.items())
-        if under_way:
-            await asyncio.wait(under_way)
+            self._drop_restarting(last_pid)
+        while self.children or self._starts or self._endings:
+            for give_up in list(self._starts.values()):
+                give_up()
+            children, self.children = self.children, {}
+            await end_all(self.pid, children.items())
+            under_way = [*self._starts, *self._endings]
+            if under_way:
+                await asyncio.wait(under_way)
+                await asyncio.sleep(0)  # what they call when they are done comes first
+        await end_all(self.pid, strays(self.pid))
 
     # -- Starting
 
     @call(timeout=None)
     def start_child(self, spec: ChildSpec) -> Any:
-        """Start a child; return its pid, the task that starts it, or a refusal."""
+        """Start a child; return its pid, a refusal, or a future of either."""
         limit = self.spec.max_children
         if limit is not None and self._taken() >= limit:
-            return Refused(MaxChildrenError(limit, f"child {spec.id!r}"))
-        step = self._launch(spec)
-        if not isinstance(step, eager.Outcome):
-            self._starts[step] = spec
-            step.add_done_callback(self._start_ended)
-            return step
-        if step.error is not None:
-            return _refusal(step.error)
-        self._adopt(step.value, spec)
-        return step.value
+            return Refused(MaxChildrenError(limit, title_of(spec)))
+
+        def done(pid: Pid | None, error: BaseException | None) -> Any:
+            self._new -= 1
+            if pid is None:
+                return _refusal(error)
+            self._adopt(pid, spec)
+            return pid
+
+        self._new += 1
+        return self._start(spec, done)
 
     def _taken(self) -> int:
-        return len(self.children) + len(self.restarting) + len(self._starts)
+        return len(self.children) + len(self.restarting) + self._new
 
-    def _launch(self, spec: ChildSpec) -> "eager.Outcome | asyncio.Task[Any]":
-        """Begin to start a child; give its outcome, or the task that waits for it."""
+    def _start(self, spec: ChildSpec, done: OnStarted) -> Any:
+        """Begin to start a child; ``done(pid, error)`` is called as soon as that has ended.
+
+        Returns:
+            What ``done`` returned, or a future of it.
+        """
         extra, start, loop = self.spec.extra_arguments, spec.start, self._me.runtime.loop
         if extra or not isinstance(start, ServerStart):
-            return eager.step(launch(spec, extra), copy_context(), loop)
+            step = eager.step(launch(spec, extra), copy_context(), loop)
+            if isinstance(step, eager.Outcome):
+                return done(step.value, step.error)
+            return self._when_task_ends(step, done)
         try:  # the same without a coroutine
             begun = start.begin_child(self.pid, spec.args, spec.kwargs)
-        except StartError as error:
-            return eager.Outcome(error=error)
         except Exception as error:  # such as the name of an unknown registry
-            return eager.Outcome(error=StartError(error, f"child {spec.id!r}"))
-        if isinstance(begun, Pid):
-            return eager.Outcome(begun)
-        return asyncio.Task(begun.wait(), loop=loop)
+            return done(None, as_start_error(error, spec))
+        return done(begun, None) if isinstance(begun, Pid) else self._when_started(begun, done)
+
+    def _when_started(self, begun: Starting, done: OnStarted) -> asyncio.Future[Any]:
+        process = begun.process
+        future = self._future()
+        self._starts[future] = lambda: process.give_up_start("killed")
+
+        def ended(error: StartError | None) -> None:
+            # In the same step in which its init has returned: nothing can come between.
+            self._ended(future, done, process.pid if error is None else None, error)
+
+        begun.tell(ended)
+        return future
+
+    def _when_task_ends(self, task: asyncio.Task[Any], done: OnStarted) -> asyncio.Future[Any]:
+        future = self._future()
+        self._starts[future] = task.cancel
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            error = failure(task)
+            self._ended(future, done, None if error else task.result(), error)
+
+        task.add_done_callback(ended)
+        return future
+
+    def _future(self) -> asyncio.Future[Any]:
+        loop: asyncio.AbstractEventLoop = self._me.runtime.loop
+        return loop.create_future()
+
+    def _ended(
+        self,
+        future: asyncio.Future[Any],
+        done: OnStarted,
+        pid: Pid | None,
+        error: BaseException | None,
+    ) -> None:
+        del self._starts[future]
+        result = done(pid, error) if self._me is not None else _refusal(error)
+        if not self._starts:
+            self._early.clear()
+        if not future.done():
+            future.set_result(result)
 
     def _adopt(self, pid: Pid, spec: ChildSpec) -> None:
-        if pid._process is None:
-            # It has died already, before it could be linked.
-            self._me.system(_ChildDied(pid, spec))
-        else:
-            link_to(self.pid, pid)
         self.children[pid] = spec
-
-    def _start_ended(self, task: asyncio.Task[Any]) -> None:
-        spec = self._starts.pop(task)
-        if not task.cancelled() and task.exception() is None:
-            self._adopt_late(task.result(), spec)
-
-    def _adopt_late(self, pid: Pid, spec: ChildSpec) -> None:
-        if self._me is not None and self._me.phase == "running":
-            self._adopt(pid, spec)
+        if pid._process is not None:
+            link_to(self.pid, pid)
+        else:  # it has died already, before it was known as a child
+            self._me.later(ChildExit(pid, *self._early.pop(pid, ("noproc", False))))
 
     # -- Exits of children
 
     def child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
         """Restart the child, drop it, give it up, or give up altogether."""
         spec = self.children.pop(pid, None)
-        if spec is None:
-            return None  # not a child, or one that was stopped meanwhile
+        if spec is None:  # not a child, one that was stopped meanwhile, or one that is not yet
+            if self._starts:
+                self._early[pid] = reason, reported
+            return None
         log_exit(self.pid, spec, pid, reason, reported)
         history = self._histories.pop(pid, None) if self._histories else None
         if not restarts(spec.restart, reason):
@@ -247,9 +296,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         assert child.history is not None  # noqa: S101 - with back-off each child has one
         crashes = child.history.crashed(now, backoff.reset_after)
         me = self._me
-        child.timer = me.runtime.timers.after(
-            backoff.delay(crashes), lambda: me.system(_Again(last_pid))
-        )
+        child.timer = me.call_after(backoff.delay(crashes), lambda: me.system(_Again(last_pid)))
 
     def restart_again(self, last_pid: Pid) -> Any:
         """Restart a child whose turn has come, unless it was stopped meanwhile."""
@@ -263,32 +310,27 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         return self._restart(last_pid, child)  # its last start has failed, which counts
 
     def _start_again(self, last_pid: Pid, child: _Restarting) -> None:
-        step = self._launch(child.spec)
-        if isinstance(step, eager.Outcome):
-            self._started_again(last_pid, child, step.value, step.error)
-            return
-        child.task = step
-        step.add_done_callback(lambda task: self._start_again_ended(last_pid, child, task))
+        def done(pid: Pid | None, error: BaseException | None) -> None:
+            child.start = None
+            if self.restarting.get(last_pid) is child:
+                self._started_again(last_pid, child, pid, error)
+            elif pid is not None:
+                self.children[pid] = child.spec  # given up too late: it is up, and is to be ended
 
-    def _start_again_ended(
-        self, last_pid: Pid, child: _Restarting, task: asyncio.Task[Any]
-    ) -> None:
-        if task.cancelled() or self.restarting.get(last_pid) is not child:
-            return  # stopped meanwhile, with its half-started process
-        child.task = None
-        error = task.exception()
-        self._started_again(last_pid, child, None if error else task.result(), error)
+        begun = self._start(child.spec, done)
+        if isinstance(begun, asyncio.Future):
+            child.start = begun
 
     def _started_again(
         self, last_pid: Pid, child: _Restarting, pid: Pid | None, error: BaseException | None
     ) -> None:
-        if isinstance(error, IgnoredError):
+        if pid is not None:
+            del self.restarting[last_pid]
+            self._restarted(last_pid, child, pid)
+        elif isinstance(error, IgnoredError):
             del self.restarting[last_pid]
         elif error is not None:
             self._failed_again(last_pid, child, error)
-        elif pid is not None:
-            del self.restarting[last_pid]
-            self._restarted(last_pid, child, pid)
 
     def _failed_again(self, last_pid: Pid, child: _Restarting, error: BaseException) -> None:
         log_failed_restart(self.pid, child.spec, last_pid, error)
@@ -311,9 +353,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             return self._drop_restarting(pid)
         spec = self.children.pop(pid, None)
         if spec is None:
-            return Refused(
-                NotFoundError(f"no child {pid!r} among the {len(self.children)} children")
-            )
+            return Refused(not_found(pid, len(self.children)))
         self._histories.pop(pid, None)
         ending = Ending(self.pid)
         ending.order(pid, spec)
@@ -324,14 +364,14 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         step.add_done_callback(self._endings.discard)
         return step
 
-    def _drop_restarting(self, last_pid: Pid) -> asyncio.Task[Any] | None:
+    def _drop_restarting(self, last_pid: Pid) -> asyncio.Future[Any] | None:
         """Give up a restart; return what to wait for until its process is gone."""
         child = self.restarting.pop(last_pid)
         if child.timer is not None:
-            self._me.runtime.timers.cancel(child.timer)
-        if child.task is not None:
-            child.task.cancel()
-        return child.task
+            self._me.cancel_timer(child.timer)
+        if child.start is not None:
+            self._starts[child.start]()
+        return child.start
 
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:
@@ -358,18 +398,9 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             log.error("supervisor %r got the unexpected message %r", self.pid, message)
 
 
-class _ChildDied:
-    """The exit of a child that was dead before it could be linked."""
-
-    def __init__(self, pid: Pid, spec: ChildSpec) -> None:
-        self._pid = pid
-        self._spec = spec
-
-    def run(self, process: Any) -> Any:
-        return process.server.child_exited(self._pid, "noproc", reported=False)
-
-
-def _refusal(error: BaseException) -> Refused:
+def _refusal(error: BaseException | None) -> Refused:
+    if isinstance(error, asyncio.CancelledError):
+        return Refused(ExitError("shutdown"))
     if not isinstance(error, StartError):
-        raise error
+        return Refused(StartError(error))
     return Refused(error)

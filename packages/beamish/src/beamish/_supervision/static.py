@@ -1,5 +1,6 @@
 """The process of a `Supervisor`: an ordered list of children, and what becomes of them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 from beamish._children import (
     Refused,
     end,
+    end_all,
     failed_to_start,
     launch,
     link_to,
@@ -18,7 +20,10 @@ from beamish._children import (
     not_found,
     options_of,
     significance_error,
+    strays,
+    title_of,
 )
+from beamish._server.items import ChildExit
 from beamish._strategy import (
     AutoShutdown,
     RestartWindow,
@@ -53,21 +58,22 @@ class SupervisorSpec:
 class _Child:
     """One child of a static supervisor."""
 
-    __slots__ = ("pid", "restarting", "spec")
+    __slots__ = ("last_pid", "pid", "restarting", "spec")
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
-        self.pid: Pid | None = None  # of the process; its last one while it is restarting
+        self.pid: Pid | None = None  # of the process, while it runs
+        self.last_pid: Pid | None = None  # by which a restarting child can be named
         self.restarting = False
 
     @property
-    def running(self) -> bool:
-        return self.pid is not None and not self.restarting
+    def stopped(self) -> bool:
+        """Whether it neither runs nor is about to."""
+        return self.pid is None and not self.restarting
 
     def info(self) -> ChildInfo:
-        status = "restarting" if self.restarting else "running" if self.running else "stopped"
-        pid = self.pid if self.running else None
-        return ChildInfo(self.spec.id, pid, self.spec.type, status)
+        status = "restarting" if self.restarting else "stopped" if self.pid is None else "running"
+        return ChildInfo(self.spec.id, self.pid, self.spec.type, status)
 
 
 class _Retry:
@@ -105,6 +111,9 @@ class SupervisorServer(GenServer, trap_exit=True):
             except StartError as error:
                 await self._stop_all()
                 return Stop(failed_to_start(spec, error))
+            except asyncio.CancelledError:  # given up, or killed: not without those it started
+                await self._stop_all()
+                raise
         return None
 
     async def terminate(self, reason: Any) -> None:
@@ -124,9 +133,12 @@ class SupervisorServer(GenServer, trap_exit=True):
             return
         finally:
             child.restarting = False
-        link_to(self.pid, pid)
-        child.pid = pid
+        child.pid = child.last_pid = pid
         self._by_pid[pid] = child
+        if pid._process is not None:
+            link_to(self.pid, pid)
+        else:  # it has died already
+            self._me.later(ChildExit(pid, "noproc", reported=False))
 
     async def _stop(self, child: _Child) -> None:
         pid, child.pid, child.restarting = child.pid, None, False
@@ -137,6 +149,7 @@ class SupervisorServer(GenServer, trap_exit=True):
     async def _stop_all(self) -> None:
         for child in reversed(list(self.children.values())):
             await self._stop(child)
+        await end_all(self.pid, strays(self.pid))
 
     def _forget(self, child: _Child) -> None:
         self.children.pop(child.spec.id, None)
@@ -151,7 +164,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         log_exit(self.pid, child.spec, pid, reason, reported)
         if not restarts(child.spec.restart, reason):
             return self._gone(child)
-        child.restarting = True  # its pid stays, so that it can be named
+        child.pid, child.restarting = None, True
         return await self._restart(child, reason)
 
     def _gone(self, child: _Child) -> Any:
@@ -159,21 +172,21 @@ class SupervisorServer(GenServer, trap_exit=True):
         if child.spec.restart == "temporary":
             self._forget(child)
         if child.spec.significant and self._shuts_down():
-            log.info("supervisor %r shuts down: %r has ended", self.pid, child.spec.id)
+            log.info("supervisor %r shuts down: %s has ended", self.pid, title_of(child.spec))
             return Stop("shutdown")
         return None
 
     def _shuts_down(self) -> bool:
         if self.spec.auto_shutdown == "any_significant":
             return True
-        left = [c for c in self.children.values() if c.spec.significant and c.pid is not None]
+        left = [c for c in self.children.values() if c.spec.significant and not c.stopped]
         return self.spec.auto_shutdown == "all_significant" and not left
 
     async def _restart(self, child: _Child, reason: Any) -> Any:
         now = self._me.runtime.loop.time()
         if not self._window.allow(now):
             limits = self.spec.max_restarts, self.spec.max_seconds
-            log_give_up(self.pid, child.spec, child.pid, reason, *limits)
+            log_give_up(self.pid, child.spec, child.last_pid, reason, *limits)
             return Stop("shutdown")
         group = affected(self.spec.strategy, self.children.values(), child)
         await self._stop_group(group, child)
@@ -188,16 +201,16 @@ class SupervisorServer(GenServer, trap_exit=True):
                     self._forget(child)
 
     async def _start_group(self, group: Sequence[_Child], failed: _Child, reason: Any) -> None:
-        last = failed.pid
-        assert last is not None  # noqa: S101 - a restarting child keeps its last pid
+        last = failed.last_pid
+        assert last is not None  # noqa: S101 - it has been running
         for child in group:
             if child.spec.id not in self.children:
                 continue  # temporary, and stopped with the others
             try:
                 await self._start(child)
             except StartError as error:
-                child.restarting, child.pid = True, child.pid or last
-                log_failed_restart(self.pid, child.spec, child.pid, error)
+                child.restarting = True
+                log_failed_restart(self.pid, child.spec, child.last_pid or last, error)
                 self._me.later(_Retry(child))
                 return
             if child is failed and child.pid is not None:
@@ -220,8 +233,8 @@ class SupervisorServer(GenServer, trap_exit=True):
         """Add a child and start it."""
         known = self.children.get(spec.id)
         if known is not None:
-            if known.pid is not None:
-                return Refused(AlreadyStartedError(known.pid, f"child {spec.id!r}"))
+            if not known.stopped:
+                return Refused(AlreadyStartedError(known.last_pid, title_of(spec)))
             return Refused(AlreadyPresentError(spec.id))
         if spec.significant and self.spec.auto_shutdown == "never":
             return Refused(significance_error(spec))
@@ -234,8 +247,8 @@ class SupervisorServer(GenServer, trap_exit=True):
         child = self.children.get(id)
         if child is None:
             return Refused(not_found(id, len(self.children)))
-        if child.pid is not None:
-            return Refused(AlreadyStartedError(child.pid, f"child {id!r}"))
+        if not child.stopped:
+            return Refused(AlreadyStartedError(child.last_pid, title_of(child.spec)))
         return await self._start_and_tell(child, keep=True)
 
     async def _start_and_tell(self, child: _Child, *, keep: bool) -> Any:
@@ -246,7 +259,7 @@ class SupervisorServer(GenServer, trap_exit=True):
                 self._forget(child)
             return Refused(error)
         if child.pid is None:
-            return Refused(IgnoredError(f"child {child.spec.id!r}"))
+            return Refused(IgnoredError(title_of(child.spec)))
         return child.pid
 
     @call(timeout=None)
@@ -261,7 +274,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         return None
 
     def _restarting_with(self, pid: Any) -> _Child | None:
-        return next((c for c in self.children.values() if c.restarting and c.pid is pid), None)
+        return next((c for c in self.children.values() if c.restarting and c.last_pid is pid), None)
 
     @call(timeout=None)
     def delete_child(self, id: Any) -> Any:  # noqa: A002
@@ -269,8 +282,8 @@ class SupervisorServer(GenServer, trap_exit=True):
         child = self.children.get(id)
         if child is None:
             return Refused(not_found(id, len(self.children)))
-        if child.pid is not None:
-            return Refused(AlreadyStartedError(child.pid, f"child {id!r}"))
+        if not child.stopped:
+            return Refused(AlreadyStartedError(child.last_pid, title_of(child.spec)))
         return self._forget(child)
 
     @call(timeout=None)
@@ -283,7 +296,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         """Count the children."""
         specs = [child.spec for child in self.children.values()]
         supervisors = sum(spec.type == "supervisor" for spec in specs)
-        active = sum(child.running for child in self.children.values())
+        active = sum(child.pid is not None for child in self.children.values())
         return Counts(len(specs), active, supervisors, len(specs) - supervisors)
 
     def handle_info(self, message: object) -> None:

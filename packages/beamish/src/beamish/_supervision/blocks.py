@@ -1,0 +1,61 @@
+"""``async with`` blocks in which a supervision tree runs."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from beamish._runtime.process import OnDeath
+from beamish._runtime.tasks import absorb_cancellation
+from beamish.errors import ExitError
+from beamish.gen_server import GenServer
+from beamish.pid import Pid
+
+
+@asynccontextmanager
+async def cancelled_at_death_of(pid: Pid) -> AsyncIterator[None]:
+    """Cancel the block when ``pid`` dies before its end, and raise `ExitError` out of it."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - an async with statement runs in a task
+    died: list[Any] = []
+
+    def cancel(_: Pid, reason: Any) -> None:
+        if not (isinstance(reason, str) and reason == "normal"):  # as along a link
+            died.append(reason)
+            task.cancel()
+
+    watch = OnDeath(cancel)
+    target = pid._process
+    target.watch(watch)
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as raised:
+        error = raised
+        if not died:
+            raise
+    finally:
+        target.unwatch(watch)
+    if died:
+        await absorb_cancellation(task, error)
+        raise ExitError(died[0], pid)
+
+
+async def stopped(supervisor: Pid | None) -> None:
+    """Stop a supervisor and wait until it is dead, also when cancelled meanwhile.
+
+    Each child has its time to end in; what comes after the tree must not come before.
+    """
+    if supervisor is None or supervisor._process is None:
+        return
+    stop = asyncio.ensure_future(GenServer.stop(supervisor, "shutdown"))
+    cancelled: asyncio.CancelledError | None = None
+    while not stop.done():
+        try:
+            await asyncio.wait([stop])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        stop.exception()  # looked at; the cancellation counts
+        raise cancelled
+    stop.result()

@@ -1,0 +1,182 @@
+"""The commands ``shell`` and ``tree``: run an application, and look at it.
+
+When not to use it: to run an application as a service; that is ``beamish.run``.
+"""
+
+import asyncio
+import importlib.util
+import platform
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeAlias
+
+from beamish import process
+from beamish.errors import ExitError, StartError
+from beamish.shell.evaluator import Evaluator
+from beamish.shell.names import names_for
+from beamish.shell.prompt import Prompt
+from beamish.shell.target import Target, TargetError, load, own_traceback
+from beamish.shell.terminal import Terminal
+from beamish.shell.tree import look, render
+
+Status: TypeAlias = int | str | None
+"""What ``sys.exit`` takes."""
+
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+def tree(target: str, children: int) -> Status:
+    """Start an application, print its supervision tree, and stop it again.
+
+    Args:
+        target: ``module:Application``.
+        children: How many children of each supervisor to list.
+    """
+
+    async def show(found: Target) -> None:
+        supervisor = found.application.supervisor
+        assert supervisor is not None  # noqa: S101 - it runs
+        print(render(look(supervisor, children)))
+
+    return _command(target, show)
+
+
+def shell(target: str, history: Path | None, *, plain: bool = False) -> Status:
+    """Start an application and a prompt, and stop it at the end of the input.
+
+    Args:
+        target: ``module:Application``.
+        history: The file that keeps what was typed; ``None`` keeps nothing.
+        plain: Whether to do without IPython.
+
+    Returns:
+        What ``exit()`` was given; 0 after Ctrl-D, 1 when the application has died of itself.
+    """
+
+    async def serve(found: Target) -> Status:
+        names = names_for(found)
+        if not sys.stdin.isatty():
+            return await _plain(names, None)
+        print(_banner(target, found))
+        if plain or importlib.util.find_spec("IPython") is None:
+            return await _plain(names, history)
+        return await _ipython(names, history is not None)
+
+    return _command(target, serve)
+
+
+def _banner(target: str, found: Target) -> str:
+    top, count = found.application.supervisor, len(process.processes())
+    return (
+        f"beamish {version('beamish')}, Python {platform.python_version()}: {target} runs under "
+        f"{top}, {count} processes in all.\n"
+        "await works here. Helpers: processes(), tree(), info(pid), pid(104). "
+        "Ctrl-D stops the application and leaves."
+    )
+
+
+async def _plain(names: dict[str, Any], history: Path | None) -> Status:
+    with Terminal(history, names) as terminal:
+        prompt = Prompt(terminal, names)
+        with _interrupting(prompt.evaluator):
+            await prompt.evaluator.serve()
+        return prompt.evaluator.status
+
+
+async def _ipython(names: dict[str, Any], history: bool) -> Status:
+    from beamish.shell.ipython import IPythonPrompt
+
+    with IPythonPrompt(names, history) as prompt, _interrupting(prompt.evaluator):
+        await prompt.evaluator.serve()
+        return prompt.evaluator.status
+
+
+@contextmanager
+def _interrupting(evaluator: Evaluator) -> Iterator[None]:
+    """Let SIGINT stop the input that runs, and nothing else."""
+
+    def interrupt(_: int, frame: FrameType | None) -> None:
+        evaluator.interrupt(frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# -- Running the application
+
+
+def _command(target: str, work: Callable[[Target], Awaitable[Status]]) -> Status:
+    try:
+        found = load(target)
+    except TargetError as error:
+        return _fail(str(error), error.__cause__, 2)
+    try:
+        return asyncio.run(_within(target, found, work))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+async def _within(
+    target: str, found: Target, work: Callable[[Target], Awaitable[Status]]
+) -> Status:
+    """Do ``work`` while the application runs."""
+    started = False
+    with _ending() as ended:
+        try:
+            async with found.application:
+                started = True
+                return await work(found)
+        except asyncio.CancelledError:
+            if not ended:
+                raise
+            return 0
+        except ExitError as error:
+            if not started:
+                return _fail(f"{target} did not start: {error}", error.__cause__, 1)
+            return _fail(f"{target} has died of itself: {error}", None, 1)
+        except StartError as error:
+            return _fail(f"{target} did not start: {error}", error.__cause__, 1)
+        except Exception as error:  # of the application's own methods
+            when = "failed" if started else "did not start"
+            return _fail(f"{target} {when}: {error!r}", error, 1)
+
+
+@contextmanager
+def _ending() -> Iterator[list[int]]:
+    """Let SIGTERM, and the end of the terminal, stop the application in order.
+
+    A second one ends the program at once, as it does without a handler.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[int] = []
+
+    def end(number: int) -> None:
+        received.append(number)
+        loop.remove_signal_handler(number)
+        assert task is not None  # noqa: S101 - the main task
+        task.cancel()
+
+    for number in _ENDING:
+        loop.add_signal_handler(number, end, number)
+    try:
+        yield received
+    finally:
+        for number in _ENDING:
+            loop.remove_signal_handler(number)
+
+
+def _fail(message: str, cause: BaseException | None, status: int) -> int:
+    """Tell what went wrong in one line, after the traceback of the application's own exception."""
+    sys.stdout.flush()
+    if cause is not None:
+        print(own_traceback(cause), end="", file=sys.stderr)
+    print(f"beamish: {message}", file=sys.stderr)
+    return status

@@ -1,0 +1,149 @@
+"""The process in which the input of a shell runs.
+
+When not to use it: outside a shell. `process.spawn` runs a coroutine as a process.
+
+Source:
+    The evaluator of Elixir's ``IEx``: the shell survives what is typed into it.
+"""
+
+import asyncio
+import inspect
+import sys
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from beamish import process
+from beamish.messages import Down
+from beamish.pid import Ref
+
+# Where the code of beamish is; the functions that it writes itself are called so.
+_BEAMISH = (str(Path(__file__).parent.parent), "<beamish ")
+_SHELL = str(Path(__file__).parent)
+
+
+class Evaluator:
+    """Runs inputs one after another, each interruptible, as one process.
+
+    When that process dies, because one that was linked at the prompt has crashed, another takes
+    its place, and the names defined at the prompt stay.
+
+    Args:
+        step: Get an input and `run` it; false when there are no more.
+    """
+
+    def __init__(self, step: Callable[[], Awaitable[bool]]) -> None:
+        self._step = step
+        self._loop = asyncio.get_running_loop()
+        self._task: asyncio.Task[Any] | None = None  # of the input that runs
+        self._interrupted = False
+        self.status: int | str | None = 0  # what exit() was given
+
+    async def serve(self) -> None:
+        """Run inputs until there are no more, in one process after another."""
+        while True:
+            pid, ref = process.spawn_monitor(self._work)
+            try:
+                reason = await _end_of(ref)
+            finally:
+                process.exit(pid, "kill")  # ignored if it is dead
+            if reason == "normal":
+                return
+            print(f"\n** the shell's process {pid} has exited, another follows: {reason!r}")
+
+    async def _work(self) -> None:
+        process.set_label("shell")
+        while await self._step():
+            pass
+
+    # -- Running an input
+
+    async def run(self, function: Callable[[], Any]) -> bool:
+        """Call ``function``, and await what it returns if need be; show how it failed.
+
+        Returns:
+            Whether the shell goes on; false when ``function`` asked it to exit.
+        """
+        self._interrupted = False
+        self._task = task = asyncio.create_task(self._guarded(function))
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:  # an exit signal ends this process
+            task.cancel()
+            await asyncio.wait({task})
+            raise
+        finally:
+            self._task = None
+        return task.result()
+
+    async def _guarded(self, function: Callable[[], Any]) -> bool:
+        try:
+            found = function()
+            if inspect.iscoroutine(found):
+                await found
+        except SystemExit as error:
+            self.status = error.code
+            return False
+        except KeyboardInterrupt:
+            print("\nKeyboardInterrupt", file=sys.stderr)
+        except asyncio.CancelledError as error:
+            if not self._interrupted:
+                show(error)
+            else:
+                print("\nKeyboardInterrupt", file=sys.stderr)
+        except BaseException as error:  # whatever the input raises; it ends no application
+            show(error)
+        return True
+
+    # -- Ctrl-C
+
+    @property
+    def busy(self) -> bool:
+        """Whether an input runs."""
+        return self._task is not None
+
+    def interrupt(self, frame: FrameType | None) -> None:
+        """Stop the input that runs; called by the handler of SIGINT.
+
+        Args:
+            frame: Where the main thread is.
+        """
+        task = self._task
+        if task is None:
+            return
+        self._interrupted = True
+        if asyncio.current_task(self._loop) is task and _in_input(frame):
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(task.cancel)
+
+
+async def _end_of(monitor: Ref) -> Any:
+    """Wait until the process that is monitored is dead; return its reason."""
+    down: Down = await process.receive(match=lambda m: isinstance(m, Down) and m.ref is monitor)
+    return down.reason
+
+
+def _in_input(frame: FrameType | None) -> bool:
+    """Say whether the code that runs is that of the input alone.
+
+    A server may be at work on the stack of whoever called it: it must not be interrupted.
+    """
+    while frame is not None:
+        path = frame.f_code.co_filename
+        if path.startswith(_SHELL):
+            return True
+        if path.startswith(_BEAMISH):
+            return False
+        frame = frame.f_back
+    return False
+
+
+def show(error: BaseException) -> None:
+    """Print the traceback of an input, from the input on."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_SHELL):
+        frames = frames.tb_next
+    sys.stdout.flush()
+    print("".join(traceback.format_exception(type(error), error, frames)), end="", file=sys.stderr)

@@ -1,0 +1,187 @@
+"""The event loop of a simulation: a virtual clock, and a seed that decides what comes next."""
+
+import asyncio
+import heapq
+import itertools
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextvars import Context
+from random import Random
+from typing import Any, NoReturn, TypeVar, TypeVarTuple
+
+from beamish.testing import waiting
+from beamish.testing.errors import DeadlockError, SimulationError, StepLimitError
+from beamish.testing.lanes import Lanes
+from beamish.testing.runtime import SimulatedRuntime
+from beamish.testing.trace import Trace
+
+T = TypeVar("T")
+Args = TypeVarTuple("Args")
+
+STEP_SECONDS = 0.0001  # a step takes up to so long
+LATE_SECONDS = 0.001  # a timer fires up to so late, and so does what runs in a thread
+_FEW_CANCELLED = 64  # timers, not worth rebuilding the heap for
+
+
+class SimulatedLoop(asyncio.BaseEventLoop):
+    """An event loop without a world around it: no files, sockets, signals or threads.
+
+    Args:
+        random: Makes every choice.
+        max_steps: How many steps to take before `StepLimitError`.
+        trace: What is told of each step.
+    """
+
+    def __init__(self, random: Random, max_steps: int, trace: Trace) -> None:
+        super().__init__()
+        self.random = random
+        self.trace = trace
+        self._max_steps = self._steps_left = max_steps
+        self._now = 0.0
+        self._ready = Lanes(random)
+        self._scheduled: list[asyncio.TimerHandle] = []
+        self._cancelled = 0
+        self._runtime: SimulatedRuntime | None = None
+        self._settling: list[asyncio.Future[None]] = []
+        self._task_numbers = itertools.count(1)
+
+    def beamish_runtime(self, _: asyncio.AbstractEventLoop) -> SimulatedRuntime:
+        """Make the runtime of this loop."""
+        self._runtime = SimulatedRuntime(self, self.random, self.trace)
+        return self._runtime
+
+    # -- The clock and its timers
+
+    def time(self) -> float:
+        """Return the seconds since the simulation began."""
+        return self._now
+
+    def call_at(
+        self,
+        when: float,
+        callback: Callable[[*Args], object],
+        *args: *Args,
+        context: Context | None = None,
+    ) -> asyncio.TimerHandle:
+        """Call ``callback`` at ``when``, or a little later."""
+        late = self.random.random() * LATE_SECONDS
+        return super().call_at(when + late, callback, *args, context=context)
+
+    def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
+        self._cancelled += 1
+        if self._cancelled > _FEW_CANCELLED and self._cancelled * 2 > len(self._scheduled):
+            self._scheduled = [timer for timer in self._scheduled if not timer.cancelled()]
+            heapq.heapify(self._scheduled)
+            self._cancelled = 0
+
+    def _ring(self) -> None:
+        """Make the timers ready that are due."""
+        while (timer := self._next_timer()) is not None and timer.when() <= self._now:
+            self._ready.append_timer(heapq.heappop(self._scheduled))
+
+    def _next_timer(self) -> asyncio.TimerHandle | None:
+        while self._scheduled and self._scheduled[0].cancelled():
+            heapq.heappop(self._scheduled)
+            self._cancelled = max(0, self._cancelled - 1)
+        return self._scheduled[0] if self._scheduled else None
+
+    # -- Steps
+
+    def _run_once(self) -> None:  # what run_forever and run_until_complete call again and again
+        if self._steps_left == 0:
+            self._steps_left = self._max_steps  # for the clean-up
+            raise StepLimitError(
+                f"the simulation is not at its end after {self._max_steps} steps "
+                f"(max_steps) and {self._now:g} simulated seconds\n{waiting.report()}"
+            )
+        self._steps_left -= 1
+        handle = self._next()
+        if self._runtime is not None:
+            self._runtime.begin_step()
+        self._now += self.random.random() * STEP_SECONDS
+        try:
+            self.trace.step(self._now, handle)
+        finally:  # whatever who reads the trace does, no step is lost
+            handle._run()
+
+    def _next(self) -> asyncio.Handle:
+        while True:
+            self._ring()
+            handle = self._ready.take()
+            if handle is not None:
+                return handle
+            self._wait()
+
+    def _wait(self) -> None:
+        """Let something become ready, now that nothing is."""
+        settling, self._settling = self._settling, []
+        timer = self._next_timer()
+        if settling:
+            for future in settling:
+                if not future.done():
+                    future.set_result(None)
+        elif timer is not None:
+            self._now = max(self._now, timer.when())
+        else:
+            raise DeadlockError(
+                f"deadlock: nothing can run and no timer will fire\n{waiting.report()}"
+            )
+
+    async def settled(self) -> None:
+        """Wait until nothing else can run before time passes."""
+        future = self.create_future()
+        self._settling.append(future)
+        await future
+
+    # -- The rest of an event loop
+
+    def create_task(self, coro: Any, *, name: Any = None, **options: Any) -> Any:
+        """Make a task; its name is the same in each replay."""
+        name = f"Task-{next(self._task_numbers)}" if name is None else name
+        return super().create_task(coro, name=name, **options)
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args
+    ) -> asyncio.Future[T]:
+        """Call ``func`` in a step of its own: a simulation has no threads."""
+        future: asyncio.Future[T] = self.create_future()
+        self.call_later(0, _run_in_place, future, func, args)
+        return future
+
+    def _write_to_self(self) -> None:
+        """Nothing sleeps that would have to be woken."""
+
+
+def _run_in_place(
+    future: asyncio.Future[T], func: Callable[[*Args], T], args: tuple[*Args]
+) -> None:
+    if future.cancelled():
+        return
+    try:
+        future.set_result(func(*args))
+    except Exception as error:  # whatever it is, it is for who waits
+        future.set_exception(error)
+
+
+_ABSENT = """
+add_reader add_signal_handler add_writer connect_accepted_socket connect_read_pipe
+connect_write_pipe create_connection create_datagram_endpoint create_server
+create_unix_connection create_unix_server getaddrinfo getnameinfo remove_reader
+remove_signal_handler remove_writer sendfile sock_accept sock_connect sock_recv sock_recv_into
+sock_recvfrom sock_recvfrom_into sock_sendall sock_sendfile sock_sendto start_tls
+subprocess_exec subprocess_shell
+"""
+
+
+def _absent(name: str) -> Callable[..., NoReturn]:
+    def method(self: SimulatedLoop, *_: Any, **__: Any) -> NoReturn:
+        raise SimulationError(
+            f"loop.{name}: a simulation has no network, subprocesses or signals; "
+            "give the code under test a fake in their place"
+        )
+
+    return method
+
+
+for _name in _ABSENT.split():
+    setattr(SimulatedLoop, _name, _absent(_name))

@@ -1,0 +1,86 @@
+"""The runtime of a simulated event loop: the same, but the seed decides where the loop decided."""
+
+import asyncio
+import sys
+from collections.abc import Callable
+from contextvars import Context
+from random import Random
+
+from beamish._runtime.process import Process
+from beamish._runtime.runtime import Runtime
+from beamish._runtime.timers import Timer, Timers
+from beamish.testing.trace import Trace
+
+
+class SimulatedRuntime(Runtime):
+    """A runtime whose processes run in any order, one message at a turn.
+
+    Its credit is always used up, so that each call that could run on the caller's stack, and each
+    function that may give way to others, asks `may_go_on`.
+
+    Args:
+        loop: The simulated event loop.
+        random: Makes every choice.
+        trace: What is told of calls that run on the caller's stack.
+    """
+
+    __slots__ = ("_directness", "_random", "_trace")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, random: Random, trace: Trace) -> None:
+        super().__init__(loop)
+        self.timers = SimulatedTimers(loop, self.context)
+        self._random = random
+        self._trace = trace
+        # Some seeds like calls on the caller's stack, others do not: so both come in long runs.
+        self._directness = random.random()
+
+    def may_go_on(self) -> bool:
+        """Say whether the next call runs at once and the running task goes on, by the seed."""
+        if self.interrupted is not None or self._random.random() >= self._directness:
+            return False
+        self._trace.direct(sys._getframe(1))
+        return True
+
+    def begin_step(self) -> None:
+        """Begin a step of the loop, which is a slice of its own: who was interrupted has waited."""
+        self.interrupted = None
+        self.credit = 0
+
+    def _begin_slice(self) -> None:
+        self.begin_step()
+
+    def ready(self, process: Process) -> None:
+        """Give ``process`` a turn soon; the loop picks among those that are ready."""
+        if self.check_loop():
+            self.loop.call_soon(process.turn, context=self.context)
+
+
+class SimulatedTimers(Timers):
+    """Timers that are the loop's own, each of which may be a little late."""
+
+    __slots__ = ("_handles",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, context: Context) -> None:
+        super().__init__(loop, context)
+        self._handles: dict[Timer, asyncio.TimerHandle] = {}
+
+    def after(self, seconds: float, callback: Callable[[], None]) -> Timer:
+        """Call ``callback`` in ``seconds`` seconds."""
+        timer = Timer(self._loop.time() + seconds, callback)
+        handle = self._loop.call_at(timer.when, self._fire_one, timer, context=self._context)
+        self._handles[timer] = handle
+        return timer
+
+    def cancel(self, timer: Timer) -> float | None:
+        """Cancel ``timer``; return the seconds it had left, or ``None`` if it is over."""
+        left = self.left(timer)
+        if left is not None:
+            timer.callback = None
+            self._handles.pop(timer).cancel()
+        return left
+
+    def _fire_one(self, timer: Timer) -> None:
+        del self._handles[timer]
+        callback, timer.callback = timer.callback, None
+        if callback is not None:
+            callback()

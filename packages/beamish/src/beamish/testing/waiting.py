@@ -1,0 +1,122 @@
+"""Who is there, and what each of them waits for."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import beamish
+from beamish._runtime.process import Process
+from beamish._runtime.runtime import running
+from beamish._runtime.tasks import TaskProcess
+from beamish._server.process import ServerProcess
+from beamish._server.reports import shown_name
+from beamish._server.requests import From
+
+_SHOWN = 20  # processes and tasks that are listed
+_CLIENT = "<beamish "  # how the files of client functions begin, which are made up
+_BENEATH = (
+    _CLIENT,
+    *(str(Path(module.__file__ or "").parent) for module in (asyncio, beamish)),
+)
+
+
+def who(process: Process) -> str:
+    """Name a process as a reader would: its class, name and pid."""
+    name = getattr(process, "name", None)
+    shown = process.label if name is None else shown_name(name)
+    return f"{process.class_name()} {'' if shown is None else f'{shown} '}{process.pid!r}"
+
+
+def place(task: asyncio.Task[Any]) -> str:
+    """Say where ``task`` is: the innermost place that is not asyncio's or beamish's own."""
+    frames = list(_frames(task))
+    if not frames:
+        return str(task.get_coro())
+    own = [frame for frame in frames if not frame.f_code.co_filename.startswith(_BENEATH)]
+    frame = own[-1] if own else frames[0]
+    file = frame.f_code.co_filename
+    if file.startswith(_CLIENT):
+        return f"a call of {file.removeprefix(_CLIENT).rstrip('>')}"
+    return f"{frame.f_code.co_qualname} ({Path(file).name}:{frame.f_lineno})"
+
+
+def report() -> str:
+    """List who is there in the running event loop, and what each of them waits for."""
+    tasks = asyncio.all_tasks()
+    lines = sorted(_of_task(task) for task in tasks)
+    running_ones = {task for task in tasks if not task.done()}
+    idle: list[str] = []
+    for pid in running().processes:
+        process = pid._process
+        if process is not None and process.task not in running_ones:
+            (lines if _is_stuck(process) else idle).append(_of_process(process))
+    return "\n".join((*_some(lines), *(["idle:", *_some(idle)] if idle else [])))
+
+
+def _some(lines: list[str]) -> list[str]:
+    shown = [f"  {line}" for line in lines[:_SHOWN]]
+    more = len(lines) - len(shown)
+    return [*shown, f"  and {more} more"] if more > 0 else shown
+
+
+def _of_task(task: asyncio.Task[Any]) -> str:
+    process = _process_of(task)
+    if process is None:
+        return f"task {task.get_name()} {_waits_for(task)}"
+    what = _waits_for(task)
+    if isinstance(process, ServerProcess) and process.task is task:
+        return f"{_of_process(process)}, {what}"
+    return f"{who(process)} {what}"
+
+
+def _of_process(process: Process) -> str:
+    waiting, callback = process.queue_length(), process.current_callback()
+    facts = [process.status() if callback is None else f"runs {callback}"]
+    if waiting:
+        facts.append(f"{waiting} messages wait")
+    return f"{who(process)}: {', '.join(facts)}"
+
+
+def _is_stuck(process: Process) -> bool:
+    return process.queue_length() > 0 or process.current_callback() is not None
+
+
+def _process_of(task: asyncio.Task[Any]) -> Process | None:
+    for pid in running().processes:
+        if pid._process is not None and pid._process.task is task:
+            return pid._process  # type: ignore[no-any-return]
+    return None
+
+
+def _waits_for(task: asyncio.Task[Any]) -> str:
+    for frame in _frames(task):
+        seen, code = frame.f_locals, frame.f_code
+        if code is From.wait.__code__:
+            what = f"{seen['request']} of {_server(seen['self'])}"
+            return f"waits for the reply to {what} in {place(task)}"
+        if code is TaskProcess.receive.__code__:
+            return f"waits for a message in {place(task)}"
+    waits = task._fut_waiter is not None  # type: ignore[attr-defined] # said nowhere else
+    return f"{'waits' if waits else 'is ready to go on'} in {place(task)}"
+
+
+def _server(from_: From) -> str:
+    server = from_._server
+    return repr(from_._dest) if server is None else who(server)
+
+
+def _frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """List the frames of a task that waits, from the outermost on."""
+    awaited: Any = task.get_coro()
+    while awaited is not None:
+        awaited = getattr(awaited, "_coroutine", awaited)  # of one that began outside its task
+        for kind, inner in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
+            frame = getattr(awaited, f"{kind}_frame", None)
+            if frame is not None:
+                yield frame
+                awaited = getattr(awaited, f"{kind}_{inner}")
+                break
+        else:
+            return

@@ -1,0 +1,73 @@
+"""What the tests of telemetry share."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from beamish import debug, telemetry
+
+
+class Emitted(NamedTuple):
+    """One event, as a handler got it."""
+
+    event: telemetry.Event
+    measurements: dict[str, Any]
+    metadata: dict[str, Any]
+
+
+class Recorder:
+    """A handler that keeps what it gets."""
+
+    def __init__(self) -> None:
+        self.all: list[Emitted] = []
+
+    def __call__(self, event: Any, measurements: Any, metadata: Any) -> None:
+        self.all.append(Emitted(event, dict(measurements), dict(metadata)))
+
+    def of(self, *name: str) -> list[Emitted]:
+        """List those whose names begin with ``("beamish", *name)``."""
+        prefix = ("beamish", *name)
+        return [emitted for emitted in self.all if emitted.event[: len(prefix)] == prefix]
+
+    def names(self, *name: str) -> list[str]:
+        """List the last parts of their names."""
+        return [emitted.event[-1] for emitted in self.of(*name)]
+
+
+@pytest.fixture
+def seen() -> Iterator[Recorder]:
+    """Record every event of beamish."""
+    recorder = Recorder()
+    telemetry.attach_many(recorder, telemetry.EVENTS, recorder)
+    yield recorder
+    telemetry.detach(recorder)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_attached() -> Iterator[None]:
+    yield
+    assert telemetry.enabled is False
+
+
+@pytest.fixture
+def quick_watchdog() -> Iterator[None]:
+    """Let the watchdog look every 10 ms, and keep its limits for the test."""
+    before = debug.system_monitor(long_schedule=0.02)
+    yield
+    debug.system_monitor(
+        long_schedule=before.long_schedule, long_message_queue=before.long_message_queue
+    )
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
+    """Give a function that waits until a condition holds."""
+
+    async def wait(condition: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    return wait

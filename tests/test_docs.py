@@ -1,0 +1,129 @@
+"""The code in the documentation runs, and prints what the page says it prints.
+
+The python blocks of one page, one under another, are one program: that is how a reader would paste
+them into a file. It runs by itself, in an interpreter of its own, with all warnings as errors. To
+make it, every line of the page that is not code becomes an empty one, so that a traceback names
+the page and its line.
+
+An ``output`` block is what has been printed since the one before it; ``…`` in it stands for any
+text, and so does the number in a pid; a page may leave all output out. A page that defines tests is
+run by pytest.
+
+Blocks in ``sh``, ``text`` and ``elixir`` are only shown; so are those in ``python no-run``, which
+reach out of the machine.
+"""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
+SHOWN = {"elixir", "python no-run", "sh", "text"}
+ROLES = {"{toctree}", "{eval-rst}"}
+
+_MARK = "\x1e"  # printed where an output block stands
+_PYTEST = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"]
+_PID = re.compile(r"#PID<0\.\d+\.0>")
+
+
+def blocks(page: Path) -> Iterator[tuple[str, int, list[str]]]:
+    """Give the language, the line of the first fence and the lines of each block."""
+    language, start, inside = "", 0, []
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if not start and line.lstrip().startswith("```"):
+            language, start, inside = line.strip("` "), number, []
+            assert line.startswith("```"), f"{page}:{number}: a block that is indented is not run"
+        elif start and line.startswith("```"):
+            yield language, start, inside
+            start = 0
+        elif start:
+            inside.append(line)
+    assert not start, f"{page}:{start}: a block without an end"
+
+
+def program(page: Path) -> str:
+    """Return the page as a program, line for line."""
+    lines = [""] * len(page.read_text().splitlines())
+    for language, start, inside in blocks(page):
+        if language == "python":
+            lines[start : start + len(inside)] = inside
+        elif language == "output":
+            lines[start - 1] = f"print(chr({ord(_MARK)}), end='')"
+    return "\n".join(lines)
+
+
+def pages_with(language: str) -> list[Path]:
+    return [page for page in PAGES if any(block[0] == language for block in blocks(page))]
+
+
+def shown(page: Path) -> str:
+    return str(page.relative_to(DOCS))
+
+
+def matches(printed: str, expected: list[str]) -> bool:
+    """Say whether ``printed`` is what the page says."""
+    text = _PID.sub("#PID<…>", "\n".join(expected))
+    pattern = ".*".join(re.escape(part.rstrip()) for part in text.split("…"))
+    return re.fullmatch(pattern, _PID.sub("#PID<…>", printed).rstrip(), re.DOTALL) is not None
+
+
+def is_tested(page: Path) -> bool:
+    return re.search(r"^(async )?def test_", program(page), re.MULTILINE) is not None
+
+
+def run(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the page in an interpreter of its own."""
+    command = ["-c", "import sys; exec(compile(sys.argv[1], sys.argv[2], 'exec'))"]
+    command += [program(page), str(page)]
+    if is_tested(page):
+        file = folder / f"test_{page.stem}.py"
+        file.write_text(program(page))
+        command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", *_PYTEST, str(file)]
+    return subprocess.run(
+        [sys.executable, "-W", "error", *command],
+        capture_output=True,
+        cwd=folder,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("page", pages_with("python"), ids=shown)
+def test_page_is_a_program_that_prints_what_the_page_says(page: Path, tmp_path: Path) -> None:
+    ran = run(page, tmp_path)
+
+    assert ran.returncode == 0, f"{shown(page)}:\n{ran.stdout}{ran.stderr}"
+    if is_tested(page):
+        return
+    expected = [(start, inside) for language, start, inside in blocks(page) if language == "output"]
+    printed = ran.stdout.split(_MARK)
+    wrong = [
+        f"{page}:{start} shows another output than this:\n{text}"
+        for (start, inside), text in zip(expected, printed, strict=False)
+        if not matches(text, inside)
+    ]
+    assert not wrong, "\n".join(wrong)
+    assert not expected or not printed[-1].strip(), f"{page} does not show: {printed[-1]}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=shown)
+def test_blocks_are_run_or_known_to_be_only_shown(page: Path) -> None:
+    strange = [
+        f"{page}:{start}: {language or 'no language'}"
+        for language, start, _ in blocks(page)
+        if language not in {"python", "output"} | SHOWN | ROLES
+    ]
+
+    assert not strange
+
+
+def test_tutorial_and_guides_show_code() -> None:
+    folders = {page.parent.name for page in pages_with("python")}
+
+    assert folders >= {"tutorial", "guides"}
