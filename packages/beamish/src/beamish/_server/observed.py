@@ -1,6 +1,6 @@
 """Callbacks that telemetry observes: they begin and end with an event."""
 
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from types import CoroutineType
 from typing import Any
 
@@ -9,18 +9,43 @@ from beamish._runtime.context import current_pid
 from beamish._server.requests import enter
 
 
-class _Rest:
-    """What an async callback has yet to do."""
+class Observed(Coroutine[Any, Any, Any]):
+    """An async callback whose end is told to telemetry.
 
-    __slots__ = ("coroutine", "span")
+    Not an ``async def`` around it: one that is cancelled before its first step would leave the
+    callback inside for ever unawaited.
+    """
+
+    __slots__ = ("_coroutine", "_span")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], span: telemetry.Span) -> None:
-        self.coroutine = coroutine
-        self.span = span
+        self._coroutine = coroutine
+        self._span = span
 
-    def __del__(self) -> None:
-        # Its task may be cancelled before the first step, and then nobody comes to await it.
-        self.coroutine.close()
+    def send(self, value: Any) -> Any:
+        """Take a step."""
+        return self._step(self._coroutine.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        """Raise in the callback."""
+        return self._step(self._coroutine.throw, *error)
+
+    def close(self) -> None:
+        """Close the callback."""
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        raise TypeError("run it in a task")
+
+    def _step(self, resume: Callable[..., Any], *args: Any) -> Any:
+        try:
+            return resume(*args)
+        except StopIteration:
+            self._span.stop()
+            raise
+        except BaseException as error:
+            self._span.fail(error)
+            raise
 
 
 def enter_observed(
@@ -36,16 +61,6 @@ def enter_observed(
         span.fail(error)
         raise
     if result.__class__ is CoroutineType:
-        return _go_on(_Rest(result, span))
+        return Observed(result, span)
     span.stop()
-    return result
-
-
-async def _go_on(rest: _Rest) -> Any:
-    try:
-        result = await rest.coroutine
-    except BaseException as error:
-        rest.span.fail(error)
-        raise
-    rest.span.stop()
     return result

@@ -14,12 +14,13 @@ from beamish._runtime.process import SystemRequest
 from beamish._runtime.tasks import failure
 from beamish._server.items import SYSTEM, Item
 from beamish._server.lifecycle import Lifecycle
-from beamish._server.observed import enter_observed
+from beamish._server.observed import Observed, enter_observed
 from beamish._server.requests import SPECIAL, From, Waiting, enter
 from beamish.errors import CallingSelfError
 from beamish.pid import Dest
 from beamish.results import CANCELLED, NO_REPLY, Continue, Hibernate, NoReply, Reply, Stop, Timeout
 
+_ASYNC = (CoroutineType, Observed)  # what an async callback gives
 _EAGER_DEPTH = 16  # supervisors that start one another on one stack, before tasks take over
 _TURN = 64  # messages that one process handles before the next has its turn
 
@@ -255,7 +256,7 @@ class ServerProcess(Lifecycle):
 
     def finish(self, item: Item, result: Any) -> None:
         """Act on the result of a callback."""
-        if result.__class__ is CoroutineType:
+        if result.__class__ in _ASYNC:
             self._run(item, result)
             return
         self.callback = None
