@@ -15,7 +15,6 @@ LAYERS = {
         {"_server", "gen_server", "_registry", "registry", "_task", "task", "agent"},
         {
             "_strategy",
-            "_children",
             "_supervision",
             "supervisor",
             "dynamic_supervisor",

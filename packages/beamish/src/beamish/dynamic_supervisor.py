@@ -11,14 +11,6 @@ import asyncio
 from typing import Any, ClassVar, Literal
 
 from beamish import _checks
-from beamish._children import (
-    Refused,
-    as_spec,
-    ask,
-    check_intensity,
-    check_spec_options,
-    own_server,
-)
 from beamish._runtime.runtime import running
 from beamish._server.start import ServerStart
 from beamish._supervision.dynamic import (
@@ -27,6 +19,8 @@ from beamish._supervision.dynamic import (
     Intensity,
     OnGiveUp,
 )
+from beamish._supervision.refusals import Refused, ask
+from beamish._supervision.specs import as_spec, check_intensity, check_spec_options, own_server
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
     ExitError,

@@ -13,11 +13,12 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 from beamish import _checks
-from beamish._children import Refused, as_spec, ask
 from beamish._runtime import names
 from beamish._server.start import ServerStart
 from beamish._stable_hash import stable_hash, whole_number
 from beamish._strategy import Strategy
+from beamish._supervision.refusals import Refused, ask
+from beamish._supervision.specs import as_spec
 from beamish._supervision.static import SupervisorServer, SupervisorSpec
 from beamish.child_spec import ChildSpec
 from beamish.errors import AlreadyStartedError, IgnoredError

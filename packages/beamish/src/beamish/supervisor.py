@@ -12,15 +12,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, ClassVar
 
 from beamish import _checks, process
-from beamish._children import (
-    as_spec,
-    ask,
-    check_ids,
-    check_intensity,
-    check_spec_options,
-    own_server,
-    significance_error,
-)
 from beamish._runtime.context import current_pid
 from beamish._server.start import ServerStart
 from beamish._strategy import (
@@ -30,6 +21,14 @@ from beamish._strategy import (
     Strategy,
 )
 from beamish._supervision.blocks import cancelled_at_death_of, stopped
+from beamish._supervision.refusals import ask, significance_error
+from beamish._supervision.specs import (
+    as_spec,
+    check_ids,
+    check_intensity,
+    check_spec_options,
+    own_server,
+)
 from beamish._supervision.static import SupervisorServer, SupervisorSpec
 from beamish.child_spec import ChildSpec, check_id
 from beamish.gen_server import GenServer

@@ -6,9 +6,12 @@ and no task is made for it.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Any
+
+from beamish._runtime.runtime import running
+from beamish._runtime.tasks import failure
 
 
 @dataclass(slots=True)
@@ -61,6 +64,24 @@ def step_as_task(
         if outside is not None:
             asyncio.tasks._enter_task(loop, outside)
     return steps.outcome or task
+
+
+async def in_own_task(function: Callable[[], Coroutine[Any, Any, Any]]) -> Outcome:
+    """Run code of users in a task of its own, at once as far as it goes; tell how it ended.
+
+    Whoever is cancelled meanwhile takes it along, and waits until it has ended.
+    """
+    step = step_as_task(function, copy_context(), running().loop)
+    if isinstance(step, Outcome):
+        return step
+    try:
+        await asyncio.wait([step])
+    except asyncio.CancelledError:
+        step.cancel()
+        await asyncio.wait([step])
+        raise
+    error = failure(step)
+    return Outcome(error=error) if error is not None else Outcome(step.result())
 
 
 class _Steps(Coroutine[Any, Any, Any]):

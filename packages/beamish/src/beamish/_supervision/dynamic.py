@@ -7,29 +7,17 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
-from beamish._children import (
-    Ending,
-    Refused,
-    as_start_error,
-    end_all,
-    launch,
-    link_to,
-    log,
-    log_exit,
-    log_failed_restart,
-    log_give_up,
-    log_restart,
-    not_found,
-    options_of,
-    strays,
-    title_of,
-)
 from beamish._runtime import eager
 from beamish._runtime.tasks import failure
 from beamish._runtime.timers import Timer
 from beamish._server.items import ChildExit
 from beamish._server.start import ServerStart, Starting
 from beamish._strategy import RestartWindow, restarts
+from beamish._supervision.ending import Ending, end_all
+from beamish._supervision.launch import as_start_error, launch, link_to, strays
+from beamish._supervision.refusals import Refused, not_found
+from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
+from beamish._supervision.specs import options_of, title_of
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
     ExitError,

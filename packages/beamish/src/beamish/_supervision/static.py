@@ -5,24 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from beamish._children import (
-    Refused,
-    end,
-    end_all,
-    failed_to_start,
-    launch,
-    link_to,
-    log,
-    log_exit,
-    log_failed_restart,
-    log_give_up,
-    log_restart,
-    not_found,
-    options_of,
-    significance_error,
-    strays,
-    title_of,
-)
 from beamish._server.items import ChildExit
 from beamish._strategy import (
     AutoShutdown,
@@ -31,6 +13,11 @@ from beamish._strategy import (
     affected,
     restarts,
 )
+from beamish._supervision.ending import end, end_all
+from beamish._supervision.launch import launch, link_to, strays
+from beamish._supervision.refusals import Refused, failed_to_start, not_found, significance_error
+from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
+from beamish._supervision.specs import options_of, title_of
 from beamish.child_spec import ChildSpec
 from beamish.errors import (
     AlreadyPresentError,

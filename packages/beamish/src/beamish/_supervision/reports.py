@@ -1,0 +1,88 @@
+"""What supervisors log and tell telemetry: what a child could not report, and decisions."""
+
+import functools
+import logging
+from typing import Any
+
+from beamish import telemetry
+from beamish._runtime.runtime import running
+from beamish._runtime.throttle import throttle
+from beamish._server.requests import safe_repr
+from beamish._server.start import ServerStart
+from beamish._server.table import Table
+from beamish._supervision.specs import title_of
+from beamish.child_spec import ChildSpec
+from beamish.pid import Pid
+from beamish.results import is_clean
+
+log = logging.getLogger("beamish")
+
+
+def log_exit(supervisor: Pid, spec: ChildSpec, pid: Pid, reason: Any, reported: bool) -> None:
+    """Log the abnormal exit of a child that the child could not report itself."""
+    if reported or is_clean(reason):
+        return
+    what = title_of(spec)
+    if throttle(running()).allows(pid, f"{what} {pid!r}"):
+        log.error("%s %r of supervisor %r exited: %s", what, pid, supervisor, safe_repr(reason))
+
+
+def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseException) -> None:
+    """Log that a child could not be started again."""
+    what = title_of(spec)
+    if throttle(running()).allows(last, f"{what} {last!r}"):
+        log.error("supervisor %r could not restart %s: %s", supervisor, what, error, exc_info=error)
+
+
+def log_restart(supervisor: Pid, spec: ChildSpec, last: Pid, new: Pid, reason: Any) -> None:
+    """Log and tell telemetry that a child runs again."""
+    throttle(running()).follows(last, new)
+    if log.isEnabledFor(logging.INFO):
+        log.info("supervisor %r restarted %s as %r", supervisor, title_of(spec), new)
+    if telemetry.enabled:
+        facts = _facts(supervisor, spec, last, reason)
+        telemetry.supervisor("restart", {**facts, "new_pid": new})
+
+
+def log_give_up(
+    supervisor: Pid,
+    spec: ChildSpec,
+    last: Pid | None,
+    reason: Any,
+    max_restarts: int,
+    max_seconds: float,
+) -> None:
+    """Log and tell telemetry that restarting has been too frequent."""
+    if telemetry.enabled:
+        telemetry.supervisor("give_up", _facts(supervisor, spec, last, reason))
+    log.error(
+        "supervisor %r gives up: %s exited for %s, after %d restarts within %g s",
+        supervisor,
+        title_of(spec),
+        safe_repr(reason),
+        max_restarts,
+        max_seconds,
+    )
+
+
+def _facts(supervisor: Pid, spec: ChildSpec, last: Pid | None, reason: Any) -> dict[str, Any]:
+    return {
+        "supervisor": supervisor,
+        "class": _class_of(spec),
+        "id": spec.id,
+        "pid": last,
+        "reason": reason,
+    }
+
+
+def _class_of(spec: ChildSpec) -> str:
+    """Name the class of a child as its own events do; what else starts children, by itself."""
+    start: Any = spec.start
+    if isinstance(start, ServerStart):
+        table: Table = start.cls._beamish
+        return table.qualname
+    while isinstance(start, functools.partial):
+        start = start.func
+    owner = getattr(start, "__self__", start)
+    named = owner if isinstance(owner, type) else start
+    return str(getattr(named, "__qualname__", type(named).__qualname__))
