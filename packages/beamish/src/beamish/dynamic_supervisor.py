@@ -12,27 +12,25 @@ from typing import Any, ClassVar, Literal
 
 from beamish import _checks
 from beamish._runtime.runtime import running
-from beamish._server.start import ServerStart
 from beamish._supervision.dynamic import (
     DynamicSupervisorServer,
     DynamicSupervisorSpec,
     Intensity,
     OnGiveUp,
 )
+from beamish._supervision.module_based import ModuleBased
 from beamish._supervision.refusals import Refused, ask
-from beamish._supervision.specs import as_spec, check_intensity, check_spec_options, own_server
+from beamish._supervision.specs import as_spec, check_intensity
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
     ExitError,
 )
-from beamish.gen_server import GenServer
-from beamish.pid import Dest, Name, Pid
-from beamish.results import ChildInfo, Counts
+from beamish.pid import Dest, Pid
 
 _INTENSITIES = ("supervisor", "child")
 
 
-class DynamicSupervisor:
+class DynamicSupervisor(ModuleBased):
     """Functions on dynamic supervisors, and the base of module-based ones.
 
     A subclass that defines ``init(self, ...)``, which returns ``DynamicSupervisor.spec(...)``, is
@@ -40,13 +38,6 @@ class DynamicSupervisor:
     """
 
     _server: ClassVar[type[DynamicSupervisorServer]] = DynamicSupervisorServer
-
-    _spec_options: ClassVar[dict[str, Any]] = {"shutdown": None}
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__()
-        cls._spec_options = cls._spec_options | check_spec_options(cls, options)
-        cls._server = own_server(cls, cls._server)
 
     def init(self, *args: Any, **kwargs: Any) -> DynamicSupervisorSpec:
         """Return the options; to be defined by module-based supervisors."""
@@ -106,50 +97,6 @@ class DynamicSupervisor:
             on_give_up,
         )
 
-    @classmethod
-    def _start_arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        # The options of a plain supervisor are checked here, where they are given.
-        if not cls._has_own_init():
-            args, kwargs = (cls.spec(*args, **kwargs),), {}
-        return cls, args, kwargs
-
-    @classmethod
-    def _has_own_init(cls) -> bool:
-        """Say whether this is a module-based supervisor."""
-        return cls.init is not DynamicSupervisor.init
-
-    @classmethod
-    async def start_link(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> Pid:
-        """Start a dynamic supervisor, linked to the calling process.
-
-        Args:
-            args: Of a module-based supervisor, what its ``init`` takes.
-            name: Its local name or via name.
-            kwargs: The options of `spec`; of a module-based supervisor, what its ``init`` takes.
-
-        Raises:
-            ValueError: A bad option.
-            AlreadyStartedError: The name is taken.
-
-        Source:
-            ``DynamicSupervisor.start_link/1``.
-        """
-        return await cls._server.start_link(*cls._start_arguments(args, kwargs), name=name)
-
-    @classmethod
-    def child_spec(
-        cls,
-        *args: Any,
-        name: Name | None = None,
-        id: Any = None,  # noqa: A002 - the field of ChildSpec
-        **kwargs: Any,
-    ) -> ChildSpec:
-        """Say how another supervisor starts this one; see `start_link` for the arguments."""
-        arguments = cls._start_arguments(args, kwargs)
-        chosen = id if id is not None else cls if name is None else name
-        start = ServerStart(cls._server, name)
-        return ChildSpec(chosen, start, arguments, type="supervisor", **cls._spec_options)
-
     @staticmethod
     async def start_child(supervisor: Dest, spec: Any) -> Pid:
         """Start a child under a dynamic supervisor.
@@ -204,35 +151,6 @@ class DynamicSupervisor:
         waits = await ask(supervisor, DynamicSupervisorServer.terminate_child, pid)
         if waits is not None:
             await asyncio.wait([waits])  # who gives up waiting does not stop the ending
-
-    @staticmethod
-    async def which_children(supervisor: Dest) -> list[ChildInfo]:
-        """List the children, those that are being restarted included.
-
-        Source:
-            ``DynamicSupervisor.which_children/1``.
-        """
-        children: list[ChildInfo] = await ask(supervisor, DynamicSupervisorServer.which_children)
-        return children
-
-    @staticmethod
-    async def count_children(supervisor: Dest) -> Counts:
-        """Count the children.
-
-        Source:
-            ``DynamicSupervisor.count_children/1``.
-        """
-        counts: Counts = await ask(supervisor, DynamicSupervisorServer.count_children)
-        return counts
-
-    @staticmethod
-    async def stop(supervisor: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
-        """Stop a dynamic supervisor; its children stop first, side by side.
-
-        Source:
-            ``DynamicSupervisor.stop/3``.
-        """
-        await GenServer.stop(supervisor, reason, timeout)
 
 
 async def _shielded(future: asyncio.Future[Any], supervisor: Dest) -> Any:

@@ -13,7 +13,6 @@ from typing import Any, ClassVar
 
 from beamish import _checks, process
 from beamish._runtime.context import current_pid
-from beamish._server.start import ServerStart
 from beamish._strategy import (
     AUTO_SHUTDOWNS,
     STRATEGIES,
@@ -21,22 +20,19 @@ from beamish._strategy import (
     Strategy,
 )
 from beamish._supervision.blocks import cancelled_at_death_of, stopped
+from beamish._supervision.module_based import ModuleBased
 from beamish._supervision.refusals import ask, significance_error
 from beamish._supervision.specs import (
     as_spec,
     check_ids,
     check_intensity,
-    check_spec_options,
-    own_server,
 )
 from beamish._supervision.static import SupervisorServer, SupervisorSpec
-from beamish.child_spec import ChildSpec, check_id
-from beamish.gen_server import GenServer
+from beamish.child_spec import check_id
 from beamish.pid import Dest, Name, Pid
-from beamish.results import ChildInfo, Counts
 
 
-class Supervisor:
+class Supervisor(ModuleBased):
     """Functions on supervisors, and the base of module-based ones.
 
     A subclass that defines ``init(self, ...)``, which returns ``Supervisor.spec(children, ...)``,
@@ -44,13 +40,6 @@ class Supervisor:
     """
 
     _server: ClassVar[type[SupervisorServer]] = SupervisorServer
-
-    _spec_options: ClassVar[dict[str, Any]] = {"shutdown": None}
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__()
-        cls._spec_options = cls._spec_options | check_spec_options(cls, options)
-        cls._server = own_server(cls, cls._server)
 
     def init(self, *args: Any, **kwargs: Any) -> SupervisorSpec:
         """Return the children and options; to be defined by module-based supervisors."""
@@ -93,51 +82,6 @@ class Supervisor:
             if spec.significant and auto_shutdown == "never":
                 raise significance_error(spec)
         return SupervisorSpec(specs, strategy, max_restarts, max_seconds, auto_shutdown)
-
-    @classmethod
-    def _arguments(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        # The options of a plain supervisor are checked here, where they are given.
-        if not cls._has_own_init():
-            args, kwargs = (cls.spec(*args, **kwargs),), {}
-        return cls, args, kwargs
-
-    @classmethod
-    def _has_own_init(cls) -> bool:
-        """Say whether this is a module-based supervisor."""
-        return cls.init is not Supervisor.init
-
-    @classmethod
-    async def start_link(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> Pid:
-        """Start a supervisor and its children, linked to the calling process.
-
-        Args:
-            args: ``children``; of a module-based supervisor, what its ``init`` takes.
-            name: Its local name or via name.
-            kwargs: The options of `spec`; of a module-based supervisor, what its ``init`` takes.
-
-        Raises:
-            StartError: A child failed to start: those before it have been stopped again, in
-                reverse order; the message says which.
-            ValueError: A bad option.
-
-        Source:
-            ``Supervisor.start_link/2`` and ``/3``.
-        """
-        return await cls._server.start_link(*cls._arguments(args, kwargs), name=name)
-
-    @classmethod
-    def child_spec(
-        cls,
-        *args: Any,
-        name: Name | None = None,
-        id: Any = None,  # noqa: A002 - the field of ChildSpec
-        **kwargs: Any,
-    ) -> ChildSpec:
-        """Say how another supervisor starts this one; see `start_link` for the arguments."""
-        arguments = cls._arguments(args, kwargs)
-        chosen = id if id is not None else cls if name is None else name
-        start = ServerStart(cls._server, name)
-        return ChildSpec(chosen, start, arguments, type="supervisor", **cls._spec_options)
 
     @classmethod
     @asynccontextmanager
@@ -221,35 +165,6 @@ class Supervisor:
         """
         check_id(id)
         await ask(supervisor, SupervisorServer.delete_child, id)
-
-    @staticmethod
-    async def which_children(supervisor: Dest) -> list[ChildInfo]:
-        """List the children of a supervisor in start order.
-
-        Source:
-            ``Supervisor.which_children/1``.
-        """
-        children: list[ChildInfo] = await ask(supervisor, SupervisorServer.which_children)
-        return children
-
-    @staticmethod
-    async def count_children(supervisor: Dest) -> Counts:
-        """Count the children of a supervisor.
-
-        Source:
-            ``Supervisor.count_children/1``.
-        """
-        counts: Counts = await ask(supervisor, SupervisorServer.count_children)
-        return counts
-
-    @staticmethod
-    async def stop(supervisor: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
-        """Stop a supervisor; its children stop first, in reverse order.
-
-        Source:
-            ``Supervisor.stop/3``.
-        """
-        await GenServer.stop(supervisor, reason, timeout)
 
 
 def _unlink(supervisor: Pid, me: Pid) -> None:
