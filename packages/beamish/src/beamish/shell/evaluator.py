@@ -99,11 +99,6 @@ class Evaluator:
 
     # -- Ctrl-C
 
-    @property
-    def busy(self) -> bool:
-        """Whether an input runs."""
-        return self._task is not None
-
     def interrupt(self, frame: FrameType | None) -> None:
         """Stop the input that runs; called by the handler of SIGINT.
 
