@@ -354,19 +354,22 @@ async def test_memory_of_restarts_does_not_grow_without_end(
             process.exit(pid, "boom")
             pid = (await expect(Started, tag="a")).pid
 
-    await restart_often()
-    tracemalloc.start()
-    try:
-        await restart_often()
+    async def growth() -> int:
         gc.collect()  # what waits for the collector is no growth
         before, _ = tracemalloc.get_traced_memory()
         await restart_often()
         gc.collect()
-        after, _ = tracemalloc.get_traced_memory()
+        return tracemalloc.get_traced_memory()[0] - before
+
+    await restart_often()
+    tracemalloc.start()
+    try:
+        # What is kept for ever shows each time; what a thread beside us allocates does not.
+        grown = [await growth() for _ in range(5)]
     finally:
         tracemalloc.stop()
 
-    assert after - before <= SPARE_BYTES
+    assert min(grown) <= SPARE_BYTES
 
 
 async def test_dead_children_leave_nothing_behind() -> None:
