@@ -3,6 +3,7 @@ PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
+PARALLEL := -n auto --dist worksteal
 LOCKED := requirements.lock packages/beamish/pyproject.toml packages/transaction-tracker/pyproject.toml
 
 .PHONY: help run test test-here check format docs bench lock clean
@@ -23,10 +24,12 @@ test:  ## Run every test, on each supported CPython that this machine has
 	done
 
 test-here: $(VENV)/ready  ## Run every test, on one CPython: make test-here PYTHON=python3.12
+ifdef ARGS
 	@$(BIN)/python -m pytest -q $(ARGS)
-ifndef ARGS
+else
+	@$(BIN)/python -m pytest -q $(PARALLEL)
 	@echo "and the conformance tests without direct calls, which must make no difference:"
-	@BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q packages/beamish/tests/conformance
+	@BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/conformance
 endif
 
 check: $(VENV)/ready  ## Check format, lint, types and layers

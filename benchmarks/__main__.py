@@ -3,34 +3,68 @@
 import argparse
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks import report
+from benchmarks import page, report
 from benchmarks.driver import measure
 from benchmarks.machine import Machine
 from benchmarks.measurements import Measurements
-from benchmarks.plan import COLUMNS, Column, workloads
+from benchmarks.plan import COLUMNS, VARIANTS, Column, variant_workloads, workloads
 from benchmarks.runners import runners
 
-HERE = Path(__file__).parent
-PAGE = HERE.parent / "docs" / "benchmarks.md"
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+TELEMETRY = "telemetry"
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """What a run shows.
+
+    Args:
+        summary: The tables beside the BEAM and asyncio; empty if they were not wanted.
+        section: The section about telemetry; empty if it was not wanted.
+        failures: Which workloads gave no figures.
+    """
+
+    machine: Machine
+    measurements: Measurements
+    summary: str
+    section: str
+    failures: list[str]
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="show that it runs, in seconds")
-    parser.add_argument("--only", action="append", choices=COLUMNS, help="may be given repeatedly")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=(*COLUMNS, TELEMETRY),
+        help=f"may be given repeatedly; {TELEMETRY} alone renews its section of the page",
+    )
     parser.add_argument(
         "--output", type=Path, help="the page to write (a whole run writes docs/benchmarks.md)"
     )
     return parser.parse_args()
 
 
-def run(columns: tuple[Column, ...], *, quick: bool) -> Measurements:
-    """Measure ``columns``."""
+def run(wanted: list[str], *, quick: bool) -> Results:
+    """Measure what is ``wanted``."""
+    machine = Machine.here()
+    columns: tuple[Column, ...] = tuple(column for column in COLUMNS if column in wanted)
+    variants = VARIANTS if TELEMETRY in wanted else ()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as build:
-        return measure(list(workloads(quick=quick)), list(runners(columns, Path(build))))
+        beside = measure(list(workloads(quick=quick)), list(runners(columns, Path(build))))
+        varied = measure(list(variant_workloads(quick=quick)), list(runners(variants, Path(build))))
+    return Results(
+        machine,
+        beside,
+        report.summary(beside, absences(columns, machine)) if columns else "",
+        page.telemetry(machine, varied) if variants else "",
+        [*beside.failures, *varied.failures],
+    )
 
 
 def absences(columns: tuple[Column, ...], machine: Machine) -> dict[Column, str]:
@@ -43,33 +77,32 @@ def absences(columns: tuple[Column, ...], machine: Machine) -> dict[Column, str]
     return absent
 
 
-def write(page: Path, measurements: Measurements, summary: str, machine: Machine) -> None:
-    """Write the page."""
-    text = (HERE / "page.md").read_text(encoding="utf-8")
-    provenance, spread = report.provenance(machine), report.spread(measurements)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(
-        text.format(provenance=provenance, summary=summary, spread=spread), encoding="utf-8"
-    )
+def write(path: Path, results: Results) -> None:
+    """Write the page; if telemetry alone was measured, its section of the page."""
+    if results.summary:
+        text = page.whole(results.machine, results.measurements, results.summary, results.section)
+    else:
+        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = page.with_telemetry(old, results.section)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
 
 
 def main() -> int:
     """Measure, show the tables and write the page; 1 if a workload gave no figures."""
     options = arguments()
-    columns: tuple[Column, ...] = tuple(options.only or COLUMNS)
-    machine = Machine.here()
-    measurements = run(columns, quick=options.quick)
-    summary = report.summary(measurements, absences(columns, machine))
-    print(f"{report.provenance(machine)}\n\n{summary}")
+    wanted = options.only or [*COLUMNS, TELEMETRY]
+    results = run(wanted, quick=options.quick)
+    print(report.provenance(results.machine), results.summary, results.section, sep="\n\n")
     if options.quick:
         print("\nA quick run: it shows that everything runs; its figures mean nothing.")
-    whole = not options.quick and not options.only
-    page = options.output or (PAGE if whole else None)
-    if page is not None:
-        write(page, measurements, summary, machine)
-    if measurements.failures:
-        print(f"failed: {', '.join(measurements.failures)}", file=sys.stderr)
-    return 1 if measurements.failures else 0
+    whole = not options.quick and (not options.only or wanted == [TELEMETRY])
+    path = options.output or (PAGE if whole else None)
+    if path is not None:
+        write(path, results)
+    if results.failures:
+        print(f"failed: {', '.join(results.failures)}", file=sys.stderr)
+    return 1 if results.failures else 0
 
 
 if __name__ == "__main__":

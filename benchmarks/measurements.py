@@ -51,7 +51,7 @@ class Measurements:
         """Give what ``row`` shows in ``column``."""
         return self.median(column, row.source(column))
 
-    def ratio(self, row: Row, to: Column) -> float | None:
-        """Give the ratio of the medians, ours to that of ``to``."""
-        ours, theirs = self.value(row, "beamish"), self.value(row, to)
+    def ratio(self, row: Row, to: Column, of: Column = "beamish") -> float | None:
+        """Give the ratio of the medians, that of ``of`` to that of ``to``."""
+        ours, theirs = self.value(row, of), self.value(row, to)
         return ours / theirs if ours is not None and theirs else None

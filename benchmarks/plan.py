@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Column = Literal["BEAM", "asyncio", "beamish"]
+Variant = Literal["no hooks", "nothing attached", "another event", "every event"]
+Column = Literal["BEAM", "asyncio", "beamish"] | Variant
 COLUMNS: tuple[Column, ...] = ("BEAM", "asyncio", "beamish")
+VARIANTS: tuple[Variant, ...] = ("no hooks", "nothing attached", "another event", "every event")
 SCALES = (1_000, 10_000, 100_000, 1_000_000)
 REPEATS = 5
+VARIANT_REPEATS = 15  # a few per cent are to be seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Row:
 
     def source(self, column: Column) -> str:
         """Name the figure that ``column`` shows."""
-        own = {"BEAM": self.beam, "asyncio": self.by_hand, "beamish": ""}[column]
+        own = {"BEAM": self.beam, "asyncio": self.by_hand}.get(column)
         return own or self.figure
 
 
@@ -133,6 +136,27 @@ ROWS = (
     Row("… (BEAM: one supervisor)", "stop.time", beam="stop_one_supervisor.time"),
 )
 
+VARIANT_WORKLOADS = tuple(
+    Workload(label, servers, operations, VARIANT_REPEATS, VARIANTS, name)
+    for label, servers, operations, name in (
+        ("call_one", 1, 50_000, "call"),
+        ("call_round_robin", 10_000, 50_000, "call"),
+        ("cast_one", 1, 100_000, ""),
+        ("cast_spread", 10_000, 100_000, ""),
+        ("start", 20_000, 0, ""),
+    )
+)
+
+VARIANT_ROWS = (
+    Row("call, one server", "call_one.time"),
+    Row("call, round robin over 10,000", "call_round_robin.time"),
+    Row("cast, one server", "cast_one.time"),
+    Row("cast, spread over 10,000", "cast_spread.time"),
+    Row("start, per server", "start.time"),
+)
+
+IDLE_AT_MOST = 1.05  # what hooks may cost while nothing is attached
+
 
 def scale(servers: int, repeats: int) -> Workload:
     """Measure everything that must stay flat at one size."""
@@ -148,3 +172,8 @@ def workloads(*, quick: bool) -> Iterator[Workload]:
         return
     yield from WORKLOADS
     yield from (scale(servers, repeats=3) for servers in SCALES)
+
+
+def variant_workloads(*, quick: bool) -> Iterator[Workload]:
+    """List what is measured of each variant of beamish."""
+    yield from (workload.small() if quick else workload for workload in VARIANT_WORKLOADS)

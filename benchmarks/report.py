@@ -5,7 +5,17 @@ from collections.abc import Iterator, Mapping
 from benchmarks.formats import size_text, table, time_text, value_text
 from benchmarks.machine import Machine
 from benchmarks.measurements import Measurements
-from benchmarks.plan import COLUMNS, ROWS, SCALES, Column, Row
+from benchmarks.plan import (
+    COLUMNS,
+    IDLE_AT_MOST,
+    ROWS,
+    SCALES,
+    VARIANT_ROWS,
+    VARIANTS,
+    Column,
+    Row,
+    Variant,
+)
 
 # What the last size of the scaling table is held to.
 MILLION_SECONDS = 15.0
@@ -92,6 +102,25 @@ def million(measurements: Measurements) -> str:
     )
 
 
+def variants(measurements: Measurements) -> str:
+    """Set the table of beamish with more and more of telemetry."""
+    first, *others = VARIANTS
+    head = ["beamish", *VARIANTS, *(f"{variant} / {first}" for variant in others)]
+    return table(head, [varied(measurements, row) for row in VARIANT_ROWS])
+
+
+def varied(measurements: Measurements, row: Row) -> list[str]:
+    """Set one line of it."""
+    first, *others = VARIANTS
+    targets: Mapping[Variant, float] = {"nothing attached": IDLE_AT_MOST}
+    cells = [value_cell(measurements, row, variant, {}) for variant in VARIANTS]
+    ratios = [
+        ratio_cell(measurements.ratio(row, first, of=variant), targets.get(variant))
+        for variant in others
+    ]
+    return [row.title, *cells, *ratios]
+
+
 def spread(measurements: Measurements) -> str:
     """Set the table of the samples behind the medians."""
     rows = [
@@ -115,10 +144,10 @@ def summary(measurements: Measurements, missing: Mapping[Column, str]) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def provenance(machine: Machine) -> str:
-    """Say where the figures come from."""
-    beam = machine.beam or "Elixir not installed"
+def provenance(machine: Machine, *, beam: bool = True) -> str:
+    """Say where the figures come from; ``beam`` says whether some are the BEAM's."""
+    measured = [machine.python, machine.beam or "Elixir not installed"]
     return (
         f"Measured on {machine.date} on {machine.cpu}, {machine.cores} cores, {machine.system}; "
-        f"{machine.python}; {beam}."
+        f"{'; '.join(measured if beam else measured[:1])}."
     )

@@ -1,6 +1,6 @@
 """Run one workload on one Python implementation and print its figures as a line of JSON.
 
-Usage: ``python -m benchmarks.worker asyncio|beamish WORKLOAD SERVERS OPERATIONS``
+Usage: ``python -m benchmarks.worker asyncio|beamish|VARIANT WORKLOAD SERVERS OPERATIONS``
 """
 
 import asyncio
@@ -10,18 +10,29 @@ import os
 import sys
 from typing import Any
 
+from benchmarks import variants
 from benchmarks.implementation import Implementation
+from benchmarks.plan import VARIANTS
 from benchmarks.workloads import Workloads
 
-MODULES = {"asyncio": "benchmarks.by_hand", "beamish": "benchmarks.ours"}
+
+def implementation(name: str) -> Implementation[Any]:
+    """Import what is measured, and nothing else: its memory is measured too."""
+    for variant in VARIANTS:
+        if variant == name:
+            variants.prepare(variant)
+    module = importlib.import_module(
+        "benchmarks.by_hand" if name == "asyncio" else "benchmarks.ours"
+    )
+    made: Implementation[Any] = module.implementation()
+    return made
 
 
 async def run_and_leave(name: str, workload: str, servers: str, operations: str) -> None:
     """Run the workload, print its figures and end the process from inside the workload."""
-    # Only the one measured is imported: its memory is measured too.
-    implementation: Implementation[Any] = importlib.import_module(MODULES[name]).implementation()
-    workloads = Workloads(implementation, int(servers), int(operations))
-    async with implementation.running():
+    measured = implementation(name)
+    workloads = Workloads(measured, int(servers), int(operations))
+    async with measured.running():
         print(json.dumps(await workloads.run(workload)), flush=True)
         # At once: taking a million servers down in order is no part of a workload.
         os._exit(0)

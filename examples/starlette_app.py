@@ -1,6 +1,6 @@
-"""A supervision tree inside a web framework: Starlette's lifespan, which FastAPI has, too.
+"""A supervision tree inside a web framework: Starlette's lifespan.
 
-The tree starts before the first request and stops after the last one.
+The tree starts before the first request and stops after the last one; it is that of `pages.py`.
 
 Run it: ``python examples/starlette_app.py``, then ``curl -X POST localhost:8000/hits/home``
 """
@@ -10,61 +10,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import uvicorn
+from pages import Page, Pages, page  # type: ignore[import-not-found] # beside this file
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-
-from beamish import (
-    AlreadyStartedError,
-    Application,
-    ChildSpec,
-    DynamicSupervisor,
-    GenServer,
-    Pid,
-    Registry,
-    call,
-)
-
-
-class Page(GenServer, restart="transient"):
-    """Counts the hits of one page."""
-
-    def __init__(self, path: str) -> None:
-        self.path = path
-        self.hits = 0
-
-    @call
-    def hit(self) -> int:
-        """Count a hit; return how many there were."""
-        self.hits += 1
-        return self.hits
-
-    def terminate(self, reason: object) -> None:
-        """Say what was counted."""
-        print(f"{self.path}: {self.hits} hits", flush=True)
-
-
-class Pages(Application):
-    """Who counts which page, and who starts the counters."""
-
-    def children(self) -> list[ChildSpec]:
-        """List what to start, in this order."""
-        return [
-            Registry.child_spec(keys="unique", name="Pages.Registry"),
-            DynamicSupervisor.child_spec(name="Pages.Counters"),
-        ]
-
-
-async def page(path: str) -> Pid:
-    """Find the process of a page, or start it."""
-    name = Registry.via("Pages.Registry", path)
-    try:
-        return await DynamicSupervisor.start_child(
-            "Pages.Counters", Page.child_spec(path, name=name)
-        )
-    except AlreadyStartedError as error:
-        return error.pid  # type: ignore[no-any-return]
 
 
 async def hit(request: Request) -> JSONResponse:

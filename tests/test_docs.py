@@ -9,8 +9,7 @@ An ``output`` block is what has been printed since the one before it; ``…`` in
 text, and so does the number in a pid; a page may leave all output out. A page that defines tests is
 run by pytest.
 
-Blocks in ``sh``, ``text`` and ``elixir`` are only shown; so are those in ``python no-run``, which
-reach out of the machine.
+Blocks in ``sh``, ``text`` and ``elixir`` are only shown.
 """
 
 import re
@@ -23,7 +22,7 @@ import pytest
 
 DOCS = Path(__file__).parent.parent / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if "_build" not in path.parts)
-SHOWN = {"elixir", "python no-run", "sh", "text"}
+SHOWN = {"elixir", "sh", "text"}
 ROLES = {"{toctree}", "{eval-rst}"}
 
 _MARK = "\x1e"  # printed where an output block stands

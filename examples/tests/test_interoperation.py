@@ -64,8 +64,9 @@ def until(program: subprocess.Popen[str], pattern: str) -> re.Match[str]:
     pytest.fail(f"ended before {pattern!r}: {''.join(said)}")
 
 
-def test_starlette_app_starts_the_tree_before_requests_and_stops_it_after() -> None:
-    with started("starlette_app.py", "0") as program:
+@pytest.mark.parametrize("example", ["starlette_app.py", "fastapi_app.py"])
+def test_web_app_starts_the_tree_before_requests_and_stops_it_after(example: str) -> None:
+    with started(example, "0") as program:
         url = until(program, r"http://[\d.:]+")[0]
         paths = ["home", "home", "about"]
         answers = [
@@ -80,6 +81,13 @@ def test_starlette_app_starts_the_tree_before_requests_and_stops_it_after() -> N
 
     assert answers == [b'{"hits":1}', b'{"hits":2}', b'{"hits":1}']
     assert {"home: 2 hits", "about: 1 hits"} <= set(left.splitlines())
+
+
+def test_pages_have_a_counter_each() -> None:
+    said = run("pages.py")
+
+    assert said[:3] == ["home 1", "about 1", "home 2"]
+    assert sorted(said[3:]) == ["about: 1 hits", "home: 2 hits"]
 
 
 def test_with_uvloop_runs_on_uvloop() -> None:

@@ -75,7 +75,7 @@ VALUES = [None, False, 0, "", (), [], "text", {"a": 1}, ("tuple", 1), ValueError
 
 
 @SERVERS
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 async def test_any_value_is_a_reply(server: type[Server], value: object) -> None:
     pid = await server.start()
 
@@ -83,7 +83,7 @@ async def test_any_value_is_a_reply(server: type[Server], value: object) -> None
 
 
 @SERVERS
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 async def test_any_value_in_reply_is_a_reply(server: type[Server], value: object) -> None:
     pid = await server.start()
 

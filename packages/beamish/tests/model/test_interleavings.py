@@ -34,7 +34,7 @@ from .support import REASONS, AsyncPlayer, Player, outcome
 KEYS = "abc"
 CLIENTS = 4
 ACTIONS = 6  # of each client
-SEEDS = int(os.environ.get("BEAMISH_MODEL_SEEDS", "1000"))
+SEEDS = int(os.environ.get("BEAMISH_MODEL_SEEDS", "2000"))
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@
 
 `look` gives a supervision tree as data, `render` as text.
 
-When not to use it: in production, to run the application; `beamish.run` does that.
+When not to use it: in production, to run the application; `run` does that.
 
 Source:
     ``iex -S mix``.

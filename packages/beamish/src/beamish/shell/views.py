@@ -77,6 +77,10 @@ def info(dest: Dest | int) -> None:
     Args:
         dest: Its pid, the number in its pid, or its name.
 
+    Raises:
+        NoProcessError: There is no such process.
+        TypeError: ``dest`` is none of these.
+
     Source:
         ``IEx.Helpers.process_info/1``.
     """

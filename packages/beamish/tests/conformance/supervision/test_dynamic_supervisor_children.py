@@ -85,7 +85,7 @@ async def test_start_child_takes_a_class() -> None:
     assert await dynamic_pids(sup) == {pid}
 
 
-@pytest.mark.parametrize("bad", [42, "worker", None, object()], ids=repr)
+@pytest.mark.parametrize("bad", [42, "worker", None, object()], ids=lambda bad: type(bad).__name__)
 async def test_start_child_refuses_what_is_no_spec(bad: object) -> None:
     """OTP 25: ``invalid_child_spec``; the supervisor lives on."""
     sup = await DynamicSupervisor.start_link()

@@ -351,7 +351,9 @@ async def test_supervised_child_named_by_another_service_is_found_after_a_restar
     assert book.entries == {"ada": await started("a")}
 
 
-@pytest.mark.parametrize("name", [42, b"bytes", ("registry", "key"), object()], ids=repr)
+@pytest.mark.parametrize(
+    "name", [42, b"bytes", ("registry", "key"), object()], ids=lambda bad: type(bad).__name__
+)
 async def test_other_names_are_refused_with_what_is_allowed(name: object) -> None:
     """Contract: ``TypeError`` that lists what is allowed and shows what it got."""
     with pytest.raises(TypeError, match="Via"):

@@ -129,7 +129,7 @@ async def test_start_child_whose_name_is_taken_gives_the_owner() -> None:
     await GenServer.stop(other)
 
 
-@pytest.mark.parametrize("bad", [42, "worker", None, object()], ids=repr)
+@pytest.mark.parametrize("bad", [42, "worker", None, object()], ids=lambda bad: type(bad).__name__)
 async def test_start_child_refuses_what_is_no_spec(bad: object) -> None:
     sup = await Supervisor.start_link(specs("a"))
 

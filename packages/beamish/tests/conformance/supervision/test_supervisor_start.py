@@ -255,7 +255,9 @@ async def test_unknown_option_is_a_type_error() -> None:
         await Supervisor.start_link([], max_restart=3)
 
 
-@pytest.mark.parametrize("child", [42, "worker", None, object()], ids=repr)
+@pytest.mark.parametrize(
+    "child", [42, "worker", None, object()], ids=lambda bad: type(bad).__name__
+)
 async def test_what_is_no_child_is_refused(child: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         await Supervisor.start_link([child])
