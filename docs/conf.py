@@ -7,6 +7,8 @@ from sphinx.application import Sphinx
 from sphinx.domains.python import PyXRefRole
 from sphinx.environment import BuildEnvironment
 
+from transaction_tracker.cli.app import app as commands
+
 project = "beamish"
 author = "the authors of beamish"
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
@@ -65,7 +67,15 @@ class Ours(PyXRefRole):
         return super().process_link(env, refnode, has_explicit_title, title, target)
 
 
+def add_commands(_app: Sphinx, page: str, source: list[str]) -> None:
+    """End the page of the command line with what the commands say of themselves."""
+    if page == "tracker/command_line":
+        said = commands.generate_docs(output_format="markdown", heading_level=2)
+        source[0] += said[said.index("\n### ") :]
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Add the role of single backticks."""
+    """Add the role of single backticks, and the commands."""
     app.add_role("ours", Ours())
+    app.connect("source-read", add_commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -27,9 +27,10 @@ LAYERS = {
     ],
     "transaction_tracker": [
         {"domain"},
-        {"sources", "store", "node"},
-        {"tracker", "follower", "listener"},
-        {"application"},
+        {"sources", "store", "node", "net"},
+        {"tracker", "follower", "providers", "outbox", "listener", "metrics"},
+        {"api"},
+        {"application", "settings"},
         {"demo", "cli"},
         {"__init__", "__main__"},
     ],

@@ -8,25 +8,32 @@ from transaction_tracker.domain import (
     NotTrackedError,
     Outcome,
     ParkedError,
+    Policy,
     Reason,
+    Registration,
     State,
     Tracked,
     TrackerError,
 )
-from transaction_tracker.sources import Source, SourceError, WrongChainError
+from transaction_tracker.providers import ProviderSettings
+from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import StoreError
 from transaction_tracker.tracker import TransactionTracker
 
 __all__ = [
     "BlockRef",
+    "ChainSource",
     "EthereumSource",
     "Event",
     "InvalidTransactionError",
     "NotTrackedError",
     "Outcome",
     "ParkedError",
+    "Policy",
+    "ProviderSettings",
     "Reason",
+    "Registration",
     "Settings",
     "Source",
     "SourceError",

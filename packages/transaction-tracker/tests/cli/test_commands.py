@@ -3,16 +3,37 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+from cyclopts import App
 
 from transaction_tracker.cli import main
+from transaction_tracker.cli.app import app
 
 Txtrack = Callable[..., Awaitable[Any]]
+
+
+def every_command(group: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name in group:
+        if not name.startswith("-"):
+            inside = group[name]
+            yield (*path, name)
+            yield from every_command(inside, (*path, name))
+
+
+def _at(path: tuple[str, ...]) -> App:
+    command = app
+    for name in path:
+        command = command[name]
+    return command
+
+
+COMMANDS = sorted(every_command())
 
 
 def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
@@ -20,8 +41,55 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert status == 0
     out = capsys.readouterr().out
-    for words in ("demo", "node", "watch", "Follow transactions until all have ended."):
+    for words in (*(path[0] for path in COMMANDS), "Follow transactions until all have ended."):
         assert words in out
+
+
+def test_there_are_all_the_commands() -> None:
+    groups = {path[0] for path in COMMANDS}
+
+    assert groups == {
+        *("add", "config", "deliveries", "demo", "doctor", "events", "get", "import", "ls"),
+        *("migrate", "node", "provider", "prune", "recheck", "serve", "token", "untrack", "wait"),
+        *("watch", "webhook", "why"),
+    }
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_explains_itself(
+    capsys: pytest.CaptureFixture[str], path: tuple[str, ...]
+) -> None:
+    status = main([*path, "--help"])
+
+    out = capsys.readouterr().out
+    assert status == 0
+    assert f"Usage: txtrack {' '.join(path)}" in out
+    assert "Exit status" in out or " COMMAND" in out
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in COMMANDS if _at(path).default_command], ids=" ".join
+)
+def test_flags_explain_themselves_and_are_no_two_things_at_once(path: tuple[str, ...]) -> None:
+    arguments = [
+        one for one in _at(path).assemble_argument_collection(parse_docstring=True) if one.show
+    ]
+
+    names = [name for one in arguments for name in one.names]
+    assert [one.name for one in arguments if not one.parameter.help] == []
+    assert sorted(names) == sorted(set(names))
+
+
+def test_completion_script_is_installed(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    status = main(["--install-completion", "--shell", "bash"])
+
+    assert status == 0
+    scripts = [path for path in tmp_path.rglob("*txtrack*") if path.is_file()]
+    assert "complete" in scripts[0].read_text()
 
 
 @pytest.mark.parametrize(

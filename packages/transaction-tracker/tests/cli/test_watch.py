@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.node import GWEI, DevelopmentNode, Transaction
+from transaction_tracker.node import GWEI, Chain, DevelopmentNode, Transaction
 
 Txtrack = Callable[..., Awaitable[Any]]
 
@@ -64,14 +64,14 @@ async def test_replaced_while_the_program_is_down_ends_with_status_4(
     assert ran.out.splitlines()[-1] == "1 replaced"
 
 
-async def test_node_that_goes_away_is_waited_for(txtrack: Txtrack, node: DevelopmentNode) -> None:
-    tx = cheap(node, 2)
-    watched = asyncio.create_task(txtrack(*watching(node, tx.hash, "--timeout", "20")))
-    async with asyncio.timeout(10):
-        while node.counters["eth_getTransactionByHash"] == 0:
-            await asyncio.sleep(0.05)
-    port = int(node.url.rpartition(":")[2])
-    await node.__aexit__(None, None, None)
+async def test_node_that_goes_away_is_waited_for(txtrack: Txtrack) -> None:
+    async with DevelopmentNode(chain=Chain(accounts=4), block_time=0.1) as node:
+        tx = cheap(node, 2)
+        watched = asyncio.create_task(txtrack(*watching(node, tx.hash, "--timeout", "20")))
+        async with asyncio.timeout(10):
+            while node.counters["eth_getTransactionByHash"] == 0:
+                await asyncio.sleep(0.05)
+        port = int(node.url.rpartition(":")[2])
     node.chain.replace(tx.hash, "repriced")
 
     async with DevelopmentNode(port=port, chain=node.chain, block_time=0.1):

@@ -10,6 +10,8 @@ import pytest
 from transaction_tracker.cli import main
 from transaction_tracker.node import DevelopmentNode
 
+from .conftest import Command
+
 Txtrack = Callable[..., Awaitable[Any]]
 
 HASH = "0x" + "ab" * 32
@@ -73,20 +75,23 @@ def test_secret_in_the_url_is_never_printed(capsys: pytest.CaptureFixture[str], 
     assert "s3cret" not in printed.out + printed.err
 
 
-async def test_unreachable_node_ends_with_status_6(txtrack: Txtrack, tmp_path: Path) -> None:
+def test_unreachable_node_ends_with_status_6(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
     database = tmp_path / "watched.db"
 
-    ran = await txtrack("watch", "--rpc", "http://127.0.0.1:1", "--database", str(database), HASH)
+    status = main(["watch", "--rpc", "http://127.0.0.1:1", "--database", str(database), HASH])
 
-    assert ran.status == 6
-    assert ran.err.startswith("txtrack: http://127.0.0.1:1: no connection")
-    assert ran.out == ""
+    printed = capsys.readouterr()
+    assert status == 6
+    assert printed.err.startswith("txtrack: http://127.0.0.1:1: no connection")
+    assert printed.out == ""
 
 
 async def test_node_of_the_wrong_chain_ends_with_status_6(
-    txtrack: Txtrack, node: DevelopmentNode
+    command: Command, node: DevelopmentNode
 ) -> None:
-    ran = await txtrack("watch", "--rpc", node.url, "--chain-id", "1", HASH)
+    ran = await command("watch", "--rpc", node.url, "--chain-id", "1", HASH)
 
     assert ran.status == 6
     assert f"{node.url} is on chain 31337, expected 1" in ran.err
@@ -105,14 +110,15 @@ async def test_database_that_cannot_be_used_ends_with_status_1(
     assert garbage.read_text() == "this is no database, and stays what it is"
 
 
-async def test_port_in_use_ends_with_status_1(txtrack: Txtrack) -> None:
+def test_port_in_use_ends_with_status_1(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        ran = await txtrack("node", "--port", str(port))
+        status = main(["node", "--port", str(port)])
 
-    assert ran.status == 1
-    assert ran.err.startswith(f"txtrack: port {port} is in use")
-    assert ran.out == ""
+    printed = capsys.readouterr()
+    assert status == 1
+    assert printed.err.startswith(f"txtrack: port {port} is in use")
+    assert printed.out == ""

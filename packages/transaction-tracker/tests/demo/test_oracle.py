@@ -53,12 +53,12 @@ def test_transaction_whose_slot_another_took_ends_replaced(chain: Chain, kind: s
     assert Oracle(chain).ending(tx) == Ending("replaced", winner.hash, kind)  # type: ignore[arg-type]
 
 
-def test_transaction_in_no_block_has_not_ended(chain: Chain) -> None:
+def test_transaction_in_no_block_has_expired_or_was_dropped(chain: Chain) -> None:
     waiting, dropped = sent(chain), sent(chain)
     chain.drop(dropped.hash)
 
-    assert Oracle(chain).ending(waiting).state == "pending"
-    assert Oracle(chain).ending(dropped).state == "registered"
+    assert Oracle(chain).ending(waiting).state == "expired"
+    assert Oracle(chain).ending(dropped).state == "dropped"
 
 
 def test_orphaned_block_does_not_count(chain: Chain) -> None:

@@ -47,3 +47,22 @@ def test_one_that_waits_for_no_depth_leaves_nothing_behind() -> None:
     agenda = agenda_with(MINED, replace(MINED, state="confirmed"))
 
     assert (len(agenda), agenda.blocks(), agenda.due_by(99)) == (0, [], {})
+
+
+def test_one_that_waits_for_the_chains_word_is_due_when_the_mark_reaches_its_block() -> None:
+    agenda = agenda_with(replace(MINED, required="finalized"))
+
+    assert agenda.waits_for_tags
+    assert agenda.due_by(1_000) == {}
+    assert agenda.due_by(1_000, {"safe": 500, "finalized": 9}) == {}
+    assert agenda.due_by(1_000, {"safe": 500, "finalized": 10}) == {"tx": BLOCK}
+
+
+def test_one_that_is_forgotten_is_due_no_more() -> None:
+    agenda = agenda_with(MINED)
+
+    agenda.forget("tx")
+
+    assert agenda.due_by(1_000) == {}
+    assert agenda.decided_in(BLOCK) == set()
+    assert not agenda.waits_for_tags

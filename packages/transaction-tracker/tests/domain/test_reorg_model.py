@@ -96,7 +96,7 @@ class Played:
         fork = self.chain.fork(links[0].parent_ref, links)
         for link in fork.undo:
             for name in self.agenda.decided_in(link.ref):
-                self.observe(name, Orphaned(link.ref))
+                self.observe(name, Orphaned(link.ref, 0.0))
             self.chain = self.chain.pop()
         for link in fork.apply:
             self.apply(self.blocks[link.hash])

@@ -33,6 +33,29 @@ def test_nothing_waits_longer_than_the_longest_delay() -> None:
         assert sweep.take_due(now, limit=9) == ["a"]
 
 
+def test_delays_can_be_others() -> None:
+    sweep = Sweep(first_delay=10.0, longest_delay=15.0)
+    sweep.add_fresh("a")
+    sweep.take_fresh(0.0, limit=9)
+
+    assert sweep.take_due(9.9, limit=9) == []
+    assert sweep.take_due(10.0, limit=9) == ["a"]
+    assert sweep.take_due(24.9, limit=9) == []
+    assert sweep.take_due(25.0, limit=9) == ["a"]
+    sweep.again("a", 30.0)
+    assert sweep.take_due(39.9, limit=9) == []
+    assert sweep.take_due(40.0, limit=9) == ["a"]
+
+
+def test_one_that_is_new_twice_is_asked_about_once() -> None:
+    sweep = Sweep()
+    sweep.add_fresh("a")
+    sweep.add_fresh("a")
+
+    assert sweep.take_fresh(0.0, limit=1) == ["a"]
+    assert not sweep.has_fresh
+
+
 def test_the_longest_waiting_come_first_and_only_so_many() -> None:
     sweep = Sweep()
     for time, name in enumerate(("a", "b", "c")):

@@ -9,19 +9,33 @@ from transaction_tracker.domain import (
     ENDS,
     STATES,
     TERMINAL,
+    UNPLACED,
+    Abandoned,
+    Absent,
     BlockRef,
     Buried,
     Included,
+    Late,
     Observation,
     Orphaned,
     Outcome,
     Overtaken,
+    Policy,
+    Refused,
+    Registration,
+    Reported,
     Seen,
+    Sighting,
     State,
+    Tag,
     Tracked,
     Transaction,
+    Vanished,
+    reregistered,
     transition,
 )
+
+Table = dict[str, tuple[State, BlockRef | None]]
 
 HERE = BlockRef(10, "ten")
 ELSEWHERE = BlockRef(11, "eleven")
@@ -29,73 +43,107 @@ PAYMENT = Transaction("tx", slot="alice:7", content="pay bob 5")
 FASTER = Transaction("faster", slot="alice:7", content="pay bob 5")
 NOTHING = Transaction("nothing", slot="alice:7", content="pay alice 0", cancels=True)
 OTHER = Transaction("other", slot="alice:7", content="pay carol 9")
+CHEAP = Transaction("tx", slot="alice:7", content="pay bob 5", max_fee=100)
 GOOD = Outcome(succeeded=True, fee=21)
 BAD = Outcome(succeeded=False, fee=30, error="no money")
 
+
+def _without(table: Table, fact: str) -> Table:
+    return {name: end for name, end in table.items() if name != fact}
+
+
+NOW = 1_000_000.0
+POLICY = Policy(drop_blocks=5, drop_seconds=60.0, stuck_seconds=600.0)
+
 FACTS: dict[str, Observation] = {
-    "seen": Seen(PAYMENT),
+    "seen": Seen(PAYMENT, NOW),
     "included here": Included(PAYMENT, HERE, GOOD),
     "included elsewhere": Included(PAYMENT, ELSEWHERE, GOOD),
     "reverted here": Included(PAYMENT, HERE, BAD),
     "reverted elsewhere": Included(PAYMENT, ELSEWHERE, BAD),
     "overtaken here": Overtaken(OTHER, HERE),
     "overtaken elsewhere": Overtaken(OTHER, ELSEWHERE),
-    "orphaned here": Orphaned(HERE),
-    "orphaned elsewhere": Orphaned(ELSEWHERE),
+    "orphaned here": Orphaned(HERE, NOW),
+    "orphaned elsewhere": Orphaned(ELSEWHERE, NOW),
     "buried here": Buried(HERE, 3),
     "buried elsewhere": Buried(ELSEWHERE, 3),
-    "shallow here": Buried(HERE, 2),
+    "shallow here": Buried(HERE, 2, frozenset(("safe", "finalized"))),
+    "absent": Absent(20, NOW),
+    "vanished": Vanished(20, NOW),
+    "vanished too soon": Vanished(14, NOW),
+    "vanished too early": Vanished(20, NOW - 50),
+    "late": Late(NOW),
+    "not late": Late(NOW - 100),
+    "refused": Refused("of another chain"),
+    "abandoned": Abandoned(),
+    "reported confirmed": Reported("confirmed"),
+    "reported reversed": Reported("reversed", "the payer's bank took it back"),
 }
 
-# What each state becomes; a fact that is missing changes nothing.
-IN_NO_BLOCK: dict[str, tuple[State, BlockRef | None]] = {
+# What each state becomes, and whether a block decides it; what is missing changes nothing.
+IN_ANY: Table = {
     "included here": ("mined", HERE),
     "included elsewhere": ("mined", ELSEWHERE),
     "reverted here": ("mined_reverted", HERE),
     "reverted elsewhere": ("mined_reverted", ELSEWHERE),
     "overtaken here": ("superseded", HERE),
     "overtaken elsewhere": ("superseded", ELSEWHERE),
+    "reported confirmed": ("confirmed", None),
+    "reported reversed": ("reversed", None),
 }
-IN_A_BLOCK = IN_NO_BLOCK | {"orphaned here": ("pending", None)}
-TABLE: dict[State, dict[str, tuple[State, BlockRef | None]]] = {
-    "registered": IN_NO_BLOCK | {"seen": ("pending", None)},
-    "pending": IN_NO_BLOCK,
-    "mined": IN_A_BLOCK | {"buried here": ("confirmed", HERE)},
-    "mined_reverted": IN_A_BLOCK | {"buried here": ("failed", HERE)},
-    "superseded": IN_A_BLOCK | {"buried here": ("replaced", HERE)},
-    "confirmed": {},
-    "failed": {},
-    "replaced": {},
+IN_NO_BLOCK = IN_ANY | {
+    "seen": ("pending", None),
+    "absent": ("missing", None),
+    "late": ("expired", None),
+    "refused": ("invalid", None),
+    "abandoned": ("untracked", None),
 }
-# The same state in the same block again is no news.
-REPEATED = {
-    "mined": "included here",
-    "mined_reverted": "reverted here",
-    "superseded": "overtaken here",
+IN_A_BLOCK = IN_ANY | {"orphaned here": ("pending", None), "abandoned": ("untracked", HERE)}
+# Of the ends, those that a block decided go when it goes; and a bank may take money back.
+ENDED: Table = {"orphaned here": ("pending", None)}
+TABLE: dict[State, Table] = {
+    "registered": IN_NO_BLOCK,
+    "pending": _without(IN_NO_BLOCK, "seen"),
+    "missing": _without(IN_NO_BLOCK, "absent") | {"vanished": ("dropped", None)},
+    "dropped": _without(IN_NO_BLOCK, "absent"),
+    "mined": _without(IN_A_BLOCK, "included here") | {"buried here": ("confirmed", HERE)},
+    "mined_reverted": _without(IN_A_BLOCK, "reverted here") | {"buried here": ("failed", HERE)},
+    "superseded": _without(IN_A_BLOCK, "overtaken here") | {"buried here": ("replaced", HERE)},
+    "confirmed": ENDED | {"reported reversed": ("reversed", None)},
+    "failed": ENDED,
+    "replaced": ENDED,
+    "expired": {},
+    "invalid": {},
+    "untracked": {},
+    "reversed": {},
 }
 
 
 def in_state(state: State) -> Tracked:
     """A transaction that came into ``state`` by block ``HERE``, where it takes one."""
-    tracked = Tracked("tx", required=3)
+    tracked = Tracked("tx", required=3, deadline=NOW - 10)
     if state == "registered":
         return tracked
     tracked = replace(tracked, state=state, version=4, slot="alice:7", content="pay bob 5")
     if state == "pending":
-        return tracked
+        return replace(tracked, waiting_since=NOW - 100)
+    if state in ("missing", "dropped"):
+        return replace(tracked, missing_since=Sighting(12, NOW - 80))
     if state in ("superseded", "replaced"):
         return replace(tracked, anchor=HERE, superseded_by="other", reason="replaced")
-    good = state in ("mined", "confirmed")
-    return replace(tracked, anchor=HERE, outcome=GOOD if good else BAD)
+    if state in (*ANCHORED, *ENDS.values()):
+        good = state in ("mined", "confirmed")
+        return replace(tracked, anchor=HERE, outcome=GOOD if good else BAD)
+    return replace(tracked, outcome=BAD) if state in ("invalid", "reversed") else tracked
 
 
 @pytest.mark.parametrize("fact", FACTS)
 @pytest.mark.parametrize("state", STATES)
 def test_every_fact_in_every_state(state: State, fact: str) -> None:
     before = in_state(state)
-    expected = None if REPEATED.get(state) == fact else TABLE[state].get(fact)
+    expected = TABLE[state].get(fact)
 
-    after, event = transition(before, FACTS[fact])
+    after, event = transition(before, FACTS[fact], POLICY)
 
     if expected is None:
         assert (after, event) == (before, None)
@@ -109,9 +157,9 @@ def test_every_fact_in_every_state(state: State, fact: str) -> None:
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("fact", FACTS)
 def test_a_fact_that_comes_twice_counts_once(state: State, fact: str) -> None:
-    after, _ = transition(in_state(state), FACTS[fact])
+    after, _ = transition(in_state(state), FACTS[fact], POLICY)
 
-    assert transition(after, FACTS[fact]) == (after, None)
+    assert transition(after, FACTS[fact], POLICY) == (after, None)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -119,14 +167,86 @@ def test_a_fact_that_comes_twice_counts_once(state: State, fact: str) -> None:
 def test_what_belongs_to_a_block_is_known_only_while_a_block_decides(
     state: State, fact: str
 ) -> None:
-    after, _ = transition(in_state(state), FACTS[fact])
+    after, event = transition(in_state(state), FACTS[fact], POLICY)
 
-    placed = after.state in ANCHORED | TERMINAL
+    if event is None or fact.startswith("reported") or after.state == "untracked":
+        return
+    placed = after.state in (*ANCHORED, *ENDS.values())
     assert (after.anchor is not None) == placed
     overtaken = after.state in ("superseded", "replaced")
     assert (after.superseded_by is not None) == (after.reason is not None) == overtaken
-    assert (after.outcome is not None) == (placed and not overtaken)
-    assert after.final == (after.state in TERMINAL)
+    assert (after.outcome is not None) == ((placed and not overtaken) or after.state == "invalid")
+    assert (after.missing_since is not None) == (after.state in ("missing", "dropped"))
+    assert (after.waiting_since is not None) == (after.state == "pending")
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_what_is_over_is_over(state: State) -> None:
+    tracked = in_state(state)
+
+    assert tracked.final == (state in TERMINAL)
+    assert tracked.ended == (state in TERMINAL or state == "dropped")
+    assert tracked.unplaced == (state in UNPLACED)
+
+
+@pytest.mark.parametrize("state", ["confirmed", "failed", "replaced"])
+def test_an_end_that_the_chain_takes_back_is_a_finality_violation(state: State) -> None:
+    after, _ = transition(in_state(state), Orphaned(HERE, NOW))
+    again, _ = transition(after, Included(PAYMENT, ELSEWHERE, GOOD))
+
+    assert after.flags == again.flags == {"finality_violation"}
+
+
+@pytest.mark.parametrize(
+    ("seen", "flags"),
+    [
+        (Seen(PAYMENT, NOW + 500), {"stuck"}),
+        (Seen(PAYMENT, NOW + 499), set()),
+        (Seen(CHEAP, NOW, base_fee=101), {"underpriced"}),
+        (Seen(CHEAP, NOW, base_fee=100), set()),
+        (Seen(PAYMENT, NOW, base_fee=101), set()),
+        (Seen(PAYMENT, NOW, gap=True), {"nonce_gap"}),
+        (Seen(CHEAP, NOW + 900, base_fee=101, gap=True), {"stuck", "underpriced", "nonce_gap"}),
+    ],
+)
+def test_what_else_is_to_be_said_of_one_that_waits(seen: Seen, flags: set[str]) -> None:
+    after, _ = transition(in_state("pending"), seen, POLICY)
+
+    assert after.flags == flags
+
+
+@pytest.mark.parametrize("fact", ["included here", "overtaken here", "absent", "abandoned", "late"])
+def test_flags_that_speak_of_waiting_go_when_the_waiting_is_over(fact: str) -> None:
+    waiting = replace(in_state("pending"), flags=frozenset(("stuck", "finality_violation")))
+
+    after, _ = transition(waiting, FACTS[fact], POLICY)
+
+    assert after.flags == {"finality_violation"}
+
+
+@pytest.mark.parametrize("required", ["safe", "finalized"])
+def test_the_chains_own_word_counts_where_it_is_asked_for(required: Tag) -> None:
+    mined = replace(in_state("mined"), required=required)
+
+    deep, none = transition(mined, Buried(HERE, 1_000_000))
+    told, _ = transition(mined, Buried(HERE, 1, frozenset((required,))))
+
+    assert (deep, none) == (mined, None)
+    assert told.state == "confirmed"
+
+
+def test_one_without_a_deadline_is_never_late() -> None:
+    patient = replace(in_state("missing"), deadline=None)
+
+    assert transition(patient, Late(NOW * 1000)) == (patient, None)
+
+
+def test_one_that_was_stopped_can_be_registered_again() -> None:
+    event = reregistered(in_state("untracked"), Registration("tx", "safe", NOW))
+
+    assert (event.previous, event.tracked.state) == ("untracked", "registered")
+    assert (event.tracked.required, event.tracked.deadline) == ("safe", NOW)
+    assert event.tracked.version == 5
 
 
 @pytest.mark.parametrize(
@@ -153,7 +273,7 @@ def test_a_rival_is_never_repriced_while_the_content_is_unknown() -> None:
 
 
 def test_the_first_sight_tells_slot_and_content() -> None:
-    after, _ = transition(in_state("registered"), Seen(PAYMENT))
+    after, _ = transition(in_state("registered"), Seen(PAYMENT, NOW))
 
     assert (after.slot, after.content) == ("alice:7", "pay bob 5")
 
@@ -170,7 +290,3 @@ def test_it_is_due_when_its_block_has_the_required_confirmations() -> None:
     assert in_state("mined").due == HERE.number + 2
     assert in_state("pending").due is None
     assert in_state("confirmed").due is None
-
-
-def test_every_state_that_a_block_decides_has_its_end() -> None:
-    assert set(STATES) - {"registered", "pending"} == set(ENDS) | set(ENDS.values())

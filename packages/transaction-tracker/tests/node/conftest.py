@@ -1,6 +1,6 @@
 """A running development node and a way to ask it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -9,7 +9,7 @@ import pytest
 
 from transaction_tracker.node import Chain, DevelopmentNode
 
-Ask = Callable[..., Awaitable[Any]]
+from .support import Answer, Ask, Post
 
 
 @pytest.fixture
@@ -37,3 +37,15 @@ def ask(node: DevelopmentNode, http: aiohttp.ClientSession) -> Ask:
         return answer["result"] if "result" in answer else answer["error"]
 
     return call
+
+
+@pytest.fixture
+def post(node: DevelopmentNode, http: aiohttp.ClientSession) -> Post:
+    """Send requests as they are, and give the status, the headers and the JSON that came back."""
+
+    async def send(requests: object) -> Answer:
+        async with http.post(node.url, data=orjson.dumps(requests)) as response:
+            body = await response.read()
+        return Answer(response.status, response.headers, body)
+
+    return send

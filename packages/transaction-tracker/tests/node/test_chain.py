@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from transaction_tracker.node import ETHER, GWEI, Chain, ChainError, Transaction
+from transaction_tracker.node import ETHER, GWEI, Block, Chain, ChainError, Transaction
 from transaction_tracker.node.chain import ORPHANS, Orphans
 
 
@@ -375,3 +375,17 @@ def test_ten_thousand_transactions_fit_into_a_block(chain: Chain) -> None:
 
     assert len(chain.head.transactions) == 10_000
     assert chain.head.gas_used == 10_000 * 21_000
+
+
+def test_watchers_are_told_of_every_new_head_until_they_leave() -> None:
+    chain = Chain()
+    seen: list[Block] = []
+    leave = chain.watch(seen.append)
+
+    mined = chain.mine(2)
+    added = chain.reorg(1).added
+    chain.rollback(1)
+    leave()
+    chain.mine()
+
+    assert seen == [*mined, *added]

@@ -3,7 +3,14 @@
 import orjson
 import pytest
 
-from transaction_tracker.node.rpc import MAX_BATCH, MAX_BATCH_BYTES, Dispatcher, RpcError
+from transaction_tracker.node.rpc import (
+    MAX_BATCH,
+    MAX_BATCH_BYTES,
+    Dispatcher,
+    RpcError,
+    failure,
+    parse,
+)
 
 
 class RefusedError(Exception):
@@ -33,7 +40,10 @@ def dispatcher() -> Dispatcher:
 
 def answer(dispatcher: Dispatcher, request: object) -> object:
     body = request if isinstance(request, bytes) else orjson.dumps(request)
-    reply = dispatcher.answer(body)
+    try:
+        reply = dispatcher.answer(parse(body))
+    except RpcError as error:
+        reply = failure(None, error.code, error.message)
     return None if reply is None else orjson.loads(reply)
 
 

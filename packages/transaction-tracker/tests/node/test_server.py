@@ -3,8 +3,6 @@
 import asyncio
 import errno
 import io
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import aiohttp
 import orjson
@@ -12,7 +10,7 @@ import pytest
 
 from transaction_tracker.node import ETHER, GWEI, Chain, DevelopmentNode
 
-Ask = Callable[..., Awaitable[Any]]
+from .support import Ask
 
 UNKNOWN = "0x" + "ab" * 32
 ANYBODY = "0x" + "1" * 40

@@ -1,11 +1,8 @@
 """Wrong requests to the node: the right code, and a message that says what is wrong."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 import pytest
 
-Ask = Callable[..., Awaitable[Any]]
+from .support import Ask
 
 A = "0x" + "1" * 40
 UNKNOWN = "0x" + "ab" * 32
@@ -46,7 +43,8 @@ WRONG: list[tuple[str, list[object], int, str]] = [
         "higher than max fee",
     ),
     ("eth_sendRawTransaction", ["0x02"], -32000, "use eth_sendTransaction"),
-    ("eth_call", [{}], -32601, "the method eth_call does not exist"),
+    ("eth_estimateGas", [{}], -32601, "the method eth_estimateGas does not exist"),
+    ("eth_subscribe", ["newHeads"], -32601, "the method eth_subscribe does not exist"),
     ("evm_mine", [{"blocks": 0}], -32000, "at least 1"),
     ("evm_mine", [{"time": 0}], -32602, "some of blocks"),
     ("dev_mine", [10_001], -32602, "at most 10000"),

@@ -1,6 +1,3 @@
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-
 import pytest
 
 from transaction_tracker.sources import (
@@ -10,7 +7,11 @@ from transaction_tracker.sources import (
     ServerError,
     SourceError,
 )
-from transaction_tracker.sources.ethereum.classify import http_error, rpc_error, seconds
+from transaction_tracker.sources.ethereum.classify import (
+    http_error,
+    is_too_long,
+    rpc_error,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,20 +38,61 @@ def test_what_a_refusal_means(code: int, message: str, kind: type[SourceError]) 
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(429, RateLimitedError), (500, ServerError), (503, ServerError), (401, ApplicationError)],
+    [
+        (429, RateLimitedError),
+        (500, ServerError),
+        (503, ServerError),
+        (400, ApplicationError),
+        (422, ApplicationError),
+        # A wrong path, a key that is refused, a proxy: the provider as a whole is no good.
+        (301, ServerError),
+        (401, ServerError),
+        (402, ServerError),
+        (403, ServerError),
+        (404, ServerError),
+        (405, ServerError),
+    ],
 )
 def test_what_a_status_means(status: int, kind: type[SourceError]) -> None:
     assert type(http_error(status, None)) is kind
 
 
-def test_retry_after_may_be_seconds_or_a_date() -> None:
-    soon = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+def test_a_server_that_says_when_to_come_back_wants_fewer_requests() -> None:
+    error = http_error(503, "20")
 
-    assert seconds("7") == 7.0
-    assert seconds(soon) == pytest.approx(60, abs=5)
-    assert seconds("Wed, 21 Oct 2015 07:28:00 GMT") == 0.0
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after == 20.0
 
 
-@pytest.mark.parametrize("given", [None, "", "soon", "-1", "1.5.2"])
-def test_a_retry_after_that_says_nothing_is_none(given: str | None) -> None:
-    assert seconds(given) is None
+def test_a_refusal_may_say_how_long_to_wait() -> None:
+    error = rpc_error(-32005, "limit exceeded", {"rate": {"backoff_seconds": 30}})
+
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after == 30.0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        "soon",
+        {"rate": 3},
+        {"rate": {}},
+        {"rate": {"backoff_seconds": "30"}},
+        {"rate": {"backoff_seconds": -1}},
+        {"rate": {"backoff_seconds": float("inf")}},
+        {"rate": {"backoff_seconds": float("nan")}},
+    ],
+)
+def test_advice_that_is_none_is_not_followed(data: object) -> None:
+    error = rpc_error(-32005, "limit exceeded", data)
+
+    assert isinstance(error, RateLimitedError)
+    assert error.retry_after is None
+
+
+def test_what_makes_an_answer_too_long_is_told_from_other_refusals() -> None:
+    assert is_too_long(rpc_error(-32003, "response too large"))
+    assert not is_too_long(rpc_error(-32003, "transaction rejected"))
+    assert not is_too_long(rpc_error(-32000, "response too large"))
+    assert not is_too_long(None)

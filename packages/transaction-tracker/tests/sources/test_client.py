@@ -1,6 +1,7 @@
 """The JSON-RPC client against a node that answers badly."""
 
 import asyncio
+import gzip
 import socket
 import traceback
 from typing import Any
@@ -11,20 +12,15 @@ from aiohttp import web
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
-    NotYetError,
     RateLimitedError,
     ServerError,
     SourceError,
     TransportError,
 )
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
-from transaction_tracker.sources.ethereum.client import Request
+from transaction_tracker.sources.ethereum.rpc import Identity, Request
 
 from .support import SECRET, ScriptedNode, refusal, result
-
-
-def calls(count: int) -> list[Request]:
-    return [Request("eth_call", (number,)) for number in range(count)]
 
 
 async def test_a_call_gives_its_result(client: RpcClient, scripted: ScriptedNode) -> None:
@@ -32,70 +28,6 @@ async def test_a_call_gives_its_result(client: RpcClient, scripted: ScriptedNode
 
     assert await client.call("eth_chainId") == "0x1"
     assert scripted.received == [{"jsonrpc": "2.0", "id": 0, "method": "eth_chainId", "params": []}]
-
-
-async def test_answers_of_a_batch_may_come_in_any_order(
-    client: RpcClient, scripted: ScriptedNode
-) -> None:
-    scripted.answer = lambda requests: [
-        {"jsonrpc": "2.0", "id": one["id"], "result": one["params"][0]} for one in requests[::-1]
-    ]
-
-    assert await client.batch(calls(5)) == [0, 1, 2, 3, 4]
-    assert client.requests == 1
-
-
-async def test_one_bad_call_does_not_spoil_its_batch(
-    client: RpcClient, scripted: ScriptedNode
-) -> None:
-    scripted.answer = lambda requests: [
-        result(requests[0], "fine"),
-        refusal(requests[1], -32000, "header not found"),
-        {"jsonrpc": "2.0", "id": 2},
-    ]
-
-    fine, missing, empty = await client.batch(calls(3))
-
-    assert fine == "fine"
-    assert isinstance(missing, NotYetError)
-    assert isinstance(empty, MalformedError)
-
-
-async def test_a_long_batch_goes_in_several_requests(
-    scripted: ScriptedNode,
-) -> None:
-    client = RpcClient(SecretUrl(scripted.url), batch_size=3)
-    scripted.answer = lambda request: result(request, True)
-
-    assert await client.batch(calls(8)) == [True] * 8
-    assert [len(request) for request in scripted.received] == [3, 3, 2]
-    await client.close()
-
-
-async def test_a_node_that_refuses_batches_gets_shorter_ones(
-    client: RpcClient, scripted: ScriptedNode
-) -> None:
-    def answer(request: Any) -> Any:
-        if isinstance(request, list):
-            return refusal(request[0] | {"id": None}, -32600, "batches are not supported")
-        return result(request, request["params"][0])
-
-    scripted.answer = answer
-
-    assert await client.batch(calls(4)) == [0, 1, 2, 3]
-    assert await client.batch(calls(2)) == [0, 1]
-    assert [len(request) for request in scripted.received if isinstance(request, list)] == [4, 2]
-
-
-async def test_a_rate_limit_of_a_whole_batch_is_no_reason_to_ask_more_often(
-    client: RpcClient, scripted: ScriptedNode
-) -> None:
-    scripted.answer = lambda requests: refusal(requests[0], -32005, "limit exceeded")
-
-    with pytest.raises(RateLimitedError):
-        await client.batch(calls(4))
-
-    assert client.requests == 1
 
 
 @pytest.mark.parametrize(
@@ -107,6 +39,10 @@ async def test_a_rate_limit_of_a_whole_batch_is_no_reason_to_ask_more_often(
         (b"[]", MalformedError),
         ({"jsonrpc": "2.0", "id": 0}, MalformedError),
         ({"jsonrpc": "2.0", "id": 7, "result": 1}, MalformedError),
+        ({"jsonrpc": "2.0", "id": [0], "result": 1}, MalformedError),
+        ({"jsonrpc": "2.0", "id": False, "result": 1}, MalformedError),
+        ([{"jsonrpc": "2.0", "id": {}, "result": 1}], MalformedError),
+        ([1], MalformedError),
         (b"[" * 500, MalformedError),
         (b'"' + b"x" * 20_000 + b'"', MalformedError),
         ({"jsonrpc": "2.0", "id": 0, "error": "odd"}, ApplicationError),
@@ -125,8 +61,10 @@ async def test_an_answer_that_is_none_is_an_error_of_its_kind(
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (302, ApplicationError),
-        (401, ApplicationError),
+        (302, ServerError),
+        (400, ApplicationError),
+        (401, ServerError),
+        (413, MalformedError),
         (429, RateLimitedError),
         (502, ServerError),
     ],
@@ -162,6 +100,25 @@ async def test_an_answer_that_is_cut_off_is_no_answer(
             self._req.transport.close()
 
     scripted.answer = lambda _: CutOff(headers={"Content-Length": "500"})
+
+    with pytest.raises(TransportError):
+        await client.call("eth_chainId")
+
+
+async def test_an_answer_that_unpacks_to_too_much_is_cut_off(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    packed = gzip.compress(b" " * 50_000_000)
+    scripted.answer = lambda _: web.Response(body=packed, headers={"Content-Encoding": "gzip"})
+
+    with pytest.raises(MalformedError, match="longer than 10000 bytes"):
+        await client.call("eth_chainId")
+
+
+async def test_an_answer_that_cannot_be_unpacked_is_no_answer(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda _: web.Response(body=b"no", headers={"Content-Encoding": "gzip"})
 
     with pytest.raises(TransportError):
         await client.call("eth_chainId")
@@ -243,3 +200,91 @@ async def test_what_a_node_says_becomes_one_short_line(
 
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
+
+
+async def test_who_is_asked_is_named_without_the_key(client: RpcClient) -> None:
+    assert SECRET not in str(client) + repr(client)
+    assert str(client).startswith("http://127.0.0.1:")
+
+
+async def test_the_identity_is_the_number_and_the_first_block(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    genesis = "0x" + "A" * 64
+    scripted.answer = lambda requests: [
+        result(requests[0], "0x7a69"),
+        result(requests[1], {"number": "0x0", "hash": genesis}),
+    ]
+
+    assert await client.identity() == Identity(31337, genesis.lower())
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "block_0", "kind"),
+    [
+        ("0x1", None, MalformedError),
+        ("0x1", {"hash": "0x1"}, MalformedError),
+        (1, {"hash": "0x" + "1" * 64}, MalformedError),
+    ],
+)
+async def test_an_identity_that_is_none_is_an_error(
+    client: RpcClient, scripted: ScriptedNode, chain_id: Any, block_0: Any, kind: type[SourceError]
+) -> None:
+    scripted.answer = lambda requests: [result(requests[0], chain_id), result(requests[1], block_0)]
+
+    with pytest.raises(kind):
+        await client.identity()
+
+
+async def test_an_identity_that_is_refused_is_an_error(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: refusal(requests, -32601, "method not found")
+
+    with pytest.raises(ApplicationError):
+        await client.identity()
+
+
+async def test_one_node_is_every_node(client: RpcClient, scripted: ScriptedNode) -> None:
+    scripted.answer = lambda request: result(request, 5)
+
+    assert await client.seek("eth_call") == 5
+    assert await client.everywhere([Request("eth_call"), Request("eth_call")]) == [[5, 5]]
+
+
+@pytest.mark.parametrize("status", [400, 500, 503])
+async def test_an_error_in_the_body_of_a_bad_status_says_more_than_the_status(
+    client: RpcClient, scripted: ScriptedNode, status: int
+) -> None:
+    def answer(request: Any) -> Any:
+        body = refusal(request, 3, "execution reverted")
+        return web.json_response(body, status=status)
+
+    scripted.answer = answer
+
+    with pytest.raises(ApplicationError, match="execution reverted"):
+        await client.call("eth_call")
+
+
+@pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"error": "down"}', b"x" * 20_000])
+async def test_a_bad_status_whose_body_says_nothing_counts_as_it_is(
+    client: RpcClient, scripted: ScriptedNode, body: bytes
+) -> None:
+    scripted.answer = lambda _: web.Response(status=502, body=body)
+
+    with pytest.raises(ServerError, match="HTTP 502"):
+        await client.call("eth_call")
+
+
+async def test_a_node_that_wants_fewer_requests_gets_none_until_then(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda _: web.Response(status=429, headers={"Retry-After": "17"})
+    with pytest.raises(RateLimitedError):
+        await client.call("eth_chainId")
+
+    with pytest.raises(RateLimitedError, match=r"left alone for another 1\d\.\d s") as caught:
+        await client.call("eth_chainId")
+
+    assert caught.value.retry_after == pytest.approx(17, abs=1)
+    assert client.requests == 1

@@ -2,8 +2,15 @@
 
 import pytest
 
-from transaction_tracker.domain import Included, InvalidTransactionError, Outcome, Seen
-from transaction_tracker.node import GWEI, DevelopmentNode, Transaction
+from transaction_tracker.domain import (
+    Absent,
+    Included,
+    InvalidTransactionError,
+    Outcome,
+    Refused,
+    Seen,
+)
+from transaction_tracker.node import GWEI, Chain, DevelopmentNode, Transaction
 from transaction_tracker.sources import NotYetError, TransportError, WrongChainError
 from transaction_tracker.sources.ethereum import EthereumSource
 
@@ -22,7 +29,20 @@ async def test_the_head_says_which_block_it_builds_on(
 
     head = await source.head()
 
-    assert (head.number, head.hash, head.parent) == (2, second.hash, first.hash)
+    assert (head.link.number, head.link.hash, head.link.parent) == (2, second.hash, first.hash)
+    assert head.marks == {}
+
+
+async def test_the_head_comes_with_the_chains_own_marks_if_they_are_wanted(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    node.chain.mine(100)
+    before = source.requests
+
+    head = await source.head(marks=True)
+
+    assert head.marks == {"safe": node.chain.safe, "finalized": node.chain.finalized}
+    assert source.requests == before + 1
 
 
 async def test_a_block_comes_with_all_its_transactions_in_one_request(
@@ -98,21 +118,119 @@ async def test_a_block_that_is_not_there_yet_is_no_fact(source: EthereumSource) 
         await source.block(UNKNOWN)
 
 
-async def test_a_look_up_tells_what_waits_and_what_is_in_a_block(
-    node: DevelopmentNode, source: EthereumSource
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_look_up_tells_what_waits_what_is_in_a_block_and_what_is_not_there(
+    node: DevelopmentNode, source: EthereumSource, at_once: bool
 ) -> None:
     mined = submit(node, 0)
     block = await node.mine()
     waiting = submit(node, 1)
 
-    facts = await source.look_up([mined.hash, waiting.hash, UNKNOWN])
+    asked = dict.fromkeys([mined.hash, waiting.hash, UNKNOWN])
 
-    assert facts.keys() == {mined.hash, waiting.hash}
+    facts = await source.look_up(asked, 1, at_once=at_once)
+
+    assert facts.keys() == set(asked)
     assert isinstance(facts[waiting.hash], Seen)
+    absent = facts[UNKNOWN]
+    assert isinstance(absent, Absent)
+    assert absent.height == 1
     included = facts[mined.hash]
     assert isinstance(included, Included)
     assert (included.block.number, included.block.hash) == (1, block.hash)
     assert included.outcome.succeeded
+
+
+async def test_an_old_transaction_takes_one_request_whatever_became_of_it(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    transactions = [submit(node, number) for number in range(3)]
+    node.chain.drop(transactions[2].hash)
+    await node.mine()
+    asked = {tx.hash: f"{tx.sender}:{tx.nonce}" for tx in transactions}
+    before = source.requests
+
+    facts = await source.look_up(asked, 1, at_once=True)
+
+    assert [type(facts[tx.hash]) for tx in transactions] == [Included, Included, Absent]
+    assert source.requests == before + 1
+
+
+async def test_a_node_that_is_behind_us_cannot_say_that_there_is_none(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    assert await source.look_up({UNKNOWN: None}, 1) == {}
+    assert await source.consensus({UNKNOWN: None}, 1) == {}
+
+
+async def test_what_waits_for_an_unknown_transaction_before_it_has_a_gap(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    tx = submit(node, nonce=5)
+    slot = f"{tx.sender}:{tx.nonce}"
+
+    (gap,) = (await source.look_up({tx.hash: slot}, 0, at_once=True)).values()
+    for nonce in range(5):
+        submit(node, nonce=nonce)
+    (none,) = (await source.look_up({tx.hash: slot}, 0, at_once=True)).values()
+
+    assert isinstance(gap, Seen)
+    assert isinstance(none, Seen)
+    assert (gap.gap, none.gap) == (True, False)
+
+
+async def test_what_waits_is_told_with_its_offer_and_what_the_last_head_asks(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    tx = submit(node, max_fee=3 * GWEI)
+    await source.head()
+
+    (seen,) = (await source.look_up({tx.hash: None}, 0)).values()
+
+    assert isinstance(seen, Seen)
+    assert (seen.transaction.max_fee, seen.base_fee) == (3 * GWEI, GWEI)
+
+
+async def test_a_transaction_that_was_signed_for_another_chain_is_refused(
+    node: DevelopmentNode,
+) -> None:
+    tx = submit(node)
+    node.chain.chain_id = 5
+    source = EthereumSource(node.url)
+    await source.check()
+
+    facts = await source.look_up({tx.hash: None}, 0)
+
+    assert facts == {tx.hash: Refused("it belongs to chain 31337, this is 5")}
+    await source.close()
+
+
+async def test_all_agree_about_one_that_nobody_knows_and_whose_slot_is_free(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    waiting, gone, used, mined = (submit(node, number) for number in range(4))
+    node.chain.drop(gone.hash)
+    node.chain.replace(used.hash, "cancelled")
+    await node.mine()
+    node.chain.reorg(1, "pool")
+    node.chain.drop(mined.hash)
+    node.chain.drop(waiting.hash)
+    await node.mine()
+    node.chain.add(waiting)
+    slots = {tx.hash: f"{tx.sender}:{tx.nonce}" for tx in (waiting, gone, used)}
+
+    agreed = await source.consensus(slots, node.chain.head.number)
+
+    assert agreed == {waiting.hash: "unmined", gone.hash: "absent", used.hash: "unmined"}
+
+
+async def test_nobody_agrees_that_one_in_a_block_is_in_none(
+    node: DevelopmentNode, source: EthereumSource
+) -> None:
+    tx = submit(node)
+    await node.mine()
+
+    assert await source.consensus({tx.hash: None}, 1) == {}
 
 
 async def test_links_of_heights_that_are_not_there_are_left_out(
@@ -160,6 +278,21 @@ async def test_without_a_wish_the_first_answer_counts(node: DevelopmentNode) -> 
     await source.close()
 
 
+async def test_another_chain_of_the_same_number_is_noticed(node: DevelopmentNode) -> None:
+    source = EthereumSource(node.url)
+    await source.check()
+    async with DevelopmentNode(chain=Chain(seed="another")) as other:
+        impostor = EthereumSource(other.url)
+        await impostor.check()
+        impostor._checked = source._checked
+
+        with pytest.raises(WrongChainError, match="its first block is"):
+            await impostor.check(again=True)
+
+        await impostor.close()
+    await source.close()
+
+
 async def test_a_node_that_turns_into_another_chain_is_noticed(node: DevelopmentNode) -> None:
     source = EthereumSource(node.url)
     await source.check()
@@ -193,4 +326,4 @@ async def test_an_unreachable_node_is_named() -> None:
 async def test_a_closed_source_opens_again(node: DevelopmentNode, source: EthereumSource) -> None:
     await source.close()
 
-    assert (await source.head()).number == 0
+    assert (await source.head()).link.number == 0

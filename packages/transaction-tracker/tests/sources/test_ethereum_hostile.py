@@ -5,7 +5,12 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.sources import ApplicationError, MalformedError, RateLimitedError
+from transaction_tracker.sources import (
+    ApplicationError,
+    MalformedError,
+    NotYetError,
+    RateLimitedError,
+)
 from transaction_tracker.sources.ethereum import EthereumSource
 
 from .support import ScriptedNode, refusal, result
@@ -54,6 +59,15 @@ async def source(scripted: ScriptedNode) -> AsyncIterator[EthereumSource]:
     source = EthereumSource(scripted.url)
     yield source
     await source.close()
+
+
+async def test_a_node_without_a_head_has_none_yet(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(eth_getBlockByNumber=None)
+
+    with pytest.raises(NotYetError, match="has no block at all yet"):
+        await source.head()
 
 
 async def test_a_block_other_than_the_one_asked_for_is_refused(
@@ -117,19 +131,42 @@ async def test_a_transaction_in_one_block_with_a_receipt_of_another_is_no_fact(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(
+        eth_blockNumber="0xa",
         eth_getTransactionByHash=transaction(ID) | PLACED,
         eth_getTransactionReceipt=receipt(ID, blockHash=BEFORE),
     )
 
-    assert await source.look_up([ID]) == {}
+    assert await source.look_up({ID: None}, 0) == {}
 
 
 async def test_another_transaction_than_the_one_asked_for_is_no_fact(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
-    scripted.answer = Answers(eth_getTransactionByHash=transaction(OTHER))
+    scripted.answer = Answers(eth_blockNumber="0xa", eth_getTransactionByHash=transaction(OTHER))
 
-    assert await source.look_up([ID]) == {}
+    assert await source.look_up({ID: None}, 0) == {}
+
+
+async def test_a_receipt_without_its_transaction_is_no_fact(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    scripted.answer = Answers(
+        eth_blockNumber="0xa", eth_getTransactionByHash=None, eth_getTransactionReceipt=receipt(ID)
+    )
+
+    assert await source.look_up({ID: None}, 0) == {}
+
+
+@pytest.mark.parametrize("head", [None, "0x3", "ten"])
+async def test_an_absence_counts_only_where_the_node_says_that_it_is_far_enough(
+    scripted: ScriptedNode, source: EthereumSource, head: object
+) -> None:
+    scripted.answer = Answers(
+        eth_blockNumber=head, eth_getTransactionByHash=None, eth_getTransactionReceipt=None
+    )
+
+    assert await source.look_up({ID: None}, 4) == {}
+    assert await source.consensus({ID: None}, 4) == {}
 
 
 async def test_indexing_in_progress_is_no_fact(
@@ -138,19 +175,44 @@ async def test_indexing_in_progress_is_no_fact(
     message = "transaction indexing is in progress"
     scripted.answer = lambda request: refusal(request, -32000, message)
 
-    assert await source.look_up([ID]) == {}
+    assert await source.look_up({ID: None}, 0) == {}
 
 
 async def test_a_rate_limit_of_one_call_is_one_of_all(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = lambda requests: [
-        result(requests[0], None),
-        refusal(requests[1], -32005, "limit exceeded"),
+        result(requests[0], "0x1"),
+        result(requests[1], None),
+        refusal(requests[2], -32005, "limit exceeded"),
     ]
 
     with pytest.raises(RateLimitedError):
-        await source.look_up([ID, OTHER])
+        await source.look_up({ID: None, OTHER: None}, 0)
+
+
+async def test_why_a_transaction_reverted_is_asked_for_where_the_receipt_does_not_say(
+    scripted: ScriptedNode, source: EthereumSource
+) -> None:
+    known = Answers(
+        eth_getBlockByHash=block(transaction(ID)),
+        eth_getTransactionReceipt=receipt(ID, status="0x0"),
+    )
+
+    def answer(request: Any) -> Any:
+        one = request[0] if isinstance(request, list) else request
+        if one["method"] == "eth_call":
+            return refusal(request, 3, "execution reverted: no money")
+        return known(request)
+
+    scripted.answer = answer
+
+    outcomes = await source.outcomes(await source.block(HERE), [ID])
+
+    assert outcomes[ID].error == "no money"
+    (asked,) = [one for one in scripted.received if "eth_call" in str(one)]
+    call, at = (asked[0] if isinstance(asked, list) else asked)["params"]
+    assert (call["from"], call["to"], at) == (ALICE, ALICE, "0x9")
 
 
 async def test_a_node_without_block_receipts_is_asked_for_single_ones_from_then_on(

@@ -1,6 +1,7 @@
 import pytest
 
 from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.sources.ethereum.url import WEBSOCKET
 
 SECRET = "s3cret-project-key"
 
@@ -12,6 +13,7 @@ SECRET = "s3cret-project-key"
         (f"https://user:{SECRET}@node.example.org", "https://node.example.org"),
         (f"http://node.example.org:8545/?apikey={SECRET}", "http://node.example.org:8545/…"),
         ("http://127.0.0.1:8545", "http://127.0.0.1:8545"),
+        ("http://[::1]:8545", "http://[::1]:8545"),
     ],
 )
 def test_only_the_host_is_ever_printed(given: str, shown: str) -> None:
@@ -44,3 +46,27 @@ def test_the_same_address_is_the_same_url() -> None:
     assert SecretUrl("http://host:1") == SecretUrl("http://host:1") != SecretUrl("http://host:2")
     assert hash(SecretUrl("http://host:1")) == hash(SecretUrl("http://host:1"))
     assert SecretUrl.of(SecretUrl("http://host:1")) == SecretUrl.of("http://host:1")
+
+
+def test_a_websocket_has_an_address_of_its_own_kind() -> None:
+    url = SecretUrl(f"wss://node.example.org/{SECRET}", WEBSOCKET)
+
+    assert str(url) == "wss://node.example.org/…"
+    assert SecretUrl.of(url, WEBSOCKET) is url
+    with pytest.raises(ValueError, match="must look like ws://host:port or wss://host/key"):
+        SecretUrl(f"https://node.example.org/{SECRET}", WEBSOCKET)
+    with pytest.raises(ValueError, match="must look like http://host:port") as caught:
+        SecretUrl.of(url)
+    assert SECRET not in str(caught.value)
+
+
+def test_the_host_is_what_may_be_told() -> None:
+    assert (
+        SecretUrl(f"https://user:{SECRET}@node.example.org/v3/{SECRET}").host == "node.example.org"
+    )
+
+
+def test_a_key_is_taken_out_in_whatever_writing() -> None:
+    url = SecretUrl("https://host/my%20secret%2Fkey")
+
+    assert url.redact("my secret/key and my%20secret%2Fkey") == "… and …"

@@ -1,8 +1,13 @@
 """Values to store."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
+from transaction_tracker.domain import Event, Link, Outcome, Registration, Tracked
+from transaction_tracker.store import Step, committing, reading, registering
+
+Run = Callable[..., Any]
 
 SOURCE = "ethereum:31337"
 TEN = Link(10, "ten", "nine")
@@ -44,4 +49,23 @@ def confirmed(before: Tracked) -> Event:
     return Event(before.state, replace(before, state="confirmed", version=before.version + 1))
 
 
-__all__ = ["ELEVEN", "SOURCE", "TEN", "BlockRef", "confirmed", "mined", "seen", "tracked"]
+def untracked(before: Tracked) -> Event:
+    """The event of a user who does not want to know any more."""
+    return Event(before.state, replace(before, state="untracked", version=before.version + 1))
+
+
+def wanted(*keys: str, required: int = 3) -> list[Registration]:
+    return [Registration(key, required) for key in keys]
+
+
+def register(run: Run, *keys: str) -> Any:
+    return run(registering.register, wanted(*keys))
+
+
+def commit(run: Run, **fields: Any) -> Any:
+    return run(committing.commit, Step(SOURCE, keep=100, **fields))
+
+
+def open_ones(run: Run) -> list[Tracked]:
+    """Read what a start would read."""
+    return run(lambda connection: [one for some in reading.load_open(connection) for one in some])

@@ -49,6 +49,23 @@ def test_one_that_ended_is_out_of_the_book() -> None:
     assert book.rivals({"s": "x"}) == {}
 
 
+def test_one_whose_end_is_taken_back_is_in_the_book_again() -> None:
+    book = book_with(tracked("a", slot="s"))
+    book.write([tracked("a", slot="s", state="confirmed", version=1)])
+
+    back = tracked("a", slot="s", state="pending", version=2)
+    book.write([back])
+
+    assert book.get("a") == back
+    assert book.rivals({"s": "x"}) == {"a": "x"}
+
+
+def test_one_that_was_dropped_may_come_back_and_stays_in_the_book() -> None:
+    dropped = tracked("a", slot="s", state="dropped")
+
+    assert book_with(dropped).get("a") == dropped
+
+
 def test_a_slot_that_turns_out_to_be_another_is_left() -> None:
     book = book_with(tracked("a", slot="s"))
 

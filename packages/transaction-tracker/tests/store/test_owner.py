@@ -11,7 +11,7 @@ HOLD = """
 import sys
 from pathlib import Path
 from transaction_tracker.store.database import Database
-database = Database(Path(sys.argv[1]))
+database = Database(Path(sys.argv[1])).open()
 print("open", flush=True)
 sys.stdin.read()
 """
@@ -24,26 +24,26 @@ def test_a_database_that_another_program_uses_is_refused(tmp_path: Path) -> None
     assert other.stdout is not None
     assert other.stdout.readline() == b"open\n"
 
-    with pytest.raises(StoreError, match=r"test.db is in use by another program"):
-        Database(path)
+    with pytest.raises(StoreError, match=r"test.db: it is in use by another program"):
+        Database(path).open()
 
     # However the other program ends: a lock file that stays behind locks nothing.
     other.kill()
     other.communicate()
-    Database(path).close()
+    Database(path).open().close()
 
 
 def test_a_database_that_was_closed_is_free(tmp_path: Path) -> None:
-    Database(tmp_path / "test.db").close()
+    Database(tmp_path / "test.db").open().close()
 
-    Database(tmp_path / "test.db").close()
+    Database(tmp_path / "test.db").open().close()
 
 
 def test_a_program_takes_over_from_its_own_store_that_could_not_let_go(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
-    killed = Database(path)
+    killed = Database(path).open()
 
-    successor = Database(path)
+    successor = Database(path).open()
     killed.close()
 
     assert is_in_use(path)

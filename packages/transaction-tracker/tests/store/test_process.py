@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,19 @@ from typing import Any
 import pytest
 
 from beamish import ExitError, GenServer, NoProcessError, StartError, process
-from transaction_tracker.store import STORE, Book, Step, Store, Stored, StoreError
+from transaction_tracker.store import (
+    STORE,
+    Book,
+    DatabaseFailedError,
+    Step,
+    Store,
+    Stored,
+    StoreError,
+)
 from transaction_tracker.store.database import Database
+from transaction_tracker.store.pruning import Pruned
 
-from .support import ELEVEN, SOURCE, TEN, confirmed, mined, seen, tracked
+from .support import ELEVEN, SOURCE, TEN, confirmed, mined, seen, tracked, wanted
 
 
 class Announcements:
@@ -29,6 +39,12 @@ class Announcements:
         self.known.append(list(self._book))
 
 
+async def thread_gone() -> None:
+    async with asyncio.timeout(5):
+        while any(thread.name.startswith("store") for thread in threading.enumerate()):
+            await asyncio.sleep(0.001)
+
+
 @pytest.fixture
 def book() -> Book:
     return Book()
@@ -40,27 +56,26 @@ def announcements(book: Book) -> Announcements:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, book: Book, announcements: Announcements) -> AsyncIterator[Path]:
-    path = tmp_path / "test.db"
-    pid = await Store.start(path, book, announcements, name=STORE)
-    yield path
+async def store(database_url: str, book: Book, announcements: Announcements) -> AsyncIterator[str]:
+    pid = await Store.start(database_url, book, announcements, name=STORE)
+    yield database_url
     if GenServer.whereis(pid):
         await GenServer.stop(pid)
 
 
 async def test_the_book_holds_what_was_stored_when_the_writer_hears_of_it(
-    store: Path, book: Book
+    store: str, book: Book
 ) -> None:
-    await Store.register(["tx"], 3)
+    await Store.register(wanted("tx"))
 
     assert book.get("tx") == tracked()
 
 
 async def test_a_change_is_announced_after_it_is_in_the_book_and_before_the_writer_hears(
-    store: Path, announcements: Announcements
+    store: str, announcements: Announcements
 ) -> None:
     await Store.claim(SOURCE)
-    await Store.register(["tx"], 3)
+    await Store.register(wanted("tx"))
 
     stored = await Store.commit(Step(SOURCE, events=(seen(tracked()),)))
 
@@ -68,9 +83,9 @@ async def test_a_change_is_announced_after_it_is_in_the_book_and_before_the_writ
     assert announcements.known[-1] == [seen(tracked()).tracked]
 
 
-async def test_one_that_ended_is_only_in_the_database(store: Path, book: Book) -> None:
+async def test_one_that_ended_is_only_in_the_database(store: str, book: Book) -> None:
     await Store.claim(SOURCE)
-    await Store.register(["tx"], 3)
+    await Store.register(wanted("tx"))
     first = mined(tracked())
     last = confirmed(first.tracked)
 
@@ -82,7 +97,7 @@ async def test_one_that_ended_is_only_in_the_database(store: Path, book: Book) -
     assert await Store.fetch("other") is None
 
 
-async def test_the_tip_goes_with_the_blocks(store: Path, book: Book) -> None:
+async def test_the_tip_goes_with_the_blocks(store: str, book: Book) -> None:
     await Store.claim(SOURCE)
 
     await Store.commit(Step(SOURCE, applied=TEN, keep=9))
@@ -93,10 +108,10 @@ async def test_the_tip_goes_with_the_blocks(store: Path, book: Book) -> None:
 
 
 async def test_a_restarted_store_goes_on_where_it_was(
-    store: Path, book: Book, announcements: Announcements
+    store: str, book: Book, announcements: Announcements
 ) -> None:
     await Store.claim(SOURCE)
-    await Store.register(["tx"], 3)
+    await Store.register(wanted("tx"))
     await Store.commit(Step(SOURCE, events=(mined(tracked()),), applied=TEN, keep=9))
     await GenServer.stop(STORE)
 
@@ -109,19 +124,19 @@ async def test_a_restarted_store_goes_on_where_it_was(
 
 
 async def test_what_comes_while_the_disk_is_busy_is_written_together(
-    store: Path, book: Book
+    store: str, book: Book
 ) -> None:
     names = [f"tx{number}" for number in range(500)]
 
-    await asyncio.gather(*(Store.register([name], 3) for name in names))
+    await asyncio.gather(*(Store.register(wanted(name)) for name in names))
 
     assert {one.id for one in book} == set(names)
 
 
 async def test_work_that_is_under_way_is_finished_before_the_end(
-    store: Path, book: Book, announcements: Announcements
+    store: str, book: Book, announcements: Announcements
 ) -> None:
-    registering = asyncio.create_task(Store.register(["tx"], 3))
+    registering = asyncio.create_task(Store.register(wanted("tx")))
     await asyncio.sleep(0)
 
     await GenServer.stop(STORE)
@@ -133,7 +148,7 @@ async def test_work_that_is_under_way_is_finished_before_the_end(
     await GenServer.stop(pid)
 
 
-async def test_a_refusal_reaches_the_caller_and_hurts_nobody(store: Path) -> None:
+async def test_a_refusal_reaches_the_caller_and_hurts_nobody(store: str) -> None:
     await Store.claim(SOURCE)
 
     with pytest.raises(StoreError, match="cannot hold ethereum:1"):
@@ -151,23 +166,140 @@ async def test_a_database_that_cannot_be_opened_is_a_start_error(
     assert isinstance(caught.value.__cause__, StoreError)
 
 
-async def test_a_failing_database_ends_the_store_and_its_callers_hear_it(
-    store: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_row_that_is_refused_hurts_only_who_asked_for_it(store: str, book: Book) -> None:
     await Store.claim(SOURCE)
     await Store.commit(Step(SOURCE, applied=TEN, keep=9))
 
-    with pytest.raises(ExitError, match="UNIQUE"):
-        await Store.commit(Step(SOURCE, applied=TEN, keep=9))
+    twice = Store.commit(Step(SOURCE, applied=TEN, keep=9))
+    others = (Store.register(wanted(f"tx{number}")) for number in range(9))
+    refused, *done = await asyncio.gather(twice, *others, return_exceptions=True)
+
+    assert isinstance(refused, DatabaseFailedError)
+    assert sum(len(one) for one in done) == len(book) == 9  # type: ignore[arg-type]
+
+
+async def test_what_work_raises_reaches_who_asked_for_it(store: str) -> None:
+    def odd(_connection: object) -> None:
+        raise KeyError("odd")
+
+    with pytest.raises(KeyError, match="odd"):
+        await Store.run(odd)
+
+    assert await Store.fetch("tx") is None
+
+
+async def test_work_that_nobody_waits_for_fails_in_the_log(
+    store: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(_connection: object) -> None:
+        raise KeyError("odd")
+
+    GenServer.cast(STORE, odd)
+
+    assert await Store.fetch("tx") is None
+    assert "the store could not do it: 'odd'" in caplog.text
+
+
+async def test_a_full_disk_ends_the_store_and_its_callers_hear_it(
+    tmp_path: Path, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+) -> None:
+    await Store.start(tmp_path / "test.db", book, announcements, name=STORE)
+    await Store.register(wanted("before"))
+    await Store.run(
+        lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1").all()
+    )
+
+    with pytest.raises(ExitError, match="database or disk is full"):
+        await Store.register(wanted(*(f"tx{number}" for number in range(9_999))))
 
     with pytest.raises(NoProcessError):
         await Store.fetch("tx")
+    pid = await Store.start(tmp_path / "test.db", book, announcements, name=STORE)
+    assert [one.id for one in book] == ["before"]
+    await GenServer.stop(pid)
+
+
+@pytest.mark.postgres
+async def test_a_lost_server_ends_the_store_and_the_next_one_goes_on(
+    postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+) -> None:
+    with postgres.database() as url:
+        await Store.start(url, book, announcements, name=STORE)
+        await Store.register(wanted("before"))
+        postgres.disconnect_all()
+
+        with pytest.raises(ExitError, match="terminat"):
+            await Store.register(wanted("tx"))
+
+        pid = await Store.start(url, book, announcements, name=STORE)
+        assert [one.id for one in book] == ["before"]
+        await GenServer.stop(pid)
+
+
+@pytest.mark.postgres
+async def test_a_start_waits_for_a_database_that_is_not_free_yet(
+    postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+) -> None:
+    with postgres.database() as url:
+        other = Database(url).open()
+        starting = asyncio.create_task(Store.start(url, book, announcements))
+        async with asyncio.timeout(5):
+            while "in use by another program; trying again" not in caplog.text:
+                await asyncio.sleep(0.001)
+
+        other.close()
+
+        await GenServer.stop(await starting)
+
+
+@pytest.mark.postgres
+async def test_a_start_does_not_wait_for_ever(
+    postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+) -> None:
+    with postgres.database() as url:
+        other = Database(url).open()
+
+        with pytest.raises(StartError, match="in use by another program"):
+            await Store.start(url, book, announcements, start_seconds=0.05)
+
+        other.close()
+        await thread_gone()
+
+
+async def test_what_a_block_decided_is_there_for_who_goes_back_behind_it(store: str) -> None:
+    await Store.claim(SOURCE)
+    await Store.register(wanted("tx"))
+    first = mined(tracked())
+    events = (first, confirmed(first.tracked))
+    await Store.commit(Step(SOURCE, events, applied=TEN, slots={"slot": "tx"}, keep=9))
+
+    assert await Store.anchored("ten") == [confirmed(first.tracked).tracked]
+    assert await Store.recent_slots(SOURCE) == [(TEN, {"slot": "tx"})]
+
+
+async def test_what_is_told_can_be_frozen(store: str) -> None:
+    await Store.claim(SOURCE)
+
+    await Store.freeze()
+
+    assert await Store.frozen() is not None
+    await Store.thaw()
+    assert await Store.frozen() is None
+
+
+async def test_what_ended_long_ago_can_be_removed(store: str) -> None:
+    await Store.register(wanted("tx"))
+    first = mined(tracked())
+    await Store.commit(Step(SOURCE, (first, confirmed(first.tracked))))
+
+    assert await Store.prune(time.time() + 9) == Pruned(transactions=1, deliveries=0)
+    assert await Store.fetch("tx") is None
 
 
 async def test_a_parked_transaction_stays_in_the_book_with_its_error(
-    store: Path, book: Book
+    store: str, book: Book
 ) -> None:
-    await Store.register(["tx"], 3)
+    await Store.register(wanted("tx"))
 
     Store.park("tx", "ValueError: odd")
 
@@ -175,9 +307,9 @@ async def test_a_parked_transaction_stays_in_the_book_with_its_error(
 
 
 async def test_a_killed_store_leaves_neither_thread_nor_file_behind(
-    store: Path, book: Book, announcements: Announcements
+    store: str, book: Book, announcements: Announcements
 ) -> None:
-    await Store.register(["tx"], 3)
+    await Store.register(wanted("tx"))
     pid = GenServer.whereis(STORE)
     assert pid is not None
 
@@ -185,7 +317,5 @@ async def test_a_killed_store_leaves_neither_thread_nor_file_behind(
     del pid
     gc.collect()
 
-    async with asyncio.timeout(5):
-        while any(thread.name.startswith("store") for thread in threading.enumerate()):
-            await asyncio.sleep(0.001)
-    Database(store).close()
+    await thread_gone()
+    Database(store).open().close()

@@ -1,16 +1,22 @@
 """A real node for tests that need one."""
 
+import asyncio
 import os
 import shutil
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from transaction_tracker.sources.ethereum import RpcClient
+from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 
 ROOT = Path(__file__).parents[4]
+START_SECONDS = 20.0
 IN_NODE_MODULES = ROOT / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
 
 
@@ -53,3 +59,60 @@ class Anvil:
 
     async def mine(self, blocks: int = 1) -> None:
         await self.ask("anvil_mine", hex(blocks))
+
+
+@dataclass(frozen=True, slots=True)
+class Twin(Anvil):
+    """An anvil that makes the same blocks as another one, and can hang and die.
+
+    Attributes:
+        process: The process that it is.
+    """
+
+    process: asyncio.subprocess.Process
+
+    async def mine_at(self, timestamp: int) -> None:
+        """Mine a block with this timestamp: the same one wherever the rest is the same."""
+        await self.ask("evm_setNextBlockTimestamp", timestamp)
+        await self.ask("evm_mine")
+
+    def hang(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    async def die(self) -> None:
+        self.process.kill()
+        await self.process.wait()
+
+
+@asynccontextmanager
+async def twin(timestamp: int) -> AsyncIterator[Twin]:
+    """Run an anvil whose first block has this timestamp."""
+    command = [str(anvil_binary()), "--host", "127.0.0.1", "--port", "0", "--no-mining"]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        *("--timestamp", str(timestamp)),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=sys.stderr.fileno(),
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            url = await _listening(process.stdout)
+        client = RpcClient(SecretUrl(url))
+        yield Twin(url, client, await client.call("eth_accounts"), process)
+        await client.close()
+    finally:
+        if process.returncode is None:
+            process.kill()  # one that hangs hears nothing else
+        await process.stdout.read()
+        await process.wait()
+
+
+async def _listening(output: asyncio.StreamReader) -> str:
+    async for line in output:
+        if line.startswith(b"Listening on "):
+            return "http://" + line.removeprefix(b"Listening on ").decode().strip()
+    pytest.fail("anvil ended before it listened")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from transaction_tracker import EthereumSource, WrongChainError
-from transaction_tracker.domain import Included, Seen
+from transaction_tracker.domain import Absent, Included, Seen
 from transaction_tracker.sources import NotYetError
 
 from .anvil import Anvil
@@ -25,7 +25,7 @@ async def test_head_block_and_outcomes_fit_together(anvil: Anvil, source: Ethere
     keys = [await anvil.pay(sender, 9) for sender in range(3)]
     await anvil.mine()
 
-    head = await source.head()
+    head = (await source.head()).link
     block = await source.block(head.hash)
     outcomes = await source.outcomes(block, keys)
 
@@ -38,7 +38,7 @@ async def test_head_block_and_outcomes_fit_together(anvil: Anvil, source: Ethere
 async def test_the_receipts_of_a_whole_block(anvil: Anvil, source: EthereumSource) -> None:
     keys = [await anvil.pay(sender, 9, nonce=hex(n)) for n in range(20) for sender in range(8)]
     await anvil.mine()
-    block = await source.block((await source.head()).hash)
+    block = await source.block((await source.head()).link.hash)
     before = source.requests
 
     outcomes = await source.outcomes(block, keys)
@@ -47,18 +47,40 @@ async def test_the_receipts_of_a_whole_block(anvil: Anvil, source: EthereumSourc
     assert source.requests == before + 1
 
 
+@pytest.mark.parametrize("at_once", [True, False])
 async def test_what_waits_what_is_mined_and_what_nobody_knows(
-    anvil: Anvil, source: EthereumSource
+    anvil: Anvil, source: EthereumSource, at_once: bool
 ) -> None:
     mined = await anvil.pay(0, 1)
     await anvil.mine()
-    waiting = await anvil.pay(1, 2)
+    waiting, unknown = await anvil.pay(1, 2), "0x" + "9" * 64
 
-    facts = await source.look_up([mined, waiting, "0x" + "9" * 64])
+    facts = await source.look_up(dict.fromkeys([mined, waiting, unknown]), 1, at_once=at_once)
 
-    assert facts.keys() == {mined, waiting}
+    assert facts.keys() == {mined, waiting, unknown}
     assert isinstance(facts[mined], Included)
     assert isinstance(facts[waiting], Seen)
+    assert isinstance(facts[unknown], Absent)
+
+
+async def test_everybody_agrees_about_what_was_dropped(
+    anvil: Anvil, source: EthereumSource
+) -> None:
+    waiting, dropped = await anvil.pay(0, 1), await anvil.pay(1, 2)
+    slots = {waiting: None, dropped: f"{anvil.accounts[1]}:0"}
+    await anvil.client.call("anvil_dropTransaction", dropped)
+
+    assert await source.consensus(slots, 0) == {waiting: "unmined", dropped: "absent"}
+
+
+async def test_the_chains_own_marks(anvil: Anvil, source: EthereumSource) -> None:
+    for _ in range(70):
+        await anvil.mine()
+
+    head = await source.head(marks=True)
+
+    assert head.link.number == 70
+    assert 0 < head.marks["finalized"] < head.marks["safe"] < 70
 
 
 async def test_a_block_that_is_not_there(source: EthereumSource) -> None:

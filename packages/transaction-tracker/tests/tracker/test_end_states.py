@@ -84,7 +84,7 @@ async def test_a_transaction_tracked_before_it_is_sent(
     await TransactionTracker.start(tx.hash)
     await node.mine()
     await caught_up(app, node)
-    assert (await TransactionTracker.status(tx.hash)).state == "registered"
+    await reach(tx.hash, "missing")
 
     node.chain.add(tx)
     node.chain.mine(3)

@@ -17,7 +17,7 @@ from transaction_tracker import (
 )
 from transaction_tracker.domain import MARGIN, BlockRef, Included, Seen, Transaction
 from transaction_tracker.node import DevelopmentNode
-from transaction_tracker.sources import Block, MalformedError, RateLimitedError
+from transaction_tracker.sources import Answer, Block, MalformedError, RateLimitedError
 
 from .support import caught_up, eventually, history, reach, submit
 
@@ -50,16 +50,18 @@ class Meddled(EthereumSource):
             raise MalformedError("nonsense")
         return super().transaction(block, transaction_id)
 
-    async def look_up(self, ids: Collection[str]) -> Mapping[str, Seen | Included]:
+    async def look_up(
+        self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
+    ) -> Mapping[str, Answer]:
         if self.refusals:
             self.refusals -= 1
             raise RateLimitedError("slow down")
-        found = dict(await super().look_up(ids))
+        found = dict(await super().look_up(slots, height, at_once=at_once))
         for key in found.keys() & self.placed.keys():
             included = found[key]
             assert isinstance(included, Included)
             found[key] = Included(included.transaction, self.placed[key], included.outcome)
-        return found | {key: self.still_pending[key] for key in ids if key in self.still_pending}
+        return found | {key: self.still_pending[key] for key in slots if key in self.still_pending}
 
 
 @asynccontextmanager
@@ -125,7 +127,7 @@ async def test_registered_while_a_block_with_its_rival_is_being_applied(
         first, loser = submit(node, 0), submit(node, 1)
         await TransactionTracker.start(first.hash)
         await reach(first.hash, "pending")
-        seen = (await source.look_up([loser.hash]))[loser.hash]
+        seen = (await source.look_up({loser.hash: None}, 0))[loser.hash]
         assert isinstance(seen, Seen)
         # A node's pool may list for a while what its own head has made impossible.
         source.still_pending[loser.hash] = seen
@@ -146,7 +148,7 @@ async def test_a_pool_that_lists_what_is_mined_already_is_only_late(
 ) -> None:
     async with meddled(settings) as (source, app):
         tx = submit(node)
-        seen = (await source.look_up([tx.hash]))[tx.hash]
+        seen = (await source.look_up({tx.hash: None}, 0))[tx.hash]
         assert isinstance(seen, Seen)
         source.still_pending[tx.hash] = seen
         await node.mine()

@@ -47,6 +47,14 @@ def test_a_long_outage_warns_once(caplog: pytest.LogCaptureFixture) -> None:
     assert levels == ["INFO", "WARNING", "INFO"]
 
 
+def test_what_is_not_there_yet_is_asked_for_again_at_the_usual_pace() -> None:
+    outage = Outage()
+
+    delays = [outage.failed(NotYetError("block not found"), 1.0) for _ in range(5)]
+
+    assert all(1.0 <= delay <= 1.1 for delay in delays)
+
+
 def test_what_is_not_there_yet_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
 

@@ -13,7 +13,7 @@ from transaction_tracker import (
     TransactionTracker,
     TransactionTrackerApplication,
 )
-from transaction_tracker.application import MAX_RESTARTS
+from transaction_tracker.application.tree import MAX_RESTARTS
 from transaction_tracker.node import DevelopmentNode
 from transaction_tracker.tracker import FOLLOWER, REGISTRY, SUPERVISOR
 

@@ -97,11 +97,11 @@ class Life:
             None,
         )
         if winner is None:
-            return {"pending", "registered"}
+            return {"pending", "missing", "registered"}
         mined = self.chain.mined(tx.hash)
         if mined is None:
             # One that the node had forgotten when it was registered: nobody can say its slot.
-            return {"replaced", "registered"}
+            return {"replaced", "missing", "registered"}
         return {"failed" if mined.block.revert_reason(tx.hash) is not None else "confirmed"}
 
 

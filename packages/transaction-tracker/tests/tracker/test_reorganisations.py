@@ -175,7 +175,7 @@ async def test_a_chain_that_parts_below_all_kept_blocks_is_taken_up_anew(
 
     assert (await reach(late.hash, "terminal")).state == "confirmed"
     assert (await TransactionTracker.status(tx.hash)).state == "confirmed"
-    assert (await TransactionTracker.status(other.hash)).state == "registered"
+    assert (await TransactionTracker.status(other.hash)).state == "missing"
 
 
 async def test_nothing_happens_to_a_transaction_when_a_lagging_head_is_seen_once(

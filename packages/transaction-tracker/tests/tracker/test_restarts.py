@@ -28,6 +28,7 @@ async def test_a_stopped_program_goes_on_where_it_was(
         await reach(waiting.hash, "pending")
         await node.mine()
         before = await reach(mined.hash, "mined")
+        await reach(unknown.hash, "missing")
         await caught_up(app, node)
 
     async with TransactionTrackerApplication(settings) as app:
@@ -36,7 +37,7 @@ async def test_a_stopped_program_goes_on_where_it_was(
         assert len(await DynamicSupervisor.which_children(SUPERVISOR)) == 3
         assert await TransactionTracker.status(mined.hash) == before
         assert (await TransactionTracker.status(waiting.hash)).state == "pending"
-        assert (await TransactionTracker.status(unknown.hash)).state == "registered"
+        assert (await TransactionTracker.status(unknown.hash)).state == "missing"
         node.chain.mine(2)
         await reach(mined.hash, "confirmed")
 
@@ -59,8 +60,8 @@ async def test_what_happened_while_it_was_down_is_caught_up_with_block_by_block(
 
     async with TransactionTrackerApplication(settings) as app:
         await caught_up(app, node)
-        for tx, state in ((confirmed, "confirmed"), (cancelled, "replaced"), (unmined, "pending")):
-            assert (await TransactionTracker.status(tx.hash)).state == state
+        for tx, state in ((confirmed, "confirmed"), (cancelled, "replaced"), (unmined, "missing")):
+            await reach(tx.hash, state)
 
 
 async def test_a_reorganisation_while_it_was_down_is_undone_first(

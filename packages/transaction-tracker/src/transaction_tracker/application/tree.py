@@ -1,9 +1,6 @@
-"""The supervision tree, and the settings that it runs by."""
+"""The supervision tree."""
 
-import math
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from beamish import (
     IGNORE,
@@ -15,11 +12,18 @@ from beamish import (
     Pid,
     Registry,
 )
+from transaction_tracker.api import WEB, Feed, Following, Service, Web
+from transaction_tracker.application.settings import Settings
 from transaction_tracker.domain import MARGIN, BlockRef
-from transaction_tracker.follower import Follower
+from transaction_tracker.follower import Follower, Poller, Pulse
 from transaction_tracker.listener import LISTENER, Listener, OnEvent
-from transaction_tracker.sources import Source
-from transaction_tracker.sources.ethereum import EthereumSource, SecretUrl
+from transaction_tracker.metrics import Metrics
+from transaction_tracker.net import AllowList, CheckedClient
+from transaction_tracker.outbox import OUTBOX, Outbox, wake
+from transaction_tracker.outbox import Context as OutboxContext
+from transaction_tracker.providers import Pool
+from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
+from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import STORE, Book, Store, Stored
 from transaction_tracker.tracker import (
     FOLLOWER,
@@ -35,43 +39,14 @@ from transaction_tracker.tracker import (
 RESTART_BACKOFF = Backoff(initial=0.05, factor=2.0, maximum=30.0, jitter=0.1, reset_after=60.0)
 MAX_RESTARTS = 5
 MAX_SECONDS = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What a tracker application needs to know.
-
-    Attributes:
-        rpc_url: The Ethereum node, ``http`` or ``https``. Prints its host only.
-        chain_id: The chain that the node must be on; ``None`` takes its word for it.
-        confirmations: Blocks, its own counted, that make a transaction's state final.
-        database: The SQLite file, made when it is missing; ``":memory:"`` forgets all.
-        poll_interval: Seconds between questions for the head.
-
-    Raises:
-        ValueError: A value that cannot be; the message names it.
-    """
-
-    rpc_url: str | SecretUrl
-    chain_id: int | None = None
-    confirmations: int = 12
-    database: str | Path = "transactions.db"
-    poll_interval: float = 1.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rpc_url", SecretUrl.of(self.rpc_url))
-        if self.chain_id is not None and self.chain_id < 1:
-            raise ValueError(f"chain_id must be 1 or more, got {self.chain_id!r}")
-        if self.confirmations < 1:
-            raise ValueError(f"confirmations must be 1 or more, got {self.confirmations!r}")
-        if not (math.isfinite(self.poll_interval) and self.poll_interval > 0):
-            raise ValueError(f"poll_interval must be over 0 seconds, got {self.poll_interval!r}")
+# Blocks kept for those that wait for the chain's own word, which comes two epochs late.
+_FINALITY_BLOCKS = 96
 
 
 class Connection(GenServer):
     """Make sure of the source before anything starts, and let go of it when all have stopped."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: ChainSource | PolledSource) -> None:
         self._source = source
 
     async def init(self) -> None:
@@ -88,14 +63,22 @@ class Connection(GenServer):
 
 
 class Boot(GenServer):
-    """Start the trackers of all open transactions, and be gone."""
+    """Start the trackers of all open transactions, and be gone.
 
-    def __init__(self, source: Source) -> None:
+    Args:
+        source: Whose transactions they are.
+        listens: Whether somebody is told of every event from now on.
+    """
+
+    def __init__(self, source: ChainSource | PolledSource, *, listens: bool) -> None:
         self._source = source
+        self._listens = listens
 
     async def init(self) -> Any:
         """Do it while the tree starts: whoever runs the application finds all trackers there."""
         await Store.claim(self._source.name)
+        if self._listens:
+            await Listener.begin()  # before anything can happen that it has to be told
         await TransactionTracker.start_all_pending()
         return IGNORE
 
@@ -104,12 +87,14 @@ class TransactionTrackerApplication(Application):
     """Follow transactions for as long as it runs, in any asyncio program.
 
     Args:
-        settings: Where the node is, and the rest.
+        settings: Where the nodes are, and the rest.
         on_event: Called for every transition; may be ``async``.
-        source: Where the transactions live, when that is not ``settings.rpc_url``.
+        source: Where the transactions live, when that is none of the settings' nodes.
+        pool: Who asks the nodes, when that is to be somebody who does it in another way.
 
     Raises:
-        StartError: When it starts: the node gives no answer or is on another chain, or the
+        ValueError: There is neither a node nor another source.
+        StartError: When it starts: no node gives an answer or all are on another chain, or the
             database cannot be used. The error below it says which.
     """
 
@@ -120,13 +105,18 @@ class TransactionTrackerApplication(Application):
         settings: Settings,
         *,
         on_event: OnEvent | None = None,
-        source: Source | None = None,
+        source: ChainSource | PolledSource | None = None,
+        pool: Pool | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
-        self.source = source or EthereumSource(settings.rpc_url, settings.chain_id)
+        self.pool = pool
+        self.source: ChainSource | PolledSource = source or self._ethereum()
         self._on_event = on_event
         self._book = Book()
+        self._pulse = Pulse()
+        self._feed = Feed()
+        self._metrics = Metrics()
 
     @property
     def tip(self) -> BlockRef | None:
@@ -145,12 +135,13 @@ class TransactionTrackerApplication(Application):
         registry goes, the trackers go too, and ``Boot`` starts them again from their rows.
         """
         settings = self.settings
-        context = Context(self.source, self._book, settings.confirmations)
-        keep = settings.confirmations + MARGIN
         return [
+            Store.child_spec(
+                settings.database, self._book, self._announce, migrate=settings.migrate, name=STORE
+            ),
+            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: self._context()}),
+            *self._providers(),
             Connection.child_spec(self.source),
-            Store.child_spec(settings.database, self._book, announce, name=STORE),
-            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
             DynamicSupervisor.child_spec(
                 name=SUPERVISOR,
                 intensity="child",
@@ -159,26 +150,95 @@ class TransactionTrackerApplication(Application):
                 backoff=RESTART_BACKOFF,
                 on_give_up=park,
             ),
-            *self._listener(),
             # Before the first block is applied every tracker is there to hear of it.
-            Boot.child_spec(self.source),
-            Follower.child_spec(
-                self.source, self._book, settings.poll_interval, keep, name=FOLLOWER
-            ),
+            Boot.child_spec(self.source, listens=self._on_event is not None),
+            self._follower(),
+            *self._listener(),
+            Outbox.child_spec(self._outbox(), name=OUTBOX),
+            *self._web(),
         ]
+
+    def _ethereum(self) -> ChainSource:
+        settings = self.settings
+        if self.pool is None:
+            self.pool = Pool(settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER)
+        return EthereumSource(self.pool, settings.chain_id)
+
+    def _context(self) -> Context:
+        settings = self.settings
+        return Context(
+            self.source,
+            self._book,
+            settings.confirmations,
+            settings.policy,
+            settings.expires_after,
+            settings.follow_repriced,
+        )
+
+    def _providers(self) -> list[ChildSpec]:
+        return [] if self.pool is None else [self.pool.child_spec()]
+
+    def _follower(self) -> ChildSpec:
+        settings = self.settings
+        if not has_blocks(self.source):
+            return Poller.child_spec(
+                cast("PolledSource", self.source),
+                self._book,
+                settings.policy,
+                self._pulse,
+                poll_interval=settings.poll_interval,
+                name=FOLLOWER,
+            )
+        required = settings.confirmations
+        keep = (_FINALITY_BLOCKS if isinstance(required, str) else required) + MARGIN
+        return Follower.child_spec(
+            self.source,
+            self._book,
+            settings.policy,
+            self._pulse,
+            poll_interval=settings.poll_interval,
+            keep=keep,
+            sweep_budget=settings.sweep_budget,
+            name=FOLLOWER,
+        )
 
     def _listener(self) -> list[ChildSpec]:
         if self._on_event is None:
             return []
         return [Listener.child_spec(self._on_event, name=LISTENER)]
 
+    def _outbox(self) -> OutboxContext:
+        return OutboxContext(CheckedClient(AllowList.of(self.settings.allow_private)))
 
-def announce(stored: Stored) -> None:
-    """Tell the trackers what was stored of their transactions, and the listener why."""
-    for tracked in stored.rows:
-        TransactionTracker.settle(via(tracked.id), tracked)
-    for event in stored.events:
-        GenServer.cast(LISTENER, event)
+    def _web(self) -> list[ChildSpec]:
+        if self.settings.web is None:
+            return []
+        return [Web.child_spec(self._service(), self.settings.web, name=WEB)]
+
+    def _service(self) -> Service:
+        return Service(
+            following=lambda: Following(self._pulse.head, self._pulse.heard_at),
+            providers=self.pool,
+            resume_deliveries=resume_deliveries,
+            feed=self._feed,
+            metrics=self._metrics,
+        )
+
+    def _announce(self, stored: Stored) -> None:
+        """Tell the trackers what was stored of their transactions, and the others why."""
+        for tracked in stored.rows:
+            TransactionTracker.settle(via(tracked.id), tracked)
+        self._feed.announce(stored)
+        if stored.events:
+            Listener.wake()
+            wake()
+
+
+async def resume_deliveries() -> None:
+    """Tell of events again, after a finality violation had stopped that."""
+    await Store.thaw()
+    Listener.wake()
+    wake()
 
 
 def park(spec: ChildSpec, _pid: Pid, reason: object) -> None:

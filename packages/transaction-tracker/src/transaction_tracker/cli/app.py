@@ -1,16 +1,26 @@
 """The commands of ``txtrack``, and what becomes of their errors."""
 
 import asyncio
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 
+from transaction_tracker.cli import config, deliveries, providers, tokens, webhooks
+from transaction_tracker.cli.database import migrate, prune
 from transaction_tracker.cli.demo import demo
+from transaction_tracker.cli.doctor import doctor
+from transaction_tracker.cli.events import events
 from transaction_tracker.cli.exits import BAD_INPUT, INTERRUPTED, OK, TERMINATED, CommandError
+from transaction_tracker.cli.groups import CARE, FIRST, FOLLOW
+from transaction_tracker.cli.importing import import_
 from transaction_tracker.cli.node import node
+from transaction_tracker.cli.serve import serve
 from transaction_tracker.cli.text import printable
+from transaction_tracker.cli.transactions import add, get, ls, recheck, untrack, why
+from transaction_tracker.cli.wait import wait
 from transaction_tracker.cli.watch import watch
 
 app = App(
@@ -18,9 +28,28 @@ app = App(
     help="Follow transactions, one supervised process each, until their end is certain.",
     version=lambda: version("transaction-tracker"),
 )
-app.command(demo)
-app.command(watch)
-app.command(node)
+app.command(demo, group=FIRST)
+app.command(node, group=FIRST)
+app.command(watch, group=FIRST)
+app.command(serve, group=FIRST)
+app.command(add, group=FOLLOW)
+app.command(import_, name="import", group=FOLLOW)
+app.command(get, group=FOLLOW)
+app.command(ls, group=FOLLOW)
+app.command(wait, group=FOLLOW)
+app.command(why, group=FOLLOW)
+app.command(events, group=FOLLOW)
+app.command(recheck, group=FOLLOW)
+app.command(untrack, group=FOLLOW)
+app.command(doctor, group=CARE)
+app.command(providers.app)
+app.command(webhooks.app)
+app.command(deliveries.app)
+app.command(tokens.app)
+app.command(config.app)
+app.command(migrate, group=CARE)
+app.command(prune, group=CARE)
+app.register_install_completion_command()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,4 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except asyncio.CancelledError:  # nothing cancels a command but SIGTERM
         return TERMINATED
+    except BrokenPipeError:  # whoever read the results has enough of them
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OK
     return OK if status is None else int(status)

@@ -18,9 +18,10 @@ async def demo(
 ) -> int:
     """Watch a few hundred transactions of every kind, on a chain of its own.
 
-    It starts the development node, sends payments that succeed, revert, are repriced, cancelled,
-    replaced and reorged out, crashes a tracker on purpose, and shows what each tracker knows. It
-    needs no network and leaves nothing behind.
+    It starts two development nodes, sends payments that succeed, revert, are repriced, cancelled,
+    replaced, reorged out, dropped and left to expire, crashes a tracker on purpose, lets the nodes
+    misbehave in every way, and shows what became of each payment and what the tracker did about
+    each fault. It needs no network and leaves nothing behind.
 
     Exit status: 0 if every transaction ended as the chain says, 1 if one did not, 2 for bad input.
 

@@ -1,5 +1,6 @@
 """How ``txtrack`` ends: its exit statuses, and errors that need no traceback."""
 
+from collections.abc import Collection
 from typing import Final
 
 OK: Final = 0
@@ -9,8 +10,24 @@ FAILED: Final = 3
 REPLACED: Final = 4
 NOT_ENDED: Final = 5
 NO_SOURCE: Final = 6
+DROPPED: Final = 7
+EXPIRED: Final = 8
+INVALID: Final = 9
+UNTRACKED: Final = 10
+REVERSED: Final = 11
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
+
+# The states that a wait can end in, the worst first: of many transactions the worst one counts.
+OF_STATES: Final[dict[str, int]] = {
+    "reversed": REVERSED,
+    "failed": FAILED,
+    "invalid": INVALID,
+    "dropped": DROPPED,
+    "expired": EXPIRED,
+    "replaced": REPLACED,
+    "untracked": UNTRACKED,
+}
 
 
 class CommandError(Exception):
@@ -26,3 +43,8 @@ class BadInputError(CommandError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, BAD_INPUT)
+
+
+def of_states(states: Collection[str]) -> int:
+    """Give the exit status for the states that transactions ended in."""
+    return next((status for state, status in OF_STATES.items() if state in states), OK)

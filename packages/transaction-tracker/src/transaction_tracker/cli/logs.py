@@ -1,15 +1,20 @@
-"""What the commands print of the logs: warnings and worse, on standard error."""
+"""What the commands write of the logs, on standard error."""
 
 import logging
 import sys
-from typing import Any, TextIO
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, TextIO
 
+import orjson
 import structlog
-from structlog.typing import EventDict
+from structlog.typing import EventDict, ExcInfo, Processor
 
 from transaction_tracker.cli.text import printable
 
 _LOGGERS = ("beamish", "transaction_tracker")
+
+Redact = Callable[[str], str]
 
 
 class StandardError(logging.StreamHandler[TextIO]):
@@ -24,23 +29,89 @@ class StandardError(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
-def _without_control_codes(_logger: Any, _method: str, event: EventDict) -> EventDict:
-    event["event"] = printable(str(event["event"]))
-    return event
+class Redacting(structlog.stdlib.ProcessorFormatter):
+    """Takes known secrets out of each finished line, whoever wrote them into it.
+
+    Args:
+        processors: What makes a line of a record.
+        before: What the processors get to see.
+        redact: Each takes one secret out of a text.
+    """
+
+    def __init__(
+        self, processors: Sequence[Processor], before: Sequence[Processor], redact: Sequence[Redact]
+    ) -> None:
+        super().__init__(processors=processors, foreign_pre_chain=before)
+        self._redact = redact
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one line."""
+        line = super().format(record)
+        for redact in self._redact:
+            line = redact(line)
+        return line
 
 
 def show_warnings() -> None:
     """Print warnings and errors from now on, coloured on a terminal."""
-    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
-    renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=0)
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[_without_control_codes, structlog.stdlib.add_log_level, stamp],
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-    )
+    show_logs("text", "warning")
+
+
+def show_logs(form: Literal["json", "text"], level: str, *, redact: Sequence[Redact] = ()) -> None:
+    """Print the logs from now on.
+
+    Args:
+        form: ``json`` is an object a line, for machines; ``text`` is for people.
+        level: The least that is printed: ``debug``, ``info``, ``warning``, ``error``.
+        redact: Each takes one secret out of a line.
+    """
     handler = StandardError()
-    handler.setFormatter(formatter)
+    handler.setFormatter(_json(redact) if form == "json" else _text(redact))
     for name in _LOGGERS:
         logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.setLevel(logging.WARNING)
+        logger.handlers[:] = [handler]
+        logger.setLevel(level.upper())
         logger.propagate = False
+
+
+def _text(redact: Sequence[Redact]) -> logging.Formatter:
+    stamp = structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False)
+    renderer = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), pad_event_to=0, exception_formatter=_traceback
+    )
+    before: list[Processor] = [
+        _without_control_codes,
+        structlog.stdlib.ExtraAdder(),
+        structlog.stdlib.add_log_level,
+        stamp,
+    ]
+    return Redacting([_without_meta, renderer], before, redact)
+
+
+def _json(redact: Sequence[Redact]) -> logging.Formatter:
+    before: list[Processor] = [
+        structlog.stdlib.ExtraAdder(),
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    return Redacting([_without_meta, structlog.processors.JSONRenderer(_dumps)], before, redact)
+
+
+def _dumps(event: EventDict, **_: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def _without_meta(logger: Any, method: str, event: EventDict) -> EventDict:
+    return structlog.stdlib.ProcessorFormatter.remove_processors_meta(logger, method, event)
+
+
+def _traceback(out: TextIO, error: ExcInfo) -> None:
+    # Without the local variables, which structlog would show: they may hold secrets.
+    out.write("\n" + printable("".join(traceback.format_exception(*error)).rstrip()))
+
+
+def _without_control_codes(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    event["event"] = printable(str(event["event"]))
+    return event

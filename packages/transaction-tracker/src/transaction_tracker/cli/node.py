@@ -5,6 +5,7 @@ import errno
 import math
 import signal
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from transaction_tracker.cli.exits import BadInputError, CommandError
 from transaction_tracker.node import Chain, DevelopmentNode
+from transaction_tracker.node.faults import describe, parse
 
 SHOWN_ACCOUNTS = 3
 
@@ -22,13 +24,45 @@ async def node(
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8545,
     chain_id: Annotated[int, Parameter(validator=Number(gte=1, lt=2**63))] = 31337,
     block_time: float = 2.0,
+    fault: Annotated[Sequence[str], Parameter(negative=(), show_default=False)] = (),
+    seed: int = 0,
 ) -> None:
-    """Run the development node: a small chain behind JSON-RPC.
+    """Run the development node: a small chain behind JSON-RPC, over HTTP and WebSocket.
 
     It listens on 127.0.0.1 and lives in memory: when it ends, by Ctrl-C or SIGTERM, the chain is
     gone. Accounts are open to all, so `eth_sendTransaction` needs no signature; `dev_replace`,
     `dev_drop`, `dev_revert`, `dev_reorg` and `dev_rollback` do to transactions what happens to them
     in the wild.
+
+    It misbehaves on demand, from the start by --fault, later by `dev_inject` (the same text),
+    `dev_clear`, `dev_faults` and `dev_injected`, which no fault touches. The faults, with what
+    each can be told:
+
+    - stale-null: null for what the node has.
+    - lagging-receipts: receipts are null until blocks=1 more are on top of theirs.
+    - lagging-head: all answers are those of a node blocks=1 behind.
+    - frozen-head: the node hears of no block after block at=HASH, or after the head of now.
+    - silent-heads: subscriptions get nothing.
+    - indexing: "transaction indexing is in progress".
+    - rate-limit: status 429, with retry_after=SECONDS, and as_date=true for the form of a date.
+    - server-failure: status=503, or another from 500 to 599.
+    - slow-answer: the answer comes seconds=1 late.
+    - cut-off: the connection closes after a share=0.5 of the body.
+    - hang: no answer until the fault is cleared.
+    - death: the port closes, and opens again after seconds=1.
+    - wrong-chain-id: the node says that it is on chain chain_id=1.
+    - method-not-found: the node does not have the method.
+    - call-error: a call gets the error code=-32603 with a message=TEXT.
+    - refused-batch: one error for a whole batch of more than limit=0 calls.
+    - not-json: a page of HTML.
+    - wrong-id: an answer carries an id that nobody asked with.
+    - duplicated-answer: a call of a batch is answered twice.
+    - foreign-receipt: a receipt says that it is of the block before its own.
+    - duplicated-transaction: a block has its first transaction twice.
+
+    Each takes also p=1, how likely it strikes; times=N, after which it is used up;
+    methods=eth_call+eth_chainId, the only methods that it concerns; about=HASH, the one
+    transaction or block that it concerns.
 
     Exit status: 0 when told to stop, 1 if it cannot listen (the port is in use), 2 for bad input.
 
@@ -36,19 +70,31 @@ async def node(
         port: Port to listen on; 0 takes a free one and prints it.
         chain_id: Chain id that it answers with.
         block_time: Seconds from block to block; 0 mines only when `evm_mine` is called.
+        fault: A fault to switch on, such as `rate-limit:p=0.1,retry_after=2`; may be given often.
+        seed: Decides what faults with p strike: the same requests meet the same faults again.
     """
     if not (math.isfinite(block_time) and block_time >= 0):
         raise BadInputError(f"--block-time must be 0 or more seconds, got {block_time}")
     interval = max(1, round(block_time))
     chain = Chain(chain_id=chain_id, genesis_time=int(time.time()), interval=interval)
+    development_node = DevelopmentNode(
+        port=port, chain=chain, block_time=block_time or None, seed=seed
+    )
+    _switch_on(development_node, fault)
     try:
-        async with DevelopmentNode(
-            port=port, chain=chain, block_time=block_time or None
-        ) as running:
+        async with development_node as running:
             _introduce(running, block_time)
             await _told_to_stop()
     except OSError as error:
         raise CommandError(_cannot_listen(port, error)) from error
+
+
+def _switch_on(development_node: DevelopmentNode, faults: Sequence[str]) -> None:
+    try:
+        for text in faults:
+            development_node.faults.inject(parse(text))
+    except ValueError as error:
+        raise BadInputError(f"--fault: {error}") from error
 
 
 def _introduce(running: DevelopmentNode, block_time: float) -> None:
@@ -58,6 +104,8 @@ def _introduce(running: DevelopmentNode, block_time: float) -> None:
     console.print(f"[bold]{running.url}[/]  chain {chain.chain_id}, {mining}. Ctrl-C ends it.")
     for account in chain.accounts[:SHOWN_ACCOUNTS]:
         console.print(f"  account {account}")
+    for fault in running.faults.active.values():
+        console.print(f"  fault {describe(fault)}", markup=False)
     request = (
         '{"jsonrpc":"2.0","id":1,"method":"eth_sendTransaction",'
         f'"params":[{{"from":"{chain.accounts[0]}","to":"{chain.accounts[1]}","value":"0x1"}}]}}'

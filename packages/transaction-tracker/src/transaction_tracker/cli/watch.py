@@ -13,19 +13,13 @@ from rich.console import Console
 
 from beamish import StartError
 from transaction_tracker.application import Settings, TransactionTrackerApplication
-from transaction_tracker.cli.exits import (
-    FAILED,
-    NO_SOURCE,
-    NOT_ENDED,
-    OK,
-    REPLACED,
-    BadInputError,
-    CommandError,
-)
+from transaction_tracker.cli import exits
+from transaction_tracker.cli.exits import NO_SOURCE, NOT_ENDED, BadInputError, CommandError
+from transaction_tracker.cli.failures import failure
 from transaction_tracker.cli.logs import show_warnings
 from transaction_tracker.cli.scoreboard import Scoreboard
 from transaction_tracker.cli.signals import ended_by_sigterm
-from transaction_tracker.domain import InvalidTransactionError, ParkedError, Tracked, TrackerError
+from transaction_tracker.domain import InvalidTransactionError, ParkedError, Tracked
 from transaction_tracker.sources import SourceError
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.tracker import TransactionTracker
@@ -70,7 +64,7 @@ async def watch(
     """
     settings = _settings(rpc, chain_id, confirmations, database, poll_interval)
     _check_timeout(timeout)
-    source = EthereumSource(settings.rpc_url, settings.chain_id)
+    source = EthereumSource(settings.endpoints[0].url, settings.chain_id)
     ids = _identified(source, transactions)
     await _reach(source)
     show_warnings()
@@ -79,7 +73,7 @@ async def watch(
             async with TransactionTrackerApplication(settings, source=source) as application:
                 return await _follow(ids, Scoreboard(Console(), application), timeout)
     except StartError as error:
-        raise CommandError(_reason(error)) from error
+        raise failure(error) from error
 
 
 def _settings(
@@ -165,16 +159,4 @@ def _status(known: Sequence[Tracked | ParkedError]) -> int:
     for one in known:
         if isinstance(one, ParkedError):
             raise CommandError(str(one))
-    states = {one.state for one in known if isinstance(one, Tracked)}
-    if "failed" in states:
-        return FAILED
-    return REPLACED if "replaced" in states else OK
-
-
-def _reason(error: StartError) -> str:
-    """Say why the application did not start: our own error below, or whatever is lowest."""
-    causes: list[BaseException] = [error]
-    while (cause := causes[-1].__cause__) is not None:
-        causes.append(cause)
-    ours = [cause for cause in causes if isinstance(cause, TrackerError)]
-    return str(ours[0] if ours else causes[-1])
+    return exits.of_states({one.state for one in known if isinstance(one, Tracked)})

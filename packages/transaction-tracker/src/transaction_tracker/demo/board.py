@@ -13,13 +13,21 @@ from transaction_tracker.domain import STATES, State
 COLOURS: dict[State, str] = {
     "registered": "bright_black",
     "pending": "yellow",
+    "missing": "bright_yellow",
     "mined": "cyan",
     "mined_reverted": "magenta",
     "superseded": "blue",
     "confirmed": "green",
     "failed": "red",
     "replaced": "bright_blue",
+    "dropped": "bright_magenta",
+    "expired": "bright_red",
+    "invalid": "bright_red",
+    "untracked": "bright_black",
+    "reversed": "red",
 }
+# States that nothing in the demonstration comes to take a line only if something does.
+_RARE: frozenset[State] = frozenset(("invalid", "untracked", "reversed"))
 _BAR = 34
 
 
@@ -66,6 +74,8 @@ class Board:
         grid = Table.grid(padding=(0, 1))
         for state in STATES:
             count = self.counts.get(state, 0)
+            if state in _RARE and not count:
+                continue
             style = COLOURS[state] if count else "bright_black"
             grid.add_row(Text(state, style), Text(f"{count:>5}", style), self._bar(count, style))
         return grid

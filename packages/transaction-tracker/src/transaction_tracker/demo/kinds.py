@@ -17,7 +17,7 @@ class Kind:
     reason: Reason | None = None
 
 
-PAID = Kind("paid", "is mined", "confirmed", 50)
+PAID = Kind("paid", "is mined", "confirmed", 46)
 EARLY = Kind("early", "is tracked before it is sent", "confirmed", 5)
 REVERTED = Kind("reverted", "is mined, and reverts", "failed", 12)
 REPRICED = Kind("repriced", "too cheap, offers more", "replaced", 7, "repriced")
@@ -26,13 +26,28 @@ REPLACED = Kind("replaced", "too cheap, loses its nonce", "replaced", 6, "replac
 ORPHANED = Kind("orphaned", "reorged out, mined again", "confirmed", 5)
 RESCUED = Kind("rescued", "reverts, reorged, succeeds", "confirmed", 4)
 RECALLED = Kind("recalled", "reorged out, is cancelled", "replaced", 4, "cancelled")
+DROPPED = Kind("dropped", "is forgotten by every node", "dropped", 2)
+EXPIRED = Kind("expired", "too cheap until its deadline", "expired", 2)
 
-KINDS = (PAID, EARLY, REVERTED, REPRICED, CANCELLED, REPLACED, ORPHANED, RESCUED, RECALLED)
+KINDS = (
+    PAID,
+    EARLY,
+    REVERTED,
+    REPRICED,
+    CANCELLED,
+    REPLACED,
+    ORPHANED,
+    RESCUED,
+    RECALLED,
+    DROPPED,
+    EXPIRED,
+)
 TOO_CHEAP = (REPRICED, CANCELLED, REPLACED)
+NEVER_MINED = (DROPPED, EXPIRED)
 REORGED = (ORPHANED, RESCUED, RECALLED)
 
 FEWEST = 20
-"""With fewer payments than this, a kind of 4 % would have none."""
+"""With fewer payments than this, there would be more kinds than plain payments."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,8 @@ class Oracle:
         """Tell how ``tx`` ended."""
         winner = self._mined.get(tx.slot)
         if winner is None:
-            return Ending("pending" if self._chain.pending(tx.hash) else "registered")
+            # Who still waits at the end is one whose deadline has passed.
+            return Ending("expired" if self._chain.pending(tx.hash) else "dropped")
         if winner.hash != tx.hash:
             return Ending("replaced", winner.hash, _reason(tx, winner))
         mined = self._chain.mined(tx.hash)

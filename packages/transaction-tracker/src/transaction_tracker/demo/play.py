@@ -15,8 +15,12 @@ from transaction_tracker.demo.reports import Reports
 from transaction_tracker.demo.stage import Stage, Tempo
 from transaction_tracker.demo.story import Story
 from transaction_tracker.demo.summary import judge, mistakes, table
+from transaction_tracker.demo.troubles import troubles_table
 from transaction_tracker.demo.view import View
+from transaction_tracker.domain import Policy
 from transaction_tracker.node import Chain, DevelopmentNode
+from transaction_tracker.providers import Pool, ProviderSettings
+from transaction_tracker.sources.ethereum import SecretUrl
 
 CONFIRMATIONS = 6
 
@@ -49,16 +53,23 @@ async def play(console: Console, *, payments: int, tempo: Tempo) -> bool:
 async def _stage(view: View, chain: Chain, tempo: Tempo) -> AsyncIterator[Stage]:
     reports = Reports()
     with TemporaryDirectory(prefix="txtrack-demo-") as folder, reports.listening():
-        async with DevelopmentNode(chain=chain) as node:
+        async with DevelopmentNode(chain=chain) as one, DevelopmentNode(chain=chain) as two:
+            nodes = (one, two)
+            pool = Pool([_provider(node, tempo) for node in nodes], look_interval=2 * tempo.block)
             settings = Settings(
-                node.url,
-                chain_id=chain.chain_id,
                 confirmations=CONFIRMATIONS,
                 database=Path(folder) / "transactions.db",
                 poll_interval=tempo.poll,
+                policy=Policy(drop_blocks=4, drop_seconds=4 * tempo.block),
             )
-            async with TransactionTrackerApplication(settings):
-                yield Stage(node, view, reports, tempo)
+            async with TransactionTrackerApplication(settings, pool=pool) as app:
+                stage = Stage(nodes, pool, app, view, reports, tempo)
+                with stage.witness.listening():
+                    yield stage
+
+
+def _provider(node: DevelopmentNode, tempo: Tempo) -> ProviderSettings:
+    return ProviderSettings(SecretUrl(node.url), deadline=tempo.deadline)
 
 
 async def _perform(stage: Stage) -> None:
@@ -78,10 +89,11 @@ async def _judge(stage: Stage) -> bool:
     board = await stage.board()
     view = stage.view
     view.draw(table(verdicts))
+    view.draw(troubles_table(stage.episodes))
     view.say(
         f"{board.height} blocks, {board.requests_per_block:.1f} requests per block, "
-        f"{counted(board.restarts, 'restart')}, {board.trackers} trackers left, "
-        f"{board.seconds:.1f} s."
+        f"{counted(board.restarts, 'restart')}, {board.seconds:.1f} s. "
+        f"{counted(board.trackers, 'tracker')} left: what was dropped may still come back."
     )
     if wrong:
         view.say("\n".join([f"{len(wrong)} did not end as they must:", *wrong]), "bold red")

@@ -3,16 +3,20 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from beamish import DynamicSupervisor
+from transaction_tracker.application import TransactionTrackerApplication
 from transaction_tracker.demo.board import Board
 from transaction_tracker.demo.kinds import Kind, Payment
 from transaction_tracker.demo.reports import Reports
+from transaction_tracker.demo.troubles import Episode, Trouble, Witness
 from transaction_tracker.demo.view import View
 from transaction_tracker.domain import STATES, State, Tracked
 from transaction_tracker.node import DevelopmentNode
+from transaction_tracker.providers import Pool
 from transaction_tracker.tracker import SUPERVISOR, TransactionTracker
 
 PATIENCE = 30.0
@@ -31,6 +35,11 @@ class Tempo:
         """Seconds between the tracker's questions for the head: one for each block."""
         return self.block
 
+    @property
+    def deadline(self) -> float:
+        """Seconds that a node may take for an answer."""
+        return max(0.5, self.block)
+
 
 SLOW = Tempo(block=0.8, reading=2.5)
 FAST = Tempo(block=0.05, reading=0.0)
@@ -44,17 +53,31 @@ class Stage:
     """The running demonstration.
 
     Args:
-        node: The chain.
+        nodes: Those that tell of the chain, in the order of the pool.
+        pool: Which of them is followed.
+        app: Who listens to them.
         view: Where it is shown.
         reports: What `beamish` logs.
         tempo: How fast it goes.
     """
 
-    def __init__(self, node: DevelopmentNode, view: View, reports: Reports, tempo: Tempo) -> None:
-        self.node = node
-        self.chain = node.chain
+    def __init__(
+        self,
+        nodes: Sequence[DevelopmentNode],
+        pool: Pool,
+        app: TransactionTrackerApplication,
+        view: View,
+        reports: Reports,
+        tempo: Tempo,
+    ) -> None:
+        self.nodes = nodes
+        self.chain = nodes[0].chain
         self.view = view
         self.reports = reports
+        self.witness = Witness()
+        self.episodes: list[Episode] = []
+        self._pool = pool
+        self._app = app
         self.payments: list[Payment] = []
         self.known: dict[str, Tracked] = {}
         self._tempo = tempo
@@ -66,7 +89,7 @@ class Stage:
 
     async def beat(self) -> None:
         """Mine a block, and let the time until the next one pass."""
-        await self.node.mine()
+        await self.nodes[0].mine()
         await asyncio.sleep(self._tempo.block)
         if not self.view.live:
             await self.show()
@@ -91,6 +114,43 @@ class Stage:
                 raise DemoError(f"waited {PATIENCE:g} s in vain for {what}")
             await asyncio.sleep(0.01)
             await self.refresh()
+
+    @asynccontextmanager
+    async def trouble(self, trouble: Trouble) -> AsyncIterator[None]:
+        """Let the node that is followed misbehave meanwhile, and note what came of it."""
+        node = self._followed()
+        before = node.faults.counts.total()
+        self.witness.begin()
+        node.faults.inject(trouble.fault)
+        try:
+            yield
+        finally:
+            node.faults.clear()
+        struck = node.faults.counts.total() - before
+        self.episodes.append(self.witness.tell(trouble, struck))
+        await self._resume()
+
+    def _followed(self) -> DevelopmentNode:
+        states = [status.state for status in self._pool.status()]
+        return self.nodes[states.index("active") if "active" in states else 0]
+
+    async def _resume(self) -> None:
+        """Do what an operator does who has mended a node, and will not wait for its pause."""
+        for status in self._pool.status():
+            if status.paused:
+                await self._pool.resume(status.name)
+
+    async def catch_up(self) -> None:
+        """Wait until the tracker has applied the head."""
+
+        def at_the_head() -> bool:
+            return self._app.tip is not None and self._app.tip.hash == self.chain.head.hash
+
+        await self.until(at_the_head, f"block {self.chain.head.number} to be applied")
+
+    def deadline_in(self, blocks: int) -> float:
+        """Give the Unix time by which so many blocks will be there, and half a second more."""
+        return time.time() + blocks * self._tempo.block + 0.5
 
     async def refresh(self) -> None:
         """Ask the trackers of all open payments for what they know."""
@@ -120,6 +180,6 @@ class Stage:
             head_hash=self.chain.head.hash,
             trackers=children.active,
             restarts=self.reports.restarts,
-            requests=self.node.http_requests,
+            requests=sum(node.http_requests for node in self.nodes),
             seconds=time.monotonic() - self._began,
         )

@@ -6,8 +6,12 @@ from typing import TypeVar
 
 from beamish import GenServer, Pid
 from transaction_tracker.demo.kinds import (
+    DROPPED,
     EARLY,
+    EXPIRED,
     KINDS,
+    NEVER_MINED,
+    PAID,
     RECALLED,
     REORGED,
     RESCUED,
@@ -18,6 +22,7 @@ from transaction_tracker.demo.kinds import (
     shares,
 )
 from transaction_tracker.demo.stage import PATIENCE, DemoError, Stage
+from transaction_tracker.demo.troubles import TROUBLES
 from transaction_tracker.domain import ANCHORED
 from transaction_tracker.node import GWEI
 from transaction_tracker.tracker import TransactionTracker
@@ -27,6 +32,8 @@ T = TypeVar("T")
 REVERT_REASON = "the shop is closed"
 WAVES = 6
 REORG_DEPTH = 3
+_DEADLINE_BLOCKS = 20
+_TROUBLE_BLOCKS = 4
 _CHEAP = GWEI - GWEI // 20
 """Under the base fee; an eighth more, as replacements pay, is over it."""
 
@@ -42,24 +49,28 @@ class Story:
         self._senders = iter(senders)
         self._total = len(senders)
         self._counts = shares(self._total)
+        # Payments that are sent while the nodes misbehave.
+        self._reserve = self._counts[PAID] // 3
 
     async def play(self) -> None:
         """Play all acts; every payment has ended when it returns."""
         self._view.say(
-            f"{self._total} payments on chain {self._chain.chain_id} at {self._stage.node.url}, "
-            "one process each."
+            f"{self._total} payments on chain {self._chain.chain_id}, one process each; two nodes "
+            f"tell of them: {' and '.join(node.url for node in self._stage.nodes)}"
         )
         await self._start()
         await self._compete()
         await self._crash()
         await self._reorganise()
+        await self._misbehave()
         await self._end()
 
     # 1. Start
 
     async def _start(self) -> None:
         self._view.act("1. One line starts a process that follows one transaction")
-        planned = [kind for kind in KINDS if kind not in REORGED for _ in range(self._counts[kind])]
+        counts = self._counts | {PAID: self._counts[PAID] - self._reserve}
+        planned = [kind for kind in KINDS if kind not in REORGED for _ in range(counts[kind])]
         await self._introduce(planned.pop(0))
         for wave in (planned[start::WAVES] for start in range(WAVES)):
             await self._send(wave)
@@ -78,14 +89,16 @@ class Story:
         await asyncio.gather(*map(self._track, payments))
 
     async def _track(self, payment: Payment) -> Pid:
-        pid = await TransactionTracker.start(payment.id)
+        expires = payment.kind is EXPIRED
+        deadline = self._stage.deadline_in(_DEADLINE_BLOCKS) if expires else None
+        pid = await TransactionTracker.start(payment.id, deadline=deadline)
         self._stage.payments.append(payment)  # the board asks for its state from now on
         return pid
 
     def _payment(self, kind: Kind) -> Payment:
         sender = next(self._senders)
         reverts = REVERT_REASON if kind in (REVERTED, RESCUED) else None
-        if kind in TOO_CHEAP:
+        if kind in (*TOO_CHEAP, *NEVER_MINED):
             tx = self._chain.submit(sender, self._shop, 1, max_fee=_CHEAP, priority_fee=0)
         else:
             tx = self._chain.submit(sender, self._shop, 1, reverts=reverts)
@@ -103,6 +116,10 @@ class Story:
             for payment in batch:
                 self._chain.replace(payment.id, payment.kind.reason or "replaced")
             await self._stage.beat()
+        forgotten = self._stage.of(DROPPED)
+        self._view.say(f"The nodes forget {len(forgotten)} others.")
+        for payment in forgotten:
+            self._chain.drop(payment.id)
 
     # 3. Crash
 
@@ -133,7 +150,8 @@ class Story:
     async def _victim(self) -> Payment:
         """Choose the payment that is farthest from its end: nothing moves it meanwhile."""
         await self._stage.refresh()
-        payment = max(self._stage.payments, key=self._decided_at)
+        mined = [one for one in self._stage.payments if one.kind not in NEVER_MINED]
+        payment = max(mined, key=self._decided_at)
         await self._stage.reach([payment], *ANCHORED)
         return payment
 
@@ -169,15 +187,31 @@ class Story:
             self._chain.revert(payment.id, None)
         await self._stage.beat()
 
-    # 5. End
+    # 5. Misbehave
+
+    async def _misbehave(self) -> None:
+        self._view.act("5. The nodes misbehave, one way after the other")
+        for trouble, kinds in zip(
+            TROUBLES, _parts([PAID] * self._reserve, len(TROUBLES)), strict=True
+        ):
+            self._view.say(f"The node that is followed {trouble.name}.")
+            async with self._stage.trouble(trouble):
+                await self._send(kinds)
+                for _ in range(_TROUBLE_BLOCKS):
+                    await self._stage.beat()
+                await self._stage.catch_up()
+
+    # 6. End
 
     async def _end(self) -> None:
-        self._view.act("5. Until the last one is certain")
+        self._view.act("6. Until the last one is certain")
         self._view.code('await TransactionTracker.wait(tx, until="terminal", timeout=30)')
         waits = [TransactionTracker.wait(one.id, timeout=PATIENCE) for one in self._stage.payments]
         ended = asyncio.gather(*waits)
         while not ended.done():
             await self._stage.beat()
+            for payment in self._stage.of(DROPPED):
+                await TransactionTracker.recheck(payment.id)
         try:
             await ended
         except TimeoutError:

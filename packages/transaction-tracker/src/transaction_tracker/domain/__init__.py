@@ -2,6 +2,7 @@
 
 from transaction_tracker.domain.agenda import Agenda
 from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Chain, Fork, Link
+from transaction_tracker.domain.deadlines import Deadlines
 from transaction_tracker.domain.errors import (
     InvalidTransactionError,
     NotTrackedError,
@@ -9,46 +10,73 @@ from transaction_tracker.domain.errors import (
     TrackerError,
 )
 from transaction_tracker.domain.facts import (
+    Abandoned,
+    Absent,
     BlockRef,
     Buried,
     Included,
+    Late,
     Observation,
     Orphaned,
     Outcome,
     Overtaken,
+    Refused,
+    Reported,
     Seen,
     Transaction,
+    Vanished,
 )
+from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.recent import Recent
+from transaction_tracker.domain.registration import (
+    MOST_METADATA_BYTES,
+    Registration,
+    check_required,
+)
 from transaction_tracker.domain.states import (
     ANCHORED,
     ENDS,
+    FLAGS,
     REASONS,
     STATES,
+    TAGS,
     TERMINAL,
+    UNPLACED,
+    Flag,
     Reason,
+    Required,
     State,
+    Tag,
 )
 from transaction_tracker.domain.sweep import Sweep
-from transaction_tracker.domain.tracked import Event, Tracked
-from transaction_tracker.domain.transitions import decide, transition
+from transaction_tracker.domain.tracked import Event, Sighting, Tracked
+from transaction_tracker.domain.transitions import decide, reregistered, transition
 
 __all__ = [
     "ANCHORED",
     "ENDS",
+    "FLAGS",
     "MARGIN",
+    "MOST_METADATA_BYTES",
     "REASONS",
     "STATES",
+    "TAGS",
     "TERMINAL",
+    "UNPLACED",
+    "Abandoned",
+    "Absent",
     "Agenda",
     "BlockRef",
     "BrokenChainError",
     "Buried",
     "Chain",
+    "Deadlines",
     "Event",
+    "Flag",
     "Fork",
     "Included",
     "InvalidTransactionError",
+    "Late",
     "Link",
     "NotTrackedError",
     "Observation",
@@ -56,14 +84,24 @@ __all__ = [
     "Outcome",
     "Overtaken",
     "ParkedError",
+    "Policy",
     "Reason",
     "Recent",
+    "Refused",
+    "Registration",
+    "Reported",
+    "Required",
     "Seen",
+    "Sighting",
     "State",
     "Sweep",
+    "Tag",
     "Tracked",
     "TrackerError",
     "Transaction",
+    "Vanished",
+    "check_required",
     "decide",
+    "reregistered",
     "transition",
 ]

@@ -5,6 +5,8 @@ Ids, hashes, slots and contents are opaque text: equal or not, and nothing more.
 
 from dataclasses import dataclass
 
+from transaction_tracker.domain.states import State, Tag
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlockRef:
@@ -23,12 +25,14 @@ class Transaction:
         slot: The place that it takes and no other can take too (account and sequence number).
         content: What it does, price left out: equal contents do the same.
         cancels: It does nothing but take its slot.
+        max_fee: What it offers at most, in wei per unit of gas, where there is such a thing.
     """
 
     id: str
     slot: str
     content: str
     cancels: bool = False
+    max_fee: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +52,19 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The source knows the transaction; no block of ours has it."""
+    """The source knows the transaction; no block of ours has it.
+
+    Attributes:
+        transaction: What it is.
+        at: Unix seconds of the answer.
+        base_fee: What a transaction must offer now, in wei per unit of gas.
+        gap: An earlier transaction of its sender is unknown to the source.
+    """
 
     transaction: Transaction
+    at: float
+    base_fee: int | None = None
+    gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,17 +86,95 @@ class Overtaken:
 
 @dataclass(frozen=True, slots=True)
 class Orphaned:
-    """``block`` is not canonical any more."""
+    """``block`` is not canonical any more, as we learn ``at`` (Unix seconds)."""
 
     block: BlockRef
+    at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Buried:
-    """The canonical ``block`` has ``confirmations``, itself counted."""
+    """The canonical ``block`` has ``confirmations``, itself counted.
+
+    Attributes:
+        block: The block.
+        confirmations: Blocks from it to the head.
+        tags: What the chain itself calls the block.
+    """
 
     block: BlockRef
     confirmations: int
+    tags: frozenset[Tag] = frozenset()
 
 
-Observation = Seen | Included | Overtaken | Orphaned | Buried
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A source that has ``height`` blocks knows neither the transaction nor what became of it.
+
+    Attributes:
+        height: The head of the source that says so, which is not below ours.
+        at: Unix seconds of the answer.
+    """
+
+    height: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """No healthy provider knows the transaction, and its slot is free.
+
+    Attributes:
+        height: Our head when they were asked.
+        at: Unix seconds of the answers.
+    """
+
+    height: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """It is ``at`` (Unix seconds), and no healthy provider has the transaction in a block."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The source says that this can never be one of its transactions, and ``why``."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """The user wants to hear no more of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """A source without blocks says in which state the transaction is.
+
+    Attributes:
+        state: The state, in our terms.
+        error: Why it did not succeed, where the source tells.
+    """
+
+    state: State
+    error: str | None = None
+
+
+Observation = (
+    Seen
+    | Included
+    | Overtaken
+    | Orphaned
+    | Buried
+    | Absent
+    | Vanished
+    | Late
+    | Refused
+    | Abandoned
+    | Reported
+)

@@ -5,69 +5,151 @@ from dataclasses import replace
 from typing import assert_never
 
 from transaction_tracker.domain.facts import (
+    Abandoned,
+    Absent,
     Buried,
     Included,
+    Late,
     Observation,
     Orphaned,
+    Outcome,
     Overtaken,
+    Refused,
+    Reported,
     Seen,
     Transaction,
+    Vanished,
 )
-from transaction_tracker.domain.states import ENDS, Reason
-from transaction_tracker.domain.tracked import Event, Tracked
+from transaction_tracker.domain.policy import Policy
+from transaction_tracker.domain.registration import Registration
+from transaction_tracker.domain.states import ANCHORED, ENDS, TERMINAL, Flag, Reason, State
+from transaction_tracker.domain.tracked import Event, Sighting, Tracked
+
+# Of the flags, the ones that speak of waiting; the other stays for good.
+_WAITING: frozenset[Flag] = frozenset(("stuck", "underpriced", "nonce_gap"))
+
+PATIENT = Policy()
 
 
-def transition(tracked: Tracked, observation: Observation) -> tuple[Tracked, Event | None]:
+def transition(
+    tracked: Tracked, observation: Observation, policy: Policy = PATIENT
+) -> tuple[Tracked, Event | None]:
     """Apply one fact to a transaction.
 
     A fact that says nothing new gives the same value back and no event, so that
     facts may come twice.
     """
-    if tracked.final:
-        return tracked, None
-    after = _after(tracked, observation)
+    rule = _reopened if tracked.final else _after
+    after = rule(tracked, observation, policy)
     if after == tracked:
         return tracked, None
     after = replace(after, version=tracked.version + 1)
     return after, Event(tracked.state, after)
 
 
-def decide(tracked: Tracked, observations: Iterable[Observation]) -> tuple[Event, ...]:
+def decide(
+    tracked: Tracked, observations: Iterable[Observation], policy: Policy = PATIENT
+) -> tuple[Event, ...]:
     """Apply facts one after the other, and give the transitions that they make."""
     events: list[Event] = []
     for observation in observations:
-        tracked, event = transition(tracked, observation)
+        tracked, event = transition(tracked, observation, policy)
         if event is not None:
             events.append(event)
     return tuple(events)
 
 
-def _after(tracked: Tracked, observation: Observation) -> Tracked:
+def reregistered(tracked: Tracked, registration: Registration) -> Event:
+    """Begin anew with a transaction that the user had stopped."""
+    after = Tracked(
+        tracked.id,
+        registration.required,
+        version=tracked.version + 1,
+        deadline=registration.deadline,
+        slot=tracked.slot,
+        content=tracked.content,
+        max_fee=tracked.max_fee,
+    )
+    return Event(tracked.state, after)
+
+
+def _reopened(tracked: Tracked, observation: Observation, _policy: Policy) -> Tracked:
+    """Apply a fact to an end: two things only can undo one."""
+    match observation:
+        case Orphaned(block, at) if tracked.anchor == block and tracked.state in ENDS.values():
+            # What could not happen has happened, and must be told as loudly as can be.
+            return replace(_unplaced(tracked, at), flags=tracked.flags | {"finality_violation"})
+        case Reported("reversed", error) if tracked.state == "confirmed":
+            return _reported(tracked, "reversed", error)
+    return tracked
+
+
+def _after(tracked: Tracked, observation: Observation, policy: Policy) -> Tracked:
     match observation:
         case Seen():
-            return _seen(tracked, observation)
+            return _seen(tracked, observation, policy)
         case Included():
             return _included(tracked, observation)
         case Overtaken():
             return _overtaken(tracked, observation)
-        case Orphaned():
-            return _orphaned(tracked, observation)
+        case Orphaned(block, at):
+            return _unplaced(tracked, at) if tracked.anchor == block else tracked
         case Buried():
             return _buried(tracked, observation)
+        case Absent() | Vanished() | Late() | Refused():
+            return _unheard(tracked, observation, policy) if tracked.unplaced else tracked
+        case Abandoned():
+            return replace(_calm(tracked), state="untracked")
+        case Reported(state, error):
+            return _reported(tracked, state, error)
     assert_never(observation)
 
 
-def _seen(tracked: Tracked, seen: Seen) -> Tracked:
+def _unheard(
+    tracked: Tracked, observation: Absent | Vanished | Late | Refused, policy: Policy
+) -> Tracked:
+    """Apply what is said of a transaction that is in no block."""
+    match observation:
+        case Absent(height, at):
+            return _absent(tracked, Sighting(height, at))
+        case Vanished(height, at):
+            return _vanished(tracked, Sighting(height, at), policy)
+        case Late(at):
+            late = tracked.deadline is not None and at >= tracked.deadline
+            return replace(_calm(tracked), state="expired") if late else tracked
+        case Refused(why):
+            return replace(_calm(tracked), state="invalid", outcome=_unsuccessful(why))
+    assert_never(observation)
+
+
+def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> Tracked:
     # A block outweighs a pool: a node that still lists a mined transaction as
     # pending is only late.
     if tracked.waits_for_depth:
         return tracked
-    return replace(_described(tracked, seen.transaction), state="pending")
+    since = seen.at if tracked.waiting_since is None else tracked.waiting_since
+    return replace(
+        _described(tracked, seen.transaction),
+        state="pending",
+        waiting_since=since,
+        missing_since=None,
+        flags=tracked.flags - _WAITING | _waiting_flags(seen, since, policy),
+    )
+
+
+def _waiting_flags(seen: Seen, since: float, policy: Policy) -> frozenset[Flag]:
+    offer, base_fee = seen.transaction.max_fee, seen.base_fee
+    flags: dict[Flag, bool] = {
+        "stuck": seen.at - since >= policy.stuck_seconds,
+        "underpriced": offer is not None and base_fee is not None and offer < base_fee,
+        "nonce_gap": seen.gap,
+    }
+    return frozenset(flag for flag, raised in flags.items() if raised)
 
 
 def _included(tracked: Tracked, included: Included) -> Tracked:
     return replace(
-        _described(tracked, included.transaction),
+        _calm(_described(tracked, included.transaction)),
         state="mined" if included.outcome.succeeded else "mined_reverted",
         anchor=included.block,
         outcome=included.outcome,
@@ -78,7 +160,7 @@ def _included(tracked: Tracked, included: Included) -> Tracked:
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
     return replace(
-        tracked,
+        _calm(tracked),
         state="superseded",
         anchor=overtaken.block,
         outcome=None,
@@ -87,22 +169,73 @@ def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
     )
 
 
-def _orphaned(tracked: Tracked, orphaned: Orphaned) -> Tracked:
-    if tracked.anchor != orphaned.block:
-        return tracked
+def _unplaced(tracked: Tracked, at: float) -> Tracked:
+    """Take a transaction out of its block, which is none any more."""
     return replace(
-        tracked, state="pending", anchor=None, outcome=None, superseded_by=None, reason=None
+        tracked,
+        state="pending",
+        waiting_since=at,
+        anchor=None,
+        outcome=None,
+        superseded_by=None,
+        reason=None,
     )
 
 
 def _buried(tracked: Tracked, buried: Buried) -> Tracked:
-    if tracked.anchor != buried.block or buried.confirmations < tracked.required:
+    if tracked.anchor != buried.block or tracked.state not in ANCHORED:
         return tracked
-    return replace(tracked, state=ENDS[tracked.state])
+    if isinstance(tracked.required, str):
+        deep = tracked.required in buried.tags
+    else:
+        deep = buried.confirmations >= tracked.required
+    return replace(tracked, state=ENDS[tracked.state]) if deep else tracked
+
+
+def _absent(tracked: Tracked, since: Sighting) -> Tracked:
+    if tracked.state in ("missing", "dropped"):
+        return tracked
+    return replace(_calm(tracked), state="missing", missing_since=since)
+
+
+def _vanished(tracked: Tracked, now: Sighting, policy: Policy) -> Tracked:
+    since = tracked.missing_since
+    if tracked.state != "missing" or since is None:
+        return tracked
+    long = now.height - since.height >= policy.drop_blocks
+    long = long and now.time - since.time >= policy.drop_seconds
+    return replace(tracked, state="dropped") if long else tracked
+
+
+def _reported(tracked: Tracked, state: State, error: str | None) -> Tracked:
+    succeeded = state in ("mined", "confirmed")
+    outcome = Outcome(succeeded, None, error) if succeeded or state in TERMINAL else None
+    return replace(
+        _calm(tracked),
+        state=state,
+        anchor=None,
+        outcome=outcome,
+        superseded_by=None,
+        reason=None,
+    )
+
+
+def _calm(tracked: Tracked) -> Tracked:
+    """Forget since when it was waited for, and the flags that speak of that."""
+    return replace(tracked, waiting_since=None, missing_since=None, flags=tracked.flags - _WAITING)
 
 
 def _described(tracked: Tracked, transaction: Transaction) -> Tracked:
-    return replace(tracked, slot=transaction.slot, content=transaction.content)
+    return replace(
+        tracked,
+        slot=transaction.slot,
+        content=transaction.content,
+        max_fee=transaction.max_fee,
+    )
+
+
+def _unsuccessful(why: str) -> Outcome:
+    return Outcome(succeeded=False, fee=None, error=why)
 
 
 def _reason(tracked: Tracked, winner: Transaction) -> Reason:

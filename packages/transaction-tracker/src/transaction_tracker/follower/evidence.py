@@ -1,9 +1,11 @@
 """What a source's answers say about the open transactions, turned into observations."""
 
 import logging
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Mapping
 
 from transaction_tracker.domain import (
+    TAGS,
     Agenda,
     BlockRef,
     Buried,
@@ -13,9 +15,10 @@ from transaction_tracker.domain import (
     Overtaken,
     Recent,
     Seen,
+    Tag,
     Transaction,
 )
-from transaction_tracker.sources import Block, MalformedError, Source
+from transaction_tracker.sources import Answer, Block, ChainSource, MalformedError
 from transaction_tracker.store import Book
 
 Facts = dict[str, tuple[Observation, ...]]
@@ -31,43 +34,58 @@ class Evidence:
         book: The open transactions.
         agenda: Those that wait for depth.
         recent: The slots that the last blocks took.
+
+    Attributes:
+        marks: The heights up to which the chain gives its own word, of the last head.
     """
 
-    def __init__(self, source: Source, book: Book, agenda: Agenda, recent: Recent) -> None:
+    def __init__(self, source: ChainSource, book: Book, agenda: Agenda, recent: Recent) -> None:
         self._source = source
         self._book = book
         self._agenda = agenda
         self._recent = recent
+        self.marks: Mapping[Tag, int] = {}
 
     async def of_block(self, block: Block, chain: Chain) -> Facts:
         """Gather what a block says, with ``chain`` ending in it."""
-        due: Facts = {
-            key: (Buried(anchor, chain.confirmations(anchor)),)
-            for key, anchor in self._agenda.due_by(block.link.number).items()
-        }
-        return due | self._rivals(block) | await self._own(block)
+        return self.of_depth(chain) | self._rivals(block) | await self._own(block)
 
-    async def of_transactions(self, ids: Collection[str], chain: Chain) -> Facts:
+    def of_depth(self, chain: Chain) -> Facts:
+        """Gather what the depth of ``chain``, and its own word, say of blocks."""
+        tip = chain.tip
+        due = {} if tip is None else self._agenda.due_by(tip.number, self.marks)
+        return {key: (self._buried(anchor, chain),) for key, anchor in due.items()}
+
+    async def of_transactions(
+        self, slots: Mapping[str, str | None], chain: Chain, *, at_once: bool
+    ) -> Facts:
         """Ask about single transactions; one about which nothing is certain is left out."""
-        answers = await self._source.look_up(ids)
+        height = -1 if chain.tip is None else chain.tip.number
+        answers = await self._source.look_up(slots, height, at_once=at_once)
         old = await self._old_blocks(answers, chain)
         facts: Facts = {}
         for key, answer in answers.items():
             if isinstance(answer, Seen):
                 facts[key] = (answer, *await self._behind(answer.transaction, chain))
+            elif not isinstance(answer, Included):
+                facts[key] = (answer,)
             elif chain.holds(answer.block) or answer.block in old:
-                facts[key] = (answer, Buried(answer.block, chain.confirmations(answer.block)))
-            elif _is_ahead(answer.block, chain):
+                facts[key] = (answer, self._buried(answer.block, chain))
+            elif answer.block.number > height:
                 # The source is a block further than we are: that block will tell.
-                facts[key] = (Seen(answer.transaction),)
+                facts[key] = (Seen(answer.transaction, time.time()),)
         return facts
+
+    def _buried(self, block: BlockRef, chain: Chain) -> Buried:
+        tags = [tag for tag in TAGS if self.marks.get(tag, -1) >= block.number]
+        return Buried(block, chain.confirmations(block), frozenset(tags))
 
     def _rivals(self, block: Block) -> Facts:
         facts: Facts = {}
         for loser, winner in self._book.rivals(block.slots).items():
             transaction = self._describe(block, winner)
             if transaction is not None:
-                facts[loser] = (Overtaken(transaction, block.link.ref), Buried(block.link.ref, 1))
+                facts[loser] = (Overtaken(transaction, block.link.ref), self._first(block))
         return facts
 
     async def _own(self, block: Block) -> Facts:
@@ -79,8 +97,13 @@ class Evidence:
             transaction = self._describe(block, key)
             if transaction is not None:
                 included = Included(transaction, block.link.ref, outcome)
-                facts[key] = (included, Buried(block.link.ref, 1))
+                facts[key] = (included, self._first(block))
         return facts
+
+    def _first(self, block: Block) -> Buried:
+        """Count the block itself: one confirmation is all that some ask for."""
+        tags = [tag for tag in TAGS if self.marks.get(tag, -1) >= block.link.number]
+        return Buried(block.link.ref, 1, frozenset(tags))
 
     def _describe(self, block: Block, key: str) -> Transaction | None:
         try:
@@ -97,7 +120,7 @@ class Evidence:
             return ()
         link, winner = taken
         block = await self._source.block(link.hash)
-        buried = Buried(link.ref, chain.confirmations(link.ref))
+        buried = self._buried(link.ref, chain)
         if winner != transaction.id:
             rival = self._describe(block, winner)
             return () if rival is None else (Overtaken(rival, link.ref), buried)
@@ -105,9 +128,7 @@ class Evidence:
         included = [Included(transaction, link.ref, one) for one in outcomes.values()]
         return *included, buried
 
-    async def _old_blocks(
-        self, answers: Mapping[str, Seen | Included], chain: Chain
-    ) -> set[BlockRef]:
+    async def _old_blocks(self, answers: Mapping[str, Answer], chain: Chain) -> set[BlockRef]:
         """Make sure of blocks that lie below those that are kept."""
         bottom = chain.bottom.number if chain.bottom else 0
         old = {
@@ -117,7 +138,3 @@ class Evidence:
         }
         links = await self._source.links(old) if old else {}
         return {link.ref for link in links.values()}
-
-
-def _is_ahead(block: BlockRef, chain: Chain) -> bool:
-    return chain.tip is None or block.number > chain.tip.number

@@ -27,7 +27,9 @@ class Outage:
     def failed(self, error: SourceError, interval: float) -> float:
         """Note a failure and give the seconds to wait; ``interval`` is the usual pause."""
         self._failures += 1
-        delay = min(max(interval, SHORTEST_DELAY) * 2.0 ** (self._failures - 1), LONGEST_DELAY)
+        # What is not there yet will be soon: nothing is gained by staying away for longer.
+        doublings = 0 if isinstance(error, NotYetError) else self._failures - 1
+        delay = min(max(interval, SHORTEST_DELAY) * 2.0**doublings, LONGEST_DELAY)
         # Programs that lost the same source must not all come back at once.
         delay *= 1 + random.uniform(0, _JITTER)  # noqa: S311
         if isinstance(error, RateLimitedError) and error.retry_after is not None:

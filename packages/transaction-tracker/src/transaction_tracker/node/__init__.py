@@ -2,6 +2,7 @@
 
 from transaction_tracker.node.block import Block
 from transaction_tracker.node.chain import ETHER, GWEI, Chain, ChainError, Mined, Reorg
+from transaction_tracker.node.faults import Fault, Faults, Injection
 from transaction_tracker.node.server import DevelopmentNode
 from transaction_tracker.node.transaction import Transaction
 
@@ -12,6 +13,9 @@ __all__ = [
     "Chain",
     "ChainError",
     "DevelopmentNode",
+    "Fault",
+    "Faults",
+    "Injection",
     "Mined",
     "Reorg",
     "Transaction",

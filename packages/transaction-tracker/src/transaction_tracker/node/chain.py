@@ -3,7 +3,7 @@
 The same calls on two chains with the same seed give the same hashes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain as concatenated
 from typing import Literal, get_args
@@ -75,7 +75,7 @@ class Chain:
         self._senders = frozenset(self.accounts)
         self.base_fee = base_fee
         self.gas_limit = gas_limit
-        self._interval = interval
+        self.interval = interval
         self._distances = safe_distance, finalized_distance
         first = genesis(
             chain_id=chain_id,
@@ -92,6 +92,7 @@ class Chain:
         self._reverts: dict[str, str] = {}
         self._branch = 0
         self._highest = 0
+        self._watchers: list[Callable[[Block], None]] = []
 
     # What is there
 
@@ -101,14 +102,24 @@ class Chain:
         return self._blocks[-1]
 
     @property
+    def highest(self) -> int:
+        """Height of the highest head so far: a rollback leaves it."""
+        return self._highest
+
+    @property
     def safe(self) -> int:
         """Height of the ``safe`` block."""
-        return max(0, self.head.number - self._distances[0], self.finalized)
+        return self.finality(self.head.number, self._highest)[0]
 
     @property
     def finalized(self) -> int:
         """Height of the ``finalized`` block: never falls, except with the head itself."""
-        return min(self.head.number, max(0, self._highest - self._distances[1]))
+        return self.finality(self.head.number, self._highest)[1]
+
+    def finality(self, head: int, highest: int) -> tuple[int, int]:
+        """Work out the heights of the ``safe`` and the ``finalized`` block under a head."""
+        finalized = min(head, max(0, highest - self._distances[1]))
+        return max(finalized, head - self._distances[0]), finalized
 
     def block(self, number: int) -> Block | None:
         """Find the canonical block at a height."""
@@ -149,7 +160,15 @@ class Chain:
 
     def pending_block(self) -> Block:
         """Build the block that would be mined now, without mining it."""
-        return self.head.child(self._fill(), {}, interval=self._interval, branch=self._branch)
+        return self.head.child(self._fill(), {}, interval=self.interval, branch=self._branch)
+
+    def watch(self, watcher: Callable[[Block], None]) -> Callable[[], None]:
+        """Call ``watcher`` with each block that becomes the head; return what ends that.
+
+        A rollback puts no block on top, so nobody is called, as on real development nodes.
+        """
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
 
     # What happens to transactions
 
@@ -272,26 +291,19 @@ class Chain:
 
     def _append(self, transactions: Sequence[Transaction]) -> Block:
         reverted = self._execute(transactions)
-        block = self.head.child(
-            transactions, reverted, interval=self._interval, branch=self._branch
-        )
+        block = self.head.child(transactions, reverted, interval=self.interval, branch=self._branch)
         self._blocks.append(block)
         self._by_hash[block.hash] = block
         self._pool.mined(transactions)
         for index, tx in enumerate(transactions):
             self._mined[tx.hash] = Mined(tx, block, index)
         self._highest = max(self._highest, block.number)
+        for watcher in tuple(self._watchers):
+            watcher(block)
         return block
 
     def _fill(self) -> list[Transaction]:
-        """Choose what the next block holds."""
-        chosen, gas = [], 0
-        for tx in self._pool.executable(self._ledger.nonce, self.base_fee):
-            gas += tx.gas_used
-            if gas > self.gas_limit:
-                break
-            chosen.append(tx)
-        return chosen
+        return self._pool.fitting(self._ledger.nonce, self.base_fee, self.gas_limit)
 
     def _execute(self, transactions: Sequence[Transaction]) -> dict[str, str]:
         """Change the accounts; tell which transactions reverted, and why."""

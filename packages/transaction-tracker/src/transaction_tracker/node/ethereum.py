@@ -1,16 +1,17 @@
 """The ``eth_``, ``net_`` and ``web3_`` methods: what a client may ask and send."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
-from typing import TypeVar
 
 import orjson
 
 from transaction_tracker.node import params
 from transaction_tracker.node.block import Block
+from transaction_tracker.node.calls import call, payload
 from transaction_tracker.node.chain import GWEI, Chain
 from transaction_tracker.node.rpc import INVALID_PARAMS, SERVER_ERROR, Method, RpcError
+from transaction_tracker.node.view import View
 from transaction_tracker.node.wire import (
     block_json,
     pending_block_json,
@@ -19,8 +20,6 @@ from transaction_tracker.node.wire import (
     receipts_json,
     transaction_json,
 )
-
-T = TypeVar("T")
 
 _CACHED_BLOCKS = 4  # one of 10,000 transactions takes 13 MB as text
 _TIP = GWEI // 10
@@ -31,12 +30,18 @@ _TRANSACTION_FIELDS = (
     *_FEE_FIELDS,
     *_IGNORED_FIELDS,
 )
+_FILTER_FIELDS = ("fromBlock", "toBlock", "blockHash", "address", "topics")
 
 
 class EthereumMethods:
-    """Answers from one chain."""
+    """Answers from one chain, and sends to it.
+
+    Attributes:
+        state: What is answered from: the chain, or a view of it for a node that lags behind.
+    """
 
     def __init__(self, chain: Chain) -> None:
+        self.state: Chain | View = chain
         self._chain = chain
         # Blocks never change, so neither does their text: each is written when first asked for.
         self._block = lru_cache(_CACHED_BLOCKS)(_write_block)
@@ -50,7 +55,7 @@ class EthereumMethods:
             "net_version": lambda: str(chain.chain_id),
             "eth_chainId": lambda: hex(chain.chain_id),
             "eth_syncing": lambda: False,
-            "eth_blockNumber": lambda: hex(chain.head.number),
+            "eth_blockNumber": lambda: hex(self.state.head.number),
             "eth_gasPrice": lambda: hex(chain.base_fee + _TIP),
             "eth_maxPriorityFeePerGas": lambda: hex(_TIP),
             "eth_accounts": lambda: chain.accounts,
@@ -61,6 +66,8 @@ class EthereumMethods:
             "eth_getTransactionReceipt": self.receipt,
             "eth_getTransactionCount": self.transaction_count,
             "eth_getBalance": self.balance,
+            "eth_call": self.call,
+            "eth_getLogs": self.logs,
             "eth_sendTransaction": self.send,
             "eth_sendRawTransaction": self.send_raw,
         }
@@ -69,58 +76,72 @@ class EthereumMethods:
         """Find a canonical block by height or tag; ``null`` above the head."""
         ref, everything = params.block_number(number), params.flag(full, "the second parameter")
         if ref == "pending":
-            return pending_block_json(self._chain.pending_block(), full=everything)
+            return pending_block_json(self.state.pending_block(), full=everything)
         block = self._find(ref)
         return block and self._block(block, everything)
 
     def block_by_hash(self, block_hash: object, full: object = False, /) -> object:
         """Find a block, also one that a reorg threw out."""
         everything = params.flag(full, "the second parameter")
-        block = self._chain.block_by_hash(params.hash32(block_hash))
+        block = self.state.block_by_hash(params.hash32(block_hash))
         return block and self._block(block, everything)
 
     def block_receipts(self, ref: object, /) -> object:
         """List the receipts of all transactions of a block."""
         found = params.block_ref(ref)
-        block = self._chain.pending_block() if found == "pending" else self._find(found)
+        block = self.state.pending_block() if found == "pending" else self._find(found)
         return block and self._receipts(block)
 
     def transaction(self, tx_hash: object, /) -> object:
         """Find a transaction in a block or in the pool."""
         wanted = params.hash32(tx_hash)
-        if mined := self._chain.mined(wanted):
+        if mined := self.state.mined(wanted):
             return transaction_json(mined)
-        waiting = self._chain.pending(wanted)
+        waiting = self.state.pending(wanted)
         return waiting and pending_json(waiting)
 
     def receipt(self, tx_hash: object, /) -> object:
         """Tell what came of a mined transaction."""
-        mined = self._chain.mined(params.hash32(tx_hash))
+        mined = self.state.mined(params.hash32(tx_hash))
         return mined and receipt_json(mined)
 
     def transaction_count(self, account: object, ref: object = "latest", /) -> object:
         """Tell the next nonce of an account, after a block or with what waits."""
         name = params.address(account)
         if params.block_ref(ref) == "pending":
-            return hex(self._chain.pending_nonce(name))
-        return hex(self._chain.nonce(name, self._height(ref)))
+            return hex(self.state.pending_nonce(name))
+        return hex(self.state.nonce(name, self._height(ref)))
 
     def balance(self, account: object, ref: object = "latest", /) -> object:
         """Tell what an account owns after a block."""
-        return hex(self._chain.balance(params.address(account), self._height(ref)))
+        return hex(self.state.balance(params.address(account), self._height(ref)))
+
+    def call(self, transaction: object, ref: object = "latest", /) -> object:
+        """Call on top of a block: see ``calls.call``."""
+        given = params.fields(transaction, _TRANSACTION_FIELDS, "the transaction")
+        return call(self.state, given, self._height(ref))
+
+    def logs(self, criteria: object, /) -> object:
+        """List logs: there are none, since no contract runs here."""
+        given = params.fields(criteria, _FILTER_FIELDS, "the filter")
+        if "blockHash" in given:
+            self._height(params.hash32(given["blockHash"], "blockHash"))
+        for name in ("fromBlock", "toBlock"):
+            params.block_number(given.get(name, "latest"))
+        return []
 
     def send(self, transaction: object, /) -> object:
         """Put an unsigned transaction of a development account into the pool."""
         given = params.fields(transaction, _TRANSACTION_FIELDS, "the transaction")
-        self._check_chain(_optional(given, "chainId", params.quantity))
+        self._check_chain(params.optional(given, "chainId", params.quantity))
         max_fee, priority_fee = self._fees(given)
         return self._chain.submit(
             params.address(given.get("from"), "from"),
-            _optional(given, "to", params.address),
-            _optional(given, "value", params.quantity) or 0,
-            data=_payload(given),
-            nonce=_optional(given, "nonce", params.quantity),
-            gas=_optional(given, "gas", params.quantity),
+            params.optional(given, "to", params.address),
+            params.optional(given, "value", params.quantity) or 0,
+            data=payload(given),
+            nonce=params.optional(given, "nonce", params.quantity),
+            gas=params.optional(given, "gas", params.quantity),
             max_fee=max_fee,
             priority_fee=priority_fee,
         ).hash
@@ -138,7 +159,9 @@ class EthereumMethods:
 
     def _fees(self, given: Mapping[str, object]) -> tuple[int, int]:
         """Read the highest fee and the priority fee; ``gasPrice`` stands for both."""
-        price, highest, tip = (_optional(given, name, params.quantity) for name in _FEE_FIELDS)
+        price, highest, tip = (
+            params.optional(given, name, params.quantity) for name in _FEE_FIELDS
+        )
         if price is not None and (highest is not None or tip is not None):
             message = "give either gasPrice or maxFeePerGas and maxPriorityFeePerGas"
             raise RpcError(INVALID_PARAMS, message)
@@ -152,19 +175,19 @@ class EthereumMethods:
         return highest, tip
 
     def _find(self, ref: params.BlockRef) -> Block | None:
-        chain = self._chain
+        state = self.state
         if isinstance(ref, int):
-            return chain.block(ref)
-        heights = {"safe": chain.safe, "finalized": chain.finalized, "earliest": 0}
+            return state.block(ref)
+        heights = {"safe": state.safe, "finalized": state.finalized, "earliest": 0}
         if ref in heights:
-            return chain.block(heights[ref])
-        return chain.head if ref in ("latest", "pending") else chain.block_by_hash(ref)
+            return state.block(heights[ref])
+        return state.head if ref in ("latest", "pending") else state.block_by_hash(ref)
 
     def _height(self, ref: object) -> int:
         block = self._find(params.block_ref(ref))
         if block is None:
             raise RpcError(SERVER_ERROR, "header not found")
-        if not self._chain.is_canonical(block):
+        if not self.state.is_canonical(block):
             raise RpcError(SERVER_ERROR, "hash is not currently canonical")
         return block.number
 
@@ -175,15 +198,3 @@ def _write_block(block: Block, full: bool) -> orjson.Fragment:
 
 def _write_receipts(block: Block) -> orjson.Fragment:
     return orjson.Fragment(orjson.dumps(receipts_json(block)))
-
-
-def _optional(given: Mapping[str, object], name: str, read: Callable[[object, str], T]) -> T | None:
-    value = given.get(name)
-    return None if value is None else read(value, name)
-
-
-def _payload(given: Mapping[str, object]) -> str:
-    new, old = (_optional(given, name, params.data) for name in ("input", "data"))
-    if new and old and new != old:
-        raise RpcError(INVALID_PARAMS, "input and data differ: give one of them, input is newer")
-    return new or old or "0x"

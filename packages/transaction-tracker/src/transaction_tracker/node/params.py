@@ -1,12 +1,13 @@
 """Parameters of JSON-RPC requests: untrusted, checked, turned into Python values."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 from transaction_tracker.node.rpc import INVALID_PARAMS, RpcError
 
 T = TypeVar("T", bound=str)
+Value = TypeVar("Value")
 
 TAGS = ("latest", "safe", "finalized", "earliest", "pending")
 
@@ -84,6 +85,14 @@ def fields(value: object, allowed: Iterable[str], name: str) -> Mapping[str, obj
     if unknown:
         raise invalid(name, "an object with some of " + ", ".join(allowed), unknown)
     return value
+
+
+def optional(
+    given: Mapping[str, object], name: str, read: Callable[[object, str], Value]
+) -> Value | None:
+    """Read a field that may be left out or ``null``."""
+    value = given.get(name)
+    return None if value is None else read(value, name)
 
 
 def block_number(value: object) -> BlockRef:

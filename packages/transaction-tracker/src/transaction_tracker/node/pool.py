@@ -88,6 +88,18 @@ class Pool:
                 following += 1
             expected[sender] = following
 
+    def fitting(
+        self, nonce: Callable[[str], int], base_fee: int, gas_limit: int
+    ) -> list[Transaction]:
+        """Choose what the next block holds."""
+        chosen, gas = [], 0
+        for tx in self.executable(nonce, base_fee):
+            gas += tx.gas_used
+            if gas > gas_limit:
+                break
+            chosen.append(tx)
+        return chosen
+
     def _remove(self, tx_hash: str) -> Transaction | None:
         tx = self._by_hash.pop(tx_hash, None)
         if tx is not None:

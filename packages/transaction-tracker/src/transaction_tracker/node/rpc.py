@@ -19,6 +19,8 @@ MAX_BATCH = 1000
 MAX_BATCH_BYTES = 25 * 2**20
 
 Method = Callable[..., object]
+Around = Callable[[str, list[object], Callable[[], object]], object]
+"""Gets a method's name, its parameters and what makes the call; gives the result."""
 
 logger = logging.getLogger(__name__)
 
@@ -33,37 +35,55 @@ class RpcError(Exception):
         self.data = data
 
 
+def parse(body: bytes) -> object:
+    """Read the body of a request.
+
+    Raises:
+        RpcError: It is no JSON.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RpcError(PARSE_ERROR, f"parse error: {error}") from None
+
+
 class Dispatcher:
     """Calls methods by name and counts how often each was asked for.
 
     Args:
         methods: Functions by the name of the method; they get ``params`` by position.
         refusals: Exceptions that mean "the node refuses", answered with ``SERVER_ERROR``.
+        around: Stands between the request and the call of a method.
     """
 
     def __init__(
-        self, methods: Mapping[str, Method], refusals: tuple[type[Exception], ...] = ()
+        self,
+        methods: Mapping[str, Method],
+        refusals: tuple[type[Exception], ...] = (),
+        around: Around | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._methods = {name: (method, _Arity(method)) for name, method in methods.items()}
         self._refusals = refusals
+        self._around = around
 
-    def answer(self, body: bytes) -> bytes | None:
+    def extended(self, methods: Mapping[str, Method]) -> "Dispatcher":
+        """Make one that has more methods; both count in the same place."""
+        other = Dispatcher(methods, self._refusals, self._around)
+        other._methods = self._methods | other._methods
+        other.counters = self.counters
+        return other
+
+    def answer(self, request: object) -> bytes | None:
         """Answer one request or a batch; ``None`` if it holds only notifications."""
-        try:
-            request = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            return _failure(None, PARSE_ERROR, f"parse error: {error}")
-        if isinstance(request, list):
-            return self._batch(request)
-        return self._single(request)
+        return self._batch(request) if isinstance(request, list) else self._single(request)
 
     def _batch(self, requests: list[object]) -> bytes | None:
         if not requests:
-            return _failure(None, INVALID_REQUEST, "empty batch")
+            return failure(None, INVALID_REQUEST, "empty batch")
         if len(requests) > MAX_BATCH:
             message = f"batch too large: at most {MAX_BATCH} requests, got {len(requests)}"
-            return _failure(None, INVALID_REQUEST, message)
+            return failure(None, INVALID_REQUEST, message)
         answers: list[bytes] = []
         size = 0
         for request in requests:
@@ -76,7 +96,7 @@ class Dispatcher:
     def _single(self, request: object) -> bytes | None:
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
             message = "a request is an object with jsonrpc, id, method and params"
-            return _failure(None, INVALID_REQUEST, message)
+            return failure(None, INVALID_REQUEST, message)
         answer = self._call(request.get("id"), request["method"], request.get("params", []))
         return answer if "id" in request else None
 
@@ -84,12 +104,12 @@ class Dispatcher:
         try:
             return _success(request_id, self._result(method, params))
         except RpcError as error:
-            return _failure(request_id, error.code, error.message, error.data)
+            return failure(request_id, error.code, error.message, error.data)
         except self._refusals as error:
-            return _failure(request_id, SERVER_ERROR, str(error))
+            return failure(request_id, SERVER_ERROR, str(error))
         except Exception as error:  # whatever one request breaks, the node goes on
             logger.exception("%s failed", method)
-            return _failure(request_id, INTERNAL_ERROR, f"internal error: {error!r}")
+            return failure(request_id, INTERNAL_ERROR, f"internal error: {error!r}")
 
     def _result(self, name: str, params: object) -> object:
         if name not in self._methods:
@@ -100,7 +120,9 @@ class Dispatcher:
             raise RpcError(INVALID_PARAMS, "params must be an array")
         method, arity = self._methods[name]
         arity.check(len(params))
-        return method(*params)
+        if self._around is None:
+            return method(*params)
+        return self._around(name, params, lambda: method(*params))
 
 
 class _Arity:
@@ -126,13 +148,14 @@ class _Arity:
 
 def _left_out(request: object) -> bytes:
     request_id = request.get("id") if isinstance(request, dict) else None
-    return _failure(request_id, RESPONSE_TOO_LARGE, "response too large")
+    return failure(request_id, RESPONSE_TOO_LARGE, "response too large")
 
 
 def _success(request_id: object, result: object) -> bytes:
     return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "result": result})
 
 
-def _failure(request_id: object, code: int, message: str, data: object = None) -> bytes:
+def failure(request_id: object, code: int, message: str, data: object = None) -> bytes:
+    """Write an error object."""
     error = {"code": code, "message": message} | ({} if data is None else {"data": data})
     return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})

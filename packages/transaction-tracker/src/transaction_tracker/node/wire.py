@@ -21,11 +21,35 @@ _ERROR_STRING_SELECTOR = "08c379a0"  # of Solidity's Error(string)
 
 def block_json(block: Block, *, full: bool) -> Json:
     """Write a block with its transactions, or only with their hashes."""
-    return _header(block) | {
+    return header_json(block) | {
         "size": hex(_BLOCK_BYTES + _TRANSACTION_BYTES * len(block.transactions)),
         "transactions": _transactions(block) if full else [tx.hash for tx in block.transactions],
         "uncles": [],
         "withdrawals": [],
+    }
+
+
+def header_json(block: Block) -> Json:
+    """Write a block without its transactions, as a subscriber to ``newHeads`` gets it."""
+    return {
+        "number": hex(block.number),
+        "hash": block.hash,
+        "parentHash": block.parent_hash,
+        "nonce": "0x" + "0" * 16,
+        "sha3Uncles": NO_UNCLES,
+        "logsBloom": NO_LOGS_BLOOM,
+        "transactionsRoot": digest("transactions", block.hash),
+        "stateRoot": digest("state", block.hash),
+        "receiptsRoot": digest("receipts", block.hash),
+        "withdrawalsRoot": digest("withdrawals"),
+        "miner": NO_ADDRESS,
+        "difficulty": "0x0",
+        "extraData": f"0x{block.branch:016x}",
+        "gasLimit": hex(block.gas_limit),
+        "gasUsed": hex(block.gas_used),
+        "timestamp": hex(block.timestamp),
+        "mixHash": digest("mix", block.hash),
+        "baseFeePerGas": hex(block.base_fee),
     }
 
 
@@ -85,29 +109,6 @@ def encode_reason(reason: str) -> str:
     data = reason.encode()
     padding = -len(data) % 32
     return f"0x{_ERROR_STRING_SELECTOR}{32:064x}{len(data):064x}{data.hex()}{'00' * padding}"
-
-
-def _header(block: Block) -> Json:
-    return {
-        "number": hex(block.number),
-        "hash": block.hash,
-        "parentHash": block.parent_hash,
-        "nonce": "0x" + "0" * 16,
-        "sha3Uncles": NO_UNCLES,
-        "logsBloom": NO_LOGS_BLOOM,
-        "transactionsRoot": digest("transactions", block.hash),
-        "stateRoot": digest("state", block.hash),
-        "receiptsRoot": digest("receipts", block.hash),
-        "withdrawalsRoot": digest("withdrawals"),
-        "miner": NO_ADDRESS,
-        "difficulty": "0x0",
-        "extraData": f"0x{block.branch:016x}",
-        "gasLimit": hex(block.gas_limit),
-        "gasUsed": hex(block.gas_used),
-        "timestamp": hex(block.timestamp),
-        "mixHash": digest("mix", block.hash),
-        "baseFeePerGas": hex(block.base_fee),
-    }
 
 
 def _transactions(block: Block) -> list[Json]:

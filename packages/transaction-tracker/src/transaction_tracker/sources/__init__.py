@@ -1,4 +1,4 @@
-"""Where transactions live: the protocol that every source speaks, and the sources."""
+"""Where transactions live: what any source can do, and the sources there are."""
 
 from transaction_tracker.sources.errors import (
     ApplicationError,
@@ -10,17 +10,32 @@ from transaction_tracker.sources.errors import (
     TransportError,
     WrongChainError,
 )
-from transaction_tracker.sources.protocol import Block, Source
+from transaction_tracker.sources.polled import PolledSource
+from transaction_tracker.sources.protocol import (
+    Answer,
+    Block,
+    ChainSource,
+    Consensus,
+    Head,
+    Source,
+    has_blocks,
+)
 
 __all__ = [
+    "Answer",
     "ApplicationError",
     "Block",
+    "ChainSource",
+    "Consensus",
+    "Head",
     "MalformedError",
     "NotYetError",
+    "PolledSource",
     "RateLimitedError",
     "ServerError",
     "Source",
     "SourceError",
     "TransportError",
     "WrongChainError",
+    "has_blocks",
 ]

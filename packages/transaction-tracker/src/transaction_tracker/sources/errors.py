@@ -40,11 +40,13 @@ class ApplicationError(SourceError):
 
     Attributes:
         code: The error's number in the source's own terms.
+        told: What the source itself says, and nothing else.
     """
 
-    def __init__(self, message: str, code: int) -> None:
+    def __init__(self, message: str, code: int, told: str = "") -> None:
         super().__init__(message)
         self.code = code
+        self.told = told
 
 
 class WrongChainError(SourceError):

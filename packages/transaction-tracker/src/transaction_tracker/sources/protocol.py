@@ -1,10 +1,40 @@
 """What every source can do: tell facts. What follows from them is decided elsewhere."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeGuard
 
-from transaction_tracker.domain import Included, Link, Outcome, Seen, Transaction
+from transaction_tracker.domain import (
+    Absent,
+    Included,
+    Link,
+    Outcome,
+    Refused,
+    Reported,
+    Seen,
+    Tag,
+    Transaction,
+)
+
+# What one source says about one transaction.
+Answer = Seen | Included | Absent | Refused | Reported
+
+# What all healthy providers say together about a transaction: that none has it in a
+# block; or even that none knows it, and that its slot is free.
+Consensus = Literal["unmined", "absent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The highest block, without what is in it.
+
+    Attributes:
+        link: The block and its parent.
+        marks: The heights up to which the chain gives its own word, where it does.
+    """
+
+    link: Link
+    marks: Mapping[Tag, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +76,15 @@ class Source(Protocol):
     async def check(self, *, again: bool = False) -> None:
         """Make sure that this is the source it should be; ``again`` even if it was before."""
 
-    async def head(self) -> Link:
-        """Fetch the highest block, without what is in it."""
+    async def close(self) -> None:
+        """Let connections go; the next request opens them again."""
+
+
+class ChainSource(Source, Protocol):
+    """A source that tells what happens block by block."""
+
+    async def head(self, *, marks: bool = False) -> Head:
+        """Fetch the highest block, and the chain's own marks if they are wanted."""
 
     async def block(self, block_hash: str) -> Block:
         """Fetch one block with its transactions."""
@@ -61,8 +98,31 @@ class Source(Protocol):
     async def outcomes(self, block: Block, ids: Collection[str]) -> Mapping[str, Outcome]:
         """Fetch how these transactions of the block ended, as far as the source knows."""
 
-    async def look_up(self, ids: Collection[str]) -> Mapping[str, Seen | Included]:
-        """Fetch what is known of single transactions; one that is not known is left out."""
+    async def look_up(
+        self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
+    ) -> Mapping[str, Answer]:
+        """Fetch what is known of single transactions.
 
-    async def close(self) -> None:
-        """Let connections go; the next request opens them again."""
+        Args:
+            slots: The transactions, with their slots where these are known.
+            height: Our head: a source that is below it cannot say that there is none.
+            at_once: In one request, with all that might be needed, and not step by step.
+
+        Returns:
+            The answers that are facts; a transaction without one is left out.
+        """
+
+    async def consensus(
+        self, slots: Mapping[str, str | None], height: int
+    ) -> Mapping[str, Consensus]:
+        """Ask every healthy provider, and give what all of them agree about.
+
+        One that gives no answer, or is below ``height``, leaves everything open.
+        """
+
+
+def has_blocks(source: Source) -> TypeGuard[ChainSource]:
+    """Say whether a source tells what happens block by block."""
+    # Not by isinstance: before Python 3.12 that reads every property of a protocol, and a
+    # source has no name before it has been asked.
+    return callable(getattr(source, "head", None))

@@ -1,8 +1,28 @@
 """What must outlive the program: transactions, their events, and the blocks that decided them."""
 
 from transaction_tracker.store.book import Book
-from transaction_tracker.store.errors import StoreError
+from transaction_tracker.store.errors import (
+    DatabaseFailedError,
+    DatabaseUrlError,
+    StoreError,
+    UnavailableError,
+)
 from transaction_tracker.store.process import STORE, Store
-from transaction_tracker.store.work import Step, Stored
+from transaction_tracker.store.steps import Step, Stored
+from transaction_tracker.store.upgrade import migrate, pending_revisions
+from transaction_tracker.store.url import DatabaseUrl
 
-__all__ = ["STORE", "Book", "Step", "Store", "StoreError", "Stored"]
+__all__ = [
+    "STORE",
+    "Book",
+    "DatabaseFailedError",
+    "DatabaseUrl",
+    "DatabaseUrlError",
+    "Step",
+    "Store",
+    "StoreError",
+    "Stored",
+    "UnavailableError",
+    "migrate",
+    "pending_revisions",
+]

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from transaction_tracker.domain import BlockRef, Tracked
+from transaction_tracker.store.census import Census
+from transaction_tracker.store.steps import Stored
 
 
 class Book:
@@ -10,10 +12,15 @@ class Book:
 
     The store writes it, after the database and before anyone hears of a change.
     Everyone else only reads. It holds the same values as the trackers, not copies.
+
+    Attributes:
+        tip: The highest block; ``None`` before the first.
+        census: How many transactions there are, those that have ended too.
     """
 
     def __init__(self) -> None:
         self.tip: BlockRef | None = None
+        self.census = Census()
         self._open: dict[str, Tracked] = {}
         self._slots: dict[str, tuple[str, ...]] = {}
 
@@ -40,10 +47,17 @@ class Book:
             if loser != slots[slot]
         }
 
+    def take(self, stored: Stored) -> None:
+        """Take over what was stored. For the store."""
+        self.write(stored.rows)
+        self.census.hear(stored.events)
+        self.tip = stored.tip or self.tip
+
     def write(self, rows: Iterable[Tracked]) -> None:
-        """Take over what was stored; one that has ended leaves the book. For the store."""
+        """Take over rows; one that has ended leaves the book. For the store."""
         for tracked in rows:
             before = self._open.get(tracked.id)
+            self.census.move(before, None if tracked.final else tracked)
             if before is not None and before.slot != tracked.slot:
                 self._leave_slot(before)
                 before = None
@@ -57,6 +71,7 @@ class Book:
     def clear(self) -> None:
         """Forget everything, to begin anew. For the store."""
         self.tip = None
+        self.census.clear()
         self._open.clear()
         self._slots.clear()
 

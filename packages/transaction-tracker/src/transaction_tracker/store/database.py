@@ -1,91 +1,130 @@
-"""The database file: opened, owned and asked in one thread, the store's."""
+"""The database: opened, owned and asked in one thread, the store's."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, StaticPool, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
-from transaction_tracker.store import owner
-from transaction_tracker.store.errors import StoreError
-from transaction_tracker.store.schema import metadata
-
-MEMORY = ":memory:"
+from transaction_tracker.store import migrations, owner, postgresql, sqlite
+from transaction_tracker.store.errors import DatabaseFailedError, StoreError
+from transaction_tracker.store.url import DatabaseUrl
 
 Work = Callable[[Connection], Any]
 
+# After these the connection, or the whole database, is not what it was.
+_BROKEN = (OperationalError, InterfaceError, InternalError)
+
+logger = logging.getLogger("transaction_tracker")
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Stands where a result would: the work raised ``error``, and left nothing behind."""
+
+    error: Exception
+
 
 class Database:
-    """One open database. Everything here blocks.
+    """One database, and the right to write to it. Everything here blocks.
 
     Args:
-        path: The file, made when it is missing, or ``":memory:"``.
-
-    Raises:
-        StoreError: The file cannot be used, or another program uses it.
+        url: A file, ``":memory:"``, or the address of a PostgreSQL database.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self._path = None if str(path) == MEMORY else Path(path)
-        if self._path is not None:
-            _own(self._path)
-        self._engine = _engine(self._path)
+    def __init__(self, url: str | Path | DatabaseUrl) -> None:
+        self.url = DatabaseUrl.of(url)
+        self._engine: Engine | None = None
+        self._owned: Path | None = None
+
+    def open(self, *, migrate: bool = True) -> "Database":
+        """Become the database's one writer, and bring its tables up to date.
+
+        Args:
+            migrate: Whether tables that are missing or old are made and changed.
+
+        Raises:
+            UnavailableError: A server does not answer, or another program uses its database.
+            StoreError: The database cannot be used.
+        """
         try:
-            metadata.create_all(self._engine)
-        except DatabaseError as error:
+            self._open(migrate)
+        except StoreError as error:
             self.close()
-            raise StoreError(f"cannot use database {path}: {error.orig}") from error
+            raise type(error)(f"cannot use database {self.url}: {error}") from error.__cause__
+        except BaseException:
+            self.close()
+            raise
+        return self
 
     def run(self, work: Sequence[Work]) -> list[Any]:
         """Do all the work in one database transaction.
 
         Returns:
-            The results; a ``StoreError`` that work raised stands in its result's place.
+            The results. Work that raised has ``Failed`` in its result's place, and what it had
+            written is taken back; the other work counts.
+
+        Raises:
+            DatabaseFailedError: The database is at fault, and nothing was written.
         """
-        with self._engine.begin() as connection:
-            return [_result(one, connection) for one in work]
+        with self._transaction() as connection:
+            return [self._result(one, connection) for one in work]
+
+    def stream(self, work: Callable[[Connection], Iterator[Any]]) -> Iterator[Any]:
+        """Give what a generator reads, one piece at a time, in one database transaction."""
+        with self._transaction() as connection:
+            yield from work(connection)
 
     def close(self) -> None:
-        """Close the file and let other programs have it."""
-        self._engine.dispose()
-        if self._path is not None:
-            owner.release(self._path)
+        """Close the connection and let other programs have the database."""
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+        if self._owned is not None:
+            owner.release(self._owned)
+            self._owned = None
 
+    def _open(self, migrate: bool) -> None:
+        if self.url.path is not None:
+            sqlite.own(self.url.path)
+            self._owned = self.url.path
+        kind = postgresql if self.url.is_postgresql else sqlite
+        self._engine = kind.engine(self.url.reveal())
+        try:
+            self._engine.connect().close()
+        except DBAPIError as error:
+            why = self.url.describe(error)
+            raise kind.cannot_connect(why)(why) from None
+        with self._transaction() as connection:
+            migrations.bring_up_to_date(connection, migrate=migrate)
 
-def _own(path: Path) -> None:
-    try:
-        owner.acquire(path)
-    except OSError as error:
-        raise StoreError(f"cannot use database {path}: {error.strerror}") from error
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        if self._engine is None:
+            raise StoreError(f"database {self.url} is not open")
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            # Not as its cause: it holds the password, and perhaps a row.
+            failure = DatabaseFailedError(self.url.describe(error))
+            raise failure.with_traceback(error.__traceback__) from None
 
-
-def _result(work: Work, connection: Connection) -> Any:
-    try:
-        return work(connection)
-    except StoreError as error:
-        return error
-
-
-def _engine(path: Path | None) -> Engine:
-    engine = create_engine(
-        "sqlite://" if path is None else f"sqlite:///{path}",
-        # One connection for ever: there is one writer, and it is this thread.
-        poolclass=StaticPool,
-        connect_args={"check_same_thread": False},
-    )
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
-    return engine
-
-
-def _prepare(connection: Any, _record: object) -> None:
-    # The driver's own transactions know neither savepoints nor reads: SQLAlchemy begins them.
-    connection.isolation_level = None
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "busy_timeout = 5000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin(connection: Connection) -> None:
-    # At once as a writer: a read that becomes a write could find somebody else's in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    def _result(self, work: Work, connection: Connection) -> Any:
+        savepoint = connection.begin_nested()
+        try:
+            result = work(connection)
+        except _BROKEN:
+            raise
+        except DBAPIError as error:
+            savepoint.rollback()
+            return Failed(DatabaseFailedError(self.url.describe(error)))
+        except Exception as error:  # whoever asked for the work hears of it
+            savepoint.rollback()
+            return Failed(error)
+        savepoint.commit()
+        return result

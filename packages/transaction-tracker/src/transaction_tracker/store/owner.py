@@ -20,7 +20,7 @@ def acquire(database: Path) -> None:
     if fcntl is None:
         return
     path = _lock_path(database)
-    lock, holders = _owned.get(path) or (_locked(path, database), 0)
+    lock, holders = _owned.get(path) or (_locked(path), 0)
     _owned[path] = (lock, holders + 1)
 
 
@@ -36,13 +36,13 @@ def release(database: Path) -> None:
         lock.close()
 
 
-def _locked(path: Path, database: Path) -> IO[str]:
+def _locked(path: Path) -> IO[str]:
     lock = path.open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
         lock.close()
-        raise StoreError(f"database {database} is in use by another program") from None
+        raise StoreError("it is in use by another program") from None
     return lock
 
 

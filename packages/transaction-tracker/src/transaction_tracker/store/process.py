@@ -1,9 +1,13 @@
 """The store: one process, one thread, one database transaction at a time."""
 
 import asyncio
+import gc
+import logging
+import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,22 +15,31 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from beamish import From, GenServer, NoReply, process
-from transaction_tracker.domain import Link, Tracked
-from transaction_tracker.store import work
+from beamish import From, GenServer, NoReply, process, telemetry
+from transaction_tracker.domain import Link, Registration, Tracked
+from transaction_tracker.store import chain, committing, pruning, reading, registering
 from transaction_tracker.store.book import Book
-from transaction_tracker.store.database import Database, Work
-from transaction_tracker.store.errors import StoreError
-from transaction_tracker.store.work import Step, Stored
+from transaction_tracker.store.database import Database, Failed, Work
+from transaction_tracker.store.errors import UnavailableError
+from transaction_tracker.store.pruning import Pruned
+from transaction_tracker.store.steps import Step, Stored
+from transaction_tracker.store.url import DatabaseUrl
 
 STORE = "TransactionTracker.Store"
 
 # A slow disk is no reason to give up: what was asked for will be written.
 _PATIENCE_SECONDS = 60.0
 
+# A server that is being restarted, or has not noticed yet that its last client is gone.
+_START_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 2.0
+
 T = TypeVar("T")
 
 Announce = Callable[[Stored], None]
+
+logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +55,71 @@ class Store(GenServer):
     What is asked for while the disk is busy is written together: a thousand
     registrations wait for one disk write, not for a thousand.
 
+    It ends when the database fails: what is in the database counts, and whoever comes next
+    begins from there.
+
     Args:
-        path: The database file, or ``":memory:"``.
+        database: A file, ``":memory:"``, or the address of a PostgreSQL database.
         book: Where everyone reads what is stored of the open transactions.
         announce: Called in this process after each write, before the writer hears of it.
+        migrate: Whether missing or old tables are made and changed at the start.
+        start_seconds: How long a start waits for a server that does not answer, or whose
+            database another program still uses.
+
+    Raises:
+        StoreError: When it starts: the database cannot be used.
     """
 
-    def __init__(self, path: str | Path, book: Book, announce: Announce) -> None:
-        self._path = path
+    def __init__(
+        self,
+        database: str | Path | DatabaseUrl,
+        book: Book,
+        announce: Announce,
+        *,
+        migrate: bool = True,
+        start_seconds: float = _START_SECONDS,
+    ) -> None:
+        self._database = Database(database)
         self._book = book
         self._announce = announce
+        self._migrate = migrate
+        self._start_seconds = start_seconds
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        self._database: Database | None = None
         self._waiting: list[tuple[Work, From | None]] = []
         self._under_way: list[tuple[Work, From | None]] = []
+        self._seconds = 0.0
 
     async def init(self) -> None:
         """Open the database, and read the open transactions into the book."""
-        database = await self._in_thread(partial(Database, self._path))
-        self._database = database
         # Who is killed does not terminate: the thread and the file must go even so.
-        self._abandoned = weakref.finalize(self, _let_go, self._thread, database)
+        self._abandoned = weakref.finalize(self, _let_go, self._thread, self._database)
         self._abandoned.atexit = False
-        (loaded,) = await self._in_thread(partial(database.run, [work.load_open]))
-        self._book.clear()
-        self._book.write(loaded.rows)
+        try:
+            await self._open()
+            await self._load()
+        except BaseException:
+            self._abandoned()  # a start that fails has no terminate
+            raise
+
+    @staticmethod
+    async def run(work: Callable[[Connection], T]) -> T:
+        """Do a piece of work on the database in a transaction, and give its result.
+
+        Work that others asked for meanwhile is in the same transaction. A result of type
+        ``Stored`` is taken over into the book and announced.
+
+        Args:
+            work: A plain function. It runs in the store's thread: it must not touch what
+                belongs to the event loop.
+
+        Raises:
+            DatabaseFailedError: The database refused what the work wrote.
+            Exception: Whatever the work raised; nothing that it had written stays.
+        """
+        result = await GenServer.call(STORE, work, timeout=_PATIENCE_SECONDS)
+        if isinstance(result, Failed):
+            raise result.error
+        return cast("T", result)
 
     @staticmethod
     async def claim(source: str) -> list[Link]:
@@ -75,34 +128,72 @@ class Store(GenServer):
         Raises:
             StoreError: It belongs to another source already.
         """
-        await _ask(partial(work.claim, source=source))
-        return await _ask(partial(work.load_links, source=source))
+        await Store.run(partial(chain.claim, source=source))
+        return await Store.run(partial(chain.load_links, source=source))
 
     @staticmethod
-    async def register(ids: Sequence[str], required: int) -> list[Tracked]:
-        """Store the transactions that are new, and give all as they are stored."""
-        stored = await _ask(partial(work.register, ids=ids, required=required))
+    async def recent_slots(source: str) -> list[tuple[Link, dict[str, str]]]:
+        """Give the last blocks with the slots that they took, as many as ``Recent`` keeps."""
+        return await Store.run(partial(chain.load_slots, source=source))
+
+    @staticmethod
+    async def register(registrations: Sequence[Registration]) -> list[Tracked]:
+        """Store the transactions that are new, and give all as they are stored, in any order.
+
+        One that the user had stopped begins anew; others that are known stay as they are.
+        """
+        stored = await Store.run(partial(registering.register, registrations=registrations))
         return list(stored.rows)
 
     @staticmethod
     async def commit(step: Step) -> Stored:
         """Write one step, all of it or nothing."""
-        return await _ask(partial(work.commit, step=step))
+        return await Store.run(partial(committing.commit, step=step))
 
     @staticmethod
     async def fetch(transaction: str) -> Tracked | None:
         """Give a transaction, whether it has ended or not."""
-        return await _ask(partial(work.load, transaction=transaction))
+        return await Store.run(partial(reading.load, transaction=transaction))
+
+    @staticmethod
+    async def anchored(block_hash: str) -> list[Tracked]:
+        """Give the transactions that a block has decided for good."""
+        return await Store.run(partial(reading.load_anchored, block_hash=block_hash))
 
     @staticmethod
     async def history(transaction: str) -> list[tuple[int, str]]:
         """Give the versions and states that a transaction went through."""
-        return await _ask(partial(work.load_events, transaction=transaction))
+        return await Store.run(partial(reading.load_events, transaction=transaction))
+
+    @staticmethod
+    async def freeze() -> None:
+        """Tell nobody of events any more, until ``thaw``."""
+        await Store.run(chain.freeze)
+
+    @staticmethod
+    async def thaw() -> None:
+        """Tell of events again, of those that waited first."""
+        await Store.run(chain.thaw)
+
+    @staticmethod
+    async def frozen() -> float | None:
+        """Say since when nobody is told of events, in Unix seconds; ``None`` when they are."""
+        return await Store.run(chain.frozen_since)
+
+    @staticmethod
+    async def prune(before: float, limit: int = pruning.LIMIT) -> Pruned:
+        """Remove what ended long ago; again, until nothing more is removed.
+
+        Args:
+            before: Unix seconds. What ended earlier goes, with its events.
+            limit: How many transactions, and how many deliveries, in one call at most.
+        """
+        return await Store.run(partial(pruning.prune, before=before, limit=limit))
 
     @staticmethod
     def park(transaction: str, error: str) -> None:
         """Note why a transaction's tracker was given up."""
-        GenServer.cast(STORE, partial(work.park, transaction=transaction, error=error))
+        GenServer.cast(STORE, partial(registering.park, transaction=transaction, error=error))
 
     def handle_call(self, request: Work, from_: From) -> NoReply:
         """Queue work whose result somebody waits for."""
@@ -117,8 +208,7 @@ class Store(GenServer):
         """Tell of what was written, and go on with what has come meanwhile."""
         match message:
             case Finished(results):
-                # An exception ends this process: what is in the database counts, and
-                # whoever comes next begins from there.
+                # An exception ends this process.
                 self._finish(results.result())
                 self._next()
             case _:
@@ -126,10 +216,33 @@ class Store(GenServer):
 
     async def terminate(self, _reason: object) -> None:
         """Let the thread finish what it does, and close the database."""
-        if self._database is not None:
-            self._abandoned.detach()
-            await self._in_thread(self._database.close)
+        self._abandoned.detach()
+        await self._in_thread(self._database.close)
         self._thread.shutdown(wait=False)
+
+    async def _open(self) -> None:
+        loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE_SECONDS
+        give_up = loop.time() + self._start_seconds
+        while True:
+            try:
+                await self._in_thread(partial(self._database.open, migrate=self._migrate))
+            except UnavailableError as error:
+                if loop.time() + pause > give_up:
+                    raise
+                logger.warning("%s; trying again for some seconds", error)
+            else:
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _load(self) -> None:
+        self._book.clear()
+        parts = self._database.stream(reading.load_open)
+        with _uncollected():
+            while (rows := await self._in_thread(partial(next, parts, None))) is not None:
+                self._book.write(rows)
+        (counts,) = await self._in_thread(partial(self._database.run, [reading.count_ended]))
+        self._book.census.ended(counts)
 
     def _queue(self, one: Work, from_: From | None) -> None:
         self._waiting.append((one, from_))
@@ -138,33 +251,49 @@ class Store(GenServer):
 
     def _next(self) -> None:
         self._under_way, self._waiting = self._waiting, []
-        if not self._under_way or self._database is None:
+        if not self._under_way:
             return
-        run = partial(self._database.run, [one for one, _ in self._under_way])
+        run = partial(self._timed, [one for one, _ in self._under_way])
         pid = self.pid
         done = self._in_thread(run)
         done.add_done_callback(lambda results: process.send(pid, Finished(results)))
 
     def _finish(self, results: list[Any]) -> None:
+        measured = {"seconds": self._seconds, "works": len(results)}
+        telemetry.execute(("transaction_tracker", "store", "commit"), measured, {})
         for (_, from_), result in zip(self._under_way, results, strict=True):
             if isinstance(result, Stored):
-                self._book.write(result.rows)
-                self._book.tip = result.tip or self._book.tip
+                self._book.take(result)
                 self._announce(result)
+            elif isinstance(result, Pruned):
+                self._book.census.ended(result.by_state)
             if from_ is not None:
                 GenServer.reply(from_, result)
+            elif isinstance(result, Failed):
+                logger.error("the store could not do it: %s", result.error, exc_info=result.error)
+
+    def _timed(self, works: list[Work]) -> list[Any]:
+        started = time.perf_counter()
+        results = self._database.run(works)
+        self._seconds = time.perf_counter() - started
+        return results
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Let the garbage collector rest: it takes half the time, and nothing here is garbage."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _let_go(thread: ThreadPoolExecutor, database: Database) -> None:
     thread.submit(database.close)
     thread.shutdown(wait=False)
-
-
-async def _ask(one: Callable[[Connection], T]) -> T:
-    result = await GenServer.call(STORE, one, timeout=_PATIENCE_SECONDS)
-    if isinstance(result, StoreError):
-        raise result
-    return cast("T", result)

@@ -1,80 +1,178 @@
-"""Between values and rows."""
+"""Between values and rows: tuples, in the order of the names that stand beside them.
 
+A block can change ten thousand rows, and a start reads a million: no row becomes a dict here.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row
+from transaction_tracker.domain import (
+    FLAGS,
+    REASONS,
+    STATES,
+    TAGS,
+    BlockRef,
+    Event,
+    Flag,
+    Outcome,
+    Reason,
+    Required,
+    Sighting,
+    State,
+    Tracked,
+)
 
-from transaction_tracker.domain import STATES, BlockRef, Event, Link, Outcome, State, Tracked
+TRACKED_COLUMNS = (
+    "id",
+    "required",
+    "state",
+    "version",
+    "slot",
+    "content",
+    "block_number",
+    "block_hash",
+    "succeeded",
+    "fee",
+    "failure",
+    "superseded_by",
+    "reason",
+    "error",
+    "deadline",
+    "waiting_since",
+    "missing_height",
+    "missing_time",
+    "max_fee",
+    "flags",
+)
+EVENT_COLUMNS = (
+    "transaction_id",
+    "version",
+    "previous",
+    "state",
+    "block_number",
+    "block_hash",
+    "succeeded",
+    "fee",
+    "failure",
+    "superseded_by",
+    "reason",
+    "flags",
+)
 
-# Few states for many rows: one string each.
+# What nodes and exceptions say, cut off where nobody reads on.
+_LONGEST_TEXT = 2_000
+
+# Few different ones in many rows: one object each.
 _STATES: dict[str, State] = {state: state for state in STATES}
+_REASONS: dict[str | None, Reason | None] = {None: None} | {one: one for one in REASONS}
+_FLAGS: dict[str, Flag] = {flag: flag for flag in FLAGS}
+_TAGS = {str(tag): tag for tag in TAGS}
 
 
-def tracked_row(tracked: Tracked) -> dict[str, Any]:
-    """Write a transaction as a row, its times left out."""
-    anchor, outcome = tracked.anchor, tracked.outcome
-    return {
-        "id": tracked.id,
-        "required": tracked.required,
-        "state": tracked.state,
-        "version": tracked.version,
-        "slot": tracked.slot,
-        "content": tracked.content,
-        "block_number": anchor and anchor.number,
-        "block_hash": anchor and anchor.hash,
-        "succeeded": outcome and outcome.succeeded,
-        "fee": None if outcome is None or outcome.fee is None else str(outcome.fee),
-        "failure": outcome and outcome.error,
-        "superseded_by": tracked.superseded_by,
-        "reason": tracked.reason,
-        "error": tracked.error,
-    }
-
-
-def tracked_from(row: Row[Any]) -> Tracked:
-    """Read a transaction."""
-    anchor = None if row.block_hash is None else BlockRef(row.block_number, row.block_hash)
-    outcome = None if row.succeeded is None else _outcome(row)
-    return Tracked(
-        id=row.id,
-        required=row.required,
-        state=_STATES[row.state],
-        version=row.version,
-        slot=row.slot,
-        content=row.content,
-        anchor=anchor,
-        outcome=outcome,
-        superseded_by=row.superseded_by,
-        reason=row.reason,
-        error=row.error,
+def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
+    """Write a transaction as a row."""
+    anchor, outcome, missing = tracked.anchor, tracked.outcome, tracked.missing_since
+    return (
+        tracked.id,
+        str(tracked.required),
+        tracked.state,
+        tracked.version,
+        tracked.slot,
+        tracked.content,
+        None if anchor is None else anchor.number,
+        None if anchor is None else anchor.hash,
+        *_outcome_values(outcome),
+        tracked.superseded_by,
+        tracked.reason,
+        clean(tracked.error),
+        tracked.deadline,
+        tracked.waiting_since,
+        None if missing is None else missing.height,
+        None if missing is None else missing.time,
+        None if tracked.max_fee is None else str(tracked.max_fee),
+        flags_text(tracked.flags),
     )
 
 
-def event_row(event: Event) -> dict[str, Any]:
-    """Write an event as a row, its time left out."""
+def event_values(event: Event) -> tuple[Any, ...]:
+    """Write an event as a row, its position and time left out."""
     tracked = event.tracked
-    return {
-        "transaction_id": tracked.id,
-        "version": tracked.version,
-        "previous": event.previous,
-        "state": tracked.state,
-        "block_number": tracked.anchor and tracked.anchor.number,
-        "block_hash": tracked.anchor and tracked.anchor.hash,
-        "superseded_by": tracked.superseded_by,
-        "reason": tracked.reason,
-    }
+    anchor = tracked.anchor
+    return (
+        tracked.id,
+        tracked.version,
+        event.previous,
+        tracked.state,
+        None if anchor is None else anchor.number,
+        None if anchor is None else anchor.hash,
+        *_outcome_values(tracked.outcome),
+        tracked.superseded_by,
+        tracked.reason,
+        flags_text(tracked.flags),
+    )
 
 
-def link_row(source: str, link: Link) -> dict[str, Any]:
-    """Write a block as a row."""
-    return {"source": source, "number": link.number, "hash": link.hash, "parent": link.parent}
+def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
+    """Read transactions; those of one block share its name."""
+    anchors: dict[str, BlockRef] = {}
+    for row in rows:
+        number, block = row[6], row[7]
+        anchor = anchors.get(block)
+        if block is not None and (anchor is None or anchor.number != number):
+            anchor = anchors[block] = BlockRef(number, block)
+        yield Tracked(
+            row[0],
+            required(row[1]),
+            _STATES[row[2]],
+            row[3],
+            row[4],
+            row[5],
+            anchor,
+            None if row[8] is None else _outcome(row[8], row[9], row[10]),
+            row[11],
+            _REASONS[row[12]],
+            row[13],
+            row[14],
+            row[15],
+            None if row[16] is None else Sighting(row[16], row[17]),
+            None if row[18] is None else int(row[18]),
+            flags(row[19]),
+        )
 
 
-def link_from(row: Row[Any]) -> Link:
-    """Read a block."""
-    return Link(number=row.number, hash=row.hash, parent=row.parent)
+def clean(text: str | None) -> str | None:
+    """Make a text of others fit for any database: no NUL, no half characters, not endless."""
+    if text is None:
+        return None
+    whole = text[:_LONGEST_TEXT].encode("utf-8", "replace").decode()
+    return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _outcome(row: Row[Any]) -> Outcome:
-    fee = None if row.fee is None else int(row.fee)
-    return Outcome(succeeded=row.succeeded, fee=fee, error=row.failure)
+@lru_cache(maxsize=64)
+def flags_text(flags: frozenset[Flag]) -> str:
+    """Write flags as words with commas between them, always in the same order."""
+    return ",".join(sorted(flags))
+
+
+@lru_cache(maxsize=64)
+def flags(text: str) -> frozenset[Flag]:
+    """Read flags."""
+    return frozenset(_FLAGS[word] for word in text.split(",") if word)
+
+
+@lru_cache(maxsize=256)
+def required(text: str) -> Required:
+    """Read what makes a state final."""
+    return _TAGS.get(text) or int(text)
+
+
+def _outcome_values(outcome: Outcome | None) -> tuple[bool | None, str | None, str | None]:
+    if outcome is None:
+        return None, None, None
+    fee = None if outcome.fee is None else str(outcome.fee)
+    return outcome.succeeded, fee, clean(outcome.error)
+
+
+def _outcome(succeeded: bool, fee: str | None, failure: str | None) -> Outcome:
+    return Outcome(bool(succeeded), None if fee is None else int(fee), failure)

@@ -1,7 +1,8 @@
 """Ethereum behind JSON-RPC: the only place that knows what a transaction hash looks like."""
 
 from transaction_tracker.sources.ethereum.client import RpcClient
+from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 from transaction_tracker.sources.ethereum.source import EthereumSource
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
-__all__ = ["EthereumSource", "RpcClient", "SecretUrl"]
+__all__ = ["EthereumSource", "Identity", "Request", "Rpc", "RpcClient", "SecretUrl"]

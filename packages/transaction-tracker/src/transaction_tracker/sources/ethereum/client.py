@@ -1,21 +1,23 @@
-"""JSON-RPC over HTTP: one request or a batch, with a deadline and a size limit."""
+"""JSON-RPC over HTTP, at one node: one request or a batch."""
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
-import orjson
-
+from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import (
+    ApplicationError,
     MalformedError,
     RateLimitedError,
+    ServerError,
     SourceError,
-    TransportError,
 )
-from transaction_tracker.sources.ethereum.classify import http_error, rpc_error
+from transaction_tracker.sources.ethereum import fields
+from transaction_tracker.sources.ethereum.classify import is_too_long, rpc_error
+from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
+from transaction_tracker.sources.ethereum.rpc import Identity, Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
+from transaction_tracker.sources.gate import Gate
 
 DEADLINE_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -23,22 +25,15 @@ BATCH_SIZE = 100
 _LONGEST_MESSAGE = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One call of a method."""
-
-    method: str
-    params: tuple[object, ...] = ()
-
-
 class RpcClient:
-    """Asks one node.
+    """Asks one node: an ``Rpc``.
 
     Args:
         url: Where the node listens.
-        deadline: Seconds that one HTTP request may take in all.
+        deadline: Seconds that one HTTP request may take in all, its wait at the gate included.
         max_answer_bytes: A longer answer is cut off and refused.
-        batch_size: Calls in one HTTP request; halved whenever the node refuses a batch.
+        batch_size: Calls in one HTTP request; fewer while the node refuses that many.
+        gate: How often the node may be asked; by default at most 8 requests at a time.
     """
 
     def __init__(
@@ -48,13 +43,40 @@ class RpcClient:
         deadline: float = DEADLINE_SECONDS,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         batch_size: int = BATCH_SIZE,
+        gate: Gate | None = None,
     ) -> None:
         self.url = url
         self.requests = 0
         self._deadline = deadline
-        self._max_answer_bytes = max_answer_bytes
-        self._batch_size = batch_size
-        self._session: aiohttp.ClientSession | None = None
+        self._gate = gate or Gate()
+        self._size = BatchSize(min(batch_size, self._gate.burst or batch_size))
+        self._http = Http(url, max_answer_bytes)
+
+    def __str__(self) -> str:
+        return str(self.url)
+
+    def __repr__(self) -> str:
+        return f"RpcClient({str(self.url)!r})"
+
+    async def identity(self) -> Identity:
+        """Ask which chain the node is on, anew each time.
+
+        Raises:
+            SourceError: It does not say.
+
+        Source:
+            ``eth_chainId``, and ``eth_getBlockByNumber`` of block 0.
+        """
+        block_0 = Request("eth_getBlockByNumber", ("0x0", False))
+        answers = await self.batch([Request("eth_chainId"), block_0])
+        for answer in answers:
+            if isinstance(answer, SourceError):
+                raise answer
+        chain_id, genesis = answers
+        return Identity(
+            fields.quantity(chain_id, "chain id"),
+            fields.hash32(fields.record(genesis, "block 0").get("hash"), "hash of block 0"),
+        )
 
     async def call(self, method: str, *params: object) -> Any:
         """Call one method and return its result.
@@ -62,11 +84,14 @@ class RpcClient:
         Raises:
             SourceError: There is none; the class says why.
         """
-        answer = await self._post(_envelope(0, Request(method, params)))
-        result = self._result(self._numbered(answer, 1)[0])
+        (result,) = await self._ask([Request(method, params)])
         if isinstance(result, SourceError):
             raise result
         return result
+
+    async def seek(self, method: str, *params: object) -> Any:
+        """Call one method: there is no other node to turn to."""
+        return await self.call(method, *params)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         """Call many methods, in as few requests as the node allows.
@@ -80,103 +105,106 @@ class RpcClient:
         results: list[Any] = []
         while len(results) < len(requests):
             start = len(results)
-            results += await self._batch(requests[start : start + self._batch_size])
+            results += await self._batch(requests[start : start + self._size.size])
         return results
+
+    async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
+        """Call many methods: this node is every node."""
+        return [await self.batch(requests)]
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._http.close()
 
     async def _batch(self, requests: Sequence[Request]) -> list[Any]:
-        if len(requests) == 1:
-            answer = await self._post(_envelope(0, requests[0]))
-            return [self._result(self._numbered(answer, 1)[0])]
-        body = [_envelope(index, request) for index, request in enumerate(requests)]
-        answers = await self._post(body)
-        if isinstance(answers, dict):
-            # One answer to many calls: the batch itself is refused, too long perhaps.
-            return self._refused(answers, len(requests))
-        return [self._result(answer) for answer in self._numbered(answers, len(requests))]
+        """Send one batch; nothing comes back when it has to be a shorter one."""
+        try:
+            results = await self._ask(requests)
+        except (TooLongError, ApplicationError):
+            if len(requests) == 1:
+                raise
+            self._size.refused(len(requests))
+            return []
+        except LateError:
+            self._size.late(len(requests))
+            raise
+        return self._up_to_too_long(results)
 
-    def _refused(self, answer: dict[str, Any], size: int) -> list[Any]:
+    def _up_to_too_long(self, results: list[Any]) -> list[Any]:
+        """Keep the results before the one at which the whole answer became too long."""
+        cut = next((at for at, one in enumerate(results) if is_too_long(one)), None)
+        if not cut:  # there is none, or a single result that is too long by itself
+            self._size.answered(len(results))
+            return results
+        self._size.refused(len(results))
+        return results[:cut]
+
+    async def _ask(self, requests: Sequence[Request]) -> list[Any]:
+        """Make one HTTP request of some calls, and give the results in their order."""
+        try:
+            return await self._within(asyncio.get_running_loop().time(), requests)
+        except SourceError as error:
+            raise self._about(error) from None
+
+    async def _within(self, started: float, requests: Sequence[Request]) -> list[Any]:
+        await self._gate.enter(len(requests), self._deadline)
+        try:
+            waited = asyncio.get_running_loop().time() - started
+            return await self._exchange(requests, max(0.0, self._deadline - waited))
+        finally:
+            self._gate.leave()
+
+    async def _exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
+        body: Any = [_envelope(index, request) for index, request in enumerate(requests)]
+        self.requests += 1
+        try:
+            answer = await self._http.post(body if len(body) > 1 else body[0], seconds)
+            results = self._results(answer, len(requests))
+        except RateLimitedError as error:
+            self._gate.refused(error.retry_after)
+            raise
+        self._listen(results)
+        return results
+
+    def _listen(self, results: list[Any]) -> None:
+        refusal = next((one for one in results if isinstance(one, RateLimitedError)), None)
+        if refusal is None:
+            self._gate.passed()
+        else:
+            self._gate.refused(refusal.retry_after)
+
+    def _results(self, answer: Any, count: int) -> list[Any]:
+        if count > 1 and isinstance(answer, dict):
+            raise self._batch_refused(answer)
+        results = [self._result(one) for one in _numbered(answer, count)]
+        for one in results:
+            if isinstance(one, SourceError):
+                self._about(one)
+        return results
+
+    def _batch_refused(self, answer: dict[str, Any]) -> SourceError:
+        """Read the one answer to many calls: the batch itself is refused, too long perhaps."""
         error = self._result(answer)
-        if isinstance(error, RateLimitedError):
-            raise error
-        self._batch_size = max(1, size // 2)
-        return []
-
-    def _numbered(self, answers: Any, count: int) -> list[dict[str, Any]]:
-        """Put answers, which may come in any order, into that of their requests."""
-        answers = answers if isinstance(answers, list) else [answers]
-        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-        if count == 1 and None in by_id and "error" in by_id[None]:
-            return [by_id[None]]  # a request that the node could not even read has no id
-        if len(answers) != count or by_id.keys() != set(range(count)):
-            raise self._about(MalformedError("the answers do not match the requests"))
-        return [by_id[index] for index in range(count)]
+        if not isinstance(error, SourceError):
+            return MalformedError("one result came for many calls")
+        known = isinstance(error, RateLimitedError | ServerError)
+        return error if known else ApplicationError(str(error), code=0)
 
     def _result(self, answer: dict[str, Any]) -> Any:
         error = answer.get("error")
         if error is None:
             if "result" in answer:
                 return answer["result"]
-            return self._about(MalformedError("an answer has neither result nor error"))
-        code = error.get("code") if isinstance(error, dict) else None
-        message = error.get("message") if isinstance(error, dict) else error
-        return self._about(rpc_error(code if isinstance(code, int) else 0, self._safe(message)))
+            return MalformedError("an answer has neither result nor error")
+        found = error if isinstance(error, dict) else {"message": error}
+        code = found.get("code")
+        message = self._safe(found.get("message"))
+        return rpc_error(code if type(code) is int else 0, message, found.get("data"))
 
     def _safe(self, message: object) -> str:
         """Make one short line without secrets of what the node says."""
         text = self.url.redact(str(message))[:_LONGEST_MESSAGE]
         return "".join(letter if letter.isprintable() else " " for letter in text)
-
-    async def _post(self, body: object) -> Any:
-        self.requests += 1
-        try:
-            async with asyncio.timeout(self._deadline):
-                return self._parsed(await self._exchange(orjson.dumps(body)))
-        # ``from None``, here and below: aiohttp's errors print the whole URL.
-        except TimeoutError:
-            message = f"no answer within {self._deadline:g} s"
-            raise self._about(TransportError(message)) from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise self._about(TransportError(_without_url(error))) from None
-
-    async def _exchange(self, body: bytes) -> bytes:
-        session = self._open()
-        async with session.post(self.url.reveal(), data=body, allow_redirects=False) as response:
-            if response.status != 200:
-                raise self._about(http_error(response.status, response.headers.get("Retry-After")))
-            return await self._read(response.content)
-
-    async def _read(self, content: aiohttp.StreamReader) -> bytes:
-        received = bytearray()
-        async for chunk in content.iter_any():
-            received += chunk
-            if len(received) > self._max_answer_bytes:
-                message = f"the answer is longer than {self._max_answer_bytes} bytes"
-                raise self._about(MalformedError(message))
-        return bytes(received)
-
-    def _parsed(self, body: bytes) -> Any:
-        try:
-            answer = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            raise self._about(MalformedError("the answer is no JSON")) from None
-        if not isinstance(answer, dict | list):
-            raise self._about(MalformedError("the answer is no JSON-RPC"))
-        return answer
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers={"Content-Type": "application/json"},
-                timeout=aiohttp.ClientTimeout(total=None),
-                cookie_jar=aiohttp.DummyCookieJar(),
-            )
-        return self._session
 
     def _about(self, error: SourceError) -> SourceError:
         """Say in an error which node it is about."""
@@ -188,7 +216,14 @@ def _envelope(number: int, request: Request) -> dict[str, object]:
     return {"jsonrpc": "2.0", "id": number, "method": request.method, "params": request.params}
 
 
-def _without_url(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"no connection: {error.os_error.strerror or error.os_error}"
-    return f"the connection failed: {type(error).__name__}"
+def _numbered(answers: Any, count: int) -> list[dict[str, Any]]:
+    """Put answers, which may come in any order, into that of their requests."""
+    answers = answers if isinstance(answers, list) else [answers]
+    found = [answer for answer in answers if isinstance(answer, dict)]
+    if count == 1 and len(found) == 1 and found[0].get("id") is None and "error" in found[0]:
+        return found  # a request that the node could not even read has no id
+    # By type, too: an id can be a list here, and True would pass for 1.
+    by_id = {answer["id"]: answer for answer in found if type(answer.get("id")) is int}
+    if len(answers) != count or by_id.keys() != set(range(count)):
+        raise MalformedError("the answers do not match the requests")
+    return [by_id[index] for index in range(count)]

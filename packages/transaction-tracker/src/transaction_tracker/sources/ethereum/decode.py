@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
-from transaction_tracker.sources.errors import MalformedError
+from transaction_tracker.sources.errors import ApplicationError, MalformedError
 from transaction_tracker.sources.ethereum.fields import (
     address,
     array,
@@ -22,6 +22,7 @@ from transaction_tracker.sources.protocol import Block
 _ERROR_STRING = bytes.fromhex("08c379a0")
 _WORD = 32
 _LONGEST_REASON = 500
+_CALL_FIELDS = {"from": "from", "to": "to", "value": "value", "gas": "gas", "data": "input"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,26 @@ class Receipt:
     id: str
     block: BlockRef
     outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A transaction that a node knows.
+
+    Attributes:
+        transaction: What it is.
+        block: The block that has it, where one has.
+        chain_id: The chain that it was signed for, where it was signed for one.
+    """
+
+    transaction: Transaction
+    block: BlockRef | None
+    chain_id: int | None
+
+    @property
+    def id(self) -> str:
+        """Its hash."""
+        return self.transaction.id
 
 
 def link(value: object) -> Link:
@@ -71,7 +92,50 @@ def transaction(value: object) -> Transaction:
         slot=slot,
         content=_digest(to, amount, payload),
         cancels=to_self and amount == 0 and payload == "0x",
+        max_fee=_offer(fields),
     )
+
+
+def found(value: object) -> Found:
+    """Read a transaction with its block and its chain."""
+    fields = record(value, "transaction")
+    chain = fields.get("chainId")
+    return Found(
+        transaction(fields),
+        place(fields),
+        None if chain is None else quantity(chain, "transaction's chain id"),
+    )
+
+
+def sender_of(slot: str) -> str:
+    """Name the sender that a slot belongs to."""
+    return slot.partition(":")[0]
+
+
+def nonce_of(slot: str) -> int:
+    """Give the nonce that a slot is for."""
+    return int(slot.partition(":")[2])
+
+
+def base_fee(value: object) -> int | None:
+    """Read what a block asks for a unit of gas, in wei, on chains that do so."""
+    fee = record(value, "block").get("baseFeePerGas")
+    return None if fee is None else quantity(fee, "base fee")
+
+
+def call_of(item: Any) -> dict[str, Any]:
+    """Take of a transaction what ``eth_call`` needs to run it again, its price left out."""
+    return {
+        ours: item[theirs] for ours, theirs in _CALL_FIELDS.items() if item.get(theirs) is not None
+    }
+
+
+def reverted(answer: object) -> str | None:
+    """Read why an ``eth_call`` reverted; it answers with an error when it does."""
+    if not isinstance(answer, ApplicationError):
+        return None
+    told = answer.told.removeprefix("execution reverted").lstrip(": ")
+    return told[:_LONGEST_REASON] or None
 
 
 def place(value: object) -> BlockRef | None:
@@ -124,6 +188,12 @@ def _keys(item: Any) -> tuple[str, str]:
     transaction_id = hash32(fields.get("hash"), "transaction hash")
     sender = address(fields.get("from"), "sender")
     return transaction_id, f"{sender}:{quantity(fields.get('nonce'), 'nonce')}"
+
+
+def _offer(fields: dict[str, Any]) -> int | None:
+    # A mined transaction's gasPrice is what it paid, not what it offered.
+    offer = fields.get("maxFeePerGas", fields.get("gasPrice"))
+    return None if offer is None else quantity(offer, "offered fee")
 
 
 def _fee(fields: dict[str, Any]) -> int | None:

@@ -1,77 +1,61 @@
 """Ethereum behind JSON-RPC, asked block by block."""
 
 import asyncio
-import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, TypeVar
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from transaction_tracker.domain import (
-    BlockRef,
-    Included,
-    InvalidTransactionError,
-    Link,
-    Outcome,
-    Seen,
-    Transaction,
-)
+from transaction_tracker.domain import InvalidTransactionError, Link, Outcome, Tag, Transaction
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
     NotYetError,
-    RateLimitedError,
     SourceError,
     WrongChainError,
 )
 from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS, patiently, readable
 from transaction_tracker.sources.ethereum.classify import METHOD_NOT_FOUND
-from transaction_tracker.sources.ethereum.client import BATCH_SIZE, Request, RpcClient
+from transaction_tracker.sources.ethereum.client import RpcClient
+from transaction_tracker.sources.ethereum.lookup import LookUp
+from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 from transaction_tracker.sources.ethereum.url import SecretUrl
-from transaction_tracker.sources.protocol import Block
+from transaction_tracker.sources.protocol import Answer, Block, Consensus, Head
 
-T = TypeVar("T")
-
-logger = logging.getLogger("transaction_tracker")
-
-# A node announces a block a moment before it can tell what is in it.
-_NOT_YET_WAITS = (0.05, 0.1, 0.2)
+# From so many hits on, the receipts of the whole block cost less than those of the hits.
+_MANY_HITS = 100
+_MARKS: tuple[Tag, ...] = ("safe", "finalized")
 
 
 class EthereumSource:
-    """One chain, behind one node: a ``Source``.
+    """One chain, behind one node or several: a ``ChainSource``.
 
     Args:
-        url: The node's address.
-        chain_id: The chain that it must be on; ``None`` takes the node's word for it.
-        client: How to ask it, where the defaults do not fit.
+        rpc: Who asks the nodes, or the address of the only one.
+        chain_id: The chain that they must be on; ``None`` takes the node's word for it.
     """
 
-    def __init__(
-        self,
-        url: str | SecretUrl,
-        chain_id: int | None = None,
-        *,
-        client: RpcClient | None = None,
-    ) -> None:
-        self.url = SecretUrl.of(url)
-        self._client = client or RpcClient(self.url)
+    def __init__(self, rpc: Rpc | SecretUrl | str, chain_id: int | None = None) -> None:
+        self._rpc = RpcClient(SecretUrl.of(rpc)) if isinstance(rpc, str | SecretUrl) else rpc
         self._wanted = chain_id
-        self._checked: int | None = None
+        self._checked: Identity | None = None
         self._has_block_receipts = True
+        self._look_up = LookUp(self._rpc)
 
     def __repr__(self) -> str:
-        return f"EthereumSource({str(self.url)!r}, chain_id={self._checked or self._wanted})"
+        chain_id = self._checked.chain_id if self._checked else self._wanted
+        return f"EthereumSource({str(self._rpc)!r}, chain_id={chain_id})"
 
     @property
     def name(self) -> str:
         """The chain: kept data belong to it whichever node tells them."""
         if self._checked is None:
             raise RuntimeError("the source has no name before check() succeeds")
-        return f"ethereum:{self._checked}"
+        return f"ethereum:{self._checked.chain_id}"
 
     @property
     def requests(self) -> int:
         """How many HTTP requests were sent so far."""
-        return self._client.requests
+        return self._rpc.requests
 
     def identify(self, text: str) -> str:
         """Write a transaction hash in lower case, or raise ``InvalidTransactionError``."""
@@ -90,29 +74,43 @@ class EthereumSource:
         """
         if self._checked is not None and not again:
             return
-        found = fields.quantity(await self._client.call("eth_chainId"), "chain id")
-        wanted = self._wanted if self._checked is None else self._checked
-        if wanted is not None and found != wanted:
-            raise WrongChainError(f"{self.url} is on chain {found}, expected {wanted}")
+        found = await self._rpc.identity()
+        wanted = self._checked.chain_id if self._checked else self._wanted
+        if wanted not in (None, found.chain_id):
+            raise WrongChainError(f"{self._rpc} is on chain {found.chain_id}, expected {wanted}")
+        if self._checked is not None and found.genesis != self._checked.genesis:
+            raise WrongChainError(
+                f"{self._rpc} is on another chain {wanted}: its first block is {found.genesis}, "
+                f"expected {self._checked.genesis}"
+            )
         self._checked = found
+        self._look_up.chain_id = found.chain_id
 
-    async def head(self) -> Link:
-        """Fetch the highest block's number, hash and parent."""
+    async def head(self, *, marks: bool = False) -> Head:
+        """Fetch the highest block's place, with ``marks`` also the safe and finalized heights."""
         # Without the transactions: most times the head is the one already known.
-        return decode.link(await self._client.call("eth_getBlockByNumber", "latest", False))
+        names = ("latest", *_MARKS) if marks else ("latest",)
+        calls = [Request("eth_getBlockByNumber", (name, False)) for name in names]
+        latest, *marked = await self._rpc.batch(calls)
+        if isinstance(latest, SourceError):
+            raise latest
+        if latest is None:
+            latest = await self._head_elsewhere()
+        self._look_up.base_fee = decode.base_fee(latest)
+        return Head(decode.link(latest), _heights(marked))
 
     async def block(self, block_hash: str) -> Block:
         """Fetch one block by its hash, so that no reorganisation can come in between."""
-        found = decode.block(await _patiently(lambda: self._raw_block(block_hash)))
+        found = decode.block(await self._raw_block(block_hash))
         if found.link.hash != block_hash:
-            raise MalformedError(f"{self.url} gave block {found.link.hash} for {block_hash}")
+            raise MalformedError(f"{self._rpc} gave block {found.link.hash} for {block_hash}")
         return found
 
     async def links(self, numbers: Collection[int]) -> Mapping[int, Link]:
         """Fetch the canonical blocks of these heights, as far as the node has them."""
         wanted = sorted(set(numbers))
         calls = [Request("eth_getBlockByNumber", (hex(number), False)) for number in wanted]
-        links = _readable(await self._client.batch(calls), decode.link)
+        links = readable(await self._rpc.batch(calls), decode.link)
         return {link.number: link for link in links}
 
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
@@ -122,72 +120,82 @@ class EthereumSource:
     async def outcomes(self, block: Block, ids: Collection[str]) -> Mapping[str, Outcome]:
         """Fetch the receipts of hits: one by one in a batch, or the block's all at once.
 
-        One that the node does not have yet is left out.
+        One that the node does not have yet is left out. Why a transaction reverted is asked
+        for too, of the node that does not say so by itself.
 
         Raises:
             NotYetError: The node tells of another block: it is reorganising.
         """
         found: dict[str, Outcome] = {}
-        for wait in (*_NOT_YET_WAITS, None):
+        for wait in (*NOT_YET_WAITS, None):
             missing = set(ids) - found.keys()
             found |= _outcomes_in(block.link, missing, await self._receipts(block.link, missing))
             if len(found) == len(ids) or wait is None:
                 break
             await asyncio.sleep(wait)
-        return found
+        return found | await self._look_up.reasons(block, found)
 
-    async def look_up(self, ids: Collection[str]) -> Mapping[str, Seen | Included]:
-        """Fetch single transactions, and the receipts of those that are in a block."""
-        found = await self._transactions(ids)
-        facts: dict[str, Seen | Included] = {
-            transaction.id: Seen(transaction) for transaction, place in found if place is None
-        }
-        mined = {transaction.id: (transaction, place) for transaction, place in found if place}
-        for receipt in await self._single_receipts(mined.keys()):
-            transaction, place = mined[receipt.id]
-            # Two answers from two moments: only when they agree are they one fact.
-            if receipt.block == place:
-                facts[receipt.id] = Included(transaction, place, receipt.outcome)
-        return facts
+    async def look_up(
+        self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
+    ) -> Mapping[str, Answer]:
+        """Fetch single transactions, and the receipts of those that are or may be in a block."""
+        return await self._look_up.answers(slots, height, at_once=at_once)
+
+    async def consensus(
+        self, slots: Mapping[str, str | None], height: int
+    ) -> Mapping[str, Consensus]:
+        """Ask every healthy node for the transactions, their receipts and their slots."""
+        return await self._look_up.consensus(slots, height)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
-        await self._client.close()
+        await self._rpc.close()
+
+    async def _head_elsewhere(self) -> Any:
+        """Ask the others for the head when the node that is followed knows of none."""
+        found = await self._rpc.seek("eth_getBlockByNumber", "latest", False)
+        if found is None:
+            raise NotYetError(f"{self._rpc} has no block at all yet")
+        return found
 
     async def _raw_block(self, block_hash: str) -> Any:
-        answer = await self._client.call("eth_getBlockByHash", block_hash, True)
+        try:
+            return await patiently(lambda: self._asked_for_block(block_hash))
+        except NotYetError:
+            # Who told of the block does not have it; somebody else may.
+            found = await self._rpc.seek("eth_getBlockByHash", block_hash, True)
+            if found is None:
+                raise
+            return found
+
+    async def _asked_for_block(self, block_hash: str) -> Any:
+        answer = await self._rpc.call("eth_getBlockByHash", block_hash, True)
         if answer is None:
-            raise NotYetError(f"{self.url} has no block {block_hash} yet")
+            raise NotYetError(f"{self._rpc} has no block {block_hash} yet")
         return answer
 
     async def _receipts(self, link: Link, ids: Collection[str]) -> list[decode.Receipt]:
-        if len(ids) > BATCH_SIZE and self._has_block_receipts:
+        if len(ids) > _MANY_HITS and self._has_block_receipts:
             try:
                 return await self._block_receipts(link)
             except ApplicationError as error:
                 if error.code != METHOD_NOT_FOUND:
                     raise
                 self._has_block_receipts = False
-        return await self._single_receipts(ids)
+        return await self._look_up.receipts(ids)
 
     async def _block_receipts(self, link: Link) -> list[decode.Receipt]:
-        answer = await self._client.call("eth_getBlockReceipts", link.hash)
+        answer = await self._rpc.call("eth_getBlockReceipts", link.hash)
         return [decode.receipt(item) for item in fields.array(answer or [], "receipts")]
 
-    async def _single_receipts(self, ids: Collection[str]) -> list[decode.Receipt]:
-        calls = [Request("eth_getTransactionReceipt", (key,)) for key in ids]
-        receipts = _readable(await self._client.batch(calls), decode.receipt)
-        return [receipt for receipt in receipts if receipt.id in ids]
 
-    async def _transactions(
-        self, ids: Collection[str]
-    ) -> list[tuple[Transaction, BlockRef | None]]:
-        calls = [Request("eth_getTransactionByHash", (key,)) for key in ids]
-        found = _readable(
-            await self._client.batch(calls),
-            lambda answer: (decode.transaction(answer), decode.place(answer)),
-        )
-        return [(transaction, place) for transaction, place in found if transaction.id in ids]
+def _heights(marked: list[Any]) -> dict[Tag, int]:
+    """Read the marks that the node knows; many development chains have none."""
+    return {
+        mark: decode.link(answer).number
+        for mark, answer in zip(_MARKS, marked, strict=False)
+        if isinstance(answer, dict)
+    }
 
 
 def _outcomes_in(
@@ -198,31 +206,3 @@ def _outcomes_in(
         if receipt.block != link.ref:
             raise NotYetError(f"the receipt of {receipt.id} is of another block than {link.hash}")
     return {receipt.id: receipt.outcome for receipt in found}
-
-
-def _readable(answers: list[Any], read: Callable[[Any], T]) -> list[T]:
-    """Read the answers that tell something; one that is bad does not spoil the others."""
-    found: list[T] = []
-    for answer in answers:
-        # ``null`` and an error are both no fact, and neither is "there is none".
-        if isinstance(answer, RateLimitedError):
-            raise answer
-        if answer is None or isinstance(answer, NotYetError):
-            continue
-        try:
-            if isinstance(answer, SourceError):
-                raise answer
-            found.append(read(answer))
-        except SourceError as error:
-            logger.warning("an answer was left out: %s", error)
-    return found
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T:
-    """Ask again a few times when the node does not know it yet."""
-    for wait in _NOT_YET_WAITS:
-        try:
-            return await ask()
-        except NotYetError:
-            await asyncio.sleep(wait)
-    return await ask()

@@ -2,11 +2,17 @@
 
 from yarl import URL
 
+HTTP = ("http", "https")
+WEBSOCKET = ("ws", "wss")
 _SHORTEST_KEY = 6  # anything shorter is a word like "v3"
 
 
 class SecretUrl:
-    """An ``http`` or ``https`` address that never prints more than its host.
+    """An address that never prints more than its host.
+
+    Args:
+        text: The whole address.
+        schemes: How it may begin: ``HTTP`` or ``WEBSOCKET``.
 
     Raises:
         ValueError: The text is no such address. The message does not repeat it.
@@ -14,21 +20,31 @@ class SecretUrl:
 
     __slots__ = ("_url",)
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, schemes: tuple[str, str] = HTTP) -> None:
         try:
             url = URL(text)
-            usable = url.scheme in ("http", "https") and bool(url.host) and url.port is not None
-        except ValueError:
+            usable = url.scheme in schemes and bool(url.host) and url.port is not None
+        except (ValueError, TypeError):
             usable = False
         if not usable:
+            plain, secure = schemes
             # No cause either: it would print what was given.
-            raise ValueError("a node's URL must look like http://host:port or https://host/key")
+            raise ValueError(
+                f"a node's URL must look like {plain}://host:port or {secure}://host/key"
+            ) from None
         self._url = url
 
     @classmethod
-    def of(cls, value: "str | SecretUrl") -> "SecretUrl":
+    def of(cls, value: "str | SecretUrl", schemes: tuple[str, str] = HTTP) -> "SecretUrl":
         """Take a URL in either form."""
-        return value if isinstance(value, SecretUrl) else cls(value)
+        if not isinstance(value, SecretUrl):
+            return cls(value, schemes)
+        return value if value._url.scheme in schemes else cls("", schemes)
+
+    @property
+    def host(self) -> str:
+        """The host's name or address: all that may be told of a provider."""
+        return self._url.host or ""
 
     def reveal(self) -> URL:
         """Give the whole address, to connect to and for nothing else."""
@@ -38,6 +54,7 @@ class SecretUrl:
         """Take the secret parts out of a text that somebody else wrote."""
         parts = [
             *self._url.raw_parts,
+            *self._url.parts,
             *self._url.query.values(),
             self._url.user,
             self._url.password,
@@ -50,7 +67,7 @@ class SecretUrl:
     def __str__(self) -> str:
         port = "" if self._url.is_default_port() else f":{self._url.port}"
         hidden = "/…" if self._url.path not in ("", "/") or self._url.query_string else ""
-        return f"{self._url.scheme}://{self._url.host}{port}{hidden}"
+        return f"{self._url.scheme}://{self._url.host_subcomponent}{port}{hidden}"
 
     def __repr__(self) -> str:
         return f"SecretUrl({str(self)!r})"

@@ -1,0 +1,160 @@
+"""The application that uvicorn serves: routes, and the layers around them."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.routing import Match, Route
+from starlette.status import HTTP_405_METHOD_NOT_ALLOWED
+
+from transaction_tracker.api import routes
+from transaction_tracker.api.access import Gate, Tokens, load_tokens
+from transaction_tracker.api.answers import answer
+from transaction_tracker.api.bodies import Bodies
+from transaction_tracker.api.description import describe
+from transaction_tracker.api.guard import Guard
+from transaction_tracker.api.idempotency import Idempotency
+from transaction_tracker.api.options import WebOptions
+from transaction_tracker.api.problems import ProblemError, response
+from transaction_tracker.api.room import Recent, Room
+from transaction_tracker.api.service import Service
+from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
+
+DESCRIPTION = """Follow money transactions until their end is certain.
+
+Errors are problem reports (RFC 9457). Lists come in pages: give a page's `next` for the next one.
+A POST with an `Idempotency-Key` that comes again within 24 hours is answered as before."""
+
+
+def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
+    """Make the application.
+
+    Args:
+        service: What it serves.
+        options: Its limits; ``host`` decides whether it may be asked without a token.
+
+    Returns:
+        An ASGI application. It needs the running tracker application around it.
+    """
+    options = options or WebOptions()
+    app = FastAPI(
+        title="Transaction tracker",
+        version=version("transaction-tracker"),
+        description=DESCRIPTION,
+        # Their pages load scripts from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    tokens = Tokens(load_tokens)
+    app.state.room = Room(service, options, tokens)
+    for router in routes.ROUTERS:
+        app.include_router(router)
+    _handle_errors(app)
+    _surround(app, options, tokens)
+    _describe(app, service)
+    return app
+
+
+def _describe(app: FastAPI, service: Service) -> None:
+    # It takes a tenth of a second: once, and not where everything waits for it.
+    write = partial(describe, app, service.id_pattern, routes.SECRET_ANSWERS)
+    description = Recent(math.inf, partial(asyncio.to_thread, write))
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> Response:
+        return answer(await description())
+
+
+def _surround(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
+    # From the inside out: who is not let in cannot make us read a body.
+    app.add_middleware(Idempotency, excluded=routes.SECRET_ANSWERS)
+    app.add_middleware(Bodies, most_bytes=options.max_body_bytes, seconds=options.body_seconds)
+    app.add_middleware(
+        Gate, is_local=options.is_local, tokens=tokens, max_failures=options.max_failures
+    )
+    app.add_middleware(
+        Guard,
+        most=options.max_requests,
+        send_seconds=options.send_seconds,
+        max_headers_bytes=options.max_headers_bytes,
+    )
+
+
+def _handle_errors(app: FastAPI) -> None:
+    @app.exception_handler(ProblemError)
+    async def problem(request: Request, error: ProblemError) -> Response:
+        return response(error, request.state.request_id)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        return response(_invalid(error.errors()), request.state.request_id)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
+            headers["Allow"] = ", ".join(_methods(request)) or headers["Allow"]
+        detail = _DETAILS.get(error.status_code, error.detail)
+        found = ProblemError(error.status_code, detail, headers=headers)
+        return response(found, request.state.request_id)
+
+    @app.exception_handler(NotTrackedError)
+    async def not_tracked(request: Request, error: NotTrackedError) -> Response:
+        detail = f"{error.id} is not tracked; register it with POST /v1/transactions"
+        return response(ProblemError(404, detail, kind="not-tracked"), request.state.request_id)
+
+    @app.exception_handler(InvalidTransactionError)
+    async def no_id(request: Request, error: InvalidTransactionError) -> Response:
+        fault = {"detail": str(error), "parameter": "id"}
+        found = ProblemError(422, str(error), kind="invalid-transaction", errors=[fault])
+        return response(found, request.state.request_id)
+
+    @app.exception_handler(ParkedError)
+    async def parked(request: Request, error: ParkedError) -> Response:
+        return response(ProblemError(409, str(error), kind="parked"), request.state.request_id)
+
+
+def _methods(request: Request) -> list[str]:
+    """List the methods of a path; each route knows only its own."""
+    found = (
+        route.methods or ()
+        for router in routes.ROUTERS
+        for route in router.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
+    )
+    return sorted({method for methods in found for method in methods})
+
+
+_DETAILS = {
+    404: "there is nothing at this path; /openapi.json lists what there is",
+    405: "this path has other methods; the header Allow names them",
+}
+
+
+def _invalid(found: Sequence[Any]) -> ProblemError:
+    if any(one["type"] == "json_invalid" for one in found):
+        return ProblemError(400, "the body is no JSON", kind="not-json")
+    faults = [_fault(one) for one in found]
+    return ProblemError(
+        422, "; ".join(one["detail"] for one in faults[:3]), kind="invalid-request", errors=faults
+    )
+
+
+def _fault(one: Any) -> dict[str, str]:
+    """Say what is wrong and where, but not what came: it may be long, or secret."""
+    place, *steps = (str(step) for step in one["loc"])
+    if place == "body":
+        pointer = "/".join(("#", *(step.replace("~", "~0").replace("/", "~1") for step in steps)))
+        return {"detail": one["msg"], "pointer": pointer}
+    name = "/".join(steps)
+    kind = "header" if place == "header" else "parameter"
+    return {"detail": f"{name}: {one['msg']}", kind: name}

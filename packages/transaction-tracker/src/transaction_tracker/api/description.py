@@ -1,0 +1,65 @@
+"""The API's description of itself, in OpenAPI 3.1."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from transaction_tracker.api.problems import Problem
+
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "description": "Sent again with the same key, the request is answered as before.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
+}
+# FastAPI's own shape of errors, which we do not use.
+_UNUSED = ("HTTPValidationError", "ValidationError")
+
+
+def describe(app: FastAPI, id_pattern: str | None, without_keys: frozenset[str]) -> dict[str, Any]:
+    """Write the description of an API.
+
+    Args:
+        app: The API.
+        id_pattern: What a transaction's id looks like.
+        without_keys: Paths that take no idempotency key.
+
+    Source:
+        OpenAPI Specification 3.1.
+    """
+    described = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes
+    )
+    schemas = described["components"]["schemas"]
+    for name in _UNUSED:
+        schemas.pop(name, None)
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {Problem.__name__: problem}
+    for path, method, operation in _operations(described):
+        if method == "post" and path not in without_keys:
+            operation.setdefault("parameters", []).append(_KEY)
+        if id_pattern is not None:
+            _restrict_ids(path, operation, id_pattern)
+    return described
+
+
+def _operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def _restrict_ids(path: str, operation: dict[str, Any], pattern: str) -> None:
+    own = path.startswith("/v1/transactions")
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"] == "transaction" or (own and parameter["name"] == "id"):
+            for schema in (parameter["schema"], *parameter["schema"].get("anyOf", ())):
+                if schema.get("type") == "string":
+                    schema["pattern"] = pattern
+    for media_type in operation.get("requestBody", {}).get("content", {}).values():
+        for shape in media_type["schema"].get("oneOf", ()):
+            if "id" in shape.get("properties", {}):
+                shape["properties"]["id"]["pattern"] = pattern

@@ -1,0 +1,33 @@
+"""Whether others can read the secrets of the configuration file."""
+
+import stat
+from pathlib import Path
+
+from transaction_tracker.cli.checks.finding import Finding, warning
+from transaction_tracker.settings import Configuration
+
+
+def check(configuration: Configuration, file: Path | None) -> list[Finding]:
+    """Look at the permissions of the file, if it has secrets in it."""
+    if file is None or not _is_open(file) or not _has_secret(configuration, file):
+        return []
+    return [
+        warning(
+            f"file {file}",
+            "other users of this machine can read it, and it holds a key or a password",
+            why="whoever has the key can ask the provider in your name, at your cost",
+            do=f"chmod 600 {file}, or put the secret into a variable such as "
+            "TXTRACK_PROVIDERS__0__URL",
+        )
+    ]
+
+
+def _is_open(file: Path) -> bool:
+    return bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _has_secret(configuration: Configuration, file: Path) -> bool:
+    text = file.read_text(errors="replace")
+    urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
+    password = configuration.database.url.reveal().password
+    return any(url.redact(text) != text for url in urls) or bool(password and password in text)

@@ -1,0 +1,216 @@
+"""Whether the providers answer, agree with one another, and are up to date."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
+from transaction_tracker.settings import Configuration, ProviderSection
+from transaction_tracker.sources import SourceError
+from transaction_tracker.sources.ethereum import RpcClient, fields
+
+DEADLINE_SECONDS = 10.0
+SLOW_SECONDS = 2.0
+LAGGING_BLOCKS = 3
+# Heads may be announced early by so much; a chain that pauses for longer is no clock at all.
+FUTURE_SECONDS = 30.0
+STALE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one provider said of itself.
+
+    Attributes:
+        name: Its host.
+        chain_id: The chain that it is on.
+        genesis: The hash of the chain's first block.
+        head: The number of its highest block.
+        age: Seconds since that block, by our clock.
+        seconds: How long it took to answer all this.
+        tag_error: Why it cannot tell the ``safe`` or ``finalized`` block that was asked for.
+    """
+
+    name: str
+    chain_id: int
+    genesis: str
+    head: int
+    age: float
+    seconds: float
+    tag_error: str | None = None
+
+
+async def check(configuration: Configuration) -> list[Finding]:
+    """Ask all providers at once, and compare what they say."""
+    if not configuration.providers:
+        return [
+            error(
+                "providers",
+                "none is configured",
+                why="without one there is nothing to follow",
+                do="add [[providers]] with a url to the configuration, or give --rpc URL",
+            )
+        ]
+    asked = [ask(one, configuration.source.confirmations) for one in configuration.providers]
+    answers = await asyncio.gather(*asked)
+    known = [one for one in answers if isinstance(one, Answers)]
+    found = [one for one in answers if isinstance(one, Finding)]
+    for one in known:
+        found += findings(one, known, configuration.source.chain_id)
+    return [*_unencrypted(configuration.providers), *_alone(configuration.providers), *found]
+
+
+async def ask(provider: ProviderSection, confirmations: int | str) -> Answers | Finding:
+    """Ask one provider who it is and where its head is."""
+    name = f"provider {provider.url}"
+    client = RpcClient(provider.url, deadline=DEADLINE_SECONDS)
+    began = time.monotonic()
+    try:
+        chain_id = fields.quantity(await client.call("eth_chainId"), "chain id")
+        genesis, head = [
+            await client.call("eth_getBlockByNumber", block, False) for block in ("0x0", "latest")
+        ]
+        seconds = time.monotonic() - began
+        return Answers(
+            name,
+            chain_id,
+            # A node that has thrown old blocks away says null, and cannot be compared.
+            fields.hash32(genesis["hash"], "hash") if genesis else "",
+            fields.height(head["number"], "number"),
+            time.time() - fields.quantity(head["timestamp"], "timestamp"),
+            seconds,
+            await _tag_error(client, confirmations),
+        )
+    except (SourceError, KeyError, TypeError) as caught:
+        return _no_answer(name, caught)
+    finally:
+        await client.close()
+
+
+def findings(one: Answers, others: Sequence[Answers], wanted: int | None) -> list[Finding]:
+    """Judge what a provider said, beside what was configured and what the others said."""
+    found = [
+        *_wrong_chain(one, others, wanted),
+        *_lagging(one, others),
+        *_clock(one),
+        *_manners(one),
+    ]
+    what = f"answers in {one.seconds:.2f} s: chain {one.chain_id}, block {one.head}"
+    return found or [fine(one.name, what)]
+
+
+def _no_answer(name: str, caught: Exception) -> Finding:
+    what = str(caught) if isinstance(caught, SourceError) else "its blocks lack what blocks have"
+    return error(
+        name,
+        f"cannot be asked: {what}",
+        why="the service follows the chain through it",
+        do="check the address, the key in it, the network and the provider's status page",
+    )
+
+
+async def _tag_error(client: RpcClient, confirmations: int | str) -> str | None:
+    if isinstance(confirmations, int):
+        return None
+    try:
+        block: Any = await client.call("eth_getBlockByNumber", confirmations, False)
+    except SourceError as caught:
+        return str(caught)
+    return None if block else "it knows no such block"
+
+
+def _wrong_chain(one: Answers, others: Sequence[Answers], wanted: int | None) -> Iterator[Finding]:
+    # What most say is right; the first one, when they are equally many.
+    (most, _), *_ = Counter((other.chain_id, other.genesis) for other in others).most_common()
+    if wanted is not None and one.chain_id != wanted:
+        yield error(
+            one.name,
+            f"is on chain {one.chain_id}, and source.chain_id is {wanted}",
+            why="transactions of another chain would be taken for missing",
+            do="correct its url, or source.chain_id",
+        )
+    elif (one.chain_id, one.genesis) != most and one.genesis:
+        usual = next(other.name for other in others if (other.chain_id, other.genesis) == most)
+        yield error(
+            one.name,
+            f"is on another chain than {usual}: chain {one.chain_id}, which begins with block "
+            f"{one.genesis}, not chain {most[0]} and {most[1] or 'unknown'}",
+            why="one application follows one chain, through providers that agree on it",
+            do="remove the one that is wrong, and set source.chain_id",
+        )
+
+
+def _lagging(one: Answers, others: Sequence[Answers]) -> Iterator[Finding]:
+    best = max(others, key=lambda other: other.head)
+    behind = best.head - one.head
+    if behind > LAGGING_BLOCKS:
+        yield warning(
+            one.name,
+            f"is {behind} blocks behind {best.name} (at {one.head}, not {best.head})",
+            why="through it, transactions are seen mined so much later",
+            do="wait if it is still syncing; otherwise use another provider",
+        )
+
+
+def _clock(one: Answers) -> Iterator[Finding]:
+    if one.age < -FUTURE_SECONDS:
+        yield warning(
+            one.name,
+            f"its head is {-one.age:.0f} s in the future of this machine's clock",
+            why="deadlines, tokens and webhook signatures are judged by the clock",
+            do="set this machine's clock (timedatectl status), or mistrust the provider",
+        )
+    elif one.age > STALE_SECONDS:
+        yield warning(
+            one.name,
+            f"its head is {one.age:.0f} s old by this machine's clock",
+            why="it may stand still, or this machine's clock may be fast",
+            do="compare its head with an explorer's, and this clock with timedatectl status",
+        )
+
+
+def _manners(one: Answers) -> Iterator[Finding]:
+    if one.tag_error is not None:
+        yield error(
+            one.name,
+            f"cannot tell the block that source.confirmations names: {one.tag_error}",
+            why="no transaction would ever become final",
+            do="set source.confirmations to a number of blocks, or use another provider",
+        )
+    if one.seconds > SLOW_SECONDS:
+        yield warning(
+            one.name,
+            f"took {one.seconds:.1f} s for three small questions",
+            why="every block takes several of them",
+            do="use a provider that is nearer, or a plan that is faster",
+        )
+
+
+def _unencrypted(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
+    for provider in providers:
+        url = provider.url.reveal()
+        has_secret = bool(url.user or url.query_string or url.path.strip("/"))
+        if (
+            url.scheme == "http"
+            and has_secret
+            and url.host not in ("127.0.0.1", "::1", "localhost")
+        ):
+            yield warning(
+                f"provider {provider.url}",
+                "its address holds a key, and goes over the network unencrypted",
+                why="anyone on the way can read the key, and change what the node says",
+                do="use https",
+            )
+
+
+def _alone(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
+    if len(providers) == 1:
+        yield warning(
+            "providers",
+            "there is only one",
+            why="when it is away nothing is seen, and what it says cannot be compared",
+            do="add a second [[providers]], of another operator",
+        )

@@ -1,0 +1,91 @@
+"""Whether the API can listen, and is protected where others can reach it."""
+
+from dataclasses import dataclass
+
+from transaction_tracker.api import WebOptions
+from transaction_tracker.api.server import bind
+from transaction_tracker.cli.checks.finding import Finding, error, fine
+from transaction_tracker.cli.client import Api, ApiError
+from transaction_tracker.cli.exits import CommandError
+
+DEADLINE_SECONDS = 3.0
+
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What answers where the API is to listen.
+
+    Attributes:
+        url: Where.
+        ready: Whether it does what it is there for; ``None`` when nothing of ours answers.
+        fault: Why it is not ready.
+    """
+
+    url: str
+    ready: bool | None
+    fault: str = ""
+
+
+async def running(options: WebOptions) -> Running:
+    """Look whether our service runs there already."""
+    host = _ANY.get(options.host, options.host)
+    url = f"http://[{host}]:{options.port}" if ":" in host else f"http://{host}:{options.port}"
+    async with Api(url, deadline=DEADLINE_SECONDS) as api:
+        try:
+            alive = await api.get("healthz", patient=False)
+            if alive != {"status": "alive"}:
+                return Running(url, None)
+            await api.get("readyz", patient=False)
+        except ApiError as caught:
+            said = str(caught.problem.get("detail", ""))
+            return Running(url, False if said else None, said)
+        except CommandError:
+            return Running(url, None)
+    return Running(url, True)
+
+
+def check(options: WebOptions, found: Running, *, has_token: bool) -> list[Finding]:
+    """Judge the address to listen on.
+
+    Args:
+        options: The address.
+        found: What answers there now.
+        has_token: Whether there is a token that is accepted.
+    """
+    about = f"address {options.host} port {options.port}"
+    if not options.is_local and not has_token:
+        return [
+            error(
+                about,
+                "others can reach it, and there is no token",
+                why="anyone could read and change what is followed; the service refuses to start",
+                do="txtrack token create NAME, or set web.host to 127.0.0.1",
+            )
+        ]
+    if found.ready is None:
+        return [_bindable(about, options)]
+    if found.ready:
+        return [fine(f"service {found.url}", "runs, and is ready")]
+    return [
+        error(
+            f"service {found.url}",
+            f"runs, but is not ready: {found.fault}",
+            why="what is followed is late, or cannot be stored",
+            do="see what is said below of the providers and the database, and its logs",
+        )
+    ]
+
+
+def _bindable(about: str, options: WebOptions) -> Finding:
+    try:
+        bind(options).close()
+    except OSError as caught:
+        return error(
+            about,
+            caught.strerror or str(caught),
+            why="the API listens there",
+            do="stop the program that listens there, or choose another web.port",
+        )
+    return fine(about, "is free")

@@ -1,0 +1,106 @@
+"""``txtrack doctor``: what is wrong, why it matters, and what to do."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TypeVar
+
+from rich.text import Text
+from sqlalchemy import Connection
+
+from transaction_tracker.cli import output
+from transaction_tracker.cli.checks import database, endpoints, files, providers, web
+from transaction_tracker.cli.checks.finding import Finding, Severity, error
+from transaction_tracker.cli.exits import OK, TROUBLE, CommandError
+from transaction_tracker.cli.flags import ConfigurationFlags, Json
+from transaction_tracker.cli.guest import in_database
+from transaction_tracker.cli.text import printable
+from transaction_tracker.settings import Configuration, ConfigurationError
+from transaction_tracker.settings.convert import web_options
+from transaction_tracker.settings.layers import chosen_file
+from transaction_tracker.store.access import has_usable_token
+from transaction_tracker.store.endpoints import load_all
+from transaction_tracker.store.url import DatabaseUrl
+
+_MARKS: dict[Severity, tuple[str, str]] = {
+    "ok": ("ok", "green"),
+    "warning": ("warning", "yellow"),
+    "error": ("WRONG", "red"),
+}
+
+T = TypeVar("T")
+
+
+async def doctor(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> int:
+    """Look at everything that the service needs, and explain what is wrong.
+
+    It reads the configuration, asks each provider who it is and where its head is, looks at the
+    database, at the address of the API and at the endpoints of webhooks. It changes nothing, and
+    may be run while the service runs.
+
+    Exit status: 0 if nothing is wrong, though there may be warnings; 1 if something is.
+
+    Args:
+        as_json: Print a JSON line for each finding.
+    """
+    given = flags or ConfigurationFlags()
+    try:
+        configuration = given.read()
+    except ConfigurationError as caught:
+        found = [_misconfigured(problem.where, str(problem)) for problem in caught.problems]
+    else:
+        found = await examine(configuration)
+        found += files.check(configuration, chosen_file(given.config))
+    _show(found, as_json=as_json)
+    return TROUBLE if any(one.severity == "error" for one in found) else OK
+
+
+async def examine(configuration: Configuration) -> list[Finding]:
+    """Look at everything that a configuration names."""
+    url, options = configuration.database.url, web_options(configuration)
+    service = await web.running(options)
+    has_token = bool(_asked(url, has_usable_token))
+    known = _asked(url, load_all) or []
+    return [
+        *await providers.check(configuration),
+        *database.check(url, service_runs=service.ready is not None),
+        *web.check(options, service, has_token=has_token),
+        *await endpoints.check(known, configuration.webhooks.allow_private),
+    ]
+
+
+def _asked(url: DatabaseUrl, work: Callable[[Connection], T]) -> T | None:
+    """Read from the database, if it can be; why it cannot be, its own check says."""
+    if not database.is_there(url):
+        return None
+    try:
+        return in_database(url, work)
+    except CommandError:
+        return None
+
+
+def _misconfigured(where: str, what: str) -> Finding:
+    return error(
+        "configuration",
+        what,
+        why="the service does not start with it",
+        do=f"correct it in {where}" if where else "correct it",
+    )
+
+
+def _show(found: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        for one in found:
+            output.write_json(asdict(one))
+        return
+    console = output.console()
+    for one in found:
+        mark, style = _MARKS[one.severity]
+        line = Text(f"{mark:<8}", style)
+        line.append(printable(f"{one.about}: {one.what}"), "none")
+        console.print(line)
+        if one.why:
+            console.print(Text(f"        why: {printable(one.why)}", "dim"))
+            console.print(Text(f"        do:  {printable(one.do)}"))
+    wrong = sum(one.severity == "error" for one in found)
+    warnings = sum(one.severity == "warning" for one in found)
+    output.say(f"{wrong} wrong, {warnings} to look at, {len(found) - wrong - warnings} fine")

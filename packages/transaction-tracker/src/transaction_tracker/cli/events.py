@@ -1,0 +1,93 @@
+"""``txtrack events``: what happened, and what happens."""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Mapping
+from typing import Annotated, Any
+
+import orjson
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from transaction_tracker.cli import output
+from transaction_tracker.cli.client import PAGE_SIZE, Api
+from transaction_tracker.cli.exits import NO_SOURCE, CommandError
+from transaction_tracker.cli.service import ServiceFlags
+
+_RECONNECT_SECONDS = 1.0
+
+
+async def events(
+    *,
+    after: str | None = None,
+    transaction: str | None = None,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    follow: Annotated[bool, Parameter(negative=())] = False,
+    service: ServiceFlags | None = None,
+) -> None:
+    """Print events: each transition of each transaction, in the order of writing.
+
+    With --json, each line is an event with its cursor; keep that of the last line that you have
+    handled, and give it as --after to go on from there without a gap.
+
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
+
+    Args:
+        after: Cursor of an event; without it, from the first one, or with --follow from now on.
+        transaction: Only those of this transaction.
+        limit: How many at most; without it 100, or with --follow no end.
+        follow: Go on with those that come, over interruptions of the connection too.
+    """
+    flags = service or ServiceFlags()
+    async with flags.api() as api:
+        if follow:
+            found = _stream(api, after, transaction, math.inf if limit is None else limit)
+        else:
+            found = _kept(api, after, transaction, limit or 100)
+        async for event in found:
+            if flags.as_json:
+                output.write_json(event)
+            else:
+                output.say(_line(event))
+
+
+async def _kept(
+    api: Api, after: str | None, transaction: str | None, limit: int
+) -> AsyncIterator[Mapping[str, Any]]:
+    left, more = limit, True
+    while left > 0 and more:
+        size = min(left, PAGE_SIZE)
+        page = await api.get("v1/events", after=after, transaction=transaction, limit=size)
+        for event in page["events"]:
+            yield event
+        left -= len(page["events"])
+        after, more = page["next"], page["more"]
+
+
+async def _stream(
+    api: Api, after: str | None, transaction: str | None, limit: float
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Give events as they come; when the connection goes, go on after the last one."""
+    connected = False
+    while True:
+        try:
+            async with api.stream("v1/stream", after=after, transaction=transaction) as lines:
+                connected = True
+                async for event in lines:
+                    after = event.id
+                    yield orjson.loads(event.data)
+                    limit -= 1
+                    if limit <= 0:
+                        return
+        except CommandError as error:
+            if not connected or error.status != NO_SOURCE:
+                raise
+            output.note(f"{error}; trying again")
+        await asyncio.sleep(_RECONNECT_SECONDS)
+
+
+def _line(event: Mapping[str, Any]) -> str:
+    block = f", block {event['block']['number']}" if event["block"] else ""
+    flags = f", flags {', '.join(event['flags'])}" if event["flags"] else ""
+    move = f"{event['previous']} -> {event['state']}"
+    return f"{event['recorded_at']} {event['transaction']} {move}{block}{flags}"

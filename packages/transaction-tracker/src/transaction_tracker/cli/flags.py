@@ -1,0 +1,114 @@
+"""Flags that several commands share."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Group, Parameter
+
+from transaction_tracker.cli.exits import BadInputError
+from transaction_tracker.settings import Configuration, ConfigurationError, Flags, load
+from transaction_tracker.settings.options import duration
+
+_GROUP = Group("Configuration", sort_key=10)
+
+Json = Annotated[bool, Parameter(name="--json", negative=())]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ConfigurationFlags:
+    """Where the configuration is, and what is different this time.
+
+    Attributes:
+        config: File to read; without it that of TXTRACK_CONFIG, or txtrack.toml if it is there.
+        rpc: A provider's address, in place of all in the file; may be repeated.
+        chain_id: source.chain_id
+        confirmations: source.confirmations: a number, "safe" or "finalized"
+        database: database.url
+        host: web.host
+        port: web.port
+        log_format: logs.format
+        log_level: logs.level
+        set: Any other option, such as source.stuck_after=5m; may be repeated.
+    """
+
+    config: Annotated[Path | None, Parameter(group=_GROUP)] = None
+    rpc: Annotated[tuple[str, ...], Parameter(group=_GROUP, negative=())] = ()
+    chain_id: Annotated[str | None, Parameter(group=_GROUP)] = None
+    confirmations: Annotated[str | None, Parameter(group=_GROUP)] = None
+    database: Annotated[str | None, Parameter(group=_GROUP)] = None
+    host: Annotated[str | None, Parameter(group=_GROUP)] = None
+    port: Annotated[str | None, Parameter(group=_GROUP)] = None
+    log_format: Annotated[Literal["json", "text"] | None, Parameter(group=_GROUP)] = None
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"] | None, Parameter(group=_GROUP)
+    ] = None
+    set: Annotated[tuple[str, ...], Parameter(group=_GROUP, negative=())] = ()
+
+    def load(self) -> Configuration:
+        """Read the configuration with these flags over it.
+
+        Raises:
+            BadInputError: It cannot be used; every problem is named.
+        """
+        try:
+            return self.read()
+        except ConfigurationError as error:
+            raise unusable(error) from None
+
+    def read(self) -> Configuration:
+        """Read the configuration with these flags over it, or raise `ConfigurationError`."""
+        return load(self.config, self.typed())
+
+    def typed(self) -> Flags:
+        """Give what was typed, by option."""
+        return Flags({key: (value, flag) for key, value, flag in self._all()})
+
+    def _all(self) -> Iterator[tuple[tuple[str, ...], Any, str]]:
+        for text in self.set:
+            key, equals, value = text.partition("=")
+            if not equals or not all(key.split(".")):
+                raise BadInputError(f"--set needs KEY=VALUE, such as web.port=8081, got {key!r}")
+            yield tuple(key.strip().split(".")), _value(value), f"--set {key}"
+        if self.rpc:
+            yield ("providers",), [{"url": url} for url in self.rpc], "--rpc"
+        singles = {
+            ("source", "chain_id"): (self.chain_id, "--chain-id"),
+            ("source", "confirmations"): (self.confirmations, "--confirmations"),
+            ("database", "url"): (self.database, "--database"),
+            ("web", "host"): (self.host, "--host"),
+            ("web", "port"): (self.port, "--port"),
+            ("logs", "format"): (self.log_format, "--log-format"),
+            ("logs", "level"): (self.log_level, "--log-level"),
+        }
+        for option, (given, flag) in singles.items():
+            if given is not None:
+                yield option, given, flag
+
+
+def unusable(error: ConfigurationError) -> BadInputError:
+    """Name every problem, each in a line."""
+    lines = "\n  ".join(map(str, error.problems))
+    return BadInputError(f"the configuration cannot be used:\n  {lines}")
+
+
+def seconds(flag: str, text: str) -> float:
+    """Read a time over 0, such as ``30``, ``30s``, ``5m``, ``2h``, ``1d``."""
+    try:
+        value = duration(text)
+    except ValueError as error:
+        raise BadInputError(f"{flag}: {error}") from None
+    if not value > 0:
+        raise BadInputError(f"{flag} must be over 0 seconds, got {text}")
+    return value
+
+
+def _value(text: str) -> Any:
+    """Read a value as the file would have it; whatever is no TOML is a text."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

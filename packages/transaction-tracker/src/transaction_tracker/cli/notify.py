@@ -1,0 +1,51 @@
+"""Telling systemd how we are, when it started us."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+logger = logging.getLogger("transaction_tracker")
+
+
+def notify(state: str) -> None:
+    """Send a state such as ``READY=1``; nothing happens without a systemd that listens.
+
+    Source:
+        sd_notify(3): a datagram to the socket named in ``NOTIFY_SOCKET``; a leading ``@`` stands
+        for the zero byte of an abstract address.
+    """
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address.startswith(("/", "@")):
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.sendto(state.encode(), address.replace("@", "\0", 1))
+        except OSError as error:
+            logger.warning("cannot notify systemd: %s", error.strerror)
+
+
+@asynccontextmanager
+async def ready() -> AsyncIterator[None]:
+    """Be ready while the block lasts, and show the watchdog that the event loop runs.
+
+    Source:
+        sd_watchdog_enabled(3): ``WATCHDOG_USEC`` is the longest silence; half of it is wise.
+    """
+    notify("READY=1")
+    micros = os.environ.get("WATCHDOG_USEC", "")
+    watch = asyncio.create_task(_watchdog(int(micros) / 2e6)) if micros.isdecimal() else None
+    try:
+        yield
+    finally:
+        if watch is not None:
+            watch.cancel()
+        notify("STOPPING=1")
+
+
+async def _watchdog(pause: float) -> None:
+    while True:
+        notify("WATCHDOG=1")
+        await asyncio.sleep(pause)

@@ -1,0 +1,106 @@
+"""``txtrack provider``: the RPC endpoints that a running service asks."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote
+
+from cyclopts import App
+
+from transaction_tracker.cli import output
+from transaction_tracker.cli.client import Api
+from transaction_tracker.cli.groups import CARE
+from transaction_tracker.cli.service import ServiceFlags
+
+app = App(
+    name="provider",
+    group=CARE,
+    help="Look after a service's RPC endpoints.",
+)
+
+Facts = Mapping[str, Any]
+
+
+@app.command
+async def ls(*, service: ServiceFlags | None = None) -> None:
+    """List the providers: which is followed, how fast and how far each is, what went wrong.
+
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
+    """
+    flags = service or ServiceFlags()
+    async with flags.api() as api:
+        _show(await _all(api), as_json=flags.as_json)
+
+
+@app.command
+async def pause(name: str, /, *, service: ServiceFlags | None = None) -> None:
+    """Ask a provider no more, until it is resumed.
+
+    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+
+    Args:
+        name: As `txtrack provider ls` shows it.
+    """
+    await _do("pause", name, service)
+
+
+@app.command
+async def resume(name: str, /, *, service: ServiceFlags | None = None) -> None:
+    """Ask a provider again, whoever or whatever paused it.
+
+    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+
+    Args:
+        name: As `txtrack provider ls` shows it.
+    """
+    await _do("resume", name, service)
+
+
+@app.command
+async def check(*names: str, service: ServiceFlags | None = None) -> None:
+    """Ask providers now which chain they are on, and where their heads are.
+
+    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+
+    Args:
+        names: As `txtrack provider ls` shows them; all, when none is named.
+    """
+    flags = service or ServiceFlags()
+    async with flags.api() as api:
+        chosen = names or tuple(one["name"] for one in await _all(api))
+        found = [await api.post(f"{_path(name)}/check") for name in chosen]
+    _show(found, as_json=flags.as_json)
+
+
+async def _do(action: str, name: str, service: ServiceFlags | None) -> None:
+    flags = service or ServiceFlags()
+    async with flags.api() as api:
+        found = await api.post(f"{_path(name)}/{action}")
+    _show([found], as_json=flags.as_json)
+
+
+async def _all(api: Api) -> list[Facts]:
+    found: list[Facts] = (await api.get("v1/providers"))["providers"]
+    return found
+
+
+def _path(name: str) -> str:
+    return f"v1/providers/{quote(name, safe='')}"
+
+
+def _show(found: Sequence[Facts], *, as_json: bool) -> None:
+    if as_json:
+        for one in found:
+            output.write_json(one)
+        return
+    columns = ("provider", "state", "chain", "head", "behind", "p50", "p95", "last error")
+    output.table(columns, map(_row, found))
+
+
+def _row(one: Facts) -> list[object]:
+    state = "paused by hand" if one["by_hand"] else one["state"]
+    times = [
+        None if one[name] is None else f"{1000 * one[name]:.0f} ms"
+        for name in ("latency_p50", "latency_p95")
+    ]
+    numbers = [one["chain_id"], one["head"], one["lag"]]
+    return [one["name"], state, *numbers, *times, one["last_error"]]

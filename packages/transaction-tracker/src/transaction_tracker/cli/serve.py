@@ -1,0 +1,78 @@
+"""``txtrack serve``: the service."""
+
+import asyncio
+import logging
+from importlib.metadata import version
+
+from beamish import ExitError, StartError, run
+from transaction_tracker.api import WEB, Web
+from transaction_tracker.application import TransactionTrackerApplication
+from transaction_tracker.cli import output
+from transaction_tracker.cli.failures import failure
+from transaction_tracker.cli.flags import ConfigurationFlags, unusable
+from transaction_tracker.cli.logs import Redact, show_logs
+from transaction_tracker.cli.notify import ready
+from transaction_tracker.cli.retention import retention
+from transaction_tracker.settings import Configuration, ConfigurationError
+from transaction_tracker.settings.convert import application_settings
+
+logger = logging.getLogger("transaction_tracker")
+
+
+def serve(*, flags: ConfigurationFlags | None = None) -> None:
+    """Run the service: follow transactions, deliver events, answer the HTTP API.
+
+    SIGTERM and Ctrl-C stop it in order: it takes no more requests, lets those under way and the
+    deliveries end, and closes the database last. A second signal kills what is left. Whatever
+    stops it, nothing is lost: it goes on where it was.
+
+    An address that others can reach is refused until there is a token: txtrack token create.
+
+    Exit status: 0 when told to stop; 1 for trouble; 2 for a configuration that cannot be used; 6
+    if no provider can be reached, or one is on another chain; 130 or 143 when it was killed.
+    """
+    configuration = (flags or ConfigurationFlags()).load()
+    try:
+        settings = application_settings(configuration)
+    except ConfigurationError as error:
+        raise unusable(error) from None
+    logs = configuration.logs
+    show_logs(logs.format, logs.level, redact=_redactors(configuration))
+    try:
+        run(_serve(TransactionTrackerApplication(settings), configuration))
+    except (StartError, ExitError) as error:
+        raise failure(error) from error
+
+
+def _redactors(configuration: Configuration) -> list[Redact]:
+    """Give what takes the configuration's secrets out of a line of the logs."""
+    urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
+    password = configuration.database.url.reveal().password
+    found: list[Redact] = [url.redact for url in urls]
+    if password:
+        found.append(lambda line: line.replace(password, "…"))
+    return found
+
+
+async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
+    async with application, retention(configuration.retention.ended), ready():
+        url = await Web.url(WEB)
+        logger.info(
+            "the service runs",
+            extra={"url": url, "source": application.source.name, "open": application.open},
+        )
+        if configuration.logs.format == "text":
+            _introduce(url)
+        await asyncio.get_running_loop().create_future()
+
+
+def _introduce(url: str) -> None:
+    at = "" if url == "http://127.0.0.1:8080" else f"TXTRACK_URL={url} "
+    output.say(
+        f"txtrack {version('transaction-tracker')} listens on {url}. Ctrl-C stops it.\n"
+        f"  follow a transaction   {at}txtrack add 0x…\n"
+        f"  wait for its end       {at}txtrack wait 0x…\n"
+        f"  see what happens       {at}txtrack events --follow\n"
+        f"  be told                {at}txtrack webhook add https://…\n"
+        f"  ask with a program     {url}/openapi.json"
+    )

@@ -1,0 +1,113 @@
+"""``txtrack token``: who may use the HTTP API."""
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from cyclopts import App
+
+from transaction_tracker.cli import output
+from transaction_tracker.cli.exits import BadInputError, CommandError
+from transaction_tracker.cli.flags import ConfigurationFlags, Json, seconds
+from transaction_tracker.cli.groups import CARE
+from transaction_tracker.cli.guest import in_database
+from transaction_tracker.store.access import (
+    Scope,
+    Token,
+    create_token,
+    list_tokens,
+    revoke_token,
+)
+
+app = App(name="token", group=CARE, help="Make, list and revoke bearer tokens, in the database.")
+
+
+@app.command
+def create(
+    label: str,
+    /,
+    *,
+    scope: tuple[Scope, ...] = ("read", "write"),
+    expires_in: str | None = None,
+    flags: ConfigurationFlags | None = None,
+    as_json: Json = False,
+) -> None:
+    """Make a token, and print it: this once, as only a hash of it is stored.
+
+    It counts at once, also for a service that runs. With the first token, requests without one
+    are refused, those from this machine too.
+
+    Exit status: 0; 1 if the database cannot be used, 2 for bad input.
+
+    Args:
+        label: What it is for, such as the name of who gets it.
+        scope: What its bearer may do: read, write, admin (everything); may be repeated.
+        expires_in: Time such as 90d after which it is not accepted; without it, never.
+        as_json: Print one JSON document.
+    """
+    lasting = None if expires_in is None else seconds("--expires-in", expires_in)
+    make = partial(create_token, label=label, scopes=set(scope), expires_in=lasting)
+    database = (flags or ConfigurationFlags()).load().database.url
+    try:
+        text, token = in_database(database, make)
+    except ValueError as error:
+        raise BadInputError(str(error)) from None
+    if as_json:
+        output.write_document({"token": text, **_facts(token)})
+        return
+    output.note(f"Token {token.id} for {label!r}. Keep it: it is shown only now.")
+    output.say(text)
+
+
+@app.command
+def ls(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> None:
+    """List all tokens that ever were; what they open with is stored nowhere.
+
+    Exit status: 0; 1 if the database cannot be used, 2 for bad input.
+
+    Args:
+        as_json: Print a JSON line for each.
+    """
+    found = in_database((flags or ConfigurationFlags()).load().database.url, list_tokens)
+    if as_json:
+        for token in found:
+            output.write_json(_facts(token))
+        return
+    columns = ("id", "label", "scopes", "state", "created", "last used", "expires")
+    output.table(columns, (_row(_facts(token)) for token in found))
+
+
+@app.command
+def revoke(token: str, /, *, flags: ConfigurationFlags | None = None) -> None:
+    """Accept a token no more; a service that runs notices within seconds.
+
+    Exit status: 0; 1 if there is no such token, or the database cannot be used.
+
+    Args:
+        token: Its id, as `txtrack token ls` shows it, or the token itself.
+    """
+    key = token.split("_")[1] if token.startswith("txt_") and token.count("_") > 1 else token
+    database = (flags or ConfigurationFlags()).load().database.url
+    if not in_database(database, partial(revoke_token, token=key)):
+        raise CommandError(f"no token {key} is accepted: txtrack token ls lists them")
+
+
+def _facts(token: Token) -> dict[str, Any]:
+    facts = asdict(token)
+    del facts["secret_hash"]
+    times = {name: _time(value) for name, value in facts.items() if name.endswith("_at")}
+    usable = token.usable(datetime.now(UTC).timestamp())
+    state = "accepted" if usable else "expired" if token.revoked_at is None else "revoked"
+    return facts | times | {"scopes": sorted(token.scopes), "state": state}
+
+
+def _row(facts: dict[str, Any]) -> list[Any]:
+    names = ("id", "label", "scopes", "state", "created_at", "last_used_at", "expires_at")
+    return [" ".join(facts[name]) if name == "scopes" else facts[name] for name in names]
+
+
+def _time(value: float | None) -> str | None:
+    if value is None:
+        return None
+    return datetime.fromtimestamp(value, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

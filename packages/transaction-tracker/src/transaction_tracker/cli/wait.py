@@ -1,0 +1,100 @@
+"""``txtrack wait``: wait until transactions of a running service have ended."""
+
+import asyncio
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from transaction_tracker.cli import exits, output
+from transaction_tracker.cli.client import Api
+from transaction_tracker.cli.exits import NO_SOURCE, NOT_ENDED, BadInputError, CommandError
+from transaction_tracker.cli.flags import seconds
+from transaction_tracker.cli.service import ServiceFlags, transaction_path
+from transaction_tracker.cli.transactions import line
+from transaction_tracker.domain import State
+
+# One long poll; the service gives an answer before whatever stands between us loses patience.
+_POLL_SECONDS = 25.0
+_MOST_AT_ONCE = 50
+# How long a service may take to come back, as at an upgrade.
+_RESTART_SECONDS = 60.0
+_PAUSE_SECONDS = 0.5
+
+
+async def wait(
+    *transactions: str,
+    until: State | Literal["terminal"] = "terminal",
+    timeout: str | None = None,
+    service: ServiceFlags | None = None,
+) -> int:
+    """Wait until transactions have ended, or are in a state.
+
+    Exit status, of several transactions the first in this list that fits one of them:
+
+    - 5: the timeout came first.
+    - 11: reversed. 3: failed. 9: invalid. 7: dropped. 8: expired. 4: replaced. 10: untracked.
+    - 0: all are confirmed, or in the state that was waited for.
+    - 1: trouble, such as one that is not followed; 2: bad input; 6: no service answers.
+
+    Args:
+        transactions: Hashes of transactions that were added.
+        until: A state, or "terminal" for whichever is the last. An end ends the wait in any case.
+        timeout: Time to wait at most, such as 30s or 5m; without it, as long as it takes.
+    """
+    if not transactions:
+        raise BadInputError("give at least one transaction to wait for")
+    limit = math.inf if timeout is None else seconds("--timeout", timeout)
+    flags = service or ServiceFlags()
+    async with flags.api() as api:
+        found = await _all(api, list(dict.fromkeys(transactions)), until, limit, flags.as_json)
+    if len(found) < len(set(transactions)):
+        return NOT_ENDED
+    return exits.of_states({one["state"] for one in found} - {until})
+
+
+async def _all(
+    api: Api, transactions: Sequence[str], until: str, limit: float, as_json: bool
+) -> list[dict[str, Any]]:
+    """Print each as it ends; those that do not in time are printed as they are, and left out."""
+    deadline = time.monotonic() + limit
+    room = asyncio.Semaphore(_MOST_AT_ONCE)
+    ended: list[dict[str, Any]] = []
+
+    async def one(transaction: str) -> None:
+        async with room:
+            reached, found = await _one(api, transaction, until, deadline)
+        output.write_json(found) if as_json else output.say(line(found))
+        if reached:
+            ended.append(found)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for transaction in transactions:
+                group.create_task(one(transaction))
+    except* exits.CommandError as errors:
+        raise errors.exceptions[0] from None
+    return ended
+
+
+async def _one(
+    api: Api, transaction: str, until: str, deadline: float
+) -> tuple[bool, dict[str, Any]]:
+    """Ask until it is so far; a service that was there once may be away for a moment."""
+    path = f"{transaction_path(transaction)}/wait"
+    missed_since: float | None = None
+    known = False
+    while True:
+        left = max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))
+        try:
+            answer = await api.get(path, until=until, timeout=left)
+        except CommandError as error:
+            missed_since = missed_since or time.monotonic()
+            away = time.monotonic() - missed_since
+            if error.status != NO_SOURCE or not known or away > _RESTART_SECONDS:
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        known, missed_since = True, None
+        if answer["reached"] or time.monotonic() >= deadline:
+            return answer["reached"], answer["transaction"]

@@ -1,0 +1,44 @@
+"""Whose deadline has come."""
+
+import heapq
+
+from transaction_tracker.domain.tracked import Tracked
+
+
+class Deadlines:
+    """Transactions in no block that have a deadline, the nearest first.
+
+    Time comes in as an argument, in Unix seconds: this is a value, not a clock.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, str]] = []
+        self._times: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    def note(self, tracked: Tracked) -> None:
+        """Watch a transaction's deadline, or no more."""
+        if tracked.deadline is None or not tracked.unplaced:
+            self.forget(tracked.id)
+        elif self._times.get(tracked.id) != tracked.deadline:
+            self.ask_again(tracked.id, tracked.deadline)
+
+    def forget(self, transaction: str) -> None:
+        """Watch a deadline no more."""
+        self._times.pop(transaction, None)
+
+    def ask_again(self, transaction: str, time: float) -> None:
+        """Let it come up at ``time``, because nothing certain could be said of it yet."""
+        self._times[transaction] = time
+        heapq.heappush(self._heap, (time, transaction))
+
+    def take_due(self, now: float, limit: int) -> list[str]:
+        """Give up to ``limit`` whose time has come, once each."""
+        taken: list[str] = []
+        while self._heap and self._heap[0][0] <= now and len(taken) < limit:
+            time, transaction = heapq.heappop(self._heap)
+            if self._times.get(transaction) == time:
+                taken.append(transaction)
+        return taken

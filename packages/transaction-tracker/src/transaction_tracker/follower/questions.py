@@ -1,0 +1,131 @@
+"""Questions about single transactions: the new ones, the old ones in turn, the doubtful ones."""
+
+import asyncio
+import time
+from collections.abc import Collection
+
+from beamish import telemetry
+from transaction_tracker.domain import (
+    Absent,
+    Chain,
+    Late,
+    Observation,
+    Policy,
+    Seen,
+    Tracked,
+    Vanished,
+)
+from transaction_tracker.follower.evidence import Evidence, Facts
+from transaction_tracker.follower.records import Records
+from transaction_tracker.sources import ChainSource
+from transaction_tracker.store import Book, Step
+
+# New transactions in one look-up: with the head, one batch of a hundred calls at most.
+_FRESH = 49
+# What a question about an old one takes: the transaction, its receipt, its sender's nonce.
+_CALLS_EACH = 3
+_LATE_AT_ONCE = 20
+# How long to wait with a deadline that has come, when nothing certain can be said.
+_LATE_AGAIN_SECONDS = 15.0
+
+
+class Questions:
+    """Asks the source about single transactions, and stores what the answers change.
+
+    Args:
+        source: Whom to ask.
+        book: The open transactions.
+        evidence: Makes facts of answers.
+        records: Makes transitions of facts.
+        policy: When a missing transaction is doubtful.
+        budget: Calls that one sweep may make, all in one batch.
+    """
+
+    def __init__(
+        self,
+        source: ChainSource,
+        book: Book,
+        evidence: Evidence,
+        records: Records,
+        policy: Policy,
+        budget: int,
+    ) -> None:
+        self._source = source
+        self._book = book
+        self._evidence = evidence
+        self._records = records
+        self._policy = policy
+        self._each_sweep = max(1, (budget - 1) // _CALLS_EACH)
+
+    async def fresh(self, chain: Chain) -> None:
+        """Ask about new transactions, as many as one look-up takes."""
+        await self._ask(self._records.sweep.take_fresh(_now(), _FRESH), chain, at_once=False)
+
+    async def due(self, chain: Chain) -> None:
+        """Ask about those whose turn it is, in one request."""
+        ids = self._records.sweep.take_due(_now(), self._each_sweep)
+        await self._ask(ids, chain, at_once=True)
+        telemetry.execute(
+            ("transaction_tracker", "sweep"),
+            {"asked": len(ids), "age_seconds": self._records.sweep.age(_now())},
+            {},
+        )
+
+    async def late(self, chain: Chain) -> None:
+        """Ask about those whose deadline has come: they expire if none has them in a block."""
+        ids = self._records.deadlines.take_due(time.time(), _LATE_AT_ONCE)
+        for key in ids:
+            # For the case that nothing comes of it now: a transition would cancel it.
+            self._records.deadlines.ask_again(key, time.time() + _LATE_AGAIN_SECONDS)
+        await self._ask(ids, chain, at_once=True)
+
+    async def _ask(self, ids: Collection[str], chain: Chain, *, at_once: bool) -> None:
+        slots = self._slots(ids)
+        if not slots or chain.tip is None:
+            return
+        facts = await self._evidence.of_transactions(slots, chain, at_once=at_once)
+        doubtful = [key for key in facts if self._is_doubtful(key, facts[key], chain)]
+        if doubtful:
+            facts |= await self._agreed(doubtful, facts, chain.tip.number)
+        await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
+
+    def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
+        known = {key: self._book.get(key) for key in ids}
+        return {key: one.slot for key, one in known.items() if one is not None}
+
+    def _is_doubtful(self, key: str, observations: tuple[Observation, ...], chain: Chain) -> bool:
+        """Say whether one answer is not enough: what follows from it could be an end."""
+        tracked = self._book.get(key)
+        if tracked is None or len(observations) > 1 or chain.tip is None:
+            return False
+        answer = observations[0]
+        if isinstance(answer, Absent) and self._is_long_missing(tracked, chain.tip.number):
+            return True
+        return isinstance(answer, Seen | Absent) and _is_late(tracked)
+
+    def _is_long_missing(self, tracked: Tracked, height: int) -> bool:
+        since = tracked.missing_since
+        if tracked.state != "missing" or since is None:
+            return False
+        return (
+            height - since.height >= self._policy.drop_blocks
+            and time.time() - since.time >= self._policy.drop_seconds
+        )
+
+    async def _agreed(self, ids: Collection[str], facts: Facts, height: int) -> Facts:
+        """Ask everybody, and add what all agree about to what one of them said."""
+        agreed = await self._source.consensus(self._slots(ids), height)
+        now = time.time()
+        more: Facts = {}
+        for key, consensus in agreed.items():
+            gone = (Vanished(height, now),) if consensus == "absent" else ()
+            more[key] = (*facts[key], *gone, Late(now))
+        return more
+
+
+def _is_late(tracked: Tracked) -> bool:
+    return tracked.deadline is not None and time.time() >= tracked.deadline
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,132 @@
+"""What follows from facts: trackers decide, the store writes, everyone is put where they belong."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from beamish import ExitError, telemetry
+from transaction_tracker.domain import (
+    TERMINAL,
+    Agenda,
+    Deadlines,
+    Event,
+    Observation,
+    Policy,
+    Sweep,
+    Tracked,
+    decide,
+)
+from transaction_tracker.follower.evidence import Facts
+from transaction_tracker.store import Book, Step, Store, Stored
+from transaction_tracker.tracker import TransactionTracker, via
+
+_NOTED_AT_ONCE = 5_000
+
+logger = logging.getLogger("transaction_tracker")
+
+
+class Records:
+    """Turns facts into stored transitions, and keeps track of who is to be looked for where.
+
+    Args:
+        book: The open transactions.
+        policy: When waiting becomes news.
+        sweep: When to ask about those that no block tells of; the usual times unless given.
+
+    Attributes:
+        agenda: Those that a block has decided, by block and by height.
+        sweep: Those that are asked about one by one.
+        deadlines: Those that expire some day.
+    """
+
+    def __init__(self, book: Book, policy: Policy, sweep: Sweep | None = None) -> None:
+        self._book = book
+        self._policy = policy
+        self.agenda = Agenda()
+        self.sweep = Sweep() if sweep is None else sweep
+        self.deadlines = Deadlines()
+
+    async def take_up(self) -> None:
+        """Put all open transactions where they belong."""
+        # A copy: new ones may come while this lets others run, and say so themselves.
+        for number, tracked in enumerate(list(self._book)):
+            self._note(tracked)
+            if number % _NOTED_AT_ONCE == 0:
+                await asyncio.sleep(0)
+
+    async def decide(self, facts: Facts) -> tuple[Event, ...]:
+        """Let the trackers decide what the facts make of their transactions."""
+        events: list[Event] = []
+        for key, observations in facts.items():
+            events += await self._decision(key, observations)
+        return tuple(events)
+
+    def decide_ended(
+        self, ended: Iterable[Tracked], observations: tuple[Observation, ...]
+    ) -> tuple[Event, ...]:
+        """Decide what facts make of transactions that have ended, and have no tracker."""
+        return tuple(event for one in ended for event in decide(one, observations, self._policy))
+
+    async def commit(self, step: Step) -> Stored:
+        """Store a step, and look for its transactions where they are to be looked for now."""
+        if step == Step(step.source):
+            return Stored()
+        stored = await Store.commit(step)
+        await self.take_over(stored)
+        return stored
+
+    async def take_over(self, stored: Stored) -> None:
+        """Look for stored transactions where they are to be looked for now, and tell of events."""
+        for tracked in stored.rows:
+            self._note(tracked)
+        for event in stored.events:
+            await self._tell(event)
+
+    async def _decision(self, key: str, observations: tuple[Observation, ...]) -> tuple[Event, ...]:
+        try:
+            return await TransactionTracker.observe(via(key), observations)
+        except ExitError:
+            # It is being restarted, or stuck. The block goes by once: the same rules
+            # decide here, and the tracker finds its row moved on.
+            return self._decide_for(key, observations)
+
+    def _decide_for(self, key: str, observations: tuple[Observation, ...]) -> tuple[Event, ...]:
+        tracked = self._book.get(key)
+        try:
+            return () if tracked is None else decide(tracked, observations, self._policy)
+        except Exception:  # whatever a poison transaction raises: the others go on
+            logger.exception("nothing could be decided for %s", key)
+            return ()
+
+    async def _tell(self, event: Event) -> None:
+        state = event.tracked.state
+        telemetry.execute(
+            ("transaction_tracker", "transition"), {}, {"previous": event.previous, "state": state}
+        )
+        if event.previous in TERMINAL and not event.tracked.final:
+            # It had ended, and its tracker with it.
+            await TransactionTracker.revive(event.tracked.id)
+        elif state == "missing" != event.previous:
+            self.sweep.again(event.tracked.id, _now())
+        await TransactionTracker.follow_winner(event.tracked)
+
+    def forget(self, transaction: str) -> None:
+        """Look for a transaction no more."""
+        self.agenda.forget(transaction)
+        self.deadlines.forget(transaction)
+        self.sweep.forget(transaction)
+
+    def _note(self, tracked: Tracked) -> None:
+        """Put a transaction where it is looked for from now on."""
+        self.agenda.note(tracked)
+        self.deadlines.note(tracked)
+        if not tracked.unplaced:
+            self.sweep.forget(tracked.id)
+        elif tracked.state == "registered" and tracked.id not in self.sweep:
+            self.sweep.add_fresh(tracked.id)
+        else:
+            self.sweep.add(tracked.id, _now())
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,6 @@
+"""What a machine watches of the tracker: metrics as Prometheus reads them."""
+
+from transaction_tracker.metrics.gauges import Gauges
+from transaction_tracker.metrics.metrics import CONTENT_TYPE, Metrics
+
+__all__ = ["CONTENT_TYPE", "Gauges", "Metrics"]

@@ -1,0 +1,193 @@
+"""The tracker's metrics: counted from telemetry events, in a registry of their own."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from beamish import telemetry
+from beamish.exporters import prometheus as beamish_metrics
+from transaction_tracker.metrics.gauges import PREFIX, Gauges, Snapshot
+
+__all__ = ["CONTENT_TYPE", "Metrics"]
+
+_Method = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
+
+FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+BLOCKS = (1, 2, 3, 6, 12, 24, 48, 96, 192)
+REQUESTS = (1, 2, 3, 4, 5, 6, 8, 12, 20, 50, 100)
+AGES = (1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
+
+# Labels come from our own code and configuration; should one of them run wild, the number of
+# series still has an end.
+MAX_VALUES = 64
+OTHER = "other"
+
+_TRACKER = "TransactionTracker"
+
+
+class Metrics:
+    """All metrics of one application.
+
+    Labels are states, outcomes, routes and providers: never an id, an address or a URL.
+
+    Args:
+        runtime: Whether beamish's own metrics are on the same page; they cost some
+            microseconds at each call and callback.
+    """
+
+    def __init__(self, *, runtime: bool = True) -> None:
+        self.registry = CollectorRegistry(auto_describe=True)
+        self._runtime = runtime
+        self._runtime_exporter: beamish_metrics.Exporter | None = None
+        self._snapshot = Snapshot()
+        self.registry.register(self._snapshot)
+        self._values: dict[str, set[str]] = {}
+        self._attached = False
+        self._make()
+        self._handlers = self._by_event()
+
+    def attach(self) -> None:
+        """Count from now on; once more does nothing."""
+        if self._attached:
+            return
+        telemetry.attach_many(self, self._handlers, self._handle)
+        if self._runtime:
+            self._runtime_exporter = beamish_metrics.attach(self.registry)
+        self._attached = True
+
+    def detach(self) -> None:
+        """Count no more; what was counted stays."""
+        telemetry.detach(self)
+        if self._runtime_exporter is not None:
+            self._runtime_exporter.detach()
+            self._runtime_exporter = None
+        self._attached = False
+
+    def render(self, gauges: Gauges) -> bytes:
+        """Write the page that Prometheus reads; may be called in any thread.
+
+        Counting the processes of beamish takes its time when there are a million.
+
+        Source:
+            Prometheus text format 0.0.4.
+        """
+        self._snapshot.gauges = gauges
+        return generate_latest(self.registry)
+
+    def _make(self) -> None:
+        self._transitions = self._counter("transitions", "Transitions stored.", "from", "to")
+        self._blocks = self._histogram(
+            "block_apply_seconds", "From a block fetched to all of it stored.", FAST
+        )
+        self._hits = self._counter("block_hits", "Tracked transactions found in blocks.")
+        self._per_block = self._histogram(
+            "rpc_requests_per_block", "Requests to the source for a block.", REQUESTS
+        )
+        self._detections = self._histogram(
+            "detection_seconds", "From a head seen to a transaction's state stored.", FAST
+        )
+        self._requests = self._counter(
+            "rpc_requests", "Requests to providers.", "provider", "outcome"
+        )
+        self._request_seconds = self._histogram(
+            "rpc_request_seconds", "From a request to its answer.", FAST, "provider"
+        )
+        self._reorgs = self._counter("reorgs", "Reorganisations.")
+        self._depths = self._histogram("reorg_depth_blocks", "Blocks taken back at once.", BLOCKS)
+        self._swept = self._counter("swept", "Transactions asked about singly.")
+        self._sweep_ages = self._histogram(
+            "sweep_age_seconds", "How long the longest waiting one had waited.", AGES
+        )
+        self._restarts = self._counter("tracker_restarts", "Trackers started again.")
+        self._parks = self._counter("tracker_parks", "Trackers given up.")
+        self._attempts = self._counter("webhook_attempts", "Attempts to deliver.", "outcome")
+        self._database = self._histogram(
+            "database_seconds", "Database transactions, all work in one.", FAST
+        )
+        self._http = self._histogram(
+            "http_request_seconds", "Requests to the API.", FAST, "method", "route", "status"
+        )
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+        name = f"{PREFIX}_{name}"
+        return Histogram(name, text, labels, buckets=buckets, registry=self.registry)
+
+    # -- Events
+
+    def _by_event(self) -> dict[telemetry.Event, _Method]:
+        ours = "transaction_tracker"
+        return {
+            (ours, "block", "applied"): self._block_applied,
+            (ours, "transition"): self._transition,
+            (ours, "transaction", "detected"): self._detected,
+            (ours, "reorg"): self._reorg,
+            (ours, "sweep"): self._sweep,
+            (ours, "store", "commit"): self._committed,
+            (ours, "provider", "request"): self._requested,
+            (ours, "webhook", "attempt"): self._attempted,
+            (ours, "http", "request"): self._answered,
+            ("beamish", "supervisor", "restart"): self._restarted,
+            ("beamish", "supervisor", "give_up"): self._gave_up,
+        }
+
+    def _handle(
+        self, event: telemetry.Event, numbers: Mapping[str, Any], facts: Mapping[str, Any]
+    ) -> None:
+        self._handlers[event](numbers, facts)
+
+    def _block_applied(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
+        self._blocks.observe(numbers["seconds"])
+        self._hits.inc(numbers["hits"])
+        self._per_block.observe(numbers["requests"])
+
+    def _transition(self, _: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._transitions.labels(facts["previous"], facts["state"]).inc()
+
+    def _detected(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
+        self._detections.observe(numbers["seconds"])
+
+    def _reorg(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
+        self._reorgs.inc()
+        self._depths.observe(numbers["depth"])
+
+    def _sweep(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
+        self._swept.inc(numbers["asked"])
+        self._sweep_ages.observe(numbers["age_seconds"])
+
+    def _committed(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
+        self._database.observe(numbers["seconds"])
+
+    def _requested(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        provider = self._bounded("provider", facts["provider"])
+        self._requests.labels(provider, self._bounded("rpc outcome", facts["outcome"])).inc()
+        self._request_seconds.labels(provider).observe(numbers["duration_seconds"])
+
+    def _attempted(self, _: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._attempts.labels(self._bounded("webhook outcome", facts["outcome"])).inc()
+
+    def _answered(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        labels = [self._bounded(name, facts[name]) for name in ("method", "route", "status")]
+        self._http.labels(*labels).observe(numbers["seconds"])
+
+    def _restarted(self, _: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        if facts["class"] == _TRACKER:
+            self._restarts.inc()
+
+    def _gave_up(self, _: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        if facts["class"] == _TRACKER:
+            self._parks.inc()
+
+    def _bounded(self, label: str, value: Any) -> str:
+        """Give a label's value, or ``other`` once it has had too many different ones."""
+        text = str(value)
+        values = self._values.setdefault(label, set())
+        if text not in values:
+            if len(values) >= MAX_VALUES:
+                return OTHER
+            values.add(text)
+        return text

@@ -1,0 +1,137 @@
+"""How well a provider does, as a value: no clock, no waiting."""
+
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from transaction_tracker.sources import (
+    ApplicationError,
+    MalformedError,
+    NotYetError,
+    RateLimitedError,
+    SourceError,
+    TransportError,
+    WrongChainError,
+)
+
+ErrorClass: TypeAlias = Literal[
+    "transport", "rate_limit", "server", "malformed", "not_yet", "application"
+]
+
+FAILURES = 3
+FAILURE_SECONDS = 60.0
+SHORTEST_PAUSE = 60.0
+LONGEST_PAUSE = 16 * SHORTEST_PAUSE
+GOOD_STRETCH = 600.0
+_WINDOW = 256
+_WEIGHT = 0.2  # of the newest latency in their average
+
+_CLASSES: dict[type[SourceError], ErrorClass] = {
+    TransportError: "transport",
+    RateLimitedError: "rate_limit",
+    MalformedError: "malformed",
+    NotYetError: "not_yet",
+    ApplicationError: "application",
+    WrongChainError: "application",
+}
+
+
+def error_class(error: SourceError) -> ErrorClass:
+    """Name the kind of an error; one of no other kind is the provider's own trouble."""
+    return next((name for kind, name in _CLASSES.items() if isinstance(error, kind)), "server")
+
+
+@dataclass(slots=True)
+class Health:
+    """What the last requests to a provider say about it.
+
+    It is paused after three transport failures within 60 s, and after three answers in a row
+    that are server errors or nonsense. Its refusals of single requests never count: they are
+    about the request, and would come from every provider. Each pause is twice as long as the
+    last, until a good stretch. A pause ends when a check succeeds, not by itself.
+
+    Attributes:
+        errors: How many of each kind there were.
+        latency: Seconds to an answer, the newest weighing most; ``None`` before the first.
+        head: The highest block that it told of; ``None`` before the first.
+        head_seen: When it did, in seconds of the caller's clock.
+        lag: Blocks that it was behind the best known head at that moment.
+        paused_until: From when on it may be checked again; ``None`` while it is not paused.
+    """
+
+    errors: Counter[ErrorClass] = field(default_factory=Counter)
+    latency: float | None = None
+    head: int | None = None
+    head_seen: float | None = None
+    lag: int | None = None
+    paused_until: float | None = None
+    _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    _outcomes: deque[ErrorClass | None] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    _failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES))
+    _bad_in_a_row: int = 0
+    _pauses: int = 0
+    _pause_ends: float | None = None
+
+    def answered(self, seconds: float) -> None:
+        """Note an answer, and how long it took."""
+        old = seconds if self.latency is None else self.latency
+        self.latency = old + _WEIGHT * (seconds - old)
+        self._latencies.append(seconds)
+        self._outcomes.append(None)
+        self._bad_in_a_row = 0
+
+    def failed(self, kind: ErrorClass, now: float) -> float | None:
+        """Note a request that failed; when that pauses the provider, give for how many seconds."""
+        self.erred(kind)
+        self._outcomes.append(kind)
+        if not self._counts(kind, now):
+            return None
+        if self.paused_until is not None and now < self.paused_until:
+            return None  # it was under way when the pause began, and says nothing new
+        return self._pause(now)
+
+    def erred(self, kind: ErrorClass) -> None:
+        """Note one bad result among others of a request that was answered."""
+        self.errors[kind] += 1
+
+    def resumed(self) -> None:
+        """End the pause: the provider has been found in order."""
+        self.paused_until = None
+        self._failures.clear()
+        self._bad_in_a_row = 0
+
+    def saw_head(self, height: int, best: int, now: float) -> None:
+        """Note the provider's head, and the best known at this moment."""
+        self.head, self.head_seen = height, now
+        self.lag = max(0, best - height)
+
+    def percentile(self, share: float) -> float | None:
+        """Give the latency in seconds that this share of the last answers kept to."""
+        ordered = sorted(self._latencies)
+        return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+    def error_rate(self, *kinds: ErrorClass) -> float:
+        """Give the share of the last requests that failed in one of these ways."""
+        bad = sum(outcome in kinds for outcome in self._outcomes)
+        return bad / len(self._outcomes) if self._outcomes else 0.0
+
+    def _counts(self, kind: ErrorClass, now: float) -> bool:
+        """Say whether this failure is the one too many."""
+        if kind == "transport":
+            self._failures.append(now)
+            recent = sum(now - failure <= FAILURE_SECONDS for failure in self._failures)
+        elif kind in ("server", "malformed"):
+            self._bad_in_a_row += 1
+            recent = self._bad_in_a_row
+        else:
+            return False
+        # After a pause the first failure is enough.
+        return recent >= FAILURES or self.paused_until is not None
+
+    def _pause(self, now: float) -> float:
+        if self._pause_ends is not None and now - self._pause_ends > GOOD_STRETCH:
+            self._pauses = 0
+        seconds = min(SHORTEST_PAUSE * 2.0 ** min(self._pauses, 10), LONGEST_PAUSE)
+        self._pauses += 1
+        self._pause_ends = self.paused_until = now + seconds
+        return seconds

@@ -1,0 +1,134 @@
+"""Reading the configuration."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from transaction_tracker.settings.layers import File, Flags, Key, Layer, Variables, chosen_file
+from transaction_tracker.settings.model import Configuration
+from transaction_tracker.settings.problems import ConfigurationError, Problem, shown, unknown
+
+
+def load(path: Path | None = None, flags: Flags | None = None) -> Configuration:
+    """Read the configuration: a file, then variables, then flags; what comes later counts.
+
+    Args:
+        path: The file; without one that of ``TXTRACK_CONFIG``, or ``txtrack.toml`` if it is there.
+        flags: What was typed.
+
+    Raises:
+        ConfigurationError: Something is wrong; it tells of each key what was expected, what
+            came, and where.
+    """
+    file = chosen_file(path)
+    layers: list[Layer] = [File(file)] if file is not None else []
+    layers += [Variables(), flags or Flags()]
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _merged(merged, layer.values)
+    try:
+        return Configuration(**merged)
+    except ValidationError as error:
+        raise ConfigurationError(_problems(error, layers)) from None
+
+
+def options(
+    model: type[BaseModel] = Configuration, at: Key = ()
+) -> Iterator[tuple[Key, FieldInfo]]:
+    """List all options with their keys; a list of tables has the key ``*`` for each of them."""
+    for name, info in model.model_fields.items():
+        section, many = _section(info)
+        if section is None:
+            yield (*at, name), info
+        else:
+            yield from options(section, (*at, name, "*") if many else (*at, name))
+
+
+def _section(info: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
+    """Give the model behind a field, if there is one, and whether it is a list of them."""
+    kind = info.annotation
+    inside = getattr(kind, "__args__", (None,))[0]
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return kind, False
+    if isinstance(inside, type) and issubclass(inside, BaseModel):
+        return inside, True
+    return None, False
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one source over another; tables are merged, all else is replaced."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        tables = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = _merged(old or {}, value) if tables else value
+    return merged
+
+
+def _problems(error: ValidationError, layers: Sequence[Layer]) -> list[Problem]:
+    found: dict[Key, Problem] = {}
+    for one in error.errors(include_url=False, include_context=False):
+        path = tuple(str(part) for part in one["loc"])
+        key, info = _nearest(path)
+        where = _where(key if one["type"] != "extra_forbidden" else path, layers)
+        if one["type"] == "extra_forbidden":
+            problem = unknown(".".join(path), path[-1], _siblings(path), where)
+        else:
+            problem = _wrong(key, info, one, where)
+        # A choice between kinds gives an error for each: one is enough.
+        found.setdefault(key if one["type"] != "extra_forbidden" else path, problem)
+    return list(found.values())
+
+
+def _wrong(key: Key, info: FieldInfo | None, error: Any, where: str) -> Problem:
+    extra = info.json_schema_extra if info is not None else None
+    facts = extra if isinstance(extra, dict) else {}
+    if error["type"] == "missing":
+        return Problem(".".join(key), f"must be given: {facts.get('expected')}", where)
+    expected = facts.get("expected") or ("tables" if key == ("providers",) else "a table")
+    # What is no option's own value may hold a secret somewhere.
+    came = shown(error["input"]) if facts.get("secret") is False else "something else"
+    return Problem(".".join(key), f"must be {expected}; got {came}", where)
+
+
+def _nearest(path: Key) -> tuple[Key, FieldInfo | None]:
+    """Give the option that a pydantic location is in: kinds and places of a value follow it."""
+    known = dict(options())
+    for length in range(len(path), 0, -1):
+        key = path[:length]
+        if info := known.get(_general(key)):
+            return key, info
+    return path, None
+
+
+def _general(key: Key) -> Key:
+    return tuple("*" if part.isdecimal() else part for part in key)
+
+
+def _siblings(path: Key) -> list[str]:
+    above = _general(path[:-1])
+    depth = len(above)
+    return sorted({key[depth] for key, _ in options() if key[:depth] == above})
+
+
+def _where(key: Key, layers: Sequence[Layer]) -> str:
+    """Find the heaviest source that has the key, or part of the way to it."""
+    for length in range(len(key), 0, -1):
+        for layer in reversed(layers):
+            if _has(layer.values, key[:length]):
+                return layer.where(key[:length])
+    return ""
+
+
+def _has(values: Any, key: Key) -> bool:
+    for part in key:
+        if isinstance(values, list) and part.isdecimal() and int(part) < len(values):
+            values = values[int(part)]
+        elif isinstance(values, dict) and part in values:
+            values = values[part]
+        else:
+            return False
+    return True

@@ -1,0 +1,69 @@
+"""The whole configuration."""
+
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from transaction_tracker.settings.options import from_json
+from transaction_tracker.settings.sections import (
+    DatabaseSection,
+    LogsSection,
+    ProviderSection,
+    RetentionSection,
+    SourceSection,
+    WebhooksSection,
+    WebSection,
+)
+
+PREFIX = "TXTRACK_"
+DELIMITER = "__"
+
+
+def _as_list(value: Any) -> Any:
+    """Take a list also as JSON, or as a table of its places: variables give it so."""
+    if isinstance(value, str):
+        return from_json(value)
+    if isinstance(value, dict) and all(key.isdecimal() for key in value):
+        return [value[key] for key in sorted(value, key=int)]
+    return value
+
+
+class Configuration(BaseSettings):
+    """All that the service can be told; `load` reads it from file, variables and flags."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
+        env_ignore_empty=True,
+    )
+
+    database: DatabaseSection = DatabaseSection()
+    source: SourceSection = SourceSection()
+    providers: Annotated[
+        tuple[ProviderSection, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
+    ] = ()
+    web: WebSection = WebSection()
+    webhooks: WebhooksSection = WebhooksSection()
+    retention: RetentionSection = RetentionSection()
+    logs: LogsSection = LogsSection()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values only as given: `load` merges the sources, and so knows whence each came."""
+        return (init_settings,)

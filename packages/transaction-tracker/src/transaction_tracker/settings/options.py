@@ -1,0 +1,108 @@
+"""How one option is declared, and the kinds of values that options have."""
+
+import ipaddress
+import json
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, PlainValidator
+from pydantic_settings import NoDecode
+
+from transaction_tracker.net import addresses
+from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
+from transaction_tracker.store.errors import DatabaseUrlError
+from transaction_tracker.store.url import DatabaseUrl
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\s*")
+
+SECONDS = 'seconds, or text such as "30s", "5m", "2h", "1d"'
+
+
+def option(default: Any, expected: str, says: str, *, secret: bool = False, **limits: Any) -> Any:
+    """Declare one option of a section.
+
+    Args:
+        default: Its value when nobody sets it; ``...`` for one that must be set.
+        expected: What it must be, for errors and for the reference: "a port, 0 to 65535".
+        says: What it does, in a sentence.
+        secret: Whether its value must never be printed.
+        limits: What pydantic's ``Field`` knows: ``ge``, ``le``, ``max_length``.
+    """
+    extra: dict[str, JsonValue] = {"expected": expected, "secret": secret}
+    return Field(default, description=says, json_schema_extra=extra, **limits)
+
+
+def duration(text: str) -> float:
+    """Read a time such as ``30``, ``30s``, ``5m``, ``2h``, ``1d``, in seconds.
+
+    Raises:
+        ValueError: It is none.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"a time must be {SECONDS}, got {text!r}")
+    return float(match[1]) * _UNITS[match[2] or "s"]
+
+
+def _seconds(value: Any) -> Any:
+    return duration(value) if isinstance(value, str) else value
+
+
+def _database(value: Any) -> DatabaseUrl:
+    if not isinstance(value, str | DatabaseUrl):
+        raise ValueError("not a text")
+    try:
+        return DatabaseUrl.of(value)
+    except DatabaseUrlError as error:
+        raise ValueError(str(error)) from None
+
+
+def _url(value: Any) -> SecretUrl:
+    if not isinstance(value, str | SecretUrl):
+        raise ValueError("not a text")
+    return SecretUrl.of(value, HTTP)
+
+
+def _socket(value: Any) -> SecretUrl:
+    if not isinstance(value, str | SecretUrl):
+        raise ValueError("not a text")
+    return SecretUrl.of(value, WEBSOCKET)
+
+
+def _words(value: Any) -> Any:
+    """Take a list as a variable has it: JSON, or words with commas between."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return from_json(value)
+    return [word.strip() for word in value.split(",") if word.strip()]
+
+
+def from_json(text: str) -> Any:
+    """Read JSON; whatever is none stays a text, for the checks that follow to refuse."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _network(value: Any) -> str:
+    return str(ipaddress.ip_network(value))
+
+
+def _allowed(value: Any) -> str:
+    addresses.AllowList.of([value])
+    return str(value)
+
+
+_printed = PlainSerializer(str, return_type=str)
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Database = Annotated[DatabaseUrl, PlainValidator(_database), _printed]
+NodeUrl = Annotated[SecretUrl, PlainValidator(_url), _printed]
+SocketUrl = Annotated[SecretUrl, PlainValidator(_socket), _printed]
+Network = Annotated[str, BeforeValidator(_network)]
+Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_words)]
+Allowed = Annotated[str, BeforeValidator(_allowed)]
+AllowList = Annotated[tuple[Allowed, ...], NoDecode, BeforeValidator(_words)]

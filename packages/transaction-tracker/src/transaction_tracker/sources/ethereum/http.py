@@ -1,0 +1,121 @@
+"""JSON over HTTP: one exchange, within a deadline and a size limit."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import orjson
+
+from transaction_tracker.sources.errors import MalformedError, TransportError
+from transaction_tracker.sources.ethereum.classify import http_error
+from transaction_tracker.sources.ethereum.url import SecretUrl
+
+# Nodes and their proxies tell what is wrong with a request in the body of such an answer.
+_TELLING = (400, *range(500, 600))
+
+
+class TooLongError(MalformedError):
+    """The answer, or the request, is longer than one side takes."""
+
+
+class LateError(TransportError):
+    """The answer did not come in time."""
+
+
+class Http:
+    """The connections to one address. Errors do not name it: whoever asks does.
+
+    Args:
+        url: The address.
+        max_answer_bytes: A longer answer is cut off and refused.
+    """
+
+    def __init__(self, url: SecretUrl, max_answer_bytes: int) -> None:
+        self._url = url
+        self._max_answer_bytes = max_answer_bytes
+        self._session: aiohttp.ClientSession | None = None
+
+    async def post(self, body: object, deadline: float) -> Any:
+        """Send a value and give the object or the array that comes back.
+
+        Args:
+            body: What to send; turned into JSON.
+            deadline: Seconds that the whole of it may take.
+
+        Raises:
+            LateError: No answer came in time.
+            TransportError: No answer came, or only a part of one.
+            SourceError: The answer's status is no good one; the class says why.
+            MalformedError: The answer is no JSON, or too long.
+        """
+        try:
+            async with asyncio.timeout(deadline):
+                return await self._exchange(orjson.dumps(body))
+        # ``from None``, here and below: aiohttp's errors print the whole URL.
+        except TimeoutError:
+            raise LateError(f"no answer within {deadline:.3g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise TransportError(without_url(error)) from None
+
+    async def close(self) -> None:
+        """Close the connections; the next request opens them again."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _exchange(self, body: bytes) -> Any:
+        session = self._open()
+        async with session.post(self._url.reveal(), data=body, allow_redirects=False) as response:
+            if response.status == 200:
+                return _parsed(await self._read(response.content))
+            if response.status == 413:
+                raise TooLongError("HTTP 413")
+            refusal = http_error(response.status, response.headers.get("Retry-After"))
+            if response.status in _TELLING:
+                told = await self._told(response.content)
+                if told is not None:
+                    return told
+            raise refusal
+
+    async def _told(self, content: aiohttp.StreamReader) -> dict[str, Any] | None:
+        """Read a JSON-RPC error out of an answer with a bad status, if there is one."""
+        try:
+            answer = _parsed(await self._read(content))
+        except MalformedError:
+            return None
+        is_error = isinstance(answer, dict) and isinstance(answer.get("error"), dict)
+        return answer if is_error and "code" in answer["error"] else None
+
+    async def _read(self, content: aiohttp.StreamReader) -> bytes:
+        received = bytearray()
+        async for chunk in content.iter_any():
+            received += chunk
+            if len(received) > self._max_answer_bytes:
+                raise TooLongError(f"the answer is longer than {self._max_answer_bytes} bytes")
+        return bytes(received)
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                headers={"Content-Type": "application/json"},
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+
+def without_url(error: Exception) -> str:
+    """Say in a line what went wrong with a connection; aiohttp's own text has the URL in it."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection: {error.os_error.strerror or error.os_error}"
+    return f"the connection failed: {type(error).__name__}"
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raise MalformedError("the answer is no JSON") from None
+    if not isinstance(answer, dict | list):
+        raise MalformedError("the answer is no JSON-RPC")
+    return answer

@@ -1,0 +1,107 @@
+# ruff: noqa: S608
+"""Many rows in one statement, as fast as the driver can.
+
+SQLAlchemy prepares each parameter of each row, which takes longer than the database does to
+write it. Here rows go to the driver as they are: SQLite runs one prepared statement over all of
+them, PostgreSQL gets each column as one array. Names come from the tables, and never values.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from sqlalchemy import Boolean, Connection, Float, Integer, Table
+
+Names = tuple[str, ...]
+Rows = Sequence[tuple[Any, ...]]
+
+
+def insert(connection: Connection, table: Table, names: Names, rows: Rows) -> None:
+    """Write new rows, each with a value for each name."""
+    if rows:
+        _execute(connection, _insert(table, names, _takes_arrays(connection)), rows)
+
+
+def update(connection: Connection, table: Table, names: Names, where: Names, rows: Rows) -> int:
+    """Change rows, and count those that were found.
+
+    Args:
+        connection: Inside a database transaction.
+        table: Where the rows are.
+        names: The columns to set.
+        where: The columns that choose a row by being equal.
+        rows: Each with the values of ``names``, then those of ``where``. No two of them may
+            choose the same row.
+    """
+    if not rows:
+        return 0
+    return _execute(connection, _update(table, names, where, _takes_arrays(connection)), rows)
+
+
+def select(
+    connection: Connection, table: Table, names: Names, column: str, keys: Sequence[Any]
+) -> Rows:
+    """Read the rows whose ``column`` is one of ``keys``, however many these are."""
+    condition = _among(table, column, _takes_arrays(connection))
+    sql = f"SELECT {', '.join(names)} FROM {table.name} WHERE {condition}"
+    return connection.exec_driver_sql(sql, _array(connection, keys)).tuples().all()
+
+
+def _takes_arrays(connection: Connection) -> bool:
+    return connection.dialect.name == "postgresql"
+
+
+def _execute(connection: Connection, sql: str, rows: Rows) -> int:
+    if _takes_arrays(connection):
+        columns = tuple(list(column) for column in zip(*rows, strict=True))
+        return connection.exec_driver_sql(sql, columns).rowcount
+    return connection.exec_driver_sql(sql, list(rows)).rowcount
+
+
+def _array(connection: Connection, keys: Sequence[Any]) -> tuple[Any]:
+    return (list(keys) if _takes_arrays(connection) else orjson.dumps(list(keys)).decode(),)
+
+
+@lru_cache
+def _insert(table: Table, names: Names, arrays: bool) -> str:
+    into = f"INSERT INTO {table.name} ({', '.join(names)})"
+    if arrays:
+        return f"{into} SELECT * FROM {_unnest(table, names)}"
+    return f"{into} VALUES ({', '.join('?' * len(names))})"
+
+
+@lru_cache
+def _update(table: Table, names: Names, where: Names, arrays: bool) -> str:
+    if not arrays:
+        values = ", ".join(f"{name} = ?" for name in names)
+        return f"UPDATE {table.name} SET {values} WHERE {' AND '.join(f'{n} = ?' for n in where)}"
+    values = ", ".join(f"{name} = given.{name}" for name in names)
+    # A column can be both set and compared: the compared one gets another name.
+    given = ", ".join((*names, *(f"old_{name}" for name in where)))
+    chosen = " AND ".join(f"{table.name}.{name} = given.old_{name}" for name in where)
+    source = f"{_unnest(table, (*names, *where))} AS given ({given})"
+    return f"UPDATE {table.name} SET {values} FROM {source} WHERE {chosen}"
+
+
+def _unnest(table: Table, names: Names) -> str:
+    return f"unnest({', '.join(f'%s::{_array_type(table, name)}' for name in names)})"
+
+
+def _among(table: Table, column: str, arrays: bool) -> str:
+    if arrays:
+        return f"{column} = ANY(%s::{_array_type(table, column)})"
+    return f"{column} IN (SELECT value FROM json_each(?))"
+
+
+def _array_type(table: Table, name: str) -> str:
+    # Without the lengths of the columns: a cast would cut off silently what an insert refuses.
+    match table.c[name].type:
+        case Integer():
+            return "bigint[]"
+        case Float():
+            return "float8[]"
+        case Boolean():
+            return "boolean[]"
+        case _:
+            return "text[]"

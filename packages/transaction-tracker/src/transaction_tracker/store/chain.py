@@ -1,0 +1,120 @@
+"""The kept blocks, the cursor that says how far the source was followed, and the freeze."""
+
+import time
+import zlib
+from collections.abc import Mapping
+
+import orjson
+from sqlalchemy import Connection, delete, insert, select, update
+
+from transaction_tracker.domain import BlockRef, Link
+from transaction_tracker.domain.recent import MOST_SLOTS
+from transaction_tracker.store.errors import StoreError
+from transaction_tracker.store.schema import block_slots, blocks, cursors
+from transaction_tracker.store.steps import Step, Stored
+
+# Names of transactions are random and pack badly, whatever the effort.
+_LEAST_EFFORT = 1
+
+
+def claim(connection: Connection, source: str) -> Stored:
+    """Let the database belong to ``source``, or raise ``StoreError`` when it is another's."""
+    cursor = connection.execute(select(cursors)).first()
+    if cursor is None:
+        connection.execute(insert(cursors), {"source": source})
+        return Stored()
+    if cursor.source != source:
+        raise StoreError(f"the database is for {cursor.source}, and cannot hold {source} as well")
+    return Stored(tip=None if cursor.hash is None else BlockRef(cursor.number, cursor.hash))
+
+
+def load_links(connection: Connection, source: str) -> list[Link]:
+    """Read the kept blocks, from the lowest up."""
+    query = select(blocks.c.number, blocks.c.hash, blocks.c.parent)
+    query = query.where(blocks.c.source == source).order_by(blocks.c.number)
+    return [Link(*row) for row in connection.execute(query)]
+
+
+def load_slots(connection: Connection, source: str) -> list[tuple[Link, dict[str, str]]]:
+    """Read the slots that the last blocks took, from the lowest block up."""
+    query = select(block_slots.c.number, block_slots.c.packed)
+    query = query.where(block_slots.c.source == source).order_by(block_slots.c.number)
+    links = {link.number: link for link in load_links(connection, source)}
+    rows = connection.execute(query)
+    return [(links[number], _unpack(packed)) for number, packed in rows if number in links]
+
+
+def move_chain(connection: Connection, step: Step) -> BlockRef | None:
+    """Take blocks back or add one, and give the tip if that has changed it."""
+    tip = None
+    if step.forgets:
+        _drop(connection, step.source, 0)
+        _set_cursor(connection, step.source, None)
+    if step.undone is not None:
+        tip = step.undone.parent_ref
+        _drop(connection, step.source, step.undone.number)
+        _set_cursor(connection, step.source, tip)
+    if step.applied is not None:
+        tip = step.applied.ref
+        _add(connection, step.source, step.applied, step.keep)
+        _add_slots(connection, step.source, step.applied, step.slots)
+        _set_cursor(connection, step.source, tip)
+    return tip
+
+
+def freeze(connection: Connection) -> None:
+    """Tell nobody of events, until ``thaw``; frozen already, it stays so since then."""
+    frozen = update(cursors).where(cursors.c.frozen_since.is_(None))
+    connection.execute(frozen.values(frozen_since=time.time()))
+
+
+def thaw(connection: Connection) -> None:
+    """Tell of events again, also of those that waited."""
+    connection.execute(update(cursors).values(frozen_since=None))
+
+
+def frozen_since(connection: Connection) -> float | None:
+    """Say since when nobody is told of events, in Unix seconds; ``None`` when they are."""
+    since: float | None = connection.execute(select(cursors.c.frozen_since)).scalar()
+    return since
+
+
+def _add(connection: Connection, source: str, link: Link, keep: int) -> None:
+    place = {"source": source, "number": link.number, "hash": link.hash, "parent": link.parent}
+    connection.execute(insert(blocks), place)
+    for table in (blocks, block_slots):
+        old = table.c.source == source, table.c.number <= link.number - keep
+        connection.execute(delete(table).where(*old))
+
+
+def _add_slots(connection: Connection, source: str, link: Link, slots: Mapping[str, str]) -> None:
+    """Keep the slots of a block, and those of as many before it as ``Recent`` keeps."""
+    if not slots:
+        return
+    packed = zlib.compress(orjson.dumps(slots), _LEAST_EFFORT)
+    row = {"source": source, "number": link.number, "amount": len(slots), "packed": packed}
+    connection.execute(insert(block_slots), row)
+    own = block_slots.c.source == source
+    query = select(block_slots.c.number, block_slots.c.amount).where(own)
+    total = 0
+    for number, amount in connection.execute(query.order_by(block_slots.c.number.desc())).all():
+        total += amount
+        if total > MOST_SLOTS and number < link.number:
+            connection.execute(delete(block_slots).where(own, block_slots.c.number <= number))
+            return
+
+
+def _drop(connection: Connection, source: str, lowest: int) -> None:
+    for table in (blocks, block_slots):
+        gone = table.c.source == source, table.c.number >= lowest
+        connection.execute(delete(table).where(*gone))
+
+
+def _unpack(packed: bytes) -> dict[str, str]:
+    slots: dict[str, str] = orjson.loads(zlib.decompress(packed))
+    return slots
+
+
+def _set_cursor(connection: Connection, source: str, block: BlockRef | None) -> None:
+    place = {"number": block and block.number, "hash": block and block.hash}
+    connection.execute(update(cursors).where(cursors.c.source == source).values(place))

@@ -1,0 +1,20 @@
+"""One step: a block and all that it changes, in one database transaction."""
+
+from sqlalchemy import Connection
+
+from transaction_tracker.store.chain import freeze, move_chain
+from transaction_tracker.store.reading import load_some
+from transaction_tracker.store.recording import record
+from transaction_tracker.store.steps import Step, Stored
+
+
+def commit(connection: Connection, step: Step) -> Stored:
+    """Write one step, all of it or nothing."""
+    position, written = record(connection, step.events)
+    tip = move_chain(connection, step)
+    if step.freezes:
+        freeze(connection)
+    rows = {event.tracked.id: event.tracked for event in written}
+    stale = {event.tracked.id for event in step.events} - rows.keys()
+    found = load_some(connection, sorted(stale)) if stale else ()
+    return Stored((*rows.values(), *found), written, tip, position)

@@ -1,0 +1,226 @@
+"""Where events are delivered to, as it is stored: plain functions on a connection."""
+
+import base64
+import binascii
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from yarl import URL
+
+from transaction_tracker.domain import STATES, State
+from transaction_tracker.store.errors import StoreError
+from transaction_tracker.store.schema.outbox import endpoints, outbox
+
+MAX_ENDPOINTS = 64
+
+PREFIX = "whsec_"
+SHORTEST_BYTES, LONGEST_BYTES = 24, 64
+_GENERATED_BYTES = 32
+
+# Few states for many rows: one string each.
+_STATES: dict[str, State] = {state: state for state in STATES}
+
+
+class Secret:
+    """What an endpoint and we sign with; never prints.
+
+    Args:
+        text: ``whsec_`` and 24 to 64 bytes in base64.
+
+    Raises:
+        ValueError: The text is no such secret. The message does not repeat it.
+
+    Source:
+        Standard Webhooks 1.0, "Signature scheme", symmetric keys.
+    """
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        size = _size_bytes(text)
+        if size is None or not SHORTEST_BYTES <= size <= LONGEST_BYTES:
+            came = "something else" if size is None else f"{size} bytes"
+            # No cause either: it would print what was given.
+            raise ValueError(
+                f"a webhook secret must be {PREFIX!r} and {SHORTEST_BYTES} to {LONGEST_BYTES} "
+                f"bytes in base64, got {came}; leave it out to have one made"
+            ) from None
+        self._text = text
+
+    @classmethod
+    def generate(cls) -> "Secret":
+        """Make a new one of 32 random bytes."""
+        return cls(PREFIX + base64.b64encode(secrets.token_bytes(_GENERATED_BYTES)).decode())
+
+    def reveal(self) -> str:
+        """Give the text, to sign with, to store, and to show its owner once."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return f"Secret('{PREFIX}…')"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+
+def _size_bytes(text: object) -> int | None:
+    """Count the bytes of a secret; ``None`` when it is none."""
+    if not (isinstance(text, str) and text.startswith(PREFIX)):
+        return None
+    try:
+        return len(base64.b64decode(text.removeprefix(PREFIX), validate=True))
+    except (binascii.Error, ValueError):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where events are delivered to.
+
+    Attributes:
+        id: Its name, for ever.
+        url: Where it listens. Not printed: some receivers put a key into the path.
+        states: The states that it wants to hear of; ``None`` for all.
+        secret: What its deliveries are signed with.
+        created_at: Unix seconds.
+        previous: The secret before the last rotation.
+        previous_until: Unix seconds until which deliveries are signed with that one too.
+        enabled: Whether it is delivered to.
+        disabled_reason: Why it is not.
+    """
+
+    id: str
+    url: str = field(repr=False)
+    states: tuple[State, ...] | None
+    secret: Secret
+    created_at: float
+    previous: Secret | None = None
+    previous_until: float | None = None
+    enabled: bool = True
+    disabled_reason: str | None = None
+
+    @property
+    def host(self) -> str:
+        """The part of its URL that may be shown to anybody."""
+        return URL(self.url).host or ""
+
+    def valid_secrets(self, now: float) -> tuple[Secret, ...]:
+        """Give the secrets that count at ``now`` (Unix seconds), the newest first."""
+        if self.previous is None or now >= (self.previous_until or 0.0):
+            return (self.secret,)
+        return (self.secret, self.previous)
+
+
+def add(
+    connection: Connection, url: str, secret: Secret, states: Sequence[State] | None
+) -> Endpoint:
+    """Store a new endpoint, or raise ``StoreError`` when there are too many."""
+    count = connection.execute(select(func.count()).select_from(endpoints)).scalar_one()
+    if count >= MAX_ENDPOINTS:
+        raise StoreError(f"there are {count} endpoints, and no more can be added; remove one first")
+    endpoint = Endpoint(
+        id=f"ep_{secrets.token_hex(12)}",
+        url=url,
+        states=None if states is None else tuple(states),
+        secret=secret,
+        created_at=time.time(),
+    )
+    connection.execute(insert(endpoints), _row(endpoint))
+    return endpoint
+
+
+def load(connection: Connection, endpoint: str) -> Endpoint | None:
+    """Read one endpoint."""
+    row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint)).first()
+    return None if row is None else _from(row)
+
+
+def load_all(connection: Connection) -> list[Endpoint]:
+    """Read all endpoints, the oldest first."""
+    query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
+    return [_from(row) for row in connection.execute(query)]
+
+
+def enable(connection: Connection, endpoint: str) -> Endpoint | None:
+    """Deliver to it again."""
+    return _set(connection, endpoint, enabled=True, disabled_reason=None)
+
+
+def disable(connection: Connection, endpoint: str, reason: str) -> Endpoint | None:
+    """Deliver to it no more; what is pending waits."""
+    return _set(connection, endpoint, enabled=False, disabled_reason=reason)
+
+
+def change(
+    connection: Connection, endpoint: str, url: str, states: Sequence[State] | None
+) -> Endpoint | None:
+    """Deliver elsewhere, or of other states; what is pending goes to the new address."""
+    return _set(connection, endpoint, url=url, states=_states_text(states))
+
+
+def rotate(
+    connection: Connection, endpoint: str, secret: Secret, overlap: float
+) -> Endpoint | None:
+    """Sign with a new secret, and with the one before it as well for ``overlap`` seconds."""
+    return _set(
+        connection,
+        endpoint,
+        secret=secret.reveal(),
+        previous_secret=endpoints.c.secret,
+        previous_until=time.time() + overlap,
+    )
+
+
+def remove(connection: Connection, endpoint: str) -> bool:
+    """Forget an endpoint and all that was to be delivered to it; say whether there was one."""
+    connection.execute(delete(outbox).where(outbox.c.endpoint_id == endpoint))
+    gone = connection.execute(delete(endpoints).where(endpoints.c.id == endpoint))
+    return bool(gone.rowcount)
+
+
+def _set(connection: Connection, endpoint: str, **values: Any) -> Endpoint | None:
+    connection.execute(update(endpoints).where(endpoints.c.id == endpoint).values(values))
+    return load(connection, endpoint)
+
+
+def _row(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "states": _states_text(endpoint.states),
+        "secret": endpoint.secret.reveal(),
+        "enabled": endpoint.enabled,
+        "created_at": endpoint.created_at,
+    }
+
+
+def _from(row: Row[Any]) -> Endpoint:
+    previous = None if row.previous_secret is None else Secret(row.previous_secret)
+    return Endpoint(
+        id=row.id,
+        url=row.url,
+        states=states_from(row.states),
+        secret=Secret(row.secret),
+        created_at=row.created_at,
+        previous=previous,
+        previous_until=row.previous_until,
+        enabled=row.enabled,
+        disabled_reason=row.disabled_reason,
+    )
+
+
+def states_from(text: str | None) -> tuple[State, ...] | None:
+    """Read which states an endpoint wants to hear of."""
+    return None if text is None else tuple(_STATES[state] for state in json.loads(text))
+
+
+def _states_text(states: Sequence[State] | None) -> str | None:
+    return None if states is None else json.dumps(list(states))

@@ -1,0 +1,74 @@
+"""What is stored, page by page: plain functions on a connection, for whoever shows it."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+
+from transaction_tracker.domain import State, Tracked
+from transaction_tracker.store.rows import TRACKED_COLUMNS, read_tracked
+from transaction_tracker.store.schema import cursors, events, transactions
+
+MAX_PAGE = 1_000
+
+_TRACKED = tuple(transactions.c[name] for name in TRACKED_COLUMNS)
+_KEPT = (transactions.c.created_at, transactions.c.updated_at, transactions.c.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A transaction with what only the store knows of it.
+
+    Attributes:
+        tracked: The transaction.
+        created_at: Unix seconds of its registration.
+        updated_at: Unix seconds of the last change.
+        metadata: What its user noted: a JSON object.
+    """
+
+    tracked: Tracked
+    created_at: float
+    updated_at: float
+    metadata: str
+
+
+def transactions_page(
+    connection: Connection, *, after: str | None, limit: int, states: Collection[State] = ()
+) -> list[Kept]:
+    """Read transactions in the order of their ids.
+
+    Args:
+        connection: The database.
+        after: The last id of the page before; ``None`` begins.
+        limit: How many, up to 1,000.
+        states: Only those in one of these; all without any.
+    """
+    query = select(*_TRACKED, *_KEPT).order_by(transactions.c.id).limit(min(limit, MAX_PAGE))
+    if after is not None:
+        query = query.where(transactions.c.id > after)
+    if states:
+        query = query.where(transactions.c.state.in_(sorted(states)))
+    return _kept(connection.execute(query).all())
+
+
+def transaction_page(connection: Connection, transaction: str) -> Kept | None:
+    """Read one transaction."""
+    query = select(*_TRACKED, *_KEPT).where(transactions.c.id == transaction)
+    found = _kept(connection.execute(query).all())
+    return found[0] if found else None
+
+
+def last_position(connection: Connection) -> int:
+    """Give the position of the last event; 0 before the first."""
+    return connection.scalar(select(func.max(events.c.position))) or 0
+
+
+def touch(connection: Connection) -> None:
+    """Write something that changes nothing: it fails when nothing can be written."""
+    connection.execute(cursors.update().values(number=cursors.c.number))
+
+
+def _kept(rows: Sequence[Row[Any]]) -> list[Kept]:
+    tracked = read_tracked(rows)
+    return [Kept(one, *row[-3:]) for one, row in zip(tracked, rows, strict=True)]

@@ -1,0 +1,120 @@
+"""Writing transitions: each moves its transaction on, and is an event for ever."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, bindparam, insert, update
+
+from transaction_tracker.domain import TERMINAL, Event
+from transaction_tracker.store import bulk, outbox
+from transaction_tracker.store.rows import (
+    EVENT_COLUMNS,
+    TRACKED_COLUMNS,
+    event_values,
+    tracked_values,
+)
+from transaction_tracker.store.schema import counters, events, transactions
+
+_SET = (*TRACKED_COLUMNS[1:], "updated_at")
+# Compare and set: a row that somebody else has moved on stays as it is.
+_WHERE = ("id", "version")
+
+_COUNT_ON = (
+    update(counters)
+    .where(counters.c.name == "events")
+    .values(value=counters.c.value + bindparam("more"))
+    .returning(counters.c.value)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Move:
+    """The way of one transaction from before its first step to after its last."""
+
+    first: Event
+    last: Event
+
+    @property
+    def id(self) -> str:
+        return self.last.tracked.id
+
+    @property
+    def ends_or_begins(self) -> bool:
+        return (self.first.previous in TERMINAL) != self.last.tracked.final
+
+    @property
+    def values(self) -> tuple[object, ...]:
+        return tracked_values(self.last.tracked)[1:]
+
+    @property
+    def where(self) -> tuple[str, int]:
+        return self.id, self.first.tracked.version - 1
+
+
+def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[Event, ...]]:
+    """Write the transitions of transactions that are where they are thought to be.
+
+    Args:
+        connection: Inside a database transaction.
+        steps: Several of one transaction follow one another.
+
+    Returns:
+        The position of the first event that was written, and the events; those left out
+        belong to transactions that somebody else has moved on.
+    """
+    stale = _move(connection, steps) if steps else set()
+    written = tuple(event for event in steps if event.tracked.id not in stale)
+    if not written:
+        return 0, ()
+    first = _count_on(connection, len(written))
+    now = time.time()
+    rows = [
+        (position, *event_values(event), now) for position, event in enumerate(written, start=first)
+    ]
+    bulk.insert(connection, events, ("position", *EVENT_COLUMNS, "recorded_at"), rows)
+    outbox.enqueue(connection, list(enumerate(written, start=first)))
+    return first, written
+
+
+def _move(connection: Connection, steps: Sequence[Event]) -> set[str]:
+    """Move transactions on, and name those that are not where they were thought to be."""
+    moves = _moves(steps)
+    with connection.begin_nested() as savepoint:
+        if _update(connection, moves) == len(moves):
+            return set()
+        savepoint.rollback()
+    # Somebody else was here. It does not happen twice in a year, and may take its time.
+    return {move.id for move in moves if not _update(connection, [move])}
+
+
+def _moves(steps: Sequence[Event]) -> list[_Move]:
+    """Bring each transaction over all its steps at once."""
+    firsts: dict[str, Event] = {}
+    lasts: dict[str, Event] = {}
+    for event in steps:
+        firsts.setdefault(event.tracked.id, event)
+        lasts[event.tracked.id] = event
+    return [_Move(firsts[key], last) for key, last in lasts.items()]
+
+
+def _update(connection: Connection, moves: Sequence[_Move]) -> int:
+    """Write the moves of transactions that are there, and count them."""
+    now = time.time()
+    staying = [(*move.values, now, *move.where) for move in moves if not move.ends_or_begins]
+    others = [
+        (*move.values, now, now if move.last.tracked.final else None, *move.where)
+        for move in moves
+        if move.ends_or_begins
+    ]
+    count = bulk.update(connection, transactions, _SET, _WHERE, staying)
+    return count + bulk.update(connection, transactions, (*_SET, "ended_at"), _WHERE, others)
+
+
+def _count_on(connection: Connection, more: int) -> int:
+    """Take the next positions, and give the first of them."""
+    last = connection.execute(_COUNT_ON, {"more": more}).scalar()
+    if last is None:
+        connection.execute(insert(counters), {"name": "events", "value": more})
+        last = more
+    return last - more + 1

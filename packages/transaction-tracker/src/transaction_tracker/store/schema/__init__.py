@@ -1,0 +1,29 @@
+"""The tables. Whatever database holds them, they look the same."""
+
+from transaction_tracker.store.schema.access import idempotency_keys, tokens
+from transaction_tracker.store.schema.base import Amount, metadata, one_of
+from transaction_tracker.store.schema.blocks import block_slots, blocks, cursors
+from transaction_tracker.store.schema.bookmarks import bookmarks
+from transaction_tracker.store.schema.events import counters, events
+from transaction_tracker.store.schema.outbox import consumers, endpoints, outbox
+from transaction_tracker.store.schema.transactions import ENDED, OPEN, transactions
+
+__all__ = [
+    "ENDED",
+    "OPEN",
+    "Amount",
+    "block_slots",
+    "blocks",
+    "bookmarks",
+    "consumers",
+    "counters",
+    "cursors",
+    "endpoints",
+    "events",
+    "idempotency_keys",
+    "metadata",
+    "one_of",
+    "outbox",
+    "tokens",
+    "transactions",
+]

@@ -1,0 +1,52 @@
+"""The table of events: each transition that ever was, in the order in which they were written."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from transaction_tracker.store.schema.base import Amount, metadata
+
+events = Table(
+    "events",
+    metadata,
+    # From 1 up without a gap, in the order of writing; never used again.
+    Column(
+        "position",
+        BigInteger().with_variant(Integer, "sqlite"),
+        primary_key=True,
+        autoincrement=False,
+    ),
+    Column("transaction_id", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("previous", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("block_number", BigInteger),
+    Column("block_hash", String(100)),
+    Column("succeeded", Boolean),
+    Column("fee", Amount),
+    Column("failure", Text),
+    Column("superseded_by", String(200)),
+    Column("reason", String(20)),
+    Column("flags", String(100), nullable=False, server_default=""),
+    Column("recorded_at", Float, nullable=False),
+    # An event is one version of one transaction: a block that is applied again after a
+    # crash cannot tell it twice.
+    UniqueConstraint("transaction_id", "version"),
+)
+
+# How far positions have been given out. Counted here, because events that are pruned must not
+# give their positions back, and because it is the same on every database.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)

@@ -1,0 +1,97 @@
+"""The tables of delivery: endpoints, what each has to hear, and how far consumers have read."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    text,
+)
+
+from transaction_tracker.store.schema.base import metadata, one_of
+
+DELIVERY_STATES = ("pending", "delivered", "dead")
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("url", Text, nullable=False),
+    # The states that it wants to hear of, as a JSON list; all when there is none.
+    Column("states", Text),
+    Column("secret", String(120), nullable=False),
+    # The secret before the last rotation is good until then.
+    Column("previous_secret", String(120)),
+    Column("previous_until", Float),
+    Column("enabled", Boolean, nullable=False),
+    Column("disabled_reason", Text),
+    Column("created_at", Float, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("endpoint_id", String(40), ForeignKey("endpoints.id"), primary_key=True),
+    # Of the event.
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("transaction_id", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    # None while an earlier event of the transaction is pending at the endpoint: what waits is
+    # not looked at each time that somebody asks what is due.
+    Column("due_at", Float),
+    Column("status", Integer),
+    Column("error", Text),
+    Column("created_at", Float, nullable=False),
+    Column("settled_at", Float),
+    one_of("state", DELIVERY_STATES),
+)
+
+# Rows that are delivered are many and rest; each index holds only those that are looked for.
+_PENDING = text("state = 'pending'")
+_DEAD = text("state = 'dead'")
+_DELIVERED = text("state = 'delivered'")
+Index(
+    "outbox_due",
+    outbox.c.endpoint_id,
+    outbox.c.due_at,
+    outbox.c.position,
+    sqlite_where=_PENDING,
+    postgresql_where=_PENDING,
+)
+Index(
+    "outbox_in_order",
+    outbox.c.endpoint_id,
+    outbox.c.transaction_id,
+    outbox.c.position,
+    sqlite_where=_PENDING,
+    postgresql_where=_PENDING,
+)
+Index("outbox_age", outbox.c.created_at, sqlite_where=_PENDING, postgresql_where=_PENDING)
+Index(
+    "outbox_dead",
+    outbox.c.endpoint_id,
+    outbox.c.position,
+    sqlite_where=_DEAD,
+    postgresql_where=_DEAD,
+)
+Index(
+    "outbox_delivered",
+    outbox.c.settled_at,
+    sqlite_where=_DELIVERED,
+    postgresql_where=_DELIVERED,
+)
+
+consumers = Table(
+    "consumers",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)

@@ -1,0 +1,47 @@
+"""Bringing a database up to date before an application uses it."""
+
+from pathlib import Path
+
+from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from transaction_tracker.store import migrations
+from transaction_tracker.store.database import Database
+from transaction_tracker.store.errors import StoreError
+from transaction_tracker.store.url import DatabaseUrl
+
+
+def migrate(database: str | Path | DatabaseUrl) -> None:
+    """Make a database's tables, or change old ones into what this program needs.
+
+    It blocks. All of it is done, or nothing.
+
+    Args:
+        database: A file, or the address of a PostgreSQL database.
+
+    Raises:
+        StoreError: It cannot be used, another program uses it, or it is newer than this one.
+    """
+    Database(database).open(migrate=True).close()
+
+
+def pending_revisions(database: str | Path | DatabaseUrl) -> list[str]:
+    """List what ``migrate`` would have to do, the next revision first; change nothing.
+
+    It blocks. Another program may be using the database.
+
+    Raises:
+        StoreError: It cannot be read, or it is newer than this program.
+    """
+    url = DatabaseUrl.of(database)
+    if not url.is_postgresql and (url.path is None or not url.path.exists()):
+        return migrations.pending(None)
+    engine = create_engine(url.reveal(), poolclass=NullPool, hide_parameters=True)
+    try:
+        with engine.connect() as connection:
+            return migrations.pending(migrations.revision(connection))
+    except DBAPIError as error:
+        why = url.describe(error)
+        raise StoreError(f"cannot read database {url}: {why}") from None
+    except StoreError as error:
+        raise StoreError(f"cannot use database {url}: {error}") from None

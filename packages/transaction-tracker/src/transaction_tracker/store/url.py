@@ -1,0 +1,122 @@
+"""Which database to use: a file, or a server's address, which holds a secret."""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from transaction_tracker.store.errors import DatabaseUrlError
+
+MEMORY = ":memory:"
+
+_EXPECTED = (
+    "a database must be a file, ':memory:', 'sqlite:///FILE' or 'postgresql://USER:PASSWORD@HOST/"
+    "NAME', with @ : / in the password written as %40 %3A %2F; got "
+)
+_DRIVER = "postgresql+psycopg"
+_SCHEMES = {
+    "sqlite": "sqlite",
+    "postgres": _DRIVER,
+    "postgresql": _DRIVER,
+    _DRIVER: _DRIVER,
+}
+_SECRETS = ("password", "sslpassword", "oauth_client_secret")
+
+
+class DatabaseUrl:
+    """The address of a database. It never prints a password.
+
+    Args:
+        url: What SQLAlchemy connects to.
+
+    Attributes:
+        path: The file of an SQLite database; ``None`` for memory, and for PostgreSQL.
+    """
+
+    __slots__ = ("_url", "path")
+
+    def __init__(self, url: URL) -> None:
+        self._url = url
+        in_file = not self.is_postgresql and url.database not in (None, "", MEMORY)
+        self.path = Path(url.database or "") if in_file else None
+
+    @classmethod
+    def of(cls, value: "str | Path | DatabaseUrl") -> "DatabaseUrl":
+        """Take a database in any form: a file, ``":memory:"`` or a URL.
+
+        Raises:
+            DatabaseUrlError: It is none of these.
+        """
+        if isinstance(value, DatabaseUrl):
+            return value
+        text = str(value)
+        if not text:
+            raise DatabaseUrlError(_EXPECTED + "nothing")
+        if isinstance(value, Path) or "://" not in text:
+            return cls(URL.create("sqlite", database=text))
+        return cls(_parsed(text))
+
+    @property
+    def is_postgresql(self) -> bool:
+        """Whether a server holds it, and no file."""
+        return self._url.drivername == _DRIVER
+
+    def reveal(self) -> URL:
+        """Give the whole address, to connect to and for nothing else."""
+        return self._url
+
+    def describe(self, error: DBAPIError) -> str:
+        """Say what a driver said, without the secrets of the address and of the rows."""
+        original: Any = error.orig
+        diagnosis = getattr(original, "diag", None)
+        # What PostgreSQL adds to the first line is the row.
+        text = getattr(diagnosis, "message_primary", None) or str(original)
+        query = self._url.query
+        for secret in (self._url.password, *(query.get(name) for name in _SECRETS)):
+            if secret:
+                text = text.replace(str(secret), "…")
+        return " ".join(text.split())
+
+    def __str__(self) -> str:
+        if not self.is_postgresql:
+            return str(self.path or MEMORY)
+        host = self._url.host or self._url.query.get("host", "local socket")
+        port = f":{self._url.port}" if self._url.port else ""
+        return f"postgresql://{host}{port}/{self._url.database or ''}"
+
+    def __repr__(self) -> str:
+        return f"DatabaseUrl({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DatabaseUrl) and self._url == other._url
+
+    def __hash__(self) -> int:
+        return hash(self._url)
+
+
+def _parsed(text: str) -> URL:
+    scheme = text.partition("://")[0]
+    if scheme not in _SCHEMES:
+        raise DatabaseUrlError(f"{_EXPECTED}the scheme {scheme[:20]!r}")
+    try:
+        url = make_url(text).set(drivername=_SCHEMES[scheme])
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or _is_odd(url):
+        # No cause, no part of it: an odd address is one whose password came out wrong.
+        raise DatabaseUrlError(_EXPECTED + "something that cannot be read as one")
+    return url
+
+
+def _is_odd(url: URL) -> bool:
+    if url.drivername == "sqlite":
+        return any((url.host, url.username, url.port, url.query))
+    host, name = url.host or "", url.database or ""
+    if not 0 <= (url.port or 0) < 2**16:
+        return True
+    return any(mark in host + name for mark in "@:/ ") and not _is_ipv6(host)
+
+
+def _is_ipv6(host: str) -> bool:
+    return bool(host) and set(host.lower()) <= set("0123456789abcdef:.%")

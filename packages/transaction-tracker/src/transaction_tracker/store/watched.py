@@ -1,0 +1,71 @@
+"""Transactions that can be taken back after their end, and the feeds that would tell of it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from transaction_tracker.domain import Tracked
+from transaction_tracker.store.committing import commit
+from transaction_tracker.store.reading import load_some
+from transaction_tracker.store.schema import ENDED, transactions
+from transaction_tracker.store.schema.bookmarks import bookmarks
+from transaction_tracker.store.steps import Step, Stored
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A transaction that is confirmed.
+
+    Attributes:
+        id: The transaction.
+        at: Unix seconds since when.
+    """
+
+    id: str
+    at: float
+
+
+def confirmed_since(connection: Connection, since: float) -> list[Confirmed]:
+    """List the transactions that were confirmed at a time or later, the oldest first.
+
+    Args:
+        connection: The database.
+        since: Unix seconds.
+    """
+    columns = transactions.c
+    query = select(columns.id, columns.updated_at).where(
+        ENDED,
+        columns.state == "confirmed",
+        columns.updated_at >= since,
+    )
+    rows = connection.execute(query.order_by(columns.updated_at))
+    return [Confirmed(*row) for row in rows]
+
+
+def load_ended(connection: Connection, ids: Collection[str]) -> list[Tracked]:
+    """Read those of some transactions that have ended, in any order."""
+    return [tracked for tracked in load_some(connection, sorted(ids)) if tracked.final]
+
+
+def bookmark(connection: Connection, source: str) -> str | None:
+    """Say how far a source's feed was read; ``None`` before its first page."""
+    query = select(bookmarks.c.place).where(bookmarks.c.source == source)
+    place: str | None = connection.execute(query).scalar()
+    return place
+
+
+def commit_page(connection: Connection, step: Step, place: str | None) -> Stored:
+    """Write what a page of a feed changes, and that it was read: both, or nothing.
+
+    Args:
+        connection: Inside a database transaction.
+        step: What it changes.
+        place: Where the next page begins; ``None`` to begin anew.
+    """
+    mine = bookmarks.c.source == step.source
+    if place is None:
+        connection.execute(delete(bookmarks).where(mine))
+    elif not connection.execute(update(bookmarks).where(mine).values(place=place)).rowcount:
+        connection.execute(insert(bookmarks), {"source": step.source, "place": place})
+    return commit(connection, step)

@@ -1,0 +1,13 @@
+"""An API on this machine, without tokens."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from .support import Client, serving
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with serving() as running:
+        yield running

@@ -1,0 +1,165 @@
+"""An API over HTTP, and a client that asks it."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from beamish import Application, ChildSpec, DynamicSupervisor, Registry
+from transaction_tracker import InvalidTransactionError
+from transaction_tracker.api import WEB, Feed, Following, Service, Web, WebOptions
+from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
+from transaction_tracker.metrics import Metrics
+from transaction_tracker.store import STORE, Book, Step, Store, Stored
+from transaction_tracker.store.access import Scope, create_token
+from transaction_tracker.tracker import REGISTRY, SUPERVISOR, Context, TransactionTracker, via
+
+PATIENCE = 20.0
+SOURCE = "somewhere:1"
+TEN = Link(10, "ten", "nine")
+
+
+class Somewhere:
+    """A source at which every id of eight or more letters and digits is one."""
+
+    name = SOURCE
+
+    def identify(self, text: str) -> str:
+        if len(text) < 8 or not text.isalnum():
+            raise InvalidTransactionError("expected eight or more letters and digits")
+        return text.lower()
+
+
+class Stand(Application):
+    """Everything but the follower: nothing happens unless the test says so."""
+
+    strategy = "rest_for_one"
+
+    def __init__(self, service: Service, options: WebOptions, database: str | Path) -> None:
+        super().__init__()
+        self.service = service
+        self.options = options
+        self.database = database
+        self.book = Book()
+
+    def children(self) -> list[ChildSpec]:
+        context = Context(Somewhere(), self.book, 12)  # type: ignore[arg-type]
+        return [
+            Store.child_spec(self.database, self.book, self.announce, name=STORE),
+            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
+            DynamicSupervisor.child_spec(name=SUPERVISOR),
+            Web.child_spec(self.service, self.options, name=WEB),
+        ]
+
+    def announce(self, stored: Stored) -> None:
+        for tracked in stored.rows:
+            TransactionTracker.settle(via(tracked.id), tracked)
+        self.service.feed.announce(stored)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What was answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return orjson.loads(self.body)
+
+
+@dataclass
+class Client:
+    """Asks one API."""
+
+    url: str
+    session: aiohttp.ClientSession
+    service: Service
+    token: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def ask(self, method: str, path: str, **options: Any) -> Reply:
+        headers = self.headers | options.pop("headers", {})
+        if self.token is not None:
+            headers = {"Authorization": f"Bearer {self.token}"} | headers
+        async with self.session.request(
+            method, self.url + path, headers=headers, **options
+        ) as reply:
+            lowered = {name.lower(): value for name, value in reply.headers.items()}
+            return Reply(reply.status, lowered, await reply.read())
+
+    async def get(self, path: str, **options: Any) -> Reply:
+        return await self.ask("GET", path, **options)
+
+    async def post(self, path: str, **options: Any) -> Reply:
+        return await self.ask("POST", path, **options)
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def with_token(self, token: str | None) -> "Client":
+        return replace(self, token=token)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Open a connection for what no client would send."""
+        return await asyncio.open_connection("127.0.0.1", self.port)
+
+
+@asynccontextmanager
+async def serving(
+    *,
+    following: Callable[[], Following] | None = None,
+    database: str | Path = ":memory:",
+    **options: Any,
+) -> AsyncIterator[Client]:
+    """Run an API with some options."""
+    now = following or (lambda: Following(10, time.time()))
+    service = Service(following=now, feed=Feed(), metrics=Metrics(runtime=False))
+    settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
+    async with Stand(service, settings, database):
+        await Store.claim(SOURCE)
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as one:
+            yield Client(await Web.url(WEB), one, service)
+
+
+async def make_token(*scopes: Scope, **options: Any) -> str:
+    """Make a token, and give its text."""
+    text, _ = await Store.run(partial(create_token, label="a test", scopes=scopes, **options))
+    return text
+
+
+async def register(client: Client, *ids: str) -> None:
+    """Register transactions."""
+    reply = await client.post("/v1/transactions", json=[{"id": one} for one in ids])
+    assert reply.json["refused"] == 0, reply.body
+
+
+async def move(key: str, **changes: Any) -> Tracked:
+    """Store one transition of a transaction."""
+    before = await TransactionTracker.status(key)
+    after = replace(before, version=before.version + 1, **changes)
+    await Store.commit(Step(SOURCE, (Event(before.state, after),)))
+    return after
+
+
+async def mine(key: str) -> Tracked:
+    """Let a transaction be in block ten."""
+    anchor = BlockRef(TEN.number, TEN.hash)
+    return await move(key, state="mined", anchor=anchor, outcome=Outcome(True, 21))
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait for a condition that nobody sends a message about."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.002)

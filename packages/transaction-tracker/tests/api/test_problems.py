@@ -1,0 +1,132 @@
+"""Every error is a problem report, and none tells a secret."""
+
+import logging
+
+import pytest
+
+from transaction_tracker.api.guard import Guard
+
+from .support import Client, Reply, register
+
+
+def problem(reply: Reply, status: int) -> dict[str, object]:
+    assert reply.status == status, reply.body
+    assert reply.headers["content-type"] == "application/problem+json"
+    content: dict[str, object] = reply.json
+    assert content["status"] == status
+    assert content["instance"] == f"urn:request:{reply.headers['x-request-id']}"
+    assert {"type", "title", "detail"} <= content.keys()
+    return content
+
+
+async def test_unknown_path_is_404(client: Client) -> None:
+    content = problem(await client.get("/v1/nothing"), 404)
+
+    assert "/openapi.json" in str(content["detail"])
+
+
+async def test_wrong_method_is_405_and_names_the_right_ones(client: Client) -> None:
+    reply = await client.ask("PATCH", "/v1/transactions")
+
+    problem(reply, 405)
+    assert set(reply.headers["allow"].split(", ")) == {"GET", "POST"}
+
+
+@pytest.mark.parametrize(
+    ("query", "parameter"),
+    [
+        ("limit=0", "limit"),
+        ("limit=1001", "limit"),
+        ("limit=many", "limit"),
+        ("state=lost", "state/0"),
+        ("cursor=!!!", "cursor"),
+        ("cursor=e1", "cursor"),
+        ("cursor=t0", "cursor"),
+    ],
+)
+async def test_wrong_parameter_is_named(client: Client, query: str, parameter: str) -> None:
+    content = problem(await client.get(f"/v1/transactions?{query}"), 422)
+
+    assert [fault["parameter"] for fault in content["errors"]] == [parameter]  # type: ignore[attr-defined]
+
+
+async def test_a_wrong_id_is_422_and_an_unknown_one_404(client: Client) -> None:
+    problem(await client.get("/v1/transactions/no"), 422)
+    content = problem(await client.get("/v1/transactions/whoisthat1"), 404)
+
+    assert content["type"] == "urn:problem-type:transaction-tracker:not-tracked"
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/events?after=t61", "/v1/stream?after=x", "/v1/events?after=e-1"]
+)
+async def test_a_cursor_of_another_kind_is_refused(client: Client, path: str) -> None:
+    problem(await client.get(path), 422)
+
+
+async def test_what_came_is_not_repeated_in_errors(client: Client) -> None:
+    body = {"label": "x", "scopes": ["hunter2-is-my-password"]}
+
+    reply = await client.post("/v1/tokens", json=body)
+
+    problem(reply, 422)
+    assert b"hunter2" not in reply.body
+
+
+async def test_an_error_of_ours_is_500_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+    async def broken(*_: object) -> None:
+        raise RuntimeError("the password is hunter2")
+
+    sent: list[dict[str, object]] = []
+
+    async def send(message: object) -> None:
+        sent.append(message)  # type: ignore[arg-type]
+
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}
+    scope["query_string"] = b""
+    guard = Guard(broken, most=1, send_seconds=1.0, max_headers_bytes=100)
+    await guard(scope, None, send)  # type: ignore[arg-type]
+
+    assert sent[0]["status"] == 500
+    assert b"hunter2" not in sent[1]["body"]  # type: ignore[operator]
+    assert "hunter2" in caplog.text  # whoever runs the service wants to know
+
+
+async def test_every_answer_has_safe_headers_and_a_request_id(client: Client) -> None:
+    for path in ("/healthz", "/v1/nothing", "/metrics"):
+        headers = (await client.get(path)).headers
+
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == "no-store"
+        assert headers["content-security-policy"].startswith("default-src 'none'")
+        assert headers["x-request-id"]
+        assert "server" not in headers
+        assert "access-control-allow-origin" not in headers
+
+
+async def test_a_request_id_is_taken_over_unless_it_could_forge_a_log(client: Client) -> None:
+    taken = await client.get("/healthz", headers={"X-Request-ID": "mine-1.2_3"})
+    refused = await client.get("/healthz", headers={"X-Request-ID": "a b"})
+
+    assert taken.headers["x-request-id"] == "mine-1.2_3"
+    assert refused.headers["x-request-id"] != "a b"
+
+
+async def test_a_request_is_logged_without_its_query_and_headers(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "transaction_tracker.api")
+
+    await client.get("/v1/transactions/a%0Ab?key=hunter2", headers={"X-Secret": "hunter3"})
+
+    (record,) = [one for one in caplog.records if one.message == "request"]
+    assert record.path == "/v1/transactions/a%0Ab"  # type: ignore[attr-defined]
+    assert record.status == 422  # type: ignore[attr-defined]
+    assert "hunter" not in str(vars(record))
+
+
+async def test_readiness_and_life_need_no_token(client: Client) -> None:
+    await register(client, "abcdefgh")
+
+    assert (await client.get("/healthz")).json == {"status": "alive"}
+    assert (await client.get("/readyz")).json == {"status": "ready"}

@@ -1,0 +1,123 @@
+"""What the API says of itself holds, for data that fits and data that does not."""
+
+import asyncio
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+import schemathesis
+from schemathesis.config import SchemathesisConfig
+from schemathesis.engine import events, from_schema
+from schemathesis.schemas import BaseSchema
+
+from transaction_tracker import Settings, TransactionTrackerApplication
+from transaction_tracker.api import WEB, Service, Web, WebOptions
+from transaction_tracker.node import Chain, DevelopmentNode
+
+from .support import make_token
+
+KNOWN = "0x" + "ab" * 32
+
+# All checks are on.
+CONFIG: dict[str, Any] = {
+    "seed": 1,
+    "generation": {"max-examples": 4, "deterministic": True},
+    "phases": {
+        "stateful": {"enabled": False},
+        # Ids that it has seen would be waited for, and providers paused.
+        "fuzzing": {"extra-data-sources": {"responses": False}},
+    },
+    # What an endpoint's URL leads to, no schema can say.
+    "operations": [
+        {
+            "include-path-regex": "^/v1/endpoints",
+            "checks": {"positive_data_acceptance": {"enabled": False}},
+        }
+    ],
+}
+
+
+class Described(TransactionTrackerApplication):
+    """The application, whose API says what an id looks like."""
+
+    def _service(self) -> Service:
+        return replace(super()._service(), id_pattern="^0x[0-9a-fA-F]{64}$")
+
+
+@pytest.fixture
+def unhooked() -> Iterator[None]:
+    """Leave no hook behind: they are the whole program's."""
+    yield
+    schemathesis.hooks.unregister_all()
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("unhooked")
+async def test_the_api_is_as_it_is_described() -> None:
+    async with DevelopmentNode(chain=Chain(accounts=2)) as node:
+        web = WebOptions(port=0, max_failures=1_000_000, max_wait_seconds=0.01)
+        settings = Settings(node.url, database=":memory:", poll_interval=0.05, web=web)
+        async with Described(settings):
+            token, url = await make_token("admin"), await Web.url(WEB)
+
+            found = await asyncio.to_thread(partial(list, failures(url, token)))
+
+    assert not found, "\n\n".join(found)
+
+
+def failures(url: str, token: str) -> Iterator[str]:
+    """Ask all that a schema can think of, and say what was not as described."""
+    config = SchemathesisConfig.from_dict(
+        CONFIG | {"auth": {"openapi": {"HTTPBearer": {"bearer": token}}}}
+    )
+    # The stream never ends.
+    schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config).exclude(
+        path="/v1/stream"
+    )
+    schemathesis.hook(before_call)
+    ask_what_is_there(schema, token)
+    asked = 0
+    for event in from_schema(schema).execute():
+        if isinstance(event, events.ScenarioFinished):
+            asked += len(event.recorder.cases)
+            yield from failed(event)
+        elif isinstance(event, events.NonFatalError | events.FatalError):
+            yield str(event)
+    if asked < 100:
+        yield f"only {asked} requests were made"
+
+
+def failed(event: events.ScenarioFinished) -> Iterator[str]:
+    for checks in event.recorder.checks.values():
+        for check in checks:
+            if check.failure_info is not None:
+                found = check.failure_info
+                yield f"{found.failure.title}: {found.failure.message}\n{found.code_sample}"
+
+
+def ask_what_is_there(schema: BaseSchema, token: str) -> None:
+    """Check the answers about a transaction and a token that exist."""
+    headers = {"Authorization": f"Bearer {token}"}
+    posted = schema["/v1/transactions"]["POST"].Case(
+        body=[{"id": KNOWN, "metadata": {"a": 1}}, {"id": "no"}], media_type="application/json"
+    )
+    posted.call_and_validate(headers=headers)
+    for path, method in (
+        ("/v1/transactions/{id}", "GET"),
+        ("/v1/transactions/{id}/recheck", "POST"),
+        ("/v1/transactions/{id}", "DELETE"),
+        ("/v1/transactions/{id}/wait", "GET"),
+        ("/v1/transactions/{id}", "GET"),
+    ):
+        schema[path][method].Case(path_parameters={"id": KNOWN}).call_and_validate(headers=headers)
+    for path in ("/v1/transactions", "/v1/events", "/v1/providers", "/v1/tokens", "/readyz"):
+        schema[path]["GET"].Case().call_and_validate(headers=headers)
+
+
+def before_call(_context: Any, case: Any, _options: Any) -> None:
+    """Use each idempotency key once: a key that comes again with other data is refused."""
+    if case.headers and len(case.headers.get("Idempotency-Key") or "") > 0:
+        case.headers["Idempotency-Key"] = str(uuid.uuid4())

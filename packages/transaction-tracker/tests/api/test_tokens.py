@@ -1,0 +1,223 @@
+"""Tokens over HTTP: who comes in, who does not, and what guessers meet."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+
+from transaction_tracker.api.access import (
+    REFRESH_SECONDS,
+    WINDOW_SECONDS,
+    Failures,
+    Tokens,
+)
+from transaction_tracker.api.options import WebOptions
+from transaction_tracker.store import Store
+from transaction_tracker.store.access import Token, list_tokens, revoke_token
+
+from .support import Client, make_token, serving
+
+MAX_FAILURES = WebOptions().max_failures
+
+
+@pytest.fixture
+async def closed() -> AsyncIterator[Client]:
+    """An API with one token, which may do everything."""
+    async with serving() as client:
+        yield client.with_token(await make_token("admin"))
+
+
+async def test_without_any_token_this_machine_may_do_everything(client: Client) -> None:
+    assert (await client.get("/v1/transactions")).status == 200
+
+
+async def test_once_there_is_a_token_nobody_comes_in_without(closed: Client) -> None:
+    reply = await closed.with_token(None).get("/v1/transactions")
+
+    assert reply.status == 401
+    assert reply.headers["www-authenticate"].startswith("Bearer ")
+    assert (await closed.get("/v1/transactions")).status == 200
+
+
+async def test_revoking_the_last_token_opens_nothing(closed: Client) -> None:
+    (token,) = (await closed.get("/v1/tokens")).json["tokens"]
+
+    await closed.ask("DELETE", f"/v1/tokens/{token['id']}")
+
+    assert (await closed.get("/v1/transactions")).status == 401
+    assert (await closed.with_token(None).get("/v1/transactions")).status == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "method", "path", "allowed"),
+    [
+        ("read", "GET", "/v1/transactions", True),
+        ("read", "POST", "/v1/transactions", False),
+        ("read", "DELETE", "/v1/transactions/abcdefgh", False),
+        ("read", "GET", "/v1/tokens", False),
+        ("read", "GET", "/v1/endpoints", False),
+        ("write", "POST", "/v1/transactions", True),
+        ("write", "GET", "/v1/transactions", False),
+        ("write", "POST", "/v1/tokens", False),
+        ("write", "POST", "/v1/deliveries/resume", False),
+        ("write", "POST", "/v1/providers/x/pause", False),
+        ("admin", "POST", "/v1/transactions", True),
+        ("admin", "GET", "/v1/tokens", True),
+    ],
+)
+async def test_a_token_does_what_its_scope_says(
+    client: Client, scope: str, method: str, path: str, allowed: bool
+) -> None:
+    holder = client.with_token(await make_token(scope))  # type: ignore[arg-type]
+
+    reply = await holder.ask(method, path, json={"id": "abcdefgh"} if method == "POST" else None)
+
+    assert (reply.status != 403) is allowed, reply.body
+    assert allowed is (reply.status < 300)
+
+
+async def test_a_token_ends_when_it_expires(closed: Client) -> None:
+    short = closed.with_token(await make_token("read", expires_in=1e-6))
+
+    assert (await short.get("/v1/transactions")).status == 401
+
+
+async def test_a_token_of_the_api_is_shown_once_and_works_at_once(closed: Client) -> None:
+    made = await closed.post("/v1/tokens", json={"label": "ci", "scopes": ["read"]})
+
+    assert made.status == 201
+    assert (await closed.with_token(made.json["token"]).get("/v1/transactions")).status == 200
+    listed = await closed.get("/v1/tokens")
+    assert made.json["token"].split("_", 2)[2].encode() not in listed.body
+
+
+async def test_the_first_token_must_be_able_to_make_others(client: Client) -> None:
+    refused = await client.post("/v1/tokens", json={"label": "ci", "scopes": ["read"]})
+    made = await client.post("/v1/tokens", json={"label": "me", "scopes": ["admin"]})
+
+    assert (refused.status, made.status) == (409, 201)
+
+
+async def test_use_of_a_token_is_noted(closed: Client) -> None:
+    await closed.get("/v1/transactions")
+
+    (token,) = await Store.run(list_tokens)
+    assert token.last_used_at is not None
+    assert time.time() - token.last_used_at < 60
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjpwYXNz",
+        "Bearer txt_000000000000_" + "A" * 43,
+        "Bearer txt_' OR 1=1 --_x",
+        "Bearer \udcff".encode("latin-1", "replace").decode("latin-1"),
+        "Bearer " + "x" * 8_000,
+    ],
+)
+async def test_whatever_is_no_token_is_401(closed: Client, header: str) -> None:
+    guesser = closed.with_token(None)
+
+    assert (await guesser.get("/v1/events", headers={"Authorization": header})).status == 401
+
+
+async def test_two_tokens_in_a_request_are_none(closed: Client) -> None:
+    reader, writer = await closed.connect()
+    line = f"Authorization: Bearer {closed.token}\r\n"
+    writer.write(f"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n{line}{line}\r\n".encode())
+
+    assert b" 401 " in await reader.readline()
+    writer.close()
+
+
+async def test_guessing_is_stopped_even_if_the_last_guess_is_right(closed: Client) -> None:
+    good = await make_token("read")  # never used from here
+    await closed.get("/v1/events")  # this one is
+    wrong = closed.with_token("txt_000000000000_" + "A" * 43)
+
+    statuses = [(await wrong.get("/v1/events")).status for _ in range(MAX_FAILURES + 2)]
+    late = await closed.with_token(good).get("/v1/events")
+
+    assert statuses == [401] * MAX_FAILURES + [429] * 2
+    assert late.status == 429
+    assert 0 < int(late.headers["retry-after"]) <= WINDOW_SECONDS
+    # Behind one proxy all share an address: who was welcome before goes on.
+    assert (await closed.get("/v1/events")).status == 200
+
+
+async def test_guessing_without_a_token_at_all_is_not_guessing(closed: Client) -> None:
+    nobody = closed.with_token(None)
+
+    statuses = {(await nobody.get("/v1/events")).status for _ in range(MAX_FAILURES + 2)}
+
+    assert statuses == {401}
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "evil.example"},
+        {"Host": "localhost.evil.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Sec-Fetch-Site": "cross-site"},
+    ],
+)
+async def test_no_web_page_is_answered_without_tokens(
+    client: Client, headers: dict[str, str]
+) -> None:
+    assert (await client.get("/v1/transactions", headers=headers)).status == 403
+
+
+def test_failures_are_forgotten_after_a_while() -> None:
+    failures = Failures(MAX_FAILURES)
+    for _ in range(MAX_FAILURES):
+        failures.add("1.2.3.4", 0.0)
+
+    assert failures.blocked("1.2.3.4", 1.0) == WINDOW_SECONDS - 1.0
+    assert failures.blocked("1.2.3.4", WINDOW_SECONDS) is None
+    assert failures.blocked("1.2.3.5", 1.0) is None
+
+
+def test_failures_of_many_addresses_take_bounded_memory() -> None:
+    failures = Failures(MAX_FAILURES)
+    for number in range(20_000):
+        failures.add(str(number), 0.0)
+
+    assert len(failures._by_address) == 10_000
+
+
+async def test_a_token_revoked_by_another_program_is_noticed_soon(client: Client) -> None:
+    clock = [0.0]
+    _, token = await make_token("read"), (await Store.run(list_tokens))[0]
+    tokens = Tokens(lambda: Store.run(list_tokens), lambda: clock[0])
+    assert [one.revoked_at for one in await tokens.all()] == [None]
+
+    await Store.run(partial(revoke_token, token=token.id))
+    clock[0] += REFRESH_SECONDS + 0.1
+
+    (found,) = await tokens.all()
+    assert found.revoked_at is not None
+
+
+async def test_many_requests_read_the_tokens_once() -> None:
+    reads = 0
+
+    async def load() -> list[Token]:
+        nonlocal reads
+        reads += 1
+        await asyncio.sleep(0)
+        return []
+
+    tokens = Tokens(load)
+
+    await asyncio.gather(*(tokens.all() for _ in range(10)))
+
+    assert reads == 1

@@ -1,0 +1,159 @@
+"""Looking at transactions, waiting for them, and letting them go."""
+
+import asyncio
+
+import orjson
+import pytest
+
+from transaction_tracker import TransactionTracker
+from transaction_tracker.store import Step, Store
+
+from .support import PATIENCE, SOURCE, TEN, Client, eventually, mine, move, register, serving
+
+PATH = "/v1/transactions"
+
+
+async def test_all_is_told_about_a_transaction(client: Client) -> None:
+    await register(client, "abcdefgh")
+    await move("abcdefgh", state="pending", flags=frozenset(("underpriced",)))
+    await mine("abcdefgh")
+    await Store.commit(Step(SOURCE, applied=TEN, keep=10))
+
+    content = (await client.get(f"{PATH}/abcdefgh")).json
+
+    assert content["state"] == "mined"
+    assert content["confirmations"] == 1
+    assert content["block"] == {"number": 10, "hash": "ten"}
+    assert content["outcome"] == {"succeeded": True, "fee": "21", "error": None}
+    assert content["flags"] == ["underpriced"]
+    assert content["why"]["missing_confirmations"] == 11
+    assert content["why"]["next_check"]["at_height"] == 21
+    assert [event["state"] for event in content["history"]] == ["pending", "mined"]
+    assert content["why"]["since"] == content["history"][1]["recorded_at"]
+
+
+async def test_a_source_that_is_silent_is_a_degraded_one() -> None:
+    from transaction_tracker.api import Following
+
+    async with serving(following=lambda: Following(10, 1.0)) as client:
+        await register(client, "abcdefgh")
+        content = (await client.get(f"{PATH}/abcdefgh")).json
+        ready = await client.get("/readyz")
+
+    assert content["provider_degraded"] is True
+    assert content["why"]["notes"]
+    assert ready.status == 503
+    assert ready.json["errors"][0]["detail"].startswith("source: its head was heard ")
+
+
+async def test_pages_give_each_transaction_once(client: Client) -> None:
+    ids = [f"{number:08}" for number in range(7)]
+    await register(client, *ids)
+
+    found: list[str] = []
+    page = (await client.get(f"{PATH}?limit=3")).json
+    while True:
+        found += [one["id"] for one in page["transactions"]]
+        if page["next"] is None:
+            break
+        page = (await client.get(f"{PATH}?limit=3&cursor={page['next']}")).json
+
+    assert found == ids
+
+
+async def test_pages_can_be_of_some_states(client: Client) -> None:
+    await register(client, "aaaaaaaa", "bbbbbbbb", "cccccccc")
+    await move("bbbbbbbb", state="pending")
+    await mine("cccccccc")
+
+    page = (await client.get(f"{PATH}?state=pending&state=mined")).json
+
+    assert [one["id"] for one in page["transactions"]] == ["bbbbbbbb", "cccccccc"]
+
+
+async def test_untracking_ends_it(client: Client) -> None:
+    await register(client, "abcdefgh")
+
+    content = (await client.ask("DELETE", f"{PATH}/abcdefgh")).json
+
+    assert (content["state"], content["final"]) == ("untracked", True)
+    assert TransactionTracker.lookup("abcdefgh") is None
+
+
+@pytest.mark.parametrize("method", ["DELETE", "GET"])
+async def test_one_that_nobody_registered_is_404(client: Client, method: str) -> None:
+    assert (await client.ask(method, f"{PATH}/abcdefgh")).status == 404
+    assert (await client.post(f"{PATH}/abcdefgh/recheck")).status == 404
+    assert (await client.get(f"{PATH}/abcdefgh/wait")).status == 404
+
+
+async def test_a_wait_ends_when_it_is_reached(client: Client) -> None:
+    await register(client, "abcdefgh")
+    waiting = asyncio.create_task(client.get(f"{PATH}/abcdefgh/wait?until=mined&timeout=60"))
+    await eventually(lambda: client.service.feed._waiters)
+    await move("abcdefgh", state="pending")
+    await mine("abcdefgh")
+
+    content = (await asyncio.wait_for(waiting, PATIENCE)).json
+
+    assert content["reached"] is True
+    assert content["transaction"]["state"] == "mined"
+
+
+async def test_a_wait_for_what_is_there_already_ends_at_once(client: Client) -> None:
+    await register(client, "abcdefgh")
+
+    content = (await client.get(f"{PATH}/abcdefgh/wait?until=registered&timeout=60")).json
+
+    assert content["reached"] is True
+
+
+async def test_a_wait_says_when_it_was_in_vain(client: Client) -> None:
+    await register(client, "abcdefgh")
+
+    content = (await client.get(f"{PATH}/abcdefgh/wait?timeout=0.01")).json
+
+    assert content["reached"] is False
+    assert content["transaction"]["state"] == "registered"
+
+
+@pytest.mark.parametrize("query", ["timeout=61", "timeout=-1", "timeout=nan", "until=gone"])
+async def test_a_wait_that_cannot_be_is_refused(client: Client, query: str) -> None:
+    await register(client, "abcdefgh")
+
+    assert (await client.get(f"{PATH}/abcdefgh/wait?{query}")).status == 422
+
+
+async def test_waiters_are_bounded_and_leave_their_places() -> None:
+    async with serving(max_waiters=1) as client:
+        await register(client, "abcdefgh")
+        _, writer = await client.connect()
+        path = f"{PATH}/abcdefgh/wait?timeout=60"
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        await eventually(lambda: client.service.feed._waiters)
+
+        refused = await client.get(path)
+        writer.close()
+        await eventually(lambda: not client.service.feed._waiters)
+        again = await client.get(f"{PATH}/abcdefgh/wait?timeout=0")
+
+    assert refused.status == 429
+    assert again.status == 200
+
+
+async def test_recheck_answers_before_the_source_does(client: Client) -> None:
+    await register(client, "abcdefgh")
+
+    reply = await client.post(f"{PATH}/abcdefgh/recheck")
+
+    assert reply.status == 202
+    assert reply.json["state"] == "registered"
+
+
+async def test_metadata_comes_back_as_it_was_sent(client: Client) -> None:
+    metadata = {"text": 'ü\u2028"\\', "list": [1, {"a": None}], "number": 1.5}
+
+    await client.post(PATH, json={"id": "abcdefgh", "metadata": metadata})
+
+    assert (await client.get(f"{PATH}/abcdefgh")).json["metadata"] == metadata
+    assert orjson.loads((await client.get(PATH)).body)["transactions"][0]["metadata"] == metadata

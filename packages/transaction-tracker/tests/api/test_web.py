@@ -1,0 +1,211 @@
+"""The process of the API: where it listens, what it refuses, and how it stops."""
+
+import asyncio
+import socket
+import time
+
+import pytest
+
+from beamish import GenServer, StartError, process
+from transaction_tracker.api import WEB, Following, Service, Web, WebOptions
+from transaction_tracker.metrics import Metrics
+from transaction_tracker.store import Store
+
+from .support import PATIENCE, Client, Stand, eventually, make_token, register, serving
+
+
+def service() -> Service:
+    return Service(following=Following, metrics=Metrics(runtime=False))
+
+
+def root(error: BaseException) -> BaseException:
+    """Give the error below all others."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+async def test_port_0_takes_a_free_one_and_tells_it() -> None:
+    async with serving() as client:
+        assert client.port > 0
+        assert (await client.get("/healthz")).status == 200
+
+
+async def test_a_port_in_use_is_said_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        with pytest.raises(StartError) as caught:
+            async with Stand(service(), WebOptions(port=port), ":memory:"):
+                pass
+
+    assert f"127.0.0.1 port {port}: Address already in use" in str(root(caught.value))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::"])
+async def test_an_address_that_others_reach_needs_a_token(host: str) -> None:
+    with pytest.raises(StartError, match="create a token first"):
+        async with Stand(service(), WebOptions(host=host, port=0), ":memory:"):
+            pass
+
+
+async def test_a_host_that_is_none_is_said_so() -> None:
+    with pytest.raises(StartError) as caught:
+        async with Stand(service(), WebOptions(host="127.0.0.256", port=0), ":memory:"):
+            pass
+
+    assert "127.0.0.256" in str(caught.value)
+
+
+async def test_an_answer_is_sent_at_once() -> None:
+    async with serving() as client:
+        reader, writer = await client.connect()
+        began = time.perf_counter()
+        for _ in range(10):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            await reader.readuntil(b"}")
+        took = time.perf_counter() - began
+        writer.close()
+
+    # Parts that wait for an acknowledgement (Nagle) take 40 ms each time.
+    assert took < 0.3
+
+
+async def test_with_a_token_it_may_listen_anywhere(tmp_path: object) -> None:
+    database = f"{tmp_path}/test.db"
+    async with serving(database=database):
+        token = await make_token("read")
+
+    async with serving(database=database, host="0.0.0.0") as client:
+        local = f"http://127.0.0.1:{client.port}/v1/events"
+        async with client.session.get(local) as reply:
+            assert reply.status == 401
+        headers = {"Authorization": f"Bearer {token}"}
+        async with client.session.get(local, headers=headers) as reply:
+            assert reply.status == 200
+
+
+async def test_an_expired_token_opens_no_address(tmp_path: object) -> None:
+    database = f"{tmp_path}/test.db"
+    async with serving(database=database):
+        await make_token("read", expires_in=1e-6)
+
+    with pytest.raises(StartError, match="create a token first"):
+        async with Stand(service(), WebOptions(host="0.0.0.0", port=0), database):
+            pass
+
+
+async def test_it_stops_without_waiting_for_those_who_wait_and_listen() -> None:
+    async with serving(shutdown_seconds=30.0) as client:
+        await register(client, "abcdefgh")
+        waiting = asyncio.create_task(client.get("/v1/transactions/abcdefgh/wait?timeout=60"))
+        stream = await client.session.get(f"{client.url}/v1/stream")
+        await eventually(lambda: client.service.feed._waiters)
+        began = time.monotonic()
+
+        await GenServer.stop(WEB, "shutdown")
+
+        assert time.monotonic() - began < 10.0
+        reply = await waiting
+        assert (reply.status, reply.json["reached"]) == (200, False)
+        await stream.content.read()  # it ends as a whole answer does
+        stream.close()
+
+
+async def test_a_request_under_way_is_answered_before_it_stops() -> None:
+    async with serving(shutdown_seconds=10.0) as client:
+        reader, writer = await client.connect()
+        head = b"POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\n"
+        body = b'{"id":"abcdefgh"}'
+        fields = b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+        writer.write(head + fields + body[:5])
+        await writer.drain()
+        web = process.whereis(WEB)
+        assert web is not None
+        await asyncio.wait_for(_requests(client.service), PATIENCE)
+        stopping = asyncio.create_task(GenServer.stop(web, "shutdown"))
+        await eventually(lambda: client.service.feed.closed)
+
+        writer.write(body[5:])
+
+        assert b" 200 " in await reader.readline()
+        await stopping
+        writer.close()
+
+
+async def _requests(_service: Service) -> None:
+    """Let the server read what was sent to it."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_it_comes_back_when_it_is_killed() -> None:
+    async with serving() as client:
+        web = process.whereis(WEB)
+        assert web is not None
+
+        process.exit(web, "kill")
+
+        await eventually(lambda: process.whereis(WEB) not in (None, web))
+        url = await Web.url(WEB)
+        async with client.session.get(f"{url}/healthz") as reply:
+            assert reply.status == 200
+        with pytest.raises(OSError):
+            socket.create_connection(("127.0.0.1", client.port), timeout=1).close()
+
+
+async def test_no_signal_handler_is_touched() -> None:
+    import signal
+
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    async with serving():
+        during = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+
+    assert during == before
+
+
+async def test_a_store_that_cannot_write_is_not_ready() -> None:
+    refuse = "CREATE TRIGGER full BEFORE UPDATE ON cursors BEGIN SELECT RAISE(ABORT, 'full'); END"
+    async with serving() as client:
+        await Store.run(lambda connection: connection.exec_driver_sql(refuse))
+
+        reply = await client.get("/readyz")
+
+    assert reply.status == 503
+    assert reply.json["errors"] == [{"detail": "store: cannot be written"}]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"port": -1},
+        {"port": 65_536},
+        {"shutdown_seconds": 61.0},
+        {"max_body_bytes": 0},
+        {"body_seconds": 0.0},
+        {"trusted_proxies": ("proxy",)},
+    ],
+)
+def test_options_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        WebOptions(**wrong)  # type: ignore[arg-type]
+
+
+async def test_a_proxy_is_believed_only_where_it_is_trusted() -> None:
+    async with serving() as client:
+        direct = await guess_from_many(client)
+    async with serving(trusted_proxies=("127.0.0.1",)) as client:
+        proxied = await guess_from_many(client)
+
+    assert direct[-1] == 429
+    assert set(proxied) == {401}
+
+
+async def guess_from_many(client: Client) -> list[int]:
+    """Guess tokens under the names of many clients."""
+    await make_token("admin")
+    guesser = client.with_token("txt_000000000000_" + "A" * 43)
+    return [
+        (await guesser.get("/v1/events", headers={"X-Forwarded-For": f"8.8.8.{number}"})).status
+        for number in range(11)
+    ]

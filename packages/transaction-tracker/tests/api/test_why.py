@@ -1,0 +1,168 @@
+"""Why a transaction is where it is: something is said for every state and flag."""
+
+from dataclasses import replace
+
+import pytest
+
+from transaction_tracker.api.why import NextCheck, Situation, duration, why
+from transaction_tracker.domain import (
+    FLAGS,
+    STATES,
+    TERMINAL,
+    BlockRef,
+    Flag,
+    Outcome,
+    Policy,
+    Sighting,
+    State,
+    Tracked,
+)
+
+NOW = Situation(now=1_000.0, since=900.0, tip=14, confirmations=5)
+BLOCK = BlockRef(10, "ten")
+
+
+def tracked(state: State, **fields: object) -> Tracked:
+    return replace(Tracked("tx", required=12, state=state), **fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("one", "sentence"),
+    [
+        (
+            tracked("registered"),
+            "Registered 1 min 40 s ago; the source has given no answer about it yet.",
+        ),
+        (
+            tracked("pending", waiting_since=400.0),
+            "Known to the source for 10 min and in no block: it waits for one to take it.",
+        ),
+        (
+            tracked("missing", missing_since=Sighting(11, 970.0)),
+            "Unknown to the source for 30 s and 3 blocks. Missing at every healthy provider for "
+            "24 blocks and 5 min, it counts as dropped.",
+        ),
+        (
+            tracked("mined", anchor=BLOCK, outcome=Outcome(True, 1)),
+            "In block 10; it has 5 of 12 confirmations, 7 missing.",
+        ),
+        (
+            tracked("mined", anchor=BLOCK, required="finalized"),
+            "In block 10; it has 5 confirmations, and is final when the chain calls that block "
+            "finalized.",
+        ),
+        (
+            tracked("mined_reverted", anchor=BLOCK, outcome=Outcome(False, 1, "too poor")),
+            "It did not succeed (too poor). In block 10; it has 5 of 12 confirmations, 7 missing.",
+        ),
+        (
+            tracked("superseded", anchor=BLOCK, superseded_by="rival", reason="cancelled"),
+            "rival, a cancellation by its sender, took its place. In block 10; it has 5 of 12 "
+            "confirmations, 7 missing.",
+        ),
+        (
+            tracked("confirmed", anchor=BLOCK),
+            "Final: it succeeded. In block 10, with the 12 confirmations that it needed.",
+        ),
+        (
+            tracked("failed", anchor=BLOCK, required="safe", outcome=Outcome(False, None)),
+            "Final: it did not succeed. In block 10, which the chain calls safe.",
+        ),
+        (
+            tracked("replaced", anchor=BLOCK, superseded_by="rival", reason="repriced"),
+            "Final: rival, the same payment at another price, took its place. In block 10, with "
+            "the 12 confirmations that it needed.",
+        ),
+        (
+            tracked("dropped"),
+            "Every healthy provider had lost it 1 min 40 s ago. Should it be mined even so, it "
+            "goes on.",
+        ),
+        (tracked("expired"), "Final: its deadline passed while it was in no block."),
+        (
+            tracked("invalid", outcome=Outcome(False, None, "wrong chain")),
+            "Final: the source says that it can never be one of its transactions (wrong chain).",
+        ),
+        (
+            tracked("untracked"),
+            "Final: it is followed no more, as somebody asked. Register it to follow it again.",
+        ),
+        (tracked("reversed"), "Final: it had succeeded, and was taken back later."),
+    ],
+    ids=lambda one: one.state if isinstance(one, Tracked) else "",
+)
+def test_sentence(one: Tracked, sentence: str) -> None:
+    assert why(one, NOW).sentence == sentence
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_something_is_said_for_every_state_whatever_is_known(state: State) -> None:
+    for situation in (NOW, replace(NOW, tip=None, confirmations=0)):
+        reason = why(tracked(state), situation)
+
+        assert reason.sentence.endswith(".")
+        assert "None" not in reason.sentence
+        assert (reason.waits_for == "nothing") is (state in TERMINAL)
+        assert (reason.next_check is None) is (state in TERMINAL)
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_something_is_said_for_every_flag(flag: Flag) -> None:
+    (note,) = why(tracked("pending", flags=frozenset((flag,))), NOW).notes
+
+    assert note.endswith(".")
+
+
+def test_a_parked_one_waits_for_a_new_start() -> None:
+    reason = why(tracked("pending", error="ValueError: poison"), NOW)
+
+    assert reason.waits_for == "a_new_start"
+    assert "ValueError: poison" in reason.sentence
+    assert reason.next_check is None
+
+
+def test_a_degraded_source_is_said_while_it_matters() -> None:
+    degraded = replace(NOW, degraded=True)
+
+    assert why(tracked("pending"), degraded).notes
+    assert not why(tracked("confirmed", anchor=BLOCK), degraded).notes
+
+
+@pytest.mark.parametrize(
+    ("one", "expected"),
+    [
+        (tracked("mined", anchor=BLOCK), NextCheck(at_height=21)),
+        (tracked("mined", anchor=BLOCK, required="safe"), NextCheck(at_height=15)),
+        (tracked("pending"), NextCheck(within_seconds=300.0)),
+        (tracked("pending", deadline=1_010.0), NextCheck(at_time=1_010.0)),
+        (tracked("pending", deadline=9_000.0), NextCheck(within_seconds=300.0)),
+    ],
+)
+def test_next_check(one: Tracked, expected: NextCheck) -> None:
+    assert why(one, NOW).next_check == expected
+
+
+def test_a_deadline_to_come_is_noted() -> None:
+    assert why(tracked("pending", deadline=1_090.0), NOW).notes == (
+        "Its deadline is in 1 min 30 s; in no block then, it expires.",
+    )
+
+
+def test_missing_confirmations_never_fall_below_none() -> None:
+    deep = replace(NOW, confirmations=50)
+
+    assert why(tracked("mined", anchor=BLOCK), deep).missing_confirmations == 0
+
+
+def test_the_policy_of_the_application_is_told() -> None:
+    patient = replace(NOW, policy=Policy(drop_blocks=7, drop_seconds=86_400.0))
+
+    assert "for 7 blocks and 1 d" in why(tracked("missing"), patient).sentence
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(-5, "0 s"), (0.4, "0 s"), (59.6, "1 min"), (3_661, "1 h 1 min"), (90_061, "1 d 1 h")],
+)
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text

@@ -1,0 +1,103 @@
+"""Lines of a file become registrations, or are reported with their numbers."""
+
+import pytest
+
+from transaction_tracker.cli.entries import BadLine, Entry, Format, batches, entries
+
+
+def read(text: str, kind: Format = "auto") -> list[Entry | BadLine]:
+    return list(entries(text.splitlines(keepends=True), kind))
+
+
+def test_plain_ids() -> None:
+    assert read("# ours\n\n0xab\n  0xcd  \n") == [
+        Entry(3, {"id": "0xab"}),
+        Entry(4, {"id": "0xcd"}),
+    ]
+
+
+def test_json_lines() -> None:
+    text = '{"id": "0xab", "confirmations": 3, "metadata": {"invoice": 17}}\n{"id": "0xcd"}'
+
+    assert read(text) == [
+        Entry(1, {"id": "0xab", "confirmations": 3, "metadata": {"invoice": 17}}),
+        Entry(2, {"id": "0xcd"}),
+    ]
+
+
+def test_csv_with_all_columns() -> None:
+    text = (
+        "# a table\n"
+        "invoice,Hash,confirmations,deadline,metadata\n"
+        '17,0xab,safe,2030-01-01T00:00:00Z,"{""shop"": ""a,b""}"\n'
+        ",0xcd,3,,\n"
+    )
+
+    assert read(text) == [
+        Entry(
+            3,
+            {
+                "id": "0xab",
+                "confirmations": "safe",
+                "deadline": "2030-01-01T00:00:00Z",
+                "metadata": {"shop": "a,b", "invoice": "17"},
+            },
+        ),
+        Entry(4, {"id": "0xcd", "confirmations": 3}),
+    ]
+
+
+@pytest.mark.parametrize("name", ["id", "hash", "transaction", '"id"', " ID "])
+def test_csv_is_known_by_its_header(name: str) -> None:
+    assert read(f"{name},note\n0xab,\n") == [Entry(2, {"id": "0xab"})]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "bad"),
+    [
+        ("{oops\n", "jsonl", BadLine(1, "no JSON")),
+        ('{"id": 3}', "auto", BadLine(1, 'no JSON object with a text "id"')),
+        ("[1]", "jsonl", BadLine(1, 'no JSON object with a text "id"')),
+        ("[" * 60_000, "jsonl", BadLine(1, "no JSON")),
+        ("x" * 70_000, "ids", BadLine(1, "longer than 65,536 characters")),
+        ("id,a\n0xab\n", "auto", BadLine(2, "1 cells where the header has 2")),
+        ("id,a\n,x\n", "auto", BadLine(2, "no id or hash or transaction in it")),
+        ('id,metadata\n0xab,"[1]"\n', "auto", BadLine(2, "the column metadata must hold a JSON")),
+    ],
+)
+def test_bad_line(text: str, kind: Format, bad: BadLine) -> None:
+    (found,) = read(text, kind)
+
+    assert isinstance(found, BadLine)
+    assert found.line == bad.line
+    assert found.why.startswith(bad.why)
+
+
+def test_unknown_member_is_named_with_those_that_are_known() -> None:
+    (found,) = read('{"id": "0xab", "confirmatoins": 3}')
+
+    assert isinstance(found, BadLine)
+    assert "confirmatoins" in found.why
+    assert "confirmations" in found.why
+
+
+def test_bad_line_spoils_no_other() -> None:
+    text = 'id,note\n0x01,"unclosed\n0x02,fine\n0x03,a,b\n0x04,fine\n'
+
+    found = read(text)
+
+    assert [(type(one).__name__, one.line) for one in found] == [
+        ("BadLine", 2),
+        ("Entry", 3),
+        ("BadLine", 4),
+        ("Entry", 5),
+    ]
+
+
+def test_batches_hold_every_line_once() -> None:
+    found = read("".join(f"{number}\n" for number in range(25)))
+
+    parts = list(batches(found, 10))
+
+    assert [len(part) for part in parts] == [10, 10, 5]
+    assert [one for part in parts for one in part] == found

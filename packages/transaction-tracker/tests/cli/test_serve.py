@@ -1,0 +1,147 @@
+"""``txtrack serve`` as a program: what it says, and how it ends."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from transaction_tracker.cli import main
+from transaction_tracker.node import DevelopmentNode
+
+from .conftest import Txtrack
+
+SECONDS = 20.0
+
+
+@asynccontextmanager
+async def serving(
+    *flags: str, **variables: str
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, object]]]:
+    """Run it with JSON logs, until its line that says where it is."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0"),
+        *("--log-format", "json", *flags),
+        env=os.environ | variables,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        async with asyncio.timeout(SECONDS):
+            async for line in process.stderr:
+                fact = json.loads(line)
+                if fact["event"] == "the service runs":
+                    break
+        yield process, fact
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_serves_until_told_to_stop(node: DevelopmentNode, number: signal.Signals) -> None:
+    async with serving("--rpc", node.url) as (process, fact):
+        assert fact["level"] == "info"
+        assert fact["source"] == "ethereum:31337"
+        async with (
+            aiohttp.ClientSession() as http,
+            http.get(f"{fact['url']}/healthz") as response,
+        ):
+            assert response.status == 200
+
+        process.send_signal(number)
+        async with asyncio.timeout(SECONDS):
+            out, err = await process.communicate()
+
+    assert process.returncode == 0
+    assert out == b""
+    assert all(json.loads(line) for line in err.splitlines())
+
+
+async def test_systemd_hears_of_it(node: DevelopmentNode, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        loop = asyncio.get_running_loop()
+        variables = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "100000"}
+        async with (
+            asyncio.timeout(SECONDS),
+            serving("--rpc", node.url, **variables) as (process, _),
+        ):
+            heard = [await loop.sock_recv(manager, 100) for _ in range(3)]
+            process.terminate()
+            while (last := await loop.sock_recv(manager, 100)) == b"WATCHDOG=1":
+                pass
+
+    assert heard == [b"READY=1", b"WATCHDOG=1", b"WATCHDOG=1"]
+    assert last == b"STOPPING=1"
+
+
+async def test_first_steps_are_shown_to_people(node: DevelopmentNode) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0", "--rpc", node.url),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(SECONDS):
+            lines = [(await process.stdout.readline()).decode() for _ in range(6)]
+    finally:
+        process.terminate()
+        await process.communicate()
+
+    assert "listens on http://127.0.0.1:" in lines[0]
+    assert "TXTRACK_URL=http://127.0.0.1:" in lines[1]
+    assert process.returncode == 0
+
+
+async def test_secrets_are_in_no_log(node: DevelopmentNode) -> None:
+    host = node.url.removeprefix("http://")
+    flags = ("--rpc", f"http://user:s3cretpass@{host}/?key=s3cretkey")
+    async with serving(*flags, "--log-level", "debug") as (process, fact):
+        process.terminate()
+        out, err = await process.communicate()
+
+    assert "s3cret" not in f"{out!r} {err!r} {fact}"
+
+
+async def test_no_provider_that_answers_is_status_6(txtrack: Txtrack) -> None:
+    ran = await txtrack("serve", "--rpc", "http://127.0.0.1:1/s3cretkey", "--port", "0")
+
+    assert ran.status == 6
+    assert "http://127.0.0.1:1" in ran.err.splitlines()[-1]
+    assert "Traceback" not in ran.err
+    assert "s3cretkey" not in ran.err
+
+
+async def test_other_addresses_need_a_token(txtrack: Txtrack, node: DevelopmentNode) -> None:
+    ran = await txtrack("serve", "--rpc", node.url, "--port", "0", "--host", "0.0.0.0")
+
+    assert ran.status == 1
+    assert "0.0.0.0 can be reached by others: create a token first" in ran.err
+
+
+async def test_port_in_use_is_explained(txtrack: Txtrack, node: DevelopmentNode) -> None:
+    port = node.url.rpartition(":")[2]
+
+    ran = await txtrack("serve", "--rpc", node.url, "--port", port)
+
+    assert ran.status == 1
+    assert f"txtrack: cannot listen on 127.0.0.1 port {port}" in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_no_provider_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve"]) == 2
+
+    assert "providers must name at least one" in capsys.readouterr().err

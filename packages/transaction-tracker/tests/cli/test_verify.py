@@ -1,0 +1,85 @@
+"""``txtrack webhook verify``, without any service."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from transaction_tracker.cli import main
+from transaction_tracker.outbox import signature
+from transaction_tracker.store.endpoints import Secret
+
+SECRET = Secret.generate()
+BODY = b'{"type": "transaction.confirmed"}'
+
+
+def arguments(
+    tmp_path: Path, at: float, *, body: bytes = BODY, secret: Secret = SECRET
+) -> list[str]:
+    file = tmp_path / "body.json"
+    file.write_bytes(body)
+    headers = signature.headers([Secret.generate(), secret], "0xab:3", at, BODY)
+    return [
+        *("webhook", "verify", str(file), "--id", headers["webhook-id"]),
+        *("--timestamp", headers["webhook-timestamp"]),
+        *("--signature", headers["webhook-signature"], "--secret", SECRET.reveal()),
+    ]
+
+
+def test_genuine_delivery(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(tmp_path, time.time())) == 0
+    assert capsys.readouterr().out.startswith("RIGHT: signed with this secret")
+
+
+def test_secret_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TXTRACK_WEBHOOK_SECRET", SECRET.reveal())
+
+    assert main([*arguments(tmp_path, time.time())[:-2], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["signature"] is True
+
+
+@pytest.mark.parametrize("change", [{"body": BODY + b" "}, {"secret": Secret.generate()}])
+def test_delivery_that_is_not_genuine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
+) -> None:
+    assert main(arguments(tmp_path, time.time(), **change)) == 1  # type: ignore[arg-type]
+    assert capsys.readouterr().out.startswith("WRONG: no signature fits.")
+
+
+def test_old_delivery(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments(tmp_path, time.time() - 400)) == 1
+    assert "RIGHT, but sent 40" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "words"),
+    [
+        (-1, "whsec_s3cret", "--secret: a webhook secret must be"),
+        (2, "nowhere.json", "cannot read nowhere.json: No such file"),
+        (6, "soon", "--timestamp"),
+    ],
+)
+def test_bad_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], place: int, value: str, words: str
+) -> None:
+    given = arguments(tmp_path, time.time())
+    given[place] = value
+
+    assert main(given) == 2
+
+    err = " ".join(capsys.readouterr().err.split())
+    assert words in err
+    assert "s3cret" not in err
+
+
+def test_timestamp_that_is_none_fits_no_signature(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = arguments(tmp_path, time.time())
+    given[6] = "9" * 30
+
+    assert main(given) == 1
+    assert "WRONG" in capsys.readouterr().out

@@ -1,0 +1,183 @@
+"""``txtrack webhook`` and ``deliveries`` against a running service, and a receiver."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from transaction_tracker.node import DevelopmentNode
+
+from .conftest import Command
+
+pytestmark = pytest.mark.usefixtures("service")
+
+
+@dataclass
+class Receiver:
+    """Takes what is delivered, and answers as it is told to."""
+
+    url: str = ""
+    status: int = 200
+    came: asyncio.Queue[tuple[Mapping[str, str], bytes]] = field(default_factory=asyncio.Queue)
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.came.put_nowait((request.headers, await request.read()))
+        return web.Response(status=self.status)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    found = Receiver()
+    app = web.Application()
+    app.router.add_post("/hook", found.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    found.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+    yield found
+    await runner.cleanup()
+
+
+async def added(command: Command, receiver: Receiver, *more: str) -> dict[str, str]:
+    ran = await command("webhook", "add", receiver.url, "--json", *more)
+    assert ran.status == 0
+    found: dict[str, str] = json.loads(ran.out)
+    return found
+
+
+async def confirmed(command: Command, node: DevelopmentNode, sender: int = 0) -> str:
+    accounts = node.chain.accounts
+    tx = node.chain.submit(accounts[sender], accounts[-1], 1).hash
+    await command("add", tx)
+    assert (await command("wait", tx)).status == 0
+    return tx
+
+
+async def test_delivery_comes_and_can_be_verified(
+    command: Command, node: DevelopmentNode, receiver: Receiver, tmp_path: Path
+) -> None:
+    endpoint = await added(command, receiver, "--state", "confirmed")
+    tx = await confirmed(command, node)
+
+    async with asyncio.timeout(20):
+        headers, body = await receiver.came.get()
+
+    (tmp_path / "body").write_bytes(body)
+    verified = await command(
+        *("webhook", "verify", str(tmp_path / "body"), "--secret", endpoint["secret"]),
+        *("--id", headers["webhook-id"], "--timestamp", headers["webhook-timestamp"]),
+        *("--signature", headers["webhook-signature"]),
+    )
+    assert verified.status == 0
+    assert tx.encode() in body
+    assert b'"transaction.confirmed"' in body
+
+
+async def test_secret_is_shown_once(command: Command, receiver: Receiver) -> None:
+    ran = await command("webhook", "add", receiver.url)
+    secret = ran.out.split()[-1]
+    listed = await command("webhook", "ls", "--json")
+
+    assert secret.startswith("whsec_")
+    assert "Its secret is shown only now" in ran.err
+    assert secret not in ran.err + listed.out
+
+
+async def test_life_of_an_endpoint(command: Command, receiver: Receiver) -> None:
+    endpoint = (await added(command, receiver, "--state", "failed"))["id"]
+
+    table = await command("webhook", "ls")
+    assert table.out.rstrip("\n").split("\t") == [endpoint, receiver.url, "failed", "yes", ""]
+    disabled = await command("webhook", "disable", endpoint, "--reason", "holiday")
+    assert "holiday" in disabled.out
+    assert (await command("webhook", "enable", endpoint)).status == 0
+    shown = await command("webhook", "get", endpoint)
+    assert "pending" in shown.out
+    assert (await command("webhook", "rm", endpoint)).out == f"{endpoint} is forgotten\n"
+    assert (await command("webhook", "ls")).out == ""
+
+
+async def test_rotation_gives_a_new_secret(command: Command, receiver: Receiver) -> None:
+    endpoint = await added(command, receiver)
+
+    rotated = await command("webhook", "rotate", endpoint["id"], "--overlap", "1h")
+
+    assert rotated.status == 0
+    assert "whsec_" in rotated.out
+    assert endpoint["secret"] not in rotated.out
+
+
+@pytest.mark.parametrize(("answer", "status"), [(204, 0), (500, 1)])
+async def test_probe_says_whether_it_arrives(
+    command: Command, receiver: Receiver, answer: int, status: int
+) -> None:
+    endpoint = (await added(command, receiver))["id"]
+    receiver.status = answer
+
+    ran = await command("webhook", "test", endpoint)
+
+    assert ran.status == status
+    assert f"HTTP {answer}" in ran.out
+    _, body = receiver.came.get_nowait()
+    assert b"transaction_tracker.test" in body
+
+
+async def test_one_event_is_delivered_again(
+    command: Command, node: DevelopmentNode, receiver: Receiver
+) -> None:
+    endpoint = (await added(command, receiver, "--state", "confirmed"))["id"]
+    await confirmed(command, node)
+    *_, last = (await command("events", "--json")).documents
+    async with asyncio.timeout(20):
+        first, _ = await receiver.came.get()
+
+        ran = await command("webhook", "redeliver", endpoint, "--event", last["cursor"])
+        again, _ = await receiver.came.get()
+
+    assert ran.out == "1 events will be delivered again\n"
+    assert first["webhook-id"] == again["webhook-id"]
+
+
+async def test_nothing_was_given_up(command: Command, receiver: Receiver) -> None:
+    endpoint = (await added(command, receiver))["id"]
+
+    assert (await command("webhook", "dead", endpoint)).out == ""
+    assert json.loads((await command("webhook", "redeliver", endpoint, "--json")).out) == {
+        "count": 0
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("http://10.0.0.1/hook", "10.0.0.1 may not be asked: the address is private"),
+        ("https://169.254.169.254/", "a cloud's metadata address"),
+        ("ftp://host/", "a URL must look like"),
+    ],
+)
+async def test_address_that_is_refused(command: Command, url: str, words: str) -> None:
+    ran = await command("webhook", "add", url)
+
+    assert ran.status == 1
+    assert words in ran.err
+
+
+@pytest.mark.parametrize(
+    "action", ["get", "rm", "enable", "disable", "rotate", "test", "redeliver", "dead"]
+)
+async def test_unknown_endpoint(command: Command, action: str) -> None:
+    ran = await command("webhook", action, "ep_nobody")
+
+    assert ran.status == 1
+    assert "there is no such endpoint" in ran.err
+
+
+async def test_deliveries_resume(command: Command) -> None:
+    ran = await command("deliveries", "resume", "--json")
+
+    assert ran.status == 0
+    assert '"frozen_since": null' in ran.out

@@ -1,0 +1,186 @@
+"""A source that says what the test wants, and a tree that follows it."""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from beamish import IGNORE, Application, ChildSpec, DynamicSupervisor, GenServer, Registry
+from transaction_tracker.domain import InvalidTransactionError, Policy, Reported, Tracked
+from transaction_tracker.follower import Poller, Pulse
+from transaction_tracker.sources.polled import FeedLostError, Habits, Page, Reply
+from transaction_tracker.store import STORE, Book, Store, Stored
+from transaction_tracker.tracker import (
+    FOLLOWER,
+    REGISTRY,
+    SUPERVISOR,
+    Context,
+    TransactionTracker,
+    Until,
+    via,
+)
+
+PATIENCE = 20.0
+FAST: dict[str, Any] = {
+    "first_delay": 0.002,
+    "longest_delay": 0.01,
+    "watch_first_delay": 0.005,
+    "watch_longest_delay": 0.01,
+    "feed_interval": 0.005,
+}
+
+PENDING = Reported("pending")
+CONFIRMED = Reported("confirmed")
+FAILED = Reported("failed", "no funds")
+REVERSED = Reported("reversed", "by its sender")
+
+
+class FakeSource:
+    """Answers from lists: each answer once, and the last one for ever."""
+
+    def __init__(self, *, together: int = 1, in_flight: int = 8, **habits: Any) -> None:
+        self.name = "http:fake"
+        self.habits = Habits(**(FAST | habits))
+        self.together = together
+        self.in_flight = in_flight
+        self.questions: list[tuple[float, tuple[str, ...]]] = []
+        self.has_feed = False
+        self.asked: defaultdict[str, int] = defaultdict(int)
+        self.answers: dict[str, list[Reply]] = {}
+        self.otherwise: Reply = PENDING
+        self.held: dict[str, asyncio.Event] = {}
+        self.pages: dict[str | None, Page] = {}
+        self.read: list[str | None] = []
+
+    @property
+    def requests(self) -> int:
+        return len(self.questions)
+
+    def times(self, transaction: str) -> list[float]:
+        return [time for time, ids in self.questions if transaction in ids]
+
+    def says(self, transaction: str, *replies: Reply) -> None:
+        self.answers[transaction] = list(replies)
+
+    def identify(self, text: str) -> str:
+        if not text.startswith("t"):
+            raise InvalidTransactionError(f"an id must begin with t, got {text!r}")
+        return text
+
+    async def check(self, *, again: bool = False) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def look_up(self, ids: Collection[str]) -> dict[str, Reply]:
+        self.questions.append((asyncio.get_running_loop().time(), tuple(ids)))
+        replies: dict[str, Reply] = {}
+        for key in ids:
+            self.asked[key] += 1
+            replies[key] = self._reply(key)
+            if key in self.held:
+                await self.held[key].wait()
+        return replies
+
+    async def read_feed(self, place: str | None) -> Page:
+        self.read.append(place)
+        if place not in self.pages:
+            raise FeedLostError("HTTP 410")
+        return self.pages[place]
+
+    def _reply(self, key: str) -> Reply:
+        replies = self.answers.get(key, [])
+        if len(replies) > 1:
+            return replies.pop(0)
+        return replies[0] if replies else self.otherwise
+
+
+class Boot(GenServer):
+    """Start the trackers of all open transactions."""
+
+    def __init__(self, source: FakeSource) -> None:
+        self._source = source
+
+    async def init(self) -> Any:
+        await Store.claim(self._source.name)
+        await TransactionTracker.start_all_pending()
+        return IGNORE
+
+
+@dataclass
+class Tree(Application):
+    """What an application has, as far as a source without blocks needs it."""
+
+    source: FakeSource
+    database: str | Path = ":memory:"
+    book: Book = field(default_factory=Book)
+    pulse: Pulse = field(default_factory=Pulse)
+    strategy = "rest_for_one"
+
+    def children(self) -> list[ChildSpec]:
+        context = Context(self.source, self.book, 1)
+        return [
+            Store.child_spec(self.database, self.book, announce, name=STORE),
+            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
+            DynamicSupervisor.child_spec(name=SUPERVISOR, intensity="child"),
+            Boot.child_spec(self.source),
+            Poller.child_spec(
+                self.source, self.book, Policy(), self.pulse, poll_interval=0.002, name=FOLLOWER
+            ),
+        ]
+
+
+def announce(stored: Stored) -> None:
+    for tracked in stored.rows:
+        TransactionTracker.settle(via(tracked.id), tracked)
+
+
+@asynccontextmanager
+async def following(source: FakeSource, database: str | Path = ":memory:") -> AsyncIterator[Tree]:
+    tree = Tree(source, database)
+    Application.__init__(tree)
+    async with tree:
+        yield tree
+
+
+async def reach(transaction: str, until: Until) -> Tracked:
+    """Wait until a transaction is in a state, and make sure that it is in no other."""
+    tracked = await TransactionTracker.wait(transaction, until=until, timeout=PATIENCE)
+    assert until in (tracked.state, "terminal"), tracked
+    return tracked
+
+
+async def becomes(transaction: str, state: str) -> Tracked:
+    """Wait until a transaction is in a state, also after its end."""
+    async with asyncio.timeout(PATIENCE):
+        while (tracked := await TransactionTracker.status(transaction)).state != state:
+            await asyncio.sleep(0.002)
+    return tracked
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait for a condition that nobody sends a message about."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():
+            await asyncio.sleep(0.002)
+
+
+async def asked_again(source: FakeSource, transaction: str, times: int = 3) -> None:
+    """Wait until a transaction was asked about some more times, and the answers were heard."""
+    until = source.asked[transaction] + times
+    await eventually(lambda: source.asked[transaction] >= until)
+
+
+async def history(transaction: str) -> list[str]:
+    """List the states that a transaction went through."""
+    return [state for _, state in await Store.history(transaction)]
+
+
+def soon() -> float:
+    """A deadline that has passed before anybody can ask."""
+    return time.time() + 0.001

@@ -1,0 +1,443 @@
+"""Following a source without blocks: what becomes of transactions."""
+
+import asyncio
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from beamish import process
+from transaction_tracker.domain import NotTrackedError, Reported
+from transaction_tracker.sources import (
+    ApplicationError,
+    MalformedError,
+    NotYetError,
+    RateLimitedError,
+    ServerError,
+    SourceError,
+    TransportError,
+)
+from transaction_tracker.store import Store
+from transaction_tracker.tracker import FOLLOWER, TransactionTracker
+
+from .support import (
+    CONFIRMED,
+    FAILED,
+    PENDING,
+    REVERSED,
+    FakeSource,
+    asked_again,
+    becomes,
+    eventually,
+    following,
+    history,
+    reach,
+    soon,
+)
+
+ERRORS = [
+    TransportError("no connection"),
+    ServerError("HTTP 500"),
+    NotYetError("HTTP 202"),
+    MalformedError("no JSON"),
+    ApplicationError("HTTP 400", 400),
+]
+
+
+async def test_a_transaction_goes_where_its_source_says() -> None:
+    source = FakeSource()
+    source.says("t1", None, PENDING, PENDING, CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        tracked = await reach("t1", "confirmed")
+
+        assert tracked.outcome is not None
+        assert tracked.outcome.succeeded
+        assert await history("t1") == ["pending", "confirmed"]
+
+
+@pytest.mark.parametrize("state", ["failed", "invalid", "expired", "reversed", "dropped"])
+async def test_a_bad_end_is_believed_when_it_is_told_again(state: str) -> None:
+    source = FakeSource()
+    source.says("t1", Reported(state, "why"))  # type: ignore[arg-type]
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        tracked = await reach("t1", "terminal")
+
+    assert tracked.state == state
+    assert source.asked["t1"] >= 2
+
+
+@pytest.mark.parametrize("other", [None, PENDING, Reported("invalid")])
+async def test_and_not_when_another_answer_comes_between(other: Reported | None) -> None:
+    source = FakeSource(agree=3)
+    source.says("t1", FAILED, FAILED, other, FAILED, FAILED, CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+
+        assert "failed" not in await history("t1")
+
+
+async def test_a_reason_of_a_failure_is_kept() -> None:
+    source = FakeSource()
+    source.says("t1", FAILED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        tracked = await reach("t1", "failed")
+
+    assert tracked.outcome is not None
+    assert (tracked.outcome.succeeded, tracked.outcome.error) == (False, "no funds")
+
+
+@pytest.mark.parametrize("agree", [1, 2, 5])
+async def test_as_many_equal_answers_as_were_agreed(agree: int) -> None:
+    source = FakeSource(agree=agree)
+    source.says("t1", *[FAILED] * agree, CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+
+        assert (await reach("t1", "terminal")).state == "failed"
+        assert source.asked["t1"] == agree
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+async def test_an_error_is_no_answer(error: SourceError) -> None:
+    source = FakeSource(agree=2)
+    source.says("t1", PENDING, error, FAILED, error, FAILED, CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+
+        # Neither did it end the row of equal answers, nor was it one of them.
+        assert (await reach("t1", "terminal")).state == "failed"
+        assert source.asked["t1"] == 5
+
+
+async def test_a_dropped_one_can_come_back() -> None:
+    source = FakeSource()
+    source.says("t1", Reported("dropped"))
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "dropped")
+        await asked_again(source, "t1")
+        source.says("t1", PENDING, CONFIRMED)
+
+        await reach("t1", "confirmed")
+        assert await history("t1") == ["dropped", "pending", "confirmed"]
+
+
+async def test_an_end_that_is_told_again_and_again_makes_no_haste() -> None:
+    source = FakeSource(first_delay=0.001, longest_delay=1_000.0)
+    source.says("t1", Reported("dropped"))
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "dropped")
+        await eventually(lambda: source.asked["t1"] >= 8)
+
+        # Each pause is twice the one before: 8 questions took a quarter of a second.
+        assert source.asked["t1"] <= 9
+
+
+@pytest.mark.parametrize("state", ["pending", "missing"])
+async def test_what_is_still_open_at_its_deadline_expires(state: str) -> None:
+    source = FakeSource(agree=3)
+    source.says("t1", Reported(state))  # type: ignore[arg-type]
+
+    async with following(source):
+        await TransactionTracker.start("t1", deadline=soon())
+        await reach("t1", "expired")
+
+        assert source.asked["t1"] >= 3
+        assert await history("t1") == [state, "expired"]
+
+
+@pytest.mark.parametrize("reply", [None, ServerError("HTTP 500"), TransportError("late")])
+async def test_nothing_expires_unless_the_source_says_that_it_is_open(
+    reply: SourceError | None,
+) -> None:
+    source = FakeSource()
+    source.says("t1", reply)
+
+    async with following(source):
+        await TransactionTracker.start("t1", deadline=soon())
+        await asked_again(source, "t1", 4)
+        assert (await TransactionTracker.status("t1")).state == "registered"
+
+        source.says("t1", CONFIRMED)
+        await reach("t1", "confirmed")
+
+
+async def test_a_deadline_does_not_wait_for_the_next_question() -> None:
+    source = FakeSource(first_delay=1_000.0, longest_delay=1_000.0, agree=1)
+
+    async with following(source):
+        await TransactionTracker.start("t1", deadline=soon() + 0.05)
+
+        await reach("t1", "expired")
+
+
+async def test_one_that_hangs_holds_up_no_other() -> None:
+    source = FakeSource(in_flight=2)
+    source.held["t0"] = asyncio.Event()
+    source.otherwise = CONFIRMED
+
+    async with following(source):
+        for number in range(20):
+            await TransactionTracker.start(f"t{number}")
+        for number in range(1, 20):
+            await reach(f"t{number}", "confirmed")
+        assert (await TransactionTracker.status("t0")).state == "registered"
+
+        source.held["t0"].set()
+        await reach("t0", "confirmed")
+
+
+async def test_one_that_always_fails_holds_up_no_other() -> None:
+    source = FakeSource(in_flight=1)
+    source.says("t0", ServerError("HTTP 500"))
+    source.otherwise = CONFIRMED
+
+    async with following(source):
+        for number in range(50):
+            await TransactionTracker.start(f"t{number}")
+        for number in range(1, 50):
+            await reach(f"t{number}", "confirmed")
+
+        source.says("t0", CONFIRMED)
+        await reach("t0", "confirmed")
+
+
+async def test_a_source_in_trouble_is_left_alone_and_taken_up_again() -> None:
+    source = FakeSource(in_flight=4, together=10)
+    source.otherwise = ServerError("HTTP 500")
+
+    async with following(source) as tree:
+        for number in range(100):
+            await TransactionTracker.start(f"t{number}")
+        poller = process.whereis(FOLLOWER)
+        await eventually(lambda: source.questions)
+        started, _ = source.questions[0]
+        await eventually(lambda: source.questions[-1][0] > started + 0.25)
+        heard = tree.pulse.heard_at
+        # Four at once and two more in the place of those that failed first; then one question
+        # about one transaction at a time.
+        assert source.requests <= 8
+        assert len(source.questions[-1][1]) == 1
+
+        source.otherwise = CONFIRMED
+        for number in range(100):
+            await reach(f"t{number}", "confirmed")
+
+        assert process.whereis(FOLLOWER) == poller
+        assert tree.pulse.heard_at != heard
+
+
+async def test_news_make_the_next_question_come_sooner() -> None:
+    source = FakeSource(first_delay=0.01, longest_delay=1_000.0)
+    source.says("t1", *[None] * 6, PENDING, CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+
+    pauses = [later - time for time, later in pairwise(source.times("t1"))]
+    assert pauses[-2] > 0.15  # without news, each pause is twice the one before
+    assert pauses[-1] < pauses[-2] / 2
+
+
+async def test_old_ones_have_their_turn_while_many_new_ones_come() -> None:
+    source = FakeSource(in_flight=1)
+
+    async with following(source):
+        await TransactionTracker.start("t0")
+        await reach("t0", "pending")
+        ids = [f"t{number}" for number in range(1, 501)]
+        registrations = [TransactionTracker.registration(one) for one in ids]
+        first = source.requests
+        await TransactionTracker.start_many(registrations)
+        await eventually(lambda: all(source.asked[one] for one in ids))
+
+    asked = [ids[0] for _, ids in source.questions[first:]]
+    last_new = max(asked.index(one) for one in ids)
+    assert asked[:last_new].count("t0") >= 3
+
+
+async def test_a_source_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+    source = FakeSource(in_flight=1)
+    source.says("t1", RateLimitedError("HTTP 429", 0.3), CONFIRMED)
+
+    async with following(source):
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+
+    assert loop.time() - started >= 0.3
+    assert source.requests == 2
+
+
+async def test_who_was_not_asked_for_because_of_a_limit_is_asked_for_first() -> None:
+    source = FakeSource(first_delay=1_000.0, longest_delay=1_000.0)
+    source.says("t1", RateLimitedError("HTTP 429", 0.01), CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+
+
+async def test_many_are_asked_about_together() -> None:
+    source = FakeSource(together=50)
+    source.otherwise = CONFIRMED
+    ids = [f"t{number}" for number in range(1_000)]
+
+    async with following(source) as tree:
+        registrations = [TransactionTracker.registration(one) for one in ids]
+        await TransactionTracker.start_many(registrations)
+        await eventually(lambda: not len(tree.book))
+
+    assert set(source.asked.values()) == {1}
+    assert source.requests <= 40
+
+
+async def test_nobody_asks_about_one_that_is_untracked() -> None:
+    source = FakeSource()
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await TransactionTracker.start("t2")
+        await reach("t1", "pending")
+        await TransactionTracker.untrack("t1")
+        await asked_again(source, "t2")
+        before = source.asked["t1"]
+        await asked_again(source, "t2", 10)
+
+    assert source.asked["t1"] == before
+
+
+async def test_a_poller_that_was_killed_goes_on() -> None:
+    source = FakeSource()
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+        poller = process.whereis(FOLLOWER)
+        assert poller is not None
+        process.exit(poller, "kill")
+        source.says("t1", CONFIRMED)
+
+        await reach("t1", "confirmed")
+        assert process.whereis(FOLLOWER) != poller
+
+
+async def test_a_program_that_is_started_again_goes_on(tmp_path: Path) -> None:
+    source = FakeSource()
+    async with following(source, tmp_path / "test.db"):
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+
+    source.says("t1", CONFIRMED)
+    async with following(source, tmp_path / "test.db"):
+        await reach("t1", "confirmed")
+
+
+async def test_a_confirmed_one_can_be_reversed() -> None:
+    source = FakeSource(watch_days=1)
+    source.says("t1", CONFIRMED, CONFIRMED, REVERSED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        tracked = await becomes("t1", "reversed")
+
+        assert tracked.outcome is not None
+        assert (tracked.outcome.succeeded, tracked.outcome.error) == (False, "by its sender")
+        assert await history("t1") == ["confirmed", "reversed"]
+        assert TransactionTracker.lookup("t1") is None
+
+
+@pytest.mark.parametrize("other", [CONFIRMED, None, PENDING])
+async def test_but_not_by_one_answer(other: Reported | None) -> None:
+    source = FakeSource(watch_days=1)
+    source.says("t1", CONFIRMED, REVERSED, other, REVERSED, other)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await eventually(lambda: source.asked["t1"] >= 8)
+
+        assert await history("t1") == ["confirmed"]
+
+
+async def test_what_fails_after_its_end_was_taken_back_too() -> None:
+    source = FakeSource(watch_days=1)
+    source.says("t1", CONFIRMED, FAILED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        tracked = await becomes("t1", "reversed")
+
+    assert tracked.outcome is not None
+    assert tracked.outcome.error == "failed after it was confirmed: no funds"
+
+
+async def test_a_watch_survives_a_restart(tmp_path: Path) -> None:
+    source = FakeSource(watch_days=1)
+    source.says("t1", CONFIRMED)
+    async with following(source, tmp_path / "test.db"):
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+
+    source.says("t1", REVERSED)
+    async with following(source, tmp_path / "test.db"):
+        await becomes("t1", "reversed")
+
+
+async def test_a_watch_comes_to_its_end() -> None:
+    source = FakeSource(watch_days=0.05 / 86_400)
+    source.otherwise = CONFIRMED
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+        await eventually(lambda: source.asked["t1"] >= 2)
+        await asyncio.sleep(0.06)
+        await TransactionTracker.start("t2")
+        await reach("t2", "confirmed")
+        before = source.asked["t1"]
+        await eventually(lambda: source.asked["t2"] >= 3)
+
+        assert source.asked["t1"] <= before + 1
+
+
+async def test_without_a_watch_nobody_asks_about_what_is_confirmed() -> None:
+    source = FakeSource()
+    source.says("t1", CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+        await TransactionTracker.start("t2")
+        await asked_again(source, "t2", 10)
+
+    assert source.asked["t1"] == 1
+
+
+async def test_a_database_of_another_source_is_refused(tmp_path: Path) -> None:
+    async with following(FakeSource(), tmp_path / "test.db"):
+        await TransactionTracker.start("t1")
+        other = FakeSource()
+        other.name = "http:other"
+        with pytest.raises(Exception, match="http:fake"):
+            await Store.claim(other.name)
+
+
+async def test_one_that_nobody_started_is_not_tracked() -> None:
+    async with following(FakeSource()):
+        with pytest.raises(NotTrackedError):
+            await TransactionTracker.status("t1")

@@ -1,0 +1,243 @@
+"""Feeds and pushes: what makes the question come now."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from beamish import NoProcessError, debug
+from transaction_tracker.domain import InvalidTransactionError
+from transaction_tracker.follower import Poller
+from transaction_tracker.sources.polled import Page
+from transaction_tracker.tracker import FOLLOWER, TransactionTracker
+
+from .support import (
+    CONFIRMED,
+    FAILED,
+    PENDING,
+    REVERSED,
+    FakeSource,
+    becomes,
+    eventually,
+    following,
+    history,
+    reach,
+)
+
+SELDOM = {"first_delay": 1_000.0, "longest_delay": 1_000.0}
+
+
+def quiet_source(**options: object) -> FakeSource:
+    """One that nobody would ask again in the time of a test."""
+    delays = {"watch_first_delay": 1_000.0, "watch_longest_delay": 1_000.0}
+    return FakeSource(**(SELDOM | delays | options))
+
+
+def with_feed(**options: object) -> FakeSource:
+    source = quiet_source(**options)
+    source.has_feed = True
+    source.pages[None] = Page((), None, more=False)
+    return source
+
+
+async def test_a_push_makes_the_question_come_now() -> None:
+    source = quiet_source()
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+        await eventually(lambda: source.asked["t1"] == 1)
+        source.says("t1", CONFIRMED)
+        Poller.report("t1")
+
+        await reach("t1", "confirmed")
+
+
+async def test_a_push_about_nobody_is_no_question() -> None:
+    source = quiet_source()
+
+    async with following(source):
+        Poller.report("t1")
+        await TransactionTracker.start("t2")
+        await reach("t2", "pending")
+
+        assert "t1" not in source.asked
+        with pytest.raises(InvalidTransactionError):
+            Poller.report("../admin")
+
+
+async def test_pushes_about_nobody_do_not_pile_up() -> None:
+    source = quiet_source(in_flight=1)
+    source.held["t1"] = asyncio.Event()
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await eventually(lambda: source.asked["t1"] == 1)
+        for number in range(100):
+            Poller.report(f"t{number}")
+
+        assert len((await debug.get_state(FOLLOWER))["_sweep"]) == 1
+        source.held["t1"].set()
+
+
+def test_a_push_needs_an_application() -> None:
+    async def push() -> None:
+        Poller.report("t1")
+
+    with pytest.raises(NoProcessError):
+        asyncio.run(push())
+
+
+async def test_a_push_while_a_question_is_under_way_makes_another_follow() -> None:
+    source = quiet_source()
+    source.held["t1"] = asyncio.Event()
+    source.says("t1", PENDING, CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await eventually(lambda: source.asked["t1"] == 1)
+        Poller.report("t1")
+        source.held["t1"].set()
+
+        await reach("t1", "confirmed")
+        assert source.asked["t1"] == 2
+
+
+async def test_a_thousand_pushes_are_few_questions() -> None:
+    source = quiet_source()
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+        before = source.asked["t1"]
+        for _ in range(1_000):
+            Poller.report("t1")
+        await TransactionTracker.start("t2")
+        await reach("t2", "pending")
+
+        assert source.asked["t1"] <= before + 2
+
+
+async def test_a_push_tells_of_a_reversal() -> None:
+    source = quiet_source(watch_days=1, agree=1)
+    source.says("t1", CONFIRMED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "confirmed")
+        source.says("t1", REVERSED)
+        Poller.report("t1")
+
+        await becomes("t1", "reversed")
+
+
+async def test_good_news_of_a_feed_are_facts() -> None:
+    source = with_feed()
+    source.says("t1", None)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await eventually(lambda: source.asked["t1"] == 1)
+        entries = (("t1", PENDING), ("t2", CONFIRMED), ("t1", CONFIRMED))
+        source.pages = {None: Page(entries, "p1", more=True), "p1": Page((), "p1", more=False)}
+
+        await reach("t1", "confirmed")
+        assert await history("t1") == ["pending", "confirmed"]
+        assert source.asked["t1"] == 1
+        assert "t2" not in source.asked
+
+
+async def test_bad_news_of_a_feed_are_looked_up() -> None:
+    source = with_feed(agree=1)
+    source.says("t1", PENDING, PENDING, FAILED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+        source.pages = {
+            None: Page((("t1", FAILED),), "p1", more=False),
+            "p1": Page((), "p1", more=False),
+        }
+        await eventually(lambda: source.asked["t1"] == 2)
+        assert (await TransactionTracker.status("t1")).state == "pending"
+
+        source.pages["p1"] = Page((("t1", None),), "p2", more=False)
+        source.pages["p2"] = Page((), "p2", more=False)
+        assert (await reach("t1", "terminal")).state == "failed"
+
+
+async def test_a_feed_that_tells_of_a_reversal_in_the_same_page_is_heard() -> None:
+    source = with_feed(watch_days=1, agree=1)
+    source.says("t1", PENDING, REVERSED)
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+        source.pages = {
+            None: Page((("t1", CONFIRMED), ("t1", REVERSED)), "p1", more=False),
+            "p1": Page((), "p1", more=False),
+        }
+
+        await becomes("t1", "reversed")
+        assert await history("t1") == ["pending", "confirmed", "reversed"]
+
+
+async def test_a_feed_is_read_on_where_it_was_left(tmp_path: Path) -> None:
+    source = with_feed()
+    source.pages = {
+        None: Page((), "p1", more=False),
+        "p1": Page((), "p2", more=False),
+        "p2": Page((), "p2", more=False),
+    }
+    async with following(source, tmp_path / "test.db"):
+        await eventually(lambda: source.read.count("p2") >= 2)
+
+    source.read.clear()
+    async with following(source, tmp_path / "test.db"):
+        await eventually(lambda: source.read)
+
+    assert set(source.read) == {"p2"}
+
+
+async def test_after_a_gap_all_are_looked_up() -> None:
+    source = with_feed()
+    source.pages = {None: Page((), "p1", more=False), "p1": Page((), "p1", more=False)}
+
+    async with following(source):
+        for number in range(10):
+            await TransactionTracker.start(f"t{number}")
+            await reach(f"t{number}", "pending")
+        await eventually(lambda: "p1" in source.read)
+        source.otherwise = CONFIRMED
+        source.pages = {None: Page((), "p9", more=False), "p9": Page((), "p9", more=False)}
+
+        for number in range(10):
+            await reach(f"t{number}", "confirmed")
+        await eventually(lambda: source.read[-1] == "p9")
+
+
+async def test_a_feed_that_loses_each_place_asks_about_all_only_once() -> None:
+    source = with_feed()
+    source.pages = {None: Page((), "p1", more=False)}
+
+    async with following(source):
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+        before = len(source.read)
+        await eventually(lambda: len(source.read) >= before + 8)
+
+        assert source.asked["t1"] <= 2
+
+
+async def test_a_feed_without_an_end_is_left_for_a_while() -> None:
+    source = with_feed(feed_interval=1_000.0)
+    source.pages = {None: Page((), "0", more=True)} | {
+        str(number): Page((), str(number + 1), more=True) for number in range(1_000)
+    }
+
+    async with following(source):
+        await eventually(lambda: len(source.read) >= 20)
+        await TransactionTracker.start("t1")
+        await reach("t1", "pending")
+
+        assert len(source.read) == 20

@@ -1,0 +1,279 @@
+"""Random lives of transactions, at nodes that misbehave, and what the chain says of them."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from beamish import process
+from transaction_tracker import (
+    Policy,
+    ProviderSettings,
+    Settings,
+    State,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
+from transaction_tracker.node import Chain, ChainError, Transaction
+from transaction_tracker.node.chain import ORPHANS
+from transaction_tracker.node.faults import (
+    CallError,
+    CutOff,
+    DuplicatedAnswer,
+    DuplicatedTransaction,
+    Fault,
+    ForeignReceipt,
+    FrozenHead,
+    Indexing,
+    LaggingHead,
+    LaggingReceipts,
+    NotJson,
+    RateLimit,
+    RefusedBatch,
+    ServerFailure,
+    SlowAnswer,
+    StaleNull,
+    WrongId,
+)
+from transaction_tracker.node.transaction import REPLACEMENTS
+from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.store import Store
+from transaction_tracker.tracker import FOLLOWER, REGISTRY
+
+from .world import SimulatedNode
+
+CONFIRMATIONS = 4
+STEPS = 60
+FINAL: frozenset[State] = frozenset(("confirmed", "failed", "replaced", "expired", "untracked"))
+# Nobody mines a transaction that offers this little.
+NOTHING = {"max_fee": 1, "priority_fee": 0}
+
+
+class Life:
+    """One random run: a chain, two nodes that tell of it, and an application that listens.
+
+    Attributes:
+        tracked: The transactions that somebody registered.
+        hopeless: Those that will never be mined, and have a deadline.
+        stopped: Those that somebody wanted to hear no more of.
+    """
+
+    def __init__(self, seed: int, database: Path) -> None:
+        self.random = random.Random(seed)
+        self.chain = Chain(accounts=6, seed=seed)
+        self.nodes = [SimulatedNode(name, self.chain, seed) for name in ("one", "two")]
+        self.tracked: list[Transaction] = []
+        self.untracked: list[Transaction] = []
+        self.hopeless: set[str] = set()
+        self.stopped: set[str] = set()
+        self.settings = Settings(
+            providers=tuple(ProviderSettings(SecretUrl(node.url)) for node in self.nodes),
+            chain_id=31337,
+            confirmations=CONFIRMATIONS,
+            database=database,
+            policy=Policy(drop_blocks=3, drop_seconds=20.0, stuck_seconds=30.0),
+        )
+        self.app = TransactionTrackerApplication(self.settings)
+
+    async def run(self) -> None:
+        """Live, end, and be judged."""
+        await self.app.__aenter__()
+        try:
+            for _ in range(STEPS):
+                await self.step()
+            await self.end()
+            for tx in self.tracked:
+                await self.judge(tx)
+        finally:
+            await self.app.__aexit__(None, None, None)
+
+    async def step(self) -> None:
+        actions: dict[Callable[[], Awaitable[None]], int] = {
+            self.send: 8,
+            self.send_hopeless: 1,
+            self.track: 8,
+            self.stop: 1,
+            self.replace: 3,
+            self.drop: 3,
+            self.put_back: 1,
+            self.mine: 12,
+            self.reorganise: 4,
+            self.break_something: 10,
+            self.mend: 3,
+            self.go_down: 1,
+            self.crash: 3,
+            self.crash_the_core: 1,
+            self.restart: 1,
+        }
+        (action,) = self.random.choices([*actions], [*actions.values()])
+        try:
+            await action()
+        except ChainError:
+            return  # the chain refuses what makes no sense
+        await asyncio.sleep(self.random.choice([0.0, 0.05, 0.5, 3.0]))
+
+    # -- What people do
+
+    async def send(self) -> None:
+        sender, to = self.random.sample(self.chain.accounts, 2)
+        reverts = self.random.choice([None, None, None, "odd"])
+        self.untracked.append(self.chain.submit(sender, to, 1, reverts=reverts))
+
+    async def send_hopeless(self) -> None:
+        sender, to = self.random.sample(self.chain.accounts, 2)
+        # Far ahead of its sender's others, so that none of them waits for it.
+        tx = self.chain.submit(sender, to, 1, nonce=self.random.randrange(10**6, 10**9), **NOTHING)
+        self.hopeless.add(tx.hash)
+        deadline = time.time() + self.random.uniform(0.0, 30.0)
+        await TransactionTracker.start(tx.hash, deadline=deadline)
+        self.tracked.append(tx)
+
+    async def track(self) -> None:
+        if self.untracked:
+            tx = self.untracked.pop(self.random.randrange(len(self.untracked)))
+            # A deadline so far away that it says nothing.
+            deadline = self.random.choice([None, time.time() + 10**6])
+            await TransactionTracker.start(tx.hash, deadline=deadline)
+            self.tracked.append(tx)
+
+    async def stop(self) -> None:
+        if self.tracked:
+            tx = self.random.choice(self.tracked)
+            if (await TransactionTracker.untrack(tx.hash)).state == "untracked":
+                self.stopped.add(tx.hash)
+            if self.random.random() < 0.5 and tx.hash in self.stopped:
+                await TransactionTracker.start(tx.hash)
+                self.stopped.discard(tx.hash)
+                self.hopeless.discard(tx.hash)  # its deadline went with the first registration
+
+    async def replace(self) -> None:
+        if self.chain.pool:
+            tx = self.random.choice(self.chain.pool)
+            if tx.hash not in self.hopeless:
+                winner = self.chain.replace(tx.hash, self.random.choice(REPLACEMENTS))
+                self.untracked.append(winner)
+
+    # -- What the network does
+
+    async def drop(self) -> None:
+        if self.chain.pool:
+            self.chain.drop(self.random.choice(self.chain.pool).hash)
+
+    async def put_back(self) -> None:
+        gone = [tx for tx in self.tracked if not self.chain.mined(tx.hash)]
+        if gone:
+            self.chain.add(self.random.choice(gone))
+
+    async def mine(self) -> None:
+        self.chain.mine(self.random.randint(1, 2))
+
+    async def reorganise(self) -> None:
+        # Never as deep as what is final: what has ended would come back to life.
+        deepest = min(CONFIRMATIONS - 1, self.chain.head.number)
+        if deepest:
+            depth = self.random.randint(1, deepest)
+            length = self.random.choice([depth, depth + 1])
+            self.chain.reorg(depth, self.random.choice(ORPHANS), length=length)
+
+    # -- What goes wrong
+
+    async def break_something(self) -> None:
+        node = self.random.choice(self.nodes)
+        node.node.faults.inject(self.fault())
+
+    def fault(self) -> Fault:
+        chance = self.random.choice([0.1, 0.5, 1.0])
+        times = self.random.randint(1, 12)
+        some = {"probability": chance, "times": times}
+        return self.random.choice(
+            [
+                StaleNull(**some),
+                StaleNull(**some),
+                LaggingReceipts(blocks=self.random.randint(1, 3), **some),
+                LaggingHead(blocks=self.random.randint(1, 3), **some),
+                LaggingHead(blocks=self.random.randint(1, 3), times=40),
+                FrozenHead(times=times),
+                ForeignReceipt(**some),
+                DuplicatedTransaction(**some),
+                DuplicatedAnswer(**some),
+                WrongId(**some),
+                Indexing(**some),
+                CallError(**some),
+                RefusedBatch(limit=self.random.randint(1, 20), **some),
+                RateLimit(retry_after=self.random.choice([None, 0, 2]), **some),
+                ServerFailure(**some),
+                NotJson(**some),
+                CutOff(**some),
+                SlowAnswer(seconds=self.random.choice([1.0, 15.0]), **some),
+            ]
+        )
+
+    async def mend(self) -> None:
+        for node in self.nodes:
+            node.node.faults.clear()
+            node.down = False
+
+    async def go_down(self) -> None:
+        self.random.choice(self.nodes).down = True
+
+    async def crash(self) -> None:
+        if self.tracked:
+            pid = TransactionTracker.lookup(self.random.choice(self.tracked).hash)
+            if pid is not None:
+                process.exit(pid, "boom")
+
+    async def crash_the_core(self) -> None:
+        process.exit(self.random.choice([FOLLOWER, REGISTRY]), "boom")
+        await asyncio.sleep(10.0)  # so that it is not one crash too many for the supervisor
+
+    async def restart(self) -> None:
+        await self.app.__aexit__(None, None, None)
+        await self.mend()
+        self.app = TransactionTrackerApplication(self.settings)
+        await self.app.__aenter__()
+
+    # -- The end, and what has to be
+
+    async def end(self) -> None:
+        """Let everything that can be mined be final, and everybody hear of it."""
+        await self.mend()
+        self.chain.mine(CONFIRMATIONS + 1)
+        async with asyncio.timeout(5_000):
+            while not await self.is_told():
+                await asyncio.sleep(5.0)
+
+    async def is_told(self) -> bool:
+        if self.app.tip is None or self.app.tip.hash != self.chain.head.hash:
+            return False
+        states = [(await TransactionTracker.status(tx.hash)).state for tx in self.tracked]
+        return all(
+            state in FINAL or (state != "registered" and not self.truth(tx) <= FINAL)
+            for tx, state in zip(self.tracked, states, strict=True)
+        )
+
+    def truth(self, tx: Transaction) -> set[State]:
+        """Give the states that the chain allows a transaction to be in at the end."""
+        if tx.hash in self.stopped:
+            return {"untracked"}
+        if tx.hash in self.hopeless:
+            return {"expired"}
+        mined = self.chain.mined(tx.hash)
+        if mined is not None:
+            reverted = mined.block.revert_reason(tx.hash) is not None
+            return {"failed" if reverted else "confirmed"}
+        open_states: set[State] = {"pending", "missing", "dropped"}
+        if self.chain.nonce(tx.sender) > tx.nonce:
+            # One that nobody had heard of when it was registered: nobody can say its slot.
+            return {"replaced", *open_states}
+        return open_states
+
+    async def judge(self, tx: Transaction) -> None:
+        tracked = await TransactionTracker.status(tx.hash)
+        history = await Store.history(tx.hash)
+        assert tracked.state in self.truth(tx), (tx.hash, tracked, history)
+        assert [version for version, _ in history] == [*range(1, tracked.version + 1)]
+        # What was final was never taken back: no reorganisation went that deep.
+        assert "finality_violation" not in tracked.flags
+        ends = [state for _, state in history if state in FINAL - {"untracked"}]
+        assert len(ends) <= 1, history

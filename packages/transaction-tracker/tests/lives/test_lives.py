@@ -1,0 +1,33 @@
+"""The application against nodes that misbehave, with the chain itself as the oracle.
+
+Each seed is one run, the same each time: ``TRACKER_LIVES=400-401`` replays number 400.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from beamish.testing import simulate
+
+from .life import Life
+from .world import network, simulated_clock
+
+
+def seeds() -> range:
+    """Read which seeds to try: a number of them, or from one to another."""
+    first, _, last = os.environ.get("TRACKER_LIVES", "15").rpartition("-")
+    return range(int(first or 0), int(last))
+
+
+@pytest.mark.parametrize("seed", seeds())
+def test_no_life_ends_in_a_wrong_state(seed: int, tmp_path: Path) -> None:
+    async def main() -> None:
+        async with simulated_clock():
+            life = Life(seed, tmp_path / "lives.db")
+            with network(*life.nodes):
+                async with asyncio.timeout(100_000):
+                    await life.run()
+
+    simulate(main, seed)

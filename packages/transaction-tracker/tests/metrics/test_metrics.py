@@ -1,0 +1,122 @@
+"""Metrics: counted from events, bounded, and gone when they are detached."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from beamish import telemetry
+from transaction_tracker.metrics import Gauges, Metrics
+from transaction_tracker.metrics.metrics import MAX_VALUES, OTHER
+
+
+@pytest.fixture
+def metrics() -> Iterator[Metrics]:
+    ours = Metrics(runtime=False)
+    ours.attach()
+    yield ours
+    ours.detach()
+
+
+def emit(*event: str, numbers: dict[str, float] | None = None, **facts: object) -> None:
+    telemetry.execute(("transaction_tracker", *event), numbers or {}, facts)
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(f"transaction_tracker_{name}", labels)
+
+
+def test_a_block_is_counted(metrics: Metrics) -> None:
+    numbers = {"seconds": 0.02, "transactions": 400, "hits": 3, "requests": 4}
+    emit("block", "applied", numbers=numbers, number=7)
+
+    assert value(metrics, "block_apply_seconds_count") == 1
+    assert value(metrics, "block_apply_seconds_sum") == 0.02
+    assert value(metrics, "block_hits_total") == 3
+    assert value(metrics, "rpc_requests_per_block_sum") == 4
+
+
+def test_each_event_of_the_tracker_is_counted(metrics: Metrics) -> None:
+    emit("transition", previous="pending", state="mined")
+    emit("transaction", "detected", numbers={"seconds": 0.03})
+    emit("reorg", numbers={"depth": 5})
+    emit("sweep", numbers={"asked": 20, "age_seconds": 7.0})
+    emit("store", "commit", numbers={"seconds": 0.004, "works": 2})
+    emit(
+        "provider",
+        "request",
+        numbers={"duration_seconds": 0.01, "calls": 3},
+        provider="a-1",
+        outcome="ok",
+    )
+    emit("webhook", "attempt", numbers={"seconds": 0.1}, endpoint="ep_1", outcome="delivered")
+
+    assert value(metrics, "transitions_total", **{"from": "pending", "to": "mined"}) == 1
+    assert value(metrics, "detection_seconds_sum") == 0.03
+    assert value(metrics, "reorgs_total") == 1
+    assert value(metrics, "reorg_depth_blocks_sum") == 5
+    assert value(metrics, "swept_total") == 20
+    assert value(metrics, "sweep_age_seconds_sum") == 7.0
+    assert value(metrics, "database_seconds_sum") == 0.004
+    assert value(metrics, "rpc_requests_total", provider="a-1", outcome="ok") == 1
+    assert value(metrics, "rpc_request_seconds_sum", provider="a-1") == 0.01
+    assert value(metrics, "webhook_attempts_total", outcome="delivered") == 1
+
+
+@pytest.mark.parametrize(("what", "name"), [("restart", "restarts"), ("give_up", "parks")])
+def test_only_trackers_are_counted_as_trackers(metrics: Metrics, what: str, name: str) -> None:
+    for class_name in ("TransactionTracker", "Store"):
+        telemetry.execute(("beamish", "supervisor", what), {"count": 1}, {"class": class_name})
+
+    assert value(metrics, f"tracker_{name}_total") == 1
+
+
+def test_a_label_that_runs_wild_has_an_end(metrics: Metrics) -> None:
+    for number in range(MAX_VALUES + 10):
+        numbers = {"duration_seconds": 0.0}
+        emit("provider", "request", numbers=numbers, provider=f"p{number}", outcome="ok")
+
+    page = metrics.render(Gauges()).decode()
+    assert value(metrics, "rpc_requests_total", provider=OTHER, outcome="ok") == 10
+    assert page.count("transaction_tracker_rpc_requests_total{") == MAX_VALUES + 1
+
+
+def test_gauges_are_as_they_were_given(metrics: Metrics) -> None:
+    gauges = Gauges(tracked={"pending": 3}, parked=1, head_lag_blocks=2)
+
+    page = metrics.render(gauges).decode()
+
+    assert 'transaction_tracker_tracked{state="pending"} 3.0' in page
+    assert "transaction_tracker_parked 1.0" in page
+    assert "transaction_tracker_head_lag_blocks 2.0" in page
+    assert "head_lag_seconds" not in page  # nobody knows it
+
+
+def test_attached_twice_counts_once_and_detached_counts_no_more(metrics: Metrics) -> None:
+    metrics.attach()
+    emit("reorg", numbers={"depth": 1})
+    metrics.detach()
+    emit("reorg", numbers={"depth": 1})
+
+    assert value(metrics, "reorgs_total") == 1
+
+
+def test_beamish_metrics_are_on_the_same_page() -> None:
+    metrics = Metrics()
+    metrics.attach()
+
+    page = metrics.render(Gauges()).decode()
+    metrics.detach()
+
+    assert "beamish_processes" in page
+    assert "beamish" not in metrics.render(Gauges()).decode()
+
+
+def test_two_applications_count_in_registries_of_their_own() -> None:
+    one, other = Metrics(), Metrics()
+    one.attach()
+    other.attach()
+    one.detach()
+    emit("reorg", numbers={"depth": 1})
+    other.detach()
+
+    assert (value(one, "reorgs_total"), value(other, "reorgs_total")) == (0, 1)

@@ -1,0 +1,115 @@
+"""Servers that answer in bytes, and name servers that say what they are told to."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+_FOLDER = Path(__file__).parent
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+
+
+class Server:
+    """Answers each connection with the same bytes.
+
+    Attributes:
+        port: Where it listens, on 127.0.0.1.
+        requests: The heads of the requests that came.
+    """
+
+    def __init__(self, answer: bytes, *, then: str = "close", repeat: bytes = b"") -> None:
+        self.port = 0
+        self.requests: list[str] = []
+        self._answer = answer
+        self._then = then
+        self._repeat = repeat
+        self.done = asyncio.Event()
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                self.requests.append(head.decode("latin-1"))
+                writer.write(self._answer)
+                await writer.drain()
+                while self._repeat:
+                    writer.write(self._repeat)
+                    await writer.drain()
+                if self._then == "close":
+                    break
+                if self._then == "hang":
+                    await self.done.wait()
+                    break
+        except (OSError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@asynccontextmanager
+async def serving(
+    answer: bytes = OK,
+    *,
+    then: str = "close",
+    repeat: bytes = b"",
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[Server]:
+    """Listen on 127.0.0.1.
+
+    Args:
+        answer: What each request gets.
+        then: ``close`` the connection, ``hang``, or ``go on``.
+        repeat: What is sent after the answer, again and again.
+        tls: How it shows who it is.
+    """
+    server = Server(answer, then=then, repeat=repeat)
+    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=tls)
+    server.port = listening.sockets[0].getsockname()[1]
+    async with listening:
+        yield server
+        server.done.set()
+
+
+class Names(AbstractResolver):
+    """A name server that gives the next of its answers at each question, and then the last."""
+
+    def __init__(self, *answers: Sequence[str] | Exception) -> None:
+        self._answers = list(answers)
+        self.asked: list[str] = []
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        self.asked.append(host)
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, Exception):
+            raise answer
+        return [
+            ResolveResult(
+                hostname=host,
+                host=address,
+                port=port,
+                family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+                proto=0,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for address in answer
+        ]
+
+    async def close(self) -> None:
+        pass
+
+
+def certificate() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Give how the server of ``hooks.example`` shows who it is, and how a client knows it.
+
+    The key is for tests only, and good for a hundred years.
+    """
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(_FOLDER / "cert.pem", _FOLDER / "key.pem")
+    return server, ssl.create_default_context(cafile=str(_FOLDER / "cert.pem"))

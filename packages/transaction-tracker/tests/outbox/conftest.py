@@ -1,0 +1,95 @@
+"""Databases, applications' parts and receivers for deliveries."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from beamish import GenServer, Supervisor
+from transaction_tracker.listener import Listener
+from transaction_tracker.net import AllowList, CheckedClient
+from transaction_tracker.outbox import OUTBOX, Context, Outbox, courier, schedule, wake
+from transaction_tracker.store import STORE, Book, Store, Stored, chain
+from transaction_tracker.store.database import Database, Failed
+
+from .receiver import Receiver
+from .support import SOURCE
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url).open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    """Do one piece of work in a transaction of its own."""
+
+    def run(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        (result,) = database.run([lambda connection: work(connection, *args, **kwargs)])
+        if isinstance(result, Failed):
+            raise result.error
+        return result
+
+    run(chain.claim, SOURCE)
+    return run
+
+
+@pytest.fixture
+async def store() -> AsyncIterator[None]:
+    """A store that wakes the outbox, as the application's does."""
+    async with storing(":memory:"):
+        yield
+
+
+@asynccontextmanager
+async def storing(url: str) -> AsyncIterator[None]:
+    pid = await Store.start(url, Book(), wake_all, name=STORE)
+    await Store.claim(SOURCE)
+    yield
+    if GenServer.whereis(pid):
+        await GenServer.stop(pid)
+
+
+def wake_all(_: Stored) -> None:
+    wake()
+    Listener.wake()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as running:
+        yield running
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[CheckedClient]:
+    client = CheckedClient(AllowList.of(["127.0.0.1"]))
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+async def outbox(store: None, client: CheckedClient) -> AsyncIterator[Context]:
+    async with running(client) as context:
+        yield context
+
+
+@asynccontextmanager
+async def running(client: CheckedClient, **limits: int) -> AsyncIterator[Context]:
+    """Run an outbox on the store that is there."""
+    context = Context(client, **limits)
+    async with Supervisor.running([Outbox.child_spec(context, name=OUTBOX)]):
+        yield context
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries in milliseconds."""
+    monkeypatch.setattr(schedule, "DELAYS", (0.01,) * 7)
+    monkeypatch.setattr(courier, "_SHORTEST_SLEEP_SECONDS", 0.005)

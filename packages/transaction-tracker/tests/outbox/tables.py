@@ -1,0 +1,34 @@
+"""An endpoint's deliveries, without the processes around the database."""
+
+from collections.abc import Callable
+from typing import Any
+
+from transaction_tracker.domain import Event
+from transaction_tracker.store import Step, committing, endpoints, outbox, registering
+from transaction_tracker.store.endpoints import Endpoint, Secret
+from transaction_tracker.store.outbox import Delivery
+
+from .support import SOURCE, wanted
+
+Run = Callable[..., Any]
+
+
+def add(run: Run, states: Any = None) -> Endpoint:
+    """Add an endpoint."""
+    return run(endpoints.add, "https://example.com/hook", Secret.generate(), states)
+
+
+def commit(run: Run, *events: Event) -> None:
+    """Register transactions, and write events of theirs in one commit."""
+    run(registering.register, wanted(*{event.tracked.id for event in events}))
+    run(committing.commit, Step(SOURCE, events=events))
+
+
+def due(run: Run, endpoint: Endpoint, **options: Any) -> list[Delivery]:
+    """Read what an endpoint is to be told now."""
+    return list(run(outbox.due, endpoint.id, 100, **options).deliveries)
+
+
+def names(deliveries: list[Delivery]) -> list[str]:
+    """Name the events of deliveries."""
+    return [each.entry.event.id for each in deliveries]

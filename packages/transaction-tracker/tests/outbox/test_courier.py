@@ -1,0 +1,153 @@
+"""Couriers: what happens when they end, crash, or have nothing to do."""
+
+import asyncio
+from functools import partial
+
+import pytest
+
+from beamish import GenServer, debug, process
+from transaction_tracker.net import CheckedClient
+from transaction_tracker.outbox import Context, courier, endpoints
+from transaction_tracker.outbox.context import via
+from transaction_tracker.store import Store
+from transaction_tracker.store import outbox as table
+
+from .conftest import running
+from .receiver import Gate, Receiver
+from .support import due_in, eventually, happens, nothing_pending
+
+
+async def test_what_was_not_delivered_arrives_when_the_outbox_comes_back(
+    store: None, client: CheckedClient, receiver: Receiver
+) -> None:
+    async with running(client):
+        endpoint = await endpoints.add(receiver.url)
+    await happens("tx")
+
+    async with running(client):
+        await nothing_pending(endpoint.id)
+
+    assert receiver.accepted == ["tx:1", "tx:2", "tx:3"]
+
+
+async def test_a_courier_that_is_killed_is_started_again_and_repeats_what_was_cut(
+    outbox: Context, receiver: Receiver
+) -> None:
+    gate = Gate()
+    receiver.script = gate
+    endpoint = await endpoints.add(receiver.url)
+    await happens("tx")
+    await eventually(lambda: receiver.received)
+    pid = GenServer.whereis(via(endpoint.id))
+    assert pid is not None
+
+    process.exit(pid, "kill")
+    gate.opened.set()
+    await nothing_pending(endpoint.id)
+
+    assert list(dict.fromkeys(receiver.accepted)) == ["tx:1", "tx:2", "tx:3"]
+
+
+async def test_an_end_in_order_waits_for_the_attempt_that_is_under_way(
+    store: None, client: CheckedClient, receiver: Receiver
+) -> None:
+    gate = Gate()
+    receiver.script = gate
+    async with running(client):
+        endpoint = await endpoints.add(receiver.url)
+        await happens("tx", states=["pending"])
+        await eventually(lambda: receiver.received)
+        asyncio.get_running_loop().call_later(0.05, gate.opened.set)
+
+    assert await Store.run(partial(table.counts, endpoint=endpoint.id)) == (0, 0)
+    assert receiver.accepted == ["tx:1"]
+
+
+async def test_an_end_does_not_wait_for_ever(
+    store: None, client: CheckedClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "GRACE_SECONDS", 0.05)
+    gate = Gate()
+    receiver.script = gate
+    async with running(client):
+        endpoint = await endpoints.add(receiver.url)
+        await happens("tx", states=["pending"])
+        await eventually(lambda: receiver.received)
+    gate.opened.set()
+    receiver.script = lambda _: 200
+
+    async with running(client):
+        await nothing_pending(endpoint.id)
+
+    assert [came.id for came in receiver.received] == ["tx:1", "tx:1"]
+
+
+async def test_an_attempt_that_crashes_is_a_failed_one_and_holds_up_no_other(
+    outbox: Context,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    whole = courier.payload.body
+
+    def poisoned(entry: object) -> bytes:
+        if entry.event.tracked.id == "poison":  # type: ignore[attr-defined]
+            raise ValueError("odd")
+        return whole(entry)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(courier.payload, "body", poisoned)
+    endpoint = await endpoints.add(receiver.url)
+
+    await happens("poison", "other")
+    await eventually(lambda: len(receiver.accepted) == 3)
+
+    assert receiver.accepted == ["other:1", "other:2", "other:3"]
+    async with asyncio.timeout(20):
+        while await due_in(endpoint.id) <= 0:
+            await asyncio.sleep(0.002)
+    assert "odd" in caplog.text
+
+
+async def test_a_removed_endpoint_is_forgotten_and_told_nothing(
+    outbox: Context, receiver: Receiver
+) -> None:
+    endpoint = await endpoints.add(receiver.url)
+
+    await endpoints.remove(endpoint.id)
+    await happens("tx")
+
+    assert GenServer.whereis(via(endpoint.id)) is None
+    assert await endpoints.everyone() == []
+    assert receiver.received == []
+
+
+async def sleeps(endpoint: str) -> None:
+    """Wait until a courier means to do nothing for long."""
+    async with asyncio.timeout(20):
+        while True:
+            timer = (await debug.get_state(via(endpoint)))["_timer"]
+            if timer is not None and (process.read_timer(timer) or 0.0) > 30:
+                return
+            await asyncio.sleep(0.002)
+
+
+async def test_an_idle_courier_sleeps(outbox: Context, receiver: Receiver) -> None:
+    endpoint = await endpoints.add(receiver.url)
+    await happens("tx", states=["pending"])
+    await nothing_pending(endpoint.id)
+
+    await sleeps(endpoint.id)
+
+
+async def test_a_courier_whose_attempts_are_all_under_way_sleeps(
+    outbox: Context, receiver: Receiver
+) -> None:
+    gate = Gate()
+    receiver.script = gate
+    endpoint = await endpoints.add(receiver.url)
+    await happens(*(f"tx{number}" for number in range(10)), states=["pending"])
+    await eventually(lambda: len(receiver.received) == outbox.per_endpoint)
+
+    await sleeps(endpoint.id)
+
+    gate.opened.set()

@@ -1,0 +1,163 @@
+"""What users do with endpoints, right and wrong, and what they never get to see."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from beamish import GenServer, Pid, debug, process
+from transaction_tracker.domain import TrackerError
+from transaction_tracker.net import ForbiddenUrlError
+from transaction_tracker.outbox import Context, endpoints, wake
+from transaction_tracker.outbox.context import COURIERS, via
+from transaction_tracker.outbox.endpoints import UnknownEndpointError
+
+from .receiver import Receiver
+from .support import eventually, happens
+
+URL = "http://127.0.0.1:9/hook"
+
+
+async def test_an_endpoint_is_listed_as_it_was_added(outbox: Context) -> None:
+    first = await endpoints.add(URL)
+    second = await endpoints.add(URL, states=["failed", "confirmed", "failed"])
+
+    assert await endpoints.everyone() == [first, second]
+    assert await endpoints.get(second.id) == second
+    assert (first.states, second.states) == (None, ("confirmed", "failed"))
+    assert first.secret != second.secret
+    assert first.enabled
+
+
+async def test_a_secret_of_ones_own_is_taken(outbox: Context) -> None:
+    secret = endpoints.Secret.generate()
+
+    endpoint = await endpoints.add(URL, secret=secret.reveal())
+
+    assert endpoint.secret == secret
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"url": "http://example.com/"}, "https"),
+        ({"url": "https://10.0.0.1/"}, "private"),
+        ({"url": "nonsense"}, "must look like"),
+        ({"url": URL, "secret": "whsec_short"}, "24 to 64 bytes"),
+        ({"url": URL, "states": []}, "must be some of"),
+        ({"url": URL, "states": ["mined", "eaten"]}, "'eaten'"),
+        ({"url": URL, "states": "mined"}, "must be some of"),
+    ],
+)
+async def test_a_wrong_endpoint_is_refused_and_not_stored(
+    outbox: Context, arguments: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        await endpoints.add(**arguments)
+
+    assert await endpoints.everyone() == []
+
+
+async def test_a_refused_url_is_not_repeated(outbox: Context) -> None:
+    with pytest.raises(ForbiddenUrlError) as caught:
+        await endpoints.add("http://user:hunter2@example.com/hunter2")
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda: endpoints.get("ep_other"),
+        lambda: endpoints.change("ep_other", url=URL, states=None),
+        lambda: endpoints.enable("ep_other"),
+        lambda: endpoints.disable("ep_other"),
+        lambda: endpoints.remove("ep_other"),
+        lambda: endpoints.rotate("ep_other"),
+        lambda: endpoints.test("ep_other"),
+        lambda: endpoints.redeliver("ep_other"),
+        lambda: endpoints.dead_letters("ep_other"),
+    ],
+)
+async def test_an_unknown_endpoint_is_an_error_that_names_it(
+    outbox: Context, ask: Callable[[], Coroutine[Any, Any, Any]]
+) -> None:
+    with pytest.raises(UnknownEndpointError, match="ep_other") as caught:
+        await ask()
+
+    assert isinstance(caught.value, TrackerError | LookupError)
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda key: endpoints.redeliver(key, position=1, since=1), "got both"),
+        (lambda key: endpoints.redeliver(key, position=0), "position must be 1 or more"),
+        (lambda key: endpoints.redeliver(key, since=-1), "since must be 1 or more"),
+        (lambda key: endpoints.rotate(key, overlap=-1), "overlap must be"),
+        (lambda key: endpoints.rotate(key, overlap=float("nan")), "overlap must be"),
+        (lambda key: endpoints.rotate(key, secret="whsec_"), "24 to 64 bytes"),
+        (lambda key: endpoints.dead_letters(key, limit=0), "limit must be"),
+        (lambda key: endpoints.dead_letters(key, limit=1_001), "limit must be"),
+        (lambda key: endpoints.disable(key, "x" * 201), "at most 200"),
+        (lambda key: endpoints.change(key, url="https://localhost/", states=None), "localhost"),
+    ],
+)
+async def test_wrong_arguments_are_refused(
+    outbox: Context, ask: Callable[[str], Coroutine[Any, Any, Any]], words: str
+) -> None:
+    endpoint = await endpoints.add(URL)
+
+    with pytest.raises(ValueError, match=words):
+        await ask(endpoint.id)
+
+    assert await endpoints.get(endpoint.id) == endpoint
+
+
+async def test_a_changed_endpoint_gets_what_was_pending(
+    outbox: Context, receiver: Receiver
+) -> None:
+    endpoint = await endpoints.add(URL)
+    await endpoints.disable(endpoint.id, "moving")
+    assert (await endpoints.get(endpoint.id)).disabled_reason == "moving"
+    await endpoints.enable(endpoint.id)
+    await happens("tx", states=["pending"])
+
+    await endpoints.change(endpoint.id, url=receiver.url, states=["confirmed"])
+    await endpoints.redeliver(endpoint.id, position=1)
+
+    await eventually(lambda: receiver.accepted == ["tx:1"])
+
+
+async def test_secrets_are_in_no_log_no_state_and_no_report(
+    outbox: Context, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    receiver.script = lambda _: 500
+    endpoint = await endpoints.add(f"{receiver.url}/path-that-is-a-key")
+    rotated = await endpoints.rotate(endpoint.id)
+    await happens("tx")
+    await eventually(lambda: receiver.received)
+    pid = GenServer.whereis(via(endpoint.id))
+    assert pid is not None
+
+    state = repr(await debug.get_state(pid)) + repr(await debug.get_status(pid))
+    everyone = repr([process.info(each) for each in process.processes()])
+    supervisor = repr(await debug.get_state(COURIERS))
+    result = await endpoints.test(endpoint.id)
+    await crash(pid)
+
+    assert result.status == 500
+    assert "Courier" in caplog.text
+    shown = "".join((state, everyone, supervisor, caplog.text, repr(result)))
+    for secret in (endpoint.secret, rotated.secret):
+        assert secret.reveal().removeprefix("whsec_") not in shown
+    assert "path-that-is-a-key" not in shown
+
+
+async def crash(pid: Pid) -> None:
+    """Let a courier crash, which reports its state and its last message."""
+    await debug.replace_state(pid, lambda state: state | {"_breaker": None})
+    wake()
+    await eventually(lambda: not process.is_alive(pid))

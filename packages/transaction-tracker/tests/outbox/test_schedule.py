@@ -1,0 +1,30 @@
+"""When a failed delivery is tried again."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transaction_tracker.outbox.schedule import DELAYS, LONGEST_RETRY_AFTER, next_delay
+
+
+def test_the_delays_are_those_that_are_promised() -> None:
+    delays = [next_delay(failures, 0.0) for failures in range(1, 9)]
+
+    assert delays == [5, 30, 120, 600, 3_600, 21_600, 86_400, None]
+
+
+@given(st.integers(1, len(DELAYS)), st.floats(0, 1))
+def test_jitter_only_adds_and_at_most_a_fifth(failures: int, jitter: float) -> None:
+    delay = next_delay(failures, jitter)
+
+    assert delay is not None
+    assert DELAYS[failures - 1] <= delay <= DELAYS[failures - 1] * 1.2001
+
+
+@pytest.mark.parametrize(
+    ("asked", "delay"), [(None, 5.0), (1.0, 5.0), (90.0, 90.0), (10.0**9, LONGEST_RETRY_AFTER)]
+)
+def test_a_receiver_may_ask_for_more_time_but_not_for_less_or_for_ever(
+    asked: float | None, delay: float
+) -> None:
+    assert next_delay(1, 0.0, asked) == delay

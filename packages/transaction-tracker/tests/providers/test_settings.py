@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+
+from transaction_tracker.providers import Pool, ProviderSettings, Rhythm
+from transaction_tracker.sources.ethereum import SecretUrl
+
+SECRET = "s3cret-project-key"
+URL = f"https://node.example.org/v3/{SECRET}"
+
+
+def test_urls_may_be_texts_and_never_print() -> None:
+    settings = ProviderSettings(URL, ws_url=f"wss://node.example.org/{SECRET}")
+
+    assert settings.url == SecretUrl(URL)
+    assert SECRET not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"url": f"ws://node.example.org/{SECRET}"}, "must look like http://host:port"),
+        ({"ws_url": URL}, "must look like ws://host:port"),
+        ({"ws_url": SecretUrl(URL)}, "must look like ws://host:port"),
+        ({"url": None}, "must look like http://host:port"),
+        ({"requests_per_second": 0}, "requests_per_second must be a number over 0"),
+        ({"requests_per_second": float("nan")}, "requests_per_second must be a number over 0"),
+        ({"requests_per_second": True}, "requests_per_second must be a number over 0"),
+        ({"requests_per_second": "5"}, "got '5'"),
+        ({"burst": 5}, "burst needs requests_per_second"),
+        ({"burst": 0, "requests_per_second": 1}, "burst must be a whole number from 1"),
+        ({"max_in_flight": 0}, "max_in_flight must be a whole number from 1 to 1000, got 0"),
+        ({"max_in_flight": None}, "max_in_flight must be a whole number"),
+        ({"batch_size": 1.5}, "batch_size must be a whole number from 1 to 10000, got 1.5"),
+        ({"deadline": 0}, "deadline must be over 0 and up to 300 seconds, got 0"),
+        ({"deadline": float("inf")}, "deadline must be over 0"),
+    ],
+)
+def test_what_cannot_be_is_refused_and_named(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message) as caught:
+        ProviderSettings(**{"url": URL} | given)
+
+    assert SECRET not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"settings": []}, "one provider or more"),
+        ({"max_lag": -1}, "max_lag must be a number of blocks, 0 or more, got -1"),
+        ({"max_lag": 1.5}, "max_lag must be a number of blocks"),
+        ({"look_interval": 0.0}, "look_interval must be over 0 seconds"),
+        ({"chain_id": 0}, "chain_id must be 1 or more, got 0"),
+    ],
+)
+def test_a_pool_that_cannot_work_is_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Pool(**{"settings": [ProviderSettings(URL)]} | given)
+
+
+@pytest.mark.parametrize("name", ["block_time", "ping", "connect", "close"])
+@pytest.mark.parametrize("value", [0, -1.0, float("inf"), "1"])
+def test_a_rhythm_has_times(name: str, value: Any) -> None:
+    with pytest.raises(ValueError, match=f"{name} must be over 0 seconds"):
+        Rhythm(**{name: value})

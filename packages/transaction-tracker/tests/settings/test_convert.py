@@ -1,0 +1,87 @@
+"""From the configuration to what the application runs by."""
+
+from dataclasses import fields
+
+import pytest
+
+from transaction_tracker.api import WebOptions
+from transaction_tracker.domain import Policy
+from transaction_tracker.providers import ProviderSettings
+from transaction_tracker.settings import (
+    Configuration,
+    ConfigurationError,
+    Flags,
+    ProviderSection,
+    WebSection,
+    load,
+)
+from transaction_tracker.settings.convert import application_settings, web_options
+
+
+def test_every_option_reaches_the_application() -> None:
+    flags = {
+        ("source", "chain_id"): 5,
+        ("source", "confirmations"): "safe",
+        ("source", "poll_interval"): "2s",
+        ("source", "sweep_budget"): 30,
+        ("source", "drop_after_blocks"): 31,
+        ("source", "drop_after_seconds"): 32,
+        ("source", "stuck_after"): 33,
+        ("source", "expires_after"): 34,
+        ("source", "follow_repriced"): True,
+        ("database", "url"): "postgresql://u:s3cret@host/name",
+        ("providers",): [{"url": "http://a/key", "ws_url": "ws://a/key", "batch_size": 7}],
+        ("web", "port"): 81,
+        ("webhooks", "allow_private"): ["10.0.0.0/8", "hooks.internal"],
+    }
+    configuration = load(flags=Flags({key: (value, "") for key, value in flags.items()}))
+
+    settings = application_settings(configuration)
+
+    assert settings.chain_id == 5
+    assert settings.confirmations == "safe"
+    assert settings.poll_interval == 2
+    assert settings.sweep_budget == 30
+    assert settings.policy == Policy(31, 32, 33)
+    assert settings.expires_after == 34
+    assert settings.follow_repriced is True
+    assert settings.database == configuration.database.url
+    (provider,) = settings.providers
+    assert provider == ProviderSettings("http://a/key", "ws://a/key", batch_size=7)  # type: ignore[arg-type]
+    assert settings.web == WebOptions(port=81)
+    assert settings.allow_private == ("10.0.0.0/8", "hooks.internal")
+
+
+def test_defaults_are_those_of_the_python_api() -> None:
+    configuration = load(flags=Flags({("providers",): ([{"url": "http://a"}], "--rpc")}))
+
+    settings = application_settings(configuration)
+
+    assert settings.policy == Policy()
+    assert settings.providers == (ProviderSettings("http://a"),)  # type: ignore[arg-type]
+    assert settings.web == WebOptions()
+
+
+def test_sections_have_all_options_of_what_they_become() -> None:
+    provider = {one.name for one in fields(ProviderSettings)}
+    web = {one.name for one in fields(WebOptions) if not one.name.endswith("_seconds")}
+
+    assert set(ProviderSection.model_fields) == provider
+    assert set(WebSection.model_fields) == web
+    assert web_options(Configuration()) == WebOptions()
+
+
+def test_no_provider_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="providers must name at least one"):
+        application_settings(Configuration())
+
+
+def test_options_that_do_not_go_together_are_refused() -> None:
+    providers = [{"url": "http://a/s3cret"}, {"url": "http://b/s3cret", "burst": 3}]
+    configuration = load(flags=Flags({("providers",): (providers, "--rpc")}))
+
+    with pytest.raises(ConfigurationError, match="burst needs requests_per_second") as caught:
+        application_settings(configuration)
+
+    assert caught.value.problems[0].key == "providers.1"
+    assert "s3cret" not in str(caught.value)

@@ -1,0 +1,160 @@
+"""Wrong configuration: the key, what was expected, what came, and where it stands."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from transaction_tracker.settings import ConfigurationError, Flags, load
+
+Written = Callable[[str], Path]
+
+WRONG: list[tuple[str, str]] = [
+    (
+        "[web]\n\nport = 70000",
+        "web.port must be a port, 0 to 65535; got 70000 (some.toml line 3)",
+    ),
+    (
+        "web.port = 70000",
+        "web.port must be a port, 0 to 65535; got 70000 (some.toml line 1)",
+    ),
+    (
+        "web = { port = true }",
+        "web.port must be a port, 0 to 65535; got True (some.toml line 1)",
+    ),
+    ("[web]\nprot = 1", "web.prot is no option; did you mean port? (some.toml line 2)"),
+    ("[surce]\nchain_id = 1", "surce is no option; did you mean source? (some.toml line 1)"),
+    ("[web]\nzzz = 1", "web.zzz is no option; known are "),
+    ("web = 3", "web must be a table; got something else (some.toml line 1)"),
+    ("providers = 3", "providers must be tables; got something else (some.toml line 1)"),
+    (
+        '[source]\nconfirmations = "saef"',
+        'source.confirmations must be a number of blocks, 1 to 10,000, or "safe" or "finalized";'
+        " got 'saef' (some.toml line 2)",
+    ),
+    ("[source]\nconfirmations = 0", "1 to 10,000"),
+    ("[source]\nconfirmations = 1.5", "1 to 10,000"),
+    ("[source]\nchain_id = 0", "source.chain_id must be a chain's number, 1 or more; got 0"),
+    ('[source]\ntype = "bitcoin"', "source.type must be \"ethereum\"; got 'bitcoin'"),
+    ("[source]\npoll_interval = nan", "source.poll_interval must be over 0"),
+    ("[source]\npoll_interval = inf", "source.poll_interval must be over 0"),
+    ("[source]\npoll_interval = -1", "source.poll_interval must be over 0"),
+    ('[source]\nstuck_after = "5 parsecs"', "got '5 parsecs' (some.toml line 2)"),
+    ("[source]\nstuck_after = [1]", "got a list"),
+    (
+        '[webhooks]\nallow_private = ["10.0.0.1/8"]',
+        "webhooks.allow_private must be a list of networks",
+    ),
+    ('[database]\nurl = "mysql://host/s3cret"', "database.url must be a file name, :memory:"),
+    ("[database]\nurl = 3", "database.url must be a file name, :memory:"),
+    ("[[providers]]\n", "providers.0.url must be given: an address such as http://host:port"),
+    (
+        '[[providers]]\nurl = "http://a"\n[[providers]]\nurl = "nothttp://s3cret"',
+        "providers.1.url must be an address such as http://host:port or https://host/key;"
+        " got something else (some.toml line 4)",
+    ),
+    ('[[providers]]\nurl = "http://a"\nurk = "s3cret"', "providers.0.urk is no option; did you"),
+    ("[web\nport = 1", "no TOML: Expected ']'"),
+    ("[web]\nport = 1\nport = 2", "no TOML: Cannot overwrite a value (at "),
+]
+
+
+@pytest.mark.parametrize(("text", "says"), WRONG)
+def test_wrong_file(written: Written, text: str, says: str) -> None:
+    path = written(text)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load(path)
+
+    assert says in str(caught.value).replace(str(path), path.name)
+    assert "s3cret" not in str(caught.value) + repr(caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        (
+            {"TXTRACK_WEB__PORT": "abc"},
+            "web.port must be a port, 0 to 65535; got 'abc' (variable TXTRACK_WEB__PORT)",
+        ),
+        (
+            {"TXTRACK_WEB__PROT": "1"},
+            "web.prot is no option; did you mean port? (variable TXTRACK_WEB__PROT)",
+        ),
+        (
+            {"TXTRACK_WBE__PORT": "1"},
+            "TXTRACK_WBE__PORT is no option; did you mean TXTRACK_WEB? (environment)",
+        ),
+        ({"TXTRACK_CONFG": "x"}, "did you mean TXTRACK_CONFIG?"),
+        ({"TXTRACK_WEB": "s3cret"}, "web must be a JSON object with the section's keys (variable"),
+        ({"TXTRACK_WEB": '{"port": -1}'}, "got -1 (variable TXTRACK_WEB)"),
+        ({"TXTRACK_PROVIDERS": "http://s3cret"}, "providers must be tables; got something else"),
+        ({"TXTRACK_PROVIDERS": "[" * 100_000}, "providers must be tables; got something else"),
+        ({"TXTRACK_PROVIDERS": '[{"url": "s3cret"}]'}, "providers.0.url must be an address"),
+        (
+            {"TXTRACK_PROVIDERS__0__URL": "s3cret"},
+            "got something else (variable TXTRACK_PROVIDERS__0__URL)",
+        ),
+        ({"TXTRACK_DATABASE__URL": "mysql://u:s3cret@h/d"}, "database.url must be"),
+    ],
+)
+def test_wrong_variable(
+    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str], says: str
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load()
+
+    assert says in str(caught.value)
+    assert "s3cret" not in str(caught.value) + repr(caught.value.problems)
+
+
+def test_wrong_flag() -> None:
+    with pytest.raises(ConfigurationError, match=r"got 'x' \(flag --port\)"):
+        load(flags=Flags({("web", "port"): ("x", "--port")}))
+
+
+def test_value_of_a_flag_is_blamed_though_the_file_has_one_too(written: Written) -> None:
+    path = written("[web]\nport = 1")
+
+    with pytest.raises(ConfigurationError, match=r"got 'x' \(flag --set\)"):
+        load(path, Flags({("web", "port"): ("x", "--set")}))
+
+
+def test_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="cannot read the configuration: No such file"):
+        load(tmp_path / "nowhere.toml")
+
+
+def test_file_of_the_variable_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TXTRACK_CONFIG", "nowhere.toml")
+
+    with pytest.raises(ConfigurationError, match=r"No such file or directory \(nowhere.toml\)"):
+        load()
+
+
+def test_file_that_is_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="Is a directory"):
+        load(tmp_path)
+
+
+def test_file_that_is_no_text(tmp_path: Path) -> None:
+    path = tmp_path / "some.toml"
+    path.write_bytes(b"\xff")
+
+    with pytest.raises(ConfigurationError, match="it is not UTF-8"):
+        load(path)
+
+
+def test_file_that_is_too_large(written: Written) -> None:
+    with pytest.raises(ConfigurationError, match="is larger than 1 MiB"):
+        load(written("#" * (2**20 + 1)))
+
+
+def test_long_value_is_cut(written: Written) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(written(f'[logs]\nlevel = "{"x" * 5000}"'))
+
+    assert len(str(caught.value)) < 300

@@ -1,0 +1,59 @@
+"""A service that answers whatever the test says, and a source that asks it."""
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from transaction_tracker.domain import State
+from transaction_tracker.sources.http_polling import HttpPollingSource
+
+SECRET = "s3cret-bank-key"
+
+WORDS: dict[str, State | None] = {
+    "processing": "pending",
+    "settled": "confirmed",
+    "rejected": "failed",
+    "returned": "reversed",
+    "noted": None,
+}
+
+Answer = Callable[[web.Request], Any]
+
+
+class ScriptedService:
+    """Answers each request by what ``answer`` gives: a value, bytes, or a whole response."""
+
+    def __init__(self) -> None:
+        self.answer: Answer = lambda request: {"status": "settled"}
+        self.url = ""
+        self.received: list[web.Request] = []
+
+    @property
+    def paths(self) -> list[str]:
+        """What was asked for, as it came."""
+        return [request.raw_path for request in self.received]
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        self.received.append(request)
+        answer = self.answer(request)
+        if hasattr(answer, "__await__"):
+            answer = await answer
+        if isinstance(answer, web.StreamResponse):
+            return answer
+        body = answer if isinstance(answer, bytes) else orjson.dumps(answer)
+        return web.Response(body=body, content_type="application/json")
+
+
+def source(service: ScriptedService, **options: Any) -> HttpPollingSource:
+    """A source of the service, with an address and a header that hold a secret."""
+    defaults: dict[str, Any] = {
+        "url": f"{service.url}/{SECRET}/transfers/{{id}}",
+        "name": "bank",
+        "status": "status",
+        "words": WORDS,
+        "headers": {"Authorization": f"Bearer {SECRET}"},
+        "allow": ["127.0.0.1"],
+    }
+    return HttpPollingSource(**(defaults | options))

@@ -1,0 +1,158 @@
+"""The look-up of many in one request, and what is done about those that it leaves out."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from transaction_tracker.domain import Reported
+from transaction_tracker.net.url import LONGEST_URL
+from transaction_tracker.sources import MalformedError, ServerError
+from transaction_tracker.sources.http_polling import Batch, HttpPollingSource
+
+from .support import SECRET, ScriptedService
+
+Make = Callable[..., HttpPollingSource]
+
+
+@pytest.fixture
+def source(make: Make, service: ScriptedService) -> HttpPollingSource:
+    return make(batch=batch(service))
+
+
+def batch(service: ScriptedService, **options: Any) -> Batch:
+    url = f"{service.url}/{SECRET}/many?ids={{ids}}"
+    return Batch(url, items="items", id="id", **options)
+
+
+def ids(request: web.Request) -> list[str]:
+    return request.query["ids"].split(",")
+
+
+def all_of_them(request: web.Request) -> Any:
+    return {"items": [{"id": one, "status": "settled"} for one in ids(request)]}
+
+
+async def test_many_are_asked_about_in_one_request(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    service.answer = all_of_them
+    asked = [f"t{number}" for number in range(50)]
+
+    assert await source.look_up(asked) == dict.fromkeys(asked, Reported("confirmed"))
+    assert len(service.received) == 1
+
+
+async def test_one_is_asked_about_by_itself(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    await source.look_up(["t1"])
+
+    assert service.paths == [f"/{SECRET}/transfers/t1"]
+
+
+async def test_those_that_are_left_out_are_asked_about_one_by_one(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    def answer(request: web.Request) -> Any:
+        if "ids" not in request.query:
+            return web.Response(status=404)
+        return {"items": [{"id": "t1", "status": "processing"}]}
+
+    service.answer = answer
+
+    assert await source.look_up(["t1", "t2"]) == {"t1": Reported("pending"), "t2": None}
+    assert service.paths[1:] == [f"/{SECRET}/transfers/t2"]
+
+
+async def test_one_bad_item_does_not_spoil_the_others(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    items = [
+        {"id": "t1", "status": "settled"},
+        {"id": "t2", "status": []},
+        {"id": "t3", "status": "settled"},
+        {"id": "t3", "status": "rejected"},
+        {"id": "others", "status": "settled"},
+        {"id": {}},
+        None,
+    ]
+    service.answer = lambda _: {"items": items}
+
+    told = await source.look_up(["t1", "t2", "t3"])
+
+    assert told["t1"] == Reported("confirmed")
+    assert isinstance(told["t2"], MalformedError)
+    assert isinstance(told["t3"], MalformedError)  # two answers for one transaction are none
+    assert told.keys() == {"t1", "t2", "t3"}
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 414])
+async def test_a_batch_that_is_refused_is_smaller_next_time(
+    source: HttpPollingSource, service: ScriptedService, status: int
+) -> None:
+    def answer(request: web.Request) -> Any:
+        if "ids" not in request.query:
+            return {"status": "settled"}
+        return all_of_them(request) if len(ids(request)) <= 10 else web.Response(status=status)
+
+    service.answer = answer
+    asked = [f"t{number}" for number in range(50)]
+
+    for _ in range(4):
+        assert set((await source.look_up(asked[: source.together])).values()) == {
+            Reported("confirmed")
+        }
+
+    assert source.together <= 10
+
+
+async def test_a_service_in_trouble_is_not_asked_one_by_one(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    service.answer = lambda _: web.Response(status=500)
+
+    told = await source.look_up(["t1", "t2"])
+
+    assert [type(reply) for reply in told.values()] == [ServerError] * 2
+    assert len(service.received) == 1
+    assert source.together == 50
+
+
+async def test_no_address_becomes_too_long(make: Make, service: ScriptedService) -> None:
+    service.answer = all_of_them
+    source = make(batch=batch(service), id_pattern=".+")
+    asked = [f"{number}-" + "ü" * 60 for number in range(20)]
+
+    told = await source.look_up(asked)
+
+    assert told == dict.fromkeys(asked, Reported("confirmed"))
+    assert all(len(service.url + path) <= LONGEST_URL for path in service.paths)
+    assert 1 < len(service.received) < 20
+
+
+async def test_an_id_with_the_separator_in_it_is_asked_about_by_itself(
+    make: Make, service: ScriptedService
+) -> None:
+    def answer(request: web.Request) -> Any:
+        return all_of_them(request) if "ids" in request.query else {"status": "rejected"}
+
+    service.answer = answer
+    source = make(batch=batch(service), id_pattern=".+")
+
+    told = await source.look_up(["a", "b", "c,d"])
+
+    assert told["c,d"] == Reported("failed")
+    assert ids(service.received[0]) == ["a", "b"]
+
+
+async def test_an_item_may_be_of_another_form_than_a_single_answer(
+    make: Make, service: ScriptedService
+) -> None:
+    service.answer = lambda _: {
+        "items": [{"id": n, "now": {"is": "rejected", "why": 7}} for n in (1, 2)]
+    }
+    source = make(batch=batch(service, status="now.is", error="now.why"))
+
+    assert await source.look_up(["1", "2"]) == dict.fromkeys("12", Reported("failed", "7"))

@@ -1,0 +1,219 @@
+"""Wrong configurations, each with an error that says what to do."""
+
+import re
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import InvalidTransactionError
+from transaction_tracker.sources.http_polling import (
+    Batch,
+    Feed,
+    Habits,
+    HttpPollingSource,
+    Limits,
+    SecretText,
+)
+
+URL = "https://bank.example/transfers/{id}?key=s3cret-key"
+BATCH: dict[str, Any] = {"url": "https://bank.example/many/{ids}", "items": "items", "id": "id"}
+FEED: dict[str, Any] = {
+    "url": "https://bank.example/events?after={cursor}",
+    "entries": "events",
+    "id": "id",
+    "next": "next",
+}
+
+
+def make(url: Any = URL, **options: Any) -> HttpPollingSource:
+    defaults: dict[str, Any] = {"name": "bank", "status": "status", "words": {"ok": "confirmed"}}
+    return HttpPollingSource(url, **(defaults | options))
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("https://bank.example/transfers", "url must have {id} in it, once"),
+        ("https://bank.example/{id}/{id}", "url must have {id} in it, once"),
+        ("https://bank.example/{id}/{other}", "no other braces"),
+        ("https://bank.example/{id}/}", "no other braces"),
+        ("https://{id}.bank.example/", "url must have the braces after its host"),
+        ("https://bank.example:1{id}000/", "url must have the braces after its host"),
+        ("ftp://bank.example/{id}", "a URL must look like https://host/path"),
+        ("http://bank.example/{id}", "a URL must begin with https://"),
+        ("https://user:s3cret-key@bank.example/{id}", "no user and no password"),
+        ("https://bank.example/#{id}", "no fragment"),
+        ("https://10.0.0.1/{id}", "10.0.0.1 may not be asked: the address is private"),
+        ("https://localhost/{id}", "'localhost' may not be asked"),
+        ("https://bank.example/{id}" + "x" * 2_000, "at most 1500 characters"),
+        (7, "url must be a URL"),
+    ],
+)
+def test_a_wrong_address(url: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)) as caught:
+        make(url)
+
+    assert "s3cret-key" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", ".", ".a", "a.", "a..b", "a b", "a[", "a[x]", "a[-1]", "a[*]", "*", "$a", "$..a", "a[0]b"],
+)
+def test_a_wrong_path(path: str) -> None:
+    with pytest.raises(ValueError, match=r"^status must be a path such as data.transfers\[0\]"):
+        make(status=path)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"words": {}}, "words must have one for 'confirmed'"),
+        ({"words": {"ok": "pending"}}, "words must have one for 'confirmed'"),
+        ({"words": {"ok": "done"}}, "words['ok'] must be one of"),
+        ({"words": {"ok": "mined"}}, "mined is none that a service can report"),
+        ({"words": {"": "confirmed"}}, "words must have keys of 1 to 100 characters"),
+        ({"words": {True: "confirmed"}}, "true, false and numbers too"),
+        ({"words": "ok"}, "words must be a mapping"),
+        ({"not_found": "gone"}, "not_found must be one of"),
+        ({"name": "The Bank"}, "name must be small letters"),
+        ({"id_pattern": "("}, "id_pattern must be a regular expression"),
+        ({"id_pattern": None}, "id_pattern must be a regular expression"),
+        ({"error": "a b"}, "error must be a path"),
+        ({"id": "a b"}, "id must be a path"),
+        ({"allow": ["10.0.0.1/8"]}, "an allow list must hold"),
+        ({"habits": Habits(watch_days=1)}, "habits.watch_days needs a word for 'reversed'"),
+    ],
+)
+def test_a_wrong_option(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        make(**options)
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        ({"Bad Name": "x"}, "headers must have names such as Authorization, got 'Bad Name'"),
+        ({"": "x"}, "headers must have names"),
+        ({"Host": "x"}, "headers must leave Host out"),
+        ({"If-None-Match": "x"}, "headers must leave If-None-Match out"),
+        ({"Key": "s3cret\r\nEvil: 1"}, "headers['Key'] must be 1 to 8000 printable ASCII"),
+        ({"Key": "s3cret-ü"}, "printable ASCII"),
+        ({"Key": ""}, "printable ASCII"),
+        ({"Key": b"s3cret"}, "a secret must be text, got a value of type bytes"),
+        (["s3cret"], "headers must be a mapping"),
+    ],
+)
+def test_a_wrong_header(headers: Any, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)) as caught:
+        make(headers=headers)
+
+    assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"url": "https://bank.example/many"}, "batch.url must have {ids} in it"),
+        ({"items": "a b"}, "batch.items must be a path"),
+        ({"id": "a b"}, "batch.id must be a path"),
+        ({"status": "a b"}, "batch.status must be a path"),
+        ({"error": "a b"}, "batch.error must be a path"),
+        ({"separator": ""}, "batch.separator must be one character"),
+        ({"most": 1}, "batch.most must be a number from 2 to 1,000"),
+        ({"most": True}, "batch.most must be a number"),
+    ],
+)
+def test_a_wrong_batch(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        make(batch=Batch(**(BATCH | options)))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"url": "https://bank.example/events"}, "feed.url must have {cursor} in it"),
+        ({"entries": ""}, "feed.entries must be a path"),
+        ({"id": ""}, "feed.id must be a path"),
+        ({"status": ""}, "feed.status must be a path"),
+        ({"status": "a", "error": ""}, "feed.error must be a path"),
+        ({"next": ""}, "feed.next must be a path"),
+        ({"next": None}, "feed must have either next or entry_cursor"),
+        ({"entry_cursor": "id"}, "feed must have either next or entry_cursor"),
+        ({"next": None, "entry_cursor": ""}, "feed.entry_cursor must be a path"),
+        ({"start": 0}, "feed.start must be text"),
+    ],
+)
+def test_a_wrong_feed(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        make(feed=Feed(**(FEED | options)))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"first_delay": 0}, "first_delay must be a number over 0"),
+        ({"first_delay": True}, "first_delay must be a number over 0"),
+        ({"longest_delay": float("inf")}, "longest_delay must be a number over 0"),
+        ({"longest_delay": 0.5}, "longest_delay must be first_delay or more"),
+        ({"watch_longest_delay": 1}, "watch_longest_delay must be watch_first_delay or more"),
+        ({"agree": 0}, "agree must be a number from 1 to 100"),
+        ({"agree": 1.5}, "agree must be a number from 1 to 100"),
+        ({"watch_days": -1}, "watch_days must be from 0 to 3660"),
+        ({"watch_days": float("nan")}, "watch_days must be from 0 to 3660"),
+        ({"feed_interval": "1"}, "feed_interval must be a number over 0"),
+    ],
+)
+def test_wrong_habits(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Habits(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"requests_per_second": 0}, "limits.requests_per_second must be a number over 0"),
+        ({"requests_per_second": 0.01}, "limits.requests_per_second must be 0.1 or more"),
+        ({"in_flight": 0}, "limits.in_flight must be a number from 1 to 256"),
+        ({"deadline": None}, "limits.deadline must be a number over 0"),
+        ({"answer_bytes": 2**40}, "limits.answer_bytes must be a number from 1"),
+    ],
+)
+def test_wrong_limits(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)):
+        Limits(**options)
+
+
+@pytest.mark.parametrize("text", ["", ".", "..", "a b", "a/b", "é", "x" * 65, "a\n", None, 7])
+def test_what_is_no_id_is_refused(text: Any) -> None:
+    with pytest.raises(InvalidTransactionError, match="a transaction id of bank must match"):
+        make().identify(text)
+
+
+@pytest.mark.parametrize("text", [".", "..", "a\0", "a\ud800", "x" * 201])
+def test_some_texts_are_no_id_whatever_the_pattern(text: str) -> None:
+    with pytest.raises(InvalidTransactionError):
+        make(id_pattern="(?s:.*)").identify(text)
+
+
+def test_an_id_is_taken_as_it_is() -> None:
+    assert make().identify("Txn_01-a") == "Txn_01-a"
+
+
+def test_a_secret_never_prints() -> None:
+    source = make(headers={"Authorization": "Bearer s3cret-key"})
+    shown = [source, SecretText("s3cret-key"), Batch(**BATCH | {"url": "s3cret-key"})]
+
+    assert all("s3cret-key" not in f"{one} {one!r}" for one in shown)
+
+
+def test_a_slow_rate_lets_few_wait() -> None:
+    fast, slow = (make(limits=Limits(requests_per_second=rate)) for rate in (100, 0.1))
+
+    assert (fast.in_flight, slow.in_flight) == (8, 1)
+
+
+async def test_without_a_feed_there_is_none_to_read() -> None:
+    assert not make().has_feed
+    with pytest.raises(RuntimeError, match="has no feed"):
+        await make().read_feed(None)

@@ -1,0 +1,127 @@
+"""The feed of events, page by page."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from transaction_tracker.domain import Reported
+from transaction_tracker.sources import ApplicationError, MalformedError, ServerError
+from transaction_tracker.sources.http_polling import Feed, HttpPollingSource
+from transaction_tracker.sources.polled import FeedLostError
+
+from .support import SECRET, ScriptedService
+
+Make = Callable[..., HttpPollingSource]
+
+
+def feed(service: ScriptedService, **options: Any) -> Feed:
+    defaults: dict[str, Any] = {"entries": "events", "id": "id", "status": "status"}
+    if "entry_cursor" not in options:
+        defaults["next"] = "next"
+    return Feed(f"{service.url}/{SECRET}/events?after={{cursor}}", **(defaults | options))
+
+
+@pytest.fixture
+def source(make: Make, service: ScriptedService) -> HttpPollingSource:
+    return make(feed=feed(service))
+
+
+async def test_a_page_gives_facts_and_where_the_next_begins(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    entries = [{"id": "t1", "status": "processing"}, {"id": "t1", "status": "settled"}]
+    service.answer = lambda _: {"events": entries, "next": "p 2"}
+
+    page = await source.read_feed(None)
+    await source.read_feed(page.place)
+
+    assert page.entries == (("t1", Reported("pending")), ("t1", Reported("confirmed")))
+    assert (page.place, page.more) == ("p 2", True)
+    assert [path.rpartition("=")[2] for path in service.paths] == ["", "p%202"]
+
+
+@pytest.mark.parametrize("after", [{"next": "p1"}, {"next": None}, {}])
+async def test_at_the_end_the_place_stays(
+    source: HttpPollingSource, service: ScriptedService, after: dict[str, Any]
+) -> None:
+    service.answer = lambda _: {"events": [{"id": "t1", "status": "settled"}]} | after
+
+    page = await source.read_feed("p1")
+
+    assert (page.place, page.more) == ("p1", False)
+
+
+async def test_entries_can_be_places(make: Make, service: ScriptedService) -> None:
+    source = make(feed=feed(service, entry_cursor="number", start="0"))
+    events = [{"id": "t1", "status": "settled", "number": 7}]
+    service.answer = lambda request: {"events": events if request.query["after"] == "0" else []}
+
+    page = await source.read_feed(None)
+    last = await source.read_feed(page.place)
+
+    assert (page.place, page.more) == ("7", True)
+    assert (last.place, last.more) == ("7", False)
+
+
+async def test_what_is_no_entry_of_ours_is_left_out_or_a_hint(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    entries = [
+        {"id": "not/ours", "status": "settled"},
+        {"status": "settled"},
+        7,
+        {"id": "t1"},
+        {"id": "t2", "status": "odd"},
+        {"id": "t3", "status": []},
+    ]
+    service.answer = lambda _: {"events": entries, "next": 2}
+
+    page = await source.read_feed(None)
+
+    assert page.entries == (("t1", None), ("t2", None), ("t3", None))
+    assert page.place == "2"
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+async def test_a_place_that_the_service_does_not_know_is_lost(
+    source: HttpPollingSource, service: ScriptedService, status: int
+) -> None:
+    service.answer = lambda _: web.Response(status=status)
+
+    with pytest.raises(FeedLostError):
+        await source.read_feed("p1")
+    with pytest.raises(ApplicationError):
+        await source.read_feed(None)
+
+
+@pytest.mark.parametrize("answer", [{}, {"events": {}}, {"events": [], "next": []}])
+async def test_a_page_of_another_form_is_malformed(
+    source: HttpPollingSource, service: ScriptedService, answer: Any
+) -> None:
+    service.answer = lambda _: answer
+
+    with pytest.raises(MalformedError):
+        await source.read_feed("p1")
+
+
+@pytest.mark.parametrize("place", ["", "x" * 1_001, "a\nb"])
+async def test_a_place_that_cannot_be_is_refused(
+    source: HttpPollingSource, service: ScriptedService, place: str
+) -> None:
+    service.answer = lambda _: {"events": [], "next": place}
+
+    with pytest.raises(MalformedError):
+        await source.read_feed("p1")
+
+
+async def test_a_feed_in_trouble_is_in_trouble(
+    source: HttpPollingSource, service: ScriptedService
+) -> None:
+    service.answer = lambda _: web.Response(status=502)
+
+    with pytest.raises(ServerError) as caught:
+        await source.read_feed("p1")
+
+    assert SECRET not in str(caught.value)

@@ -1,0 +1,203 @@
+"""Batches: many calls in few requests, in as few as the node takes."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from transaction_tracker.sources import (
+    ApplicationError,
+    MalformedError,
+    NotYetError,
+    RateLimitedError,
+    TransportError,
+)
+from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
+from transaction_tracker.sources.ethereum.rpc import Request
+from transaction_tracker.sources.gate import Gate
+
+from .support import ScriptedNode, refusal, result
+
+
+def calls(count: int) -> list[Request]:
+    return [Request("eth_call", (number,)) for number in range(count)]
+
+
+async def test_answers_of_a_batch_may_come_in_any_order(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: [
+        {"jsonrpc": "2.0", "id": one["id"], "result": one["params"][0]} for one in requests[::-1]
+    ]
+
+    assert await client.batch(calls(5)) == [0, 1, 2, 3, 4]
+    assert client.requests == 1
+
+
+async def test_one_bad_call_does_not_spoil_its_batch(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: [
+        result(requests[0], "fine"),
+        refusal(requests[1], -32000, "header not found"),
+        {"jsonrpc": "2.0", "id": 2},
+    ]
+
+    fine, missing, empty = await client.batch(calls(3))
+
+    assert fine == "fine"
+    assert isinstance(missing, NotYetError)
+    assert isinstance(empty, MalformedError)
+
+
+async def test_a_long_batch_goes_in_several_requests(
+    scripted: ScriptedNode,
+) -> None:
+    client = RpcClient(SecretUrl(scripted.url), batch_size=3)
+    scripted.answer = lambda request: result(request, True)
+
+    assert await client.batch(calls(8)) == [True] * 8
+    assert [len(request) for request in scripted.received] == [3, 3, 2]
+    await client.close()
+
+
+async def test_a_node_that_refuses_batches_gets_shorter_ones(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    def answer(request: Any) -> Any:
+        if isinstance(request, list):
+            return refusal(request[0] | {"id": None}, -32600, "batches are not supported")
+        return result(request, request["params"][0])
+
+    scripted.answer = answer
+
+    assert await client.batch(calls(4)) == [0, 1, 2, 3]
+    assert await client.batch(calls(2)) == [0, 1]
+    assert [len(request) for request in scripted.received if isinstance(request, list)] == [4, 2]
+
+
+async def test_a_rate_limit_of_a_whole_batch_is_no_reason_to_ask_more_often(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: refusal(requests[0], -32005, "limit exceeded")
+
+    with pytest.raises(RateLimitedError):
+        await client.batch(calls(4))
+
+    assert client.requests == 1
+
+
+@pytest.mark.parametrize(
+    "refuse",
+    [
+        lambda request: web.Response(status=413),
+        lambda request: web.Response(status=400),
+        lambda request: b'"' + b"x" * 20_000 + b'"',
+        lambda request: refusal(request[0] | {"id": None}, -32600, "batch too large"),
+    ],
+    ids=["413", "400", "too long", "refused"],
+)
+async def test_a_batch_that_is_too_much_is_halved_until_it_is_not(
+    client: RpcClient, scripted: ScriptedNode, refuse: Any
+) -> None:
+    scripted.answer = lambda request: (
+        refuse(request)
+        if isinstance(request, list) and len(request) > 2
+        else [result(one, one["params"][0]) for one in request]
+    )
+
+    assert await client.batch(calls(8)) == list(range(8))
+    assert [len(request) for request in scripted.received] == [8, 4, 2, 2, 2, 2]
+
+
+async def test_a_batch_whose_answer_became_too_long_goes_on_where_it_broke_off(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    def answer(requests: Any) -> Any:
+        fine = [result(one, one["params"][0]) for one in requests[:3]]
+        return fine + [refusal(one, -32003, "response too large") for one in requests[3:]]
+
+    scripted.answer = answer
+
+    assert await client.batch(calls(8)) == list(range(8))
+    assert [len(request) for request in scripted.received][:2] == [8, 4]
+
+
+async def test_one_answer_that_is_too_long_by_itself_is_an_error_of_its_own(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: refusal(requests, -32003, "response too large")
+
+    first, second = await client.batch(calls(2))
+
+    assert isinstance(first, ApplicationError)
+    assert isinstance(second, ApplicationError)
+    assert client.requests == 1
+
+
+async def test_a_batch_that_is_late_makes_the_next_one_shorter(scripted: ScriptedNode) -> None:
+    class Slow(web.StreamResponse):
+        async def prepare(self, request: web.BaseRequest) -> Any:
+            await asyncio.sleep(10)
+
+    client = RpcClient(SecretUrl(scripted.url), deadline=0.05, batch_size=8)
+    scripted.answer = lambda _: Slow()
+    with pytest.raises(TransportError):
+        await client.batch(calls(8))
+    scripted.answer = lambda request: result(request, True)
+
+    assert await client.batch(calls(8)) == [True] * 8
+    assert [len(request) for request in scripted.received] == [8, 4, 4]
+    await client.close()
+
+
+async def test_a_batch_grows_back_and_no_further(scripted: ScriptedNode) -> None:
+    client = RpcClient(SecretUrl(scripted.url), batch_size=8)
+    scripted.answer = lambda _: web.Response(status=413)
+    with pytest.raises(MalformedError):
+        await client.batch(calls(8))
+    scripted.answer = lambda request: result(request, True)
+
+    await client.batch(calls(4_000))
+
+    sizes = [len(one) if isinstance(one, list) else 1 for one in scripted.received]
+    assert sizes[4:6] == [1, 1]
+    assert max(sizes[4:]) == 8
+    await client.close()
+
+
+async def test_a_rate_limit_within_a_batch_is_heard(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: [
+        result(requests[0], 1),
+        refusal(requests[1], 429, "slow down"),
+    ]
+    await client.batch(calls(2))
+
+    with pytest.raises(RateLimitedError, match="left alone"):
+        await client.call("eth_chainId")
+
+
+async def test_a_rate_is_kept_and_a_batch_counts_its_calls(scripted: ScriptedNode) -> None:
+    gate = Gate(requests_per_second=1, burst=5)
+    client = RpcClient(SecretUrl(scripted.url), deadline=0.5, gate=gate)
+    scripted.answer = lambda request: result(request, True)
+
+    await client.batch(calls(5))
+    with pytest.raises(RateLimitedError, match="1 requests per second leave no room"):
+        await client.batch(calls(5))
+
+    assert client.requests == 1
+    await client.close()
+
+
+async def test_batches_are_no_longer_than_what_may_go_at_once(scripted: ScriptedNode) -> None:
+    client = RpcClient(SecretUrl(scripted.url), gate=Gate(requests_per_second=200, burst=3))
+    scripted.answer = lambda request: result(request, True)
+
+    assert await client.batch(calls(8)) == [True] * 8
+
+    assert [len(request) for request in scripted.received] == [3, 3, 2]
+    await client.close()

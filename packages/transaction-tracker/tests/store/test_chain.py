@@ -1,0 +1,101 @@
+"""The kept blocks, and the slots that they took."""
+
+import time
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import Link, Recent
+from transaction_tracker.store import Step, StoreError, chain, committing
+
+from .support import ELEVEN, SOURCE, TEN, Run, commit
+
+TWELVE = Link(12, "twelve", "eleven")
+
+
+def slots(run: Run) -> Any:
+    return run(chain.load_slots, SOURCE)
+
+
+def test_an_undone_block_leaves_the_chain(run: Run) -> None:
+    commit(run, applied=TEN)
+    commit(run, applied=ELEVEN)
+
+    stored = commit(run, undone=ELEVEN)
+
+    assert stored.tip == TEN.ref
+    assert run(chain.load_links, SOURCE) == [TEN]
+    assert run(chain.claim, SOURCE).tip == TEN.ref
+
+
+def test_blocks_deeper_than_are_kept_go(run: Run) -> None:
+    for link in (TEN, ELEVEN, TWELVE):
+        run(committing.commit, Step(SOURCE, applied=link, slots={link.hash: "tx"}, keep=2))
+
+    assert [link.number for link in run(chain.load_links, SOURCE)] == [11, 12]
+    assert [link.number for link, _ in slots(run)] == [11, 12]
+
+
+def test_all_blocks_can_be_forgotten(run: Run) -> None:
+    commit(run, applied=TEN, slots={"s": "tx"})
+
+    commit(run, forgets=True)
+
+    assert run(chain.load_links, SOURCE) == []
+    assert slots(run) == []
+    assert run(chain.claim, SOURCE).tip is None
+
+
+def test_a_database_of_another_chain_is_refused(run: Run) -> None:
+    with pytest.raises(StoreError, match="is for ethereum:31337, and cannot hold ethereum:1"):
+        run(chain.claim, "ethereum:1")
+
+
+def test_the_slots_of_blocks_come_back_as_they_were(run: Run) -> None:
+    commit(run, applied=TEN, slots={"a:1": "tx", "ü:2": "tü"})
+    commit(run, applied=ELEVEN)
+    commit(run, applied=TWELVE, slots={"a:2": "other"})
+
+    assert slots(run) == [(TEN, {"a:1": "tx", "ü:2": "tü"}), (TWELVE, {"a:2": "other"})]
+
+
+def test_the_slots_of_an_undone_block_go(run: Run) -> None:
+    commit(run, applied=TEN, slots={"a:1": "tx"})
+
+    commit(run, undone=TEN)
+
+    assert slots(run) == []
+
+
+def test_as_many_slots_are_kept_as_in_memory(run: Run) -> None:
+    recent = Recent()
+    for link, amount in ((TEN, 30_000), (ELEVEN, 30_000), (TWELVE, 20_000)):
+        taken = {f"{link.hash}:{number}": "tx" for number in range(amount)}
+        recent.push(link, taken)
+        commit(run, applied=link, slots=taken)
+
+    kept = [link for link, _ in slots(run)]
+
+    assert kept == [ELEVEN, TWELVE]
+    assert recent.taken("ten:0") is None
+    assert recent.taken("eleven:0") is not None
+
+
+def test_the_newest_block_keeps_its_slots_however_many(run: Run) -> None:
+    commit(run, applied=TEN, slots={"s": "tx"})
+    commit(run, applied=ELEVEN, slots={str(number): "tx" for number in range(50_001)})
+
+    assert [link for link, _ in slots(run)] == [ELEVEN]
+
+
+def test_what_is_frozen_stays_so_until_somebody_says_go_on(run: Run) -> None:
+    before = time.time()
+
+    run(chain.freeze)
+    since = run(chain.frozen_since)
+    run(chain.freeze)
+
+    assert before <= since <= time.time()
+    assert run(chain.frozen_since) == since
+    run(chain.thaw)
+    assert run(chain.frozen_since) is None

@@ -1,0 +1,245 @@
+"""From the tables of each older version to those of now, with what was in them."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, NullPool, create_engine, inspect, text
+
+from transaction_tracker.domain import BlockRef, Link, Outcome, Tracked
+from transaction_tracker.store import (
+    DatabaseUrl,
+    StoreError,
+    chain,
+    feed,
+    migrate,
+    migrations,
+    pending_revisions,
+    reading,
+)
+from transaction_tracker.store.database import Database
+from transaction_tracker.store.schema import metadata
+
+from .support import SOURCE, TEN, commit, mined
+
+VERSION_0_1 = (Path(__file__).parent / "version_0_1.sql").read_text()
+SCRIPTS = Path(migrations.__file__).parent
+
+ROWS = """
+INSERT INTO transactions VALUES
+    ('open', 3, 'mined', 2, 'slot', 'content', 10, 'ten', 1, '21', NULL, NULL, NULL, NULL, 1, 2),
+    ('parked', 12, 'pending', 1, 's', 'c', NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'E: x', 3, 4),
+    ('over', 1, 'replaced', 2, 's', 'c', 10, 'ten', NULL, NULL, NULL, 'w', 'repriced', NULL, 5, 6);
+INSERT INTO blocks VALUES ('ethereum:31337', 10, 'ten', 'nine');
+INSERT INTO cursors VALUES ('ethereum:31337', 10, 'ten');
+INSERT INTO events VALUES
+    (3, 'open', 1, 'registered', 'pending', NULL, NULL, NULL, NULL, 1.5),
+    (7, 'open', 2, 'pending', 'mined', 10, 'ten', NULL, NULL, 2.5);
+"""
+
+
+@pytest.fixture
+def empty_url(request: pytest.FixtureRequest, database_url: str) -> Iterator[str]:
+    """A database that has no tables yet."""
+    if database_url.startswith("sqlite"):
+        yield database_url
+        return
+    server = request.getfixturevalue("postgres")
+    with server.database(template="template0") as url:
+        yield url
+
+
+@pytest.fixture
+def old_file(tmp_path: Path) -> Path:
+    """What version 0.1 left behind."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(VERSION_0_1 + ROWS)
+    return path
+
+
+@contextmanager
+def connected(url: str | Path) -> Iterator[Connection]:
+    engine = create_engine(DatabaseUrl.of(url).reveal(), poolclass=NullPool)
+    with engine.begin() as connection:
+        yield connection
+
+
+def upgrade(url: str, to: str) -> None:
+    with connected(url) as connection:
+        config = Config(attributes={"connection": connection})
+        config.set_main_option("script_location", str(SCRIPTS))
+        command.upgrade(config, to)
+
+
+def differences(url: str) -> list[Any]:
+    """Say what the tables of a database have that the program's have not, or otherwise."""
+    with connected(url) as connection:
+        # Alembic takes an empty text of SQLite's for none.
+        defaults = connection.dialect.name == "postgresql"
+        context = MigrationContext.configure(connection, opts={"compare_server_default": defaults})
+        return compare_metadata(context, metadata)
+
+
+def checks(url: str) -> dict[str, dict[str, set[str]]]:
+    """List which words each constraint allows, which Alembic does not compare."""
+    with connected(url) as connection:
+        inspector = inspect(connection)
+        return {
+            table: {
+                str(one["name"]): set(one["sqltext"].split("'")[1::2])
+                for one in inspector.get_check_constraints(table)
+            }
+            for table in metadata.tables
+        }
+
+
+def test_a_new_database_is_what_the_program_needs(empty_url: str) -> None:
+    migrate(empty_url)
+
+    assert differences(empty_url) == []
+    assert pending_revisions(empty_url) == []
+
+
+def test_all_revisions_lead_to_what_the_program_needs(
+    empty_url: str, database_url: str, tmp_path: Path
+) -> None:
+    upgrade(empty_url, "head")
+    made_at_once = f"sqlite:///{tmp_path / 'new.db'}"
+    migrate(made_at_once)
+
+    assert differences(empty_url) == []
+    assert pending_revisions(empty_url) == []
+    assert checks(empty_url) == checks(made_at_once)
+
+
+def test_the_newest_revision_is_the_one_that_is_named(empty_url: str) -> None:
+    assert pending_revisions(empty_url) == ["0001", "0002"]
+    assert migrations.pending(None)[-1] == migrations.HEAD
+
+
+def test_every_step_is_pending_until_it_is_done(empty_url: str) -> None:
+    upgrade(empty_url, "0001")
+
+    assert pending_revisions(empty_url) == ["0002"]
+
+
+def test_what_version_0_1_had_is_kept(old_file: Path) -> None:
+    migrate(old_file)
+
+    assert differences(f"sqlite:///{old_file}") == []
+    database = Database(old_file).open()
+    transactions, slots, entries, links = database.run(
+        [
+            lambda connection: reading.load_some(connection, ["open", "parked", "over"]),
+            lambda connection: chain.load_slots(connection, SOURCE),
+            lambda connection: feed.entries(connection, after=0, limit=9),
+            lambda connection: chain.load_links(connection, SOURCE),
+        ]
+    )
+    database.close()
+    assert {one.id: one for one in transactions} == {
+        "open": Tracked(
+            "open",
+            3,
+            "mined",
+            2,
+            slot="slot",
+            content="content",
+            anchor=BlockRef(10, "ten"),
+            outcome=Outcome(succeeded=True, fee=21),
+        ),
+        "parked": Tracked("parked", 12, "pending", 1, slot="s", content="c", error="E: x"),
+        "over": Tracked(
+            "over",
+            1,
+            "replaced",
+            2,
+            slot="s",
+            content="c",
+            anchor=BlockRef(10, "ten"),
+            superseded_by="w",
+            reason="repriced",
+        ),
+    }
+    assert (slots, links) == ([], [Link(10, "ten", "nine")])
+    assert [entry.position for entry in entries] == [3, 7]
+
+
+def test_the_places_of_events_go_on_where_they_were(old_file: Path) -> None:
+    migrate(old_file)
+    database = Database(old_file).open()
+
+    def run(work: Any, *args: Any) -> Any:
+        return database.run([lambda connection: work(connection, *args)])[0]
+
+    (parked,) = run(reading.load_some, ["parked"])
+    assert commit(run, events=(mined(parked, TEN),)).position == 8
+    database.close()
+
+
+def test_a_start_may_be_forbidden_to_change_anything(old_file: Path, empty_url: str) -> None:
+    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0002; migr"):
+        Database(old_file).open(migrate=False)
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(2 to go\)"):
+        Database(empty_url).open(migrate=False)
+
+    assert pending_revisions(old_file) == ["0002"]
+    migrate(old_file)
+    Database(old_file).open(migrate=False).close()
+
+
+def test_a_database_of_a_newer_program_is_left_alone(database_url: str) -> None:
+    migrate(database_url)
+    with connected(database_url) as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(StoreError, match=r"at revision '9999'.* a newer version of the program"):
+        Database(database_url).open()
+    with pytest.raises(StoreError, match=r"at revision '9999'"):
+        pending_revisions(database_url)
+
+
+def test_an_upgrade_that_fails_leaves_everything_as_it_was(old_file: Path) -> None:
+    with closing(sqlite3.connect(old_file)) as connection:
+        # In the way of what the upgrade makes last.
+        connection.execute("CREATE TABLE counters (other)")
+
+    with pytest.raises(StoreError, match="counters already exists"):
+        migrate(old_file)
+
+    with closing(sqlite3.connect(old_file)) as connection:
+        connection.execute("DROP TABLE counters")
+    assert pending_revisions(old_file) == ["0002"]
+    migrate(old_file)
+
+
+def test_nothing_is_made_by_asking(tmp_path: Path) -> None:
+    path = tmp_path / "none.db"
+
+    assert pending_revisions(path) == ["0001", "0002"]
+    assert not path.exists()
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "text.db"
+    path.write_bytes(b"this is no database, and longer than a header is" * 9)
+
+    with pytest.raises(StoreError, match=r"cannot read database .*text.db: file is not a database"):
+        pending_revisions(path)
+
+
+@pytest.mark.postgres
+def test_somebody_else_may_use_the_database_while_it_is_asked_about(postgres: Any) -> None:
+    with postgres.database() as url:
+        database = Database(url).open()
+
+        assert pending_revisions(url) == []
+        database.close()

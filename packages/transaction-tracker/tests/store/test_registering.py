@@ -1,0 +1,106 @@
+"""Taking transactions up: what is stored of new ones, and of those that are known."""
+
+from dataclasses import replace
+
+import pytest
+
+from transaction_tracker.domain import Registration, Tracked
+from transaction_tracker.store import feed, reading, registering
+
+from .support import Run, commit, mined, open_ones, register, seen, tracked, untracked
+
+
+def test_a_registered_transaction_is_there_and_open(run: Run) -> None:
+    stored = register(run, "tx")
+
+    assert stored.rows == (Tracked("tx", 3),)
+    assert run(reading.load, "tx") == Tracked("tx", 3)
+    assert open_ones(run) == [Tracked("tx", 3)]
+
+
+@pytest.mark.parametrize("required", [1, 1_000_000, "safe", "finalized"])
+def test_what_was_asked_for_is_kept(run: Run, required: object) -> None:
+    asked = Registration("tx", required, deadline=1e9, metadata='{"a": "ü"}')  # type: ignore[arg-type]
+
+    run(registering.register, [asked])
+
+    assert run(reading.load, "tx") == Tracked("tx", asked.required, deadline=1e9)
+    commit(run, events=(seen(run(reading.load, "tx")),))
+    (recorded,) = run(feed.entries, after=0, limit=9)
+    assert recorded.metadata == '{"a": "ü"}'
+
+
+def test_registering_again_changes_nothing(run: Run) -> None:
+    register(run, "tx")
+    pending = seen(tracked())
+    commit(run, events=(pending,))
+
+    assert register(run, "tx", "tx").rows == (pending.tracked,)
+    assert run(reading.load_events, "tx") == [(1, "pending")]
+
+
+def test_the_first_of_two_wishes_in_one_call_counts(run: Run) -> None:
+    stored = run(registering.register, [Registration("tx", 3), Registration("tx", 9)])
+
+    assert stored.rows == (Tracked("tx", 3),)
+
+
+def test_thousands_are_registered_at_once(run: Run) -> None:
+    names = [f"tx{number}" for number in range(12_000)]
+    register(run, *names[:1_200])
+
+    assert len(register(run, *names).rows) == 12_000
+    assert {one.id for one in open_ones(run)} == set(names)
+
+
+def test_a_parked_transaction_keeps_its_state_and_its_error(run: Run) -> None:
+    register(run, "tx")
+
+    stored = run(registering.park, "tx", "ValueError: odd")
+
+    assert stored.rows == (tracked(error="ValueError: odd"),)
+    assert tuple(open_ones(run)) == stored.rows
+
+
+def test_registering_a_parked_one_frees_it(run: Run) -> None:
+    register(run, "tx")
+    run(registering.park, "tx", "ValueError: odd")
+
+    assert register(run, "tx").rows == (tracked(),)
+
+
+def test_an_error_is_stored_whatever_is_in_it(run: Run) -> None:
+    register(run, "tx")
+
+    run(registering.park, "tx", "nul \0, half a character \ud800" + "!" * 9_999)
+
+    error = run(reading.load, "tx").error
+    assert error.startswith("nul \N{REPLACEMENT CHARACTER}, half a character ?!!!")
+    assert len(error) == 2_000
+
+
+def test_one_that_the_user_had_stopped_begins_anew_with_an_event(run: Run) -> None:
+    run(registering.register, [Registration("tx", 3, metadata='{"first": 1}')])
+    stopped = untracked(tracked())
+    commit(run, events=(stopped,))
+
+    again = run(registering.register, [Registration("tx", 7, deadline=2e9, metadata="{}")])
+
+    anew = replace(tracked(), required=7, deadline=2e9, version=2)
+    assert again.rows == (anew,)
+    assert [(event.previous, event.tracked) for event in again.events] == [("untracked", anew)]
+    assert again.position == 2
+    assert run(reading.load, "tx") == anew
+    assert run(reading.load_events, "tx") == [(1, "untracked"), (2, "registered")]
+    assert run(feed.entries, after=1, limit=9)[0].metadata == "{}"
+
+
+def test_other_ends_stay_ends(run: Run) -> None:
+    register(run, "tx")
+    over = mined(tracked())
+    ended = replace(over.tracked, state="confirmed")
+    commit(run, events=(replace(over, tracked=ended),))
+
+    again = register(run, "tx")
+
+    assert (again.rows, again.events) == ((ended,), ())

@@ -1,0 +1,94 @@
+"""Whatever is known of a transaction comes back from each database as it was."""
+
+from typing import Any, get_args
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Connection
+
+from transaction_tracker.domain import (
+    FLAGS,
+    REASONS,
+    STATES,
+    TAGS,
+    BlockRef,
+    Flag,
+    Outcome,
+    Sighting,
+    Tracked,
+)
+from transaction_tracker.store import bulk, reading, rows
+from transaction_tracker.store.database import Database
+from transaction_tracker.store.schema import transactions
+
+# Names come from sources, which know their form; only errors are any text.
+NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=100)
+TIME = st.floats(0, 1e11)
+HEIGHT = st.integers(0, 2**63 - 1)
+AMOUNT = st.integers(0, 2**512)
+TRACKED = st.builds(
+    Tracked,
+    id=NAME,
+    required=st.integers(1, 10**6) | st.sampled_from(TAGS),
+    state=st.sampled_from(STATES),
+    version=st.integers(0, 2**31 - 1),
+    slot=st.none() | NAME,
+    content=st.none() | st.text("0123456789abcdef", max_size=64),
+    anchor=st.none() | st.builds(BlockRef, HEIGHT, NAME),
+    outcome=st.none() | st.builds(Outcome, st.booleans(), st.none() | AMOUNT, st.none() | NAME),
+    superseded_by=st.none() | NAME,
+    reason=st.none() | st.sampled_from(REASONS),
+    error=st.none() | NAME,
+    deadline=st.none() | TIME,
+    waiting_since=st.none() | TIME,
+    missing_since=st.none() | st.builds(Sighting, HEIGHT, TIME),
+    max_fee=st.none() | AMOUNT,
+    flags=st.frozensets(st.sampled_from(FLAGS)),
+)
+
+COLUMNS = (*rows.TRACKED_COLUMNS, "created_at", "updated_at")
+
+
+# The database is empty again after each example.
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
+)
+@given(st.lists(TRACKED, min_size=1, max_size=20, unique_by=lambda one: one.id))
+def test_every_transaction_comes_back_as_it_was(database: Database, given: list[Tracked]) -> None:
+    def there_and_back(connection: Connection) -> dict[str, Tracked]:
+        values = [(*rows.tracked_values(one), 0.0, 0.0) for one in given]
+        bulk.insert(connection, transactions, COLUMNS, values)
+        found = reading.load_some(connection, [one.id for one in given])
+        connection.execute(transactions.delete())
+        return {one.id: one for one in found}
+
+    (found,) = database.run([there_and_back])
+
+    assert found == {one.id: one for one in given}
+
+
+@given(st.text())
+def test_any_text_is_made_fit_for_a_database(text: str) -> None:
+    cleaned = rows.clean(text)
+
+    assert cleaned is not None
+    assert "\0" not in cleaned
+    assert cleaned.encode().decode() == cleaned
+    assert len(cleaned) <= len(text)
+    assert rows.clean(cleaned) == cleaned
+
+
+def test_what_is_equal_in_many_rows_is_there_once() -> None:
+    def row(key: str) -> tuple[Any, ...]:
+        flags: frozenset[Flag] = frozenset(get_args(Flag))
+        block = BlockRef(7, "".join(["sev", "en"]))
+        return rows.tracked_values(
+            Tracked(key, 1_000, "mined", reason="repriced", anchor=block, flags=flags)
+        )
+
+    first, second = rows.read_tracked([row("a"), row("b")])
+
+    assert first.anchor is second.anchor
+    assert first.flags is second.flags
+    assert first.required is second.required
+    assert first.state is second.state

@@ -1,0 +1,186 @@
+"""Two real nodes with the same chain: one hangs, dies, lags, or goes its own way."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import pytest
+
+from beamish.testing import StartSupervised
+from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
+from transaction_tracker.providers import Pool, ProviderSettings
+from transaction_tracker.sources import WrongChainError
+from transaction_tracker.sources.ethereum import EthereumSource
+
+from .anvil import Twin, twin
+from .support import eventually, history, reach
+
+pytestmark = pytest.mark.anvil
+
+GENESIS = 1_900_000_000
+
+
+@pytest.fixture
+async def twins() -> AsyncIterator[tuple[Twin, Twin]]:
+    async with twin(GENESIS) as first, twin(GENESIS) as second:
+        yield first, second
+
+
+def settings(*nodes: Twin) -> list[ProviderSettings]:
+    return [ProviderSettings(node.url, deadline=1.0) for node in nodes]
+
+
+def states(pool: Pool) -> list[str]:
+    return [one.state for one in pool.status()]
+
+
+MakePool = Callable[..., Awaitable[Pool]]
+
+
+@pytest.fixture
+def make_pool(start_supervised: StartSupervised) -> MakePool:
+    async def make(*nodes: Twin, look_interval: float = 60.0) -> Pool:
+        pool = Pool(settings(*nodes), chain_id=31337, look_interval=look_interval)
+        await start_supervised(pool.child_spec())
+        await pool.identity()
+        return pool
+
+    return make
+
+
+async def grow(nodes: tuple[Twin, ...], *heights: int) -> None:
+    for height in heights:
+        for node in nodes:
+            await node.mine_at(GENESIS + 12 * height)
+
+
+async def test_after_a_death_the_same_blocks_come_from_the_other(
+    make_pool: MakePool, twins: tuple[Twin, Twin]
+) -> None:
+    first, second = twins
+    keys = [await node.pay(0, 1) for node in twins]
+    await grow(twins, 1, 2)
+    source = EthereumSource(await make_pool(*twins), chain_id=31337)
+    await source.check()
+    before = await source.head()
+
+    await first.die()
+    after = await source.head()
+
+    assert keys[0] == keys[1]
+    assert after.link == before.link
+    assert (await source.block(before.link.hash)).link == before.link
+    assert second.url != first.url
+
+
+async def test_one_that_hangs_is_left_and_taken_back_by_hand(
+    make_pool: MakePool, twins: tuple[Twin, Twin]
+) -> None:
+    first, _ = twins
+    await grow(twins, 1)
+    pool = await make_pool(*twins)
+    await pool.call("eth_blockNumber")
+
+    first.hang()
+    while states(pool)[0] != "paused":
+        assert await pool.call("eth_blockNumber") == "0x1"
+    assert await pool.call("eth_blockNumber") == "0x1"
+    assert states(pool) == ["paused", "active"]
+    assert pool.status()[0].errors == {"transport": 3}
+
+    first.wake()
+    assert (await pool.resume("127.0.0.1-1")).state == "healthy"
+    assert await pool.call("eth_blockNumber") == "0x1"
+    assert states(pool) == ["healthy", "active"]
+
+
+async def test_one_that_lags_is_left(make_pool: MakePool, twins: tuple[Twin, Twin]) -> None:
+    _, second = twins
+    await grow(twins, 1)
+    pool = await make_pool(*twins, look_interval=0.05)
+    await pool.call("eth_blockNumber")
+
+    await grow((second,), 2, 3, 4, 5)
+    await eventually(lambda: pool.status()[1].head == 5)
+    await pool.call("eth_blockNumber")
+
+    assert await pool.call("eth_blockNumber") == "0x5"
+    assert states(pool) == ["healthy", "active"]
+
+
+async def test_the_same_number_with_another_beginning_is_another_chain(
+    make_pool: MakePool, twins: tuple[Twin, Twin]
+) -> None:
+    async with twin(GENESIS + 1) as stranger:
+        pool = await make_pool(twins[0], stranger)
+
+        assert states(pool) == ["healthy", "refused"]
+
+
+async def test_a_wrong_number_everywhere(
+    start_supervised: StartSupervised, twins: tuple[Twin, Twin]
+) -> None:
+    pool = Pool(settings(*twins), chain_id=1)
+    await start_supervised(pool.child_spec())
+
+    with pytest.raises(WrongChainError, match=r"is on chain 31337, expected 1;"):
+        await EthereumSource(pool, chain_id=1).check()
+
+
+# -- With the whole application
+
+
+@pytest.fixture
+async def app(
+    twins: tuple[Twin, Twin], tmp_path: Path
+) -> AsyncIterator[TransactionTrackerApplication]:
+    chosen = Settings(
+        providers=tuple(settings(*twins)),
+        chain_id=31337,
+        confirmations=3,
+        database=tmp_path / "test.db",
+        poll_interval=0.02,
+    )
+    async with AsyncExitStack() as stack:
+        yield await stack.enter_async_context(TransactionTrackerApplication(chosen))
+
+
+async def test_a_death_between_inclusion_and_finality_goes_unnoticed(
+    app: TransactionTrackerApplication, twins: tuple[Twin, Twin]
+) -> None:
+    first, second = twins
+    key = await first.pay(0, 1)
+    assert await second.pay(0, 1) == key
+    await TransactionTracker.start(key)
+    await reach(key, "pending")
+    await grow(twins, 1)
+    await reach(key, "mined")
+
+    await first.die()
+    await grow((second,), 2, 3)
+
+    await reach(key, "confirmed")
+    assert await history(key) == ["pending", "mined", "confirmed"]
+
+
+async def test_a_switch_to_another_branch_is_a_reorganisation(
+    app: TransactionTrackerApplication, twins: tuple[Twin, Twin]
+) -> None:
+    first, second = twins
+    await grow(twins, 1)
+    key = await first.pay(0, 1)
+    await TransactionTracker.start(key)
+    await reach(key, "pending")
+    await first.mine_at(GENESIS + 24)
+    mined = await reach(key, "mined")
+
+    await first.die()
+    await second.mine_at(GENESIS + 25)
+    assert await second.pay(0, 1) == key
+    await grow((second,), 3, 4, 5)
+
+    confirmed = await reach(key, "confirmed")
+    assert mined.anchor is not None
+    assert confirmed.anchor is not None
+    assert confirmed.anchor.hash != mined.anchor.hash
+    assert confirmed.anchor.number == 3

@@ -1,0 +1,102 @@
+"""When a state is final: by depth, by the chain's own word; and when the chain breaks it."""
+
+from dataclasses import replace
+
+import pytest
+
+from transaction_tracker import (
+    Event,
+    Settings,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
+from transaction_tracker.domain import Tag
+from transaction_tracker.node import Chain, DevelopmentNode
+from transaction_tracker.store import Store
+
+from .support import caught_up, eventually, reach, submit
+
+
+@pytest.mark.parametrize(("word", "distance"), [("safe", 4), ("finalized", 8)])
+async def test_the_chains_own_word(settings: Settings, word: Tag, distance: int) -> None:
+    chain = Chain(accounts=3, safe_distance=4, finalized_distance=8)
+    async with DevelopmentNode(chain=chain) as node:
+        settings = replace(settings, rpc_url=node.url, confirmations=word)
+        async with TransactionTrackerApplication(settings) as app:
+            tx = submit(node)
+            await TransactionTracker.start(tx.hash)
+            await node.mine()
+            await reach(tx.hash, "mined")
+
+            node.chain.mine(distance - 1)
+            await caught_up(app, node)
+            assert (await TransactionTracker.status(tx.hash)).state == "mined"
+
+            await node.mine()
+            await reach(tx.hash, "confirmed")
+
+
+async def test_each_transaction_may_ask_for_another_depth(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    hasty, patient = submit(node, 0), submit(node, 1)
+    await TransactionTracker.start(hasty.hash, confirmations=1)
+    await TransactionTracker.start(patient.hash, confirmations=5)
+
+    node.chain.mine(4)
+    await reach(hasty.hash, "confirmed")
+    await caught_up(app, node)
+    assert (await TransactionTracker.status(patient.hash)).state == "mined"
+    await node.mine()
+
+    await reach(patient.hash, "confirmed")
+
+
+async def test_an_end_that_is_taken_back_is_told_loudly_and_stops_deliveries(
+    settings: Settings, node: DevelopmentNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[str] = []
+
+    def on_event(event: Event) -> None:
+        heard.append(event.tracked.state)
+
+    async with TransactionTrackerApplication(settings, on_event=on_event) as app:
+        tx = submit(node)
+        await TransactionTracker.start(tx.hash)
+        node.chain.mine(3)
+        await reach(tx.hash, "confirmed")
+        await eventually(lambda: heard and heard[-1] == "confirmed")
+
+        node.chain.reorg(3, "drop", length=4)
+        await caught_up(app, node)
+
+        await eventually(lambda: TransactionTracker.lookup(tx.hash) is not None)
+        tracked = await TransactionTracker.status(tx.hash)
+        assert tracked.state in ("pending", "missing")
+        assert tracked.flags == {"finality_violation"}
+        assert "finality violation" in caplog.text
+        assert await Store.frozen() is not None
+        assert heard[-1] == "confirmed"
+
+        await Store.thaw()
+        node.chain.add(tx)
+        node.chain.mine(3)
+        again = await reach(tx.hash, "confirmed")
+        assert again.flags == {"finality_violation"}
+        await eventually(lambda: heard.count("confirmed") == 2)
+
+
+async def test_a_reorganisation_below_what_is_final_freezes_nothing(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with TransactionTrackerApplication(settings) as app:
+        tx = submit(node)
+        await TransactionTracker.start(tx.hash)
+        node.chain.mine(2)
+        await reach(tx.hash, "mined")
+
+        node.chain.reorg(2, "pool")
+        await caught_up(app, node)
+        await reach(tx.hash, "pending")
+
+        assert await Store.frozen() is None

@@ -1,0 +1,271 @@
+"""What becomes of transactions in no block: missing, dropped, expired, untracked, flagged."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from beamish import Registry
+from transaction_tracker import (
+    NotTrackedError,
+    Policy,
+    ProviderSettings,
+    Settings,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
+from transaction_tracker.node import GWEI, DevelopmentNode, Transaction
+from transaction_tracker.node.faults import LaggingHead, StaleNull
+from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.tracker import REGISTRY
+
+from .support import caught_up, eventually, history, reach, submit
+
+IMPATIENT = Policy(drop_blocks=2, drop_seconds=0.0, stuck_seconds=0.0)
+UNMINABLE = {"max_fee": GWEI // 2, "priority_fee": 0}
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, policy=IMPATIENT)
+
+
+async def lost(node: DevelopmentNode) -> Transaction:
+    """A transaction that was known, and that the node forgets."""
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    await reach(tx.hash, "pending")
+    node.chain.drop(tx.hash)
+    await TransactionTracker.recheck(tx.hash)
+    await reach(tx.hash, "missing")
+    return tx
+
+
+async def dropped(node: DevelopmentNode) -> Transaction:
+    tx = await lost(node)
+    node.chain.mine(2)
+    await reach(tx.hash, "terminal")
+    return tx
+
+
+@pytest.mark.usefixtures("app")
+async def test_one_that_is_missing_for_long_is_dropped_and_goes_on_being_tracked(
+    node: DevelopmentNode,
+) -> None:
+    tx = await dropped(node)
+
+    tracked = await TransactionTracker.status(tx.hash)
+
+    assert tracked.state == "dropped"
+    assert not tracked.final
+    assert TransactionTracker.lookup(tx.hash) is not None
+    assert (await history(tx.hash))[-2:] == ["missing", "dropped"]
+
+
+@pytest.mark.usefixtures("app")
+async def test_one_that_was_dropped_comes_back_to_life_when_it_is_mined(
+    node: DevelopmentNode,
+) -> None:
+    tx = await dropped(node)
+
+    node.chain.add(tx)
+    node.chain.mine(3)
+
+    await reach(tx.hash, "confirmed")
+
+
+async def test_missing_is_not_dropped_before_its_blocks_have_passed(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    tx = await lost(node)
+    asked = node.counters["eth_getTransactionByHash"]
+
+    await node.mine()
+    await caught_up(app, node)
+    await TransactionTracker.recheck(tx.hash)
+    await eventually(lambda: node.counters["eth_getTransactionByHash"] > asked)
+
+    assert (await TransactionTracker.status(tx.hash)).state == "missing"
+
+
+async def test_nobody_is_dropped_whom_another_provider_knows(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with DevelopmentNode(chain=node.chain) as other:
+        both = (ProviderSettings(SecretUrl(node.url)), ProviderSettings(SecretUrl(other.url)))
+        settings = replace(settings, rpc_url=None, providers=both)
+        async with TransactionTrackerApplication(settings) as app:
+            tx = submit(node)
+            await TransactionTracker.start(tx.hash)
+            await reach(tx.hash, "pending")
+            node.faults.inject(StaleNull(about=tx.hash))
+            # Nobody mines it: it waits at the other provider.
+            node.chain.base_fee = 10 * GWEI
+            await TransactionTracker.recheck(tx.hash)
+            await reach(tx.hash, "missing")
+            node.chain.mine(5)
+            await caught_up(app, node)
+            asked = other.counters["eth_getTransactionReceipt"]
+
+            await TransactionTracker.recheck(tx.hash)
+            await eventually(lambda: other.counters["eth_getTransactionReceipt"] > asked)
+            assert (await TransactionTracker.status(tx.hash)).state == "missing"
+
+            node.faults.clear()
+            await TransactionTracker.recheck(tx.hash)
+            await reach(tx.hash, "pending")
+
+
+async def test_a_null_of_a_node_that_is_behind_is_no_absence(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    node.chain.mine(3)
+    await caught_up(app, node)
+    node.faults.inject(LaggingHead(blocks=2))
+    tx = submit(node)
+    node.chain.drop(tx.hash)
+
+    await TransactionTracker.start(tx.hash)
+    await eventually(lambda: node.counters["eth_getTransactionByHash"] > 0)
+
+    assert (await TransactionTracker.status(tx.hash)).state == "registered"
+
+
+@pytest.mark.usefixtures("app")
+async def test_one_in_no_block_expires_at_its_deadline(node: DevelopmentNode) -> None:
+    tx = submit(node, **UNMINABLE)
+
+    await TransactionTracker.start(tx.hash, deadline=time.time() + 0.2)
+
+    expired = await reach(tx.hash, "terminal")
+    assert expired.state == "expired"
+    await eventually(lambda: TransactionTracker.lookup(tx.hash) is None)
+
+
+@pytest.mark.usefixtures("app")
+async def test_one_in_a_block_does_not_expire(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash, deadline=time.time() + 0.3)
+    await node.mine()
+    await reach(tx.hash, "mined")
+
+    await eventually(lambda: time.time() > deadline_of(tx))
+    node.chain.mine(2)
+
+    await reach(tx.hash, "confirmed")
+
+
+def deadline_of(tx: Transaction) -> float:
+    context = Registry.meta(REGISTRY, "context")
+    tracked = context.book.get(tx.hash)
+    assert tracked is not None
+    assert tracked.deadline is not None
+    return float(tracked.deadline)
+
+
+async def test_the_settings_deadline_holds_for_those_without_one(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with TransactionTrackerApplication(replace(settings, expires_after=0.1)):
+        tx = submit(node, **UNMINABLE)
+        await TransactionTracker.start(tx.hash)
+
+        await reach(tx.hash, "expired")
+
+
+async def test_a_deadline_that_passed_while_the_program_was_down(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    late, mined = submit(node, 0, **UNMINABLE), submit(node, 1)
+    async with TransactionTrackerApplication(settings):
+        for tx in (late, mined):
+            await TransactionTracker.start(tx.hash, deadline=time.time() + 0.5)
+            await reach(tx.hash, "pending")
+    node.chain.mine(3)
+    limit = time.time() + 0.5
+    await eventually(lambda: time.time() > limit)
+
+    async with TransactionTrackerApplication(settings):
+        await reach(late.hash, "expired")
+        await reach(mined.hash, "confirmed")
+
+
+@pytest.mark.usefixtures("app")
+async def test_one_that_is_stopped_is_untracked_and_can_be_started_again(
+    node: DevelopmentNode,
+) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    await reach(tx.hash, "pending")
+
+    stopped = await TransactionTracker.untrack(tx.hash)
+
+    assert stopped.state == "untracked"
+    assert await TransactionTracker.untrack(tx.hash) == stopped
+    await eventually(lambda: TransactionTracker.lookup(tx.hash) is None)
+    await node.mine()
+
+    await TransactionTracker.start(tx.hash)
+
+    await reach(tx.hash, "mined")
+    assert (await history(tx.hash))[:3] == ["pending", "untracked", "registered"]
+
+
+@pytest.mark.usefixtures("app")
+async def test_one_that_has_ended_stays_as_it_is_when_it_is_stopped(node: DevelopmentNode) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    node.chain.mine(3)
+    confirmed = await reach(tx.hash, "confirmed")
+
+    assert await TransactionTracker.untrack(tx.hash) == confirmed
+
+
+@pytest.mark.usefixtures("app")
+async def test_nobody_can_stop_what_nobody_started() -> None:
+    with pytest.raises(NotTrackedError):
+        await TransactionTracker.untrack("0x" + "9" * 64)
+
+
+@pytest.mark.usefixtures("app")
+async def test_what_waits_is_flagged_with_all_that_is_wrong_and_cleared_when_it_is_mined(
+    node: DevelopmentNode,
+) -> None:
+    cheap, ahead = submit(node, 0, **UNMINABLE), submit(node, 1, nonce=3)
+    for tx in (cheap, ahead):
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+
+    await flagged(cheap, {"stuck", "underpriced"})
+    await flagged(ahead, {"stuck", "nonce_gap"})
+    for nonce in range(3):
+        submit(node, 1, nonce=nonce)
+    await flagged(ahead, {"stuck"})
+    await node.mine()
+
+    assert (await reach(ahead.hash, "mined")).flags == frozenset()
+
+
+async def flagged(tx: Transaction, flags: set[str]) -> None:
+    context = Registry.meta(REGISTRY, "context")
+    await TransactionTracker.recheck(tx.hash)
+    await eventually(lambda: context.book.get(tx.hash).flags == flags)
+
+
+async def test_the_same_payment_at_another_price_is_followed_if_that_is_wanted(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with TransactionTrackerApplication(replace(settings, follow_repriced=True)):
+        repriced, cancelled = submit(node, 0), submit(node, 1)
+        for tx in (repriced, cancelled):
+            await TransactionTracker.start(tx.hash)
+            await reach(tx.hash, "pending")
+        winner = node.chain.replace(repriced.hash, "repriced")
+        other = node.chain.replace(cancelled.hash, "cancelled")
+        node.chain.mine(3)
+
+        await reach(repriced.hash, "replaced")
+        await reach(cancelled.hash, "replaced")
+        assert (await reach(winner.hash, "terminal")).state == "confirmed"
+        with pytest.raises(NotTrackedError):
+            await TransactionTracker.status(other.hash)
