@@ -3,7 +3,6 @@
 import asyncio
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,7 +13,7 @@ from schemathesis.engine import events, from_schema
 from schemathesis.schemas import BaseSchema
 
 from transaction_tracker import Settings, TransactionTrackerApplication
-from transaction_tracker.api import WEB, Service, Web, WebOptions
+from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.node import Chain, DevelopmentNode
 
 from .support import make_token
@@ -40,13 +39,6 @@ CONFIG: dict[str, Any] = {
 }
 
 
-class Described(TransactionTrackerApplication):
-    """The application, whose API says what an id looks like."""
-
-    def _service(self) -> Service:
-        return replace(super()._service(), id_pattern="^0x[0-9a-fA-F]{64}$")
-
-
 @pytest.fixture
 def unhooked() -> Iterator[None]:
     """Leave no hook behind: they are the whole program's."""
@@ -60,7 +52,7 @@ async def test_the_api_is_as_it_is_described() -> None:
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
         web = WebOptions(port=0, max_failures=1_000_000, max_wait_seconds=0.01)
         settings = Settings(node.url, database=":memory:", poll_interval=0.05, web=web)
-        async with Described(settings):
+        async with TransactionTrackerApplication(settings):
             token, url = await make_token("admin"), await Web.url(WEB)
 
             found = await asyncio.to_thread(partial(list, failures(url, token)))

@@ -331,3 +331,16 @@ async def test_a_crash_is_reported(node: DevelopmentNode, caplog: pytest.LogCapt
         await crash(tx.hash)
 
     assert tx.hash in caplog.text
+
+
+async def test_who_waits_no_more_is_remembered_no_more(
+    app: TransactionTrackerApplication, node: DevelopmentNode
+) -> None:
+    tx = submit(node)
+    pid = await TransactionTracker.start(tx.hash)
+    await reach(tx.hash, "pending")
+
+    with pytest.raises(TimeoutError):
+        await TransactionTracker.wait(tx.hash, timeout=0.05)
+
+    assert (await debug.get_state(pid))["_waiters"] == ()

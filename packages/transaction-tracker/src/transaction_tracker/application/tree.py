@@ -11,6 +11,7 @@ from beamish import (
     GenServer,
     Pid,
     Registry,
+    telemetry,
 )
 from transaction_tracker.api import WEB, Feed, Following, Service, Web
 from transaction_tracker.application.settings import Settings
@@ -222,6 +223,7 @@ class TransactionTrackerApplication(Application):
             resume_deliveries=resume_deliveries,
             feed=self._feed,
             metrics=self._metrics,
+            id_pattern=self.source.id_pattern,
         )
 
     def _announce(self, stored: Stored) -> None:
@@ -229,6 +231,9 @@ class TransactionTrackerApplication(Application):
         for tracked in stored.rows:
             TransactionTracker.settle(via(tracked.id), tracked)
         self._feed.announce(stored)
+        for event in stored.events:
+            facts = {"previous": event.previous, "state": event.tracked.state}
+            telemetry.execute(("transaction_tracker", "transition"), {}, facts)
         if stored.events:
             Listener.wake()
             wake()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from beamish import ExitError, telemetry
+from beamish import ExitError
 from transaction_tracker.domain import (
     TERMINAL,
     Agenda,
@@ -99,14 +99,10 @@ class Records:
             return ()
 
     async def _tell(self, event: Event) -> None:
-        state = event.tracked.state
-        telemetry.execute(
-            ("transaction_tracker", "transition"), {}, {"previous": event.previous, "state": state}
-        )
         if event.previous in TERMINAL and not event.tracked.final:
             # It had ended, and its tracker with it.
             await TransactionTracker.revive(event.tracked.id)
-        elif state == "missing" != event.previous:
+        elif event.tracked.state == "missing" != event.previous:
             self.sweep.again(event.tracked.id, _now())
         await TransactionTracker.follow_winner(event.tracked)
 

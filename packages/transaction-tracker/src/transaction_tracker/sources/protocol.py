@@ -67,6 +67,10 @@ class Source(Protocol):
         """What the source is called, once ``check`` has succeeded: kept data belong to it."""
 
     @property
+    def id_pattern(self) -> str | None:
+        """What an id looks like: a regular expression for people and other programs."""
+
+    @property
     def requests(self) -> int:
         """How many requests were sent so far."""
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from beamish import (
@@ -57,6 +57,14 @@ class Reach:
     """A request: answer when the transaction has come this far."""
 
     until: Until
+    asked: object = field(default_factory=object)
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Who asked for this waits no more."""
+
+    asked: object
 
 
 class TransactionTracker(GenServer, restart="transient"):
@@ -71,7 +79,7 @@ class TransactionTracker(GenServer, restart="transient"):
         stored = Context.current().book.get(transaction)
         self.ended = stored is None
         self.tracked = stored or Tracked(transaction, required=0)
-        self._waiters: tuple[tuple[Until, From], ...] = ()
+        self._waiters: tuple[tuple[Reach, From], ...] = ()
 
     @classmethod
     async def start(
@@ -317,16 +325,24 @@ class TransactionTracker(GenServer, restart="transient"):
             return super().handle_call(request, from_)
         if _reached(self.tracked, request.until):
             return self.tracked
-        self._waiters += ((request.until, from_),)
+        self._waiters += ((request, from_),)
         return NoReply()
+
+    def handle_cast(self, request: object) -> None:
+        """Answer somebody no more."""
+        if isinstance(request, Leave):
+            gone = request.asked
+            self._waiters = tuple(one for one in self._waiters if one[0].asked is not gone)
+        else:
+            super().handle_cast(request)
 
     def _answer_waiters(self) -> None:
         waiting, self._waiters = self._waiters, ()
-        for until, from_ in waiting:
-            if _reached(self.tracked, until):
+        for reach, from_ in waiting:
+            if _reached(self.tracked, reach.until):
                 GenServer.reply(from_, self.tracked)
             else:
-                self._waiters += ((until, from_),)
+                self._waiters += ((reach, from_),)
 
 
 def _reached(tracked: Tracked, until: Until) -> bool:
@@ -336,10 +352,14 @@ def _reached(tracked: Tracked, until: Until) -> bool:
 
 
 async def _reach(key: str, until: Until) -> Tracked:
+    request = Reach(until)
     try:
-        reached: Tracked = await GenServer.call(via(key), Reach(until), timeout=None)
+        reached: Tracked = await GenServer.call(via(key), request, timeout=None)
     except ExitError:
         return await _stored(key)
+    except asyncio.CancelledError:  # by a time limit, most of the time
+        GenServer.cast(via(key), Leave(request.asked))
+        raise
     return reached
 
 

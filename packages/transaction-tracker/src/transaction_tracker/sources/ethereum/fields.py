@@ -5,7 +5,9 @@ from typing import Any
 
 from transaction_tracker.sources.errors import MalformedError
 
-_HASH = re.compile(r"0x[0-9a-fA-F]{64}")
+HASH_PATTERN = "^0x[0-9a-fA-F]{64}$"
+
+_HASH = re.compile(HASH_PATTERN.strip("^$"))
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")

@@ -53,6 +53,11 @@ class EthereumSource:
         return f"ethereum:{self._checked.chain_id}"
 
     @property
+    def id_pattern(self) -> str:
+        """A hash of 32 bytes."""
+        return fields.HASH_PATTERN
+
+    @property
     def requests(self) -> int:
         """How many HTTP requests were sent so far."""
         return self._rpc.requests

@@ -90,6 +90,11 @@ class HttpPollingSource:
         return f"HttpPollingSource({str(self._template)!r}, name={self._name!r})"
 
     @property
+    def id_pattern(self) -> str:
+        """What a whole id matches."""
+        return f"^(?:{self._pattern.pattern})$"
+
+    @property
     def name(self) -> str:
         """What kept data belong to."""
         return f"http:{self._name}"
