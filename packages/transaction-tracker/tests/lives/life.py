@@ -246,14 +246,17 @@ class Life:
     async def is_told(self) -> bool:
         if self.app.tip is None or self.app.tip.hash != self.chain.head.hash:
             return False
-        states = [(await TransactionTracker.status(tx.hash)).state for tx in self.tracked]
+        known = [await TransactionTracker.status(tx.hash) for tx in self.tracked]
         return all(
-            state in FINAL or (state != "registered" and not self.truth(tx) <= FINAL)
-            for tx, state in zip(self.tracked, states, strict=True)
+            one.final or (one.state != "registered" and not self.truth(tx, one.slot) <= FINAL)
+            for tx, one in zip(self.tracked, known, strict=True)
         )
 
-    def truth(self, tx: Transaction) -> set[State]:
-        """Give the states that the chain allows a transaction to be in at the end."""
+    def truth(self, tx: Transaction, slot: str | None) -> set[State]:
+        """Give the states that the chain allows a transaction to be in at the end.
+
+        ``slot`` is ``None`` where nobody ever told the tracker which one it is.
+        """
         if tx.hash in self.stopped:
             return {"untracked"}
         if tx.hash in self.hopeless:
@@ -262,16 +265,14 @@ class Life:
         if mined is not None:
             reverted = mined.block.revert_reason(tx.hash) is not None
             return {"failed" if reverted else "confirmed"}
-        open_states: set[State] = {"pending", "missing", "dropped"}
-        if self.chain.nonce(tx.sender) > tx.nonce:
-            # One that nobody had heard of when it was registered: nobody can say its slot.
-            return {"replaced", *open_states}
-        return open_states
+        if self.chain.nonce(tx.sender) > tx.nonce and slot is not None:
+            return {"replaced"}
+        return {"pending", "missing", "dropped"}
 
     async def judge(self, tx: Transaction) -> None:
         tracked = await TransactionTracker.status(tx.hash)
         history = await Store.history(tx.hash)
-        assert tracked.state in self.truth(tx), (tx.hash, tracked, history)
+        assert tracked.state in self.truth(tx, tracked.slot), (tx.hash, tracked, history)
         assert [version for version, _ in history] == [*range(1, tracked.version + 1)]
         # What was final was never taken back: no reorganisation went that deep.
         assert "finality_violation" not in tracked.flags
