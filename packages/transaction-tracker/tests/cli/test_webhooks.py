@@ -101,10 +101,13 @@ async def test_life_of_an_endpoint(command: Command, receiver: Receiver) -> None
     assert (await command("webhook", "ls")).out == ""
 
 
-async def test_rotation_gives_a_new_secret(command: Command, receiver: Receiver) -> None:
+@pytest.mark.parametrize("overlap", ["1h", "0s"])
+async def test_rotation_gives_a_new_secret(
+    command: Command, receiver: Receiver, overlap: str
+) -> None:
     endpoint = await added(command, receiver)
 
-    rotated = await command("webhook", "rotate", endpoint["id"], "--overlap", "1h")
+    rotated = await command("webhook", "rotate", endpoint["id"], "--overlap", overlap)
 
     assert rotated.status == 0
     assert "whsec_" in rotated.out

@@ -3,12 +3,12 @@ import pytest
 from transaction_tracker.domain import Policy, Registration
 
 
-@pytest.mark.parametrize("required", [1, 12, 1_000_000, "safe", "finalized"])
+@pytest.mark.parametrize("required", [1, 12, 10_000, "safe", "finalized"])
 def test_what_can_make_a_state_final(required: int) -> None:
     assert Registration("tx", required).required == required
 
 
-@pytest.mark.parametrize("required", [0, -1, 1_000_001, True, 1.0, "latest", "", None, [1]])
+@pytest.mark.parametrize("required", [0, -1, 10_001, True, 1.0, "latest", "", None, [1]])
 def test_what_cannot(required: int) -> None:
     with pytest.raises(ValueError, match=r"confirmations must be a whole number .* 'safe' or"):
         Registration("tx", required)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -174,12 +175,15 @@ async def test_a_tracker_that_goes_on_crashing_is_parked_with_its_error(
     await reach(healthy.hash, "confirmed")
 
 
-async def test_a_parked_transaction_can_be_started_again(node: DevelopmentNode) -> None:
+@pytest.mark.parametrize("again", [TransactionTracker.start, TransactionTracker.recheck])
+async def test_a_parked_transaction_can_be_started_again(
+    node: DevelopmentNode, again: Callable[[str], Awaitable[object]]
+) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
     await park(tx.hash)
 
-    await TransactionTracker.start(tx.hash)
+    await again(tx.hash)
 
     assert (await TransactionTracker.status(tx.hash)).error is None
     node.chain.mine(3)
@@ -344,3 +348,12 @@ async def test_who_waits_no_more_is_remembered_no_more(
         await TransactionTracker.wait(tx.hash, timeout=0.05)
 
     assert (await debug.get_state(pid))["_waiters"] == ()
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize("metadata", [{"x": float("nan")}, {"x": object()}, {"x": {1, 2}}])
+async def test_notes_that_are_no_json_are_refused(
+    node: DevelopmentNode, metadata: dict[str, object]
+) -> None:
+    with pytest.raises(ValueError, match="metadata must be a JSON object"):
+        await TransactionTracker.start(submit(node).hash, metadata=metadata)

@@ -95,14 +95,15 @@ def unusable(error: ConfigurationError) -> BadInputError:
     return BadInputError(f"the configuration cannot be used:\n  {lines}")
 
 
-def seconds(flag: str, text: str) -> float:
-    """Read a time over 0, such as ``30``, ``30s``, ``5m``, ``2h``, ``1d``."""
+def seconds(flag: str, text: str, *, or_none: bool = False) -> float:
+    """Read a time such as ``30``, ``30s``, ``5m``, ``2h``, ``1d``; 0 only with ``or_none``."""
     try:
         value = duration(text)
     except ValueError as error:
         raise BadInputError(f"{flag}: {error}") from None
-    if not value > 0:
-        raise BadInputError(f"{flag} must be over 0 seconds, got {text}")
+    if not value > 0 and not (or_none and value == 0):
+        bound = "0 seconds or more" if or_none else "over 0 seconds"
+        raise BadInputError(f"{flag} must be {bound}, got {text}")
     return value
 
 

@@ -39,7 +39,8 @@ async def watch(
     """Follow transactions until all have ended.
 
     A transaction ends confirmed, failed (it reverted) or replaced (another one took its nonce), and
-    only when enough blocks stand on that. While the node is away, it is asked again and again.
+    only when enough blocks stand on that; or dropped, when no node knows it for long. While the
+    node is away, it is asked again and again.
 
     Exit status:
 
@@ -50,6 +51,8 @@ async def watch(
     - 4: none failed, and at least one was replaced.
     - 5: the timeout came first; what is known is in the database, if there is one.
     - 6: the node cannot be reached, or is on another chain than --chain-id.
+    - 7: none of these, and at least one was dropped.
+    - 9: at least one can never be a transaction of this chain.
     - 130, 143: interrupted by Ctrl-C, by SIGTERM.
 
     Args:

@@ -28,7 +28,7 @@ async def add(
     url: str,
     /,
     *,
-    state: tuple[State, ...] = (),
+    state: Annotated[tuple[State, ...], Parameter(negative_iterable=())] = (),
     secret: Annotated[
         str | None, Parameter(env_var="TXTRACK_WEBHOOK_SECRET", show_default=False)
     ] = None,
@@ -153,11 +153,12 @@ async def rotate(
 
     Args:
         endpoint: Its id.
-        overlap: Time, such as 1d, for which deliveries are signed with both.
+        overlap: Time, such as 1d, for which deliveries are signed with both; 0s ends the old
+            one at once.
         secret: The new secret; without it, one is made.
     """
     flags = service or ServiceFlags()
-    wish = {"secret": secret, "overlap": seconds("--overlap", overlap)}
+    wish = {"secret": secret, "overlap": seconds("--overlap", overlap, or_none=True)}
     async with flags.api() as api:
         _show(await api.post(f"{_path(endpoint)}/rotate", wish), flags)
 

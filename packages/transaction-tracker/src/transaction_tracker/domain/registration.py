@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from transaction_tracker.domain.states import TAGS, Required
 
-MOST_CONFIRMATIONS = 1_000_000
+MOST_CONFIRMATIONS = 10_000
 MOST_METADATA_BYTES = 4096
 
 

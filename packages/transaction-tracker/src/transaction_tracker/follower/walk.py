@@ -89,23 +89,29 @@ class Walk:
         back with it, as the chain may have become shorter; what is final only goes once
         there is another block in its place, or a node far behind would stop all deliveries.
         """
-        if not self._low_heads or not self.chain.holds(head.ref):
+        final = await self._lowest_final_above(head) if self._low_heads else None
+        if final is None:
             return False
-        above = (link for link in self.chain.links if link.number > head.number)
-        for link in above:
-            if await Store.anchored(link.hash):
-                self._say_that_it_lags(head, link)
-                return True
-        return False
-
-    def _say_that_it_lags(self, head: Link, final: Link) -> None:
         if self._low_heads == _PATIENT_POLLS:
             logger.warning(
-                "the source's head is block %s, below block %s in which something is final; "
+                "the source's head is block %s, and something is final in block %s above it; "
                 "nothing is taken back until the source has another block there",
                 head.number,
-                final.number,
+                final,
             )
+        return True
+
+    async def _lowest_final_above(self, head: Link) -> int | None:
+        """Find the first block above a head that we would not go back behind for its sake."""
+        bottom = self.chain.bottom
+        if bottom is not None and head.number < bottom.number:
+            return bottom.number  # all below what is kept was final long ago
+        if not self.chain.holds(head.ref):
+            return None
+        for link in self.chain.links:
+            if link.number > head.number and await Store.anchored(link.hash):
+                return link.number
+        return None
 
     async def _bury(self) -> None:
         """Let those end that wait for the chain's word, which comes without a block too."""

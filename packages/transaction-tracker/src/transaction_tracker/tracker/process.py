@@ -103,7 +103,8 @@ class TransactionTracker(GenServer, restart="transient"):
                 ``"finalized"``; ``None`` takes the application's setting.
             deadline: Unix seconds: in no block then, it has expired; ``None`` takes the
                 application's setting.
-            metadata: What the program wants to have back with each event; JSON, at most 4 KiB.
+            metadata: What is to come back with each webhook, and with what the API tells; JSON,
+                at most 4 KiB.
 
         Raises:
             InvalidTransactionError: It is no transaction id of the source.
@@ -152,7 +153,7 @@ class TransactionTracker(GenServer, restart="transient"):
             context.source.identify(transaction),
             context.required if confirmations is None else confirmations,
             deadline,
-            json.dumps(dict(metadata or {})),
+            _json(metadata or {}),
         )
 
     @classmethod
@@ -193,11 +194,15 @@ class TransactionTracker(GenServer, restart="transient"):
     async def recheck(cls, transaction: str) -> Tracked:
         """Have the source asked about a transaction soon, and tell what is known until then.
 
+        One that was parked gets a new tracker, which asks by itself.
+
         Raises:
             NotTrackedError: It was never started.
         """
         tracked = await cls.status(transaction)
-        if not tracked.final:
+        if tracked.error is not None:
+            await cls.start(transaction)
+        elif not tracked.final:
             GenServer.cast(FOLLOWER, Ask(tracked.id))
         return tracked
 
@@ -343,6 +348,14 @@ class TransactionTracker(GenServer, restart="transient"):
                 GenServer.reply(from_, self.tracked)
             else:
                 self._waiters += ((reach, from_),)
+
+
+def _json(metadata: Mapping[str, Any]) -> str:
+    try:
+        # NaN and infinity are no JSON, whatever Python thinks of them.
+        return json.dumps(dict(metadata), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"metadata must be a JSON object: {error}") from None
 
 
 def _reached(tracked: Tracked, until: Until) -> bool:

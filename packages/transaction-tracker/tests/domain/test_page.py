@@ -1,0 +1,117 @@
+"""The page about states says what the rules do."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from transaction_tracker.domain import (
+    ANCHORED,
+    ENDS,
+    FLAGS,
+    REASONS,
+    STATES,
+    TERMINAL,
+    Abandoned,
+    Absent,
+    BlockRef,
+    Buried,
+    Included,
+    Late,
+    Observation,
+    Orphaned,
+    Outcome,
+    Overtaken,
+    Policy,
+    Refused,
+    Registration,
+    Reported,
+    Seen,
+    Sighting,
+    State,
+    Tracked,
+    Transaction,
+    Vanished,
+    reregistered,
+    transition,
+)
+
+PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "states.md"
+POLICY = Policy(drop_blocks=2, drop_seconds=5.0)
+
+OURS, NEXT = BlockRef(10, "0xb"), BlockRef(11, "0xc")
+PAYMENT, RIVAL = Transaction("t", "slot", "content"), Transaction("w", "slot", "content")
+PAID, REVERTED = Outcome(True, 1), Outcome(False, 1)
+# All that a chain can tell, the deadline, and the user.
+FACTS: tuple[Observation, ...] = (
+    Seen(PAYMENT, 50.0),
+    Included(PAYMENT, NEXT, PAID),
+    Included(PAYMENT, NEXT, REVERTED),
+    Overtaken(RIVAL, NEXT),
+    Orphaned(OURS, 50.0),
+    Buried(OURS, 2),
+    Absent(20, 50.0),
+    Vanished(20, 50.0),
+    Late(200.0),
+    Refused("another chain"),
+    Abandoned(),
+)
+
+
+def rows(header: str) -> Iterator[list[str]]:
+    """Give the cells of the table that begins with a header."""
+    lines = PAGE.read_text().partition(f"| {header} |")[2].splitlines()[2:]
+    for line in lines:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", cell)
+
+
+def first_names(header: str) -> tuple[str, ...]:
+    return tuple(names(row[0])[0] for row in rows(header))
+
+
+def one_in(state: State) -> Tracked:
+    known = Tracked("t", 2, state=state, slot="slot", content="content", deadline=100.0)
+    if state in ("missing", "dropped"):
+        return replace(known, missing_since=Sighting(1, 1.0))
+    placed = state in ANCHORED or state in ENDS.values()
+    return replace(known, anchor=OURS, outcome=PAID) if placed else known
+
+
+def followers(state: State) -> set[State]:
+    """Find the states that anything can lead to from here."""
+    facts = (*FACTS, Reported("reversed")) if state in TERMINAL else FACTS
+    found = {transition(one_in(state), fact, POLICY)[0].state for fact in facts}
+    if state == "untracked":
+        found.add(reregistered(one_in(state), Registration("t", 2)).tracked.state)
+    return found - {state}
+
+
+def test_every_state_is_there_in_its_order() -> None:
+    assert first_names("State | End | Entered when | Becomes") == STATES
+
+
+def test_every_flag_and_every_reason_is_there() -> None:
+    assert first_names("Flag | Raised when") == FLAGS
+    assert first_names("Reason | The winner") == REASONS
+
+
+def test_ends_are_called_so() -> None:
+    ends = {names(row[0])[0]: row[1] for row in rows("State | End | Entered when | Becomes")}
+
+    assert {state for state, end in ends.items() if end == "yes"} == TERMINAL
+    assert [state for state, end in ends.items() if end == "soft"] == ["dropped"]
+
+
+def test_what_follows_on_each_state_is_what_the_rules_make_of_it() -> None:
+    told = {
+        row[0].strip("`"): set(names(row[3]))
+        for row in rows("State | End | Entered when | Becomes")
+    }
+
+    assert told == {state: followers(state) for state in STATES}
