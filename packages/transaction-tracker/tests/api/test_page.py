@@ -63,7 +63,7 @@ def test_every_kind_of_problem_is_there() -> None:
 
 
 def test_every_metric_is_there() -> None:
-    every = Gauges({"pending": 1}, 0, 0.0, 0, 0, 0.0, 0, 0, 0)
+    every = Gauges({"pending": 1}, 0, 0.0, 0, 0, 0.0, 0, 0, 0, 0)
     page = Metrics(runtime=False).render(every).decode()
     known = {
         f"{family.name}_total" if family.type == "counter" else family.name

@@ -57,6 +57,7 @@ def test_metrics_of_the_runbook_exist() -> None:
         head_lag_blocks=0,
         outbox_pending=0,
         outbox_oldest_seconds=0.0,
+        deliveries_frozen=0,
     )
     families = text_string_to_metric_families(metrics.render(gauges).decode())
     known = {f"{one.name}_total" if one.type == "counter" else one.name for one in families}

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from transaction_tracker.sources import (
-    ApplicationError,
     MalformedError,
     NotYetError,
     RateLimitedError,
@@ -239,14 +238,26 @@ async def test_a_node_without_block_receipts_is_asked_for_single_ones_from_then_
     assert asked.count("eth_getBlockReceipts") == 1
 
 
-async def test_block_receipts_that_are_refused_for_another_reason_are_an_error(
-    scripted: ScriptedNode, source: EthereumSource
+@pytest.mark.parametrize("code", [-32003, -32000, -32602, -32603])
+async def test_block_receipts_that_are_refused_are_asked_for_one_by_one_this_time(
+    scripted: ScriptedNode, source: EthereumSource, code: int
 ) -> None:
     ids = [f"0x{number:064x}" for number in range(150)]
     transactions = [transaction(key, number) for number, key in enumerate(ids)]
-    scripted.answer = Answers(eth_getBlockByHash=block(*transactions))
-    found = await source.block(HERE)
-    scripted.answer = lambda request: refusal(request, -32602, "invalid argument")
+    known = Answers(
+        eth_getBlockByHash=block(*transactions), eth_getTransactionReceipt=lambda key: receipt(key)
+    )
 
-    with pytest.raises(ApplicationError):
-        await source.outcomes(found, ids)
+    def answer(request: Any) -> Any:
+        if isinstance(request, dict) and request["method"] == "eth_getBlockReceipts":
+            return refusal(request, code, "response too large")
+        return known(request)
+
+    scripted.answer = answer
+    found = await source.block(HERE)
+
+    for _ in range(2):
+        assert len(await source.outcomes(found, ids)) == 150
+
+    asked = [one["method"] for one in scripted.received if isinstance(one, dict)]
+    assert asked.count("eth_getBlockReceipts") == 2

@@ -22,6 +22,7 @@ class Gauges:
         head_lag_blocks: From the last applied block to that head.
         outbox_pending: Events that wait to be delivered, once per endpoint.
         outbox_oldest_seconds: How long the oldest of them waits.
+        deliveries_frozen: 1 while events are delivered to nobody, after a finality violation.
         registering: Transactions being registered.
         waiters: Long polls under way.
         streams: Event streams open.
@@ -33,6 +34,7 @@ class Gauges:
     head_lag_blocks: int | None = None
     outbox_pending: int | None = None
     outbox_oldest_seconds: float | None = None
+    deliveries_frozen: int | None = None
     registering: int | None = None
     waiters: int | None = None
     streams: int | None = None
@@ -44,6 +46,7 @@ _TEXTS = {
     "head_lag_blocks": "Blocks from the last applied one to the source's head.",
     "outbox_pending": "Events that wait to be delivered, once per endpoint.",
     "outbox_oldest_seconds": "How long the oldest of them waits.",
+    "deliveries_frozen": "1 while a finality violation has stopped all deliveries, else 0.",
     "registering": "Transactions being registered.",
     "waiters": "Long polls under way.",
     "streams": "Event streams open.",

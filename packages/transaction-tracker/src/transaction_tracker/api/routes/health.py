@@ -13,6 +13,7 @@ from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.room import Room
 from transaction_tracker.metrics import CONTENT_TYPE, Gauges
 from transaction_tracker.outbox import endpoints
+from transaction_tracker.store import Store
 from transaction_tracker.tracker import Context
 
 router = APIRouter(tags=["operation"])
@@ -98,6 +99,7 @@ async def _gauges(room: Room) -> Gauges:
         head_lag_blocks=behind,
         outbox_pending=waiting.pending,
         outbox_oldest_seconds=0.0 if oldest is None else time.time() - oldest,
+        deliveries_frozen=int(await Store.frozen() is not None),
         registering=room.registering.taken,
         waiters=room.waiters.taken,
         streams=room.streams.taken,

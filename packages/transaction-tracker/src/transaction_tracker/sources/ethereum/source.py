@@ -9,6 +9,7 @@ from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
     NotYetError,
+    ServerError,
     SourceError,
     WrongChainError,
 )
@@ -183,10 +184,10 @@ class EthereumSource:
         if len(ids) > _MANY_HITS and self._has_block_receipts:
             try:
                 return await self._block_receipts(link)
-            except ApplicationError as error:
-                if error.code != METHOD_NOT_FOUND:
-                    raise
-                self._has_block_receipts = False
+            except (ApplicationError, ServerError, MalformedError) as error:
+                # Too much at once, or one receipt that spoils all: one by one, most can be had.
+                if isinstance(error, ApplicationError) and error.code == METHOD_NOT_FOUND:
+                    self._has_block_receipts = False
         return await self._look_up.receipts(ids)
 
     async def _block_receipts(self, link: Link) -> list[decode.Receipt]:

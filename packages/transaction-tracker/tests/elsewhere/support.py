@@ -1,0 +1,110 @@
+"""Nodes that misbehave, an application that follows them, and what it does meanwhile."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from beamish import telemetry
+from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
+from transaction_tracker.listener import OnEvent
+from transaction_tracker.node import Chain, DevelopmentNode, Transaction
+from transaction_tracker.providers import Pool
+from transaction_tracker.providers.heads import Rhythm
+from transaction_tracker.tracker import FOLLOWER
+
+# The same patience, and the same words for it, as in all other tests of the application.
+from ..tracker.support import (  # noqa: TID252
+    PATIENCE,
+    caught_up,
+    eventually,
+    history,
+    reach,
+    submit,
+)
+
+__all__ = [
+    "PATIENCE",
+    "Network",
+    "applied",
+    "caught_up",
+    "eventually",
+    "history",
+    "reach",
+    "states",
+]
+
+
+@dataclass(frozen=True)
+class Network:
+    """Two nodes of one chain, each with faults of its own; the first one is preferred.
+
+    Attributes:
+        first: The one that is followed while it does well.
+        second: The one that stands by.
+        folder: Where the database is.
+    """
+
+    first: DevelopmentNode
+    second: DevelopmentNode
+    folder: Path
+
+    @property
+    def chain(self) -> Chain:
+        return self.first.chain
+
+    def settings(self, *, ws: bool = False, **changes: Any) -> Settings:
+        providers = tuple(
+            ProviderSettings(
+                node.url,
+                ws_url=node.url.replace("http", "ws") if ws else None,
+                deadline=1.0,
+            )
+            for node in (self.first, self.second)
+        )
+        settings = Settings(
+            providers=providers,
+            chain_id=31337,
+            confirmations=3,
+            database=self.folder / "test.db",
+            poll_interval=0.01,
+        )
+        return replace(settings, **changes)
+
+    @asynccontextmanager
+    async def followed(
+        self, *, on_event: OnEvent | None = None, rhythm: Rhythm | None = None, **changes: Any
+    ) -> AsyncIterator[TransactionTrackerApplication]:
+        """Run the application; with a rhythm, the nodes tell it of new heads too."""
+        settings = self.settings(ws=rhythm is not None, **changes)
+        pool = Pool(settings.endpoints, chain_id=31337, hints=FOLLOWER, rhythm=rhythm)
+        app = TransactionTrackerApplication(settings, on_event=on_event, pool=pool)
+        async with app:
+            yield app
+
+    def submit(self, sender: int = 0, **options: Any) -> Transaction:
+        return submit(self.first, sender, **options)
+
+
+def states(app: TransactionTrackerApplication) -> list[str]:
+    """Tell how the providers are."""
+    assert app.pool is not None
+    return [one.state for one in app.pool.status()]
+
+
+@contextmanager
+def applied() -> Iterator[list[int]]:
+    """Collect the heights of blocks as they are applied."""
+    heights: list[int] = []
+    name = object()
+
+    def handle(_: telemetry.Event, __: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        heights.append(facts["number"])
+
+    event = ("transaction_tracker", "block", "applied")
+    telemetry.attach(name, event, handle)
+    try:
+        yield heights
+    finally:
+        telemetry.detach(name)

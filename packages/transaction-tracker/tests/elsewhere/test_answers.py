@@ -1,0 +1,262 @@
+"""Answers taken for more than they say: null, not yet, and refusals."""
+
+import pytest
+
+from transaction_tracker import Policy, TransactionTracker
+from transaction_tracker.node.faults import (
+    CallError,
+    Fault,
+    Indexing,
+    LaggingHead,
+    LaggingReceipts,
+    StaleNull,
+)
+from transaction_tracker.store import Store
+
+from .support import Network, caught_up, eventually, history, reach, states
+
+# As impatient as can be: a wrong step towards the end would be one at once.
+HASTY = Policy(drop_blocks=0, drop_seconds=0.0)
+LOOK_UPS = frozenset(("eth_getTransactionByHash", "eth_getTransactionReceipt"))
+RECEIPTS = frozenset(("eth_getTransactionReceipt", "eth_getBlockReceipts"))
+
+
+async def asked_again(network: Network, fault: str, *transactions: str) -> None:
+    """Have transactions asked about now, three times, with a fault in each answer."""
+    counts = network.first.faults.counts
+    for _ in range(3):
+        before = counts[fault]
+        for transaction in transactions:
+            await TransactionTracker.recheck(transaction)
+        await eventually(lambda before=before: counts[fault] > before)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [StaleNull(methods=RECEIPTS), LaggingReceipts(blocks=100)],
+    ids=["null for ever", "null while it is new"],
+)
+async def test_success_recorded_as_failure_on_a_stale_null(network: Network, fault: Fault) -> None:
+    """OpenZeppelin Relayer#817, geth#18448: mined, its nonce used, and no receipt at first.
+
+    That combination was read as "somebody else used the nonce: failed". Here it is no fact.
+    """
+    async with network.followed(policy=HASTY) as app:
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        network.first.faults.inject(fault)
+
+        await network.first.mine(5)
+        await caught_up(app, network.first)
+        await asked_again(network, fault.name, tx.hash)
+        unclear = await TransactionTracker.status(tx.hash)
+        network.first.faults.clear()
+        await TransactionTracker.recheck(tx.hash)
+        confirmed = await reach(tx.hash, "terminal")
+
+        assert unclear.state == "pending"
+        assert confirmed.state == "confirmed"
+        assert await history(tx.hash) == ["pending", "mined", "confirmed"]
+
+
+async def test_success_recorded_as_failure_on_a_stale_null_for_all_of_it(network: Network) -> None:
+    """geth#28789: for a moment a node knows neither the mined transaction nor its receipt.
+
+    It goes missing for as long as that lasts, and not to an end: another node knows better.
+    """
+    async with network.followed(policy=HASTY) as app:
+        tx = network.submit()
+        network.first.faults.inject(StaleNull(methods=LOOK_UPS, about=tx.hash))
+        await network.first.mine(5)
+        await caught_up(app, network.first)
+
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "missing")
+        # Asked again, and now everybody: the second node has it in a block.
+        asked = network.second.counters["eth_getTransactionReceipt"]
+        await TransactionTracker.recheck(tx.hash)
+        await eventually(lambda: network.second.counters["eth_getTransactionReceipt"] > asked)
+        network.first.faults.clear()
+        await TransactionTracker.recheck(tx.hash)
+
+        assert (await reach(tx.hash, "terminal")).state == "confirmed"
+        assert await history(tx.hash) == ["missing", "mined", "confirmed"]
+
+
+async def test_success_recorded_as_failure_on_a_stale_null_of_a_node_that_lags(
+    network: Network,
+) -> None:
+    """geth#18448: the node behind the balancer had not come to the block yet, and said null."""
+    async with network.followed(policy=HASTY) as app:
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        await network.first.mine(2)
+        await caught_up(app, network.first)
+        await reach(tx.hash, "mined")
+
+        # The one that is followed dies; the other is a block behind, where the transaction waits.
+        network.second.faults.inject(LaggingHead(blocks=2))
+        await network.first.die()
+        await eventually(lambda: states(app)[1] == "active")
+        asked = network.second.counters["eth_getBlockByNumber"]
+        await eventually(lambda: network.second.counters["eth_getBlockByNumber"] > asked + 5)
+        network.second.faults.clear()
+        network.chain.mine()
+
+        assert (await reach(tx.hash, "terminal")).state == "confirmed"
+        assert not {"missing", "dropped", "failed"} & set(await history(tx.hash))
+        assert await Store.frozen() is None
+
+
+async def test_transaction_indexing_is_in_progress(network: Network) -> None:
+    """geth#29956, ethers#4999, web3.py#3212: a node that still builds its index was given up.
+
+    It is "not yet": nothing follows from it, and it counts against no node.
+    """
+    for node in (network.first, network.second):
+        node.faults.inject(Indexing())
+    async with network.followed(policy=HASTY) as app:
+        mined, waiting = network.submit(0), network.submit(1)
+        network.chain.drop(waiting.hash)
+        await network.first.mine(5)
+        await caught_up(app, network.first)
+        network.chain.add(waiting)
+        for tx in (mined, waiting):
+            await TransactionTracker.start(tx.hash)
+        await asked_again(network, "indexing", mined.hash, waiting.hash)
+        unclear = [(await TransactionTracker.status(tx.hash)).state for tx in (mined, waiting)]
+
+        for node in (network.first, network.second):
+            node.faults.clear()
+        for tx in (mined, waiting):
+            await TransactionTracker.recheck(tx.hash)
+
+        assert unclear == ["registered", "registered"]
+        assert (await reach(mined.hash, "terminal")).state == "confirmed"
+        await reach(waiting.hash, "pending")
+        assert states(app) == ["active", "healthy"]
+
+
+async def test_transaction_indexing_is_in_progress_as_a_block_has_it(network: Network) -> None:
+    """geth#29956: the receipt of a transaction that a new block has cannot be read yet."""
+    async with network.followed() as app:
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        network.first.faults.inject(Indexing())
+
+        await network.first.mine()
+        await caught_up(app, network.first)
+        await asked_again(network, "indexing", tx.hash)
+        network.first.faults.clear()
+        await TransactionTracker.recheck(tx.hash)
+        await reach(tx.hash, "mined")
+
+        assert await history(tx.hash) == ["pending", "mined"]
+        assert states(app) == ["active", "healthy"]
+
+
+async def test_block_not_found_right_after_its_head(network: Network) -> None:
+    """viem#1543, erigon#1761: a node tells of a head and a moment long does not have the block.
+
+    It is asked again, by the block's hash, and nobody else needs to be.
+    """
+    async with network.followed() as app:
+        await caught_up(app, network.first)
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        network.first.faults.inject(StaleNull(methods=frozenset(("eth_getBlockByHash",)), times=2))
+
+        await network.first.mine()
+        await reach(tx.hash, "mined")
+
+        assert network.first.faults.counts["stale-null"] == 2
+        assert network.second.counters["eth_getBlockByHash"] == 0
+        assert states(app) == ["active", "healthy"]
+
+
+async def test_block_not_found_right_after_its_head_and_another_node_has_it(
+    network: Network,
+) -> None:
+    """viem#1543: when the node that told of the block goes on not having it, others may."""
+    async with network.followed() as app:
+        await caught_up(app, network.first)
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        network.first.faults.inject(StaleNull(methods=frozenset(("eth_getBlockByHash",))))
+
+        await network.first.mine(3)
+        await reach(tx.hash, "confirmed")
+
+        assert network.first.faults.counts["stale-null"] > 2
+        assert network.second.counters["eth_getBlockByHash"] == 3
+        assert states(app) == ["active", "healthy"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (-32000, "execution reverted"),
+        (-32602, "invalid argument 0"),
+        (-32603, "Transaction nonce too low"),
+    ],
+)
+async def test_one_class_of_error_pauses_every_provider(
+    network: Network, code: int, message: str
+) -> None:
+    """OpenZeppelin Relayer#681: what every node says of one transaction paused all nodes.
+
+    There it was said with the code of an internal error, and so tried at one node after the
+    other. Here it holds up that transaction alone, and is over when the nodes think better of it.
+    """
+    refused = []
+    async with network.followed() as app:
+        for sender in range(4):
+            tx = network.submit(sender)
+            refused.append(tx)
+            for node in (network.first, network.second):
+                methods = frozenset(("eth_getTransactionReceipt",))
+                node.faults.inject(
+                    CallError(code=code, message=message, methods=methods, about=tx.hash)
+                )
+            await TransactionTracker.start(tx.hash)
+            await reach(tx.hash, "pending")
+            await network.first.mine()
+            await caught_up(app, network.first)
+        other = network.submit(6)
+        await TransactionTracker.start(other.hash)
+        await network.first.mine(3)
+        await reach(other.hash, "confirmed")
+
+        assert network.first.faults.counts["call-error"] >= 4
+        assert states(app) == ["active", "healthy"]
+        assert {(await TransactionTracker.status(tx.hash)).state for tx in refused} == {"pending"}
+
+        for node in (network.first, network.second):
+            node.faults.clear()
+        for tx in refused:
+            await TransactionTracker.recheck(tx.hash)
+            await reach(tx.hash, "confirmed")
+
+
+async def test_one_class_of_error_pauses_every_provider_and_hides_what_another_one_knows(
+    network: Network,
+) -> None:
+    """OpenZeppelin Relayer#681: where one node only breaks at a transaction, another is asked."""
+    async with network.followed() as app:
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        network.first.faults.inject(
+            CallError(methods=frozenset(("eth_getTransactionReceipt",)), about=tx.hash)
+        )
+
+        await network.first.mine(3)
+        await reach(tx.hash, "confirmed")
+
+        assert network.first.faults.counts["call-error"] > 0
+        assert states(app) == ["active", "healthy"]

@@ -1,0 +1,147 @@
+"""Waits that never ended: of what was replaced, dropped, or in a block that nobody saw."""
+
+import asyncio
+import time
+
+import pytest
+
+from transaction_tracker import Policy, TransactionTracker
+
+from .support import Network, applied, caught_up, history, reach
+
+QUICKLY = Policy(drop_blocks=2, drop_seconds=0.05)
+
+
+async def test_waits_for_ever_when_replaced(network: Network) -> None:
+    """viem#3875, ethers#3385, alloy#2678: the waiter of the first hash never heard of the second.
+
+    Ours hears of it in the very block that has the winner.
+    """
+    async with network.followed():
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        waiter = asyncio.create_task(reach(tx.hash, "terminal"))
+
+        winner = network.chain.replace(tx.hash, "repriced")
+        block = await network.first.mine()
+        superseded = await reach(tx.hash, "superseded")
+        await network.first.mine(2)
+        replaced = await waiter
+
+    assert superseded.anchor is not None
+    assert superseded.anchor.hash == block.hash
+    assert (replaced.state, replaced.superseded_by, replaced.reason) == (
+        "replaced",
+        winner.hash,
+        "repriced",
+    )
+
+
+async def test_waits_for_ever_when_replaced_before_any_node_knew_it(network: Network) -> None:
+    """viem#3875: a transaction that was gone before the first question had no sender to look by.
+
+    Nothing can be told of such a hash but that nobody has it: it is dropped, and the wait ends.
+    """
+    async with network.followed(policy=QUICKLY) as app:
+        tx = network.submit()
+        winner = network.chain.replace(tx.hash, "repriced")
+        await TransactionTracker.start(tx.hash)
+        await TransactionTracker.start(winner.hash)
+        await reach(tx.hash, "missing")
+
+        await network.first.mine(3)
+        await caught_up(app, network.first)
+
+        assert (await reach(tx.hash, "terminal")).state == "dropped"
+        assert (await reach(winner.hash, "terminal")).state == "confirmed"
+
+
+async def test_waits_for_ever_when_dropped(network: Network) -> None:
+    """ethers#4875, viem#3875, web3.js#6328: a dropped transaction was waited for until a time-out.
+
+    And should it be mined after all, that is heard, too.
+    """
+    async with network.followed(policy=QUICKLY) as app:
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        waiter = asyncio.create_task(reach(tx.hash, "terminal"))
+
+        network.chain.drop(tx.hash)
+        await reach(tx.hash, "missing")
+        await network.first.mine(3)
+        await caught_up(app, network.first)
+        dropped = await waiter
+        network.chain.add(tx)
+        await network.first.mine(3)
+
+        assert dropped.state == "dropped"
+        assert (await reach(tx.hash, "confirmed")).final
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_waits_for_ever_when_nothing_ever_happens(network: Network, known: bool) -> None:
+    """web3.js#6328: without a limit in blocks the promise stayed open.
+
+    A transaction has a deadline, whether a node knows it or not.
+    """
+    async with network.followed():
+        tx = network.submit()
+        if not known:
+            network.chain.drop(tx.hash)
+
+        await TransactionTracker.start(tx.hash, deadline=time.time() + 0.2)
+
+        assert (await reach(tx.hash, "terminal")).state == "expired"
+
+
+async def test_a_missed_block_hangs_the_waiter(network: Network) -> None:
+    """alloy#4181: between two questions came two blocks, and the first was never looked at."""
+    async with network.followed() as app:
+        await caught_up(app, network.first)
+        txs = [network.submit(sender) for sender in range(10)]
+        for tx in txs:
+            await TransactionTracker.start(tx.hash)
+            await reach(tx.hash, "pending")
+
+        with applied() as heights:
+            for tx in txs:
+                network.chain.drop(tx.hash)
+            for tx in txs:
+                network.chain.add(tx)
+                network.chain.mine()  # and no chance for anybody to ask in between
+            network.chain.mine(3)
+            for tx in txs:
+                await reach(tx.hash, "confirmed")
+            await caught_up(app, network.first)
+
+    assert heights == list(range(1, 14))
+
+
+async def test_a_missed_block_hangs_the_waiter_when_a_reorg_brought_it(network: Network) -> None:
+    """alloy#3408: the block came with a reorganisation, between two looks, and was passed over."""
+    async with network.followed() as app:
+        await network.first.mine(5)
+        await caught_up(app, network.first)
+        tx = network.submit()
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+
+        network.chain.reorg(3, "drop", length=2)
+        network.chain.mine(4)
+
+        assert (await reach(tx.hash, "terminal")).state == "confirmed"
+        assert await history(tx.hash) == ["pending", "mined", "confirmed"]
+
+
+async def test_a_missed_block_hangs_the_waiter_that_came_too_late(network: Network) -> None:
+    """alloy#4194: what was mined before the watch began was never looked for."""
+    async with network.followed() as app:
+        tx = network.submit()
+        await network.first.mine(20)
+        await caught_up(app, network.first)
+
+        await TransactionTracker.start(tx.hash)
+
+        assert (await reach(tx.hash, "terminal")).state == "confirmed"
