@@ -4,9 +4,12 @@ VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2
 VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 PARALLEL := -n auto --dist worksteal
+# What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
+LIVES ?= 1600
+KILLS ?= 1000
 LOCKED := requirements.lock packages/beamish/pyproject.toml packages/transaction-tracker/pyproject.toml
 
-.PHONY: help run test test-here check format docs bench lock clean
+.PHONY: help run test test-here check format docs bench bench-tracker soak lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -48,6 +51,15 @@ docs: $(VENV)/ready  ## Build the documentation in docs/_build, warnings as erro
 
 bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
+
+bench-tracker: $(VENV)/ready  ## Measure the tracker; write docs/tracker-figures.md (ARGS=--all: a million, too)
+	@$(BIN)/python -m benchmarks.tracker $(ARGS)
+
+soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases; a quarter of an hour
+	@echo "$(LIVES) random lives, each judged by what the chain itself says:"
+	@TRACKER_LIVES=$(LIVES) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/lives
+	@echo "$(KILLS) times SIGKILL at random moments:"
+	@TRACKER_KILLS=$(KILLS) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/kill
 
 lock:  ## Pin the dependencies anew (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \

@@ -29,7 +29,7 @@ class Settings:
         expires_after: Seconds that a transaction has to get into a block, unless it is
             registered with another deadline; ``None`` waits for ever.
         follow_repriced: Whether the same payment at another price is followed too.
-        sweep_budget: Calls about single transactions in one batch, at each poll.
+        sweep_budget: Calls about single transactions in one batch, for each block.
         migrate: Whether missing or old tables of the database are changed at the start.
         web: Where the HTTP API listens; ``None`` for none.
         allow_private: Networks, addresses and host names that webhooks may reach although they

@@ -16,6 +16,8 @@ from transaction_tracker.tracker import Ask, Forget
 
 # One block should cost no more: questions that can wait do so when it has.
 _REQUESTS_PER_BLOCK = 4
+# While no block comes, single transactions are asked about this much more seldom than the head.
+_POLLS_PER_SWEEP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,7 @@ class Follower(GenServer):
         pulse: Where it says how well it keeps up.
         poll_interval: Seconds between questions for the head.
         keep: Blocks to keep for reorganisations.
-        sweep_budget: Calls about single transactions in one batch, at each poll.
+        sweep_budget: Calls about single transactions in one batch, for each block.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Follower(GenServer):
         self._questions = Questions(source, book, evidence, self._records, policy, sweep_budget)
         self._outage = Outage()
         self._attending = False
+        self._polls_since_sweep = 0
         self._next_poll: Ref | None = None
 
     async def init(self) -> Continue:
@@ -113,13 +116,17 @@ class Follower(GenServer):
 
     async def _follow(self) -> bool:
         """Go on to the head, then see to those that no block tells of; say if there is more."""
-        before = self._source.requests
+        before, tip = self._source.requests, self._walk.chain.tip
         more = await self._walk.advance()
-        if not more:
-            if self._source.requests - before < _REQUESTS_PER_BLOCK:
-                await self._questions.due(self._walk.chain)
-            await self._questions.late(self._walk.chain)
-        return more
+        self._polls_since_sweep += 1
+        if more:
+            return True
+        is_time = tip != self._walk.chain.tip or self._polls_since_sweep >= _POLLS_PER_SWEEP
+        if is_time and self._source.requests - before < _REQUESTS_PER_BLOCK:
+            self._polls_since_sweep = 0
+            await self._questions.due(self._walk.chain)
+        await self._questions.late(self._walk.chain)
+        return False
 
     async def _attend(self) -> None:
         # Before the first block there is nothing to place an answer in, and while the

@@ -72,7 +72,7 @@ class SourceSection(Section):
     sweep_budget: int = option(
         20,
         "a number, 1 to 1,000",
-        "Calls about single transactions in one batch at each poll, as following can miss things.",
+        "Calls about single transactions, in one batch a block: following alone can miss things.",
         ge=1,
         le=1000,
     )

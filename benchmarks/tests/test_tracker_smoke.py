@@ -1,0 +1,90 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.tracker import __main__ as program
+from benchmarks.tracker import bench as benches
+from benchmarks.tracker.bench import Bench
+from benchmarks.tracker.samples import Samples
+from benchmarks.tracker.sizes import QUICK
+from benchmarks.tracker.works import detection, polling, prepare, writing
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_and_writes_the_page(tmp_path: Path) -> None:
+    page = tmp_path / "figures.md"
+
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "benchmarks.tracker", "--quick"),
+            *("--only", "boot", "--only", "registration", "--output", str(page)),
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "| until all trackers run " in done.stdout
+    assert "| all in one request, until it is answered " in done.stdout
+    assert "start 1 with 200 on SQLite" in done.stderr
+    assert done.stdout.splitlines()[0] in page.read_text()
+
+
+async def test_a_program_that_polls_asks_about_each_at_each_block() -> None:
+    figures = await polling.run(tracked=150, blocks=2)
+
+    # The head, and two batches of at most a hundred.
+    assert figures["requests"] == 3
+    assert figures["calls"] == 151
+
+
+async def test_detection_is_timed_for_each_transaction_of_each_block(tmp_path: Path) -> None:
+    figures = await detection.run(
+        str(tmp_path / "a.db"), "development", tracked=30, per_block=10, blocks=2, hinted=True
+    )
+
+    assert len(figures["detected"]) == 20
+    assert len(figures["announced"]) == len(figures["node"]) == 2
+    assert min(figures["detected"]) > 0
+
+
+async def test_a_prepared_database_has_what_the_blocks_then_change(tmp_path: Path) -> None:
+    database = str(tmp_path / "a.db")
+
+    await prepare.run(database, tracked=20, required=12)
+    figures = await writing.run(database, hits=10, blocks=2)
+
+    assert len(figures["commit"]) == 2
+
+
+def test_a_scene_that_fails_leaves_the_others_their_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Bench) -> None:
+        raise RuntimeError("it broke")
+
+    def well(bench: Bench) -> None:
+        bench.samples.add("webhooks", {"rate": 1.0})
+
+    monkeypatch.setattr(program, "SCENES", {"boot": broken, "webhooks": well})
+
+    samples: Samples = program.play(["boot", "webhooks"], QUICK, tmp_path)
+
+    assert samples.failures == {"boot": "it broke"}
+    assert samples.median("webhooks.rate") == 1.0
+
+
+def test_a_work_that_takes_too_long_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benches, "TIME_LIMIT", 0.05)
+
+    with pytest.raises(benches.WorkloadFailedError, match="not done within"):
+        Bench(QUICK, tmp_path).run("polling", tracked=1, blocks=1)

@@ -1,0 +1,1 @@
+"""What the transaction tracker takes: requests, time and memory, each figure measured."""

@@ -1,0 +1,49 @@
+"""Apply blocks that are full of tracked transactions."""
+
+import time
+
+from benchmarks.tracker import node
+from benchmarks.tracker.blocks import heard
+from transaction_tracker import Settings, TransactionTrackerApplication
+from transaction_tracker.sources.ethereum import EthereumSource
+
+REQUIRED = 1_000
+POLL_SECONDS = 0.05
+
+
+async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
+    """Follow blocks of which each transaction is tracked.
+
+    Args:
+        database: With ``hits * blocks`` open transactions.
+        hits: How many each block holds.
+        blocks: How many blocks.
+
+    Returns:
+        For each block, ``apply``: seconds from the fetched block to the stored one; ``node``:
+        what of that the node takes to give the receipts.
+    """
+    applying, answering = [], []
+    async with node.running(hits * blocks, hits) as one:
+        settings = Settings(
+            one.url, confirmations=REQUIRED, database=database, poll_interval=POLL_SECONDS
+        )
+        source = EthereumSource(one.url)
+        async with TransactionTrackerApplication(settings):
+            with heard() as follower:
+                for _ in range(blocks):
+                    head = await one.mine()
+                    applied = await follower.at(head.number)
+                    if applied.hits != hits:
+                        raise RuntimeError(f"{applied.hits} hits, not {hits}")
+                    applying.append(applied.seconds)
+                    answering.append(await _receipts(source, head.hash))
+        await source.close()
+    return {"apply": applying, "node": answering}
+
+
+async def _receipts(source: EthereumSource, block_hash: str) -> float:
+    block = await source.block(block_hash)
+    began = time.monotonic()
+    await source.outcomes(block, block.ids)
+    return time.monotonic() - began
