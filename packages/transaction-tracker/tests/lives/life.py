@@ -135,6 +135,8 @@ class Life:
             # A deadline so far away that it says nothing.
             deadline = self.random.choice([None, time.time() + 10**6])
             await TransactionTracker.start(tx.hash, deadline=deadline)
+            # Made twice, the same replacement may have been followed and stopped before.
+            self.stopped.discard(tx.hash)
             self.tracked.append(tx)
 
     async def stop(self) -> None:

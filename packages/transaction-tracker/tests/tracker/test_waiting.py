@@ -211,6 +211,25 @@ async def test_one_that_is_stopped_is_untracked_and_can_be_started_again(
     assert (await history(tx.hash))[:3] == ["pending", "untracked", "registered"]
 
 
+async def test_one_that_lost_its_slot_while_it_was_stopped_is_replaced(
+    node: DevelopmentNode, app: TransactionTrackerApplication
+) -> None:
+    tx = submit(node)
+    await TransactionTracker.start(tx.hash)
+    await reach(tx.hash, "pending")
+    await TransactionTracker.untrack(tx.hash)
+    winner = node.chain.replace(tx.hash, "cancelled")
+    await node.mine()
+    await caught_up(app, node)
+
+    await TransactionTracker.start(tx.hash)
+    superseded = await reach(tx.hash, "superseded")
+    node.chain.mine(2)
+
+    assert (superseded.superseded_by, superseded.reason) == (winner.hash, "cancelled")
+    await reach(tx.hash, "replaced")
+
+
 @pytest.mark.usefixtures("app")
 async def test_one_that_has_ended_stays_as_it_is_when_it_is_stopped(node: DevelopmentNode) -> None:
     tx = submit(node)

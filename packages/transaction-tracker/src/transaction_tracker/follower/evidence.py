@@ -66,9 +66,11 @@ class Evidence:
         facts: Facts = {}
         for key, answer in answers.items():
             if isinstance(answer, Seen):
-                facts[key] = (answer, *await self._behind(answer.transaction, chain))
+                facts[key] = (answer, *await self._behind(key, answer.transaction.slot, chain))
             elif not isinstance(answer, Included):
-                facts[key] = (answer,)
+                # Nobody knows it any more, perhaps because a block took its slot while nobody
+                # here was interested.
+                facts[key] = await self._behind(key, slots[key], chain) or (answer,)
             elif chain.holds(answer.block) or answer.block in old:
                 facts[key] = (answer, self._buried(answer.block, chain))
             elif answer.block.number > height:
@@ -113,19 +115,21 @@ class Evidence:
             logger.exception("transaction %s of block %s is left out", key, block.link.hash)
             return None
 
-    async def _behind(self, transaction: Transaction, chain: Chain) -> tuple[Observation, ...]:
+    async def _behind(self, key: str, slot: str | None, chain: Chain) -> tuple[Observation, ...]:
         """Look whether a block that is applied already took the slot just heard of."""
-        taken = self._recent.taken(transaction.slot)
+        taken = None if slot is None else self._recent.taken(slot)
         if taken is None:
             return ()
         link, winner = taken
         block = await self._source.block(link.hash)
+        found = self._describe(block, winner)
+        if found is None:
+            return ()
         buried = self._buried(link.ref, chain)
-        if winner != transaction.id:
-            rival = self._describe(block, winner)
-            return () if rival is None else (Overtaken(rival, link.ref), buried)
-        outcomes = await self._source.outcomes(block, [winner])
-        included = [Included(transaction, link.ref, one) for one in outcomes.values()]
+        if winner != key:
+            return Overtaken(found, link.ref), buried
+        outcomes = await self._source.outcomes(block, [key])
+        included = [Included(found, link.ref, one) for one in outcomes.values()]
         return *included, buried
 
     async def _old_blocks(self, answers: Mapping[str, Answer], chain: Chain) -> set[BlockRef]:
