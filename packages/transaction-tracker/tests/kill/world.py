@@ -138,7 +138,10 @@ class World:
         waiting = [tx for tx in self.chain.pool if tx.hash not in self.hopeless]
         if waiting:
             loser = self.random.choice(waiting)
-            self._new.append(self.chain.replace(loser.hash, self.random.choice(REPLACEMENTS)))
+            winner = self.chain.replace(loser.hash, self.random.choice(REPLACEMENTS))
+            # The same one may have been made before, and have been dropped.
+            if winner.hash not in self.asked and winner not in self._new:
+                self._new.append(winner)
 
     def drop(self, _: Operator) -> None:
         if self.chain.pool:

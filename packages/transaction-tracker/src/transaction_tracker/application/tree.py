@@ -26,6 +26,7 @@ from transaction_tracker.providers import Pool
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import STORE, Book, Store, Stored
+from transaction_tracker.store.uncollected import uncollected
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -80,7 +81,8 @@ class Boot(GenServer):
         await Store.claim(self._source.name)
         if self._listens:
             await Listener.begin()  # before anything can happen that it has to be told
-        await TransactionTracker.start_all_pending()
+        with uncollected():
+            await TransactionTracker.start_all_pending()
         return IGNORE
 
 

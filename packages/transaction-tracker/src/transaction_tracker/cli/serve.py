@@ -15,6 +15,7 @@ from transaction_tracker.cli.notify import ready
 from transaction_tracker.cli.retention import retention
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import application_settings
+from transaction_tracker.store.uncollected import settle_down
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -56,6 +57,7 @@ def _redactors(configuration: Configuration) -> list[Redact]:
 
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
     async with application, retention(configuration.retention.ended), ready():
+        settle_down()
         url = await Web.url(WEB)
         logger.info(
             "the service runs",

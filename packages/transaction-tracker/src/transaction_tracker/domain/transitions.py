@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import assert_never
+from typing import Any, assert_never
 
 from transaction_tracker.domain.facts import (
     Abandoned,
@@ -99,7 +99,7 @@ def _after(tracked: Tracked, observation: Observation, policy: Policy) -> Tracke
         case Absent() | Vanished() | Late() | Refused():
             return _unheard(tracked, observation, policy) if tracked.unplaced else tracked
         case Abandoned():
-            return replace(_calm(tracked), state="untracked")
+            return replace(tracked, **_calmness(tracked), state="untracked")
         case Reported(state, error):
             return _reported(tracked, state, error)
     assert_never(observation)
@@ -116,9 +116,11 @@ def _unheard(
             return _vanished(tracked, Sighting(height, at), policy)
         case Late(at):
             late = tracked.deadline is not None and at >= tracked.deadline
-            return replace(_calm(tracked), state="expired") if late else tracked
+            return replace(tracked, **_calmness(tracked), state="expired") if late else tracked
         case Refused(why):
-            return replace(_calm(tracked), state="invalid", outcome=_unsuccessful(why))
+            return replace(
+                tracked, **_calmness(tracked), state="invalid", outcome=_unsuccessful(why)
+            )
     assert_never(observation)
 
 
@@ -129,7 +131,8 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> Tracked:
         return tracked
     since = seen.at if tracked.waiting_since is None else tracked.waiting_since
     return replace(
-        _described(tracked, seen.transaction),
+        tracked,
+        **_description(seen.transaction),
         state="pending",
         waiting_since=since,
         missing_since=None,
@@ -149,7 +152,9 @@ def _waiting_flags(seen: Seen, since: float, policy: Policy) -> frozenset[Flag]:
 
 def _included(tracked: Tracked, included: Included) -> Tracked:
     return replace(
-        _calm(_described(tracked, included.transaction)),
+        tracked,
+        **_description(included.transaction),
+        **_calmness(tracked),
         state="mined" if included.outcome.succeeded else "mined_reverted",
         anchor=included.block,
         outcome=included.outcome,
@@ -160,7 +165,8 @@ def _included(tracked: Tracked, included: Included) -> Tracked:
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
     return replace(
-        _calm(tracked),
+        tracked,
+        **_calmness(tracked),
         state="superseded",
         anchor=overtaken.block,
         outcome=None,
@@ -195,7 +201,8 @@ def _buried(tracked: Tracked, buried: Buried) -> Tracked:
 def _absent(tracked: Tracked, since: Sighting) -> Tracked:
     if tracked.state in ("missing", "dropped"):
         return tracked
-    return replace(_calm(tracked), state="missing", missing_since=since)
+    changes = _calmness(tracked) | {"state": "missing", "missing_since": since}
+    return replace(tracked, **changes)
 
 
 def _vanished(tracked: Tracked, now: Sighting, policy: Policy) -> Tracked:
@@ -211,7 +218,8 @@ def _reported(tracked: Tracked, state: State, error: str | None) -> Tracked:
     succeeded = state in ("mined", "confirmed")
     outcome = Outcome(succeeded, None, error) if succeeded or state in TERMINAL else None
     return replace(
-        _calm(tracked),
+        tracked,
+        **_calmness(tracked),
         state=state,
         anchor=None,
         outcome=outcome,
@@ -220,18 +228,22 @@ def _reported(tracked: Tracked, state: State, error: str | None) -> Tracked:
     )
 
 
-def _calm(tracked: Tracked) -> Tracked:
-    """Forget since when it was waited for, and the flags that speak of that."""
-    return replace(tracked, waiting_since=None, missing_since=None, flags=tracked.flags - _WAITING)
+def _calmness(tracked: Tracked) -> dict[str, Any]:
+    """Forget since when it was waited for, and the flags that speak of that: as changes."""
+    return {
+        "waiting_since": None,
+        "missing_since": None,
+        "flags": tracked.flags - _WAITING,
+    }
 
 
-def _described(tracked: Tracked, transaction: Transaction) -> Tracked:
-    return replace(
-        tracked,
-        slot=transaction.slot,
-        content=transaction.content,
-        max_fee=transaction.max_fee,
-    )
+def _description(transaction: Transaction) -> dict[str, Any]:
+    """Take over what a transaction is: as changes."""
+    return {
+        "slot": transaction.slot,
+        "content": transaction.content,
+        "max_fee": transaction.max_fee,
+    }
 
 
 def _unsuccessful(why: str) -> Outcome:

@@ -1,13 +1,11 @@
 """The store: one process, one thread, one database transaction at a time."""
 
 import asyncio
-import gc
 import logging
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ from transaction_tracker.store.database import Database, Failed, Work
 from transaction_tracker.store.errors import UnavailableError
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.steps import Step, Stored
+from transaction_tracker.store.uncollected import uncollected
 from transaction_tracker.store.url import DatabaseUrl
 
 STORE = "TransactionTracker.Store"
@@ -238,7 +237,7 @@ class Store(GenServer):
     async def _load(self) -> None:
         self._book.clear()
         parts = self._database.stream(reading.load_open)
-        with _uncollected():
+        with uncollected():
             while (rows := await self._in_thread(partial(next, parts, None))) is not None:
                 self._book.write(rows)
         (counts,) = await self._in_thread(partial(self._database.run, [reading.count_ended]))
@@ -280,18 +279,6 @@ class Store(GenServer):
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Let the garbage collector rest: it takes half the time, and nothing here is garbage."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _let_go(thread: ThreadPoolExecutor, database: Database) -> None:
