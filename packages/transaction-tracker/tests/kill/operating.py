@@ -187,7 +187,8 @@ class Operator:
     def _send(self, commands: Sequence[Command]) -> None:
         if self._writer is not None and self.ready.is_set():
             lines = [json.dumps(asdict(command)).encode() + b"\n" for command in commands]
-            self._writer.writelines(lines)
+            # Not writelines: CPython 3.12.1 lets that fail when the other side has gone.
+            self._writer.write(b"".join(lines))
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
