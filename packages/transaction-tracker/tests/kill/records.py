@@ -161,7 +161,7 @@ class Judge:
             self.block(event)
             homes = {None, event.block_hash, None if before is None else before.block_hash}
             # From one block to another it goes only by being in none.
-            self.check(len(homes) <= 2, f"{event_id(event)} did not hear that its block went")
+            self.check(len(homes) <= 2, f"it did not hear that its block went: {before}, {event}")
             before = event
         if before is not None:
             self.check(before.state == row.state, f"{key} is {row.state} and ended {before.state}")
