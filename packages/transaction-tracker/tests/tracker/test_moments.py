@@ -143,6 +143,29 @@ async def test_registered_while_a_block_with_its_rival_is_being_applied(
         assert (superseded.superseded_by, superseded.reason) == (winner.hash, "repriced")
 
 
+async def test_stopped_and_started_again_while_its_block_is_being_applied(
+    settings: Settings, node: DevelopmentNode
+) -> None:
+    async with meddled(settings) as (source, app):
+        tx = submit(node)
+        await TransactionTracker.start(tx.hash)
+        await reach(tx.hash, "pending")
+        source.gate.clear()
+        await node.mine()
+        await source.held.wait()
+
+        await TransactionTracker.untrack(tx.hash)
+        await TransactionTracker.start(tx.hash)
+        source.gate.set()
+        await reach(tx.hash, "mined")
+        node.chain.reorg(1, length=1)
+        await caught_up(app, node)
+
+        await reach(tx.hash, "pending")
+        node.chain.mine(3)
+        await reach(tx.hash, "confirmed")
+
+
 async def test_a_pool_that_lists_what_is_mined_already_is_only_late(
     settings: Settings, node: DevelopmentNode
 ) -> None:

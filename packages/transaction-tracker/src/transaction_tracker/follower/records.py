@@ -107,7 +107,11 @@ class Records:
         await TransactionTracker.follow_winner(event.tracked)
 
     def forget(self, transaction: str) -> None:
-        """Look for a transaction no more."""
+        """Look for a transaction no more, unless it was started again since that was asked for."""
+        tracked = self._book.get(transaction)
+        if tracked is not None:
+            self._note(tracked)
+            return
         self.agenda.forget(transaction)
         self.deadlines.forget(transaction)
         self.sweep.forget(transaction)
