@@ -7,7 +7,7 @@ import pytest
 
 from beamish import GenServer, debug, process
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox import Context, courier, endpoints
+from transaction_tracker.outbox import OUTBOX, Context, courier, endpoints
 from transaction_tracker.outbox.context import via
 from transaction_tracker.store import Store
 from transaction_tracker.store import outbox as table
@@ -43,6 +43,26 @@ async def test_a_courier_that_is_killed_is_started_again_and_repeats_what_was_cu
 
     process.exit(pid, "kill")
     gate.opened.set()
+    await nothing_pending(endpoint.id)
+
+    assert list(dict.fromkeys(receiver.accepted)) == ["tx:1", "tx:2", "tx:3"]
+
+
+@pytest.mark.usefixtures("soon")
+async def test_an_outbox_that_is_killed_waits_for_the_parts_of_the_one_before(
+    outbox: Context, receiver: Receiver
+) -> None:
+    gate = Gate()
+    receiver.script = gate
+    endpoint = await endpoints.add(receiver.url)
+    await happens("tx")
+    await eventually(lambda: receiver.received)
+    killed = GenServer.whereis(OUTBOX)
+    assert killed is not None
+
+    process.exit(killed, "kill")
+    asyncio.get_running_loop().call_later(0.05, gate.opened.set)
+    await eventually(lambda: GenServer.whereis(OUTBOX) not in (None, killed))
     await nothing_pending(endpoint.id)
 
     assert list(dict.fromkeys(receiver.accepted)) == ["tx:1", "tx:2", "tx:3"]

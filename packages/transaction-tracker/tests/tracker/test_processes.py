@@ -16,6 +16,9 @@ from transaction_tracker import (
 )
 from transaction_tracker.application.tree import MAX_RESTARTS
 from transaction_tracker.node import DevelopmentNode
+from transaction_tracker.outbox import OUTBOX
+from transaction_tracker.providers import PROVIDERS
+from transaction_tracker.store import STORE
 from transaction_tracker.tracker import FOLLOWER, REGISTRY, SUPERVISOR
 
 from .support import PATIENCE, caught_up, eventually, history, reach, submit
@@ -216,7 +219,7 @@ async def test_one_that_has_ended_may_be_started_again(node: DevelopmentNode) ->
     assert await DynamicSupervisor.which_children(SUPERVISOR) == []
 
 
-@pytest.mark.parametrize("name", [REGISTRY, SUPERVISOR, FOLLOWER, "TransactionTracker.Store"])
+@pytest.mark.parametrize("name", [REGISTRY, SUPERVISOR, FOLLOWER, STORE, PROVIDERS, OUTBOX])
 async def test_whatever_process_of_the_tree_is_killed_everything_goes_on(
     app: TransactionTrackerApplication, node: DevelopmentNode, name: str
 ) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beamish import (
+    IGNORE,
     AlreadyStartedError,
     Backoff,
     Down,
@@ -12,6 +13,7 @@ from beamish import (
     Ref,
     Registry,
     Supervisor,
+    Task,
     process,
 )
 from transaction_tracker.net import CheckedClient
@@ -31,6 +33,19 @@ _LOOK_SECONDS = 60.0
 @dataclass(frozen=True, slots=True)
 class Look:
     """See whether each endpoint has its courier."""
+
+
+class Predecessor(GenServer):
+    """Wait until all of an outbox that was killed has gone.
+
+    Its supervisors finish what is under way before they end, and have the names until then: a
+    start that met them would fail, again and again, until the whole application gives up.
+    """
+
+    async def init(self) -> Any:
+        """Be gone when they are."""
+        await Task.async_(_all_free, (KEEPER, COURIERS, REGISTRY)).await_(None)
+        return IGNORE
 
 
 class Connections(GenServer):
@@ -95,6 +110,7 @@ class Outbox(Supervisor):
         # rest_for_one: couriers are found by the registry, and are started by the keeper.
         return self.spec(
             [
+                Predecessor.child_spec(),
                 Connections.child_spec(context.client),
                 Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
                 DynamicSupervisor.child_spec(
@@ -109,6 +125,12 @@ class Outbox(Supervisor):
             ],
             strategy="rest_for_one",
         )
+
+
+async def _all_free(names: tuple[str, ...]) -> None:
+    for name in names:
+        process.monitor(name)  # a name that nobody has is down at once
+        await process.receive()
 
 
 async def start_courier(endpoint: str) -> None:
