@@ -6,24 +6,20 @@ from typing import Any
 
 from transaction_tracker.domain import InvalidTransactionError, Link, Outcome, Tag, Transaction
 from transaction_tracker.sources.errors import (
-    ApplicationError,
     MalformedError,
     NotYetError,
-    ServerError,
     SourceError,
     WrongChainError,
 )
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS, patiently, readable
-from transaction_tracker.sources.ethereum.classify import METHOD_NOT_FOUND
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.lookup import LookUp
+from transaction_tracker.sources.ethereum.receipts import BlockReceipts
 from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.protocol import Answer, Block, Consensus, Head
 
-# From so many hits on, the receipts of the whole block cost less than those of the hits.
-_MANY_HITS = 100
 _MARKS: tuple[Tag, ...] = ("safe", "finalized")
 
 
@@ -39,7 +35,7 @@ class EthereumSource:
         self._rpc = RpcClient(SecretUrl.of(rpc)) if isinstance(rpc, str | SecretUrl) else rpc
         self._wanted = chain_id
         self._checked: Identity | None = None
-        self._has_block_receipts = True
+        self._block_receipts = BlockReceipts(self._rpc)
         self._look_up = LookUp(self._rpc)
 
     def __repr__(self) -> str:
@@ -107,6 +103,7 @@ class EthereumSource:
 
     async def block(self, block_hash: str) -> Block:
         """Fetch one block by its hash, so that no reorganisation can come in between."""
+        self._block_receipts.foresee(block_hash)
         found = decode.block(await self._raw_block(block_hash))
         if found.link.hash != block_hash:
             raise MalformedError(f"{self._rpc} gave block {found.link.hash} for {block_hash}")
@@ -155,6 +152,7 @@ class EthereumSource:
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
+        self._block_receipts.forget()
         await self._rpc.close()
 
     async def _head_elsewhere(self) -> Any:
@@ -181,18 +179,8 @@ class EthereumSource:
         return answer
 
     async def _receipts(self, link: Link, ids: Collection[str]) -> list[decode.Receipt]:
-        if len(ids) > _MANY_HITS and self._has_block_receipts:
-            try:
-                return await self._block_receipts(link)
-            except (ApplicationError, ServerError, MalformedError) as error:
-                # Too much at once, or one receipt that spoils all: one by one, most can be had.
-                if isinstance(error, ApplicationError) and error.code == METHOD_NOT_FOUND:
-                    self._has_block_receipts = False
-        return await self._look_up.receipts(ids)
-
-    async def _block_receipts(self, link: Link) -> list[decode.Receipt]:
-        answer = await self._rpc.call("eth_getBlockReceipts", link.hash)
-        return [decode.receipt(item) for item in fields.array(answer or [], "receipts")]
+        found = await self._block_receipts.of(link, len(ids))
+        return await self._look_up.receipts(ids) if found is None else found
 
 
 def _heights(marked: list[Any]) -> dict[Tag, int]:

@@ -1,0 +1,93 @@
+"""All receipts of a block in one answer, for blocks with many hits."""
+
+import asyncio
+from typing import Any
+
+from transaction_tracker.domain import Link
+from transaction_tracker.sources.errors import (
+    ApplicationError,
+    MalformedError,
+    ServerError,
+    SourceError,
+)
+from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum.classify import METHOD_NOT_FOUND
+from transaction_tracker.sources.ethereum.rpc import Rpc
+
+# From so many hits on, the receipts of the whole block cost less than those of the hits.
+_MANY_HITS = 100
+
+
+class BlockReceipts:
+    """Asks for the receipts of whole blocks, where that is worth it and the node can.
+
+    After a block with many hits the next one's receipts are asked for together with the block
+    itself, and not only once it is known what is in it: a node takes its time for both.
+
+    Args:
+        rpc: Who asks the nodes.
+
+    Source:
+        ``eth_getBlockReceipts``.
+    """
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+        self._is_known = True
+        self._had_many = False
+        self._early: tuple[str, asyncio.Task[Any]] | None = None
+
+    def foresee(self, block_hash: str) -> None:
+        """Ask early for those of a block that is being fetched, when they will be of use."""
+        if self._early is not None:
+            self._had_many = False  # the last ones were of no use: that block had few hits
+            self.forget()
+        if self._had_many:
+            self._early = block_hash, asyncio.create_task(self._try(block_hash))
+
+    async def of(self, link: Link, hits: int) -> list[decode.Receipt] | None:
+        """Give the receipts of a block; ``None`` when those of the hits are to be asked one by one.
+
+        Args:
+            link: The block.
+            hits: How many of its transactions are of interest.
+
+        Raises:
+            SourceError: No answer came, and asking in another way would not help.
+        """
+        self._had_many = self._is_known and hits > _MANY_HITS
+        if not self._had_many:
+            return None
+        try:
+            answer = await self._answer(link.hash)
+            return [decode.receipt(item) for item in fields.array(answer or [], "receipts")]
+        except (ApplicationError, ServerError, MalformedError) as error:
+            # Too much at once, or one receipt that spoils all: one by one, most can be had.
+            if isinstance(error, ApplicationError) and error.code == METHOD_NOT_FOUND:
+                self._is_known = False
+            return None
+
+    def forget(self) -> None:
+        """Let go of what was asked early."""
+        early, self._early = self._early, None
+        if early is not None:
+            early[1].cancel()
+
+    async def _answer(self, block_hash: str) -> Any:
+        if self._early is None or self._early[0] != block_hash:
+            return await self._ask(block_hash)
+        (_, asked), self._early = self._early, None
+        answer = await asked
+        if isinstance(answer, SourceError):
+            raise answer
+        return answer
+
+    async def _try(self, block_hash: str) -> Any:
+        """Give an error as an answer: nobody may come and ask for it."""
+        try:
+            return await self._ask(block_hash)
+        except SourceError as error:
+            return error
+
+    async def _ask(self, block_hash: str) -> Any:
+        return await self._rpc.call("eth_getBlockReceipts", block_hash)

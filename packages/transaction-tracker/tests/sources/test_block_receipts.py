@@ -1,0 +1,110 @@
+"""Asking for a block's receipts together with the block: when, and when no more."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import Link
+from transaction_tracker.sources import TransportError
+from transaction_tracker.sources.ethereum.receipts import BlockReceipts
+
+MANY, FEW = 101, 100
+
+
+class Node:
+    """Knows no receipts, fails when told to, and remembers what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.error: Exception | None = None
+
+    async def call(self, _method: str, block: str) -> Any:
+        self.asked.append(block)
+        await asyncio.sleep(0)
+        if self.error is not None:
+            raise self.error
+        return []
+
+
+@pytest.fixture
+def node() -> Node:
+    return Node()
+
+
+@pytest.fixture
+async def receipts(node: Node) -> AsyncIterator[BlockReceipts]:
+    receipts = BlockReceipts(node)  # type: ignore[arg-type]
+    yield receipts
+    receipts.forget()
+
+
+def link(number: int) -> Link:
+    return Link(number, str(number), str(number - 1))
+
+
+async def test_the_first_block_says_whether_there_is_reason_to(
+    receipts: BlockReceipts, node: Node
+) -> None:
+    receipts.foresee("1")
+    await asyncio.sleep(0)
+
+    assert node.asked == []
+
+
+@pytest.mark.parametrize(("hits", "asked"), [(MANY, ["1", "2"]), (FEW, [])])
+async def test_after_many_hits_the_next_ones_are_asked_for_at_once(
+    receipts: BlockReceipts, node: Node, hits: int, asked: list[str]
+) -> None:
+    await receipts.of(link(1), hits)
+
+    receipts.foresee("2")
+    await asyncio.sleep(0)
+
+    assert node.asked == asked
+
+
+async def test_what_was_asked_early_is_the_answer_once(receipts: BlockReceipts, node: Node) -> None:
+    await receipts.of(link(1), MANY)
+    receipts.foresee("2")
+
+    assert await receipts.of(link(2), MANY) == []
+    assert node.asked == ["1", "2"]
+    assert await receipts.of(link(2), MANY) == []
+    assert node.asked == ["1", "2", "2"]
+
+
+async def test_those_of_another_block_are_not_taken_for_it(
+    receipts: BlockReceipts, node: Node
+) -> None:
+    await receipts.of(link(1), MANY)
+    receipts.foresee("2")
+
+    await receipts.of(link(3), MANY)
+
+    assert node.asked == ["1", "3", "2"]
+
+
+async def test_a_block_that_made_no_use_of_them_ends_it(
+    receipts: BlockReceipts, node: Node
+) -> None:
+    await receipts.of(link(1), MANY)
+
+    for block in ("2", "3", "4"):
+        receipts.foresee(block)
+        await asyncio.sleep(0)
+
+    assert node.asked == ["1", "2"]
+
+
+async def test_an_error_comes_when_the_answer_is_wanted(
+    receipts: BlockReceipts, node: Node
+) -> None:
+    await receipts.of(link(1), MANY)
+    node.error = TransportError("gone")
+    receipts.foresee("2")
+    await asyncio.sleep(0)
+
+    with pytest.raises(TransportError, match="gone"):
+        await receipts.of(link(2), MANY)
