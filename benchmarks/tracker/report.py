@@ -7,7 +7,7 @@ from benchmarks.tracker.rows import TARGETS, Show
 from benchmarks.tracker.samples import Samples
 
 SIZES = {"bytes", "resident", "peak"}
-COUNTS = {"requests", "calls", "often", "rate", "repeated"}
+COUNTS = {"requests", "calls", "told", "rate", "repeated"}
 
 
 def targets(samples: Samples) -> str:
@@ -23,7 +23,7 @@ def requests(samples: Samples) -> str:
     lines = (
         ("following the head", "following.{}.requests", three_digits),
         ("… JSON-RPC calls in them", "following.{}.calls", three_digits),
-        ("… asking for the head twelve times per block", "following.{}.often", three_digits),
+        ("… told of heads by newHeads, too", "following.{}.told", three_digits),
         ("polling each, a hundred in a request", "polling.{}.requests", three_digits),
         ("… calls: requests without batches", "polling.{}.calls", three_digits),
         ("… time to ask about all", "polling.{}.round", time_text),

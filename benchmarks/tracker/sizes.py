@@ -30,7 +30,7 @@ class Sizes:
 
     repeats: int = 3
     tracked: tuple[int, ...] = (1_000, 10_000, 100_000)
-    counted: int = 10
+    counted: int = 20
     polled: int = 3
     detected: int = 10_000
     per_block: int = 400

@@ -4,13 +4,19 @@ import asyncio
 
 from benchmarks.tracker import node
 from benchmarks.tracker.blocks import heard
-from transaction_tracker import Settings, TransactionTrackerApplication
+from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
+from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.sources.ethereum.url import WEBSOCKET
 from transaction_tracker.store.uncollected import settle_down
 
-PER_BLOCK = 50
+# All blocks together hold fewer than the fewest that are tracked.
+PER_BLOCK = 15
 REQUIRED = 64
 BLOCK_SECONDS = 0.6
-LOOKS = 12
+# The default: blocks of 12 s, and an interval of 1 s.
+INTERVALS_PER_BLOCK = 12
+# By then the tracker knows how long a block takes.
+LEARNED_AFTER = 10
 
 
 async def run(database: str, tracked: int, blocks: int) -> dict[str, float]:
@@ -23,26 +29,39 @@ async def run(database: str, tracked: int, blocks: int) -> dict[str, float]:
 
     Returns:
         ``requests`` and ``calls``: HTTP requests, and calls in them, per block, when the tracker
-        asks for the head once per block; ``often``: requests when it asks twelve times per block.
+        has to ask for the head; ``told``: requests when it hears of heads by ``newHeads``, too.
     """
     async with node.running(tracked, PER_BLOCK) as one:
-        requests, calls = await _count(one, database, BLOCK_SECONDS, blocks)
-        often, _ = await _count(one, database, BLOCK_SECONDS / LOOKS, max(2, blocks // 2))
-    return {"requests": requests, "calls": calls, "often": often}
+        requests, calls = await _count(ProviderSettings(SecretUrl(one.url)), one, database, blocks)
+        told = ProviderSettings(SecretUrl(one.url), ws_url=SecretUrl(one.ws_url, WEBSOCKET))
+        fewest, _ = await _count(told, one, database, blocks)
+    return {"requests": requests, "calls": calls, "told": fewest}
 
 
 async def _count(
-    one: node.Node, database: str, interval: float, blocks: int
+    provider: ProviderSettings, one: node.Node, database: str, blocks: int
 ) -> tuple[float, float]:
-    settings = Settings(one.url, confirmations=REQUIRED, database=database, poll_interval=interval)
+    settings = Settings(
+        confirmations=REQUIRED,
+        database=database,
+        poll_interval=BLOCK_SECONDS / INTERVALS_PER_BLOCK,
+        providers=(provider,),
+    )
     with heard() as follower:
         async with TransactionTrackerApplication(settings):
             settle_down()
-            # What the start itself asks is over by the second block, and is no block's cost.
             await follower.at((await one.mine()).number)
-            await asyncio.sleep(BLOCK_SECONDS)
-            first = last = await one.mine()
-            for _ in range(blocks):
-                await asyncio.sleep(BLOCK_SECONDS)
-                last = await one.mine()
+            first = await _mine(one, LEARNED_AFTER)
+            last = await _mine(one, blocks)
     return (last.requests - first.requests) / blocks, (last.calls - first.calls) / blocks
+
+
+async def _mine(one: node.Node, blocks: int) -> node.Head:
+    """Mine one block after the other, and give the last, as it was when it was new."""
+    clock = asyncio.get_running_loop().time
+    due = clock()
+    for _ in range(blocks):
+        due += BLOCK_SECONDS
+        await asyncio.sleep(due - clock())
+        head = await one.mine()
+    return head

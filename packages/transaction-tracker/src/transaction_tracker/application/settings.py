@@ -23,7 +23,7 @@ class Settings:
             chain's own word, ``"safe"`` or ``"finalized"``.
         database: A SQLite file, made when it is missing; ``":memory:"``, which forgets all;
             or the address of a PostgreSQL database, whose password is never printed.
-        poll_interval: Seconds between questions for the head.
+        poll_interval: Seconds between questions for the head while a block is due.
         providers: Several nodes of the same chain, one followed and the others in reserve.
         policy: When waiting becomes news.
         expires_after: Seconds that a transaction has to get into a block, unless it is

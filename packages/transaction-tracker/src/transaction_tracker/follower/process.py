@@ -1,9 +1,12 @@
 """The follower: follows the head of one chain, and asks about what following cannot tell."""
 
+import asyncio
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, Ref, process
 from transaction_tracker.domain import Policy
+from transaction_tracker.follower.block_time import BlockTime
+from transaction_tracker.follower.budget import Budget
 from transaction_tracker.follower.outage import Outage
 from transaction_tracker.follower.pulse import Pulse
 from transaction_tracker.follower.questions import Questions
@@ -13,11 +16,6 @@ from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
 from transaction_tracker.store import Book
 from transaction_tracker.tracker import Ask, Forget
-
-# One block should cost no more: questions that can wait do so when it has.
-_REQUESTS_PER_BLOCK = 4
-# While no block comes, single transactions are asked about this much more seldom than the head.
-_POLLS_PER_SWEEP = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Follower(GenServer):
         book: The open transactions.
         policy: When waiting becomes news.
         pulse: Where it says how well it keeps up.
-        poll_interval: Seconds between questions for the head.
+        poll_interval: Seconds between questions for the head while a block is due.
         keep: Blocks to keep for reorganisations.
         sweep_budget: Calls about single transactions in one batch, for each block.
     """
@@ -66,8 +64,10 @@ class Follower(GenServer):
         evidence = self._walk.evidence
         self._questions = Questions(source, book, evidence, self._records, policy, sweep_budget)
         self._outage = Outage()
+        self._block_time = BlockTime(poll_interval)
+        self._announced = False
         self._attending = False
-        self._polls_since_sweep = 0
+        self._budget = Budget()
         self._next_poll: Ref | None = None
 
     async def init(self) -> Continue:
@@ -96,6 +96,7 @@ class Follower(GenServer):
                 await self._poll()
             case HeadHint() if not self._outage.lasts:
                 # A hint and no more: it only makes the next question come sooner.
+                self._announced = True
                 self._poll_after(0.0)
             case HeadHint():
                 pass
@@ -107,7 +108,7 @@ class Follower(GenServer):
 
     async def _poll(self) -> None:
         try:
-            delay = 0.0 if await self._follow() else self._poll_interval
+            delay = 0.0 if await self._follow() else self._until_due()
             self._outage.over()
         except SourceError as error:
             delay = self._outage.failed(error, self._poll_interval)
@@ -117,16 +118,20 @@ class Follower(GenServer):
     async def _follow(self) -> bool:
         """Go on to the head, then see to those that no block tells of; say if there is more."""
         before, tip = self._source.requests, self._walk.chain.tip
-        more = await self._walk.advance()
-        self._polls_since_sweep += 1
-        if more:
+        if await self._walk.advance():
             return True
-        is_time = tip != self._walk.chain.tip or self._polls_since_sweep >= _POLLS_PER_SWEEP
-        if is_time and self._source.requests - before < _REQUESTS_PER_BLOCK:
-            self._polls_since_sweep = 0
+        is_new = tip != self._walk.chain.tip
+        if self._budget.look(self._source.requests - before, is_new=is_new):
             await self._questions.due(self._walk.chain)
         await self._questions.late(self._walk.chain)
         return False
+
+    def _until_due(self) -> float:
+        tip, now = self._walk.chain.tip, asyncio.get_running_loop().time()
+        if tip is not None:
+            self._block_time.found(tip.number, now, announced=self._announced)
+        self._announced = False
+        return self._block_time.delay(now)
 
     async def _attend(self) -> None:
         # Before the first block there is nothing to place an answer in, and while the

@@ -67,7 +67,11 @@ class SourceSection(Section):
         "Blocks, its own counted, that make a state final; or the chain's own tag.",
     )
     poll_interval: Seconds = option(
-        1.0, f"over 0, up to 1h: {SECONDS}", "Time between questions for the head.", gt=0, le=3600
+        1.0,
+        f"over 0, up to 1h: {SECONDS}",
+        "Time between questions for the head while a block is due.",
+        gt=0,
+        le=3600,
     )
     sweep_budget: int = option(
         20,

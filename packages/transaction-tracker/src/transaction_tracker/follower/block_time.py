@@ -1,0 +1,65 @@
+"""When the next block is due, on a chain whose blocks come regularly."""
+
+from collections import deque
+
+# So many gaps are remembered, from so many on they count, and so many in a hundred must be alike.
+_GAPS = 8
+_FEWEST_GAPS = 5
+_ALIKE_PERCENT = 75
+# Gaps are alike that are at most so much longer than the shortest, beside one poll interval.
+_TOLERANCE = 0.1
+# Somebody waits to hear that the source still answers.
+_LONGEST_DELAY = 15.0
+
+
+class BlockTime:
+    """Learns how long it takes from block to block, so that nobody asks in between.
+
+    Times come in as arguments: this is a value, not a clock. A block is still found within about
+    one poll interval of its coming; where blocks come as they like, no question is left out.
+
+    Args:
+        poll_interval: Seconds between questions for the head while a block is due.
+    """
+
+    def __init__(self, poll_interval: float) -> None:
+        self._poll_interval = poll_interval
+        self._gaps: deque[float] = deque(maxlen=_GAPS)
+        self._number: int | None = None
+        self._found_at = 0.0
+        self._announced = False
+
+    def found(self, number: int, now: float, *, announced: bool) -> None:
+        """Note the head that was found.
+
+        Args:
+            number: Its height.
+            now: The loop's time.
+            announced: Whether somebody tells when there is a new one, be it a moment later.
+        """
+        if number == self._number:
+            self._announced = self._announced or announced
+            return
+        if self._number is not None and number > self._number:
+            self._gaps.append((now - self._found_at) / (number - self._number))
+        self._number, self._found_at, self._announced = number, now, announced
+
+    def delay(self, now: float) -> float:
+        """Give the seconds until the next question for the head."""
+        shortest = self._shortest_gap()
+        if shortest is None:
+            return self._poll_interval
+        # A little early, or a question that came late once would come late for ever. Where
+        # blocks are announced there is no need to: only a lost announcement has to be noticed.
+        lead = -self._poll_interval if self._announced else self._poll_interval / 8
+        due = self._found_at + shortest - lead - now
+        return max(self._poll_interval, min(due, _LONGEST_DELAY))
+
+    def _shortest_gap(self) -> float | None:
+        """Give the shortest gap, when most others are like it."""
+        if len(self._gaps) < _FEWEST_GAPS:
+            return None
+        shortest = min(self._gaps)
+        longest = shortest * (1 + _TOLERANCE) + self._poll_interval
+        alike = sum(gap <= longest for gap in self._gaps)
+        return shortest if alike * 100 >= _ALIKE_PERCENT * len(self._gaps) else None

@@ -1,0 +1,125 @@
+"""Learning when the next block is due: what it saves, and what it must not cost."""
+
+import itertools
+import random
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transaction_tracker.follower.block_time import BlockTime
+
+POLL = 1.0
+
+
+def polling(arrivals: Iterable[float], poll: float = POLL) -> tuple[int, list[float]]:
+    """Ask for the head until all blocks are found; count the questions, and how late each was."""
+    block_time, blocks = BlockTime(poll), sorted(arrivals)
+    now, questions, late = blocks[0], 0, list[float]()
+    while len(late) < len(blocks):
+        questions += 1
+        found = [at for at in blocks[len(late) :] if at <= now]
+        late += [now - at for at in found]
+        block_time.found(len(late), now, announced=False)
+        now += block_time.delay(now)
+    return questions, late
+
+
+def regular(seconds: float, blocks: int, jitter: float = 0.0) -> Iterator[float]:
+    spread = random.Random(7)
+    return (seconds * number + spread.uniform(0, jitter) for number in range(blocks))
+
+
+@given(st.floats(2.0, 15.0), st.floats(0.1, 1.0))
+def test_a_block_of_a_regular_chain_is_found_about_one_interval_after_its_coming(
+    seconds: float, poll: float
+) -> None:
+    _, late = polling(regular(seconds, 100), poll)
+
+    assert max(late) <= poll * 1.25
+
+
+def test_a_regular_chain_is_asked_about_twice_a_block() -> None:
+    questions, _ = polling(regular(12.0, 1000))
+
+    assert questions < 2_000
+
+
+def test_blocks_that_come_a_little_late_and_slots_that_stay_empty_change_little() -> None:
+    blocks = [at for at in regular(12.0, 1000, jitter=0.5) if random.Random(at).random() > 0.02]
+
+    questions, late = polling(blocks)
+
+    assert questions < 2.5 * len(blocks)
+    assert sum(late) / len(late) < POLL
+
+
+def test_where_blocks_come_as_they_like_nothing_is_skipped() -> None:
+    gaps = itertools.cycle([0.5, 14.0, 3.0, 8.0, 1.5])
+    blocks = list(itertools.accumulate(next(gaps) for _ in range(200)))
+
+    questions, late = polling(blocks)
+
+    assert max(late) <= POLL
+    assert questions > blocks[-1] / POLL - 1
+
+
+def test_the_first_few_gaps_say_nothing_yet() -> None:
+    block_time = BlockTime(POLL)
+
+    for number in range(5):
+        block_time.found(number, 12.0 * number, announced=False)
+        assert block_time.delay(12.0 * number) == POLL
+
+
+def test_a_chain_that_is_faster_than_the_questions_is_asked_as_often_as_ever() -> None:
+    questions, _ = polling(regular(0.25, 1000))
+
+    assert questions == pytest.approx(250, rel=0.01)
+
+
+def learned(*, announced: bool) -> tuple[BlockTime, float]:
+    block_time = BlockTime(POLL)
+    for number in range(10):
+        block_time.found(number, 12.0 * number, announced=announced)
+    return block_time, 12.0 * 9
+
+
+def test_where_blocks_are_announced_only_a_lost_announcement_is_waited_for() -> None:
+    block_time, now = learned(announced=True)
+
+    assert block_time.delay(now) == 12.0 + POLL
+
+
+def test_an_announcement_that_comes_after_the_block_was_found_counts_too() -> None:
+    block_time, now = learned(announced=False)
+    assert block_time.delay(now) == 12.0 - POLL / 8
+
+    block_time.found(9, now + 0.1, announced=True)
+
+    assert block_time.delay(now) == 12.0 + POLL
+
+
+def test_a_block_that_does_not_come_is_asked_for_at_every_interval() -> None:
+    block_time, now = learned(announced=False)
+
+    assert block_time.delay(now + 11.5) == POLL
+    assert block_time.delay(now + 20.0) == POLL
+
+
+def test_a_head_that_went_back_is_no_gap() -> None:
+    block_time, now = learned(announced=False)
+
+    block_time.found(8, now + 0.1, announced=False)
+    block_time.found(9, now + 12.1, announced=False)
+
+    assert block_time.delay(now + 12.1) == pytest.approx(12.0 - POLL / 8)
+
+
+def test_somebody_waits_to_hear_that_the_source_answers() -> None:
+    block_time = BlockTime(POLL)
+    for number in range(10):
+        block_time.found(number, 600.0 * number, announced=False)
+
+    assert block_time.delay(5_400.0) <= 15.0
