@@ -5,9 +5,16 @@ from transaction_tracker.cli.exits import NO_SOURCE, TROUBLE, CommandError
 from transaction_tracker.domain import TrackerError
 from transaction_tracker.sources import SourceError
 
+_GAVE_UP = (
+    "the service gave up: a part of it crashed again as often as it was restarted; the errors "
+    "above say which and why. Nothing is lost: started again, it goes on where it was"
+)
+
 
 def failure(error: StartError | ExitError) -> CommandError:
     """Say it in our own words where they are below, else in those of whatever is lowest."""
+    if isinstance(error, ExitError) and error.reason == "shutdown":
+        return CommandError(_GAVE_UP, TROUBLE)
     causes: list[BaseException] = [error]
     while (cause := causes[-1].__cause__) is not None:
         causes.append(cause)

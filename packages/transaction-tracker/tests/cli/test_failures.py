@@ -1,0 +1,34 @@
+"""What the person who started the service reads when it ends by itself."""
+
+import asyncio
+
+import pytest
+
+from beamish import ExitError, GenServer, process, run
+from transaction_tracker import Settings, TransactionTrackerApplication
+from transaction_tracker.cli.exits import TROUBLE
+from transaction_tracker.cli.failures import failure
+from transaction_tracker.node import DevelopmentNode
+from transaction_tracker.tracker import FOLLOWER
+
+
+async def _kill_the_follower_again_and_again() -> None:
+    async with DevelopmentNode() as node:
+        application = TransactionTrackerApplication(Settings(node.url, database=":memory:"))
+        async with application:
+            while True:
+                pid = GenServer.whereis(FOLLOWER)
+                if pid is not None:
+                    process.exit(pid, "kill")
+                await asyncio.sleep(0)
+
+
+def test_a_service_that_gives_up_says_so_and_that_nothing_is_lost() -> None:
+    with pytest.raises(ExitError) as raised:
+        run(_kill_the_follower_again_and_again())
+
+    told = failure(raised.value)
+
+    assert told.status == TROUBLE
+    assert "gave up" in str(told)
+    assert "Nothing is lost" in str(told)
