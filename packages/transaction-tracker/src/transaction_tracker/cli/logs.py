@@ -3,18 +3,17 @@
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
 
+from transaction_tracker.cli.secrets import Redact
 from transaction_tracker.cli.text import printable
 
 _LOGGERS = ("beamish", "transaction_tracker")
-
-Redact = Callable[[str], str]
 
 
 class StandardError(logging.StreamHandler[TextIO]):
