@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from ..sources.http_polling.support import (  # noqa: TID252 - the one service that is asked
     ScriptedService,
@@ -17,6 +18,7 @@ from ..sources.http_polling.support import (  # noqa: TID252 - the one service t
 from .conftest import Command, Txtrack
 from .program import SECONDS, serving
 
+DEPLOY = Path(__file__).parents[4] / "deploy"
 SECRET = "s3cret-bank-key"
 
 CONFIGURATION = """
@@ -95,6 +97,42 @@ async def test_a_transfer_is_followed_to_its_end_and_beyond(
     assert "reversed" in seen.out
     assert "account closed" in seen.out
     assert {one.headers["Authorization"] for one in bank.received} == {f"Bearer {SECRET}"}
+
+
+def deployed(request: web.Request) -> dict[str, Any]:
+    """Answer as the bank of ``deploy/bank.toml`` does, in all three ways that it can be asked."""
+    if request.path == "/v1/events":
+        done = request.query["after"] != ""
+        entry = {"transfer_id": "PAY-2", "status": "settled"}
+        return {"events": [] if done else [entry], "next": "1"}
+    if ids := request.query.get("ids"):
+        return {"transfers": [{"id": one, "status": "in review"} for one in ids.split(",")]}
+    number = request.path.rpartition("/")[2]
+    status = "settled" if number == "PAY-1" else "rejected"
+    return {"transfer": {"id": number, "status": status, "reason": "no funds"}}
+
+
+async def test_example_configuration_of_a_bank_follows_transfers(
+    bank: ScriptedService, tmp_path: Path, txtrack: Txtrack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank.answer = deployed
+    text = (DEPLOY / "bank.toml").read_text().replace("https://bank.example", bank.url)
+    (tmp_path / "txtrack.toml").write_text(text)
+    quick = ("http.first_delay=20ms", "http.longest_delay=50ms", "http.feed_interval=50ms")
+    options = (*quick, "http.requests_per_second=500", "http.allow_private=['127.0.0.1']")
+    flags = [word for option in options for word in ("--set", option)]
+    monkeypatch.setenv("TXTRACK_HTTP__HEADERS__AUTHORIZATION", f"Bearer {SECRET}")
+    async with asyncio.timeout(3 * SECONDS), serving(*flags) as (_, fact):
+        monkeypatch.setenv("TXTRACK_URL", str(fact["url"]))
+        await txtrack("add", "PAY-1")
+        good = await txtrack("wait", "PAY-1", "--timeout", "20s")
+        await txtrack("add", "PAY-3")
+        bad = await txtrack("wait", "PAY-3", "--timeout", "20s")
+
+    assert (good.status, good.out) == (0, "PAY-1 confirmed\n")
+    assert (bad.status, bad.out) == (3, "PAY-3 failed, no funds\n")
+    assert {one.headers["Authorization"] for one in bank.received} == {f"Bearer {SECRET}"}
+    assert {one.headers["Accept-Language"] for one in bank.received} == {"en"}
 
 
 async def test_commands_take_the_ids_of_the_bank(

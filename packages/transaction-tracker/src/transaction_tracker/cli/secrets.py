@@ -9,7 +9,8 @@ from transaction_tracker.settings import Configuration, HttpSection
 
 Redact = Callable[[str], str]
 
-_SHORTEST = 6  # anything shorter is a word like "v3"
+# Anything shorter is a word like "v3" or "en", which would spoil every line that it is a part of.
+_SHORTEST = 6
 _GAP = re.compile(r"\{[a-z]+\}")
 
 
@@ -35,10 +36,10 @@ def _without(secrets: Iterable[str]) -> Redact:
 
 
 def _of_headers(section: HttpSection) -> Iterator[str]:
-    """Find the keys in headers, which stand after a word such as Bearer."""
+    """Find the keys in headers, which may stand after a word such as Bearer."""
     for value in section.headers.values():
-        yield value.reveal()
-        yield from (part for part in value.reveal().split() if len(part) >= _SHORTEST)
+        text = value.reveal()
+        yield from (one for one in (text, *text.split()) if len(one) >= _SHORTEST)
 
 
 def _of_addresses(section: HttpSection) -> Iterator[str]:
