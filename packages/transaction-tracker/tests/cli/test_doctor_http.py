@@ -86,8 +86,8 @@ async def test_without_an_id_it_asks_about_one_that_nobody_has(
     assert said(found) == [
         (
             "ok",
-            "answers, and says nothing of 'txtrack-doctor', which nobody has; http.status and "
-            "http.words show with --transaction ID",
+            "answers, and says nothing of 'txtrack-doctor', which is an id of ours; one of its own "
+            "shows more: --transaction ID",
         )
     ]
 
@@ -147,6 +147,21 @@ async def test_answers_that_are_none(
     assert found["severity"] == severity
     assert what in found["what"]
     assert found["do"].startswith(do)
+
+
+async def test_service_that_says_a_key_again(doctor: Doctor, bank: ScriptedService) -> None:
+    bank.answer = lambda request: {"transfer": {"status": request.headers["Authorization"]}}
+
+    (found,) = await doctor("--transaction", "T-1")  # which looks for the key in all of it
+
+    assert found["what"].startswith("says '…', which is not among http.words")
+
+
+async def test_a_chain_is_asked_about_no_transaction(command: Command) -> None:
+    ran = await command("doctor", "--rpc", "http://127.0.0.1:1", "--transaction", "0x12")
+
+    assert (ran.status, ran.out) == (2, "")
+    assert '--transaction is for source.type = "http"' in ran.err
 
 
 async def test_service_that_is_not_there(doctor: Doctor) -> None:

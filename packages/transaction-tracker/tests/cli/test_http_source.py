@@ -224,3 +224,23 @@ async def test_another_bank_may_not_use_the_database(configuration: Path, txtrac
 
     assert ran.status == 1
     assert "http:bank" in ran.err
+
+
+async def test_transfers_are_watched_without_a_service(
+    bank: ScriptedService, configuration: Path, txtrack: Txtrack
+) -> None:
+    bank.answer = lambda request: transfer("rejected" if "T-2" in request.path else "settled")
+
+    flags = ("--config", str(configuration), "--poll-interval", "0.02", "--timeout", "20")
+    ran = await txtrack("watch", "T-1", "T-2", *flags)
+
+    assert ran.status == 3
+    assert "T-1 confirmed" in ran.out
+    assert "T-2 failed" in ran.out
+
+
+async def test_watching_needs_a_node_or_a_configured_service(txtrack: Txtrack) -> None:
+    ran = await txtrack("watch", "0x12")
+
+    assert ran.status == 2
+    assert 'give --rpc URL, or a configuration with source.type = "http"' in ran.err

@@ -35,6 +35,8 @@ from transaction_tracker.sources.http_polling import (
 )
 from transaction_tracker.sources.http_polling.words import REPORTABLE
 
+PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "sources.md"
+
 Written = Callable[[str], Path]
 
 LEAST = """
@@ -76,6 +78,17 @@ def test_little_is_enough(written: Written) -> None:
     assert source.habits == Habits()
     assert (source.together, source.has_feed, source.in_flight) == (1, False, Limits().in_flight)
     assert application_settings(configuration).endpoints == ()
+
+
+def test_configuration_of_the_page_can_be_used(written: Written) -> None:
+    (text,) = re.findall(
+        r"^```text\n# txtrack.toml\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.M
+    )
+
+    source = made(load(written(text)))
+
+    assert source.name == "http:example-bank"
+    assert source.identify("PAY-17") == "PAY-17"
 
 
 def test_sections_have_all_options_of_what_they_become() -> None:

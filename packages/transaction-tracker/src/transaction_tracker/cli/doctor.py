@@ -1,7 +1,7 @@
 """``txtrack doctor``: what is wrong, why it matters, and what to do."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from typing import TypeVar
 
@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from transaction_tracker.cli import output
 from transaction_tracker.cli.checks import database, endpoints, files, http, providers, web
 from transaction_tracker.cli.checks.finding import Finding, Severity, error
-from transaction_tracker.cli.exits import OK, TROUBLE, CommandError
+from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError, CommandError
 from transaction_tracker.cli.flags import ConfigurationFlags, Json
 from transaction_tracker.cli.guest import in_database
+from transaction_tracker.cli.secrets import Redact, redactors
 from transaction_tracker.cli.text import printable
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import web_options
@@ -85,11 +86,22 @@ async def examine(configuration: Configuration, transaction: str | None = None) 
 async def _source(configuration: Configuration, transaction: str | None) -> list[Finding]:
     section = configuration.http
     if section is None:
+        if transaction is not None:
+            raise BadInputError('--transaction is for source.type = "http"')
         return await providers.check(configuration)
     if transaction is None:
         one = _asked(configuration.database.url, partial(transactions_page, after=None, limit=1))
         transaction = one[0].tracked.id if one else None
-    return await http.check(section, transaction)
+    found = await http.check(section, transaction)
+    return [_redacted(one, redactors(configuration)) for one in found]
+
+
+def _redacted(one: Finding, secrets: Sequence[Redact]) -> Finding:
+    """Take the secrets out: a service may say again what it was asked with."""
+    what = one.what
+    for redact in secrets:
+        what = redact(what)
+    return replace(one, what=what)
 
 
 def _asked(url: DatabaseUrl, work: Callable[[Connection], T]) -> T | None:

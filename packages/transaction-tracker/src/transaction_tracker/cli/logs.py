@@ -51,9 +51,9 @@ class Redacting(structlog.stdlib.ProcessorFormatter):
         return line
 
 
-def show_warnings() -> None:
+def show_warnings(redact: Sequence[Redact] = ()) -> None:
     """Print warnings and errors from now on, coloured on a terminal."""
-    show_logs("text", "warning")
+    show_logs("text", "warning", redact=redact)
 
 
 def show_logs(form: Literal["json", "text"], level: str, *, redact: Sequence[Redact] = ()) -> None:

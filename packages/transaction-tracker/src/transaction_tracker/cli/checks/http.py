@@ -1,5 +1,6 @@
 """Whether a service that is asked over HTTP answers, and in words that we know."""
 
+import logging
 from collections.abc import Iterator
 
 from yarl import URL
@@ -23,7 +24,11 @@ from transaction_tracker.sources.http_polling import HttpPollingSource
 # has one of them is not likely, and does no harm.
 _NOBODYS = ("txtrack-doctor", "TXTRACKDOCTOR", "0", "00000000-0000-0000-0000-000000000000")
 _WHY = "what it does not answer is known of no transaction"
+_RESERVATION = ", which is an id of ours; one of its own shows more: --transaction ID"
 _LOCAL = ("127.0.0.1", "::1", "localhost")
+
+# Where the source writes what it met.
+logger = logging.getLogger("transaction_tracker")
 
 
 async def check(section: HttpSection, transaction: str | None) -> list[Finding]:
@@ -37,10 +42,17 @@ async def check(section: HttpSection, transaction: str | None) -> list[Finding]:
     if any(one.severity == "error" for one in found):
         return found
     source = http_source(section)
+    # What it warns of, the findings say.
+    logger.addFilter(_nothing)
     try:
         return [*found, *await _asked(section, source, transaction), *await _feed(section, source)]
     finally:
+        logger.removeFilter(_nothing)
         await source.close()
+
+
+def _nothing(_record: logging.LogRecord) -> bool:
+    return False
 
 
 async def _forbidden(section: HttpSection) -> list[Finding]:
@@ -83,8 +95,9 @@ async def _asked(
     if source.strange_words:
         return [_strange(about, source.strange_words)]
     if not isinstance(reply, SourceError):
-        state = "nothing of" if reply is None else f"{reply.state} of"
-        return [fine(about, f"answers, and says {state} {one!r}{_reservation(transaction)}")]
+        state = "nothing" if reply is None else reply.state
+        reservation = "" if transaction is not None else _RESERVATION
+        return [fine(about, f"answers, and says {state} of {one!r}{reservation}")]
     return [_trouble(about, reply, known=transaction is not None)]
 
 
@@ -95,12 +108,6 @@ def _nobodys(source: HttpPollingSource) -> str | None:
         except InvalidTransactionError:
             continue
     return None
-
-
-def _reservation(transaction: str | None) -> str:
-    if transaction is not None:
-        return ""
-    return ", which nobody has; http.status and http.words show with --transaction ID"
 
 
 def _strange(about: str, words: tuple[str, ...]) -> Finding:
