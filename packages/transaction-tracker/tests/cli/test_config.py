@@ -26,6 +26,59 @@ def test_what_show_prints_is_a_configuration_that_says_the_same(
     assert [str(one.url) for one in again.providers] == ["http://127.0.0.1:1"]
 
 
+HTTP = """
+[source]
+type = "http"
+expires_after = "1d"
+[http]
+name = "bank"
+url = "https://bank.example/s3cret/{id}?key=s3cret"
+status = "status"
+headers = { X-Key = "s3cret" }
+words = { settled = "confirmed", "in \\"deep\\" review" = "pending" }
+batch = { url = "https://bank.example/s3cret?ids={ids}", items = "all", id = "id" }
+"""
+
+
+def test_what_show_prints_of_a_service_over_http_says_the_same_but_for_secrets(
+    capsys: Captured, tmp_path: Path
+) -> None:
+    file = tmp_path / "txtrack.toml"
+    file.write_text(HTTP)
+    before = load().http
+
+    assert main(["config", "show"]) == 0
+
+    shown = capsys.readouterr().out
+    assert "s3cret" not in shown
+    assert "[[providers]]" not in shown
+    assert "chain_id" not in shown
+    file.write_text(shown.replace('X-Key = "…"', 'X-Key = "s3cret"'))
+    again = load()
+    assert again.http is not None
+    assert again.http.model_dump() == before.model_dump()  # type: ignore[union-attr]
+    assert again.source.expires_after == 86_400
+
+
+def test_header_that_show_has_hidden_is_not_sent(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "txtrack.toml").write_text(HTTP)
+    main(["config", "show"])
+    (tmp_path / "txtrack.toml").write_text(capsys.readouterr().out)
+
+    assert main(["config", "check"]) == 2
+
+    assert "http.headers.X-Key must be names such as" in capsys.readouterr().err
+
+
+def test_check_names_the_service_and_no_secret(capsys: Captured, tmp_path: Path) -> None:
+    (tmp_path / "txtrack.toml").write_text(HTTP)
+
+    assert main(["config", "check"]) == 0
+
+    said = "Source: bank, asked at https://bank.example/…{id}. Database: transactions.db."
+    assert capsys.readouterr().out == f"The configuration can be used. {said}\n"
+
+
 def test_show_names_every_option(capsys: Captured) -> None:
     assert main(["config", "show"]) == 0
 

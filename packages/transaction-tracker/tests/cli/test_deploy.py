@@ -12,7 +12,7 @@ import pytest
 
 from transaction_tracker.cli.app import app
 from transaction_tracker.settings import load
-from transaction_tracker.settings.convert import application_settings
+from transaction_tracker.settings.convert import application_settings, application_source
 
 ROOT = Path(__file__).parents[4]
 DEPLOY = ROOT / "deploy"
@@ -44,6 +44,17 @@ def test_example_configuration_can_be_used() -> None:
     assert len(settings.providers) == 2
     assert settings.web is not None
     assert settings.web.is_local
+
+
+def test_example_configuration_of_a_bank_sets_what_it_shows() -> None:
+    configuration = load(DEPLOY / "bank.toml")
+
+    source = application_source(configuration)
+    assert source is not None
+    assert application_settings(configuration).providers == ()
+    assert (source.name, source.together, source.has_feed) == ("http:example-bank", 100, True)
+    assert source.identify("PAY-17") == "PAY-17"
+    assert source.habits.watch_days == 60
 
 
 def test_unit_starts_a_command_that_exists() -> None:

@@ -19,7 +19,7 @@ HASH = "0x" + "ab" * 32
 BAD: list[tuple[list[str], str]] = [
     (["nonsense"], 'Unknown command "nonsense"'),
     (["watch", HASH], "--rpc"),
-    (["watch", "--rpc", "http://127.0.0.1:1"], "at least one transaction hash"),
+    (["watch", "--rpc", "http://127.0.0.1:1"], "at least one transaction to watch"),
     (["watch", "--rpc", "http://127.0.0.1:1", "0x12"], "0x and 64 hexadecimal digits, got '0x12'"),
     (["watch", "--rpc", "ftp://key@host", HASH], "a node's URL must look like"),
     (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--chain-id", "0"], "--chain-id"),

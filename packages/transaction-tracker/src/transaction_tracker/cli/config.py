@@ -1,6 +1,7 @@
 """``txtrack config``: the configuration as it is understood."""
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,9 @@ from transaction_tracker.cli.flags import ConfigurationFlags, Json, unusable
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.reference import reference
+from transaction_tracker.settings.together import meaningful
+
+_BARE = re.compile("[A-Za-z0-9_-]+")
 
 app = App(name="config", group=CARE, help="Show, check and explain the configuration.")
 
@@ -20,18 +24,19 @@ app = App(name="config", group=CARE, help="Show, check and explain the configura
 def show(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> None:
     """Show every option as it counts now: file, variables and flags taken together.
 
-    Secrets are hidden: of an address only the host is shown. The text is TOML.
+    Secrets are hidden: of an address only the host is shown, of a header only the name. The text
+    is TOML.
 
     Exit status: 0; 2 if the configuration cannot be used.
 
     Args:
         as_json: Print one JSON document.
     """
-    values = (flags or ConfigurationFlags()).load().model_dump(mode="json")
+    values = meaningful((flags or ConfigurationFlags()).load())
     if as_json:
         output.write_document(values)
     else:
-        output.say("\n".join(_toml(values)))
+        output.say("\n".join(_toml(values)[:-1]))
 
 
 @app.command
@@ -77,20 +82,39 @@ def options(*, as_json: Json = False) -> None:
 
 
 def _summary(configuration: Configuration) -> str:
-    providers = ", ".join(str(one.url) for one in configuration.providers) or "none yet"
-    return f"Providers: {providers}. Database: {configuration.database.url}."
+    if configuration.http is not None:
+        http = configuration.http
+        source = f"Source: {http.name}, asked at {http.model_dump()['url']}"
+    else:
+        urls = ", ".join(str(one.url) for one in configuration.providers)
+        source = f"Providers: {urls or 'none yet'}"
+    return f"{source}. Database: {configuration.database.url}."
 
 
-def _toml(values: dict[str, Any]) -> list[str]:
+def _toml(values: dict[str, Any], at: str = "") -> list[str]:
     lines: list[str] = []
     for section, content in values.items():
+        name = f"{at}{section}"
         for one in content if isinstance(content, list) else [content]:
-            lines.append(f"[[{section}]]" if isinstance(content, list) else f"[{section}]")
-            lines += [_line(name, value) for name, value in one.items()]
-            lines.append("")
-    return lines[:-1]
+            if one is not None:
+                lines += [f"[[{name}]]" if isinstance(content, list) else f"[{name}]", *_table(one)]
+                lines.append("")
+                lines += _toml(_inner(one), f"{name}.")
+    return lines
+
+
+def _table(values: dict[str, Any]) -> list[str]:
+    inner = _inner(values)
+    return [_line(name, value) for name, value in values.items() if name not in inner]
+
+
+def _inner(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if isinstance(value, dict)}
 
 
 def _line(name: str, value: Any) -> str:
     # TOML has no null; its numbers, texts, booleans and lists are written as JSON's.
-    return f"# {name} is not set" if value is None else f"{name} = {json.dumps(value)}"
+    if value is None:
+        return f"# {name} is not set"
+    key = name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)
+    return f"{key} = {json.dumps(value, ensure_ascii=False)}"

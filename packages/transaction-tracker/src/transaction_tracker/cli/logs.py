@@ -3,18 +3,17 @@
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
 
+from transaction_tracker.cli.secrets import Redact
 from transaction_tracker.cli.text import printable
 
 _LOGGERS = ("beamish", "transaction_tracker")
-
-Redact = Callable[[str], str]
 
 
 class StandardError(logging.StreamHandler[TextIO]):
@@ -52,9 +51,9 @@ class Redacting(structlog.stdlib.ProcessorFormatter):
         return line
 
 
-def show_warnings() -> None:
+def show_warnings(redact: Sequence[Redact] = ()) -> None:
     """Print warnings and errors from now on, coloured on a terminal."""
-    show_logs("text", "warning")
+    show_logs("text", "warning", redact=redact)
 
 
 def show_logs(form: Literal["json", "text"], level: str, *, redact: Sequence[Redact] = ()) -> None:

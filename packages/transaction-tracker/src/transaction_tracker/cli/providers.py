@@ -7,7 +7,8 @@ from urllib.parse import quote
 from cyclopts import App
 
 from transaction_tracker.cli import output
-from transaction_tracker.cli.client import Api
+from transaction_tracker.cli.client import Api, ApiError
+from transaction_tracker.cli.exits import CommandError
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.cli.service import ServiceFlags
 
@@ -19,10 +20,16 @@ app = App(
 
 Facts = Mapping[str, Any]
 
+NONE = "this service has no providers: its source is no chain behind RPC endpoints"
+
+_COLUMNS = ("provider", "state", "chain", "head", "behind", "p50", "p95", "last error")
+
 
 @app.command
 async def ls(*, service: ServiceFlags | None = None) -> None:
     """List the providers: which is followed, how fast and how far each is, what went wrong.
+
+    A service that follows something else than a chain has none, and says so.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
     """
@@ -67,15 +74,25 @@ async def check(*names: str, service: ServiceFlags | None = None) -> None:
     flags = service or ServiceFlags()
     async with flags.api() as api:
         chosen = names or tuple(one["name"] for one in await _all(api))
-        found = [await api.post(f"{_path(name)}/check") for name in chosen]
+        found = [await _post(api, name, "check") for name in chosen]
     _show(found, as_json=flags.as_json)
 
 
 async def _do(action: str, name: str, service: ServiceFlags | None) -> None:
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        found = await api.post(f"{_path(name)}/{action}")
+        found = await _post(api, name, action)
     _show([found], as_json=flags.as_json)
+
+
+async def _post(api: Api, name: str, action: str) -> Facts:
+    try:
+        found: Facts = await api.post(f"v1/providers/{quote(name, safe='')}/{action}")
+    except ApiError as error:
+        if error.http_status == 404 and not await _all(api):
+            raise CommandError(NONE) from None
+        raise
+    return found
 
 
 async def _all(api: Api) -> list[Facts]:
@@ -83,17 +100,14 @@ async def _all(api: Api) -> list[Facts]:
     return found
 
 
-def _path(name: str) -> str:
-    return f"v1/providers/{quote(name, safe='')}"
-
-
 def _show(found: Sequence[Facts], *, as_json: bool) -> None:
-    if as_json:
+    if not found:
+        output.note(f"txtrack: {NONE}")
+    elif as_json:
         for one in found:
             output.write_json(one)
-        return
-    columns = ("provider", "state", "chain", "head", "behind", "p50", "p95", "last error")
-    output.table(columns, map(_row, found))
+    else:
+        output.table(_COLUMNS, map(_row, found))
 
 
 def _row(one: Facts) -> list[object]:

@@ -10,11 +10,12 @@ from transaction_tracker.application import TransactionTrackerApplication
 from transaction_tracker.cli import output
 from transaction_tracker.cli.failures import failure
 from transaction_tracker.cli.flags import ConfigurationFlags, unusable
-from transaction_tracker.cli.logs import Redact, show_logs
+from transaction_tracker.cli.logs import show_logs
 from transaction_tracker.cli.notify import ready
 from transaction_tracker.cli.retention import retention
+from transaction_tracker.cli.secrets import redactors
 from transaction_tracker.settings import Configuration, ConfigurationError
-from transaction_tracker.settings.convert import application_settings
+from transaction_tracker.settings.convert import application_settings, application_source
 from transaction_tracker.store.uncollected import settle_down
 
 logger = logging.getLogger("transaction_tracker")
@@ -35,24 +36,16 @@ def serve(*, flags: ConfigurationFlags | None = None) -> None:
     configuration = (flags or ConfigurationFlags()).load()
     try:
         settings = application_settings(configuration)
+        source = application_source(configuration)
     except ConfigurationError as error:
         raise unusable(error) from None
     logs = configuration.logs
-    show_logs(logs.format, logs.level, redact=_redactors(configuration))
+    show_logs(logs.format, logs.level, redact=redactors(configuration))
     try:
-        run(_serve(TransactionTrackerApplication(settings), configuration))
+        application = TransactionTrackerApplication(settings, source=source)
+        run(_serve(application, configuration))
     except (StartError, ExitError) as error:
         raise failure(error) from error
-
-
-def _redactors(configuration: Configuration) -> list[Redact]:
-    """Give what takes the configuration's secrets out of a line of the logs."""
-    urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
-    password = configuration.database.url.reveal().password
-    found: list[Redact] = [url.redact for url in urls]
-    if password:
-        found.append(lambda line: line.replace(password, "…"))
-    return found
 
 
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
@@ -64,16 +57,16 @@ async def _serve(application: TransactionTrackerApplication, configuration: Conf
             extra={"url": url, "source": application.source.name, "open": application.open},
         )
         if configuration.logs.format == "text":
-            _introduce(url)
+            _introduce(url, "0x…" if configuration.http is None else "ID")
         await asyncio.get_running_loop().create_future()
 
 
-def _introduce(url: str) -> None:
+def _introduce(url: str, transaction: str) -> None:
     at = "" if url == "http://127.0.0.1:8080" else f"TXTRACK_URL={url} "
     output.say(
         f"txtrack {version('transaction-tracker')} listens on {url}. Ctrl-C stops it.\n"
-        f"  follow a transaction   {at}txtrack add 0x…\n"
-        f"  wait for its end       {at}txtrack wait 0x…\n"
+        f"  follow a transaction   {at}txtrack add {transaction}\n"
+        f"  wait for its end       {at}txtrack wait {transaction}\n"
         f"  see what happens       {at}txtrack events --follow\n"
         f"  be told                {at}txtrack webhook add https://…\n"
         f"  ask with a program     {url}/openapi.json"

@@ -34,7 +34,8 @@ async def add(
     the good ones are followed though others are bad.
 
     Args:
-        transactions: Hashes, 0x and 64 hexadecimal digits each.
+        transactions: Ids: on a chain hashes, 0x and 64 hexadecimal digits each; of another source,
+            what it calls its transactions.
         confirmations: Blocks that make an end certain, or "safe" or "finalized"; without it what
             the service is configured to ask for.
         expires_in: Time such as 30m or 1d after which one that is in no block expires.
@@ -73,7 +74,7 @@ async def get(transaction: str, /, *, service: ServiceFlags | None = None) -> No
     Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
 
     Args:
-        transaction: Its hash.
+        transaction: Its id: on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -118,7 +119,7 @@ async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> No
     Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
 
     Args:
-        transaction: Its hash.
+        transaction: Its id: on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -138,7 +139,7 @@ async def untrack(transaction: str, /, *, service: ServiceFlags | None = None) -
     Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
 
     Args:
-        transaction: Its hash.
+        transaction: Its id: on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -152,7 +153,7 @@ async def recheck(transaction: str, /, *, service: ServiceFlags | None = None) -
     Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
 
     Args:
-        transaction: Its hash.
+        transaction: Its id: on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:

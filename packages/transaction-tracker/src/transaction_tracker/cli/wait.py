@@ -38,7 +38,7 @@ async def wait(
     - 1: trouble, such as one that is not followed; 2: bad input; 6: no service answers.
 
     Args:
-        transactions: Hashes of transactions that were added.
+        transactions: Ids of transactions that were added.
         until: A state, or "terminal" for whichever is the last. An end ends the wait in any case.
         timeout: Time to wait at most, such as 30s or 5m; without it, as long as it takes.
     """

@@ -16,12 +16,17 @@ from transaction_tracker.application import Settings, TransactionTrackerApplicat
 from transaction_tracker.cli import exits
 from transaction_tracker.cli.exits import NO_SOURCE, NOT_ENDED, BadInputError, CommandError
 from transaction_tracker.cli.failures import failure
+from transaction_tracker.cli.flags import ConfigurationFlags
 from transaction_tracker.cli.logs import show_warnings
 from transaction_tracker.cli.scoreboard import Scoreboard
+from transaction_tracker.cli.secrets import redactors
 from transaction_tracker.cli.signals import ended_by_sigterm
 from transaction_tracker.domain import InvalidTransactionError, ParkedError, Tracked
-from transaction_tracker.sources import SourceError
+from transaction_tracker.settings import Configuration
+from transaction_tracker.settings.convert import application_source
+from transaction_tracker.sources import Source, SourceError
 from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.sources.http_polling import HttpPollingSource
 from transaction_tracker.tracker import TransactionTracker
 
 _Positive = Number(gte=1)
@@ -29,7 +34,8 @@ _Positive = Number(gte=1)
 
 async def watch(
     *transactions: str,
-    rpc: str,
+    rpc: str | None = None,
+    config: Path | None = None,
     chain_id: Annotated[int | None, Parameter(validator=_Positive)] = None,
     confirmations: Annotated[int, Parameter(validator=_Positive)] = 12,
     timeout: float | None = None,
@@ -56,8 +62,10 @@ async def watch(
     - 130, 143: interrupted by Ctrl-C, by SIGTERM.
 
     Args:
-        transactions: Hashes, 0x and 64 hexadecimal digits each.
-        rpc: The node's JSON-RPC address, http or https. Only its host is ever printed.
+        transactions: Hashes, 0x and 64 hexadecimal digits each; without --rpc, ids of the service.
+        rpc: The node's JSON-RPC address, http or https. Only its host is ever printed. Without it,
+            a service over HTTP is asked, which the configuration names.
+        config: File that names it; without it that of TXTRACK_CONFIG, or txtrack.toml.
         chain_id: Refuse a node of another chain; without it any chain will do.
         confirmations: Blocks, its own counted, that make an end certain.
         timeout: Seconds to wait at most; without it, as long as it takes.
@@ -65,12 +73,13 @@ async def watch(
             Without it, all is forgotten at the end.
         poll_interval: Seconds between questions for a new block.
     """
-    settings = _settings(rpc, chain_id, confirmations, database, poll_interval)
     _check_timeout(timeout)
-    source = EthereumSource(settings.endpoints[0].url, settings.chain_id)
+    configuration = None if rpc is not None else ConfigurationFlags(config=config).load()
+    settings = _settings(rpc, chain_id, confirmations, database, poll_interval)
+    source = _source(settings, configuration)
     ids = _identified(source, transactions)
     await _reach(source)
-    show_warnings()
+    show_warnings([] if configuration is None else redactors(configuration))
     try:
         with ended_by_sigterm():
             async with TransactionTrackerApplication(settings, source=source) as application:
@@ -79,8 +88,18 @@ async def watch(
         raise failure(error) from error
 
 
+def _source(
+    settings: Settings, configuration: Configuration | None
+) -> EthereumSource | HttpPollingSource:
+    if configuration is None:
+        return EthereumSource(settings.endpoints[0].url, settings.chain_id)
+    if (source := application_source(configuration)) is None:
+        raise BadInputError('give --rpc URL, or a configuration with source.type = "http"')
+    return source
+
+
 def _settings(
-    rpc: str, chain_id: int | None, confirmations: int, database: str, poll_interval: float
+    rpc: str | None, chain_id: int | None, confirmations: int, database: str, poll_interval: float
 ) -> Settings:
     try:
         return Settings(
@@ -99,8 +118,8 @@ def _check_timeout(timeout: float | None) -> None:
         raise BadInputError(f"--timeout must be over 0 seconds, got {timeout}")
 
 
-def _identified(source: EthereumSource, transactions: Sequence[str]) -> list[str]:
-    """Write each hash in its one form, once; name all that are malformed."""
+def _identified(source: Source, transactions: Sequence[str]) -> list[str]:
+    """Write each id in its one form, once; name all that are malformed."""
     ids: dict[str, None] = {}
     errors = []
     for text in transactions:
@@ -111,11 +130,11 @@ def _identified(source: EthereumSource, transactions: Sequence[str]) -> list[str
     if errors:
         raise BadInputError("; ".join(errors))
     if not ids:
-        raise BadInputError("give at least one transaction hash to watch")
+        raise BadInputError("give at least one transaction to watch")
     return list(ids)
 
 
-async def _reach(source: EthereumSource) -> None:
+async def _reach(source: Source) -> None:
     """Make sure of the node before anything starts."""
     try:
         await source.check()

@@ -1,5 +1,6 @@
 """The configuration: a TOML file, environment variables and flags, checked together."""
 
+from transaction_tracker.settings.http import BatchSection, FeedSection, HttpSection
 from transaction_tracker.settings.layers import CLIENT_VARIABLES, DEFAULT_FILE, FILE_VARIABLE, Flags
 from transaction_tracker.settings.load import load, options
 from transaction_tracker.settings.model import Configuration
@@ -18,10 +19,13 @@ __all__ = [
     "CLIENT_VARIABLES",
     "DEFAULT_FILE",
     "FILE_VARIABLE",
+    "BatchSection",
     "Configuration",
     "ConfigurationError",
     "DatabaseSection",
+    "FeedSection",
     "Flags",
+    "HttpSection",
     "LogsSection",
     "Problem",
     "ProviderSection",

@@ -2,10 +2,19 @@
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.application import Settings
-from transaction_tracker.domain import Policy
+from transaction_tracker.domain import Policy, State
 from transaction_tracker.providers import ProviderSettings
+from transaction_tracker.settings.http import DAY_SECONDS, HttpSection
+from transaction_tracker.settings.http_values import Meaning
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.problems import ConfigurationError, Problem
+from transaction_tracker.sources.http_polling import (
+    Batch,
+    Feed,
+    Habits,
+    HttpPollingSource,
+    Limits,
+)
 
 
 def application_settings(configuration: Configuration) -> Settings:
@@ -15,7 +24,7 @@ def application_settings(configuration: Configuration) -> Settings:
         ConfigurationError: No provider is configured, or two options do not go together.
     """
     source = configuration.source
-    if not configuration.providers:
+    if source.type == "ethereum" and not configuration.providers:
         says = "must name at least one: [[providers]] with a url in the file, or --rpc URL"
         raise ConfigurationError([Problem("providers", says, "")])
     return Settings(
@@ -33,6 +42,31 @@ def application_settings(configuration: Configuration) -> Settings:
     )
 
 
+def application_source(configuration: Configuration) -> HttpPollingSource | None:
+    """Give the source of transactions; ``None`` when it is the chain of the settings' providers."""
+    return None if configuration.http is None else http_source(configuration.http)
+
+
+def http_source(section: HttpSection) -> HttpPollingSource:
+    """Make the source that a table describes."""
+    return HttpPollingSource(
+        section.url.reveal(),
+        name=section.name,
+        status=section.status,
+        words={word: _state(meaning) for word, meaning in section.words.items()},
+        id_pattern=section.id_pattern,
+        id=section.id,
+        error=section.error,
+        not_found=_state(section.not_found),
+        headers=section.headers,
+        batch=_batch(section),
+        feed=_feed(section),
+        habits=_habits(section),
+        limits=_limits(section),
+        allow=section.allow_private,
+    )
+
+
 def web_options(configuration: Configuration) -> WebOptions:
     """Give where the API listens."""
     return WebOptions(**configuration.web.model_dump())
@@ -46,3 +80,38 @@ def _providers(configuration: Configuration) -> tuple[ProviderSettings, ...]:
         except ValueError as error:
             raise ConfigurationError([Problem(f"providers.{place}", f": {error}", "")]) from None
     return tuple(found)
+
+
+def _state(meaning: Meaning) -> State | None:
+    return None if meaning == "nothing" else meaning
+
+
+def _batch(section: HttpSection) -> Batch | None:
+    batch = section.batch
+    return None if batch is None else Batch(**dict(batch) | {"url": batch.url.reveal()})
+
+
+def _feed(section: HttpSection) -> Feed | None:
+    feed = section.feed
+    return None if feed is None else Feed(**dict(feed) | {"url": feed.url.reveal()})
+
+
+def _habits(section: HttpSection) -> Habits:
+    return Habits(
+        first_delay=section.first_delay,
+        longest_delay=section.longest_delay,
+        agree=section.agree,
+        watch_days=section.watch_for / DAY_SECONDS,
+        watch_first_delay=section.watch_first_delay,
+        watch_longest_delay=section.watch_longest_delay,
+        feed_interval=section.feed_interval,
+    )
+
+
+def _limits(section: HttpSection) -> Limits:
+    return Limits(
+        requests_per_second=section.requests_per_second,
+        in_flight=section.in_flight,
+        deadline=section.deadline,
+        answer_bytes=section.answer_bytes,
+    )

@@ -1,5 +1,6 @@
 """Where values come from: a file, variables and flags, each heavier than the one before."""
 
+import json
 import os
 import re
 import tomllib
@@ -21,6 +22,8 @@ MAX_FILE_BYTES = 2**20
 
 Key = tuple[str, ...]
 
+_WORDS: Key = ("http", "words")
+_HEADERS: Key = ("http", "headers")
 _TABLE = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?")
 
 
@@ -72,7 +75,7 @@ class Variables:
     values: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        if problems := list(_unknown_variables(os.environ)):
+        if problems := [*_unknown_variables(os.environ), *_spoilt_tables(os.environ)]:
             raise ConfigurationError(problems)
         try:
             values = EnvSettingsSource(Configuration)()
@@ -112,9 +115,10 @@ class Flags:
         return nested
 
     def where(self, key: Key) -> str:
-        """Name the flag."""
+        """Name the flag that set it, or its whole table, or a part of it."""
         names = [self.typed[key[:n]][1] for n in range(len(key), 0, -1) if key[:n] in self.typed]
-        return f"flag {names[0]}" if names else "a flag"
+        names += [flag for part, (_, flag) in self.typed.items() if part[: len(key)] == key]
+        return f"flag {names[0]}"
 
 
 def chosen_file(given: Path | None) -> Path | None:
@@ -178,6 +182,27 @@ def _unknown_variables(environment: Mapping[str, str]) -> Iterator[Problem]:
             continue
         if PREFIX + name.removeprefix(PREFIX).split(DELIMITER)[0] not in sections:
             yield unknown(name, name, [*sections, *own], "environment")
+
+
+def _spoilt_tables(environment: Mapping[str, str]) -> Iterator[Problem]:
+    """Find variables of tables with names of the user's own that cannot be read as they were meant.
+
+    Names of variables have no case: that does for headers, and not for the words of a service.
+    """
+    for name, value in environment.items():
+        for table in (_WORDS, _HEADERS):
+            if name.upper() == variable(table) and value and not _is_object(value):
+                yield Problem(".".join(table), "must be a JSON object", f"variable {name}")
+        if name.upper().startswith(variable((*_WORDS, ""))):
+            says = f"has names in which case counts: give all in {variable(_WORDS)}, as JSON"
+            yield Problem(".".join(_WORDS), says, f"variable {name}")
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def variable(key: Key) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from transaction_tracker.settings.layers import File, Flags, Key, Layer, Variables, chosen_file
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.problems import ConfigurationError, Problem, shown, unknown
+from transaction_tracker.settings.together import conflicts
 
 
 def load(path: Path | None = None, flags: Flags | None = None) -> Configuration:
@@ -30,9 +31,15 @@ def load(path: Path | None = None, flags: Flags | None = None) -> Configuration:
     for layer in layers:
         merged = _merged(merged, layer.values)
     try:
-        return Configuration(**merged)
+        configuration = Configuration(**merged)
     except ValidationError as error:
         raise ConfigurationError(_problems(error, layers)) from None
+    wrong = [
+        Problem(".".join(key), says, _where(key, layers)) for key, says in conflicts(configuration)
+    ]
+    if wrong:
+        raise ConfigurationError(wrong)
+    return configuration
 
 
 def options(
@@ -54,7 +61,7 @@ def _section(info: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind, False
     if isinstance(inside, type) and issubclass(inside, BaseModel):
-        return inside, True
+        return inside, get_origin(kind) is tuple
     return None, False
 
 
@@ -73,7 +80,7 @@ def _problems(error: ValidationError, layers: Sequence[Layer]) -> list[Problem]:
     for one in error.errors(include_url=False, include_context=False):
         path = tuple(str(part) for part in one["loc"])
         key, info = _nearest(path)
-        where = _where(key if one["type"] != "extra_forbidden" else path, layers)
+        where = _where(path, layers)
         if one["type"] == "extra_forbidden":
             problem = unknown(".".join(path), path[-1], _siblings(path), where)
         else:
@@ -100,8 +107,13 @@ def _nearest(path: Key) -> tuple[Key, FieldInfo | None]:
     for length in range(len(path), 0, -1):
         key = path[:length]
         if info := known.get(_general(key)):
-            return key, info
+            return (_entry(path, length) if get_origin(info.annotation) is dict else key), info
     return path, None
+
+
+def _entry(path: Key, length: int) -> Key:
+    """Give the entry of a table that a location is in; what is wrong as a name may be a secret."""
+    return path[:length] if path[-1] == "[key]" else path[: length + 1]
 
 
 def _general(key: Key) -> Key:

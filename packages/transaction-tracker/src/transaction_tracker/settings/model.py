@@ -10,6 +10,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from transaction_tracker.settings.http import HttpSection
 from transaction_tracker.settings.options import from_json
 from transaction_tracker.settings.sections import (
     DatabaseSection,
@@ -51,6 +52,7 @@ class Configuration(BaseSettings):
     providers: Annotated[
         tuple[ProviderSection, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
     ] = ()
+    http: HttpSection | None = None
     web: WebSection = WebSection()
     webhooks: WebhooksSection = WebhooksSection()
     retention: RetentionSection = RetentionSection()

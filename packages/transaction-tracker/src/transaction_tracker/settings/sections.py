@@ -51,8 +51,11 @@ class DatabaseSection(Section):
 class SourceSection(Section):
     """Where the transactions live, and when their states are certain."""
 
-    type: Literal["ethereum"] = option(
-        "ethereum", '"ethereum"', "The kind of source; an EVM chain behind JSON-RPC."
+    type: Literal["ethereum", "http"] = option(
+        "ethereum",
+        '"ethereum" or "http"',
+        "The kind of source: an EVM chain behind JSON-RPC, which [[providers]] name; or a service "
+        "that is asked over HTTP, which [http] names.",
     )
     chain_id: int | None = option(
         None,
@@ -69,7 +72,8 @@ class SourceSection(Section):
     poll_interval: Seconds = option(
         1.0,
         f"over 0, up to 1h: {SECONDS}",
-        "Time between questions for the head while a block is due.",
+        "Time between questions for the head while a block is due; over HTTP, between two looks "
+        "at whose turn it is.",
         gt=0,
         le=3600,
     )
@@ -104,7 +108,8 @@ class SourceSection(Section):
     expires_after: Seconds | None = option(
         None,
         f"over 0: {SECONDS}",
-        "A transaction in no block so long after its registration is expired; without it, never.",
+        "A transaction that is in no block, or over HTTP at no end, so long after its registration "
+        "is expired; without it, never.",
         gt=0,
         le=315_360_000,
     )

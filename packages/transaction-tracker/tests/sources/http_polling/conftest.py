@@ -4,24 +4,16 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from aiohttp import web
 
 from transaction_tracker.sources.http_polling import HttpPollingSource
 
-from .support import ScriptedService, source
+from .support import ScriptedService, scripted, source
 
 
 @pytest.fixture
 async def service() -> AsyncIterator[ScriptedService]:
-    service = ScriptedService()
-    application = web.Application()
-    application.router.add_route("*", "/{path:.*}", service.handle)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    yield service
-    await runner.cleanup()
+    async with scripted() as service:
+        yield service
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """A service that answers whatever the test says, and a source that asks it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
@@ -44,6 +45,22 @@ class ScriptedService:
             return answer
         body = answer if isinstance(answer, bytes) else orjson.dumps(answer)
         return web.Response(body=body, content_type="application/json")
+
+
+@asynccontextmanager
+async def scripted() -> AsyncIterator[ScriptedService]:
+    """Run such a service on a free port."""
+    service = ScriptedService()
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", service.handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        service.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield service
+    finally:
+        await runner.cleanup()
 
 
 def source(service: ScriptedService, **options: Any) -> HttpPollingSource:

@@ -4,6 +4,7 @@ import stat
 from pathlib import Path
 
 from transaction_tracker.cli.checks.finding import Finding, warning
+from transaction_tracker.cli.secrets import redactors
 from transaction_tracker.settings import Configuration
 
 
@@ -15,11 +16,16 @@ def check(configuration: Configuration, file: Path | None) -> list[Finding]:
         warning(
             f"file {file}",
             "other users of this machine can read it, and it holds a key or a password",
-            why="whoever has the key can ask the provider in your name, at your cost",
+            why="whoever has the key can ask the source in your name, at your cost",
             do=f"chmod 600 {file}, or put the secret into a variable such as "
-            "TXTRACK_PROVIDERS__0__URL",
+            f"{_variable(configuration)}",
         )
     ]
+
+
+def _variable(configuration: Configuration) -> str:
+    over_http = configuration.http is not None
+    return "TXTRACK_HTTP__HEADERS__AUTHORIZATION" if over_http else "TXTRACK_PROVIDERS__0__URL"
 
 
 def _is_open(file: Path) -> bool:
@@ -28,6 +34,4 @@ def _is_open(file: Path) -> bool:
 
 def _has_secret(configuration: Configuration, file: Path) -> bool:
     text = file.read_text(errors="replace")
-    urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
-    password = configuration.database.url.reveal().password
-    return any(url.redact(text) != text for url in urls) or bool(password and password in text)
+    return any(redact(text) != text for redact in redactors(configuration))

@@ -110,6 +110,11 @@ class HttpPollingSource:
         return self._words.unknown
 
     @property
+    def strange_words(self) -> tuple[str, ...]:
+        """Which these were, cut where they are long."""
+        return self._words.strange
+
+    @property
     def together(self) -> int:
         """How many transactions may be in one question now."""
         return 1 if self._many is None else self._many.size

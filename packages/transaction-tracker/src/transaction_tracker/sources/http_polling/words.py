@@ -53,6 +53,11 @@ class Words:
         self._warned: set[str] = set()
         self.unknown = 0
 
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """The words that were met and are not among them, cut where they are long."""
+        return tuple(sorted(self._warned))
+
     def __contains__(self, state: State) -> bool:
         return state in self._states.values()
 
