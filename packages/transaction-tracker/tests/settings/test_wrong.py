@@ -158,3 +158,12 @@ def test_long_value_is_cut(written: Written) -> None:
         load(written(f'[logs]\nlevel = "{"x" * 5000}"'))
 
     assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("first", ["web", "web.port"])
+def test_a_value_in_place_of_a_table_is_named_beside_an_option_of_that_table(first: str) -> None:
+    typed = {("web",): (3, "--set web"), ("web", "port"): (1, "--set web.port")}
+    keys = sorted(typed, key=lambda key: ".".join(key) != first)
+
+    with pytest.raises(ConfigurationError, match=r"web must be a table; .* \(flag --set web\)"):
+        load(flags=Flags({key: typed[key] for key in keys}))

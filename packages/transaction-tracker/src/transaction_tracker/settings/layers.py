@@ -107,11 +107,13 @@ class Flags:
     def values(self) -> dict[str, Any]:
         """The values, nested as the sections are."""
         nested: dict[str, Any] = {}
-        for key, (value, _) in self.typed.items():
-            table = nested
-            for part in key[:-1]:
-                table = table.setdefault(part, {})
-            table[key[-1]] = value
+        for (*sections, name), (value, _) in self.typed.items():
+            table: Any = nested
+            for section in sections:
+                table = table.setdefault(section, {}) if isinstance(table, dict) else None
+            # What was given in place of a table is an error that is found later.
+            if isinstance(table, dict):
+                table[name] = value
         return nested
 
     def where(self, key: Key) -> str:
