@@ -23,6 +23,7 @@ def test_every_option_reaches_the_application() -> None:
         ("source", "chain_id"): 5,
         ("source", "confirmations"): "safe",
         ("source", "poll_interval"): "2s",
+        ("source", "block_time"): 0.25,
         ("source", "sweep_budget"): 30,
         ("source", "drop_after_blocks"): 31,
         ("source", "drop_after_seconds"): 32,
@@ -41,6 +42,7 @@ def test_every_option_reaches_the_application() -> None:
     assert settings.chain_id == 5
     assert settings.confirmations == "safe"
     assert settings.poll_interval == 2
+    assert settings.block_time == 0.25
     assert settings.sweep_budget == 30
     assert settings.policy == Policy(31, 32, 33)
     assert settings.expires_after == 34

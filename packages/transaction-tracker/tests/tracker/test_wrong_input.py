@@ -89,6 +89,7 @@ async def test_a_database_of_another_chain_is_a_start_error_and_stays_as_it_is(
         ({"chain_id": 0}, "chain_id must be 1 or more, got 0"),
         ({"confirmations": 0}, "confirmations must be a whole number from 1 to 10000"),
         ({"poll_interval": 0.0}, "poll_interval must be over 0 seconds, got 0.0"),
+        ({"block_time": -1.0}, "block_time must be over 0 seconds, got -1.0"),
         ({"poll_interval": float("nan")}, "poll_interval must be over 0 seconds, got nan"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.domain import Policy, Required, check_required
-from transaction_tracker.providers import ProviderSettings
+from transaction_tracker.providers import ProviderSettings, Rhythm
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.store import DatabaseUrl
 
@@ -24,6 +24,8 @@ class Settings:
         database: A SQLite file, made when it is missing; ``":memory:"``, which forgets all;
             or the address of a PostgreSQL database, whose password is never printed.
         poll_interval: Seconds between questions for the head while a block is due.
+        block_time: Seconds from block to block: after three without a head, a connection on which
+            a provider should tell of them is made anew.
         providers: Several nodes of the same chain, one followed and the others in reserve.
         policy: When waiting becomes news.
         expires_after: Seconds that a transaction has to get into a block, unless it is
@@ -44,6 +46,7 @@ class Settings:
     confirmations: Required = 12
     database: str | Path | DatabaseUrl = "transactions.db"
     poll_interval: float = 1.0
+    block_time: float = Rhythm().block_time
     providers: tuple[ProviderSettings, ...] = ()
     policy: Policy = field(default_factory=Policy)
     expires_after: float | None = None
@@ -64,6 +67,7 @@ class Settings:
             raise ValueError(f"chain_id must be 1 or more, got {self.chain_id!r}")
         check_required(self.confirmations)
         _check_seconds("poll_interval", self.poll_interval)
+        _check_seconds("block_time", self.block_time)
         if self.expires_after is not None:
             _check_seconds("expires_after", self.expires_after)
         if self.sweep_budget < 1:

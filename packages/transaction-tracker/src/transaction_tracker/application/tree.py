@@ -22,7 +22,7 @@ from transaction_tracker.metrics import Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, Outbox, wake
 from transaction_tracker.outbox import Context as OutboxContext
-from transaction_tracker.providers import Pool
+from transaction_tracker.providers import Pool, Rhythm
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import STORE, Book, Store, Stored
@@ -164,7 +164,10 @@ class TransactionTrackerApplication(Application):
     def _ethereum(self) -> ChainSource:
         settings = self.settings
         if self.pool is None:
-            self.pool = Pool(settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER)
+            rhythm = Rhythm(block_time=settings.block_time)
+            self.pool = Pool(
+                settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER, rhythm=rhythm
+            )
         return EthereumSource(self.pool, settings.chain_id)
 
     def _context(self) -> Context:

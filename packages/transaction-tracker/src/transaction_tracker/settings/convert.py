@@ -36,6 +36,7 @@ def application_settings(configuration: Configuration) -> Settings:
         policy=Policy(source.drop_after_blocks, source.drop_after_seconds, source.stuck_after),
         expires_after=source.expires_after,
         follow_repriced=source.follow_repriced,
+        block_time=source.block_time,
         sweep_budget=source.sweep_budget,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,

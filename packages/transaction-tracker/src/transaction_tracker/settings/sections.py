@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from transaction_tracker.domain import Policy
+from transaction_tracker.providers import Rhythm
 from transaction_tracker.settings.options import (
     SECONDS,
     AllowList,
@@ -74,6 +75,14 @@ class SourceSection(Section):
         f"over 0, up to 1h: {SECONDS}",
         "Time between questions for the head while a block is due; over HTTP, between two looks "
         "at whose turn it is.",
+        gt=0,
+        le=3600,
+    )
+    block_time: Seconds = option(
+        Rhythm().block_time,
+        f"over 0, up to 1h: {SECONDS}",
+        "Time from block to block: after three without a head, a connection to a ws_url is made "
+        "anew.",
         gt=0,
         le=3600,
     )
