@@ -1,7 +1,7 @@
 """Connections that told of heads, broke, and took the events of a while with them, or hung."""
 
 from beamish import Backoff
-from transaction_tracker import TransactionTracker, TransactionTrackerApplication
+from transaction_tracker import TransactionTracker
 from transaction_tracker.node import Transaction
 from transaction_tracker.node.faults import Hang, SilentHeads
 from transaction_tracker.providers.heads import Rhythm
@@ -114,11 +114,3 @@ async def test_a_websocket_reconnect_loses_events_or_hangs_and_nobody_depends_on
         await network.first.mine(3)
 
         await reach(tx.hash, "confirmed")
-
-
-async def test_the_time_between_blocks_says_for_how_long_a_connection_may_be_silent(
-    network: Network,
-) -> None:
-    settings = network.settings(ws=True, block_time=0.02, **HINTS_ONLY)
-    async with TransactionTrackerApplication(settings):
-        await eventually(lambda: network.first.counters["eth_subscribe"] > 1)

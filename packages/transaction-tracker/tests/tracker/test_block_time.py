@@ -1,0 +1,22 @@
+"""The setting that says how long a chain takes for a block."""
+
+from dataclasses import replace
+
+from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
+from transaction_tracker.node import DevelopmentNode
+from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.sources.ethereum.url import WEBSOCKET
+
+from .support import eventually
+
+
+async def test_a_connection_that_tells_of_no_head_for_three_blocks_is_made_anew(
+    node: DevelopmentNode, settings: Settings
+) -> None:
+    ws_url = SecretUrl(node.url.replace("http", "ws"), WEBSOCKET)
+    providers = (ProviderSettings(SecretUrl(node.url), ws_url=ws_url),)
+
+    async with TransactionTrackerApplication(
+        replace(settings, rpc_url=None, providers=providers, block_time=0.02)
+    ):
+        await eventually(lambda: node.counters["eth_subscribe"] > 1)
