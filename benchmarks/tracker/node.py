@@ -5,19 +5,17 @@ It listens on 127.0.0.1, knows masses of transactions, and does what its starter
 """
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
+from benchmarks.tracker import partner
+from benchmarks.tracker.partner import Partner
 from benchmarks.tracker.prepared import waiting
 from transaction_tracker.node import DevelopmentNode
 
-ROOT = Path(__file__).parents[2]
 START_SECONDS = 300.0
 
 
@@ -49,7 +47,7 @@ class Node:
     """
 
     url: str
-    _process: asyncio.subprocess.Process
+    _partner: Partner
 
     @property
     def ws_url(self) -> str:
@@ -65,42 +63,23 @@ class Node:
         return await self._ask("count")
 
     async def _ask(self, what: str) -> Head:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{what}\n".encode())
-        return Head(**await _read(self._process))
+        self._partner.tell(what)
+        return Head(**await self._partner.hear())
 
 
 @asynccontextmanager
 async def running(transactions: int, per_block: int) -> AsyncIterator[Node]:
     """Run a node on which so many transactions wait, and so many fit into a block."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, str(transactions), str(per_block)),
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
+    async with partner.running(__name__, str(transactions), str(per_block)) as program:
         async with asyncio.timeout(START_SECONDS):
-            url = (await _read(process))["url"]
-        yield Node(url, process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def _read(process: asyncio.subprocess.Process) -> Any:
-    assert process.stdout is not None
-    line = await process.stdout.readline()
-    if not line:
-        raise RuntimeError("the node has ended")
-    return json.loads(line)
+            url = (await program.hear())["url"]
+        yield Node(url, program)
 
 
 async def serve(transactions: int, per_block: int) -> None:
     """Be the node."""
     async with DevelopmentNode(chain=waiting(transactions, per_block)) as node:
-        print(json.dumps({"url": node.url}), flush=True)
+        partner.say({"url": node.url})
         while line := await asyncio.to_thread(sys.stdin.readline):
             head = (await node.mine()) if line.strip() == "mine" else node.chain.head
             told = Head(
@@ -110,7 +89,7 @@ async def serve(transactions: int, per_block: int) -> None:
                 node.counters.total(),
                 time.monotonic(),
             )
-            print(json.dumps({name: getattr(told, name) for name in Head.__slots__}), flush=True)
+            partner.say({name: getattr(told, name) for name in Head.__slots__})
 
 
 if __name__ == "__main__":

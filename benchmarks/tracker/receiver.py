@@ -1,18 +1,17 @@
 """A receiver of webhooks, as a process of its own: it takes what comes, and counts it."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from aiohttp import web
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.tracker import partner
+from benchmarks.tracker.partner import Partner
+
 START_SECONDS = 20.0
 
 
@@ -25,7 +24,7 @@ class Receiver:
     """
 
     url: str
-    _process: asyncio.subprocess.Process
+    _partner: Partner
 
     async def all(self) -> tuple[float, int]:
         """Wait until it has got all different messages that it was to get.
@@ -34,34 +33,17 @@ class Receiver:
             When the last one came, by the machine's monotonic clock; and how many requests that
             took.
         """
-        told = await _read(self._process)
+        told = await self._partner.hear()
         return told["time"], told["requests"]
 
 
 @asynccontextmanager
 async def running(expected: int) -> AsyncIterator[Receiver]:
     """Run a receiver that waits for so many messages."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, str(expected)),
-        cwd=ROOT,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    try:
+    async with partner.running(__name__, str(expected)) as program:
         async with asyncio.timeout(START_SECONDS):
-            url = (await _read(process))["url"]
-        yield Receiver(url, process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def _read(process: asyncio.subprocess.Process) -> Any:
-    assert process.stdout is not None
-    line = await process.stdout.readline()
-    if not line:
-        raise RuntimeError("the receiver has ended")
-    return json.loads(line)
+            url = (await program.hear())["url"]
+        yield Receiver(url, program)
 
 
 async def receive(expected: int) -> None:
@@ -83,9 +65,9 @@ async def receive(expected: int) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(json.dumps({"url": f"http://127.0.0.1:{runner.addresses[0][1]}/hook"}), flush=True)
+    partner.say({"url": f"http://127.0.0.1:{runner.addresses[0][1]}/hook"})
     await everything.wait()
-    print(json.dumps({"time": time.monotonic(), "requests": requests}), flush=True)
+    partner.say({"time": time.monotonic(), "requests": requests})
     await asyncio.Event().wait()
 
 

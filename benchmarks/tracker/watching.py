@@ -4,18 +4,17 @@ What it notes is the earliest moment at which anybody outside the node can know 
 """
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import aiohttp
 
-ROOT = Path(__file__).parents[2]
+from benchmarks.tracker import partner
+from benchmarks.tracker.partner import Partner
+
 START_SECONDS = 20.0
 _SUBSCRIBE = {"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}
 
@@ -24,36 +23,21 @@ _SUBSCRIBE = {"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["
 class Watcher:
     """Somebody who listens."""
 
-    _process: asyncio.subprocess.Process
+    _partner: Partner
 
     async def next(self) -> tuple[int, float]:
         """Give the next block that was announced, and when, by the machine's monotonic clock."""
-        told = await _read(self._process)
+        told = await self._partner.hear()
         return told["number"], told["time"]
 
 
 @asynccontextmanager
 async def running(ws_url: str) -> AsyncIterator[Watcher]:
     """Listen for as long as the context lasts."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", __name__, ws_url), cwd=ROOT, stdout=asyncio.subprocess.PIPE
-    )
-    try:
+    async with partner.running(__name__, ws_url) as program:
         async with asyncio.timeout(START_SECONDS):
-            await _read(process)
-        yield Watcher(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def _read(process: asyncio.subprocess.Process) -> Any:
-    assert process.stdout is not None
-    line = await process.stdout.readline()
-    if not line:
-        raise RuntimeError("the watcher has ended")
-    return json.loads(line)
+            await program.hear()
+        yield Watcher(program)
 
 
 async def watch(url: str) -> None:
@@ -65,9 +49,9 @@ async def watch(url: str) -> None:
             told = message.json()
             if "params" in told:
                 number = int(told["params"]["result"]["number"], 16)
-                print(json.dumps({"number": number, "time": now}), flush=True)
+                partner.say({"number": number, "time": now})
             else:
-                print(json.dumps({}), flush=True)
+                partner.say({})
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 """Databases of both kinds, for all tests of the package."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from transaction_tracker.store import chain
+from transaction_tracker.store.database import Database, Failed
+
+from .databases import SOURCE, Run
 from .postgres import Postgres, running
 
 
@@ -24,3 +29,24 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
     server: Postgres = request.getfixturevalue("postgres")
     with server.database() as url:
         yield url
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url).open()
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def run(database: Database) -> Run:
+    """Do one piece of work in a transaction of its own."""
+
+    def run(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        (result,) = database.run([lambda connection: work(connection, *args, **kwargs)])
+        if isinstance(result, Failed):
+            raise result.error
+        return result
+
+    run(chain.claim, SOURCE)
+    return run

@@ -1,8 +1,7 @@
 """Databases, applications' parts and receivers for deliveries."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
@@ -10,34 +9,10 @@ from beamish import GenServer, Supervisor
 from transaction_tracker.listener import Listener
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, Context, Outbox, courier, schedule, wake
-from transaction_tracker.store import STORE, Book, Store, Stored, chain
-from transaction_tracker.store.database import Database, Failed
+from transaction_tracker.store import STORE, Book, Store, Stored
 
 from .receiver import Receiver
 from .support import SOURCE
-
-Run = Callable[..., Any]
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url).open()
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def run(database: Database) -> Run:
-    """Do one piece of work in a transaction of its own."""
-
-    def run(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        (result,) = database.run([lambda connection: work(connection, *args, **kwargs)])
-        if isinstance(result, Failed):
-            raise result.error
-        return result
-
-    run(chain.claim, SOURCE)
-    return run
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from transaction_tracker.outbox import endpoints
 from transaction_tracker.store import Step, Store, Stored
 from transaction_tracker.store import outbox as table
 
-SOURCE = "ethereum:31337"
+from ..databases import SOURCE  # noqa: TID252
+
 PATIENCE = 20.0
 TEN = Link(10, "ten", "nine")
 

@@ -1,6 +1,5 @@
 """An endpoint's deliveries, without the processes around the database."""
 
-from collections.abc import Callable
 from typing import Any
 
 from transaction_tracker.domain import Event
@@ -8,9 +7,8 @@ from transaction_tracker.store import Step, committing, endpoints, outbox, regis
 from transaction_tracker.store.endpoints import Endpoint, Secret
 from transaction_tracker.store.outbox import Delivery
 
-from .support import SOURCE, wanted
-
-Run = Callable[..., Any]
+from ..databases import SOURCE, Run  # noqa: TID252
+from .support import wanted
 
 
 def add(run: Run, states: Any = None) -> Endpoint:

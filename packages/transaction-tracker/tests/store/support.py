@@ -1,15 +1,13 @@
 """Values to store."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from transaction_tracker.domain import Event, Link, Outcome, Registration, Tracked
 from transaction_tracker.store import Step, committing, reading, registering
 
-Run = Callable[..., Any]
+from ..databases import SOURCE, Run  # noqa: TID252
 
-SOURCE = "ethereum:31337"
 TEN = Link(10, "ten", "nine")
 ELEVEN = Link(11, "eleven", "ten")
 
