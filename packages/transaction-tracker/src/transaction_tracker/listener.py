@@ -3,9 +3,12 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
+
+import orjson
 
 from beamish import Continue, GenServer, Ref, process
 from transaction_tracker.domain import Event
@@ -15,7 +18,21 @@ from transaction_tracker.store.feed import Entry
 LISTENER = "TransactionTracker.Listener"
 CONSUMER = "on_event"
 
-OnEvent = Callable[[Event], Awaitable[None] | None]
+
+@dataclass(frozen=True, slots=True)
+class ToldEvent(Event):
+    """An event as the program's own code hears of it.
+
+    Attributes:
+        metadata: What the user noted about the transaction when it was registered.
+        recorded_at: When the event was stored, in Unix seconds.
+    """
+
+    metadata: Mapping[str, Any]
+    recorded_at: float
+
+
+OnEvent = Callable[[ToldEvent], Awaitable[None] | None]
 
 _BATCH = 100
 # Events told since the position was saved are told again after a crash.
@@ -130,7 +147,7 @@ class Listener(GenServer):
     async def _tell(self, entry: Entry) -> bool:
         """Call the function for one event; say whether that went well."""
         try:
-            told = self._on_event(entry.event)
+            told = self._on_event(_told(entry))
             if inspect.isawaitable(told):
                 await told
         except Exception:  # the user's code: its mistakes are not ours
@@ -157,6 +174,11 @@ class Listener(GenServer):
         if self._timer is not None:
             process.cancel_timer(self._timer)
         self._timer = process.send_after(self.pid, Go(), seconds)
+
+
+def _told(entry: Entry) -> ToldEvent:
+    event, metadata = entry.event, orjson.loads(entry.metadata)
+    return ToldEvent(event.previous, event.tracked, metadata, entry.recorded_at)
 
 
 def _now() -> float:

@@ -1,6 +1,7 @@
 """The program's own callback: each event at least once, in order."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -10,7 +11,7 @@ import pytest
 from beamish import GenServer, process
 from transaction_tracker import listener
 from transaction_tracker.domain import Event
-from transaction_tracker.listener import CONSUMER, LISTENER, Listener, OnEvent
+from transaction_tracker.listener import CONSUMER, LISTENER, Listener, OnEvent, ToldEvent
 from transaction_tracker.store import Store, chain, feed
 
 from .conftest import storing
@@ -50,7 +51,20 @@ async def test_it_hears_whole_events_in_order(store: None) -> None:
         await happens("tx")
         await eventually(lambda: len(heard) == 3)
 
-    assert heard == life("tx")
+    assert [Event(one.previous, one.tracked) for one in heard] == life("tx")
+
+
+async def test_an_event_comes_with_what_was_noted_and_when_it_was_stored(store: None) -> None:
+    heard: list[ToldEvent] = []
+    before = time.time()
+
+    async with listening(heard.append):
+        await register("tx", metadata='{"invoice": 17}')
+        await write(life("tx")[0])
+        await eventually(lambda: heard)
+
+    assert heard[0].metadata == {"invoice": 17}
+    assert before <= heard[0].recorded_at <= time.time()
 
 
 async def test_a_new_listener_begins_at_the_end_unless_told_otherwise(store: None) -> None:

@@ -103,7 +103,7 @@ class TransactionTracker(GenServer, restart="transient"):
                 ``"finalized"``; ``None`` takes the application's setting.
             deadline: Unix seconds: in no block then, it has expired; ``None`` takes the
                 application's setting.
-            metadata: What is to come back with each webhook, and with what the API tells; JSON,
+            metadata: What is to come back with each event, and with what the API tells; JSON,
                 at most 4 KiB.
 
         Raises:
