@@ -62,7 +62,6 @@ async def test_each_file_comes_without_a_token_and_is_held_to_a_policy(
     assert reply.headers["x-content-type-options"] == "nosniff"
     assert reply.headers["referrer-policy"] == "no-referrer"
     assert reply.headers["x-frame-options"] == "DENY"
-    assert reply.headers["cross-origin-opener-policy"] == "same-origin"
     assert reply.headers["cache-control"] == "no-store"
 
 

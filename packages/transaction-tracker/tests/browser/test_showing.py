@@ -86,6 +86,28 @@ async def test_a_token_lasts_as_long_as_the_tab_or_until_it_is_forgotten(
     assert await browser.run("return document.querySelector('#inside').hidden") is True
 
 
+async def test_a_token_that_is_revoked_while_it_is_used_is_not_tried_again(
+    browser: Browser, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "transaction_tracker.api")
+    holder, other = client.with_token(await make_token("admin")), await make_token("read")
+    await browser.open(f"{client.url}/#abcdefgh")
+    await browser.until_text("#door", "A token, please")
+    await browser.enter("#token", holder.token or "")
+    await browser.until_text("#detail", "abcdefgh is not tracked")
+    before = refused(caplog)
+    token, _ = (await holder.get("/v1/tokens")).json["tokens"]
+
+    await holder.ask("DELETE", f"/v1/tokens/{token['id']}")
+    await browser.run("document.querySelector('.chip').click()")
+
+    await browser.until_text("#refusal", "The token was refused")
+    assert 1 <= refused(caplog) - before <= 2
+    # What was open does not hide the question, and is there again after it.
+    await browser.enter("#token", other)
+    await browser.until_text("#detail", "abcdefgh is not tracked")
+
+
 async def test_a_token_without_the_scope_is_said_so(browser: Browser, client: Client) -> None:
     token = await make_token("write")
     await browser.open(client.url)
@@ -200,6 +222,17 @@ async def test_events_of_a_time_without_a_stream_are_shown(
     # It went on after the last one that it had: from now on would be without this one.
     await browser.until_text("#changes", "ijklmnop")
     assert await browser.run("return document.querySelectorAll('#changes li').length") == 2
+
+
+async def test_without_room_for_a_stream_it_still_shows_what_there_is(browser: Browser) -> None:
+    async with serving(max_streams=1) as client:
+        await register(client, "abcdefgh")
+        async with client.session.get(f"{client.url}/v1/stream"):
+            await browser.open(client.url)
+
+            await browser.until_text("#link", "no room for live updates")
+            await browser.until_text("#rows", "abcdefgh")
+            await browser.until_text("#figures", "Ready")
 
 
 async def test_a_phone_shows_it_without_scrolling_sideways(

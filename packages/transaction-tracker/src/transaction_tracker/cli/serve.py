@@ -75,6 +75,7 @@ def _introduce(url: str) -> None:
         f"  follow a transaction   {at}txtrack add 0x…\n"
         f"  wait for its end       {at}txtrack wait 0x…\n"
         f"  see what happens       {at}txtrack events --follow\n"
+        f"  watch in a browser     {url}\n"
         f"  be told                {at}txtrack webhook add https://…\n"
         f"  ask with a program     {url}/openapi.json"
     )

@@ -119,15 +119,18 @@ function progress({ block, final, required, confirmations }) {
   return el("progress", { max: required, value: Math.min(confirmations, required), "aria-label": "Confirmations" });
 }
 
+const hash = (text) => el("span", { class: "id" }, text);
+
 const facts = (one) => [
   ["Waits for", one.why.waits_for === "nothing" ? null : words(one.why.waits_for)],
   ["Since", moment(one.why.since)],
   ["Next look", nextLook(one.why.next_check)],
   ["Confirmations", one.block ? depth(one) : null],
-  ["Block", one.block && `${count(one.block.number)}, ${one.block.hash}`],
+  ["Block", one.block && count(one.block.number)],
+  ["Block hash", one.block && hash(one.block.hash)],
   ["Fee", one.outcome?.fee ?? null],
   ["Error", one.outcome?.error ?? null],
-  ["Superseded by", one.superseded_by],
+  ["Superseded by", one.superseded_by && hash(one.superseded_by)],
   ["Reason", one.reason && words(one.reason)],
   ["Tracker died of", one.parked],
   ["Deadline", one.deadline && moment(one.deadline)],

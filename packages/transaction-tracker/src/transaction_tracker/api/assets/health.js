@@ -13,10 +13,11 @@ let endpoints = { at: -Infinity, found: null };
 
 /** Ask for all of it. */
 export async function look(signal) {
-  const [faults, { providers }, { frozen_since: frozen }, gauges, targets] = await Promise.all([
+  // One first: a token that is good no more is not sent five times at once.
+  const { frozen_since: frozen } = await json("v1/deliveries", signal);
+  const [faults, { providers }, gauges, targets] = await Promise.all([
     readiness(signal),
     json("v1/providers", signal),
-    json("v1/deliveries", signal),
     text("metrics", signal).then(read),
     outbox(signal),
   ]);
@@ -113,7 +114,7 @@ function cards({ faults, providers, frozen, gauges, endpoints: targets }) {
     ["Deliveries", frozen ? "Frozen" : "Flowing", frozen ? "nothing is delivered" : "none is held back", frozen ? "bad" : "good"],
     ["Outbox", count(gauges.outbox_pending ?? 0), waiting(gauges), gauges.outbox_oldest_seconds > 3_600 ? "warn" : null],
     targets === null ? null : ["Dead letters", count(dead), `from ${many(targets.length, "endpoint")}`, dead ? "warn" : null],
-    ["Parked", count(gauges.parked ?? 0), gauges.parked ? "trackers given up" : "no tracker given up", gauges.parked ? "warn" : null],
+    ["Parked", count(gauges.parked ?? 0), gauges.parked ? "trackers given up" : "none given up", gauges.parked ? "warn" : null],
   ].filter(Boolean);
 }
 

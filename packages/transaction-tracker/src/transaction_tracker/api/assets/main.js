@@ -46,10 +46,9 @@ async function run() {
 async function follow(signal) {
   // One question first: should the token be wrong, it was sent once.
   await json("v1/deliveries", signal);
-  say("Connected", "good");
   byId("inside").hidden = false;
   await Promise.race([
-    stream.follow(signal, happened, () => say("Connected, but there is no room for live updates", "warn")),
+    stream.follow(signal, happened, connected),
     watch(signal),
     table.follow(signal),
     detail.follow(signal),
@@ -74,7 +73,7 @@ async function recover(cause, pause) {
 }
 
 async function admit(cause) {
-  say("Closed", "warn");
+  say("Waiting for a token", "warn");
   document.title = title;
   health.forget();
   detail.hide();
@@ -93,6 +92,11 @@ async function backOff(cause, pause) {
 }
 
 // -- While it is connected
+
+function connected(live) {
+  if (live) say("Connected", "good");
+  else say("Connected, but there is no room for live updates", "warn");
+}
 
 function happened(event) {
   changes.add(event);

@@ -12,10 +12,12 @@ const LONGEST_GAP_MS = 10 * 60_000;
 let lastId = null;
 let heardAt = 0;
 
-/** Hand over events as they come; ends only by an error, and goes on from the last one then. */
-export async function follow(signal, onEvent, onFull) {
+/** Hand over events as they come; ends only by an error, and goes on from the last one then.
+ *  `onRoom` hears whether there is room for a stream. */
+export async function follow(signal, onEvent, onRoom) {
   if (Date.now() - heardAt > LONGEST_GAP_MS) lastId = null;
-  const answer = await opened(signal, onFull);
+  const answer = await opened(signal, onRoom);
+  onRoom(true);
   for await (const { id, data } of events(answer.body)) {
     heardAt = Date.now();
     if (id === null) continue;
@@ -26,13 +28,13 @@ export async function follow(signal, onEvent, onFull) {
 }
 
 // Without a stream the page still reads on: there is only so much room for them.
-async function opened(signal, onFull) {
+async function opened(signal, onRoom) {
   for (;;) {
     const headers = lastId === null ? {} : { "Last-Event-ID": lastId };
     try {
       return await ask("v1/stream", signal, headers);
     } catch (error) {
-      if (error.kind === "too-many-streams") onFull();
+      if (error.kind === "too-many-streams") onRoom(false);
       else throw error instanceof Refused && error.status === 422 ? forgotten(error) : error;
       await sleep(Math.max(10_000, error.retryAfterMs), signal);
     }
