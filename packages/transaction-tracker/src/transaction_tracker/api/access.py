@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from transaction_tracker.api.dashboard import FILES
 from transaction_tracker.api.problems import ProblemError, too_many
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import (
@@ -25,8 +26,10 @@ from transaction_tracker.store.access import (
     touch_token,
 )
 
-# Nobody needs a token to learn that the service lives, or how to ask it.
-PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json"))
+# Nobody needs a token to learn that the service lives, or how to ask it; nor for the page, which
+# asks for one before it shows anything.
+PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", *FILES))
+_READING = frozenset(("GET", "HEAD"))
 
 # A token that another program made or revoked is noticed after so long.
 REFRESH_SECONDS = 5.0
@@ -36,6 +39,7 @@ WINDOW_SECONDS = 60.0
 _MAX_ADDRESSES = 10_000
 
 _LOCAL_NAMES = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?", re.IGNORECASE)
+_OWN_SITES = ("none", "same-origin")  # typed in or no browser at all; from our own page
 _BEARER = Security(
     HTTPBearer(auto_error=False, description="A token made by `txtrack token create`.")
 )
@@ -162,6 +166,9 @@ class Gate:
         """Answer one request, or refuse it."""
         if scope["path"] not in PUBLIC:
             scope["state"]["principal"] = await self._principal(scope)
+        elif scope["method"] not in _READING:
+            # Here already: of who has shown no token, no body is read.
+            raise ProblemError(405, "this path is only to be read", headers={"Allow": "GET"})
         await self._app(scope, receive, send)
 
     async def _principal(self, scope: Connection) -> Principal:
@@ -215,12 +222,13 @@ def check_local(headers: Headers) -> None:
     """Refuse requests that a web page made, when there are no tokens to tell by.
 
     A page in this machine's browser reaches loopback addresses too, also under a name of its
-    own that resolves to one (DNS rebinding).
+    own that resolves to one (DNS rebinding). Only our own page is answered, which reads: a
+    browser sends no ``Origin`` with that, and names a page of another port ``same-site``.
     """
     if not _LOCAL_NAMES.fullmatch(headers.get("host", "")):
         raise ProblemError(403, "without tokens, ask under the name localhost or 127.0.0.1")
-    if "origin" in headers or headers.get("sec-fetch-site", "none") != "none":
-        raise ProblemError(403, "without tokens, no web page is answered: create a token")
+    if "origin" in headers or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
+        raise ProblemError(403, "without tokens, no web page is answered but the dashboard")
 
 
 def unauthorized(detail: str, *, error: str | None = None) -> ProblemError:

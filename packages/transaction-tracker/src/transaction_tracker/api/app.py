@@ -18,6 +18,7 @@ from transaction_tracker.api import routes
 from transaction_tracker.api.access import Gate, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
+from transaction_tracker.api.dashboard import add_dashboard
 from transaction_tracker.api.description import describe
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.idempotency import Idempotency
@@ -58,6 +59,7 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
     app.state.room = Room(service, options, tokens)
     for router in routes.ROUTERS:
         app.include_router(router)
+    add_dashboard(app)
     _handle_errors(app)
     _surround(app, options, tokens)
     _describe(app, service)

@@ -68,6 +68,7 @@ def _introduce(url: str, transaction: str) -> None:
         f"  follow a transaction   {at}txtrack add {transaction}\n"
         f"  wait for its end       {at}txtrack wait {transaction}\n"
         f"  see what happens       {at}txtrack events --follow\n"
+        f"  watch in a browser     {url}\n"
         f"  be told                {at}txtrack webhook add https://…\n"
         f"  ask with a program     {url}/openapi.json"
     )

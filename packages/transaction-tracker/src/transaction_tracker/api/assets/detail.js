@@ -1,0 +1,161 @@
+// One transaction: where it is, why, and how it came to be there. Its id stands in the fragment,
+// which no server ever sees, so that a link leads to it and "back" closes it.
+
+import { Refused, json } from "./api.js";
+import { badge, byId, count, el, fill, flagList, moment, span, words } from "./dom.js";
+import { depth } from "./table.js";
+import { Bell, NEVER_MS, sleep } from "./waiting.js";
+
+const REST_MS = 300;
+const LATER = "later";
+
+const changed = new Bell();
+const dialog = byId("detail");
+let shown = null;
+let last = "";
+
+/** Show the one that is asked for, whenever it may have changed. */
+export async function follow(signal) {
+  for (;;) {
+    const id = wanted();
+    if (id !== null) await show(id, signal);
+    await changed.wait(NEVER_MS, signal);
+    if (id !== null && id === wanted()) await sleep(REST_MS, signal);
+  }
+}
+
+/** Say that a transaction may have changed; without an id, any. */
+export function touch(id = wanted()) {
+  if (id === wanted()) changed.ring();
+}
+
+function wanted() {
+  const text = location.hash.slice(1);
+  try {
+    return decodeURIComponent(text) || null;
+  } catch {
+    return text;
+  }
+}
+
+async function show(id, signal) {
+  let content;
+  try {
+    const found = await json(`v1/transactions/${encodeURIComponent(id)}`, signal);
+    content = { found };
+  } catch (error) {
+    if (!(error instanceof Refused) || ![400, 404, 422].includes(error.status)) throw error;
+    content = { refused: error.message };
+  }
+  const now = JSON.stringify([id, content]);
+  if (id !== wanted()) return;
+  if (now !== last) fill(byId("detail-body"), ...(content.found ? all(content.found) : nothing(id, content.refused)));
+  [shown, last] = [id, now];
+  if (!dialog.open) appear();
+}
+
+// -- Opening and closing
+
+function appear() {
+  dialog.returnValue = "";
+  dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+/** Make way, but come back to it. */
+export function hide() {
+  if (dialog.open) dialog.close(LATER);
+}
+
+function turn() {
+  if (wanted() === null) dialog.close();
+  else changed.ring();
+}
+
+/** Let the address say which one is shown. */
+export function open() {
+  addEventListener("hashchange", turn);
+  dialog.addEventListener("close", () => {
+    // Told late: another one may be asked for by now.
+    if (wanted() === shown && dialog.returnValue !== LATER) {
+      history.pushState(null, "", location.pathname + location.search);
+    }
+  });
+  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  byId("search").addEventListener("submit", (event) => {
+    event.preventDefault();
+    location.hash = encodeURIComponent(byId("wanted").value.trim());
+  });
+}
+
+// -- What is shown
+
+const nothing = (id, why) => [
+  el("p", { class: "id foreign" }, id),
+  el("p", { class: "sentence" }, why),
+];
+
+function all(one) {
+  const { why } = one;
+  return [
+    el("p", { class: "id foreign" }, one.id),
+    el("p", { class: "line" }, badge(one.state), ...flagList(one.flags),
+      one.provider_degraded ? el("span", { class: "flag", "data-tone": "warn" }, "provider degraded") : null,
+      one.parked && !one.final ? el("span", { class: "flag", "data-tone": "bad" }, "parked") : null),
+    el("p", { class: "sentence foreign" }, why.sentence),
+    ...why.notes.map((note) => el("p", { class: "foreign" }, note)),
+    progress(one),
+    el("dl", { class: "facts" }, ...facts(one).filter(([, value]) => value !== null).flatMap(fact)),
+    metadata(one.metadata),
+    el("h3", {}, "History"),
+    story(one.history),
+  ];
+}
+
+const fact = ([name, value]) => [el("dt", {}, name), el("dd", { class: "foreign" }, value)];
+
+function progress({ block, final, required, confirmations }) {
+  if (!block || final || typeof required !== "number") return null;
+  return el("progress", { max: required, value: Math.min(confirmations, required), "aria-label": "Confirmations" });
+}
+
+const hash = (text) => el("span", { class: "id" }, text);
+
+const facts = (one) => [
+  ["Waits for", one.why.waits_for === "nothing" ? null : words(one.why.waits_for)],
+  ["Since", moment(one.why.since)],
+  ["Next look", nextLook(one.why.next_check)],
+  ["Confirmations", one.block ? depth(one) : null],
+  ["Block", one.block && count(one.block.number)],
+  ["Block hash", one.block && hash(one.block.hash)],
+  ["Fee", one.outcome?.fee ?? null],
+  ["Error", one.outcome?.error ?? null],
+  ["Superseded by", one.superseded_by && hash(one.superseded_by)],
+  ["Reason", one.reason && words(one.reason)],
+  ["Tracker died of", one.parked],
+  ["Deadline", one.deadline && moment(one.deadline)],
+  ["Registered", moment(one.created_at)],
+  ["Changed", moment(one.updated_at)],
+  ["Version", count(one.version)],
+];
+
+function nextLook(check) {
+  if (!check) return null;
+  if (check.at_height !== null) return `with block ${count(check.at_height)}`;
+  if (check.at_time !== null) return moment(check.at_time);
+  return `within ${span(check.within_seconds)}, and with every block`;
+}
+
+function metadata(given) {
+  const text = JSON.stringify(given, null, 2);
+  return text === "{}" ? null : el("section", {}, el("h3", {}, "Metadata"), el("pre", { tabindex: "0" }, text));
+}
+
+function story(events) {
+  if (!events.length) return el("p", { class: "quiet" }, "Nothing happened yet.");
+  const items = events.toReversed().map((event) =>
+    el("li", {},
+      el("span", { class: "line" }, badge(event.state), ...flagList(event.flags)),
+      el("span", { class: "quiet foreign" }, event.block ? `block ${count(event.block.number)} · ` : "", moment(event.recorded_at))));
+  return el("ol", { class: "events" }, ...items);
+}

@@ -1,0 +1,252 @@
+"""What the dashboard shows of things that are as a test puts them: tokens, alarms, strangers."""
+
+import logging
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from selenium.webdriver.common.keys import Keys
+
+from transaction_tracker.api import Following
+from transaction_tracker.store import Step, Store
+
+from ..api.support import (  # noqa: TID252 - the one way to serve without a follower
+    SOURCE,
+    Client,
+    Somewhere,
+    make_token,
+    mine,
+    move,
+    register,
+    serving,
+)
+from .support import Browser
+
+pytestmark = pytest.mark.browser
+
+WRONG = "txt_000000000000_" + "A" * 43
+HOSTILE = "<img src=x onerror=window.owned=1>"
+TURNED = "\u202ereversed"
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[Client]:
+    async with serving() as running:
+        yield running
+
+
+def refused(caplog: pytest.LogCaptureFixture) -> int:
+    """Count the requests that were answered 401, as the log has them."""
+    return sum(getattr(one, "status", None) == 401 for one in caplog.records)
+
+
+async def test_a_wrong_token_is_sent_once_and_a_right_one_opens(
+    browser: Browser, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "transaction_tracker.api")
+    token = await make_token("read")
+    await browser.open(client.url)
+    await browser.until_text("#refusal", "answered to those who have a token")
+
+    await browser.enter("#token", "two words")
+    await browser.until_text("#refusal", "Nothing was sent")
+    assert refused(caplog) == 1
+    await browser.run("document.querySelector('#token').value = ''")
+    await browser.enter("#token", WRONG)
+    await browser.until_text("#refusal", "The token was refused")
+    assert await browser.run("return sessionStorage.length") == 0
+    await browser.enter("#token", token)
+    await browser.until_text("#link", "Connected")
+    await browser.until_text("#figures", "Ready")
+
+    # One without a token, one with the wrong one, and no more while somebody typed.
+    assert refused(caplog) == 2
+    assert token not in await browser.run(
+        "return location.href + document.documentElement.outerHTML"
+    )
+    assert await browser.run("return localStorage.length + document.cookie.length") == 0
+    assert "Dead letters" not in await browser.text("#figures")  # that is for admins
+
+
+async def test_a_token_lasts_as_long_as_the_tab_or_until_it_is_forgotten(
+    browser: Browser, client: Client
+) -> None:
+    token = await make_token("admin")
+    await browser.open(client.url)
+    await browser.until_text("#door", "A token, please")
+    await browser.enter("#token", token)
+    await browser.until_text("#figures", "Dead letters")
+
+    await browser.open(client.url)
+    await browser.until_text("#link", "Connected")
+    await browser.click("#forget")
+
+    await browser.until_text("#refusal", "answered to those who have a token")
+    assert await browser.run("return sessionStorage.length") == 0
+    assert await browser.run("return document.querySelector('#inside').hidden") is True
+
+
+async def test_a_token_that_is_revoked_while_it_is_used_is_not_tried_again(
+    browser: Browser, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "transaction_tracker.api")
+    holder, other = client.with_token(await make_token("admin")), await make_token("read")
+    await browser.open(f"{client.url}/#abcdefgh")
+    await browser.until_text("#door", "A token, please")
+    await browser.enter("#token", holder.token or "")
+    await browser.until_text("#detail", "abcdefgh is not tracked")
+    before = refused(caplog)
+    token, _ = (await holder.get("/v1/tokens")).json["tokens"]
+
+    await holder.ask("DELETE", f"/v1/tokens/{token['id']}")
+    await browser.run("document.querySelector('.chip').click()")
+
+    await browser.until_text("#refusal", "The token was refused")
+    assert 1 <= refused(caplog) - before <= 2
+    # What was open does not hide the question, and is there again after it.
+    await browser.enter("#token", other)
+    await browser.until_text("#detail", "abcdefgh is not tracked")
+
+
+async def test_a_token_without_the_scope_is_said_so(browser: Browser, client: Client) -> None:
+    token = await make_token("write")
+    await browser.open(client.url)
+    await browser.until_text("#door", "A token, please")
+
+    await browser.enter("#token", token)
+
+    await browser.until_text("#refusal", "accepted, but lacks the scope read")
+
+
+async def test_what_strangers_wrote_is_text(
+    browser: Browser, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Somewhere, "identify", lambda _self, text: text)
+    items = [{"id": one, "metadata": {HOSTILE: TURNED}} for one in (HOSTILE, "'\"><script>", "%41")]
+    assert (await client.post("/v1/transactions", json=items)).json["refused"] == 0
+    await move(HOSTILE, state="superseded", superseded_by=f"{HOSTILE}2", error=f"{HOSTILE}3")
+
+    await browser.open(client.url)
+    await browser.until("document.querySelector('#rows').rows.length === 3")
+    rows = await browser.run(
+        "return [...document.querySelectorAll('#rows a')].map(a => a.innerText)"
+    )
+    await browser.click("#rows tr:nth-child(3) a")
+    await browser.until_text("#detail .sentence", f"last of {HOSTILE}3")
+    detail = await browser.text("#detail")
+    await browser.open(f"{client.url}/#{HOSTILE}nowhere")
+    await browser.until_text("#detail", f"{HOSTILE}nowhere is not tracked")
+
+    assert sorted(rows) == sorted(one["id"] for one in items)
+    assert f"{HOSTILE}2" in detail
+    assert "\ufffdreversed" in detail
+    assert "\u202e" not in detail
+    assert await browser.run("return [window.owned, document.images.length]") == [None, 0]
+    assert "404" in "".join(browser.console())  # the browser's own line about the last one
+
+
+async def test_alarms_are_told_at_the_top_and_in_the_title(browser: Browser) -> None:
+    heard = time.time() - 600
+    async with serving(following=lambda: Following(10, heard)) as client:
+        await register(client, "abcdefgh", "ijklmnop")
+        await move("abcdefgh", error="RuntimeError('poison')")
+        await Store.commit(Step(SOURCE, freezes=True))
+        await browser.open(client.url)
+
+        await browser.until_text("#alarms", "Deliveries are frozen")
+        alarms = await browser.text("#alarms")
+        figures = await browser.text("#figures")
+        title = await browser.run("return document.title")
+
+    assert "txtrack deliveries resume" in alarms
+    assert "source: its head was heard 600 s ago" in alarms
+    assert "1 tracker parked" in alarms
+    assert "Not ready" in figures
+    assert "Frozen" in figures
+    assert "Deliveries are frozen" in title
+
+
+async def test_pages_and_filters_work_by_keyboard(browser: Browser, client: Client) -> None:
+    await register(client, *(f"payment{number:03}" for number in range(60)))
+    await mine("payment059")
+    await browser.open(client.url)
+    rows = "document.querySelector('#rows').rows.length"
+    await browser.until(f"{rows} === 50")
+
+    await browser.run("document.querySelector('#next').focus()")
+    await browser.press(Keys.ENTER)
+    await browser.until(f"{rows} === 10")
+    assert await browser.text("#place") == "Page 2"
+    assert await browser.run("return document.querySelector('#next').disabled") is True
+    await browser.run("document.querySelector('#previous').focus()")
+    await browser.press(Keys.ENTER)
+    await browser.until(f"{rows} === 50")
+    await browser.run("document.querySelectorAll('.chip')[3].focus()")
+    await browser.press(Keys.SPACE)
+    await browser.until(f"{rows} === 1")
+    await browser.press(*[Keys.TAB] * 11, Keys.ENTER)
+    await browser.until_text("#detail", "payment059")
+
+    assert await browser.run("return location.hash") == "#payment059"
+    assert browser.console() == []
+
+
+async def test_an_id_is_found_or_said_to_be_unknown(browser: Browser, client: Client) -> None:
+    await register(client, "abcdefgh")
+    await browser.open(client.url)
+    await browser.until_text("#rows", "abcdefgh")
+
+    await browser.enter("#wanted", " ABCDEFGH ")
+    await browser.until_text("#detail", "the source has given no answer about it yet")
+    await browser.click("#detail form button")
+    await browser.run("document.querySelector('#wanted').value = ''")
+    await browser.enter("#wanted", "no")
+    await browser.until_text("#detail", "expected eight or more letters and digits")
+
+
+async def test_events_of_a_time_without_a_stream_are_shown(
+    browser: Browser, client: Client
+) -> None:
+    await register(client, "abcdefgh", "ijklmnop")
+    await browser.open(client.url)
+    await browser.until_text("#link", "Connected")
+    await browser.until("document.querySelector('#rows').rows.length === 2")
+    await mine("abcdefgh")
+    await browser.until_text("#changes", "abcdefgh")
+    client.service.feed.close()
+    await browser.until_text("#link", "Connection lost: the event stream ended")
+
+    await mine("ijklmnop")
+    client.service.feed.open()
+
+    # It went on after the last one that it had: from now on would be without this one.
+    await browser.until_text("#changes", "ijklmnop")
+    assert await browser.run("return document.querySelectorAll('#changes li').length") == 2
+
+
+async def test_without_room_for_a_stream_it_still_shows_what_there_is(browser: Browser) -> None:
+    async with serving(max_streams=1) as client:
+        await register(client, "abcdefgh")
+        async with client.session.get(f"{client.url}/v1/stream"):
+            await browser.open(client.url)
+
+            await browser.until_text("#link", "no room for live updates")
+            await browser.until_text("#rows", "abcdefgh")
+            await browser.until_text("#figures", "Ready")
+
+
+async def test_a_phone_shows_it_without_scrolling_sideways(
+    browser: Browser, client: Client
+) -> None:
+    browser.resize(360, 740)
+    await register(client, "a" * 64)
+    await move("a" * 64, state="pending", flags=frozenset({"stuck", "underpriced", "nonce_gap"}))
+    await browser.open(client.url)
+    await browser.until_text("#rows", "pending")
+    await browser.until_text("#figures", "Ready")
+    overview = await browser.run("return document.documentElement.scrollWidth")
+    await browser.click("#rows a")
+    await browser.until_text("#detail", "a" * 64)
+
+    assert overview == 360
+    assert await browser.run("return document.querySelector('#detail').scrollWidth") <= 360
