@@ -1,8 +1,9 @@
 """beamish as it would be without telemetry, to show what telemetry costs.
 
-Its modules are compiled from the same files, in which each look at ``telemetry.enabled`` has become
-``False``: the compiler then leaves out whatever hangs on it, in the client functions that ``@call``
-writes, too. What watches the event loop and the mailboxes goes as well.
+Its modules are compiled from the same files, in which each look at ``telemetry.enabled`` or
+``telemetry.observes`` has become ``False``: the compiler then leaves out whatever hangs on it, in
+the client functions that ``@call`` writes, too. What watches the event loop and the mailboxes goes
+as well.
 """
 
 import importlib.abc
@@ -13,7 +14,7 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 HOOKS = (
-    (re.compile(r"\b\w*telemetry\.enabled\b"), "False"),
+    (re.compile(r"\b\w*telemetry\.(enabled|observes)\b"), "False"),
     (re.compile(r"[\w.]+\.suspects\.setdefault\([^()]*\)"), "None"),
     (re.compile(r"\bwatchdog\.watch\([^()]*\)"), "None"),
 )

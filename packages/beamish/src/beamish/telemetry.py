@@ -96,6 +96,12 @@ _carriers: dict[Hashable, tuple[Callable[[], Any], Callable[[Any], object]]] = {
 enabled = False
 """Whether any handler is attached. Look at it before you prepare an event."""
 
+observes = False
+"""Whether calls and callbacks take a longer way, on which they are observed.
+
+They do when a handler of their events is attached, or something of the sender follows its messages.
+"""
+
 
 def attach(id: Hashable, event: Event, handler: Handler) -> None:  # noqa: A002 - Elixir's word
     """Call ``handler(event, measurements, metadata)`` at each ``event``.
@@ -208,8 +214,9 @@ def detach(id: Hashable) -> bool:  # noqa: A002 - Elixir's word
 
 
 def _switch() -> None:
-    global enabled
+    global enabled, observes
     enabled = bool(_handlers or _carriers)
+    observes = bool(_carriers) or any(event[:2] in (CALL, CALLBACK) for event in _handlers)
 
 
 def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
@@ -284,7 +291,7 @@ def span(event: Event, metadata: Mapping[str, Any] | None = None) -> Iterator[di
     running.stop()
 
 
-# -- What the modules of beamish use, each time after a look at `enabled`
+# -- What the modules of beamish use, each time after a look at `enabled` or `observes`
 
 
 def carried(context: Context) -> Context:

@@ -209,3 +209,30 @@ def test_spans_are_told_apart() -> None:
     assert outer is outer_again
     assert inner is inner_again
     assert outer is not inner
+
+
+@pytest.mark.parametrize(
+    ("event", "observes"),
+    [
+        (("beamish", "call", "stop"), True),
+        (("beamish", "callback", "exception"), True),
+        (("beamish", "process", "exit"), False),
+        (("shop", "call", "stop"), False),
+    ],
+)
+def test_calls_are_observed_for_those_who_are_told_of_them(
+    event: tuple[str, ...], observes: bool
+) -> None:
+    telemetry.attach("a", event, lambda *_: None)
+
+    assert telemetry.observes is observes
+    telemetry.detach("a")
+    assert telemetry.observes is False
+
+
+def test_calls_are_observed_while_something_of_the_sender_follows() -> None:
+    telemetry.carry("a", lambda: None, lambda _: None)
+
+    assert telemetry.observes is True
+    telemetry.detach("a")
+    assert telemetry.observes is False

@@ -112,7 +112,7 @@ class Lifecycle(Process):
         context = copy_context()
         self.callback = "init"
         try:
-            run = enter_observed if telemetry.enabled else enter
+            run = enter_observed if telemetry.observes else enter
             result = context.run(run, self, INIT.function, (self, args, kwargs), None)
         except BaseException as error:
             start = self.start = Start()

@@ -37,7 +37,7 @@ def _b_enter(_b_process, _b_function{names}):
 def make(_b_timeout):
     async def client({declaration}):
         {guard}
-        if not _b_telemetry.enabled:
+        if not _b_telemetry.observes:
             _b_process = {dest}._process if {dest}.__class__ is _b_pid else _b_find({dest})
             if _b_process is not None and _b_process.direct:
                 _b_function = _b_process.table.plain.get({name!r})

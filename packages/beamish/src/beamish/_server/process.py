@@ -39,14 +39,14 @@ class ServerProcess(Lifecycle):
 
     def deliver(self, message: Any) -> None:
         """Queue a message for ``handle_info``."""
-        context = telemetry.carried(self.runtime.context) if telemetry.enabled else None
+        context = telemetry.carried(self.runtime.context) if telemetry.observes else None
         self.enqueue((self.table.info, (message,), None, None, context))
 
     def cast(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> None:
         """Queue a cast."""
         callback = self.table.casts.get(name) or self.table.cast(name)
         item = (callback, args, kwargs, None, None) if args or kwargs else callback.bare
-        if telemetry.enabled:
+        if telemetry.observes:
             item = (*item[:4], telemetry.carried(self.runtime.context))
         if self.mailbox is not None:
             self.mailbox.append(item)
@@ -214,7 +214,7 @@ class ServerProcess(Lifecycle):
             context = self.runtime.context.copy()
             item = (*item[:4], context)
         try:
-            run = enter_observed if telemetry.enabled and callback is not SYSTEM else enter
+            run = enter_observed if telemetry.observes and callback is not SYSTEM else enter
             result = context.run(run, self, callback.function, args, kwargs)
         except BaseException as error:
             self.failed(item, error)
@@ -313,7 +313,7 @@ class ServerProcess(Lifecycle):
         self.failed(item, error)
 
     def _continue_with(self, value: Any, after: Item) -> None:
-        context = after[4] if telemetry.enabled else None
+        context = after[4] if telemetry.observes else None
         if context is not None:
             context = context.run(telemetry.carried, self.runtime.context)
         item: Item = (self.table.continued, (value,), None, None, context)

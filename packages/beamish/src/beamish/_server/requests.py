@@ -161,7 +161,7 @@ async def call(
     timeout: float | None,
 ) -> Any:
     """Make a call and wait for its reply."""
-    span = telemetry.Span(telemetry.CALL, _facts(dest, name)) if telemetry.enabled else None
+    span = telemetry.Span(telemetry.CALL, _facts(dest, name)) if telemetry.observes else None
     try:
         reply = await answer(request(dest, name, args, kwargs), name, args, timeout)
     except BaseException as error:
