@@ -6,7 +6,7 @@ from collections import deque
 _GAPS = 8
 _FEWEST_GAPS = 5
 _ALIKE_PERCENT = 75
-# Gaps are alike that are at most so much longer than the shortest, beside one poll interval.
+# Gaps are alike that are at most so much longer than the usual one, beside one poll interval.
 _TOLERANCE = 0.1
 # Somebody waits to hear that the source still answers.
 _LONGEST_DELAY = 15.0
@@ -46,20 +46,21 @@ class BlockTime:
 
     def delay(self, now: float) -> float:
         """Give the seconds until the next question for the head."""
-        shortest = self._shortest_gap()
-        if shortest is None:
+        usual = self._usual_gap()
+        if usual is None:
             return self._poll_interval
         # A little early, or a question that came late once would come late for ever. Where
         # blocks are announced there is no need to: only a lost announcement has to be noticed.
         lead = -self._poll_interval if self._announced else self._poll_interval / 8
-        due = self._found_at + shortest - lead - now
+        due = self._found_at + usual - lead - now
         return max(self._poll_interval, min(due, _LONGEST_DELAY))
 
-    def _shortest_gap(self) -> float | None:
-        """Give the shortest gap, when most others are like it."""
+    def _usual_gap(self) -> float | None:
+        """Give the shortest gap but one, when most others are like it."""
         if len(self._gaps) < _FEWEST_GAPS:
             return None
-        shortest = min(self._gaps)
-        longest = shortest * (1 + _TOLERANCE) + self._poll_interval
+        # After a block that was found late, the next one seems to come early.
+        usual = sorted(self._gaps)[1]
+        longest = usual * (1 + _TOLERANCE) + self._poll_interval
         alike = sum(gap <= longest for gap in self._gaps)
-        return shortest if alike * 100 >= _ALIKE_PERCENT * len(self._gaps) else None
+        return usual if alike * 100 >= _ALIKE_PERCENT * len(self._gaps) else None
