@@ -1,5 +1,6 @@
 """Databases of both kinds, for all tests of the package."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from transaction_tracker.store import chain
 from transaction_tracker.store.database import Database, Failed
 
 from .databases import SOURCE, Run
+from .figures import FIGURES
 from .postgres import Postgres, running
 
 
@@ -50,3 +52,13 @@ def run(database: Database) -> Run:
 
     run(chain.claim, SOURCE)
     return run
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Add up the figures of all stories and lives."""
+    reports = terminalreporter.getreports("passed")
+    total: Counter[str] = Counter()
+    for report in reports:
+        total.update(dict(report.user_properties).get(FIGURES, {}))
+    for name, value in total.items():
+        terminalreporter.write_line(f"{name.replace('_', ' ')}: {value:,.0f}")

@@ -6,14 +6,14 @@ one again with ``-k 'sqlite and 17'``, or as the failure says.
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from .conftest import FIGURES
+from ..figures import FIGURES, Record  # noqa: TID252
 from .moments import Kind
 from .server import Restartable
 from .story import Figures, Story
@@ -25,8 +25,6 @@ ON_A_SERVER = 5
 STORIES = range(max(1, KILLS // (IN_ONE_STORY + ON_A_SERVER)))
 
 VERSION_0_1 = Path(__file__).parent.parent / "store" / "version_0_1.sql"
-
-Record = Callable[[str, object], None]
 
 
 @pytest.mark.slow

@@ -11,6 +11,7 @@ import pytest
 
 from beamish.testing import simulate
 
+from ..figures import FIGURES, Record  # noqa: TID252
 from .life import Life
 from .world import network, simulated_clock
 
@@ -22,12 +23,13 @@ def seeds() -> range:
 
 
 @pytest.mark.parametrize("seed", seeds())
-def test_no_life_ends_in_a_wrong_state(seed: int, tmp_path: Path) -> None:
+def test_no_life_ends_in_a_wrong_state(seed: int, tmp_path: Path, record_property: Record) -> None:
     async def main() -> None:
         async with simulated_clock():
             life = Life(seed, tmp_path / "lives.db")
             with network(*life.nodes):
                 async with asyncio.timeout(100_000):
                     await life.run()
+        record_property(FIGURES, {"lives": 1, "cases": len(life.tracked)})
 
     simulate(main, seed)

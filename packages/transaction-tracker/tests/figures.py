@@ -1,0 +1,7 @@
+"""What many random tests came to: each notes its own, and the end of the run adds them up."""
+
+from collections.abc import Callable
+
+FIGURES = "figures"
+
+Record = Callable[[str, object], None]
