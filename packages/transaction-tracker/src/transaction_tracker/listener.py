@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -28,7 +28,7 @@ class ToldEvent(Event):
         recorded_at: When the event was stored, in Unix seconds.
     """
 
-    metadata: Mapping[str, Any]
+    metadata: Mapping[str, Any] = field(hash=False)
     recorded_at: float
 
 

@@ -17,18 +17,31 @@ def test_looks_that_found_nothing_are_part_of_what_the_block_cost(vain: int, roo
         assert not budget.look(1, is_new=False)
 
     assert budget.look(3, is_new=True) is room
-    assert budget.look(3, is_new=True)
 
 
-def test_while_no_block_comes_every_tenth_look_has_room() -> None:
+def test_what_was_too_much_is_made_up_for() -> None:
+    budget = Budget()
+    budget.look(6, is_new=True)
+
+    assert [budget.look(3, is_new=True) for _ in range(4)] == [False, False, True, True]
+
+
+def test_a_long_way_back_does_not_keep_questions_waiting_for_long() -> None:
+    budget = Budget()
+    budget.look(130, is_new=True)
+
+    assert [budget.look(3, is_new=True) for _ in range(6)] == [False] * 4 + [True] * 2
+
+
+def test_while_no_block_comes_there_is_room_now_and_then() -> None:
     budget = Budget()
 
-    rooms = [budget.look(1, is_new=False) for _ in range(30)]
+    rooms = [budget.look(1, is_new=False) for _ in range(72)]
 
-    assert [number for number, room in enumerate(rooms, start=1) if room] == [10, 20, 30]
+    assert [number for number, room in enumerate(rooms, start=1) if room] == [24, 48, 72]
 
 
 def test_blocks_that_cost_much_for_long_do_not_let_them_wait_for_ever() -> None:
     budget = Budget()
 
-    assert [budget.look(9, is_new=True) for _ in range(10)] == [False] * 9 + [True]
+    assert [budget.look(9, is_new=True) for _ in range(24)] == [False] * 23 + [True]

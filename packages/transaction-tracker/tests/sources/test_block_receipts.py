@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from beamish.testing import settle
 from transaction_tracker.domain import Link
-from transaction_tracker.sources import TransportError
+from transaction_tracker.sources import NotYetError, RateLimitedError
 from transaction_tracker.sources.ethereum.receipts import BlockReceipts
 
 MANY, FEW = 101, 100
@@ -98,13 +99,26 @@ async def test_a_block_that_made_no_use_of_them_ends_it(
     assert node.asked == ["1", "2"]
 
 
-async def test_an_error_comes_when_the_answer_is_wanted(
+async def test_a_refusal_from_before_the_block_was_there_is_no_answer(
     receipts: BlockReceipts, node: Node
 ) -> None:
     await receipts.of(link(1), MANY)
-    node.error = TransportError("gone")
+    node.error = NotYetError("header not found")
     receipts.foresee("2")
-    await asyncio.sleep(0)
+    await settle()
+    node.error = None
 
-    with pytest.raises(TransportError, match="gone"):
+    assert await receipts.of(link(2), MANY) == []
+    assert node.asked == ["1", "2", "2"]
+
+
+async def test_a_node_that_wants_fewer_questions_is_not_asked_again(
+    receipts: BlockReceipts, node: Node
+) -> None:
+    await receipts.of(link(1), MANY)
+    node.error = RateLimitedError("slow down", 1.0)
+    receipts.foresee("2")
+
+    with pytest.raises(RateLimitedError):
         await receipts.of(link(2), MANY)
+    assert node.asked == ["1", "2"]

@@ -27,33 +27,41 @@ class BlockTime:
         self._gaps: deque[float] = deque(maxlen=_GAPS)
         self._number: int | None = None
         self._found_at = 0.0
+        self._was_awaited = self._waits = False
         self._announced = False
 
-    def found(self, number: int, now: float, *, announced: bool) -> None:
+    def found(self, number: int, asked_at: float, *, announced: bool) -> None:
         """Note the head that was found.
 
         Args:
             number: Its height.
-            now: The loop's time.
+            asked_at: When the question was sent, by the loop's time: how long the answer and all
+                that followed from it took is no part of the time between blocks.
             announced: Whether somebody tells when there is a new one, be it a moment later.
         """
         if number == self._number:
+            self._waits = True
             self._announced = self._announced or announced
             return
         if self._number is not None and number > self._number:
-            self._gaps.append((now - self._found_at) / (number - self._number))
-        self._number, self._found_at, self._announced = number, now, announced
+            self._gaps.append((asked_at - self._found_at) / (number - self._number))
+        self._was_awaited, self._waits = self._waits, False
+        self._number, self._found_at, self._announced = number, asked_at, announced
 
     def delay(self, now: float) -> float:
         """Give the seconds until the next question for the head."""
         usual = self._usual_gap()
         if usual is None:
             return self._poll_interval
-        # A little early, or a question that came late once would come late for ever. Where
-        # blocks are announced there is no need to: only a lost announcement has to be noticed.
-        lead = -self._poll_interval if self._announced else self._poll_interval / 8
-        due = self._found_at + usual - lead - now
+        due = self._found_at + usual - self._lead() - now
         return max(self._poll_interval, min(due, _LONGEST_DELAY))
+
+    def _lead(self) -> float:
+        """Give the seconds by which to ask early, or one that came late would do so for ever."""
+        if self._announced:
+            return -self._poll_interval  # only a lost announcement has to be noticed
+        # One that was there at the first look may have been there for long.
+        return self._poll_interval / 8 if self._was_awaited else self._poll_interval
 
     def _usual_gap(self) -> float | None:
         """Give the shortest gap but one, when most others are like it."""

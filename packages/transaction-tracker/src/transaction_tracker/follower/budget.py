@@ -2,15 +2,19 @@
 
 # One block should cost no more.
 _REQUESTS_PER_BLOCK = 4
-# After so many looks at the head without any, such questions are asked whatever they cost.
-_LONGEST_WAIT_LOOKS = 10
+# After so many looks at the head without any, such questions are asked whatever they cost: at two
+# looks a block that is as good as never.
+_LONGEST_WAIT_LOOKS = 24
 
 
 class Budget:
-    """Counts what a block costs: the looks at the head that found none, and all that it took."""
+    """Counts what blocks cost: the looks at the head that found none, and all that it took.
+
+    What was more than a block should cost is made up for by those after it.
+    """
 
     def __init__(self) -> None:
-        self._vain_looks = 0
+        self._spent = 0
         self._looks_since = 0
 
     def look(self, requests: int, *, is_new: bool) -> bool:
@@ -20,8 +24,10 @@ class Budget:
             requests: HTTP requests that it took, its own and those for the block.
             is_new: Whether there was a block.
         """
-        room = is_new and self._vain_looks + requests < _REQUESTS_PER_BLOCK
-        self._vain_looks = 0 if is_new else self._vain_looks + 1
+        self._spent += requests
+        room = is_new and self._spent < _REQUESTS_PER_BLOCK
+        if is_new:
+            self._spent = min(max(0, self._spent - _REQUESTS_PER_BLOCK), _REQUESTS_PER_BLOCK)
         self._looks_since += 1
         if room or self._looks_since >= _LONGEST_WAIT_LOOKS:
             self._looks_since = 0

@@ -65,7 +65,7 @@ class Follower(GenServer):
         self._questions = Questions(source, book, evidence, self._records, policy, sweep_budget)
         self._outage = Outage()
         self._block_time = BlockTime(poll_interval)
-        self._announced = False
+        self._hint: HeadHint | None = None
         self._attending = False
         self._budget = Budget()
         self._next_poll: Ref | None = None
@@ -96,7 +96,7 @@ class Follower(GenServer):
                 await self._poll()
             case HeadHint() if not self._outage.lasts:
                 # A hint and no more: it only makes the next question come sooner.
-                self._announced = True
+                self._hint = message
                 self._poll_after(0.0)
             case HeadHint():
                 pass
@@ -107,8 +107,9 @@ class Follower(GenServer):
                 super().handle_info(message)
 
     async def _poll(self) -> None:
+        asked_at = _now()
         try:
-            delay = 0.0 if await self._follow() else self._until_due()
+            delay = 0.0 if await self._follow() else self._until_due(asked_at)
             self._outage.over()
         except SourceError as error:
             delay = self._outage.failed(error, self._poll_interval)
@@ -126,12 +127,15 @@ class Follower(GenServer):
         await self._questions.late(self._walk.chain)
         return False
 
-    def _until_due(self) -> float:
-        tip, now = self._walk.chain.tip, asyncio.get_running_loop().time()
-        if tip is not None:
-            self._block_time.found(tip.number, now, announced=self._announced)
-        self._announced = False
-        return self._block_time.delay(now)
+    def _until_due(self, asked_at: float) -> float:
+        tip = self._walk.chain.tip
+        hint, self._hint = self._hint, None
+        if tip is None:
+            return self._poll_interval
+        self._block_time.found(tip.number, asked_at, announced=hint is not None)
+        # A node may tell of a head before it has it.
+        told_of_another = hint is not None and hint.hash != tip.hash
+        return self._poll_interval if told_of_another else self._block_time.delay(_now())
 
     async def _attend(self) -> None:
         # Before the first block there is nothing to place an answer in, and while the
@@ -155,3 +159,7 @@ class Follower(GenServer):
         if self._next_poll is not None:
             process.cancel_timer(self._next_poll)
         self._next_poll = process.send_after(self.pid, Poll(), seconds)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -28,6 +28,8 @@ _MAX_RESTARTS = 30
 _MAX_SECONDS = 60.0
 
 _LOOK_SECONDS = 60.0
+# Couriers have less to finish what is under way.
+_PATIENCE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Predecessor(GenServer):
 
     async def init(self) -> Any:
         """Be gone when they are."""
-        await Task.async_(_all_free, (KEEPER, COURIERS, REGISTRY)).await_(None)
+        await Task.async_(_all_free, (KEEPER, COURIERS, REGISTRY)).await_(_PATIENCE_SECONDS)
         return IGNORE
 
 

@@ -7,6 +7,7 @@ from transaction_tracker.domain import Link
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
+    RateLimitedError,
     ServerError,
     SourceError,
 )
@@ -78,9 +79,10 @@ class BlockReceipts:
             return await self._ask(block_hash)
         (_, asked), self._early = self._early, None
         answer = await asked
-        if isinstance(answer, SourceError):
+        if isinstance(answer, RateLimitedError):
             raise answer
-        return answer
+        # The block was not there yet, perhaps; now it is.
+        return await self._ask(block_hash) if isinstance(answer, SourceError) else answer
 
     async def _try(self, block_hash: str) -> Any:
         """Give an error as an answer: nobody may come and ask for it."""
