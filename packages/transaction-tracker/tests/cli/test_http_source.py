@@ -11,6 +11,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from transaction_tracker.cli.watch import _of_source
+from transaction_tracker.settings import Configuration
+from transaction_tracker.settings.sections import SourceSection
+
 from ..sources.http_polling.support import (  # noqa: TID252 - the one service that is asked
     ScriptedService,
     scripted,
@@ -237,6 +241,40 @@ async def test_transfers_are_watched_without_a_service(
     assert ran.status == 3
     assert "T-1 confirmed" in ran.out
     assert "T-2 failed" in ran.out
+
+
+async def test_watching_shows_no_key_in_a_reason(
+    bank: ScriptedService, configuration: Path, txtrack: Txtrack
+) -> None:
+    bank.answer = lambda request: transfer(
+        "rejected", f"not for {request.headers['Authorization']}"
+    )
+
+    ran = await txtrack("watch", "T-1", "--config", str(configuration), "--timeout", "20")
+
+    assert ran.status == 3
+    assert "not for …" in ran.out
+    assert SECRET not in ran.out + ran.err
+
+
+async def test_watching_goes_by_the_times_of_the_configuration(
+    configuration: Path, txtrack: Txtrack
+) -> None:
+    text = configuration.read_text()
+    configuration.write_text(text.replace("poll_i", 'expires_after = "50ms"\npoll_i'))
+
+    ran = await txtrack("watch", "T-1", "--config", str(configuration), "--timeout", "20")
+
+    assert "T-1 expired" in ran.out
+
+
+@pytest.mark.parametrize(("typed", "expected"), [(None, 7.0), (0.5, 0.5)])
+def test_what_was_typed_is_heavier_than_the_configuration(
+    typed: float | None, expected: float
+) -> None:
+    configuration = Configuration(source=SourceSection(poll_interval=7))
+
+    assert _of_source(configuration, typed) == {"poll_interval": expected, "expires_after": None}
 
 
 async def test_watching_needs_a_node_or_a_configured_service(txtrack: Txtrack) -> None:

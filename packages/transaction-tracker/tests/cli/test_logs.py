@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from transaction_tracker.cli.logs import show_logs, show_warnings
+from transaction_tracker.sources.http_polling.redaction import without
 
 Captured = pytest.CaptureFixture[str]
 
@@ -79,3 +80,15 @@ def test_known_secrets_are_taken_out_of_whatever_line(
     logger.warning("told s3cret", extra={"url": "https://host/s3cret"})
 
     assert "s3cret" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("secret", ['id="s3cret"', r"s3\cret", "s3cr\u00e9t"])
+def test_a_secret_is_taken_out_of_json_though_json_writes_it_differently(
+    capsys: Captured, secret: str
+) -> None:
+    show_logs("json", "info", redact=[without([secret])])
+
+    logger.warning("told %s", secret, extra={"answer": secret})
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["event"], line["answer"]) == ("told …", "…")

@@ -200,6 +200,10 @@ WRONG: list[tuple[str, str]] = [
     (LEAST + 'name2 = "x"', "http.name2 is no option; did you mean name?"),
     (LEAST.replace('"bank"', '"The Bank"'), "http.name must be small letters, digits and . _ -"),
     (LEAST + 'id_pattern = "("', "http.id_pattern must be a regular expression"),
+    (LEAST + 'id_pattern = "a{4294967296}"', "http.id_pattern must be a regular expression"),
+    (LEAST + f'id_pattern = "{"(" * 490}a{")" * 490}"', "http.id_pattern must be a regular expr"),
+    (LEAST + "allow_private = [5]", "http.allow_private must be a list of networks"),
+    (LEAST + "allow_private = [[]]", "http.allow_private must be a list of networks"),
     (LEAST + 'id_pattern = "[^/]+"', "that lets no / ? # % and no control character through"),
 ]
 
@@ -234,6 +238,7 @@ def test_every_problem_is_told_at_once(written: Written) -> None:
         ({"TXTRACK_HTTP__HEADERS__KEY": "s3cret\n"}, "(variable TXTRACK_HTTP__HEADERS__KEY)"),
         ({"TXTRACK_HTTP__URL": "s3cret"}, "http.url must have {id} in it, once"),
         ({"TXTRACK_HTTP__BATCH": "s3cret"}, "http.batch must be a table; got something else"),
+        ({"TXTRACK_HTTP__BATCH": "[" * 3_000}, "http.batch must be a table; got something else"),
         ({"TXTRACK_HTTP": "s3cret"}, "http must be a table; got something else"),
     ],
 )
@@ -343,6 +348,13 @@ def is_pattern(text: str) -> bool:
     except re.error:
         return False
     return True
+
+
+def test_a_pattern_that_python_warns_of_is_taken_without_noise(written: Written) -> None:
+    with warnings.catch_warnings(action="error"):
+        source = made(load(written(LEAST + 'id_pattern = "[[a-z]-]"')))
+
+    assert source.identify("b-]") == "b-]"
 
 
 def test_ids_are_those_of_the_pattern(written: Written) -> None:

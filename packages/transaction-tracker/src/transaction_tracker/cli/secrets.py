@@ -1,17 +1,9 @@
 """What takes a configuration's secrets out of texts that somebody else wrote."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator
+from transaction_tracker.settings import Configuration
+from transaction_tracker.sources.http_polling.redaction import Redact, keys, without
 
-from yarl import URL
-
-from transaction_tracker.settings import Configuration, HttpSection
-
-Redact = Callable[[str], str]
-
-# Anything shorter is a word like "v3" or "en", which would spoil every line that it is a part of.
-_SHORTEST = 6
-_GAP = re.compile(r"\{[a-z]+\}")
+__all__ = ["Redact", "redactors"]
 
 
 def redactors(configuration: Configuration) -> list[Redact]:
@@ -20,31 +12,9 @@ def redactors(configuration: Configuration) -> list[Redact]:
     found: list[Redact] = [url.redact for url in urls]
     password = configuration.database.url.reveal().password
     secrets = [password] if password else []
-    if configuration.http is not None:
-        secrets += _of_headers(configuration.http)
-        secrets += _of_addresses(configuration.http)
+    if (http := configuration.http) is not None:
+        addresses = [text.reveal() for _, _, text in http.addresses()]
+        secrets += keys(http.headers.values(), addresses)
     if secrets:
-        found.append(_without(secrets))
+        found.append(without(secrets))
     return found
-
-
-def _without(secrets: Iterable[str]) -> Redact:
-    # The longest first: of two that begin alike, nothing is left over.
-    longest_first = sorted(set(secrets), key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, longest_first)))
-    return lambda text: pattern.sub("…", text)
-
-
-def _of_headers(section: HttpSection) -> Iterator[str]:
-    """Find the keys in headers, which may stand after a word such as Bearer."""
-    for value in section.headers.values():
-        text = value.reveal()
-        yield from (one for one in (text, *text.split()) if len(one) >= _SHORTEST)
-
-
-def _of_addresses(section: HttpSection) -> Iterator[str]:
-    """Find what may be a key in addresses: what is asked for, and parts that are no plain words."""
-    for url in (URL(_GAP.sub("", text.reveal())) for _, _, text in section.addresses()):
-        paths = (*url.raw_parts, *url.parts)
-        yield from (one for one in paths if len(one) >= _SHORTEST and re.search("[0-9]", one))
-        yield from (one for one in url.query.values() if len(one) >= _SHORTEST)

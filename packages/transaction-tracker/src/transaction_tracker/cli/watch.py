@@ -3,9 +3,9 @@
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -40,7 +40,7 @@ async def watch(
     confirmations: Annotated[int, Parameter(validator=_Positive)] = 12,
     timeout: float | None = None,
     database: str = ":memory:",
-    poll_interval: float = 1.0,
+    poll_interval: float | None = None,
 ) -> int:
     """Follow transactions until all have ended.
 
@@ -64,18 +64,21 @@ async def watch(
     Args:
         transactions: Hashes, 0x and 64 hexadecimal digits each; without --rpc, ids of the service.
         rpc: The node's JSON-RPC address, http or https. Only its host is ever printed. Without it,
-            a service over HTTP is asked, which the configuration names.
+            a service over HTTP is asked, which the configuration names; its source.expires_after
+            counts too.
         config: File that names it; without it that of TXTRACK_CONFIG, or txtrack.toml.
         chain_id: Refuse a node of another chain; without it any chain will do.
         confirmations: Blocks, its own counted, that make an end certain.
         timeout: Seconds to wait at most; without it, as long as it takes.
         database: File that keeps what is known, so that watching again goes on where it was.
             Without it, all is forgotten at the end.
-        poll_interval: Seconds between questions for a new block.
+        poll_interval: Seconds between questions for a new block, or over HTTP between two looks at
+            whose turn it is. Without it, source.poll_interval of the configuration; with --rpc, 1.
     """
     _check_timeout(timeout)
     configuration = None if rpc is not None else ConfigurationFlags(config=config).load()
-    settings = _settings(rpc, chain_id, confirmations, database, poll_interval)
+    given = _of_source(configuration, poll_interval)
+    settings = _settings(rpc, chain_id, confirmations, database, given)
     source = _source(settings, configuration)
     ids = _identified(source, transactions)
     await _reach(source)
@@ -98,8 +101,21 @@ def _source(
     return source
 
 
+def _of_source(configuration: Configuration | None, typed: float | None) -> dict[str, Any]:
+    """Give the times that a configured source goes by; what was typed is heavier."""
+    times: dict[str, Any] = {}
+    if configuration is not None:
+        source = configuration.source
+        times = {"poll_interval": source.poll_interval, "expires_after": source.expires_after}
+    return times if typed is None else times | {"poll_interval": typed}
+
+
 def _settings(
-    rpc: str | None, chain_id: int | None, confirmations: int, database: str, poll_interval: float
+    rpc: str | None,
+    chain_id: int | None,
+    confirmations: int,
+    database: str,
+    given: Mapping[str, Any],
 ) -> Settings:
     try:
         return Settings(
@@ -107,7 +123,7 @@ def _settings(
             chain_id=chain_id,
             confirmations=confirmations,
             database=database if database == ":memory:" else Path(database),
-            poll_interval=poll_interval,
+            **given,
         )
     except ValueError as error:
         raise BadInputError(str(error)) from None

@@ -1,6 +1,7 @@
 """The kinds of values that the options of a service over HTTP have."""
 
 import re
+import warnings
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
@@ -10,6 +11,7 @@ from transaction_tracker.settings.options import from_json
 from transaction_tracker.sources.http_polling import SecretText
 from transaction_tracker.sources.http_polling.headers import check_headers
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
+from transaction_tracker.sources.http_polling.source import compiled
 
 # What has a meaning of its own in an address: the API could not be asked about such an id.
 RESERVED = "/?#%"
@@ -48,7 +50,9 @@ def let_through(pattern: str) -> str:
     pass no id has such a character, and it refuses some whose ids never have one.
     """
     # A dot means every character, whatever flags the pattern sets.
-    pieces = [re.compile(piece, re.DOTALL) for piece in _PIECE.findall(pattern) if _reads(piece)]
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        found = filter(_reads, _PIECE.findall(pattern))
+        pieces = [re.compile(piece, re.DOTALL) for piece in found]
     character: str
     for character in (*RESERVED, *_CONTROLS):
         if any(piece.fullmatch(character) for piece in pieces):
@@ -66,10 +70,7 @@ def _reads(piece: str) -> bool:
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except re.error as error:
-        raise ValueError(str(error)) from None
+    compiled(text)
     if character := let_through(text):
         raise ValueError(f"lets {character!r} through")
     return text

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from transaction_tracker.settings.model import DELIMITER, PREFIX, Configuration
@@ -64,6 +65,16 @@ class File:
         return f"{self.path} line {line}" if line else str(self.path)
 
 
+class _Environment(EnvSettingsSource):
+    """Reads the variables; JSON that is nested too deep is no JSON, like any other that is none."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        try:
+            return super().decode_complex_value(field_name, field, value)
+        except RecursionError:
+            raise ValueError("nested too deep") from None
+
+
 @dataclass(frozen=True, slots=True)
 class Variables:
     """Environment variables such as ``TXTRACK_WEB__PORT``.
@@ -78,7 +89,7 @@ class Variables:
         if problems := [*_unknown_variables(os.environ), *_spoilt_tables(os.environ)]:
             raise ConfigurationError(problems)
         try:
-            values = EnvSettingsSource(Configuration)()
+            values = _Environment(Configuration)()
         except SettingsError as error:  # it names the section, and quotes nothing
             name = str(error).split('"')[1]
             says = "must be a JSON object with the section's keys"

@@ -88,12 +88,19 @@ def from_json(text: str) -> Any:
 
 
 def _network(value: Any) -> str:
-    return str(ipaddress.ip_network(value))
+    return str(ipaddress.ip_network(_text(value)))
 
 
 def _allowed(value: Any) -> str:
-    addresses.AllowList.of([value])
-    return str(value)
+    addresses.AllowList.of([_text(value)])
+    return _text(value)
+
+
+def _text(value: Any) -> str:
+    # Python would take the number 5 for the address 0.0.0.5.
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
 
 
 _printed = PlainSerializer(str, return_type=str)

@@ -71,14 +71,15 @@ def test_a_path_never_raises(answer: Any) -> None:
 def test_a_reader_gives_a_fact_or_none_or_says_what_is_wrong(answer: Any) -> None:
     status, error = JsonPath.parse("a", "status"), JsonPath.parse("b", "error")
     try:
-        fact = Reader(Words(WORDS), status, error).read(answer)
+        fact = Reader(Words(WORDS, str), status, error, str).read(answer)
     except MalformedError:
         return
     assert fact is None or isinstance(fact, Reported)
 
 
 def test_a_reason_is_one_short_line() -> None:
-    reader = Reader(Words(WORDS), JsonPath.parse("a", "status"), JsonPath.parse("b", "error"))
+    status, error = JsonPath.parse("a", "status"), JsonPath.parse("b", "error")
+    reader = Reader(Words(WORDS, str), status, error, str)
 
     fact = reader.read({"a": "rejected", "b": "no\nfunds\x1b" + "x" * 1_000})
 

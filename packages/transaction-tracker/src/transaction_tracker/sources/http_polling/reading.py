@@ -5,6 +5,7 @@ from typing import Any
 from transaction_tracker.domain import Reported
 from transaction_tracker.sources.errors import MalformedError
 from transaction_tracker.sources.http_polling.jsonpath import NOWHERE, JsonPath
+from transaction_tracker.sources.http_polling.redaction import Redact
 from transaction_tracker.sources.http_polling.words import Words
 from transaction_tracker.sources.polled import BAD_ENDS
 
@@ -18,12 +19,16 @@ class Reader:
         words: What the service calls our states.
         status: Where the state stands.
         error: Where the reason of a failure stands.
+        redact: What takes our keys out of such a reason: it is kept, and told to everyone.
     """
 
-    def __init__(self, words: Words, status: JsonPath, error: JsonPath | None) -> None:
+    def __init__(
+        self, words: Words, status: JsonPath, error: JsonPath | None, redact: Redact
+    ) -> None:
         self._words = words
         self._status = status
         self._error = error
+        self._redact = redact
 
     def read(self, answer: Any) -> Reported | None:
         """Give the fact; ``None`` where the status is null, unknown or says nothing.
@@ -43,7 +48,8 @@ class Reader:
         value = None if self._error is None else self._error.find(answer)
         if not isinstance(value, str | int) or isinstance(value, bool):
             return None
-        text = str(value)[:_LONGEST_REASON]
+        # Before it is cut: the first half of a key is no longer known for one.
+        text = self._redact(str(value))[:_LONGEST_REASON]
         return "".join(letter if letter.isprintable() else " " for letter in text)
 
 

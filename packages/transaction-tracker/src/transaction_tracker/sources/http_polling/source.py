@@ -1,6 +1,7 @@
 """A service that tells by HTTP what has become of each of its transactions."""
 
 import re
+import warnings
 from collections.abc import Collection, Iterable, Mapping
 
 from transaction_tracker.domain import InvalidTransactionError, Reported, State
@@ -12,6 +13,7 @@ from transaction_tracker.sources.http_polling.lookup import Many, Single, ask_ea
 from transaction_tracker.sources.http_polling.options import Batch, Feed, Limits
 from transaction_tracker.sources.http_polling.pages import FeedReader
 from transaction_tracker.sources.http_polling.reading import Reader
+from transaction_tracker.sources.http_polling.redaction import Redact, keys, without
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.http_polling.words import Words, check_state
@@ -74,17 +76,21 @@ class HttpPollingSource:
             raise ValueError(f"name must be small letters, digits and . _ -, got {name!r}")
         self._name = name
         self._allowed = AllowList.of(allow)
-        self._pattern = _compiled(id_pattern)
+        self._pattern = compiled(id_pattern)
         self._template = Template(url, "{id}", self._allowed, "url")
-        self._words = Words(words)
+        self._words = Words(words, self._redacted)
         self._status, self._error = status, error
         self._limits = limits or Limits()
         self.habits = habits or Habits()
         self._check_watch()
-        self._client = Client(check_headers(headers), self._limits, self._allowed)
+        sent = check_headers(headers)
+        self._client = Client(sent, self._limits, self._allowed)
         self._single = self._single_look_up(id, not_found)
         self._many = None if batch is None else self._batch_look_up(batch)
         self._feed = None if feed is None else self._feed_reader(feed)
+        # Last: by now each address is known to be one.
+        addresses = [url, *(one.url for one in (batch, feed) if one is not None)]
+        self._redact: Redact = without(keys(sent.values(), addresses))
 
     def __repr__(self) -> str:
         return f"HttpPollingSource({str(self._template)!r}, name={self._name!r})"
@@ -111,7 +117,7 @@ class HttpPollingSource:
 
     @property
     def strange_words(self) -> tuple[str, ...]:
-        """Which these were, cut where they are long."""
+        """Which these were, without keys, cut where they are long."""
         return self._words.strange
 
     @property
@@ -212,17 +218,28 @@ class HttpPollingSource:
 
     def _reader(self, status: str, error: str | None, room: str) -> Reader:
         path = JsonPath.parse(status, f"{room}status")
-        return Reader(self._words, path, _path(error, f"{room}error"))
+        return Reader(self._words, path, _path(error, f"{room}error"), self._redacted)
+
+    def _redacted(self, text: str) -> str:
+        """Take our keys out of what the service says: it may repeat what it was asked with."""
+        return self._redact(text)
 
 
 def _path(text: str | None, option: str) -> JsonPath | None:
     return None if text is None else JsonPath.parse(text, option)
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
+def compiled(pattern: str) -> re.Pattern[str]:
+    """Compile what ids match.
+
+    Raises:
+        ValueError: It is no regular expression, or one that Python cannot take.
+    """
     try:
-        return re.compile(pattern)
-    except (re.error, TypeError) as error:
+        # Python warns of "[[a-z]" on standard error: it means what it means.
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            return re.compile(pattern)
+    except (re.error, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(
             f"id_pattern must be a regular expression, got {pattern!r}: {error}"
         ) from None

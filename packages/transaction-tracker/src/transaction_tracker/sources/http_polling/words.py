@@ -6,6 +6,7 @@ from typing import Any
 
 from transaction_tracker.domain import STATES, State
 from transaction_tracker.sources.errors import MalformedError
+from transaction_tracker.sources.http_polling.redaction import Redact
 
 # The states that need no blocks, no rivals and no user.
 REPORTABLE: tuple[State, ...] = (
@@ -32,6 +33,7 @@ class Words:
     Args:
         states: Each word and the state that it stands for; ``None`` for a word that is known and
             says nothing.
+        redact: What takes our keys out of what the service says.
 
     Attributes:
         unknown: How many answers had a word that is not among them.
@@ -40,7 +42,7 @@ class Words:
         ValueError: They cannot be; the message says which, and why.
     """
 
-    def __init__(self, states: Mapping[str, State | None]) -> None:
+    def __init__(self, states: Mapping[str, State | None], redact: Redact) -> None:
         if not isinstance(states, Mapping):
             raise ValueError(f"words must be a mapping of words to states, got {states!r}")
         for word, state in states.items():
@@ -50,12 +52,13 @@ class Words:
         if "confirmed" not in states.values():
             raise ValueError("words must have one for 'confirmed': nothing could end well else")
         self._states = dict(states)
+        self._redact = redact
         self._warned: set[str] = set()
         self.unknown = 0
 
     @property
     def strange(self) -> tuple[str, ...]:
-        """The words that were met and are not among them, cut where they are long."""
+        """The words that were met and are not among them, without keys, cut where they are long."""
         return tuple(sorted(self._warned))
 
     def __contains__(self, state: State) -> bool:
@@ -77,7 +80,8 @@ class Words:
 
     def _miss(self, word: str) -> None:
         self.unknown += 1
-        shown = word[:_LONGEST_WORD]
+        # Before it is cut: the first half of a key is no longer known for one.
+        shown = self._redact(word)[:_LONGEST_WORD]
         if shown in self._warned or len(self._warned) >= _MOST_WARNINGS:
             return
         self._warned.add(shown)
