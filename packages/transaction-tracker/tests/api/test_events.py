@@ -89,6 +89,35 @@ async def test_a_stream_goes_on_where_it_broke_off(client: Client) -> None:
     assert found == [f"{number:08}:1" for number in range(1, 500)]
 
 
+@pytest.mark.parametrize(("query", "start"), [("", b"e2"), ("?after=e1", b"e1")])
+async def test_a_stream_says_where_it_begins(client: Client, query: str, start: bytes) -> None:
+    await register(client, "00000000", "00000001")
+    await happen(2)
+    async with (
+        asyncio.timeout(PATIENCE),
+        client.session.get(f"{client.url}/v1/stream{query}") as reply,
+    ):
+        beginning = await reply.content.readuntil(b"\n\n")
+
+    # An id without data: no event, but where a browser goes on when the stream ends before one.
+    assert beginning == b"retry: 2000\nid: %b\n\n" % start
+
+
+async def test_a_stream_that_broke_off_before_its_first_event_loses_none(client: Client) -> None:
+    await register(client, "00000000", "00000001")
+    await happen(1)
+    async with client.session.get(f"{client.url}/v1/stream") as reply:
+        beginning = await reply.content.readuntil(b"\n\n")
+    start = beginning.decode().partition("id: ")[2].strip()
+    await move("00000001", state="pending")
+
+    headers = {"Last-Event-ID": start}
+    async with client.session.get(f"{client.url}/v1/stream", headers=headers) as reply:
+        _, event = await read_event(reply)
+
+    assert event["id"] == "00000001:1"
+
+
 async def test_a_stream_can_be_of_one_transaction(client: Client) -> None:
     await register(client, "00000000", "00000001")
     async with client.session.get(f"{client.url}/v1/stream?after=e0&transaction=00000001") as reply:

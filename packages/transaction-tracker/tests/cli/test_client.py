@@ -9,6 +9,8 @@ from aiohttp import web
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import BadInputError, CommandError
 
+from .conftest import Command
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Serving = Callable[[Handler], Awaitable[str]]
 
@@ -203,6 +205,39 @@ async def test_stream_gives_events_and_leaves_comments_out(serving: Serving) -> 
         events = [event async for event in stream]
 
     assert [(one.id, one.event, one.data) for one in events] == [("7", "a", "x\ny")]
+
+
+async def test_stream_gives_the_id_that_it_begins_with(serving: Serving) -> None:
+    async def handler(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"retry: 5\nid: e7\n\n: still here\n\nid: e8\ndata: x\n\n\n\n")
+        return response
+
+    async with Api(await serving(handler)) as api, api.stream("v1/stream") as stream:
+        events = [event async for event in stream]
+
+    assert [(one.id, one.data) for one in events] == [("e7", ""), ("e8", "x")]
+
+
+async def test_following_goes_on_from_where_it_began(serving: Serving, command: Command) -> None:
+    asked: list[str | None] = []
+
+    async def handler(request: web.Request) -> web.StreamResponse:
+        asked.append(request.query.get("after"))
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"retry: 5\nid: e7\n\n")
+        if len(asked) > 1:
+            await response.write(b'id: e8\ndata: {"id": "first"}\n\n')
+        return response
+
+    ran = await command(
+        *("events", "--follow", "--limit", "1", "--json", "--url", await serving(handler))
+    )
+
+    assert asked == [None, "e7"]
+    assert ran.documents == [{"id": "first"}]
 
 
 async def test_stream_that_is_refused_is_an_error(serving: Serving) -> None:

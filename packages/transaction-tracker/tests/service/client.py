@@ -81,7 +81,8 @@ class Client:
 
 async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Json, None]:
     async for event in server_events(response.content):
-        yield json.loads(event.data) | {"cursor": event.id}
+        if event.data:
+            yield json.loads(event.data) | {"cursor": event.id}
 
 
 async def eventually(condition: Callable[[], Awaitable[object] | object]) -> None:

@@ -75,6 +75,8 @@ async def _stream(
                 connected = True
                 async for event in lines:
                     after = event.id
+                    if not event.data:
+                        continue
                     yield orjson.loads(event.data)
                     limit -= 1
                     if limit <= 0:

@@ -15,7 +15,7 @@ class ServerEvent:
     Attributes:
         id: Where to go on from; empty when the stream named none yet.
         event: Its kind.
-        data: What it says.
+        data: What it says; empty when only an id came.
     """
 
     id: str
@@ -28,9 +28,10 @@ async def server_events(lines: AsyncIterable[bytes]) -> AsyncIterator[ServerEven
 
     Source:
         HTML standard, section 9.2.6, interpreting an event stream. Differs: lines end in LF or
-        CRLF, as services write them, and ``retry`` is ignored.
+        CRLF, as services write them, ``retry`` is ignored, and an id that comes without data is
+        given, too: it is where to go on from when the stream ends before its first event.
     """
-    last_id, event, size = "", "message", 0
+    last_id, given, event, size = "", "", "message", 0
     data: list[str] = []
     async for line in lines:
         text = line.decode(errors="replace").rstrip("\n").removesuffix("\r")
@@ -38,8 +39,9 @@ async def server_events(lines: AsyncIterable[bytes]) -> AsyncIterator[ServerEven
         if size > MAX_EVENT_BYTES:
             raise CommandError("an event of the stream is larger than 1 MiB")
         if not text:
-            if data:
+            if data or last_id != given:
                 yield ServerEvent(last_id, event, "\n".join(data))
+                given = last_id
             event, data, size = "message", [], 0
             continue
         name, _, value = text.partition(":")

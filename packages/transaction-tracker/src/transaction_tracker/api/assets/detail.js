@@ -7,6 +7,7 @@ import { depth } from "./table.js";
 import { Bell, NEVER_MS, sleep } from "./waiting.js";
 
 const REST_MS = 300;
+const LONGEST_ID = 200;
 const LATER = "later";
 
 const changed = new Bell();
@@ -39,19 +40,39 @@ function wanted() {
 }
 
 async function show(id, signal) {
-  let content;
-  try {
-    const found = await json(`v1/transactions/${encodeURIComponent(id)}`, signal);
-    content = { found };
-  } catch (error) {
-    if (!(error instanceof Refused) || ![400, 404, 422].includes(error.status)) throw error;
-    content = { refused: error.message };
-  }
+  const content = possible(id) ? await asked(id, signal) : { refused: "No transaction has such an id." };
   const now = JSON.stringify([id, content]);
   if (id !== wanted()) return;
-  if (now !== last) fill(byId("detail-body"), ...(content.found ? all(content.found) : nothing(id, content.refused)));
+  if (now !== last) write(id, content);
   [shown, last] = [id, now];
   if (!dialog.open) appear();
+}
+
+// Anybody can write a link: with a slash, or as a dot, it would lead to another path of the API.
+const possible = (id) => id.length <= LONGEST_ID && !id.includes("/") && id !== "." && id !== "..";
+
+async function asked(id, signal) {
+  try {
+    return { found: await json(`v1/transactions/${encodeURIComponent(id)}`, signal) };
+  } catch (error) {
+    if (!aboutThis(error)) throw error;
+    return { refused: error.message };
+  }
+}
+
+// What is wrong with this question alone must not stop the rest of the page.
+const aboutThis = (error) =>
+  error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429 && !error.wantsToken;
+
+function write(id, { found, refused }) {
+  const body = byId("detail-body");
+  if (refused !== undefined) return fill(body, ...nothing(id, refused));
+  try {
+    fill(body, ...all(found));
+  } catch (error) {
+    console.error(error);
+    fill(body, ...nothing(id, "The service's answer about it cannot be shown."));
+  }
 }
 
 // -- Opening and closing
@@ -91,7 +112,7 @@ export function open() {
 // -- What is shown
 
 const nothing = (id, why) => [
-  el("p", { class: "id foreign" }, id),
+  el("p", { class: "id foreign" }, id.length > LONGEST_ID ? `${id.slice(0, LONGEST_ID)}…` : id),
   el("p", { class: "sentence" }, why),
 ];
 

@@ -25,10 +25,12 @@ const HIDDEN = new Error("nobody looks");
 const title = document.title;
 const again = new Bell();
 let attempt = new AbortController();
+let unseen = false;
 
 async function run() {
   let pause = FIRST_PAUSE_MS;
   for (;;) {
+    await somebody();
     const began = performance.now();
     attempt = new AbortController();
     byId("forget").hidden = !hasToken();
@@ -41,6 +43,12 @@ async function run() {
       pause = await recover(cause, pause);
     }
   }
+}
+
+/** Wait until somebody looks, if nobody has for long. */
+async function somebody() {
+  if (unseen) say("Paused while nobody looks", "quiet");
+  while (unseen) await again.wait(NEVER_MS, NEVER);
 }
 
 async function follow(signal) {
@@ -60,12 +68,9 @@ async function recover(cause, pause) {
   byId("inside").dataset.stale = "";
   if (cause === FORGOTTEN) {
     health.forget();
-  } else if (cause === HIDDEN) {
-    say("Paused while nobody looks", "quiet");
-    while (document.hidden) await again.wait(NEVER_MS, NEVER);
   } else if (cause.wantsToken) {
     await admit(cause);
-  } else {
+  } else if (cause !== HIDDEN) {
     await backOff(cause, pause);
     return Math.min(2 * pause, LONGEST_PAUSE_MS);
   }
@@ -133,9 +138,19 @@ function say(text, tone) {
 let hiding;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(hiding);
-  if (document.hidden) hiding = setTimeout(() => attempt.abort(HIDDEN), HIDDEN_MS);
-  else again.ring();
+  if (document.hidden) return awaitEyes();
+  unseen = false;
+  again.ring();
 });
+
+// It is kept, too: between two attempts there is nothing to stop.
+function awaitEyes() {
+  hiding = setTimeout(() => {
+    unseen = true;
+    attempt.abort(HIDDEN);
+  }, HIDDEN_MS);
+}
+
 addEventListener("online", () => again.ring());
 byId("forget").addEventListener("click", () => {
   forgetToken();
@@ -145,4 +160,6 @@ byId("forget").addEventListener("click", () => {
 
 setInterval(tick, TICK_MS);
 detail.open();
+// A tab may be opened in the background, and nothing tells of that later.
+if (document.hidden) awaitEyes();
 run();

@@ -22,7 +22,7 @@ export async function follow(signal, onEvent, onRoom) {
     heardAt = Date.now();
     if (id === null) continue;
     lastId = id;
-    onEvent(JSON.parse(data));
+    if (data) onEvent(JSON.parse(data));
   }
   throw new Lost("the event stream ended");
 }
@@ -47,7 +47,8 @@ function forgotten(error) {
 }
 
 /**
- * Read server-sent events; a comment comes as an event without id.
+ * Read server-sent events; a comment comes as an event without id, and the place where the stream
+ * begins as one without data.
  *
  * Source: the HTML standard, "Server-sent events".
  */
@@ -56,7 +57,7 @@ async function* events(body) {
   for await (const line of lines(body)) {
     const [, field, value] = /^([^:]*):? ?(.*)$/s.exec(line);
     if (line === "") {
-      if (event.data) yield event;
+      if (event.data || event.id !== null) yield event;
       event = { id: null, data: "" };
     } else if (field === "") yield { id: null, data: "" };
     else if (field === "id") event.id = value;

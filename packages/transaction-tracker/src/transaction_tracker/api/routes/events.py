@@ -80,7 +80,8 @@ async def stream(
 ) -> Response:
     """Stream events as they are stored; without `after` or Last-Event-ID, from now on.
 
-    A client that does not keep up is cut off; it goes on from its Last-Event-ID without loss.
+    It begins with an id without an event, for who loses it before the first one. A client that
+    does not keep up is cut off; it goes on from its Last-Event-ID without loss.
 
     Source: the HTML standard, "Server-sent events".
     """
@@ -130,7 +131,7 @@ class EventStream(Response):
         principal: Principal,
         send: Send,
     ) -> None:
-        await _part(send, b"retry: %d\n\n" % _RETRY_MILLISECONDS)
+        await _part(send, _beginning(position))
         while not gone.done():
             signal.clear()
             events = await self._next(position)
@@ -151,6 +152,11 @@ class EventStream(Response):
     async def _wait(self, signal: asyncio.Event, gone: asyncio.Future[None]) -> bool:
         """Wait for more, and say whether there may be some; silence is no sign of life."""
         return await first(signal, gone, self._room.options.heartbeat_seconds)
+
+
+def _beginning(position: int) -> bytes:
+    # The id is kept without an event too: who loses the stream before the first one misses none.
+    return b"retry: %d\nid: %b\n\n" % (_RETRY_MILLISECONDS, cursors.of_event(position).encode())
 
 
 def _written(entry: Entry) -> bytes:
