@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import AsyncIterator
 
@@ -161,7 +162,7 @@ async def test_alarms_are_told_at_the_top_and_in_the_title(browser: Browser) -> 
         title = await browser.run("return document.title")
 
     assert "txtrack deliveries resume" in alarms
-    assert "source: its head was heard 60" in alarms  # and some seconds
+    assert re.search(r"source: its head was heard 60\d s ago", alarms)
     assert "1 tracker parked" in alarms
     assert "Not ready" in figures
     assert "Frozen" in figures
