@@ -83,12 +83,15 @@ _FLAGS: dict[Flag, str] = {
     "nonce_gap": "An earlier transaction of its sender is missing: no block can take it before.",
     "finality_violation": "It had ended in a block that the chain took back; "
     "deliveries are frozen until somebody lets them go on.",
+    "status_unknown": "Its receipt has no status, as before the Byzantium fork: whether it "
+    "succeeded is unknown, and it stays mined.",
 }
 
 _REASONS: dict[Reason, str] = {
     "repriced": "the same payment at another price",
     "cancelled": "a cancellation by its sender",
     "replaced": "something else from its sender",
+    "nonce-used": "an authorization, or a transaction that no provider has",
 }
 
 
@@ -207,8 +210,13 @@ def _replaced(tracked: Tracked, _situation: Situation) -> str:
     return f"Final: {_rival(tracked)} {_in_block(tracked)}, {_deep(tracked)}."
 
 
-def _dropped(_tracked: Tracked, situation: Situation) -> str:
+def _dropped(tracked: Tracked, situation: Situation) -> str:
     waited = duration(situation.now - situation.since)
+    if tracked.reason == "nonce-used":
+        return (
+            f"No healthy provider knew it {waited} ago, and its nonce was used by no transaction "
+            "that a provider has: for example by an EIP-7702 authorization of its sender."
+        )
     return (
         f"Every healthy provider had lost it {waited} ago. Should it be mined even so, it goes on."
     )

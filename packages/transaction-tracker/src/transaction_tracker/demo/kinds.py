@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from transaction_tracker.domain import Reason, State
+from transaction_tracker.domain import State
 from transaction_tracker.node import Transaction
+from transaction_tracker.node.transaction import Replacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Kind:
     fate: str
     end: State
     percent: int
-    reason: Reason | None = None
+    reason: Replacement | None = None
 
 
 PAID = Kind("paid", "is mined", "confirmed", 46)

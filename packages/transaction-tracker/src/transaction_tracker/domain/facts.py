@@ -4,8 +4,12 @@ Ids, hashes, slots and contents are opaque text: equal or not, and nothing more.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 from transaction_tracker.domain.states import State, Tag
+
+# "execution" is the fee of a chain whose other fees are not known: gas used times gas price.
+FeeScope = Literal["total", "execution"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -22,14 +26,15 @@ class Transaction:
 
     Attributes:
         id: Its name at the source.
-        slot: The place that it takes and no other can take too (account and sequence number).
+        slot: The place that it takes and no other can take too (account and sequence number);
+            ``None`` where the source has no such thing, or could not be read.
         content: What it does, price left out: equal contents do the same.
         cancels: It does nothing but take its slot.
         max_fee: What it offers at most, in wei per unit of gas, where there is such a thing.
     """
 
     id: str
-    slot: str
+    slot: str | None
     content: str
     cancels: bool = False
     max_fee: int | None = None
@@ -43,11 +48,13 @@ class Outcome:
         succeeded: Its effects hold.
         fee: What it cost, in the chain's smallest unit, where the source tells.
         error: Why it did not succeed, where the source tells.
+        fee_scope: Whether ``fee`` is the whole fee, or without what the chain may take beside it.
     """
 
     succeeded: bool
     fee: int | None
     error: str | None = None
+    fee_scope: FeeScope = "total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +76,17 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Included:
-    """The canonical ``block`` has the transaction."""
+    """The canonical ``block`` has the transaction.
+
+    Attributes:
+        transaction: The transaction.
+        block: The block.
+        outcome: How it ended there; ``None`` when no receipt has a status (before Byzantium).
+    """
 
     transaction: Transaction
     block: BlockRef
-    outcome: Outcome
+    outcome: Outcome | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +135,18 @@ class Absent:
 
 @dataclass(frozen=True, slots=True)
 class Vanished:
-    """No healthy provider knows the transaction, and its slot is free.
+    """No healthy provider knows the transaction.
 
     Attributes:
         height: Our head when they were asked.
         at: Unix seconds of the answers.
+        nonce_used: Its slot is used, but no block could be found whose transaction took it
+            (EIP-7702: an authorization uses up a nonce of its signer).
     """
 
     height: int
     at: float
+    nonce_used: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ Reason = Literal[
     "repriced",  # the same payment at another price
     "cancelled",  # nothing, sent to oneself
     "replaced",  # something else
+    "nonce-used",  # dropped: its nonce was used, by no transaction that a provider knows
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
@@ -45,6 +46,7 @@ Flag = Literal[
     "underpriced",  # offers less than the last block's base fee
     "nonce_gap",  # waits for an earlier transaction of its sender that nobody knows
     "finality_violation",  # had ended in a block that the chain took back
+    "status_unknown",  # in a block, but no receipt has a status: it never ends there
 ]
 FLAGS: tuple[Flag, ...] = get_args(Flag)
 

@@ -25,7 +25,8 @@ from transaction_tracker.domain.registration import Registration
 from transaction_tracker.domain.states import ANCHORED, ENDS, TERMINAL, Flag, Reason, State
 from transaction_tracker.domain.tracked import Event, Sighting, Tracked
 
-# Of the flags, the ones that speak of waiting; the other stays for good.
+_MINED: frozenset[State] = frozenset(("mined", "mined_reverted"))
+# Of the flags, the ones that speak of waiting.
 _WAITING: frozenset[Flag] = frozenset(("stuck", "underpriced", "nonce_gap"))
 
 PATIENT = Policy()
@@ -112,8 +113,8 @@ def _unheard(
     match observation:
         case Absent(height, at):
             return _absent(tracked, Sighting(height, at))
-        case Vanished(height, at):
-            return _vanished(tracked, Sighting(height, at), policy)
+        case Vanished():
+            return _vanished(tracked, observation, policy)
         case Late(at):
             late = tracked.deadline is not None and at >= tracked.deadline
             return replace(tracked, **_calmness(tracked), state="expired") if late else tracked
@@ -136,6 +137,7 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> Tracked:
         state="pending",
         waiting_since=since,
         missing_since=None,
+        reason=None,
         flags=tracked.flags - _WAITING | _waiting_flags(seen, since, policy),
     )
 
@@ -151,19 +153,32 @@ def _waiting_flags(seen: Seen, since: float, policy: Policy) -> frozenset[Flag]:
 
 
 def _included(tracked: Tracked, included: Included) -> Tracked:
+    # Some chains list one hash in two blocks. Only a reorganisation takes a transaction out of its
+    # block: a second inclusion would start its confirmations again, without end.
+    if tracked.state in _MINED and tracked.anchor != included.block:
+        return tracked
+    outcome = included.outcome
+    reverted = outcome is not None and not outcome.succeeded
+    changes = _calmness(tracked) | _description(included.transaction)
+    changes["flags"] -= {"status_unknown"}
+    if outcome is None:
+        changes["flags"] |= {"status_unknown"}
     return replace(
         tracked,
-        **_description(included.transaction),
-        **_calmness(tracked),
-        state="mined" if included.outcome.succeeded else "mined_reverted",
+        **changes,
+        state="mined_reverted" if reverted else "mined",
         anchor=included.block,
-        outcome=included.outcome,
+        outcome=outcome,
         superseded_by=None,
         reason=None,
     )
 
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
+    # Only a reorganisation takes a transaction out of its block, or gives a slot to another
+    # winner. Without one, the slot was used twice, and so it is not a slot on this chain.
+    if tracked.waits_for_depth:
+        return tracked
     return replace(
         tracked,
         **_calmness(tracked),
@@ -176,10 +191,11 @@ def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
 
 
 def _unplaced(tracked: Tracked, at: float) -> Tracked:
-    """Take a transaction out of its block, which is none any more."""
+    """Take a transaction out of a block that is no longer canonical."""
     return replace(
         tracked,
         state="pending",
+        flags=tracked.flags - {"status_unknown"},
         waiting_since=at,
         anchor=None,
         outcome=None,
@@ -190,6 +206,8 @@ def _unplaced(tracked: Tracked, at: float) -> Tracked:
 
 def _buried(tracked: Tracked, buried: Buried) -> Tracked:
     if tracked.anchor != buried.block or tracked.state not in ANCHORED:
+        return tracked
+    if "status_unknown" in tracked.flags:
         return tracked
     if isinstance(tracked.required, str):
         deep = tracked.required in buried.tags
@@ -205,13 +223,14 @@ def _absent(tracked: Tracked, since: Sighting) -> Tracked:
     return replace(tracked, **changes)
 
 
-def _vanished(tracked: Tracked, now: Sighting, policy: Policy) -> Tracked:
+def _vanished(tracked: Tracked, now: Vanished, policy: Policy) -> Tracked:
     since = tracked.missing_since
     if tracked.state != "missing" or since is None:
         return tracked
     long = now.height - since.height >= policy.drop_blocks
-    long = long and now.time - since.time >= policy.drop_seconds
-    return replace(tracked, state="dropped") if long else tracked
+    long = long and now.at - since.time >= policy.drop_seconds
+    reason: Reason | None = "nonce-used" if now.nonce_used else None
+    return replace(tracked, state="dropped", reason=reason) if long else tracked
 
 
 def _reported(tracked: Tracked, state: State, error: str | None) -> Tracked:

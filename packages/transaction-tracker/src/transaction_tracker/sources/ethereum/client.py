@@ -164,7 +164,10 @@ class RpcClient:
             self._gate.refused(error.retry_after)
             raise
         self._listen(results)
-        return results
+        return [
+            self._named(request.result(result), result)
+            for request, result in zip(requests, results, strict=True)
+        ]
 
     def _listen(self, results: list[Any]) -> None:
         refusal = next((one for one in results if isinstance(one, RateLimitedError)), None)
@@ -205,6 +208,11 @@ class RpcClient:
         """Make one short line without secrets of what the node says."""
         text = self.url.redact(str(message))[:_LONGEST_MESSAGE]
         return "".join(letter if letter.isprintable() else " " for letter in text)
+
+    def _named(self, value: Any, raw: Any) -> Any:
+        """Name the node in an error that reading its result raised."""
+        is_new = isinstance(value, SourceError) and value is not raw
+        return self._about(value) if is_new else value
 
     def _about(self, error: SourceError) -> SourceError:
         """Say in an error which node it is about."""

@@ -137,7 +137,8 @@ class LookUp:
         if found.chain_id not in (None, self.chain_id):
             return Refused(f"it belongs to chain {found.chain_id}, this is {self.chain_id}")
         if found.block is None:
-            gap = isinstance(nonce, int) and nonce < decode.nonce_of(found.transaction.slot)
+            slot = found.transaction.slot
+            gap = isinstance(nonce, int) and slot is not None and nonce < decode.nonce_of(slot)
             return Seen(found.transaction, now, self.base_fee, gap)
         # Two answers from two moments: only when they agree are they one fact.
         if isinstance(receipt, decode.Receipt) and receipt.block == found.block:

@@ -1,16 +1,38 @@
 """What asks Ethereum nodes by JSON-RPC: one node, or several that stand in for each other."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from transaction_tracker.sources.errors import MalformedError, SourceError
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of a method."""
+    """One call of a method.
+
+    Attributes:
+        method: Name of the RPC method.
+        params: Its positional parameters.
+        read: Converts the result, or raises ``MalformedError``. It runs where the provider that
+            sent the result is known: an unreadable result counts against that provider, and
+            another one can be asked. ``None`` returns results as they came. Never gets ``null``.
+    """
 
     method: str
     params: tuple[object, ...] = ()
+    read: Callable[[Any], Any] | None = field(default=None, compare=False)
+
+    def result(self, raw: Any) -> Any:
+        """Convert a raw result; return ``null`` and errors as they are, never raise."""
+        if raw is None or self.read is None or isinstance(raw, SourceError):
+            return raw
+        try:
+            return self.read(raw)
+        except SourceError as error:
+            return error
+        except Exception as error:  # a reader's own fault must not look like one of the caller
+            return MalformedError(f"could not parse the result of {self.method}: {error!r}")
 
 
 @dataclass(frozen=True, slots=True)
