@@ -1,5 +1,6 @@
 """The canonical chain as far as it is kept, and what a new head does to it."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -26,8 +27,16 @@ class Link:
 
     @property
     def parent_ref(self) -> BlockRef:
-        """The block that this one builds on."""
+        """The parent, on a chain where each number has a block."""
         return BlockRef(self.number - 1, self.parent)
+
+    def is_child_of(self, below: "Link") -> bool:
+        """Return whether this block builds on ``below``.
+
+        The hash decides. Its number must be higher, but not by one: some chains have numbers
+        without a block, and the source checks the numbers of all others.
+        """
+        return self.parent == below.hash and self.number > below.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +84,13 @@ class Chain:
         return self.links[0] if self.links else None
 
     def at(self, number: int) -> Link | None:
-        """Give the kept block of that height."""
-        index = number - self.links[0].number if self.links else -1
-        return self.links[index] if 0 <= index < len(self.links) else None
+        """Return the kept block of that height."""
+        index = self._index(number)
+        found = self.links[index] if index < len(self.links) else None
+        return found if found is not None and found.number == number else None
 
     def holds(self, block: BlockRef) -> bool:
-        """Say whether this very block is kept."""
+        """Return whether this very block is kept."""
         link = self.at(block.number)
         return link is not None and link.hash == block.hash
 
@@ -98,7 +108,7 @@ class Chain:
 
     def push(self, link: Link) -> "Chain":
         """Add the next block, and let go of the lowest when there are enough."""
-        if self.tip is not None and link.parent_ref != self.tip.ref:
+        if self.tip is not None and not link.is_child_of(self.tip):
             raise BrokenChainError(f"expected a child of {self.tip}, got {link}")
         return Chain(self.keep, (*self.links, link)[-self.keep :])
 
@@ -106,26 +116,36 @@ class Chain:
         """Take the highest block back."""
         return Chain(self.keep, self.links[:-1])
 
-    def is_below(self, link: Link) -> bool:
-        """Say whether ``link`` lies so low that its parent cannot be kept here."""
-        return self.bottom is None or link.number <= self.bottom.number
-
     def fork(self, root: BlockRef, path: Sequence[Link]) -> Fork:
-        """Say how to get to the last block of ``path``, or to ``root`` when that is empty.
+        """Return how to get to the last block of ``path``, or to ``root`` when that is empty.
 
         Args:
-            root: Where the two branches part. When it is not kept, all has to be undone.
+            root: Where the two branches part. When it is not kept, all blocks are undone.
             path: The new branch above ``root``, from the lowest block up.
         """
         check_linked(path)
-        if path and path[0].parent_ref != root:
+        if path and path[0].parent != root.hash:
             raise BrokenChainError(f"expected a child of {root}, got {path[0]}")
-        kept = root.number - self.links[0].number + 1 if self.holds(root) else 0
+        kept = self._index(root.number) + 1 if self.holds(root) else 0
         return Fork(undo=tuple(reversed(self.links[kept:])), apply=tuple(path))
+
+    def _index(self, number: int) -> int:
+        """Return the place of the lowest kept block at or above a height."""
+        if not self.links:
+            return 0
+        # Nearly all chains have a block for each number: then the place needs no search.
+        place = number - self.links[0].number
+        if 0 <= place < len(self.links) and self.links[place].number == number:
+            return place
+        return bisect_left(self.links, number, key=_number)
+
+
+def _number(link: Link) -> int:
+    return link.number
 
 
 def check_linked(links: Sequence[Link]) -> None:
     """Refuse blocks that are not each the next one's parent."""
     for below, above in pairwise(links):
-        if above.parent_ref != below.ref:
+        if not above.is_child_of(below):
             raise BrokenChainError(f"expected a child of {below}, got {above}")

@@ -6,6 +6,8 @@ from typing import Any, Literal, Protocol, TypeGuard
 
 from transaction_tracker.domain import (
     Absent,
+    BlockRef,
+    Chain,
     Included,
     Link,
     Outcome,
@@ -16,12 +18,62 @@ from transaction_tracker.domain import (
     Transaction,
 )
 
-# What one source says about one transaction.
-Answer = Seen | Included | Absent | Refused | Reported
 
-# What all healthy providers say together about a transaction: that none has it in a
-# block; or even that none knows it, and that its slot is free.
-Consensus = Literal["unmined", "absent"]
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """All providers that were asked describe a transaction in a way that cannot be right.
+
+    Attributes:
+        why: The provider, the field, and what is wrong with it.
+    """
+
+    why: str
+
+
+# What one source says about one transaction.
+Answer = Seen | Included | Absent | Refused | Reported | Unreadable
+
+
+@dataclass(frozen=True, slots=True)
+class Consensus:
+    """What all healthy providers say together about a transaction.
+
+    Attributes:
+        kind: ``"unmined"``: none has it in a block; ``"absent"``: none knows it, and its slot is
+            free; ``"nonce-used"``: none knows it, and its slot is used; ``"refused"``: none has
+            it in a block, and it is signed for another chain.
+        providers: How many said so.
+    """
+
+    kind: Literal["unmined", "absent", "nonce-used", "refused"]
+    providers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An end that is about to be told.
+
+    Attributes:
+        block: The block that decides it.
+        succeeded: Whether the transaction succeeded there; ``None`` for one that was superseded.
+    """
+
+    block: BlockRef
+    succeeded: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """Why an end cannot be told now.
+
+    Attributes:
+        reason: The provider and what it says.
+        contradicts: Whether a provider says something else; otherwise one gave no answer, and
+            will be asked again.
+    """
+
+    reason: str
+    contradicts: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +82,11 @@ class Head:
 
     Attributes:
         link: The block and its parent.
-        marks: The heights up to which the chain gives its own word, where it does.
+        marks: The blocks that the chain itself calls safe and finalized, where it does.
     """
 
     link: Link
-    marks: Mapping[Tag, int] = field(default_factory=dict)
+    marks: Mapping[Tag, BlockRef] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +98,16 @@ class Block:
         ids: The ids of its transactions, with their places in ``body``.
         slots: The slots that its transactions took, and which one took each.
         body: The transactions as the source wrote them; only the source reads it.
+        unreadable: How many transactions have a part that could not be read.
+        hashes_only: Whether the source listed ids in place of transactions.
     """
 
     link: Link
     ids: Mapping[str, int]
     slots: Mapping[str, str]
     body: Any
+    unreadable: int = 0
+    hashes_only: bool = False
 
 
 class Source(Protocol):
@@ -87,20 +143,46 @@ class Source(Protocol):
 class ChainSource(Source, Protocol):
     """A source that tells what happens block by block."""
 
+    @property
+    def calls_per_request(self) -> int:
+        """How many calls one request can hold now."""
+
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the highest block, and the chain's own marks if they are wanted."""
 
-    async def block(self, block_hash: str) -> Block:
-        """Fetch one block with its transactions."""
+    async def block(self, ref: BlockRef) -> Block:
+        """Fetch one block with its transactions.
 
-    async def links(self, numbers: Collection[int]) -> Mapping[int, Link]:
-        """Fetch the canonical blocks of these heights, as far as there are any."""
+        Args:
+            ref: Its hash decides. Its number is a guess where numbers can have no block.
+        """
+
+    async def blocks(self, numbers: range) -> list[Block]:
+        """Fetch consecutive canonical blocks by number, each the parent of the next.
+
+        Returns:
+            The blocks from the first number up, as far as the source has them and they are
+            linked; it may be none.
+        """
+
+    async def contained(self, blocks: Collection[BlockRef], tip: BlockRef) -> set[BlockRef]:
+        """Return those blocks that are on a chain that contains ``tip``, as one node proves it.
+
+        A node whose chain does not contain ``tip`` proves nothing: then the set is empty.
+        """
 
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
 
-    async def outcomes(self, block: Block, ids: Collection[str]) -> Mapping[str, Outcome]:
-        """Fetch how these transactions of the block ended, as far as the source knows."""
+    async def outcomes(
+        self, block: Block, ids: Collection[str]
+    ) -> Mapping[str, Outcome | Unreadable | None]:
+        """Fetch how these transactions of the block ended.
+
+        Returns:
+            An outcome each; ``None`` where no receipt has a status. A transaction is left out
+            while no provider has its receipt.
+        """
 
     async def look_up(
         self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
@@ -119,9 +201,33 @@ class ChainSource(Source, Protocol):
     async def consensus(
         self, slots: Mapping[str, str | None], height: int
     ) -> Mapping[str, Consensus]:
-        """Ask every healthy provider, and give what all of them agree about.
+        """Ask every healthy provider, and return what all of them agree about.
 
         One that gives no answer, or is below ``height``, leaves everything open.
+        """
+
+    async def winner(self, slot: str, height: int) -> Block | None:
+        """Find the block at or below ``height`` that has a transaction in ``slot``.
+
+        Returns:
+            The block; ``None`` when the slot was used by no transaction of a block, or the
+            source cannot tell.
+        """
+
+    def follows(self, chain: Chain) -> None:
+        """Note our chain: providers are compared with it."""
+
+    async def objections(
+        self, chain: Chain, endings: Mapping[str, Ending]
+    ) -> Mapping[str, Objection]:
+        """Ask the healthy providers whether they agree with ends that are about to be told.
+
+        Args:
+            chain: Our chain.
+            endings: The transactions and their ends.
+
+        Returns:
+            The transactions whose end cannot be told now, and why.
         """
 
 

@@ -51,7 +51,7 @@ def move_chain(connection: Connection, step: Step) -> BlockRef | None:
         _drop(connection, step.source, 0)
         _set_cursor(connection, step.source, None)
     if step.undone is not None:
-        tip = step.undone.parent_ref
+        tip = step.below or step.undone.parent_ref
         _drop(connection, step.source, step.undone.number)
         _set_cursor(connection, step.source, tip)
     if step.applied is not None:

@@ -14,6 +14,8 @@ class Step:
         source: Whose blocks these are.
         events: Transitions, each of the version after the one that is stored.
         undone: The block that is taken back.
+        below: The block that becomes the tip when ``undone`` is taken back; ``None`` means the
+            parent, one number below.
         applied: The block that becomes the tip.
         slots: The slots that the applied block's transactions took, and which one took each.
         keep: How many blocks are kept below the applied one, itself counted.
@@ -24,6 +26,7 @@ class Step:
     source: str
     events: tuple[Event, ...] = ()
     undone: Link | None = None
+    below: BlockRef | None = None
     applied: Link | None = None
     slots: Mapping[str, str] = field(default_factory=dict, repr=False)
     keep: int = 0

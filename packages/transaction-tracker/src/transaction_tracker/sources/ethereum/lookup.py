@@ -1,34 +1,34 @@
-"""Questions about single transactions, in as few requests as can be."""
+"""Questions about single transactions, in as few requests as possible."""
 
 import time
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transaction_tracker.domain import (
-    Absent,
-    Included,
-    Outcome,
-    Refused,
-    Seen,
-)
-from transaction_tracker.sources.errors import SourceError
+from transaction_tracker.domain import Absent, Included, Refused, Seen
+from transaction_tracker.sources.errors import MalformedError, RateLimitedError, SourceError
 from transaction_tracker.sources.ethereum import decode, fields
-from transaction_tracker.sources.ethereum.answers import read, readable
+from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Answer, Block, Consensus
+from transaction_tracker.sources.protocol import Answer, Consensus, Unreadable
 
-_BLOCK_NUMBER = Request("eth_blockNumber")
+
+def _quantity(value: Any) -> int:
+    return fields.quantity(value, "number")
+
+
+_BLOCK_NUMBER = Request("eth_blockNumber", (), _quantity)
 
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What one node says about one transaction; each part may be missing or an error.
+    """What nodes say about one transaction; each part can be missing or an error.
 
     Attributes:
         transaction: The transaction itself, its block and its chain.
-        receipt: What came of it.
-        nonce: The next nonce of its sender, waiting transactions counted or not.
+        receipt: Its receipt.
+        nonce: The next nonce of its sender.
     """
 
     transaction: decode.Found | SourceError | None
@@ -41,176 +41,209 @@ class _Told:
         parts = (self.transaction, self.receipt, self.nonce)
         return any(isinstance(part, SourceError) for part in parts)
 
+    @property
+    def in_block(self) -> bool:
+        """Whether any part says that a block has it."""
+        found = self.transaction
+        return self.receipt is not None or (
+            isinstance(found, decode.Found) and found.block is not None
+        )
+
+    @property
+    def lacks_a_part(self) -> bool:
+        """Whether the node lacks what another one may have, or contradicts itself.
+
+        The two parts are from two moments. Only when they name one block are they one fact.
+        """
+        found, receipt = self.transaction, self.receipt
+        if found is None:
+            return True
+        if not isinstance(found, decode.Found) or found.block is None:
+            return False
+        return not isinstance(receipt, decode.Receipt) or receipt.block != found.block
+
 
 class LookUp:
     """Asks for transactions, receipts and nonces.
 
     Args:
         rpc: Who asks the nodes.
-
-    Attributes:
-        chain_id: The chain, as soon as it is known.
-        base_fee: That of the last head, in wei per unit of gas.
+        context: The chain.
+        outcomes: Reads receipts.
     """
 
-    def __init__(self, rpc: Rpc) -> None:
+    def __init__(self, rpc: Rpc, context: ChainContext, outcomes: OutcomeReader) -> None:
         self._rpc = rpc
-        self.chain_id: int | None = None
-        self.base_fee: int | None = None
+        self._context = context
+        self._outcomes = outcomes
 
     async def answers(
         self, slots: Mapping[str, str | None], height: int, *, at_once: bool
     ) -> dict[str, Answer]:
-        """Ask the node that is followed."""
+        """Ask the node that is followed, and the others for what it lacks."""
         if at_once:
-            head, told = _read(slots, await self._rpc.batch(_questions(slots, "pending")))
+            questions = self._questions(slots, "pending")
+            head, told = _read(slots, await self._rpc.batch(questions))
         else:
             head, told = await self._step_by_step(list(slots))
+        _raise_rate_limit(told.values())
+        told |= await self._completed({key: one for key, one in told.items() if one.lacks_a_part})
+        mined = await self._included(told)
         now = time.time()
         answers: dict[str, Answer] = {}
         for key, one in told.items():
-            answer = self._answer(one, head if head >= height else None, now, slots[key])
+            answer = mined.get(key) or self._answer(one, head if head >= height else None, now)
             if answer is not None:
                 answers[key] = answer
         return answers
 
     async def consensus(self, slots: Mapping[str, str | None], height: int) -> dict[str, Consensus]:
         """Ask every healthy node."""
-        everywhere = await self._rpc.everywhere(_questions(slots, "latest"))
+        everywhere = await self._rpc.everywhere(self._questions(slots, "latest"))
         nodes = [_read(slots, answers) for answers in everywhere]
         if not nodes or any(head < height for head, _ in nodes):
             return {}
-        agreed = {key: _agreed([told[key] for _, told in nodes], slots[key]) for key in slots}
-        return {key: one for key, one in agreed.items() if one is not None}
+        agreed: dict[str, Consensus] = {}
+        for key, slot in slots.items():
+            found = self._agreed([told[key] for _, told in nodes], slot)
+            if found is not None:
+                agreed[key] = found
+        return agreed
 
-    async def receipts(self, ids: Collection[str]) -> list[decode.Receipt]:
-        """Fetch receipts, as far as the node has them."""
-        answers = await self._rpc.batch([_receipt(key) for key in ids])
-        return [one for one in readable(answers, decode.receipt) if one.id in ids]
-
-    async def reasons(self, block: Block, outcomes: Mapping[str, Outcome]) -> dict[str, Outcome]:
-        """Ask why transactions reverted whose receipts do not tell: by calling them again."""
-        silent = [key for key, one in outcomes.items() if not one.succeeded and one.error is None]
-        if not silent:
-            return {}
-        calls = [_replay(block, key) for key in silent]
-        try:
-            answers = await self._rpc.batch(calls)
-        except SourceError:
-            return {}  # a reason is good to have, and no reason to wait
-        return {
-            key: replace(outcomes[key], error=decode.reverted(answer))
-            for key, answer in zip(silent, answers, strict=True)
-        }
+    # -- Asking
 
     async def _step_by_step(self, ids: list[str]) -> tuple[int, dict[str, _Told]]:
         """Ask for the receipts of those only that are, or may be, in a block."""
-        head, *found = await self._rpc.batch([_BLOCK_NUMBER, *map(_transaction, ids)])
-        transactions = {
-            key: _of(key, read(answer, decode.found))
-            for key, answer in zip(ids, found, strict=True)
-        }
+        head, *found = await self._rpc.batch([_BLOCK_NUMBER, *map(self._transaction, ids)])
+        transactions = dict(zip(ids, found, strict=True))
         unclear = [
             key
             for key, one in transactions.items()
             if one is None or (isinstance(one, decode.Found) and one.block is not None)
         ]
-        answers = await self._rpc.batch([_receipt(key) for key in unclear]) if unclear else []
-        receipts = {
-            key: _of(key, read(answer, decode.receipt))
-            for key, answer in zip(unclear, answers, strict=True)
-        }
+        requests = [self._outcomes.request(key) for key in unclear]
+        receipts = dict(
+            zip(unclear, await self._rpc.batch(requests) if requests else [], strict=True)
+        )
         told = {key: _Told(one, receipts.get(key)) for key, one in transactions.items()}
         return _height(head), told
 
-    def _answer(self, told: _Told, head: int | None, now: float, slot: str | None) -> Answer | None:
-        """Say what follows; ``head`` is ``None`` where the node is behind us."""
+    async def _completed(self, told: Mapping[str, _Told]) -> dict[str, _Told]:
+        """Ask the other nodes for what the followed one lacks, or contradicts itself about."""
+        if not told:
+            return {}
+        requests = [
+            *map(self._transaction, told),
+            *(self._outcomes.request(key) for key in told),
+        ]
+        answers = iter(await self._rpc.elsewhere(requests))
+        transactions = {key: next(answers) or one.transaction for key, one in told.items()}
+        receipts = {key: next(answers) or one.receipt for key, one in told.items()}
+        return {
+            key: replace(one, transaction=transactions[key], receipt=receipts[key])
+            for key, one in told.items()
+        }
+
+    async def _included(self, told: Mapping[str, _Told]) -> dict[str, Answer]:
+        """Return the answers about transactions that are in a block, with their outcomes."""
+        found: dict[str, decode.Found] = {}
+        receipts: dict[str, decode.Receipt] = {}
+        for key, one in told.items():
+            if isinstance(one.transaction, decode.Found) and isinstance(
+                one.receipt, decode.Receipt
+            ):
+                if one.transaction.block == one.receipt.block:
+                    found[key], receipts[key] = one.transaction, one.receipt
+        items = {key: one.raw for key, one in found.items()}
+        outcomes = await self._outcomes.settle(items, receipts) if found else {}
+        return {
+            key: Included(one.transaction, receipts[key].block, outcomes[key])
+            for key, one in found.items()
+        }
+
+    def _questions(self, slots: Mapping[str, str | None], until: str) -> list[Request]:
+        senders = [decode.sender_of(slot) for slot in slots.values() if slot is not None]
+        return [
+            _BLOCK_NUMBER,
+            *map(self._transaction, slots),
+            *map(self._outcomes.request, slots),
+            *(Request("eth_getTransactionCount", (it, until), _quantity) for it in senders),
+        ]
+
+    def _transaction(self, key: str) -> Request:
+        def read(value: Any) -> decode.Found:
+            found = decode.found(value, self._context.profile)
+            if found.id != key:
+                raise MalformedError(f"transaction {found.id} came for {key}")
+            return found
+
+        return Request("eth_getTransactionByHash", (key,), read)
+
+    # -- Judging
+
+    def _answer(self, told: _Told, head: int | None, now: float) -> Answer | None:
+        """Return what follows; ``head`` is ``None`` where the node is behind us."""
         found, receipt = told.transaction, told.receipt
+        for part in (found, receipt):
+            if isinstance(part, MalformedError):
+                return Unreadable(str(part))
         if isinstance(found, decode.Found):
-            return self._found(found, receipt, told.nonce, now)
+            return self._of_found(found, told, now)
         if found is None and receipt is None and head is not None:
             return Absent(head, now)
-        # An error, or a receipt without its transaction: none of it is a fact.
+        # An error, or a receipt without its transaction: neither is a fact.
         return None
 
-    def _found(self, found: decode.Found, receipt: Any, nonce: Any, now: float) -> Answer | None:
-        if found.chain_id not in (None, self.chain_id):
-            return Refused(f"it belongs to chain {found.chain_id}, this is {self.chain_id}")
+    def _of_found(self, found: decode.Found, told: _Told, now: float) -> Answer | None:
         if found.block is None:
-            slot = found.transaction.slot
+            if self._is_foreign(found):
+                ours = self._context.chain_id
+                return Refused(f"it is signed for chain {found.chain_id}, this is chain {ours}")
+            slot, nonce = found.transaction.slot, told.nonce
             gap = isinstance(nonce, int) and slot is not None and nonce < decode.nonce_of(slot)
-            return Seen(found.transaction, now, self.base_fee, gap)
-        # Two answers from two moments: only when they agree are they one fact.
-        if isinstance(receipt, decode.Receipt) and receipt.block == found.block:
-            return Included(found.transaction, found.block, receipt.outcome)
+            return Seen(found.transaction, now, self._context.base_fee, gap)
+        if isinstance(told.receipt, decode.Receipt):
+            return Unreadable(
+                f"{self._rpc}: the transaction names block {found.block.number} "
+                f"({found.block.hash}), its receipt block {told.receipt.block.number} "
+                f"({told.receipt.block.hash})"
+            )
         return None
 
+    def _is_foreign(self, found: decode.Found) -> bool:
+        return found.chain_id not in (None, self._context.chain_id)
 
-def _questions(slots: Mapping[str, str | None], until: str) -> list[Request]:
-    senders = [slot for slot in slots.values() if slot is not None]
-    return [
-        _BLOCK_NUMBER,
-        *map(_transaction, slots),
-        *map(_receipt, slots),
-        *(Request("eth_getTransactionCount", (decode.sender_of(s), until)) for s in senders),
-    ]
+    def _agreed(self, told: list[_Told], slot: str | None) -> Consensus | None:
+        if any(one.failed or one.in_block for one in told):
+            return None
+        known = [one.transaction for one in told if isinstance(one.transaction, decode.Found)]
+        if len(known) == len(told) and all(map(self._is_foreign, known)):
+            return Consensus("refused", len(told))
+        if known:
+            return Consensus("unmined", len(told))
+        nonces = [one.nonce for one in told if isinstance(one.nonce, int)]
+        used = slot is not None and any(nonce > decode.nonce_of(slot) for nonce in nonces)
+        return Consensus("nonce-used" if used else "absent", len(told))
 
 
-def _read(slots: Mapping[str, str | None], answers: list[Any]) -> tuple[int, dict[str, _Told]]:
+def _read(slots: Mapping[str, str | None], answers: Collection[Any]) -> tuple[int, dict[str, _Told]]:
     """Put the answers to ``_questions`` together again, by transaction."""
     rest = iter(answers)
     head = _height(next(rest))
-    found = {key: _of(key, read(next(rest), decode.found)) for key in slots}
-    receipts = {key: _of(key, read(next(rest), decode.receipt)) for key in slots}
-    nonces = {key: read(next(rest), _nonce) for key, slot in slots.items() if slot is not None}
+    found = {key: next(rest) for key in slots}
+    receipts = {key: next(rest) for key in slots}
+    nonces = {key: next(rest) for key, slot in slots.items() if slot is not None}
     return head, {key: _Told(found[key], receipts[key], nonces.get(key)) for key in slots}
 
 
-def _agreed(told: Iterable[_Told], slot: str | None) -> Consensus | None:
-    everyone = list(told)
-    if any(one.failed or _is_mined(one) for one in everyone):
-        return None
-    unknown = all(one.transaction is None for one in everyone)
-    return "absent" if unknown and all(_is_free(one.nonce, slot) for one in everyone) else "unmined"
-
-
-def _is_mined(told: _Told) -> bool:
-    found = told.transaction
-    in_block = isinstance(found, decode.Found) and found.block is not None
-    return in_block or told.receipt is not None
-
-
-def _is_free(nonce: Any, slot: str | None) -> bool:
-    """Say whether a transaction of this slot could still be mined."""
-    return slot is None or (isinstance(nonce, int) and nonce <= decode.nonce_of(slot))
-
-
-def _of(key: str, value: Any) -> Any:
-    """Take an answer about another transaction for none."""
-    if value is None or isinstance(value, SourceError) or value.id == key:
-        return value
-    return SourceError(f"an answer about {value.id} came to a question about {key}")
+def _raise_rate_limit(told: Iterable[_Told]) -> None:
+    """Raise the first rate limit: the rest of the batch met it too."""
+    for one in told:
+        for part in (one.transaction, one.receipt):
+            if isinstance(part, RateLimitedError):
+                raise part
 
 
 def _height(answer: Any) -> int:
-    """Read how far the node is; one that does not say is nowhere."""
-    value = read(answer, _nonce)
-    return value if isinstance(value, int) else -1
-
-
-def _nonce(value: object) -> int:
-    return fields.quantity(value, "number")
-
-
-def _transaction(key: str) -> Request:
-    return Request("eth_getTransactionByHash", (key,))
-
-
-def _receipt(key: str) -> Request:
-    return Request("eth_getTransactionReceipt", (key,))
-
-
-def _replay(block: Block, key: str) -> Request:
-    fields_of_call = decode.call_of(block.body[block.ids[key]])
-    # On the state before the block: its own effects are not yet there.
-    return Request("eth_call", (fields_of_call, hex(block.link.number - 1)))
+    """Return how far the node is; one that does not say is nowhere."""
+    return answer if isinstance(answer, int) else -1

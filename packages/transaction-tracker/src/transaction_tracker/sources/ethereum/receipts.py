@@ -11,9 +11,10 @@ from transaction_tracker.sources.errors import (
     ServerError,
     SourceError,
 )
-from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.classify import METHOD_NOT_FOUND
-from transaction_tracker.sources.ethereum.rpc import Rpc
+from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 
 # From so many hits on, the receipts of the whole block cost less than those of the hits.
 _MANY_HITS = 100
@@ -27,13 +28,15 @@ class BlockReceipts:
 
     Args:
         rpc: Who asks the nodes.
+        context: The chain.
 
     Source:
         ``eth_getBlockReceipts``.
     """
 
-    def __init__(self, rpc: Rpc) -> None:
+    def __init__(self, rpc: Rpc, context: ChainContext) -> None:
         self._rpc = rpc
+        self._context = context
         self._is_known = True
         self._had_many = False
         self._early: tuple[str, asyncio.Task[Any]] | None = None
@@ -47,7 +50,7 @@ class BlockReceipts:
             self._early = block_hash, asyncio.create_task(self._try(block_hash))
 
     async def of(self, link: Link, hits: int) -> list[decode.Receipt] | None:
-        """Give the receipts of a block; ``None`` when those of the hits are to be asked one by one.
+        """Return the receipts of a block, or ``None`` to ask for those of the hits one by one.
 
         Args:
             link: The block.
@@ -56,12 +59,12 @@ class BlockReceipts:
         Raises:
             SourceError: No answer came, and asking in another way would not help.
         """
-        self._had_many = self._is_known and hits > _MANY_HITS
+        # Where a node refuses batches, each receipt would be a request of its own.
+        self._had_many = self._is_known and hits > min(_MANY_HITS, self._rpc.together)
         if not self._had_many:
             return None
         try:
-            answer = await self._answer(link.hash)
-            return [decode.receipt(item) for item in fields.array(answer or [], "receipts")]
+            return await self._answer(link.hash) or []
         except (ApplicationError, ServerError, MalformedError) as error:
             # Too much at once, or one receipt that spoils all: one by one, most can be had.
             if isinstance(error, ApplicationError) and error.code == METHOD_NOT_FOUND:
@@ -92,4 +95,11 @@ class BlockReceipts:
             return error
 
     async def _ask(self, block_hash: str) -> Any:
-        return await self._rpc.call("eth_getBlockReceipts", block_hash)
+        request = Request("eth_getBlockReceipts", (block_hash,), self._read)
+        (answer,) = await self._rpc.batch([request])
+        if isinstance(answer, SourceError):
+            raise answer
+        return answer
+
+    def _read(self, value: Any) -> list[decode.Receipt]:
+        return decode.receipts(value, self._context.profile)

@@ -1,0 +1,183 @@
+"""Blocks with their transactions: by hash, or many by number, each the parent of the next."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from transaction_tracker.domain import BlockRef, Link
+from transaction_tracker.sources.errors import (
+    ApplicationError,
+    MalformedError,
+    NotYetError,
+    SourceError,
+)
+from transaction_tracker.sources.ethereum import decode
+from transaction_tracker.sources.ethereum.answers import patiently
+from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.rpc import Request, Rpc
+from transaction_tracker.sources.protocol import Block
+
+# About 1.5 MB of JSON: large enough to be bound by bandwidth, small enough to parse at once.
+_TRANSACTIONS_PER_REQUEST = 2_000
+MAX_BLOCKS_PER_REQUEST = 32
+_FIRST_BLOCKS_PER_REQUEST = 4
+# Below the limit of requests in flight at one provider, so that other questions find a place.
+_REQUESTS_AT_ONCE = 4
+
+
+class Blocks:
+    """Fetches blocks.
+
+    Args:
+        rpc: Who asks the nodes.
+        context: The chain.
+    """
+
+    def __init__(self, rpc: Rpc, context: ChainContext) -> None:
+        self._rpc = rpc
+        self._context = context
+        self._per_request = _FIRST_BLOCKS_PER_REQUEST
+
+    async def by_hash(self, ref: BlockRef) -> Block:
+        """Fetch one block by its hash, so that no reorganisation can come in between.
+
+        A node can announce a block before it has it: it is asked again, and then the others are.
+
+        Raises:
+            NotYetError: No provider has it.
+            SourceError: No provider gives a readable answer.
+        """
+        if not self._context.profile.parent_links:
+            return await self._linked_by_number(ref)
+        try:
+            found = await patiently(lambda: self._asked(ref))
+        except NotYetError:
+            (found,) = await self._rpc.elsewhere([self._by_hash(ref)])
+            if found is None:
+                raise
+        return await self._whole(found)
+
+    async def by_number(self, numbers: range) -> list[Block]:
+        """Fetch consecutive canonical blocks side by side; see ``ChainSource.blocks``."""
+        start = numbers.start if self._context.profile.parent_links else numbers.start - 1
+        answers = await self._in_requests(range(start, numbers.stop))
+        found: list[Block] = []
+        for answer in answers:
+            if isinstance(answer, Block):
+                found.append(await self._whole(answer))
+            elif not self._is_null_round(answer):
+                if isinstance(answer, SourceError) and not found:
+                    raise answer
+                break
+        self._learn_size(found)
+        return _linked(found if self._context.profile.parent_links else _with_parents(found))
+
+    # -- By hash
+
+    def _by_hash(self, ref: BlockRef) -> Request:
+        def read(value: Any) -> Block:
+            found = decode.block(value, self._context.profile)
+            if found.link.hash != ref.hash:
+                raise MalformedError(f"block {found.link.hash} came for block {ref.hash}")
+            return found
+
+        return Request("eth_getBlockByHash", (ref.hash, True), read)
+
+    async def _asked(self, ref: BlockRef) -> Block:
+        (answer,) = await self._rpc.batch([self._by_hash(ref)])
+        if isinstance(answer, SourceError):
+            raise answer
+        if answer is None:
+            raise NotYetError(f"{self._rpc} has no block {ref.number} ({ref.hash}) yet")
+        found: Block = answer
+        return found
+
+    async def _linked_by_number(self, ref: BlockRef) -> Block:
+        """Fetch a block and the one below it, where no parent hash says which that is."""
+        found = await self.by_number(range(ref.number, ref.number + 1))
+        if not found or found[0].link.hash != ref.hash:
+            raise NotYetError(f"{self._rpc} has another block than {ref.hash} at {ref.number}")
+        return found[0]
+
+    # -- By number
+
+    async def _in_requests(self, numbers: range) -> list[Any]:
+        size = max(1, min(self._per_request, self._rpc.together))
+        parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
+        slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
+
+        async def fetch(part: range) -> list[Any]:
+            async with slots:
+                try:
+                    return await self._rpc.batch([self._by_number(number) for number in part])
+                except SourceError as error:
+                    return [error] * len(part)
+
+        return [answer for answers in await asyncio.gather(*map(fetch, parts)) for answer in answers]
+
+    def _by_number(self, number: int) -> Request:
+        def read(value: Any) -> Block:
+            found = decode.block(value, self._context.profile)
+            if found.link.number != number:
+                raise MalformedError(f"block {found.link.number} came for block {number}")
+            return found
+
+        return Request("eth_getBlockByNumber", (hex(number), True), read)
+
+    def _is_null_round(self, answer: Any) -> bool:
+        """Return whether an answer can mean that the chain has no block of this number.
+
+        Source:
+            Filecoin, ``eth_getBlockByNumber``: ``null``, or the error "requested epoch was a
+            null round".
+        """
+        if not self._context.profile.null_rounds:
+            return False
+        is_error = isinstance(answer, ApplicationError)
+        return answer is None or (is_error and "null round" in str(answer).lower())
+
+    def _learn_size(self, blocks: Sequence[Block]) -> None:
+        if blocks:
+            transactions = sum(len(block.ids) for block in blocks) / len(blocks)
+            fitting = int(_TRANSACTIONS_PER_REQUEST / max(1.0, transactions))
+            self._per_request = max(1, min(fitting, MAX_BLOCKS_PER_REQUEST))
+
+    # -- Lists of hashes
+
+    async def _whole(self, block: Block) -> Block:
+        """Fetch the transactions of a block that listed their hashes only."""
+        if not block.hashes_only:
+            return block
+        (found,) = await self._rpc.elsewhere([self._by_hash(block.link.ref)])
+        if isinstance(found, Block) and not found.hashes_only:
+            return found
+        requests = [
+            Request("eth_getTransactionByHash", (key,), lambda value: value) for key in block.ids
+        ]
+        answers = await self._rpc.batch(requests)
+        body = [
+            answer if isinstance(answer, dict) and answer.get("hash") == key else {"hash": key}
+            for key, answer in zip(block.ids, answers, strict=True)
+        ]
+        return decode.block(_header(block.link) | {"transactions": body}, self._context.profile)
+
+
+def _header(link: Link) -> dict[str, Any]:
+    return {"number": hex(link.number), "hash": link.hash, "parentHash": link.parent}
+
+
+def _linked(blocks: list[Block]) -> list[Block]:
+    """Return the blocks up to the first one that does not build on the one before it."""
+    for at in range(1, len(blocks)):
+        if not blocks[at].link.is_child_of(blocks[at - 1].link):
+            return blocks[:at]
+    return blocks
+
+
+def _with_parents(blocks: list[Block]) -> list[Block]:
+    """Link each block to the one fetched below it, in place of what its parent hash says."""
+    return [
+        replace(above, link=replace(above.link, parent=below.link.hash))
+        for below, above in zip(blocks, blocks[1:], strict=False)
+    ]

@@ -1,0 +1,165 @@
+"""How transactions ended in their blocks: receipts, and what receipts do not say."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from transaction_tracker.domain import BlockRef, Outcome
+from transaction_tracker.sources.errors import MalformedError, RateLimitedError, SourceError
+from transaction_tracker.sources.ethereum import decode, reasons
+from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS
+from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.receipts import BlockReceipts
+from transaction_tracker.sources.ethereum.rpc import Request, Rpc
+from transaction_tracker.sources.ethereum.statuses import Statuses
+from transaction_tracker.sources.protocol import Block, Unreadable
+
+Outcomes = dict[str, Outcome | Unreadable | None]
+
+
+@dataclass(slots=True)
+class _Found:
+    """Receipts so far, and why others cannot be read."""
+
+    receipts: dict[str, decode.Receipt] = field(default_factory=dict)
+    unreadable: dict[str, Unreadable] = field(default_factory=dict)
+
+    def missing(self, ids: Collection[str]) -> list[str]:
+        return [key for key in ids if key not in self.receipts and key not in self.unreadable]
+
+    def add(self, key: str, answer: Any) -> None:
+        match answer:
+            case decode.Receipt():
+                self.receipts[key] = answer
+            case RateLimitedError():
+                raise answer
+            case MalformedError():
+                self.unreadable[key] = Unreadable(str(answer))
+
+
+class OutcomeReader:
+    """Fetches how transactions ended.
+
+    Args:
+        rpc: Who asks the nodes.
+        context: The chain.
+        errors: The custom errors of contracts that are known.
+    """
+
+    def __init__(
+        self, rpc: Rpc, context: ChainContext, errors: reasons.ErrorTable | None = None
+    ) -> None:
+        self._rpc = rpc
+        self._context = context
+        self._errors = errors
+        self._statuses = Statuses(rpc)
+        self._block_receipts = BlockReceipts(rpc, context)
+
+    def foresee(self, block_hash: str) -> None:
+        """Ask early for the receipts of a block that is being fetched, if they will be needed."""
+        self._block_receipts.foresee(block_hash)
+
+    def forget(self) -> None:
+        """Cancel what was asked early."""
+        self._block_receipts.forget()
+
+    async def of_block(self, block: Block, ids: Collection[str]) -> Outcomes:
+        """Fetch the outcomes of transactions of a block; see ``ChainSource.outcomes``.
+
+        A node can have a block before its receipts: it is asked again, and then the others are.
+        """
+        found = _Found()
+        for wait in (*NOT_YET_WAITS, None):
+            await self._fetch(block, found, found.missing(ids))
+            if wait is None or not found.missing(ids):
+                break
+            await asyncio.sleep(wait)
+        await self._fetch_elsewhere(block.link.ref, found, found.missing(ids))
+        items = {key: block.body[block.ids[key]] for key in found.receipts}
+        return {**await self.settle(items, found.receipts), **found.unreadable}
+
+    async def settle(
+        self, items: Mapping[str, Any], receipts: Mapping[str, decode.Receipt]
+    ) -> dict[str, Outcome | None]:
+        """Return the outcomes of receipts, with the status and the reason that they lack.
+
+        Args:
+            items: The transactions as a node describes them.
+            receipts: Their receipts.
+        """
+        silent = {key: receipt for key, receipt in receipts.items() if receipt.outcome is None}
+        outcomes = {key: receipt.outcome for key, receipt in receipts.items()}
+        if silent:
+            outcomes |= await self._statuses.settle(items, silent)
+        return outcomes | await self._reasons(items, receipts, outcomes)
+
+    def request(self, key: str, block: BlockRef | None = None) -> Request:
+        """Return the request for a receipt, which must name the transaction and the block."""
+
+        def read(value: Any) -> decode.Receipt:
+            receipt = decode.receipt(value, self._context.profile)
+            if receipt.id != key:
+                raise MalformedError(f"the receipt of {receipt.id} came for {key}")
+            if block is not None and receipt.block != block:
+                raise MalformedError(
+                    f"the receipt of {key} must name block {block.number} ({block.hash}), "
+                    f"got block {receipt.block.number} ({receipt.block.hash})"
+                )
+            return receipt
+
+        return Request("eth_getTransactionReceipt", (key,), read)
+
+    async def _fetch(self, block: Block, found: _Found, ids: list[str]) -> None:
+        if not ids:
+            return
+        whole = await self._block_receipts.of(block.link, len(ids))
+        wanted = set(ids)
+        for receipt in whole or ():
+            if receipt.id in wanted and receipt.block == block.link.ref:
+                found.add(receipt.id, receipt)
+        rest = found.missing(ids)
+        # A list of receipts that lacks some is late; one by one they would be late too.
+        if rest and not whole:
+            answers = await self._rpc.batch([self.request(key, block.link.ref) for key in rest])
+            for key, answer in zip(rest, answers, strict=True):
+                found.add(key, answer)
+
+    async def _fetch_elsewhere(self, block: BlockRef, found: _Found, ids: list[str]) -> None:
+        if ids:
+            answers = await self._rpc.elsewhere([self.request(key, block) for key in ids])
+            for key, answer in zip(ids, answers, strict=True):
+                found.add(key, answer)
+
+    async def _reasons(
+        self,
+        items: Mapping[str, Any],
+        receipts: Mapping[str, decode.Receipt],
+        outcomes: Mapping[str, Outcome | None],
+    ) -> dict[str, Outcome | None]:
+        """Ask why transactions reverted whose receipts do not tell: by calling them again."""
+        silent = {
+            key: outcome
+            for key, outcome in outcomes.items()
+            if outcome is not None
+            and not outcome.succeeded
+            and outcome.error is None
+            and isinstance(items.get(key), dict)
+        }
+        if not silent:
+            return {}
+        try:
+            answers = await self._rpc.batch(
+                [_replay(items[key], receipts[key].block) for key in silent]
+            )
+        except SourceError:
+            return {}  # a reason is good to have, and not worth waiting for
+        return {
+            key: replace(outcome, error=reasons.of_call(answer, self._errors))
+            for (key, outcome), answer in zip(silent.items(), answers, strict=True)
+        }
+
+
+def _replay(item: dict[str, Any], block: BlockRef) -> Request:
+    # On the state before the block: its own effects are not there yet.
+    return Request("eth_call", (decode.call_of(item), hex(max(0, block.number - 1))))
