@@ -11,7 +11,7 @@ STANDARD_TYPES = frozenset((0x0, 0x1, 0x2, 0x3, 0x4))
 
 # How a receipt's fields make the fee. "execution" is gas used times effective gas price and no
 # more: all that can be said of an unknown chain.
-FeeRule: TypeAlias = Literal["ethereum", "op-stack", "arbitrum", "execution"]
+FeeRule: TypeAlias = Literal["ethereum", "op-stack", "scroll", "arbitrum", "execution"]
 
 
 @dataclass(frozen=True, slots=True)
