@@ -99,6 +99,13 @@ def test_scroll_takes_a_fee_for_data_too() -> None:
     assert fee(receipt, rule("scroll")) == (EXECUTION + L1_FEE, "total")
 
 
+def test_a_fee_that_was_paid_in_another_token_is_not_whole() -> None:
+    receipt = RECEIPT | {"l1Fee": hex(L1_FEE), "feeTokenID": "0x2", "feeRate": "0x9"}
+
+    assert fee(receipt, rule("scroll")) == (EXECUTION, "execution")
+    assert fee(receipt | {"feeTokenID": None}, rule("scroll")) == (EXECUTION + L1_FEE, "total")
+
+
 @pytest.mark.parametrize("more", [{}, {"l1Fee": hex(L1_FEE)}, {"gasUsedForL1": "0x9"}])
 def test_of_an_unknown_chain_only_the_execution_fee_is_known(more: dict[str, str]) -> None:
     assert fee(RECEIPT | more, UNKNOWN) == (EXECUTION, "execution")

@@ -184,9 +184,11 @@ def receipt(value: object, profile: ChainProfile = UNKNOWN) -> Receipt:
     A receipt without a status has no outcome: before Byzantium, receipts had the state ``root``
     in its place (EIP-658). ``Statuses`` settles it.
 
+    Logs are not looked at: nothing is decided by them, and Bor, among others, sends receipts
+    whose logs name another block.
+
     Raises:
-        MalformedError: The transaction, its block or the status cannot be read, or a log
-            belongs to another transaction or block than the receipt.
+        MalformedError: The transaction, its block or the status cannot be read.
     """
     fields = record(value, "receipt")
     key = hash32(fields.get("transactionHash"), "receipt's transaction hash")
@@ -196,7 +198,6 @@ def receipt(value: object, profile: ChainProfile = UNKNOWN) -> Receipt:
         raise wrong(
             f"receipt's block {name}", "that of a block", fields.get(f"block{name.title()}")
         )
-    _check_logs(fields.get("logs"), key, ref)
     gas_used = readable(quantity, fields.get("gasUsed"))
     return Receipt(key, ref, _outcome(fields, profile), gas_used, fields)
 
@@ -303,18 +304,3 @@ def _outcome(fields: dict[str, Any], profile: ChainProfile) -> Outcome | None:
     fee, scope = fees.fee(fields, profile)
     error = None if status else of_receipt(fields.get("revertReason"))
     return Outcome(succeeded=status == 1, fee=fee, error=error, fee_scope=scope)
-
-
-def _check_logs(logs: Any, key: str, ref: BlockRef) -> None:
-    """Raise where a log says that it belongs to another transaction or block.
-
-    Only what contradicts the receipt counts: a log that says nothing of its place is no reason
-    to refuse the receipt, and neither is a log of another form.
-    """
-    for log in logs if isinstance(logs, list) else ():
-        if not isinstance(log, dict):
-            continue
-        for name, expected in (("transactionHash", key), ("blockHash", ref.hash)):
-            given = log.get(name)
-            if not is_null(given) and str(given).lower() != expected:
-                raise wrong(f"receipt's logs: {name}", f"the receipt's, {expected}", given)

@@ -55,7 +55,9 @@ def _extra(receipt: Mapping[str, Any], profile: ChainProfile) -> int | None:
         case "op-stack":
             return _l1_fee(receipt, _operator_fee(receipt))
         case "scroll":
-            return _l1_fee(receipt, 0)
+            # Morph's fees can be paid in another token; then the amounts here are not in its coin.
+            is_in_coin = _number(receipt, "feeTokenID") in (None, 0)
+            return _l1_fee(receipt, 0) if is_in_coin else None
         case _:
             return _blob_fee(receipt)
 
