@@ -1,0 +1,43 @@
+"""Reads every sample that other projects keep, where their repositories are at hand.
+
+Set ``TRACKER_CORPORA`` to a folder with clones named ``owner+name``. Without it these tests are
+skipped: nothing of those repositories is kept here. The counts are those of the table in
+docs/tracker/chains.md.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from .corpora import CORPORA, Corpus, clone, read
+
+CLONES = Path(os.environ.get("TRACKER_CORPORA", "/nowhere"))
+PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "chains.md"
+KINDS = ("block", "header", "pending block", "transaction", "receipt", "log")
+
+
+@pytest.mark.parametrize("corpus", CORPORA, ids=lambda corpus: corpus.repository)
+def test_nothing_that_a_node_sent_is_refused(corpus: Corpus) -> None:
+    if not clone(CLONES, corpus.repository).is_dir():
+        pytest.skip(f"no clone of {corpus.repository}; name their folder in TRACKER_CORPORA")
+
+    reading = read(corpus, CLONES)
+
+    assert reading.refused == []
+    assert reading.unreadable == corpus.unreadable
+    assert dict(reading.counts) == corpus.counts
+
+
+def test_the_page_has_the_table_of_the_corpora() -> None:
+    rows = re.findall(r"^\| ([\w.-]+/[\w.-]+) \| `(\w+)` \| (.*) \|$", PAGE.read_text(), re.M)
+
+    assert rows == [
+        (
+            corpus.repository,
+            corpus.commit[:7],
+            " | ".join(str(corpus.counts.get(kind, 0)) for kind in KINDS),
+        )
+        for corpus in CORPORA
+    ]
