@@ -89,6 +89,13 @@ def read(corpus: Corpus, clones: Path) -> Reading:
     return reading
 
 
+def samples(corpus: Corpus, clones: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield every block, transaction, receipt and log of a corpus, with its kind."""
+    for path, text in corpus.files(clones):
+        for found in _objects(path, text):
+            yield from _samples(found)
+
+
 def _read_one(reading: Reading, path: str, kind: str, value: Any, chain_id: int | None) -> None:
     profile = profile_of(chain_id)
     try:

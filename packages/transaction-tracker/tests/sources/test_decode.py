@@ -8,6 +8,7 @@ from transaction_tracker.node.wire import encode_reason
 from transaction_tracker.sources import MalformedError
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
+from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 
 
 def hash_of(digit: str) -> str:
@@ -207,6 +208,26 @@ def test_a_receipt_from_before_byzantium_has_no_outcome_yet(status: object) -> N
     assert receipt.gas_used == 21_000
     del old["status"]
     assert decode.receipt(old) == receipt
+
+
+def test_a_receipt_that_cannot_be_read_does_not_spoil_those_of_its_block() -> None:
+    other = RECEIPT | {"transactionHash": hash_of("2")}
+    odd = RECEIPT | {"blockHash": None}
+
+    found = decode.receipts([RECEIPT, odd, None, other])
+
+    assert found == [decode.receipt(RECEIPT), decode.receipt(other)]
+    with pytest.raises(MalformedError, match="block's receipts must be an array"):
+        decode.receipts({})
+
+
+def test_a_custom_error_in_a_receipt_is_told_by_name() -> None:
+    failed = RECEIPT | {"status": "0x0", "revertReason": "0x9e87fac8"}
+
+    outcome = decode.receipt(failed, ETHEREUM, ErrorTable.of(["Paused()"])).outcome
+
+    assert outcome is not None
+    assert outcome.error == "Paused()"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from transaction_tracker.node.wire import encode_reason
 from transaction_tracker.sources import ApplicationError, ServerError
-from transaction_tracker.sources.ethereum.reasons import of_receipt, reverted
+from transaction_tracker.sources.ethereum.reasons import of_call, of_receipt
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 
 POOR = encode_reason("too poor")
@@ -96,7 +96,7 @@ def error(message: str, code: int = 3, data: object = None) -> ApplicationError:
     ],
 )
 def test_the_reason_is_found_wherever_a_node_puts_it(answer: object, reason: str | None) -> None:
-    found = reverted(answer)
+    found = of_call(answer)
 
     assert found == (f"custom error {reason}" if reason and reason[:2] == "0x" else reason)
 
@@ -123,7 +123,7 @@ def test_the_reason_is_found_wherever_a_node_puts_it(answer: object, reason: str
     ],
 )
 def test_what_is_not_about_the_transaction_is_no_reason(answer: object) -> None:
-    assert reverted(answer) is None
+    assert of_call(answer) is None
 
 
 @pytest.mark.parametrize(
@@ -151,21 +151,21 @@ def test_a_panic_is_told_with_its_meaning(code: int, words: str) -> None:
 
 
 def test_a_custom_error_is_told_as_selector_and_data() -> None:
-    assert reverted(error("execution reverted", 3, OVERFLOW)) == (
+    assert of_call(error("execution reverted", 3, OVERFLOW)) == (
         "panic 0x11: arithmetic overflow or underflow"
     )
-    assert reverted(error("execution reverted", 3, "0x12345678")) == "custom error 0x12345678"
-    assert reverted(error("execution reverted", 3, "0x12345678abcd")) == (
+    assert of_call(error("execution reverted", 3, "0x12345678")) == "custom error 0x12345678"
+    assert of_call(error("execution reverted", 3, "0x12345678abcd")) == (
         "custom error 0x12345678: 0xabcd"
     )
-    assert reverted(error("execution reverted", 3, "0x1234")) == "0x1234"
+    assert of_call(error("execution reverted", 3, "0x1234")) == "0x1234"
 
 
 def test_a_known_custom_error_is_told_by_name() -> None:
     table = ErrorTable.of([BALANCE, "Paused()"])
     paused = "0x9e87fac8"  # keccak256("Paused()")
 
-    assert reverted(error("execution reverted", 3, SHORT_BY_ONE), table) == (
+    assert of_call(error("execution reverted", 3, SHORT_BY_ONE), table) == (
         "InsufficientBalance(available=1, required=2)"
     )
     assert of_receipt(paused, table) == "Paused()"
@@ -209,7 +209,7 @@ def test_a_reason_is_cut_and_a_broken_one_never_raises() -> None:
     for _ in range(50):
         nested = {"data": nested}
 
-    assert reverted(error("execution reverted: " + "x" * 9_000)) == "x" * 500
-    assert reverted(error("execution reverted", 3, nested)) is None
+    assert of_call(error("execution reverted: " + "x" * 9_000)) == "x" * 500
+    assert of_call(error("execution reverted", 3, nested)) is None
     assert of_receipt("0x08c379a0" + "f" * 128) is None
     assert of_receipt(encode_reason("x" * 40)[:-80]) == "x" * 24

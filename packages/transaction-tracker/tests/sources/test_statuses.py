@@ -133,6 +133,16 @@ async def test_without_a_state_root_gas_left_over_proves_nothing() -> None:
     assert await settle(Nodes({"eth_getCode": "0x"}), ITEM, receipt) is None
 
 
+@pytest.mark.parametrize("item", [None, TX, 7, []])
+async def test_where_a_block_listed_hashes_only_a_trace_decides(item: object) -> None:
+    nodes = Nodes({"eth_getCode": "0x", "debug_traceTransaction": {"type": "CALL"}})
+
+    outcome = await settle(nodes, item, RECEIPT | {"effectiveGasPrice": "0x2"})
+
+    assert outcome == Outcome(succeeded=True, fee=42_000)
+    assert nodes.methods == ["debug_traceTransaction"]
+
+
 @pytest.mark.parametrize("field", ["gas", "gasPrice", "to"])
 async def test_a_transaction_that_cannot_be_read_leaves_it_open(field: str) -> None:
     outcome = await settle(Nodes({}), ITEM | {field: "0x"}, RECEIPT)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
-from transaction_tracker.sources.ethereum import fees
+from transaction_tracker.sources.errors import MalformedError
+from transaction_tracker.sources.ethereum import fees, reasons
 from transaction_tracker.sources.ethereum.contents import Content
 from transaction_tracker.sources.ethereum.fields import (
     ZERO_ADDRESS,
@@ -24,8 +25,7 @@ from transaction_tracker.sources.ethereum.fields import (
     wrong,
 )
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
-from transaction_tracker.sources.ethereum.reasons import of_receipt
-from transaction_tracker.sources.ethereum.reasons import reverted as reverted
+from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.protocol import Block
 
 _CALL_FIELDS = {"from": "from", "to": "to", "value": "value", "gas": "gas", "data": "input"}
@@ -178,7 +178,9 @@ def place(value: object) -> BlockRef | None:
     )
 
 
-def receipt(value: object, profile: ChainProfile = UNKNOWN) -> Receipt:
+def receipt(
+    value: object, profile: ChainProfile = UNKNOWN, errors: ErrorTable | None = None
+) -> Receipt:
     """Return a receipt.
 
     A receipt without a status has no outcome: before Byzantium, receipts had the state ``root``
@@ -186,6 +188,11 @@ def receipt(value: object, profile: ChainProfile = UNKNOWN) -> Receipt:
 
     Logs are not looked at: nothing is decided by them, and Bor, among others, sends receipts
     whose logs name another block.
+
+    Args:
+        value: The receipt as the node sent it.
+        profile: What the chain does differently.
+        errors: The custom errors whose names and parameters are known.
 
     Raises:
         MalformedError: The transaction, its block or the status cannot be read.
@@ -199,7 +206,27 @@ def receipt(value: object, profile: ChainProfile = UNKNOWN) -> Receipt:
             f"receipt's block {name}", "that of a block", fields.get(f"block{name.title()}")
         )
     gas_used = readable(quantity, fields.get("gasUsed"))
-    return Receipt(key, ref, _outcome(fields, profile), gas_used, fields)
+    return Receipt(key, ref, _outcome(fields, profile, errors), gas_used, fields)
+
+
+def receipts(
+    value: object, profile: ChainProfile = UNKNOWN, errors: ErrorTable | None = None
+) -> list[Receipt]:
+    """Return the receipts of a block that can be read.
+
+    A receipt that cannot be read is left out, as if the node did not have it yet: it is asked
+    for alone then, and of the other providers.
+
+    Raises:
+        MalformedError: The value is not a list.
+    """
+    found = []
+    for item in array(value, "block's receipts"):
+        try:
+            found.append(receipt(item, profile, errors))
+        except MalformedError:
+            continue
+    return found
 
 
 def sender_of(slot: str) -> str:
@@ -295,12 +322,14 @@ def _offer(fields: dict[str, Any]) -> int | None:
     return readable(quantity, fields.get("gasPrice")) if offer is None else offer
 
 
-def _outcome(fields: dict[str, Any], profile: ChainProfile) -> Outcome | None:
+def _outcome(
+    fields: dict[str, Any], profile: ChainProfile, errors: ErrorTable | None
+) -> Outcome | None:
     if is_null(fields.get("status")):
         return None
     status = quantity(fields["status"], "receipt's status")
     if status not in (0, 1):
         raise wrong("receipt's status", "0x0 or 0x1", fields["status"])
     fee, scope = fees.fee(fields, profile)
-    error = None if status else of_receipt(fields.get("revertReason"))
+    error = None if status else reasons.of_receipt(fields.get("revertReason"), errors)
     return Outcome(succeeded=status == 1, fee=fee, error=error, fee_scope=scope)

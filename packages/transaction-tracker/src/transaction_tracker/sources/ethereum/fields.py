@@ -82,6 +82,8 @@ def readable(reader: Callable[[object, str], T], value: object) -> T | None:
 
     For fields that a flag, a label or a fee needs: they must never stop anything.
     """
+    if value is None:  # most receipts lack most of these: no error needs to be made for that
+        return None
     try:
         return reader(value, "field")
     except MalformedError:

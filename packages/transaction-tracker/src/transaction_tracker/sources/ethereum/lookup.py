@@ -13,7 +13,7 @@ from transaction_tracker.domain import (
     Seen,
 )
 from transaction_tracker.sources.errors import SourceError
-from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum import decode, fields, reasons
 from transaction_tracker.sources.ethereum.answers import read, readable
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.protocol import Answer, Block, Consensus
@@ -99,7 +99,7 @@ class LookUp:
         except SourceError:
             return {}  # a reason is good to have, and no reason to wait
         return {
-            key: replace(outcomes[key], error=decode.reverted(answer))
+            key: replace(outcomes[key], error=reasons.of_call(answer))
             for key, answer in zip(silent, answers, strict=True)
         }
 

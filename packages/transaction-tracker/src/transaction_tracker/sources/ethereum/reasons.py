@@ -36,7 +36,7 @@ _MESSAGES = tuple(
 )
 
 
-def reverted(answer: object, errors: ErrorTable = _NO_ERRORS) -> str | None:
+def of_call(answer: object, errors: ErrorTable | None = None) -> str | None:
     """Return why an ``eth_call`` reverted; ``None`` if it did not, or no reason is known.
 
     Errors about state, methods, funds or gas say nothing about the transaction: they are not
@@ -51,6 +51,7 @@ def reverted(answer: object, errors: ErrorTable = _NO_ERRORS) -> str | None:
     error_data = getattr(answer, "data", None)
     if not _is_revert(answer, error_data):
         return None
+    errors = errors or _NO_ERRORS
     returned = _returned(error_data)
     if returned:
         return _short(explain(returned, errors))
@@ -58,12 +59,12 @@ def reverted(answer: object, errors: ErrorTable = _NO_ERRORS) -> str | None:
     return _short(_from_message(answer.told, errors) or _from_text(error_data))
 
 
-def of_receipt(value: object, errors: ErrorTable = _NO_ERRORS) -> str | None:
+def of_receipt(value: object, errors: ErrorTable | None = None) -> str | None:
     """Return the reason in a receipt's ``revertReason``, which only some nodes send."""
     if not isinstance(value, str) or not value:
         return None
     returned = _bytes(value)
-    return _short(value if returned is None else explain(returned, errors))
+    return _short(value if returned is None else explain(returned, errors or _NO_ERRORS))
 
 
 def _is_revert(answer: ApplicationError, error_data: object) -> bool:

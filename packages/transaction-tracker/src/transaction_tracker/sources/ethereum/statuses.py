@@ -65,7 +65,7 @@ class Statuses:
         self._missing_methods: set[str] = set()
 
     async def settle(
-        self, items: Mapping[str, Mapping[str, Any]], receipts: Mapping[str, Receipt]
+        self, items: Mapping[str, Any], receipts: Mapping[str, Receipt]
     ) -> dict[str, Outcome | None]:
         """Return the outcome of each receipt; ``None`` where it cannot be known.
 
@@ -77,6 +77,8 @@ class Statuses:
             RateLimitedError: The node wants fewer requests; ask again later.
         """
         outcomes = {key: receipt.outcome for key, receipt in receipts.items()}
+        # A block can list hashes in place of transactions: nothing is known of those.
+        items = {key: item for key, item in items.items() if isinstance(item, Mapping)}
         # Without a state root, it is not a receipt from before Byzantium: there a transaction
         # can fail and leave gas over, so the use of gas proves nothing.
         open_keys = [key for key, outcome in outcomes.items() if outcome is None]
