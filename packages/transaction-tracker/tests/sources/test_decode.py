@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,6 +7,8 @@ from transaction_tracker.domain import BlockRef, Outcome
 from transaction_tracker.node.wire import encode_reason
 from transaction_tracker.sources import MalformedError
 from transaction_tracker.sources.ethereum import decode
+from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
+from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 
 
 def hash_of(digit: str) -> str:
@@ -13,6 +16,7 @@ def hash_of(digit: str) -> str:
 
 
 ALICE, BOB = "0x" + "a" * 40, "0x" + "b" * 40
+NOBODY = "0x" + "0" * 40
 PAYMENT = {
     "hash": hash_of("1"),
     "from": ALICE,
@@ -23,6 +27,7 @@ PAYMENT = {
 }
 BLOCK = {"number": "0xa", "hash": hash_of("b"), "parentHash": hash_of("a")}
 PLACED = {"blockNumber": "0xa", "blockHash": hash_of("b")}
+ETHEREUM = ChainProfile("Ethereum", fee="ethereum")
 RECEIPT = PLACED | {
     "transactionHash": hash_of("1"),
     "status": "0x1",
@@ -72,16 +77,20 @@ def test_a_transaction_in_no_block_has_no_place() -> None:
 
 
 def test_a_receipt_tells_the_outcome_and_the_fee() -> None:
-    receipt = decode.receipt(RECEIPT)
+    receipt = decode.receipt(RECEIPT, ETHEREUM)
 
     assert receipt.outcome == Outcome(succeeded=True, fee=42_000)
     assert (receipt.id, receipt.block) == (hash_of("1"), BlockRef(10, hash_of("b")))
+    assert (receipt.gas_used, receipt.raw) == (21_000, RECEIPT)
 
 
 def test_a_receipt_may_leave_the_price_out() -> None:
     without = {key: value for key, value in RECEIPT.items() if key != "effectiveGasPrice"}
 
-    assert decode.receipt(without).outcome.fee is None
+    outcome = decode.receipt(without).outcome
+
+    assert outcome is not None
+    assert outcome.fee is None
 
 
 @pytest.mark.parametrize(
@@ -92,15 +101,15 @@ def test_a_receipt_may_leave_the_price_out() -> None:
         ("out of money", "out of money"),
         (encode_reason("out of money"), "out of money"),
         (encode_reason(""), None),
-        ("0x4e487b71", "0x4e487b71"),
+        ("0x4e487b71", "custom error 0x4e487b71"),
         ("0xnonsense", "0xnonsense"),
-        ("0x08c379a0", None),
+        ("0x08c379a0", "custom error 0x08c379a0"),
         (encode_reason("x" * 9_000), "x" * 500),
         (7, None),
     ],
 )
 def test_a_revert_reason_is_read_where_there_is_one(told: object, reason: str | None) -> None:
-    receipt = decode.receipt(RECEIPT | {"status": "0x0", "revertReason": told})
+    receipt = decode.receipt(RECEIPT | {"status": "0x0", "revertReason": told}, ETHEREUM)
 
     assert receipt.outcome == Outcome(succeeded=False, fee=42_000, error=reason)
 
@@ -116,32 +125,292 @@ BAD = [None, "", "0x", "0xzz", "7", 7, True, [], {}, "0x" + "1" * 65]
 
 
 @pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("field", ["hash", "from", "nonce", "value"])
-def test_a_bad_field_of_a_transaction_is_named(field: str, bad: object) -> None:
-    with pytest.raises(MalformedError, match="must be"):
-        decode.transaction(PAYMENT | {field: bad})
+def test_a_transaction_without_a_readable_hash_is_refused(bad: object) -> None:
+    with pytest.raises(MalformedError, match="transaction hash must be"):
+        decode.transaction(PAYMENT | {"hash": bad})
 
 
 @pytest.mark.parametrize("bad", BAD)
-@pytest.mark.parametrize("field", ["transactionHash", "status", "gasUsed", "blockHash"])
-def test_a_bad_field_of_a_receipt_is_named(field: str, bad: object) -> None:
-    with pytest.raises(MalformedError, match="must be"):
+@pytest.mark.parametrize("field", ["from", "nonce"])
+def test_a_transaction_whose_slot_cannot_be_read_has_none(field: str, bad: object) -> None:
+    odd = PAYMENT | {field: bad}
+
+    block = decode.block(BLOCK | {"transactions": [odd]})
+
+    assert decode.transaction(odd).slot is None
+    assert (block.ids, block.slots, block.unreadable) == ({hash_of("1"): 0}, {}, 1)
+
+
+@pytest.mark.parametrize("bad", [*BAD, [7], {"hash": 7}])
+@pytest.mark.parametrize(
+    "field",
+    [
+        "to",
+        "value",
+        "input",
+        "maxFeePerGas",
+        "gasPrice",
+        "blobVersionedHashes",
+        "authorizationList",
+        "gas",
+        "r",
+    ],
+)
+def test_a_field_that_only_a_label_or_a_flag_needs_never_stops_anything(
+    field: str, bad: object
+) -> None:
+    assert decode.found(PAYMENT | PLACED | {field: bad}).id == hash_of("1")
+
+
+def test_contents_that_cannot_be_read_are_never_the_same() -> None:
+    odd = PAYMENT | {"value": None}
+    other = odd | {"hash": hash_of("2")}
+
+    assert decode.transaction(odd).content != decode.transaction(other).content
+    assert not decode.transaction(odd | {"to": ALICE}).cancels
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize(
+    ("field", "name"),
+    [
+        ("transactionHash", "receipt's transaction hash"),
+        ("blockHash", "block hash"),
+        ("blockNumber", "block number"),
+    ],
+)
+def test_a_bad_place_of_a_receipt_is_named(field: str, name: str, bad: object) -> None:
+    with pytest.raises(MalformedError, match=f"{name} must be"):
         decode.receipt(RECEIPT | {field: bad})
 
 
-def test_a_status_is_success_or_failure_and_nothing_else() -> None:
-    with pytest.raises(MalformedError, match="0x0 or 0x1"):
-        decode.receipt(RECEIPT | {"status": "0x2"})
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("field", ["gasUsed", "effectiveGasPrice"])
+def test_a_receipt_whose_fee_cannot_be_read_still_has_its_outcome(field: str, bad: object) -> None:
+    receipt = decode.receipt(RECEIPT | {field: bad}, ETHEREUM)
+
+    assert receipt.outcome == Outcome(succeeded=True, fee=None, fee_scope="execution")
 
 
-def test_a_block_that_has_a_transaction_twice_is_refused() -> None:
-    with pytest.raises(MalformedError, match="twice"):
-        decode.block(BLOCK | {"transactions": [PAYMENT, PAYMENT]})
+@pytest.mark.parametrize("bad", ["0x2", "0xzz", "1", 1, True, []])
+def test_a_status_is_success_or_failure_and_nothing_else(bad: object) -> None:
+    with pytest.raises(MalformedError, match="receipt's status must be"):
+        decode.receipt(RECEIPT | {"status": bad})
 
 
-def test_a_block_that_came_without_its_transactions_is_refused() -> None:
-    with pytest.raises(MalformedError, match="an object"):
-        decode.block(BLOCK | {"transactions": [hash_of("1")]})
+@pytest.mark.parametrize("status", [None, "", "0x"])
+def test_a_receipt_from_before_byzantium_has_no_outcome_yet(status: object) -> None:
+    old = RECEIPT | {"status": status, "root": hash_of("c")}
+
+    receipt = decode.receipt(old)
+
+    assert receipt.outcome is None
+    assert receipt.gas_used == 21_000
+    del old["status"]
+    assert decode.receipt(old) == receipt
+
+
+def test_a_receipt_that_cannot_be_read_does_not_spoil_those_of_its_block() -> None:
+    other = RECEIPT | {"transactionHash": hash_of("2")}
+    odd = RECEIPT | {"blockHash": None}
+
+    found = decode.receipts([RECEIPT, odd, None, other])
+
+    assert found == [decode.receipt(RECEIPT), decode.receipt(other)]
+    with pytest.raises(MalformedError, match="block's receipts must be an array"):
+        decode.receipts({})
+
+
+def test_a_custom_error_in_a_receipt_is_told_by_name() -> None:
+    failed = RECEIPT | {"status": "0x0", "revertReason": "0x9e87fac8"}
+
+    outcome = decode.receipt(failed, ETHEREUM, ErrorTable.of(["Paused()"])).outcome
+
+    assert outcome is not None
+    assert outcome.error == "Paused()"
+
+
+@pytest.mark.parametrize(
+    "logs", [None, {}, "x", [None], [7], [{}], [{"blockHash": hash_of("c")}], [{"data": "0xz"}]]
+)
+def test_nothing_in_the_logs_stops_a_receipt(logs: object) -> None:
+    assert decode.receipt(RECEIPT | {"logs": logs}) == decode.receipt(RECEIPT)
+
+
+def test_of_a_hash_that_a_block_has_twice_the_first_place_counts() -> None:
+    block = decode.block(BLOCK | {"transactions": [PAYMENT, PAYMENT]})
+
+    assert block.ids == {hash_of("1"): 0}
+    assert block.slots == {f"{ALICE}:7": hash_of("1")}
+
+
+def test_a_slot_that_two_transactions_of_a_block_claim_is_none() -> None:
+    second = PAYMENT | {"hash": hash_of("2")}
+    third = PAYMENT | {"hash": hash_of("3")}
+    later = PAYMENT | {"hash": hash_of("4"), "nonce": "0x8"}
+
+    block = decode.block(BLOCK | {"transactions": [PAYMENT, second, third, later]})
+
+    assert list(block.ids) == [hash_of(digit) for digit in "1234"]
+    assert block.slots == {f"{ALICE}:8": hash_of("4")}
+    assert block.unreadable == 3
+
+
+@pytest.mark.parametrize("odd", [None, 7, "x", [], {}, PAYMENT | {"hash": None}])
+def test_a_transaction_that_cannot_be_read_is_passed_over_and_counted(odd: object) -> None:
+    block = decode.block(BLOCK | {"transactions": [odd, PAYMENT]})
+
+    assert block.ids == {hash_of("1"): 1}
+    assert block.slots == {f"{ALICE}:7": hash_of("1")}
+    assert block.unreadable == 1
+
+
+def test_a_block_can_list_hashes_in_place_of_transactions() -> None:
+    hashes = [hash_of("1"), "0x" + "AB" * 32, hash_of("1")]
+
+    block = decode.block(BLOCK | {"transactions": hashes})
+
+    assert block.hashes_only
+    assert block.ids == {hash_of("1"): 0, "0x" + "ab" * 32: 1}
+    assert (block.slots, block.body, block.unreadable) == ({}, hashes, 0)
+
+
+def test_a_block_without_transactions_lists_no_hashes() -> None:
+    assert not decode.block(BLOCK | {"transactions": []}).hashes_only
+
+
+@pytest.mark.parametrize("kind", [None, "0x0", "0x1", "0x2", "0x3", "0x4"])
+def test_a_transaction_of_a_standard_type_takes_a_slot(kind: object) -> None:
+    typed = PAYMENT | {"type": kind}
+
+    assert decode.transaction(typed).slot == f"{ALICE}:7"
+    assert decode.block(BLOCK | {"transactions": [typed]}).slots == {f"{ALICE}:7": hash_of("1")}
+
+
+@pytest.mark.parametrize(
+    "system",
+    [{"type": hex(kind)} for kind in (0x7E, *range(0x64, 0x6B), 0xFF, 0x7B, 0x71, 0x5)]
+    + [{"from": NOBODY}, {"type": "0x7e", "nonce": None}],
+)
+def test_a_transaction_of_the_chain_itself_takes_no_slot(system: dict[str, object]) -> None:
+    block = decode.block(BLOCK | {"transactions": [PAYMENT | system]})
+
+    assert decode.transaction(PAYMENT | system).slot is None
+    assert (block.ids, block.slots, block.unreadable) == ({hash_of("1"): 0}, {}, 0)
+
+
+def test_a_type_is_a_slot_where_the_profile_lists_it() -> None:
+    celo = replace(UNKNOWN, slot_types=UNKNOWN.slot_types | {0x7B})
+
+    assert decode.transaction(PAYMENT | {"type": "0x7b"}, celo).slot == f"{ALICE}:7"
+
+
+@pytest.mark.parametrize("bad", ["", "0x", "0xzz", 0, True, []])
+def test_a_type_that_cannot_be_read_is_no_slot(bad: object) -> None:
+    block = decode.block(BLOCK | {"transactions": [PAYMENT | {"type": bad}]})
+
+    assert (block.slots, block.unreadable) == ({}, 1)
+
+
+def test_no_transaction_takes_a_slot_where_accounts_have_no_nonces() -> None:
+    tron = replace(UNKNOWN, account_nonces=False)
+    block = decode.block(BLOCK | {"transactions": [PAYMENT, PAYMENT | {"nonce": None}]}, tron)
+
+    assert decode.transaction(PAYMENT, tron).slot is None
+    assert (block.slots, block.unreadable) == ({}, 0)
+
+
+BLOBS = {"blobVersionedHashes": ["0x01" + "a" * 62]}
+AUTHORIZATION = {
+    "chainId": "0x1",
+    "address": BOB,
+    "nonce": "0x1",
+    "yParity": "0x0",
+    "r": "0xa",
+    "s": "0xb",
+}
+AUTHORIZATIONS = {"authorizationList": [AUTHORIZATION]}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"blobVersionedHashes": ["0x01" + "b" * 62]},
+        {"blobVersionedHashes": []},
+        *({"authorizationList": [AUTHORIZATION | {key: "0x9"}]} for key in ("nonce", "r", "s")),
+        {"authorizationList": [AUTHORIZATION, AUTHORIZATION]},
+        {"authorizationList": []},
+    ],
+)
+def test_other_blobs_or_authorizations_are_other_contents(other: dict[str, object]) -> None:
+    full = PAYMENT | BLOBS | AUTHORIZATIONS
+
+    assert decode.transaction(full | other).content != decode.transaction(full).content
+
+
+def test_blobs_and_authorizations_have_one_form() -> None:
+    padded = AUTHORIZATION | {"r": "0x000A", "address": BOB.upper().replace("0X", "0x")}
+    plain, other = AUTHORIZATIONS, {"authorizationList": [padded | {"yParity": None, "v": "0x0"}]}
+
+    content = decode.transaction(PAYMENT | plain).content
+
+    assert decode.transaction(PAYMENT | other).content == content
+
+
+def test_contents_without_blobs_and_authorizations_are_as_they_were_stored() -> None:
+    content = "f901ea9fd37a70269e4833da745592ef"
+
+    assert decode.transaction(PAYMENT).content == content
+    assert (
+        decode.transaction(PAYMENT | {"blobVersionedHashes": [], "type": "0x2"}).content == content
+    )
+
+
+@pytest.mark.parametrize("carried", [BLOBS, AUTHORIZATIONS, {"authorizationList": [7]}])
+def test_what_carries_blobs_or_authorizations_does_not_cancel(carried: dict[str, object]) -> None:
+    nothing = PAYMENT | {"to": ALICE, "value": "0x0"}
+
+    assert decode.transaction(nothing).cancels
+    assert not decode.transaction(nothing | carried).cancels
+
+
+@pytest.mark.parametrize("none", [None, "", "0x", "0xzz"])
+def test_a_null_fee_cap_does_not_hide_the_price(none: object) -> None:
+    legacy = PAYMENT | {"maxFeePerGas": none, "gasPrice": "0x9"}
+
+    assert decode.transaction(legacy).max_fee == 9
+    assert decode.transaction(legacy | {"maxFeePerGas": "0x7"}).max_fee == 7
+
+
+@pytest.mark.parametrize("empty", [None, "", "0x", "0x" + "0" * 64])
+@pytest.mark.parametrize("field", ["blockHash", "blockNumber"])
+def test_the_ways_to_write_null_are_all_null(field: str, empty: object) -> None:
+    assert decode.found(PAYMENT | PLACED | {field: empty}).block is None
+
+
+@pytest.mark.parametrize("unprotected", [{}, *({"chainId": v} for v in (None, "", "0x", "0x0"))])
+def test_a_transaction_without_a_chain_id_is_valid_everywhere(unprotected: dict[str, Any]) -> None:
+    assert decode.found(PAYMENT | unprotected).chain_id is None
+
+
+def test_a_transaction_keeps_its_chain_and_its_fields() -> None:
+    found = decode.found(PAYMENT | {"chainId": "0x2a"})
+
+    assert found.chain_id == 42
+    assert found.raw == PAYMENT | {"chainId": "0x2a"}
+    assert found == decode.found(PAYMENT | {"chainId": "0x2a", "gas": "0x1"})
+
+
+@pytest.mark.parametrize("bad", BAD)
+def test_a_base_fee_that_cannot_be_read_is_none(bad: object) -> None:
+    assert decode.base_fee(BLOCK | {"baseFeePerGas": bad}) is None
+    assert decode.head(BLOCK | {"baseFeePerGas": bad}).base_fee is None
+
+
+def test_a_head_has_its_place_and_its_base_fee() -> None:
+    head = decode.head(BLOCK | {"baseFeePerGas": "0x7"})
+
+    assert head == decode.HeadBlock(decode.link(BLOCK), 7)
 
 
 def test_long_nonsense_is_shown_only_in_its_beginning() -> None:

@@ -96,10 +96,11 @@ class Block:
     Attributes:
         link: The block and its parent.
         ids: The ids of its transactions, with their places in ``body``.
-        slots: The slots that its transactions took, and which one took each.
+        slots: The slots that its transactions took, and which transaction took each.
         body: The transactions as the source wrote them; only the source reads it.
-        unreadable: How many transactions have a part that could not be read.
-        hashes_only: Whether the source listed ids in place of transactions.
+        unreadable: Number of transactions of which a part could not be read.
+        hashes_only: Whether ``body`` has hashes in place of transactions, so that nothing is
+            known of their slots.
     """
 
     link: Link

@@ -1,37 +1,66 @@
-"""Blocks, transactions and receipts as a node writes them, read into ours."""
+"""Blocks, transactions and receipts as nodes write them, converted to ours.
 
-from dataclasses import dataclass
-from hashlib import blake2b
+A transaction in a block needs only its hash; what else of it cannot be read is counted and
+passed over. A field that decides an end raises ``MalformedError``, which names it.
+"""
+
+from dataclasses import dataclass, field
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
-from transaction_tracker.sources.errors import ApplicationError, MalformedError
+from transaction_tracker.sources.errors import MalformedError
+from transaction_tracker.sources.ethereum import fees, reasons
+from transaction_tracker.sources.ethereum.contents import Content
 from transaction_tracker.sources.ethereum.fields import (
+    ZERO_ADDRESS,
     address,
     array,
-    data,
     hash32,
     height,
+    is_hash,
+    is_null,
     quantity,
+    readable,
     record,
     wrong,
 )
+from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
+from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.protocol import Block
 
-# What a contract's ``revert("...")`` returns: this selector, then one encoded string.
-_ERROR_STRING = bytes.fromhex("08c379a0")
-_WORD = 32
-_LONGEST_REASON = 500
 _CALL_FIELDS = {"from": "from", "to": "to", "value": "value", "gas": "gas", "data": "input"}
 
 
 @dataclass(frozen=True, slots=True)
+class HeadBlock:
+    """The highest block of a node.
+
+    Attributes:
+        link: The block and its parent.
+        base_fee: What it asks for a unit of gas, in wei, on chains that do so.
+    """
+
+    link: Link
+    base_fee: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
-    """What came of a transaction, and in which block."""
+    """What a node says of a transaction in a block.
+
+    Attributes:
+        id: Hash of the transaction.
+        block: The block that has it.
+        outcome: How it ended; ``None`` for a receipt without a status.
+        gas_used: Units of gas that it used, where that could be read.
+        raw: The receipt as it came.
+    """
 
     id: str
     block: BlockRef
-    outcome: Outcome
+    outcome: Outcome | None
+    gas_used: int | None = None
+    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,109 +68,109 @@ class Found:
     """A transaction that a node knows.
 
     Attributes:
-        transaction: What it is.
-        block: The block that has it, where one has.
-        chain_id: The chain that it was signed for, where it was signed for one.
+        transaction: The transaction.
+        block: The block that has it, if any.
+        chain_id: The chain that it was signed for; ``None`` if it is valid on every chain.
+        raw: The transaction as it came.
     """
 
     transaction: Transaction
     block: BlockRef | None
     chain_id: int | None
+    raw: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def id(self) -> str:
-        """Its hash."""
+        """Hash of the transaction."""
         return self.transaction.id
 
 
 def link(value: object) -> Link:
-    """Read a block's place in the chain."""
-    block = record(value, "block")
+    """Return a block's place in the chain."""
+    header = record(value, "block")
     return Link(
-        number=height(block.get("number"), "block number"),
-        hash=hash32(block.get("hash"), "block hash"),
-        parent=hash32(block.get("parentHash"), "parent hash"),
+        number=height(header.get("number"), "block number"),
+        hash=hash32(header.get("hash"), "block hash"),
+        parent=hash32(header.get("parentHash"), "parent hash"),
     )
 
 
-def block(value: object) -> Block:
-    """Read a block that came with whole transactions."""
+def head(value: object) -> HeadBlock:
+    """Return the place and the base fee of a block."""
+    return HeadBlock(link(value), base_fee(value))
+
+
+def base_fee(value: object) -> int | None:
+    """Return what a block asks for a unit of gas, in wei; ``None`` where it does not say.
+
+    Only the flag ``underpriced`` needs it, so a value that cannot be read, such as ``"0x"``, is
+    ``None`` too.
+    """
+    fee = value.get("baseFeePerGas") if isinstance(value, dict) else None
+    return readable(quantity, fee)
+
+
+def block(value: object, profile: ChainProfile = UNKNOWN) -> Block:
+    """Return a block with the ids and slots of its transactions.
+
+    One odd transaction never makes a block unreadable: a transaction without a readable hash,
+    and a slot that cannot be read or that two transactions claim, are left out and counted. Of a
+    hash that stands twice in the block, the first place counts (Hedera sends such blocks).
+
+    Args:
+        value: The block as the node sent it.
+        profile: What the chain does differently.
+
+    Raises:
+        MalformedError: The block's place, or its list of transactions, cannot be read.
+    """
     place = link(value)
     body = array(record(value, "block").get("transactions"), "block's transactions")
-    ids: dict[str, int] = {}
-    slots: dict[str, str] = {}
-    for index, item in enumerate(body):
-        transaction_id, slot = _keys(item)
-        ids[transaction_id] = index
-        slots[slot] = transaction_id
-    if len(ids) != len(body):
-        raise MalformedError(f"the node's block {place.number} has a transaction twice")
-    return Block(place, ids, slots, body)
+    ids, unreadable = _ids(body)
+    if body and all(isinstance(item, str) for item in body):
+        return Block(place, ids, {}, body, unreadable, hashes_only=True)
+    slots, unclear = _slots(body, ids, profile)
+    return Block(place, ids, slots, body, unreadable + unclear)
 
 
-def transaction(value: object) -> Transaction:
-    """Read a transaction, in a block or not."""
+def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:
+    """Return a transaction, whether or not a block has it.
+
+    Raises:
+        MalformedError: It has no readable hash. Every other field may be odd: then the
+            transaction has no slot, no offer, or a content that equals no other.
+    """
     fields = record(value, "transaction")
-    transaction_id, slot = _keys(fields)
-    to = None if fields.get("to") is None else address(fields["to"], "recipient")
-    amount = quantity(fields.get("value"), "value")
-    payload = data(fields.get("input", fields.get("data")), "input")
-    to_self = to == address(fields.get("from"), "sender")
+    key = hash32(fields.get("hash"), "transaction hash")
+    content = Content.of(fields, key)
+    slot, _ = _slot(fields, profile)
     return Transaction(
-        transaction_id,
+        key,
         slot=slot,
-        content=_digest(to, amount, payload),
-        cancels=to_self and amount == 0 and payload == "0x",
+        content=content.digest(),
+        cancels=content.is_nothing and content.to == readable(address, fields.get("from")),
         max_fee=_offer(fields),
     )
 
 
-def found(value: object) -> Found:
-    """Read a transaction with its block and its chain."""
+def found(value: object, profile: ChainProfile = UNKNOWN) -> Found:
+    """Return a transaction with its block and its chain.
+
+    Raises:
+        MalformedError: Its hash, its block or its chain id cannot be read.
+    """
     fields = record(value, "transaction")
-    chain = fields.get("chainId")
-    return Found(
-        transaction(fields),
-        place(fields),
-        None if chain is None else quantity(chain, "transaction's chain id"),
-    )
-
-
-def sender_of(slot: str) -> str:
-    """Name the sender that a slot belongs to."""
-    return slot.partition(":")[0]
-
-
-def nonce_of(slot: str) -> int:
-    """Give the nonce that a slot is for."""
-    return int(slot.partition(":")[2])
-
-
-def base_fee(value: object) -> int | None:
-    """Read what a block asks for a unit of gas, in wei, on chains that do so."""
-    fee = record(value, "block").get("baseFeePerGas")
-    return None if fee is None else quantity(fee, "base fee")
-
-
-def call_of(item: Any) -> dict[str, Any]:
-    """Take of a transaction what ``eth_call`` needs to run it again, its price left out."""
-    return {
-        ours: item[theirs] for ours, theirs in _CALL_FIELDS.items() if item.get(theirs) is not None
-    }
-
-
-def reverted(answer: object) -> str | None:
-    """Read why an ``eth_call`` reverted; it answers with an error when it does."""
-    if not isinstance(answer, ApplicationError):
-        return None
-    told = answer.told.removeprefix("execution reverted").lstrip(": ")
-    return told[:_LONGEST_REASON] or None
+    return Found(transaction(fields, profile), place(fields), _chain_id(fields), fields)
 
 
 def place(value: object) -> BlockRef | None:
-    """Read which block has a transaction, if any has."""
+    """Return the block that a transaction or receipt names; ``None`` while it is in none.
+
+    Raises:
+        MalformedError: The block's hash or number cannot be read.
+    """
     fields = record(value, "transaction")
-    if fields.get("blockHash") is None or fields.get("blockNumber") is None:
+    if is_null(fields.get("blockHash")) or is_null(fields.get("blockNumber")):
         return None
     return BlockRef(
         height(fields["blockNumber"], "transaction's block number"),
@@ -149,61 +178,158 @@ def place(value: object) -> BlockRef | None:
     )
 
 
-def receipt(value: object) -> Receipt:
-    """Read a receipt."""
+def receipt(
+    value: object, profile: ChainProfile = UNKNOWN, errors: ErrorTable | None = None
+) -> Receipt:
+    """Return a receipt.
+
+    A receipt without a status has no outcome: before Byzantium, receipts had the state ``root``
+    in its place (EIP-658). ``Statuses`` settles it.
+
+    Logs are not looked at: nothing is decided by them, and Bor, among others, sends receipts
+    whose logs name another block.
+
+    Args:
+        value: The receipt as the node sent it.
+        profile: What the chain does differently.
+        errors: The custom errors whose names and parameters are known.
+
+    Raises:
+        MalformedError: The transaction, its block or the status cannot be read.
+    """
     fields = record(value, "receipt")
-    status = quantity(fields.get("status"), "receipt's status")
-    if status not in (0, 1):
-        raise wrong("receipt's status", "0x0 or 0x1", fields["status"])
-    found = place(fields)
-    if found is None:
-        raise wrong("receipt's block hash", "a hash of 32 bytes", fields.get("blockHash"))
-    error = None if status else reason(fields.get("revertReason"))
-    return Receipt(
-        hash32(fields.get("transactionHash"), "receipt's transaction hash"),
-        found,
-        Outcome(succeeded=status == 1, fee=_fee(fields), error=error),
-    )
+    key = hash32(fields.get("transactionHash"), "receipt's transaction hash")
+    ref = place(fields)
+    if ref is None:
+        name = "hash" if is_null(fields.get("blockHash")) else "number"
+        raise wrong(
+            f"receipt's block {name}", "that of a block", fields.get(f"block{name.title()}")
+        )
+    gas_used = readable(quantity, fields.get("gasUsed"))
+    return Receipt(key, ref, _outcome(fields, profile, errors), gas_used, fields)
 
 
-def reason(value: object) -> str | None:
-    """Read why a transaction reverted, which only some nodes tell, in their own ways."""
-    if not isinstance(value, str) or not value:
-        return None
-    if not value.startswith("0x"):
-        return value[:_LONGEST_REASON]
-    try:
-        returned = bytes.fromhex(value[2:])
-    except ValueError:
-        return value[:_LONGEST_REASON]
-    if not returned.startswith(_ERROR_STRING):
-        return value[:_LONGEST_REASON]
-    size = int.from_bytes(returned[4 + _WORD : 4 + 2 * _WORD])
-    text = returned[4 + 2 * _WORD :][: min(size, _LONGEST_REASON)]
-    return text.decode(errors="replace") or None
+def receipts(
+    value: object, profile: ChainProfile = UNKNOWN, errors: ErrorTable | None = None
+) -> list[Receipt]:
+    """Return the receipts of a block that can be read.
+
+    A receipt that cannot be read is left out, as if the node did not have it yet: it is asked
+    for alone then, and of the other providers.
+
+    Raises:
+        MalformedError: The value is not a list.
+    """
+    found = []
+    for item in array(value, "block's receipts"):
+        try:
+            found.append(receipt(item, profile, errors))
+        except MalformedError:
+            continue
+    return found
 
 
-def _keys(item: Any) -> tuple[str, str]:
-    fields = record(item, "transaction")
-    transaction_id = hash32(fields.get("hash"), "transaction hash")
-    sender = address(fields.get("from"), "sender")
-    return transaction_id, f"{sender}:{quantity(fields.get('nonce'), 'nonce')}"
+def sender_of(slot: str) -> str:
+    """Return the sender that a slot belongs to."""
+    return slot.partition(":")[0]
+
+
+def nonce_of(slot: str) -> int:
+    """Return the nonce of a slot."""
+    return int(slot.partition(":")[2])
+
+
+def call_of(item: Any) -> dict[str, Any]:
+    """Return what ``eth_call`` needs to run a transaction again, its price left out."""
+    if not isinstance(item, dict):
+        return {}
+    return {
+        ours: item[theirs] for ours, theirs in _CALL_FIELDS.items() if item.get(theirs) is not None
+    }
+
+
+def _ids(body: list[Any]) -> tuple[dict[str, int], int]:
+    """Return the first place of each hash, and how many transactions have none to read."""
+    ids: dict[str, int] = {}
+    unreadable = 0
+    for index, item in enumerate(body):
+        key = _hash_of(item)
+        if key is None:
+            unreadable += 1
+        else:
+            ids.setdefault(key, index)
+    return ids, unreadable
+
+
+def _slots(
+    body: list[Any], ids: dict[str, int], profile: ChainProfile
+) -> tuple[dict[str, str], int]:
+    """Return who took which slot, and how many transactions have one that is unclear.
+
+    Where two transactions of one block claim a slot, sender and nonce are not a slot: neither
+    of the two can have replaced the other.
+    """
+    slots: dict[str, str] = {}
+    disputed: set[str] = set()
+    unclear = 0
+    for key, index in ids.items():
+        slot, is_readable = _slot(body[index], profile)
+        if slot is None:
+            unclear += not is_readable
+        elif slots.setdefault(slot, key) != key:
+            disputed.add(slot)
+            unclear += 1
+    for slot in disputed:
+        del slots[slot]
+    return slots, unclear + len(disputed)
+
+
+def _hash_of(item: Any) -> str | None:
+    text = item.get("hash") if isinstance(item, dict) else item
+    return text.lower() if isinstance(text, str) and is_hash(text) else None
+
+
+def _slot(item: Any, profile: ChainProfile) -> tuple[str | None, bool]:
+    """Return the slot that a transaction takes, and whether all that it needs was readable."""
+    if not profile.account_nonces:
+        return None, True
+    if not isinstance(item, dict):
+        return None, False
+    kind = 0 if item.get("type") is None else readable(quantity, item["type"])
+    if kind is not None and kind not in profile.slot_types:
+        return None, True
+    sender = readable(address, item.get("from"))
+    if sender == ZERO_ADDRESS:  # Polygon's state sync, and what other chains do by themselves
+        return None, True
+    nonce = readable(quantity, item.get("nonce"))
+    if kind is None or sender is None or nonce is None:
+        return None, False
+    return f"{sender}:{nonce}", True
+
+
+def _chain_id(fields: dict[str, Any]) -> int | None:
+    """Return the chain that a transaction was signed for.
+
+    No chain has the number 0 (EIP-155): nodes send it for unprotected and system transactions.
+    """
+    given = fields.get("chainId")
+    return None if is_null(given) else quantity(given, "transaction's chain id") or None
 
 
 def _offer(fields: dict[str, Any]) -> int | None:
     # A mined transaction's gasPrice is what it paid, not what it offered.
-    offer = fields.get("maxFeePerGas", fields.get("gasPrice"))
-    return None if offer is None else quantity(offer, "offered fee")
+    offer = readable(quantity, fields.get("maxFeePerGas"))
+    return readable(quantity, fields.get("gasPrice")) if offer is None else offer
 
 
-def _fee(fields: dict[str, Any]) -> int | None:
-    if fields.get("effectiveGasPrice") is None:
+def _outcome(
+    fields: dict[str, Any], profile: ChainProfile, errors: ErrorTable | None
+) -> Outcome | None:
+    if is_null(fields.get("status")):
         return None
-    price = quantity(fields["effectiveGasPrice"], "receipt's gas price")
-    return price * quantity(fields.get("gasUsed"), "receipt's gas used")
-
-
-def _digest(to: str | None, amount: int, payload: str) -> str:
-    # Equal digests mean the same payment. What a transaction does can be long, and is
-    # kept for each that is tracked.
-    return blake2b(f"{to} {amount} {payload}".encode(), digest_size=16).hexdigest()
+    status = quantity(fields["status"], "receipt's status")
+    if status not in (0, 1):
+        raise wrong("receipt's status", "0x0 or 0x1", fields["status"])
+    fee, scope = fees.fee(fields, profile)
+    error = None if status else reasons.of_receipt(fields.get("revertReason"), errors)
+    return Outcome(succeeded=status == 1, fee=fee, error=error, fee_scope=scope)

@@ -1,75 +1,103 @@
-"""Fields of a node's answers: untrusted, checked, turned into Python values."""
+"""Fields of a node's results: untrusted, checked, converted to Python values."""
 
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from transaction_tracker.sources.errors import MalformedError
 
+T = TypeVar("T")
+
 HASH_PATTERN = "^0x[0-9a-fA-F]{64}$"
+ZERO_HASH = "0x" + "0" * 64
+ZERO_ADDRESS = "0x" + "0" * 40
 
 _HASH = re.compile(HASH_PATTERN.strip("^$"))
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
-_SHOWN = 80
-_HIGHEST = 2**53
+_MAX_SHOWN = 80
+_MAX_HEIGHT = 2**53
 
 
 def is_hash(text: str) -> bool:
-    """Say whether the text is a 32-byte hash."""
+    """Return whether the text is a 32-byte hash."""
     return _HASH.fullmatch(text) is not None
 
 
-def record(value: object, what: str) -> dict[str, Any]:
-    """Read an object."""
+def is_null(value: object) -> bool:
+    """Return whether the value is one of the ways in which nodes write ``null``.
+
+    Source:
+        Seen for ``blockHash``, ``blockNumber`` and ``chainId`` of waiting and unprotected
+        transactions: ``null``, an empty string, ``"0x"`` and the hash of 32 zero bytes.
+    """
+    return value is None or value in ("", "0x", ZERO_HASH)
+
+
+def record(value: object, name: str) -> dict[str, Any]:
+    """Return an object of JSON."""
     if not isinstance(value, dict):
-        raise wrong(what, "an object", value)
+        raise wrong(name, "an object", value)
     return value
 
 
-def array(value: object, what: str) -> list[Any]:
-    """Read an array."""
+def array(value: object, name: str) -> list[Any]:
+    """Return an array of JSON."""
     if not isinstance(value, list):
-        raise wrong(what, "an array", value)
+        raise wrong(name, "an array", value)
     return value
 
 
-def hash32(value: object, what: str) -> str:
-    """Read a 32-byte hash, in lower case."""
-    return _matching(_HASH, value, what, "a hash of 32 bytes")
+def hash32(value: object, name: str) -> str:
+    """Return a 32-byte hash in lower case."""
+    return _matching(_HASH, value, name, "a hash of 32 bytes")
 
 
-def address(value: object, what: str) -> str:
-    """Read an address, in lower case."""
-    return _matching(_ADDRESS, value, what, "an address of 20 bytes")
+def address(value: object, name: str) -> str:
+    """Return an address in lower case."""
+    return _matching(_ADDRESS, value, name, "an address of 20 bytes")
 
 
-def data(value: object, what: str) -> str:
-    """Read bytes, in lower case."""
-    return _matching(_DATA, value, what, "bytes in hexadecimal")
+def data(value: object, name: str) -> str:
+    """Return bytes as hexadecimal digits in lower case."""
+    return _matching(_DATA, value, name, "bytes in hexadecimal")
 
 
-def quantity(value: object, what: str) -> int:
-    """Read a number of up to 32 bytes."""
-    return int(_matching(_QUANTITY, value, what, "a number in hexadecimal"), 16)
+def quantity(value: object, name: str) -> int:
+    """Return a number of up to 32 bytes."""
+    return int(_matching(_QUANTITY, value, name, "a number in hexadecimal"), 16)
 
 
-def height(value: object, what: str) -> int:
-    """Read a number that is a place in a chain, and so not an astronomical one."""
-    number = quantity(value, what)
-    if number > _HIGHEST:
-        raise wrong(what, f"a number up to {_HIGHEST}", value)
+def height(value: object, name: str) -> int:
+    """Return a block number; an astronomical one is refused."""
+    number = quantity(value, name)
+    if number > _MAX_HEIGHT:
+        raise wrong(name, f"a number up to {_MAX_HEIGHT}", value)
     return number
 
 
-def wrong(what: str, expected: str, got: object) -> MalformedError:
-    """Say which field is wrong, what was expected and how what came begins."""
+def readable(reader: Callable[[object, str], T], value: object) -> T | None:
+    """Return what the reader makes of the value, and ``None`` where it refuses it.
+
+    For fields that a flag, a label or a fee needs: they must never stop anything.
+    """
+    if value is None:  # most receipts lack most of these: no error needs to be made for that
+        return None
+    try:
+        return reader(value, "field")
+    except MalformedError:
+        return None
+
+
+def wrong(name: str, expected: str, got: object) -> MalformedError:
+    """Return the error that names a field, what was expected and how the value begins."""
     shown = repr(got)
-    shown = shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"
-    return MalformedError(f"the node's {what} must be {expected}, got {shown}")
+    shown = shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + "…"
+    return MalformedError(f"the node's {name} must be {expected}, got {shown}")
 
 
-def _matching(pattern: re.Pattern[str], value: object, what: str, expected: str) -> str:
+def _matching(pattern: re.Pattern[str], value: object, name: str, expected: str) -> str:
     if not isinstance(value, str) or pattern.fullmatch(value) is None:
-        raise wrong(what, expected, value)
+        raise wrong(name, expected, value)
     return value.lower()

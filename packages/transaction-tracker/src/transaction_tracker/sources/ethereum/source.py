@@ -199,4 +199,4 @@ def _outcomes_in(
     for receipt in found:
         if receipt.block != link.ref:
             raise NotYetError(f"the receipt of {receipt.id} is of another block than {link.hash}")
-    return {receipt.id: receipt.outcome for receipt in found}
+    return {receipt.id: receipt.outcome for receipt in found if receipt.outcome is not None}

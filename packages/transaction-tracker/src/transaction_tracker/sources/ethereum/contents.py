@@ -1,0 +1,82 @@
+"""What a transaction does, its price left out: the label of a replacement depends on it."""
+
+import json
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Self
+
+from transaction_tracker.sources.errors import MalformedError
+from transaction_tracker.sources.ethereum.fields import (
+    address,
+    array,
+    data,
+    hash32,
+    is_null,
+    quantity,
+    record,
+)
+
+_AUTHORIZATION_NUMBERS = ("chainId", "nonce", "yParity", "r", "s")
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a transaction does, its price left out.
+
+    Attributes:
+        to: The recipient; ``None`` for a contract that is created.
+        parts: Everything that makes two transactions the same payment.
+        is_nothing: Whether it moves no value, calls nothing, and carries nothing.
+    """
+
+    to: str | None
+    parts: tuple[object, ...]
+    is_nothing: bool
+
+    @classmethod
+    def of(cls, fields: dict[str, Any], key: str) -> Self:
+        """Return the content of a transaction; one that cannot be read equals no other."""
+        payload = fields["input"] if fields.get("input") is not None else fields.get("data")
+        blobs = fields.get("blobVersionedHashes") or []
+        signed = fields.get("authorizationList") or []
+        try:
+            to = None if is_null(fields.get("to")) else address(fields["to"], "recipient")
+            amount = quantity(fields.get("value"), "value")
+            called = data(payload, "input")
+            carried = _carried(blobs, signed)
+        except MalformedError:
+            return cls(None, ("unreadable", key), is_nothing=False)
+        is_nothing = amount == 0 and called == "0x" and not carried
+        return cls(to, (to, amount, called, *carried), is_nothing)
+
+    def digest(self) -> str:
+        """Return the same text for the same payment, and another for any other."""
+        # Equal digests mean the same payment. What a transaction does can be long, and is
+        # kept for each that is tracked.
+        text = " ".join(map(str, self.parts))
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _carried(blobs: object, signed: object) -> list[str]:
+    """Return the blobs and authorizations as text, in one form for every node."""
+    parts = []
+    if blobs:
+        hashes = [hash32(item, "blob hash") for item in array(blobs, "blob hashes")]
+        parts.append("blobs " + json.dumps(hashes))
+    if signed:
+        entries = [_authorization(item) for item in array(signed, "authorizations")]
+        parts.append("authorizations " + json.dumps(entries))
+    return parts
+
+
+def _authorization(value: object) -> list[object]:
+    fields = record(value, "authorization")
+    # Earlier drafts of EIP-7702, and some nodes, name the parity of the signature ``v``.
+    numbers = fields if fields.get("yParity") is not None else fields | {"yParity": fields.get("v")}
+    return [
+        address(fields.get("address"), "authorized address"),
+        *(
+            quantity(numbers.get(name), f"authorization's {name}")
+            for name in _AUTHORIZATION_NUMBERS
+        ),
+    ]
