@@ -10,7 +10,6 @@ from transaction_tracker.sources.errors import (
     RateLimitedError,
     SourceError,
 )
-from transaction_tracker.sources.ethereum import fields
 from transaction_tracker.sources.ethereum.classify import (
     BatchRefusedError,
     is_too_long,
@@ -18,6 +17,7 @@ from transaction_tracker.sources.ethereum.classify import (
     rpc_error,
 )
 from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
+from transaction_tracker.sources.ethereum.identity import identity
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.gate import Gate
@@ -67,25 +67,17 @@ class RpcClient:
     def __repr__(self) -> str:
         return f"RpcClient({str(self.url)!r})"
 
-    async def identity(self) -> Identity:
-        """Ask which chain the node is on, anew each time.
+    async def identity(self, at: int | None = None) -> Identity:
+        """Ask which chain the node is on; ask it at each call.
+
+        Args:
+            at: Height of the anchor. ``None`` takes block 0, or where the node has pruned it the
+                earliest block that the node has.
 
         Raises:
-            SourceError: It does not say.
-
-        Source:
-            ``eth_chainId``, and ``eth_getBlockByNumber`` of block 0.
+            SourceError: The node gives no answer.
         """
-        block_0 = Request("eth_getBlockByNumber", ("0x0", False))
-        answers = await self.batch([Request("eth_chainId"), block_0])
-        for answer in answers:
-            if isinstance(answer, SourceError):
-                raise answer
-        chain_id, genesis = answers
-        return Identity(
-            fields.quantity(chain_id, "chain id"),
-            fields.hash32(fields.record(genesis, "block 0").get("hash"), "hash of block 0"),
-        )
+        return await identity(self, at)
 
     async def call(self, method: str, *params: object) -> Any:
         """Call one method and return its result.
