@@ -117,6 +117,20 @@ async def test_a_height_that_nobody_has_leaves_the_chain_id(
         await pool.identity(8)
 
 
+async def test_a_block_to_compare_by_is_searched_for_at_the_start_only(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[0].mood = pruned(50)
+    pool = await make_pool(nodes[0], chain_id=1)
+    assert await pool.identity() == Identity(1, None)
+    before = nodes[0].asked["eth_getBlockByNumber"]
+
+    await pool.check("127.0.0.1-1")
+
+    assert states(pool) == ["healthy"]
+    assert nodes[0].asked["eth_getBlockByNumber"] == before + 1
+
+
 async def test_as_many_calls_go_together_as_the_followed_one_takes(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:

@@ -188,6 +188,19 @@ async def test_a_status_that_single_calls_get_too_is_an_error_of_the_node(
     assert await client.batch(calls(8)) == list(range(8))
 
 
+async def test_batches_stay_refused_when_single_calls_fail_later_in_the_same_way(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda request: only_singles(request, REFUSALS["HTTP 403"])
+    await client.batch(calls(8))
+    scripted.answer = lambda _: web.Response(status=403)
+
+    with pytest.raises(ServerError):
+        await client.batch(calls(8))
+
+    assert client.together == 1
+
+
 @pytest.mark.parametrize("status", [401, 404, 502, 503, 504])
 async def test_a_status_that_is_not_about_the_batch_is_no_reason_to_ask_again(
     client: RpcClient, scripted: ScriptedNode, status: int

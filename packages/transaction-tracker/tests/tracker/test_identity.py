@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,12 +34,14 @@ def block(node: PruningNode, number: int) -> BlockRef:
 
 
 @asynccontextmanager
-async def another(node: PruningNode, blocks: int) -> AsyncIterator[PruningNode]:
-    """Put a chain with another genesis and the same chain id in the place of a node."""
+async def another(
+    node: PruningNode, blocks: int, *, chain_id: int = 31337
+) -> AsyncIterator[PruningNode]:
+    """Put a chain with another genesis in the place of a node."""
     url = node.url
     await node.die()
     port = int(url.rsplit(":", 1)[1].strip("/"))
-    chain = Chain(accounts=12, seed="another", genesis_time=1_600_000_000)
+    chain = Chain(chain_id=chain_id, accounts=12, seed="another", genesis_time=1_600_000_000)
     chain.mine(blocks)
     async with PruningNode(chain=chain, port=port) as other:
         yield other
@@ -174,12 +175,13 @@ async def test_a_kept_block_proves_the_chain_when_the_anchor_is_pruned(
     assert warnings(caplog) == []
 
 
+@pytest.mark.parametrize("says_why", [False, True])
 async def test_an_identity_that_no_node_can_prove_is_warned_about(
-    settings: Settings, node: PruningNode, caplog: pytest.LogCaptureFixture
+    settings: Settings, node: PruningNode, caplog: pytest.LogCaptureFixture, *, says_why: bool
 ) -> None:
     await followed(settings, node, 10)
     node.chain.mine(500)
-    node.lowest = 400
+    node.lowest, node.says_why = 400, says_why
 
     async with TransactionTrackerApplication(settings):
         assert len(warnings(caplog)) == 1
@@ -195,11 +197,11 @@ async def test_a_database_of_an_old_version_takes_the_anchor(
         assert await Store.identity() == ("ethereum:31337", block(node, 0))
 
 
+@pytest.mark.parametrize("blocks", [10, 100])
 async def test_another_chain_is_refused_by_a_kept_block_of_an_old_database(
-    settings: Settings, node: PruningNode
+    settings: Settings, node: PruningNode, blocks: int
 ) -> None:
-    settings = replace(settings, confirmations=12)
-    await followed(settings, node, 100)
+    await followed(settings, node, blocks)
     without_anchor(settings)
     before = stored(settings)
     with database(settings) as connection:
@@ -213,14 +215,28 @@ async def test_another_chain_is_refused_by_a_kept_block_of_an_old_database(
     assert stored(settings) == before
 
 
+async def test_an_identity_that_is_not_proven_is_not_stored(
+    settings: Settings, node: PruningNode, caplog: pytest.LogCaptureFixture
+) -> None:
+    await node.mine(20)
+    await followed(settings, node, 10)
+    without_anchor(settings)
+
+    async with another(node, 1), TransactionTrackerApplication(settings):
+        assert len(warnings(caplog)) == 1
+        assert await Store.identity() == ("ethereum:31337", None)
+
+
 async def test_a_recent_reorganisation_is_not_taken_for_another_chain(
     settings: Settings, node: PruningNode
 ) -> None:
+    await node.mine(20)
     async with TransactionTrackerApplication(settings) as app:
-        await node.mine(5)
+        await caught_up(app, node)
+        await node.mine(3)
         await caught_up(app, node)
     without_anchor(settings)
-    node.chain.reorg(5, length=8)
+    node.chain.reorg(10)  # all that is kept
 
     async with TransactionTrackerApplication(settings) as app:
         await caught_up(app, node)
@@ -228,13 +244,13 @@ async def test_a_recent_reorganisation_is_not_taken_for_another_chain(
 
 
 async def test_another_chain_id_is_refused_by_its_number(
-    settings: Settings, node: PruningNode, tmp_path: Path
+    settings: Settings, node: PruningNode
 ) -> None:
     await followed(settings, node, 10)
     before = stored(settings)
-    node.chain.chain_id = 5
 
-    message = await refused(replace(settings, chain_id=None))
+    async with another(node, 20, chain_id=5):
+        message = await refused(replace(settings, chain_id=None))
 
     assert "the database is for ethereum:31337, and cannot hold ethereum:5" in message
     assert stored(settings) == before

@@ -66,8 +66,10 @@ async def _agrees_at_the_bottom(rpc: Rpc, chain_id: int, kept: tuple[BlockRef, .
     if not isinstance(block, dict) or not isinstance(block.get("hash"), str):
         return False
     there = BlockRef(lowest.number, block["hash"].lower())
-    # Blocks near the tip can be reorganised while nobody looks; so deep below it, they are not.
-    if there != lowest and tip.number - lowest.number >= MARGIN:
+    # Blocks near the tip can be reorganised while the program is down. Block 0 cannot, and
+    # neither can blocks that deep below the tip.
+    is_settled = lowest.number == 0 or tip.number - lowest.number >= MARGIN
+    if there != lowest and is_settled:
         raise _wrong(rpc, chain_id, there, lowest)
     return there == lowest
 
