@@ -24,7 +24,12 @@ async def test_all_is_told_about_a_transaction(client: Client) -> None:
     assert content["state"] == "mined"
     assert content["confirmations"] == 1
     assert content["block"] == {"number": 10, "hash": "ten"}
-    assert content["outcome"] == {"succeeded": True, "fee": "21", "error": None}
+    assert content["outcome"] == {
+        "succeeded": True,
+        "fee": "21",
+        "fee_scope": "total",
+        "error": None,
+    }
     assert content["flags"] == ["underpriced"]
     assert content["why"]["missing_confirmations"] == 11
     assert content["why"]["next_check"]["at_height"] == 21

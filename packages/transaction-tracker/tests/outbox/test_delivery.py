@@ -52,7 +52,12 @@ async def test_what_a_webhook_says_is_fixed(outbox: Context, receiver: Receiver)
         "state": "mined",
         "previous": "pending",
         "block": {"number": 10, "hash": "ten"},
-        "outcome": {"succeeded": True, "fee": "21", "error": None},
+        "outcome": {
+            "succeeded": True,
+            "fee": "21",
+            "fee_scope": "total",
+            "error": None,
+        },
         "superseded_by": None,
         "reason": None,
         "flags": [],

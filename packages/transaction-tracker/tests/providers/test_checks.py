@@ -9,8 +9,10 @@ import orjson
 import pytest
 
 from beamish import Supervisor
+from transaction_tracker.domain import BlockRef
 from transaction_tracker.providers import Pool, ProviderSettings, health
 from transaction_tracker.sources import SourceError, TransportError, WrongChainError
+from transaction_tracker.sources.ethereum.rpc import Identity
 
 from .conftest import MakePool
 from .support import Node, eventually, garbage, hang, serving, states, status, status_of, well
@@ -28,7 +30,7 @@ async def test_all_on_one_chain(make_pool: MakePool, nodes: list[Node]) -> None:
 
     identity = await pool.identity()
 
-    assert (identity.chain_id, identity.genesis) == (1, nodes[0].genesis)
+    assert identity == Identity(1, BlockRef(0, nodes[0].genesis))
     assert [one.chain_id for one in pool.status()] == [1, 1, 1]
     assert [one.head for one in pool.status()] == [100, 100, 100]
 

@@ -11,6 +11,7 @@ from transaction_tracker.sources import (
     MalformedError,
     NotYetError,
     RateLimitedError,
+    ServerError,
     TransportError,
 )
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
@@ -109,6 +110,157 @@ async def test_a_batch_that_is_too_much_is_halved_until_it_is_not(
 
     assert await client.batch(calls(8)) == list(range(8))
     assert [len(request) for request in scripted.received] == [8, 4, 2, 2, 2, 2]
+
+
+def only_singles(request: Any, refuse: Any) -> Any:
+    """Answer single calls by their parameter, and refuse every batch."""
+    return refuse(request) if isinstance(request, list) else result(request, request["params"][0])
+
+
+def refused_whole(code: int, message: str, data: object = None) -> Any:
+    error = {"code": code, "message": message} | ({} if data is None else {"data": data})
+    return lambda _: {"jsonrpc": "2.0", "id": None, "error": error}
+
+
+REFUSALS = {
+    "jsonrpsee": refused_whole(-32005, "Batched requests are not supported by this server"),
+    "jsonrpsee too long": refused_whole(
+        -32010, "The batch request was too large", "Exceeded max limit of 1"
+    ),
+    "jsonrpsee answer": refused_whole(-32011, "The batch response was too large"),
+    "Besu": refused_whole(-32005, "Number of requests exceeds max batch size"),
+    "Nethermind": refused_whole(-32005, "Batch size limit exceeded"),
+    "invalid request": refused_whole(-32600, "Invalid Request"),
+    "internal error": refused_whole(-32603, "Internal error"),
+    "no code": lambda _: {"jsonrpc": "2.0", "error": "batches are not possible"},
+    "result": lambda _: {"jsonrpc": "2.0", "id": 1, "result": None},
+    "geth": lambda requests: [refusal(requests[0], -32600, "batch too large")],
+    "Hedera": lambda requests: refusal(requests, -32203, "Batch request amount 8 exceeds max 1"),
+    "Lotus": lambda _: web.json_response(
+        {"error": {"code": -32700, "message": "cannot unmarshal array"}}, status=500
+    ),
+    "HTTP 400": lambda _: web.Response(status=400),
+    "HTTP 403": lambda _: web.Response(status=403),
+    "HTTP 405": lambda _: web.Response(status=405),
+    "HTTP 413": lambda _: web.Response(status=413),
+    "HTTP 422": lambda _: web.Response(status=422),
+    "HTTP 500": lambda _: web.Response(status=500, body=b"<html>TypeError</html>"),
+}
+
+
+@pytest.mark.parametrize("refuse", REFUSALS.values(), ids=REFUSALS)
+async def test_a_node_that_takes_no_batches_is_asked_call_by_call(
+    client: RpcClient, scripted: ScriptedNode, refuse: Any
+) -> None:
+    scripted.answer = lambda request: only_singles(request, refuse)
+
+    assert await client.batch(calls(8)) == list(range(8))
+    assert client.together == 1
+
+    for _ in range(40):
+        await client.batch(calls(20))
+    batches = [len(request) for request in scripted.received if isinstance(request, list)]
+    assert batches == [8, 4, 2]
+
+
+async def test_a_node_that_never_took_a_batch_is_rarely_sent_another(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda request: only_singles(request, REFUSALS["jsonrpsee"])
+
+    await client.batch(calls(4_000))
+
+    batches = [request for request in scripted.received if isinstance(request, list)]
+    assert len(batches) <= 6 + 2  # from 100 calls down to 1, and after 1,000 and 3,000 calls
+
+
+@pytest.mark.parametrize("status", [403, 405, 500])
+async def test_a_status_that_single_calls_get_too_is_an_error_of_the_node(
+    client: RpcClient, scripted: ScriptedNode, status: int
+) -> None:
+    scripted.answer = lambda _: web.Response(status=status)
+    with pytest.raises(ServerError, match=f"HTTP {status}"):
+        await client.batch(calls(8))
+
+    scripted.answer = lambda request: [result(one, one["params"][0]) for one in request]
+
+    assert client.together == 100
+    assert await client.batch(calls(8)) == list(range(8))
+
+
+async def test_batches_stay_refused_when_single_calls_fail_later_in_the_same_way(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda request: only_singles(request, REFUSALS["HTTP 403"])
+    await client.batch(calls(8))
+    scripted.answer = lambda _: web.Response(status=403)
+
+    with pytest.raises(ServerError):
+        await client.batch(calls(8))
+
+    assert client.together == 1
+
+
+@pytest.mark.parametrize("status", [401, 404, 502, 503, 504])
+async def test_a_status_that_is_not_about_the_batch_is_no_reason_to_ask_again(
+    client: RpcClient, scripted: ScriptedNode, status: int
+) -> None:
+    scripted.answer = lambda _: web.Response(status=status)
+
+    with pytest.raises(ServerError):
+        await client.batch(calls(8))
+
+    assert client.requests == 1
+
+
+async def test_a_node_that_took_batches_and_fails_is_not_asked_more_often(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda request: result(request, True)
+    await client.batch(calls(8))
+    scripted.answer = lambda _: web.Response(status=500)
+
+    with pytest.raises(ServerError):
+        await client.batch(calls(8))
+
+    assert client.requests == 2
+
+
+async def test_a_call_that_is_not_allowed_in_a_batch_is_made_alone(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    message = "Method eth_call is not permitted as part of batch requests"
+
+    def answer(request: Any) -> Any:
+        if not isinstance(request, list):
+            return result(request, "alone")
+        return [result(request[0], "fine"), refusal(request[1], -32007, message)]
+
+    scripted.answer = answer
+
+    assert await client.batch(calls(2)) == ["fine", "alone"]
+    assert client.together == 100
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": -32005, "message": "daily request count exceeded, request rate limited"},
+        {"code": -32005, "message": "limit exceeded", "data": {"rate": {"backoff_seconds": 30}}},
+        {"code": -32005, "message": "batch rate", "data": {"rate": {"backoff_seconds": 30}}},
+        {"code": 429, "message": "too many requests in the batch"},
+        {"code": -32000, "message": "Too many requests, reason: call rate limit exhausted"},
+    ],
+)
+async def test_a_rate_limit_is_not_taken_for_a_refused_batch(
+    client: RpcClient, scripted: ScriptedNode, error: Any
+) -> None:
+    scripted.answer = lambda _: {"jsonrpc": "2.0", "id": None, "error": error}
+
+    with pytest.raises(RateLimitedError):
+        await client.batch(calls(4))
+
+    assert client.requests == 1
 
 
 async def test_a_batch_whose_answer_became_too_long_goes_on_where_it_broke_off(

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from transaction_tracker.sources import (
@@ -8,6 +10,8 @@ from transaction_tracker.sources import (
     SourceError,
 )
 from transaction_tracker.sources.ethereum.classify import (
+    MAX_DATA_CHARACTERS,
+    BatchRefusedError,
     http_error,
     is_too_long,
     rpc_error,
@@ -89,6 +93,60 @@ def test_advice_that_is_none_is_not_followed(data: object) -> None:
 
     assert isinstance(error, RateLimitedError)
     assert error.retry_after is None
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (-32005, "Batched requests are not supported by this server"),
+        (-32010, "The batch request was too large"),
+        (-32000, "batch limit 100 exceeded (can increase by --rpc.batch.limit)"),
+        (-32202, "Batch requests are disabled"),
+    ],
+)
+def test_a_refusal_that_speaks_of_batches_is_about_the_batch(code: int, message: str) -> None:
+    assert type(rpc_error(code, message)) is BatchRefusedError
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (3, "execution reverted: batch is closed"),
+        (-32000, "execution reverted: batch is closed"),
+        (-32010, "Transaction with the same hash was already imported."),
+    ],
+)
+def test_what_a_contract_or_a_pool_says_is_not_about_the_batch(code: int, message: str) -> None:
+    assert type(rpc_error(code, message)) is ApplicationError
+
+
+@pytest.mark.parametrize(
+    ("data", "kept"),
+    [
+        ("0x08c379a0", "0x08c379a0"),
+        ({"data": "0x08c379a0"}, {"data": "0x08c379a0"}),
+        (None, None),
+        ("x" * 100_000, "x" * MAX_DATA_CHARACTERS),
+        ({"data": "x" * 100_000}, None),
+    ],
+    ids=["text", "object", "none", "long text", "long object"],
+)
+def test_the_data_of_a_refusal_is_kept_within_limits(data: object, kept: object) -> None:
+    error = rpc_error(3, "execution reverted", data)
+
+    assert isinstance(error, ApplicationError)
+    assert error.data == kept
+
+
+def test_data_that_is_nested_too_deeply_is_not_kept() -> None:
+    data: list[Any] = []
+    for _ in range(500):
+        data = [data]
+
+    error = rpc_error(3, "execution reverted", data)
+
+    assert isinstance(error, ApplicationError)
+    assert error.data is None
 
 
 def test_what_makes_an_answer_too_long_is_told_from_other_refusals() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from transaction_tracker.domain import BlockRef
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -47,6 +48,7 @@ async def test_a_call_gives_its_result(client: RpcClient, scripted: ScriptedNode
         (b'"' + b"x" * 20_000 + b'"', MalformedError),
         ({"jsonrpc": "2.0", "id": 0, "error": "odd"}, ApplicationError),
         ({"jsonrpc": "2.0", "id": None, "error": {"code": -32700}}, ApplicationError),
+        ({"jsonrpc": "2.0", "id": "", "error": {"code": -32700}}, ApplicationError),
     ],
 )
 async def test_an_answer_that_is_none_is_an_error_of_its_kind(
@@ -167,6 +169,18 @@ async def test_no_error_ever_prints_the_key(
     assert SECRET not in repr(caught.value) + caplog.text
 
 
+async def test_the_data_of_an_error_never_holds_the_key(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    error = {"code": 3, "message": "execution reverted", "data": f"0x12 {SECRET}"}
+    scripted.answer = lambda request: result(request, None) | {"error": error}
+
+    with pytest.raises(ApplicationError) as caught:
+        await client.call("eth_call")
+
+    assert caught.value.data == "0x12 …"
+
+
 async def test_a_cancelled_call_leaves_the_client_usable(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
@@ -216,14 +230,15 @@ async def test_the_identity_is_the_number_and_the_first_block(
         result(requests[1], {"number": "0x0", "hash": genesis}),
     ]
 
-    assert await client.identity() == Identity(31337, genesis.lower())
+    assert await client.identity() == Identity(31337, BlockRef(0, genesis.lower()))
 
 
 @pytest.mark.parametrize(
     ("chain_id", "block_0", "kind"),
     [
-        ("0x1", None, MalformedError),
-        ("0x1", {"hash": "0x1"}, MalformedError),
+        ("0x1", {"number": "0x0", "hash": "0x1"}, MalformedError),
+        ("0x1", {"number": "0x1", "hash": "0x" + "1" * 64}, MalformedError),
+        ("0x1", {"hash": "0x" + "1" * 64}, MalformedError),
         (1, {"hash": "0x" + "1" * 64}, MalformedError),
     ],
 )

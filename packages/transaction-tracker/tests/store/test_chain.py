@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import Link, Recent
+from transaction_tracker.domain import BlockRef, Link, Recent
 from transaction_tracker.store import Step, StoreError, chain, committing
+from transaction_tracker.store.database import Database
 
 from .support import ELEVEN, SOURCE, TEN, Run, commit
 
@@ -49,6 +50,24 @@ def test_all_blocks_can_be_forgotten(run: Run) -> None:
 def test_a_database_of_another_chain_is_refused(run: Run) -> None:
     with pytest.raises(StoreError, match="is for ethereum:31337, and cannot hold ethereum:1"):
         run(chain.claim, "ethereum:1")
+
+
+def test_the_first_identity_of_a_chain_stays(run: Run) -> None:
+    assert run(chain.load_identity) == (SOURCE, None)
+
+    run(chain.claim, SOURCE, BlockRef(0, "first"))
+    run(chain.claim, SOURCE, BlockRef(5, "other"))
+    run(chain.claim, SOURCE)
+
+    assert run(chain.load_identity) == (SOURCE, BlockRef(0, "first"))
+
+
+def test_a_new_database_has_no_identity(database: Database) -> None:
+    assert database.run([chain.load_identity]) == [None]
+
+    database.run([lambda connection: chain.claim(connection, SOURCE, BlockRef(7, "seven"))])
+
+    assert database.run([chain.load_identity]) == [(SOURCE, BlockRef(7, "seven"))]
 
 
 def test_the_slots_of_blocks_come_back_as_they_were(run: Run) -> None:

@@ -12,13 +12,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, NullPool, create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError
 
-from transaction_tracker.domain import BlockRef, Link, Outcome, Tracked
+from transaction_tracker.domain import BlockRef, Link, Outcome, Sighting, Tracked
 from transaction_tracker.store import (
     DatabaseUrl,
     StoreError,
     chain,
     feed,
+    history,
     migrate,
     migrations,
     pending_revisions,
@@ -121,14 +123,14 @@ def test_all_revisions_lead_to_what_the_program_needs(
 
 
 def test_the_newest_revision_is_the_one_that_is_named(empty_url: str) -> None:
-    assert pending_revisions(empty_url) == ["0001", "0002"]
+    assert pending_revisions(empty_url) == ["0001", "0002", "0003"]
     assert migrations.pending(None)[-1] == migrations.HEAD
 
 
 def test_every_step_is_pending_until_it_is_done(empty_url: str) -> None:
     upgrade(empty_url, "0001")
 
-    assert pending_revisions(empty_url) == ["0002"]
+    assert pending_revisions(empty_url) == ["0002", "0003"]
 
 
 def test_what_version_0_1_had_is_kept(old_file: Path) -> None:
@@ -154,7 +156,7 @@ def test_what_version_0_1_had_is_kept(old_file: Path) -> None:
             slot="slot",
             content="content",
             anchor=BlockRef(10, "ten"),
-            outcome=Outcome(succeeded=True, fee=21),
+            outcome=Outcome(succeeded=True, fee=21, fee_scope="execution"),
         ),
         "parked": Tracked("parked", 12, "pending", 1, slot="s", content="c", error="E: x"),
         "over": Tracked(
@@ -173,6 +175,122 @@ def test_what_version_0_1_had_is_kept(old_file: Path) -> None:
     assert [entry.position for entry in entries] == [3, 7]
 
 
+VERSION_2 = """
+INSERT INTO transactions (id, required, state, version, slot, content, block_number, block_hash,
+    succeeded, fee, failure, superseded_by, reason, error, deadline, waiting_since, missing_height,
+    missing_time, max_fee, flags, metadata, created_at, updated_at, ended_at)
+VALUES
+    ('open', '3', 'mined', 2, 'slot', 'content', 10, 'ten', TRUE, '21', NULL, NULL, NULL, NULL,
+        9.5, 8.5, NULL, NULL, '77', 'stuck', '{"a": 1}', 1, 2, NULL),
+    ('over', 'safe', 'failed', 3, 's', 'c', 10, 'ten', FALSE, '5', 'no', NULL, NULL, NULL,
+        NULL, NULL, 4, 5.5, NULL, '', '{}', 3, 4, 4),
+    ('gone', '1', 'replaced', 2, 's', 'c', 10, 'ten', NULL, NULL, NULL, 'w', 'repriced', NULL,
+        NULL, NULL, NULL, NULL, NULL, '', '{}', 5, 6, 6);
+INSERT INTO events (position, transaction_id, version, previous, state, block_number, block_hash,
+    succeeded, fee, failure, superseded_by, reason, flags, recorded_at)
+VALUES
+    (3, 'open', 1, 'registered', 'pending', NULL, NULL, NULL, NULL, NULL, NULL, NULL, '', 1.5),
+    (7, 'open', 2, 'pending', 'mined', 10, 'ten', TRUE, '21', NULL, NULL, NULL, 'stuck', 2.5);
+INSERT INTO blocks (source, number, hash, parent) VALUES ('ethereum:31337', 10, 'ten', 'nine');
+INSERT INTO cursors (source, number, hash, frozen_since) VALUES ('ethereum:31337', 10, 'ten', 7.5);
+UPDATE counters SET value = 7;
+"""
+
+
+@pytest.fixture
+def second_url(empty_url: str) -> str:
+    """What the second version of the tables held."""
+    upgrade(empty_url, "0002")
+    with connected(empty_url) as connection:
+        for statement in VERSION_2.split(";\n"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+    return empty_url
+
+
+def test_what_the_second_version_had_is_kept(second_url: str) -> None:
+    assert pending_revisions(second_url) == ["0003"]
+
+    migrate(second_url)
+
+    assert differences(second_url) == []
+    database = Database(second_url).open()
+    transactions, entries, links, identity, frozen = database.run(
+        [
+            lambda connection: reading.load_some(connection, ["open", "over", "gone"]),
+            lambda connection: history.events_page(connection, after=0, limit=9),
+            lambda connection: chain.load_links(connection, SOURCE),
+            chain.load_identity,
+            chain.frozen_since,
+        ]
+    )
+    database.close()
+    mined = Outcome(succeeded=True, fee=21, fee_scope="execution")
+    assert {one.id: one for one in transactions} == {
+        "open": Tracked(
+            "open",
+            3,
+            "mined",
+            2,
+            slot="slot",
+            content="content",
+            anchor=BlockRef(10, "ten"),
+            outcome=mined,
+            deadline=9.5,
+            waiting_since=8.5,
+            max_fee=77,
+            flags=frozenset(("stuck",)),
+        ),
+        "over": Tracked(
+            "over",
+            "safe",
+            "failed",
+            3,
+            slot="s",
+            content="c",
+            anchor=BlockRef(10, "ten"),
+            outcome=Outcome(succeeded=False, fee=5, error="no", fee_scope="execution"),
+            missing_since=Sighting(4, 5.5),
+        ),
+        "gone": Tracked(
+            "gone",
+            1,
+            "replaced",
+            2,
+            slot="s",
+            content="c",
+            anchor=BlockRef(10, "ten"),
+            superseded_by="w",
+            reason="repriced",
+        ),
+    }
+    assert [(one.position, one.event.tracked.outcome) for one in entries] == [(3, None), (7, mined)]
+    assert (links, identity, frozen) == ([Link(10, "ten", "nine")], (SOURCE, None), 7.5)
+
+
+def test_times_and_metadata_of_the_second_version_are_kept(second_url: str) -> None:
+    migrate(second_url)
+
+    with connected(second_url) as connection:
+        query = "SELECT id, metadata, created_at, updated_at, ended_at FROM transactions ORDER BY 1"
+        assert [tuple(row) for row in connection.execute(text(query))] == [
+            ("gone", "{}", 5, 6, 6),
+            ("open", '{"a": 1}', 1, 2, None),
+            ("over", "{}", 3, 4, 4),
+        ]
+
+
+def test_the_reason_of_a_used_nonce_can_be_stored_after_an_upgrade(second_url: str) -> None:
+    migrate(second_url)
+
+    with connected(second_url) as connection:
+        for table in ("transactions", "events"):
+            changed = f"UPDATE {table} SET reason = 'nonce-used', flags = 'status_unknown'"
+            assert connection.execute(text(changed)).rowcount > 0
+        with pytest.raises(IntegrityError, match="reason_is_known"):
+            connection.execute(text("UPDATE transactions SET reason = 'other'"))
+
+
 def test_the_places_of_events_go_on_where_they_were(old_file: Path) -> None:
     migrate(old_file)
     database = Database(old_file).open()
@@ -186,12 +304,12 @@ def test_the_places_of_events_go_on_where_they_were(old_file: Path) -> None:
 
 
 def test_a_start_may_be_forbidden_to_change_anything(old_file: Path, empty_url: str) -> None:
-    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0002; migr"):
+    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0003; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(2 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(3 to go\)"):
         Database(empty_url).open(migrate=False)
 
-    assert pending_revisions(old_file) == ["0002"]
+    assert pending_revisions(old_file) == ["0002", "0003"]
     migrate(old_file)
     Database(old_file).open(migrate=False).close()
 
@@ -217,14 +335,14 @@ def test_an_upgrade_that_fails_leaves_everything_as_it_was(old_file: Path) -> No
 
     with closing(sqlite3.connect(old_file)) as connection:
         connection.execute("DROP TABLE counters")
-    assert pending_revisions(old_file) == ["0002"]
+    assert pending_revisions(old_file) == ["0002", "0003"]
     migrate(old_file)
 
 
 def test_nothing_is_made_by_asking(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
 
-    assert pending_revisions(path) == ["0001", "0002"]
+    assert pending_revisions(path) == ["0001", "0002", "0003"]
     assert not path.exists()
 
 

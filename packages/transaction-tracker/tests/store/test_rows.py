@@ -1,7 +1,9 @@
 """Whatever is known of a transaction comes back from each database as it was."""
 
+from dataclasses import replace
 from typing import Any, get_args
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection
@@ -12,14 +14,18 @@ from transaction_tracker.domain import (
     STATES,
     TAGS,
     BlockRef,
+    Event,
+    FeeScope,
     Flag,
     Outcome,
     Sighting,
     Tracked,
 )
-from transaction_tracker.store import bulk, reading, rows
+from transaction_tracker.store import bulk, feed, reading, rows
 from transaction_tracker.store.database import Database
 from transaction_tracker.store.schema import transactions
+
+from .support import Run, commit, open_ones, register, tracked
 
 # Names come from sources, which know their form; only errors are any text.
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=100)
@@ -35,7 +41,14 @@ TRACKED = st.builds(
     slot=st.none() | NAME,
     content=st.none() | st.text("0123456789abcdef", max_size=64),
     anchor=st.none() | st.builds(BlockRef, HEIGHT, NAME),
-    outcome=st.none() | st.builds(Outcome, st.booleans(), st.none() | AMOUNT, st.none() | NAME),
+    outcome=st.none()
+    | st.builds(
+        Outcome,
+        st.booleans(),
+        st.none() | AMOUNT,
+        st.none() | NAME,
+        st.sampled_from(get_args(FeeScope)),
+    ),
     superseded_by=st.none() | NAME,
     reason=st.none() | st.sampled_from(REASONS),
     error=st.none() | NAME,
@@ -65,6 +78,36 @@ def test_every_transaction_comes_back_as_it_was(database: Database, given: list[
     (found,) = database.run([there_and_back])
 
     assert found == {one.id: one for one in given}
+
+
+def test_a_mined_transaction_whose_status_nobody_tells_comes_back_so(run: Run) -> None:
+    register(run, "tx")
+    before = replace(
+        tracked(),
+        state="mined",
+        version=1,
+        anchor=BlockRef(10, "ten"),
+        flags=frozenset(("status_unknown",)),
+    )
+
+    commit(run, events=(Event("registered", before),))
+
+    (after,) = open_ones(run)
+    assert after == before
+    (entry,) = run(feed.entries, after=0, limit=9)
+    assert (entry.event.tracked.outcome, entry.event.tracked.flags) == (None, before.flags)
+
+
+@pytest.mark.parametrize("scope", get_args(FeeScope))
+def test_an_event_says_how_much_of_the_fee_is_known(run: Run, scope: FeeScope) -> None:
+    outcome = Outcome(succeeded=True, fee=21, fee_scope=scope)
+    register(run, "tx")
+    after = replace(tracked(), state="mined", version=1, outcome=outcome)
+
+    commit(run, events=(Event("registered", after),))
+
+    (entry,) = run(feed.entries, after=0, limit=9)
+    assert entry.event.tracked.outcome == outcome
 
 
 @given(st.text())

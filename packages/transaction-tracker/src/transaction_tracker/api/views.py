@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from transaction_tracker.api import cursors
 from transaction_tracker.api.why import NextCheck, WaitsFor, Why
-from transaction_tracker.domain import BlockRef, Flag, Outcome, Required, State
+from transaction_tracker.domain import BlockRef, FeeScope, Flag, Outcome, Required, State
 from transaction_tracker.store.feed import Entry
 from transaction_tracker.store.pages import Kept
 
@@ -27,6 +27,10 @@ class OutcomeView(BaseModel):
 
     succeeded: bool
     fee: str | None = Field(description="In the chain's smallest unit; digits.")
+    fee_scope: FeeScope | None = Field(
+        description="total: all that the transaction paid. execution: the chain may have taken "
+        "more, such as the fee for publishing data on another chain."
+    )
     error: str | None
 
 
@@ -207,4 +211,6 @@ def _outcome(outcome: Outcome | None) -> Json | None:
         return None
     # In digits: a fee can be larger than any number that JSON's readers agree on.
     fee = None if outcome.fee is None else str(outcome.fee)
-    return {"succeeded": outcome.succeeded, "fee": fee, "error": outcome.error}
+    scope = None if outcome.fee is None else outcome.fee_scope
+    error = outcome.error
+    return {"succeeded": outcome.succeeded, "fee": fee, "fee_scope": scope, "error": error}

@@ -25,6 +25,7 @@ from transaction_tracker.outbox import Context as OutboxContext
 from transaction_tracker.providers import Pool, Rhythm
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.sources.ethereum.proof import Known
 from transaction_tracker.store import STORE, Book, Store, Stored
 from transaction_tracker.store.uncollected import uncollected
 from transaction_tracker.tracker import (
@@ -52,9 +53,9 @@ class Connection(GenServer):
         self._source = source
 
     async def init(self) -> None:
-        """Ask the source who it is; one that answered once may be away later."""
+        """Check that the source is that of the database, before anything is changed."""
         try:
-            await self._source.check()
+            await self._check()
         except BaseException:
             await self._source.close()  # a start that fails has no terminate
             raise
@@ -62,6 +63,22 @@ class Connection(GenServer):
     async def terminate(self, _reason: object) -> None:
         """Close the connections."""
         await self._source.close()
+
+    async def _check(self) -> None:
+        # A source that answered once may be away later: it is not asked after a crash of ours.
+        if isinstance(self._source, EthereumSource):
+            await self._source.check(known=await _known())
+        else:
+            await self._source.check()
+
+
+async def _known() -> Known:
+    """Read what the database knows of its chain."""
+    stored = await Store.identity()
+    if stored is None:
+        return Known()
+    name, anchor = stored
+    return Known(anchor, tuple(link.ref for link in await Store.links(name)), name)
 
 
 class Boot(GenServer):
@@ -78,7 +95,8 @@ class Boot(GenServer):
 
     async def init(self) -> Any:
         """Do it while the tree starts: whoever runs the application finds all trackers there."""
-        await Store.claim(self._source.name)
+        anchor = self._source.anchor if isinstance(self._source, EthereumSource) else None
+        await Store.claim(self._source.name, anchor)
         if self._listens:
             await Listener.begin()  # before anything can happen that it has to be told
         with uncollected():

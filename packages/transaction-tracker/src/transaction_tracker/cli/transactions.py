@@ -184,7 +184,7 @@ def described(one: Facts) -> dict[str, object]:
         "depth": depth(one) or None,
         "block": _block(one),
         "failure": outcome.get("error"),
-        "fee": outcome.get("fee"),
+        "fee": _fee(outcome),
         "superseded by": one["superseded_by"],
         "reason": one["reason"],
         "flags": ", ".join(one["flags"]) or None,
@@ -195,6 +195,13 @@ def described(one: Facts) -> dict[str, object]:
         "changed": one["updated_at"],
         "why": one.get("why", {}).get("sentence"),
     }
+
+
+def _fee(outcome: Facts) -> str | None:
+    fee: str | None = outcome.get("fee")
+    if fee is None or outcome.get("fee_scope") != "execution":
+        return fee
+    return f"{fee} (execution fee only)"
 
 
 def depth(one: Facts) -> str:

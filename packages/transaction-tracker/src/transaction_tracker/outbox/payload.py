@@ -26,8 +26,8 @@ def body(entry: Entry) -> bytes:
     ``type`` is ``transaction.`` and the state; ``timestamp`` the time of recording. ``data``
     holds ``id``, ``version``, ``state``, ``previous``, ``block`` (``number``, ``hash``),
     ``outcome`` (``succeeded``, ``fee`` as decimal text in the chain's smallest unit,
-    ``error``), ``superseded_by``, ``reason``, ``flags`` and ``metadata``; what does not apply
-    is null. An event whose ``previous`` is its ``state`` tells of changed flags.
+    ``fee_scope``, ``error``), ``superseded_by``, ``reason``, ``flags`` and ``metadata``; what
+    does not apply is null. An event whose ``previous`` is its ``state`` tells of changed flags.
 
     Source:
         Standard Webhooks 1.0, "Payload structure".
@@ -63,7 +63,9 @@ def data(entry: Entry) -> dict[str, Any]:
 def _outcome(outcome: Outcome) -> dict[str, Any]:
     # A fee in wei is larger than what many readers of JSON keep of a number.
     fee = None if outcome.fee is None else str(outcome.fee)
-    return {"succeeded": outcome.succeeded, "fee": fee, "error": outcome.error}
+    scope = None if outcome.fee is None else outcome.fee_scope
+    error = outcome.error
+    return {"succeeded": outcome.succeeded, "fee": fee, "fee_scope": scope, "error": error}
 
 
 def _message(kind: str, moment: float, content: dict[str, Any]) -> bytes:

@@ -27,6 +27,7 @@ class Board:
         self.endpoints = endpoints
         self.active: str | None = None
         self.reference: Identity | None = None
+        self.at: int | None = None  # the height at which providers are compared
         self._wanted = chain_id
         self._max_lag = max_lag
 
@@ -65,12 +66,20 @@ class Board:
         known = [height, *(head for head in others if head is not None)]
         endpoint.health.saw_head(height, best_head(known) or 0, now)
 
+    def compare_at(self, height: int) -> None:
+        """Compare providers by their blocks at this height from the next check on."""
+        if height != self.at:
+            self.at, self.reference = height, None
+
     def settle(self) -> None:
         """Take the word of the first that answered for which chain this is, if nobody else's."""
         if self.reference is None:
             known = (one.identity for one in self.endpoints if one.identity is not None)
-            fitting = (one for one in known if self._wanted in (None, one.chain_id))
-            self.reference = next(fitting, None)
+            fitting = [one for one in known if self._wanted in (None, one.chain_id)]
+            self.reference = _reference(fitting, self.at)
+            if self.reference is not None and self.at is None:
+                # Without any anchor: later checks must not search for one again.
+                self.at = 0 if self.reference.anchor is None else self.reference.anchor.number
         for endpoint in self.endpoints:
             if endpoint.identity is not None:
                 self.judge(endpoint, endpoint.identity)
@@ -82,6 +91,7 @@ class Board:
         if wrong is None:
             # Before anybody has settled which chain this is, none is the right one.
             endpoint.standing = "unchecked" if self.reference is None else "good"
+            self._note_unproven(endpoint)
             return None
         if endpoint.standing != "refused":
             endpoint.standing = "refused"
@@ -94,14 +104,39 @@ class Board:
         wanted = self._wanted if self.reference is None else self.reference.chain_id
         if wanted is not None and found.chain_id != wanted:
             return WrongChainError(f"{url} is on chain {found.chain_id}, expected {wanted}")
-        if self.reference is not None and found.genesis != self.reference.genesis:
+        expected = None if self.reference is None else self.reference.anchor
+        if expected is None or found.anchor is None or found.anchor.number != expected.number:
+            return None  # it cannot be compared
+        if found.anchor.hash != expected.hash:
             return WrongChainError(
-                f"{url} is on another chain with the number {found.chain_id}: its block 0 is "
-                f"{found.genesis}, expected {self.reference.genesis}"
+                f"{url} is on another chain with the number {found.chain_id}: its block "
+                f"{expected.number} is {found.anchor.hash}, expected {expected.hash}"
             )
         return None
+
+    def _note_unproven(self, endpoint: Endpoint) -> None:
+        """Log once that a provider cannot be compared, because it has pruned the block."""
+        expected = None if self.reference is None else self.reference.anchor
+        if expected is None or endpoint.identity is None or endpoint.identity.anchor == expected:
+            return
+        if not endpoint.unproven:
+            endpoint.unproven = True
+            note = f"only the chain id could be checked: it does not have block {expected.number}"
+            endpoint.last_error = endpoint.last_error or note
+            logger.info("provider %s: %s", endpoint.name, note)
 
     def _tell_switch(self, left: Endpoint, name: str) -> None:
         reason = "gone" if GenServer.whereis(left.process) is None else left.trouble
         logger.warning("provider %s is %s: following %s now", left.name, reason, name)
         events.switched(name, left.name, reason)
+
+
+def _reference(identities: Sequence[Identity], at: int | None) -> Identity | None:
+    """Choose the identity by which all are judged: the first one's chain, the lowest anchor."""
+    if not identities:
+        return None
+    chain_id = identities[0].chain_id
+    anchors = [one.anchor for one in identities if one.chain_id == chain_id and one.anchor]
+    fitting = [anchor for anchor in anchors if at in (None, anchor.number)]
+    # By the number alone: of several blocks of that height the first provider's counts.
+    return Identity(chain_id, min(fitting, key=lambda anchor: anchor.number, default=None))

@@ -33,6 +33,7 @@ class Endpoint:
         self.health = Health()
         self.identity: Identity | None = None
         self.standing: Standing = "unchecked"
+        self.unproven = False
         self.by_hand = False
         self.tells_heads: bool | None = None if settings.ws_url is None else False
         self.last_error: str | None = None

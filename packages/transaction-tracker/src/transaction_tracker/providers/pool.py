@@ -103,16 +103,28 @@ class Pool:
         """How many HTTP requests were sent so far, to all of them."""
         return sum(one.client.requests for one in self._board.endpoints)
 
-    async def identity(self) -> Identity:
+    @property
+    def together(self) -> int:
+        """How many calls go in one request now at the provider that is followed."""
+        sizes = {one.name: one.client.together for one in self._board.endpoints}
+        return sizes.get(self._board.active or "", min(sizes.values()))
+
+    async def identity(self, at: int | None = None) -> Identity:
         """Check all providers: which chain they are on, and that it is the same one.
 
         One on another chain is refused from now on. Those that do not answer are checked
         again later, by themselves.
 
+        Args:
+            at: Height of the block by which the chain is known, from now on; ``None`` keeps the
+                height, or finds one at the first check.
+
         Raises:
             WrongChainError: All that can be asked are on another chain.
             SourceError: None that is on the right one answers.
         """
+        if at is not None:
+            self._board.compare_at(at)
         errors = await self._check_all()
         self._board.settle()
         if self._board.reference is not None and self._board.usable():

@@ -13,7 +13,7 @@ from transaction_tracker.providers.endpoint import Endpoint
 from transaction_tracker.providers.health import error_class
 from transaction_tracker.sources import MalformedError, SourceError
 from transaction_tracker.sources.ethereum import fields
-from transaction_tracker.sources.ethereum.rpc import Request
+from transaction_tracker.sources.ethereum.rpc import Identity, Request
 
 T = TypeVar("T")
 
@@ -133,7 +133,7 @@ class Provider(GenServer):
             self._spawn(self._check)
 
     async def _check(self) -> None:
-        found = await self._attempt(2, self._endpoint.client.identity)
+        found = await self._attempt(2, self._identity)
         wrong = (
             found if isinstance(found, SourceError) else self._board.judge(self._endpoint, found)
         )
@@ -144,6 +144,14 @@ class Provider(GenServer):
         waiting, self._waiting = self._waiting, []
         for from_ in waiting:
             GenServer.reply(from_, wrong)
+
+    async def _identity(self) -> Identity:
+        """Ask which chain it is on, at the height at which providers are compared."""
+        while True:
+            at = self._board.at
+            identity = await self._endpoint.client.identity(at)
+            if at == self._board.at:  # it can be chosen while the question is on its way
+                return identity
 
     def _resumed(self) -> None:
         if self._endpoint.health.paused_until is not None:

@@ -24,7 +24,15 @@ class RateLimitedError(SourceError):
 
 
 class ServerError(SourceError):
-    """The source itself is in trouble."""
+    """The source itself is in trouble.
+
+    Attributes:
+        code: The HTTP status, or the error's number in the source's own terms; 0 without one.
+    """
+
+    def __init__(self, message: str, code: int = 0) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class NotYetError(SourceError):
@@ -41,12 +49,14 @@ class ApplicationError(SourceError):
     Attributes:
         code: The error's number in the source's own terms.
         told: What the source itself says, and nothing else.
+        data: What the source adds for programs, such as the revert data of a call.
     """
 
-    def __init__(self, message: str, code: int, told: str = "") -> None:
+    def __init__(self, message: str, code: int, told: str = "", data: object = None) -> None:
         super().__init__(message)
         self.code = code
         self.told = told
+        self.data = data
 
 
 class WrongChainError(SourceError):

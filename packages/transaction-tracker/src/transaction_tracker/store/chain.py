@@ -17,15 +17,33 @@ from transaction_tracker.store.steps import Step, Stored
 _LEAST_EFFORT = 1
 
 
-def claim(connection: Connection, source: str) -> Stored:
-    """Let the database belong to ``source``, or raise ``StoreError`` when it is another's."""
+def claim(connection: Connection, source: str, anchor: BlockRef | None = None) -> Stored:
+    """Let the database belong to ``source``, or raise ``StoreError`` when it is another's.
+
+    Args:
+        connection: Inside a database transaction.
+        source: Name of the source.
+        anchor: The block by which its chain is known; stored unless there is one already.
+    """
     cursor = connection.execute(select(cursors)).first()
+    proof = {"anchor_number": anchor and anchor.number, "anchor_hash": anchor and anchor.hash}
     if cursor is None:
-        connection.execute(insert(cursors), {"source": source})
+        connection.execute(insert(cursors), {"source": source, **proof})
         return Stored()
     if cursor.source != source:
         raise StoreError(f"the database is for {cursor.source}, and cannot hold {source} as well")
+    if cursor.anchor_hash is None and anchor is not None:
+        connection.execute(update(cursors).where(cursors.c.source == source).values(proof))
     return Stored(tip=None if cursor.hash is None else BlockRef(cursor.number, cursor.hash))
+
+
+def load_identity(connection: Connection) -> tuple[str, BlockRef | None] | None:
+    """Read which source the database belongs to, and the block by which its chain is known."""
+    query = select(cursors.c.source, cursors.c.anchor_number, cursors.c.anchor_hash)
+    row = connection.execute(query).first()
+    if row is None:
+        return None
+    return row[0], None if row[2] is None else BlockRef(row[1], row[2])
 
 
 def load_links(connection: Connection, source: str) -> list[Link]:

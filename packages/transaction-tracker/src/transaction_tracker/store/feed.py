@@ -10,14 +10,13 @@ from transaction_tracker.domain import (
     STATES,
     BlockRef,
     Event,
-    Outcome,
     Reason,
     State,
     Tracked,
 )
 from transaction_tracker.store.chain import frozen_since
 from transaction_tracker.store.pages import last_position
-from transaction_tracker.store.rows import flags, required
+from transaction_tracker.store.rows import flags, outcome, required
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import consumers
 from transaction_tracker.store.schema.transactions import transactions
@@ -62,7 +61,7 @@ def entry(row: Row[Any]) -> Entry:
         slot=row.slot,
         content=row.content,
         anchor=None if row.block_hash is None else BlockRef(row.block_number, row.block_hash),
-        outcome=None if row.succeeded is None else _outcome(row),
+        outcome=outcome(row.succeeded, row.fee, row.failure, row.fee_scope),
         superseded_by=row.superseded_by,
         reason=_REASONS[row.reason],
         deadline=row.deadline,
@@ -102,7 +101,3 @@ def advance(connection: Connection, consumer: str, position: int) -> None:
     """Note up to which position a consumer has read."""
     mine = consumers.c.name == consumer
     connection.execute(update(consumers).where(mine).values(position=position))
-
-
-def _outcome(row: Row[Any]) -> Outcome:
-    return Outcome(row.succeeded, None if row.fee is None else int(row.fee), row.failure)

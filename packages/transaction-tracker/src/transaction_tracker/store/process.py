@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 
 from beamish import From, GenServer, NoReply, process, telemetry
-from transaction_tracker.domain import Link, Registration, Tracked
+from transaction_tracker.domain import BlockRef, Link, Registration, Tracked
 from transaction_tracker.store import chain, committing, pruning, reading, registering
 from transaction_tracker.store.book import Book
 from transaction_tracker.store.database import Database, Failed, Work
@@ -121,13 +121,30 @@ class Store(GenServer):
         return cast("T", result)
 
     @staticmethod
-    async def claim(source: str) -> list[Link]:
-        """Let the database belong to ``source``, and give its kept blocks, the lowest first.
+    async def identity() -> tuple[str, BlockRef | None] | None:
+        """Return the source that the database belongs to, and the block that its chain is known by.
+
+        ``None`` before the first ``claim``.
+        """
+        return await Store.run(chain.load_identity)
+
+    @staticmethod
+    async def claim(source: str, anchor: BlockRef | None = None) -> list[Link]:
+        """Let the database belong to ``source``, and return its kept blocks, the lowest first.
+
+        Args:
+            source: Name of the source.
+            anchor: The block by which its chain is known; stored unless there is one already.
 
         Raises:
             StoreError: It belongs to another source already.
         """
-        await Store.run(partial(chain.claim, source=source))
+        await Store.run(partial(chain.claim, source=source, anchor=anchor))
+        return await Store.links(source)
+
+    @staticmethod
+    async def links(source: str) -> list[Link]:
+        """Return the kept blocks of a source, the lowest first."""
         return await Store.run(partial(chain.load_links, source=source))
 
     @staticmethod

@@ -44,6 +44,7 @@ TRACKED_COLUMNS = (
     "missing_time",
     "max_fee",
     "flags",
+    "fee_scope",
 )
 EVENT_COLUMNS = (
     "transaction_id",
@@ -58,6 +59,7 @@ EVENT_COLUMNS = (
     "superseded_by",
     "reason",
     "flags",
+    "fee_scope",
 )
 
 # What nodes and exceptions say, cut off where nobody reads on.
@@ -92,6 +94,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         None if missing is None else missing.time,
         None if tracked.max_fee is None else str(tracked.max_fee),
         flags_text(tracked.flags),
+        None if outcome is None else outcome.fee_scope,
     )
 
 
@@ -110,6 +113,7 @@ def event_values(event: Event) -> tuple[Any, ...]:
         tracked.superseded_by,
         tracked.reason,
         flags_text(tracked.flags),
+        None if tracked.outcome is None else tracked.outcome.fee_scope,
     )
 
 
@@ -129,7 +133,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             row[4],
             row[5],
             anchor,
-            None if row[8] is None else _outcome(row[8], row[9], row[10]),
+            outcome(row[8], row[9], row[10], row[20]),
             row[11],
             _REASONS[row[12]],
             row[13],
@@ -174,5 +178,12 @@ def _outcome_values(outcome: Outcome | None) -> tuple[bool | None, str | None, s
     return outcome.succeeded, fee, clean(outcome.error)
 
 
-def _outcome(succeeded: bool, fee: str | None, failure: str | None) -> Outcome:
-    return Outcome(bool(succeeded), None if fee is None else int(fee), failure)
+def outcome(
+    succeeded: bool | None, fee: str | None, failure: str | None, scope: str | None
+) -> Outcome | None:
+    """Read how a transaction ended in its block; ``None`` where nobody said so."""
+    if succeeded is None:
+        return None
+    amount = None if fee is None else int(fee)
+    # Versions that stored no scope counted the fee of the execution alone.
+    return Outcome(bool(succeeded), amount, failure, "total" if scope == "total" else "execution")

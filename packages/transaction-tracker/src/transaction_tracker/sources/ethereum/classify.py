@@ -1,5 +1,7 @@
 """What a node's refusals mean: which kind of error, and so what to do about it."""
 
+import orjson
+
 from transaction_tracker.net import seconds
 from transaction_tracker.sources.errors import (
     ApplicationError,
@@ -11,6 +13,8 @@ from transaction_tracker.sources.errors import (
 
 INTERNAL_ERROR = -32603
 METHOD_NOT_FOUND = -32601
+# Revert data has some hundred bytes; bounds what a hostile node can make us keep.
+MAX_DATA_CHARACTERS = 16 * 1024
 _TOO_LONG = -32003
 _LONGEST_ADVICE = 86_400.0
 _RATE_LIMITS = (-32005, -32029, 429)
@@ -25,6 +29,14 @@ _NOT_YET_WORDS = (
 )
 # The statuses that are about what was asked; any other is about who answers, or who we are.
 _ABOUT_THE_REQUEST = (400, 413, 422)
+# Proxies answer 403 or 405 to a body that is a list, some nodes "internal error".
+_MAY_BE_THE_BATCH = (403, 405, INTERNAL_ERROR)
+# A server that never took a batch may have a handler that breaks at a list.
+_MAY_BE_THE_FIRST_BATCH = (500, 501)
+
+
+class BatchRefusedError(ApplicationError):
+    """The source refuses a batch because it is one, or because of its length."""
 
 
 def rpc_error(code: int, message: str, data: object = None) -> SourceError:
@@ -35,14 +47,29 @@ def rpc_error(code: int, message: str, data: object = None) -> SourceError:
     """
     text = f"{message} ({code})"
     words = message.lower()
+    if _speaks_of_batches(code, words) and _advised(data) is None:
+        return BatchRefusedError(text, code, told=message, data=_kept(data))
     if code in _RATE_LIMITS or any(phrase in words for phrase in _RATE_LIMIT_WORDS):
         return RateLimitedError(text, _advised(data))
     # Before the code: nodes give such answers with any code, and they pass by themselves.
     if any(phrase in words for phrase in _NOT_YET_WORDS):
         return NotYetError(text)
     if code == INTERNAL_ERROR:
-        return ServerError(text)
-    return ApplicationError(text, code, told=message)
+        return ServerError(text, code)
+    return ApplicationError(text, code, told=message, data=_kept(data))
+
+
+def may_be_the_batch(error: SourceError, *, took_batches: bool) -> bool:
+    """Return whether the error that a whole batch met may not come for a shorter one.
+
+    Args:
+        error: What came for the batch.
+        took_batches: Whether the source has answered a batch before.
+    """
+    if isinstance(error, ServerError):
+        known = error.code in _MAY_BE_THE_BATCH
+        return known or (not took_batches and error.code in _MAY_BE_THE_FIRST_BATCH)
+    return isinstance(error, ApplicationError | NotYetError)
 
 
 def is_too_long(result: object) -> bool:
@@ -70,7 +97,35 @@ def http_error(status: int, retry_after: str | None) -> SourceError:
         return ApplicationError(f"HTTP {status}", status)
     if status == 503 and seconds(retry_after) is not None:
         return RateLimitedError("HTTP 503", seconds(retry_after))
-    return ServerError(f"HTTP {status}")
+    return ServerError(f"HTTP {status}", status)
+
+
+def _speaks_of_batches(code: int, words: str) -> bool:
+    """Return whether an error is about batches, and not about a rate or a transaction.
+
+    Source:
+        By the words, because the codes have other meanings elsewhere (-32005 is Infura's rate
+        limit, -32010 OpenEthereum's transaction error). jsonrpsee: -32005 "Batched requests are
+        not supported by this server", -32010 "The batch request was too large", -32011 "The
+        batch response was too large". Besu: -32005 "Number of requests exceeds max batch size".
+        Nethermind: -32005 "Batch size limit exceeded". geth: -32600 "batch too large". Erigon:
+        "batch limit 100 exceeded …". Hedera: -32202 "Batch requests are disabled", -32203 "Batch
+        request amount 101 exceeds max 100", -32007 "Method … is not permitted as part of batch
+        requests".
+    """
+    return "batch" in words and "revert" not in words and code not in (3, 429)
+
+
+def _kept(data: object) -> object:
+    """Keep an error's data, as far as it is not longer than ours could be."""
+    if isinstance(data, str):
+        return data[:MAX_DATA_CHARACTERS]
+    if not isinstance(data, dict | list):
+        return data
+    try:
+        return data if len(orjson.dumps(data)) <= MAX_DATA_CHARACTERS else None
+    except orjson.JSONEncodeError:  # nested deeper than it can be written
+        return None
 
 
 def _advised(data: object) -> float | None:

@@ -6,15 +6,18 @@ from typing import Any
 
 from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import (
-    ApplicationError,
     MalformedError,
     RateLimitedError,
-    ServerError,
     SourceError,
 )
-from transaction_tracker.sources.ethereum import fields
-from transaction_tracker.sources.ethereum.classify import is_too_long, rpc_error
+from transaction_tracker.sources.ethereum.classify import (
+    BatchRefusedError,
+    is_too_long,
+    may_be_the_batch,
+    rpc_error,
+)
 from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
+from transaction_tracker.sources.ethereum.identity import identity
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.gate import Gate
@@ -50,7 +53,13 @@ class RpcClient:
         self._deadline = deadline
         self._gate = gate or Gate()
         self._size = BatchSize(min(batch_size, self._gate.burst or batch_size))
+        self._refusal: str | None = None
         self._http = Http(url, max_answer_bytes)
+
+    @property
+    def together(self) -> int:
+        """How many calls go in one request now; 1 while the node refuses batches."""
+        return self._size.size
 
     def __str__(self) -> str:
         return str(self.url)
@@ -58,25 +67,17 @@ class RpcClient:
     def __repr__(self) -> str:
         return f"RpcClient({str(self.url)!r})"
 
-    async def identity(self) -> Identity:
-        """Ask which chain the node is on, anew each time.
+    async def identity(self, at: int | None = None) -> Identity:
+        """Ask which chain the node is on; ask it at each call.
+
+        Args:
+            at: Height of the anchor. ``None`` takes block 0, or where the node has pruned it the
+                earliest block that the node has.
 
         Raises:
-            SourceError: It does not say.
-
-        Source:
-            ``eth_chainId``, and ``eth_getBlockByNumber`` of block 0.
+            SourceError: The node gives no answer.
         """
-        block_0 = Request("eth_getBlockByNumber", ("0x0", False))
-        answers = await self.batch([Request("eth_chainId"), block_0])
-        for answer in answers:
-            if isinstance(answer, SourceError):
-                raise answer
-        chain_id, genesis = answers
-        return Identity(
-            fields.quantity(chain_id, "chain id"),
-            fields.hash32(fields.record(genesis, "block 0").get("hash"), "hash of block 0"),
-        )
+        return await identity(self, at)
 
     async def call(self, method: str, *params: object) -> Any:
         """Call one method and return its result.
@@ -117,24 +118,57 @@ class RpcClient:
         await self._http.close()
 
     async def _batch(self, requests: Sequence[Request]) -> list[Any]:
-        """Send one batch; nothing comes back when it has to be a shorter one."""
+        """Send one batch; return no results when the batch must be a shorter one."""
         try:
             results = await self._ask(requests)
-        except (TooLongError, ApplicationError):
-            if len(requests) == 1:
-                raise
-            self._size.refused(len(requests))
-            return []
         except LateError:
             self._size.late(len(requests))
             raise
+        except SourceError as error:
+            if len(requests) == 1:
+                self._refused_alone(error)
+                raise
+            if not self._may_be_the_batch(error):
+                raise
+            return self._refused(len(requests), error)
+        if len(requests) > 1:
+            results = await self._without_refusals(requests, results)
         return self._up_to_too_long(results)
+
+    def _may_be_the_batch(self, error: SourceError) -> bool:
+        too_long = isinstance(error, TooLongError)
+        return too_long or may_be_the_batch(error, took_batches=self._size.taken)
+
+    def _refused(self, sent: int, error: SourceError) -> list[Any]:
+        self._refusal = str(error)
+        self._size.refused(sent)
+        return []
+
+    def _refused_alone(self, error: SourceError) -> None:
+        # The same words for one call and for many: the length of the batch was not the reason,
+        # and a node in trouble must not stay without batches after it has recovered.
+        if str(error) == self._refusal and not isinstance(error, TooLongError):
+            self._size.refused_alone()
+        self._refusal = None
+
+    async def _without_refusals(self, requests: Sequence[Request], results: list[Any]) -> list[Any]:
+        """Ask by itself each call that the node does not take in a batch."""
+        refused = [at for at, one in enumerate(results) if isinstance(one, BatchRefusedError)]
+        if refused and len(refused) == len(results):
+            return self._refused(len(results), results[0])
+        for at in refused:
+            try:
+                (results[at],) = await self._ask([requests[at]])
+            except SourceError as error:
+                results[at] = error
+        return results
 
     def _up_to_too_long(self, results: list[Any]) -> list[Any]:
         """Keep the results before the one at which the whole answer became too long."""
         cut = next((at for at, one in enumerate(results) if is_too_long(one)), None)
         if not cut:  # there is none, or a single result that is too long by itself
-            self._size.answered(len(results))
+            if results:
+                self._size.answered(len(results))
             return results
         self._size.refused(len(results))
         return results[:cut]
@@ -177,8 +211,8 @@ class RpcClient:
             self._gate.refused(refusal.retry_after)
 
     def _results(self, answer: Any, count: int) -> list[Any]:
-        if count > 1 and isinstance(answer, dict):
-            raise self._batch_refused(answer)
+        if count > 1 and (refusal := _only_answer(answer)) is not None:
+            raise self._batch_refused(refusal)
         results = [self._result(one) for one in _numbered(answer, count)]
         for one in results:
             if isinstance(one, SourceError):
@@ -186,12 +220,11 @@ class RpcClient:
         return results
 
     def _batch_refused(self, answer: dict[str, Any]) -> SourceError:
-        """Read the one answer to many calls: the batch itself is refused, too long perhaps."""
+        """Read the one answer to many calls: the node refuses the batch, or its length."""
         error = self._result(answer)
-        if not isinstance(error, SourceError):
-            return MalformedError("one result came for many calls")
-        known = isinstance(error, RateLimitedError | ServerError)
-        return error if known else ApplicationError(str(error), code=0)
+        if isinstance(error, MalformedError) or not isinstance(error, SourceError):
+            return BatchRefusedError("one answer came for many calls", code=0)
+        return error
 
     def _result(self, answer: dict[str, Any]) -> Any:
         error = answer.get("error")
@@ -201,8 +234,9 @@ class RpcClient:
             return MalformedError("an answer has neither result nor error")
         found = error if isinstance(error, dict) else {"message": error}
         code = found.get("code")
-        message = self._safe(found.get("message"))
-        return rpc_error(code if type(code) is int else 0, message, found.get("data"))
+        message, data = self._safe(found.get("message")), found.get("data")
+        data = self.url.redact(data) if isinstance(data, str) else data
+        return rpc_error(code if type(code) is int else 0, message, data)
 
     def _safe(self, message: object) -> str:
         """Make one short line without secrets of what the node says."""
@@ -224,12 +258,26 @@ def _envelope(number: int, request: Request) -> dict[str, object]:
     return {"jsonrpc": "2.0", "id": number, "method": request.method, "params": request.params}
 
 
+def _only_answer(answer: Any) -> dict[str, Any] | None:
+    """Return the one answer to many calls, if it is one.
+
+    Source:
+        JSON-RPC 2.0, "Batch": a batch that cannot be read gets one object. geth and Erigon answer
+        a batch that is too long with a list of one error, under the id of the first call.
+    """
+    if isinstance(answer, list) and len(answer) == 1:
+        only = answer[0]
+        return only if isinstance(only, dict) and only.get("error") is not None else None
+    return answer if isinstance(answer, dict) else None
+
+
 def _numbered(answers: Any, count: int) -> list[dict[str, Any]]:
     """Put answers, which may come in any order, into that of their requests."""
     answers = answers if isinstance(answers, list) else [answers]
     found = [answer for answer in answers if isinstance(answer, dict)]
-    if count == 1 and len(found) == 1 and found[0].get("id") is None and "error" in found[0]:
-        return found  # a request that the node could not even read has no id
+    if count == 1 and len(found) == len(answers) == 1 and found[0].get("error") is not None:
+        # A request that the node could not read has no id; Burrow (issue 271) sends "" instead.
+        return found
     # By type, too: an id can be a list here, and True would pass for 1.
     by_id = {answer["id"]: answer for answer in found if type(answer.get("id")) is int}
     if len(answers) != count or by_id.keys() != set(range(count)):

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from transaction_tracker.domain import BlockRef
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
 
@@ -41,11 +42,12 @@ class Identity:
 
     Attributes:
         chain_id: The number that transactions of the chain are signed for (EIP-155).
-        genesis: The hash of block 0: chains may share a number, never this.
+        anchor: Block 0, or another early block where nodes have pruned it: chains may share a
+            number, never the hash of this block. ``None`` where the node has no such block.
     """
 
     chain_id: int
-    genesis: str
+    anchor: BlockRef | None
 
 
 class Rpc(Protocol):
@@ -58,11 +60,19 @@ class Rpc(Protocol):
     def requests(self) -> int:
         """How many HTTP requests were sent so far."""
 
-    async def identity(self) -> Identity:
-        """Ask which chain this is, anew each time.
+    @property
+    def together(self) -> int:
+        """How many calls go in one HTTP request now; 1 at a node that refuses batches."""
+
+    async def identity(self, at: int | None = None) -> Identity:
+        """Ask which chain this is; ask the node at each call.
+
+        Args:
+            at: Height of the anchor. ``None`` takes block 0, or where the node has pruned it the
+                earliest block that the node has.
 
         Source:
-            ``eth_chainId``, and ``eth_getBlockByNumber`` of block 0.
+            ``eth_chainId`` and ``eth_getBlockByNumber``.
         """
 
     async def call(self, method: str, *params: object) -> Any:

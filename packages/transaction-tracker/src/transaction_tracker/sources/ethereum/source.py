@@ -4,7 +4,14 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from transaction_tracker.domain import InvalidTransactionError, Link, Outcome, Tag, Transaction
+from transaction_tracker.domain import (
+    BlockRef,
+    InvalidTransactionError,
+    Link,
+    Outcome,
+    Tag,
+    Transaction,
+)
 from transaction_tracker.sources.errors import (
     MalformedError,
     NotYetError,
@@ -15,6 +22,7 @@ from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS, patiently, readable
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.lookup import LookUp
+from transaction_tracker.sources.ethereum.proof import Known, is_proven
 from transaction_tracker.sources.ethereum.receipts import BlockReceipts
 from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 from transaction_tracker.sources.ethereum.url import SecretUrl
@@ -35,6 +43,7 @@ class EthereumSource:
         self._rpc = RpcClient(SecretUrl.of(rpc)) if isinstance(rpc, str | SecretUrl) else rpc
         self._wanted = chain_id
         self._checked: Identity | None = None
+        self._anchor: BlockRef | None = None
         self._block_receipts = BlockReceipts(self._rpc)
         self._look_up = LookUp(self._rpc)
 
@@ -67,24 +76,35 @@ class EthereumSource:
             )
         return text.lower()
 
-    async def check(self, *, again: bool = False) -> None:
-        """Make sure that the node answers and is on the right chain.
+    @property
+    def anchor(self) -> BlockRef | None:
+        """The block by which the chain is known; ``None`` where that could not be proven."""
+        return self._anchor
+
+    async def check(self, *, again: bool = False, known: Known | None = None) -> None:
+        """Check that the node answers and is on the right chain.
+
+        Args:
+            again: Check again after a successful check.
+            known: What the database knows of its chain.
 
         Raises:
-            WrongChainError: It is on another chain than asked for, or than it was before.
+            WrongChainError: It is on another chain than asked for, than it was before, or than
+                the database.
             SourceError: It gives no answer.
         """
         if self._checked is not None and not again:
             return
-        found = await self._rpc.identity()
+        known = Known(self._anchor) if known is None else known
+        found = await self._rpc.identity(known.anchor.number if known.anchor else None)
         wanted = self._checked.chain_id if self._checked else self._wanted
         if wanted not in (None, found.chain_id):
             raise WrongChainError(f"{self._rpc} is on chain {found.chain_id}, expected {wanted}")
-        if self._checked is not None and found.genesis != self._checked.genesis:
-            raise WrongChainError(
-                f"{self._rpc} is on another chain {wanted}: its first block is {found.genesis}, "
-                f"expected {self._checked.genesis}"
-            )
+        if known.source not in (None, f"ethereum:{found.chain_id}"):
+            known = Known()  # blocks of another chain prove nothing; the store refuses this one
+        proven = await is_proven(self._rpc, found, known)
+        if self._checked is None:
+            self._anchor = known.anchor or (found.anchor if proven else None)
         self._checked = found
         self._look_up.chain_id = found.chain_id
 

@@ -30,6 +30,9 @@ cursors = Table(
     Column("source", String(100), primary_key=True),
     Column("number", BigInteger),
     Column("hash", String(100)),
+    # The block by which the chain is known: block 0, or an early one where that is pruned.
+    Column("anchor_number", BigInteger),
+    Column("anchor_hash", String(100)),
     # Unix seconds since when nothing is told of this source's events.
     Column("frozen_since", Float),
 )

@@ -32,6 +32,8 @@ events = Table(
     Column("block_hash", String(100)),
     Column("succeeded", Boolean),
     Column("fee", Amount),
+    # "total" or "execution": whether the fee is the whole fee. NULL in rows of old versions.
+    Column("fee_scope", String(12)),
     Column("failure", Text),
     Column("superseded_by", String(200)),
     Column("reason", String(20)),
