@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.providers.choice import OURS, Candidate, best, best_head, choose
+from transaction_tracker.providers.choice import OURS, Candidate, best, best_head, choose, majority
 
 
 def candidate(name: str, lag: int = 0, error_rate: float = 0.0, latency: float = 0.1) -> Candidate:
@@ -89,6 +89,15 @@ def holding(
     name: str, chain: str | None, *, lag: int = 0, since: float = 0.0, seen: float = 10.0
 ) -> Candidate:
     return Candidate(name, lag, 0.0, 0.1, chain, since, seen)
+
+
+def test_a_majority_is_two_or_more() -> None:
+    alone = holding("a", "x")
+    others = [holding("b", OURS), holding("c", OURS)]
+
+    assert majority([alone]) == ()
+    assert majority([alone, *others]) == others
+    assert majority([alone, *others, holding("d", None)]) == ()
 
 
 BOASTING = 50

@@ -12,10 +12,14 @@ from transaction_tracker.node import Chain as NodeChain
 from transaction_tracker.node import DevelopmentNode
 from transaction_tracker.node.block import Block
 from transaction_tracker.providers import Pool, ProviderSettings
+from transaction_tracker.providers.board import Board
+from transaction_tracker.providers.endpoint import Endpoint
+from transaction_tracker.providers.views import View
+from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
 from .conftest import MakePool
-from .support import PATIENCE, Node, chain_to, eventually, states, status_of
+from .support import PATIENCE, Node, chain_to, eventually, link_at, states, status_of
 
 LOOK = 0.05
 
@@ -86,7 +90,8 @@ async def test_two_boasting_providers_do_not_make_two_others_lag(
 async def test_a_reorganisation_of_all_is_no_reason_to_switch(
     make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture
 ) -> None:
-    pool = await started(make_pool, *nodes)
+    # No look comes in between: what the others have shown is from before.
+    pool = await started(make_pool, *nodes, look_interval=60.0)
     pool.follows(chain_to(100))
     await eventually(lambda: [one.chain for one in pool.status()] == ["same"] * 3)
 
@@ -124,6 +129,47 @@ def linked(block: Block) -> Link:
 def kept(chain: NodeChain) -> Chain:
     blocks = (chain.block(number) for number in range(chain.head.number + 1))
     return Chain.of(64, [linked(block) for block in blocks if block is not None])
+
+
+async def test_providers_looked_at_one_after_another_are_compared_at_one_height(
+    nodes: list[Node],
+) -> None:
+    endpoints = [Endpoint(ProviderSettings(node.url), 1) for node in nodes]
+    board = Board(endpoints, chain_id=None, max_lag=3, look_interval=10.0)
+    heights = [board.look_height(0.0)]
+
+    for tip, now in [(100, 0.0), (105, 5.0), (109, 9.9), (110, 10.0), (115, 15.0), (95, 16.0)]:
+        board.follows(chain_to(tip))
+        heights.append(board.look_height(now))
+
+    assert heights == [None, 100, 100, 100, 110, 110, 95]
+
+
+def test_a_head_that_cannot_be_compared_for_a_moment_is_not_a_change_of_side() -> None:
+    endpoint = Endpoint(ProviderSettings("http://127.0.0.1:1"), 1)
+
+    for now, head in [(1.0, link_at(100)), (2.0, link_at(200)), (3.0, link_at(101))]:
+        endpoint.view = View(head, now)
+        endpoint.compare(chain_to(100), now)
+
+    assert (endpoint.side, endpoint.side_since) == ("same", 1.0)
+    endpoint.view = View(link_at(101, branch=1, fork=95), 4.0)
+    endpoint.compare(chain_to(100), 4.0)
+    assert (endpoint.side, endpoint.side_since) == ("other", 4.0)
+
+
+async def test_a_provider_of_our_chain_is_asked_before_one_of_another(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[1].fork, nodes[1].branch = 90, 1
+    for node in nodes:
+        node.blocks["0xab"] = {"from": node.branch}
+    pool = await started(make_pool, *nodes)
+    pool.follows(chain_to(100))
+    await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "same"])
+    pool._board.endpoints[2].health.latency = 1_000.0  # and so the last choice otherwise
+
+    assert await pool.elsewhere([Request("eth_getBlockByHash", ("0xab", False))]) == [{"from": 0}]
 
 
 async def test_nodes_whose_chains_part_are_told_apart(start_supervised: StartSupervised) -> None:
