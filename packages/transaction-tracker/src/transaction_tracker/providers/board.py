@@ -111,8 +111,8 @@ class Board:
             and one.health.head is not None
             and (own is None or labels[one.name] in (own, None))
         ]
-        best = best_head([height, *others]) or 0
-        endpoint.health.saw_head(height, best, now, self._flutter)
+        measure = best_head([height, *others]) or 0
+        endpoint.health.saw_head(height, measure, now, self._flutter)
 
     def saw_link(self, endpoint: Endpoint, head: Link, now: float) -> None:
         """Note a provider's head and its parent."""
