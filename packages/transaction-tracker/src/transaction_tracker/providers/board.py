@@ -84,7 +84,7 @@ class Board:
         return self.named(name)
 
     def another(self, but: Collection[str]) -> Endpoint | None:
-        """Choose the provider to ask in place of others, first of all one of the same chain."""
+        """Return the provider to ask in place of others; the followed chain comes first."""
         candidates = self._candidates()
         name = best(preferred(candidates), self._max_lag, but=but)
         name = name or best(candidates, self._max_lag, but=but)
