@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import Pool, ProviderStatus
 
 SECRET = "s3cret-project-key"
@@ -17,21 +18,48 @@ PATIENCE = 20.0
 Mood = Callable[["Node", Any], Any]
 
 
+GENESIS = "0x" + "0" * 63 + "1"
+
+
+def hash_at(number: int, branch: int = 0) -> str:
+    """Return the hash of a block of the nodes' chain, or of one of its branches."""
+    return f"0x{branch:032x}{number + 1:032x}"
+
+
+def link_at(number: int, branch: int = 0, fork: int = 0) -> Link:
+    """Return a block of a branch that leaves the nodes' chain above block ``fork``."""
+    parent = hash_at(number - 1, branch if number - 1 > fork else 0)
+    return Link(number, hash_at(number, branch if number > fork else 0), parent)
+
+
+def chain_to(tip: int, keep: int = 60, branch: int = 0, fork: int = 0) -> Chain:
+    """Return the highest ``keep`` blocks of a branch as the follower keeps them."""
+    numbers = range(max(0, tip - keep + 1), tip + 1)
+    return Chain.of(keep, [link_at(number, branch, fork) for number in numbers])
+
+
 class Node:
-    """A node with a chain that is nothing but a height, in whatever mood the test wants.
+    """A node with a chain of empty blocks, in whatever mood the test wants.
 
     Attributes:
+        head: The height of its chain.
+        branch: Which chain it holds above block ``fork``; 0 is that of the other nodes.
+        fork: The last block that it shares with the other nodes.
         mood: What it gives for an HTTP request: a response, JSON, or bytes.
         asked: How often each method was called.
+        requests: How many HTTP requests came.
     """
 
     def __init__(self) -> None:
         self.chain_id = 1
-        self.genesis = "0x" + "0" * 63 + "1"
+        self.genesis = GENESIS
         self.head = 100
+        self.branch = 0
+        self.fork = 0
         self.blocks: dict[str, Any] = {}
         self.mood: Mood = well
         self.asked: Counter[str] = Counter()
+        self.requests = 0
         self.port = 0
         self._awake = asyncio.Event()
 
@@ -41,6 +69,7 @@ class Node:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = orjson.loads(await request.read())
+        self.requests += 1
         for one in body if isinstance(body, list) else [body]:
             self.asked[one["method"]] += 1
         answer = self.mood(self, body)
@@ -61,10 +90,18 @@ class Node:
             case "eth_getBlockByNumber", ["0x0", _]:
                 return {"number": "0x0", "hash": self.genesis}
             case "eth_getBlockByNumber", ["latest", _]:
-                return {"number": hex(self.head), "hash": self.genesis}
+                return self.block(self.head)
+            case "eth_getBlockByNumber", [number, _]:
+                return self.block(int(number, 16))
             case "eth_getBlockByHash", [block_hash, _]:
                 return self.blocks.get(block_hash)
         return None
+
+    def block(self, number: int) -> dict[str, str] | None:
+        if number > self.head:
+            return None
+        link = link_at(number, self.branch, self.fork)
+        return {"number": hex(number), "hash": link.hash, "parentHash": link.parent}
 
     def wake(self) -> None:
         self._awake.set()

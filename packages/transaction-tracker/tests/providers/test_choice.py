@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.providers.choice import Candidate, best, best_head, choose
+from transaction_tracker.providers.choice import OURS, Candidate, best, best_head, choose, majority
 
 
 def candidate(name: str, lag: int = 0, error_rate: float = 0.0, latency: float = 0.1) -> Candidate:
@@ -83,3 +83,135 @@ def test_whoever_lags_is_chosen_only_when_all_do(
 )
 def test_of_three_heads_one_alone_is_not_believed(heads: list[int], expected: int | None) -> None:
     assert best_head(heads) == expected
+
+
+def holding(
+    name: str, chain: str | None, *, lag: int = 0, since: float = 0.0, seen: float = 10.0
+) -> Candidate:
+    return Candidate(name, lag, 0.0, 0.1, chain, since, seen)
+
+
+def test_a_majority_is_two_or_more() -> None:
+    alone = holding("a", "x")
+    others = [holding("b", OURS), holding("c", OURS)]
+
+    assert majority([alone]) == ()
+    assert majority([alone, *others]) == others
+    assert majority([alone, *others, holding("d", None)]) == ()
+
+
+BOASTING = 50
+
+
+@pytest.mark.parametrize(
+    ("active", "found", "expected"),
+    [
+        # A strict majority of two or more holds one chain: the best of its members.
+        ("a", [("a", OURS), ("b", "x"), ("c", "x")], "b"),
+        ("a", [("a", "x"), ("b", OURS), ("c", OURS)], "b"),
+        ("a", [("a", "x"), ("b", "y"), ("c", "y")], "b"),
+        ("a", [("a", None), ("b", "x"), ("c", "x")], "b"),
+        ("gone", [("a", "x"), ("b", OURS), ("c", OURS)], "b"),
+        (None, [("a", "x"), ("b", OURS), ("c", OURS)], "b"),
+        # The active one is in the majority.
+        ("a", [("a", OURS), ("b", OURS), ("c", "x")], "a"),
+        ("a", [("a", "x"), ("b", "x"), ("c", OURS)], "a"),
+        # The active one may be in it.
+        ("a", [("a", None), ("b", OURS), ("c", OURS)], "a"),
+        # No strict majority, or a single provider: no switch between chains.
+        ("a", [("a", OURS), ("b", "x")], "a"),
+        ("a", [("a", "x"), ("b", OURS)], "a"),
+        ("a", [("a", OURS), ("b", "x"), ("c", "y")], "a"),
+        ("a", [("a", OURS), ("b", OURS), ("c", "x"), ("d", "x")], "a"),
+        ("c", [("a", OURS), ("b", OURS), ("c", "x"), ("d", "x")], "c"),
+        ("a", [("a", OURS), ("b", "x"), ("c", "x"), ("d", None)], "a"),
+        # The active one is gone and there is no majority: first our chain, then any.
+        ("gone", [("a", "x"), ("b", OURS)], "b"),
+        ("gone", [("a", "x"), ("b", None)], "b"),
+        ("gone", [("a", "x")], "a"),
+    ],
+)
+def test_the_chain_of_the_majority_is_followed(
+    active: str | None, found: list[tuple[str, str | None]], expected: str
+) -> None:
+    candidates = [holding(name, chain) for name, chain in found]
+
+    assert choose(active, candidates, max_lag=3) == expected
+
+
+@pytest.mark.parametrize("active", ["a", "b", "gone", None])
+def test_height_does_not_decide_between_chains(active: str | None) -> None:
+    lagging = [holding(name, OURS, lag=BOASTING) for name in "ab"]
+
+    assert choose(active, [*lagging, holding("boaster", "x")], max_lag=3) in ("a", "b")
+
+
+def test_height_does_not_decide_between_two_that_disagree() -> None:
+    found = [holding("a", OURS, lag=BOASTING), holding("b", "x")]
+
+    assert choose("a", found, max_lag=3) == "a"
+
+
+def test_height_decides_within_the_chain_of_the_majority() -> None:
+    found = [holding("a", OURS, lag=4), holding("b", OURS), holding("c", "x")]
+
+    assert choose("a", found, max_lag=3) == "b"
+
+
+@pytest.mark.parametrize(
+    ("since", "seen", "expected"),
+    [
+        (5.0, 6.0, "b"),  # all have answered again since
+        (5.0, 5.9, "a"),  # an answer may be from before the reorganisation
+        (10.0, 10.0, "a"),
+    ],
+)
+def test_a_reorganisation_that_is_spreading_is_not_a_minority(
+    since: float, seen: float, expected: str
+) -> None:
+    first = holding("a", "x", since=since, seen=10.0)
+    others = [holding("b", OURS, seen=seen), holding("c", OURS, seen=seen)]
+
+    assert choose("a", [first, *others], max_lag=3, settle=1.0) == expected
+
+
+chains = st.sampled_from([OURS, "x", "y", None])
+holders = st.lists(
+    st.builds(
+        Candidate,
+        st.sampled_from("abcdef"),
+        st.integers(0, 20),
+        st.floats(0, 1),
+        st.floats(0, 10),
+        chains,
+        st.floats(0, 10),
+        st.floats(0, 10),
+    ),
+    max_size=6,
+    unique_by=lambda one: one.name,
+)
+
+
+@given(holders, st.sampled_from("abcdef"), st.integers(0, 10))
+def test_the_choice_between_chains_settles(
+    found: list[Candidate], active: str, max_lag: int
+) -> None:
+    chosen = choose(active, found, max_lag)
+    again = choose(chosen, found, max_lag)
+
+    assert (chosen is None) == (not found)
+    assert choose(again, found, max_lag) == again
+
+
+@given(holders, st.sampled_from("abcdef"), st.integers(0, 10))
+def test_a_usable_provider_is_left_for_another_chain_only_by_a_majority(
+    found: list[Candidate], active: str, max_lag: int
+) -> None:
+    by_name = {one.name: one for one in found}
+    chosen = choose(active, found, max_lag)
+
+    if active in by_name and chosen is not None and by_name[active].chain is not None:
+        chain = by_name[chosen].chain
+        votes = sum(one.chain == chain for one in found)
+        changed = chain not in (None, by_name[active].chain)
+        assert not changed or (votes >= 2 and 2 * votes > len(found))

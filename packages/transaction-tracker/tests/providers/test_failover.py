@@ -117,7 +117,7 @@ async def test_after_three_failures_in_a_row_another_one_is_followed(
 
     assert states(pool)[0] == "paused"
     assert sorted(states(pool)[1:]) == ["active", "healthy"]
-    assert nodes[0].asked["eth_blockNumber"] == 1 + 3  # one when it was checked
+    assert nodes[0].asked["eth_blockNumber"] == 3
     warnings = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
     assert "127.0.0.1-1 is paused for 60 s" in warnings[0]
     assert "127.0.0.1-1 is paused: following 127.0.0.1-" in warnings[1]

@@ -10,6 +10,7 @@ from aiohttp import WSMsgType, web
 
 from beamish import Backoff, Pid, Supervisor, process
 from beamish.testing import StartSupervised
+from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import HeadHint, Pool, ProviderSettings, Rhythm
 
 from .support import SECRET, Node, eventually, serving, status_of
@@ -293,6 +294,19 @@ async def test_heads_of_the_followed_one_count_while_it_tells_any(
 
 def _from_first(message: object) -> bool:
     return isinstance(message, HeadHint) and message.provider == "127.0.0.1-1"
+
+
+async def test_a_head_that_is_told_shows_which_chain_its_provider_holds(
+    listen: Listen, attached: Pid
+) -> None:
+    async with on(HeadNode(telling(head(7)))) as node:
+        pool = await listen(node, to=attached)
+        await process.receive(timeout=5)
+
+        for tip, chain in [(f"0x{7:064x}", "same"), (f"0x{8:064x}", "other")]:
+            pool.follows(Chain.of(9, [Link(7, tip, f"0x{6:064x}")]))
+
+            assert status_of(pool, 1).chain == chain
 
 
 async def test_a_server_that_never_closes_does_not_keep_us() -> None:

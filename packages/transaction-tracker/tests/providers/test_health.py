@@ -206,3 +206,50 @@ def test_lag_is_never_below_zero() -> None:
 )
 def test_every_error_has_a_class(error: SourceError, kind: str) -> None:
     assert error_class(error) == kind
+
+
+def test_three_unreadable_blocks_in_a_row_pause_it() -> None:
+    health = Health()
+
+    pauses = []
+    for now in (0.0, 1.0, 2.0):
+        health.answered(0.1, "malformed")  # the request itself was answered
+        pauses.append(health.unreadable_block(now))
+
+    assert pauses == [None, None, SHORTEST_PAUSE]
+
+
+def test_a_readable_block_in_between_excuses_unreadable_ones() -> None:
+    health = Health()
+
+    for now in range(9):
+        assert health.unreadable_block(float(now)) is None
+        if now % 2:
+            health.readable_block()
+
+
+def test_an_unreadable_part_of_an_answer_counts_in_the_rate_and_never_pauses() -> None:
+    health = Health()
+
+    for _ in range(100):
+        health.answered(0.1, "malformed")
+        health.erred("malformed")
+
+    assert health.error_rate("malformed") == 1.0
+    assert health.errors == {"malformed": 100}
+    assert health.paused_until is None
+
+
+# An address with several nodes behind it, some blocks apart.
+def test_a_head_that_goes_back_for_a_moment_is_no_lag() -> None:
+    health = Health()
+
+    lags = []
+    for now, height in [(0.0, 100), (1.0, 96), (2.0, 101), (3.0, 96), (12.0, 96)]:
+        health.saw_head(height, 101, now, window=10.0)
+        lags.append(health.lag)
+
+    assert lags == [1, 1, 0, 0, 0]
+    assert health.head == 96
+    health.saw_head(96, 101, 13.0, window=10.0)
+    assert health.lag == 5  # its better nodes have not been heard of for 10 s

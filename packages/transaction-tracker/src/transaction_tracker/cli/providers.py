@@ -22,12 +22,27 @@ Facts = Mapping[str, Any]
 
 NONE = "this service has no providers: its source is no chain behind RPC endpoints"
 
-_COLUMNS = ("provider", "state", "chain", "head", "behind", "p50", "p95", "last error")
+_COLUMNS = (
+    "provider",
+    "state",
+    "chain id",
+    "chain",
+    "head",
+    "head age",
+    "behind",
+    "p50",
+    "p95",
+    "last error",
+)
 
 
 @app.command
 async def ls(*, service: ServiceFlags | None = None) -> None:
     """List the providers: which is followed, how fast and how far each is, what went wrong.
+
+    The column "chain" says whether a provider holds the chain that is followed: "same", "other"
+    (another block at the same height), or "unknown" (its last head is too old, or too far from
+    the followed one, to tell).
 
     A service that follows something else than a chain has none, and says so.
 
@@ -116,5 +131,6 @@ def _row(one: Facts) -> list[object]:
         None if one[name] is None else f"{1000 * one[name]:.0f} ms"
         for name in ("latency_p50", "latency_p95")
     ]
-    numbers = [one["chain_id"], one["head"], one["lag"]]
-    return [one["name"], state, *numbers, *times, one["last_error"]]
+    age = None if one["head_age"] is None else f"{one['head_age']:.0f} s"
+    place = [one["chain_id"], one["chain"], one["head"], age, one["lag"]]
+    return [one["name"], state, *place, *times, one["last_error"]]

@@ -1,15 +1,31 @@
 """All providers of a chain, which chain that is, and which of them is followed."""
 
+import asyncio
 import logging
 from collections.abc import Collection, Sequence
 
 from beamish import GenServer
+from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import events
-from transaction_tracker.providers.choice import best, best_head, choose
+from transaction_tracker.providers.choice import (
+    OURS,
+    SETTLE_SECONDS,
+    Candidate,
+    best,
+    best_head,
+    choose,
+    preferred,
+)
 from transaction_tracker.providers.endpoint import Endpoint
+from transaction_tracker.providers.health import FLUTTER_SECONDS
+from transaction_tracker.providers.status import ProviderStatus
+from transaction_tracker.providers.views import View, grouped
 from transaction_tracker.sources import WrongChainError
 from transaction_tracker.sources.ethereum.rpc import Identity
 from transaction_tracker.sources.ethereum.url import SecretUrl
+
+# Views older than this many looks are not used: the provider may have reorganised since.
+_MAX_LOOKS_OLD = 3
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -21,15 +37,28 @@ class Board:
         endpoints: The providers, in the order in which they are preferred.
         chain_id: The chain that they must be on; ``None`` takes the first one's word.
         max_lag: Blocks that the followed one may be behind while another one is not.
+        look_interval: Seconds between looks at those that stand by.
+        flutter: Seconds for which a provider's highest head stands for it.
     """
 
-    def __init__(self, endpoints: Sequence[Endpoint], chain_id: int | None, max_lag: int) -> None:
+    def __init__(
+        self,
+        endpoints: Sequence[Endpoint],
+        chain_id: int | None,
+        max_lag: int,
+        look_interval: float,
+        flutter: float = FLUTTER_SECONDS,
+    ) -> None:
         self.endpoints = endpoints
         self.active: str | None = None
         self.reference: Identity | None = None
         self.at: int | None = None  # the height at which providers are compared
+        self.chain = Chain(keep=1)
+        self.look_interval = look_interval
         self._wanted = chain_id
         self._max_lag = max_lag
+        self._flutter = flutter
+        self._mark: tuple[float, int] | None = None  # when it was set, and the height
 
     def named(self, name: str) -> Endpoint:
         """Find a provider, or raise ``LookupError``."""
@@ -44,27 +73,100 @@ class Board:
         return [one for one in self.endpoints if one.usable and GenServer.whereis(one.process)]
 
     def follow(self) -> Endpoint | None:
-        """Choose whom to follow, and say so when that is another one than before."""
-        usable = self.usable()
-        name = choose(self.active, [one.candidate() for one in usable], self._max_lag)
+        """Choose the provider to follow, and log when that is another one than before."""
+        candidates = self._candidates()
+        settle = min(SETTLE_SECONDS, self.look_interval)
+        name = choose(self.active, candidates, self._max_lag, settle)
         if name is None:
             return None
         if self.active is not None and name != self.active:
-            self._tell_switch(self.named(self.active), name)
+            self._tell_switch(self.named(self.active), name, candidates)
         self.active = name
         return self.named(name)
 
     def another(self, but: Collection[str]) -> Endpoint | None:
-        """Choose whom to ask in place of others."""
-        candidates = [one.candidate() for one in self.usable()]
-        name = best(candidates, self._max_lag, but=but)
+        """Return the provider to ask in place of others; the followed chain comes first."""
+        candidates = self._candidates()
+        name = best(preferred(candidates), self._max_lag, but=but)
+        name = name or best(candidates, self._max_lag, but=but)
         return None if name is None else self.named(name)
 
+    def follows(self, chain: Chain) -> None:
+        """Take over our chain after a change."""
+        self.chain, now = chain, _now()
+        for endpoint in self.endpoints:
+            endpoint.compare(chain, now)
+
     def saw_head(self, endpoint: Endpoint, height: int, now: float) -> None:
-        """Note the head that a provider told of."""
-        others = [one.health.head for one in self.usable() if one is not endpoint]
-        known = [height, *(head for head in others if head is not None)]
-        endpoint.health.saw_head(height, best_head(known) or 0, now)
+        """Note the height of a provider's head.
+
+        Its lag is measured by the heads of the providers that can be on the same chain: height
+        decides nothing between chains.
+        """
+        labels = self._labels(now)
+        own = labels[endpoint.name]
+        others = [
+            one.health.highest(now, self._flutter)
+            for one in self.usable()
+            if one is not endpoint
+            and one.health.head is not None
+            and (own is None or labels[one.name] in (own, None))
+        ]
+        measure = best_head([height, *others]) or 0
+        endpoint.health.saw_head(height, measure, now, self._flutter)
+
+    def saw_link(self, endpoint: Endpoint, head: Link, now: float) -> None:
+        """Note a provider's head and its parent."""
+        old = endpoint.view
+        self.saw_view(endpoint, View(head, now) if old is None else old.with_head(head, now))
+
+    def saw_view(self, endpoint: Endpoint, view: View) -> None:
+        """Note what a provider has shown of its chain."""
+        endpoint.view = view
+        endpoint.compare(self.chain, view.head_at)
+        self.saw_head(endpoint, view.head.number, view.head_at)
+
+    def look_height(self, now: float) -> int | None:
+        """Return the height at which providers are compared, which is about that of our tip.
+
+        The same one for ``look_interval`` seconds: providers that are looked at one after
+        another could not be found to agree if each was asked for a block of another height.
+        """
+        tip = self.chain.tip
+        if tip is None:
+            return None
+        if self._mark is None or now - self._mark[0] >= self.look_interval:
+            self._mark = (now, tip.number)
+        return min(self._mark[1], tip.number)
+
+    def knows_side(self, endpoint: Endpoint, now: float) -> bool:
+        """Return whether what a provider showed within the last interval can be compared."""
+        if self.chain.tip is None or len(self.endpoints) == 1:
+            return True  # there is nothing to compare
+        view = endpoint.view and endpoint.view.since(now - self.look_interval)
+        return view is not None and view.side(self.chain) != "unknown"
+
+    def has_readable_heads(self, but: Endpoint, now: float) -> bool:
+        """Return whether another provider has shown a readable head lately."""
+        start = now - _MAX_LOOKS_OLD * self.look_interval
+        views = (one.view for one in self.usable() if one is not but)
+        return any(view is not None and view.since(start) is not None for view in views)
+
+    def status(self, endpoint: Endpoint) -> ProviderStatus:
+        """Describe a provider."""
+        view = None if endpoint.view is None else self._recent(endpoint, _now())
+        return endpoint.status(self.active, "unknown" if view is None else view.side(self.chain))
+
+    def _candidates(self) -> list[Candidate]:
+        labels = self._labels(_now())
+        return [one.candidate(labels[one.name]) for one in self.usable()]
+
+    def _labels(self, now: float) -> dict[str, str | None]:
+        views = {one.name: self._recent(one, now) for one in self.endpoints}
+        return grouped(views, self.chain)
+
+    def _recent(self, endpoint: Endpoint, now: float) -> View | None:
+        return endpoint.view and endpoint.view.since(now - _MAX_LOOKS_OLD * self.look_interval)
 
     def compare_at(self, height: int) -> None:
         """Compare providers by their blocks at this height from the next check on."""
@@ -125,9 +227,13 @@ class Board:
             endpoint.last_error = endpoint.last_error or note
             logger.info("provider %s: %s", endpoint.name, note)
 
-    def _tell_switch(self, left: Endpoint, name: str) -> None:
+    def _tell_switch(self, left: Endpoint, name: str, candidates: Sequence[Candidate]) -> None:
         reason = "gone" if GenServer.whereis(left.process) is None else left.trouble
-        logger.warning("provider %s is %s: following %s now", left.name, reason, name)
+        chains = {one.name: one.chain for one in candidates}
+        if left.name in chains and chains[name] not in (None, chains[left.name] or OURS):
+            reason = "minority"
+        shown = "in the minority with its chain" if reason == "minority" else reason
+        logger.warning("provider %s is %s: following %s now", left.name, shown, name)
         events.switched(name, left.name, reason)
 
 
@@ -140,3 +246,7 @@ def _reference(identities: Sequence[Identity], at: int | None) -> Identity | Non
     fitting = [anchor for anchor in anchors if at in (None, anchor.number)]
     # By the number alone: of several blocks of that height the first provider's counts.
     return Identity(chain_id, min(fitting, key=lambda anchor: anchor.number, default=None))
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

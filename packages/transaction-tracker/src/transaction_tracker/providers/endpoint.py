@@ -4,10 +4,12 @@ import asyncio
 import time
 from typing import Literal, TypeAlias
 
+from transaction_tracker.domain import Chain
 from transaction_tracker.providers.choice import Candidate
 from transaction_tracker.providers.health import Health
 from transaction_tracker.providers.settings import ProviderSettings
 from transaction_tracker.providers.status import ProviderState, ProviderStatus
+from transaction_tracker.providers.views import Side, View
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.rpc import Identity
 from transaction_tracker.sources.gate import Gate
@@ -34,6 +36,9 @@ class Endpoint:
         self.identity: Identity | None = None
         self.standing: Standing = "unchecked"
         self.unproven = False
+        self.view: View | None = None
+        self.side: Side = "unknown"
+        self.side_since = 0.0
         self.by_hand = False
         self.tells_heads: bool | None = None if settings.ws_url is None else False
         self.last_error: str | None = None
@@ -52,25 +57,46 @@ class Endpoint:
         """Say in a word why another one is followed in its place."""
         return "behind" if self.usable else self._state(None)
 
-    def candidate(self) -> Candidate:
-        """Describe it for the choice whom to follow."""
+    def compare(self, chain: Chain, now: float) -> None:
+        """Compare its chain with ours, and note when it was first found on this side."""
+        side = "unknown" if self.view is None else self.view.side(chain)
+        # Unknown for a moment, while its head is far ahead of our tip, is not a change of side.
+        if side not in ("unknown", self.side):
+            self.side, self.side_since = side, now
+
+    def candidate(self, chain: str | None = None) -> Candidate:
+        """Describe it for the choice of the provider to follow.
+
+        Args:
+            chain: The label of the chain that it holds, where that is known.
+        """
         health = self.health
         return Candidate(
             self.name,
             lag=health.lag or 0,
             error_rate=health.error_rate("transport", "server", "malformed", "rate_limit"),
             latency=health.latency or 0.0,
+            chain=chain,
+            since=self.side_since,
+            seen=0.0 if self.view is None else self.view.head_at,
         )
 
-    def status(self, active: str | None) -> ProviderStatus:
-        """Describe it for people, given who is followed."""
+    def status(self, active: str | None, chain: Side = "unknown") -> ProviderStatus:
+        """Describe it for people.
+
+        Args:
+            active: The name of the provider that is followed.
+            chain: The chain that it holds, compared with ours.
+        """
         health = self.health
         return ProviderStatus(
             name=self.name,
             state=self._state(active),
             chain_id=None if self.identity is None else self.identity.chain_id,
             head=health.head,
+            head_age=self._head_age(),
             lag=health.lag,
+            chain=chain,
             latency_p50=health.percentile(0.5),
             latency_p95=health.percentile(0.95),
             errors=dict(health.errors),
@@ -90,6 +116,10 @@ class Endpoint:
         if self.standing == "unchecked":
             return "unchecked"
         return "active" if self.name == active else "healthy"
+
+    def _head_age(self) -> float | None:
+        seen = self.health.head_seen
+        return None if seen is None else asyncio.get_running_loop().time() - seen
 
     def _paused_until(self) -> float | None:
         if self.by_hand or self.health.paused_until is None:

@@ -136,7 +136,7 @@ class Heads:
     def _hear(self, head: Link) -> None:
         self._losses = 0
         self._expect_head()
-        self._board.saw_head(self._endpoint, head.number, _now())
+        self._board.saw_link(self._endpoint, head, _now())
         if self._is_of_use():
             self._hints.give(HeadHint(self._endpoint.name, head.number, head.hash), _now())
 

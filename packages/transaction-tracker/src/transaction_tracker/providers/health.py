@@ -23,6 +23,7 @@ FAILURE_SECONDS = 60.0
 SHORTEST_PAUSE = 60.0
 LONGEST_PAUSE = 16 * SHORTEST_PAUSE
 GOOD_STRETCH = 600.0
+FLUTTER_SECONDS = 10.0
 _WINDOW = 256
 _WEIGHT = 0.2  # of the newest latency in their average
 
@@ -45,17 +46,18 @@ def error_class(error: SourceError) -> ErrorClass:
 class Health:
     """What the last requests to a provider say about it.
 
-    It is paused after three transport failures within 60 s, and after three answers in a row
-    that are server errors or nonsense. Its refusals of single requests never count: they are
+    It is paused after three transport failures within 60 s, after three answers in a row
+    that are server errors or nonsense, and after three unreadable blocks without a readable one
+    between them. Its refusals of single requests never count: they are
     about the request, and would come from every provider. Each pause is twice as long as the
     last, until a good stretch. A pause ends when a check succeeds, not by itself.
 
     Attributes:
         errors: How many of each kind there were.
         latency: Seconds to an answer, the newest weighing most; ``None`` before the first.
-        head: The highest block that it told of; ``None`` before the first.
+        head: The height of its last head; ``None`` before the first.
         head_seen: When it did, in seconds of the caller's clock.
-        lag: Blocks that it was behind the best known head at that moment.
+        lag: Blocks that its highest recent head was behind the best known one at that moment.
         paused_until: From when on it may be checked again; ``None`` while it is not paused.
     """
 
@@ -68,16 +70,23 @@ class Health:
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     _outcomes: deque[ErrorClass | None] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     _failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES))
+    _heads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     _bad_in_a_row: int = 0
+    _unreadable_in_a_row: int = 0
     _pauses: int = 0
     _pause_ends: float | None = None
 
-    def answered(self, seconds: float) -> None:
-        """Note an answer, and how long it took."""
+    def answered(self, seconds: float, outcome: ErrorClass | None = None) -> None:
+        """Note an answer, how long it took, and whether a part of it counts as failed.
+
+        Args:
+            seconds: How long the provider took.
+            outcome: The error that counts in the error rate, and never pauses the provider.
+        """
         old = seconds if self.latency is None else self.latency
         self.latency = old + _WEIGHT * (seconds - old)
         self._latencies.append(seconds)
-        self._outcomes.append(None)
+        self._outcomes.append(outcome)
         self._bad_in_a_row = 0
 
     def failed(self, kind: ErrorClass, now: float) -> float | None:
@@ -94,16 +103,48 @@ class Health:
         """Note one bad result among others of a request that was answered."""
         self.errors[kind] += 1
 
+    def readable_block(self) -> None:
+        """Note a block that could be read."""
+        self._unreadable_in_a_row = 0
+
+    def unreadable_block(self, now: float) -> float | None:
+        """Note a block that only this provider sends unreadable; return the pause in seconds.
+
+        It is already counted as an error: the pause is decided later, once other providers
+        have sent the same block in a readable form.
+        """
+        self._unreadable_in_a_row += 1
+        if self._unreadable_in_a_row < FAILURES or self.paused_until is not None:
+            return None
+        return self._pause(now)
+
     def resumed(self) -> None:
         """End the pause: the provider has been found in order."""
         self.paused_until = None
         self._failures.clear()
         self._bad_in_a_row = 0
+        self._unreadable_in_a_row = 0
 
-    def saw_head(self, height: int, best: int, now: float) -> None:
-        """Note the provider's head, and the best known at this moment."""
+    def saw_head(self, height: int, best: int, now: float, window: float = FLUTTER_SECONDS) -> None:
+        """Note the provider's head, and the best known at this moment.
+
+        Args:
+            height: The head's height.
+            best: The height to measure lag by.
+            now: When it was told.
+            window: Seconds for which the highest head stands for the provider. The nodes behind
+                one address can differ by some blocks, and which one answers is chance.
+        """
         self.head, self.head_seen = height, now
-        self.lag = max(0, best - height)
+        self._heads.append((now, height))
+        while now - self._heads[0][0] > window:
+            self._heads.popleft()
+        self.lag = max(0, best - self.highest(now, window))
+
+    def highest(self, now: float, window: float = FLUTTER_SECONDS) -> int:
+        """Return its highest head of the last ``window`` seconds, or else its last one."""
+        recent = (height for seen, height in self._heads if now - seen <= window)
+        return max(recent, default=self.head or 0)
 
     def percentile(self, share: float) -> float | None:
         """Give the latency in seconds that this share of the last answers kept to."""

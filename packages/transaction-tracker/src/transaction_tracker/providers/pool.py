@@ -3,15 +3,20 @@
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from beamish import ChildSpec, ExitError, Pid, Supervisor, Task, Via
+from beamish import ChildSpec, Pid, Supervisor, Task, Via
+from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.providers.asking import answered, ask_at, checked, results_or_errors
 from transaction_tracker.providers.board import Board
+from transaction_tracker.providers.dissent import Opinion, opinion
 from transaction_tracker.providers.endpoint import PROVIDERS, Endpoint
 from transaction_tracker.providers.heads import Heads, Rhythm
 from transaction_tracker.providers.hints import Hints
+from transaction_tracker.providers.mending import mended
 from transaction_tracker.providers.provider import Provider
+from transaction_tracker.providers.questions import is_read
 from transaction_tracker.providers.settings import ProviderSettings
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.sources import (
@@ -23,7 +28,7 @@ from transaction_tracker.sources import (
     TransportError,
     WrongChainError,
 )
-from transaction_tracker.sources.ethereum.rpc import Identity, Request
+from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request
 
 MAX_LAG = 3
 LOOK_SECONDS = 10.0
@@ -34,8 +39,6 @@ _MAX_SECONDS = 10.0
 _GRACE_SECONDS = 1.0
 # Another provider may well do better.
 _ELSEWHERE = (TransportError, ServerError, RateLimitedError, MalformedError)
-# What changes nothing wherever it is asked, and however often.
-_READS = ("eth_get", "eth_call", "eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_feeHistory")
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -44,9 +47,10 @@ class Pool:
     """Asks providers of one chain: an ``Rpc``.
 
     One provider is followed for as long as it does well. When it is paused, or more than
-    ``max_lag`` blocks behind, the best other one is followed instead; whoever walks the chain
-    sees the difference as a reorganisation. When all are paused, all are checked at once, and
-    whichever answers is followed. Those that somebody paused by hand are left alone.
+    ``max_lag`` blocks behind others of its chain, or when most providers hold another chain, the
+    best other one is followed instead; the follower sees the difference as a reorganisation.
+    When all are paused, all are checked at once, and whichever answers is followed. Those that
+    somebody paused by hand are left alone.
 
     Args:
         settings: The providers, in the order in which they are preferred.
@@ -72,10 +76,10 @@ class Pool:
     ) -> None:
         _check(settings, chain_id, max_lag, look_interval)
         endpoints = [Endpoint(one, place) for place, one in enumerate(settings, start=1)]
-        self._board = Board(endpoints, chain_id, max_lag)
-        self._look_interval = look_interval
-        self._hints = Hints(hints)
         self._rhythm = rhythm or Rhythm()
+        flutter = max(look_interval, 2 * self._rhythm.block_time)
+        self._board = Board(endpoints, chain_id, max_lag, look_interval, flutter)
+        self._hints = Hints(hints)
 
     def __str__(self) -> str:
         return ", ".join(str(one.settings.url) for one in self._board.endpoints)
@@ -145,6 +149,9 @@ class Pool:
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         """Call many methods at the provider that is followed, or all once more at another one.
 
+        A result that is a server error or cannot be read is asked of the other providers in
+        turn.
+
         Returns:
             For each call its result, or the ``SourceError`` that it met alone.
 
@@ -165,7 +172,7 @@ class Pool:
         unknown = False
         for endpoint in await self._in_turn():
             try:
-                result = (await _ask_at(endpoint, [Request(method, params)]))[0]
+                result = (await ask_at(endpoint, [Request(method, params)]))[0]
             except SourceError as error:
                 result = error
             if isinstance(result, SourceError) and not isinstance(result, NotYetError):
@@ -188,7 +195,59 @@ class Pool:
             SourceError: None of them is healthy.
         """
         return await asyncio.gather(
-            *(_results_or_errors(one, requests) for one in await self._in_turn())
+            *(results_or_errors(one, requests) for one in await self._in_turn())
+        )
+
+    async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
+        """Call methods at the healthy providers other than the followed one, in turn.
+
+        Returns:
+            For each request the first readable result that is not ``null``, or ``None``.
+        """
+        found: list[Any] = [None] * len(requests)
+        tried = {self._board.active or ""}
+        while (left := [at for at, one in enumerate(found) if one is None]) and (
+            other := self._board.another(tried)
+        ):
+            tried.add(other.name)
+            answers = await results_or_errors(other, [requests[at] for at in left])
+            for at, answer in zip(left, answers, strict=True):
+                found[at] = None if isinstance(answer, SourceError) else answer
+        return found
+
+    # -- Comparing
+
+    def follows(self, chain: Chain) -> None:
+        """Set the chain that is followed, after each change of it.
+
+        The providers' heads are compared with it: for the choice of the provider to follow, and
+        for ``dissent``.
+        """
+        self._board.follows(chain)
+
+    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
+        """Find the healthy providers whose chains do not contain some blocks of ours.
+
+        A provider that showed one of our blocks within ``look_interval`` agrees on that block
+        and all below it, and is not asked. Rate limits and refusals are no answer and no
+        dissent.
+
+        Args:
+            chain: Our chain.
+            blocks: Blocks of that chain, or below the lowest one that is kept.
+        """
+        usable = self._board.usable() if blocks else []
+        start = asyncio.get_running_loop().time() - self._board.look_interval
+        opinions: list[Opinion] = await asyncio.gather(
+            *(opinion(one, chain, blocks, start) for one in usable)
+        )
+        said = [(one.name, told) for one, told in zip(usable, opinions, strict=True)]
+        against = {
+            block: tuple(name for name, told in said if block in told.against) for block in blocks
+        }
+        return Dissent(
+            against={block: names for block, names in against.items() if names},
+            unanswered=tuple(name for name, told in said if not told.is_complete),
         )
 
     async def close(self) -> None:
@@ -200,25 +259,25 @@ class Pool:
 
     def status(self) -> list[ProviderStatus]:
         """Describe the providers, in the order in which they are preferred."""
-        return [one.status(self._board.active) for one in self._board.endpoints]
+        return [self._board.status(one) for one in self._board.endpoints]
 
     async def pause(self, name: str) -> ProviderStatus:
         """Ask a provider no more until it is resumed; ``LookupError`` for an unknown name."""
         endpoint = self._board.named(name)
-        await _answered(endpoint, Provider.pause(endpoint.process))
+        await answered(endpoint, Provider.pause(endpoint.process))
         logger.info("provider %s is paused by hand", name)
-        return endpoint.status(self._board.active)
+        return self._board.status(endpoint)
 
     async def resume(self, name: str) -> ProviderStatus:
         """End any pause of a provider, once a check has succeeded; its status says whether."""
         endpoint = self._board.named(name)
-        await _answered(endpoint, Provider.resume(endpoint.process))
+        await answered(endpoint, Provider.resume(endpoint.process))
         return self._settled(endpoint)
 
     async def check(self, name: str) -> ProviderStatus:
         """Ask a provider which chain it is on, also a refused one, and give its new status."""
         endpoint = self._board.named(name)
-        await _answered(endpoint, Provider.check(endpoint.process))
+        await answered(endpoint, Provider.check(endpoint.process))
         return self._settled(endpoint)
 
     # -- Choosing
@@ -226,8 +285,7 @@ class Pool:
     def _children(self) -> list[ChildSpec]:
         specs = []
         for one in self._board.endpoints:
-            args = (one, self._board, self._look_interval)
-            specs.append(Provider.child_spec(*args, name=one.process))
+            specs.append(Provider.child_spec(one, self._board, name=one.process))
             if one.settings.ws_url is not None:
                 url = one.settings.ws_url
                 heads = Heads(one, url, self._board, self._hints, self._rhythm)
@@ -237,40 +295,20 @@ class Pool:
 
     def _settled(self, endpoint: Endpoint) -> ProviderStatus:
         self._board.settle()
-        return endpoint.status(self._board.active)
+        return self._board.status(endpoint)
 
     async def _ask(self, requests: Sequence[Request]) -> list[Any]:
         first = await self._followed()
+        asked = {first.name}
         try:
-            results = await _ask_at(first, requests)
+            results = await ask_at(first, requests)
         except _ELSEWHERE as error:
-            other = self._another(first, requests)
+            other = self._board.another(asked) if all(map(is_read, requests)) else None
             if other is None:
                 raise
             logger.debug("asking %s instead of %s: %s", other.name, first.name, error)
-            return await _ask_at(other, requests)
-        return await self._mended(first, requests, results)
-
-    async def _mended(
-        self, first: Endpoint, requests: Sequence[Request], results: list[Any]
-    ) -> list[Any]:
-        """Ask another provider what this one broke at, while it answered the rest."""
-        broken = [at for at, one in enumerate(results) if isinstance(one, ServerError)]
-        other = self._another(first, [requests[at] for at in broken]) if broken else None
-        if other is None:
-            return results
-        answers = await _results_or_errors(other, [requests[at] for at in broken])
-        for at, answer in zip(broken, answers, strict=True):
-            # That the other one knows of nothing is no fact: it may be behind this one.
-            if answer is not None and not isinstance(answer, SourceError):
-                results[at] = answer
-        return results
-
-    def _another(self, first: Endpoint, requests: Sequence[Request]) -> Endpoint | None:
-        """Choose whom to ask in place of one, if these may be asked twice."""
-        if not all(one.method.startswith(_READS) for one in requests):
-            return None
-        return self._board.another({first.name})
+            first, results = other, await ask_at(other, requests)
+        return await mended(self._board, asked, first, requests, results)
 
     async def _followed(self) -> Endpoint:
         if self._board.reference is None:
@@ -290,7 +328,7 @@ class Pool:
     async def _check_all(self) -> dict[str, SourceError | None]:
         """Check all that nobody paused; who is late when one has answered well is left out."""
         asked = [one for one in self._board.endpoints if not one.by_hand]
-        tasks = {asyncio.ensure_future(_checked(one)): one.name for one in asked}
+        tasks = {asyncio.ensure_future(checked(one)): one.name for one in asked}
         found: dict[str, SourceError | None] = {}
         waiting = set(tasks)
         try:
@@ -325,36 +363,6 @@ class Pool:
         text = "; ".join(str(error) for error in found)
         wrong = all(isinstance(error, WrongChainError) for error in found)
         return WrongChainError(text) if wrong else TransportError(text)
-
-
-async def _ask_at(endpoint: Endpoint, requests: Sequence[Request]) -> list[Any]:
-    answer = await _answered(endpoint, Provider.ask(endpoint.process, requests))
-    if isinstance(answer, SourceError):
-        raise answer
-    return list(answer)
-
-
-async def _results_or_errors(endpoint: Endpoint, requests: Sequence[Request]) -> list[Any]:
-    try:
-        return await _ask_at(endpoint, requests)
-    except SourceError as error:
-        return [error] * len(requests)
-
-
-async def _checked(endpoint: Endpoint) -> SourceError | None:
-    try:
-        wrong: SourceError | None = await _answered(endpoint, Provider.check(endpoint.process))
-    except SourceError as error:
-        return error
-    return wrong
-
-
-async def _answered(endpoint: Endpoint, reply: Awaitable[Any]) -> Any:
-    """Wait for a provider's process, whose end is as good as that of the connection."""
-    try:
-        return await reply
-    except ExitError:
-        raise TransportError(f"{endpoint.name}: its process is not there") from None
 
 
 def _check(

@@ -6,13 +6,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from beamish import Continue, From, GenServer, NoReply, Pid, call, process
+from beamish import Continue, From, GenServer, NoReply, Pid, call, cast, process
 from transaction_tracker.providers import events
 from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
 from transaction_tracker.providers.health import error_class
-from transaction_tracker.sources import MalformedError, SourceError
-from transaction_tracker.sources.ethereum import fields
+from transaction_tracker.providers.questions import (
+    asks_for_head,
+    concerns_block,
+    head_of,
+    look_requests,
+    whole_failure,
+)
+from transaction_tracker.providers.views import View
+from transaction_tracker.sources import MalformedError, NotYetError, ServerError, SourceError
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 
 T = TypeVar("T")
@@ -33,14 +40,14 @@ class Provider(GenServer):
 
     Args:
         endpoint: Which provider.
-        board: All of them.
-        interval: Seconds between looks at it; one that was heard of since is left in peace.
+        board: All of them. A provider that showed its head within the board's ``look_interval``
+            is not looked at.
     """
 
-    def __init__(self, endpoint: Endpoint, board: Board, interval: float) -> None:
+    def __init__(self, endpoint: Endpoint, board: Board) -> None:
         self._endpoint = endpoint
         self._board = board
-        self._interval = interval
+        self._interval = board.look_interval
         self._checking = False
         self._looking = False
         self._waiting: list[From] = []
@@ -74,6 +81,18 @@ class Provider(GenServer):
         """Call many methods; a list of results, or the ``SourceError`` that all of them met."""
         self._spawn(self._ask, requests, from_)
         return NoReply()
+
+    @call(timeout=None)
+    def look(self, height: int | None, *, from_: From) -> NoReply:
+        """Ask for its head and its block at a height; a ``View``, or a ``SourceError``."""
+        self._spawn(self._look_for, height, from_)
+        return NoReply()
+
+    @cast
+    def sent_unreadable_block(self) -> None:
+        """Count a block that could not be read, and that another provider sent readable."""
+        error = MalformedError(self._endpoint.last_error or f"{self._endpoint.name}: unreadable")
+        self._pause_after(error, self._endpoint.health.unreadable_block(_now()))
 
     @call(timeout=None)
     def check(self, *, from_: From) -> NoReply:
@@ -110,19 +129,37 @@ class Provider(GenServer):
 
     def _is_stale(self, now: float) -> bool:
         seen = self._endpoint.health.head_seen
-        return seen is None or now - seen >= self._interval
+        is_old = seen is None or now - seen >= self._interval
+        return is_old or not self._board.knows_side(self._endpoint, now)
 
     async def _look_at_head(self) -> None:
-        await self._see_head()
+        await self._view(self._board.look_height(_now()))
         self._looking = False
 
-    async def _see_head(self) -> None:
-        height = await self._attempt(1, self._height)
-        if isinstance(height, int):
-            self._board.saw_head(self._endpoint, height, _now())
+    async def _look_for(self, height: int | None, from_: From) -> None:
+        GenServer.reply(from_, await self._view(height))
 
-    async def _height(self) -> int:
-        return fields.height(await self._endpoint.client.call("eth_blockNumber"), "head")
+    async def _view(self, height: int | None) -> View | SourceError:
+        """Ask for the head, and for the block at a height; both in one request."""
+        requests = look_requests(height)
+        answer = await self._results(requests)
+        if isinstance(answer, SourceError):
+            return answer
+        head, *blocks = answer
+        if isinstance(head, MalformedError) and self._board.has_readable_heads(
+            self._endpoint, _now()
+        ):
+            self._pause_after(head, self._endpoint.health.unreadable_block(_now()))
+        if isinstance(head, SourceError):
+            return head
+        if head is None:
+            return NotYetError(f"{self._endpoint.name}: it has no head yet")
+        (block,) = blocks or (None,)
+        known = None if isinstance(block, SourceError) else block
+        view = View(head, _now(), known, _now())
+        self._board.saw_view(self._endpoint, view)
+        is_open = view.side(self._board.chain) == "unknown"
+        return block if isinstance(block, SourceError) and is_open else view
 
     # -- Checking
 
@@ -139,7 +176,7 @@ class Provider(GenServer):
         )
         if wrong is None:
             self._resumed()
-            await self._see_head()
+            await self._view(self._board.look_height(_now()))
         self._checking = False
         waiting, self._waiting = self._waiting, []
         for from_ in waiting:
@@ -172,17 +209,30 @@ class Provider(GenServer):
             self._asking.discard(me)
 
     async def _ask(self, requests: Sequence[Request], from_: From) -> None:
-        answer = await self._attempt(len(requests), lambda: self._results(requests))
+        GenServer.reply(from_, await self._results(requests))
+
+    async def _results(self, requests: Sequence[Request]) -> list[Any] | SourceError:
+        """Ask, and note what the answer says about the provider.
+
+        Returns:
+            For each request its result or the error that it met; one error where the whole
+            request failed.
+        """
+        results: list[Any] = []
+
+        async def work() -> list[Any]:
+            results[:] = await self._endpoint.client.batch(requests)
+            error = whole_failure(requests, results)
+            if error is not None:
+                raise error
+            return results
+
+        answer = await self._attempt(len(requests), work)
         if isinstance(answer, list):
             self._note(requests, answer)
-        GenServer.reply(from_, answer)
-
-    async def _results(self, requests: Sequence[Request]) -> list[Any]:
-        results = await self._endpoint.client.batch(requests)
-        errors = [one for one in results if isinstance(one, SourceError)]
-        if errors and len(errors) == len(results) and _is_its_own(requests, errors[0]):
-            raise errors[0]  # not about one question, as it seems
-        return results
+        elif isinstance(answer, ServerError) and results:
+            return results  # the request is answered: each part of it can be asked elsewhere
+        return answer
 
     async def _attempt(self, calls: int, work: Callable[[], Awaitable[T]]) -> T | SourceError:
         """Do something at the provider, and note how it went."""
@@ -192,24 +242,31 @@ class Provider(GenServer):
         except SourceError as error:
             return self._failed(error, _now() - started, calls)
         except Exception:  # whatever a hostile answer makes of our code: the others go on
-            logger.exception("an answer of provider %s is beyond us", self._endpoint.name)
-            strange = MalformedError(f"{self._endpoint.name}: the answer is beyond us")
+            logger.exception("could not parse a response from provider %s", self._endpoint.name)
+            strange = MalformedError(f"{self._endpoint.name}: could not parse the response")
             return self._failed(strange, _now() - started, calls)
-        self._endpoint.health.answered(_now() - started)
-        events.request(self._endpoint.name, "ok", _now() - started, calls)
+        # An unreadable part counts in the error rate. It never pauses the provider by itself:
+        # a single odd transaction would pause every provider that has it.
+        is_odd = isinstance(answer, list) and any(isinstance(one, MalformedError) for one in answer)
+        self._endpoint.health.answered(_now() - started, "malformed" if is_odd else None)
+        outcome = "malformed" if is_odd else "ok"
+        events.request(self._endpoint.name, outcome, _now() - started, calls)
         return answer
 
     def _failed(self, error: SourceError, seconds: float, calls: int) -> SourceError:
         kind = error_class(error)
         events.request(self._endpoint.name, kind, seconds, calls)
         self._endpoint.last_error = str(error)
-        pause = self._endpoint.health.failed(kind, _now())
-        if pause is not None:
-            logger.warning(
-                "provider %s is paused for %.0f s: %s", self._endpoint.name, pause, error
-            )
-            events.paused(self._endpoint.name, kind, pause)
+        self._pause_after(error, self._endpoint.health.failed(kind, _now()))
         return error
+
+    def _pause_after(self, error: SourceError, pause: float | None) -> None:
+        """Log a pause that the provider's health has decided on."""
+        if pause is None:
+            return
+        name = self._endpoint.name
+        logger.warning("provider %s is paused for %.0f s: %s", name, pause, error)
+        events.paused(name, error_class(error), pause)
 
     def _note(self, requests: Sequence[Request], results: list[Any]) -> None:
         """Learn from single answers what concerns the provider itself."""
@@ -217,39 +274,21 @@ class Provider(GenServer):
             if isinstance(result, SourceError):
                 self._endpoint.health.erred(error_class(result))
                 self._endpoint.last_error = str(result)
-            elif request.method == "eth_blockNumber" or _is_for_head(request):
+                continue
+            if result is not None and concerns_block(request):
+                self._endpoint.health.readable_block()
+            if asks_for_head(request):
                 self._note_head(result)
 
     def _note_head(self, result: Any) -> None:
-        number = result.get("number") if isinstance(result, dict) else result
         try:
-            height = fields.height(number, "head")
+            head = head_of(result)
         except MalformedError:
-            return  # whoever asked says so
-        self._board.saw_head(self._endpoint, height, _now())
-
-
-# Failures that another provider may not have.
-_ITS_FAULT = ("transport", "rate_limit", "server", "malformed")
-# Questions about a single transaction: one that a node breaks at may break all nodes.
-_ABOUT_ONE = ("eth_getTransactionByHash", "eth_getTransactionReceipt", "eth_call")
-
-
-def _is_its_own(requests: Sequence[Request], error: SourceError) -> bool:
-    """Say whether the error that all of some requests met speaks of the provider itself.
-
-    Source:
-        OpenZeppelin Relayer#681: "internal error" (-32603) said of one transaction, by every
-        node that was asked, paused them all.
-    """
-    kind = error_class(error)
-    if kind == "server" and all(one.method in _ABOUT_ONE for one in requests):
-        return False
-    return kind in _ITS_FAULT
-
-
-def _is_for_head(request: Request) -> bool:
-    return request.method == "eth_getBlockByNumber" and request.params[:1] == ("latest",)
+            return  # the caller has the result, and reads it
+        if isinstance(head, int):
+            self._board.saw_head(self._endpoint, head, _now())
+        elif head is not None:
+            self._board.saw_link(self._endpoint, head, _now())
 
 
 def _now() -> float:

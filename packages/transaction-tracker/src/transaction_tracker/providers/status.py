@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
 from transaction_tracker.providers.health import ErrorClass
+from transaction_tracker.providers.views import Side
 
 ProviderState: TypeAlias = Literal["active", "healthy", "paused", "refused", "unchecked"]
 
@@ -19,8 +20,11 @@ class ProviderStatus:
             or was paused by hand, ``"refused"`` is on another chain and never asked,
             ``"unchecked"`` has not said yet which chain it is on.
         chain_id: The chain that it is on; ``None`` before it said so.
-        head: The highest block that it told of.
+        head: The height of its last head.
+        head_age: Seconds since it told that head.
         lag: Blocks that it was behind the best known head then.
+        chain: ``"same"`` when it holds the chain that is followed, ``"other"`` when it holds
+            another block at the height of ours, ``"unknown"`` where nothing recent tells.
         latency_p50: Seconds in which half of the last answers came.
         latency_p95: Seconds in which all but a twentieth of them came.
         errors: How many of each kind there were: ``transport``, ``rate_limit``, ``server``,
@@ -38,7 +42,9 @@ class ProviderStatus:
     state: ProviderState
     chain_id: int | None
     head: int | None
+    head_age: float | None
     lag: int | None
+    chain: Side
     latency_p50: float | None
     latency_p95: float | None
     errors: Mapping[ErrorClass, int]

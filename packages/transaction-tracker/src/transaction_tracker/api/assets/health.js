@@ -134,7 +134,7 @@ const many = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : 
 /** Show how the providers do. */
 export function providerList(providers) {
   byId("providers").hidden = providers.length === 0;
-  listed(providers.map(({ requests: _, ...facts }) => facts));
+  listed(providers.map(({ requests: _, head_age: __, ...facts }) => facts));
 }
 
 const listed = renderer(byId("provider-list"), (providers) => providers.map(provider));

@@ -25,7 +25,9 @@ class ProviderView(BaseModel):
     state: str
     chain_id: int | None
     head: int | None
+    head_age: float | None
     lag: int | None
+    chain: str
     latency_p50: float | None
     latency_p95: float | None
     errors: dict[str, int]

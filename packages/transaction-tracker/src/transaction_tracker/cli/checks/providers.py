@@ -210,7 +210,7 @@ def _alone(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
     if len(providers) == 1:
         yield warning(
             "providers",
-            "there is only one",
-            why="when it is away nothing is seen, and what it says cannot be compared",
+            "no second opinion: there is only one",
+            why="when it is away nothing is seen, and a wrong answer of it cannot be noticed",
             do="add a second [[providers]], of another operator",
         )

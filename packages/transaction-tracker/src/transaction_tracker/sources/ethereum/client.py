@@ -1,9 +1,10 @@
 """JSON-RPC over HTTP, at one node: one request or a batch."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
+from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import (
     MalformedError,
@@ -18,7 +19,7 @@ from transaction_tracker.sources.ethereum.classify import (
 )
 from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
 from transaction_tracker.sources.ethereum.identity import identity
-from transaction_tracker.sources.ethereum.rpc import Identity, Request
+from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.gate import Gate
 
@@ -112,6 +113,18 @@ class RpcClient:
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         """Call many methods: this node is every node."""
         return [await self.batch(requests)]
+
+    async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
+        """Return ``None`` for each request: there is no other node."""
+        return [None] * len(requests)
+
+    def follows(self, chain: Chain) -> None:
+        """Do nothing: there is no other node to compare with."""
+
+    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
+        """Return no dissent: the chain is this node's own."""
+        del chain, blocks
+        return Dissent()
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

@@ -1,10 +1,10 @@
 """What asks Ethereum nodes by JSON-RPC: one node, or several that stand in for each other."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from transaction_tracker.domain import BlockRef
+from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
 
@@ -48,6 +48,21 @@ class Identity:
 
     chain_id: int
     anchor: BlockRef | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dissent:
+    """Providers that do not hold the same blocks as we do.
+
+    Attributes:
+        against: For each block the names of the providers whose chain does not contain it; only
+            blocks that at least one provider is against.
+        unanswered: The usable providers that gave no answer because of a transport error, a
+            server error or an unreadable result. They either answer soon or are paused.
+    """
+
+    against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
+    unanswered: tuple[str, ...] = ()
 
 
 class Rpc(Protocol):
@@ -103,6 +118,24 @@ class Rpc(Protocol):
         Returns:
             For each node what ``batch`` gives, and never an empty list; a healthy node that
             gives no answer at all has its error in every place.
+        """
+
+    async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
+        """Call methods at the healthy nodes other than the followed one, in turn.
+
+        Returns:
+            For each request the first readable result that is not ``null``, or ``None``.
+        """
+
+    def follows(self, chain: Chain) -> None:
+        """Set the chain that is followed, after each change of it: nodes are compared with it."""
+
+    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
+        """Find the healthy nodes whose chains do not contain some blocks of ours.
+
+        Args:
+            chain: Our chain.
+            blocks: Blocks of that chain, or below the lowest one that is kept.
         """
 
     async def close(self) -> None:

@@ -1,0 +1,91 @@
+"""What requests to a provider are about, and what their results say of the provider."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from transaction_tracker.domain import Link
+from transaction_tracker.providers.health import error_class
+from transaction_tracker.sources import MalformedError, SourceError
+from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum.rpc import Request
+
+# Failures that another provider may not have, and that concern the whole request.
+_ITS_FAULT = ("transport", "rate_limit", "server")
+# About single transactions, or all receipts of a block: one that a node breaks at may break all
+# nodes.
+_ABOUT_TRANSACTIONS = (
+    "eth_getTransactionByHash",
+    "eth_getTransactionReceipt",
+    "eth_getBlockReceipts",
+    "eth_call",
+)
+# What changes nothing wherever it is asked, and however often.
+_READS = ("eth_get", "eth_call", "eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_feeHistory")
+
+
+def is_read(request: Request) -> bool:
+    """Return whether a request can be sent to several providers, and more than once."""
+    return request.method.startswith(_READS)
+
+
+def concerns_block(request: Request) -> bool:
+    """Return whether a request is for a head or a block, which a healthy provider can send."""
+    return request.method in ("eth_blockNumber", "eth_getBlockByNumber", "eth_getBlockByHash")
+
+
+def asks_for_head(request: Request) -> bool:
+    """Return whether the result of a request is the provider's head."""
+    if request.method == "eth_blockNumber":
+        return True
+    return request.method == "eth_getBlockByNumber" and request.params[:1] == ("latest",)
+
+
+def look_requests(height: int | None) -> list[Request]:
+    """Return the requests for a provider's head and for its block at ``height``, if given."""
+    names = ["latest"] if height is None else ["latest", hex(height)]
+    return [block_request(name) for name in names]
+
+
+def block_request(name: str) -> Request:
+    """Return the request for the place of a block in the chain, by its number or tag."""
+    return Request("eth_getBlockByNumber", (name, False), read=decode.link)
+
+
+def head_of(result: Any) -> Link | int | None:
+    """Return the head in a result: its place in the chain, or only its height.
+
+    Args:
+        result: A block as the node wrote it, a height, or a decoded value that has a ``link``.
+
+    Raises:
+        MalformedError: The result is none of these.
+    """
+    if result is None or isinstance(result, Link):
+        return result
+    found = getattr(result, "link", None)
+    if isinstance(found, Link):
+        return found
+    if not isinstance(result, dict):
+        return fields.height(result, "head")
+    try:
+        return decode.link(result)
+    except MalformedError:
+        return fields.height(result.get("number"), "head")
+
+
+def whole_failure(requests: Sequence[Request], results: Sequence[Any]) -> SourceError | None:
+    """Return the error that all results met, where it is about the provider.
+
+    Unreadable results are not: they are counted one by one.
+
+    Source:
+        OpenZeppelin Relayer#681: "internal error" (-32603) said of one transaction, by every
+        node that was asked, paused them all.
+    """
+    errors = [result for result in results if isinstance(result, SourceError)]
+    if not errors or len(errors) < len(results):
+        return None
+    kind = error_class(errors[0])
+    if kind == "server" and all(one.method in _ABOUT_TRANSACTIONS for one in requests):
+        return None
+    return errors[0] if kind in _ITS_FAULT else None

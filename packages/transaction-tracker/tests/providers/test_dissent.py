@@ -1,0 +1,236 @@
+"""Which providers' chains do not contain a block of ours."""
+
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.providers import Pool, dissent
+from transaction_tracker.providers.dissent import contradicted, spread
+from transaction_tracker.sources.ethereum.rpc import Dissent
+
+from .conftest import MakePool
+from .support import (
+    Mood,
+    Node,
+    chain_to,
+    eventually,
+    garbage,
+    hash_at,
+    link_at,
+    refusing,
+    status,
+    status_of,
+)
+
+CHAIN = chain_to(100)
+BLOCK = link_at(90).ref
+SECOND, THIRD = "127.0.0.1-2", "127.0.0.1-3"
+
+
+async def following(
+    make_pool: MakePool, *nodes: Node, chain: Chain = CHAIN, **options: Any
+) -> Pool:
+    """Start a pool whose providers have shown nothing yet since our chain was known."""
+    pool = await make_pool(*nodes, **options)
+    await pool.identity()
+    pool.follows(chain)
+    return pool
+
+
+def fork(node: Node, at: int, head: int | None = None, branch: int = 1) -> None:
+    node.fork, node.branch = at, branch
+    node.head = node.head if head is None else head
+
+
+async def test_all_agree_by_one_hash_and_no_request(make_pool: MakePool, nodes: list[Node]) -> None:
+    pool = await following(make_pool, *nodes)
+    before = pool.requests
+
+    # Each has shown its head when it was checked: our tip, which commits to all below it.
+    found = await pool.dissent(CHAIN, [BLOCK, link_at(50).ref, link_at(3).ref])
+
+    assert found == Dissent()
+    assert pool.requests == before
+
+
+async def test_a_provider_with_another_block_at_that_height_is_against_it(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    fork(nodes[2], at=89)
+    pool = await following(make_pool, *nodes)
+    blocks = [link_at(number).ref for number in (88, 89, 90, 95)]
+
+    found = await pool.dissent(CHAIN, blocks)
+
+    assert found.against == {link_at(90).ref: (THIRD,), link_at(95).ref: (THIRD,)}
+    assert found.unanswered == ()
+
+
+async def test_the_followed_one_is_asked_too(make_pool: MakePool, nodes: list[Node]) -> None:
+    fork(nodes[0], at=80)
+    pool = await following(make_pool, *nodes)
+    await pool.call("eth_blockNumber")
+
+    assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: ("127.0.0.1-1",)}
+
+
+async def test_a_view_that_is_too_old_is_asked_for_again(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await following(make_pool, nodes[0])
+    fork(nodes[0], at=85)
+    assert (await pool.dissent(CHAIN, [BLOCK])).against == {}  # within look_interval
+
+    pool._board.look_interval = 0.0
+
+    assert BLOCK in (await pool.dissent(CHAIN, [BLOCK])).against
+
+
+async def test_two_requests_a_provider_are_enough(make_pool: MakePool, nodes: list[Node]) -> None:
+    fork(nodes[1], at=90, head=120)
+    pool = await following(make_pool, *nodes[:2])
+    before = [node.requests for node in nodes]
+    blocks = [link_at(number).ref for number in range(80, 101)]
+
+    found = await pool.dissent(CHAIN, blocks)
+
+    assert found.against == {block: (SECOND,) for block in blocks if block.number > 90}
+    assert [node.requests - past for node, past in zip(nodes, before, strict=True)] == [0, 2, 0]
+
+
+async def test_a_provider_behind_on_our_chain_is_not_against_what_it_lacks(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[1].head = 85
+    pool = await following(make_pool, *nodes[:2])
+
+    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
+
+
+async def test_a_provider_behind_on_another_chain_is_against_all_above_its_fork(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    fork(nodes[1], at=80, head=85)
+    pool = await following(make_pool, *nodes[:2])
+
+    found = await pool.dissent(CHAIN, [BLOCK, link_at(80).ref])
+
+    assert found.against == {BLOCK: (SECOND,)}
+
+
+@pytest.mark.parametrize("branch", [0, 1])
+async def test_a_head_below_all_that_is_kept_proves_nothing_and_is_asked_directly(
+    make_pool: MakePool, nodes: list[Node], branch: int
+) -> None:
+    chain = chain_to(100, keep=20)
+    fork(nodes[1], at=40, head=70, branch=branch)
+    pool = await following(make_pool, *nodes[:2], chain=chain)
+    low, high = link_at(60).ref, link_at(95).ref
+
+    found = await pool.dissent(chain, [low, high])
+
+    assert found.against == ({low: (SECOND,)} if branch else {})
+    assert status_of(pool, 2).chain == "unknown"
+
+
+async def test_a_provider_far_ahead_is_compared_at_the_height_of_our_tip(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[1].head = 10_000
+    pool = await following(make_pool, *nodes[:2])
+
+    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
+    assert status_of(pool, 2).chain == "same"
+
+
+@pytest.mark.parametrize(
+    "mood", [status(500), status(502), garbage, refusing(-32603, "internal error")]
+)
+async def test_a_provider_in_trouble_is_named(
+    make_pool: MakePool, nodes: list[Node], mood: Mood
+) -> None:
+    nodes[1].head = 70
+    pool = await following(make_pool, *nodes[:2])
+    nodes[1].mood = mood
+
+    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent(unanswered=(SECOND,))
+
+
+@pytest.mark.parametrize(
+    "mood",
+    [
+        status(429),
+        refusing(-32005, "rate limit exceeded"),
+        refusing(-32601, "method not found", "eth_getBlockByNumber"),
+        refusing(-32000, "header not found", "eth_getBlockByNumber"),
+    ],
+)
+async def test_a_provider_that_refuses_is_neither_against_nor_missing(
+    make_pool: MakePool, nodes: list[Node], mood: Mood
+) -> None:
+    nodes[1].head = 70
+    pool = await following(make_pool, *nodes[:2])
+    nodes[1].mood = mood
+
+    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
+
+
+async def test_a_paused_provider_has_no_say(make_pool: MakePool, nodes: list[Node]) -> None:
+    fork(nodes[1], at=80)
+    pool = await following(make_pool, *nodes[:2])
+    await pool.pause(SECOND)
+
+    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
+
+
+async def test_nothing_is_asked_for_no_blocks(make_pool: MakePool, nodes: list[Node]) -> None:
+    fork(nodes[1], at=80)
+    pool = await following(make_pool, *nodes[:2])
+    before = pool.requests
+
+    assert await pool.dissent(CHAIN, []) == Dissent()
+    assert pool.requests == before
+
+
+async def test_a_block_that_our_chain_does_not_hold_is_compared_itself(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await following(make_pool, nodes[0])
+    foreign = BlockRef(90, hash_at(90, branch=7))
+
+    assert (await pool.dissent(CHAIN, [foreign])).against == {foreign: ("127.0.0.1-1",)}
+
+
+def test_at_most_twenty_heights_are_asked_for() -> None:
+    chosen = spread(list(range(0, 1000, 3)))
+
+    assert len(chosen) == dissent.MAX_HEIGHTS
+    assert (chosen[0], chosen[-1]) == (0, 999)
+    assert spread([4, 5]) == [4, 5]
+
+
+def test_what_was_not_asked_for_counts_as_contradicted_between_a_yes_and_a_no() -> None:
+    blocks = [link_at(number).ref for number in range(10, 20)]
+    links = {12: link_at(12), 16: link_at(16, branch=1), 18: link_at(18, branch=1)}
+
+    wrong = contradicted(blocks, links)
+
+    assert sorted(block.number for block in wrong) == [13, 14, 15, 16, 17, 18, 19]
+    assert contradicted(blocks, {12: link_at(12)}) == set()
+
+
+async def test_status_tells_which_chain_a_provider_holds(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    fork(nodes[1], at=80)
+    pool = await make_pool(*nodes, look_interval=0.02)
+    assert [one.head_age for one in pool.status()] == [None] * 3
+    await pool.identity()
+    assert [one.chain for one in pool.status()] == ["unknown"] * 3
+
+    pool.follows(CHAIN)
+
+    await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "same"])
+    ages = [one.head_age for one in pool.status()]
+    assert all(age is not None and 0 <= age < 20 for age in ages)

@@ -1,0 +1,202 @@
+"""The chain that most providers hold is followed, whatever their heights."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+
+from beamish.testing import StartSupervised
+from transaction_tracker.domain import Chain, Link
+from transaction_tracker.node import Chain as NodeChain
+from transaction_tracker.node import DevelopmentNode
+from transaction_tracker.node.block import Block
+from transaction_tracker.providers import Pool, ProviderSettings
+from transaction_tracker.providers.board import Board
+from transaction_tracker.providers.endpoint import Endpoint
+from transaction_tracker.providers.views import View
+from transaction_tracker.sources.ethereum.rpc import Request
+from transaction_tracker.sources.ethereum.url import SecretUrl
+
+from .conftest import MakePool
+from .support import PATIENCE, Node, chain_to, eventually, link_at, states, status_of
+
+LOOK = 0.05
+
+
+async def started(make_pool: MakePool, *nodes: Node, **options: Any) -> Pool:
+    pool = await make_pool(*nodes, **{"look_interval": LOOK} | options)
+    await pool.identity()
+    assert await pool.call("eth_blockNumber") is not None
+    return pool
+
+
+async def left(pool: Pool) -> None:
+    """Ask for the head, as the follower does, until the first provider is not followed."""
+    async with asyncio.timeout(PATIENCE):
+        while states(pool)[0] == "active":
+            await pool.call("eth_getBlockByNumber", "latest", False)
+
+
+async def stays_followed(pool: Pool, place: int, *nodes: Node) -> None:
+    """Ask for the head while every provider is looked at ten times."""
+    before = [node.requests for node in nodes]
+    while any(node.requests < past + 10 for node, past in zip(nodes, before, strict=True)):
+        await pool.call("eth_getBlockByNumber", "latest", False)
+        assert states(pool)[place - 1] == "active"
+
+
+async def test_a_followed_provider_on_a_minority_fork_is_left(
+    make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture
+) -> None:
+    pool = await started(make_pool, *nodes)
+    nodes[0].fork, nodes[0].branch = 95, 1
+    pool.follows(chain_to(100, branch=1, fork=95))  # the walk has followed it
+
+    await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "other"])
+    await left(pool)
+
+    assert status_of(pool, 1).state == "healthy"
+    assert "127.0.0.1-1 is in the minority with its chain: following 127.0.0.1-" in caplog.text
+    assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
+
+
+async def test_a_boasting_provider_on_its_own_fork_is_not_followed(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[0].fork, nodes[0].branch, nodes[0].head = 90, 1, 5_000
+    pool = await started(make_pool, *nodes)
+    pool.follows(chain_to(100))
+
+    await left(pool)
+
+    await eventually(lambda: [one.chain for one in pool.status()] == ["other", "same", "same"])
+    assert [status_of(pool, place).lag for place in (2, 3)] == [0, 0]
+
+
+async def test_two_boasting_providers_do_not_make_two_others_lag(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await started(make_pool, *nodes[:2])
+    pool.follows(chain_to(100))
+    nodes[1].fork, nodes[1].branch, nodes[1].head = 90, 1, 5_000
+    await eventually(lambda: status_of(pool, 2).chain == "other")
+
+    await stays_followed(pool, 1, *nodes[1:2])
+
+    assert status_of(pool, 1).lag == 0
+
+
+async def test_a_reorganisation_of_all_is_no_reason_to_switch(
+    make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture
+) -> None:
+    # No look comes in between: what the others have shown is from before.
+    pool = await started(make_pool, *nodes, look_interval=60.0)
+    pool.follows(chain_to(100))
+    await eventually(lambda: [one.chain for one in pool.status()] == ["same"] * 3)
+
+    for branch in range(1, 20):
+        for node in nodes:
+            node.fork, node.branch = 97, branch
+        await pool.call("eth_getBlockByNumber", "latest", False)
+        pool.follows(chain_to(100, branch=branch, fork=97))
+        await pool.call("eth_getBlockByNumber", "latest", False)
+
+    assert states(pool) == ["active", "healthy", "healthy"]
+    assert "following" not in caplog.text
+
+
+async def test_an_address_over_nodes_of_different_heights_is_not_left(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await started(make_pool, *nodes[:2])
+    pool.follows(chain_to(104))
+    nodes[1].head = 104
+    await eventually(lambda: status_of(pool, 2).head == 104)
+
+    for head in (104, 99, 104, 99, 99, 99):
+        nodes[0].head = head
+        await pool.call("eth_getBlockByNumber", "latest", False)
+        assert states(pool)[0] == "active"
+        assert status_of(pool, 1).lag == 0
+        assert status_of(pool, 1).head == head
+
+
+def linked(block: Block) -> Link:
+    return Link(block.number, block.hash, block.parent_hash)
+
+
+def kept(chain: NodeChain) -> Chain:
+    blocks = (chain.block(number) for number in range(chain.head.number + 1))
+    return Chain.of(64, [linked(block) for block in blocks if block is not None])
+
+
+async def test_providers_looked_at_one_after_another_are_compared_at_one_height(
+    nodes: list[Node],
+) -> None:
+    endpoints = [Endpoint(ProviderSettings(node.url), 1) for node in nodes]
+    board = Board(endpoints, chain_id=None, max_lag=3, look_interval=10.0)
+    heights = [board.look_height(0.0)]
+
+    for tip, now in [(100, 0.0), (105, 5.0), (109, 9.9), (110, 10.0), (115, 15.0), (95, 16.0)]:
+        board.follows(chain_to(tip))
+        heights.append(board.look_height(now))
+
+    assert heights == [None, 100, 100, 100, 110, 110, 95]
+
+
+def test_a_head_that_cannot_be_compared_for_a_moment_is_not_a_change_of_side() -> None:
+    endpoint = Endpoint(ProviderSettings("http://127.0.0.1:1"), 1)
+
+    for now, head in [(1.0, link_at(100)), (2.0, link_at(200)), (3.0, link_at(101))]:
+        endpoint.view = View(head, now)
+        endpoint.compare(chain_to(100), now)
+
+    assert (endpoint.side, endpoint.side_since) == ("same", 1.0)
+    endpoint.view = View(link_at(101, branch=1, fork=95), 4.0)
+    endpoint.compare(chain_to(100), 4.0)
+    assert (endpoint.side, endpoint.side_since) == ("other", 4.0)
+
+
+async def test_a_provider_of_our_chain_is_asked_before_one_of_another(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[1].fork, nodes[1].branch = 90, 1
+    for node in nodes:
+        node.blocks["0xab"] = {"from": node.branch}
+    pool = await started(make_pool, *nodes)
+    pool.follows(chain_to(100))
+    await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "same"])
+    pool._board.endpoints[2].health.latency = 1_000.0  # and so the last choice otherwise
+
+    assert await pool.elsewhere([Request("eth_getBlockByHash", ("0xab", False))]) == [{"from": 0}]
+
+
+async def test_nodes_whose_chains_part_are_told_apart(start_supervised: StartSupervised) -> None:
+    chains = [NodeChain() for _ in range(3)]
+    for chain in chains:
+        chain.mine(10)
+    chains[2].reorg(4)
+    chains[2].mine(3)
+    async with (
+        DevelopmentNode(chain=chains[0]) as first,
+        DevelopmentNode(chain=chains[1]) as second,
+        DevelopmentNode(chain=chains[2]) as third,
+    ):
+        settings = [ProviderSettings(SecretUrl(one.url)) for one in (third, first, second)]
+        pool = Pool(settings, look_interval=LOOK)
+        await start_supervised(pool.child_spec())
+        await pool.identity()
+        await pool.call("eth_blockNumber")
+        pool.follows(kept(chains[2]))
+        blocks = [link.ref for link in kept(chains[2]).links if link.number in (5, 8)]
+
+        found = await pool.dissent(kept(chains[2]), blocks)
+
+        assert {block.number: names for block, names in found.against.items()} == {
+            8: ("127.0.0.1-2", "127.0.0.1-3")
+        }
+        await left(pool)
+        await eventually(lambda: status_of(pool, 1).chain == "same")
+        pool.follows(kept(chains[0]))
+        await eventually(lambda: [one.chain for one in pool.status()] == ["other", "same", "same"])

@@ -1,0 +1,73 @@
+"""What a result says of the provider that sent it."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import Link
+from transaction_tracker.providers.questions import asks_for_head, head_of, whole_failure
+from transaction_tracker.sources import (
+    ApplicationError,
+    MalformedError,
+    RateLimitedError,
+    ServerError,
+    SourceError,
+    TransportError,
+)
+from transaction_tracker.sources.ethereum.rpc import Request
+
+from .support import hash_at, link_at
+
+RAW = {"number": "0x64", "hash": hash_at(100), "parentHash": hash_at(99)}
+HEAD = Request("eth_getBlockByNumber", ("latest", False))
+RECEIPT = Request("eth_getTransactionReceipt", ("0xab",))
+
+
+@pytest.mark.parametrize(
+    ("result", "expected"),
+    [
+        (RAW, link_at(100)),
+        (link_at(100), link_at(100)),
+        (SimpleNamespace(link=link_at(100), base_fee=7), link_at(100)),
+        ("0x64", 100),
+        (RAW | {"parentHash": None}, 100),
+        (None, None),
+    ],
+)
+def test_a_head_is_found_in_raw_and_in_decoded_results(
+    result: Any, expected: Link | int | None
+) -> None:
+    assert head_of(result) == expected
+
+
+@pytest.mark.parametrize("result", [{}, {"number": 7}, 7, [], "0x", SimpleNamespace(link=None)])
+def test_no_head_is_made_of_anything_else(result: Any) -> None:
+    with pytest.raises(MalformedError):
+        head_of(result)
+
+
+def test_only_the_latest_block_is_the_head() -> None:
+    assert asks_for_head(HEAD)
+    assert asks_for_head(Request("eth_blockNumber"))
+    assert not asks_for_head(Request("eth_getBlockByNumber", ("safe", False)))
+    assert not asks_for_head(Request("eth_getBlockByNumber", ("0x64", False)))
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "is_whole"),
+    [
+        (HEAD, ServerError(""), True),
+        (HEAD, TransportError(""), True),
+        (HEAD, RateLimitedError(""), True),
+        (HEAD, MalformedError(""), False),
+        (HEAD, ApplicationError("", 3), False),
+        (RECEIPT, ServerError(""), False),
+        (RECEIPT, TransportError(""), True),
+    ],
+)
+def test_which_errors_are_about_the_provider_when_all_results_met_them(
+    request_: Request, error: SourceError, is_whole: bool
+) -> None:
+    assert (whole_failure([request_], [error]) is error) == is_whole
+    assert whole_failure([request_, HEAD], [error, RAW]) is None
