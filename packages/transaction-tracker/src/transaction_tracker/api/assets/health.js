@@ -114,7 +114,7 @@ function cards({ faults, providers, frozen, gauges, endpoints: targets }) {
   const late = gauges.head_lag_blocks;
   const dead = sum(targets, "dead");
   return [
-    ["Service", faults.length ? "Not ready" : "Ready", faults[0]?.detail ?? "all parts work", faults.length ? "bad" : "good"],
+    ["Service", faults.length ? "Not ready" : "Ready", faults.length ? "see above" : "all parts work", faults.length ? "bad" : "good"],
     head === null ? null : ["Head", count(head), heard(gauges.head_lag_seconds), null],
     late === undefined ? null : ["Lag", many(late, "block"), head === null ? heard(gauges.head_lag_seconds) : "behind the head", late > 3 ? "warn" : null],
     ["Open", count(open), `of ${count(all)} tracked`, null],
