@@ -1,7 +1,6 @@
 """An API over HTTP, and a client that asks it."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -16,6 +15,7 @@ from beamish import Application, ChildSpec, DynamicSupervisor, Registry
 from transaction_tracker import InvalidTransactionError
 from transaction_tracker.api import WEB, Feed, Following, Service, Web, WebOptions
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
+from transaction_tracker.follower import Verdict
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.store import STORE, Book, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
@@ -123,7 +123,7 @@ async def serving(
     **options: Any,
 ) -> AsyncIterator[Client]:
     """Run an API with some options."""
-    now = following or (lambda: Following(10, time.time()))
+    now = following or (lambda: Following(10, 0.0, verdict=Verdict("ok")))
     service = Service(following=now, feed=Feed(), metrics=Metrics(runtime=False))
     settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
     async with Stand(service, settings, database):

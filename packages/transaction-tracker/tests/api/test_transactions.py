@@ -6,6 +6,8 @@ import orjson
 import pytest
 
 from transaction_tracker import TransactionTracker
+from transaction_tracker.api import Following
+from transaction_tracker.follower import Verdict
 from transaction_tracker.store import Step, Store
 
 from .support import PATIENCE, SOURCE, TEN, Client, eventually, mine, move, register, serving
@@ -38,17 +40,40 @@ async def test_all_is_told_about_a_transaction(client: Client) -> None:
 
 
 async def test_a_source_that_is_silent_is_a_degraded_one() -> None:
-    from transaction_tracker.api import Following
-
-    async with serving(following=lambda: Following(10, 1.0)) as client:
+    halted = Following(10, 90.0, verdict=Verdict("halted", "block 11 has no nonce"))
+    async with serving(following=lambda: halted) as client:
         await register(client, "abcdefgh")
         content = (await client.get(f"{PATH}/abcdefgh")).json
         ready = await client.get("/readyz")
 
     assert content["provider_degraded"] is True
-    assert content["why"]["notes"]
+    assert content["why"]["notes"] == [
+        "This can be out of date: source halted: block 11 has no nonce."
+    ]
     assert ready.status == 503
-    assert ready.json["errors"][0]["detail"].startswith("source: its head was heard ")
+    (error,) = ready.json["errors"]
+    assert error["detail"] == "source halted: block 11 has no nonce"
+    assert error["since"].endswith("Z")
+
+
+async def test_a_lagging_source_is_ready_with_a_note() -> None:
+    lagging = Following(10, 0.0, verdict=Verdict("lagging", "no head advances"))
+    async with serving(following=lambda: lagging) as client:
+        await register(client, "abcdefgh")
+        content = (await client.get(f"{PATH}/abcdefgh")).json
+        ready = await client.get("/readyz")
+
+    assert ready.status == 200
+    assert [note["detail"] for note in ready.json["notes"]] == ["source lagging: no head advances"]
+    assert content["provider_degraded"] is True
+
+
+async def test_a_starting_source_is_not_ready() -> None:
+    async with serving(following=Following) as client:
+        ready = await client.get("/readyz")
+
+    assert ready.status == 503
+    assert ready.json["detail"].startswith("source starting: no provider has given a readable")
 
 
 async def test_pages_give_each_transaction_once(client: Client) -> None:

@@ -122,9 +122,10 @@ def test_a_parked_one_waits_for_a_new_start() -> None:
 
 
 def test_a_degraded_source_is_said_while_it_matters() -> None:
-    degraded = replace(NOW, degraded=True)
+    degraded = replace(NOW, degraded="source halted: block 7 has no nonce")
 
-    assert why(tracked("pending"), degraded).notes
+    (note,) = why(tracked("pending"), degraded).notes
+    assert "block 7 has no nonce" in note
     assert not why(tracked("confirmed", anchor=BLOCK), degraded).notes
 
 

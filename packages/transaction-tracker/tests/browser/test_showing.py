@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import AsyncIterator
 
@@ -11,6 +10,7 @@ from selenium.webdriver.common.keys import Keys
 
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
+from transaction_tracker.follower import Verdict
 from transaction_tracker.store import Step, Store
 
 from ..api.support import (  # noqa: TID252 - the one way to serve without a follower
@@ -149,8 +149,9 @@ async def test_what_strangers_wrote_is_text(
 
 
 async def test_alarms_are_told_at_the_top_and_in_the_title(browser: Browser) -> None:
-    heard = time.time() - 600
-    async with serving(following=lambda: Following(10, heard)) as client:
+    since = time.monotonic() - 600
+    verdict = Verdict("halted", f"block 11: the node's nonce is None {HOSTILE}", since)
+    async with serving(following=lambda: Following(10, 1.0, verdict=verdict)) as client:
         await register(client, "abcdefgh", "ijklmnop")
         await move("abcdefgh", error="RuntimeError('poison')")
         await Store.commit(Step(SOURCE, freezes=True))
@@ -162,11 +163,29 @@ async def test_alarms_are_told_at_the_top_and_in_the_title(browser: Browser) -> 
         title = await browser.run("return document.title")
 
     assert "txtrack deliveries resume" in alarms
-    assert re.search(r"source: its head was heard 60\d s ago", alarms)
+    assert "Source halted since" in alarms
+    assert f"block 11: the node's nonce is None {HOSTILE}" in alarms
+    assert await browser.run("return [window.owned, document.images.length]") == [None, 0]
     assert "1 tracker parked" in alarms
     assert "Not ready" in figures
     assert "Frozen" in figures
     assert "Deliveries are frozen" in title
+
+
+async def test_a_lagging_source_is_an_amber_line_that_goes_when_it_moves(browser: Browser) -> None:
+    now = [Verdict("lagging", "no head has advanced beyond block 10", time.monotonic() - 90)]
+    async with serving(following=lambda: Following(10, 1.0, verdict=now[0])) as client:
+        await browser.open(client.url)
+        await browser.until_text("#alarms", "Source lagging since")
+        tone = await browser.run("return document.querySelector('.alarm').dataset.tone")
+        text = await browser.text("#alarms")
+        figures = await browser.text("#figures")
+        now[0] = Verdict("ok")
+        await browser.until("document.querySelectorAll('#alarms .alarm').length === 0")
+
+    assert tone == "warn"
+    assert "no head has advanced beyond block 10" in text
+    assert "Not ready" not in figures
 
 
 async def test_pages_and_filters_work_by_keyboard(browser: Browser, client: Client) -> None:

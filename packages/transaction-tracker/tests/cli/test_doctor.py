@@ -12,16 +12,22 @@ from typing import Any
 
 import pytest
 
+from transaction_tracker.api import Following
 from transaction_tracker.cli.guest import in_database
+from transaction_tracker.follower import Verdict
 from transaction_tracker.node import Chain, DevelopmentNode
+from transaction_tracker.node.faults import DuplicatedTransaction
+from transaction_tracker.node.faults.distortions import plain
+from transaction_tracker.node.faults.kind import Call
 from transaction_tracker.store.endpoints import Secret, add
 from transaction_tracker.store.url import DatabaseUrl
 
+from ..api.support import serving  # noqa: TID252 - a service in the state that a test sets
 from .conftest import Command, Ran
 
 
 def chain(**options: Any) -> Chain:
-    return Chain(accounts=1, **{"genesis_time": int(time.time()) - 100} | options)
+    return Chain(accounts=1, **{"genesis_time": int(time.time()) - 30} | options)
 
 
 @pytest.fixture
@@ -123,6 +129,34 @@ async def test_clock_and_heads_that_do_not_agree(doctor: Command, seconds: int, 
         ran = await doctor("--rpc", odd.url)
 
     assert words in wrong(ran, "warning")[1]
+
+
+async def test_head_that_does_not_advance(doctor: Command) -> None:
+    """Amber by the time of the service: five block times and a minute at least, 30 s for clocks."""
+    async with DevelopmentNode(chain=chain(genesis_time=int(time.time()) - 120)) as still:
+        short = await doctor("--rpc", still.url, "--set", "source.block_time=12s")
+        long = await doctor("--rpc", still.url, "--set", "source.block_time=60s")
+
+    assert "its head is 12" in wrong(short, "warning")[-1]
+    assert "head" not in wrong(long, "warning")[-1]
+
+
+async def test_head_block_that_cannot_be_read_is_wrong_with_block_and_field(
+    doctor: Command, fresh: DevelopmentNode
+) -> None:
+    class Bodiless(DuplicatedTransaction):
+        def distorted(self, call: Call, result: object, state: Any) -> object:
+            return plain(result) | {"transactions": None}
+
+    fresh.chain.mine(1)
+    fresh.faults.inject(Bodiless(methods=frozenset(("eth_getBlockByHash",))))
+
+    ran = await doctor("--rpc", fresh.url)
+
+    assert ran.status == 1
+    (found,) = wrong(ran)
+    assert found.startswith(f"provider {fresh.url}: its block 1 cannot be read: ")
+    assert "transactions must be an array" in found
 
 
 async def test_provider_that_knows_no_safe_block(doctor: Command) -> None:
@@ -252,6 +286,24 @@ async def test_service_that_runs_is_fine(
     (found,) = [one for one in ran.documents if one["about"].startswith("service ")]
     assert (found["severity"], found["what"]) == ("ok", "runs, and is ready")
     assert wrong(ran) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "severity", "words"),
+    [
+        (Verdict("halted", "block 7: nonce"), "error", "not ready: source halted: block 7: nonce"),
+        (Verdict("lagging", "no head"), "warning", "is ready, but: source lagging: no head"),
+    ],
+)
+async def test_service_whose_chain_does_not_move(
+    doctor: Command, fresh: DevelopmentNode, verdict: Verdict, severity: str, words: str
+) -> None:
+    async with serving(following=lambda: Following(verdict=verdict)) as client:
+        ran = await doctor("--rpc", fresh.url, "--port", str(client.port))
+
+    (found,) = [one for one in ran.documents if one["about"].startswith("service ")]
+    assert found["severity"] == severity
+    assert words in found["what"]
 
 
 async def test_endpoints_are_judged_by_the_rules_for_addresses(

@@ -55,6 +55,8 @@ def test_metrics_of_the_runbook_exist() -> None:
         parked=0,
         head_lag_seconds=0.0,
         head_lag_blocks=0,
+        source_halted=0,
+        source_lagging=0,
         outbox_pending=0,
         outbox_oldest_seconds=0.0,
         deliveries_frozen=0,

@@ -11,7 +11,7 @@ from typing import Any
 
 from beamish import IGNORE, Application, ChildSpec, DynamicSupervisor, GenServer, Registry
 from transaction_tracker.domain import InvalidTransactionError, Policy, Reported, Tracked
-from transaction_tracker.follower import Poller, Pulse
+from transaction_tracker.follower import FollowerStatus, Poller
 from transaction_tracker.sources.polled import FeedLostError, Habits, Page, Reply
 from transaction_tracker.store import STORE, Book, Store, Stored
 from transaction_tracker.tracker import (
@@ -119,7 +119,7 @@ class Tree(Application):
     source: FakeSource
     database: str | Path = ":memory:"
     book: Book = field(default_factory=Book)
-    pulse: Pulse = field(default_factory=Pulse)
+    status: FollowerStatus = field(default_factory=FollowerStatus)
     strategy = "rest_for_one"
 
     def children(self) -> list[ChildSpec]:
@@ -130,7 +130,7 @@ class Tree(Application):
             DynamicSupervisor.child_spec(name=SUPERVISOR, intensity="child"),
             Boot.child_spec(self.source),
             Poller.child_spec(
-                self.source, self.book, Policy(), self.pulse, poll_interval=0.002, name=FOLLOWER
+                self.source, self.book, Policy(), self.status, poll_interval=0.002, name=FOLLOWER
             ),
         ]
 

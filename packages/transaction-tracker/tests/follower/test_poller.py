@@ -226,7 +226,7 @@ async def test_a_source_in_trouble_is_left_alone_and_taken_up_again() -> None:
         await eventually(lambda: source.questions)
         started, _ = source.questions[0]
         await eventually(lambda: source.questions[-1][0] > started + 0.25)
-        heard = tree.pulse.heard_at
+        heard = tree.status.heard_at
         # Four at once and two more in the place of those that failed first; then one question
         # about one transaction at a time.
         assert source.requests <= 8
@@ -237,7 +237,7 @@ async def test_a_source_in_trouble_is_left_alone_and_taken_up_again() -> None:
             await reach(f"t{number}", "confirmed")
 
         assert process.whereis(FOLLOWER) == poller
-        assert tree.pulse.heard_at != heard
+        assert tree.status.heard_at != heard
 
 
 async def test_news_make_the_next_question_come_sooner() -> None:

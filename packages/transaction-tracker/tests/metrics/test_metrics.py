@@ -88,7 +88,27 @@ def test_gauges_are_as_they_were_given(metrics: Metrics) -> None:
     assert 'transaction_tracker_tracked{state="pending"} 3.0' in page
     assert "transaction_tracker_parked 1.0" in page
     assert "transaction_tracker_head_lag_blocks 2.0" in page
+    assert "source_halted" not in page
     assert "head_lag_seconds" not in page  # nobody knows it
+
+
+def test_gauges_of_a_source_that_does_not_move(metrics: Metrics) -> None:
+    gauges = Gauges(source_halted=1, source_lagging=0, last_block_applied_seconds=75.5, ends_held=1)
+
+    page = metrics.render(gauges).decode()
+
+    assert "transaction_tracker_source_halted 1.0" in page
+    assert "transaction_tracker_source_lagging 0.0" in page
+    assert "transaction_tracker_last_block_applied_seconds 75.5" in page
+    assert "transaction_tracker_ends_held 1.0" in page
+
+
+def test_what_is_passed_over_is_counted_by_kind(metrics: Metrics) -> None:
+    emit("unreadable", numbers={"count": 2}, kind="transaction")
+    emit("unreadable", numbers={"count": 1}, kind="receipt")
+
+    assert value(metrics, "unreadable_total", kind="transaction") == 2
+    assert value(metrics, "unreadable_total", kind="receipt") == 1
 
 
 def test_attached_twice_counts_once_and_detached_counts_no_more(metrics: Metrics) -> None:

@@ -47,6 +47,7 @@ class Fault(BaseModel):
     pointer: str | None = Field(None, description="JSON Pointer into the body, as a URI fragment.")
     parameter: str | None = Field(None, description="The parameter of the path or the query.")
     header: str | None = Field(None, description="The header.")
+    since: str | None = Field(None, description="Since when, in `/readyz`.")
 
 
 class Problem(BaseModel):

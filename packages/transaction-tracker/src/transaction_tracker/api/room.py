@@ -97,12 +97,18 @@ class Room:
         self.store_fault = Recent(_PROBE_SECONDS, _store_fault)
 
     def degraded(self) -> bool:
-        """Whether the source does not answer as it should."""
-        heard = self.service.following().heard_at
-        if heard is None or time.time() - heard > self.service.head_stale_seconds:
-            return True
+        """Return whether what is known of open transactions can be out of date."""
+        return self.degraded_reason() is not None
+
+    def degraded_reason(self) -> str | None:
+        """Return why what is known of open transactions can be out of date, or ``None``."""
+        verdict = self.service.following().verdict
+        if verdict.state != "ok":
+            return verdict.text
         providers = self.service.providers
-        return providers is not None and not any(one.healthy for one in providers.status())
+        if providers is None or any(status.healthy for status in providers.status()):
+            return None
+        return "no provider is healthy"
 
 
 def room_of(request: Request) -> Room:

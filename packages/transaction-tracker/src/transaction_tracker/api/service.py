@@ -5,9 +5,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from transaction_tracker.api.feed import Feed
+from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Store
+
+_STARTING = Verdict("starting", "no provider has given a readable answer about the head yet")
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +18,19 @@ class Following:
     """How well the follower keeps up with its source.
 
     Attributes:
-        head: Height of the source's head when it was heard last; ``None`` before the first.
-        heard_at: Unix seconds of that answer.
+        head: Height of the source's head in its last answer; ``None`` before the first.
+        heard_seconds: Seconds since that answer.
+        applied_seconds: Seconds since a block was applied; ``None`` before the first since the
+            program started.
+        ends_held: Whether ends are held back, because healthy providers contradict each other.
+        verdict: Whether the source moves, and if not, why.
     """
 
     head: int | None = None
-    heard_at: float | None = None
+    heard_seconds: float | None = None
+    applied_seconds: float | None = None
+    ends_held: bool = False
+    verdict: Verdict = _STARTING
 
 
 class ProviderControl(Protocol):
@@ -56,7 +66,6 @@ class Service:
 
     Attributes:
         following: Tells how well the follower keeps up; cheap, never waits.
-        head_stale_seconds: Seconds without an answer of the source after which we are not ready.
         providers: The RPC endpoints, if there are several to manage.
         resume_deliveries: Lets callbacks go on that a finality violation has frozen.
         feed: Wakes long polls and streams.
@@ -65,7 +74,6 @@ class Service:
     """
 
     following: Callable[[], Following]
-    head_stale_seconds: float = 60.0
     providers: ProviderControl | None = None
     resume_deliveries: Callable[[], Awaitable[None]] = Store.thaw
     feed: Feed = field(default_factory=Feed)

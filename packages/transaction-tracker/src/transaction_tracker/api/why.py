@@ -29,7 +29,7 @@ class Situation:
         since: Unix seconds since when it is in its state.
         tip: Height of the highest block that was applied.
         confirmations: How many it has.
-        degraded: Whether the source cannot be relied on at the moment.
+        degraded: Why what is known can be out of date; ``None`` when the source moves.
         policy: When waiting becomes something worse.
     """
 
@@ -37,7 +37,7 @@ class Situation:
     since: float
     tip: int | None
     confirmations: int
-    degraded: bool = False
+    degraded: str | None = None
     policy: Policy = field(default_factory=Policy)
 
 
@@ -145,8 +145,8 @@ def _next_check(tracked: Tracked, situation: Situation) -> NextCheck | None:
 
 def _notes(tracked: Tracked, situation: Situation) -> tuple[str, ...]:
     notes = [text for flag, text in _FLAGS.items() if flag in tracked.flags]
-    if situation.degraded and not tracked.final:
-        notes.append("The source does not answer as it should: what is said here may be late.")
+    if situation.degraded is not None and not tracked.final:
+        notes.append(f"This can be out of date: {situation.degraded}.")
     if tracked.deadline is not None and tracked.unplaced and tracked.deadline > situation.now:
         left = duration(tracked.deadline - situation.now)
         notes.append(f"Its deadline is in {left}; in no block then, it expires.")

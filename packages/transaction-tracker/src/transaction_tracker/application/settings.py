@@ -24,8 +24,9 @@ class Settings:
         database: A SQLite file, made when it is missing; ``":memory:"``, which forgets all;
             or the address of a PostgreSQL database, whose password is never printed.
         poll_interval: Seconds between questions for the head while a block is due.
-        block_time: Seconds from block to block: after three without a head, a connection on which
-            a provider should tell of them is made anew.
+        block_time: Seconds from block to block. After five without progress, at least 60 s, the
+            source is reported as halted or lagging; after three without a head, a connection on
+            which a provider announces heads is opened again.
         providers: Several nodes of the same chain, one followed and the others in reserve.
         policy: When waiting becomes news.
         expires_after: Seconds that a transaction has to get into a block, unless it is

@@ -1,5 +1,6 @@
 """The supervision tree."""
 
+import time
 from typing import Any, cast
 
 from beamish import (
@@ -16,13 +17,21 @@ from beamish import (
 from transaction_tracker.api import WEB, Feed, Following, Service, Web
 from transaction_tracker.application.settings import Settings
 from transaction_tracker.domain import MARGIN, BlockRef
-from transaction_tracker.follower import Follower, Poller, Pulse
+from transaction_tracker.follower import (
+    WATCHDOG,
+    Follower,
+    FollowerStatus,
+    Poller,
+    Reports,
+    Watchdog,
+)
 from transaction_tracker.listener import LISTENER, Listener, OnEvent
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, Outbox, wake
 from transaction_tracker.outbox import Context as OutboxContext
 from transaction_tracker.providers import Pool, Rhythm
+from transaction_tracker.providers.choice import best_head
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.proof import Known
@@ -135,7 +144,8 @@ class TransactionTrackerApplication(Application):
         self.source: ChainSource | PolledSource = source or self._ethereum()
         self._on_event = on_event
         self._book = Book()
-        self._pulse = Pulse()
+        self._status = FollowerStatus(self._best_head)
+        self._reports = Reports()
         self._feed = Feed()
         self._metrics = Metrics()
 
@@ -174,6 +184,8 @@ class TransactionTrackerApplication(Application):
             # Before the first block is applied every tracker is there to hear of it.
             Boot.child_spec(self.source, listens=self._on_event is not None),
             self._follower(),
+            # After the follower, whose clock it starts; both restart together.
+            Watchdog.child_spec(self._status, self._reports, self._block_time, name=WATCHDOG),
             *self._listener(),
             Outbox.child_spec(self._outbox(), name=OUTBOX),
             *self._web(),
@@ -209,7 +221,7 @@ class TransactionTrackerApplication(Application):
                 cast("PolledSource", self.source),
                 self._book,
                 settings.policy,
-                self._pulse,
+                self._status,
                 poll_interval=settings.poll_interval,
                 name=FOLLOWER,
             )
@@ -219,7 +231,7 @@ class TransactionTrackerApplication(Application):
             self.source,
             self._book,
             settings.policy,
-            self._pulse,
+            self._status,
             poll_interval=settings.poll_interval,
             keep=keep,
             sweep_budget=settings.sweep_budget,
@@ -241,12 +253,37 @@ class TransactionTrackerApplication(Application):
 
     def _service(self) -> Service:
         return Service(
-            following=lambda: Following(self._pulse.head, self._pulse.heard_at),
+            following=self._following,
             providers=self.pool,
             resume_deliveries=resume_deliveries,
             feed=self._feed,
             metrics=self._metrics,
             id_pattern=self.source.id_pattern,
+        )
+
+    @property
+    def _block_time(self) -> float:
+        """Seconds from block to block, as far as questions for the head can show them."""
+        return max(self.settings.block_time, self.settings.poll_interval)
+
+    def _best_head(self) -> int | None:
+        """Return the highest head of any healthy provider.
+
+        Of three or more it is the second highest: one provider that reports a head that nobody
+        else has seen must not make the others look stuck.
+        """
+        statuses = [] if self.pool is None else self.pool.status()
+        heads = [status.head for status in statuses if status.healthy]
+        return best_head([head for head in heads if head is not None])
+
+    def _following(self) -> Following:
+        now, status = time.monotonic(), self._status
+        return Following(
+            head=status.head,
+            heard_seconds=None if status.heard_at is None else now - status.heard_at,
+            applied_seconds=None if status.applied_at is None else now - status.applied_at,
+            ends_held=status.held_reason is not None,
+            verdict=status.verdict(now, self._block_time),
         )
 
     def _announce(self, stored: Stored) -> None:

@@ -2,6 +2,16 @@
 
 from transaction_tracker.follower.poller import Poller
 from transaction_tracker.follower.process import Follower
-from transaction_tracker.follower.pulse import Pulse
+from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.verdict import Verdict
+from transaction_tracker.follower.watchdog import WATCHDOG, Reports, Watchdog
 
-__all__ = ["Follower", "Poller", "Pulse"]
+__all__ = [
+    "WATCHDOG",
+    "Follower",
+    "FollowerStatus",
+    "Poller",
+    "Reports",
+    "Verdict",
+    "Watchdog",
+]

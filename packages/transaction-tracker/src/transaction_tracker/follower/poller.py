@@ -11,8 +11,8 @@ from beamish import Continue, Down, GenServer, Ref, Task, process, telemetry
 from transaction_tracker.domain import Event, Policy, Reported, Sweep
 from transaction_tracker.follower.findings import Findings, Judge
 from transaction_tracker.follower.outage import Outage
-from transaction_tracker.follower.pulse import Pulse
 from transaction_tracker.follower.records import Records
+from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.trouble import Trouble
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, SourceError
@@ -63,7 +63,7 @@ class Poller(GenServer):
         source: Whom to ask.
         book: The open transactions.
         policy: When waiting becomes news.
-        pulse: Where to note that the source is well.
+        status: Where to record that the source answers.
         poll_interval: Seconds between two looks at whose turn it is.
     """
 
@@ -72,14 +72,14 @@ class Poller(GenServer):
         source: PolledSource,
         book: Book,
         policy: Policy,
-        pulse: Pulse,
+        status: FollowerStatus,
         *,
         poll_interval: float,
     ) -> None:
         habits = source.habits
         self._source = source
         self._book = book
-        self._pulse = pulse
+        self._status = status
         self._poll_interval = poll_interval
         self._sweep = Sweep(habits.first_delay, habits.longest_delay)
         self._records = Records(book, policy, self._sweep)
@@ -231,6 +231,8 @@ class Poller(GenServer):
         self._under_way -= 1
         self._busy.difference_update(ids)
         pause = self._trouble.note(replies, paused=self._paused)
+        if self._trouble.fault is not None:
+            self._status.failed(self._trouble.fault)
         if pause is not None:
             self._paused = True
             process.send_after(self.pid, Resume(), pause)
@@ -333,7 +335,8 @@ class Poller(GenServer):
     def _measure(self) -> None:
         if not self._trouble.lasts:
             # Also one that nobody has a question for is well, as far as anybody knows.
-            self._pulse.beat()
+            self._status.heard()
+            self._status.up_to_date()
         asked, self._asked = self._asked, 0
         telemetry.execute(
             ("transaction_tracker", "sweep"),

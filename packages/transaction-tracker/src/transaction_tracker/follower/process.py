@@ -8,9 +8,9 @@ from transaction_tracker.domain import Policy
 from transaction_tracker.follower.block_time import BlockTime
 from transaction_tracker.follower.budget import Budget
 from transaction_tracker.follower.outage import Outage
-from transaction_tracker.follower.pulse import Pulse
 from transaction_tracker.follower.questions import Questions
 from transaction_tracker.follower.records import Records
+from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.walk import Walk
 from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
@@ -40,7 +40,7 @@ class Follower(GenServer):
         source: Where the blocks come from.
         book: The open transactions.
         policy: When waiting becomes news.
-        pulse: Where it says how well it keeps up.
+        status: Where it records its progress.
         poll_interval: Seconds between questions for the head while a block is due.
         keep: Blocks to keep for reorganisations.
         sweep_budget: Calls about single transactions in one batch, for each block.
@@ -51,7 +51,7 @@ class Follower(GenServer):
         source: ChainSource,
         book: Book,
         policy: Policy,
-        pulse: Pulse,
+        status: FollowerStatus,
         *,
         poll_interval: float,
         keep: int,
@@ -60,7 +60,8 @@ class Follower(GenServer):
         self._source = source
         self._poll_interval = poll_interval
         self._records = Records(book, policy)
-        self._walk = Walk(source, book, self._records, pulse, keep)
+        self._status = status
+        self._walk = Walk(source, book, self._records, status, keep)
         evidence = self._walk.evidence
         self._questions = Questions(source, book, evidence, self._records, policy, sweep_budget)
         self._outage = Outage()
@@ -112,6 +113,7 @@ class Follower(GenServer):
             delay = 0.0 if await self._follow() else self._until_due(asked_at)
             self._outage.over()
         except SourceError as error:
+            self._status.failed(error)
             delay = self._outage.failed(error, self._poll_interval)
         self._attend_soon()
         self._poll_after(delay)

@@ -7,6 +7,7 @@ from transaction_tracker.sources import (
     MalformedError,
     RateLimitedError,
     ServerError,
+    SourceError,
     TransportError,
 )
 from transaction_tracker.sources.polled import Reply
@@ -22,12 +23,16 @@ class Trouble:
 
     Args:
         interval: The shortest pause in seconds.
+
+    Attributes:
+        fault: What the source answered last, when that was trouble; ``None`` otherwise.
     """
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
         self._outage = Outage()
         self._failures = 0
+        self.fault: SourceError | None = None
 
     @property
     def lasts(self) -> bool:
@@ -48,8 +53,11 @@ class Trouble:
         errors = [reply for reply in replies.values() if isinstance(reply, _TROUBLE)]
         if len(errors) < len(replies):
             self._failures = 0
+            self.fault = None
             self._outage.over()
             return None
+        if errors:
+            self.fault = errors[0]
         if not errors or paused:
             return None
         self._failures += 1

@@ -6,8 +6,8 @@ import time
 from beamish import telemetry
 from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, Recent
 from transaction_tracker.follower.evidence import Evidence, Facts
-from transaction_tracker.follower.pulse import Pulse
 from transaction_tracker.follower.records import Records
+from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError
 from transaction_tracker.store import Book, Step, Store
 
@@ -29,7 +29,7 @@ class Walk:
         source: Where the blocks come from.
         book: The open transactions.
         records: Makes transitions of facts.
-        pulse: Where to say how well we keep up.
+        status: Where to record our progress.
         keep: Blocks to keep for reorganisations.
 
     Attributes:
@@ -38,12 +38,17 @@ class Walk:
     """
 
     def __init__(
-        self, source: ChainSource, book: Book, records: Records, pulse: Pulse, keep: int
+        self,
+        source: ChainSource,
+        book: Book,
+        records: Records,
+        status: FollowerStatus,
+        keep: int,
     ) -> None:
         self._source = source
         self._book = book
         self._records = records
-        self._pulse = pulse
+        self._status = status
         self._recent = Recent()
         self._low_heads = 0
         self._counted = 0
@@ -61,7 +66,9 @@ class Walk:
         """Follow the head as far as one stride goes, and say whether there is more."""
         head = await self._source.head(marks=self._records.agenda.waits_for_tags)
         seen_at = time.monotonic()
-        self._pulse.beat(head.link.number)
+        self._status.heard(head.link.number)
+        if head.link == self.chain.tip:
+            self._status.up_to_date()
         self.evidence.marks = head.marks
         if self._stays(head.link) or await self._only_lags(head.link):
             await self._bury()
@@ -209,6 +216,7 @@ class Walk:
         chain = self.chain.push(block.link)
         hits = await self._store(block, chain)
         self.chain = chain
+        self._status.applied(block.link.ref)
         self._recent.push(block.link, block.slots)
         self._measure(block, hits, seen_at, started)
 

@@ -20,6 +20,10 @@ class Gauges:
         parked: Open ones whose tracker was given up.
         head_lag_seconds: Since the source's head was heard last.
         head_lag_blocks: From the last applied block to that head.
+        source_halted: 1 while the source does not move although it should, else 0.
+        source_lagging: 1 while no provider's head advances, else 0.
+        last_block_applied_seconds: Since a block was applied.
+        ends_held: 1 while ends are held back because healthy providers disagree, else 0.
         outbox_pending: Events that wait to be delivered, once per endpoint.
         outbox_oldest_seconds: How long the oldest of them waits.
         deliveries_frozen: 1 while events are delivered to nobody, after a finality violation.
@@ -32,6 +36,10 @@ class Gauges:
     parked: int | None = None
     head_lag_seconds: float | None = None
     head_lag_blocks: int | None = None
+    source_halted: int | None = None
+    source_lagging: int | None = None
+    last_block_applied_seconds: float | None = None
+    ends_held: int | None = None
     outbox_pending: int | None = None
     outbox_oldest_seconds: float | None = None
     deliveries_frozen: int | None = None
@@ -44,6 +52,10 @@ _TEXTS = {
     "parked": "Open transactions whose tracker was given up.",
     "head_lag_seconds": "Time since the source told its head.",
     "head_lag_blocks": "Blocks from the last applied one to the source's head.",
+    "source_halted": "1 while the source does not move although it should, else 0.",
+    "source_lagging": "1 while no provider's head advances, else 0.",
+    "last_block_applied_seconds": "Time since a block was applied.",
+    "ends_held": "1 while ends are held back because healthy providers disagree, else 0.",
     "outbox_pending": "Events that wait to be delivered, once per endpoint.",
     "outbox_oldest_seconds": "How long the oldest of them waits.",
     "deliveries_frozen": "1 while a finality violation has stopped all deliveries, else 0.",

@@ -96,6 +96,9 @@ class Metrics:
         )
         self._reorgs = self._counter("reorgs", "Reorganisations.")
         self._depths = self._histogram("reorg_depth_blocks", "Blocks taken back at once.", BLOCKS)
+        self._unreadable = self._counter(
+            "unreadable", "Answers and parts of answers passed over as unreadable.", "kind"
+        )
         self._swept = self._counter("swept", "Transactions asked about singly.")
         self._sweep_ages = self._histogram(
             "sweep_age_seconds", "How long the longest waiting one had waited.", AGES
@@ -126,6 +129,7 @@ class Metrics:
             (ours, "transition"): self._transition,
             (ours, "transaction", "detected"): self._detected,
             (ours, "reorg"): self._reorg,
+            (ours, "unreadable"): self._passed_over,
             (ours, "sweep"): self._sweep,
             (ours, "store", "commit"): self._committed,
             (ours, "provider", "request"): self._requested,
@@ -154,6 +158,9 @@ class Metrics:
     def _reorg(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
         self._reorgs.inc()
         self._depths.observe(numbers["depth"])
+
+    def _passed_over(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._unreadable.labels(self._bounded("unreadable", facts["kind"])).inc(numbers["count"])
 
     def _sweep(self, numbers: Mapping[str, Any], _: Mapping[str, Any]) -> None:
         self._swept.inc(numbers["asked"])

@@ -81,8 +81,8 @@ class SourceSection(Section):
     block_time: Seconds = option(
         Rhythm().block_time,
         f"over 0, up to 1h: {SECONDS}",
-        "Time from block to block: after three without a head, a connection to a ws_url is made "
-        "anew.",
+        "Time from block to block. The source is reported as halted or lagging after five without "
+        "progress, at least 60 s; a connection to a ws_url is reopened after three without a head.",
         gt=0,
         le=3600,
     )

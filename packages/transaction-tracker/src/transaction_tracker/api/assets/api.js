@@ -9,7 +9,7 @@ export class Refused extends Error {
     super(problem.detail ?? `the service answered ${status}`);
     this.status = status;
     this.kind = (problem.type ?? "").split(":").at(-1);
-    this.faults = (problem.errors ?? []).map((one) => one.detail);
+    this.faults = problem.errors ?? [];
     this.retryAfterMs = 1_000 * (Number(retryAfter) || 0);
   }
 

@@ -15,21 +15,21 @@ let endpoints = { at: -Infinity, found: null };
 export async function look(signal) {
   // One first: a token that is good no more is not sent five times at once.
   const { frozen_since: frozen } = await json("v1/deliveries", signal);
-  const [faults, { providers }, gauges, targets] = await Promise.all([
+  const [{ faults, notes }, { providers }, gauges, targets] = await Promise.all([
     readiness(signal),
     json("v1/providers", signal),
     text("metrics", signal).then(read),
     outbox(signal),
   ]);
-  return { faults, providers, frozen, gauges, endpoints: targets };
+  return { faults, notes, providers, frozen, gauges, endpoints: targets };
 }
 
 async function readiness(signal) {
   try {
-    await json("readyz", signal);
-    return [];
+    const { notes = [] } = await json("readyz", signal);
+    return { faults: [], notes };
   } catch (error) {
-    if (error instanceof Refused && error.kind === "not-ready") return error.faults;
+    if (error instanceof Refused && error.kind === "not-ready") return { faults: error.faults, notes: [] };
     throw error;
   }
 }
@@ -68,14 +68,15 @@ export function forget() {
 // -- What stands at the top
 
 /** Say what somebody has to look at, the worst first. */
-export function alarms({ faults, providers, frozen, gauges, endpoints: targets }) {
+export function alarms({ faults, notes, providers, frozen, gauges, endpoints: targets }) {
   const found = [];
   const dead = sum(targets, "dead");
   const disabled = (targets ?? []).filter((one) => !one.enabled);
   if (frozen) found.push({ tone: "bad", title: "Deliveries are frozen", since: frozen,
     text: "The chain took back what was final. No event is delivered until somebody has looked:",
     command: "txtrack deliveries resume" });
-  if (faults.length) found.push({ tone: "bad", title: "Not ready", text: faults.join("; ") });
+  for (const fault of faults) found.push(sourceAlarm(fault, "bad") ?? { tone: "bad", title: "Not ready", text: fault.detail });
+  for (const note of notes) found.push(sourceAlarm(note, "warn") ?? { tone: "warn", title: "Look at this", text: note.detail });
   if (providers.length && !providers.some((one) => one.healthy)) found.push({ tone: "bad",
     title: "No provider answers as it should", text: "States stand still until one does.",
     command: "txtrack provider check" });
@@ -87,6 +88,12 @@ export function alarms({ faults, providers, frozen, gauges, endpoints: targets }
   for (const { id, why } of disabled) found.push({ tone: "warn", title: `Endpoint ${id} is disabled`,
     text: why ?? "Nothing is delivered to it.", command: `txtrack webhook enable ${id}` });
   return found;
+}
+
+// Why the chain does not move: the service says it in one line, with the block and the field.
+function sourceAlarm({ detail, since }, tone) {
+  const [, state, reason] = /^source (halted|lagging): (.*)$/s.exec(detail) ?? [];
+  return state ? { tone, title: `Source ${state}`, since, text: reason, command: "txtrack doctor" } : null;
 }
 
 /** Show them. */
@@ -107,7 +114,7 @@ function cards({ faults, providers, frozen, gauges, endpoints: targets }) {
   const late = gauges.head_lag_blocks;
   const dead = sum(targets, "dead");
   return [
-    ["Service", faults.length ? "Not ready" : "Ready", faults[0] ?? "all parts work", faults.length ? "bad" : "good"],
+    ["Service", faults.length ? "Not ready" : "Ready", faults.length ? "see above" : "all parts work", faults.length ? "bad" : "good"],
     head === null ? null : ["Head", count(head), heard(gauges.head_lag_seconds), null],
     late === undefined ? null : ["Lag", many(late, "block"), head === null ? heard(gauges.head_lag_seconds) : "behind the head", late > 3 ? "warn" : null],
     ["Open", count(open), `of ${count(all)} tracked`, null],

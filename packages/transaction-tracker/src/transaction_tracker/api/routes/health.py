@@ -5,12 +5,14 @@ import time
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import READ, RoomOf, answer, problems, shows
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.room import Room
+from transaction_tracker.api.views import rfc3339
+from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import CONTENT_TYPE, Gauges
 from transaction_tracker.outbox import endpoints
 from transaction_tracker.store import Store
@@ -25,10 +27,18 @@ class Alive(BaseModel):
     status: Literal["alive"]
 
 
+class Note(BaseModel):
+    """Something to look at that does not make the service unready."""
+
+    detail: str
+    since: str
+
+
 class Ready(BaseModel):
     """All parts do what they are there for."""
 
     status: Literal["ready"]
+    notes: list[Note] | None = Field(None, description="Such as a source that is lagging.")
 
 
 @router.get("/healthz", responses={200: shows(Alive, "The program lives.")})
@@ -45,14 +55,21 @@ async def healthz() -> Response:
     },
 )
 async def readyz(room: RoomOf) -> Response:
-    """Say whether the store can be written and the follower keeps up with its source."""
-    faults = [fault for fault in (await room.store_fault(), source_fault(room)) if fault]
-    if faults:
-        errors = [{"detail": fault} for fault in faults]
+    """Return whether the store can be written and the source moves."""
+    errors = []
+    store_fault = await room.store_fault()
+    if store_fault is not None:
+        errors.append({"detail": store_fault})
+    verdict = room.service.following().verdict
+    if verdict.state in ("halted", "starting"):
+        errors.append(_told(verdict))
+    if errors:
+        detail = "; ".join(error["detail"] for error in errors)
         raise ProblemError(
-            503, "; ".join(faults), kind="not-ready", errors=errors, headers={"Retry-After": "5"}
+            503, detail, kind="not-ready", errors=errors, headers={"Retry-After": "5"}
         )
-    return answer({"status": "ready"})
+    notes = {"notes": [_told(verdict)]} if verdict.state == "lagging" else {}
+    return answer({"status": "ready"} | notes)
 
 
 @router.get(
@@ -75,28 +92,26 @@ async def metrics(room: RoomOf) -> Response:
     return Response(page, media_type=CONTENT_TYPE)
 
 
-def source_fault(room: Room) -> str | None:
-    """Say what is wrong with what we hear of the source."""
-    heard = room.service.following().heard_at
-    if heard is None:
-        return "source: its head was not heard yet"
-    age = time.time() - heard
-    if age > room.service.head_stale_seconds:
-        return f"source: its head was heard {age:.0f} s ago"
-    return None
+def _told(verdict: Verdict) -> dict[str, str]:
+    lasted = time.monotonic() - verdict.since
+    return {"detail": verdict.text, "since": rfc3339(time.time() - lasted)}
 
 
 async def _gauges(room: Room) -> Gauges:
     following, book = room.service.following(), Context.current().book
     head = following.head
     waiting = await endpoints.backlog()
-    oldest, heard_at = waiting.oldest, following.heard_at
+    oldest, verdict = waiting.oldest, following.verdict
     behind = None if head is None or book.tip is None else max(0, head - book.tip.number)
     return Gauges(
         tracked=book.census.by_state,
         parked=book.census.parked,
-        head_lag_seconds=None if heard_at is None else time.time() - heard_at,
+        head_lag_seconds=following.heard_seconds,
         head_lag_blocks=behind,
+        source_halted=int(verdict.state == "halted"),
+        source_lagging=int(verdict.state == "lagging"),
+        last_block_applied_seconds=following.applied_seconds,
+        ends_held=int(following.ends_held),
         outbox_pending=waiting.pending,
         outbox_oldest_seconds=0.0 if oldest is None else time.time() - oldest,
         deliveries_frozen=int(await Store.frozen() is not None),

@@ -147,8 +147,8 @@ async def get_transaction(id: Id, room: RoomOf) -> Response:  # noqa: A002 - the
     key = Context.current().source.identify(id)
     kept = await _kept(key)
     events = await Store.run(partial(last_events, transaction=key, limit=HISTORY))
-    degraded = room.degraded()
-    content = _view(kept, degraded)
+    degraded = room.degraded_reason()
+    content = _view(kept, degraded is not None)
     content["why"] = why_view(why(kept.tracked, _situation(kept, events, degraded)))
     content["history"] = [event_view(entry) for entry in events]
     return answer(content)
@@ -243,7 +243,7 @@ def _view(kept: Kept, degraded: bool) -> Json:
     )
 
 
-def _situation(kept: Kept, events: list[Entry], degraded: bool) -> Situation:
+def _situation(kept: Kept, events: list[Entry], degraded: str | None) -> Situation:
     context = Context.current()
     moves = (
         entry.recorded_at

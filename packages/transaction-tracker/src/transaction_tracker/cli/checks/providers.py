@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
+from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.settings import Configuration, ProviderSection
 from transaction_tracker.sources import SourceError
-from transaction_tracker.sources.ethereum import RpcClient, fields
+from transaction_tracker.sources.ethereum import RpcClient, decode, fields
 
 DEADLINE_SECONDS = 10.0
 SLOW_SECONDS = 2.0
 LAGGING_BLOCKS = 3
-# Heads may be announced early by so much; a chain that pauses for longer is no clock at all.
+# How far a clock can be wrong without harm.
 FUTURE_SECONDS = 30.0
-STALE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class Answers:
         age: Seconds since that block, by our clock.
         seconds: How long it took to answer all this.
         tag_error: Why it cannot tell the ``safe`` or ``finalized`` block that was asked for.
+        block_error: Why its head block cannot be read, with the field; ``None`` when it can.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Answers:
     age: float
     seconds: float
     tag_error: str | None = None
+    block_error: str | None = None
 
 
 async def check(configuration: Configuration) -> list[Finding]:
@@ -59,7 +61,8 @@ async def check(configuration: Configuration) -> list[Finding]:
     known = [one for one in answers if isinstance(one, Answers)]
     found = [one for one in answers if isinstance(one, Finding)]
     for one in known:
-        found += findings(one, known, configuration.source.chain_id)
+        section = configuration.source
+        found += findings(one, known, section.chain_id, limit_seconds(section.block_time))
     return [*_unencrypted(configuration.providers), *_alone(configuration.providers), *found]
 
 
@@ -83,6 +86,7 @@ async def ask(provider: ProviderSection, confirmations: int | str) -> Answers | 
             time.time() - fields.quantity(head["timestamp"], "timestamp"),
             seconds,
             await _tag_error(client, confirmations),
+            await _block_error(client, head),
         )
     except (SourceError, KeyError, TypeError) as caught:
         return _no_answer(name, caught)
@@ -90,12 +94,22 @@ async def ask(provider: ProviderSection, confirmations: int | str) -> Answers | 
         await client.close()
 
 
-def findings(one: Answers, others: Sequence[Answers], wanted: int | None) -> list[Finding]:
-    """Judge what a provider said, beside what was configured and what the others said."""
+def findings(
+    one: Answers, others: Sequence[Answers], wanted: int | None, max_age: float
+) -> list[Finding]:
+    """Judge a provider's answers by the configuration and the other providers' answers.
+
+    Args:
+        one: The provider's answers.
+        others: Those of all providers.
+        wanted: The chain that is configured.
+        max_age: Seconds after which a head that does not advance is reported.
+    """
     found = [
         *_wrong_chain(one, others, wanted),
+        *_unreadable(one),
         *_lagging(one, others),
-        *_clock(one),
+        *_clock(one, max_age),
         *_manners(one),
     ]
     what = f"answers in {one.seconds:.2f} s: chain {one.chain_id}, block {one.head}"
@@ -120,6 +134,31 @@ async def _tag_error(client: RpcClient, confirmations: int | str) -> str | None:
     except SourceError as caught:
         return str(caught)
     return None if block else "it knows no such block"
+
+
+async def _block_error(client: RpcClient, head: Any) -> str | None:
+    """Return why the head block cannot be read in full, as the service must read it."""
+    at = f"its block {fields.height(head['number'], 'number')} cannot be read"
+    try:
+        block: Any = await client.call("eth_getBlockByHash", head["hash"], True)
+        if block is None:
+            return None  # it can have left the chain since
+        found = decode.block(block)
+        for transaction_id in found.ids:
+            decode.transaction(found.body[found.ids[transaction_id]])
+    except SourceError as caught:
+        return f"{at}: {caught}"
+    return None
+
+
+def _unreadable(one: Answers) -> Iterator[Finding]:
+    if one.block_error is not None:
+        yield error(
+            one.name,
+            one.block_error,
+            why="the service cannot apply such a block, and without another provider it halts",
+            do="use another provider; report the field with the chain's name",
+        )
 
 
 def _wrong_chain(one: Answers, others: Sequence[Answers], wanted: int | None) -> Iterator[Finding]:
@@ -155,7 +194,7 @@ def _lagging(one: Answers, others: Sequence[Answers]) -> Iterator[Finding]:
         )
 
 
-def _clock(one: Answers) -> Iterator[Finding]:
+def _clock(one: Answers, max_age: float) -> Iterator[Finding]:
     if one.age < -FUTURE_SECONDS:
         yield warning(
             one.name,
@@ -163,12 +202,13 @@ def _clock(one: Answers) -> Iterator[Finding]:
             why="deadlines, tokens and webhook signatures are judged by the clock",
             do="set this machine's clock (timedatectl status), or mistrust the provider",
         )
-    elif one.age > STALE_SECONDS:
+    elif one.age > max_age + FUTURE_SECONDS:
         yield warning(
             one.name,
             f"its head is {one.age:.0f} s old by this machine's clock",
-            why="it may stand still, or this machine's clock may be fast",
-            do="compare its head with an explorer's, and this clock with timedatectl status",
+            why="if the head does not advance, no transaction can change its state",
+            do="compare its head with an explorer's, and this clock with timedatectl status; set "
+            "source.block_time if the chain's blocks come more slowly",
         )
 
 

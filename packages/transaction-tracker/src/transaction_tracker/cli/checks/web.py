@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.api.server import bind
-from transaction_tracker.cli.checks.finding import Finding, error, fine
+from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
 
@@ -21,11 +21,13 @@ class Running:
         url: Where.
         ready: Whether it does what it is there for; ``None`` when nothing of ours answers.
         fault: Why it is not ready.
+        notes: What there is to look at although it is ready.
     """
 
     url: str
     ready: bool | None
     fault: str = ""
+    notes: tuple[str, ...] = ()
 
 
 async def running(options: WebOptions) -> Running:
@@ -37,13 +39,14 @@ async def running(options: WebOptions) -> Running:
             alive = await api.get("healthz", patient=False)
             if alive != {"status": "alive"}:
                 return Running(url, None)
-            await api.get("readyz", patient=False)
+            ready = await api.get("readyz", patient=False)
         except ApiError as caught:
             said = str(caught.problem.get("detail", ""))
             return Running(url, False if said else None, said)
         except CommandError:
             return Running(url, None)
-    return Running(url, True)
+    notes = tuple(str(note["detail"]) for note in ready.get("notes", ()))
+    return Running(url, True, notes=notes)
 
 
 def check(options: WebOptions, found: Running, *, has_token: bool) -> list[Finding]:
@@ -66,14 +69,24 @@ def check(options: WebOptions, found: Running, *, has_token: bool) -> list[Findi
         ]
     if found.ready is None:
         return [_bindable(about, options)]
+    if found.notes:
+        return [
+            warning(
+                f"service {found.url}",
+                f"runs, and is ready, but: {'; '.join(found.notes)}",
+                why="no transaction can change its state until the head advances",
+                do="compare the providers' heads with an explorer's; set source.block_time if the "
+                "chain's blocks come more slowly",
+            )
+        ]
     if found.ready:
         return [fine(f"service {found.url}", "runs, and is ready")]
     return [
         error(
             f"service {found.url}",
             f"runs, but is not ready: {found.fault}",
-            why="what is followed is late, or cannot be stored",
-            do="see what is said below of the providers and the database, and its logs",
+            why="no transaction can change its state until that ends",
+            do="see the findings about the providers and the database, and the service's log",
         )
     ]
 

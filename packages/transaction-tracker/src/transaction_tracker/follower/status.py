@@ -1,0 +1,182 @@
+"""What the follower has achieved, for every part of the program to read."""
+
+import time
+from collections.abc import Callable
+
+from transaction_tracker.domain import BlockRef
+from transaction_tracker.follower.verdict import Note, Progress, Verdict, judge
+
+# Part of a fault can come from a provider, and is shown in /readyz, the log and the dashboard.
+MAX_FAULT_CHARACTERS = 500
+
+
+class FollowerStatus:
+    """Records the follower's progress. The follower writes it; all other parts only read it.
+
+    Outlives the follower's process: a follower that crashes again and again makes no progress,
+    and its status must say so.
+
+    Args:
+        best_head: Returns the highest head of any healthy provider. Standby providers see heads
+            too: that shows when the followed provider alone is stuck.
+        clock: Returns seconds of the monotonic clock; the clock of the system unless given.
+
+    Attributes:
+        head: Height of the followed provider's head; ``None`` before the first answer.
+        heard_at: When the last readable answer about the head came. All times here are seconds
+            of the monotonic clock.
+        head_advanced_at: When a head last advanced at any provider.
+        applied_block: The last block applied since the program started.
+        applied_at: When it was applied.
+    """
+
+    def __init__(
+        self,
+        best_head: Callable[[], int | None] | None = None,
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._best_head = best_head
+        # Looked up at each call: a simulation replaces the system's clock.
+        self._clock = clock or (lambda: time.monotonic())
+        self._started_at = self._clock()
+        self._has_begun = False
+        self._highest: int | None = None
+        self._best: int | None = None
+        self._due_since: float | None = None
+        self._fault: Note | None = None
+        self._halt: Note | None = None
+        self._held: Note | None = None
+        self.head: int | None = None
+        self.heard_at: float | None = None
+        self.head_advanced_at: float | None = None
+        self.applied_block: BlockRef | None = None
+        self.applied_at: float | None = None
+
+    @property
+    def held_reason(self) -> str | None:
+        """Why ends are held back; ``None`` when they are not."""
+        return None if self._held is None else self._held.text
+
+    def begin(self) -> None:
+        """Start the clock. Later calls have no effect: a restart of the follower is no progress."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._started_at = self._clock()
+
+    # -- For the follower
+
+    def heard(self, head: int | None = None) -> None:
+        """Record a readable answer about the head.
+
+        Args:
+            head: The head's height; ``None`` from a source without blocks.
+        """
+        now = self.heard_at = self._clock()
+        if head is None:
+            return
+        if self._has_advanced(head):
+            self._advance(now)
+        self.head = head
+        self._highest = head if self._highest is None else max(head, self._highest)
+
+    def applied(self, block: BlockRef) -> None:
+        """Record that a block was applied."""
+        now = self.applied_at = self._clock()
+        self.applied_block = block
+        self._fault = self._halt = None
+        # While more blocks are due, each block that is applied starts the time anew.
+        known = [head for head in (self.head, self._best) if head is not None]
+        self._due_since = now if any(head > block.number for head in known) else None
+
+    def up_to_date(self) -> None:
+        """Record that our last block is the followed provider's head: nothing is due there."""
+        self._fault = None
+        # Unless another provider is ahead: then the followed one can be stuck.
+        if self._best is None or (self.head is not None and self.head >= self._best):
+            self._due_since = None
+
+    def failed(self, error: Exception | str) -> None:
+        """Record what keeps the chain from moving now.
+
+        Args:
+            error: Names the provider, the block and the field where they are known.
+        """
+        text = _line(str(error) or type(error).__name__)
+        if self._fault is None:
+            self._fault = Note(text, self._clock())
+        else:
+            self._fault = Note(text, self._fault.since, self._fault.times + 1)
+
+    def halted(self, reason: str) -> None:
+        """Record that the follower has decided to stop. Takes effect at once.
+
+        Call it only when a longer wait cannot help: no time limit applies.
+        """
+        self._halt = Note(_line(reason), self._clock() if self._halt is None else self._halt.since)
+
+    def resumed(self) -> None:
+        """Record that the follower goes on after ``halted``."""
+        self._halt = None
+
+    def held(self, reason: str | None) -> None:
+        """Record that ends are held back, or with ``None`` that they no longer are."""
+        if reason is None:
+            self._held = None
+            return
+        since = self._clock() if self._held is None else self._held.since
+        self._held = Note(_line(reason), since)
+
+    # -- For all others
+
+    def verdict(self, now: float, block_time: float) -> Verdict:
+        """Return whether the chain moves.
+
+        Args:
+            now: Seconds of the monotonic clock.
+            block_time: Seconds from block to block.
+        """
+        self._look_at_others(now)
+        return judge(self._progress(), now, block_time)
+
+    def _progress(self) -> Progress:
+        return Progress(
+            started_at=self._started_at,
+            head=self.head,
+            best_head=self._best,
+            heard_at=self.heard_at,
+            advanced_at=self.head_advanced_at,
+            due_since=self._due_since,
+            applied=self.applied_block,
+            applied_at=self.applied_at,
+            fault=self._fault,
+            halt=self._halt,
+            held=self._held,
+        )
+
+    def _look_at_others(self, now: float) -> None:
+        self._best = None if self._best_head is None else self._best_head()
+        # The first answer must come from the followed provider: until then, our last block is
+        # unknown, and so is whether anything is due.
+        if self._best is None or self._highest is None or self._best <= self._highest:
+            return
+        self._highest = self._best
+        self._advance(now)
+
+    def _has_advanced(self, head: int) -> bool:
+        if self._highest is None or head > self._highest:
+            return True
+        # A chain that became shorter grows below the old height. A node farm of different
+        # heights (100, 96, 100) does not: it jumps back to the highest head.
+        return self.head is not None and self.head < head < self._highest
+
+    def _advance(self, now: float) -> None:
+        self.head_advanced_at = now
+        if self._due_since is None:
+            self._due_since = now
+
+
+def _line(text: str) -> str:
+    """Return a text in one line of limited length."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_FAULT_CHARACTERS else line[: MAX_FAULT_CHARACTERS - 1] + "…"

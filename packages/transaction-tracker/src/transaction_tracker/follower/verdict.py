@@ -1,0 +1,167 @@
+"""Whether a chain moves, decided from what its follower has achieved."""
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from transaction_tracker.domain import BlockRef
+
+# A stop must be told soon, but not for a pause that every chain has now and then.
+MIN_LIMIT_SECONDS = 60.0
+LIMIT_BLOCKS = 5
+
+Condition: TypeAlias = Literal["ok", "starting", "lagging", "halted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a chain moves.
+
+    Attributes:
+        state: ``"halted"`` when blocks are due and none is applied, or nothing readable comes;
+            ``"lagging"`` when no provider's head advances; ``"starting"`` before the first
+            answer; otherwise ``"ok"``.
+        reason: Why, with the block, the field and the provider where they are known. Contains no
+            secret. Empty when the state is ``"ok"``.
+        since: When that began, in seconds of the monotonic clock.
+    """
+
+    state: Condition
+    reason: str = ""
+    since: float = 0.0
+
+    @property
+    def text(self) -> str:
+        """The state and its reason in one line, for people."""
+        return f"source {self.state}: {self.reason}" if self.reason else f"source {self.state}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text, and since when it has been true.
+
+    Attributes:
+        text: What is the case.
+        since: Seconds of the monotonic clock.
+        times: How often it was reported in a row.
+    """
+
+    text: str
+    since: float
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What a follower has achieved; all times are seconds of the monotonic clock.
+
+    Attributes:
+        started_at: When the program started.
+        head: Height of the followed provider's head; ``None`` before the first answer, and for
+            a source without blocks.
+        best_head: The highest head of any healthy provider, as far as known.
+        heard_at: When the followed provider's last readable answer about the head came.
+        advanced_at: When a head last advanced anywhere.
+        due_since: Since when a head has been above our last block, with no block applied since.
+        applied: The last block applied since the program started.
+        applied_at: When it was applied.
+        fault: What last kept the chain from moving.
+        halt: Why the follower has decided to stop.
+        held: Why ends are held back.
+    """
+
+    started_at: float
+    head: int | None = None
+    best_head: int | None = None
+    heard_at: float | None = None
+    advanced_at: float | None = None
+    due_since: float | None = None
+    applied: BlockRef | None = None
+    applied_at: float | None = None
+    fault: Note | None = None
+    halt: Note | None = None
+    held: Note | None = None
+
+
+def limit_seconds(block_time: float) -> float:
+    """Return how long a chain can stand still before that is reported.
+
+    Args:
+        block_time: Seconds from block to block.
+    """
+    return max(LIMIT_BLOCKS * block_time, MIN_LIMIT_SECONDS)
+
+
+def judge(progress: Progress, now: float, block_time: float) -> Verdict:
+    """Return whether the chain moves.
+
+    Health is progress made, not questions answered: a provider that tells new heads, none of
+    which can be applied, is a stop.
+
+    Args:
+        progress: What the follower has achieved.
+        now: Seconds of the monotonic clock.
+        block_time: Seconds from block to block.
+    """
+    limit = limit_seconds(block_time)
+    halted = _halted(progress, now, block_time, limit)
+    if halted is not None:
+        return halted
+    if progress.heard_at is None:
+        reason = "no provider has given a readable answer about the head yet"
+        return Verdict("starting", reason + _because(progress.fault), progress.started_at)
+    moved_at = max(progress.advanced_at or progress.started_at, progress.applied_at or 0.0)
+    if progress.advanced_at is not None and now - moved_at >= limit:
+        return Verdict("lagging", _no_head_advances(progress, limit), moved_at)
+    return Verdict("ok", since=progress.applied_at or progress.heard_at)
+
+
+def _halted(progress: Progress, now: float, block_time: float, limit: float) -> Verdict | None:
+    if progress.halt is not None:
+        return Verdict("halted", progress.halt.text, progress.halt.since)
+    if _is_overdue(progress, now, block_time, limit):
+        since = progress.due_since or progress.started_at
+        return Verdict("halted", _nothing_applied(progress, limit), since)
+    readable_at = max(progress.heard_at or 0.0, progress.applied_at or 0.0, progress.started_at)
+    if now - readable_at >= limit:
+        reason = f"no provider has given a readable answer about the head for {limit:g} s or more"
+        return Verdict("halted", reason + _because(progress.fault), readable_at)
+    if progress.held is not None and now - progress.held.since >= limit:
+        reason = f"no transaction is given its end: {progress.held.text}"
+        return Verdict("halted", reason, progress.held.since)
+    return None
+
+
+def _is_overdue(progress: Progress, now: float, block_time: float, limit: float) -> bool:
+    """Return whether a block has been due for too long.
+
+    Two conditions: a chain at rest has applied no block for long, and its next block must get
+    its time; and a chain whose blocks come regularly had its last one about one block time
+    before the first that is due.
+    """
+    if progress.due_since is None:
+        return False
+    idle = now - max(progress.applied_at or 0.0, progress.started_at)
+    return idle >= limit and now - progress.due_since >= limit - block_time
+
+
+def _nothing_applied(progress: Progress, limit: float) -> str:
+    applied, head, best = progress.applied, progress.head, progress.best_head
+    after = "" if applied is None else f" after block {applied.number} ({applied.hash})"
+    known = "" if head is None else f", and the head is block {head}"
+    if head is not None and best is not None and best > head:
+        known = f"; the follower last read head {head}, the highest head of any provider is {best}"
+    reason = f"no block{after} was applied for {limit:g} s or more{known}"
+    if progress.fault is None:
+        return reason + "; no error was reported, the follower may be waiting for an answer"
+    return reason + _because(progress.fault)
+
+
+def _no_head_advances(progress: Progress, limit: float) -> str:
+    heads = [head for head in (progress.head, progress.best_head) if head is not None]
+    at = f" beyond block {max(heads)}" if heads else ""
+    reason = f"no provider's head has advanced{at} for {limit:g} s or more"
+    return reason + _because(progress.fault)
+
+
+def _because(fault: Note | None) -> str:
+    return "" if fault is None else f": {fault.text}"

@@ -1,0 +1,128 @@
+"""The watchdog: tells the operator when the chain stops, also while the follower is stuck."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+from beamish import Continue, GenServer, process, telemetry
+from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.verdict import Condition, Verdict
+
+WATCHDOG = "TransactionTracker.Watchdog"
+# A stop is told at most 10 s after its limit: this leaves the other half for a busy machine.
+LOOK_SECONDS = 5.0
+REPEAT_SECONDS = 600.0
+
+logger = logging.getLogger("transaction_tracker")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """It is time to evaluate the verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the operator is told.
+
+    Attributes:
+        level: A level of ``logging``.
+        text: One line without secrets.
+        event: The telemetry event; ``None`` when the same was reported before.
+        seconds: How long the state has lasted, or after a recovery, how long it lasted.
+        reason: Why; empty after a recovery.
+    """
+
+    level: int
+    text: str
+    event: str | None
+    seconds: float
+    reason: str = ""
+
+
+_LEVELS: dict[Condition, int] = {"halted": logging.ERROR, "lagging": logging.WARNING}
+
+
+class Reports:
+    """Decides when a verdict is reported: at each change, then every 10 minutes.
+
+    Outlives the watchdog's process, which restarts with the follower: a follower that crashes
+    again and again must not write an error each time.
+    """
+
+    def __init__(self) -> None:
+        self._state: Condition = "ok"
+        self._since = 0.0
+        self._reported_at = 0.0
+
+    def next(self, verdict: Verdict, now: float) -> Report | None:
+        """Return what to report of a verdict now, or ``None``.
+
+        Args:
+            verdict: Whether the chain moves.
+            now: Seconds of the monotonic clock.
+        """
+        before, self._state = self._state, verdict.state
+        level = _LEVELS.get(verdict.state)
+        if level is None:
+            return self._recovered(now) if before in _LEVELS else None
+        if before not in _LEVELS:
+            self._since = verdict.since
+        changed = before != verdict.state
+        if not changed and now - self._reported_at < REPEAT_SECONDS:
+            return None
+        self._reported_at = now
+        seconds = now - verdict.since
+        text = f"source {verdict.state} for {seconds:.0f} s: {verdict.reason}"
+        event = verdict.state if changed else None
+        return Report(level, text, event, seconds, verdict.reason)
+
+    def _recovered(self, now: float) -> Report:
+        seconds = now - self._since
+        text = f"the source moves again, after {seconds:.0f} s"
+        return Report(logging.INFO, text, "recovered", seconds)
+
+
+class Watchdog(GenServer):
+    """Report when the chain stops, and when it moves again.
+
+    A process of its own: it works while the follower waits for an answer that never comes.
+
+    Args:
+        status: What the follower has achieved.
+        reports: When that is reported.
+        block_time: Seconds from block to block.
+    """
+
+    def __init__(self, status: FollowerStatus, reports: Reports, block_time: float) -> None:
+        self._status = status
+        self._reports = reports
+        self._block_time = block_time
+
+    def init(self) -> Continue:
+        """Start the status' clock."""
+        self._status.begin()
+        return Continue(Look())
+
+    def handle_continue(self, _arg: object) -> None:
+        """Evaluate the verdict at once: a restart must not delay a report."""
+        self._look()
+
+    def handle_info(self, message: object) -> None:
+        """Evaluate the verdict from time to time."""
+        match message:
+            case Look():
+                self._look()
+            case _:
+                super().handle_info(message)
+
+    def _look(self) -> None:
+        process.send_after(self.pid, Look(), LOOK_SECONDS)
+        now = time.monotonic()
+        report = self._reports.next(self._status.verdict(now, self._block_time), now)
+        if report is None:
+            return
+        logger.log(report.level, "%s", report.text)
+        if report.event is not None:
+            event = ("transaction_tracker", "source", report.event)
+            telemetry.execute(event, {"seconds": report.seconds}, {"reason": report.reason})
