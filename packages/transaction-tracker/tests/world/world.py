@@ -58,9 +58,7 @@ class World:
         events: The states that the application told of, in their order: hash and state.
     """
 
-    def __init__(
-        self, *nodes: Node, database: Path | str = ":memory:", **settings: object
-    ) -> None:
+    def __init__(self, *nodes: Node, database: Path | str = ":memory:", **settings: object) -> None:
         self.nodes = list(nodes)
         self.app: TransactionTrackerApplication | None = None
         self.events: list[tuple[str, State]] = []
