@@ -51,6 +51,7 @@ def told_reason(error: RpcError) -> str | None:
 
     async def main() -> None:
         await world.track(payment)
+        await world.becomes(payment, "missing")
         chain.mine(payment, receipt={"status": "0x0"})
         await world.blocks(CONFIRMATIONS)
         outcome = (await world.becomes(payment, "failed")).outcome

@@ -1,6 +1,5 @@
 """Nodes that work in another way than most, and chains that are not ours (rule 11.9)."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +128,4 @@ def test_another_first_block_after_a_restart_is_refused(tmp_path: Path) -> None:
         assert world.events == told
         await world.stop()
 
-    try:
-        world.simulate(main)
-    finally:
-        assert json.dumps(world.events)
+    world.simulate(main)

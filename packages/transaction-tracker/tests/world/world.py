@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from beamish import StartError
 from beamish.testing import simulate
@@ -80,10 +78,7 @@ class World:
 
         async def body() -> None:
             await self.start()
-            try:
-                await main()
-            finally:
-                await self.stop()
+            await main()
 
         self.simulate(body, seed)
 
@@ -92,7 +87,10 @@ class World:
 
         async def body() -> None:
             with virtual_clock(), network(self.nodes):
-                await main()
+                try:
+                    await main()
+                finally:
+                    await self.stop()
 
         simulate(body, seed, max_steps=5_000_000)
 
@@ -225,11 +223,6 @@ def chain_of(length: int, chain_id: int = 1, **header: object) -> Chain:
     chain = Chain(chain_id)
     chain.grow(length, **header)
     return chain
-
-
-def ids(cases: Sequence[Any]) -> list[Any]:
-    """Return test parameters that are named by their first part."""
-    return [pytest.param(*rest, id=name) for name, *rest in cases]
 
 
 def _whole_text(error: BaseException | None) -> str:
