@@ -174,22 +174,37 @@ def test_a_receipt_that_all_tell_wrongly_parks_its_transaction_alone(providers: 
 
 
 @pytest.mark.parametrize("chain_id", [25, 50, 42161])
-def test_a_hash_in_two_blocks_is_confirmed_once(chain_id: int) -> None:
+@pytest.mark.parametrize("shown", ["first", "last"])
+def test_a_hash_in_two_blocks_is_confirmed_once(chain_id: int, shown: str) -> None:
+    """A node has one receipt for a hash: that of the first block, or of the last."""
     payment = transaction("customer", 1, chain_id=chain_id)
     chain = chain_of(100, chain_id)
-    world = World(Node(chain))
+    node = Node(chain)
+    world = World(node)
 
     async def main() -> None:
         await world.track(payment)
-        chain.mine(payment)
+        first = chain.mine(payment)
+        if shown == "first":
+            node.change = {
+                "eth_getTransactionByHash": _always(payment, first.transactions[0]),
+                "eth_getTransactionReceipt": _always(payment, first.receipts[0]),
+            }
         await world.blocks(3)
         chain.mine(payment)
         await goes_on(world, chain)
         await world.blocks(4)
-        await world.becomes(payment, "confirmed")
+        confirmed = await world.becomes(payment, "confirmed")
         assert await world.ends(payment) == ["confirmed"]
+        assert confirmed.anchor is not None
+        assert confirmed.anchor.hash == first.hash
 
     world.play(main)
+
+
+def _always(payment: Json, answer: Json) -> Change:
+    """Return a change by which one transaction always has the same answer."""
+    return lambda params, result: answer if params == [payment["hash"]] else result
 
 
 @pytest.mark.parametrize("empty", ["error", "null"])
