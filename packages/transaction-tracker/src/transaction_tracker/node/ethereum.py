@@ -67,6 +67,7 @@ class EthereumMethods:
             "eth_getTransactionReceipt": self.receipt,
             "eth_getTransactionCount": self.transaction_count,
             "eth_getBalance": self.balance,
+            "eth_getCode": self.code,
             "eth_call": self.call,
             "eth_getLogs": self.logs,
             "eth_sendTransaction": self.send,
@@ -118,6 +119,12 @@ class EthereumMethods:
     def balance(self, account: object, ref: object = "latest", /) -> object:
         """Tell what an account owns after a block."""
         return hex(self.state.balance(params.address(account), self._height(ref)))
+
+    def code(self, account: object, ref: object = "latest", /) -> object:
+        """Return the code of an account: there is none, since no contract runs here."""
+        params.address(account)
+        self._height(ref)
+        return "0x"
 
     def call(self, transaction: object, ref: object = "latest", /) -> object:
         """Call on top of a block: see ``calls.call``."""
