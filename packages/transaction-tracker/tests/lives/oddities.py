@@ -29,7 +29,6 @@ def _of_a_part(part: float) -> list[Fault]:
     return [
         OddField(field="nonce", part=part),
         OddField(field="from", part=part),
-        OddField(field="chainId", value="0x0", part=part),
         OddField(field="maxFeePerGas", part=part),
         OddField(record="receipt", field="effectiveGasPrice", part=part),
         OddField(record="receipt", field="gasUsed", value="0x", part=part),
@@ -56,13 +55,14 @@ _OF_BLOCKS: Sequence[Fault] = (
 def some(chance: random.Random, *, agreed: bool = False) -> list[Fault]:
     """Draw one to three odd answers, which a provider gives all the time.
 
-    A parent that does not fit comes from one provider alone: when all agree on it, only a chain
-    profile can say that parents mean nothing.
+    Some come from one provider alone. When all agree on a parent that does not fit, only a chain
+    profile can say that parents mean nothing; when all agree that a transaction with dynamic fees
+    is of chain 0, it is invalid.
     """
     part = chance.choice([0.2, 0.6, 1.0])
     odd = [*_of_a_part(part), *_OF_BLOCKS]
     if not agreed:
-        odd.append(WrongParent(part=part))
+        odd += [WrongParent(part=part), OddField(field="chainId", value="0x0", part=part)]
     return chance.sample(odd, chance.randint(1, 3))
 
 
