@@ -1,6 +1,7 @@
 """The application against nodes that misbehave, with the chain itself as the oracle.
 
-Each seed is one run, the same each time: ``TRACKER_LIVES=400-401`` replays number 400.
+Each seed is one run, the same each time: ``TRACKER_LIVES=400-401`` replays number 400, and with
+``TRACKER_WORLD=forks`` nothing else is wrong with the world than that (see ``ingredients``).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import pytest
 from beamish.testing import simulate
 
 from ..figures import FIGURES, Record  # noqa: TID252
+from .ingredients import draw
 from .life import Life
 from .world import network, simulated_clock
 
@@ -26,7 +28,7 @@ def seeds() -> range:
 def test_no_life_ends_in_a_wrong_state(seed: int, tmp_path: Path, record_property: Record) -> None:
     async def main() -> None:
         async with simulated_clock():
-            life = Life(seed, tmp_path / "lives.db")
+            life = Life(seed, tmp_path / "lives.db", draw(seed))
             with network(*life.nodes):
                 async with asyncio.timeout(100_000):
                     await life.run()

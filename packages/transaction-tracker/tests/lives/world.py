@@ -65,6 +65,7 @@ class SimulatedNode:
         url: A name for it.
         chance: Decides how long its answers take.
         down: Whether nobody listens there.
+        troubles: The faults that pass, by their numbers.
     """
 
     def __init__(self, name: str, chain: Chain, seed: int) -> None:
@@ -72,6 +73,7 @@ class SimulatedNode:
         self.url = f"http://{name}.test"
         self.chance = random.Random(f"{name}:{seed}")
         self.down = False
+        self.troubles: list[int] = []
 
     async def answer(self, body: bytes) -> Reply | None:
         if self.down:

@@ -25,6 +25,11 @@ async def test_node_tells_who_it_is(ask: Ask) -> None:
     assert await ask("eth_gasPrice") == hex(GWEI + GWEI // 10)
 
 
+async def test_accounts_have_no_code(node: DevelopmentNode, ask: Ask) -> None:
+    assert await ask("eth_getCode", node.chain.accounts[0], "latest") == "0x"
+    assert (await ask("eth_getCode", "0x12"))["code"] == -32602
+
+
 async def test_full_block_has_every_field_of_the_specification(
     node: DevelopmentNode, ask: Ask
 ) -> None:

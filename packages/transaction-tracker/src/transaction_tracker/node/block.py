@@ -43,13 +43,14 @@ class Block:
         *,
         interval: int,
         branch: int,
+        skipped: int = 0,
     ) -> "Block":
         """Build the block on top of this one.
 
         ``branch`` goes into the hash, so that the same transactions mined again after a reorg
-        are in another block.
+        are in another block. ``skipped`` numbers between the two get no block (null rounds).
         """
-        number, timestamp = self.number + 1, self.timestamp + interval
+        number, timestamp = self.number + 1 + skipped, self.timestamp + interval
         content = [f"{tx.hash}{reverted.get(tx.hash)}" for tx in transactions]
         return Block(
             number=number,

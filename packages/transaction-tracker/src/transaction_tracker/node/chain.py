@@ -3,19 +3,25 @@
 The same calls on two chains with the same seed give the same hashes.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from copy import copy
+from dataclasses import dataclass, replace
 from itertools import chain as concatenated
 from typing import Literal, get_args
 
+from transaction_tracker.node.admission import refusal
 from transaction_tracker.node.block import Block, genesis
-from transaction_tracker.node.hashing import address
+from transaction_tracker.node.blocks import Blocks, Mined
+from transaction_tracker.node.hashing import address, digest
 from transaction_tracker.node.ledger import Ledger
 from transaction_tracker.node.pool import Pool
-from transaction_tracker.node.transaction import Replacement, Transaction, intrinsic_gas
+from transaction_tracker.node.rules import ChainRules
+from transaction_tracker.node.transaction import Authorization, Replacement, Transaction
 
 GWEI = 10**9
 ETHER = 10**18
+ETHEREUM = ChainRules()
 
 Orphans = Literal["pool", "drop", "move"]
 ORPHANS: tuple[Orphans, ...] = get_args(Orphans)
@@ -23,15 +29,6 @@ ORPHANS: tuple[Orphans, ...] = get_args(Orphans)
 
 class ChainError(ValueError):
     """The chain refuses what it is asked to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mined:
-    """Where a mined transaction is."""
-
-    transaction: Transaction
-    block: Block
-    index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +47,16 @@ class Chain:
         seed: Anything printable; it decides every hash and address.
         accounts: How many development accounts exist, each with a billion ether.
         genesis_time: Unix time of block 0.
-        interval: Seconds from one block's timestamp to the next one's.
+        interval: Seconds from one block's timestamp to the next one's, which are whole: with less
+            than 1, several blocks have the same.
         base_fee: Base fee of every block in wei: a transaction that offers less stays pending.
         gas_limit: Gas limit of a block; the default holds 47,000 transfers.
         safe_distance: Blocks from the head down to the ``safe`` one.
         finalized_distance: Blocks from the highest head so far down to the ``finalized`` one.
+        rules: What the chain does differently from Ethereum.
+
+    Attributes:
+        forks: Branches that some nodes are on (see ``fork``), which hear of each transaction too.
     """
 
     def __init__(
@@ -64,42 +66,49 @@ class Chain:
         seed: object = 0,
         accounts: int = 10,
         genesis_time: int = 1_700_000_000,
-        interval: int = 12,
+        interval: float = 12,
         base_fee: int = GWEI,
         gas_limit: int = 1_000_000_000,
         safe_distance: int = 32,
         finalized_distance: int = 64,
+        rules: ChainRules = ETHEREUM,
     ) -> None:
         self.chain_id = chain_id
+        self.rules = rules
+        self.forks: list[Chain] = []
         self.accounts = tuple(address("account", seed, index) for index in range(accounts))
         self._senders = frozenset(self.accounts)
         self.base_fee = base_fee
         self.gas_limit = gas_limit
         self.interval = interval
         self._distances = safe_distance, finalized_distance
-        first = genesis(
-            chain_id=chain_id,
-            seed=seed,
-            timestamp=genesis_time,
-            base_fee=base_fee,
-            gas_limit=gas_limit,
+        self._reverts: dict[str, str] = {}
+        self._watchers: list[Callable[[Block], None]] = []
+        self._submitted = 0
+        self._skipped = 0
+        self._begin(
+            genesis(
+                chain_id=chain_id,
+                seed=seed,
+                timestamp=genesis_time,
+                base_fee=base_fee,
+                gas_limit=gas_limit,
+            )
         )
-        self._blocks = [first]
-        self._by_hash = {first.hash: first}
-        self._mined: dict[str, Mined] = {}
+
+    def _begin(self, first: Block) -> None:
+        self._blocks = Blocks(first)
         self._pool = Pool()
         self._ledger = Ledger(self.accounts, endowment=10**9 * ETHER)
-        self._reverts: dict[str, str] = {}
         self._branch = 0
         self._highest = 0
-        self._watchers: list[Callable[[Block], None]] = []
 
     # What is there
 
     @property
     def head(self) -> Block:
         """The highest block."""
-        return self._blocks[-1]
+        return self._blocks.head
 
     @property
     def highest(self) -> int:
@@ -116,26 +125,35 @@ class Chain:
         """Height of the ``finalized`` block: never falls, except with the head itself."""
         return self.finality(self.head.number, self._highest)[1]
 
+    @property
+    def depth(self) -> int:
+        """How many blocks are on top of block 0: the head's number, less null rounds."""
+        return self._blocks.depth
+
     def finality(self, head: int, highest: int) -> tuple[int, int]:
         """Work out the heights of the ``safe`` and the ``finalized`` block under a head."""
         finalized = min(head, max(0, highest - self._distances[1]))
         return max(finalized, head - self._distances[0]), finalized
 
     def block(self, number: int) -> Block | None:
-        """Find the canonical block at a height."""
-        return self._blocks[number] if 0 <= number < len(self._blocks) else None
+        """Find the canonical block at a height; ``None`` in a null round, too."""
+        return self._blocks.at(number)
 
     def block_by_hash(self, block_hash: str) -> Block | None:
         """Find a block; those that reorgs threw out are still known, as on real nodes."""
-        return self._by_hash.get(block_hash)
+        return self._blocks.by_hash(block_hash)
 
     def is_canonical(self, block: Block) -> bool:
         """Say whether ``block`` is part of the chain that ends at the head."""
         return self.block(block.number) is block
 
+    def is_account(self, address: str) -> bool:
+        """Return whether this is one of ``accounts``, which can send."""
+        return address in self._senders
+
     def mined(self, tx_hash: str) -> Mined | None:
         """Find a transaction in the canonical chain."""
-        return self._mined.get(tx_hash)
+        return self._blocks.mined(tx_hash)
 
     def pending(self, tx_hash: str) -> Transaction | None:
         """Find a transaction in the pool."""
@@ -160,7 +178,7 @@ class Chain:
 
     def pending_block(self) -> Block:
         """Build the block that would be mined now, without mining it."""
-        return self.head.child(self._fill(), {}, interval=self.interval, branch=self._branch)
+        return self._child(self._fill(), {})
 
     def watch(self, watcher: Callable[[Block], None]) -> Callable[[], None]:
         """Call ``watcher`` with each block that becomes the head; return what ends that.
@@ -184,8 +202,13 @@ class Chain:
         max_fee: int = 2 * GWEI,
         priority_fee: int = GWEI // 10,
         reverts: str | None = None,
+        authorizations: Sequence[Authorization] = (),
     ) -> Transaction:
-        """Put a new transaction into the pool; with ``reverts``, that is how it will end."""
+        """Put a new transaction into the pool; with ``reverts``, that is how it will end.
+
+        Each of the ``authorizations`` uses up a nonce of another account when it is mined.
+        """
+        self._submitted += 1
         tx = Transaction.create(
             chain_id=self.chain_id,
             sender=sender,
@@ -196,7 +219,10 @@ class Chain:
             gas=gas,
             max_fee=max_fee,
             priority_fee=priority_fee,
+            authorizations=authorizations,
         )
+        if not self.rules.account_nonces:
+            tx = Transaction.unordered(tx, self._submitted)
         self.add(tx)
         if reverts is not None:
             self._reverts[tx.hash] = reverts
@@ -208,7 +234,8 @@ class Chain:
         Raises:
             ChainError: The words are those of real nodes: ``nonce too low`` and so on.
         """
-        self._check(tx)
+        if (reason := refusal(self, tx)) is not None:
+            raise ChainError(reason)
         rival = self._pool.rival(tx)
         if rival is not None and not tx.outbids(rival):
             raise ChainError(
@@ -216,6 +243,9 @@ class Chain:
                 f"{rival.hash}"
             )
         self._pool.add(tx)
+        for fork in self.forks:
+            with suppress(ChainError):  # on its branch, the transaction can be impossible
+                fork.add(tx)
 
     def replace(self, tx_hash: str, kind: Replacement) -> Transaction:
         """Put another transaction into the slot of one that waits, and return it.
@@ -223,7 +253,10 @@ class Chain:
         ``repriced`` is the same with higher fees, ``cancelled`` sends nothing to the sender
         itself, ``replaced`` moves another amount. The node then forgets the first one.
         """
-        replacement = self._waiting(tx_hash).replacement(kind)
+        waiting = self._waiting(tx_hash)
+        if not waiting.ordered:
+            raise ChainError("this chain has no account nonces: nothing can be replaced")
+        replacement = waiting.replacement(kind)
         self.add(replacement)
         return replacement
 
@@ -232,7 +265,7 @@ class Chain:
 
         A mined one changes its fate if a reorg makes it be mined again.
         """
-        if tx_hash not in self._mined:
+        if self.mined(tx_hash) is None:
             self._waiting(tx_hash)
         if reason is None:
             self._reverts.pop(tx_hash, None)
@@ -250,23 +283,26 @@ class Chain:
         _at_least(1, "the number of blocks", count)
         return [self._append(self._fill()) for _ in range(count)]
 
+    def skip(self, count: int = 1) -> None:
+        """Leave the next ``count`` numbers without a block: null rounds."""
+        _at_least(1, "the count of numbers", count)
+        self._skipped += count
+
     def rollback(self, depth: int, orphans: Orphans = "pool") -> list[Block]:
         """Take ``depth`` blocks off the head, put nothing in their place, and return them.
 
         Their transactions wait in the pool again, or with ``orphans="drop"`` are forgotten.
         """
         self._check_depth(depth, orphans)
-        removed = self._blocks[-depth:]
-        del self._blocks[-depth:]
+        removed = self._blocks.pop(depth)
         self._branch += 1
         transactions = list(concatenated.from_iterable(block.transactions for block in removed))
-        for tx in transactions:
-            del self._mined[tx.hash]
         self._ledger.rewind(transactions, self.head.number)
         if orphans == "drop":
             self._pool.forget_nonces()
         else:
-            self._pool.put_back(transactions)
+            # What the chain itself made for a block goes with that block.
+            self._pool.put_back(tx for tx in transactions if not tx.system)
         return removed
 
     def reorg(self, depth: int, orphans: Orphans = "pool", *, length: int | None = None) -> Reorg:
@@ -289,14 +325,79 @@ class Chain:
             added = [self._append([]) for _ in range(length)]
         return Reorg(tuple(removed), tuple(added))
 
+    def fork(
+        self, depth: int, orphans: Orphans = "pool", *, length: int = 1, grows: bool = False
+    ) -> "Chain":
+        """Return a branch that some nodes are on: it shares what is ``depth`` blocks below.
+
+        This chain is not changed. The branch hears of each transaction that this chain hears of,
+        mines on its own, and has its own number in ``forks``: 0 for the first.
+
+        Args:
+            depth: How many blocks of this chain it does not have; all but block 0 at most.
+            orphans: What becomes of the transactions in those blocks: see ``rollback``.
+            length: How many blocks it has in their place; with 0 it is only shorter.
+            grows: Whether it mines a block whenever this chain does. Otherwise it is stuck.
+        """
+        other = self._copy()
+        if depth:
+            other.rollback(depth, orphans)
+        other._branch = int(digest("fork", self._branch, len(self.forks), self.head.hash)[:16], 16)
+        other._highest = other.head.number
+        return self._start(other, length, grows)
+
+    def reset(self, length: int = 0, *, grows: bool = False) -> "Chain":
+        """Return a chain with this one's id and another genesis, as another of its ``forks``."""
+        other = self._copy()
+        first = self._blocks.at(0)
+        assert first is not None  # noqa: S101 - block 0 always exists
+        renamed = digest("reset", first.hash, len(self.forks))
+        other._begin(replace(first, hash=renamed))
+        return self._start(other, length, grows)
+
+    def _copy(self) -> "Chain":
+        other = copy(self)
+        other._blocks, other._pool = self._blocks.copy(), self._pool.copy()
+        other._ledger, other._watchers, other.forks = self._ledger.copy(), [], []
+        return other
+
+    def _start(self, fork: "Chain", length: int, grows: bool) -> "Chain":
+        self.forks.append(fork)
+        if length:
+            fork.mine(length)
+        if grows:
+            self.watch(fork._mine_too)
+        return fork
+
+    def _mine_too(self, block: Block) -> None:
+        del block
+        self.mine()
+
+    def _child(self, transactions: Sequence[Transaction], reverted: Mapping[str, str]) -> Block:
+        head, number = self.head, self._next_number()
+        return head.child(
+            transactions,
+            reverted,
+            interval=int(number * self.interval) - int(head.number * self.interval),
+            branch=self._branch,
+            skipped=number - head.number - 1,
+        )
+
+    def _next_number(self) -> int:
+        number = self.head.number + 1 + self._skipped
+        while self.rules.is_null_round(number):
+            number += 1
+        return number
+
     def _append(self, transactions: Sequence[Transaction]) -> Block:
-        reverted = self._execute(transactions)
-        block = self.head.child(transactions, reverted, interval=self.interval, branch=self._branch)
-        self._blocks.append(block)
-        self._by_hash[block.hash] = block
+        made = [system.on(self.head, self.chain_id) for system in self.rules.system]
+        transactions = [*made, *transactions]
+        block = self._child(transactions, self._execute(transactions))
+        self._skipped = 0
+        self._blocks.push(block)
         self._pool.mined(transactions)
-        for index, tx in enumerate(transactions):
-            self._mined[tx.hash] = Mined(tx, block, index)
+        for item in concatenated.from_iterable(tx.authorizations for tx in transactions):
+            self._pool.forget_used(item.authority, self.nonce(item.authority))
         self._highest = max(self._highest, block.number)
         for watcher in tuple(self._watchers):
             watcher(block)
@@ -308,33 +409,13 @@ class Chain:
     def _execute(self, transactions: Sequence[Transaction]) -> dict[str, str]:
         """Change the accounts; tell which transactions reverted, and why."""
         reverted = {}
-        height = self.head.number + 1
+        height = self._next_number()
         for tx in transactions:
             reason = self._reverts.get(tx.hash)
             moved = self._ledger.execute(tx, height, self.base_fee, reverts=reason is not None)
             if not moved:
                 reverted[tx.hash] = "insufficient balance" if reason is None else reason
         return reverted
-
-    def _check(self, tx: Transaction) -> None:
-        if tx.chain_id != self.chain_id:
-            raise ChainError(f"invalid chain id: this is chain {self.chain_id}, not {tx.chain_id}")
-        if tx.sender not in self._senders:
-            raise ChainError(f"unknown account {tx.sender}: eth_accounts lists those that can send")
-        if self._pool.get(tx.hash) or tx.hash in self._mined:
-            raise ChainError(f"already known: {tx.hash}")
-        if tx.nonce < self.nonce(tx.sender):
-            raise ChainError(f"nonce too low: next nonce {self.nonce(tx.sender)}, got {tx.nonce}")
-        if not intrinsic_gas(tx.data) <= tx.gas <= self.gas_limit:
-            raise ChainError(
-                f"gas must be {intrinsic_gas(tx.data)} to {self.gas_limit} (the block's limit), "
-                f"got {tx.gas}"
-            )
-        if tx.highest_cost > self.balance(tx.sender):
-            raise ChainError(
-                "insufficient funds for gas * price + value: "
-                f"have {self.balance(tx.sender)}, want {tx.highest_cost}"
-            )
 
     def _waiting(self, tx_hash: str) -> Transaction:
         tx = self._pool.get(tx_hash)
@@ -345,8 +426,8 @@ class Chain:
     def _check_depth(self, depth: int, orphans: Orphans) -> None:
         if orphans not in ORPHANS:
             raise ChainError(f"orphans must be one of {ORPHANS}, got {orphans!r}")
-        if not 1 <= depth <= self.head.number:
-            raise ChainError(f"depth must be 1 to {self.head.number} (block 0 stays), got {depth}")
+        if not 1 <= depth <= self.depth:
+            raise ChainError(f"depth must be 1 to {self.depth} (block 0 stays), got {depth}")
 
 
 def _at_least(least: int, what: str, value: int) -> None:

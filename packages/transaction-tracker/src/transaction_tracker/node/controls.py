@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from transaction_tracker.node import params
 from transaction_tracker.node.chain import ORPHANS, Chain, Orphans
 from transaction_tracker.node.rpc import Method
-from transaction_tracker.node.transaction import REPLACEMENTS
+from transaction_tracker.node.transaction import REPLACEMENTS, Authorization
 
 MAX_MINED_AT_ONCE = 10_000
 
@@ -26,6 +26,9 @@ class ControlMethods:
             "dev_revert": self.revert,
             "dev_reorg": self.reorg,
             "dev_rollback": self.rollback,
+            "dev_skip": self.skip,
+            "dev_authorize": self.authorize,
+            "dev_mine_fork": self.mine_fork,
         }
 
     def evm_mine(self, options: object = None, /) -> object:
@@ -71,6 +74,28 @@ class ControlMethods:
         """Take the highest blocks off and list their hashes."""
         removed = self._chain.rollback(params.number(depth, "the depth"), _orphans(orphans))
         return [block.hash for block in removed]
+
+    def skip(self, count: object = 1, /) -> object:
+        """Leave the next numbers without a block."""
+        self._chain.skip(params.number(count, "the count"))
+        return True
+
+    def authorize(self, authority: object, sponsor: object, /) -> object:
+        """Use up the next nonce of ``authority`` by a transaction of ``sponsor`` (EIP-7702)."""
+        signer = params.address(authority)
+        permission = Authorization(signer, self._chain.nonce(signer))
+        sender = params.address(sponsor)
+        return self._chain.submit(sender, sender, authorizations=[permission]).hash
+
+    def mine_fork(self, number: object, count: object = 1, /) -> object:
+        """Mine blocks on a fork, by the number that its fault ``forked`` names, and list them."""
+        index = params.number(number, "the fork's number")
+        if not 0 <= index < len(self._chain.forks):
+            raise params.invalid("the fork's number", "that of a fork", number)
+        blocks = params.number(count, "the number of blocks")
+        if blocks > MAX_MINED_AT_ONCE:
+            raise params.invalid("the number of blocks", f"at most {MAX_MINED_AT_ONCE}", count)
+        return [block.hash for block in self._chain.forks[index].mine(blocks)]
 
 
 def _orphans(value: object) -> Orphans:

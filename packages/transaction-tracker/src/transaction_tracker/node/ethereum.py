@@ -11,7 +11,7 @@ from transaction_tracker.node.block import Block
 from transaction_tracker.node.calls import call, payload
 from transaction_tracker.node.chain import GWEI, Chain
 from transaction_tracker.node.rpc import INVALID_PARAMS, SERVER_ERROR, Method, RpcError
-from transaction_tracker.node.view import View
+from transaction_tracker.node.view import View, at_or_below
 from transaction_tracker.node.wire import (
     block_json,
     pending_block_json,
@@ -21,6 +21,7 @@ from transaction_tracker.node.wire import (
     transaction_json,
 )
 
+NULL_ROUND = 12  # of Lotus
 _CACHED_BLOCKS = 4  # one of 10,000 transactions takes 13 MB as text
 _TIP = GWEI // 10
 _FEE_FIELDS = ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas")
@@ -66,6 +67,7 @@ class EthereumMethods:
             "eth_getTransactionReceipt": self.receipt,
             "eth_getTransactionCount": self.transaction_count,
             "eth_getBalance": self.balance,
+            "eth_getCode": self.code,
             "eth_call": self.call,
             "eth_getLogs": self.logs,
             "eth_sendTransaction": self.send,
@@ -77,7 +79,7 @@ class EthereumMethods:
         ref, everything = params.block_number(number), params.flag(full, "the second parameter")
         if ref == "pending":
             return pending_block_json(self.state.pending_block(), full=everything)
-        block = self._find(ref)
+        block = self._find(ref) or self._null_round(ref)
         return block and self._block(block, everything)
 
     def block_by_hash(self, block_hash: object, full: object = False, /) -> object:
@@ -89,7 +91,9 @@ class EthereumMethods:
     def block_receipts(self, ref: object, /) -> object:
         """List the receipts of all transactions of a block."""
         found = params.block_ref(ref)
-        block = self.state.pending_block() if found == "pending" else self._find(found)
+        if found == "pending":
+            return self._receipts(self.state.pending_block())
+        block = self._find(found) or self._null_round(found)
         return block and self._receipts(block)
 
     def transaction(self, tx_hash: object, /) -> object:
@@ -115,6 +119,12 @@ class EthereumMethods:
     def balance(self, account: object, ref: object = "latest", /) -> object:
         """Tell what an account owns after a block."""
         return hex(self.state.balance(params.address(account), self._height(ref)))
+
+    def code(self, account: object, ref: object = "latest", /) -> object:
+        """Return the code of an account: there is none, since no contract runs here."""
+        params.address(account)
+        self._height(ref)
+        return "0x"
 
     def call(self, transaction: object, ref: object = "latest", /) -> object:
         """Call on top of a block: see ``calls.call``."""
@@ -180,16 +190,34 @@ class EthereumMethods:
             return state.block(ref)
         heights = {"safe": state.safe, "finalized": state.finalized, "earliest": 0}
         if ref in heights:
-            return state.block(heights[ref])
+            return at_or_below(state, heights[ref])
         return state.head if ref in ("latest", "pending") else state.block_by_hash(ref)
 
     def _height(self, ref: object) -> int:
-        block = self._find(params.block_ref(ref))
+        found = params.block_ref(ref)
+        block = self._find(found)
+        if block is None and self._is_null_round(found):
+            # Nothing happens in a null round: its state is that of the block before it.
+            block = at_or_below(self.state, int(found))
         if block is None:
             raise RpcError(SERVER_ERROR, "header not found")
         if not self.state.is_canonical(block):
             raise RpcError(SERVER_ERROR, "hash is not currently canonical")
         return block.number
+
+    def _is_null_round(self, ref: params.BlockRef) -> bool:
+        below_head = isinstance(ref, int) and ref < self.state.head.number
+        return below_head and self._find(ref) is None
+
+    def _null_round(self, ref: params.BlockRef) -> Block | None:
+        """Return what a client gets in place of a block where a number has none."""
+        answer = self._chain.rules.null_round_answer
+        if answer == "null" or not self._is_null_round(ref):
+            return None
+        if answer == "previous":
+            return at_or_below(self.state, int(ref))
+        message = f"requested epoch was a null round ({ref})"
+        raise RpcError(NULL_ROUND, message, ref)
 
 
 def _write_block(block: Block, full: bool) -> orjson.Fragment:

@@ -80,7 +80,12 @@ class Exchange:
 
     def around(self, method: str, params: list[object], run: Callable[[], object]) -> object:
         """Make one call as the faults have it."""
-        return self._faults.call(Call(method, params), run, self._ethereum.state)
+        asked, state = Call(method, params), self._ethereum.state
+        self._ethereum.state = self._faults.split(asked, state)
+        try:
+            return self._faults.call(asked, run, self._ethereum.state)
+        finally:
+            self._ethereum.state = state
 
     async def _through_faults(
         self, request: object, calls: list[Call], dispatcher: Dispatcher
@@ -106,9 +111,10 @@ class Exchange:
         state = self._faults.state(calls)
         if isinstance(request, list) and (refused := self._faults.batch(calls)):
             error = refused.refusal(len(request))
-            return Reply(failure(None, error.code, error.message), share=share)
-        body = self._dispatched(self._tampered(request), dispatcher, state)
-        return Reply(body, share=share)
+            body = failure(None, error.code, error.message)
+            return Reply(body, refused.http_status, share=share)
+        answer = self._dispatched(self._tampered(request), dispatcher, state)
+        return Reply(answer, share=share)
 
     def _dispatched(
         self, request: object, dispatcher: Dispatcher, state: Chain | View

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from transaction_tracker.node.transaction import Transaction
@@ -45,8 +46,10 @@ class Ledger:
         return self._read(self._nonces, address, height)
 
     def execute(self, tx: Transaction, height: int, base_fee: int, *, reverts: bool) -> bool:
-        """Charge a transaction and move its value; say whether the value moved."""
-        self._nonces.setdefault(tx.sender, _Timeline()).set(height, tx.nonce + 1)
+        """Charge a transaction and move its value; return whether the value moved."""
+        if tx.system:
+            return True
+        self._use_nonces(tx, height)
         fee = tx.gas_used * tx.gas_price(base_fee)
         owned = self.balance(tx.sender)
         moved = not reverts and owned >= fee + tx.value
@@ -58,10 +61,26 @@ class Ledger:
     def rewind(self, transactions: Iterable[Transaction], height: int) -> None:
         """Forget what ``transactions`` changed above ``height``."""
         for tx in transactions:
-            self._nonces[tx.sender].rewind(height)
+            for signer in (tx.sender, *(item.authority for item in tx.authorizations)):
+                if signer in self._nonces:
+                    self._nonces[signer].rewind(height)
             for address in (tx.sender, tx.to):
                 if address in self._balances:
                     self._balances[address].rewind(height)
+
+    def copy(self) -> "Ledger":
+        """Return a ledger that changes independently of this one."""
+        return deepcopy(self)
+
+    def _use_nonces(self, tx: Transaction, height: int) -> None:
+        """Count the transaction for its sender, and each valid authorization for its authority."""
+        if not tx.ordered:
+            return
+        self._nonces.setdefault(tx.sender, _Timeline()).set(height, tx.nonce + 1)
+        for item in tx.authorizations:
+            # One with another nonce is void, and the transaction goes on (EIP-7702).
+            if item.nonce == self.nonce(item.authority):
+                self._nonces.setdefault(item.authority, _Timeline()).set(height, item.nonce + 1)
 
     def _set_balance(self, address: str, height: int, value: int) -> None:
         self._balances.setdefault(address, _Timeline()).set(height, value)

@@ -56,6 +56,19 @@ class Pool:
         for tx in transactions:
             self._remove(tx.hash)
 
+    def forget_used(self, sender: str, nonce: int) -> None:
+        """Forget the sender's transactions below ``nonce``: no block can take them any more."""
+        used = [tx for tx in self._by_hash.values() if tx.sender == sender and tx.nonce < nonce]
+        for tx in used:
+            self._remove(tx.hash)
+
+    def copy(self) -> "Pool":
+        """Return a pool that changes independently of this one."""
+        other = Pool()
+        for tx in self:
+            other.add(tx)
+        return other
+
     def forget_nonces(self) -> None:
         """Work every next nonce out anew: blocks have been undone."""
         self._next_nonce.clear()
@@ -79,6 +92,9 @@ class Pool:
         for arrived in self._by_hash.values():
             if arrived.max_fee < base_fee:
                 continue
+            if not arrived.ordered:
+                yield arrived
+                continue
             sender = arrived.sender
             early[arrived.slot] = arrived
             following = expected.get(sender)
@@ -86,6 +102,9 @@ class Pool:
             while (tx := early.pop((sender, following), None)) is not None:
                 yield tx
                 following += 1
+                for item in tx.authorizations:
+                    used = expected.get(item.authority, nonce(item.authority))
+                    expected[item.authority] = used + (item.nonce == used)
             expected[sender] = following
 
     def fitting(

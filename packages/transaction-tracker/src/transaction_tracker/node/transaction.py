@@ -1,10 +1,12 @@
 """A transaction as the development node knows it: a value, wherever it is."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from transaction_tracker.node.hashing import digest
 
+LEGACY, DYNAMIC_FEE, SET_CODE = 0, 2, 4
 TRANSFER_GAS = 21_000
 _GAS_PER_BYTE = 16
 
@@ -13,8 +15,23 @@ REPLACEMENTS: tuple[Replacement, ...] = get_args(Replacement)
 
 
 @dataclass(frozen=True, slots=True)
+class Authorization:
+    """A permission of EIP-7702: it uses up ``nonce`` of ``authority``, which sends nothing."""
+
+    authority: str
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True)
 class Transaction:
-    """One transaction with dynamic fees (type 2); amounts in wei, ``data`` in hexadecimal."""
+    """One transaction; amounts in wei, ``data`` in hexadecimal.
+
+    Attributes:
+        type: 2 (dynamic fees) for most, 4 if it has authorizations, another number for those that
+            the chain itself makes.
+        system: Whether the chain itself made it: it pays nothing and its nonce means nothing.
+        ordered: Whether its nonce orders it among its sender's transactions.
+    """
 
     hash: str
     chain_id: int
@@ -26,6 +43,10 @@ class Transaction:
     gas: int
     max_fee: int
     priority_fee: int
+    type: int = DYNAMIC_FEE
+    authorizations: tuple[Authorization, ...] = ()
+    system: bool = False
+    ordered: bool = True
 
     @classmethod
     def create(
@@ -40,16 +61,29 @@ class Transaction:
         gas: int | None = None,
         max_fee: int,
         priority_fee: int = 0,
+        authorizations: Sequence[Authorization] = (),
     ) -> "Transaction":
         """Build a transaction whose hash is that of its content; ``None`` is just enough gas."""
         gas = intrinsic_gas(data) if gas is None else gas
         content = (chain_id, sender, nonce, to, value, data, gas, max_fee, priority_fee)
-        return cls(digest("transaction", *content), *content)
+        if not authorizations:
+            return cls(digest("transaction", *content), *content)
+        tx_hash = digest("transaction", *content, *authorizations)
+        return cls(tx_hash, *content, SET_CODE, tuple(authorizations))
+
+    @classmethod
+    def unordered(cls, tx: "Transaction", number: int) -> "Transaction":
+        """Convert a transaction for a chain without account nonces; ``number`` tells it apart."""
+        tx_hash = digest("unordered", tx.hash, number)
+        return replace(tx, hash=tx_hash, nonce=0, type=LEGACY, ordered=False)
 
     @property
     def slot(self) -> tuple[str, int]:
-        """Sender and nonce: of all transactions with the same slot, one at most is mined."""
-        return self.sender, self.nonce
+        """Sender and nonce: of all transactions with the same slot, one at most is mined.
+
+        Where nonces mean nothing, each transaction has a slot of its own.
+        """
+        return (self.sender, self.nonce) if self.ordered else (self.hash, 0)
 
     @property
     def gas_used(self) -> int:

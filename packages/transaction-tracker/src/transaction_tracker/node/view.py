@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from functools import cached_property
 
 from transaction_tracker.node.block import Block
-from transaction_tracker.node.chain import Chain, Mined
+from transaction_tracker.node.blocks import Mined
+from transaction_tracker.node.chain import Chain
 from transaction_tracker.node.pool import Pool
-from transaction_tracker.node.transaction import Transaction
+from transaction_tracker.node.transaction import Authorization, Transaction
 
 
 class View:
@@ -25,13 +26,13 @@ class View:
         self.safe, self.finalized = chain.finality(tip.number, highest)
         self._chain = chain
         self._side = {block.number: block for block in _branch(chain, tip)}
-        self._fork = min(self._side, default=tip.number + 1) - 1
+        self._fork = self._fork_point().number
 
     def block(self, number: int) -> Block | None:
         """Find the block at a height of the branch that ends at the tip."""
         if number > self.head.number:
             return None
-        return self._side.get(number) or self._chain.block(number)
+        return self._side.get(number) if number > self._fork else self._chain.block(number)
 
     def block_by_hash(self, block_hash: str) -> Block | None:
         """Find a block that is not above the tip."""
@@ -69,8 +70,12 @@ class View:
         """Count the mined transactions of ``address`` up to ``height``, or to the tip."""
         last = self.head.number if height is None else height
         mined = self._chain.nonce(address, min(last, self._fork))
-        own = (tx.nonce + 1 for _, tx in self._side_transactions(last) if tx.sender == address)
-        return max(own, default=mined)
+        nonce = mined
+        for _, tx in self._side_transactions(last):
+            if tx.ordered and tx.sender == address:
+                nonce = max(nonce, tx.nonce + 1)
+            nonce += Authorization(address, nonce) in tx.authorizations
+        return nonce
 
     def pending_nonce(self, address: str) -> int:
         """Tell the nonce that the next transaction of ``address`` would get."""
@@ -83,7 +88,7 @@ class View:
         for block, tx in self._side_transactions(last):
             moved = 0 if block.revert_reason(tx.hash) is not None else tx.value
             if tx.sender == address:
-                amount -= moved + tx.gas_used * tx.gas_price(block.base_fee)
+                amount -= moved + tx.gas_used * tx.gas_price(block.base_fee) * (not tx.system)
             if tx.to == address:
                 amount += moved
         return amount
@@ -94,7 +99,14 @@ class View:
         for tx in self.pool:
             pool.add(tx)
         chosen = pool.fitting(self.nonce, chain.base_fee, chain.gas_limit)
-        return self.head.child(chosen, {}, interval=chain.interval, branch=self.head.branch)
+        return self.head.child(chosen, {}, interval=int(chain.interval), branch=self.head.branch)
+
+    def _fork_point(self) -> Block:
+        if not self._side:
+            return self.head
+        parent = self._chain.block_by_hash(self._side[min(self._side)].parent_hash)
+        assert parent is not None  # noqa: S101 - ``_branch`` stopped at it
+        return parent
 
     @cached_property
     def _aside(self) -> dict[str, Mined]:
@@ -113,9 +125,14 @@ class View:
 def behind(chain: Chain, blocks: int) -> View:
     """View the chain from ``blocks`` under its head, or from block 0 if it is shorter."""
     height = max(0, chain.head.number - blocks)
-    tip = chain.block(height)
-    assert tip is not None  # noqa: S101 - no chain is without its blocks up to the head
-    return View(chain, tip, max(height, chain.highest - blocks))
+    return View(chain, at_or_below(chain, height), max(height, chain.highest - blocks))
+
+
+def at_or_below(state: Chain | View, height: int) -> Block:
+    """Return the highest block that is not above ``height``: another one in a null round."""
+    while (found := state.block(height)) is None:
+        height -= 1
+    return found
 
 
 def _branch(chain: Chain, tip: Block) -> Iterator[Block]:

@@ -6,9 +6,9 @@ meaning.
 """
 
 from transaction_tracker.node.block import Block
-from transaction_tracker.node.chain import Mined
+from transaction_tracker.node.blocks import Mined
 from transaction_tracker.node.hashing import address, digest
-from transaction_tracker.node.transaction import Transaction
+from transaction_tracker.node.transaction import DYNAMIC_FEE, SET_CODE, Transaction
 
 Json = dict[str, object]
 
@@ -87,7 +87,7 @@ def receipt_json(mined: Mined) -> Json:
     tx, block = mined.transaction, mined.block
     reason = block.revert_reason(tx.hash)
     return {
-        "type": "0x2",
+        "type": hex(tx.type),
         "transactionHash": tx.hash,
         "transactionIndex": hex(mined.index),
         "blockHash": block.hash,
@@ -96,7 +96,7 @@ def receipt_json(mined: Mined) -> Json:
         "to": tx.to,
         "cumulativeGasUsed": hex(block.gas_used_up_to[mined.index]),
         "gasUsed": hex(tx.gas_used),
-        "effectiveGasPrice": hex(tx.gas_price(block.base_fee)),
+        "effectiveGasPrice": hex(0 if tx.system else tx.gas_price(block.base_fee)),
         "contractAddress": None if tx.to else address("contract", tx.sender, tx.nonce),
         "logs": [],
         "logsBloom": NO_LOGS_BLOOM,
@@ -119,8 +119,10 @@ def _transactions(block: Block) -> list[Json]:
 
 
 def _transaction(tx: Transaction, base_fee: int) -> Json:
+    if tx.system:
+        return _system_transaction(tx)
     return {
-        "type": "0x2",
+        "type": hex(tx.type),
         "hash": tx.hash,
         "chainId": hex(tx.chain_id),
         "from": tx.sender,
@@ -130,13 +132,54 @@ def _transaction(tx: Transaction, base_fee: int) -> Json:
         "input": tx.data,
         "gas": hex(tx.gas),
         "gasPrice": hex(tx.gas_price(base_fee)),
-        "maxFeePerGas": hex(tx.max_fee),
-        "maxPriorityFeePerGas": hex(tx.priority_fee),
-        "accessList": [],
+        **(_offer(tx) if tx.type >= DYNAMIC_FEE else {}),
         "v": "0x0",
         "yParity": "0x0",
         "r": "0x1",
         "s": "0x1",
+    }
+
+
+def _offer(tx: Transaction) -> Json:
+    """Write the fields that legacy transactions do not have."""
+    fields: Json = {
+        "maxFeePerGas": hex(tx.max_fee),
+        "maxPriorityFeePerGas": hex(tx.priority_fee),
+        "accessList": [],
+    }
+    if tx.type == SET_CODE:
+        fields["authorizationList"] = [
+            # Whose they are is only in the signature.
+            {
+                "chainId": hex(tx.chain_id),
+                "address": NO_ADDRESS,
+                "nonce": hex(item.nonce),
+                "yParity": "0x0",
+                "r": digest("authority", item.authority),
+                "s": "0x1",
+            }
+            for item in tx.authorizations
+        ]
+    return fields
+
+
+def _system_transaction(tx: Transaction) -> Json:
+    """Write a transaction that nobody signed, as the OP stack writes its deposits."""
+    return {
+        "type": hex(tx.type),
+        "hash": tx.hash,
+        "sourceHash": digest("source", tx.hash),
+        "from": tx.sender,
+        "nonce": hex(tx.nonce),
+        "to": tx.to,
+        "mint": "0x0",
+        "value": hex(tx.value),
+        "input": tx.data,
+        "gas": hex(tx.gas),
+        "gasPrice": "0x0",
+        "v": "0x0",
+        "r": "0x0",
+        "s": "0x0",
     }
 
 

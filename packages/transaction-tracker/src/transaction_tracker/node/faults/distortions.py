@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import orjson
 
@@ -10,8 +10,10 @@ from transaction_tracker.node.chain import Chain
 from transaction_tracker.node.faults.kind import Call, Fault
 from transaction_tracker.node.view import View
 
-_BLOCKS = ("eth_getBlockByHash", "eth_getBlockByNumber")
-_RECEIPTS = ("eth_getTransactionReceipt", "eth_getBlockReceipts")
+BLOCKS = ("eth_getBlockByHash", "eth_getBlockByNumber")
+RECEIPTS = ("eth_getTransactionReceipt", "eth_getBlockReceipts")
+
+Record: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +24,17 @@ class Distortion(Fault):
         """Give the wrong result; ``result`` itself where there is nothing to make wrong."""
         raise NotImplementedError
 
+    def affects(self, tx_hash: str) -> bool:
+        """Return whether a transaction is among those that ``part`` and ``transaction`` choose.
+
+        Kinds without these options affect all.
+        """
+        only: str | None = getattr(self, "transaction", None)
+        if only is not None:
+            return tx_hash == only
+        part: float = getattr(self, "part", 1.0)
+        return int(tx_hash[-8:], 16) < part * 2**32
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaleNull(Distortion):
@@ -29,7 +42,7 @@ class StaleNull(Distortion):
 
     name: ClassVar[str] = "stale-null"
     concerned: ClassVar[frozenset[str]] = frozenset(
-        ("eth_getTransactionByHash", *_BLOCKS, *_RECEIPTS)
+        ("eth_getTransactionByHash", *BLOCKS, *RECEIPTS)
     )
 
     def distorted(self, call: Call, result: object, state: Chain | View) -> object:
@@ -43,7 +56,7 @@ class LaggingReceipts(Distortion):
     """Receipts are ``null`` until ``blocks`` more blocks are on top of theirs."""
 
     name: ClassVar[str] = "lagging-receipts"
-    concerned: ClassVar[frozenset[str]] = frozenset(_RECEIPTS)
+    concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
     blocks: int = 1
 
     def distorted(self, call: Call, result: object, state: Chain | View) -> object:
@@ -59,37 +72,48 @@ class ForeignReceipt(Distortion):
     """A receipt says that it is of the block before its own."""
 
     name: ClassVar[str] = "foreign-receipt"
-    concerned: ClassVar[frozenset[str]] = frozenset(_RECEIPTS)
+    concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
+    part: float = 1.0
+    transaction: str | None = None
 
     def distorted(self, call: Call, result: object, state: Chain | View) -> object:
-        """Move all receipts."""
+        """Move the receipts."""
         del call
 
-        def moved(receipt: dict[str, Any]) -> dict[str, Any]:
+        def moved(receipt: Record) -> Record:
+            if not self.affects(receipt["transactionHash"]):
+                return receipt
             block = state.block(int(receipt["blockNumber"], 16) - 1)
             place = {"blockHash": block.hash, "blockNumber": hex(block.number)} if block else {}
             return receipt | place
 
-        return _mapped(result, moved)
+        return receipts_changed(result, moved)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DuplicatedTransaction(Distortion):
-    """A block has its first transaction twice, its receipts likewise."""
+    """A block has its first transaction twice, its receipts likewise.
+
+    The second one has the same index, or with ``renumbered`` one of its own.
+    """
 
     name: ClassVar[str] = "duplicated-transaction"
-    concerned: ClassVar[frozenset[str]] = frozenset((*_BLOCKS, "eth_getBlockReceipts"))
+    concerned: ClassVar[frozenset[str]] = frozenset((*BLOCKS, "eth_getBlockReceipts"))
+
+    renumbered: bool = False
 
     def distorted(self, call: Call, result: object, state: Chain | View) -> object:
         """Repeat the first one at the end."""
         del call, state
         found = plain(result)
-        if isinstance(found, list):
-            return [*found, found[0]] if found else result
-        transactions = found["transactions"]
-        if not transactions:
+        records = found if isinstance(found, list) else found["transactions"]
+        if not records:
             return result
-        return found | {"transactions": [*transactions, transactions[0]]}
+        again = records[0]
+        if self.renumbered and isinstance(again, dict):
+            again = again | {"transactionIndex": hex(len(records))}
+        longer = [*records, again]
+        return longer if isinstance(found, list) else found | {"transactions": longer}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +135,13 @@ def plain(result: object) -> Any:
     return orjson.loads(orjson.dumps(result)) if isinstance(result, orjson.Fragment) else result
 
 
-def _records(result: object) -> list[dict[str, Any]]:
+def _records(result: object) -> list[Record]:
     found = plain(result)
     return found if isinstance(found, list) else [found]
 
 
-def _mapped(result: object, change: Callable[[dict[str, Any]], dict[str, Any]]) -> object:
+def receipts_changed(result: object, change: Callable[[Record], Record]) -> object:
+    """Change a receipt, or each of a list; ``result`` itself if that changes nothing."""
     found = plain(result)
-    return [change(item) for item in found] if isinstance(found, list) else change(found)
+    changed = [change(item) for item in found] if isinstance(found, list) else change(found)
+    return result if changed == found else changed

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 from transaction_tracker.node.chain import Chain
 from transaction_tracker.node.faults.distortions import Distortion
 from transaction_tracker.node.faults.exchanges import ExchangeFault, Hang
-from transaction_tracker.node.faults.heads import SilentHeads
+from transaction_tracker.node.faults.heads import LoadBalanced, SilentHeads
 from transaction_tracker.node.faults.kind import Call, Fault, ViewFault
 from transaction_tracker.node.faults.refusals import Refusal
 from transaction_tracker.node.faults.requests import RefusedBatch, RequestFault
@@ -130,11 +130,18 @@ class Faults:
     def state(self, calls: Sequence[Call]) -> Chain | View:
         """Tell from what an exchange is answered; with several such faults, from the lowest."""
         views = [
-            entry.fault.view(self._chain)
+            entry.fault.view(self._chain, entry.chance)
             for entry in self._of(ViewFault)
-            if self._strikes(entry, calls)
+            if not _splits(entry.fault) and self._strikes(entry, calls)
         ]
         return _lowest(views, self._chain)
+
+    def split(self, call: Call, state: Chain | View) -> Chain | View:
+        """Return from what one call is answered, where the calls of a batch go separate ways."""
+        for entry in self._of(LoadBalanced):
+            if entry.fault.split and self._strikes(entry, [call]):
+                return entry.fault.view(self._chain, entry.chance)
+        return state
 
     def batch(self, calls: Sequence[Call]) -> RefusedBatch | None:
         """Tell why a batch is refused, if it is."""
@@ -183,8 +190,9 @@ class Faults:
 
     def constant_state(self) -> Chain | View:
         """Tell from what subscribers are told: chance has no part in it."""
-        constant = [entry.fault for entry in self._of(ViewFault) if entry.fault.constant]
-        return _lowest([fault.view(self._chain) for fault in constant], self._chain)
+        constant = [entry for entry in self._of(ViewFault) if entry.fault.constant]
+        views = [entry.fault.view(self._chain, entry.chance) for entry in constant]
+        return _lowest(views, self._chain)
 
     def _of(self, kind: type[F]) -> list["_Active[F]"]:
         if not self._active:
@@ -223,5 +231,9 @@ class Faults:
                 self._spent[entry.number] = entry
 
 
-def _lowest(views: Sequence[View], chain: Chain) -> Chain | View:
+def _splits(fault: ViewFault) -> bool:
+    return isinstance(fault, LoadBalanced) and fault.split
+
+
+def _lowest(views: Sequence[Chain | View], chain: Chain) -> Chain | View:
     return min(views, key=lambda view: view.head.number, default=chain)

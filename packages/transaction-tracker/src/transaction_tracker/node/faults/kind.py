@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
+from random import Random
 from typing import ClassVar, Self
 
 from transaction_tracker.node.chain import Chain
@@ -75,8 +76,8 @@ class Fault:
 class ViewFault(Fault):
     """The node answers from another place of the chain: one exchange from one place."""
 
-    def view(self, chain: Chain) -> View:
-        """Tell where the node stands."""
+    def view(self, chain: Chain, chance: Random) -> Chain | View:
+        """Return what the node knows, perhaps by chance."""
         raise NotImplementedError
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 LONGEST_TEXT = 200
 MOST_SECONDS = 86_400.0
 MOST_BLOCKS = 1_000_000
+MOST_LENGTH = 10_000
 _HASH = re.compile(r"0x[0-9a-f]{64}")
 _METHOD = re.compile(r"[a-z0-9]{1,20}_[A-Za-z0-9_]{1,60}")
 _TRUTHS = {"true": True, "false": False}
@@ -71,11 +72,17 @@ def _methods() -> Option:
     return Option("names of methods, joined by '+', none of them dev_ or evm_", fits, read)
 
 
-def _text() -> Option:
+def _text(*, empty: bool = False) -> Option:
     def fits(value: object) -> bool:
+        if value is None:
+            return empty
         return isinstance(value, str) and 0 < len(value) <= LONGEST_TEXT and value.isprintable()
 
     return Option(f"1 to {LONGEST_TEXT} printable letters", fits, str)
+
+
+def _choice(*allowed: str) -> Option:
+    return Option(f"one of {', '.join(allowed)}", allowed.__contains__, str)
 
 
 def _truth() -> Option:
@@ -99,7 +106,20 @@ OPTIONS: Mapping[str, Option] = {
     "at": _hash("the hash of a block: 0x and 64 hexadecimal digits in lower case"),
     "limit": _whole(0, 1000),
     "code": _whole(-(2**31), 2**31 - 1),
-    "message": _text(),
+    "message": _text(empty=True),
     "chain_id": _whole(1, _LARGEST),
+    "http_status": _whole(200, 599),
+    "depth": _whole(0, MOST_BLOCKS),
+    "length": _whole(0, MOST_LENGTH),
+    "grows": _truth(),
+    "fork": _whole(0, MOST_BLOCKS, wanted="the number of a fork: 0 or more", empty=True),
+    "split": _truth(),
+    "renumbered": _truth(),
+    "part": _real(0.0, 1.0, "a number from 0 to 1"),
+    "transaction": _hash("a transaction's hash: 0x and 64 hexadecimal digits in lower case"),
+    "record": _choice("transaction", "receipt", "block"),
+    "field": _text(),
+    "value": _text(),
+    "shape": _choice("zero", "empty"),
 }
 """By the names of the fields of fault classes, which mean the same in all of them."""

@@ -16,14 +16,22 @@ _READING = (  # these change nothing: a payment must not be sent twice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RefusedBatch(Fault):
-    """One error object is the answer to a batch of more than ``limit`` calls."""
+    """One error object is the answer to a batch of more than ``limit`` calls.
+
+    Real nodes have different codes, words and HTTP statuses for it: -32005 "Batched requests are
+    not supported by this server" (jsonrpsee), -32600, -32603, 403, 405, 413.
+    """
 
     name: ClassVar[str] = "refused-batch"
     limit: int = 0
+    code: int = INVALID_REQUEST
+    message: str | None = None
+    http_status: int = 200
 
     def refusal(self, size: int) -> RpcError:
-        """Tell why a batch of this size is refused."""
-        return RpcError(INVALID_REQUEST, f"batch of {size} calls: at most {self.limit} allowed")
+        """Return why a batch of this size is refused."""
+        words = f"batch of {size} calls: at most {self.limit} allowed"
+        return RpcError(self.code, self.message or words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,23 @@ from transaction_tracker.node.faults.exchanges import (
     ServerFailure,
     SlowAnswer,
 )
-from transaction_tracker.node.faults.heads import FrozenHead, LaggingHead, SilentHeads
+from transaction_tracker.node.faults.heads import (
+    Forked,
+    FrozenHead,
+    LaggingHead,
+    LoadBalanced,
+    ResetChain,
+    SilentHeads,
+)
 from transaction_tracker.node.faults.kind import Fault
+from transaction_tracker.node.faults.odd_blocks import HashesOnly, PrunedBlocks, WrongParent
+from transaction_tracker.node.faults.odd_receipts import FlippedStatus, MissingReceipt, NoStatus
+from transaction_tracker.node.faults.odd_transactions import (
+    ListedTwice,
+    OddField,
+    OddPending,
+    Unprotected,
+)
 from transaction_tracker.node.faults.options import OPTIONS, written
 from transaction_tracker.node.faults.refusals import CallError, Indexing, MethodNotFound
 from transaction_tracker.node.faults.requests import DuplicatedAnswer, RefusedBatch, WrongId
@@ -29,9 +44,12 @@ _SHORT = {"p": "probability"}
 
 KINDS: tuple[type[Fault], ...] = (
     *(StaleNull, LaggingReceipts, LaggingHead, FrozenHead, SilentHeads, Indexing),
+    *(Forked, ResetChain, LoadBalanced),
     *(RateLimit, ServerFailure, SlowAnswer, CutOff, Hang, Death),
     *(WrongChainId, MethodNotFound, CallError, RefusedBatch),
     *(NotJson, WrongId, DuplicatedAnswer, ForeignReceipt, DuplicatedTransaction),
+    *(OddField, Unprotected, ListedTwice, OddPending),
+    *(MissingReceipt, NoStatus, FlippedStatus, HashesOnly, WrongParent, PrunedBlocks),
 )
 """All faults, those of one sort together."""
 

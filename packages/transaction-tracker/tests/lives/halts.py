@@ -1,0 +1,49 @@
+"""Whether the application itself says that its chain stands still."""
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from transaction_tracker import TransactionTrackerApplication
+
+if TYPE_CHECKING:
+    from .life import Life
+
+# Five block times or a minute, whichever is longer, and ten seconds to tell it (rule 11.4).
+LIMIT_SECONDS, TELLING_SECONDS = 60.0, 10.0
+BLOCK_SECONDS = 12.0
+
+
+def condition(app: TransactionTrackerApplication) -> str | None:
+    """Return what the application says of its chain; ``None`` where it cannot say anything."""
+    status = getattr(app, "_status", None) or getattr(app, "_pulse", None)
+    verdict = getattr(status, "verdict", None)
+    return None if verdict is None else str(verdict(time.monotonic(), BLOCK_SECONDS).state)
+
+
+class HaltWatch:
+    """Checks each second that a chain that stands still is called so in time.
+
+    Attributes:
+        untold: When the application should have told a halt and did not.
+    """
+
+    def __init__(self, life: "Life") -> None:
+        self.untold: list[str] = []
+        self._life = life
+
+    async def run(self) -> None:
+        """Watch until cancelled."""
+        tip, behind_since = self._life.app.tip, time.monotonic()
+        while True:
+            await asyncio.sleep(1.0)
+            app, now = self._life.app, time.monotonic()
+            followed = app.tip is not None and app.tip.hash == self._life.chain.head.hash
+            if followed or app.tip != tip or app.tip is None or not self._life.running:
+                tip, behind_since = app.tip, now
+            elif now - behind_since > LIMIT_SECONDS + TELLING_SECONDS + 1.0:
+                self._check(condition(app), now - behind_since)
+
+    def _check(self, told: str | None, seconds: float) -> None:
+        if told not in (None, "halted", "lagging"):
+            self.untold.append(f"{told} although nothing was applied for {seconds:.0f} s")

@@ -1,0 +1,105 @@
+"""Odd answers of real nodes, for random lives."""
+
+import random
+from collections.abc import Callable, Sequence
+
+from transaction_tracker.node.faults import (
+    DuplicatedTransaction,
+    Fault,
+    ForeignReceipt,
+    HashesOnly,
+    ListedTwice,
+    LoadBalanced,
+    MissingReceipt,
+    NoStatus,
+    OddField,
+    OddPending,
+    PrunedBlocks,
+    RefusedBatch,
+    Unprotected,
+    WrongParent,
+)
+from transaction_tracker.node.faults.distortions import Distortion
+
+_NOT_SUPPORTED = "Batched requests are not supported by this server"
+
+
+def _of_a_part(part: float) -> list[Fault]:
+    """List odd answers that concern a part of all transactions or blocks."""
+    return [
+        OddField(field="nonce", part=part),
+        OddField(field="from", part=part),
+        OddField(field="maxFeePerGas", part=part),
+        OddField(record="receipt", field="effectiveGasPrice", part=part),
+        OddField(record="receipt", field="gasUsed", value="0x", part=part),
+        OddField(record="receipt", field="logsBloom", value="absent", part=part),
+        OddField(record="block", field="baseFeePerGas", value="0x", part=part),
+        OddField(record="block", field="size", part=part),
+        Unprotected(part=part),
+        ListedTwice(part=part),
+        ForeignReceipt(part=part),
+        MissingReceipt(part=part),
+        NoStatus(part=part),
+        OddPending(shape="zero", part=part),
+        OddPending(shape="empty", part=part),
+    ]
+
+
+_OF_BLOCKS: Sequence[Fault] = (
+    DuplicatedTransaction(),
+    DuplicatedTransaction(renumbered=True),
+    HashesOnly(),
+)
+
+
+def some(chance: random.Random, *, agreed: bool = False) -> list[Fault]:
+    """Draw one to three odd answers, which a provider gives all the time.
+
+    Some come from one provider alone. When all agree on a parent that does not fit, only a chain
+    profile can say that parents mean nothing; when all agree that a transaction with dynamic fees
+    is of chain 0, it is invalid.
+    """
+    part = chance.choice([0.2, 0.6, 1.0])
+    odd = [*_of_a_part(part), *_OF_BLOCKS]
+    if not agreed:
+        odd += [WrongParent(part=part), OddField(field="chainId", value="0x0", part=part)]
+    return chance.sample(odd, chance.randint(1, 3))
+
+
+def may_park(fault: Fault) -> bool:
+    """Return whether a transaction can stay without an end when all providers say this of it."""
+    if isinstance(fault, OddField):
+        return fault.record != "block" and fault.field in ("nonce", "from", "gasUsed")
+    return isinstance(fault, ListedTwice | ForeignReceipt | MissingReceipt | NoStatus)
+
+
+def refused_batch(chance: random.Random) -> Fault:
+    """Draw how a provider refuses batches."""
+    makers: Sequence[Callable[[], Fault]] = (
+        lambda: RefusedBatch(code=-32005, message=_NOT_SUPPORTED),
+        lambda: RefusedBatch(code=-32600),
+        lambda: RefusedBatch(code=-32603, message="internal error"),
+        lambda: RefusedBatch(http_status=chance.choice([400, 403, 405, 413])),
+        lambda: RefusedBatch(limit=chance.randint(1, 5), http_status=413),
+    )
+    return chance.choice(makers)()
+
+
+def pruned(chance: random.Random) -> Fault:
+    """Draw how many of the oldest blocks a provider no longer has."""
+    return PrunedBlocks(blocks=chance.choice([1, 1, 3]))
+
+
+def load_balanced(chance: random.Random) -> Fault:
+    """Draw what is behind a provider's address."""
+    return LoadBalanced(blocks=chance.randint(1, 4), split=chance.random() < 0.3)
+
+
+__all__ = [
+    "Distortion",
+    "load_balanced",
+    "may_park",
+    "pruned",
+    "refused_batch",
+    "some",
+]

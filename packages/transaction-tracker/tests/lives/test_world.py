@@ -1,0 +1,129 @@
+"""The world of the lives: drawn by seed, switched by name, and judged by the moment."""
+
+import time
+from unittest import mock
+
+import pytest
+
+from transaction_tracker import State
+from transaction_tracker.domain import Event, Tracked
+from transaction_tracker.listener import ToldEvent
+from transaction_tracker.node import SYSTEM_TRANSACTIONS, Chain, ChainRules, Transaction
+from transaction_tracker.node.faults import FlippedStatus, MissingReceipt, OddField
+
+from .ingredients import INGREDIENTS, World, draw, percents
+from .oracle import Oracle
+
+CONFIRMATIONS = 4
+
+
+def test_world_is_that_of_its_seed() -> None:
+    worlds = [str(draw(seed)) for seed in range(60)]
+
+    assert worlds == [str(draw(seed)) for seed in range(60)]
+    assert len(set(worlds)) > 30
+
+
+@pytest.mark.parametrize("name", INGREDIENTS)
+def test_ingredient_is_switched_without_changing_the_others(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    whole = [draw(seed).has for seed in range(100)]
+    monkeypatch.setenv("TRACKER_WORLD", ",".join(INGREDIENTS.keys() - {name}))
+    assert [draw(seed).has for seed in range(100)] == [has - {name} for has in whole]
+
+    monkeypatch.setenv("TRACKER_WORLD", f"{name}=100")
+    assert [draw(seed).has for seed in range(3)] == [{name}] * 3
+
+    monkeypatch.setenv("TRACKER_WORLD", "none")
+    assert draw(0) == World()
+
+
+def test_unknown_ingredient_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"got .'forkz'"):
+        percents("odd,forkz")
+
+
+def test_answers_of_all_providers_excuse_only_what_they_concern() -> None:
+    tx = Chain().submit(Chain().accounts[0])
+
+    assert World(excused=(MissingReceipt(transaction=tx.hash),)).excuses(tx.hash)
+    assert not World(excused=(OddField(part=0.0),)).excuses(tx.hash)
+    assert not World(common=(MissingReceipt(),)).excuses(tx.hash)
+
+
+def test_trouble_strikes_the_liar_alone_while_there_is_somebody_honest() -> None:
+    assert World(own=(FlippedStatus(),)).has_liar
+    assert World(has=frozenset({"forks"}), providers=3).has_liar
+    assert not World(has=frozenset({"forks"}), providers=1).has_liar
+    assert not World(common=(MissingReceipt(),)).has_liar
+
+
+def told(tx: Transaction, state: State, at: float) -> ToldEvent:
+    tracked = Tracked(tx.hash, CONFIRMATIONS, state=state, version=2)
+    event = Event("mined", tracked)
+    return ToldEvent(event.previous, event.tracked, metadata={}, recorded_at=at)
+
+
+def ended(reverts: str | None = None) -> tuple[Oracle, Transaction]:
+    """Given: a transaction that is final at second 100."""
+    chain = Chain(accounts=2)
+    oracle = Oracle(chain, CONFIRMATIONS)
+    tx = chain.submit(*chain.accounts, 1, reverts=reverts)
+    with mock.patch.object(time, "time", return_value=50.0):
+        chain.mine(CONFIRMATIONS - 1)
+    with mock.patch.object(time, "time", return_value=100.0):
+        chain.mine()
+    return oracle, tx
+
+
+@pytest.mark.parametrize(
+    ("state", "at", "reverts", "false"),
+    [
+        ("confirmed", 100.0, None, False),
+        ("confirmed", 99.9, None, True),
+        ("confirmed", 200.0, "no", True),
+        ("failed", 200.0, "no", False),
+        ("failed", 200.0, None, True),
+        ("replaced", 200.0, None, True),
+        ("dropped", 200.0, None, True),
+        ("dropped", 99.0, None, False),
+        ("invalid", 99.0, None, True),
+        ("pending", 200.0, None, False),
+    ],
+)
+def test_end_is_judged_by_the_moment_at_which_it_was_told(
+    state: State, at: float, reverts: str | None, false: bool
+) -> None:
+    oracle, tx = ended(reverts)
+
+    oracle.hear(told(tx, state, at))
+
+    assert bool(oracle.false_ends(tx)) is false
+
+
+def test_end_that_was_taken_back_later_is_still_judged() -> None:
+    oracle, tx = ended()
+
+    oracle.hear(told(tx, "confirmed", 60.0))
+    oracle.hear(told(tx, "confirmed", 60.0))  # told twice, as may happen after a crash
+
+    assert len(oracle.false_ends(tx)) == 1
+
+
+def test_replaced_needs_a_winner_of_the_same_slot() -> None:
+    chain = Chain(accounts=2, rules=ChainRules(system=tuple(SYSTEM_TRANSACTIONS[:1])))
+    oracle = Oracle(chain, CONFIRMATIONS)
+    loser = chain.submit(*chain.accounts, 1)
+    chain.replace(loser.hash, "repriced")
+    chain.mine(CONFIRMATIONS)
+    (first, *_), (second, *_) = (
+        block.transactions for number in (1, 2) if (block := chain.block(number)) is not None
+    )
+
+    for tx in (loser, first):
+        oracle.hear(told(tx, "replaced", time.time()))
+
+    assert oracle.false_ends(loser) == []
+    assert oracle.false_ends(first) != []
+    assert oracle.winner(second) is None or oracle.winner(second) == second
