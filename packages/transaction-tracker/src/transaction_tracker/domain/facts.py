@@ -6,7 +6,7 @@ Ids, hashes, slots and contents are opaque text: equal or not, and nothing more.
 from dataclasses import dataclass
 from typing import Literal
 
-from transaction_tracker.domain.states import State, Tag
+from transaction_tracker.domain.states import Required, State, Tag
 
 # "execution" is the fee of a chain whose other fees are not known: gas used times gas price.
 FeeScope = Literal["total", "execution"]
@@ -118,6 +118,12 @@ class Buried:
     block: BlockRef
     confirmations: int
     tags: frozenset[Tag] = frozenset()
+
+    def reaches(self, required: Required) -> bool:
+        """Return whether this is deep enough to make a state final."""
+        if isinstance(required, str):
+            return required in self.tags
+        return self.confirmations >= required
 
 
 @dataclass(frozen=True, slots=True)

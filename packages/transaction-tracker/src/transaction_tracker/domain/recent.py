@@ -33,11 +33,17 @@ class Recent:
         self._size = 0
 
     def taken(self, slot: str) -> tuple[Link, str] | None:
-        """Say which block took the slot, and by which transaction."""
-        for link, slots in self._newest_first():
-            if slot in slots:
-                return link, slots[slot]
-        return None
+        """Return the block that took the slot, and the transaction that did.
+
+        A slot that was taken twice along one chain is not a slot on this chain: then nothing
+        follows from it, and the result is ``None``.
+        """
+        takers = [(link, slots[slot]) for link, slots in self._newest_first() if slot in slots]
+        return takers[0] if len({taker for _, taker in takers}) == 1 else None
+
+    def is_free(self, slot: str) -> bool:
+        """Return whether none of the last blocks took the slot."""
+        return not any(slot in slots for slots in self._blocks.values())
 
     def _newest_first(self) -> Iterator[tuple[Link, Mapping[str, str]]]:
         return reversed(self._blocks.items())

@@ -209,10 +209,7 @@ def _buried(tracked: Tracked, buried: Buried) -> Tracked:
         return tracked
     if "status_unknown" in tracked.flags:
         return tracked
-    if isinstance(tracked.required, str):
-        deep = tracked.required in buried.tags
-    else:
-        deep = buried.confirmations >= tracked.required
+    deep = buried.reaches(tracked.required)
     return replace(tracked, state=ENDS[tracked.state]) if deep else tracked
 
 

@@ -1,9 +1,11 @@
-"""What a source's answers say about the open transactions, turned into observations."""
+"""What a source's answers say about the open transactions, converted to observations."""
 
+import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from beamish import telemetry
 from transaction_tracker.domain import (
     TAGS,
     Agenda,
@@ -12,16 +14,33 @@ from transaction_tracker.domain import (
     Chain,
     Included,
     Observation,
+    Outcome,
     Overtaken,
     Recent,
     Seen,
     Tag,
     Transaction,
 )
-from transaction_tracker.sources import Answer, Block, ChainSource, MalformedError
+from transaction_tracker.follower.endings import Endings, Facts
+from transaction_tracker.follower.unreadable import UnreadableTransactions
+from transaction_tracker.sources import (
+    Answer,
+    Block,
+    ChainSource,
+    Head,
+    MalformedError,
+    SourceError,
+    Unreadable,
+)
 from transaction_tracker.store import Book
+from transaction_tracker.tracker import TransactionTracker
 
-Facts = dict[str, tuple[Observation, ...]]
+__all__ = ["Evidence", "Facts"]
+
+Outcomes = Mapping[str, Outcome | Unreadable | None]
+
+# Blocks whose receipts are fetched at the same time while catching up.
+_BLOCKS_AT_ONCE = 4
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -34,27 +53,83 @@ class Evidence:
         book: The open transactions.
         agenda: Those that wait for depth.
         recent: The slots that the last blocks took.
-
-    Attributes:
-        marks: The heights up to which the chain gives its own word, of the last head.
+        endings: Judges facts that would make an end.
     """
 
-    def __init__(self, source: ChainSource, book: Book, agenda: Agenda, recent: Recent) -> None:
+    def __init__(
+        self, source: ChainSource, book: Book, agenda: Agenda, recent: Recent, endings: Endings
+    ) -> None:
         self._source = source
         self._book = book
         self._agenda = agenda
         self._recent = recent
-        self.marks: Mapping[Tag, int] = {}
+        self._endings = endings
+        self._unreadable = UnreadableTransactions()
+        self._marks: dict[Tag, BlockRef] = {}
+        self._early: dict[str, Outcomes] = {}
 
-    async def of_block(self, block: Block, chain: Chain) -> Facts:
-        """Gather what a block says, with ``chain`` ending in it."""
-        return self.of_depth(chain) | self._rivals(block) | await self._own(block)
+    def note_marks(self, head: Head, chain: Chain) -> None:
+        """Note the chain's own marks, as far as they are on our chain.
 
-    def of_depth(self, chain: Chain) -> Facts:
+        A node on another branch has marks too. One is believed if its block is kept, or if it is
+        below the kept blocks and the node's chain contains our tip.
+        """
+        tip, bottom = chain.tip, chain.bottom
+        if tip is None or bottom is None:
+            return
+        is_ours = head.link.ref == tip.ref
+        for tag, mark in head.marks.items():
+            if chain.holds(mark) or (is_ours and mark.number < bottom.number):
+                self._marks[tag] = mark
+
+    def marks(self, chain: Chain) -> dict[Tag, int]:
+        """Return the heights up to which the chain gives its own word."""
+        bottom = chain.bottom
+        return {
+            tag: mark.number
+            for tag, mark in self._marks.items()
+            if chain.holds(mark) or (bottom is not None and mark.number < bottom.number)
+        }
+
+    async def foresee(self, blocks: Sequence[Block]) -> None:
+        """Fetch the outcomes for several blocks at once, which are applied one after the other."""
+        wanted = [(block, self._own_ids(block)) for block in blocks]
+        wanted = [(block, ids) for block, ids in wanted if ids]
+        self._early.clear()
+        if len(wanted) < 2:
+            return
+        slots = asyncio.Semaphore(_BLOCKS_AT_ONCE)
+
+        async def fetch(block: Block, ids: set[str]) -> None:
+            async with slots:
+                try:
+                    self._early[block.link.hash] = await self._source.outcomes(block, ids)
+                except SourceError as error:
+                    logger.debug("outcomes of block %s: %s", block.link.hash, error)
+
+        await asyncio.gather(*(fetch(block, ids) for block, ids in wanted))
+
+    async def of_block(self, block: Block, chain: Chain, *, is_last: bool = True) -> Facts:
+        """Gather what a block says, with ``chain`` ending in it.
+
+        Args:
+            block: The block.
+            chain: Our chain.
+            is_last: Whether no other block follows at once. Ends are told with the last one, so
+                that the providers are asked once about all of them.
+        """
+        self._count_unreadable(block)
+        facts = self._rivals(block) | await self._own(block)
+        if not is_last:
+            return facts
+        first = self._buried(block.link.ref, chain)
+        facts = {key: (*observations, first) for key, observations in facts.items()}
+        return await self._endings.cleared(self._depth(chain) | facts, chain, _now())
+
+    async def of_depth(self, chain: Chain) -> Facts:
         """Gather what the depth of ``chain``, and its own word, say of blocks."""
-        tip = chain.tip
-        due = {} if tip is None else self._agenda.due_by(tip.number, self.marks)
-        return {key: (self._buried(anchor, chain),) for key, anchor in due.items()}
+        facts = self._depth(chain) if self._endings.is_due(chain, _now()) else {}
+        return await self._endings.cleared(facts, chain, _now())
 
     async def of_transactions(
         self, slots: Mapping[str, str | None], chain: Chain, *, at_once: bool
@@ -65,80 +140,162 @@ class Evidence:
         old = await self._old_blocks(answers, chain)
         facts: Facts = {}
         for key, answer in answers.items():
+            if isinstance(answer, Unreadable):
+                await self._could_not_read(key, answer.why)
+                continue
+            self._unreadable.forget(key)
             if isinstance(answer, Seen):
                 facts[key] = (answer, *await self._behind(key, answer.transaction.slot, chain))
             elif not isinstance(answer, Included):
-                # Nobody knows it any more, perhaps because a block took its slot while nobody
-                # here was interested.
+                # No node knows it any more, perhaps because a block took its slot before it was
+                # tracked here.
                 facts[key] = await self._behind(key, slots[key], chain) or (answer,)
             elif chain.holds(answer.block) or answer.block in old:
                 facts[key] = (answer, self._buried(answer.block, chain))
             elif answer.block.number > height:
                 # The source is a block further than we are: that block will tell.
                 facts[key] = (Seen(answer.transaction, time.time()),)
-        return facts
+        return await self._endings.cleared(facts, chain, _now())
+
+    async def of_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...]:
+        """Search for the block that took a transaction's slot long ago."""
+        if chain.tip is None:
+            return ()
+        block = await self._source.winner(slot, chain.tip.number)
+        if block is None:
+            return ()
+        ref = block.link.ref
+        if not chain.holds(ref) and ref not in await self._source.contained([ref], chain.tip.ref):
+            return ()
+        return await self._of_taker(key, block.slots[slot], block, chain)
+
+    # -- Blocks
+
+    def _depth(self, chain: Chain) -> Facts:
+        tip = chain.tip
+        due = {} if tip is None else self._agenda.due_by(tip.number, self.marks(chain))
+        return {key: (self._buried(anchor, chain),) for key, anchor in due.items()}
 
     def _buried(self, block: BlockRef, chain: Chain) -> Buried:
-        tags = [tag for tag in TAGS if self.marks.get(tag, -1) >= block.number]
+        marks = self.marks(chain)
+        tags = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
 
     def _rivals(self, block: Block) -> Facts:
         facts: Facts = {}
         for loser, winner in self._book.rivals(block.slots).items():
+            tracked = self._book.get(loser)
+            # A slot that an earlier block took already is not a slot on this chain.
+            if tracked is None or tracked.slot is None or not self._recent.is_free(tracked.slot):
+                continue
             transaction = self._describe(block, winner)
             if transaction is not None:
-                facts[loser] = (Overtaken(transaction, block.link.ref), self._first(block))
+                facts[loser] = (Overtaken(transaction, block.link.ref),)
         return facts
+
+    def _own_ids(self, block: Block) -> set[str]:
+        """Return the open transactions of a block that are in no other block."""
+        found = self._book.own(block.ids)
+        return {key for key in found if not self._is_mined_elsewhere(key, block.link.ref)}
+
+    def _is_mined_elsewhere(self, key: str, block: BlockRef) -> bool:
+        tracked = self._book.get(key)
+        if tracked is None or tracked.state not in ("mined", "mined_reverted"):
+            return False
+        return tracked.anchor != block
 
     async def _own(self, block: Block) -> Facts:
-        own = self._book.own(block.ids)
-        if not own:
-            return {}
+        own = self._own_ids(block)
+        early = self._early.pop(block.link.hash, {})
+        missing = own - early.keys()
+        outcomes = dict(early)
+        if missing:
+            outcomes |= await self._source.outcomes(block, missing)
         facts: Facts = {}
-        for key, outcome in (await self._source.outcomes(block, own)).items():
-            transaction = self._describe(block, key)
-            if transaction is not None:
-                included = Included(transaction, block.link.ref, outcome)
-                facts[key] = (included, self._first(block))
+        for key in own & outcomes.keys():
+            included = await self._included(key, block, outcomes[key])
+            if included is not None:
+                facts[key] = (included,)
         return facts
 
-    def _first(self, block: Block) -> Buried:
-        """Count the block itself: one confirmation is all that some ask for."""
-        tags = [tag for tag in TAGS if self.marks.get(tag, -1) >= block.link.number]
-        return Buried(block.link.ref, 1, frozenset(tags))
+    async def _included(
+        self, key: str, block: Block, outcome: Outcome | Unreadable | None
+    ) -> Included | None:
+        transaction = self._describe(block, key)
+        if isinstance(outcome, Unreadable):
+            await self._could_not_read(key, outcome.why)
+        elif transaction is not None:
+            self._unreadable.forget(key)
+            return Included(transaction, block.link.ref, outcome)
+        return None
 
     def _describe(self, block: Block, key: str) -> Transaction | None:
         try:
             return self._source.transaction(block, key)
-        except MalformedError:
+        except MalformedError as error:
             # One bad transaction must not keep all others from their block.
-            logger.exception("transaction %s of block %s is left out", key, block.link.hash)
+            logger.warning(
+                "could not read transaction %s of block %s: %s", key, block.link.hash, error
+            )
             return None
 
+    # -- Slots that were taken before
+
     async def _behind(self, key: str, slot: str | None, chain: Chain) -> tuple[Observation, ...]:
-        """Look whether a block that is applied already took the slot just heard of."""
+        """Look whether a block that is applied already took the slot that has become known."""
         taken = None if slot is None else self._recent.taken(slot)
         if taken is None:
             return ()
-        link, winner = taken
-        block = await self._source.block(link.hash)
-        found = self._describe(block, winner)
+        link, taker = taken
+        return await self._of_taker(key, taker, await self._source.block(link.ref), chain)
+
+    async def _of_taker(
+        self, key: str, taker: str, block: Block, chain: Chain
+    ) -> tuple[Observation, ...]:
+        found = self._describe(block, taker)
         if found is None:
             return ()
-        buried = self._buried(link.ref, chain)
-        if winner != key:
-            return Overtaken(found, link.ref), buried
+        buried = self._buried(block.link.ref, chain)
+        if taker != key:
+            return Overtaken(found, block.link.ref), buried
         outcomes = await self._source.outcomes(block, [key])
-        included = [Included(found, link.ref, one) for one in outcomes.values()]
-        return *included, buried
+        if key not in outcomes:
+            return ()
+        included = await self._included(key, block, outcomes[key])
+        return () if included is None else (included, buried)
 
     async def _old_blocks(self, answers: Mapping[str, Answer], chain: Chain) -> set[BlockRef]:
-        """Make sure of blocks that lie below those that are kept."""
-        bottom = chain.bottom.number if chain.bottom else 0
+        """Return the blocks below the kept ones that are proven to be on our chain."""
+        if chain.tip is None or chain.bottom is None:
+            return set()
         old = {
-            answer.block.number
+            answer.block
             for answer in answers.values()
-            if isinstance(answer, Included) and answer.block.number < bottom
+            if isinstance(answer, Included) and answer.block.number < chain.bottom.number
         }
-        links = await self._source.links(old) if old else {}
-        return {link.ref for link in links.values()}
+        return await self._source.contained(old, chain.tip.ref) if old else set()
+
+    # -- What cannot be read
+
+    async def _could_not_read(self, key: str, why: str) -> None:
+        _count("answer", 1)
+        tracked = self._book.get(key)
+        if tracked is None or tracked.error is not None:
+            return
+        if self._unreadable.note(key, _now()):
+            logger.error("%s is parked: %s", key, why)
+            await TransactionTracker.park(key, why)
+
+    def _count_unreadable(self, block: Block) -> None:
+        if block.unreadable:
+            _count("transaction", block.unreadable)
+        if block.hashes_only:
+            _count("block", 1)
+
+
+def _count(kind: str, count: int) -> None:
+    telemetry.execute(("transaction_tracker", "unreadable"), {"count": count}, {"kind": kind})
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

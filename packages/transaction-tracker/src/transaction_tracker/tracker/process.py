@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from beamish import (
     From,
     GenServer,
     NoReply,
+    NotFoundError,
     Pid,
     Registry,
     Stop,
@@ -160,6 +162,20 @@ class TransactionTracker(GenServer, restart="transient"):
     async def revive(cls, transaction: str) -> None:
         """Start the tracker of a transaction that had ended, and is open again."""
         await cls._start_child(transaction)
+
+    @staticmethod
+    async def park(transaction: str, error: str) -> None:
+        """Stop the tracker of a transaction that no provider describes in a readable way.
+
+        Args:
+            transaction: Its id.
+            error: Why, with the provider and the field.
+        """
+        pid = Registry.whereis(REGISTRY, transaction)
+        if pid is not None:
+            with suppress(NotFoundError):  # it has just ended
+                await DynamicSupervisor.terminate_child(SUPERVISOR, pid)
+        Store.park(transaction, error)
 
     @classmethod
     async def follow_winner(cls, loser: Tracked) -> None:

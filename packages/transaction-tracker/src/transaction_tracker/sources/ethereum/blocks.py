@@ -114,7 +114,9 @@ class Blocks:
                 except SourceError as error:
                     return [error] * len(part)
 
-        return [answer for answers in await asyncio.gather(*map(fetch, parts)) for answer in answers]
+        return [
+            answer for answers in await asyncio.gather(*map(fetch, parts)) for answer in answers
+        ]
 
     def _by_number(self, number: int) -> Request:
         def read(value: Any) -> Block:

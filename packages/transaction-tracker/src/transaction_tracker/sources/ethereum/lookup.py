@@ -226,7 +226,9 @@ class LookUp:
         return Consensus("nonce-used" if used else "absent", len(told))
 
 
-def _read(slots: Mapping[str, str | None], answers: Collection[Any]) -> tuple[int, dict[str, _Told]]:
+def _read(
+    slots: Mapping[str, str | None], answers: Collection[Any]
+) -> tuple[int, dict[str, _Told]]:
     """Put the answers to ``_questions`` together again, by transaction."""
     rest = iter(answers)
     head = _height(next(rest))

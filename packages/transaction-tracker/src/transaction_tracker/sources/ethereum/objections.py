@@ -1,5 +1,6 @@
 """Whether the healthy providers agree with ends that are about to be told."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,16 +26,16 @@ class Agreement:
         self._rpc = rpc
         self._context = context
 
-    async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending]
-    ) -> dict[str, Objection]:
+    async def objections(self, chain: Chain, endings: Mapping[str, Ending]) -> dict[str, Objection]:
         """Return the transactions whose end cannot be told now; see ``ChainSource.objections``."""
         mined = {key: end for key, end in endings.items() if end.succeeded is not None}
         requests = self._receipts(mined)
         blocks = {end.block for end in endings.values()}
-        dissent = await self._rpc.dissent(chain, blocks, also=requests)
+        dissent, second = await asyncio.gather(
+            self._rpc.dissent(chain, blocks), self._rpc.elsewhere(requests)
+        )
         found: dict[str, Objection] = {}
-        for key, receipt in _by_id(dissent.second).items():
+        for key, receipt in _by_id(second).items():
             if key in mined and (why := _difference(receipt, mined[key])) is not None:
                 found[key] = Objection(why, contradicts=True)
         for key, end in endings.items():

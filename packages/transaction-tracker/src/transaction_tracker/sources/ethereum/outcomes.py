@@ -11,6 +11,7 @@ from transaction_tracker.sources.ethereum import decode, reasons
 from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BlockReceipts
+from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.statuses import Statuses
 from transaction_tracker.sources.protocol import Block, Unreadable
@@ -47,13 +48,11 @@ class OutcomeReader:
         errors: The custom errors of contracts that are known.
     """
 
-    def __init__(
-        self, rpc: Rpc, context: ChainContext, errors: reasons.ErrorTable | None = None
-    ) -> None:
+    def __init__(self, rpc: Rpc, context: ChainContext, errors: ErrorTable | None = None) -> None:
         self._rpc = rpc
         self._context = context
         self._errors = errors
-        self._statuses = Statuses(rpc)
+        self._statuses = Statuses(rpc, context)
         self._block_receipts = BlockReceipts(rpc, context)
 
     def foresee(self, block_hash: str) -> None:
@@ -98,7 +97,7 @@ class OutcomeReader:
         """Return the request for a receipt, which must name the transaction and the block."""
 
         def read(value: Any) -> decode.Receipt:
-            receipt = decode.receipt(value, self._context.profile)
+            receipt = decode.receipt(value, self._context.profile, self._errors)
             if receipt.id != key:
                 raise MalformedError(f"the receipt of {receipt.id} came for {key}")
             if block is not None and receipt.block != block:

@@ -1,32 +1,40 @@
 """Ethereum behind JSON-RPC, asked block by block."""
 
-import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from transaction_tracker.domain import (
     BlockRef,
+    Chain,
     InvalidTransactionError,
     Link,
     Outcome,
     Tag,
     Transaction,
 )
-from transaction_tracker.sources.errors import (
-    MalformedError,
-    NotYetError,
-    SourceError,
-    WrongChainError,
-)
+from transaction_tracker.sources.errors import NotYetError, SourceError, WrongChainError
 from transaction_tracker.sources.ethereum import decode, fields
-from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS, patiently, readable
+from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.client import RpcClient
+from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.lookup import LookUp
+from transaction_tracker.sources.ethereum.objections import Agreement
+from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
+from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 from transaction_tracker.sources.ethereum.proof import Known, is_proven
-from transaction_tracker.sources.ethereum.receipts import BlockReceipts
+from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 from transaction_tracker.sources.ethereum.url import SecretUrl
-from transaction_tracker.sources.protocol import Answer, Block, Consensus, Head
+from transaction_tracker.sources.ethereum.winner import Winners
+from transaction_tracker.sources.protocol import (
+    Answer,
+    Block,
+    Consensus,
+    Ending,
+    Head,
+    Objection,
+    Unreadable,
+)
 
 _MARKS: tuple[Tag, ...] = ("safe", "finalized")
 
@@ -37,15 +45,32 @@ class EthereumSource:
     Args:
         rpc: Who asks the nodes, or the address of the only one.
         chain_id: The chain that they must be on; ``None`` takes the node's word for it.
+        profile: Changes of the chain's profile, by name of the attribute.
+        errors: Signatures of custom errors, to decode why transactions reverted.
+
+    Raises:
+        ValueError: ``profile`` or ``errors`` is invalid; the message names the value.
     """
 
-    def __init__(self, rpc: Rpc | SecretUrl | str, chain_id: int | None = None) -> None:
+    def __init__(
+        self,
+        rpc: Rpc | SecretUrl | str,
+        chain_id: int | None = None,
+        *,
+        profile: Mapping[str, object] | None = None,
+        errors: Sequence[str] = (),
+    ) -> None:
         self._rpc = RpcClient(SecretUrl.of(rpc)) if isinstance(rpc, str | SecretUrl) else rpc
         self._wanted = chain_id
+        self._changes = dict(profile or {})
         self._checked: Identity | None = None
         self._anchor: BlockRef | None = None
-        self._block_receipts = BlockReceipts(self._rpc)
-        self._look_up = LookUp(self._rpc)
+        self._context = ChainContext(chain_id, profile_of(chain_id, self._changes))
+        self._blocks = Blocks(self._rpc, self._context)
+        self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
+        self._look_up = LookUp(self._rpc, self._context, self._outcomes)
+        self._agreement = Agreement(self._rpc, self._context)
+        self._winners = Winners(self._rpc, self._blocks)
 
     def __repr__(self) -> str:
         chain_id = self._checked.chain_id if self._checked else self._wanted
@@ -67,6 +92,16 @@ class EthereumSource:
     def requests(self) -> int:
         """How many HTTP requests were sent so far."""
         return self._rpc.requests
+
+    @property
+    def calls_per_request(self) -> int:
+        """How many calls one request can hold now."""
+        return self._rpc.together
+
+    @property
+    def profile(self) -> ChainProfile:
+        """What the chain does differently; before the first check that of the expected chain."""
+        return self._context.profile
 
     def identify(self, text: str) -> str:
         """Write a transaction hash in lower case, or raise ``InvalidTransactionError``."""
@@ -106,57 +141,59 @@ class EthereumSource:
         if self._checked is None:
             self._anchor = known.anchor or (found.anchor if proven else None)
         self._checked = found
-        self._look_up.chain_id = found.chain_id
+        self._context.chain_id = found.chain_id
+        self._context.profile = profile_of(found.chain_id, self._changes)
 
     async def head(self, *, marks: bool = False) -> Head:
-        """Fetch the highest block's place, with ``marks`` also the safe and finalized heights."""
+        """Fetch the highest block's place, with ``marks`` also the safe and finalized blocks."""
         # Without the transactions: most times the head is the one already known.
-        names = ("latest", *_MARKS) if marks else ("latest",)
-        calls = [Request("eth_getBlockByNumber", (name, False)) for name in names]
-        latest, *marked = await self._rpc.batch(calls)
+        tags = _MARKS if marks and self.profile.finality_tags else ()
+        latest, *marked = await self._rpc.batch([_tagged(tag) for tag in ("latest", *tags)])
         if isinstance(latest, SourceError):
             raise latest
         if latest is None:
-            latest = await self._head_elsewhere()
-        self._look_up.base_fee = decode.base_fee(latest)
-        return Head(decode.link(latest), _heights(marked))
+            (latest,) = await self._rpc.elsewhere([_tagged("latest")])
+        if latest is None:
+            raise NotYetError(f"{self._rpc} has no block at all yet")
+        self._context.base_fee = latest.base_fee
+        # Many development chains do not know the tags.
+        known = {
+            tag: block.link.ref
+            for tag, block in zip(tags, marked, strict=True)
+            if isinstance(block, decode.HeadBlock)
+        }
+        return Head(latest.link, known)
 
-    async def block(self, block_hash: str) -> Block:
-        """Fetch one block by its hash, so that no reorganisation can come in between."""
-        self._block_receipts.foresee(block_hash)
-        found = decode.block(await self._raw_block(block_hash))
-        if found.link.hash != block_hash:
-            raise MalformedError(f"{self._rpc} gave block {found.link.hash} for {block_hash}")
-        return found
+    async def block(self, ref: BlockRef) -> Block:
+        """Fetch one block; its receipts too, if the last blocks had many hits."""
+        self._outcomes.foresee(ref.hash)
+        return await self._blocks.by_hash(ref)
 
-    async def links(self, numbers: Collection[int]) -> Mapping[int, Link]:
-        """Fetch the canonical blocks of these heights, as far as the node has them."""
-        wanted = sorted(set(numbers))
-        calls = [Request("eth_getBlockByNumber", (hex(number), False)) for number in wanted]
-        links = readable(await self._rpc.batch(calls), decode.link)
-        return {link.number: link for link in links}
+    async def blocks(self, numbers: range) -> list[Block]:
+        """Fetch consecutive canonical blocks by number, side by side."""
+        return await self._blocks.by_number(numbers)
+
+    async def contained(self, blocks: Collection[BlockRef], tip: BlockRef) -> set[BlockRef]:
+        """Return those blocks that are on a chain that contains ``tip``, as one node proves it."""
+        heights = sorted({block.number for block in blocks})
+        answers = await self._rpc.batch([_numbered(height) for height in (tip.number, *heights)])
+        there = {link.ref for link in answers if isinstance(link, Link)}
+        return set(blocks) & there if tip in there else set()
+
+    async def is_held_elsewhere(self, block: BlockRef) -> bool:
+        """Return whether a healthy provider other than the followed one has ``block``."""
+        (link,) = await self._rpc.elsewhere([_numbered(block.number)])
+        return isinstance(link, Link) and link.ref == block
 
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
-        return decode.transaction(block.body[block.ids[transaction_id]])
+        return decode.transaction(block.body[block.ids[transaction_id]], self.profile)
 
-    async def outcomes(self, block: Block, ids: Collection[str]) -> Mapping[str, Outcome]:
-        """Fetch the receipts of hits: one by one in a batch, or the block's all at once.
-
-        One that the node does not have yet is left out. Why a transaction reverted is asked
-        for too, of the node that does not say so by itself.
-
-        Raises:
-            NotYetError: The node tells of another block: it is reorganising.
-        """
-        found: dict[str, Outcome] = {}
-        for wait in (*NOT_YET_WAITS, None):
-            missing = set(ids) - found.keys()
-            found |= _outcomes_in(block.link, missing, await self._receipts(block.link, missing))
-            if len(found) == len(ids) or wait is None:
-                break
-            await asyncio.sleep(wait)
-        return found | await self._look_up.reasons(block, found)
+    async def outcomes(
+        self, block: Block, ids: Collection[str]
+    ) -> Mapping[str, Outcome | Unreadable | None]:
+        """Fetch how these transactions of the block ended: singly, or all receipts at once."""
+        return await self._outcomes.of_block(block, ids)
 
     async def look_up(
         self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
@@ -170,53 +207,35 @@ class EthereumSource:
         """Ask every healthy node for the transactions, their receipts and their slots."""
         return await self._look_up.consensus(slots, height)
 
+    async def winner(self, slot: str, height: int) -> Block | None:
+        """Find the block at or below ``height`` whose transaction took ``slot``."""
+        return await self._winners.find(slot, height)
+
+    def follows(self, chain: Chain) -> None:
+        """Note our chain: providers are compared with it."""
+        self._rpc.follows(chain)
+
+    async def objections(
+        self, chain: Chain, endings: Mapping[str, Ending]
+    ) -> Mapping[str, Objection]:
+        """Ask the healthy providers about the blocks and the receipts of ends."""
+        return await self._agreement.objections(chain, endings)
+
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
-        self._block_receipts.forget()
+        self._outcomes.forget()
         await self._rpc.close()
 
-    async def _head_elsewhere(self) -> Any:
-        """Ask the others for the head when the node that is followed knows of none."""
-        found = await self._rpc.seek("eth_getBlockByNumber", "latest", False)
-        if found is None:
-            raise NotYetError(f"{self._rpc} has no block at all yet")
-        return found
 
-    async def _raw_block(self, block_hash: str) -> Any:
-        try:
-            return await patiently(lambda: self._asked_for_block(block_hash))
-        except NotYetError:
-            # Who told of the block does not have it; somebody else may.
-            found = await self._rpc.seek("eth_getBlockByHash", block_hash, True)
-            if found is None:
-                raise
-            return found
-
-    async def _asked_for_block(self, block_hash: str) -> Any:
-        answer = await self._rpc.call("eth_getBlockByHash", block_hash, True)
-        if answer is None:
-            raise NotYetError(f"{self._rpc} has no block {block_hash} yet")
-        return answer
-
-    async def _receipts(self, link: Link, ids: Collection[str]) -> list[decode.Receipt]:
-        found = await self._block_receipts.of(link, len(ids))
-        return await self._look_up.receipts(ids) if found is None else found
+def _tagged(tag: str) -> Request:
+    return Request("eth_getBlockByNumber", (tag, False), decode.head)
 
 
-def _heights(marked: list[Any]) -> dict[Tag, int]:
-    """Read the marks that the node knows; many development chains have none."""
-    return {
-        mark: decode.link(answer).number
-        for mark, answer in zip(_MARKS, marked, strict=False)
-        if isinstance(answer, dict)
-    }
+def _numbered(height: int) -> Request:
+    def read(value: Any) -> Link:
+        link = decode.link(value)
+        if link.number != height:
+            raise fields.wrong("block number", str(height), link.number)
+        return link
 
-
-def _outcomes_in(
-    link: Link, ids: Collection[str], receipts: list[decode.Receipt]
-) -> dict[str, Outcome]:
-    found = [receipt for receipt in receipts if receipt.id in ids]
-    for receipt in found:
-        if receipt.block != link.ref:
-            raise NotYetError(f"the receipt of {receipt.id} is of another block than {link.hash}")
-    return {receipt.id: receipt.outcome for receipt in found if receipt.outcome is not None}
+    return Request("eth_getBlockByNumber", (hex(height), False), read)

@@ -8,6 +8,7 @@ from transaction_tracker.domain import Outcome
 from transaction_tracker.sources.errors import ApplicationError, RateLimitedError, SourceError
 from transaction_tracker.sources.ethereum import fees
 from transaction_tracker.sources.ethereum.classify import METHOD_NOT_FOUND
+from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.decode import Receipt
 from transaction_tracker.sources.ethereum.fields import (
     array,
@@ -18,7 +19,6 @@ from transaction_tracker.sources.ethereum.fields import (
     readable,
     record,
 )
-from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 
 # What a transfer to an account without code costs: all of it, whatever the limit is.
@@ -53,15 +53,15 @@ class Statuses:
 
     Args:
         rpc: Asks the nodes.
-        profile: What the chain does differently.
+        context: The chain.
 
     Source:
         EIP-140 (``REVERT``) and EIP-658 (the status), both of Byzantium.
     """
 
-    def __init__(self, rpc: Rpc, profile: ChainProfile = UNKNOWN) -> None:
+    def __init__(self, rpc: Rpc, context: ChainContext | None = None) -> None:
         self._rpc = rpc
-        self._profile = profile
+        self._context = context or ChainContext()
         self._missing_methods: set[str] = set()
 
     async def settle(
@@ -141,7 +141,7 @@ class Statuses:
 
     def _outcome(self, succeeded: bool, item: Mapping[str, Any], receipt: Receipt) -> Outcome:
         price = readable(quantity, item.get("gasPrice"))
-        fee, scope = fees.fee(receipt.raw, self._profile, price)
+        fee, scope = fees.fee(receipt.raw, self._context.profile, price)
         return Outcome(succeeded=succeeded, fee=fee, fee_scope=scope)
 
 

@@ -1,0 +1,106 @@
+"""Ends that are about to be told: held back while a healthy provider contradicts them."""
+
+import logging
+from collections.abc import Mapping
+
+from transaction_tracker.domain import (
+    BlockRef,
+    Buried,
+    Chain,
+    Included,
+    Observation,
+    Overtaken,
+    Tracked,
+)
+from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.sources import ChainSource, Ending, Objection
+from transaction_tracker.store import Book
+
+Facts = dict[str, tuple[Observation, ...]]
+
+# A held end is judged again with each block, and after this time when no block comes.
+RETRY_SECONDS = 10.0
+
+logger = logging.getLogger("transaction_tracker")
+
+
+class Endings:
+    """Asks the healthy providers before an end is told.
+
+    An end cannot be taken back. A node on another branch, or a wrong receipt, must not make one:
+    so each end needs that no healthy provider holds another block there, or says that the
+    transaction ended otherwise.
+
+    Args:
+        source: Who asks the providers.
+        book: The open transactions.
+        status: Where contradictions are reported.
+    """
+
+    def __init__(self, source: ChainSource, book: Book, status: FollowerStatus) -> None:
+        self._source = source
+        self._book = book
+        self._status = status
+        self._held: dict[str, Objection] = {}
+        self._tip: BlockRef | None = None
+        self._retry_at = 0.0
+
+    def is_due(self, chain: Chain, now: float) -> bool:
+        """Return whether held ends are judged again now."""
+        tip = None if chain.tip is None else chain.tip.ref
+        return not self._held or tip != self._tip or now >= self._retry_at
+
+    async def cleared(self, facts: Facts, chain: Chain, now: float) -> Facts:
+        """Return the facts without those that would make an end which is contradicted."""
+        endings = {
+            key: ending
+            for key, observations in facts.items()
+            if (ending := _ending(self._book.get(key), observations)) is not None
+        }
+        if not endings:
+            return facts
+        objections = await self._source.objections(chain, endings)
+        self._note(endings, objections)
+        self._tip = None if chain.tip is None else chain.tip.ref
+        self._retry_at = now + RETRY_SECONDS
+        return facts | {key: _without_depth(facts[key]) for key in objections}
+
+    def _note(
+        self, endings: Mapping[str, Ending], objections: Mapping[str, Objection]
+    ) -> None:
+        before = {key for key, one in self._held.items() if one.contradicts}
+        kept = {key: one for key, one in self._held.items() if key not in endings}
+        self._held = {key: one for key, one in kept.items() if self._book.get(key) is not None}
+        self._held |= objections
+        contradicted = {key: one for key, one in self._held.items() if one.contradicts}
+        for key in contradicted.keys() - before:
+            logger.error("the end of %s is held back: %s", key, contradicted[key].reason)
+        self._status.held(_summary(contradicted))
+
+
+def _summary(contradicted: Mapping[str, Objection]) -> str | None:
+    if not contradicted:
+        return None
+    key, objection = next(iter(contradicted.items()))
+    others = f" and {len(contradicted) - 1} others" if len(contradicted) > 1 else ""
+    return f"the end of {key}{others} is held back: {objection.reason}"
+
+
+def _ending(tracked: Tracked | None, observations: tuple[Observation, ...]) -> Ending | None:
+    """Return the end that facts would make."""
+    buried = next((one for one in observations if isinstance(one, Buried)), None)
+    if tracked is None or buried is None or not buried.reaches(tracked.required):
+        return None
+    for observation in observations:
+        match observation:
+            case Included(_, block, outcome):
+                return None if outcome is None else Ending(block, outcome.succeeded)
+            case Overtaken(_, block):
+                return Ending(block, None)
+    if tracked.anchor != buried.block or "status_unknown" in tracked.flags:
+        return None
+    return Ending(buried.block, None if tracked.outcome is None else tracked.outcome.succeeded)
+
+
+def _without_depth(observations: tuple[Observation, ...]) -> tuple[Observation, ...]:
+    return tuple(one for one in observations if not isinstance(one, Buried))
