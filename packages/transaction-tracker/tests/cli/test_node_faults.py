@@ -60,3 +60,12 @@ async def test_node_misbehaves_from_its_start() -> None:
         await process.wait()
 
     assert lines[3:] == ["fault wrong-chain-id:chain_id=9", "fault stale-null:probability=0.5"]
+
+
+def test_null_rounds_must_leave_some_numbers_with_a_block(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status = main(["node", "--port", "0", "--null-rounds", "1"])
+
+    assert status == 2
+    assert "--null-rounds: null_rounds must be 0, or 2 or more, got 1" in capsys.readouterr().err

@@ -17,6 +17,12 @@ from .oracle import Oracle
 CONFIRMATIONS = 4
 
 
+@pytest.fixture(autouse=True)
+def whole_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Given: every ingredient, whatever this run of the tests was asked for."""
+    monkeypatch.delenv("TRACKER_WORLD", raising=False)
+
+
 def test_world_is_that_of_its_seed() -> None:
     worlds = [str(draw(seed)) for seed in range(60)]
 
