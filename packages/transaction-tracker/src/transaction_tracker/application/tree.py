@@ -235,6 +235,7 @@ class TransactionTrackerApplication(Application):
             poll_interval=settings.poll_interval,
             keep=keep,
             sweep_budget=settings.sweep_budget,
+            block_time=settings.block_time,
             name=FOLLOWER,
         )
 

@@ -1,6 +1,6 @@
 """The canonical chain as far as it is kept, and what a new head does to it."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -88,6 +88,11 @@ class Chain:
         index = self._index(number)
         found = self.links[index] if index < len(self.links) else None
         return found if found is not None and found.number == number else None
+
+    def at_or_below(self, number: int) -> Link | None:
+        """Return the highest kept block up to that height."""
+        index = bisect_right(self.links, number, key=_number)
+        return self.links[index - 1] if index else None
 
     def holds(self, block: BlockRef) -> bool:
         """Return whether this very block is kept."""

@@ -65,9 +65,7 @@ class Endings:
         self._retry_at = now + RETRY_SECONDS
         return facts | {key: _without_depth(facts[key]) for key in objections}
 
-    def _note(
-        self, endings: Mapping[str, Ending], objections: Mapping[str, Objection]
-    ) -> None:
+    def _note(self, endings: Mapping[str, Ending], objections: Mapping[str, Objection]) -> None:
         before = {key for key, one in self._held.items() if one.contradicts}
         kept = {key: one for key, one in self._held.items() if key not in endings}
         self._held = {key: one for key, one in kept.items() if self._book.get(key) is not None}

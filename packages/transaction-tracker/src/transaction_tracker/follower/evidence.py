@@ -185,8 +185,11 @@ class Evidence:
         facts: Facts = {}
         for loser, winner in self._book.rivals(block.slots).items():
             tracked = self._book.get(loser)
-            # A slot that an earlier block took already is not a slot on this chain.
-            if tracked is None or tracked.slot is None or not self._recent.is_free(tracked.slot):
+            # Only a reorganisation takes a transaction out of its block. And a slot that an
+            # earlier block took already is not a slot on this chain.
+            if tracked is None or tracked.slot is None or tracked.waits_for_depth:
+                continue
+            if not self._recent.is_free(tracked.slot):
                 continue
             transaction = self._describe(block, winner)
             if transaction is not None:

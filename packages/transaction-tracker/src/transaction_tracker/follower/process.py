@@ -44,6 +44,7 @@ class Follower(GenServer):
         poll_interval: Seconds between questions for the head while a block is due.
         keep: Blocks to keep for reorganisations.
         sweep_budget: Calls about single transactions in one batch, for each block.
+        block_time: Seconds from block to block.
     """
 
     def __init__(
@@ -56,12 +57,13 @@ class Follower(GenServer):
         poll_interval: float,
         keep: int,
         sweep_budget: int,
+        block_time: float,
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval
         self._records = Records(book, policy)
         self._status = status
-        self._walk = Walk(source, book, self._records, status, keep)
+        self._walk = Walk(source, book, self._records, status, keep, block_time)
         evidence = self._walk.evidence
         self._questions = Questions(source, book, evidence, self._records, policy, sweep_budget)
         self._outage = Outage()

@@ -11,13 +11,15 @@ from transaction_tracker.domain import (
     Late,
     Observation,
     Policy,
+    Refused,
     Seen,
+    Sighting,
     Tracked,
     Vanished,
 )
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.records import Records
-from transaction_tracker.sources import ChainSource
+from transaction_tracker.sources import ChainSource, Consensus
 from transaction_tracker.store import Book, Step
 
 # New transactions in one look-up: with the head, one batch of a hundred calls at most.
@@ -27,6 +29,8 @@ _CALLS_EACH = 3
 _LATE_AT_ONCE = 20
 # How long to wait with a deadline that has come, when nothing certain can be said.
 _LATE_AGAIN_SECONDS = 15.0
+# A single provider must say twice that no block has a transaction whose deadline has passed.
+_TELL_TWICE_SECONDS = 1.0
 
 
 class Questions:
@@ -56,6 +60,9 @@ class Questions:
         self._records = records
         self._policy = policy
         self._each_sweep = max(1, (budget - 1) // _CALLS_EACH)
+        # Kept in memory only: a restart starts these again.
+        self._refused: dict[str, Sighting] = {}
+        self._told_once: set[str] = set()
 
     async def fresh(self, chain: Chain) -> None:
         """Ask about new transactions, as many as one look-up takes."""
@@ -84,9 +91,12 @@ class Questions:
         if not slots or chain.tip is None:
             return
         facts = await self._evidence.of_transactions(slots, chain, at_once=at_once)
+        for key in slots:
+            if _refusal(facts.get(key, ())) is None:
+                self._refused.pop(key, None)
         doubtful = [key for key in facts if self._is_doubtful(key, facts[key], chain)]
         if doubtful:
-            facts |= await self._agreed(doubtful, facts, chain.tip.number)
+            facts |= await self._agreed(doubtful, facts, chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
 
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
@@ -99,6 +109,8 @@ class Questions:
         if tracked is None or len(observations) > 1 or chain.tip is None:
             return False
         answer = observations[0]
+        if isinstance(answer, Refused):
+            return True
         if isinstance(answer, Absent) and self._is_long_missing(tracked, chain.tip.number):
             return True
         return isinstance(answer, Seen | Absent) and _is_late(tracked)
@@ -107,20 +119,71 @@ class Questions:
         since = tracked.missing_since
         if tracked.state != "missing" or since is None:
             return False
+        return self._has_lasted(since, height)
+
+    def _has_lasted(self, since: Sighting, height: int) -> bool:
         return (
             height - since.height >= self._policy.drop_blocks
             and time.time() - since.time >= self._policy.drop_seconds
         )
 
-    async def _agreed(self, ids: Collection[str], facts: Facts, height: int) -> Facts:
-        """Ask everybody, and add what all agree about to what one of them said."""
+    async def _agreed(self, ids: Collection[str], facts: Facts, chain: Chain) -> Facts:
+        """Ask everybody, and add what all agree about to what one provider said."""
+        height = -1 if chain.tip is None else chain.tip.number
         agreed = await self._source.consensus(self._slots(ids), height)
-        now = time.time()
         more: Facts = {}
-        for key, consensus in agreed.items():
-            gone = (Vanished(height, now),) if consensus == "absent" else ()
-            more[key] = (*facts[key], *gone, Late(now))
+        for key in ids:
+            more[key] = await self._judged(key, facts[key], agreed.get(key), chain, height)
         return more
+
+    async def _judged(
+        self,
+        key: str,
+        told: tuple[Observation, ...],
+        consensus: Consensus | None,
+        chain: Chain,
+        height: int,
+    ) -> tuple[Observation, ...]:
+        """Return what follows for one transaction from what all providers said."""
+        refusal, now = _refusal(told), time.time()
+        if refusal is not None:
+            # By itself, what one provider refuses is not a fact.
+            return (refusal,) if self._is_refused(key, consensus, height) else ()
+        if consensus is None or consensus.kind == "refused":
+            return told
+        if consensus.kind == "nonce-used":
+            slot = self._slots([key]).get(key)
+            taken = await self._evidence.of_winner(key, slot, chain) if slot else ()
+            if taken:
+                return taken
+        gone = consensus.kind in ("absent", "nonce-used")
+        vanished = (Vanished(height, now, nonce_used=consensus.kind == "nonce-used"),)
+        late = (Late(now),) if self._is_told_enough(key, consensus) else ()
+        return (*told, *(vanished if gone else ()), *late)
+
+    def _is_refused(self, key: str, consensus: Consensus | None, height: int) -> bool:
+        """Return whether a refusal is certain: told by several providers, or by one for long."""
+        if consensus is None or consensus.kind != "refused":
+            self._refused.pop(key, None)
+            return False
+        since = self._refused.setdefault(key, Sighting(height, time.time()))
+        return consensus.providers > 1 or self._has_lasted(since, height)
+
+    def _is_told_enough(self, key: str, consensus: Consensus) -> bool:
+        """Return whether a deadline counts: told by several providers, or by one twice."""
+        tracked = self._book.get(key)
+        if tracked is None or not _is_late(tracked) or consensus.providers > 1:
+            return True
+        if key in self._told_once:
+            self._told_once.discard(key)
+            return True
+        self._told_once.add(key)
+        self._records.deadlines.ask_again(key, time.time() + _TELL_TWICE_SECONDS)
+        return False
+
+
+def _refusal(observations: tuple[Observation, ...]) -> Refused | None:
+    return next((one for one in observations if isinstance(one, Refused)), None)
 
 
 def _is_late(tracked: Tracked) -> bool:

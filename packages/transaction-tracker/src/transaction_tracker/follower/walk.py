@@ -1,23 +1,40 @@
-"""Walking along the chain: up with the head, and back where the chain changes its mind."""
+"""Walking along the chain: up with the head, and back where the chain is reorganised."""
 
+import asyncio
 import logging
 import time
+from typing import NamedTuple
 
 from beamish import telemetry
 from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, Recent
+from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError
 from transaction_tracker.store import Book, Step, Store
 
-# Blocks fetched in one go; after so many, whoever else waits comes first.
-_STRIDE = 64
-# A head below ours may come from a node that lags behind the last one that answered:
-# only one that stays is a chain that has really become shorter.
+# Blocks fetched in one go; after so many, other messages of the follower are handled first.
+_STRIDE = 128
+# A head below ours mostly comes from a node that lags behind the one that answered before. It is
+# believed when it stays: for this many polls, and for this many block times if it only lacks
+# our last blocks and has no others in their place.
 _PATIENT_POLLS = 3
+_PATIENT_BLOCKS = 2
 
 logger = logging.getLogger("transaction_tracker")
+
+
+class _Path(NamedTuple):
+    """The way to a head.
+
+    Attributes:
+        root: The block that the first one builds on.
+        blocks: From the lowest up.
+    """
+
+    root: BlockRef
+    blocks: list[Block]
 
 
 class Walk:
@@ -31,6 +48,7 @@ class Walk:
         records: Makes transitions of facts.
         status: Where to record our progress.
         keep: Blocks to keep for reorganisations.
+        block_time: Seconds from block to block.
 
     Attributes:
         chain: The blocks that are kept.
@@ -44,117 +62,202 @@ class Walk:
         records: Records,
         status: FollowerStatus,
         keep: int,
+        block_time: float,
     ) -> None:
         self._source = source
         self._book = book
         self._records = records
         self._status = status
+        self._patience = _PATIENT_BLOCKS * block_time
         self._recent = Recent()
         self._low_heads = 0
+        self._low_since = 0.0
         self._counted = 0
         self.chain = Chain(keep)
-        self.evidence = Evidence(source, book, records.agenda, self._recent)
+        endings = Endings(source, book, status)
+        self.evidence = Evidence(source, book, records.agenda, self._recent, endings)
 
     async def resume(self) -> None:
         """Go on from the blocks that are stored."""
         links = await Store.claim(self._source.name)
-        self.chain = Chain.of(self.chain.keep, links)
+        self._move_to(Chain.of(self.chain.keep, links))
         for link, slots in await Store.recent_slots(self._source.name):
             self._recent.push(link, slots)
 
     async def advance(self) -> bool:
-        """Follow the head as far as one stride goes, and say whether there is more."""
+        """Follow the head as far as one stride goes, and return whether there is more."""
         head = await self._source.head(marks=self._records.agenda.waits_for_tags)
         seen_at = time.monotonic()
         self._status.heard(head.link.number)
-        if head.link == self.chain.tip:
-            self._status.up_to_date()
-        self.evidence.marks = head.marks
-        if self._stays(head.link) or await self._only_lags(head.link):
-            await self._bury()
+        if await self._stays(head.link):
+            self.evidence.note_marks(head, self.chain)
+            await self._tell_depth()
             return False
-        target = await self._target(head.link)
-        root, path = await self._path(target)
-        if self.chain.tip is not None and not self.chain.holds(root):
-            await self._start_over(root)
-        await self._go_back(self.chain.fork(root, [block.link for block in path]).undo)
-        for block in path:
-            await self._apply(block, seen_at)
-        return target != head.link.ref
+        path = await self._path(head.link)
+        await self._turn_to(path)
+        await self.evidence.foresee(path.blocks)
+        for block in path.blocks:
+            await self._apply(block, seen_at, is_last=block is path.blocks[-1])
+        self.evidence.note_marks(head, self.chain)
+        if head.marks:
+            await self._tell_depth()
+        return self._has_more(head.link, path)
 
-    def _stays(self, head: Link) -> bool:
-        """Say whether this head is no reason to move."""
+    def _has_more(self, head: Link, path: _Path) -> bool:
         tip = self.chain.tip
-        lower = tip is not None and head.number < tip.number
-        self._low_heads = self._low_heads + 1 if lower else 0
-        return head == tip or 0 < self._low_heads < _PATIENT_POLLS
-
-    async def _only_lags(self, head: Link) -> bool:
-        """Say whether a low head is all that speaks against a block in which something ended.
-
-        A node that lags shows our own chain without its last blocks. What is not final goes
-        back with it, as the chain may have become shorter; what is final only goes once
-        there is another block in its place, or a node far behind would stop all deliveries.
-        """
-        final = await self._lowest_final_above(head) if self._low_heads else None
-        if final is None:
+        if tip is not None and tip.ref == head.ref:
+            self._status.up_to_date()
             return False
-        if self._low_heads == _PATIENT_POLLS:
-            logger.warning(
-                "the source's head is block %s, and something is final in block %s above it; "
-                "nothing is taken back until the source has another block there",
-                head.number,
-                final,
-            )
+        return bool(path.blocks) and tip is not None and tip.number < head.number
+
+    # -- Whether to move
+
+    async def _stays(self, head: Link) -> bool:
+        """Return whether this head is not a reason to move."""
+        tip = self.chain.tip
+        if tip is None or head.number > tip.number:
+            self._trust_again()
+            return False
+        if head.number < tip.number:
+            return await self._stays_above(head, tip)
+        self._trust_again()
+        if head.ref != tip.ref:
+            return False
+        self._status.up_to_date()
         return True
 
-    async def _lowest_final_above(self, head: Link) -> int | None:
-        """Find the first block above a head that we would not go back behind for its sake."""
+    def _trust_again(self) -> None:
+        self._low_heads = 0
+        self._status.resumed()
+
+    async def _stays_above(self, head: Link, tip: Link) -> bool:
+        """Return whether we stay although the source's head is below our tip.
+
+        A node that lags shows our own chain without its last blocks. What is not final goes back
+        with it once that lasts, as the chain can have become shorter. What is final only goes
+        once there is another block in its place, or a node far behind would stop all deliveries.
+        """
+        now = _now()
+        if not self._low_heads:
+            self._low_since = now
+        self._low_heads += 1
+        if self._low_heads < _PATIENT_POLLS:
+            return True
         bottom = self.chain.bottom
-        if bottom is not None and head.number < bottom.number:
-            return bottom.number  # all below what is kept was final long ago
+        if bottom is None or head.number < bottom.number:
+            # Nothing that is kept can be compared with it: it proves nothing about our blocks.
+            self._halt(head, tip, "it is below all blocks that are kept")
+            return True
         if not self.chain.holds(head.ref):
-            return None
+            return False
+        if now - self._low_since < self._patience:
+            return True
+        final = await self._lowest_final_above(head)
+        if final is not None:
+            self._halt(head, tip, f"a transaction has ended in block {final}")
+        return final is not None
+
+    def _halt(self, head: Link, tip: Link, why: str) -> None:
+        reason = (
+            f"the source's head is block {head.number} ({head.hash}), below our last block "
+            f"{tip.number} ({tip.hash}), and {why}: the node lags far behind, or the chain has "
+            "become shorter; nothing is taken back"
+        )
+        self._status.halted(reason)
+
+    async def _lowest_final_above(self, head: Link) -> int | None:
+        """Return the first block above a head in which a transaction has ended."""
         for link in self.chain.links:
             if link.number > head.number and await Store.anchored(link.hash):
                 return link.number
         return None
 
-    async def _bury(self) -> None:
-        """Let those end that wait for the chain's word, which comes without a block too."""
-        if self.evidence.marks:
-            facts = self.evidence.of_depth(self.chain)
-            await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
+    async def _tell_depth(self) -> None:
+        """Tell ends that need no further block: by the chain's own word, or held back before."""
+        facts = await self.evidence.of_depth(self.chain)
+        await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
 
-    async def _target(self, head: Link) -> BlockRef:
-        """Give the block to go to now: the head, or one on the way when that is far."""
+    # -- The way to the head
+
+    async def _path(self, head: Link) -> _Path:
+        """Fetch the blocks from a kept one up to the head, or a part of the way."""
         tip = self.chain.tip
-        if tip is None or head.number - tip.number <= _STRIDE:
-            return head.ref
-        number = tip.number + _STRIDE
-        links = await self._source.links([number])
-        if number not in links:
-            raise NotYetError(f"block {number} is missing below the head {head.number}")
-        return links[number].ref
+        if tip is not None and head.number > tip.number + 1:
+            stop = min(head.number, tip.number + _STRIDE) + 1
+            blocks = await self._source.blocks(range(tip.number + 1, stop))
+            if blocks and blocks[0].link.is_child_of(tip):
+                return _Path(tip.ref, blocks)
+        elif tip is not None and self.chain.holds(head.ref):
+            return _Path(head.ref, [])
+        return await self._path_down(head.ref)
 
-    async def _path(self, target: BlockRef) -> tuple[BlockRef, list[Block]]:
-        """Fetch blocks from ``target`` down to one that is kept; give that and them, upwards."""
+    async def _path_down(self, ref: BlockRef) -> _Path:
+        """Fetch blocks by hash from a head down to one that is kept."""
         path: list[Block] = []
-        ref = target
-        while not self.chain.holds(ref):
-            block = await self._source.block(ref.hash)
-            if block.link.number != ref.number:
-                raise MalformedError(f"block {ref.hash} has number {block.link.number}")
+        while True:
+            block = await self._fetch(ref, path)
             path.append(block)
-            ref = block.link.parent_ref
-            if self.chain.is_below(block.link):
-                break
-        return ref, path[::-1]
+            ref = self._parent_of(block.link)
+            bottom = self.chain.bottom
+            if self.chain.holds(ref) or bottom is None or block.link.number <= bottom.number:
+                return _Path(ref, path[::-1])
+
+    async def _fetch(self, ref: BlockRef, above: list[Block]) -> Block:
+        try:
+            block = await self._source.block(ref)
+        except NotYetError as error:
+            if not above:
+                raise
+            child = above[-1].link
+            raise NotYetError(
+                f"block {child.number} ({child.hash}) names the parent {ref.hash} "
+                f"(field parentHash), which no provider has: {error}"
+            ) from None
+        if above and block.link.number >= above[-1].link.number:
+            raise MalformedError(
+                f"block {ref.hash} has number {block.link.number}, and is the parent of block "
+                f"{above[-1].link.number}"
+            )
+        return block
+
+    def _parent_of(self, link: Link) -> BlockRef:
+        """Return the parent; a kept one with its number, as numbers can be without a block."""
+        kept = self.chain.at_or_below(link.number - 1)
+        if kept is not None and kept.hash == link.parent:
+            return kept.ref
+        return link.parent_ref
+
+    async def _turn_to(self, path: _Path) -> None:
+        """Take back the blocks that are not below the path."""
+        if self.chain.tip is not None and not self.chain.holds(path.root):
+            await self._start_over(path.root)
+        undo = self.chain.fork(path.root, [block.link for block in path.blocks]).undo
+        await self._check_undo(undo)
+        for link in undo:
+            await self._undo(link)
+        if undo:
+            self._reorganised(len(undo))
+
+    async def _check_undo(self, links: tuple[Link, ...]) -> None:
+        """Raise an error if ended transactions would be taken back by the word of one provider."""
+        for link in links:
+            if await Store.anchored(link.hash) and await self._source.is_held_elsewhere(link.ref):
+                raise MalformedError(
+                    f"the followed provider has another block at height {link.number}, where a "
+                    f"transaction has ended, and another provider has ours ({link.hash})"
+                )
 
     async def _start_over(self, root: BlockRef) -> None:
         """Forget all blocks: the chain parts from ours below the lowest that is kept."""
-        # Before anything is taken back: it could be another chain altogether.
+        # Before anything is taken back: it could be another chain altogether, or one node's.
         await self._source.check(again=True)
+        for link in (self.chain.tip, self.chain.bottom):
+            if link is not None and await self._source.is_held_elsewhere(link.ref):
+                raise MalformedError(
+                    f"the followed provider's chain parts from ours below block {root.number}, "
+                    f"deeper than any that is kept, and another provider has our block "
+                    f"{link.number} ({link.hash})"
+                )
         logger.error(
             "the chain parts from ours below block %s, deeper than any that is kept; "
             "every transaction that is not final is looked up again",
@@ -171,24 +274,27 @@ class Walk:
             Step(self._source.name, tuple(events), forgets=True, freezes=True)
         )
         self._reorganised(len(self.chain.links))
-        self.chain = Chain(self.chain.keep)
+        self._move_to(Chain(self.chain.keep))
         self._recent.clear()
         for key in facts:
             self._records.sweep.add_fresh(key)
 
-    async def _go_back(self, links: tuple[Link, ...]) -> None:
-        for link in links:
-            await self._undo(link)
-        if links:
-            self._reorganised(len(links))
-
     async def _undo(self, link: Link) -> None:
         violated = await self._violated(link.ref)
         events = await self._records.decide(self._lost(link.ref))
-        freezes = bool(violated) or link.number <= self.evidence.marks.get("finalized", -1)
-        step = Step(self._source.name, (*events, *violated), undone=link, freezes=freezes)
+        freezes = bool(violated) or link.number <= self.evidence.marks(self.chain).get(
+            "finalized", -1
+        )
+        below = self.chain.pop()
+        step = Step(
+            self._source.name,
+            (*events, *violated),
+            undone=link,
+            below=None if below.tip is None else below.tip.ref,
+            freezes=freezes,
+        )
         await self._records.commit(step)
-        self.chain = self.chain.pop()
+        self._move_to(below)
         self._recent.drop(link)
 
     def _lost(self, block: BlockRef) -> Facts:
@@ -211,18 +317,22 @@ class Walk:
             )
         return events
 
-    async def _apply(self, block: Block, seen_at: float) -> None:
+    def _move_to(self, chain: Chain) -> None:
+        self.chain = chain
+        self._source.follows(chain)
+
+    async def _apply(self, block: Block, seen_at: float, *, is_last: bool) -> None:
         started = time.monotonic()
         chain = self.chain.push(block.link)
-        hits = await self._store(block, chain)
-        self.chain = chain
+        hits = await self._store(block, chain, is_last=is_last)
+        self._move_to(chain)
         self._status.applied(block.link.ref)
         self._recent.push(block.link, block.slots)
         self._measure(block, hits, seen_at, started)
 
-    async def _store(self, block: Block, chain: Chain) -> set[str]:
+    async def _store(self, block: Block, chain: Chain, *, is_last: bool) -> set[str]:
         hits = self._book.own(block.ids)
-        facts = await self.evidence.of_block(block, chain)
+        facts = await self.evidence.of_block(block, chain, is_last=is_last)
         events = await self._records.decide(facts)
         step = Step(
             self._source.name,
@@ -258,3 +368,7 @@ class Walk:
 
     def _reorganised(self, depth: int) -> None:
         telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, {})
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

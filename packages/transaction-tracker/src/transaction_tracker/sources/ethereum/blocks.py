@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link
@@ -77,7 +78,7 @@ class Blocks:
 
     def _by_hash(self, ref: BlockRef) -> Request:
         def read(value: Any) -> Block:
-            found = decode.block(value, self._context.profile)
+            found = self._read(value, f"block {ref.number} ({ref.hash})")
             if found.link.hash != ref.hash:
                 raise MalformedError(f"block {found.link.hash} came for block {ref.hash}")
             return found
@@ -120,7 +121,7 @@ class Blocks:
 
     def _by_number(self, number: int) -> Request:
         def read(value: Any) -> Block:
-            found = decode.block(value, self._context.profile)
+            found = self._read(value, f"block {number}")
             if found.link.number != number:
                 raise MalformedError(f"block {found.link.number} came for block {number}")
             return found
@@ -144,6 +145,12 @@ class Blocks:
             transactions = sum(len(block.ids) for block in blocks) / len(blocks)
             fitting = int(_TRANSACTIONS_PER_REQUEST / max(1.0, transactions))
             self._per_request = max(1, min(fitting, MAX_BLOCKS_PER_REQUEST))
+
+    def _read(self, value: Any, name: str) -> Block:
+        try:
+            return decode.block(value, self._context.profile)
+        except MalformedError as error:
+            raise MalformedError(f"{name}: {error}") from None
 
     # -- Lists of hashes
 
@@ -181,5 +188,5 @@ def _with_parents(blocks: list[Block]) -> list[Block]:
     """Link each block to the one fetched below it, in place of what its parent hash says."""
     return [
         replace(above, link=replace(above.link, parent=below.link.hash))
-        for below, above in zip(blocks, blocks[1:], strict=False)
+        for below, above in pairwise(blocks)
     ]

@@ -149,11 +149,11 @@ class LookUp:
         found: dict[str, decode.Found] = {}
         receipts: dict[str, decode.Receipt] = {}
         for key, one in told.items():
-            if isinstance(one.transaction, decode.Found) and isinstance(
-                one.receipt, decode.Receipt
-            ):
-                if one.transaction.block == one.receipt.block:
-                    found[key], receipts[key] = one.transaction, one.receipt
+            transaction, receipt = one.transaction, one.receipt
+            if isinstance(transaction, decode.Found) and isinstance(receipt, decode.Receipt):
+                found[key], receipts[key] = transaction, receipt
+        found = {key: one for key, one in found.items() if one.block == receipts[key].block}
+        receipts = {key: receipts[key] for key in found}
         items = {key: one.raw for key, one in found.items()}
         outcomes = await self._outcomes.settle(items, receipts) if found else {}
         return {
