@@ -43,7 +43,7 @@ def test_failover_to_a_node_on_an_old_fork_confirms_nothing(required: int | str)
         assert await world.ends(payment) == []
         # The chain goes on, and what is in it is confirmed.
         chain.mine(payment)
-        good.tags = {"safe": LENGTH + 100, "finalized": LENGTH + 100}
+        good.tags = {"safe": LENGTH + 20, "finalized": LENGTH + 20}
         await world.blocks(CONFIRMATIONS + 1)
         await world.becomes(payment, "confirmed")
 

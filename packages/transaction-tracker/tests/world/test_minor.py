@@ -18,7 +18,8 @@ def blobs(*names: str, fee: str = "0x77359400") -> Json:
 
 def delegation(*targets: str, **fields: object) -> Json:
     """Return a transaction that sets code."""
-    listed = [{"chainId": "0x1", "address": address(target), "nonce": "0x2"} for target in targets]
+    signed = {"chainId": "0x1", "nonce": "0x2", "yParity": "0x1", "r": "0x7", "s": "0x8"}
+    listed = [signed | {"address": address(target)} for target in targets]
     return transaction("roll-up", 1, kind="0x4", authorizationList=listed, **fields)
 
 

@@ -162,12 +162,15 @@ class Questions:
         return (*told, *(vanished if gone else ()), *late)
 
     def _is_refused(self, key: str, consensus: Consensus | None, height: int) -> bool:
-        """Return whether a refusal is certain: told by several providers, or by one for long."""
+        """Return whether a refusal is certain: all providers have told it, and for long.
+
+        Several addresses can be one node farm: that they agree at one moment is not enough.
+        """
         if consensus is None or consensus.kind != "refused":
             self._refused.pop(key, None)
             return False
         since = self._refused.setdefault(key, Sighting(height, time.time()))
-        return consensus.providers > 1 or self._has_lasted(since, height)
+        return self._has_lasted(since, height)
 
     def _is_told_enough(self, key: str, consensus: Consensus) -> bool:
         """Return whether a deadline counts: told by several providers, or by one twice."""

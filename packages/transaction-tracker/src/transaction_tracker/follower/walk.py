@@ -241,23 +241,22 @@ class Walk:
     async def _check_undo(self, links: tuple[Link, ...]) -> None:
         """Raise an error if ended transactions would be taken back by the word of one provider."""
         for link in links:
-            if await Store.anchored(link.hash) and await self._source.is_held_elsewhere(link.ref):
+            if await Store.anchored(link.hash) and await self._source.is_contested(link.ref):
                 raise MalformedError(
                     f"the followed provider has another block at height {link.number}, where a "
-                    f"transaction has ended, and another provider has ours ({link.hash})"
+                    f"transaction has ended, and as many providers have ours ({link.hash})"
                 )
 
     async def _start_over(self, root: BlockRef) -> None:
         """Forget all blocks: the chain parts from ours below the lowest that is kept."""
         # Before anything is taken back: it could be another chain altogether, or one node's.
         await self._source.check(again=True)
-        for link in (self.chain.tip, self.chain.bottom):
-            if link is not None and await self._source.is_held_elsewhere(link.ref):
-                raise MalformedError(
-                    f"the followed provider's chain parts from ours below block {root.number}, "
-                    f"deeper than any that is kept, and another provider has our block "
-                    f"{link.number} ({link.hash})"
-                )
+        bottom = self.chain.bottom
+        if bottom is not None and await self._source.is_contested(bottom.ref):
+            raise MalformedError(
+                f"the followed provider's chain parts from ours below block {bottom.number}, deeper "
+                f"than any that is kept, and as many providers have our block ({bottom.hash})"
+            )
         logger.error(
             "the chain parts from ours below block %s, deeper than any that is kept; "
             "every transaction that is not final is looked up again",

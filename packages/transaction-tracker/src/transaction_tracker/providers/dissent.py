@@ -39,9 +39,9 @@ async def opinion(
     """Ask a provider which blocks its chain does not contain, with two requests at most.
 
     A hash commits to all blocks below it. So one block of the provider that our chain holds
-    proves that it agrees on all below, and one that our chain contradicts proves that it is
-    against all above. A provider whose head is ours and lower than a block holds nothing at that
-    height, and is not against it. A head below our lowest kept block proves nothing: the
+    proves that it agrees on all below, and one that our chain contradicts proves that it holds
+    other blocks from there up to its head. A provider whose head is lower than a block holds
+    nothing at that height, and is not against it. A head below our lowest kept block proves nothing: the
     provider's blocks at the heights in question are asked for and compared one by one.
 
     Args:
@@ -67,7 +67,9 @@ async def _compared(
     against = {
         block
         for block in blocks
-        if lowest is not None and block.number >= lowest and not _is_off(block, chain)
+        if lowest is not None
+        and lowest <= block.number <= view.head.number
+        and not _is_off(block, chain)
     }
     open_blocks = [
         block

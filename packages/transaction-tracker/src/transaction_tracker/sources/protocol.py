@@ -172,8 +172,8 @@ class ChainSource(Source, Protocol):
         A node whose chain does not contain ``tip`` proves nothing: then the set is empty.
         """
 
-    async def is_held_elsewhere(self, block: BlockRef) -> bool:
-        """Return whether a healthy provider other than the followed one has ``block``."""
+    async def is_contested(self, block: BlockRef) -> bool:
+        """Return whether as many healthy providers have ``block`` as have another one there."""
 
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""

@@ -180,10 +180,12 @@ class EthereumSource:
         there = {link.ref for link in answers if isinstance(link, Link)}
         return set(blocks) & there if tip in there else set()
 
-    async def is_held_elsewhere(self, block: BlockRef) -> bool:
-        """Return whether a healthy provider other than the followed one has ``block``."""
-        (link,) = await self._rpc.elsewhere([_numbered(block.number)])
-        return isinstance(link, Link) and link.ref == block
+    async def is_contested(self, block: BlockRef) -> bool:
+        """Return whether as many healthy providers have ``block`` as have another one there."""
+        everywhere = await self._rpc.everywhere([_numbered(block.number)])
+        links = [link for (link,) in everywhere if isinstance(link, Link)]
+        holding = sum(link.ref == block for link in links)
+        return holding > 0 and 2 * holding >= len(links)
 
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
