@@ -254,8 +254,8 @@ class Walk:
         bottom = self.chain.bottom
         if bottom is not None and await self._source.is_contested(bottom.ref):
             raise MalformedError(
-                f"the followed provider's chain parts from ours below block {bottom.number}, deeper "
-                f"than any that is kept, and as many providers have our block ({bottom.hash})"
+                f"the followed provider's chain parts from ours below block {bottom.number}, the "
+                f"lowest that is kept, and as many providers have our block ({bottom.hash})"
             )
         logger.error(
             "the chain parts from ours below block %s, deeper than any that is kept; "

@@ -41,8 +41,8 @@ async def opinion(
     A hash commits to all blocks below it. So one block of the provider that our chain holds
     proves that it agrees on all below, and one that our chain contradicts proves that it holds
     other blocks from there up to its head. A provider whose head is lower than a block holds
-    nothing at that height, and is not against it. A head below our lowest kept block proves nothing: the
-    provider's blocks at the heights in question are asked for and compared one by one.
+    nothing at that height, and is not against it. A head below our lowest kept block proves
+    nothing: the provider's blocks at the heights in question are compared one by one.
 
     Args:
         endpoint: The provider.
