@@ -11,6 +11,7 @@ from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError
 from transaction_tracker.store import Book, Step, Store
 
@@ -68,7 +69,7 @@ class Walk:
         self._book = book
         self._records = records
         self._status = status
-        self._patience = _PATIENT_BLOCKS * block_time
+        self._block_time = block_time
         self._recent = Recent()
         self._low_heads = 0
         self._low_since = 0.0
@@ -150,7 +151,7 @@ class Walk:
             return True
         if not self.chain.holds(head.ref):
             return False
-        if now - self._low_since < self._patience:
+        if now - self._low_since < _PATIENT_BLOCKS * self._block_time:
             return True
         final = await self._lowest_final_above(head)
         if final is not None:
@@ -163,7 +164,11 @@ class Walk:
             f"{tip.number} ({tip.hash}), and {why}: the node lags far behind, or the chain has "
             "become shorter; nothing is taken back"
         )
-        self._status.halted(reason)
+        # Until then it can be a node that catches up.
+        if _now() - self._low_since < limit_seconds(self._block_time):
+            self._status.failed(reason)
+        else:
+            self._status.halted(reason)
 
     async def _lowest_final_above(self, head: Link) -> int | None:
         """Return the first block above a head in which a transaction has ended."""
