@@ -190,22 +190,26 @@ class Walk:
         if tip is not None and head.number > tip.number + 1:
             stop = min(head.number, tip.number + _STRIDE) + 1
             blocks = await self._source.blocks(range(tip.number + 1, stop))
-            if blocks and blocks[0].link.is_child_of(tip):
-                return _Path(tip.ref, blocks)
+            if blocks:
+                return await self._path_down(blocks[::-1])
+            if stop <= head.number:
+                raise NotYetError(f"block {tip.number + 1} is missing below the head {head.number}")
         elif tip is not None and self.chain.holds(head.ref):
             return _Path(head.ref, [])
-        return await self._path_down(head.ref)
+        return await self._path_down([await self._fetch(head.ref, [])])
 
-    async def _path_down(self, ref: BlockRef) -> _Path:
-        """Fetch blocks by hash from a head down to one that is kept."""
-        path: list[Block] = []
+    async def _path_down(self, path: list[Block]) -> _Path:
+        """Fetch blocks by hash from some down to one that is kept.
+
+        Args:
+            path: The blocks so far, from the highest down.
+        """
         while True:
-            block = await self._fetch(ref, path)
-            path.append(block)
-            ref = self._parent_of(block.link)
-            bottom = self.chain.bottom
-            if self.chain.holds(ref) or bottom is None or block.link.number <= bottom.number:
-                return _Path(ref, path[::-1])
+            lowest, bottom = path[-1].link, self.chain.bottom
+            parent = self._parent_of(lowest)
+            if self.chain.holds(parent) or bottom is None or lowest.number <= bottom.number:
+                return _Path(parent, path[::-1])
+            path.append(await self._fetch(parent, path))
 
     async def _fetch(self, ref: BlockRef, above: list[Block]) -> Block:
         try:
