@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from beamish import telemetry
@@ -48,7 +49,7 @@ class Walk:
         records: Makes transitions of facts.
         status: Where to record our progress.
         keep: Blocks to keep for reorganisations.
-        block_time: Seconds from block to block.
+        block_time: Returns the seconds from block to block, which can change.
 
     Attributes:
         chain: The blocks that are kept.
@@ -62,13 +63,13 @@ class Walk:
         records: Records,
         status: FollowerStatus,
         keep: int,
-        block_time: float,
+        block_time: Callable[[], float],
     ) -> None:
         self._source = source
         self._book = book
         self._records = records
         self._status = status
-        self._patience = _PATIENT_BLOCKS * block_time
+        self._block_time = block_time
         self._recent = Recent()
         self._low_heads = 0
         self._low_since = 0.0
@@ -150,7 +151,7 @@ class Walk:
             return True
         if not self.chain.holds(head.ref):
             return False
-        if now - self._low_since < self._patience:
+        if now - self._low_since < _PATIENT_BLOCKS * self._block_time():
             return True
         final = await self._lowest_final_above(head)
         if final is not None:
