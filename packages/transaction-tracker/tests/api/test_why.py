@@ -113,11 +113,18 @@ def test_something_is_said_for_every_flag(flag: Flag) -> None:
     assert note.endswith(".")
 
 
-def test_a_parked_one_waits_for_a_new_start() -> None:
-    reason = why(tracked("pending", error="ValueError: poison"), NOW)
+@pytest.mark.parametrize(
+    "error", ["ValueError: poison", "status must be 0x0 or 0x1, got '0x7'; in a receipt"]
+)
+def test_a_parked_one_waits_for_a_new_start(error: str) -> None:
+    reason = why(tracked("pending", error=error), NOW)
 
     assert reason.waits_for == "a_new_start"
-    assert "ValueError: poison" in reason.sentence
+    assert reason.sentence == (
+        "It is parked in state pending: its tracker crashed too often, or no provider describes "
+        f"it in a readable way. The last error: {error}. Register it again to give it a new "
+        "tracker."
+    )
     assert reason.next_check is None
 
 

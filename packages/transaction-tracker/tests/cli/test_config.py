@@ -8,6 +8,7 @@ import pytest
 
 from transaction_tracker.cli import main
 from transaction_tracker.settings import Configuration, load
+from transaction_tracker.settings.sections import ProfileSection
 
 Captured = pytest.CaptureFixture[str]
 
@@ -84,12 +85,14 @@ def test_show_names_every_option(capsys: Captured) -> None:
 
     lines = capsys.readouterr().out.splitlines()
     known = {line.lstrip("# ").split()[0] for line in lines if line and not line.startswith("[")}
-    sections = (Configuration.model_fields[name].annotation for name in Configuration.model_fields)
+    sections = [info.annotation for info in Configuration.model_fields.values()]
+    sections.append(ProfileSection)
     fields = {
         name
         for section in sections
         if hasattr(section, "model_fields")
         for name in section.model_fields  # type: ignore[union-attr]
+        if name != "profile"
     }
     assert known == fields
 

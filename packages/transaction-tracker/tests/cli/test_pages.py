@@ -57,6 +57,7 @@ def test_metrics_of_the_runbook_exist() -> None:
         head_lag_blocks=0,
         source_halted=0,
         source_lagging=0,
+        ends_held=0,
         outbox_pending=0,
         outbox_oldest_seconds=0.0,
         deliveries_frozen=0,

@@ -217,6 +217,20 @@ async def test_a_connection_without_heads_is_made_anew(listen: Listen, attached:
         assert (await process.receive(timeout=5)).number == 8
 
 
+async def test_a_connection_follows_a_block_time_that_becomes_known_later(
+    listen: Listen, attached: Pid
+) -> None:
+    rhythm = Rhythm(block_time=3600.0, ping=0.05, close=0.05, backoff=QUICK.backoff)
+    async with on(HeadNode(telling(), telling(head(8)))) as node:
+        pool = await listen(node, to=attached, rhythm=rhythm)
+        await eventually(lambda: node.connections == 1)
+
+        pool.pace(0.02)
+
+        assert (await process.receive(timeout=10)).number == 8
+    assert rhythm.block_time == 3600.0  # the caller's own
+
+
 async def test_a_connection_with_heads_is_kept(listen: Listen, attached: Pid) -> None:
     more = asyncio.Event()
 

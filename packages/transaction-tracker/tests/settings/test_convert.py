@@ -16,6 +16,8 @@ from transaction_tracker.settings import (
     load,
 )
 from transaction_tracker.settings.convert import application_settings, web_options
+from transaction_tracker.settings.sections import ProfileSection
+from transaction_tracker.sources.ethereum.profiles import ChainProfile
 
 
 def test_every_option_reaches_the_application() -> None:
@@ -30,6 +32,9 @@ def test_every_option_reaches_the_application() -> None:
         ("source", "stuck_after"): 33,
         ("source", "expires_after"): 34,
         ("source", "follow_repriced"): True,
+        ("source", "profile", "fee"): "scroll",
+        ("source", "profile", "null_rounds"): True,
+        ("source", "errors"): ["Unpaid(uint256 due)"],
         ("database", "url"): "postgresql://u:s3cret@host/name",
         ("providers",): [{"url": "http://a/key", "ws_url": "ws://a/key", "batch_size": 7}],
         ("web", "port"): 81,
@@ -47,6 +52,8 @@ def test_every_option_reaches_the_application() -> None:
     assert settings.policy == Policy(31, 32, 33)
     assert settings.expires_after == 34
     assert settings.follow_repriced is True
+    assert settings.profile == {"fee": "scroll", "null_rounds": True}
+    assert settings.errors == ("Unpaid(uint256 due)",)
     assert settings.database == configuration.database.url
     (provider,) = settings.providers
     assert provider == ProviderSettings("http://a/key", "ws://a/key", batch_size=7)  # type: ignore[arg-type]
@@ -60,6 +67,8 @@ def test_defaults_are_those_of_the_python_api() -> None:
     settings = application_settings(configuration)
 
     assert settings.policy == Policy()
+    assert settings.block_time is None
+    assert settings.profile == {}
     assert settings.providers == (ProviderSettings("http://a"),)  # type: ignore[arg-type]
     assert settings.web == WebOptions()
 
@@ -70,6 +79,7 @@ def test_sections_have_all_options_of_what_they_become() -> None:
 
     assert set(ProviderSection.model_fields) == provider
     assert set(WebSection.model_fields) == web
+    assert set(ProfileSection.model_fields) == {one.name for one in fields(ChainProfile)}
     assert web_options(Configuration()) == WebOptions()
 
 

@@ -36,6 +36,30 @@ WRONG: list[tuple[str, str]] = [
     ("[source]\nconfirmations = 1.5", "1 to 10,000"),
     ("[source]\nchain_id = 0", "source.chain_id must be a chain's number, 1 or more; got 0"),
     ('[source]\ntype = "bitcoin"', 'source.type must be "ethereum" or "http"; got \'bitcoin\''),
+    (
+        "[source.profile]\nfees = 1",
+        "source.profile.fees is no option; did you mean fee? (some.toml line 2)",
+    ),
+    (
+        '[source.profile]\nfee = "gas"',
+        'source.profile.fee must be "ethereum", "op-stack", "scroll", "arbitrum" or "execution";'
+        " got 'gas' (some.toml line 2)",
+    ),
+    ("[source.profile]\nparent_links = 3", "source.profile.parent_links must be true or false"),
+    ("[source.profile]\nblock_time = 0", "source.profile.block_time must be 10ms to 1h"),
+    ("[source.profile]\nblock_time = true", "source.profile.block_time must be 10ms to 1h"),
+    ('[source.profile]\nname = ""', "source.profile.name must be a text of 1 to 80 characters"),
+    ("[source.profile]\nslot_types = [300]", "source.profile.slot_types must be a list of"),
+    ("[source.profile]\nslot_types = [0x7e]", "source.profile.slot_types must be a list of"),
+    ("[source.profile]\nslot_types = [true]", "source.profile.slot_types must be a list of"),
+    ('[source.profile]\nslot_types = ["many"]', "source.profile.slot_types must be a list of"),
+    ("[source.profile]\nslot_types = [[]]", "source.profile.slot_types must be a list of"),
+    (
+        '[source]\nerrors = ["Unpaid(uint256 due"]',
+        'source.errors must be a list of signatures, such as ["InsufficientBalance(',
+    ),
+    ('[source]\nerrors = ["Unpaid(uint256 due"]', "got 'Unpaid(uint256 due' (some.toml line 2)"),
+    ("[source]\nerrors = [5]", "source.errors must be a list of signatures"),
     ("[source]\npoll_interval = nan", "source.poll_interval must be over 0"),
     ("[source]\npoll_interval = inf", "source.poll_interval must be over 0"),
     ("[source]\npoll_interval = -1", "source.poll_interval must be over 0"),
@@ -88,6 +112,16 @@ def test_wrong_file(written: Written, text: str, says: str) -> None:
             {"TXTRACK_WBE__PORT": "1"},
             "TXTRACK_WBE__PORT is no option; did you mean TXTRACK_WEB? (environment)",
         ),
+        (
+            {"TXTRACK_SOURCE__PROFILE__FEEE": "scroll"},
+            "source.profile.feee is no option; did you mean fee? "
+            "(variable TXTRACK_SOURCE__PROFILE__FEEE)",
+        ),
+        (
+            {"TXTRACK_SOURCE__PROFILE__SLOT_TYPES": "0,x"},
+            "got 'x' (variable TXTRACK_SOURCE__PROFILE__SLOT_TYPES)",
+        ),
+        ({"TXTRACK_SOURCE__PROFILE": "fee"}, "must be a JSON object with the section's keys"),
         ({"TXTRACK_CONFG": "x"}, "did you mean TXTRACK_CONFIG?"),
         ({"TXTRACK_WEB": "s3cret"}, "web must be a JSON object with the section's keys (variable"),
         ({"TXTRACK_WEB": '{"port": -1}'}, "got -1 (variable TXTRACK_WEB)"),

@@ -24,12 +24,12 @@ def test_an_unknown_chain_gets_the_cautious_defaults() -> None:
 
 
 def test_the_configuration_changes_single_attributes() -> None:
-    changed = profile_of(1, {"block_time": 3, "slot_types": [0, 2], "batches": False})
+    changed = profile_of(1, {"block_time": 3, "slot_types": [0, 2], "null_rounds": True})
 
-    assert (changed.block_time, changed.slot_types, changed.batches) == (
+    assert (changed.block_time, changed.slot_types, changed.null_rounds) == (
         3,
         frozenset((0, 2)),
-        False,
+        True,
     )
     assert (changed.name, changed.fee) == ("Ethereum", "ethereum")
     assert profile_of(1, {}) is PROFILES[1]
@@ -65,7 +65,6 @@ def test_the_configuration_changes_single_attributes() -> None:
                 "parent_links",
                 "null_rounds",
                 "finality_tags",
-                "batches",
             )
             for bad in (0, "false", None)
         ),

@@ -90,6 +90,10 @@ async def test_a_database_of_another_chain_is_a_start_error_and_stays_as_it_is(
         ({"confirmations": 0}, "confirmations must be a whole number from 1 to 10000"),
         ({"poll_interval": 0.0}, "poll_interval must be over 0 seconds, got 0.0"),
         ({"block_time": -1.0}, "block_time must be over 0 seconds, got -1.0"),
+        ({"profile": {"blok_time": 1}}, "'blok_time'.*did you mean block_time"),
+        ({"profile": {"fee": "gas"}}, "fee must be one of .*got 'gas'"),
+        ({"errors": ("Unpaid(",)}, "must be a signature .*got 'Unpaid\\('"),
+        ({"errors": "Unpaid()"}, "errors must be a tuple of signatures, got 'Unpaid\\(\\)'"),
         ({"poll_interval": float("nan")}, "poll_interval must be over 0 seconds, got nan"),
     ],
 )

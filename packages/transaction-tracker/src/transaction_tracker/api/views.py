@@ -86,7 +86,10 @@ class TransactionView(BaseModel):
     outcome: OutcomeView | None
     superseded_by: str | None
     reason: str | None
-    parked: str | None = Field(description="What its tracker died of, too often to be restarted.")
+    parked: str | None = Field(
+        description="Why it is parked: the last crash of its tracker, which crashed too often, or "
+        "what no provider sends in a readable way. It is null for a transaction that is not parked."
+    )
     deadline: datetime | None
     metadata: Json
     created_at: datetime

@@ -99,8 +99,9 @@ def why(tracked: Tracked, situation: Situation) -> Why:
     """Say why a transaction is where it is."""
     if tracked.error is not None and not tracked.final:
         sentence = (
-            f"Its tracker crashed too often, last of {tracked.error}; it is parked in state "
-            f"{tracked.state}. Register it again to give it another tracker."
+            f"It is parked in state {tracked.state}: its tracker crashed too often, or no provider "
+            f"describes it in a readable way. The last error: {tracked.error}. Register it again "
+            "to give it a new tracker."
         )
         return Why(sentence, "a_new_start", situation.since, None, None, _notes(tracked, situation))
     return Why(

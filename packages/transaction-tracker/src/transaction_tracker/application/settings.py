@@ -1,13 +1,17 @@
 """What an application runs by, as Python values."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.domain import Policy, Required, check_required
-from transaction_tracker.providers import ProviderSettings, Rhythm
+from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.sources.ethereum.profiles import profile_of
+from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.store import DatabaseUrl
 
 
@@ -24,9 +28,13 @@ class Settings:
         database: A SQLite file, made when it is missing; ``":memory:"``, which forgets all;
             or the address of a PostgreSQL database, whose password is never printed.
         poll_interval: Seconds between questions for the head while a block is due.
-        block_time: Seconds from block to block. After five without progress, at least 60 s, the
-            source is reported as halted or lagging; after three without a head, a connection on
-            which a provider announces heads is opened again.
+        block_time: Seconds from block to block; ``None`` takes the block time of the chain's
+            profile. After five without progress, at least 60 s, the source is reported as halted
+            or lagging; after three without a head, a connection on which a provider announces
+            heads is opened again.
+        profile: Changes of the chain's profile, by attribute of ``ChainProfile``.
+        errors: Signatures of custom errors, such as ``"Unpaid(uint256 due)"``, to decode why
+            transactions reverted.
         providers: Several nodes of the same chain, one followed and the others in reserve.
         policy: When waiting becomes news.
         expires_after: Seconds that a transaction has to get into a block, unless it is
@@ -47,7 +55,9 @@ class Settings:
     confirmations: Required = 12
     database: str | Path | DatabaseUrl = "transactions.db"
     poll_interval: float = 1.0
-    block_time: float = Rhythm().block_time
+    block_time: float | None = None
+    profile: Mapping[str, object] = field(default_factory=dict)
+    errors: tuple[str, ...] = ()
     providers: tuple[ProviderSettings, ...] = ()
     policy: Policy = field(default_factory=Policy)
     expires_after: float | None = None
@@ -68,7 +78,12 @@ class Settings:
             raise ValueError(f"chain_id must be 1 or more, got {self.chain_id!r}")
         check_required(self.confirmations)
         _check_seconds("poll_interval", self.poll_interval)
-        _check_seconds("block_time", self.block_time)
+        if self.block_time is not None:
+            _check_seconds("block_time", self.block_time)
+        # A copy that cannot be changed takes the place of what was given.
+        object.__setattr__(self, "profile", MappingProxyType(dict(self.profile)))
+        profile_of(self.chain_id, self.profile)
+        _check_errors(self.errors)
         if self.expires_after is not None:
             _check_seconds("expires_after", self.expires_after)
         if self.sweep_budget < 1:
@@ -80,6 +95,12 @@ class Settings:
         if self.rpc_url is None:
             return self.providers
         return (ProviderSettings(SecretUrl.of(self.rpc_url)),)
+
+
+def _check_errors(signatures: tuple[str, ...]) -> None:
+    if isinstance(signatures, str):
+        raise ValueError(f"errors must be a tuple of signatures, got {signatures!r}")
+    ErrorTable.of(signatures)
 
 
 def _check_seconds(name: str, value: float) -> None:

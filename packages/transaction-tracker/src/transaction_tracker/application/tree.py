@@ -1,6 +1,7 @@
 """The supervision tree."""
 
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 from beamish import (
@@ -34,6 +35,7 @@ from transaction_tracker.providers import Pool, Rhythm
 from transaction_tracker.providers.choice import best_head
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
 from transaction_tracker.sources.ethereum.proof import Known
 from transaction_tracker.store import STORE, Book, Store, Stored
 from transaction_tracker.store.uncollected import uncollected
@@ -56,15 +58,24 @@ _FINALITY_BLOCKS = 96
 
 
 class Connection(GenServer):
-    """Make sure of the source before anything starts, and let go of it when all have stopped."""
+    """Check the source before anything that needs it starts; close it after all have stopped.
 
-    def __init__(self, source: ChainSource | PolledSource) -> None:
+    Args:
+        source: Where the transactions live.
+        checked: Called after each check that succeeds.
+    """
+
+    def __init__(
+        self, source: ChainSource | PolledSource, checked: Callable[[], None] = lambda: None
+    ) -> None:
         self._source = source
+        self._checked = checked
 
     async def init(self) -> None:
         """Check that the source is that of the database, before anything is changed."""
         try:
             await self._check()
+            self._checked()
         except BaseException:
             await self._source.close()  # a start that fails has no terminate
             raise
@@ -141,6 +152,7 @@ class TransactionTrackerApplication(Application):
         super().__init__()
         self.settings = settings
         self.pool = pool
+        self._own_pool: Pool | None = None
         self.source: ChainSource | PolledSource = source or self._ethereum()
         self._on_event = on_event
         self._book = Book()
@@ -172,7 +184,7 @@ class TransactionTrackerApplication(Application):
             ),
             Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: self._context()}),
             *self._providers(),
-            Connection.child_spec(self.source),
+            Connection.child_spec(self.source, self._adopt_block_time),
             DynamicSupervisor.child_spec(
                 name=SUPERVISOR,
                 intensity="child",
@@ -185,7 +197,7 @@ class TransactionTrackerApplication(Application):
             Boot.child_spec(self.source, listens=self._on_event is not None),
             self._follower(),
             # After the follower, whose clock it starts; both restart together.
-            Watchdog.child_spec(self._status, self._reports, self._block_time, name=WATCHDOG),
+            Watchdog.child_spec(self._status, self._reports, self._verdict_time, name=WATCHDOG),
             *self._listener(),
             Outbox.child_spec(self._outbox(), name=OUTBOX),
             *self._web(),
@@ -194,11 +206,19 @@ class TransactionTrackerApplication(Application):
     def _ethereum(self) -> ChainSource:
         settings = self.settings
         if self.pool is None:
-            rhythm = Rhythm(block_time=settings.block_time)
-            self.pool = Pool(
+            expected = profile_of(settings.chain_id, settings.profile).block_time
+            rhythm = Rhythm(block_time=settings.block_time or expected)
+            self.pool = self._own_pool = Pool(
                 settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER, rhythm=rhythm
             )
-        return EthereumSource(self.pool, settings.chain_id)
+        return EthereumSource(
+            self.pool, settings.chain_id, profile=settings.profile, errors=settings.errors
+        )
+
+    def _adopt_block_time(self) -> None:
+        """Pace our own pool by the block time of the chain, which is known now."""
+        if self._own_pool is not None:
+            self._own_pool.pace(self._block_time())
 
     def _context(self) -> Context:
         settings = self.settings
@@ -235,7 +255,7 @@ class TransactionTrackerApplication(Application):
             poll_interval=settings.poll_interval,
             keep=keep,
             sweep_budget=settings.sweep_budget,
-            block_time=settings.block_time,
+            block_time=self._block_time,
             name=FOLLOWER,
         )
 
@@ -262,10 +282,19 @@ class TransactionTrackerApplication(Application):
             id_pattern=self.source.id_pattern,
         )
 
-    @property
     def _block_time(self) -> float:
-        """Seconds from block to block, as far as questions for the head can show them."""
-        return max(self.settings.block_time, self.settings.poll_interval)
+        """Return the configured block time, or else that of the chain's profile.
+
+        Without a configured chain id, the profile is known after the first check only.
+        """
+        if self.settings.block_time is not None:
+            return self.settings.block_time
+        source = self.source
+        return (source.profile if isinstance(source, EthereumSource) else UNKNOWN).block_time
+
+    def _verdict_time(self) -> float:
+        """Return the seconds from block to block, as far as questions for the head show them."""
+        return max(self._block_time(), self.settings.poll_interval)
 
     def _best_head(self) -> int | None:
         """Return the highest head of any healthy provider.
@@ -284,7 +313,7 @@ class TransactionTrackerApplication(Application):
             heard_seconds=None if status.heard_at is None else now - status.heard_at,
             applied_seconds=None if status.applied_at is None else now - status.applied_at,
             ends_held=status.held_reason is not None,
-            verdict=status.verdict(now, self._block_time),
+            verdict=status.verdict(now, self._verdict_time()),
         )
 
     def _announce(self, stored: Stored) -> None:

@@ -22,16 +22,16 @@ class NotTrackedError(TrackerError, LookupError):
 
 
 class ParkedError(TrackerError):
-    """The transaction's tracker crashed too often and was parked.
+    """The transaction is parked.
+
+    Its tracker crashed too often, or no provider describes it in a readable way.
 
     Attributes:
         id: The transaction.
-        error: What its tracker died of.
+        error: The last crash of its tracker, or what could not be read.
     """
 
     def __init__(self, transaction: str, error: str) -> None:
-        super().__init__(
-            f"{transaction} is parked: its tracker died of {error}; start it to try again"
-        )
+        super().__init__(f"{transaction} is parked; the last error: {error}; start it to try again")
         self.id = transaction
         self.error = error

@@ -1,6 +1,7 @@
 """The follower: follows the head of one chain, and asks about what following cannot tell."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, Ref, process
@@ -44,7 +45,7 @@ class Follower(GenServer):
         poll_interval: Seconds between questions for the head while a block is due.
         keep: Blocks to keep for reorganisations.
         sweep_budget: Calls about single transactions in one batch, for each block.
-        block_time: Seconds from block to block.
+        block_time: Returns the seconds from block to block, which can change.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Follower(GenServer):
         poll_interval: float,
         keep: int,
         sweep_budget: int,
-        block_time: float,
+        block_time: Callable[[], float],
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from beamish import telemetry
@@ -49,7 +50,7 @@ class Walk:
         records: Makes transitions of facts.
         status: Where to record our progress.
         keep: Blocks to keep for reorganisations.
-        block_time: Seconds from block to block.
+        block_time: Returns the seconds from block to block, which can change.
 
     Attributes:
         chain: The blocks that are kept.
@@ -63,7 +64,7 @@ class Walk:
         records: Records,
         status: FollowerStatus,
         keep: int,
-        block_time: float,
+        block_time: Callable[[], float],
     ) -> None:
         self._source = source
         self._book = book
@@ -151,7 +152,7 @@ class Walk:
             return True
         if not self.chain.holds(head.ref):
             return False
-        if now - self._low_since < _PATIENT_BLOCKS * self._block_time:
+        if now - self._low_since < _PATIENT_BLOCKS * self._block_time():
             return True
         final = await self._lowest_final_above(head)
         if final is not None:
@@ -165,7 +166,7 @@ class Walk:
             "become shorter; nothing is taken back"
         )
         # Until then it can be a node that catches up.
-        if _now() - self._low_since < limit_seconds(self._block_time):
+        if _now() - self._low_since < limit_seconds(self._block_time()):
             self._status.failed(reason)
         else:
             self._status.halted(reason)

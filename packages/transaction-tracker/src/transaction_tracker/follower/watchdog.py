@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, process, telemetry
@@ -91,10 +92,12 @@ class Watchdog(GenServer):
     Args:
         status: What the follower has achieved.
         reports: When that is reported.
-        block_time: Seconds from block to block.
+        block_time: Returns the seconds from block to block, which can change.
     """
 
-    def __init__(self, status: FollowerStatus, reports: Reports, block_time: float) -> None:
+    def __init__(
+        self, status: FollowerStatus, reports: Reports, block_time: Callable[[], float]
+    ) -> None:
         self._status = status
         self._reports = reports
         self._block_time = block_time
@@ -119,7 +122,7 @@ class Watchdog(GenServer):
     def _look(self) -> None:
         process.send_after(self.pid, Look(), LOOK_SECONDS)
         now = time.monotonic()
-        report = self._reports.next(self._status.verdict(now, self._block_time), now)
+        report = self._reports.next(self._status.verdict(now, self._block_time()), now)
         if report is None:
             return
         logger.log(report.level, "%s", report.text)

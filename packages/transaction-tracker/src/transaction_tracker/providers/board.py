@@ -58,7 +58,7 @@ class Board:
         self.look_interval = look_interval
         self._wanted = chain_id
         self._max_lag = max_lag
-        self._flutter = flutter
+        self.flutter = flutter
         self._mark: tuple[float, int] | None = None  # when it was set, and the height
 
     def named(self, name: str) -> Endpoint:
@@ -107,14 +107,14 @@ class Board:
         labels = self._labels(now)
         own = labels[endpoint.name]
         others = [
-            one.health.highest(now, self._flutter)
+            one.health.highest(now, self.flutter)
             for one in self.usable()
             if one is not endpoint
             and one.health.head is not None
             and (own is None or labels[one.name] in (own, None))
         ]
         measure = best_head([height, *others]) or 0
-        endpoint.health.saw_head(height, measure, now, self._flutter)
+        endpoint.health.saw_head(height, measure, now, self.flutter)
 
     def saw_link(self, endpoint: Endpoint, head: Link, now: float) -> None:
         """Note a provider's head and its parent."""

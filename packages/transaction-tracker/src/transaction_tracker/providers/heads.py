@@ -22,9 +22,11 @@ _LONGEST_MESSAGE = 200
 logger = logging.getLogger("transaction_tracker")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Rhythm:
     """How a connection is watched.
+
+    The block time can change while connections are open: the chain is known after they are.
 
     Attributes:
         block_time: Seconds between blocks; after three without a head we connect anew.
@@ -70,7 +72,7 @@ class Heads:
         self._hints = hints
         self._rhythm = rhythm
         self._losses = 0
-        self._head_due = 0.0
+        self._last_head = 0.0
         self._pong_due: float | None = None
 
     def __repr__(self) -> str:
@@ -96,7 +98,7 @@ class Heads:
             async with within(self._rhythm.connect, "no subscription"):
                 await self._subscribe(socket)
             self._endpoint.tells_heads = True
-            self._expect_head()
+            self._last_head = _now()
             self._pong_due = None
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._read(socket))
@@ -127,21 +129,19 @@ class Heads:
             now = _now()
             if self._pong_due is not None and now >= self._pong_due:
                 raise TransportError(f"no answer to a ping within {self._rhythm.ping:g} s")
-            if now >= self._head_due:
+            head_due = self._last_head + 3 * self._rhythm.block_time
+            if now >= head_due:
                 raise TransportError(f"no new head for {3 * self._rhythm.block_time:g} s")
             await socket.ping()
             self._pong_due = now + self._rhythm.ping
-            await asyncio.sleep(min(self._rhythm.ping, max(0.0, self._head_due - now)))
+            await asyncio.sleep(min(self._rhythm.ping, max(0.0, head_due - now)))
 
     def _hear(self, head: Link) -> None:
         self._losses = 0
-        self._expect_head()
+        self._last_head = _now()
         self._board.saw_link(self._endpoint, head, _now())
         if self._is_of_use():
             self._hints.give(HeadHint(self._endpoint.name, head.number, head.hash), _now())
-
-    def _expect_head(self) -> None:
-        self._head_due = _now() + 3 * self._rhythm.block_time
 
     def _is_of_use(self) -> bool:
         """Say whether this is the provider that is followed, or that one tells nothing."""

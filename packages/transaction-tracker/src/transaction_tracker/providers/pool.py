@@ -4,6 +4,7 @@ import asyncio
 import logging
 import math
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any
 
 from beamish import ChildSpec, Pid, Supervisor, Task, Via
@@ -76,16 +77,21 @@ class Pool:
     ) -> None:
         _check(settings, chain_id, max_lag, look_interval)
         endpoints = [Endpoint(one, place) for place, one in enumerate(settings, start=1)]
-        self._rhythm = rhythm or Rhythm()
-        flutter = max(look_interval, 2 * self._rhythm.block_time)
-        self._board = Board(endpoints, chain_id, max_lag, look_interval, flutter)
+        self._rhythm = replace(rhythm or Rhythm())
+        self._board = Board(endpoints, chain_id, max_lag, look_interval)
         self._hints = Hints(hints)
+        self.pace(self._rhythm.block_time)
 
     def __str__(self) -> str:
         return ", ".join(str(one.settings.url) for one in self._board.endpoints)
 
     def __repr__(self) -> str:
         return f"Pool({str(self)!r}, active={self._board.active!r})"
+
+    def pace(self, block_time: float) -> None:
+        """Use this many seconds between blocks from now on, for lag and for announced heads."""
+        self._rhythm.block_time = block_time
+        self._board.flutter = max(self._board.look_interval, 2 * block_time)
 
     def child_spec(self) -> ChildSpec:
         """Give the supervisor of all that works for the pool, to put into a tree.

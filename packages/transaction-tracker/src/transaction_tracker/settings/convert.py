@@ -37,6 +37,8 @@ def application_settings(configuration: Configuration) -> Settings:
         expires_after=source.expires_after,
         follow_repriced=source.follow_repriced,
         block_time=source.block_time,
+        profile=source.profile.changes,
+        errors=source.errors,
         sweep_budget=source.sweep_budget,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,

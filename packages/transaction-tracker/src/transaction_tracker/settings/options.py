@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, PlainVa
 from pydantic_settings import NoDecode
 
 from transaction_tracker.net import addresses
+from transaction_tracker.sources.ethereum.profiles import check_slot_types
+from transaction_tracker.sources.ethereum.revert_data import CustomError
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
 from transaction_tracker.store.errors import DatabaseUrlError
 from transaction_tracker.store.url import DatabaseUrl
@@ -87,6 +89,29 @@ def from_json(text: str) -> Any:
         return text
 
 
+def _signatures(value: Any) -> Any:
+    """Split signatures as a variable has them: JSON, or as in Solidity with semicolons between."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return from_json(value)
+    return [part.strip() for part in value.split(";") if part.strip()]
+
+
+def _signature(value: Any) -> str:
+    CustomError.of(_text(value))
+    return _text(value)
+
+
+def _slot_type(value: Any) -> int:
+    """Convert a transaction type, a number or a text such as ``0x7b``."""
+    if isinstance(value, bool):
+        raise ValueError("not a number")
+    number = int(value, 0) if isinstance(value, str) else value
+    check_slot_types([number])
+    return int(number)
+
+
 def _network(value: Any) -> str:
     return str(ipaddress.ip_network(_text(value)))
 
@@ -111,5 +136,9 @@ NodeUrl = Annotated[SecretUrl, PlainValidator(_url), _printed]
 SocketUrl = Annotated[SecretUrl, PlainValidator(_socket), _printed]
 Network = Annotated[str, BeforeValidator(_network)]
 Networks = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_words)]
+Signature = Annotated[str, BeforeValidator(_signature)]
+Signatures = Annotated[tuple[Signature, ...], NoDecode, BeforeValidator(_signatures)]
+SlotType = Annotated[int, BeforeValidator(_slot_type)]
+SlotTypes = Annotated[tuple[SlotType, ...], NoDecode, BeforeValidator(_words)]
 Allowed = Annotated[str, BeforeValidator(_allowed)]
 AllowList = Annotated[tuple[Allowed, ...], NoDecode, BeforeValidator(_words)]

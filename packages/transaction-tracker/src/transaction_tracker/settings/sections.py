@@ -1,11 +1,10 @@
 """The sections of the configuration, each a table of the file."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from transaction_tracker.domain import Policy
-from transaction_tracker.providers import Rhythm
 from transaction_tracker.settings.options import (
     SECONDS,
     AllowList,
@@ -13,10 +12,20 @@ from transaction_tracker.settings.options import (
     Networks,
     NodeUrl,
     Seconds,
+    Signatures,
+    SlotTypes,
     SocketUrl,
     option,
 )
 from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
+from transaction_tracker.sources.ethereum.profiles import (
+    MAX_BLOCK_TIME_SECONDS,
+    MAX_NAME_LENGTH,
+    MIN_BLOCK_TIME_SECONDS,
+    ChainProfile,
+    FeeRule,
+    profile_of,
+)
 from transaction_tracker.sources.gate import MAX_IN_FLIGHT
 from transaction_tracker.store.url import DatabaseUrl
 
@@ -33,7 +42,7 @@ class Section(BaseModel):
     def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
         """Refuse true and false where a number is asked for: Python would take them for 1 and 0."""
         kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and kind is not bool:
+        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
             raise ValueError("not a number")
         return value
 
@@ -47,6 +56,58 @@ class DatabaseSection(Section):
         "The database; a file is made when it is missing. Its password is never printed.",
         secret=True,
     )
+
+
+class ProfileSection(Section):
+    """What the chain does differently, where the tracker's own table is wrong or lacks it."""
+
+    name: str | None = option(
+        None,
+        f"a text of 1 to {MAX_NAME_LENGTH} characters",
+        "The chain's name.",
+        min_length=1,
+        max_length=MAX_NAME_LENGTH,
+    )
+    block_time: Seconds | None = option(
+        None,
+        f"10ms to 1h: {SECONDS}",
+        "Time from block to block; source.block_time counts more.",
+        ge=MIN_BLOCK_TIME_SECONDS,
+        le=MAX_BLOCK_TIME_SECONDS,
+    )
+    account_nonces: bool | None = option(
+        None,
+        "true or false",
+        "Whether accounts number their transactions; without that, none is ever replaced.",
+    )
+    slot_types: SlotTypes | None = option(
+        None,
+        "a list of transaction types, such as [0, 1, 2, 0x7b], without those of the chain itself",
+        "Transaction types for which sender and nonce can be used once; all of them, not only "
+        "those that the chain adds.",
+    )
+    fee: FeeRule | None = option(
+        None,
+        ", ".join(f'"{rule}"' for rule in get_args(FeeRule)[:-1])
+        + f' or "{get_args(FeeRule)[-1]}"',
+        "How the fields of a receipt make the fee.",
+    )
+    parent_links: bool | None = option(
+        None,
+        "true or false",
+        "Whether the parent hash of a block is the hash of the block before it.",
+    )
+    null_rounds: bool | None = option(
+        None, "true or false", "Whether there are block numbers without a block."
+    )
+    finality_tags: bool | None = option(
+        None, "true or false", 'Whether nodes know the tags "safe" and "finalized".'
+    )
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """The attributes that are set."""
+        return {name: value for name, value in self if value is not None}
 
 
 class SourceSection(Section):
@@ -78,11 +139,12 @@ class SourceSection(Section):
         gt=0,
         le=3600,
     )
-    block_time: Seconds = option(
-        Rhythm().block_time,
+    block_time: Seconds | None = option(
+        None,
         f"over 0, up to 1h: {SECONDS}",
-        "Time from block to block. The source is reported as halted or lagging after five without "
-        "progress, at least 60 s; a connection to a ws_url is reopened after three without a head.",
+        "Time from block to block; without it, that of the chain's profile. The source is reported "
+        "as halted or lagging after five without progress, at least 60 s; a connection to a ws_url "
+        "is reopened after three without a head.",
         gt=0,
         le=3600,
     )
@@ -125,6 +187,17 @@ class SourceSection(Section):
     follow_repriced: bool = option(
         False, "true or false", "Whether to follow the winner when a transaction is repriced."
     )
+    errors: Signatures = option(
+        (),
+        'a list of signatures, such as ["InsufficientBalance(uint256 available, uint256 required)"]'
+        "; as a variable, JSON, or with semicolons between",
+        "Custom errors of contracts, to decode why transactions reverted.",
+    )
+    profile: ProfileSection = ProfileSection()
+
+    def chain_profile(self, chain_id: int | None = None) -> ChainProfile:
+        """Return the profile of a chain, or of the configured one, with the changes."""
+        return profile_of(self.chain_id or chain_id, self.profile.changes)
 
 
 class ProviderSection(Section):

@@ -153,7 +153,7 @@ const facts = (one) => [
   ["Error", one.outcome?.error ?? null],
   ["Superseded by", one.superseded_by && hash(one.superseded_by)],
   ["Reason", one.reason && words(one.reason)],
-  ["Tracker died of", one.parked],
+  ["Parked because of", one.parked],
   ["Deadline", one.deadline && moment(one.deadline)],
   ["Registered", moment(one.created_at)],
   ["Changed", moment(one.updated_at)],

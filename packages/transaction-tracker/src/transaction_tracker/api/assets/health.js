@@ -81,7 +81,7 @@ export function alarms({ faults, notes, providers, frozen, gauges, endpoints: ta
     title: "No provider answers as it should", text: "States stand still until one does.",
     command: "txtrack provider check" });
   if (gauges.parked) found.push({ tone: "warn", title: `${many(gauges.parked, "tracker")} parked`,
-    text: "They crashed too often. Find them in the list, then start them again:",
+    text: "They crashed too often, or no provider describes their transactions in a readable way. Find them in the list, then start them again:",
     command: "txtrack recheck ID" });
   if (dead) found.push({ tone: "warn", title: many(dead, "dead letter"),
     text: "Events were given up. Once their receiver is well:", command: "txtrack webhook redeliver ENDPOINT" });

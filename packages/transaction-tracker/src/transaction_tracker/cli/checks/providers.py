@@ -62,7 +62,8 @@ async def check(configuration: Configuration) -> list[Finding]:
     found = [one for one in answers if isinstance(one, Finding)]
     for one in known:
         section = configuration.source
-        found += findings(one, known, section.chain_id, limit_seconds(section.block_time))
+        block_time = section.block_time or section.chain_profile(one.chain_id).block_time
+        found += findings(one, known, section.chain_id, limit_seconds(block_time))
     return [*_unencrypted(configuration.providers), *_alone(configuration.providers), *found]
 
 

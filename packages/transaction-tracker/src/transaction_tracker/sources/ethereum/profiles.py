@@ -21,10 +21,10 @@ NEVER_SLOTS = frozenset((0x7E, *range(0x64, 0x6B), 0xFE, 0xFF))
 FeeRule: TypeAlias = Literal["ethereum", "op-stack", "scroll", "arbitrum", "execution"]
 
 _FEE_RULES: tuple[str, ...] = get_args(FeeRule)
-_MAX_TYPE = 0xFF
-_MIN_BLOCK_TIME, _MAX_BLOCK_TIME = 0.01, 3600.0
-_MAX_NAME_LENGTH = 80
-_SWITCHES = ("account_nonces", "parent_links", "null_rounds", "finality_tags", "batches")
+MAX_TYPE = 0xFF
+MIN_BLOCK_TIME_SECONDS, MAX_BLOCK_TIME_SECONDS = 0.01, 3600.0
+MAX_NAME_LENGTH = 80
+_SWITCHES = ("account_nonces", "parent_links", "null_rounds", "finality_tags")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,6 @@ class ChainProfile:
             that, blocks are followed by number, and each look at the head asks for our tip again.
         null_rounds: Whether numbers can have no block: a parent can be several numbers below.
         finality_tags: Whether the chain has the tags ``safe`` and ``finalized``.
-        batches: Whether its nodes usually accept batches.
 
     Raises:
         ValueError: An attribute has the wrong type or range; the message names it.
@@ -58,13 +57,12 @@ class ChainProfile:
     parent_links: bool = True
     null_rounds: bool = False
     finality_tags: bool = True
-    batches: bool = True
 
     def __post_init__(self) -> None:
         """Check every attribute: overrides come from a configuration file."""
         _check_name(self.name)
         _check_block_time(self.block_time)
-        _check_slot_types(self.slot_types)
+        check_slot_types(self.slot_types)
         if self.fee not in _FEE_RULES:
             raise ValueError(f"fee must be one of {', '.join(_FEE_RULES)}, got {self.fee!r}")
         for name in _SWITCHES:
@@ -84,27 +82,29 @@ def _check_attribute(name: str) -> None:
 
 
 def _check_name(name: object) -> None:
-    if not isinstance(name, str) or not 0 < len(name) <= _MAX_NAME_LENGTH:
-        raise ValueError(f"name must be a text of 1 to {_MAX_NAME_LENGTH} characters, got {name!r}")
+    if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME_LENGTH:
+        raise ValueError(f"name must be a text of 1 to {MAX_NAME_LENGTH} characters, got {name!r}")
 
 
 def _check_block_time(seconds: object) -> None:
     if (
         not isinstance(seconds, int | float)
         or isinstance(seconds, bool)
-        or not _MIN_BLOCK_TIME <= seconds <= _MAX_BLOCK_TIME
+        or not MIN_BLOCK_TIME_SECONDS <= seconds <= MAX_BLOCK_TIME_SECONDS
     ):
         raise ValueError(
-            f"block_time must be {_MIN_BLOCK_TIME} to {_MAX_BLOCK_TIME} seconds, got {seconds!r}"
+            f"block_time must be {MIN_BLOCK_TIME_SECONDS} to {MAX_BLOCK_TIME_SECONDS} seconds, "
+            f"got {seconds!r}"
         )
 
 
-def _check_slot_types(types: object) -> None:
+def check_slot_types(types: object) -> None:
+    """Raise ``ValueError`` unless these are transaction types that can be slots."""
     if not isinstance(types, Iterable) or isinstance(types, str | bytes | Mapping):
         raise ValueError(f"slot_types must be a list of transaction types, got {types!r}")
     for item in types:
-        if not isinstance(item, int) or isinstance(item, bool) or not 0 <= item <= _MAX_TYPE:
-            raise ValueError(f"slot_types must be numbers from 0 to {_MAX_TYPE}, got {item!r}")
+        if not isinstance(item, int) or isinstance(item, bool) or not 0 <= item <= MAX_TYPE:
+            raise ValueError(f"slot_types must be numbers from 0 to {MAX_TYPE}, got {item!r}")
         if item in NEVER_SLOTS:
             raise ValueError(
                 f"slot_types must not have {item:#x}: transactions of this type are the chain's "
@@ -133,7 +133,7 @@ def profile_of(chain_id: int | None, overrides: Mapping[str, object] | None = No
         _check_attribute(name)
     types = changes.get("slot_types")
     if isinstance(types, list | tuple | set):
-        _check_slot_types(types)
+        check_slot_types(types)
         changes["slot_types"] = frozenset(types)
     return replace(found, **changes)  # type: ignore[arg-type]
 
