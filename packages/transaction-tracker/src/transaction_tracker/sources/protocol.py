@@ -1,6 +1,6 @@
 """What every source can do: tell facts. What follows from them is decided elsewhere."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeGuard
 
@@ -186,6 +186,16 @@ class ChainSource(Source, Protocol):
         Returns:
             An outcome each; ``None`` where no receipt has a status. A transaction is left out
             while no provider has its receipt.
+        """
+
+    async def outcomes_early(
+        self, wanted: Sequence[tuple[Block, Collection[str]]]
+    ) -> Mapping[str, Mapping[str, Outcome | Unreadable | None]]:
+        """Fetch outcomes in several blocks that are applied soon, in as few requests as possible.
+
+        Returns:
+            Outcomes by the hash of their block. What the first answer does not tell is left out:
+            ``outcomes`` finds out why.
         """
 
     async def look_up(
