@@ -21,7 +21,7 @@ class Budget:
         """Note a look at the head, and say whether there is room for a batch of questions.
 
         Args:
-            requests: HTTP requests since the look before: its own, those for the block and all others.
+            requests: HTTP requests since the look before: its own and all others.
             is_new: Whether there was a block.
         """
         self._spent += requests
