@@ -56,10 +56,14 @@ class Ending:
     Attributes:
         block: The block that decides it.
         succeeded: Whether the transaction succeeded there; ``None`` for one that was superseded.
+        winner: The transaction that superseded it.
+        slot: The slot that the winner took.
     """
 
     block: BlockRef
     succeeded: bool | None
+    winner: str | None = None
+    slot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
