@@ -9,7 +9,14 @@ from benchmarks.tracker import bench as benches
 from benchmarks.tracker.bench import Bench
 from benchmarks.tracker.samples import Samples
 from benchmarks.tracker.sizes import QUICK
-from benchmarks.tracker.works import detection, polling, prepare, writing
+from benchmarks.tracker.works import (
+    catching_up,
+    detection,
+    polling,
+    prepare,
+    quick_blocks,
+    writing,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +50,28 @@ async def test_a_program_that_polls_asks_about_each_at_each_block() -> None:
     # The head, and two batches of at most a hundred.
     assert figures["requests"] == 3
     assert figures["calls"] == 151
+
+
+async def test_blocks_that_were_missed_are_caught_up_with(tmp_path: Path) -> None:
+    database = str(tmp_path / "a.db")
+    await prepare.run(database, tracked=4, required=catching_up.REQUIRED)
+
+    figures = await catching_up.run(database, tracked=4, blocks=40, round_trip=0.001)
+
+    assert figures["rate"] > 0
+    assert 0 < figures["requests"] < 1
+
+
+async def test_the_blocks_of_a_fast_chain_are_followed(tmp_path: Path) -> None:
+    database = str(tmp_path / "a.db")
+    await prepare.run(database, tracked=200, required=quick_blocks.REQUIRED)
+
+    figures = await quick_blocks.run(
+        database, tracked=200, blocks=4, poll_interval=0.05, round_trip=0.001, warm_up=1
+    )
+
+    assert figures["requests"] > 0
+    assert figures["worst"] >= figures["lag"] >= 0
 
 
 async def test_detection_is_timed_for_each_transaction_of_each_block(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from benchmarks.machine import Machine
 from benchmarks.tracker import report
 from benchmarks.tracker.samples import Samples
 from benchmarks.tracker.sizes import Sizes
-from benchmarks.tracker.works import following
+from benchmarks.tracker.works import catching_up, following, quick_blocks
 
 TEMPLATE = Path(__file__).parent / "page.md"
 
@@ -22,6 +22,10 @@ def whole(provenance: str, targets: str, samples: Samples, sizes: Sizes) -> str:
         block_seconds=following.BLOCK_SECONDS,
         per_block=following.PER_BLOCK,
         counted=sizes.counted,
+        missed=sizes.missed,
+        caught_required=catching_up.REQUIRED,
+        quick=sizes.quick,
+        quick_per_block=quick_blocks.PER_BLOCK,
         detected=sizes.detected,
         detected_per_block=sizes.per_block,
         starts=sizes.starts,

@@ -7,7 +7,7 @@ from benchmarks.tracker.rows import TARGETS, Show
 from benchmarks.tracker.samples import Samples
 
 SIZES = {"bytes", "resident", "peak"}
-COUNTS = {"requests", "calls", "told", "rate", "repeated"}
+COUNTS = {"requests", "calls", "told", "rate", "repeated", "lag", "worst"}
 
 
 def targets(samples: Samples) -> str:
@@ -29,6 +29,29 @@ def requests(samples: Samples) -> str:
         ("… time to ask about all", "polling.{}.round", time_text),
     )
     return _table(samples, head, lines, sizes)
+
+
+def fast(samples: Samples) -> str:
+    """Set the table of fast chains, at a node that is 100 ms away."""
+    lines = (
+        ("catching up, blocks per second", "catching_up.rate", three_digits),
+        ("catching up, requests per block", "catching_up.requests", three_digits),
+        *(
+            (f"blocks of 0.25 s, {how}: {what}", f"fast.{name}.{figure}", three_digits)
+            for name, how in (("usual", "asking each second"), ("eager", "asking 4 times a block"))
+            for what, figure in (
+                ("requests per block", "requests"),
+                ("JSON-RPC calls per block", "calls"),
+                ("blocks behind the head", "lag"),
+                ("… at most", "worst"),
+            )
+        ),
+    )
+    if not samples.of("catching_up.rate"):
+        return ""
+    return table(
+        ["", "measured"], [[title, _cell(samples, name, show)] for title, name, show in lines]
+    )
 
 
 def detection(samples: Samples) -> str:
@@ -102,6 +125,7 @@ def webhooks(samples: Samples) -> str:
 
 SECTIONS = {
     "requests": ("Requests", requests),
+    "fast": ("Fast chains", fast),
     "detection": ("Detection", detection),
     "boot": ("Start, memory, stop", boot),
     "registration": ("Registration over HTTP", registration),

@@ -17,16 +17,18 @@ class Target:
     Attributes:
         title: What it is.
         figure: Its name among the samples.
-        at_most: The target.
+        limit: The target.
         show: How its values look.
         scene: The scene that measures it.
+        is_minimum: Whether the figure must be at least the target, not at most.
     """
 
     title: str
     figure: str
-    at_most: float
+    limit: float
     show: Show
     scene: str
+    is_minimum: bool = False
 
     def cells(self, samples: Samples, why_not: str) -> list[str]:
         """Set a line: title, target, median and what became of it.
@@ -35,11 +37,12 @@ class Target:
             samples: What was measured.
             why_not: Shown where nothing was.
         """
+        target = f"{'≥' if self.is_minimum else '≤'} {self.show(self.limit)}"
         median = samples.median(self.figure)
         if median is None:
-            return [self.title, f"≤ {self.show(self.at_most)}", why_not, ""]
-        verdict = "met" if median <= self.at_most else "**missed**"
-        return [self.title, f"≤ {self.show(self.at_most)}", self.show(median), verdict]
+            return [self.title, target, why_not, ""]
+        is_met = median >= self.limit if self.is_minimum else median <= self.limit
+        return [self.title, target, self.show(median), "met" if is_met else "**missed**"]
 
 
 TARGETS = (
@@ -52,6 +55,24 @@ TARGETS = (
             "requests",
         )
         for tracked in (1_000, 10_000, 100_000)
+    ),
+    *(
+        Target(
+            f"requests per block, blocks of 0.25 s, {title}",
+            f"fast.{name}.requests",
+            4.0,
+            three_digits,
+            "fast",
+        )
+        for name, title in (("usual", "asking each second"), ("eager", "asking four times a block"))
+    ),
+    Target(
+        "blocks per second when catching up, round trip of 100 ms",
+        "catching_up.rate",
+        200.0,
+        three_digits,
+        "fast",
+        is_minimum=True,
     ),
     Target(
         "detection on anvil, p99, head seen to state stored",

@@ -8,7 +8,13 @@ from benchmarks.tracker import anvil, node
 from benchmarks.tracker.bench import Bench
 from benchmarks.tracker.samples import percentiles
 from benchmarks.tracker.sizes import MILLION, Kind
-from benchmarks.tracker.works import applying, following, webhooks
+from benchmarks.tracker.works import (
+    applying,
+    catching_up,
+    following,
+    quick_blocks,
+    webhooks,
+)
 
 # So deep that nothing ends while it is measured.
 REQUIRED = 1_000
@@ -30,6 +36,35 @@ def requests(bench: Bench) -> None:
             )
         tell(f"  polling {tracked:,}")
         bench.measure(f"polling.{tracked}", "polling", tracked=tracked, blocks=bench.sizes.polled)
+
+
+def fast(bench: Bench) -> None:
+    """Catch up with many blocks, and follow blocks of 0.25 s, at a node that is far away."""
+    sizes = bench.sizes
+    for repeat in range(sizes.repeats):
+        tell(f"  catching up with {sizes.missed:,} blocks, repeat {repeat + 1}")
+        tracked = sizes.missed // 10
+        with bench.database() as database:
+            bench.prepare(database, tracked, catching_up.REQUIRED)
+            bench.measure(
+                "catching_up",
+                "catching_up",
+                database=database,
+                tracked=tracked,
+                blocks=sizes.missed,
+            )
+    for name, poll_interval in quick_blocks.POLL_INTERVALS.items():
+        tell(f"  blocks of {quick_blocks.BLOCK_SECONDS:g} s, asking every {poll_interval:g} s")
+        with bench.database() as database:
+            bench.prepare(database, quick_blocks.TRACKED, quick_blocks.REQUIRED)
+            bench.measure(
+                f"fast.{name}",
+                "quick_blocks",
+                database=database,
+                tracked=quick_blocks.TRACKED,
+                blocks=sizes.quick,
+                poll_interval=poll_interval,
+            )
 
 
 def detection(bench: Bench) -> None:
@@ -144,6 +179,7 @@ def deliveries(bench: Bench) -> None:
 
 SCENES: dict[str, Callable[[Bench], None]] = {
     "requests": requests,
+    "fast": fast,
     "detection": detection,
     "boot": boot,
     "registration": registration,

@@ -14,6 +14,8 @@ class Sizes:
         repeats: How often each scene plays.
         tracked: Transactions at which the requests per block are counted.
         counted: Blocks over which they are counted.
+        missed: Blocks to catch up with.
+        quick: Blocks of a fast chain over which requests are counted.
         polled: Blocks over which those of a program that polls are counted.
         detected: Transactions tracked while detection is timed.
         per_block: Transactions in each of the blocks that are timed.
@@ -31,6 +33,8 @@ class Sizes:
     repeats: int = 3
     tracked: tuple[int, ...] = (1_000, 10_000, 100_000)
     counted: int = 20
+    missed: int = 5_000
+    quick: int = 100
     polled: int = 3
     detected: int = 10_000
     per_block: int = 400
@@ -52,6 +56,8 @@ QUICK = Sizes(
     repeats=1,
     tracked=(100,),
     counted=2,
+    missed=40,
+    quick=4,
     polled=1,
     detected=60,
     per_block=20,

@@ -48,10 +48,23 @@ async def test_all_agree_by_one_hash_and_no_request(make_pool: MakePool, nodes: 
     before = pool.requests
 
     # Each has shown its head when it was checked: our tip, which commits to all below it.
-    found = await pool.dissent(CHAIN, [BLOCK, link_at(50).ref, link_at(3).ref])
+    found = await pool.dissent(CHAIN, [BLOCK, link_at(50).ref])
 
     assert found == Dissent()
     assert pool.requests == before
+
+
+async def test_a_block_below_all_that_is_kept_is_asked_for(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    """That a provider has our tip says nothing about a block that we have never linked to it."""
+    pool = await following(make_pool, *nodes[:2])
+    ours, foreign = link_at(3).ref, link_at(3, branch=1).ref
+
+    found = await pool.dissent(CHAIN, [foreign])
+
+    assert found.against == {foreign: ("127.0.0.1-1", SECOND)}
+    assert await pool.dissent(CHAIN, [ours]) == Dissent()
 
 
 async def test_a_provider_with_another_block_at_that_height_is_against_it(

@@ -118,3 +118,22 @@ def test_what_is_frozen_stays_so_until_somebody_says_go_on(run: Run) -> None:
     assert run(chain.frozen_since) == since
     run(chain.thaw)
     assert run(chain.frozen_since) is None
+
+
+def test_quiet_blocks_are_stored_with_the_block_above_them(run: Run) -> None:
+    quiet = ((TEN, {"a": "one"}), (ELEVEN, {}))
+
+    stored = commit(run, applied=TWELVE, slots={"b": "two"}, quiet=quiet)
+
+    assert stored.tip == TWELVE.ref
+    assert run(chain.load_links, SOURCE) == [TEN, ELEVEN, TWELVE]
+    assert slots(run) == [(TEN, {"a": "one"}), (TWELVE, {"b": "two"})]
+
+
+def test_quiet_blocks_count_among_those_that_are_kept(run: Run) -> None:
+    quiet = ((TEN, {"a": "one"}), (ELEVEN, {"b": "two"}))
+
+    run(committing.commit, Step(SOURCE, applied=TWELVE, quiet=quiet, keep=2))
+
+    assert run(chain.load_links, SOURCE) == [ELEVEN, TWELVE]
+    assert slots(run) == [(ELEVEN, {"b": "two"})]

@@ -117,6 +117,11 @@ class Chain:
             raise BrokenChainError(f"expected a child of {self.tip}, got {link}")
         return Chain(self.keep, (*self.links, link)[-self.keep :])
 
+    def extended(self, links: Sequence[Link]) -> "Chain":
+        """Add several blocks, the lowest first."""
+        check_linked([*self.links[-1:], *links])
+        return Chain(self.keep, (*self.links, *links)[-self.keep :])
+
     def pop(self) -> "Chain":
         """Take the highest block back."""
         return Chain(self.keep, self.links[:-1])

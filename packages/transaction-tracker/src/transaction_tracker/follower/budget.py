@@ -21,7 +21,7 @@ class Budget:
         """Note a look at the head, and say whether there is room for a batch of questions.
 
         Args:
-            requests: HTTP requests that it took, its own and those for the block.
+            requests: HTTP requests since the look before: its own and all others.
             is_new: Whether there was a block.
         """
         self._spent += requests
@@ -33,12 +33,3 @@ class Budget:
             self._looks_since = 0
             return True
         return False
-
-    def spend(self, requests: int) -> None:
-        """Count what questions cost for which there was room.
-
-        Args:
-            requests: HTTP requests that they took. One is foreseen; a node that refuses batches
-                makes them cost more, and the next blocks make up for that.
-        """
-        self._spent += max(0, requests - 1)

@@ -93,10 +93,12 @@ def _ending(tracked: Tracked | None, observations: tuple[Observation, ...]) -> E
         match observation:
             case Included(_, block, outcome):
                 return None if outcome is None else Ending(block, outcome.succeeded)
-            case Overtaken(_, block):
-                return Ending(block, None)
+            case Overtaken(winner, block):
+                return Ending(block, None, winner.id, winner.slot)
     if tracked.anchor != buried.block or "status_unknown" in tracked.flags:
         return None
+    if tracked.superseded_by is not None:
+        return Ending(buried.block, None, tracked.superseded_by, tracked.slot)
     return Ending(buried.block, None if tracked.outcome is None else tracked.outcome.succeeded)
 
 

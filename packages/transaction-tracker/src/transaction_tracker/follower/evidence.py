@@ -39,9 +39,6 @@ __all__ = ["Evidence", "Facts"]
 
 Outcomes = Mapping[str, Outcome | Unreadable | None]
 
-# Blocks whose receipts are fetched at the same time while catching up.
-_BLOCKS_AT_ONCE = 4
-
 logger = logging.getLogger("transaction_tracker")
 
 
@@ -95,19 +92,13 @@ class Evidence:
         """Fetch the outcomes for several blocks at once, which are applied one after the other."""
         wanted = [(block, self._own_ids(block)) for block in blocks]
         wanted = [(block, ids) for block, ids in wanted if ids]
-        self._early.clear()
+        self._early = {}
         if len(wanted) < 2:
             return
-        slots = asyncio.Semaphore(_BLOCKS_AT_ONCE)
-
-        async def fetch(block: Block, ids: set[str]) -> None:
-            async with slots:
-                try:
-                    self._early[block.link.hash] = await self._source.outcomes(block, ids)
-                except SourceError as error:
-                    logger.debug("outcomes of block %s: %s", block.link.hash, error)
-
-        await asyncio.gather(*(fetch(block, ids) for block, ids in wanted))
+        try:
+            self._early = dict(await self._source.outcomes_early(wanted))
+        except SourceError as error:
+            logger.debug("outcomes of %d blocks: %s", len(wanted), error)
 
     async def of_block(self, block: Block, chain: Chain, *, is_last: bool = True) -> Facts:
         """Gather what a block says, with ``chain`` ending in it.
@@ -118,7 +109,6 @@ class Evidence:
             is_last: Whether no other block follows at once. Ends are told with the last one, so
                 that the providers are asked once about all of them.
         """
-        self._count_unreadable(block)
         facts = self._rivals(block) | await self._own(block)
         if not is_last:
             return facts
@@ -289,7 +279,8 @@ class Evidence:
             logger.error("%s is parked: %s", key, why)
             await TransactionTracker.park(key, why)
 
-    def _count_unreadable(self, block: Block) -> None:
+    def count_unreadable(self, block: Block) -> None:
+        """Report how much of an applied block could not be read."""
         if block.unreadable:
             _count("transaction", block.unreadable)
         if block.hashes_only:

@@ -72,6 +72,7 @@ class Follower(GenServer):
         self._hint: HeadHint | None = None
         self._attending = False
         self._budget = Budget()
+        self._counted = source.requests
         self._next_poll: Ref | None = None
 
     async def init(self) -> Continue:
@@ -123,14 +124,13 @@ class Follower(GenServer):
 
     async def _follow(self) -> bool:
         """Go on to the head, then see to those that no block tells of; say if there is more."""
-        before, tip = self._source.requests, self._walk.chain.tip
+        tip = self._walk.chain.tip
         if await self._walk.advance():
             return True
-        is_new = tip != self._walk.chain.tip
-        if self._budget.look(self._source.requests - before, is_new=is_new):
-            before = self._source.requests
+        # Since the look before: what the questions of that one cost is made up for, too.
+        requests, self._counted = self._source.requests - self._counted, self._source.requests
+        if self._budget.look(requests, is_new=tip != self._walk.chain.tip):
             await self._questions.due(self._walk.chain)
-            self._budget.spend(self._source.requests - before)
         await self._questions.late(self._walk.chain)
         return False
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from beamish import telemetry
@@ -13,7 +13,7 @@ from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.verdict import limit_seconds
-from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError
+from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError, SourceError
 from transaction_tracker.store import Book, Step, Store
 
 # Blocks fetched in one go; after so many, other messages of the follower are handled first.
@@ -98,8 +98,7 @@ class Walk:
         path = await self._path(head.link)
         await self._turn_to(path)
         await self.evidence.foresee(path.blocks)
-        for block in path.blocks:
-            await self._apply(block, seen_at, is_last=block is path.blocks[-1])
+        await self._apply_all(path.blocks, seen_at)
         self.evidence.note_marks(head, self.chain)
         if head.marks:
             await self._tell_depth()
@@ -330,31 +329,73 @@ class Walk:
         self.chain = chain
         self._source.follows(chain)
 
-    async def _apply(self, block: Block, seen_at: float, *, is_last: bool) -> None:
-        started = time.monotonic()
-        chain = self.chain.push(block.link)
-        hits = await self._store(block, chain, is_last=is_last)
-        self._move_to(chain)
-        self._status.applied(block.link.ref)
-        self._recent.push(block.link, block.slots)
-        self._measure(block, hits, seen_at, started)
+    # -- Applying
 
-    async def _store(self, block: Block, chain: Chain, *, is_last: bool) -> set[str]:
+    async def _apply_all(self, blocks: Sequence[Block], seen_at: float) -> None:
+        applied = 0
+        while applied < len(blocks):
+            quiet = self._leading_quiet(blocks[applied:])
+            block = blocks[applied + len(quiet)]
+            await self._apply(quiet, block, seen_at, is_last=block is blocks[-1])
+            applied += len(quiet) + 1
+
+    def _leading_quiet(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        """Return the first blocks, without the last one, that change no open transaction.
+
+        They share the database transaction of the block after them: otherwise the disk limits
+        catching up. After a crash they are fetched again.
+        """
+        for count, block in enumerate(blocks[:-1]):
+            if self._book.own(block.ids) or self._book.rivals(block.slots):
+                return blocks[:count]
+        return blocks[:-1]
+
+    async def _apply(
+        self, quiet: Sequence[Block], block: Block, seen_at: float, *, is_last: bool
+    ) -> None:
+        started = time.monotonic()
+        chain = self.chain.extended([one.link for one in (*quiet, block)])
         hits = self._book.own(block.ids)
-        facts = await self.evidence.of_block(block, chain, is_last=is_last)
+        try:
+            facts = await self.evidence.of_block(block, chain, is_last=is_last)
+        except SourceError:
+            # What is certain is kept: a block that the source cannot explain stops nothing below.
+            await self._commit(quiet, (), set(), seen_at, started)
+            raise
         events = await self._records.decide(facts)
-        step = Step(
-            self._source.name,
-            events,
-            applied=block.link,
-            slots=block.slots,
-            keep=chain.keep,
-        )
-        await self._records.commit(step)
+        await self._commit((*quiet, block), events, hits, seen_at, started)
         # The source lists them in the block and does not say yet what came of them.
         for key in hits - facts.keys():
             self._records.sweep.add_fresh(key)
-        return hits
+
+    async def _commit(
+        self,
+        blocks: Sequence[Block],
+        events: tuple[Event, ...],
+        hits: set[str],
+        seen_at: float,
+        started: float,
+    ) -> None:
+        """Store blocks in one step; the events and the hits are those of the last one."""
+        if not blocks:
+            return
+        *quiet, last = blocks
+        chain = self.chain.extended([block.link for block in blocks])
+        step = Step(
+            self._source.name,
+            events,
+            applied=last.link,
+            slots=last.slots,
+            quiet=tuple((block.link, block.slots) for block in quiet),
+            keep=chain.keep,
+        )
+        await self._records.commit(step)
+        self._move_to(chain)
+        for block in blocks:
+            self._status.applied(block.link.ref)
+            self._recent.push(block.link, block.slots)
+            self.evidence.count_unreadable(block)
+            self._measure(block, hits if block is last else set(), seen_at, started)
 
     def _measure(self, block: Block, hits: set[str], seen_at: float, started: float) -> None:
         now = time.monotonic()

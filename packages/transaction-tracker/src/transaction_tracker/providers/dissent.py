@@ -120,13 +120,25 @@ def spread(heights: list[int]) -> list[int]:
 
 
 def _unproven(blocks: Collection[BlockRef], chain: Chain, view: View) -> list[BlockRef]:
-    """Return the blocks on which the view does not prove that the provider agrees."""
+    """Return the blocks on which the view does not prove that the provider agrees.
+
+    It proves that our chain and the provider's are the same up to a height. Whether a block below
+    the kept ones is on our chain is the word of another provider only.
+    """
     agreed = view.agreed(chain)
     return [
         block
         for block in blocks
-        if agreed is None or block.number > agreed or _is_off(block, chain)
+        if agreed is None
+        or block.number > agreed
+        or _is_off(block, chain)
+        or _is_below(block, chain)
     ]
+
+
+def _is_below(block: BlockRef, chain: Chain) -> bool:
+    """Return whether a block is below the lowest one that is kept."""
+    return chain.bottom is not None and block.number < chain.bottom.number
 
 
 def _is_off(block: BlockRef, chain: Chain) -> bool:

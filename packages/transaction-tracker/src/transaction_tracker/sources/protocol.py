@@ -1,6 +1,6 @@
 """What every source can do: tell facts. What follows from them is decided elsewhere."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeGuard
 
@@ -56,10 +56,14 @@ class Ending:
     Attributes:
         block: The block that decides it.
         succeeded: Whether the transaction succeeded there; ``None`` for one that was superseded.
+        winner: The transaction that superseded it.
+        slot: The slot that the winner took.
     """
 
     block: BlockRef
     succeeded: bool | None
+    winner: str | None = None
+    slot: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +190,16 @@ class ChainSource(Source, Protocol):
         Returns:
             An outcome each; ``None`` where no receipt has a status. A transaction is left out
             while no provider has its receipt.
+        """
+
+    async def outcomes_early(
+        self, wanted: Sequence[tuple[Block, Collection[str]]]
+    ) -> Mapping[str, Mapping[str, Outcome | Unreadable | None]]:
+        """Fetch outcomes in several blocks that are applied soon, in as few requests as possible.
+
+        Returns:
+            Outcomes by the hash of their block. What the first answer does not tell is left out:
+            ``outcomes`` finds out why.
         """
 
     async def look_up(

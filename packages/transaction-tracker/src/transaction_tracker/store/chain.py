@@ -2,7 +2,7 @@
 
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import orjson
 from sqlalchemy import Connection, delete, insert, select, update
@@ -74,8 +74,9 @@ def move_chain(connection: Connection, step: Step) -> BlockRef | None:
         _set_cursor(connection, step.source, tip)
     if step.applied is not None:
         tip = step.applied.ref
-        _add(connection, step.source, step.applied, step.keep)
-        _add_slots(connection, step.source, step.applied, step.slots)
+        added = (*step.quiet, (step.applied, step.slots))
+        _add(connection, step.source, [link for link, _ in added], step.keep)
+        _add_slots(connection, step.source, added)
         _set_cursor(connection, step.source, tip)
     return tip
 
@@ -97,27 +98,35 @@ def frozen_since(connection: Connection) -> float | None:
     return since
 
 
-def _add(connection: Connection, source: str, link: Link, keep: int) -> None:
-    place = {"source": source, "number": link.number, "hash": link.hash, "parent": link.parent}
-    connection.execute(insert(blocks), place)
+def _add(connection: Connection, source: str, links: Sequence[Link], keep: int) -> None:
+    rows = [
+        {"source": source, "number": link.number, "hash": link.hash, "parent": link.parent}
+        for link in links
+    ]
+    connection.execute(insert(blocks), rows)
     for table in (blocks, block_slots):
-        old = table.c.source == source, table.c.number <= link.number - keep
+        old = table.c.source == source, table.c.number <= links[-1].number - keep
         connection.execute(delete(table).where(*old))
 
 
-def _add_slots(connection: Connection, source: str, link: Link, slots: Mapping[str, str]) -> None:
-    """Keep the slots of a block, and those of as many before it as ``Recent`` keeps."""
-    if not slots:
+def _add_slots(
+    connection: Connection, source: str, added: Sequence[tuple[Link, Mapping[str, str]]]
+) -> None:
+    """Keep the slots of blocks, and those of as many before them as ``Recent`` keeps."""
+    rows = [
+        {"source": source, "number": link.number, "amount": len(slots), "packed": _pack(slots)}
+        for link, slots in added
+        if slots
+    ]
+    if not rows:
         return
-    packed = zlib.compress(orjson.dumps(slots), _LEAST_EFFORT)
-    row = {"source": source, "number": link.number, "amount": len(slots), "packed": packed}
-    connection.execute(insert(block_slots), row)
+    connection.execute(insert(block_slots), rows)
     own = block_slots.c.source == source
     query = select(block_slots.c.number, block_slots.c.amount).where(own)
-    total = 0
+    total, newest = 0, rows[-1]["number"]
     for number, amount in connection.execute(query.order_by(block_slots.c.number.desc())).all():
         total += amount
-        if total > MOST_SLOTS and number < link.number:
+        if total > MOST_SLOTS and number < newest:
             connection.execute(delete(block_slots).where(own, block_slots.c.number <= number))
             return
 
@@ -126,6 +135,10 @@ def _drop(connection: Connection, source: str, lowest: int) -> None:
     for table in (blocks, block_slots):
         gone = table.c.source == source, table.c.number >= lowest
         connection.execute(delete(table).where(*gone))
+
+
+def _pack(slots: Mapping[str, str]) -> bytes:
+    return zlib.compress(orjson.dumps(slots), _LEAST_EFFORT)
 
 
 def _unpack(packed: bytes) -> dict[str, str]:

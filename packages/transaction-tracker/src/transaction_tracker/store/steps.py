@@ -18,6 +18,8 @@ class Step:
             parent, one number below.
         applied: The block that becomes the tip.
         slots: The slots that the applied block's transactions took, and which one took each.
+        quiet: Blocks between the tip and the applied one that change no transaction, from the
+            lowest up, with their slots.
         keep: How many blocks are kept below the applied one, itself counted.
         forgets: Whether all kept blocks are forgotten, because none of them is canonical.
         freezes: Whether nothing is told of this source's events from now on.
@@ -29,6 +31,7 @@ class Step:
     below: BlockRef | None = None
     applied: Link | None = None
     slots: Mapping[str, str] = field(default_factory=dict, repr=False)
+    quiet: tuple[tuple[Link, Mapping[str, str]], ...] = field(default=(), repr=False)
     keep: int = 0
     forgets: bool = False
     freezes: bool = False

@@ -8,6 +8,7 @@ from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
+from transaction_tracker.sources.ethereum.takers import objections_to_takers
 from transaction_tracker.sources.protocol import Ending, Objection
 
 # From so many ends in one block on, all its receipts cost less than those of the ends.
@@ -34,7 +35,7 @@ class Agreement:
         dissent, second = await asyncio.gather(
             self._rpc.dissent(chain, blocks), self._rpc.elsewhere(requests)
         )
-        found: dict[str, Objection] = {}
+        found = await objections_to_takers(self._rpc, self._context, endings)
         for key, receipt in _by_id(second).items():
             if key in mined and (why := _difference(receipt, mined[key])) is not None:
                 found[key] = Objection(why, contradicts=True)

@@ -1,8 +1,9 @@
 """How transactions ended in their blocks: receipts, and what receipts do not say."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Outcome
@@ -75,8 +76,26 @@ class OutcomeReader:
                 break
             await asyncio.sleep(wait)
         await self._fetch_elsewhere(block.link.ref, found, found.missing(ids))
-        items = {key: block.body[block.ids[key]] for key in found.receipts}
-        return {**await self.settle(items, found.receipts), **found.unreadable}
+        return {**await self._settle_in(block, found.receipts), **found.unreadable}
+
+    async def of_blocks(
+        self, wanted: Sequence[tuple[Block, Collection[str]]]
+    ) -> dict[str, Outcomes]:
+        """Fetch outcomes in several blocks; see ``ChainSource.outcomes_early``."""
+        hits = [(block, key) for block, ids in wanted for key in ids]
+        requests = [self.request(key, block.link.ref) for block, key in hits]
+        size = self._rpc.together
+        parts = [requests[at : at + size] for at in range(0, len(requests), size)]
+        answers = chain.from_iterable(await asyncio.gather(*map(self._rpc.batch, parts)))
+        found: dict[str, dict[str, decode.Receipt]] = {}
+        for (block, key), answer in zip(hits, answers, strict=True):
+            if isinstance(answer, decode.Receipt):
+                found.setdefault(block.link.hash, {})[key] = answer
+        blocks = {block.link.hash: block for block, _ in wanted}
+        settled = await asyncio.gather(
+            *(self._settle_in(blocks[key], receipts) for key, receipts in found.items())
+        )
+        return {key: {**outcomes} for key, outcomes in zip(found, settled, strict=True)}
 
     async def settle(
         self, items: Mapping[str, Any], receipts: Mapping[str, decode.Receipt]
@@ -108,6 +127,12 @@ class OutcomeReader:
             return receipt
 
         return Request("eth_getTransactionReceipt", (key,), read)
+
+    async def _settle_in(
+        self, block: Block, receipts: Mapping[str, decode.Receipt]
+    ) -> dict[str, Outcome | None]:
+        items = {key: block.body[block.ids[key]] for key in receipts}
+        return await self.settle(items, receipts)
 
     async def _fetch(self, block: Block, found: _Found, ids: list[str]) -> None:
         if not ids:

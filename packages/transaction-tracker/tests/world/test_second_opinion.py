@@ -1,0 +1,80 @@
+"""No end from one node: a healthy provider that knows better is heard (rule 11.5)."""
+
+from typing import Any
+
+from .chain import Chain, Json, transaction
+from .node import Node
+from .world import CONFIRMATIONS, World, chain_of
+
+LENGTH = 200
+OLD = 20  # far below all blocks that are kept
+
+
+def let_one_backend_be_stuck(node: Node, fork: Chain, item: Json) -> None:
+    """Let a stuck backend of an address answer about a transaction and about its block.
+
+    Balancers share the calls of a batch among their backends: the tip comes from a good one.
+    """
+    stuck = Node(fork)
+    height = hex(fork.head.number)
+
+    def about_item(method: str) -> Any:
+        return lambda params, result: (
+            stuck.result(method, params) if params[0] == item["hash"] else result
+        )
+
+    for method in ("eth_getTransactionByHash", "eth_getTransactionReceipt"):
+        node.change[method] = about_item(method)
+    node.change["eth_getBlockByNumber"] = lambda params, result: (
+        stuck.result("eth_getBlockByNumber", params) if params[0] == height else result
+    )
+
+
+def test_an_old_block_of_which_another_provider_has_another_one_ends_nothing() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    fork = chain.fork(OLD, "old")
+    fork.mine(payment)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    let_one_backend_be_stuck(odd, fork, payment)
+    world = World(odd, good)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+def test_a_block_with_a_wrong_sender_replaces_nothing() -> None:
+    payment, foreign = transaction("customer", 1), transaction("stranger", 1)
+    chain = chain_of(LENGTH)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    world = World(odd, good)
+
+    def lies(_params: list[Any], block: Any) -> Any:
+        items = block and block["transactions"]
+        if not items or not isinstance(items[0], dict):
+            return block
+        changed = [
+            item | {"from": payment["from"]} if item["hash"] == foreign["hash"] else item
+            for item in items
+        ]
+        return block | {"transactions": changed}
+
+    odd.change = {"eth_getBlockByHash": lies, "eth_getBlockByNumber": lies}
+
+    async def main() -> None:
+        chain.wait(payment)
+        await world.track(payment)
+        await world.becomes(payment, "pending")
+        chain.mine(foreign)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+        chain.mine(payment)
+        await world.blocks(CONFIRMATIONS + 1)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)
