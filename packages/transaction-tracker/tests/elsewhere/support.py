@@ -69,6 +69,7 @@ class Network:
             confirmations=3,
             database=self.folder / "test.db",
             poll_interval=0.01,
+            block_time=0.02,
         )
         return replace(settings, **changes)
 

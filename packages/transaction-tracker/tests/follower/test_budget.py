@@ -45,3 +45,11 @@ def test_blocks_that_cost_much_for_long_do_not_let_them_wait_for_ever() -> None:
     budget = Budget()
 
     assert [budget.look(9, is_new=True) for _ in range(24)] == [False] * 23 + [True]
+
+
+def test_questions_that_cost_more_than_one_request_are_made_up_for() -> None:
+    budget = Budget()
+    assert budget.look(2, is_new=True)
+    budget.spend(4)
+
+    assert [budget.look(2, is_new=True) for _ in range(3)] == [False, True, True]

@@ -30,6 +30,7 @@ def settings(node: DevelopmentNode, tmp_path: Path) -> Settings:
         confirmations=3,
         database=tmp_path / "test.db",
         poll_interval=0.01,
+        block_time=0.02,
     )
 
 

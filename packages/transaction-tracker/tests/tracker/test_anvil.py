@@ -26,6 +26,7 @@ async def app(anvil: Anvil, tmp_path: Path) -> AsyncIterator[TransactionTrackerA
         confirmations=3,
         database=tmp_path / "test.db",
         poll_interval=0.02,
+        block_time=0.05,
     )
     async with TransactionTrackerApplication(settings) as running:
         yield running

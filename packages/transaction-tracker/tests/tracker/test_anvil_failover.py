@@ -69,7 +69,7 @@ async def test_after_a_death_the_same_blocks_come_from_the_other(
 
     assert keys[0] == keys[1]
     assert after.link == before.link
-    assert (await source.block(before.link.hash)).link == before.link
+    assert (await source.block(before.link.ref)).link == before.link
     assert second.url != first.url
 
 

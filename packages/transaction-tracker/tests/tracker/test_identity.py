@@ -10,9 +10,15 @@ from typing import Any
 import pytest
 
 from beamish import StartError
-from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
+from transaction_tracker import (
+    ProviderSettings,
+    Settings,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.node import Chain
+from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.store import DatabaseUrl, Store
 
 from .pruning import PruningNode
@@ -114,6 +120,24 @@ async def test_another_genesis_with_the_same_chain_id_is_refused_after_a_restart
         assert "chain id 31337" in message
         assert "use another database" in message
     assert stored(settings) == before
+
+
+async def test_a_preferred_provider_of_another_chain_is_refused_and_the_right_one_followed(
+    settings: Settings, node: PruningNode
+) -> None:
+    await followed(settings, node, 10)
+    chain = Chain(chain_id=31337, accounts=12, seed="another", genesis_time=1_600_000_000)
+    chain.mine(200)
+
+    async with PruningNode(chain=chain) as other:
+        both = tuple(ProviderSettings(SecretUrl(one.url)) for one in (other, node))
+        settings = replace(settings, rpc_url=None, providers=both)
+        async with TransactionTrackerApplication(settings) as app:
+            await node.mine(3)
+            await caught_up(app, node)
+            assert app.pool is not None
+            assert [one.state for one in app.pool.status()] == ["refused", "active"]
+            assert await Store.frozen() is None
 
 
 async def test_the_same_chain_goes_on_after_a_restart(

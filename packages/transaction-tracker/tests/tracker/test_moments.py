@@ -42,7 +42,7 @@ class Meddled(EthereumSource):
             self.held.set()
             await self.gate.wait()
         found = dict(await super().outcomes(block, [key for key in ids if key not in self.lagging]))
-        nonsense: Any = None
+        nonsense: Any = "nonsense"
         return found | {key: nonsense for key in ids if key in self.poisonous}
 
     def transaction(self, block: Block, transaction_id: str) -> Transaction:

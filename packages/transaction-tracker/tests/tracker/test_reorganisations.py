@@ -3,6 +3,7 @@
 from transaction_tracker import TransactionTracker, TransactionTrackerApplication
 from transaction_tracker.domain import MARGIN
 from transaction_tracker.node import DevelopmentNode, Transaction
+from transaction_tracker.node.faults import LaggingHead
 
 from .support import caught_up, eventually, history, reach, submit
 
@@ -184,11 +185,11 @@ async def test_nothing_happens_to_a_transaction_when_a_lagging_head_is_seen_once
     tx = await mined(node)
     await node.mine()
     await caught_up(app, node)
-    requests = node.counters["eth_getBlockByNumber"]
-    head = node.chain._blocks.pop()  # the node that answers next has not heard of it
-    await eventually(lambda: node.counters["eth_getBlockByNumber"] > requests)
+    # The node that answers next has not heard of the transaction's block.
+    lagging = LaggingHead(blocks=2, times=2, methods=frozenset(("eth_getBlockByNumber",)))
+    node.faults.inject(lagging)
+    await eventually(lambda: node.faults.counts[lagging.name] == 2)
 
-    node.chain._blocks.append(head)
     node.chain.mine(1)
     await reach(tx.hash, "confirmed")
 

@@ -33,3 +33,12 @@ class Budget:
             self._looks_since = 0
             return True
         return False
+
+    def spend(self, requests: int) -> None:
+        """Count what questions cost for which there was room.
+
+        Args:
+            requests: HTTP requests that they took. One is foreseen; a node that refuses batches
+                makes them cost more, and the next blocks make up for that.
+        """
+        self._spent += max(0, requests - 1)

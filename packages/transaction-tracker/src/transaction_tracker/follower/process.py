@@ -127,7 +127,9 @@ class Follower(GenServer):
             return True
         is_new = tip != self._walk.chain.tip
         if self._budget.look(self._source.requests - before, is_new=is_new):
+            before = self._source.requests
             await self._questions.due(self._walk.chain)
+            self._budget.spend(self._source.requests - before)
         await self._questions.late(self._walk.chain)
         return False
 

@@ -70,13 +70,18 @@ class Questions:
 
     async def due(self, chain: Chain) -> None:
         """Ask about those whose turn it is, in one request."""
-        ids = self._records.sweep.take_due(_now(), self._each_sweep)
+        ids = self._records.sweep.take_due(_now(), self._sweep_size())
         await self._ask(ids, chain, at_once=True)
         telemetry.execute(
             ("transaction_tracker", "sweep"),
             {"asked": len(ids), "age_seconds": self._records.sweep.age(_now())},
             {},
         )
+
+    def _sweep_size(self) -> int:
+        """Return how many transactions fit in one request; one, where batches are refused."""
+        fitting = (self._source.calls_per_request - 1) // _CALLS_EACH
+        return max(1, min(self._each_sweep, fitting))
 
     async def late(self, chain: Chain) -> None:
         """Ask about those whose deadline has come: they expire if none has them in a block."""

@@ -11,6 +11,7 @@ from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError
 from transaction_tracker.store import Book, Step, Store
 
@@ -68,7 +69,7 @@ class Walk:
         self._book = book
         self._records = records
         self._status = status
-        self._patience = _PATIENT_BLOCKS * block_time
+        self._block_time = block_time
         self._recent = Recent()
         self._low_heads = 0
         self._low_since = 0.0
@@ -150,7 +151,7 @@ class Walk:
             return True
         if not self.chain.holds(head.ref):
             return False
-        if now - self._low_since < self._patience:
+        if now - self._low_since < _PATIENT_BLOCKS * self._block_time:
             return True
         final = await self._lowest_final_above(head)
         if final is not None:
@@ -163,7 +164,11 @@ class Walk:
             f"{tip.number} ({tip.hash}), and {why}: the node lags far behind, or the chain has "
             "become shorter; nothing is taken back"
         )
-        self._status.halted(reason)
+        # Until then it can be a node that catches up.
+        if _now() - self._low_since < limit_seconds(self._block_time):
+            self._status.failed(reason)
+        else:
+            self._status.halted(reason)
 
     async def _lowest_final_above(self, head: Link) -> int | None:
         """Return the first block above a head in which a transaction has ended."""
@@ -185,22 +190,26 @@ class Walk:
         if tip is not None and head.number > tip.number + 1:
             stop = min(head.number, tip.number + _STRIDE) + 1
             blocks = await self._source.blocks(range(tip.number + 1, stop))
-            if blocks and blocks[0].link.is_child_of(tip):
-                return _Path(tip.ref, blocks)
+            if blocks:
+                return await self._path_down(blocks[::-1])
+            if stop <= head.number:
+                raise NotYetError(f"block {tip.number + 1} is missing below the head {head.number}")
         elif tip is not None and self.chain.holds(head.ref):
             return _Path(head.ref, [])
-        return await self._path_down(head.ref)
+        return await self._path_down([await self._fetch(head.ref, [])])
 
-    async def _path_down(self, ref: BlockRef) -> _Path:
-        """Fetch blocks by hash from a head down to one that is kept."""
-        path: list[Block] = []
+    async def _path_down(self, path: list[Block]) -> _Path:
+        """Fetch blocks by hash from some down to one that is kept.
+
+        Args:
+            path: The blocks so far, from the highest down.
+        """
         while True:
-            block = await self._fetch(ref, path)
-            path.append(block)
-            ref = self._parent_of(block.link)
-            bottom = self.chain.bottom
-            if self.chain.holds(ref) or bottom is None or block.link.number <= bottom.number:
-                return _Path(ref, path[::-1])
+            lowest, bottom = path[-1].link, self.chain.bottom
+            parent = self._parent_of(lowest)
+            if self.chain.holds(parent) or bottom is None or lowest.number <= bottom.number:
+                return _Path(parent, path[::-1])
+            path.append(await self._fetch(parent, path))
 
     async def _fetch(self, ref: BlockRef, above: list[Block]) -> Block:
         try:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Collection, Sequence
 
 from beamish import GenServer
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import BlockRef, Chain, Link
 from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import (
     OURS,
@@ -53,6 +53,7 @@ class Board:
         self.active: str | None = None
         self.reference: Identity | None = None
         self.at: int | None = None  # the height at which providers are compared
+        self.expected: BlockRef | None = None  # the block there, where the database knows it
         self.chain = Chain(keep=1)
         self.look_interval = look_interval
         self._wanted = chain_id
@@ -178,7 +179,7 @@ class Board:
         if self.reference is None:
             known = (one.identity for one in self.endpoints if one.identity is not None)
             fitting = [one for one in known if self._wanted in (None, one.chain_id)]
-            self.reference = _reference(fitting, self.at)
+            self.reference = _reference(fitting, self.at, self.expected)
             if self.reference is not None and self.at is None:
                 # Without any anchor: later checks must not search for one again.
                 self.at = 0 if self.reference.anchor is None else self.reference.anchor.number
@@ -237,10 +238,18 @@ class Board:
         events.switched(name, left.name, reason)
 
 
-def _reference(identities: Sequence[Identity], at: int | None) -> Identity | None:
-    """Choose the identity by which all are judged: the first one's chain, the lowest anchor."""
+def _reference(
+    identities: Sequence[Identity], at: int | None, expected: BlockRef | None
+) -> Identity | None:
+    """Choose the identity by which all are judged.
+
+    The expected one if a provider has it; otherwise the first one's chain, the lowest anchor.
+    """
     if not identities:
         return None
+    ours = [one for one in identities if expected is not None and one.anchor == expected]
+    if ours:
+        return ours[0]
     chain_id = identities[0].chain_id
     anchors = [one.anchor for one in identities if one.chain_id == chain_id and one.anchor]
     fitting = [anchor for anchor in anchors if at in (None, anchor.number)]

@@ -113,7 +113,9 @@ class Pool:
         sizes = {one.name: one.client.together for one in self._board.endpoints}
         return sizes.get(self._board.active or "", min(sizes.values()))
 
-    async def identity(self, at: int | None = None) -> Identity:
+    async def identity(
+        self, at: int | None = None, *, expected: BlockRef | None = None
+    ) -> Identity:
         """Check all providers: which chain they are on, and that it is the same one.
 
         One on another chain is refused from now on. Those that do not answer are checked
@@ -122,6 +124,8 @@ class Pool:
         Args:
             at: Height of the block by which the chain is known, from now on; ``None`` keeps the
                 height, or finds one at the first check.
+            expected: The block at that height, where it is known: a provider that has another
+                one is refused, also if it comes first.
 
         Raises:
             WrongChainError: All that can be asked are on another chain.
@@ -129,6 +133,7 @@ class Pool:
         """
         if at is not None:
             self._board.compare_at(at)
+            self._board.expected = expected
         errors = await self._check_all()
         self._board.settle()
         if self._board.reference is not None and self._board.usable():

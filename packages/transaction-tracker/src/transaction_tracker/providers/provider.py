@@ -27,6 +27,10 @@ T = TypeVar("T")
 logger = logging.getLogger("transaction_tracker")
 
 
+# Intervals after which the followed provider is looked at too: nobody seems to follow it.
+_MAX_FOLLOWED_AGE = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """It is time to see how the provider does."""
@@ -129,7 +133,10 @@ class Provider(GenServer):
 
     def _is_stale(self, now: float) -> bool:
         seen = self._endpoint.health.head_seen
-        is_old = seen is None or now - seen >= self._interval
+        # The followed provider is asked for its head anyway, about once a block time.
+        is_followed = self._board.active == self._endpoint.name
+        age = _MAX_FOLLOWED_AGE * self._interval if is_followed else self._interval
+        is_old = seen is None or now - seen >= age
         return is_old or not self._board.knows_side(self._endpoint, now)
 
     async def _look_at_head(self) -> None:

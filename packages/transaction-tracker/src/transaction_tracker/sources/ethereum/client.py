@@ -68,16 +68,20 @@ class RpcClient:
     def __repr__(self) -> str:
         return f"RpcClient({str(self.url)!r})"
 
-    async def identity(self, at: int | None = None) -> Identity:
+    async def identity(
+        self, at: int | None = None, *, expected: BlockRef | None = None
+    ) -> Identity:
         """Ask which chain the node is on; ask it at each call.
 
         Args:
             at: Height of the anchor. ``None`` takes block 0, or where the node has pruned it the
                 earliest block that the node has.
+            expected: Not used: there is no other node to compare with.
 
         Raises:
             SourceError: The node gives no answer.
         """
+        del expected
         return await identity(self, at)
 
     async def call(self, method: str, *params: object) -> Any:

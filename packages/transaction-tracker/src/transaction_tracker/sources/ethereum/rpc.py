@@ -79,12 +79,16 @@ class Rpc(Protocol):
     def together(self) -> int:
         """How many calls go in one HTTP request now; 1 at a node that refuses batches."""
 
-    async def identity(self, at: int | None = None) -> Identity:
+    async def identity(
+        self, at: int | None = None, *, expected: BlockRef | None = None
+    ) -> Identity:
         """Ask which chain this is; ask the node at each call.
 
         Args:
             at: Height of the anchor. ``None`` takes block 0, or where the node has pruned it the
                 earliest block that the node has.
+            expected: The block there, where it is known. Of several nodes those that have
+                another one are refused.
 
         Source:
             ``eth_chainId`` and ``eth_getBlockByNumber``.

@@ -131,7 +131,9 @@ class EthereumSource:
         if self._checked is not None and not again:
             return
         known = Known(self._anchor) if known is None else known
-        found = await self._rpc.identity(known.anchor.number if known.anchor else None)
+        anchor = known.anchor
+        height = None if anchor is None else anchor.number
+        found = await self._rpc.identity(height, expected=anchor)
         wanted = self._checked.chain_id if self._checked else self._wanted
         if wanted not in (None, found.chain_id):
             raise WrongChainError(f"{self._rpc} is on chain {found.chain_id}, expected {wanted}")
