@@ -29,7 +29,7 @@ class Oracle:
         self._anchors: dict[str, str] = {}
         self._chain = chain
         self._confirmations = confirmations
-        self._next = 1
+        self._judged: set[str] = set()
         self._ends: dict[str, tuple[State, float]] = {}
         self._winners: dict[tuple[str, int], tuple[Transaction, float]] = {}
         self._seen: set[tuple[str, int]] = set()
@@ -91,11 +91,16 @@ class Oracle:
         return "the chain never had it at that depth"
 
     def _mined(self, head: Block) -> None:
-        while self._next <= head.number - self._confirmations + 1:
-            block = self._chain.block(self._next)
-            self._next += 1
-            for tx in block.transactions if block is not None else ():
-                assert block is not None
+        # By the blocks and not by their numbers: after a reorganisation, a number that was
+        # without a block when it became final can have one.
+        for number in range(head.number - self._confirmations + 1, 0, -1):
+            block = self._chain.block(number)
+            if block is None:
+                continue
+            if block.hash in self._judged:
+                break
+            self._judged.add(block.hash)
+            for tx in block.transactions:
                 reverted = block.revert_reason(tx.hash) is not None
                 now = time.time()
                 self._ends[tx.hash] = ("failed" if reverted else "confirmed", now)
