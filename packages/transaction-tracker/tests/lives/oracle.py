@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 
 from transaction_tracker import State
+from transaction_tracker.domain import Tracked
 from transaction_tracker.domain.states import ANCHORED
 from transaction_tracker.listener import ToldEvent
 from transaction_tracker.node import Block, Chain, Transaction
@@ -20,11 +21,13 @@ class Oracle:
 
     Attributes:
         told: Each end that was told, with the time at which it was stored.
+        events: All that was told of each transaction.
         left: The blocks out of which each transaction was said to be reorganised.
     """
 
     def __init__(self, chain: Chain, confirmations: int) -> None:
         self.told: dict[str, list[tuple[State, float]]] = defaultdict(list)
+        self.events: dict[str, list[Tracked]] = defaultdict(list)
         self.left: dict[str, set[str]] = defaultdict(set)
         self._anchors: dict[str, str] = {}
         self._chain = chain
@@ -47,6 +50,7 @@ class Oracle:
             return
         self._seen.add((after.id, after.version))
         self.told[after.id].append((after.state, event.recorded_at))
+        self.events[after.id].append(after)
         if event.previous in ANCHORED and after.state == "pending" and after.id in self._anchors:
             self.left[after.id].add(self._anchors.pop(after.id))
         if after.anchor is not None:
