@@ -35,15 +35,17 @@ class HaltWatch:
     async def run(self) -> None:
         """Watch until cancelled."""
         tip, behind_since = self._life.app.tip, time.monotonic()
+        told_at = behind_since
         while True:
             await asyncio.sleep(1.0)
             app, now = self._life.app, time.monotonic()
             followed = app.tip is not None and app.tip.hash == self._life.chain.head.hash
             if followed or app.tip != tip or app.tip is None or not self._life.running:
                 tip, behind_since = app.tip, now
-            elif now - behind_since > LIMIT_SECONDS + TELLING_SECONDS + 1.0:
-                self._check(condition(app), now - behind_since)
-
-    def _check(self, told: str | None, seconds: float) -> None:
-        if told not in (None, "halted", "lagging"):
-            self.untold.append(f"{told} although nothing was applied for {seconds:.0f} s")
+            told = condition(app)
+            if told in (None, "halted", "lagging"):
+                told_at = now
+            # The first answer after a halt ends it, and the block comes a moment later.
+            if now - max(behind_since + LIMIT_SECONDS, told_at) > TELLING_SECONDS + 1.0:
+                seconds = now - behind_since
+                self.untold.append(f"{told} although nothing was applied for {seconds:.0f} s")

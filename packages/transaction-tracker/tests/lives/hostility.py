@@ -65,6 +65,7 @@ class Hostility:
             ("system", self.track_system, 3),
             ("nullrounds", self.skip, 3),
             ("authorizations", self.authorize, 4),
+            ("authorizations", self.replace_with_authorization, 3),
             ("fast", self.mine_many, 4),
             ("silence", self.fall_silent, 1),
         ]
@@ -174,6 +175,30 @@ class Hostility:
             sponsor, authority, authorizations=[Authorization(authority, nonce)]
         )
         self._life.untracked.append(sent)
+
+    async def replace_with_authorization(self) -> None:
+        """Replace a transaction by the same one, or by nothing, and one authorization."""
+        waiting = [tx for tx in self._chain.pool if tx.ordered and not tx.authorizations]
+        waiting = [tx for tx in waiting if tx.hash not in self._life.hopeless]
+        if not waiting:
+            return
+        tx = self._random.choice(waiting)
+        plain = tx.replacement(self._random.choice(["repriced", "cancelled"]))
+        # The authorization itself is void: it only makes the transaction another one.
+        authorizations = [Authorization(self._random.choice(self._chain.accounts), 10**9)]
+        winner = Transaction.create(
+            chain_id=plain.chain_id,
+            sender=plain.sender,
+            nonce=plain.nonce,
+            to=plain.to,
+            value=plain.value,
+            data=plain.data,
+            max_fee=plain.max_fee,
+            priority_fee=plain.priority_fee,
+            authorizations=authorizations,
+        )
+        self._chain.add(winner)
+        self._life.untracked.append(winner)
 
     def _follow(self, tx: Transaction) -> None:
         if tx not in self._life.tracked and tx not in self._life.untracked:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from transaction_tracker.domain import FeeScope
 from transaction_tracker.node import SYSTEM_TRANSACTIONS, ChainRules
 from transaction_tracker.node.chain import ETHEREUM
 from transaction_tracker.node.faults import Fault, FlippedStatus, describe
 from transaction_tracker.node.rules import NULL_ROUND_ANSWERS
 
 from . import oddities
+from .receipts import BlobReceipts, OtherReceipts, RollupReceipts
 
 # How many of a hundred lives have it.
 INGREDIENTS: Mapping[str, int] = MappingProxyType(
@@ -35,10 +37,13 @@ INGREDIENTS: Mapping[str, int] = MappingProxyType(
         "nullrounds": 10,  # numbers without a block
         "authorizations": 15,  # nonces used up by EIP-7702
         "fast": 8,  # many blocks at once
+        "details": 20,  # more fees, reasons that are not text
         "silence": 10,  # nobody answers for longer than a halt may stay untold
     }
 )
-DEVELOPMENT, FILECOIN, TRON = 31337, 314, 728126428
+DEVELOPMENT, FILECOIN, TRON, BASE = 31337, 314, 728126428, 8453
+# Chains whose profile knows all fees.
+_WHOLE_FEES = (DEVELOPMENT, BASE)
 
 
 def percents(given: str) -> Mapping[str, int]:
@@ -71,6 +76,7 @@ class World:
         own: What the first provider alone does all the time: it is the one that lies.
         common: What every provider does all the time.
         excused: Those of them that can leave a transaction without an end.
+        receipts: What all receipts have beside the development node's own fields.
     """
 
     has: frozenset[str] = frozenset()
@@ -80,6 +86,7 @@ class World:
     own: tuple[Fault, ...] = ()
     common: tuple[Fault, ...] = ()
     excused: tuple[Fault, ...] = ()
+    receipts: OtherReceipts | None = None
 
     def __str__(self) -> str:
         """What is special, in the words of ``txtrack node``."""
@@ -96,6 +103,16 @@ class World:
         return self.providers > 1 and bool(
             self.own or self.has & {"forks", "shorter", "contradictions"}
         )
+
+    @property
+    def scope(self) -> FeeScope:
+        """What the chain's profile knows of fees."""
+        return "total" if self.chain_id in _WHOLE_FEES else "execution"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether each provider says each detail."""
+        return not self.has & {"odd", "agreed", "contradictions"}
 
     @property
     def can_be_violated(self) -> bool:
@@ -120,7 +137,14 @@ def draw(seed: int) -> World:
     providers = chances["providers"].choice([1, 3]) if "providers" in has else 2
     own, common, excused = _answers(has, providers, chances)
     chain_id, rules = _chain(has, chances)
-    return World(has, providers, chain_id, rules, own, common, excused)
+    receipts: OtherReceipts | None = None
+    if "details" in has:
+        if chain_id == DEVELOPMENT and chances["details"].random() < 0.5:
+            chain_id = BASE
+        receipts = RollupReceipts() if chain_id == BASE else BlobReceipts()
+        # First, so that odd answers are given about these.
+        common = (receipts, *common, *oddities.refused_calls(chances["details"]))
+    return World(has, providers, chain_id, rules, own, common, excused, receipts)
 
 
 def _answers(

@@ -41,6 +41,8 @@ from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.store import Store
 from transaction_tracker.tracker import FOLLOWER, REGISTRY
 
+from . import speed
+from .details import Details
 from .halts import HaltWatch
 from .hostility import Hostility
 from .ingredients import World
@@ -84,6 +86,9 @@ class Life:
         self.oracle = Oracle(self.chain, CONFIRMATIONS)
         self.hostility = Hostility(self)
         self.halts = HaltWatch(self)
+        self.details = Details(
+            self.chain, self.world.receipts, self.world.scope, exact=self.world.is_exact
+        )
         self.running = False
         self.tracked: list[Transaction] = []
         self.untracked: list[Transaction] = []
@@ -286,6 +291,7 @@ class Life:
         await self.hostility.rejoin()
         self.chain.mine(CONFIRMATIONS + 1)
         await self.until(self.is_followed, "although all providers answer")
+        await speed.check(self)
         for _ in range(LATER_BLOCKS):
             await asyncio.sleep(12.0)
             self.chain.mine(1)
@@ -339,6 +345,9 @@ class Life:
         tracked = await TransactionTracker.status(tx.hash)
         history = await Store.history(tx.hash)
         assert not (false := self.oracle.false_ends(tx)), (tx.hash, false, history, str(self.world))
+        for event in self.oracle.events[tx.hash]:
+            wrong = self.details.wrong(tx, event)
+            assert not wrong, (tx.hash, wrong, event, str(self.world))
         truth = self.truth(tx, tracked.slot)
         if self.world.excuses(tx.hash):
             truth |= OPEN

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Sequence
 
 from transaction_tracker.node.faults import (
+    CallError,
     DuplicatedTransaction,
     Fault,
     ForeignReceipt,
@@ -62,7 +63,8 @@ def some(chance: random.Random, *, agreed: bool = False) -> list[Fault]:
     part = chance.choice([0.2, 0.6, 1.0])
     odd = [*_of_a_part(part), *_OF_BLOCKS]
     if not agreed:
-        odd += [WrongParent(part=part), OddField(field="chainId", value="0x0", part=part)]
+        odd += [WrongParent(part=part)]
+        odd += [OddField(field="chainId", value=value, part=part) for value in ("0x0", "0x5")]
     return chance.sample(odd, chance.randint(1, 3))
 
 
@@ -71,6 +73,18 @@ def may_park(fault: Fault) -> bool:
     if isinstance(fault, OddField):
         return fault.record != "block" and fault.field in ("nonce", "from", "gasUsed")
     return isinstance(fault, ListedTwice | ForeignReceipt | MissingReceipt | NoStatus)
+
+
+def refused_calls(chance: random.Random) -> list[Fault]:
+    """Draw whether calls are not made again, and with which words."""
+    words = [
+        "required historical state is pruned",
+        "the method eth_call does not exist/is not available",
+        "insufficient funds for gas * price + value",
+    ]
+    methods = frozenset(("eth_call",))
+    refused = CallError(methods=methods, code=-32000, message=chance.choice(words))
+    return [refused] if chance.random() < 0.5 else []
 
 
 def refused_batch(chance: random.Random) -> Fault:
@@ -101,5 +115,6 @@ __all__ = [
     "may_park",
     "pruned",
     "refused_batch",
+    "refused_calls",
     "some",
 ]

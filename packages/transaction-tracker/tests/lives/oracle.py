@@ -4,6 +4,7 @@ import time
 from collections import defaultdict
 
 from transaction_tracker import State
+from transaction_tracker.domain import Tracked
 from transaction_tracker.domain.states import ANCHORED
 from transaction_tracker.listener import ToldEvent
 from transaction_tracker.node import Block, Chain, Transaction
@@ -20,16 +21,18 @@ class Oracle:
 
     Attributes:
         told: Each end that was told, with the time at which it was stored.
+        events: All that was told of each transaction.
         left: The blocks out of which each transaction was said to be reorganised.
     """
 
     def __init__(self, chain: Chain, confirmations: int) -> None:
         self.told: dict[str, list[tuple[State, float]]] = defaultdict(list)
+        self.events: dict[str, list[Tracked]] = defaultdict(list)
         self.left: dict[str, set[str]] = defaultdict(set)
         self._anchors: dict[str, str] = {}
         self._chain = chain
         self._confirmations = confirmations
-        self._next = 1
+        self._judged: set[str] = set()
         self._ends: dict[str, tuple[State, float]] = {}
         self._winners: dict[tuple[str, int], tuple[Transaction, float]] = {}
         self._seen: set[tuple[str, int]] = set()
@@ -47,6 +50,7 @@ class Oracle:
             return
         self._seen.add((after.id, after.version))
         self.told[after.id].append((after.state, event.recorded_at))
+        self.events[after.id].append(after)
         if event.previous in ANCHORED and after.state == "pending" and after.id in self._anchors:
             self.left[after.id].add(self._anchors.pop(after.id))
         if after.anchor is not None:
@@ -91,11 +95,16 @@ class Oracle:
         return "the chain never had it at that depth"
 
     def _mined(self, head: Block) -> None:
-        while self._next <= head.number - self._confirmations + 1:
-            block = self._chain.block(self._next)
-            self._next += 1
-            for tx in block.transactions if block is not None else ():
-                assert block is not None
+        # By the blocks and not by their numbers: after a reorganisation, a number that was
+        # without a block when it became final can have one.
+        for number in range(head.number - self._confirmations + 1, 0, -1):
+            block = self._chain.block(number)
+            if block is None:
+                continue
+            if block.hash in self._judged:
+                break
+            self._judged.add(block.hash)
+            for tx in block.transactions:
                 reverted = block.revert_reason(tx.hash) is not None
                 now = time.time()
                 self._ends[tx.hash] = ("failed" if reverted else "confirmed", now)

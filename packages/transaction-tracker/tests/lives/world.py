@@ -65,6 +65,7 @@ class SimulatedNode:
         url: A name for it.
         chance: Decides how long its answers take.
         down: Whether nobody listens there.
+        requests: How many requests came.
         troubles: The faults that pass, by their numbers.
     """
 
@@ -73,9 +74,11 @@ class SimulatedNode:
         self.url = f"http://{name}.test"
         self.chance = random.Random(f"{name}:{seed}")
         self.down = False
+        self.requests = 0
         self.troubles: list[int] = []
 
     async def answer(self, body: bytes) -> Reply | None:
+        self.requests += 1
         if self.down:
             raise aiohttp.ServerDisconnectedError
         return await self.node._exchange.answer(body, self.node._dispatcher)

@@ -207,7 +207,7 @@ def _always(payment: Json, answer: Json) -> Change:
     return lambda params, result: answer if params == [payment["hash"]] else result
 
 
-@pytest.mark.parametrize("empty", ["error", "null"])
+@pytest.mark.parametrize("empty", ["error", "null", "previous"])
 def test_numbers_without_a_block_are_skipped_on_filecoin(empty: str) -> None:
     payment = transaction("customer", 1, chain_id=314)
     chain = chain_of(100, 314)
@@ -217,6 +217,8 @@ def test_numbers_without_a_block_are_skipped_on_filecoin(empty: str) -> None:
     def by_number(params: list[Any], block: Any) -> Any:
         if block is None and empty == "error" and params[0].startswith("0x"):
             raise RpcError(12, f"requested epoch was a null round ({int(params[0], 16)})")
+        if block is None and empty == "previous" and params[0].startswith("0x"):
+            return node.result("eth_getBlockByNumber", [hex(int(params[0], 16) - 1), *params[1:]])
         return block
 
     node.change = {"eth_getBlockByNumber": by_number}

@@ -182,3 +182,95 @@ def test_fees_are_whole(chain_id: int, kind: str, receipt: Json, fee: int, scope
         assert (outcome.fee, getattr(outcome, "fee_scope", None)) == (fee, scope)
 
     world.play(main)
+
+
+def without_status(params: list[Any], receipts: Any) -> Any:
+    """Return receipts without a status."""
+    if isinstance(receipts, list):
+        return [without_status(params, item) for item in receipts]
+    return receipts and {name: value for name, value in receipts.items() if name != "status"}
+
+
+def flipped(params: list[Any], receipts: Any) -> Any:
+    """Return receipts that say the opposite."""
+    if isinstance(receipts, list):
+        return [flipped(params, item) for item in receipts]
+    return receipts and receipts | {"status": "0x0" if receipts["status"] == "0x1" else "0x1"}
+
+
+def telling(change: Any) -> dict[str, Any]:
+    """Return changes by which a node tells other receipts."""
+    return {"eth_getTransactionReceipt": change, "eth_getBlockReceipts": change}
+
+
+def test_a_status_that_the_followed_node_never_tells_is_asked_of_others() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    odd.change = telling(without_status)
+    world = World(odd, good)
+
+    async def main() -> None:
+        await world.track(payment)
+        chain.mine(payment, receipt={"status": "0x0"})
+        await world.blocks(CONFIRMATIONS)
+        await world.becomes(payment, "failed")
+
+    world.play(main)
+
+
+def test_a_status_that_another_node_tells_later_is_still_heard() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    odd, other = Node(chain, "odd"), Node(chain, "other")
+    odd.change = other.change = telling(without_status)
+    world = World(odd, other)
+
+    async def main() -> None:
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(CONFIRMATIONS)
+        assert await world.ends(payment) == []
+        other.change = {}
+        await world.blocks(2 * CONFIRMATIONS)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)
+
+
+def test_an_end_is_held_back_when_one_of_two_receipts_contradicts_it() -> None:
+    """Also when the provider that told the outcome is not the followed one any more."""
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    odd.change = telling(flipped)
+    world = World(odd, good)
+
+    async def main() -> None:
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(2)
+        odd.down = True
+        await world.blocks(4)
+        odd.down = False
+        await world.blocks(3 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+def test_the_receipts_of_most_providers_decide() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    odd, good, third = Node(chain, "odd"), Node(chain, "good"), Node(chain, "third")
+    odd.change = telling(flipped)
+    world = World(odd, good, third)
+
+    async def main() -> None:
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(3 * CONFIRMATIONS)
+        await world.becomes(payment, "confirmed")
+        assert await world.ends(payment) == ["confirmed"]
+
+    world.play(main)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from transaction_tracker.domain import (
     BlockRef,
@@ -9,8 +10,10 @@ from transaction_tracker.domain import (
     Chain,
     Included,
     Observation,
+    Outcome,
     Overtaken,
     Tracked,
+    Transaction,
 )
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import ChainSource, Ending, Objection
@@ -63,7 +66,23 @@ class Endings:
         self._note(endings, objections)
         self._tip = None if chain.tip is None else chain.tip.ref
         self._retry_at = now + RETRY_SECONDS
-        return facts | {key: _without_depth(facts[key]) for key in objections}
+        return facts | {
+            key: self._held_back(key, facts[key], objection.outcome)
+            for key, objection in objections.items()
+        }
+
+    def _held_back(
+        self, key: str, observations: tuple[Observation, ...], outcome: Outcome | None
+    ) -> tuple[Observation, ...]:
+        """Return the facts without the end, with the outcome that most providers know."""
+        kept = _without_depth(observations)
+        tracked = self._book.get(key)
+        if outcome is None or tracked is None:
+            return kept
+        told = next((one for one in kept if isinstance(one, Included)), None)
+        if told is not None:
+            return (replace(told, outcome=outcome),)
+        return (*kept, *_corrected(tracked, outcome))
 
     def _note(self, endings: Mapping[str, Ending], objections: Mapping[str, Objection]) -> None:
         before = {key for key, one in self._held.items() if one.contradicts}
@@ -100,6 +119,14 @@ def _ending(tracked: Tracked | None, observations: tuple[Observation, ...]) -> E
     if tracked.superseded_by is not None:
         return Ending(buried.block, None, tracked.superseded_by, tracked.slot)
     return Ending(buried.block, None if tracked.outcome is None else tracked.outcome.succeeded)
+
+
+def _corrected(tracked: Tracked, outcome: Outcome) -> tuple[Observation, ...]:
+    """Return the fact that a transaction ended otherwise in its block than was stored."""
+    if tracked.anchor is None or tracked.content is None:
+        return ()
+    transaction = Transaction(tracked.id, tracked.slot, tracked.content, max_fee=tracked.max_fee)
+    return (Included(transaction, tracked.anchor, outcome),)
 
 
 def _without_depth(observations: tuple[Observation, ...]) -> tuple[Observation, ...]:

@@ -120,7 +120,10 @@ class Records:
         """Put a transaction where it is looked for from now on."""
         self.agenda.note(tracked)
         self.deadlines.note(tracked)
-        if not tracked.unplaced:
+        if "status_unknown" in tracked.flags and not tracked.final:
+            # Another provider, or the same one later, may have a receipt with a status.
+            self.sweep.add(tracked.id, _now())
+        elif not tracked.unplaced:
             self.sweep.forget(tracked.id)
         elif tracked.state == "registered" and tracked.id not in self.sweep:
             self.sweep.add_fresh(tracked.id)

@@ -231,9 +231,10 @@ class Walk:
 
     def _parent_of(self, link: Link) -> BlockRef:
         """Return the parent; a kept one with its number, as numbers can be without a block."""
-        kept = self.chain.at_or_below(link.number - 1)
-        if kept is not None and kept.hash == link.parent:
-            return kept.ref
+        # After a reorganisation, a number can be without a block where we keep one.
+        for kept in reversed(self.chain.links):
+            if kept.hash == link.parent and kept.number < link.number:
+                return kept.ref
         return link.parent_ref
 
     async def _turn_to(self, path: _Path) -> None:

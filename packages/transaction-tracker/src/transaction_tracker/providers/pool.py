@@ -209,6 +209,16 @@ class Pool:
             *(results_or_errors(one, requests) for one in await self._in_turn())
         )
 
+    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
+        """Call many methods at every healthy provider, if more than one is configured.
+
+        Raises:
+            SourceError: None of them is healthy.
+        """
+        if not requests or len(self._board.endpoints) < 2:
+            return []
+        return await self.everywhere(requests)
+
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy providers other than the followed one, in turn.
 

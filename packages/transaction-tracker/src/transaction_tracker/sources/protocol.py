@@ -74,10 +74,13 @@ class Objection:
         reason: The provider and what it says.
         contradicts: Whether a provider says something else; otherwise one gave no answer, and
             will be asked again.
+        outcome: How the transaction ended by most providers' receipts, where that contradicts
+            the end.
     """
 
     reason: str
     contradicts: bool
+    outcome: Outcome | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,6 +118,11 @@ class RpcClient:
         """Call many methods: this node is every node."""
         return [await self.batch(requests)]
 
+    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
+        """Return nothing: there is no other node."""
+        del requests
+        return []
+
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Return ``None`` for each request: there is no other node."""
         return [None] * len(requests)

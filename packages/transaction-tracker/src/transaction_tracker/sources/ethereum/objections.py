@@ -1,10 +1,11 @@
 """Whether the healthy providers agree with ends that are about to be told."""
 
 import asyncio
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.domain import BlockRef, Chain, Outcome
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
@@ -32,13 +33,15 @@ class Agreement:
         mined = {key: end for key, end in endings.items() if end.succeeded is not None}
         requests = self._receipts(mined)
         blocks = {end.block for end in endings.values()}
-        dissent, second = await asyncio.gather(
-            self._rpc.dissent(chain, blocks), self._rpc.elsewhere(requests)
+        # All are asked, also the followed one: the receipt can have come from another provider.
+        dissent, answers = await asyncio.gather(
+            self._rpc.dissent(chain, blocks), self._rpc.compared(requests)
         )
         found = await objections_to_takers(self._rpc, self._context, endings)
-        for key, receipt in _by_id(second).items():
-            if key in mined and (why := _difference(receipt, mined[key])) is not None:
-                found[key] = Objection(why, contradicts=True)
+        receipts = _by_id(answers)
+        for key, end in mined.items():
+            if (objection := _of_receipts(receipts[key], end)) is not None:
+                found[key] = objection
         for key, end in endings.items():
             names = dissent.against.get(end.block)
             if names:
@@ -69,22 +72,34 @@ class Agreement:
         return decode.receipts(value, self._context.profile)
 
 
-def _by_id(second: list[Any]) -> dict[str, decode.Receipt]:
-    return {receipt.id: receipt for receipts in second if receipts for receipt in receipts}
+def _by_id(answers: list[list[Any]]) -> Mapping[str, list[decode.Receipt]]:
+    """Return the receipts of all providers, by transaction."""
+    found: defaultdict[str, list[decode.Receipt]] = defaultdict(list)
+    for of_provider in answers:
+        for receipts in of_provider:
+            for receipt in receipts if isinstance(receipts, list) else ():
+                found[receipt.id].append(receipt)
+    return found
 
 
-def _difference(receipt: decode.Receipt, end: Ending) -> str | None:
-    """Return how another provider's receipt contradicts an end."""
-    # A receipt of another block comes from another branch: that is judged by the blocks.
-    if receipt.block != end.block:
+def _of_receipts(receipts: Sequence[decode.Receipt], end: Ending) -> Objection | None:
+    """Return how receipts contradict an end: one does, unless most say the same as we.
+
+    A receipt of another block comes from another branch: that is judged by the blocks.
+    """
+    told = [receipt.outcome for receipt in receipts if receipt.block == end.block]
+    outcomes: list[Outcome] = [outcome for outcome in told if outcome is not None]
+    against = [outcome for outcome in outcomes if outcome.succeeded != end.succeeded]
+    agreeing = len(outcomes) - len(against)
+    if not against or agreeing > max(1, len(against)):
         return None
-    if receipt.outcome is not None and receipt.outcome.succeeded != end.succeeded:
-        return f"another provider's receipt says that it {_ended(receipt.outcome.succeeded)}"
-    return None
+    reason = f"{len(against)} of {len(outcomes)} receipts say that it {_ended(against[0])}"
+    outvoted = len(against) > max(1, agreeing)
+    return Objection(reason, contradicts=True, outcome=against[0] if outvoted else None)
 
 
-def _ended(succeeded: bool) -> str:
-    return "succeeded" if succeeded else "reverted"
+def _ended(outcome: Outcome) -> str:
+    return "succeeded" if outcome.succeeded else "reverted"
 
 
 def _other_block(names: tuple[str, ...], block: BlockRef) -> str:

@@ -110,6 +110,9 @@ class OutcomeReader:
         outcomes = {key: receipt.outcome for key, receipt in receipts.items()}
         if silent:
             outcomes |= await self._statuses.settle(items, silent)
+            outcomes |= await self._told_elsewhere(
+                [silent[key] for key in silent if outcomes[key] is None]
+            )
         return outcomes | await self._reasons(items, receipts, outcomes)
 
     def request(self, key: str, block: BlockRef | None = None) -> Request:
@@ -154,6 +157,20 @@ class OutcomeReader:
             answers = await self._rpc.elsewhere([self.request(key, block) for key in ids])
             for key, answer in zip(ids, answers, strict=True):
                 found.add(key, answer)
+
+    async def _told_elsewhere(
+        self, silent: Collection[decode.Receipt]
+    ) -> dict[str, Outcome | None]:
+        """Ask the other providers for receipts that have a status."""
+        if not silent:
+            return {}
+        requests = [self.request(receipt.id, receipt.block) for receipt in silent]
+        others = [
+            receipt
+            for receipt in await self._rpc.elsewhere(requests)
+            if isinstance(receipt, decode.Receipt)
+        ]
+        return {receipt.id: receipt.outcome for receipt in others}
 
     async def _reasons(
         self,

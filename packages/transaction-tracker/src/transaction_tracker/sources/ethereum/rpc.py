@@ -124,6 +124,14 @@ class Rpc(Protocol):
             gives no answer at all has its error in every place.
         """
 
+    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
+        """Call many methods at every healthy node where there are several.
+
+        Returns:
+            As from ``everywhere``; an empty list where there is one node only, which has nobody
+            to be compared with.
+        """
+
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy nodes other than the followed one, in turn.
 
