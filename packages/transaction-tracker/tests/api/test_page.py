@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -63,7 +64,8 @@ def test_every_kind_of_problem_is_there() -> None:
 
 
 def test_every_metric_is_there() -> None:
-    every = Gauges({"pending": 1}, 0, 0.0, 0, 0, 0.0, 0, 0, 0, 0)
+    numbers = {one.name: 0 for one in fields(Gauges) if one.name != "tracked"}
+    every = Gauges({"pending": 1}, **numbers)
     page = Metrics(runtime=False).render(every).decode()
     known = {
         f"{family.name}_total" if family.type == "counter" else family.name
@@ -99,9 +101,10 @@ def test_what_enforces_security_and_what_tries_to_break_it_is_there() -> None:
 
 def test_all_that_providers_are_asked_is_told() -> None:
     modules = [*(SOURCE / "sources").rglob("*.py"), SOURCE / "providers" / "heads.py"]
-    asked = {name for one in modules for name in re.findall(r'"(eth_\w+)"', one.read_text())}
+    method = r"(?:eth|debug|trace)_[a-z]\w+"
+    asked = {name for one in modules for name in re.findall(rf'"({method})"', one.read_text())}
 
-    assert set(re.findall(r"`(eth_\w+)`", security())) == asked - {"eth_subscription"}
+    assert set(re.findall(rf"`({method})`", security())) == asked - {"eth_subscription"}
 
 
 def security() -> str:

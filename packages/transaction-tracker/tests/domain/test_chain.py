@@ -116,8 +116,72 @@ def test_a_path_that_does_not_start_on_its_root_is_refused() -> None:
         chain("a").fork(BlockRef(1, "a"), [Link(2, "b", "x")])
 
 
-def test_a_block_at_the_bottom_cannot_have_its_parent_kept() -> None:
-    kept = chain("a", "b", "c")
+# A chain with numbers that have no block (Filecoin's null rounds): 1, 2, 5, 6, 9.
+GAPS = Chain.of(
+    10,
+    [
+        Link(1, "a", "root"),
+        Link(2, "b", "a"),
+        Link(5, "e", "b"),
+        Link(6, "f", "e"),
+        Link(9, "i", "f"),
+    ],
+)
 
-    assert kept.is_below(Link(1, "x", "root"))
-    assert not kept.is_below(Link(2, "x", "a"))
+
+@pytest.mark.parametrize(
+    ("number", "at", "below"),
+    [
+        (0, None, None),
+        (1, "a", "a"),
+        (2, "b", "b"),
+        (3, None, "b"),
+        (4, None, "b"),
+        (5, "e", "e"),
+        (6, "f", "f"),
+        (8, None, "f"),
+        (9, "i", "i"),
+        (10, None, "i"),
+    ],
+)
+def test_blocks_are_found_by_number_over_gaps(
+    number: int, at: str | None, below: str | None
+) -> None:
+    found, lower = GAPS.at(number), GAPS.at_or_below(number)
+
+    assert (found and found.hash, lower and lower.hash) == (at, below)
+
+
+def test_an_empty_chain_has_no_block_below() -> None:
+    assert Chain(10).at_or_below(7) is None
+
+
+def test_confirmations_over_gaps_count_numbers() -> None:
+    # As the chain's own explorers do: an epoch without a block has passed all the same.
+    assert GAPS.confirmations(BlockRef(9, "i")) == 1
+    assert GAPS.confirmations(BlockRef(2, "b")) == 8
+    assert GAPS.confirmations(BlockRef(3, "b")) == 0
+
+
+@pytest.mark.parametrize(
+    ("root", "undone"),
+    [
+        (BlockRef(9, "i"), []),
+        (BlockRef(6, "f"), ["i"]),
+        (BlockRef(2, "b"), ["i", "f", "e"]),
+        (BlockRef(1, "a"), ["i", "f", "e", "b"]),
+    ],
+)
+def test_a_branch_over_gaps_undoes_what_is_above_its_root(
+    root: BlockRef, undone: list[str]
+) -> None:
+    fork = GAPS.fork(root, [Link(root.number + 3, "x", root.hash)])
+
+    assert [link.hash for link in fork.undo] == undone
+
+
+def test_a_block_may_skip_numbers_and_never_goes_down() -> None:
+    assert GAPS.push(Link(12, "l", "i")).tip == Link(12, "l", "i")
+    for number in (8, 9):
+        with pytest.raises(BrokenChainError, match="expected a child of"):
+            GAPS.push(Link(number, "l", "i"))

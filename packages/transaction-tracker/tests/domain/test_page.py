@@ -68,7 +68,7 @@ def rows(header: str) -> Iterator[list[str]]:
 
 
 def names(cell: str) -> list[str]:
-    return re.findall(r"`(\w+)`", cell)
+    return re.findall(r"`([\w-]+)`", cell)
 
 
 def first_names(header: str) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def test_every_state_is_there_in_its_order() -> None:
 
 def test_every_flag_and_every_reason_is_there() -> None:
     assert first_names("Flag | Raised when") == FLAGS
-    assert first_names("Reason | The winner") == REASONS
+    assert first_names("Reason | Meaning") == REASONS
 
 
 def test_ends_are_called_so() -> None:

@@ -38,3 +38,43 @@ def test_all_can_be_forgotten() -> None:
     recent.clear()
 
     assert recent.taken("s") is None
+
+
+def test_a_slot_that_two_transactions_took_along_one_chain_is_not_a_slot() -> None:
+    recent = Recent()
+    recent.push(ONE, {"s": "a", "t": "b"})
+    recent.push(TWO, {"s": "c"})
+
+    assert recent.taken("s") is None
+    assert recent.taken("t") == (ONE, "b")
+    assert not recent.is_free("s")
+
+
+def test_a_transaction_that_two_blocks_list_takes_its_slot_once() -> None:
+    recent = Recent()
+    recent.push(ONE, {"s": "a"})
+    recent.push(TWO, {"s": "a"})
+
+    assert recent.taken("s") == (TWO, "a")
+
+
+def test_a_slot_is_one_again_when_a_reorganisation_took_the_second_block_back() -> None:
+    recent = Recent()
+    recent.push(ONE, {"s": "a"})
+    recent.push(TWO, {"s": "b"})
+
+    recent.drop(TWO)
+
+    assert recent.taken("s") == (ONE, "a")
+
+
+def test_a_slot_is_free_while_no_block_has_taken_it() -> None:
+    recent = Recent()
+    assert recent.is_free("s")
+    recent.push(ONE, {"s": "a"})
+    assert not recent.is_free("s")
+    assert recent.is_free("t")
+
+    recent.drop(ONE)
+
+    assert recent.is_free("s")

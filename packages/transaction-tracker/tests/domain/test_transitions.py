@@ -48,8 +48,8 @@ GOOD = Outcome(succeeded=True, fee=21)
 BAD = Outcome(succeeded=False, fee=30, error="no money")
 
 
-def _without(table: Table, fact: str) -> Table:
-    return {name: end for name, end in table.items() if name != fact}
+def _without(table: Table, *facts: str) -> Table:
+    return {name: end for name, end in table.items() if name not in facts}
 
 
 NOW = 1_000_000.0
@@ -59,6 +59,7 @@ FACTS: dict[str, Observation] = {
     "seen": Seen(PAYMENT, NOW),
     "included here": Included(PAYMENT, HERE, GOOD),
     "included elsewhere": Included(PAYMENT, ELSEWHERE, GOOD),
+    "included without a status": Included(PAYMENT, HERE, None),
     "reverted here": Included(PAYMENT, HERE, BAD),
     "reverted elsewhere": Included(PAYMENT, ELSEWHERE, BAD),
     "overtaken here": Overtaken(OTHER, HERE),
@@ -70,6 +71,7 @@ FACTS: dict[str, Observation] = {
     "shallow here": Buried(HERE, 2, frozenset(("safe", "finalized"))),
     "absent": Absent(20, NOW),
     "vanished": Vanished(20, NOW),
+    "vanished with its nonce used": Vanished(20, NOW, nonce_used=True),
     "vanished too soon": Vanished(14, NOW),
     "vanished too early": Vanished(20, NOW - 50),
     "late": Late(NOW),
@@ -84,6 +86,7 @@ FACTS: dict[str, Observation] = {
 IN_ANY: Table = {
     "included here": ("mined", HERE),
     "included elsewhere": ("mined", ELSEWHERE),
+    "included without a status": ("mined", HERE),
     "reverted here": ("mined_reverted", HERE),
     "reverted elsewhere": ("mined_reverted", ELSEWHERE),
     "overtaken here": ("superseded", HERE),
@@ -99,16 +102,28 @@ IN_NO_BLOCK = IN_ANY | {
     "abandoned": ("untracked", None),
 }
 IN_A_BLOCK = IN_ANY | {"orphaned here": ("pending", None), "abandoned": ("untracked", HERE)}
+# Only a reorganisation takes a transaction out of its block, or gives its slot to another one.
+OVERTAKEN = ("overtaken here", "overtaken elsewhere")
+# And a receipt without a status does not undo the status that another receipt had.
+MINED = _without(
+    IN_A_BLOCK,
+    "included elsewhere",
+    "reverted elsewhere",
+    "included without a status",
+    *OVERTAKEN,
+)
+SUPERSEDED = _without(IN_A_BLOCK, *OVERTAKEN)
 # Of the ends, those that a block decided go when it goes; and a bank may take money back.
 ENDED: Table = {"orphaned here": ("pending", None)}
 TABLE: dict[State, Table] = {
     "registered": IN_NO_BLOCK,
     "pending": _without(IN_NO_BLOCK, "seen"),
-    "missing": _without(IN_NO_BLOCK, "absent") | {"vanished": ("dropped", None)},
+    "missing": _without(IN_NO_BLOCK, "absent")
+    | {"vanished": ("dropped", None), "vanished with its nonce used": ("dropped", None)},
     "dropped": _without(IN_NO_BLOCK, "absent"),
-    "mined": _without(IN_A_BLOCK, "included here") | {"buried here": ("confirmed", HERE)},
-    "mined_reverted": _without(IN_A_BLOCK, "reverted here") | {"buried here": ("failed", HERE)},
-    "superseded": _without(IN_A_BLOCK, "overtaken here") | {"buried here": ("replaced", HERE)},
+    "mined": _without(MINED, "included here") | {"buried here": ("confirmed", HERE)},
+    "mined_reverted": _without(MINED, "reverted here") | {"buried here": ("failed", HERE)},
+    "superseded": SUPERSEDED | {"buried here": ("replaced", HERE)},
     "confirmed": ENDED | {"reported reversed": ("reversed", None)},
     "failed": ENDED,
     "replaced": ENDED,
@@ -174,8 +189,13 @@ def test_what_belongs_to_a_block_is_known_only_while_a_block_decides(
     placed = after.state in (*ANCHORED, *ENDS.values())
     assert (after.anchor is not None) == placed
     overtaken = after.state in ("superseded", "replaced")
-    assert (after.superseded_by is not None) == (after.reason is not None) == overtaken
-    assert (after.outcome is not None) == ((placed and not overtaken) or after.state == "invalid")
+    assert (after.superseded_by is not None) == overtaken
+    used = fact == "vanished with its nonce used" and after.state == "dropped"
+    assert (after.reason is not None) == (overtaken or used)
+    unknown = "status_unknown" in after.flags
+    assert unknown == (fact == "included without a status")
+    told = (placed and not overtaken and not unknown) or after.state == "invalid"
+    assert (after.outcome is not None) == told
     assert (after.missing_since is not None) == (after.state in ("missing", "dropped"))
     assert (after.waiting_since is not None) == (after.state == "pending")
 
@@ -233,6 +253,72 @@ def test_the_chains_own_word_counts_where_it_is_asked_for(required: Tag) -> None
 
     assert (deep, none) == (mined, None)
     assert told.state == "confirmed"
+
+
+def test_a_transaction_without_a_status_never_ends_by_depth() -> None:
+    unknown, _ = transition(in_state("pending"), Included(PAYMENT, HERE, None))
+
+    after, event = transition(unknown, Buried(HERE, 1_000_000, frozenset(("safe", "finalized"))))
+
+    assert (unknown.state, unknown.flags, unknown.outcome) == ("mined", {"status_unknown"}, None)
+    assert (after, event) == (unknown, None)
+
+
+@pytest.mark.parametrize(("outcome", "end"), [(GOOD, "confirmed"), (BAD, "failed")])
+def test_a_status_that_is_found_later_lets_it_end(outcome: Outcome, end: State) -> None:
+    unknown, _ = transition(in_state("pending"), Included(PAYMENT, HERE, None))
+
+    known, _ = transition(unknown, Included(PAYMENT, HERE, outcome))
+    ended, _ = transition(known, Buried(HERE, 3))
+
+    assert (known.flags, known.outcome) == (frozenset(), outcome)
+    assert ended.state == end
+
+
+def test_a_reorganisation_takes_the_unknown_status_along() -> None:
+    unknown, _ = transition(in_state("pending"), Included(PAYMENT, HERE, None))
+
+    after, _ = transition(unknown, Orphaned(HERE, NOW))
+
+    assert (after.state, after.flags) == ("pending", frozenset())
+
+
+@pytest.mark.parametrize("state", ["mined", "mined_reverted"])
+def test_a_mined_transaction_moves_to_another_block_by_a_reorganisation(state: State) -> None:
+    waiting, _ = transition(in_state(state), Orphaned(HERE, NOW))
+
+    moved, _ = transition(waiting, Included(PAYMENT, ELSEWHERE, GOOD))
+    overtaken, _ = transition(waiting, Overtaken(OTHER, ELSEWHERE))
+
+    assert (moved.state, moved.anchor) == ("mined", ELSEWHERE)
+    assert (overtaken.state, overtaken.anchor) == ("superseded", ELSEWHERE)
+
+
+def test_a_second_inclusion_does_not_start_the_confirmations_again() -> None:
+    mined = in_state("mined")
+
+    listed_twice, _ = transition(mined, Included(PAYMENT, ELSEWHERE, GOOD))
+    after, _ = transition(listed_twice, Buried(HERE, 3))
+
+    assert (after.state, after.anchor) == ("confirmed", HERE)
+
+
+@pytest.mark.parametrize(("nonce_used", "reason"), [(False, None), (True, "nonce-used")])
+def test_a_dropped_transaction_says_whether_its_nonce_was_used(
+    nonce_used: bool, reason: str | None
+) -> None:
+    after, _ = transition(in_state("missing"), Vanished(20, NOW, nonce_used=nonce_used), POLICY)
+
+    assert (after.state, after.reason) == ("dropped", reason)
+
+
+@pytest.mark.parametrize("fact", ["seen", "included here", "orphaned here"])
+def test_the_reason_of_a_dropped_transaction_goes_when_it_comes_back(fact: str) -> None:
+    dropped = replace(in_state("dropped"), reason="nonce-used")
+
+    after, _ = transition(dropped, FACTS[fact])
+
+    assert after.reason == ("nonce-used" if after.state == "dropped" else None)
 
 
 def test_one_without_a_deadline_is_never_late() -> None:

@@ -87,7 +87,7 @@ class Node:
                 return hex(self.chain_id)
             case "eth_blockNumber", _:
                 return hex(self.head)
-            case "eth_getBlockByNumber", ["0x0", _]:
+            case "eth_getBlockByNumber", ["0x0" | "earliest", _]:
                 return {"number": "0x0", "hash": self.genesis}
             case "eth_getBlockByNumber", ["latest", _]:
                 return self.block(self.head)

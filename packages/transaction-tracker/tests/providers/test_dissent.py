@@ -121,15 +121,17 @@ async def test_a_provider_behind_on_our_chain_is_not_against_what_it_lacks(
     assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
 
 
-async def test_a_provider_behind_on_another_chain_is_against_all_above_its_fork(
+async def test_a_provider_behind_on_another_chain_is_against_what_it_holds_above_its_fork(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[1], at=80, head=85)
     pool = await following(make_pool, *nodes[:2])
 
-    found = await pool.dissent(CHAIN, [BLOCK, link_at(80).ref])
+    found = await pool.dissent(CHAIN, [link_at(number).ref for number in (80, 81, 85, 86, 90)])
 
-    assert found.against == {BLOCK: (SECOND,)}
+    # It holds nothing above its head, and so no other block there.
+    assert found.against == {link_at(81).ref: (SECOND,), link_at(85).ref: (SECOND,)}
+    assert found.unanswered == ()
 
 
 @pytest.mark.parametrize("branch", [0, 1])

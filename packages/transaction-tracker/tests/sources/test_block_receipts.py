@@ -1,15 +1,17 @@
 """Asking for a block's receipts together with the block: when, and when no more."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
 
 from beamish.testing import settle
 from transaction_tracker.domain import Link
-from transaction_tracker.sources import NotYetError, RateLimitedError
+from transaction_tracker.sources import NotYetError, RateLimitedError, SourceError
+from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BlockReceipts
+from transaction_tracker.sources.ethereum.rpc import Request
 
 MANY, FEW = 101, 100
 
@@ -17,16 +19,18 @@ MANY, FEW = 101, 100
 class Node:
     """Knows no receipts, fails when told to, and remembers what was asked."""
 
+    together = 1_000
+
     def __init__(self) -> None:
         self.asked: list[str] = []
-        self.error: Exception | None = None
+        self.error: SourceError | None = None
 
-    async def call(self, _method: str, block: str) -> Any:
-        self.asked.append(block)
+    async def batch(self, requests: Sequence[Request]) -> list[Any]:
+        (request,) = requests
+        assert request.method == "eth_getBlockReceipts"
+        self.asked.append(str(request.params[0]))
         await asyncio.sleep(0)
-        if self.error is not None:
-            raise self.error
-        return []
+        return [self.error or request.result([])]
 
 
 @pytest.fixture
@@ -36,7 +40,7 @@ def node() -> Node:
 
 @pytest.fixture
 async def receipts(node: Node) -> AsyncIterator[BlockReceipts]:
-    receipts = BlockReceipts(node)  # type: ignore[arg-type]
+    receipts = BlockReceipts(node, ChainContext())  # type: ignore[arg-type]
     yield receipts
     receipts.forget()
 

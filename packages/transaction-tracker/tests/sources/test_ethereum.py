@@ -1,9 +1,12 @@
 """The Ethereum source against the development node."""
 
+from typing import Any
+
 import pytest
 
 from transaction_tracker.domain import (
     Absent,
+    BlockRef,
     Included,
     InvalidTransactionError,
     Outcome,
@@ -11,7 +14,13 @@ from transaction_tracker.domain import (
     Seen,
 )
 from transaction_tracker.node import GWEI, Chain, DevelopmentNode, Transaction
-from transaction_tracker.sources import NotYetError, TransportError, WrongChainError
+from transaction_tracker.sources import (
+    Consensus,
+    NotYetError,
+    TransportError,
+    Unreadable,
+    WrongChainError,
+)
 from transaction_tracker.sources.ethereum import EthereumSource
 
 UNKNOWN = "0x" + "9" * 64
@@ -20,6 +29,10 @@ UNKNOWN = "0x" + "9" * 64
 def submit(node: DevelopmentNode, sender: int = 0, **options: object) -> Transaction:
     accounts = node.chain.accounts
     return node.chain.submit(accounts[sender], accounts[-1], 1, **options)  # type: ignore[arg-type]
+
+
+def ref_of(block: Any) -> BlockRef:
+    return BlockRef(block.number, block.hash)
 
 
 async def test_the_head_says_which_block_it_builds_on(
@@ -41,7 +54,9 @@ async def test_the_head_comes_with_the_chains_own_marks_if_they_are_wanted(
 
     head = await source.head(marks=True)
 
-    assert head.marks == {"safe": node.chain.safe, "finalized": node.chain.finalized}
+    marked = {"safe": node.chain.safe, "finalized": node.chain.finalized}
+    assert head.marks == {tag: ref_of(node.chain.block(height)) for tag, height in marked.items()}
+    assert 0 < head.marks["finalized"].number < head.marks["safe"].number < 100
     assert source.requests == before + 1
 
 
@@ -52,7 +67,7 @@ async def test_a_block_comes_with_all_its_transactions_in_one_request(
     mined = await node.mine()
     before = source.requests
 
-    block = await source.block(mined.hash)
+    block = await source.block(ref_of(mined))
 
     assert block.ids.keys() == {tx.hash for tx in transactions}
     assert block.slots == {f"{tx.sender}:{tx.nonce}": tx.hash for tx in transactions}
@@ -65,7 +80,7 @@ async def test_outcomes_of_hits_come_in_one_request(
     good = submit(node, 0)
     bad = submit(node, 1, reverts="no money")
     submit(node, 2)
-    block = await source.block((await node.mine()).hash)
+    block = await source.block(ref_of(await node.mine()))
     before = source.requests
 
     outcomes = await source.outcomes(block, [good.hash, bad.hash])
@@ -82,7 +97,7 @@ async def test_outcomes_of_many_hits_come_in_one_request_too(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     hashes = [submit(node, number % 4).hash for number in range(300)]
-    block = await source.block((await node.mine()).hash)
+    block = await source.block(ref_of(await node.mine()))
     before = source.requests
 
     outcomes = await source.outcomes(block, hashes)
@@ -92,30 +107,33 @@ async def test_outcomes_of_many_hits_come_in_one_request_too(
     assert node.counters["eth_getBlockReceipts"] == 1
 
 
-async def test_an_outcome_of_another_block_is_none(
+async def test_a_receipt_that_names_another_block_is_unreadable(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     tx = submit(node)
-    block = await source.block((await node.mine()).hash)
+    block = await source.block(ref_of(await node.mine()))
     node.chain.reorg(1, "move")
 
-    with pytest.raises(NotYetError, match="of another block"):
-        await source.outcomes(block, [tx.hash])
+    outcomes = await source.outcomes(block, [tx.hash])
+
+    unreadable = outcomes[tx.hash]
+    assert isinstance(unreadable, Unreadable)
+    assert f"must name block 1 ({block.link.hash}), got block" in unreadable.why
 
 
 async def test_an_outcome_that_the_node_has_lost_is_left_out(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     tx = submit(node)
-    block = await source.block((await node.mine()).hash)
+    block = await source.block(ref_of(await node.mine()))
     node.chain.reorg(1, "drop")
 
     assert await source.outcomes(block, [tx.hash]) == {}
 
 
 async def test_a_block_that_is_not_there_yet_is_no_fact(source: EthereumSource) -> None:
-    with pytest.raises(NotYetError, match=UNKNOWN):
-        await source.block(UNKNOWN)
+    with pytest.raises(NotYetError, match=rf"has no block 7 \({UNKNOWN}\) yet"):
+        await source.block(BlockRef(7, UNKNOWN))
 
 
 @pytest.mark.parametrize("at_once", [True, False])
@@ -201,7 +219,7 @@ async def test_a_transaction_that_was_signed_for_another_chain_is_refused(
 
     facts = await source.look_up({tx.hash: None}, 0)
 
-    assert facts == {tx.hash: Refused("it belongs to chain 31337, this is 5")}
+    assert facts == {tx.hash: Refused("it is signed for chain 31337, this is chain 5")}
     await source.close()
 
 
@@ -221,7 +239,11 @@ async def test_all_agree_about_one_that_nobody_knows_and_whose_slot_is_free(
 
     agreed = await source.consensus(slots, node.chain.head.number)
 
-    assert agreed == {waiting.hash: "unmined", gone.hash: "absent", used.hash: "unmined"}
+    assert agreed == {
+        waiting.hash: Consensus("unmined", providers=1),
+        gone.hash: Consensus("absent", providers=1),
+        used.hash: Consensus("nonce-used", providers=1),
+    }
 
 
 async def test_nobody_agrees_that_one_in_a_block_is_in_none(
@@ -233,15 +255,16 @@ async def test_nobody_agrees_that_one_in_a_block_is_in_none(
     assert await source.consensus({tx.hash: None}, 1) == {}
 
 
-async def test_links_of_heights_that_are_not_there_are_left_out(
+async def test_a_node_proves_old_blocks_only_if_its_chain_contains_our_tip(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
-    (block,) = node.chain.mine()
+    first, second, tip = (ref_of(block) for block in node.chain.mine(3))
+    foreign, missing = BlockRef(2, UNKNOWN), BlockRef(99, UNKNOWN)
+    blocks = [first, second, foreign, missing]
 
-    links = await source.links([0, 1, 2, 99])
-
-    assert links.keys() == {0, 1}
-    assert links[1].hash == block.hash
+    assert await source.contained(blocks, tip) == {first, second}
+    assert await source.contained(blocks, BlockRef(tip.number, UNKNOWN)) == set()
+    assert await source.contained(blocks, missing) == set()
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
+from transaction_tracker.domain import BlockRef
 from transaction_tracker.sources import (
     MalformedError,
     NotYetError,
     RateLimitedError,
+    Unreadable,
 )
 from transaction_tracker.sources.ethereum import EthereumSource
 
@@ -18,6 +20,7 @@ ID = "0x" + "1" * 64
 OTHER = "0x" + "2" * 64
 HERE, BEFORE = "0x" + "b" * 64, "0x" + "a" * 64
 ALICE = "0x" + "a" * 40
+TEN = BlockRef(10, HERE)
 PLACED = {"blockNumber": "0xa", "blockHash": HERE}
 
 
@@ -74,8 +77,8 @@ async def test_a_block_other_than_the_one_asked_for_is_refused(
 ) -> None:
     scripted.answer = Answers(eth_getBlockByHash=block())
 
-    with pytest.raises(MalformedError, match=f"gave block {HERE} for {BEFORE}"):
-        await source.block(BEFORE)
+    with pytest.raises(MalformedError, match=f"block {HERE} came for block {BEFORE}"):
+        await source.block(BlockRef(9, BEFORE))
 
 
 async def test_a_block_is_asked_for_again_until_the_node_has_it(
@@ -83,7 +86,7 @@ async def test_a_block_is_asked_for_again_until_the_node_has_it(
 ) -> None:
     scripted.answer = Answers(eth_getBlockByHash=[None, None, block()])
 
-    assert (await source.block(HERE)).link.hash == HERE
+    assert (await source.block(TEN)).link.hash == HERE
 
 
 async def test_receipts_that_lag_behind_their_block_are_asked_for_again(
@@ -94,13 +97,13 @@ async def test_receipts_that_lag_behind_their_block_are_asked_for_again(
         eth_getTransactionReceipt=[None, receipt(ID)],
     )
 
-    outcomes = await source.outcomes(await source.block(HERE), [ID])
+    outcomes = await source.outcomes(await source.block(TEN), [ID])
 
     assert outcomes[ID].succeeded
 
 
 async def test_one_bad_receipt_does_not_spoil_the_others(
-    scripted: ScriptedNode, source: EthereumSource, caplog: pytest.LogCaptureFixture
+    scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     def answer(key: str) -> Any:
         return receipt(key) if key == ID else receipt(key, status="maybe")
@@ -110,10 +113,11 @@ async def test_one_bad_receipt_does_not_spoil_the_others(
         eth_getTransactionReceipt=answer,
     )
 
-    outcomes = await source.outcomes(await source.block(HERE), [ID, OTHER])
+    outcomes = await source.outcomes(await source.block(TEN), [ID, OTHER])
 
-    assert outcomes.keys() == {ID}
-    assert "an answer was left out" in caplog.text
+    assert outcomes[ID].succeeded
+    assert isinstance(outcomes[OTHER], Unreadable)
+    assert "receipt's status must be a number in hexadecimal, got 'maybe'" in outcomes[OTHER].why
 
 
 async def test_a_receipt_of_another_transaction_is_not_taken(
@@ -123,10 +127,14 @@ async def test_a_receipt_of_another_transaction_is_not_taken(
         eth_getBlockByHash=block(transaction(ID)), eth_getTransactionReceipt=receipt(OTHER)
     )
 
-    assert await source.outcomes(await source.block(HERE), [ID]) == {}
+    outcomes = await source.outcomes(await source.block(TEN), [ID])
+
+    unreadable = outcomes[ID]
+    assert isinstance(unreadable, Unreadable)
+    assert unreadable.why.endswith(f"the receipt of {OTHER} came for {ID}")
 
 
-async def test_a_transaction_in_one_block_with_a_receipt_of_another_is_no_fact(
+async def test_a_transaction_in_one_block_with_a_receipt_of_another_is_unreadable(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(
@@ -135,15 +143,21 @@ async def test_a_transaction_in_one_block_with_a_receipt_of_another_is_no_fact(
         eth_getTransactionReceipt=receipt(ID, blockHash=BEFORE),
     )
 
-    assert await source.look_up({ID: None}, 0) == {}
+    answer = (await source.look_up({ID: None}, 0))[ID]
+
+    assert isinstance(answer, Unreadable)
+    assert f"names block 10 ({HERE}), its receipt block 10 ({BEFORE})" in answer.why
 
 
-async def test_another_transaction_than_the_one_asked_for_is_no_fact(
+async def test_another_transaction_than_the_one_asked_for_is_unreadable(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(eth_blockNumber="0xa", eth_getTransactionByHash=transaction(OTHER))
 
-    assert await source.look_up({ID: None}, 0) == {}
+    answer = (await source.look_up({ID: None}, 0))[ID]
+
+    assert isinstance(answer, Unreadable)
+    assert answer.why.endswith(f"transaction {OTHER} came for {ID}")
 
 
 async def test_a_receipt_without_its_transaction_is_no_fact(
@@ -206,7 +220,7 @@ async def test_why_a_transaction_reverted_is_asked_for_where_the_receipt_does_no
 
     scripted.answer = answer
 
-    outcomes = await source.outcomes(await source.block(HERE), [ID])
+    outcomes = await source.outcomes(await source.block(TEN), [ID])
 
     assert outcomes[ID].error == "no money"
     (asked,) = [one for one in scripted.received if "eth_call" in str(one)]
@@ -229,7 +243,7 @@ async def test_a_node_without_block_receipts_is_asked_for_single_ones_from_then_
         return known(request)
 
     scripted.answer = answer
-    found = await source.block(HERE)
+    found = await source.block(TEN)
 
     for _ in range(2):
         assert len(await source.outcomes(found, ids)) == 150
@@ -254,7 +268,7 @@ async def test_block_receipts_that_are_refused_are_asked_for_one_by_one_this_tim
         return known(request)
 
     scripted.answer = answer
-    found = await source.block(HERE)
+    found = await source.block(TEN)
 
     for _ in range(2):
         assert len(await source.outcomes(found, ids)) == 150

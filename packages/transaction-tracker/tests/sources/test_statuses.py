@@ -12,6 +12,7 @@ from transaction_tracker.sources import (
     SourceError,
 )
 from transaction_tracker.sources.ethereum import decode
+from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.profiles import PROFILES
 from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.ethereum.statuses import Statuses
@@ -52,7 +53,7 @@ class Nodes:
 
 
 async def settle(nodes: Nodes, item: Any, receipt: Any) -> Outcome | None:
-    statuses = Statuses(nodes, PROFILES[1])  # type: ignore[arg-type]
+    statuses = Statuses(nodes, ChainContext(1, PROFILES[1]))  # type: ignore[arg-type]
     found = await statuses.settle({TX: item}, {TX: decode.receipt(receipt, PROFILES[1])})
     return found[TX]
 
@@ -152,7 +153,7 @@ async def test_a_transaction_that_cannot_be_read_leaves_it_open(field: str) -> N
 
 async def test_a_method_that_does_not_exist_is_asked_once() -> None:
     nodes = Nodes({"trace_transaction": ServerError("busy")})
-    statuses = Statuses(nodes)  # type: ignore[arg-type]
+    statuses = Statuses(nodes, ChainContext())  # type: ignore[arg-type]
     receipts = {TX: decode.receipt(ALL_USED)}
 
     await statuses.settle({TX: CALL}, receipts)
@@ -183,7 +184,7 @@ async def test_many_are_settled_in_one_request_each() -> None:
         for key in (TX, OTHER)
     }
 
-    found = await Statuses(nodes).settle(  # type: ignore[arg-type]
+    found = await Statuses(nodes, ChainContext()).settle(  # type: ignore[arg-type]
         {TX: ITEM, OTHER: ITEM | {"hash": OTHER}}, receipts
     )
 

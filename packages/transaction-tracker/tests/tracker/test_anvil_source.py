@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from transaction_tracker import EthereumSource, WrongChainError
-from transaction_tracker.domain import Absent, Included, Seen
-from transaction_tracker.sources import NotYetError
+from transaction_tracker.domain import Absent, BlockRef, Included, Seen
+from transaction_tracker.sources import Consensus, NotYetError
 
 from .anvil import Anvil
 
@@ -26,19 +26,20 @@ async def test_head_block_and_outcomes_fit_together(anvil: Anvil, source: Ethere
     await anvil.mine()
 
     head = (await source.head()).link
-    block = await source.block(head.hash)
+    block = await source.block(head.ref)
     outcomes = await source.outcomes(block, keys)
 
     assert block.link == head
     assert block.ids.keys() == set(keys) == outcomes.keys()
     assert all(outcome.succeeded for outcome in outcomes.values())
-    assert (await source.links([head.number, head.number + 1])) == {head.number: head}
+    above = BlockRef(head.number + 1, head.hash)
+    assert await source.contained([head.ref, above], head.ref) == {head.ref}
 
 
 async def test_the_receipts_of_a_whole_block(anvil: Anvil, source: EthereumSource) -> None:
     keys = [await anvil.pay(sender, 9, nonce=hex(n)) for n in range(20) for sender in range(8)]
     await anvil.mine()
-    block = await source.block((await source.head()).link.hash)
+    block = await source.block((await source.head()).link.ref)
     before = source.requests
 
     outcomes = await source.outcomes(block, keys)
@@ -70,7 +71,10 @@ async def test_everybody_agrees_about_what_was_dropped(
     slots = {waiting: None, dropped: f"{anvil.accounts[1]}:0"}
     await anvil.client.call("anvil_dropTransaction", dropped)
 
-    assert await source.consensus(slots, 0) == {waiting: "unmined", dropped: "absent"}
+    assert await source.consensus(slots, 0) == {
+        waiting: Consensus("unmined", providers=1),
+        dropped: Consensus("absent", providers=1),
+    }
 
 
 async def test_the_chains_own_marks(anvil: Anvil, source: EthereumSource) -> None:
@@ -80,12 +84,14 @@ async def test_the_chains_own_marks(anvil: Anvil, source: EthereumSource) -> Non
     head = await source.head(marks=True)
 
     assert head.link.number == 70
-    assert 0 < head.marks["finalized"] < head.marks["safe"] < 70
+    finalized, safe = head.marks["finalized"], head.marks["safe"]
+    assert 0 < finalized.number < safe.number < 70
+    assert await source.contained([finalized, safe], head.link.ref) == {finalized, safe}
 
 
 async def test_a_block_that_is_not_there(source: EthereumSource) -> None:
     with pytest.raises(NotYetError):
-        await source.block("0x" + "9" * 64)
+        await source.block(BlockRef(9, "0x" + "9" * 64))
 
 
 async def test_another_chain(anvil: Anvil) -> None:

@@ -158,6 +158,9 @@ def _included(tracked: Tracked, included: Included) -> Tracked:
     if tracked.state in _MINED and tracked.anchor != included.block:
         return tracked
     outcome = included.outcome
+    if outcome is None and tracked.anchor == included.block:
+        # A receipt without a status does not undo the status that another receipt had.
+        outcome = tracked.outcome
     reverted = outcome is not None and not outcome.succeeded
     changes = _calmness(tracked) | _description(included.transaction)
     changes["flags"] -= {"status_unknown"}

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from transaction_tracker.domain import (
     BlockRef,
@@ -27,6 +28,18 @@ RETRY_SECONDS = 10.0
 logger = logging.getLogger("transaction_tracker")
 
 
+class _Held(NamedTuple):
+    """An end that is held back.
+
+    Attributes:
+        block: The block that decides it.
+        objection: Why it is held back.
+    """
+
+    block: BlockRef
+    objection: Objection
+
+
 class Endings:
     """Asks the healthy providers before an end is told.
 
@@ -44,7 +57,7 @@ class Endings:
         self._source = source
         self._book = book
         self._status = status
-        self._held: dict[str, Objection] = {}
+        self._held: dict[str, _Held] = {}
         self._tip: BlockRef | None = None
         self._retry_at = 0.0
 
@@ -61,6 +74,7 @@ class Endings:
             if (ending := _ending(self._book.get(key), observations)) is not None
         }
         if not endings:
+            self._note({}, {})
             return facts
         objections = await self._source.objections(chain, endings)
         self._note(endings, objections)
@@ -85,22 +99,35 @@ class Endings:
         return (*kept, *_corrected(tracked, outcome))
 
     def _note(self, endings: Mapping[str, Ending], objections: Mapping[str, Objection]) -> None:
-        before = {key for key, one in self._held.items() if one.contradicts}
-        kept = {key: one for key, one in self._held.items() if key not in endings}
-        self._held = {key: one for key, one in kept.items() if self._book.get(key) is not None}
-        self._held |= objections
-        contradicted = {key: one for key, one in self._held.items() if one.contradicts}
+        before = {key for key, held in self._held.items() if held.objection.contradicts}
+        kept = {key: held for key, held in self._held.items() if key not in endings}
+        self._held = {key: held for key, held in kept.items() if self._is_open(key, held)}
+        for key, objection in objections.items():
+            self._held[key] = _Held(endings[key].block, objection)
+        contradicted = {
+            key: held.objection for key, held in self._held.items() if held.objection.contradicts
+        }
         for key in contradicted.keys() - before:
             logger.error("the end of %s is held back: %s", key, contradicted[key].reason)
         self._status.held(_summary(contradicted))
+
+    def _is_open(self, key: str, held: _Held) -> bool:
+        """Return whether a transaction still waits for its end in that block.
+
+        Without this, one that was untracked or reorganised out of its block would keep the alarm
+        on, and the service not ready, until another end comes.
+        """
+        tracked = self._book.get(key)
+        return tracked is not None and tracked.anchor == held.block
 
 
 def _summary(contradicted: Mapping[str, Objection]) -> str | None:
     if not contradicted:
         return None
     key, objection = next(iter(contradicted.items()))
-    others = f" and {len(contradicted) - 1} others" if len(contradicted) > 1 else ""
-    return f"the end of {key}{others} is held back: {objection.reason}"
+    others = len(contradicted) - 1
+    more = f" (and of {others} more)" if others else ""
+    return f"the end of {key}{more} is held back: {objection.reason}"
 
 
 def _ending(tracked: Tracked | None, observations: tuple[Observation, ...]) -> Ending | None:

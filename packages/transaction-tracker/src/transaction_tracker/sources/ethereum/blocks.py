@@ -61,18 +61,20 @@ class Blocks:
 
     async def by_number(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks side by side; see ``ChainSource.blocks``."""
-        start = numbers.start if self._context.profile.parent_links else numbers.start - 1
-        answers = await self._in_requests(range(start, numbers.stop))
+        # Without parent hashes, the block below says what the first one builds on.
+        has_links = self._context.profile.parent_links
+        below = 0 if has_links or numbers.start == 0 else 1
+        answers = await self._in_requests(range(numbers.start - below, numbers.stop))
         found: list[Block] = []
         for answer in answers:
             if isinstance(answer, Block):
                 found.append(await self._whole(answer))
             elif not self._is_null_round(answer):
-                if isinstance(answer, SourceError) and not found:
+                if isinstance(answer, SourceError) and len(found) <= below:
                     raise answer
                 break
         self._learn_size(found)
-        return _linked(found if self._context.profile.parent_links else _with_parents(found))
+        return _linked(found if has_links else [*found[: 1 - below], *_with_parents(found)])
 
     # -- By hash
 
@@ -97,7 +99,9 @@ class Blocks:
     async def _linked_by_number(self, ref: BlockRef) -> Block:
         """Fetch a block and the one below it, where no parent hash says which that is."""
         found = await self.by_number(range(ref.number, ref.number + 1))
-        if not found or found[0].link.hash != ref.hash:
+        if not found:
+            raise NotYetError(f"{self._rpc} has no block {ref.number} ({ref.hash}) yet")
+        if found[0].link.hash != ref.hash:
             raise NotYetError(f"{self._rpc} has another block than {ref.hash} at {ref.number}")
         return found[0]
 

@@ -178,9 +178,15 @@ class EthereumSource:
     async def contained(self, blocks: Collection[BlockRef], tip: BlockRef) -> set[BlockRef]:
         """Return those blocks that are on a chain that contains ``tip``, as one node proves it."""
         heights = sorted({block.number for block in blocks})
-        answers = await self._rpc.batch([_numbered(height) for height in (tip.number, *heights)])
-        there = {link.ref for link in answers if isinstance(link, Link)}
-        return set(blocks) & there if tip in there else set()
+        requests = [_numbered(height) for height in (tip.number, *heights)]
+        proven: set[BlockRef] = set()
+        # Each node by itself: where one gives a part of the answers for another, the tip can be
+        # from our chain and the old block from another branch.
+        for answers in await self._rpc.everywhere(requests):
+            there = {link.ref for link in answers if isinstance(link, Link)}
+            if tip in there:
+                proven |= set(blocks) & there
+        return proven
 
     async def is_contested(self, block: BlockRef) -> bool:
         """Return whether as many healthy providers have ``block`` as have another one there."""

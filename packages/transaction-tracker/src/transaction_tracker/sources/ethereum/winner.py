@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from transaction_tracker.sources.errors import SourceError
+from transaction_tracker.sources.errors import RateLimitedError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.protocol import Block
 
-# Points between two heights that one batch asks for: 16 find a block of 100 million in 7 batches.
+# Heights that one batch asks for: 16 find a block of 100 million in 8 batches.
 _POINTS = 16
 
 
@@ -32,13 +32,19 @@ class Winners:
             ``None`` when no transaction of the block has the slot (an EIP-7702 authorization can
             use up a nonce), or when no provider keeps the state that is needed.
 
+        Raises:
+            RateLimitedError: A provider wants fewer requests; that says nothing about its state.
+            SourceError: It gives no answer.
+
         Source:
             ``eth_getTransactionCount`` at a block: how many nonces were used by its end.
         """
-        low, high = -1, height
+        sender, nonce = decode.sender_of(slot), decode.nonce_of(slot)
+        # Near the height first: most nodes keep the state of the last 128 blocks only.
+        low, high = _narrowed(-1, height, await self._counts(sender, _near(height)), nonce)
         while high - low > 1:
-            counts = await self._counts(decode.sender_of(slot), _points(low, high))
-            narrower = _narrowed(low, high, counts, decode.nonce_of(slot))
+            counts = await self._counts(sender, _points(low, high))
+            narrower = _narrowed(low, high, counts, nonce)
             if narrower == (low, high):
                 return None
             low, high = narrower
@@ -51,17 +57,25 @@ class Winners:
         if any(not isinstance(answer, int) for answer in answers):
             others = await self._rpc.elsewhere(requests)
             answers = [
-                other if isinstance(answer, SourceError) or answer is None else answer
+                answer if isinstance(answer, int) or other is None else other
                 for answer, other in zip(answers, others, strict=True)
             ]
+        limited = next((one for one in answers if isinstance(one, RateLimitedError)), None)
+        if limited is not None:
+            raise limited
         pairs: zip[tuple[int, Any]] = zip(heights, answers, strict=True)
         return {height: count for height, count in pairs if isinstance(count, int)}
 
 
+def _near(height: int) -> list[int]:
+    """Return a height and some below it, ever farther apart."""
+    return [height, *(height - 2**step for step in range(_POINTS) if 2**step <= height)]
+
+
 def _points(low: int, high: int) -> list[int]:
-    """Return heights between two others, and the higher one when nothing is between."""
+    """Return heights between two others, of which at least one is between them."""
     step = max(1, (high - low) // (_POINTS + 1))
-    return [*range(low + step, high, step)][:_POINTS] or [high]
+    return [*range(low + step, high, step)][:_POINTS]
 
 
 def _narrowed(low: int, high: int, counts: Mapping[int, int], nonce: int) -> tuple[int, int]:

@@ -1,0 +1,205 @@
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import (
+    BlockRef,
+    Buried,
+    Chain,
+    Included,
+    Late,
+    Link,
+    Outcome,
+    Overtaken,
+    Tracked,
+    Transaction,
+)
+from transaction_tracker.follower.endings import RETRY_SECONDS, Endings, Facts
+from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.sources import Ending, Objection
+
+CHAIN = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 20)])
+TEN, ELEVEN = BlockRef(10, "10"), BlockRef(11, "11")
+DEEP, SHALLOW = Buried(TEN, 3), Buried(TEN, 2)
+PAYMENT = Transaction("tx", "slot", "content")
+PAID, REVERTED = Outcome(True, 1), Outcome(False, 1)
+OTHER_BLOCK = Objection("a holds another block", contradicts=True)
+NO_ANSWER = Objection("no answer from a", contradicts=False)
+PENDING = Tracked("tx", 3, state="pending", slot="slot", content="content")
+MINED = replace(PENDING, state="mined", anchor=TEN, outcome=PAID)
+FAILING = replace(MINED, state="mined_reverted", outcome=REVERTED)
+SUPERSEDED = replace(PENDING, state="superseded", anchor=TEN, superseded_by="w")
+
+
+class Source:
+    """Objects to what the test says, and keeps what it was asked about."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, Objection] = {}
+        self.asked: list[dict[str, Ending]] = []
+
+    async def objections(
+        self, _chain: Chain, endings: Mapping[str, Ending]
+    ) -> Mapping[str, Objection]:
+        self.asked.append(dict(endings))
+        return {key: one for key, one in self.found.items() if key in endings}
+
+
+class World:
+    """The parts around it."""
+
+    def __init__(self, **tracked: Tracked) -> None:
+        self.source = Source()
+        self.book = dict(tracked)
+        self.status = FollowerStatus(clock=lambda: 0.0)
+        book: Any = self.book
+        source: Any = self.source
+        self.endings = Endings(source, book, self.status)
+
+    async def cleared(self, facts: Facts, now: float = 0.0, chain: Chain = CHAIN) -> Facts:
+        return await self.endings.cleared(facts, chain, now)
+
+
+@pytest.mark.parametrize(
+    ("tracked", "facts", "ending"),
+    [
+        (MINED, (DEEP,), Ending(TEN, True)),
+        (FAILING, (DEEP,), Ending(TEN, False)),
+        (SUPERSEDED, (DEEP,), Ending(TEN, None)),
+        (PENDING, (Included(PAYMENT, TEN, PAID), DEEP), Ending(TEN, True)),
+        (PENDING, (Included(PAYMENT, TEN, REVERTED), DEEP), Ending(TEN, False)),
+        (PENDING, (Overtaken(PAYMENT, TEN), DEEP), Ending(TEN, None)),
+        (replace(MINED, required=1), (Buried(TEN, 1),), Ending(TEN, True)),
+        (
+            replace(MINED, required="safe"),
+            (Buried(TEN, 1, frozenset(("safe",))),),
+            Ending(TEN, True),
+        ),
+    ],
+)
+async def test_the_providers_are_asked_about_an_end_that_facts_would_make(
+    tracked: Tracked, facts: Any, ending: Ending
+) -> None:
+    world = World(tx=tracked)
+
+    assert await world.cleared({"tx": facts}) == {"tx": facts}
+    assert world.source.asked == [{"tx": ending}]
+
+
+@pytest.mark.parametrize(
+    ("tracked", "facts"),
+    [
+        (MINED, (SHALLOW,)),
+        (MINED, (Buried(ELEVEN, 9),)),
+        (PENDING, (DEEP,)),
+        (PENDING, (Late(0.0),)),
+        (PENDING, (Included(PAYMENT, TEN, PAID), SHALLOW)),
+        (PENDING, (Included(PAYMENT, TEN, None), DEEP)),  # no receipt has a status
+        (replace(MINED, outcome=None, flags=frozenset(("status_unknown",))), (DEEP,)),
+        (replace(MINED, required="safe"), (Buried(TEN, 99, frozenset(("finalized",))),)),
+        (None, (DEEP,)),  # not open
+    ],
+)
+async def test_nobody_is_asked_where_no_end_follows(tracked: Tracked | None, facts: Any) -> None:
+    world = World() if tracked is None else World(tx=tracked)
+
+    assert await world.cleared({"tx": facts}) == {"tx": facts}
+    assert world.source.asked == []
+
+
+@pytest.mark.parametrize("objection", [OTHER_BLOCK, NO_ANSWER])
+async def test_an_end_is_held_back_and_all_else_is_told(objection: Objection) -> None:
+    world = World(tx=PENDING, other=MINED)
+    world.source.found = {"tx": objection}
+    included = Included(PAYMENT, TEN, PAID)
+
+    facts = await world.cleared({"tx": (included, DEEP), "other": (DEEP,), "third": (SHALLOW,)})
+
+    assert facts == {"tx": (included,), "other": (DEEP,), "third": (SHALLOW,)}
+
+
+async def test_a_contradicted_end_is_alarmed_once(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(tx=MINED, other=MINED)
+    world.source.found = dict.fromkeys(("tx", "other"), OTHER_BLOCK)
+    caplog.set_level(logging.ERROR, "transaction_tracker")
+
+    for now in (0.0, 10.0, 20.0):
+        await world.cleared({"tx": (DEEP,), "other": (DEEP,)}, now)
+
+    assert sorted(record.getMessage() for record in caplog.records) == [
+        "the end of other is held back: a holds another block",
+        "the end of tx is held back: a holds another block",
+    ]
+    reason = world.status.held_reason or ""
+    assert reason == "the end of tx (and of 1 more) is held back: a holds another block"
+
+
+async def test_a_missing_answer_is_not_alarmed(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(tx=MINED)
+    world.source.found = {"tx": NO_ANSWER}
+
+    await world.cleared({"tx": (DEEP,)})
+
+    assert (caplog.records, world.status.held_reason) == ([], None)
+
+
+async def test_the_alarm_ends_when_the_providers_agree() -> None:
+    world = World(tx=MINED)
+    world.source.found = {"tx": OTHER_BLOCK}
+    await world.cleared({"tx": (DEEP,)})
+    assert world.status.held_reason is not None
+    world.source.found = {}
+
+    assert await world.cleared({"tx": (DEEP,)}, 10.0) == {"tx": (DEEP,)}
+    assert world.status.held_reason is None
+
+
+@pytest.mark.parametrize("later", [{"other": (DEEP,)}, {}, {"other": (SHALLOW,)}])
+async def test_the_alarm_ends_with_the_transaction(later: Facts) -> None:
+    world = World(tx=MINED, other=MINED)
+    world.source.found = {"tx": OTHER_BLOCK}
+    await world.cleared({"tx": (DEEP,)})
+
+    del world.book["tx"]
+    await world.cleared(later, 10.0)
+
+    assert world.status.held_reason is None
+
+
+@pytest.mark.parametrize("later", [{"other": (SHALLOW,)}, {}])
+async def test_the_alarm_ends_when_a_reorganisation_takes_the_block(later: Facts) -> None:
+    world = World(tx=MINED, other=MINED)
+    world.source.found = {"tx": OTHER_BLOCK}
+    await world.cleared({"tx": (DEEP,)})
+
+    world.book["tx"] = PENDING
+    await world.cleared(later, 10.0)
+
+    assert world.status.held_reason is None
+
+
+async def test_an_alarm_stays_while_another_end_is_judged() -> None:
+    world = World(tx=MINED, other=MINED)
+    world.source.found = {"tx": OTHER_BLOCK}
+    await world.cleared({"tx": (DEEP,)})
+
+    await world.cleared({"other": (DEEP,)}, 1.0)
+
+    assert world.status.held_reason == "the end of tx is held back: a holds another block"
+
+
+async def test_held_ends_are_judged_again_with_a_block_and_after_a_time() -> None:
+    world = World(tx=MINED)
+    world.source.found = {"tx": OTHER_BLOCK}
+    assert world.endings.is_due(CHAIN, 0.0)
+    await world.cleared({"tx": (DEEP,)}, 100.0)
+
+    assert not world.endings.is_due(CHAIN, 100.0 + RETRY_SECONDS - 0.1)
+    assert world.endings.is_due(CHAIN, 100.0 + RETRY_SECONDS)
+    assert world.endings.is_due(CHAIN.push(Link(20, "20", "19")), 100.0)
+    world.source.found = {}
+    await world.cleared({"tx": (DEEP,)}, 110.0)
+    assert world.endings.is_due(CHAIN, 110.0)

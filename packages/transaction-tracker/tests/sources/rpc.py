@@ -1,0 +1,114 @@
+"""Nodes as the source asks them, without a network: each a function of the test."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.sources import MalformedError, ServerError, SourceError
+from transaction_tracker.sources.ethereum.rpc import Dissent, Request
+
+# Gives the raw result of one request; an error is returned, not raised.
+Node = Callable[[Request], Any]
+
+
+class FakeRpc:
+    """Asks the nodes of a test; the first is followed.
+
+    As a pool does, it asks the other nodes for results that are broken.
+
+    Attributes:
+        batches: What went to the followed node, request by request.
+        others: What was asked of the other nodes.
+        failure: Raised by ``batch``, if given.
+        told: What ``dissent`` returns.
+        most: The most requests that were in flight at once.
+    """
+
+    def __init__(self, *nodes: Node, together: int = 1_000) -> None:
+        self.nodes = list(nodes)
+        self.together = together
+        self.batches: list[list[Request]] = []
+        self.others: list[Request] = []
+        self.failure: SourceError | None = None
+        self.told = Dissent()
+        self.most = 0
+        self._flying = 0
+
+    def __str__(self) -> str:
+        return "the nodes"
+
+    @property
+    def asked(self) -> Counter[str]:
+        """How often each method was called at the followed node."""
+        return Counter(request.method for requests in self.batches for request in requests)
+
+    async def batch(self, requests: Sequence[Request]) -> list[Any]:
+        self.batches.append(list(requests))
+        self._flying += 1
+        self.most = max(self.most, self._flying)
+        await asyncio.sleep(0)
+        self._flying -= 1
+        if self.failure is not None:
+            raise self.failure
+        return [self._mended(request) for request in requests]
+
+    async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
+        self.others += requests
+        return [self._elsewhere(request) for request in requests]
+
+    async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
+        return [[request.result(node(request)) for request in requests] for node in self.nodes]
+
+    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
+        against = {block: names for block, names in self.told.against.items() if block in blocks}
+        return Dissent(against, self.told.unanswered)
+
+    def _mended(self, request: Request) -> Any:
+        result = request.result(self.nodes[0](request))
+        if not isinstance(result, MalformedError | ServerError):
+            return result
+        better = self._elsewhere(request)
+        return result if better is None else better
+
+    def _elsewhere(self, request: Request) -> Any:
+        for node in self.nodes[1:]:
+            result = request.result(node(request))
+            if result is not None and not isinstance(result, SourceError):
+                return result
+        return None
+
+
+def hash_at(number: int, branch: int = 0) -> str:
+    """Return the hash of a block."""
+    return f"0x{branch:032x}{number + 1:032x}"
+
+
+def tx_hash(number: int) -> str:
+    """Return the hash of a transaction."""
+    return f"0x{0x7:032x}{number:032x}"
+
+
+def transaction(key: str, nonce: int = 0) -> dict[str, Any]:
+    """Return a payment as a node writes it."""
+    alice = "0x" + "a" * 40
+    fields = {"hash": key, "from": alice, "to": alice, "value": "0x0", "input": "0x"}
+    return fields | {"nonce": hex(nonce)}
+
+
+def raw_block(number: int, *body: Any, parent: str | None = None, branch: int = 0) -> Any:
+    """Return a block as a node writes it."""
+    return {
+        "number": hex(number),
+        "hash": hash_at(number, branch),
+        "parentHash": hash_at(number - 1, branch) if parent is None else parent,
+        "transactions": list(body),
+    }
+
+
+def receipt(key: str, number: int = 10, **changes: object) -> dict[str, Any]:
+    """Return a receipt as a node writes it."""
+    place = {"blockNumber": hex(number), "blockHash": hash_at(number)}
+    fields = {"transactionHash": key, "status": "0x1", "gasUsed": "0x1"}
+    return place | fields | {"effectiveGasPrice": "0x1"} | changes

@@ -1,0 +1,246 @@
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import Outcome
+from transaction_tracker.sources import (
+    ApplicationError,
+    Block,
+    RateLimitedError,
+    TransportError,
+    Unreadable,
+)
+from transaction_tracker.sources.ethereum import decode, outcomes
+from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
+from transaction_tracker.sources.ethereum.profiles import PROFILES
+from transaction_tracker.sources.ethereum.rpc import Request
+
+from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
+
+KEYS = [tx_hash(number) for number in range(150)]
+FIRST, SECOND = KEYS[:2]
+PAID = Outcome(succeeded=True, fee=1)
+
+
+@pytest.fixture(autouse=True)
+def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "NOT_YET_WAITS", (0.0, 0.0, 0.0))
+
+
+def block(*changes: Mapping[str, Any]) -> Block:
+    body = [transaction(key, place) for place, key in enumerate(KEYS)]
+    for place, changed in enumerate(changes):
+        body[place] |= changed
+    return decode.block(raw_block(10, *body))
+
+
+def node_with(receipts: Mapping[str, Any], **answers: Any) -> Node:
+    """Make a node with these receipts; a list is used up, one item for each question."""
+
+    def answer(request: Request) -> Any:
+        if request.method != "eth_getTransactionReceipt":
+            return answers.get(request.method, ApplicationError("no such method", -32601))
+        found = receipts.get(str(request.params[0]))
+        return (found.pop(0) if len(found) > 1 else found[0]) if type(found) is list else found
+
+    return answer
+
+
+def reader(rpc: FakeRpc) -> OutcomeReader:
+    return OutcomeReader(rpc, ChainContext(1, PROFILES[1]))  # type: ignore[arg-type]
+
+
+def why(answer: object) -> str:
+    assert isinstance(answer, Unreadable)
+    return answer.why
+
+
+async def test_outcomes_come_in_one_request() -> None:
+    rpc = FakeRpc(node_with({FIRST: receipt(FIRST), SECOND: receipt(SECOND)}))
+
+    assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {FIRST: PAID, SECOND: PAID}
+    assert len(rpc.batches) == 1
+
+
+async def test_a_receipt_that_names_another_block_is_asked_of_the_others() -> None:
+    moved = receipt(FIRST, 11)
+    rpc = FakeRpc(node_with({FIRST: moved}), node_with({FIRST: receipt(FIRST)}))
+
+    assert await reader(rpc).of_block(block(), [FIRST]) == {FIRST: PAID}
+
+
+async def test_a_receipt_that_all_give_of_another_block_is_unreadable_with_the_reason() -> None:
+    moved = receipt(FIRST, 11)
+    rpc = FakeRpc(
+        node_with({FIRST: moved, SECOND: receipt(SECOND)}),
+        node_with({FIRST: moved, SECOND: receipt(SECOND)}),
+    )
+
+    found = await reader(rpc).of_block(block(), [FIRST, SECOND])
+
+    assert found[SECOND] == PAID
+    assert f"must name block 10 ({hash_at(10)}), got block 11 ({hash_at(11)})" in why(found[FIRST])
+
+
+async def test_a_receipt_of_another_transaction_is_not_taken() -> None:
+    rpc = FakeRpc(node_with({FIRST: receipt(SECOND)}))
+
+    found = await reader(rpc).of_block(block(), [FIRST])
+
+    assert why(found[FIRST]) == f"the receipt of {SECOND} came for {FIRST}"
+
+
+async def test_a_receipt_that_comes_late_is_asked_for_again() -> None:
+    receipts = {FIRST: [None, None, None, receipt(FIRST)], SECOND: receipt(SECOND)}
+    rpc = FakeRpc(node_with(receipts))
+
+    assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {FIRST: PAID, SECOND: PAID}
+    # Only the missing one is asked for again.
+    assert [len(requests) for requests in rpc.batches] == [2, 1, 1, 1]
+    assert rpc.others == []
+
+
+async def test_a_receipt_that_the_followed_node_never_has_is_asked_of_the_others() -> None:
+    rpc = FakeRpc(
+        node_with({SECOND: receipt(SECOND)}), node_with({}), node_with({FIRST: receipt(FIRST)})
+    )
+
+    assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {FIRST: PAID, SECOND: PAID}
+    assert [request.params for request in rpc.others] == [(FIRST,)]
+
+
+async def test_the_others_must_name_the_same_block_too() -> None:
+    rpc = FakeRpc(node_with({}), node_with({FIRST: receipt(FIRST, 11)}))
+
+    assert await reader(rpc).of_block(block(), [FIRST]) == {}
+
+
+async def test_a_receipt_that_no_node_has_is_left_out() -> None:
+    rpc = FakeRpc(node_with({SECOND: receipt(SECOND)}), node_with({}))
+
+    assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {SECOND: PAID}
+
+
+async def test_an_unreadable_receipt_does_not_stop_the_others() -> None:
+    odd = receipt(FIRST, status="0x7")
+    rpc = FakeRpc(node_with({FIRST: odd, SECOND: receipt(SECOND)}))
+
+    found = await reader(rpc).of_block(block(), [FIRST, SECOND])
+
+    assert found[SECOND] == PAID
+    assert "receipt's status must be 0x0 or 0x1" in why(found[FIRST])
+
+
+@pytest.mark.parametrize("field", ["gasUsed", "effectiveGasPrice", "l1Fee", "blobGasUsed"])
+async def test_a_field_that_only_the_fee_needs_stops_nothing(field: str) -> None:
+    rpc = FakeRpc(node_with({FIRST: receipt(FIRST, **{field: "0x"})}))
+
+    found = await reader(rpc).of_block(block(), [FIRST])
+
+    outcome = found[FIRST]
+    assert isinstance(outcome, Outcome)
+    assert outcome.succeeded
+
+
+async def test_a_rate_limit_is_told() -> None:
+    rpc = FakeRpc(node_with({FIRST: RateLimitedError("slow down"), SECOND: receipt(SECOND)}))
+
+    with pytest.raises(RateLimitedError):
+        await reader(rpc).of_block(block(), [FIRST, SECOND])
+
+
+async def test_an_error_of_the_whole_request_is_told() -> None:
+    rpc = FakeRpc(node_with({}))
+    rpc.failure = TransportError("cut off")
+
+    with pytest.raises(TransportError):
+        await reader(rpc).of_block(block(), [FIRST])
+
+
+async def test_nothing_is_asked_about_no_transaction() -> None:
+    rpc = FakeRpc(node_with({}))
+
+    assert await reader(rpc).of_block(block(), []) == {}
+    assert (rpc.batches, rpc.others) == ([], [])
+
+
+# -- All receipts of a block
+
+
+async def test_many_hits_take_all_receipts_of_the_block() -> None:
+    rpc = FakeRpc(node_with({}, eth_getBlockReceipts=[receipt(key) for key in KEYS]))
+
+    assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
+    assert rpc.asked == {"eth_getBlockReceipts": 1}
+
+
+async def test_a_list_of_receipts_that_lacks_one_or_has_it_of_another_block_is_mended() -> None:
+    listed = [receipt(key) for key in KEYS]
+    listed[0] = receipt(FIRST, 11)
+    listed[1] = receipt(SECOND, status="0x7")
+    rpc = FakeRpc(
+        node_with({}, eth_getBlockReceipts=listed),
+        node_with({FIRST: receipt(FIRST), SECOND: receipt(SECOND)}),
+    )
+
+    assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
+    assert [request.params for request in rpc.others] == [(FIRST,), (SECOND,)]
+
+
+async def test_where_no_list_comes_they_are_asked_for_one_by_one() -> None:
+    rpc = FakeRpc(node_with({key: receipt(key) for key in KEYS}))
+
+    assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
+    assert rpc.asked == {"eth_getBlockReceipts": 1, "eth_getTransactionReceipt": len(KEYS)}
+
+
+async def test_an_empty_list_is_late_and_falls_back_to_single_receipts() -> None:
+    rpc = FakeRpc(node_with({key: receipt(key) for key in KEYS}, eth_getBlockReceipts=[]))
+
+    assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
+
+
+# -- What a receipt does not say
+
+
+async def test_a_receipt_without_a_status_or_any_proof_has_no_outcome() -> None:
+    rpc = FakeRpc(node_with({FIRST: receipt(FIRST, status=None)}))
+
+    assert await reader(rpc).of_block(block(), [FIRST]) == {FIRST: None}
+
+
+async def test_gas_that_was_left_over_settles_an_old_receipt() -> None:
+    old = receipt(FIRST, status=None, root="0x" + "c" * 64, gasUsed="0x5208")
+    rpc = FakeRpc(node_with({FIRST: old}))
+
+    assert await reader(rpc).of_block(block({"gas": "0x9000"}), [FIRST]) == {
+        FIRST: Outcome(succeeded=True, fee=21_000)
+    }
+
+
+async def test_why_it_reverted_is_asked_on_the_state_before_the_block() -> None:
+    told = ApplicationError("reverted", 3, "execution reverted: no money")
+    rpc = FakeRpc(node_with({FIRST: receipt(FIRST, status="0x0")}, eth_call=told))
+
+    assert await reader(rpc).of_block(block(), [FIRST]) == {
+        FIRST: Outcome(succeeded=False, fee=1, error="no money")
+    }
+    (replay,) = rpc.batches[-1]
+    assert (replay.method, replay.params[1]) == ("eth_call", "0x9")
+
+
+async def test_an_outcome_is_told_without_its_reason_when_that_cannot_be_asked() -> None:
+    class Broken(FakeRpc):
+        async def batch(self, requests: Any) -> list[Any]:
+            if requests[0].method == "eth_call":
+                raise TransportError("cut off")
+            return await super().batch(requests)
+
+    rpc = Broken(node_with({FIRST: receipt(FIRST, status="0x0"), SECOND: receipt(SECOND)}))
+
+    assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {
+        FIRST: Outcome(succeeded=False, fee=1, error=None),
+        SECOND: PAID,
+    }
