@@ -285,8 +285,10 @@ class Walk:
         self._reorganised(len(self.chain.links))
         self._move_to(Chain(self.chain.keep))
         self._recent.clear()
-        for key in facts:
-            self._records.sweep.add_fresh(key)
+        # Also those that were in no block: on this chain one can have them, below our first block.
+        for tracked in self._book:
+            if tracked.unplaced:
+                self._records.sweep.add_fresh(tracked.id)
 
     async def _undo(self, link: Link) -> None:
         violated = await self._violated(link.ref)
