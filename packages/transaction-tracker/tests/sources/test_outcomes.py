@@ -131,6 +131,7 @@ async def test_an_unreadable_receipt_does_not_stop_the_others() -> None:
 
     assert found[SECOND] == PAID
     assert "receipt's status must be 0x0 or 0x1" in why(found[FIRST])
+    assert rpc.asked == {"eth_getTransactionReceipt": 2}  # asking again would not help
 
 
 @pytest.mark.parametrize("field", ["gasUsed", "effectiveGasPrice", "l1Fee", "blobGasUsed"])
@@ -187,6 +188,24 @@ async def test_a_list_of_receipts_that_lacks_one_or_has_it_of_another_block_is_m
 
     assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
     assert [request.params for request in rpc.others] == [(FIRST,), (SECOND,)]
+    # One by one only after a pause: right after the list they would be late too.
+    assert rpc.asked == {"eth_getBlockReceipts": 1, "eth_getTransactionReceipt": 3 * 2}
+
+
+async def test_of_a_list_of_receipts_only_those_of_the_hits_count() -> None:
+    rpc = FakeRpc(node_with({}, eth_getBlockReceipts=[receipt(key) for key in KEYS]))
+
+    found = await reader(rpc).of_block(block(), KEYS[:120])
+
+    assert found == dict.fromkeys(KEYS[:120], PAID)
+
+
+async def test_a_transaction_of_which_only_the_hash_is_known_is_not_called_again() -> None:
+    rpc = FakeRpc(node_with({FIRST: receipt(FIRST, status="0x0")}))
+    listed = decode.block(raw_block(10, FIRST))
+
+    assert await reader(rpc).of_block(listed, [FIRST]) == {FIRST: Outcome(False, 1)}
+    assert set(rpc.asked) == {"eth_getTransactionReceipt"}
 
 
 async def test_where_no_list_comes_they_are_asked_for_one_by_one() -> None:

@@ -67,6 +67,7 @@ async def test_a_hundred_million_blocks_take_eight_requests_and_one_for_the_bloc
     assert block is not None
     assert block.link.number == 61_234_567
     assert len(rpc.batches) <= 9
+    assert max(map(len, rpc.batches)) <= 17
 
 
 async def test_no_block_above_the_height_is_asked_for() -> None:

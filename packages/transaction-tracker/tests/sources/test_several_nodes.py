@@ -1,0 +1,112 @@
+"""The Ethereum source behind several nodes that say different things."""
+
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import BlockRef, Included
+from transaction_tracker.sources import Consensus, TransportError
+from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.sources.ethereum.rpc import Request
+
+from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
+
+TEN, TWENTY = BlockRef(10, hash_at(10)), BlockRef(20, hash_at(20))
+KEY = tx_hash(1)
+PLACED = transaction(KEY) | {"blockNumber": "0xa", "blockHash": TEN.hash}
+ERROR = TransportError("cut off")
+
+
+def on_branch(branch: int, above: int = 0) -> Node:
+    """Make a node whose blocks above a height are those of a branch."""
+
+    def answer(request: Request) -> Any:
+        number = int(str(request.params[0]), 16)
+        return raw_block(number, branch=branch if number > above else 0)
+
+    return answer
+
+
+def knowing(**answers: Any) -> Node:
+    return lambda request: answers.get(request.method)
+
+
+def source_of(*nodes: Node) -> EthereumSource:
+    return EthereumSource(FakeRpc(*nodes))  # type: ignore[arg-type]
+
+
+OURS, OTHER = on_branch(0), on_branch(1)
+SILENT: Node = lambda _request: ERROR  # noqa: E731
+WRONG: Node = lambda _request: raw_block(9)  # noqa: E731
+
+
+@pytest.mark.parametrize(
+    ("nodes", "contested"),
+    [
+        ((OURS,), True),
+        ((OTHER,), False),
+        ((OTHER, OURS), True),
+        ((OTHER, OTHER, OURS), False),
+        ((OTHER, OURS, OURS), True),
+        ((SILENT,), False),
+        ((OTHER, OURS, SILENT), True),
+        ((OTHER, OURS, WRONG), True),
+    ],
+)
+async def test_a_block_is_contested_when_half_of_the_answers_have_it(
+    nodes: tuple[Node, ...], contested: bool
+) -> None:
+    assert await source_of(*nodes).is_contested(TEN) == contested
+
+
+@pytest.mark.parametrize(
+    ("nodes", "proven"),
+    [
+        ((OURS,), {TEN}),
+        ((OTHER, OURS), {TEN}),
+        ((OTHER,), set()),
+        ((on_branch(1, above=15),), set()),  # it has the block, but not our tip
+        ((SILENT, WRONG), set()),
+    ],
+)
+async def test_an_old_block_is_proven_by_a_node_that_has_our_tip_too(
+    nodes: tuple[Node, ...], proven: set[BlockRef]
+) -> None:
+    assert await source_of(*nodes).contained([TEN], TWENTY) == proven
+
+
+async def test_answers_of_two_nodes_prove_nothing_together() -> None:
+    foreign = BlockRef(10, hash_at(10, 1))
+
+    def cut_off_below(request: Request) -> Any:
+        return ERROR if request.params[0] == "0xa" else OURS(request)
+
+    assert await source_of(cut_off_below, OTHER).contained([foreign], TWENTY) == set()
+
+
+@pytest.mark.parametrize("method", ["eth_getTransactionByHash", "eth_getTransactionReceipt"])
+async def test_an_error_of_one_node_leaves_everything_open(method: str) -> None:
+    head = {"eth_blockNumber": "0x14"}
+    well, failing = knowing(**head), knowing(**head, **{method: ERROR})
+
+    assert await source_of(well, well).consensus({KEY: None}, 20) == {KEY: Consensus("absent", 2)}
+    assert await source_of(well, failing).consensus({KEY: None}, 20) == {}
+
+
+@pytest.mark.parametrize("method", ["eth_getTransactionByHash", "eth_getTransactionReceipt"])
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_what_the_followed_node_lacks_is_asked_of_the_others(
+    method: str, at_once: bool
+) -> None:
+    whole = {
+        "eth_blockNumber": "0x14",
+        "eth_getTransactionByHash": PLACED,
+        "eth_getTransactionReceipt": receipt(KEY),
+    }
+    lacking = knowing(**(whole | {method: None}))
+
+    found = await source_of(lacking, knowing(**whole)).look_up({KEY: None}, 20, at_once=at_once)
+
+    included = found[KEY]
+    assert isinstance(included, Included)
+    assert included.block == TEN
