@@ -68,10 +68,10 @@ class World:
     [
         (MINED, (DEEP,), Ending(TEN, True)),
         (FAILING, (DEEP,), Ending(TEN, False)),
-        (SUPERSEDED, (DEEP,), Ending(TEN, None)),
+        (SUPERSEDED, (DEEP,), Ending(TEN, None, "w", SUPERSEDED.slot)),
         (PENDING, (Included(PAYMENT, TEN, PAID), DEEP), Ending(TEN, True)),
         (PENDING, (Included(PAYMENT, TEN, REVERTED), DEEP), Ending(TEN, False)),
-        (PENDING, (Overtaken(PAYMENT, TEN), DEEP), Ending(TEN, None)),
+        (PENDING, (Overtaken(PAYMENT, TEN), DEEP), Ending(TEN, None, PAYMENT.id, PAYMENT.slot)),
         (replace(MINED, required=1), (Buried(TEN, 1),), Ending(TEN, True)),
         (
             replace(MINED, required="safe"),

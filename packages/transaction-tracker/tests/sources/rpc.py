@@ -61,6 +61,9 @@ class FakeRpc:
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         return [[request.result(node(request)) for request in requests] for node in self.nodes]
 
+    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
+        return await self.everywhere(requests) if requests and len(self.nodes) > 1 else []
+
     async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
         against = {block: names for block, names in self.told.against.items() if block in blocks}
         return Dissent(against, self.told.unanswered)

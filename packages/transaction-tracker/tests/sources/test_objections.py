@@ -30,7 +30,7 @@ def second(*receipts: dict[str, Any], block_receipts: bool = True) -> Node:
 
 
 def agreement(*others: Node, together: int = 1_000, told: Dissent | None = None) -> Agreement:
-    rpc = FakeRpc(lambda _request: pytest.fail("the followed one"), *others, together=together)
+    rpc = FakeRpc(lambda _request: None, *others, together=together)
     rpc.told = told or Dissent()
     return Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
@@ -50,7 +50,7 @@ async def test_another_providers_receipt_can_contradict_it(
 
     found = await agreement(node).objections(CHAIN, {KEY: end, OTHER: SUPERSEDED})
 
-    why = f"another provider's receipt says that it {says}"
+    why = f"1 of 1 receipts say that it {says}"
     assert found == {KEY: Objection(why, contradicts=True)}
 
 
@@ -149,3 +149,25 @@ async def test_ends_of_a_superseded_transaction_need_no_receipt() -> None:
     node: Node = lambda _request: pytest.fail("asked for a receipt")  # noqa: E731
 
     assert await agreement(node).objections(CHAIN, {KEY: SUPERSEDED}) == {}
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told", "outvoted"),
+    [
+        (["0x1", "0x1"], None, None),
+        (["0x1", "0x0"], "1 of 2 receipts say that it reverted", None),
+        (["0x1", "0x1", "0x0"], None, None),
+        (["0x1", "0x0", "0x0"], "2 of 3 receipts say that it reverted", False),
+    ],
+)
+async def test_most_receipts_decide_and_of_two_that_differ_neither(
+    statuses: list[str], told: str | None, outvoted: bool | None
+) -> None:
+    nodes = [second(receipt(KEY, status=status)) for status in statuses]
+    rpc = FakeRpc(*nodes)
+
+    found = await Agreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: PAID})  # type: ignore[arg-type]
+
+    assert [objection.reason for objection in found.values()] == ([told] if told else [])
+    outcomes = [one.outcome and one.outcome.succeeded for one in found.values()]
+    assert outcomes == ([outvoted] if told else [])
