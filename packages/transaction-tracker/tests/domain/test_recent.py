@@ -38,3 +38,13 @@ def test_all_can_be_forgotten() -> None:
     recent.clear()
 
     assert recent.taken("s") is None
+
+
+def test_the_last_blocks_tell_what_they_have_and_how_far_down_they_reach() -> None:
+    recent = Recent()
+    assert recent.lowest is None
+    recent.push(Link(7, "seven", "six"), {"slot": "one"})
+    recent.push(Link(8, "eight", "seven"), {"other": "two"})
+
+    assert recent.lowest == 7
+    assert recent.among(["one", "two", "three"]) == {"one", "two"}

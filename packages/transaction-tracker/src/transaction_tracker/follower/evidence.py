@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from beamish import telemetry
 from transaction_tracker.domain import (
@@ -158,6 +158,21 @@ class Evidence:
         if not chain.holds(ref) and ref not in await self._source.contained([ref], chain.tip.ref):
             return ()
         return await self._of_taker(key, block.slots[slot], block, chain)
+
+    def height_to_ask(self, chain: Chain) -> int:
+        """Return the height that a provider must have reached to say that no block has something.
+
+        Our own blocks above that height are known in full: a provider that lags by a few blocks
+        must not keep transactions from their end.
+        """
+        tip, bottom, lowest = chain.tip, chain.bottom, self._recent.lowest
+        if tip is None or bottom is None or lowest is None:
+            return -1 if tip is None else tip.number
+        return max(bottom.number, lowest)
+
+    def in_recent_blocks(self, ids: Collection[str]) -> set[str]:
+        """Return the transactions that our own last blocks have, whatever providers say."""
+        return self._recent.among(ids)
 
     # -- Blocks
 
