@@ -88,6 +88,10 @@ class Evidence:
             if chain.holds(mark) or (bottom is not None and mark.number < bottom.number)
         }
 
+    def forget_marks(self) -> None:
+        """Forget the chain's own marks: they were told of another chain."""
+        self._marks.clear()
+
     async def foresee(self, blocks: Sequence[Block]) -> None:
         """Fetch the outcomes for several blocks at once, which are applied one after the other."""
         wanted = [(block, self._own_ids(block)) for block in blocks]

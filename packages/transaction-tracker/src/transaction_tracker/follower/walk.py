@@ -284,6 +284,7 @@ class Walk:
         self._reorganised(len(self.chain.links))
         self._move_to(Chain(self.chain.keep))
         self._recent.clear()
+        self.evidence.forget_marks()
         for key in facts:
             self._records.sweep.add_fresh(key)
 
