@@ -78,3 +78,13 @@ def test_a_slot_is_free_while_no_block_has_taken_it() -> None:
     recent.drop(ONE)
 
     assert recent.is_free("s")
+
+
+def test_the_last_blocks_tell_what_they_have_and_how_far_down_they_reach() -> None:
+    recent = Recent()
+    assert recent.lowest is None
+    recent.push(Link(7, "seven", "six"), {"slot": "one"})
+    recent.push(Link(8, "eight", "seven"), {"other": "two"})
+
+    assert recent.lowest == 7
+    assert recent.among(["one", "two", "three"]) == {"one", "two"}

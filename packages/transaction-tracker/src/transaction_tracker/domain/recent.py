@@ -1,6 +1,6 @@
 """Which slots the last blocks took, to look behind when a slot becomes known late."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from transaction_tracker.domain.chain import Link
 
@@ -44,6 +44,16 @@ class Recent:
     def is_free(self, slot: str) -> bool:
         """Return whether none of the last blocks took the slot."""
         return not any(slot in slots for slots in self._blocks.values())
+
+    def among(self, transactions: Collection[str]) -> set[str]:
+        """Return those of the transactions that took a slot in one of the last blocks."""
+        wanted = set(transactions)
+        return {key for slots in self._blocks.values() for key in wanted & set(slots.values())}
+
+    @property
+    def lowest(self) -> int | None:
+        """The height of the lowest of the last blocks."""
+        return min((link.number for link in self._blocks), default=None)
 
     def _newest_first(self) -> Iterator[tuple[Link, Mapping[str, str]]]:
         return reversed(self._blocks.items())

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from beamish import telemetry
 from transaction_tracker.domain import (
@@ -88,6 +88,10 @@ class Evidence:
             if chain.holds(mark) or (bottom is not None and mark.number < bottom.number)
         }
 
+    def forget_marks(self) -> None:
+        """Forget the chain's own marks: they were told of another chain."""
+        self._marks.clear()
+
     async def foresee(self, blocks: Sequence[Block]) -> None:
         """Fetch the outcomes for several blocks at once, which are applied one after the other."""
         wanted = [(block, self._own_ids(block)) for block in blocks]
@@ -158,6 +162,21 @@ class Evidence:
         if not chain.holds(ref) and ref not in await self._source.contained([ref], chain.tip.ref):
             return ()
         return await self._of_taker(key, block.slots[slot], block, chain)
+
+    def height_to_ask(self, chain: Chain) -> int:
+        """Return the height that a provider must have reached to say that no block has something.
+
+        Our own blocks above that height are known in full: a provider that lags by a few blocks
+        must not keep transactions from their end.
+        """
+        tip, bottom, lowest = chain.tip, chain.bottom, self._recent.lowest
+        if tip is None or bottom is None or lowest is None:
+            return -1 if tip is None else tip.number
+        return max(bottom.number, lowest)
+
+    def in_recent_blocks(self, ids: Collection[str]) -> set[str]:
+        """Return the transactions that our own last blocks have, whatever providers say."""
+        return self._recent.among(ids)
 
     # -- Blocks
 

@@ -135,7 +135,9 @@ class Questions:
     async def _agreed(self, ids: Collection[str], facts: Facts, chain: Chain) -> Facts:
         """Ask everybody, and add what all agree about to what one provider said."""
         height = -1 if chain.tip is None else chain.tip.number
-        agreed = await self._source.consensus(self._slots(ids), height)
+        asked = set(ids) - self._evidence.in_recent_blocks(ids)
+        enough = self._evidence.height_to_ask(chain)
+        agreed = await self._source.consensus(self._slots(asked), enough) if asked else {}
         more: Facts = {}
         for key in ids:
             more[key] = await self._judged(key, facts[key], agreed.get(key), chain, height)

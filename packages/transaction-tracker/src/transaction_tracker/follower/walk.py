@@ -285,6 +285,7 @@ class Walk:
         self._reorganised(len(self.chain.links))
         self._move_to(Chain(self.chain.keep))
         self._recent.clear()
+        self.evidence.forget_marks()
         # Also those that were in no block: on this chain one can have them, below our first block.
         for tracked in self._book:
             if tracked.unplaced:
