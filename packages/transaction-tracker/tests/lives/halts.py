@@ -42,6 +42,9 @@ class HaltWatch:
             followed = app.tip is not None and app.tip.hash == self._life.chain.head.hash
             if followed or app.tip != tip or app.tip is None or not self._life.running:
                 tip, behind_since = app.tip, now
+            if self._life.world.providers == 1:
+                # An only provider that goes to another branch looks like a chain that moves.
+                behind_since = max(behind_since, self._life.hostility.told_at)
             told = condition(app)
             if told in (None, "halted", "lagging"):
                 told_at = now

@@ -1,6 +1,7 @@
 """What the world's nodes do to one life, besides the trouble that passes."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,9 @@ class Hostility:
 
     The first provider is the liar, if there is one: trouble then strikes it alone, since nobody
     can tell a truth that no honest provider answers.
+
+    Attributes:
+        told_at: When the first provider last went to another branch.
     """
 
     def __init__(self, life: "Life") -> None:
@@ -33,6 +37,7 @@ class Hostility:
         self._chain = life.chain
         self._liar = life.nodes[0]
         self._lie: int | None = None
+        self.told_at = 0.0
 
     @property
     def fallible(self) -> list[SimulatedNode]:
@@ -132,6 +137,7 @@ class Hostility:
         if self._lie is not None:
             self._liar.node.faults.clear(self._lie)
         self._lie = self._liar.node.faults.inject(lie)
+        self.told_at = time.monotonic()
 
     async def fall_silent(self) -> None:
         """Let no provider answer until it must have been told that the chain stands still."""

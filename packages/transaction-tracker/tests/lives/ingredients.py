@@ -14,7 +14,7 @@ from types import MappingProxyType
 from transaction_tracker.domain import FeeScope
 from transaction_tracker.node import SYSTEM_TRANSACTIONS, ChainRules
 from transaction_tracker.node.chain import ETHEREUM
-from transaction_tracker.node.faults import Fault, FlippedStatus, describe
+from transaction_tracker.node.faults import Fault, FlippedStatus, OddField, describe
 from transaction_tracker.node.rules import NULL_ROUND_ANSWERS
 
 from . import oddities
@@ -118,6 +118,16 @@ class World:
     def can_be_violated(self) -> bool:
         """Whether an only provider can take back what was final: there is nobody else to ask."""
         return self.providers == 1 and bool(self.has & {"forks", "shorter"})
+
+    def hides_slot(self, tx_hash: str) -> bool:
+        """Return whether no provider says which slot a transaction takes."""
+        return any(
+            isinstance(fault, OddField)
+            and fault.record == "transaction"
+            and fault.field in ("nonce", "from")
+            and fault.affects(tx_hash)
+            for fault in self.common
+        )
 
     def excuses(self, tx_hash: str) -> bool:
         """Return whether the answers about a transaction leave it without an end."""

@@ -338,7 +338,10 @@ class Life:
             return {"failed" if reverted else "confirmed"}
         if tx.ordered and self.chain.nonce(tx.sender) > tx.nonce and slot is not None:
             # Without a winner, an authorization used the nonce up.
-            return {"replaced"} if self.oracle.winner(tx) else {"dropped"}
+            winner = self.oracle.winner(tx)
+            if winner is not None and self.world.hides_slot(winner.hash):
+                return {"replaced", "dropped"}  # nobody can see that this one took the slot
+            return {"dropped"} if winner is None else {"replaced"}
         return {"pending", "missing", "dropped"}
 
     async def judge(self, tx: Transaction) -> None:

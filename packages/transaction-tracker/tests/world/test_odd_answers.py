@@ -288,3 +288,26 @@ def test_a_block_that_one_provider_cannot_tell_is_asked_of_the_other(field: str)
         await goes_on(world, chain)
 
     world.play(main)
+
+
+def test_a_parent_that_only_the_followed_provider_names_stops_nothing() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    world = World(odd, good)
+
+    def with_another_parent(_params: list[Any], block: Any) -> Any:
+        return block and block | {"parentHash": digest(f"not {block['parentHash']}")}
+
+    async def main() -> None:
+        await world.reaches(chain)
+        methods = ("eth_getBlockByHash", "eth_getBlockByNumber")
+        odd.change = dict.fromkeys(methods, with_another_parent)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(3)
+        await world.reaches(chain, within=60.0)
+        chain.grow(10)
+        await world.reaches(chain, within=60.0)
+
+    world.play(main)

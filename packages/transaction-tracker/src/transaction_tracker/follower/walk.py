@@ -209,7 +209,14 @@ class Walk:
             parent = self._parent_of(lowest)
             if self.chain.holds(parent) or bottom is None or lowest.number <= bottom.number:
                 return _Path(parent, path[::-1])
-            path.append(await self._fetch(parent, path))
+            try:
+                path.append(await self._fetch(parent, path))
+            except NotYetError:
+                # A hash commits to the parent, so one of two providers that differ is wrong.
+                other = await self._source.other_version(path[-1])
+                if other is None:
+                    raise
+                path[-1] = other
 
     async def _fetch(self, ref: BlockRef, above: list[Block]) -> Block:
         try:

@@ -165,6 +165,13 @@ class ChainSource(Source, Protocol):
             ref: Its hash decides. Its number is a guess where numbers can have no block.
         """
 
+    async def other_version(self, block: Block) -> Block | None:
+        """Fetch a block from the other providers, whose parent no provider has.
+
+        Returns:
+            The block with another parent; ``None`` where nobody names another one.
+        """
+
     async def blocks(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks by number, each the parent of the next.
 

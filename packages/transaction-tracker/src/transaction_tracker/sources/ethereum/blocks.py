@@ -59,6 +59,16 @@ class Blocks:
                 raise
         return await self._whole(found)
 
+    async def other_version(self, block: Block) -> Block | None:
+        """Fetch a block elsewhere; see ``ChainSource.other_version``."""
+        if not self._context.profile.parent_links:
+            return None
+        for versions in await self._rpc.compared([self._by_hash(block.link.ref)]):
+            for found in versions:
+                if isinstance(found, Block) and found.link.parent != block.link.parent:
+                    return await self._whole(found)
+        return None
+
     async def by_number(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks side by side; see ``ChainSource.blocks``."""
         # Without parent hashes, the block below says what the first one builds on.

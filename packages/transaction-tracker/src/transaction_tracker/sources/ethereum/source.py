@@ -171,6 +171,10 @@ class EthereumSource:
         self._outcomes.foresee(ref.hash)
         return await self._blocks.by_hash(ref)
 
+    async def other_version(self, block: Block) -> Block | None:
+        """Fetch a block from the other providers, if they name another parent."""
+        return await self._blocks.other_version(block)
+
     async def blocks(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks by number, side by side."""
         return await self._blocks.by_number(numbers)
