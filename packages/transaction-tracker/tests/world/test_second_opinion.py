@@ -48,6 +48,28 @@ def test_an_old_block_of_which_another_provider_has_another_one_ends_nothing() -
     world.play(main)
 
 
+def test_an_old_block_from_a_stuck_backend_of_the_only_address_ends_nothing() -> None:
+    """The tip comes from a good backend: only the links between the two blocks tell."""
+    payment, old = transaction("customer", 1), transaction("another", 1)
+    chain = chain_of(LENGTH)
+    fork = chain.fork(OLD, "old")
+    fork.mine(payment)
+    node = Node(chain, "only")
+    let_one_backend_be_stuck(node, fork, payment)
+    world = World(node)
+
+    async def main() -> None:
+        chain.mine(old)
+        await world.blocks(4 * CONFIRMATIONS)
+        await world.reaches(chain)
+        await world.track(payment, old)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+        await world.becomes(old, "confirmed")
+
+    world.play(main)
+
+
 def test_a_block_with_a_wrong_sender_replaces_nothing() -> None:
     payment, foreign = transaction("customer", 1), transaction("stranger", 1)
     chain = chain_of(LENGTH)

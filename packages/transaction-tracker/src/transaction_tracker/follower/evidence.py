@@ -159,7 +159,7 @@ class Evidence:
         if block is None:
             return ()
         ref = block.link.ref
-        if not chain.holds(ref) and ref not in await self._source.contained([ref], chain.tip.ref):
+        if not chain.holds(ref) and not await self._are_contained({ref}, chain):
             return ()
         return await self._of_taker(key, block.slots[slot], block, chain)
 
@@ -285,7 +285,13 @@ class Evidence:
             for answer in answers.values()
             if isinstance(answer, Included) and answer.block.number < chain.bottom.number
         }
-        return await self._source.contained(old, chain.tip.ref) if old else set()
+        return await self._are_contained(old, chain) if old else set()
+
+    async def _are_contained(self, blocks: set[BlockRef], chain: Chain) -> set[BlockRef]:
+        """Return those blocks below the kept ones that are proven to be on our chain."""
+        if chain.tip is None:
+            return set()
+        return await self._source.contained(blocks, chain.tip.ref, chain.bottom)
 
     # -- What cannot be read
 

@@ -95,6 +95,7 @@ class Questions:
         slots = self._slots(ids)
         if not slots or chain.tip is None:
             return
+        self._forget_ended()
         facts = await self._evidence.of_transactions(slots, chain, at_once=at_once)
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
@@ -103,6 +104,12 @@ class Questions:
         if doubtful:
             facts |= await self._agreed(doubtful, facts, chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
+
+    def _forget_ended(self) -> None:
+        """Forget answers about transactions that have ended: one can be registered again."""
+        for key in [key for key in self._refused if self._book.get(key) is None]:
+            del self._refused[key]
+        self._told_once = {key for key in self._told_once if self._book.get(key) is not None}
 
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
         known = {key: self._book.get(key) for key in ids}

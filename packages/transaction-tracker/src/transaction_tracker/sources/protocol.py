@@ -180,10 +180,18 @@ class ChainSource(Source, Protocol):
             linked; it may be none.
         """
 
-    async def contained(self, blocks: Collection[BlockRef], tip: BlockRef) -> set[BlockRef]:
+    async def contained(
+        self, blocks: Collection[BlockRef], tip: BlockRef, bottom: Link | None = None
+    ) -> set[BlockRef]:
         """Return those blocks that are on a chain that contains ``tip``, as one node proves it.
 
         A node whose chain does not contain ``tip`` proves nothing: then the set is empty.
+
+        Args:
+            blocks: Blocks below the kept ones.
+            tip: Our last block.
+            bottom: Our lowest kept block: blocks must be linked to it by their hashes, as far
+                as that can be asked for in a few requests.
         """
 
     async def is_contested(self, block: BlockRef) -> bool:

@@ -1,7 +1,6 @@
 """Ethereum behind JSON-RPC, asked block by block."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 from transaction_tracker.domain import (
     BlockRef,
@@ -17,6 +16,7 @@ from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.links import is_linked, numbered
 from transaction_tracker.sources.ethereum.lookup import LookUp
 from transaction_tracker.sources.ethereum.objections import Agreement
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
@@ -179,10 +179,12 @@ class EthereumSource:
         """Fetch consecutive canonical blocks by number, side by side."""
         return await self._blocks.by_number(numbers)
 
-    async def contained(self, blocks: Collection[BlockRef], tip: BlockRef) -> set[BlockRef]:
+    async def contained(
+        self, blocks: Collection[BlockRef], tip: BlockRef, bottom: Link | None = None
+    ) -> set[BlockRef]:
         """Return those blocks that are on a chain that contains ``tip``, as one node proves it."""
         heights = sorted({block.number for block in blocks})
-        requests = [_numbered(height) for height in (tip.number, *heights)]
+        requests = [numbered(height) for height in (tip.number, *heights)]
         proven: set[BlockRef] = set()
         # Each node by itself: where one gives a part of the answers for another, the tip can be
         # from our chain and the old block from another branch.
@@ -190,11 +192,13 @@ class EthereumSource:
             there = {link.ref for link in answers if isinstance(link, Link)}
             if tip in there:
                 proven |= set(blocks) & there
-        return proven
+        if bottom is None or not self.profile.parent_links:
+            return proven
+        return {block for block in proven if await is_linked(self._rpc, block, bottom)}
 
     async def is_contested(self, block: BlockRef) -> bool:
         """Return whether as many healthy providers have ``block`` as have another one there."""
-        everywhere = await self._rpc.everywhere([_numbered(block.number)])
+        everywhere = await self._rpc.everywhere([numbered(block.number)])
         links = [link for (link,) in everywhere if isinstance(link, Link)]
         holding = sum(link.ref == block for link in links)
         return holding > 0 and 2 * holding >= len(links)
@@ -249,13 +253,3 @@ class EthereumSource:
 
 def _tagged(tag: str) -> Request:
     return Request("eth_getBlockByNumber", (tag, False), decode.head)
-
-
-def _numbered(height: int) -> Request:
-    def read(value: Any) -> Link:
-        link = decode.link(value)
-        if link.number != height:
-            raise fields.wrong("block number", str(height), link.number)
-        return link
-
-    return Request("eth_getBlockByNumber", (hex(height), False), read)

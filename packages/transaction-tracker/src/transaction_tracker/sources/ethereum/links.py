@@ -1,0 +1,58 @@
+"""Old blocks linked to the lowest kept one, header by header."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from transaction_tracker.domain import BlockRef, Link
+from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum.rpc import Request, Rpc
+
+# Further down, what proves a block is one node's word about it and about our tip together.
+MAX_LINKED_REQUESTS = 10
+
+
+def numbered(height: int) -> Request:
+    """Return the request for the place of the canonical block of a height."""
+
+    def read(value: Any) -> Link:
+        link = decode.link(value)
+        if link.number != height:
+            raise fields.wrong("block number", str(height), link.number)
+        return link
+
+    return Request("eth_getBlockByNumber", (hex(height), False), read)
+
+
+async def is_linked(rpc: Rpc, block: BlockRef, bottom: Link) -> bool:
+    """Return whether a block is an ancestor of our lowest kept block, as the hashes prove it.
+
+    One address can be many nodes, and answer about our tip from a good one and about the old
+    block from one that is stuck on another branch. Only the links between the two are proof.
+
+    Args:
+        rpc: Asks the nodes; which of them answers makes no difference.
+        block: A block below ``bottom``.
+        bottom: The lowest kept block.
+
+    Returns:
+        ``True`` also for a block so far down that its links would cost more than
+        ``MAX_LINKED_REQUESTS`` requests.
+    """
+    heights = range(block.number, bottom.number)
+    size = max(1, rpc.together)
+    if len(heights) > MAX_LINKED_REQUESTS * size:
+        return True
+    parts = [heights[at : at + size] for at in range(0, len(heights), size)]
+    answers = await asyncio.gather(
+        *(rpc.batch([numbered(height) for height in part]) for part in parts)
+    )
+    links = {link.hash: link for part in answers for link in part if isinstance(link, Link)}
+    return _leads_to(block, bottom, links)
+
+
+def _leads_to(block: BlockRef, bottom: Link, links: Mapping[str, Link]) -> bool:
+    found: Link | None = bottom
+    while found is not None and found.number > block.number:
+        found = links.get(found.parent)
+    return found is not None and found.ref == block
