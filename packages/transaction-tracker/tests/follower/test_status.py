@@ -244,3 +244,16 @@ def test_lagging_is_a_warning_and_a_change_of_state_is_told_at_once() -> None:
 
     levels = [None if one is None else one.level for one in told]
     assert levels == [None, logging.WARNING, logging.ERROR, logging.INFO]
+
+
+def test_a_block_that_one_node_of_a_farm_never_has_is_due_all_the_same(world: World) -> None:
+    """The address tells of block 101 and then of block 100, in turn."""
+    world.apply(100)
+    for _ in range(7):
+        world.now += 5.0
+        world.status.heard(101)
+        world.now += 5.0
+        world.status.heard(100)
+        world.status.up_to_date()
+
+    assert world.verdict().state == "halted"

@@ -161,8 +161,10 @@ class Questions:
         """Return what follows for one transaction from what all providers said."""
         refusal, now = _refusal(told), time.time()
         if refusal is not None:
-            # By itself, what one provider refuses is not a fact.
-            return (refusal,) if self._is_refused(key, consensus, height) else ()
+            if self._is_refused(key, consensus, height):
+                return (refusal,)
+            # By itself, what one provider refuses is not a fact; what all say is one.
+            told = ()
         if consensus is None or consensus.kind == "refused":
             return told
         if consensus.kind == "nonce-used":

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 
 from transaction_tracker.domain import BlockRef
-from transaction_tracker.follower.verdict import Note, Progress, Verdict, judge
+from transaction_tracker.follower.verdict import MIN_LIMIT_SECONDS, Note, Progress, Verdict, judge
 
 # Part of a fault can come from a provider, and is shown in /readyz, the log and the dashboard.
 MAX_FAULT_CHARACTERS = 500
@@ -47,6 +47,7 @@ class FollowerStatus:
         self._fault: Note | None = None
         self._halt: Note | None = None
         self._held: Note | None = None
+        self._above_at: float | None = None  # when a head above our last block was heard
         self.head: int | None = None
         self.heard_at: float | None = None
         self.head_advanced_at: float | None = None
@@ -75,6 +76,8 @@ class FollowerStatus:
         now = self.heard_at = self._clock()
         if head is None:
             return
+        if self.applied_block is not None and head > self.applied_block.number:
+            self._above_at = now
         if self._has_advanced(head):
             self._advance(now)
         self.head = head
@@ -84,7 +87,7 @@ class FollowerStatus:
         """Record that a block was applied."""
         now = self.applied_at = self._clock()
         self.applied_block = block
-        self._fault = self._halt = None
+        self._fault = self._halt = self._above_at = None
         # While more blocks are due, each block that is applied starts the time anew.
         known = [head for head in (self.head, self._best) if head is not None]
         self._due_since = now if any(head > block.number for head in known) else None
@@ -92,7 +95,10 @@ class FollowerStatus:
     def up_to_date(self) -> None:
         """Record that our last block is the followed provider's head: nothing is due there."""
         self._fault = None
-        # Unless another provider is ahead: then the followed one can be stuck.
+        # Unless another provider is ahead: then the followed one can be stuck. Or another node
+        # behind the same address: then it only looks as if nothing was due.
+        if self._above_at is not None and self._clock() - self._above_at < MIN_LIMIT_SECONDS:
+            return
         if self._best is None or (self.head is not None and self.head >= self._best):
             self._due_since = None
 
