@@ -135,7 +135,7 @@ async def test_what_strangers_wrote_is_text(
         "return [...document.querySelectorAll('#rows a')].map(a => a.innerText)"
     )
     await browser.click("#rows tr:nth-child(3) a")
-    await browser.until_text("#detail .sentence", f"last of {HOSTILE}3")
+    await browser.until_text("#detail .sentence", f"The last error: {HOSTILE}3")
     detail = await browser.text("#detail")
     await browser.open(f"{client.url}/#{HOSTILE}nowhere")
     await browser.until_text("#detail", f"{HOSTILE}nowhere is not tracked")

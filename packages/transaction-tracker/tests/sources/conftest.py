@@ -27,7 +27,7 @@ async def scripted() -> AsyncIterator[ScriptedNode]:
 
 @pytest.fixture
 async def client(scripted: ScriptedNode) -> AsyncIterator[RpcClient]:
-    client = RpcClient(SecretUrl(scripted.url), deadline=0.5, max_answer_bytes=10_000)
+    client = RpcClient(SecretUrl(scripted.url), deadline=10.0, max_answer_bytes=10_000)
     yield client
     await client.close()
 
