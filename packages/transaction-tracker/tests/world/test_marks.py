@@ -41,3 +41,31 @@ def test_marks_of_a_chain_that_was_left_finalize_nothing_on_another_one() -> Non
         await world.becomes(payment, "confirmed")
 
     world.play(main)
+
+
+def test_a_mark_in_a_block_that_was_taken_back_finalizes_nothing_later() -> None:
+    """Also once the blocks of that height are no longer kept, and nothing contradicts it."""
+    first, payment = transaction("another", 1), transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    node = Node(chain)
+    world = World(node)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.blocks(5, chain)
+        await world.track(first, payment, confirmations="finalized")
+        chain.mine(first)
+        node.tags = {"safe": 205, "finalized": 205}
+        await world.blocks(3, chain)
+        await world.becomes(first, "mined")
+
+        other = chain.fork(203, "other")
+        other.mine(payment)
+        other.grow(10)
+        node.chain, node.tags = other, {}
+        await world.reaches(other)
+        await world.becomes(payment, "mined")
+        await world.blocks(100, other)
+        assert await world.ends(payment) == []
+
+    world.play(main)

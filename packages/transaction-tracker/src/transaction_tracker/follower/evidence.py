@@ -88,9 +88,15 @@ class Evidence:
             if chain.holds(mark) or (bottom is not None and mark.number < bottom.number)
         }
 
-    def forget_marks(self) -> None:
-        """Forget the chain's own marks: they were told of another chain."""
-        self._marks.clear()
+    def forget_marks(self, lowest: int = 0) -> None:
+        """Forget the chain's own marks in blocks that were taken back.
+
+        Their heights would count again once these are no longer kept, on another branch.
+
+        Args:
+            lowest: Height of the lowest block that was taken back.
+        """
+        self._marks = {tag: mark for tag, mark in self._marks.items() if mark.number < lowest}
 
     async def foresee(self, blocks: Sequence[Block]) -> None:
         """Fetch the outcomes for several blocks at once, which are applied one after the other."""

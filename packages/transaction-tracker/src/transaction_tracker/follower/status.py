@@ -88,7 +88,7 @@ class FollowerStatus:
         now = self.applied_at = self._clock()
         self.applied_block = block
         self._fault = self._halt = self._above_at = None
-        # While more blocks are due, each block that is applied starts the time anew.
+        # While more blocks are due, each block that is applied starts the time again.
         known = [head for head in (self.head, self._best) if head is not None]
         self._due_since = now if any(head > block.number for head in known) else None
 

@@ -314,6 +314,7 @@ class Walk:
         )
         await self._records.commit(step)
         self._move_to(below)
+        self.evidence.forget_marks(link.number)
         self._recent.drop(link)
 
     def _lost(self, block: BlockRef) -> Facts:

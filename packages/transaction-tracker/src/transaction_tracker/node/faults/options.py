@@ -8,7 +8,7 @@ from dataclasses import dataclass
 LONGEST_TEXT = 200
 MOST_SECONDS = 86_400.0
 MOST_BLOCKS = 1_000_000
-MOST_LENGTH = 10_000
+MAX_FORK_BLOCKS = 10_000
 _HASH = re.compile(r"0x[0-9a-f]{64}")
 _METHOD = re.compile(r"[a-z0-9]{1,20}_[A-Za-z0-9_]{1,60}")
 _TRUTHS = {"true": True, "false": False}
@@ -110,7 +110,7 @@ OPTIONS: Mapping[str, Option] = {
     "chain_id": _whole(1, _LARGEST),
     "http_status": _whole(200, 599),
     "depth": _whole(0, MOST_BLOCKS),
-    "length": _whole(0, MOST_LENGTH),
+    "length": _whole(0, MAX_FORK_BLOCKS),
     "grows": _truth(),
     "fork": _whole(0, MOST_BLOCKS, wanted="the number of a fork: 0 or more", empty=True),
     "split": _truth(),
