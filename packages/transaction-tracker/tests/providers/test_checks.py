@@ -15,7 +15,19 @@ from transaction_tracker.sources import SourceError, TransportError, WrongChainE
 from transaction_tracker.sources.ethereum.rpc import Identity
 
 from .conftest import MakePool
-from .support import Node, eventually, garbage, hang, serving, states, status, status_of, well
+from .support import (
+    SILENCE,
+    Node,
+    eventually,
+    garbage,
+    hang,
+    hash_at,
+    serving,
+    states,
+    status,
+    status_of,
+    well,
+)
 
 OTHER = "0x" + "f" * 64
 
@@ -281,6 +293,31 @@ async def test_a_standing_one_is_looked_at_from_time_to_time(
 
     await eventually(lambda: status_of(pool, 2).head == 107)
     await eventually(lambda: status_of(pool, 1).lag == 7)
+
+
+async def test_who_asks_for_another_height_gets_no_check_that_is_nearly_over(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    looked = asyncio.Event()
+
+    def slow_look(node: Node, body: Any) -> Any:
+        requests = body if isinstance(body, list) else [body]
+        if all(one["params"][:1] != ["latest"] for one in requests):
+            return well(node, body)
+        node.mood = well
+        looked.set()
+        return SILENCE
+
+    nodes[0].mood = slow_look
+    pool = await make_pool(nodes[0])
+    await looked.wait()
+
+    asking = asyncio.ensure_future(pool.identity(7))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    nodes[0].wake()
+
+    assert await asking == Identity(1, BlockRef(7, hash_at(7)))
 
 
 async def test_a_pool_starts_and_stops_with_its_tree(nodes: list[Node]) -> None:

@@ -181,11 +181,12 @@ class Provider(GenServer):
         wrong = (
             found if isinstance(found, SourceError) else self._board.judge(self._endpoint, found)
         )
+        # Whoever asks from here on wants to know what is true from here on: a check of its own.
+        self._checking = False
+        waiting, self._waiting = self._waiting, []
         if wrong is None:
             self._resumed()
             await self._view(self._board.look_height(_now()))
-        self._checking = False
-        waiting, self._waiting = self._waiting, []
         for from_ in waiting:
             GenServer.reply(from_, wrong)
 
