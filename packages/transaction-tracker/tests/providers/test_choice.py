@@ -1,4 +1,6 @@
-"""Whom to follow, as a decision."""
+"""Which provider to follow, as a decision."""
+
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -32,6 +34,16 @@ def test_one_that_lags_is_left_for_one_that_does_not() -> None:
 
 def test_one_that_lags_is_kept_when_all_lag() -> None:
     assert choose("a", [candidate("a", lag=9), candidate("b", lag=5)], max_lag=3) == "a"
+
+
+def test_one_that_is_stuck_is_left_however_few_blocks_it_is_behind() -> None:
+    stuck = replace(candidate("stuck", lag=1), stuck=True)
+
+    assert choose("stuck", [stuck, candidate("good")], max_lag=3) == "good"
+    assert choose("stuck", [stuck, candidate("behind", lag=3)], max_lag=3) == "behind"
+    assert choose("stuck", [stuck], max_lag=3) == "stuck"
+    assert choose(None, [stuck, candidate("good")], max_lag=3) == "good"
+    assert best([stuck, candidate("slow", latency=9.0)], 3) == "slow"
 
 
 def test_one_that_cannot_be_asked_is_left() -> None:

@@ -10,6 +10,7 @@ from transaction_tracker.providers.health import (
     GOOD_STRETCH,
     LONGEST_PAUSE,
     SHORTEST_PAUSE,
+    STUCK_SECONDS,
     ErrorClass,
     Health,
     error_class,
@@ -253,3 +254,35 @@ def test_a_head_that_goes_back_for_a_moment_is_no_lag() -> None:
     assert health.head == 96
     health.saw_head(96, 101, 13.0, window=10.0)
     assert health.lag == 5  # its better nodes have not been heard of for 10 s
+
+
+def test_a_provider_that_is_behind_and_does_not_advance_is_stuck() -> None:
+    health = Health()
+
+    health.saw_head(100, 100, 0.0)
+    health.saw_head(100, 102, 5.0)
+    assert not health.stuck
+    health.saw_head(100, 102, STUCK_SECONDS + 4.0)
+    assert not health.stuck
+    health.saw_head(100, 102, STUCK_SECONDS + 5.0)
+    assert health.stuck
+    health.saw_head(101, 102, STUCK_SECONDS + 6.0)
+    assert not health.stuck
+
+
+def test_a_provider_that_follows_the_chain_at_a_distance_is_not_stuck() -> None:
+    health = Health()
+
+    for height in range(100, 400):
+        health.saw_head(height, height + 2, 12.0 * height)
+        assert not health.stuck
+
+
+def test_a_provider_without_lag_is_not_stuck_however_long_the_chain_rests() -> None:
+    health = Health()
+
+    for minute in range(60):
+        health.saw_head(100, 100, 60.0 * minute)
+        assert not health.stuck
+    health.saw_head(100, 101, 3_600.0)
+    assert not health.stuck

@@ -1,10 +1,12 @@
-"""A provider that is always some blocks behind keeps no transaction from its end (rule 11.11)."""
+"""A provider that is some blocks behind: it stops no end, and takes nothing back (rule 11.11)."""
+
+import asyncio
 
 import pytest
 
 from .chain import transaction
 from .node import Node
-from .world import World, chain_of
+from .world import PATIENCE, World, chain_of
 
 LENGTH = 200
 DEADLINE_SECONDS = 100.0
@@ -49,5 +51,66 @@ def test_a_block_that_only_we_still_know_of_keeps_its_transaction_from_expiring(
         chain.mine(payment)
         await world.blocks(20)
         assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("others", [1, 2])
+def test_one_provider_without_our_last_blocks_takes_nothing_back(others: int) -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    slow = Node(chain, "slow")
+    missing = [0]
+    slow.height = lambda: chain.head.number - missing[0]
+    world = World(slow, *(Node(chain, f"good-{number}") for number in range(others)))
+
+    async def main() -> None:
+        await world.blocks(5)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        before = await world.history(payment)
+        missing[0] = 2
+        await asyncio.sleep(600.0)  # the chain rests: no new block tells who is right
+        assert await world.history(payment) == before
+        assert world.tip_hash == chain.head.hash
+
+    world.play(main)
+
+
+def test_an_only_provider_without_our_last_blocks_takes_them_back() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    node = Node(chain)
+    missing = [0]
+    node.height = lambda: chain.head.number - missing[0]
+    world = World(node)
+
+    async def main() -> None:
+        await world.blocks(5)  # a head below all that is kept would prove nothing
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        missing[0] = 2
+        await world.becomes(payment, "missing")
+
+    world.play(main)
+
+
+def test_a_provider_that_stays_behind_is_not_followed() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    stuck = Node(chain, "stuck")
+    stuck.height = lambda: LENGTH
+    world = World(stuck, Node(chain, "good"))
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined", within=PATIENCE)
+        await asyncio.sleep(120.0)
+        assert (await world.status(payment)).state == "mined"
+        assert world.tip_hash == chain.head.hash
 
     world.play(main)

@@ -153,6 +153,8 @@ class Walk:
             return False
         if now - self._low_since < _PATIENT_BLOCKS * self._block_time():
             return True
+        if await self._source.is_contested(tip.ref):
+            return True  # others have our last block: this node lags, the chain is not shorter
         final = await self._lowest_final_above(head)
         if final is not None:
             self._halt(head, tip, f"a transaction has ended in block {final}")

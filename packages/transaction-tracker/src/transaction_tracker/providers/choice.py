@@ -24,6 +24,7 @@ class Candidate:
         chain: The chain that it holds: ``OURS``, another label, or ``None`` where unknown.
         since: When it was first found on this side, in seconds of the caller's clock.
         seen: When it showed a head last.
+        stuck: Whether it is behind and does not catch up.
     """
 
     name: str
@@ -33,6 +34,11 @@ class Candidate:
     chain: str | None = None
     since: float = 0.0
     seen: float = 0.0
+    stuck: bool = False
+
+    def excess_lag(self, max_lag: int) -> int:
+        """Return how many blocks more it is behind than it may be: none, when it is stuck."""
+        return self.lag if self.stuck else max(0, self.lag - max_lag)
 
 
 def choose(
@@ -50,7 +56,7 @@ def choose(
     Args:
         active: The provider that is followed now.
         candidates: Those that can be asked, in the order in which they were configured.
-        max_lag: Blocks that it may be behind while another one is not.
+        max_lag: Blocks that it may be behind for a while, when another one is not.
         settle: Seconds after which providers that disagree are taken at their word.
 
     Returns:
@@ -61,7 +67,7 @@ def choose(
     if current is not None and _is_outvoted(current, group, settle):
         return best(group, max_lag)
     eligible = _eligible(current, candidates, group)
-    keeping_up = [one for one in eligible if one.lag <= max_lag]
+    keeping_up = [one for one in eligible if not one.excess_lag(max_lag)]
     if current is not None and (current in keeping_up or not keeping_up):
         return current.name
     if active is None and keeping_up:
@@ -97,7 +103,7 @@ def best(
     ranked = sorted(
         (one for one in candidates if one.name not in but),
         # Tenths: a failure long ago must not weigh more than being slow.
-        key=lambda one: (max(0, one.lag - max_lag), round(one.error_rate, 1), one.latency),
+        key=lambda one: (one.excess_lag(max_lag), round(one.error_rate, 1), one.latency),
     )
     return ranked[0].name if ranked else None
 

@@ -79,6 +79,7 @@ class Endpoint:
             chain=chain,
             since=self.side_since,
             seen=0.0 if self.view is None else self.view.head_at,
+            stuck=health.stuck,
         )
 
     def status(self, active: str | None, chain: Side = "unknown") -> ProviderStatus:

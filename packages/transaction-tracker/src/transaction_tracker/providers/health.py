@@ -24,6 +24,8 @@ SHORTEST_PAUSE = 60.0
 LONGEST_PAUSE = 16 * SHORTEST_PAUSE
 GOOD_STRETCH = 600.0
 FLUTTER_SECONDS = 10.0
+# Below the time after which a chain without a new block is called halted: others can help.
+STUCK_SECONDS = 30.0
 _WINDOW = 256
 _WEIGHT = 0.2  # of the newest latency in their average
 
@@ -58,6 +60,7 @@ class Health:
         head: The height of its last head; ``None`` before the first.
         head_seen: When it did, in seconds of the caller's clock.
         lag: Blocks that its highest recent head was behind the best known one at that moment.
+        stuck: Whether it is behind, and its highest head did not advance for ``STUCK_SECONDS``.
         paused_until: From when on it may be checked again; ``None`` while it is not paused.
     """
 
@@ -66,11 +69,14 @@ class Health:
     head: int | None = None
     head_seen: float | None = None
     lag: int | None = None
+    stuck: bool = False
     paused_until: float | None = None
     _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     _outcomes: deque[ErrorClass | None] = field(default_factory=lambda: deque(maxlen=_WINDOW))
     _failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES))
     _heads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
+    # While it is behind: its highest head, and when that was first seen.
+    _behind: tuple[int, float] | None = None
     _bad_in_a_row: int = 0
     _unreadable_in_a_row: int = 0
     _pauses: int = 0
@@ -139,7 +145,13 @@ class Health:
         self._heads.append((now, height))
         while now - self._heads[0][0] > window:
             self._heads.popleft()
-        self.lag = max(0, best - self.highest(now, window))
+        highest = self.highest(now, window)
+        self.lag = max(0, best - highest)
+        if self.lag == 0:
+            self._behind = None
+        elif self._behind is None or highest > self._behind[0]:
+            self._behind = (highest, now)
+        self.stuck = self._behind is not None and now - self._behind[1] >= STUCK_SECONDS
 
     def highest(self, now: float, window: float = FLUTTER_SECONDS) -> int:
         """Return its highest head of the last ``window`` seconds, or else its last one."""

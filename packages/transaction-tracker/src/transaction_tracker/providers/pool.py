@@ -48,8 +48,9 @@ class Pool:
     """Asks providers of one chain: an ``Rpc``.
 
     One provider is followed for as long as it does well. When it is paused, or more than
-    ``max_lag`` blocks behind others of its chain, or when most providers hold another chain, the
-    best other one is followed instead; the follower sees the difference as a reorganisation.
+    ``max_lag`` blocks behind others of its chain, or behind them without advancing for 30 s,
+    or when most providers hold another chain, the best other one is followed instead; the follower
+    sees the difference as a reorganisation.
     When all are paused, all are checked at once, and whichever answers is followed. Those that
     somebody paused by hand are left alone.
 
