@@ -34,13 +34,21 @@ class HaltWatch:
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        tip, behind_since = self._life.app.tip, time.monotonic()
+        watched = self._life.app
+        tip, behind_since = watched.tip, time.monotonic()
         told_at = behind_since
         while True:
             await asyncio.sleep(1.0)
             app, now = self._life.app, time.monotonic()
             followed = app.tip is not None and app.tip.hash == self._life.chain.head.hash
-            if followed or app.tip != tip or app.tip is None or not self._life.running:
+            is_restarted, watched = app is not watched, app
+            if (
+                is_restarted
+                or followed
+                or app.tip != tip
+                or app.tip is None
+                or not self._life.running
+            ):
                 tip, behind_since = app.tip, now
             if self._life.world.providers == 1:
                 # An only provider that goes to another branch looks like a chain that moves.
@@ -48,6 +56,8 @@ class HaltWatch:
             told = condition(app)
             if told in (None, "halted", "lagging"):
                 told_at = now
+            if told == "lagging":
+                behind_since = now  # a block is due from the first head that advances again
             # The first answer after a halt ends it, and the block comes a moment later.
             if now - max(behind_since + LIMIT_SECONDS, told_at) > TELLING_SECONDS + 1.0:
                 seconds = now - behind_since

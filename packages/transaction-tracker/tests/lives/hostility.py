@@ -213,3 +213,7 @@ class Hostility:
     async def mine_many(self) -> None:
         """Mine more blocks than a chain of 12 s has in minutes."""
         self._chain.mine(self._random.randint(10, 60))
+        if self._random.random() < 0.5:
+            # Between two requests of the tracker for them.
+            await asyncio.sleep(self._random.uniform(0.0, 1.5))
+            await self._life.reorganise()

@@ -14,7 +14,15 @@ from types import MappingProxyType
 from transaction_tracker.domain import FeeScope
 from transaction_tracker.node import SYSTEM_TRANSACTIONS, ChainRules
 from transaction_tracker.node.chain import ETHEREUM
-from transaction_tracker.node.faults import Fault, FlippedStatus, OddField, describe
+from transaction_tracker.node.faults import (
+    Fault,
+    FlippedStatus,
+    HashesOnly,
+    OddField,
+    StaleNull,
+    WrongParent,
+    describe,
+)
 from transaction_tracker.node.rules import NULL_ROUND_ANSWERS
 
 from . import oddities
@@ -29,6 +37,9 @@ INGREDIENTS: Mapping[str, int] = MappingProxyType(
         "balanced": 15,  # an address with nodes of different heights behind it
         "odd": 20,  # odd answers from one provider
         "agreed": 20,  # the same odd answers from all providers
+        "hashes": 8,  # blocks that list hashes in place of transactions
+        "forgetful": 10,  # one provider knows nothing of single transactions
+        "parents": 8,  # one provider names parents that do not exist
         "contradictions": 10,  # one provider's receipts say the opposite
         "batches": 10,  # batches are refused, in all sorts of words
         "pruned": 10,  # block 0 is gone
@@ -169,6 +180,13 @@ def _answers(
     if "agreed" in has:
         common += oddities.some(chances["agreed"], agreed=True)
         excused += [fault for fault in common if oddities.may_park(fault)]
+    if "hashes" in has:
+        chosen = common if chances["hashes"].random() < 0.5 else own
+        chosen.append(HashesOnly())
+    if "forgetful" in has and providers > 1:
+        own.append(StaleNull(methods=oddities.ABOUT_TRANSACTIONS))
+    if "parents" in has and providers > 1:
+        own.append(WrongParent(part=chances["parents"].choice([0.2, 0.6, 1.0])))
     if "contradictions" in has and providers > 1:
         flipped = FlippedStatus(part=chances["contradictions"].choice([0.5, 1.0]))
         own.append(flipped)

@@ -46,7 +46,7 @@ from .details import Details
 from .halts import HaltWatch
 from .hostility import Hostility
 from .ingredients import World
-from .oracle import Oracle
+from .oracle import DROP_SECONDS, Oracle
 from .world import SimulatedNode
 
 CONFIRMATIONS = 4
@@ -99,7 +99,7 @@ class Life:
             chain_id=self.chain.chain_id,
             confirmations=CONFIRMATIONS,
             database=database,
-            policy=Policy(drop_blocks=3, drop_seconds=20.0, stuck_seconds=30.0),
+            policy=Policy(drop_blocks=3, drop_seconds=DROP_SECONDS, stuck_seconds=30.0),
         )
         self.app = self.application()
 
@@ -147,6 +147,8 @@ class Life:
             await action()
         except ChainError:
             return  # the chain refuses what makes no sense
+        finally:
+            self.oracle.look(self.tracked)
         await asyncio.sleep(self.random.choice([0.0, 0.05, 0.5, 3.0]))
 
     # -- What people do
@@ -348,6 +350,8 @@ class Life:
         tracked = await TransactionTracker.status(tx.hash)
         history = await Store.history(tx.hash)
         assert not (false := self.oracle.false_ends(tx)), (tx.hash, false, history, str(self.world))
+        if self.world.has_liar:
+            assert tx.hash not in self.oracle.lost, (tx.hash, history, str(self.world))
         for event in self.oracle.events[tx.hash]:
             wrong = self.details.wrong(tx, event)
             assert not wrong, (tx.hash, wrong, event, str(self.world))

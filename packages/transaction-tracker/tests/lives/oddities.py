@@ -18,10 +18,10 @@ from transaction_tracker.node.faults import (
     PrunedBlocks,
     RefusedBatch,
     Unprotected,
-    WrongParent,
 )
 from transaction_tracker.node.faults.distortions import Distortion
 
+ABOUT_TRANSACTIONS = frozenset(("eth_getTransactionByHash", "eth_getTransactionReceipt"))
 _NOT_SUPPORTED = "Batched requests are not supported by this server"
 
 
@@ -56,14 +56,12 @@ _OF_BLOCKS: Sequence[Fault] = (
 def some(chance: random.Random, *, agreed: bool = False) -> list[Fault]:
     """Draw one to three odd answers, which a provider gives all the time.
 
-    Some come from one provider alone. When all agree on a parent that does not fit, only a chain
-    profile can say that parents mean nothing; when all agree that a transaction with dynamic fees
-    is of chain 0, it is invalid.
+    Some come from one provider alone: when all agree that a transaction with dynamic fees is of
+    chain 0, it is invalid.
     """
     part = chance.choice([0.2, 0.6, 1.0])
     odd = [*_of_a_part(part), *_OF_BLOCKS]
     if not agreed:
-        odd += [WrongParent(part=part)]
         odd += [OddField(field="chainId", value=value, part=part) for value in ("0x0", "0x5")]
     return chance.sample(odd, chance.randint(1, 3))
 
@@ -110,6 +108,7 @@ def load_balanced(chance: random.Random) -> Fault:
 
 
 __all__ = [
+    "ABOUT_TRANSACTIONS",
     "Distortion",
     "load_balanced",
     "may_park",

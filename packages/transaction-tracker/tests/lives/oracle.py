@@ -2,12 +2,15 @@
 
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 
 from transaction_tracker import State
 from transaction_tracker.domain import Tracked
 from transaction_tracker.domain.states import ANCHORED
 from transaction_tracker.listener import ToldEvent
 from transaction_tracker.node import Block, Chain, Transaction
+
+DROP_SECONDS = 20.0
 
 
 class Oracle:
@@ -23,12 +26,15 @@ class Oracle:
         told: Each end that was told, with the time at which it was stored.
         events: All that was told of each transaction.
         left: The blocks out of which each transaction was said to be reorganised.
+        lost: Those that were called dropped although the chain proper had them all the while.
     """
 
     def __init__(self, chain: Chain, confirmations: int) -> None:
         self.told: dict[str, list[tuple[State, float]]] = defaultdict(list)
         self.events: dict[str, list[Tracked]] = defaultdict(list)
         self.left: dict[str, set[str]] = defaultdict(set)
+        self.lost: set[str] = set()
+        self._known_since: dict[str, float] = {}
         self._anchors: dict[str, str] = {}
         self._chain = chain
         self._confirmations = confirmations
@@ -43,6 +49,14 @@ class Oracle:
         found = self._winners.get(tx.slot) if tx.ordered else None
         return found[0] if found else None
 
+    def look(self, transactions: Iterable[Transaction]) -> None:
+        """Note which of these wait or are mined on the chain proper; look after each change."""
+        for tx in transactions:
+            if self._chain.pending(tx.hash) or self._chain.mined(tx.hash):
+                self._known_since.setdefault(tx.hash, time.time())
+            else:
+                self._known_since.pop(tx.hash, None)
+
     def hear(self, event: ToldEvent) -> None:
         """Note what was told; it can be told twice."""
         after = event.tracked
@@ -51,6 +65,9 @@ class Oracle:
         self._seen.add((after.id, after.version))
         self.told[after.id].append((after.state, event.recorded_at))
         self.events[after.id].append(after)
+        known_since = self._known_since.get(after.id, event.recorded_at)
+        if after.state == "dropped" and event.recorded_at - known_since > DROP_SECONDS:
+            self.lost.add(after.id)
         if event.previous in ANCHORED and after.state == "pending" and after.id in self._anchors:
             self.left[after.id].add(self._anchors.pop(after.id))
         if after.anchor is not None:
