@@ -173,7 +173,7 @@ class Chain:
         ]
         nonces = dict(parent.nonces) if parent else {}
         for item in transactions:
-            _use(nonces, item["from"], _number(item["nonce"]))
+            _use(nonces, item["from"], _number(item.get("nonce")))
             self.pool.pop(item["hash"], None)
         for authority in authorities:
             _use(nonces, authority, nonces.get(authority, 0))
@@ -215,7 +215,7 @@ def _receipt(item: Json, changes: Mapping[str, object]) -> Json:
         "blockNumber": item["blockNumber"],
         "from": item["from"],
         "to": item["to"],
-        "type": item["type"],
+        "type": item.get("type", "0x0"),
         "status": "0x1",
         "gasUsed": "0x5208",
         "cumulativeGasUsed": "0x5208",
