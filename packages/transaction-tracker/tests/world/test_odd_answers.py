@@ -311,3 +311,27 @@ def test_a_parent_that_only_the_followed_provider_names_stops_nothing() -> None:
         await world.reaches(chain, within=60.0)
 
     world.play(main)
+
+
+@pytest.mark.parametrize("odd_first", [True, False])
+def test_wrong_parents_from_one_provider_keep_no_old_payment_from_its_end(
+    *, odd_first: bool
+) -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    chain.mine(payment)
+    chain.grow(CONFIRMATIONS + 80)  # below all blocks that are kept
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+
+    def other_parent(_params: list[Any], block: Json | None) -> Json | None:
+        return block and block | {"parentHash": digest(f"not {block['parentHash']}")}
+
+    odd.change["eth_getBlockByNumber"] = other_parent
+    odd.change["eth_getBlockByHash"] = other_parent
+    world = World(odd, good) if odd_first else World(good, odd)
+
+    async def main() -> None:
+        await world.track(payment)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)

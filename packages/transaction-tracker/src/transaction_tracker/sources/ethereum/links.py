@@ -1,7 +1,7 @@
 """Old blocks linked to the lowest kept one, header by header."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link
@@ -28,10 +28,11 @@ async def is_linked(rpc: Rpc, block: BlockRef, bottom: Link) -> bool:
     """Return whether a block is an ancestor of our lowest kept block, as the hashes prove it.
 
     One address can be many nodes, and answer about our tip from a good one and about the old
-    block from one that is stuck on another branch. Only the links between the two are proof.
+    block from one that is stuck on another branch. Only the links between the two are proof, all
+    from one provider.
 
     Args:
-        rpc: Asks the nodes; which of them answers makes no difference.
+        rpc: Asks the nodes.
         block: A block below ``bottom``.
         bottom: The lowest kept block.
 
@@ -39,20 +40,23 @@ async def is_linked(rpc: Rpc, block: BlockRef, bottom: Link) -> bool:
         ``True`` also for a block so far down that its links would cost more than
         ``MAX_LINKED_REQUESTS`` requests.
     """
-    heights = range(block.number, bottom.number)
+    # The lowest kept block too: whoever gave it to us may have named another parent.
+    requests = [numbered(height) for height in range(block.number, bottom.number + 1)]
     size = max(1, rpc.together)
-    if len(heights) > MAX_LINKED_REQUESTS * size:
+    if len(requests) > MAX_LINKED_REQUESTS * size:
         return True
-    parts = [heights[at : at + size] for at in range(0, len(heights), size)]
-    answers = await asyncio.gather(
-        *(rpc.batch([numbered(height) for height in part]) for part in parts)
-    )
-    links = {link.hash: link for part in answers for link in part if isinstance(link, Link)}
-    return _leads_to(block, bottom, links)
+    parts = [requests[at : at + size] for at in range(0, len(requests), size)]
+    answers = await asyncio.gather(*map(rpc.batch, parts))
+    if _leads_to(block, bottom, [answer for part in answers for answer in part]):
+        return True
+    # The followed node can name wrong parents, or be the one that is on another branch.
+    everywhere = await rpc.compared(requests)
+    return any(_leads_to(block, bottom, answers) for answers in everywhere)
 
 
-def _leads_to(block: BlockRef, bottom: Link, links: Mapping[str, Link]) -> bool:
-    found: Link | None = bottom
+def _leads_to(block: BlockRef, bottom: Link, answers: Sequence[object]) -> bool:
+    links = {link.hash: link for link in answers if isinstance(link, Link)}
+    found: Link | None = links.get(bottom.hash, bottom)
     while found is not None and found.number > block.number:
         found = links.get(found.parent)
     return found is not None and found.ref == block
