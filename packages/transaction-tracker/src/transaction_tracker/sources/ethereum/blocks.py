@@ -25,6 +25,9 @@ MAX_BLOCKS_PER_REQUEST = 32
 _FIRST_BLOCKS_PER_REQUEST = 4
 # Below the limit of requests in flight at one provider, so that other questions find a place.
 _REQUESTS_AT_ONCE = 4
+# Some nodes answer with an error where others have no block yet. So many looks at the head pass
+# before the next block is asked for again: each error can be asked of the other providers too.
+_LOOKS_WITHOUT_NEXT = 100
 
 
 class Blocks:
@@ -39,6 +42,37 @@ class Blocks:
         self._rpc = rpc
         self._context = context
         self._per_request = _FIRST_BLOCKS_PER_REQUEST
+        self._next: Block | None = None
+        self._looks_without = 0
+
+    def request_next(self, tip: Link | None) -> list[Request]:
+        """Return the request for the block above our tip, to send with a look at the head.
+
+        Most looks find one block or none. A look that brings the block along saves a request for
+        each block, and one that finds none gets ``null``.
+
+        Returns:
+            No request where the head's block can have another number, or batches are refused.
+        """
+        self._next = None
+        profile = self._context.profile
+        self._looks_without = max(0, self._looks_without - 1)
+        if tip is None or self._rpc.together < 2 or self._looks_without:
+            return []
+        if profile.null_rounds or not profile.parent_links:
+            return []
+        return [self._by_number(tip.number + 1)]
+
+    def take_next(self, answer: Any, head: Link) -> None:
+        """Keep the block above our tip for ``by_hash``, if it is the head."""
+        if isinstance(answer, Block) and answer.link == head:
+            self._next = answer
+        elif isinstance(answer, SourceError):
+            self._looks_without = _LOOKS_WITHOUT_NEXT
+
+    def has(self, block_hash: str) -> bool:
+        """Return whether a look at the head has brought this block along."""
+        return self._next is not None and self._next.link.hash == block_hash
 
     async def by_hash(self, ref: BlockRef) -> Block:
         """Fetch one block by its hash, so that no reorganisation can come in between.
@@ -51,6 +85,9 @@ class Blocks:
         """
         if not self._context.profile.parent_links:
             return await self._linked_by_number(ref)
+        if self._next is not None and self.has(ref.hash):
+            found, self._next = self._next, None
+            return await self._whole(found)
         try:
             found = await patiently(lambda: self._asked(ref))
         except NotYetError:

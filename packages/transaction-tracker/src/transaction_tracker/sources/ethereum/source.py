@@ -65,6 +65,7 @@ class EthereumSource:
         self._changes = dict(profile or {})
         self._checked: Identity | None = None
         self._anchor: BlockRef | None = None
+        self._tip: Link | None = None
         self._context = ChainContext(chain_id, profile_of(chain_id, self._changes))
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
@@ -150,7 +151,9 @@ class EthereumSource:
         """Fetch the highest block's place, with ``marks`` also the safe and finalized blocks."""
         # Without the transactions: most times the head is the one already known.
         tags = _MARKS if marks and self.profile.finality_tags else ()
-        latest, *marked = await self._rpc.batch([_tagged(tag) for tag in ("latest", *tags)])
+        following = self._blocks.request_next(self._tip)
+        looks = [_tagged(tag) for tag in ("latest", *tags)]
+        latest, *others = await self._rpc.batch([*looks, *following])
         if isinstance(latest, SourceError):
             raise latest
         if latest is None:
@@ -158,6 +161,9 @@ class EthereumSource:
         if latest is None:
             raise NotYetError(f"{self._rpc} has no block at all yet")
         self._context.base_fee = latest.base_fee
+        marked, answers = others[: len(tags)], others[len(tags) :]
+        for answer in answers:
+            self._blocks.take_next(answer, latest.link)
         # Many development chains do not know the tags.
         known = {
             tag: block.link.ref
@@ -168,7 +174,8 @@ class EthereumSource:
 
     async def block(self, ref: BlockRef) -> Block:
         """Fetch one block; its receipts too, if the last blocks had many hits."""
-        self._outcomes.foresee(ref.hash)
+        if not self._blocks.has(ref.hash):
+            self._outcomes.foresee(ref.hash)
         return await self._blocks.by_hash(ref)
 
     async def other_version(self, block: Block) -> Block | None:
@@ -237,6 +244,7 @@ class EthereumSource:
 
     def follows(self, chain: Chain) -> None:
         """Note our chain: providers are compared with it."""
+        self._tip = chain.tip
         self._rpc.follows(chain)
 
     async def objections(
