@@ -97,7 +97,7 @@ class Walk:
             return False
         path = await self._path(head.link)
         await self._turn_to(path)
-        await self.evidence.foresee(path.blocks)
+        await self.evidence.foresee(path.blocks, self.chain)
         await self._apply_all(path.blocks, seen_at)
         self.evidence.note_marks(head, self.chain)
         if head.marks:

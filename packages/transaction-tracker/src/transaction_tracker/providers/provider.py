@@ -27,7 +27,11 @@ T = TypeVar("T")
 logger = logging.getLogger("transaction_tracker")
 
 
-# Intervals after which the followed provider is looked at too: nobody seems to follow it.
+# A look comes once a provider's last answer is older than so many intervals. The looks of all
+# providers are due at about the time at which most chains have a block: a little later, the
+# questions about that block have made most of them unnecessary.
+_MAX_AGE = 1.5
+# The same for the followed provider: nobody seems to follow it.
 _MAX_FOLLOWED_AGE = 3
 
 
@@ -87,9 +91,12 @@ class Provider(GenServer):
         return NoReply()
 
     @call(timeout=None)
-    def look(self, height: int | None, *, from_: From) -> NoReply:
-        """Ask for its head and its block at a height; a ``View``, or a ``SourceError``."""
-        self._spawn(self._look_for, height, from_)
+    def look(self, height: int | None, requests: Sequence[Request] = (), *, from_: From) -> NoReply:
+        """Ask for its head and its block at a height, and send other calls along.
+
+        Replies with a ``View`` or a ``SourceError``, and with the results of the calls.
+        """
+        self._spawn(self._look_for, height, requests, from_)
         return NoReply()
 
     @cast
@@ -135,23 +142,29 @@ class Provider(GenServer):
         seen = self._endpoint.health.head_seen
         # The followed provider is asked for its head anyway, about once a block time.
         is_followed = self._board.active == self._endpoint.name
-        age = _MAX_FOLLOWED_AGE * self._interval if is_followed else self._interval
+        age = (_MAX_FOLLOWED_AGE if is_followed else _MAX_AGE) * self._interval
         is_old = seen is None or now - seen >= age
-        return is_old or not self._board.knows_side(self._endpoint, now)
+        return is_old or not self._board.knows_side(self._endpoint, now - _MAX_AGE * self._interval)
 
     async def _look_at_head(self) -> None:
         await self._view(self._board.look_height(_now()))
         self._looking = False
 
-    async def _look_for(self, height: int | None, from_: From) -> None:
-        GenServer.reply(from_, await self._view(height))
+    async def _look_for(self, height: int | None, requests: Sequence[Request], from_: From) -> None:
+        GenServer.reply(from_, await self._view(height, requests))
 
-    async def _view(self, height: int | None) -> View | SourceError:
-        """Ask for the head, and for the block at a height; both in one request."""
-        requests = look_requests(height)
-        answer = await self._results(requests)
+    async def _view(
+        self, height: int | None, requests: Sequence[Request] = ()
+    ) -> tuple[View | SourceError, list[Any]]:
+        """Ask for the head, for the block at a height, and more; all in one request."""
+        looks = look_requests(height)
+        answer = await self._results([*looks, *requests])
         if isinstance(answer, SourceError):
-            return answer
+            return answer, [answer] * len(requests)
+        return self._shown(answer[: len(looks)]), answer[len(looks) :]
+
+    def _shown(self, answer: list[Any]) -> View | SourceError:
+        """Return what the answers to a look show, and note it."""
         head, *blocks = answer
         if isinstance(head, MalformedError) and self._board.has_readable_heads(
             self._endpoint, _now()

@@ -63,9 +63,9 @@ class Blocks:
             return []
         return [self._by_number(tip.number + 1)]
 
-    def take_next(self, answer: Any, head: Link) -> None:
-        """Keep the block above our tip for ``by_hash``, if it is the head."""
-        if isinstance(answer, Block) and answer.link == head:
+    def take_next(self, answer: Any) -> None:
+        """Keep the block above our tip until the next look, for ``by_hash``."""
+        if isinstance(answer, Block):
             self._next = answer
         elif isinstance(answer, SourceError):
             self._looks_without = _LOOKS_WITHOUT_NEXT

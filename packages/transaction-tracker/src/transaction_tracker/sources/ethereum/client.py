@@ -19,7 +19,7 @@ from transaction_tracker.sources.ethereum.classify import (
 )
 from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
 from transaction_tracker.sources.ethereum.identity import identity
-from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request
+from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request, Told
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.gate import Gate
 
@@ -61,6 +61,11 @@ class RpcClient:
     def together(self) -> int:
         """How many calls go in one request now; 1 while the node refuses batches."""
         return self._size.size
+
+    @property
+    def is_compared(self) -> bool:
+        """False: there is no other node."""
+        return False
 
     def __str__(self) -> str:
         return str(self.url)
@@ -114,6 +119,14 @@ class RpcClient:
             results += await self._batch(requests[start : start + self._size.size])
         return results
 
+    async def told(self, requests: Sequence[Request]) -> Told:
+        """Call many methods; an error of the whole batch is each one's result."""
+        try:
+            results = await self.batch(requests)
+        except SourceError as error:
+            results = [error] * len(requests)
+        return Told(str(self), dict(zip(requests, results, strict=True)))
+
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         """Call many methods: this node is every node."""
         return [await self.batch(requests)]
@@ -130,10 +143,20 @@ class RpcClient:
     def follows(self, chain: Chain) -> None:
         """Do nothing: there is no other node to compare with."""
 
-    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
+    async def dissent(
+        self,
+        chain: Chain,
+        blocks: Collection[BlockRef],
+        requests: Sequence[Request] = (),
+        told: Told | None = None,
+    ) -> Dissent:
         """Return no dissent: the chain is this node's own."""
         del chain, blocks
-        return Dissent()
+        if not requests:
+            return Dissent()
+        told = told or Told(str(self))
+        results = await self.batch(told.missing(requests))
+        return Dissent(answers=(told.completed(requests, results),))
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

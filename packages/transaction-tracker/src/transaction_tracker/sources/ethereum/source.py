@@ -23,7 +23,7 @@ from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 from transaction_tracker.sources.ethereum.proof import Known, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
+from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc, Told
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
@@ -31,6 +31,7 @@ from transaction_tracker.sources.protocol import (
     Block,
     Consensus,
     Ending,
+    Foreseen,
     Head,
     Objection,
     Unreadable,
@@ -163,7 +164,7 @@ class EthereumSource:
         self._context.base_fee = latest.base_fee
         marked, answers = others[: len(tags)], others[len(tags) :]
         for answer in answers:
-            self._blocks.take_next(answer, latest.link)
+            self._blocks.take_next(answer)
         # Many development chains do not know the tags.
         known = {
             tag: block.link.ref
@@ -247,11 +248,24 @@ class EthereumSource:
         self._tip = chain.tip
         self._rpc.follows(chain)
 
+    async def foresee(
+        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Foreseen:
+        """Ask the followed node for outcomes, and for its opinion on ends."""
+        opinions = self._agreement.requests(endings)
+        receipts = self._outcomes.requests(block, ids, room=self._rpc.together - len(opinions))
+        requests = list(dict.fromkeys([*receipts, *opinions]))
+        if not requests or not (opinions or self._rpc.is_compared):
+            return Foreseen()
+        told = await self._rpc.told(requests)
+        return Foreseen(await self._outcomes.of_answers(block, ids, told.results), told)
+
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending]
+        self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
         """Ask the healthy providers about the blocks and the receipts of ends."""
-        return await self._agreement.objections(chain, endings)
+        told = opinion if isinstance(opinion, Told) else None
+        return await self._agreement.objections(chain, endings, told)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
