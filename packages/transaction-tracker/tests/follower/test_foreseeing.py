@@ -88,7 +88,7 @@ class World:
 
     async def apply(self, number: int, *ids: str) -> list[str]:
         """Apply a block, and return the transactions about which there are facts."""
-        slots = {"t:1": key for key in ids}
+        slots = {"t:1": ids[0]} if ids else {}
         link = Link(number, str(number), str(number - 1))
         block = Block(link, {key: at for at, key in enumerate(ids)}, slots, ())
         chain = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, number)])

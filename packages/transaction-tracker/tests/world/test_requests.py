@@ -1,6 +1,7 @@
 """What blocks cost, whatever is tracked and whatever the providers know of it (rule 11.9)."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -66,6 +67,46 @@ def test_blocks_that_all_replace_a_transaction_cost_one_request_for_each_other_p
     nodes, cost = cost_of_full_blocks(providers, 1, BLOCKS, CONFIRMATIONS, replaces=True)
 
     assert cost <= max(MOST_A_BLOCK, MOST_OF_THE_FOLLOWED + len(nodes) - 1)
+
+
+@pytest.mark.parametrize("providers", [1, 2])
+@pytest.mark.parametrize("is_known", [True, False], ids=["pending", "missing"])
+def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
+    providers: int, is_known: bool
+) -> None:
+    items = [transaction(f"customer {number}", 1) for number in range(TRACKED)]
+    chain = chain_of(100)
+    if is_known:
+        chain.wait(*items)
+    nodes = [Node(chain, f"node{number}") for number in range(providers)]
+    world = World(*nodes)
+
+    async def main() -> None:
+        await world.track(*items, deadline=time.time() + 20 * BLOCK_SECONDS)
+        await world.blocks(19)
+        before = sum(node.requests for node in nodes)
+        await world.blocks(BLOCKS)
+        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MOST_A_BLOCK
+        # A single provider is asked twice, 33 go in a request, and other questions have turns.
+        await world.blocks(BLOCKS // 2)
+        assert sum(state == "expired" for _, state in world.events) == TRACKED
+
+    world.play(main)
+
+
+def test_a_deadline_is_not_kept_waiting_by_the_budget() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    world = World(Node(chain))
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment, deadline=time.time() + 60.0)
+        await asyncio.sleep(60.0)
+        assert await world.ends(payment) == []
+        await world.becomes(payment, "expired", within=5.0)
+
+    world.play(main)
 
 
 def cost_of_full_blocks(

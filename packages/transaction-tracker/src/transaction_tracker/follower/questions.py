@@ -26,7 +26,8 @@ from transaction_tracker.store import Book, Step
 _FRESH = 49
 # What a question about an old one takes: the transaction, its receipt, its sender's nonce.
 _CALLS_EACH = 3
-_LATE_AT_ONCE = 20
+# About as many as fit in one request: the next batch can be some blocks away.
+_LATE_AT_ONCE = 33
 # How long to wait with a deadline that has come, when nothing certain can be said.
 _LATE_AGAIN_SECONDS = 15.0
 # A single provider must say twice that no block has a transaction whose deadline has passed.
@@ -70,7 +71,7 @@ class Questions:
 
     async def due(self, chain: Chain) -> None:
         """Ask about those whose turn it is, in one request."""
-        ids = self._records.sweep.take_due(_now(), self._sweep_size())
+        ids = self._records.sweep.take_due(_now(), self._fitting(self._each_sweep))
         await self._ask(ids, chain, at_once=True)
         telemetry.execute(
             ("transaction_tracker", "sweep"),
@@ -78,14 +79,22 @@ class Questions:
             {},
         )
 
-    def _sweep_size(self) -> int:
+    def _fitting(self, most: int) -> int:
         """Return how many transactions fit in one request; one, where batches are refused."""
         fitting = (self._source.calls_per_request - 1) // _CALLS_EACH
-        return max(1, min(self._each_sweep, fitting))
+        return max(1, min(most, fitting))
+
+    @property
+    def has_late(self) -> bool:
+        """Whether a deadline has come."""
+        return self._records.deadlines.is_due(time.time())
 
     async def late(self, chain: Chain) -> None:
-        """Ask about those whose deadline has come: they expire if none has them in a block."""
-        ids = self._records.deadlines.take_due(time.time(), _LATE_AT_ONCE)
+        """Ask about those whose deadline has come, in one request to each provider.
+
+        They expire if no block has them.
+        """
+        ids = self._records.deadlines.take_due(time.time(), self._fitting(_LATE_AT_ONCE))
         for key in ids:
             # For the case that nothing comes of it now: a transition would cancel it.
             self._records.deadlines.ask_again(key, time.time() + _LATE_AGAIN_SECONDS)
