@@ -13,6 +13,7 @@ from transaction_tracker.domain import (
     Outcome,
     Refused,
     Reported,
+    Required,
     Seen,
     Tag,
     Transaction,
@@ -167,6 +168,9 @@ class ChainSource(Source, Protocol):
     @property
     def calls_per_request(self) -> int:
         """How many calls one request can hold now."""
+
+    def check_required(self, required: Required) -> None:
+        """Raise ``ValueError`` if the chain cannot tell what must make a state final."""
 
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the highest block, and the chain's own marks if they are wanted."""

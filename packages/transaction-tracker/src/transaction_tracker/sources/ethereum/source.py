@@ -8,6 +8,7 @@ from transaction_tracker.domain import (
     InvalidTransactionError,
     Link,
     Outcome,
+    Required,
     Tag,
     Transaction,
 )
@@ -112,6 +113,10 @@ class EthereumSource:
                 f"a transaction hash must be 0x and 64 hexadecimal digits, got {text!r}"
             )
         return text.lower()
+
+    def check_required(self, required: Required) -> None:
+        """Raise ``ValueError`` for a tag that the chain's profile does not have."""
+        self.profile.check_required(required)
 
     @property
     def anchor(self) -> BlockRef | None:
