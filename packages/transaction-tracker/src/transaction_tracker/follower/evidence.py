@@ -99,6 +99,10 @@ class Evidence:
         """
         self._marks = {tag: mark for tag, mark in self._marks.items() if mark.number < lowest}
 
+    def forget(self, transaction: str) -> None:
+        """Forget what was kept of a transaction: it has ended, or is untracked."""
+        self._unreadable.forget(transaction)
+
     async def foresee(self, blocks: Sequence[Block], chain: Chain) -> None:
         """Fetch in few requests what applying blocks, one after the other, needs.
 

@@ -64,6 +64,7 @@ class Questions:
         # Kept in memory only: a restart starts these again.
         self._refused: dict[str, Sighting] = {}
         self._told_once: set[str] = set()
+        records.on_end(self._forget)
 
     async def fresh(self, chain: Chain) -> None:
         """Ask about new transactions, as many as one look-up takes."""
@@ -104,7 +105,6 @@ class Questions:
         slots = self._slots(ids)
         if not slots or chain.tip is None:
             return
-        self._forget_ended()
         facts = await self._evidence.of_transactions(slots, chain, at_once=at_once)
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
@@ -114,11 +114,10 @@ class Questions:
             facts |= await self._agreed(doubtful, facts, chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
 
-    def _forget_ended(self) -> None:
-        """Forget answers about transactions that have ended: one can be registered again."""
-        for key in [key for key in self._refused if self._book.get(key) is None]:
-            del self._refused[key]
-        self._told_once = {key for key in self._told_once if self._book.get(key) is not None}
+    def _forget(self, transaction: str) -> None:
+        """Forget answers about a transaction that has ended: it can be registered again."""
+        self._refused.pop(transaction, None)
+        self._told_once.discard(transaction)
 
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
         known = {key: self._book.get(key) for key in ids}

@@ -78,6 +78,7 @@ class Walk:
         self.chain = Chain(keep)
         endings = Endings(source, book, status)
         self.evidence = Evidence(source, book, records.agenda, self._recent, endings)
+        records.on_end(self.evidence.forget)
 
     async def resume(self) -> None:
         """Go on from the blocks that are stored."""
