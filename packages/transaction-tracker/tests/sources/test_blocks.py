@@ -13,7 +13,7 @@ from transaction_tracker.sources import (
     SourceError,
     TransportError,
 )
-from transaction_tracker.sources.ethereum import answers
+from transaction_tracker.sources.ethereum import retries
 from transaction_tracker.sources.ethereum.blocks import MAX_BLOCKS_PER_REQUEST, Blocks
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
@@ -27,7 +27,7 @@ NULL_ROUND = ApplicationError("the node: requested epoch was a null round", 12)
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "NOT_YET_WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(retries, "NOT_YET_WAITS", (0.0, 0.0, 0.0))
 
 
 def node_with(blocks: Mapping[int, Any]) -> Node:

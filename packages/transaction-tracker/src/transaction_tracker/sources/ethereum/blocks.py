@@ -14,8 +14,8 @@ from transaction_tracker.sources.errors import (
     SourceError,
 )
 from transaction_tracker.sources.ethereum import decode
-from transaction_tracker.sources.ethereum.answers import patiently
 from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.retries import patiently
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.protocol import Block
 

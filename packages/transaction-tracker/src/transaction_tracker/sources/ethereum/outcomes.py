@@ -9,9 +9,9 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Outcome
 from transaction_tracker.sources.errors import MalformedError, RateLimitedError, SourceError
 from transaction_tracker.sources.ethereum import decode, reasons
-from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS, BlockReceipts
+from transaction_tracker.sources.ethereum.retries import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.statuses import Statuses
