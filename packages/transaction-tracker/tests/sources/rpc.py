@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain
@@ -23,6 +23,7 @@ class FakeRpc:
         others: What was asked of the other nodes.
         failure: Raised by ``batch``, if given.
         dissenting: What ``dissent`` returns.
+        blamed: The nodes that sent wrong parents, and in which blocks.
         most: The most requests that were in flight at once.
     """
 
@@ -33,6 +34,7 @@ class FakeRpc:
         self.others: list[Request] = []
         self.failure: SourceError | None = None
         self.dissenting = Dissent()
+        self.blamed: list[tuple[str, int]] = []
         self.most = 0
         self._flying = 0
 
@@ -61,8 +63,13 @@ class FakeRpc:
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         return [[request.result(node(request)) for request in requests] for node in self.nodes]
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
-        return await self.everywhere(requests) if requests and len(self.nodes) > 1 else []
+    async def versions(self, request: Request) -> Mapping[str, Any]:
+        if len(self.nodes) < 2:
+            return {}
+        return {str(at): request.result(node(request)) for at, node in enumerate(self.nodes)}
+
+    def blame(self, node: str, number: int) -> None:
+        self.blamed.append((node, number))
 
     @property
     def is_compared(self) -> bool:

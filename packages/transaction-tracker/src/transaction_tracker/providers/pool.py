@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -220,15 +220,21 @@ class Pool:
             *(results_or_errors(one, requests) for one in await self._in_turn())
         )
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
-        """Call many methods at every healthy provider, if more than one is configured.
+    async def versions(self, request: Request) -> Mapping[str, Any]:
+        """Call one method at every healthy provider, if more than one is configured.
 
         Raises:
             SourceError: None of them is healthy.
         """
-        if not requests or not self.is_compared:
-            return []
-        return await self.everywhere(requests)
+        if not self.is_compared:
+            return {}
+        asked = await self._in_turn()
+        answers = await asyncio.gather(*(results_or_errors(one, [request]) for one in asked))
+        return {one.name: answer for one, (answer,) in zip(asked, answers, strict=True)}
+
+    def blame(self, node: str, number: int) -> None:
+        """Count a block with a wrong parent; a provider that sends several in a row is paused."""
+        Provider.sent_wrong_parent(self._board.named(node).process, number)
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy providers other than the followed one, in turn.

@@ -10,7 +10,7 @@ from beamish import Continue, From, GenServer, NoReply, Pid, call, cast, process
 from transaction_tracker.providers import events
 from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
-from transaction_tracker.providers.health import error_class
+from transaction_tracker.providers.health import FAILURES, error_class
 from transaction_tracker.providers.questions import (
     asks_for_head,
     concerns_block,
@@ -58,6 +58,7 @@ class Provider(GenServer):
         self._interval = board.look_interval
         self._checking = False
         self._looking = False
+        self._wrong_parents: list[int] = []
         self._waiting: list[From] = []
         self._asking: set[Pid] = set()
 
@@ -104,6 +105,22 @@ class Provider(GenServer):
         """Count a block that could not be read, and that another provider sent readable."""
         error = MalformedError(self._endpoint.last_error or f"{self._endpoint.name}: unreadable")
         self._pause_after(error, self._endpoint.health.unreadable_block(_now()))
+
+    @cast
+    def sent_wrong_parent(self, number: int) -> None:
+        """Count a block whose parent another provider names, and our chain holds.
+
+        Each such block is asked of all providers, and its parent is waited for first.
+        """
+        in_a_row = self._wrong_parents[-1:] in ([number - 1], [number])
+        self._wrong_parents = sorted({*self._wrong_parents, number} if in_a_row else {number})
+        if len(self._wrong_parents) < FAILURES:
+            return
+        self._wrong_parents = []
+        endpoint = self._endpoint
+        endpoint.last_error = f"{endpoint.name}: block {number} has a wrong parentHash"
+        error = MalformedError(endpoint.last_error)
+        self._pause_after(error, endpoint.health.pause(_now()))
 
     @call(timeout=None)
     def check(self, *, from_: From) -> NoReply:

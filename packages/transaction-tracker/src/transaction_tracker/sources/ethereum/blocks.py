@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Link
+from transaction_tracker.domain import BlockRef, Chain, Link
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -96,14 +96,21 @@ class Blocks:
                 raise
         return await self._whole(found)
 
-    async def other_version(self, block: Block) -> Block | None:
-        """Fetch a block elsewhere; see ``ChainSource.other_version``."""
+    async def other_version(self, block: Block, chain: Chain) -> Block | None:
+        """Fetch a block elsewhere; see ``ChainSource.other_version``.
+
+        Where our chain holds the other parent, those that sent the first version were wrong.
+        """
         if not self._context.profile.parent_links:
             return None
-        for versions in await self._rpc.compared([self._by_hash(block.link.ref)]):
-            for found in versions:
-                if isinstance(found, Block) and found.link.parent != block.link.parent:
-                    return await self._whole(found)
+        versions = await self._rpc.versions(self._by_hash(block.link.ref))
+        blocks = {name: found for name, found in versions.items() if isinstance(found, Block)}
+        wrong = [name for name, found in blocks.items() if found.link.parent == block.link.parent]
+        for found in blocks.values():
+            if found.link.parent != block.link.parent:
+                for name in wrong if _builds_on(found.link, chain) else ():
+                    self._rpc.blame(name, block.link.number)
+                return await self._whole(found)
         return None
 
     async def by_number(self, numbers: range) -> list[Block]:
@@ -223,6 +230,10 @@ class Blocks:
             for key, answer in zip(block.ids, answers, strict=True)
         ]
         return decode.block(_header(block.link) | {"transactions": body}, self._context.profile)
+
+
+def _builds_on(link: Link, chain: Chain) -> bool:
+    return any(link.is_child_of(kept) for kept in reversed(chain.links))
 
 
 def _header(link: Link) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """JSON-RPC over HTTP, at one node: one request or a batch."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain
@@ -131,10 +131,13 @@ class RpcClient:
         """Call many methods: this node is every node."""
         return [await self.batch(requests)]
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
+    async def versions(self, request: Request) -> Mapping[str, Any]:
         """Return nothing: there is no other node."""
-        del requests
-        return []
+        del request
+        return {}
+
+    def blame(self, node: str, number: int) -> None:
+        """Do nothing: there is no other node to ask instead."""
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Return ``None`` for each request: there is no other node."""

@@ -159,12 +159,20 @@ class Rpc(Protocol):
             gives no answer at all has its error in every place.
         """
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
-        """Call many methods at every healthy node where there are several.
+    async def versions(self, request: Request) -> Mapping[str, Any]:
+        """Call one method at every healthy node where there are several.
 
         Returns:
-            As from ``everywhere``; an empty list where there is one node only, which has nobody
-            to be compared with.
+            By the node's name its result, or the error that it met. Nothing where there is one
+            node only, which has nobody to be compared with.
+        """
+
+    def blame(self, node: str, number: int) -> None:
+        """Count a block that names a wrong parent against the node that sent it.
+
+        Args:
+            node: Its name.
+            number: The block's height.
         """
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:

@@ -67,7 +67,7 @@ class EthereumSource:
         self._changes = dict(profile or {})
         self._checked: Identity | None = None
         self._anchor: BlockRef | None = None
-        self._tip: Link | None = None
+        self._chain = Chain(keep=1)
         self._context = ChainContext(chain_id, profile_of(chain_id, self._changes))
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
@@ -157,7 +157,7 @@ class EthereumSource:
         """Fetch the highest block's place, with ``marks`` also the safe and finalized blocks."""
         # Without the transactions: most times the head is the one already known.
         tags = _MARKS if marks and self.profile.finality_tags else ()
-        following = self._blocks.request_next(self._tip)
+        following = self._blocks.request_next(self._chain.tip)
         looks = [_tagged(tag) for tag in ("latest", *tags)]
         latest, *others = await self._rpc.batch([*looks, *following])
         if isinstance(latest, SourceError):
@@ -186,7 +186,7 @@ class EthereumSource:
 
     async def other_version(self, block: Block) -> Block | None:
         """Fetch a block from the other providers, if they name another parent."""
-        return await self._blocks.other_version(block)
+        return await self._blocks.other_version(block, self._chain)
 
     async def blocks(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks by number, side by side."""
@@ -250,7 +250,7 @@ class EthereumSource:
 
     def follows(self, chain: Chain) -> None:
         """Note our chain: providers are compared with it."""
-        self._tip = chain.tip
+        self._chain = chain
         self._rpc.follows(chain)
 
     async def foresee(
