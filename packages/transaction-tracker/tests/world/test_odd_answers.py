@@ -330,7 +330,7 @@ def test_a_provider_that_names_wrong_parents_in_a_row_is_paused(
         await world.reaches(chain)
         methods = ("eth_getBlockByHash", "eth_getBlockByNumber")
         odd.change = dict.fromkeys(methods, with_another_parent)
-        await world.blocks(4)
+        await world.blocks(4 * every)
         await world.reaches(chain)
         assert world.app is not None
         assert world.app.pool is not None

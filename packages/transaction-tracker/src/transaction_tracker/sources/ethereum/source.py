@@ -242,7 +242,8 @@ class EthereumSource:
         self, slots: Mapping[str, str | None], height: int
     ) -> Mapping[str, Consensus]:
         """Ask every healthy node for the transactions, their receipts and their slots."""
-        return await self._look_up.consensus(slots, height)
+        tip = None if self._chain.tip is None else self._chain.tip.number
+        return await self._look_up.consensus(slots, height, tip)
 
     async def winner(self, slot: str, height: int) -> Block | None:
         """Find the block at or below ``height`` whose transaction took ``slot``."""
