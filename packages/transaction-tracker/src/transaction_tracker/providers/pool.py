@@ -270,17 +270,11 @@ class Pool:
         requests: Sequence[Request] = (),
         told: Told | None = None,
     ) -> Dissent:
-        """Find the healthy providers whose chains do not contain some blocks of ours.
+        """Find the healthy providers whose chains do not contain some blocks; see ``Rpc.dissent``.
 
         A provider that showed one of our blocks within ``look_interval`` agrees on that block
         and all below it, and is not asked about it. Rate limits and refusals are no answer and
         no dissent.
-
-        Args:
-            chain: Our chain.
-            blocks: Blocks of that chain, or below the lowest one that is kept.
-            requests: Sent along to each of these providers, in the same HTTP request.
-            told: What one of them has answered just now, and is not asked again.
 
         Raises:
             SourceError: There are ``requests``, and none of the providers is healthy.
