@@ -8,7 +8,15 @@ import orjson
 import pytest
 
 from transaction_tracker import TransactionTracker
-from transaction_tracker.api.registering import MAX_ITEMS, MAX_METADATA_BYTES
+from transaction_tracker.api.registering import (
+    MAX_ITEMS,
+    MAX_METADATA_BYTES,
+    check_items,
+    read_items,
+)
+from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.store import Book
+from transaction_tracker.tracker import Context
 
 from .support import Client, serving
 
@@ -163,3 +171,17 @@ async def test_a_full_queue_says_when_to_come_again() -> None:
     assert refused.status == 429
     assert refused.headers["retry-after"] == "1"
     assert accepted.status == 200
+
+
+def test_a_tag_that_the_chain_does_not_have_is_refused_with_its_place() -> None:
+    """A transaction that waits for it would never end."""
+    source = EthereumSource("http://127.0.0.1:1", 1, profile={"finality_tags": False})
+    context = Context(source, Book(), required=12)
+    body = orjson.dumps([{"id": "0x" + "1" * 64, "confirmations": tag} for tag in ("safe", 3)])
+
+    refused, accepted = check_items(read_items(body), context)
+
+    (error,) = refused.errors
+    assert error["pointer"] == "#/0/confirmations"
+    assert error["detail"].startswith("confirmations must be a number of blocks on")
+    assert accepted.registration is not None

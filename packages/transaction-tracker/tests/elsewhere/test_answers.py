@@ -11,6 +11,7 @@ from transaction_tracker.node.faults import (
     LaggingReceipts,
     StaleNull,
 )
+from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.store import Store
 
 from .support import Network, caught_up, eventually, history, reach, states
@@ -156,6 +157,13 @@ async def test_transaction_indexing_is_in_progress_as_a_block_has_it(network: Ne
         assert states(app) == ["active", "healthy"]
 
 
+@pytest.fixture
+def _late_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no look at a head bring the block along, as where the node does not have it yet."""
+    monkeypatch.setattr(Blocks, "request_next", lambda *_: [])
+
+
+@pytest.mark.usefixtures("_late_blocks")
 async def test_block_not_found_right_after_its_head(network: Network) -> None:
     """viem#1543, erigon#1761: a node tells of a head and a moment long does not have the block.
 
@@ -176,6 +184,7 @@ async def test_block_not_found_right_after_its_head(network: Network) -> None:
         assert states(app) == ["active", "healthy"]
 
 
+@pytest.mark.usefixtures("_late_blocks")
 async def test_block_not_found_right_after_its_head_and_another_node_has_it(
     network: Network,
 ) -> None:

@@ -33,9 +33,10 @@ async def test_429_from_polling(network: Network) -> None:
             await node.mine()
             await caught_up(app, node)
         asked = node.counters - counters
-        other = node.http_requests - requests - asked["eth_getBlockByNumber"]
+        # A look at the head asks for the next block too.
+        other = node.http_requests - requests - asked["eth_getBlockByNumber"] // 2
 
-    assert asked["eth_getBlockByHash"] == BLOCKS
+    assert asked["eth_getBlockByHash"] == 0
     assert other < MANY
     assert network.second.counters["eth_getBlockByHash"] == 0
 

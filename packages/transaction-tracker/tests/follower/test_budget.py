@@ -1,5 +1,7 @@
 """What a block may cost, and questions that can wait."""
 
+from itertools import pairwise
+
 import pytest
 
 from transaction_tracker.follower.budget import Budget
@@ -54,3 +56,32 @@ def test_questions_that_cost_more_than_one_request_are_made_up_for() -> None:
     # Its own two, and four for the questions of the look before.
     assert not budget.look(2 + 4, is_new=True)
     assert [budget.look(1, is_new=True) for _ in range(2)] == [True, True]
+
+
+def test_deadlines_leave_each_fourth_batch_to_other_questions() -> None:
+    budget = Budget()
+
+    assert [budget.for_deadlines(room=True) for _ in range(5)] == [True, True, True, False, True]
+
+
+def test_a_few_batches_about_deadlines_need_no_room() -> None:
+    budget = Budget()
+
+    assert [budget.for_deadlines(room=False) for _ in range(4)] == [True, True, False, False]
+    for _ in range(48):
+        budget.look(9, is_new=True)
+    assert [budget.for_deadlines(room=False) for _ in range(4)] == [True, True, False, False]
+
+
+def test_deadlines_wait_at_most_for_so_many_looks() -> None:
+    budget = Budget()
+
+    asked = []
+    for number in range(1, 97):
+        room = budget.look(9, is_new=True)
+        if budget.for_deadlines(room=room):
+            asked.append(number)
+
+    waits = [after - before for before, after in pairwise(asked)]
+    assert max(waits) <= 24
+    assert len(asked) <= 2 + 2 * 4

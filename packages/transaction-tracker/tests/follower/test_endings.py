@@ -42,7 +42,7 @@ class Source:
         self.asked: list[dict[str, Ending]] = []
 
     async def objections(
-        self, _chain: Chain, endings: Mapping[str, Ending]
+        self, _chain: Chain, endings: Mapping[str, Ending], _opinion: object = None
     ) -> Mapping[str, Objection]:
         self.asked.append(dict(endings))
         return {key: one for key, one in self.found.items() if key in endings}

@@ -7,7 +7,8 @@ import pytest
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.providers import Pool, dissent
 from transaction_tracker.providers.dissent import contradicted, spread
-from transaction_tracker.sources.ethereum.rpc import Dissent
+from transaction_tracker.sources import ServerError, TransportError
+from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
 from .conftest import MakePool
 from .support import (
@@ -249,3 +250,64 @@ async def test_status_tells_which_chain_a_provider_holds(
     await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "same"])
     ages = [one.head_age for one in pool.status()]
     assert all(age is not None and 0 <= age < 20 for age in ages)
+
+
+# -- What is sent along
+
+ALONG = [Request("eth_getTransactionReceipt", ("0x1",)), Request("eth_chainId")]
+
+
+@pytest.mark.parametrize("is_old", [True, False])
+async def test_other_calls_go_along_in_one_request_to_each_provider(
+    make_pool: MakePool, nodes: list[Node], is_old: bool
+) -> None:
+    pool = await following(make_pool, *nodes)
+    await pool.call("eth_blockNumber")
+    if is_old:
+        pool._board.look_interval = 0.0
+    before = [node.requests for node in nodes]
+
+    found = await pool.dissent(CHAIN, [BLOCK], ALONG)
+
+    assert (found.against, found.unanswered) == ({}, ())
+    assert [list(answers) for answers in found.answers] == [[None, "0x1"]] * 3
+    assert [node.requests - past for node, past in zip(nodes, before, strict=True)] == [1, 1, 1]
+
+
+async def test_a_provider_that_has_told_is_asked_only_for_the_rest(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await following(make_pool, *nodes[:2])
+    told = await pool.told(ALONG[1:])
+    before = [node.requests for node in nodes[:2]]
+
+    found = await pool.dissent(CHAIN, [BLOCK], ALONG[1:], told)
+
+    assert told.node == "127.0.0.1-1"
+    assert [list(answers) for answers in found.answers] == [["0x1"]] * 2
+    assert [node.requests - past for node, past in zip(nodes, before, strict=False)] == [0, 1]
+
+
+async def test_a_provider_without_an_answer_has_its_error_in_each_place(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await following(make_pool, *nodes[:2])
+    pool._board.look_interval = 0.0
+    nodes[1].mood = status(500)
+
+    found = await pool.dissent(CHAIN, [BLOCK], ALONG)
+
+    assert found.unanswered == (SECOND,)
+    assert [type(one) for one in found.answers[1]] == [ServerError] * 2
+    assert list(found.answers[0]) == [None, "0x1"]
+
+
+async def test_without_any_healthy_provider_ends_get_no_silent_consent(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await following(make_pool, *nodes[:2])
+    for name in ("127.0.0.1-1", SECOND):
+        await pool.pause(name)
+
+    with pytest.raises(TransportError):
+        await pool.dissent(CHAIN, [BLOCK], ALONG)

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources import MalformedError, ServerError, SourceError
-from transaction_tracker.sources.ethereum.rpc import Dissent, Request
+from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
 
 # Gives the raw result of one request; an error is returned, not raised.
 Node = Callable[[Request], Any]
@@ -22,7 +22,8 @@ class FakeRpc:
         batches: What went to the followed node, request by request.
         others: What was asked of the other nodes.
         failure: Raised by ``batch``, if given.
-        told: What ``dissent`` returns.
+        dissenting: What ``dissent`` returns.
+        blamed: The nodes that sent wrong parents, and in which blocks.
         most: The most requests that were in flight at once.
     """
 
@@ -32,7 +33,8 @@ class FakeRpc:
         self.batches: list[list[Request]] = []
         self.others: list[Request] = []
         self.failure: SourceError | None = None
-        self.told = Dissent()
+        self.dissenting = Dissent()
+        self.blamed: list[tuple[str, int]] = []
         self.most = 0
         self._flying = 0
 
@@ -61,12 +63,41 @@ class FakeRpc:
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         return [[request.result(node(request)) for request in requests] for node in self.nodes]
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
-        return await self.everywhere(requests) if requests and len(self.nodes) > 1 else []
+    async def versions(self, request: Request) -> Mapping[str, Any]:
+        if len(self.nodes) < 2:
+            return {}
+        return {str(at): request.result(node(request)) for at, node in enumerate(self.nodes)}
 
-    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
-        against = {block: names for block, names in self.told.against.items() if block in blocks}
-        return Dissent(against, self.told.unanswered)
+    def blame(self, node: str, number: int) -> None:
+        self.blamed.append((node, number))
+
+    @property
+    def is_compared(self) -> bool:
+        return len(self.nodes) > 1
+
+    async def told(self, requests: Sequence[Request]) -> Told:
+        self.batches.append(list(requests))
+        node = self.nodes[0]
+        return Told("0", {request: request.result(node(request)) for request in requests})
+
+    async def dissent(
+        self,
+        chain: Chain,
+        blocks: Collection[BlockRef],
+        requests: Sequence[Request] = (),
+        told: Told | None = None,
+    ) -> Dissent:
+        against = {
+            block: names for block, names in self.dissenting.against.items() if block in blocks
+        }
+        answers = []
+        for number, node in enumerate(self.nodes):
+            known = told if told is not None and told.node == str(number) else Told("")
+            asked = known.missing(requests)
+            self.others += asked if number else []
+            results = [request.result(node(request)) for request in asked]
+            answers.append(known.completed(requests, results))
+        return Dissent(against, self.dissenting.unanswered, tuple(answers))
 
     def _mended(self, request: Request) -> Any:
         result = request.result(self.nodes[0](request))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef
+from transaction_tracker.domain import BlockRef, Chain, Link
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -13,7 +13,7 @@ from transaction_tracker.sources import (
     SourceError,
     TransportError,
 )
-from transaction_tracker.sources.ethereum import answers
+from transaction_tracker.sources.ethereum import retries
 from transaction_tracker.sources.ethereum.blocks import MAX_BLOCKS_PER_REQUEST, Blocks
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
@@ -27,7 +27,7 @@ NULL_ROUND = ApplicationError("the node: requested epoch was a null round", 12)
 
 @pytest.fixture(autouse=True)
 def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(answers, "NOT_YET_WAITS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr(retries, "NOT_YET_WAITS", (0.0, 0.0, 0.0))
 
 
 def node_with(blocks: Mapping[int, Any]) -> Node:
@@ -348,3 +348,31 @@ async def test_of_a_transaction_that_does_not_come_the_hash_counts(odd: object) 
     assert list(block.slots.values()) == KEYS[:1]
     assert block.body[1] == {"hash": KEYS[1]}
     assert block.unreadable == 1
+
+
+# -- Wrong parents
+
+TRUE, FALSE = raw_block(10), raw_block(10, parent=hash_at(9, branch=1))
+KEPT = Chain.of(5, [Link(9, hash_at(9), hash_at(8))])
+
+
+@pytest.mark.parametrize(
+    ("others", "chain", "blamed"),
+    [
+        ([TRUE], KEPT, ["0"]),
+        ([FALSE, TRUE], KEPT, ["0", "1"]),
+        ([None, TRUE], KEPT, ["0"]),
+        ([TRUE], Chain(5), []),  # nothing proves which of the two is right
+        ([FALSE], KEPT, []),
+    ],
+)
+async def test_who_names_another_parent_than_our_chain_holds_is_blamed(
+    others: list[Any], chain: Chain, blamed: list[str]
+) -> None:
+    rpc = FakeRpc(*(node_with({10: block} if block else {}) for block in [FALSE, *others]))
+    blocks = reader(rpc)
+
+    other = await blocks.other_version(await blocks.by_hash(TEN), chain)
+
+    assert (other is not None and other.link.parent == hash_at(9)) == (TRUE in others)
+    assert rpc.blamed == [(name, 10) for name in blamed]

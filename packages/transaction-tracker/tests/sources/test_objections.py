@@ -31,7 +31,7 @@ def second(*receipts: dict[str, Any], block_receipts: bool = True) -> Node:
 
 def agreement(*others: Node, together: int = 1_000, told: Dissent | None = None) -> Agreement:
     rpc = FakeRpc(lambda _request: None, *others, together=together)
-    rpc.told = told or Dissent()
+    rpc.dissenting = told or Dissent()
     return Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
 
@@ -171,3 +171,52 @@ async def test_most_receipts_decide_and_of_two_that_differ_neither(
     assert [objection.reason for objection in found.values()] == ([told] if told else [])
     outcomes = [one.outcome and one.outcome.succeeded for one in found.values()]
     assert outcomes == ([outvoted] if told else [])
+
+
+# -- What the followed provider has said already
+
+
+def judging(rpc: FakeRpc) -> Agreement:
+    return Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+
+
+async def test_a_provider_that_has_given_its_opinion_is_not_asked_again() -> None:
+    asked: list[Request] = []
+    answer = second(receipt(KEY, status="0x0"))
+
+    def followed(request: Request) -> Any:
+        asked.append(request)
+        return answer(request)
+
+    rpc = FakeRpc(followed, second(receipt(KEY)))
+    told = await rpc.told(judging(rpc).requests({KEY: PAID}))
+
+    found = await judging(rpc).objections(CHAIN, {KEY: PAID}, told)
+
+    assert len(asked) == 1
+    assert [one.reason for one in found.values()] == ["1 of 2 receipts say that it reverted"]
+
+
+@pytest.mark.parametrize("nothing", [None, TransportError("cut off"), {"status": "0x7"}])
+async def test_a_provider_that_has_not_told_is_asked_again(nothing: Any) -> None:
+    answers = iter([nothing, receipt(KEY, status="0x0")])
+    rpc = FakeRpc(lambda _request: next(answers), second())
+    told = await rpc.told(judging(rpc).requests({KEY: PAID}))
+
+    found = await judging(rpc).objections(CHAIN, {KEY: PAID}, told)
+
+    assert [one.reason for one in found.values()] == ["1 of 1 receipts say that it reverted"]
+
+
+async def test_what_one_provider_has_said_does_not_stand_for_another_one() -> None:
+    rpc = FakeRpc(second(receipt(KEY)), second(receipt(KEY, status="0x0")))
+    told = await rpc.told(judging(rpc).requests({KEY: PAID}))
+
+    assert list(await judging(rpc).objections(CHAIN, {KEY: PAID}, told)) == [KEY]
+
+
+async def test_a_single_provider_is_not_asked_for_receipts_again() -> None:
+    rpc = FakeRpc(lambda _request: pytest.fail("asked for a receipt"))
+
+    assert judging(rpc).requests({KEY: PAID}) == []
+    assert await judging(rpc).objections(CHAIN, {KEY: PAID}) == {}

@@ -43,11 +43,11 @@ async def requests_per_block(settings: Settings, tracked: int) -> float:
 async def test_a_block_costs_the_same_few_requests_whatever_is_tracked(
     settings: Settings, tracked: int
 ) -> None:
-    # The head, the block, one batch of receipts; and a batch for those not heard of for long.
-    assert 3 <= await requests_per_block(settings, tracked) <= 4.2
+    # The head with the block, one batch of receipts; and a batch for those not heard of for long.
+    assert 2 <= await requests_per_block(settings, tracked) <= 4.2
 
 
-async def test_a_block_without_hits_costs_two_requests(
+async def test_a_block_without_hits_costs_one_request(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     settings = replace(settings, poll_interval=0.1)
@@ -58,7 +58,7 @@ async def test_a_block_without_hits_costs_two_requests(
         await node.mine()
         await caught_up(app, node)
 
-        assert node.http_requests - before == 2
+        assert node.http_requests - before == 1
 
 
 @pytest.mark.slow

@@ -112,3 +112,26 @@ def test_a_free_nonce_ends_dropped_without_that_reason() -> None:
         await world.becomes(payment, "confirmed")
 
     world.play(main)
+
+
+def test_a_nonce_that_is_used_above_our_tip_only_is_not_used_yet() -> None:
+    """The next block tells who used it; until then nothing ends for that reason."""
+    payment = transaction("customer", 5)
+    chain = chain_of(100)
+    chain.mine(transaction("customer", 4))
+    node = Node(chain)
+    world = World(node)
+
+    def ahead(params: list[Any], nonce: Any) -> Any:
+        return hex(int(nonce, 16) + 1) if params[1] == "latest" else nonce
+
+    node.change = {"eth_getTransactionCount": ahead}
+
+    async def main() -> None:
+        await becomes_pending(world, chain, payment)
+        chain.pool.clear()
+        await world.blocks(4 * DROP_BLOCKS)
+        dropped = await world.becomes(payment, "dropped")
+        assert dropped.reason is None
+
+    world.play(main)

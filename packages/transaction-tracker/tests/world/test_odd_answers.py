@@ -335,3 +335,30 @@ def test_wrong_parents_from_one_provider_keep_no_old_payment_from_its_end(
         await world.becomes(payment, "confirmed")
 
     world.play(main)
+
+
+@pytest.mark.parametrize(("every", "is_paused"), [(1, True), (2, False)])
+def test_a_provider_that_names_wrong_parents_in_a_row_is_paused(
+    every: int, is_paused: bool
+) -> None:
+    """Each such block is asked of all providers, after its parent was waited for."""
+    chain = chain_of(100)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    world = World(odd, good)
+
+    def with_another_parent(_params: list[Any], block: Any) -> Any:
+        is_bad = block and int(block["number"], 16) % every == 0
+        return block | {"parentHash": digest(f"not {block['parentHash']}")} if is_bad else block
+
+    async def main() -> None:
+        await world.reaches(chain)
+        methods = ("eth_getBlockByHash", "eth_getBlockByNumber")
+        odd.change = dict.fromkeys(methods, with_another_parent)
+        await world.blocks(4 * every)
+        await world.reaches(chain)
+        assert world.app is not None
+        assert world.app.pool is not None
+        states = [status.state for status in world.app.pool.status()]
+        assert states == (["paused", "active"] if is_paused else ["active", "healthy"])
+
+    world.play(main)

@@ -1,15 +1,22 @@
 """What blocks cost, whatever is tracked and whatever the providers know of it (rule 11.9)."""
 
+import asyncio
+import time
+from collections.abc import Iterator
+
 import pytest
 
-from .chain import transaction
+from .chain import Json, transaction
 from .node import Node
-from .world import World, chain_of
+from .world import BLOCK_SECONDS, CONFIRMATIONS, World, chain_of
 
 TRACKED = 1_000
 BLOCKS = 100
 # Questions about single transactions are asked at every 24th look at least, also without room.
 MOST_A_BLOCK = 4.1
+# The least is two looks at the head, one request for what a block needs, and one to each further
+# provider about the ends that come with it.
+MOST_OF_THE_FOLLOWED = 3.1
 
 
 @pytest.mark.parametrize("providers", [1, 2])
@@ -33,3 +40,104 @@ def test_many_transactions_in_no_block_cost_no_more_requests(
         assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MOST_A_BLOCK
 
     world.play(main)
+
+
+@pytest.mark.parametrize(
+    ("providers", "each", "confirmations"),
+    [
+        *((providers, 1, confirmations) for providers in (1, 2, 3) for confirmations in (1, 12)),
+        (2, 70, 12),
+        (2, 120, 12),
+        (2, 120, 1),
+    ],
+)
+def test_blocks_that_all_have_transactions_and_ends_cost_one_request_for_each_other_provider(
+    providers: int, each: int, confirmations: int
+) -> None:
+    count = BLOCKS if each == 1 else 20
+    nodes, cost = cost_of_full_blocks(providers, each, count, confirmations)
+
+    assert cost <= max(MOST_A_BLOCK, MOST_OF_THE_FOLLOWED + len(nodes) - 1)
+
+
+@pytest.mark.parametrize("providers", [1, 2, 3])
+def test_blocks_that_all_replace_a_transaction_cost_one_request_for_each_other_provider(
+    providers: int,
+) -> None:
+    nodes, cost = cost_of_full_blocks(providers, 1, BLOCKS, CONFIRMATIONS, replaces=True)
+
+    assert cost <= max(MOST_A_BLOCK, MOST_OF_THE_FOLLOWED + len(nodes) - 1)
+
+
+@pytest.mark.parametrize("providers", [1, 2])
+@pytest.mark.parametrize("is_known", [True, False], ids=["pending", "missing"])
+def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
+    providers: int, is_known: bool
+) -> None:
+    items = [transaction(f"customer {number}", 1) for number in range(TRACKED)]
+    chain = chain_of(100)
+    if is_known:
+        chain.wait(*items)
+    nodes = [Node(chain, f"node{number}") for number in range(providers)]
+    world = World(*nodes)
+
+    async def main() -> None:
+        await world.track(*items, deadline=time.time() + 20 * BLOCK_SECONDS)
+        await world.blocks(19)
+        before = sum(node.requests for node in nodes)
+        await world.blocks(BLOCKS)
+        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MOST_A_BLOCK
+        # A single provider is asked twice, 33 go in a request, and other questions have turns.
+        await world.blocks(BLOCKS // 2)
+        assert sum(state == "expired" for _, state in world.events) == TRACKED
+
+    world.play(main)
+
+
+def test_a_deadline_is_not_kept_waiting_by_the_budget() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    world = World(Node(chain))
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment, deadline=time.time() + 60.0)
+        await asyncio.sleep(60.0)
+        assert await world.ends(payment) == []
+        await world.becomes(payment, "expired", within=5.0)
+
+    world.play(main)
+
+
+def cost_of_full_blocks(
+    providers: int, each: int, count: int, confirmations: int, *, replaces: bool = False
+) -> tuple[list[Node], float]:
+    """Return the requests for each of ``count`` blocks, all of which have transactions and ends."""
+    warm = CONFIRMATIONS + 4
+    items = [transaction(f"customer {number}", 1) for number in range((warm + count) * each)]
+    rivals = [transaction(f"customer {number}", 1, value="0x1") for number in range(len(items))]
+    chain = chain_of(100)
+    chain.wait(*items)
+    nodes = [Node(chain, f"node{number}") for number in range(providers)]
+    world = World(*nodes, confirmations=confirmations)
+    costs: list[int] = []
+
+    async def mine(blocks: int, left: Iterator[Json]) -> None:
+        for _ in range(blocks):
+            chain.mine(*(next(left) for _ in range(each)))
+            await asyncio.sleep(BLOCK_SECONDS)
+
+    async def main() -> None:
+        left = iter(rivals if replaces else items)
+        await world.track(*items)
+        await mine(warm, left)
+        before = sum(node.requests for node in nodes)
+        await mine(count, left)
+        costs.append(sum(node.requests for node in nodes) - before)
+        await world.reaches(chain)
+        end = "replaced" if replaces else "confirmed"
+        told = sum(state == end for _, state in world.events)
+        assert told >= (count + warm - CONFIRMATIONS - 1) * each
+
+    world.play(main)
+    return nodes, costs[0] / count

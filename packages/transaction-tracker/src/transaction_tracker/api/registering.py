@@ -194,7 +194,10 @@ def _check(item: Any, context: Context, now: float, pointer: str) -> Fallible:
         key = context.source.identify(wanted.id)
     except InvalidTransactionError as error:
         return _refused(given, str(error), f"{pointer}/id")
-    required = context.required if wanted.confirmations is None else wanted.confirmations
+    try:
+        required = context.requirement(wanted.confirmations)
+    except ValueError as error:
+        return _refused(given, str(error), f"{pointer}/confirmations")
     return Fallible(
         given, Registration(key, required, _deadline(wanted, now, context), metadata.decode())
     )

@@ -82,7 +82,7 @@ class Settings:
             _check_seconds("block_time", self.block_time)
         # A copy that cannot be changed takes the place of what was given.
         object.__setattr__(self, "profile", MappingProxyType(dict(self.profile)))
-        profile_of(self.chain_id, self.profile)
+        profile_of(self.chain_id, self.profile).check_required(self.confirmations)
         _check_errors(self.errors)
         if self.expires_after is not None:
             _check_seconds("expires_after", self.expires_after)

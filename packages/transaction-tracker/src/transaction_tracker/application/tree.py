@@ -62,7 +62,7 @@ class Connection(GenServer):
 
     Args:
         source: Where the transactions live.
-        checked: Called after each check that succeeds.
+        checked: Called after each check that succeeds; may refuse the chain.
     """
 
     def __init__(
@@ -184,7 +184,7 @@ class TransactionTrackerApplication(Application):
             ),
             Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: self._context()}),
             *self._providers(),
-            Connection.child_spec(self.source, self._adopt_block_time),
+            Connection.child_spec(self.source, self._source_checked),
             DynamicSupervisor.child_spec(
                 name=SUPERVISOR,
                 intensity="child",
@@ -215,8 +215,10 @@ class TransactionTrackerApplication(Application):
             self.pool, settings.chain_id, profile=settings.profile, errors=settings.errors
         )
 
-    def _adopt_block_time(self) -> None:
-        """Pace our own pool by the block time of the chain, which is known now."""
+    def _source_checked(self) -> None:
+        """Check the settings against the chain, which is known now, and pace our own pool by it."""
+        if has_blocks(self.source):
+            self.source.check_required(self.settings.confirmations)
         if self._own_pool is not None:
             self._own_pool.pace(self._block_time())
 

@@ -34,6 +34,12 @@ class Deadlines:
         self._times[transaction] = time
         heapq.heappush(self._heap, (time, transaction))
 
+    def is_due(self, now: float) -> bool:
+        """Return whether a deadline has come."""
+        while self._heap and self._times.get(self._heap[0][1]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return bool(self._heap) and self._heap[0][0] <= now
+
     def take_due(self, now: float, limit: int) -> list[str]:
         """Give up to ``limit`` whose time has come, once each."""
         taken: list[str] = []

@@ -66,17 +66,30 @@ class Endings:
         tip = None if chain.tip is None else chain.tip.ref
         return not self._held or tip != self._tip or now >= self._retry_at
 
-    async def cleared(self, facts: Facts, chain: Chain, now: float) -> Facts:
-        """Return the facts without those that would make an end which is contradicted."""
-        endings = {
+    def expected(self, facts: Facts) -> dict[str, Ending]:
+        """Return the ends that facts would make."""
+        return {
             key: ending
             for key, observations in facts.items()
             if (ending := _ending(self._book.get(key), observations)) is not None
         }
+
+    async def cleared(
+        self, facts: Facts, chain: Chain, now: float, opinion: object = None
+    ) -> Facts:
+        """Return the facts without those that would make an end which is contradicted.
+
+        Args:
+            facts: About open transactions.
+            chain: Our chain.
+            now: Seconds of the caller's clock.
+            opinion: What the followed provider has said of these ends just now, if anything.
+        """
+        endings = self.expected(facts)
         if not endings:
             self._note({}, {})
             return facts
-        objections = await self._source.objections(chain, endings)
+        objections = await self._source.objections(chain, endings, opinion)
         self._note(endings, objections)
         self._tip = None if chain.tip is None else chain.tip.ref
         self._retry_at = now + RETRY_SECONDS

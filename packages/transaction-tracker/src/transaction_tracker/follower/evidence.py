@@ -64,6 +64,7 @@ class Evidence:
         self._unreadable = UnreadableTransactions()
         self._marks: dict[Tag, BlockRef] = {}
         self._early: dict[str, Outcomes] = {}
+        self._opinion: object = None
 
     def note_marks(self, head: Head, chain: Chain) -> None:
         """Note the chain's own marks, as far as they are on our chain.
@@ -98,17 +99,52 @@ class Evidence:
         """
         self._marks = {tag: mark for tag, mark in self._marks.items() if mark.number < lowest}
 
-    async def foresee(self, blocks: Sequence[Block]) -> None:
-        """Fetch the outcomes for several blocks at once, which are applied one after the other."""
+    def forget(self, transaction: str) -> None:
+        """Forget what was kept of a transaction: it has ended, or is untracked."""
+        self._unreadable.forget(transaction)
+
+    async def foresee(self, blocks: Sequence[Block], chain: Chain) -> None:
+        """Fetch in few requests what applying blocks, one after the other, needs.
+
+        Args:
+            blocks: The blocks, the lowest first.
+            chain: The chain that they extend.
+        """
+        self._early, self._opinion = {}, None
         wanted = [(block, self._own_ids(block)) for block in blocks]
         wanted = [(block, ids) for block, ids in wanted if ids]
-        self._early = {}
-        if len(wanted) < 2:
-            return
         try:
-            self._early = dict(await self._source.outcomes_early(wanted))
+            if len(wanted) > 1:
+                self._early = dict(await self._source.outcomes_early(wanted))
+            elif blocks:
+                block, ids = wanted[0] if wanted else (blocks[-1], set[str]())
+                await self._foresee_ends(block, ids, blocks, chain)
         except SourceError as error:
-            logger.debug("outcomes of %d blocks: %s", len(wanted), error)
+            logger.debug("what %d blocks need: %s", len(blocks), error)
+
+    async def _foresee_ends(
+        self, block: Block, ids: set[str], blocks: Sequence[Block], chain: Chain
+    ) -> None:
+        """Ask for outcomes together with the followed provider's opinion on ends, if there are any.
+
+        Args:
+            block: The block that has the transactions.
+            ids: Those whose outcomes are needed.
+            blocks: All that are applied now.
+            chain: The chain that they extend.
+        """
+        extended = chain.extended([one.link for one in blocks])
+        facts = self._depth(extended)
+        first = self._buried(block.link.ref, extended)
+        if len(blocks) == 1:
+            rivals = self._rivals(block).items()
+            facts |= {key: (*observations, first) for key, observations in rivals}
+        endings = self._endings.expected(facts)
+        own = (self._book.get(key) for key in ids)
+        if endings or any(one is not None and first.reaches(one.required) for one in own):
+            foreseen = await self._source.foresee(block, ids, endings)
+            self._early = {block.link.hash: foreseen.outcomes}
+            self._opinion = foreseen.opinion
 
     async def of_block(self, block: Block, chain: Chain, *, is_last: bool = True) -> Facts:
         """Gather what a block says, with ``chain`` ending in it.
@@ -124,7 +160,8 @@ class Evidence:
             return facts
         first = self._buried(block.link.ref, chain)
         facts = {key: (*observations, first) for key, observations in facts.items()}
-        return await self._endings.cleared(self._depth(chain) | facts, chain, _now())
+        facts = self._depth(chain) | facts
+        return await self._endings.cleared(facts, chain, _now(), self._opinion)
 
     async def of_depth(self, chain: Chain) -> Facts:
         """Gather what the depth of ``chain``, and its own word, say of blocks."""

@@ -26,7 +26,8 @@ from transaction_tracker.store import Book, Step
 _FRESH = 49
 # What a question about an old one takes: the transaction, its receipt, its sender's nonce.
 _CALLS_EACH = 3
-_LATE_AT_ONCE = 20
+# About as many as fit in one request: the next batch can be some blocks away.
+_LATE_AT_ONCE = 33
 # How long to wait with a deadline that has come, when nothing certain can be said.
 _LATE_AGAIN_SECONDS = 15.0
 # A single provider must say twice that no block has a transaction whose deadline has passed.
@@ -63,6 +64,7 @@ class Questions:
         # Kept in memory only: a restart starts these again.
         self._refused: dict[str, Sighting] = {}
         self._told_once: set[str] = set()
+        records.on_end(self._forget)
 
     async def fresh(self, chain: Chain) -> None:
         """Ask about new transactions, as many as one look-up takes."""
@@ -70,7 +72,7 @@ class Questions:
 
     async def due(self, chain: Chain) -> None:
         """Ask about those whose turn it is, in one request."""
-        ids = self._records.sweep.take_due(_now(), self._sweep_size())
+        ids = self._records.sweep.take_due(_now(), self._fitting(self._each_sweep))
         await self._ask(ids, chain, at_once=True)
         telemetry.execute(
             ("transaction_tracker", "sweep"),
@@ -78,14 +80,22 @@ class Questions:
             {},
         )
 
-    def _sweep_size(self) -> int:
+    def _fitting(self, most: int) -> int:
         """Return how many transactions fit in one request; one, where batches are refused."""
         fitting = (self._source.calls_per_request - 1) // _CALLS_EACH
-        return max(1, min(self._each_sweep, fitting))
+        return max(1, min(most, fitting))
+
+    @property
+    def has_late(self) -> bool:
+        """Whether a deadline has come."""
+        return self._records.deadlines.is_due(time.time())
 
     async def late(self, chain: Chain) -> None:
-        """Ask about those whose deadline has come: they expire if none has them in a block."""
-        ids = self._records.deadlines.take_due(time.time(), _LATE_AT_ONCE)
+        """Ask about those whose deadline has come, in one request to each provider.
+
+        They expire if no block has them.
+        """
+        ids = self._records.deadlines.take_due(time.time(), self._fitting(_LATE_AT_ONCE))
         for key in ids:
             # For the case that nothing comes of it now: a transition would cancel it.
             self._records.deadlines.ask_again(key, time.time() + _LATE_AGAIN_SECONDS)
@@ -95,7 +105,6 @@ class Questions:
         slots = self._slots(ids)
         if not slots or chain.tip is None:
             return
-        self._forget_ended()
         facts = await self._evidence.of_transactions(slots, chain, at_once=at_once)
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
@@ -105,11 +114,10 @@ class Questions:
             facts |= await self._agreed(doubtful, facts, chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
 
-    def _forget_ended(self) -> None:
-        """Forget answers about transactions that have ended: one can be registered again."""
-        for key in [key for key in self._refused if self._book.get(key) is None]:
-            del self._refused[key]
-        self._told_once = {key for key in self._told_once if self._book.get(key) is not None}
+    def _forget(self, transaction: str) -> None:
+        """Forget answers about a transaction that has ended: it can be registered again."""
+        self._refused.pop(transaction, None)
+        self._told_once.discard(transaction)
 
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
         known = {key: self._book.get(key) for key in ids}

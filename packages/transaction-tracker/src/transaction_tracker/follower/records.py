@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from beamish import ExitError
 from transaction_tracker.domain import (
@@ -45,6 +45,15 @@ class Records:
         self.agenda = Agenda()
         self.sweep = Sweep() if sweep is None else sweep
         self.deadlines = Deadlines()
+        self._ended: list[Callable[[str], None]] = []
+
+    def on_end(self, forget: Callable[[str], None]) -> None:
+        """Call ``forget`` with the id of each transaction that has ended, or is untracked.
+
+        For what is kept about open transactions elsewhere: one that is registered again must not
+        meet what was kept of it before.
+        """
+        self._ended.append(forget)
 
     async def take_up(self) -> None:
         """Put all open transactions where they belong."""
@@ -115,9 +124,16 @@ class Records:
         self.agenda.forget(transaction)
         self.deadlines.forget(transaction)
         self.sweep.forget(transaction)
+        self._has_ended(transaction)
+
+    def _has_ended(self, transaction: str) -> None:
+        for forget in self._ended:
+            forget(transaction)
 
     def _note(self, tracked: Tracked) -> None:
         """Put a transaction where it is looked for from now on."""
+        if tracked.final:
+            self._has_ended(tracked.id)
         self.agenda.note(tracked)
         self.deadlines.note(tracked)
         if "status_unknown" in tracked.flags and not tracked.final:

@@ -32,5 +32,5 @@ class UnreadableTransactions:
         return True
 
     def forget(self, transaction: str) -> None:
-        """Note that an answer about a transaction was readable."""
+        """Start again: an answer about a transaction was readable, or it has ended."""
         self._entries.pop(transaction, None)

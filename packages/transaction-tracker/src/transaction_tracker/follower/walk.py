@@ -78,6 +78,7 @@ class Walk:
         self.chain = Chain(keep)
         endings = Endings(source, book, status)
         self.evidence = Evidence(source, book, records.agenda, self._recent, endings)
+        records.on_end(self.evidence.forget)
 
     async def resume(self) -> None:
         """Go on from the blocks that are stored."""
@@ -97,7 +98,7 @@ class Walk:
             return False
         path = await self._path(head.link)
         await self._turn_to(path)
-        await self.evidence.foresee(path.blocks)
+        await self.evidence.foresee(path.blocks, self.chain)
         await self._apply_all(path.blocks, seen_at)
         self.evidence.note_marks(head, self.chain)
         if head.marks:

@@ -34,17 +34,21 @@ async def results_or_errors(endpoint: Endpoint, requests: Sequence[Request]) -> 
         return [error] * len(requests)
 
 
-async def look_at(endpoint: Endpoint, height: int | None) -> View:
-    """Ask one provider for its head, and for its block at a height.
+async def look_at(
+    endpoint: Endpoint, height: int | None, requests: Sequence[Request] = ()
+) -> tuple[View | SourceError, list[Any]]:
+    """Ask one provider for its head, for its block at a height, and for more along with them.
 
-    Raises:
-        SourceError: It does not tell.
+    Returns:
+        What it shows, or why it does not; and the result or the error of each further request.
     """
-    answer = await answered(endpoint, Provider.look(endpoint.process, height))
-    if isinstance(answer, SourceError):
-        raise answer
-    view: View = answer
-    return view
+    try:
+        found: tuple[View | SourceError, list[Any]] = await answered(
+            endpoint, Provider.look(endpoint.process, height, requests)
+        )
+    except SourceError as error:
+        return error, [error] * len(requests)
+    return found
 
 
 async def checked(endpoint: Endpoint) -> SourceError | None:

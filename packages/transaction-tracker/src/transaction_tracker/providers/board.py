@@ -140,11 +140,11 @@ class Board:
             self._mark = (now, tip.number)
         return min(self._mark[1], tip.number)
 
-    def knows_side(self, endpoint: Endpoint, now: float) -> bool:
-        """Return whether what a provider showed within the last interval can be compared."""
+    def knows_side(self, endpoint: Endpoint, start: float) -> bool:
+        """Return whether what a provider showed at ``start`` or later can be compared."""
         if self.chain.tip is None or len(self.endpoints) == 1:
             return True  # there is nothing to compare
-        view = endpoint.view and endpoint.view.since(now - self.look_interval)
+        view = endpoint.view and endpoint.view.since(start)
         return view is not None and view.side(self.chain) != "unknown"
 
     def has_readable_heads(self, but: Endpoint, now: float) -> bool:

@@ -1,7 +1,9 @@
-"""What a provider says of single blocks of our chain: asked only as far as needed."""
+"""What providers say of single blocks of our chain: asked only as far as needed."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain, Link
 from transaction_tracker.providers.asking import look_at, results_or_errors
@@ -14,6 +16,7 @@ from transaction_tracker.sources import (
     RateLimitedError,
     SourceError,
 )
+from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
 
 MAX_HEIGHTS = 20
 # These say nothing about the provider's chain, and do not pass by asking again at once.
@@ -26,17 +29,51 @@ class Opinion:
 
     Attributes:
         against: The blocks that its chain does not contain.
-        is_complete: Whether it answered all that it was asked, or refused to.
+        is_complete: Whether it answered all that it was asked about blocks, or refused to.
+        answers: The results of the requests that were sent along.
     """
 
     against: frozenset[BlockRef] = frozenset()
     is_complete: bool = True
+    answers: Sequence[Any] = ()
 
 
-async def opinion(
-    endpoint: Endpoint, chain: Chain, blocks: Collection[BlockRef], start: float
-) -> Opinion:
-    """Ask a provider which blocks its chain does not contain, with two requests at most.
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """What providers are asked about our chain.
+
+    Attributes:
+        chain: Our chain.
+        blocks: Blocks of that chain, or below the lowest one that is kept.
+        start: What a provider has shown at this time or later needs not be asked again.
+        requests: Sent along to each provider.
+        told: What one provider has answered to some of these requests just now.
+    """
+
+    chain: Chain
+    blocks: Collection[BlockRef]
+    start: float
+    requests: Sequence[Request] = ()
+    told: Told = field(default_factory=lambda: Told(""))
+
+
+async def dissent(endpoints: Sequence[Endpoint], inquiry: Inquiry) -> Dissent:
+    """Ask providers side by side, and put together which of them are against which blocks."""
+    opinions = await asyncio.gather(*(opinion(one, inquiry) for one in endpoints))
+    said = [(one.name, told) for one, told in zip(endpoints, opinions, strict=True)]
+    against = {
+        block: tuple(name for name, told in said if block in told.against)
+        for block in inquiry.blocks
+    }
+    return Dissent(
+        against={block: names for block, names in against.items() if names},
+        unanswered=tuple(name for name, told in said if not told.is_complete),
+        answers=tuple(told.answers for _, told in said) if inquiry.requests else (),
+    )
+
+
+async def opinion(endpoint: Endpoint, inquiry: Inquiry) -> Opinion:
+    """Ask a provider which blocks its chain does not contain, with two HTTP requests at most.
 
     A hash commits to all blocks below it. So one block of the provider that our chain holds
     proves that it agrees on all below, and one that our chain contradicts proves that it holds
@@ -46,18 +83,21 @@ async def opinion(
 
     Args:
         endpoint: The provider.
-        chain: Our chain.
-        blocks: Blocks of that chain, or below the lowest one that is kept.
-        start: What the provider has shown at this time or later needs not be asked again.
+        inquiry: What to ask. Its requests go along with the first HTTP request.
     """
-    recent = endpoint.view and endpoint.view.since(start)
+    chain, blocks = inquiry.chain, inquiry.blocks
+    told = inquiry.told if inquiry.told.node == endpoint.name else Told(endpoint.name)
+    requests = told.missing(inquiry.requests)
+    recent = endpoint.view and endpoint.view.since(inquiry.start)
     if recent is not None and not _unproven(blocks, chain, recent):
-        return Opinion()
-    try:
-        view = await look_at(endpoint, None if chain.tip is None else chain.tip.number)
-    except SourceError as error:
-        return Opinion(is_complete=isinstance(error, _NO_OPINION))
-    return await _compared(endpoint, chain, blocks, view)
+        results = await results_or_errors(endpoint, requests) if requests else []
+        return Opinion(answers=told.completed(inquiry.requests, results))
+    height = None if chain.tip is None else chain.tip.number
+    view, results = await look_at(endpoint, height, requests)
+    answers = told.completed(inquiry.requests, results)
+    if isinstance(view, SourceError):
+        return Opinion(is_complete=isinstance(view, _NO_OPINION), answers=answers)
+    return replace(await _compared(endpoint, chain, blocks, view), answers=answers)
 
 
 async def _compared(

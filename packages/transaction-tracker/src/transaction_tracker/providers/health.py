@@ -124,6 +124,10 @@ class Health:
             return None
         return self._pause(now)
 
+    def pause(self, now: float) -> float | None:
+        """Pause the provider, unless it is paused; return for how many seconds."""
+        return None if self.paused_until is not None else self._pause(now)
+
     def resumed(self) -> None:
         """End the pause: the provider has been found in order."""
         self.paused_until = None

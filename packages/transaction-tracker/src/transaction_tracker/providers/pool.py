@@ -2,8 +2,7 @@
 
 import asyncio
 import logging
-import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +10,14 @@ from beamish import ChildSpec, Pid, Supervisor, Task, Via
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.providers.asking import answered, ask_at, checked, results_or_errors
 from transaction_tracker.providers.board import Board
-from transaction_tracker.providers.dissent import Opinion, opinion
+from transaction_tracker.providers.dissent import Inquiry, dissent
 from transaction_tracker.providers.endpoint import PROVIDERS, Endpoint
 from transaction_tracker.providers.heads import Heads, Rhythm
 from transaction_tracker.providers.hints import Hints
 from transaction_tracker.providers.mending import mended
 from transaction_tracker.providers.provider import Provider
 from transaction_tracker.providers.questions import is_read
-from transaction_tracker.providers.settings import ProviderSettings
+from transaction_tracker.providers.settings import ProviderSettings, check_pool
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.sources import (
     MalformedError,
@@ -29,7 +28,7 @@ from transaction_tracker.sources import (
     TransportError,
     WrongChainError,
 )
-from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request
+from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request, Told
 
 MAX_LAG = 3
 LOOK_SECONDS = 10.0
@@ -76,7 +75,7 @@ class Pool:
         hints: Pid | str | Via | None = None,
         rhythm: Rhythm | None = None,
     ) -> None:
-        _check(settings, chain_id, max_lag, look_interval)
+        check_pool(settings, chain_id, max_lag, look_interval)
         endpoints = [Endpoint(one, place) for place, one in enumerate(settings, start=1)]
         self._rhythm = replace(rhythm or Rhythm())
         self._board = Board(endpoints, chain_id, max_lag, look_interval)
@@ -119,6 +118,11 @@ class Pool:
         """How many calls go in one request now at the provider that is followed."""
         sizes = {one.name: one.client.together for one in self._board.endpoints}
         return sizes.get(self._board.active or "", min(sizes.values()))
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether more than one provider is configured."""
+        return len(self._board.endpoints) > 1
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
@@ -172,6 +176,12 @@ class Pool:
         """
         return await self._ask(requests) if requests else []
 
+    async def told(self, requests: Sequence[Request]) -> Told:
+        """Call many methods at the provider that is followed, and at no other one."""
+        followed = await self._followed()
+        results = await results_or_errors(followed, requests)
+        return Told(followed.name, dict(zip(requests, results, strict=True)))
+
     async def seek(self, method: str, *params: object) -> Any:
         """Call one method at each healthy provider in turn until one knows more than ``null``.
 
@@ -210,15 +220,21 @@ class Pool:
             *(results_or_errors(one, requests) for one in await self._in_turn())
         )
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
-        """Call many methods at every healthy provider, if more than one is configured.
+    async def versions(self, request: Request) -> Mapping[str, Any]:
+        """Call one method at every healthy provider, if more than one is configured.
 
         Raises:
             SourceError: None of them is healthy.
         """
-        if not requests or len(self._board.endpoints) < 2:
-            return []
-        return await self.everywhere(requests)
+        if not self.is_compared:
+            return {}
+        asked = await self._in_turn()
+        answers = await asyncio.gather(*(results_or_errors(one, [request]) for one in asked))
+        return {one.name: answer for one, (answer,) in zip(asked, answers, strict=True)}
+
+    def blame(self, node: str, number: int) -> None:
+        """Count a block with a wrong parent; a provider that sends several in a row is paused."""
+        Provider.sent_wrong_parent(self._board.named(node).process, number)
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy providers other than the followed one, in turn.
@@ -247,30 +263,27 @@ class Pool:
         """
         self._board.follows(chain)
 
-    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
-        """Find the healthy providers whose chains do not contain some blocks of ours.
+    async def dissent(
+        self,
+        chain: Chain,
+        blocks: Collection[BlockRef],
+        requests: Sequence[Request] = (),
+        told: Told | None = None,
+    ) -> Dissent:
+        """Find the healthy providers whose chains do not contain some blocks; see ``Rpc.dissent``.
 
         A provider that showed one of our blocks within ``look_interval`` agrees on that block
-        and all below it, and is not asked. Rate limits and refusals are no answer and no
-        dissent.
+        and all below it, and is not asked about it. Rate limits and refusals are no answer and
+        no dissent.
 
-        Args:
-            chain: Our chain.
-            blocks: Blocks of that chain, or below the lowest one that is kept.
+        Raises:
+            SourceError: There are ``requests``, and none of the providers is healthy.
         """
-        usable = self._board.usable() if blocks else []
+        if not blocks:
+            return Dissent()
+        endpoints = await self._in_turn() if requests else self._board.usable()
         start = asyncio.get_running_loop().time() - self._board.look_interval
-        opinions: list[Opinion] = await asyncio.gather(
-            *(opinion(one, chain, blocks, start) for one in usable)
-        )
-        said = [(one.name, told) for one, told in zip(usable, opinions, strict=True)]
-        against = {
-            block: tuple(name for name, told in said if block in told.against) for block in blocks
-        }
-        return Dissent(
-            against={block: names for block, names in against.items() if names},
-            unanswered=tuple(name for name, told in said if not told.is_complete),
-        )
+        return await dissent(endpoints, Inquiry(chain, blocks, start, requests, told or Told("")))
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
@@ -385,16 +398,3 @@ class Pool:
         text = "; ".join(str(error) for error in found)
         wrong = all(isinstance(error, WrongChainError) for error in found)
         return WrongChainError(text) if wrong else TransportError(text)
-
-
-def _check(
-    settings: Sequence[ProviderSettings], chain_id: int | None, max_lag: int, look_interval: float
-) -> None:
-    if not settings:
-        raise ValueError("settings must have one provider or more, got none")
-    if chain_id is not None and (type(chain_id) is not int or chain_id < 1):
-        raise ValueError(f"chain_id must be 1 or more, got {chain_id!r}")
-    if type(max_lag) is not int or max_lag < 0:
-        raise ValueError(f"max_lag must be a number of blocks, 0 or more, got {max_lag!r}")
-    if not (math.isfinite(look_interval) and look_interval > 0):
-        raise ValueError(f"look_interval must be over 0 seconds, got {look_interval!r}")

@@ -10,7 +10,7 @@ from beamish import Continue, From, GenServer, NoReply, Pid, call, cast, process
 from transaction_tracker.providers import events
 from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
-from transaction_tracker.providers.health import error_class
+from transaction_tracker.providers.health import FAILURES, error_class
 from transaction_tracker.providers.questions import (
     asks_for_head,
     concerns_block,
@@ -27,7 +27,11 @@ T = TypeVar("T")
 logger = logging.getLogger("transaction_tracker")
 
 
-# Intervals after which the followed provider is looked at too: nobody seems to follow it.
+# A look comes once a provider's last answer is older than so many intervals. The looks of all
+# providers are due at about the time at which most chains have a block: a little later, the
+# questions about that block have made most of them unnecessary.
+_MAX_AGE = 1.5
+# The same for the followed provider: nobody seems to follow it.
 _MAX_FOLLOWED_AGE = 3
 
 
@@ -54,6 +58,7 @@ class Provider(GenServer):
         self._interval = board.look_interval
         self._checking = False
         self._looking = False
+        self._wrong_parents: list[int] = []
         self._waiting: list[From] = []
         self._asking: set[Pid] = set()
 
@@ -87,9 +92,12 @@ class Provider(GenServer):
         return NoReply()
 
     @call(timeout=None)
-    def look(self, height: int | None, *, from_: From) -> NoReply:
-        """Ask for its head and its block at a height; a ``View``, or a ``SourceError``."""
-        self._spawn(self._look_for, height, from_)
+    def look(self, height: int | None, requests: Sequence[Request] = (), *, from_: From) -> NoReply:
+        """Ask for its head and its block at a height, and send other calls along.
+
+        Replies with a ``View`` or a ``SourceError``, and with the results of the calls.
+        """
+        self._spawn(self._look_for, height, requests, from_)
         return NoReply()
 
     @cast
@@ -97,6 +105,22 @@ class Provider(GenServer):
         """Count a block that could not be read, and that another provider sent readable."""
         error = MalformedError(self._endpoint.last_error or f"{self._endpoint.name}: unreadable")
         self._pause_after(error, self._endpoint.health.unreadable_block(_now()))
+
+    @cast
+    def sent_wrong_parent(self, number: int) -> None:
+        """Count a block whose parent another provider names, and our chain holds.
+
+        Each such block is asked of all providers, and its parent is waited for first.
+        """
+        in_a_row = self._wrong_parents[-1:] in ([number - 1], [number])
+        self._wrong_parents = sorted({*self._wrong_parents, number} if in_a_row else {number})
+        if len(self._wrong_parents) < FAILURES:
+            return
+        self._wrong_parents = []
+        endpoint = self._endpoint
+        endpoint.last_error = f"{endpoint.name}: block {number} has a wrong parentHash"
+        error = MalformedError(endpoint.last_error)
+        self._pause_after(error, endpoint.health.pause(_now()))
 
     @call(timeout=None)
     def check(self, *, from_: From) -> NoReply:
@@ -135,23 +159,29 @@ class Provider(GenServer):
         seen = self._endpoint.health.head_seen
         # The followed provider is asked for its head anyway, about once a block time.
         is_followed = self._board.active == self._endpoint.name
-        age = _MAX_FOLLOWED_AGE * self._interval if is_followed else self._interval
+        age = (_MAX_FOLLOWED_AGE if is_followed else _MAX_AGE) * self._interval
         is_old = seen is None or now - seen >= age
-        return is_old or not self._board.knows_side(self._endpoint, now)
+        return is_old or not self._board.knows_side(self._endpoint, now - _MAX_AGE * self._interval)
 
     async def _look_at_head(self) -> None:
         await self._view(self._board.look_height(_now()))
         self._looking = False
 
-    async def _look_for(self, height: int | None, from_: From) -> None:
-        GenServer.reply(from_, await self._view(height))
+    async def _look_for(self, height: int | None, requests: Sequence[Request], from_: From) -> None:
+        GenServer.reply(from_, await self._view(height, requests))
 
-    async def _view(self, height: int | None) -> View | SourceError:
-        """Ask for the head, and for the block at a height; both in one request."""
-        requests = look_requests(height)
-        answer = await self._results(requests)
+    async def _view(
+        self, height: int | None, requests: Sequence[Request] = ()
+    ) -> tuple[View | SourceError, list[Any]]:
+        """Ask for the head, for the block at a height, and more; all in one request."""
+        looks = look_requests(height)
+        answer = await self._results([*looks, *requests])
         if isinstance(answer, SourceError):
-            return answer
+            return answer, [answer] * len(requests)
+        return self._shown(answer[: len(looks)]), answer[len(looks) :]
+
+    def _shown(self, answer: list[Any]) -> View | SourceError:
+        """Return what the answers to a look show, and note it."""
         head, *blocks = answer
         if isinstance(head, MalformedError) and self._board.has_readable_heads(
             self._endpoint, _now()

@@ -1,6 +1,7 @@
 """What has to be known of an RPC endpoint before it is asked."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
@@ -68,3 +69,17 @@ class ProviderSettings:
 
 def _is_number(value: object) -> bool:
     return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def check_pool(
+    settings: Sequence[ProviderSettings], chain_id: int | None, max_lag: int, look_interval: float
+) -> None:
+    """Raise ``ValueError`` if a pool cannot be made of these; the message says why."""
+    if not settings:
+        raise ValueError("settings must have one provider or more, got none")
+    if chain_id is not None and (type(chain_id) is not int or chain_id < 1):
+        raise ValueError(f"chain_id must be 1 or more, got {chain_id!r}")
+    if type(max_lag) is not int or max_lag < 0:
+        raise ValueError(f"max_lag must be a number of blocks, 0 or more, got {max_lag!r}")
+    if not (math.isfinite(look_interval) and look_interval > 0):
+        raise ValueError(f"look_interval must be over 0 seconds, got {look_interval!r}")

@@ -6,6 +6,7 @@ from typing import Any
 from transaction_tracker.net import AllowList
 from transaction_tracker.settings.http import FeedSection, HttpSection
 from transaction_tracker.settings.model import Configuration
+from transaction_tracker.settings.sections import SourceSection
 from transaction_tracker.sources.http_polling.template import Template
 
 # What a source without blocks makes something of; all else is about blocks.
@@ -20,7 +21,10 @@ def conflicts(configuration: Configuration) -> Iterator[Conflict]:
     if configuration.source.type == "http":
         yield from _of_a_chain(configuration)
         yield from _of_http(configuration.http)
-    elif configuration.http is not None:
+        return
+    if says := _required(configuration.source):
+        yield ("source", "confirmations"), says
+    if configuration.http is not None:
         yield ("http",), 'is for source.type = "http"; source.type is "ethereum"'
 
 
@@ -43,6 +47,17 @@ def _of_a_chain(configuration: Configuration) -> Iterator[Conflict]:
     if configuration.providers:
         says = 'are for source.type = "ethereum"; a service over HTTP is named by http.url'
         yield ("providers",), says
+
+
+def _required(source: SourceSection) -> str:
+    """Return what is wrong with a tag that the configured chain does not have."""
+    try:
+        source.chain_profile().check_required(source.confirmations)
+    except ValueError as error:
+        return (
+            str(error).removeprefix("confirmations ").replace("set profile", "set source.profile")
+        )
+    return ""
 
 
 def _of_http(section: HttpSection | None) -> Iterator[Conflict]:

@@ -13,6 +13,7 @@ from transaction_tracker.domain import (
     Outcome,
     Refused,
     Reported,
+    Required,
     Seen,
     Tag,
     Transaction,
@@ -118,6 +119,19 @@ class Block:
     hashes_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Foreseen:
+    """What the followed provider said of a block before it is applied.
+
+    Attributes:
+        outcomes: How transactions of the block ended; ``outcomes`` finds out about those left out.
+        opinion: For ``objections``; only the source reads it.
+    """
+
+    outcomes: Mapping[str, Outcome | Unreadable | None] = field(default_factory=dict)
+    opinion: object = None
+
+
 class Source(Protocol):
     """Where transactions live.
 
@@ -154,6 +168,9 @@ class ChainSource(Source, Protocol):
     @property
     def calls_per_request(self) -> int:
         """How many calls one request can hold now."""
+
+    def check_required(self, required: Required) -> None:
+        """Raise ``ValueError`` if the chain cannot tell what must make a state final."""
 
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the highest block, and the chain's own marks if they are wanted."""
@@ -253,14 +270,27 @@ class ChainSource(Source, Protocol):
     def follows(self, chain: Chain) -> None:
         """Note our chain: providers are compared with it."""
 
+    async def foresee(
+        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Foreseen:
+        """Fetch in one request what applying a block needs of the followed provider.
+
+        Args:
+            block: The block.
+            ids: Transactions of it whose outcomes are needed.
+            endings: Ends that are expected with it: ``objections`` needs the provider's opinion.
+        """
+
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending]
+        self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
         """Ask the healthy providers whether they agree with ends that are about to be told.
 
         Args:
             chain: Our chain.
             endings: The transactions and their ends.
+            opinion: What ``foresee`` returned for the block that has just been fetched. As far as
+                the followed provider gave its opinion there, it is not asked again.
 
         Returns:
             The transactions whose end cannot be told now, and why.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from beamish import Registry, Via
 from transaction_tracker.domain import Policy, Required
-from transaction_tracker.sources import Source
+from transaction_tracker.sources import Source, has_blocks
 from transaction_tracker.store import Book
 
 REGISTRY = "TransactionTracker.Registry"
@@ -33,6 +33,17 @@ class Context:
     follow_repriced: bool = False
 
     KEY = "context"
+
+    def requirement(self, confirmations: Required | None) -> Required:
+        """Return what makes a state final: the application's setting in place of ``None``.
+
+        Raises:
+            ValueError: The chain has no such tag.
+        """
+        required = self.required if confirmations is None else confirmations
+        if has_blocks(self.source):
+            self.source.check_required(required)
+        return required
 
     @staticmethod
     def current() -> "Context":

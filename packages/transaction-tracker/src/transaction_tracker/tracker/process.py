@@ -153,7 +153,7 @@ class TransactionTracker(GenServer, restart="transient"):
             deadline = time.time() + context.expires_after
         return Registration(
             context.source.identify(transaction),
-            context.required if confirmations is None else confirmations,
+            context.requirement(confirmations),
             deadline,
             _json(metadata or {}),
         )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Link
+from transaction_tracker.domain import BlockRef, Chain, Link
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -14,8 +14,8 @@ from transaction_tracker.sources.errors import (
     SourceError,
 )
 from transaction_tracker.sources.ethereum import decode
-from transaction_tracker.sources.ethereum.answers import patiently
 from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.retries import patiently
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.protocol import Block
 
@@ -25,6 +25,9 @@ MAX_BLOCKS_PER_REQUEST = 32
 _FIRST_BLOCKS_PER_REQUEST = 4
 # Below the limit of requests in flight at one provider, so that other questions find a place.
 _REQUESTS_AT_ONCE = 4
+# Some nodes answer with an error where others have no block yet. So many looks at the head pass
+# before the next block is asked for again: each error can be asked of the other providers too.
+_LOOKS_WITHOUT_NEXT = 100
 
 
 class Blocks:
@@ -39,6 +42,37 @@ class Blocks:
         self._rpc = rpc
         self._context = context
         self._per_request = _FIRST_BLOCKS_PER_REQUEST
+        self._next: Block | None = None
+        self._looks_without = 0
+
+    def request_next(self, tip: Link | None) -> list[Request]:
+        """Return the request for the block above our tip, to send with a look at the head.
+
+        Most looks find one block or none. A look that brings the block along saves a request for
+        each block, and one that finds none gets ``null``.
+
+        Returns:
+            No request where the head's block can have another number, or batches are refused.
+        """
+        self._next = None
+        profile = self._context.profile
+        self._looks_without = max(0, self._looks_without - 1)
+        if tip is None or self._rpc.together < 2 or self._looks_without:
+            return []
+        if profile.null_rounds or not profile.parent_links:
+            return []
+        return [self._by_number(tip.number + 1)]
+
+    def take_next(self, answer: Any) -> None:
+        """Keep the block above our tip until the next look, for ``by_hash``."""
+        if isinstance(answer, Block):
+            self._next = answer
+        elif isinstance(answer, SourceError):
+            self._looks_without = _LOOKS_WITHOUT_NEXT
+
+    def has(self, block_hash: str) -> bool:
+        """Return whether a look at the head has brought this block along."""
+        return self._next is not None and self._next.link.hash == block_hash
 
     async def by_hash(self, ref: BlockRef) -> Block:
         """Fetch one block by its hash, so that no reorganisation can come in between.
@@ -51,6 +85,9 @@ class Blocks:
         """
         if not self._context.profile.parent_links:
             return await self._linked_by_number(ref)
+        if self._next is not None and self.has(ref.hash):
+            found, self._next = self._next, None
+            return await self._whole(found)
         try:
             found = await patiently(lambda: self._asked(ref))
         except NotYetError:
@@ -59,14 +96,21 @@ class Blocks:
                 raise
         return await self._whole(found)
 
-    async def other_version(self, block: Block) -> Block | None:
-        """Fetch a block elsewhere; see ``ChainSource.other_version``."""
+    async def other_version(self, block: Block, chain: Chain) -> Block | None:
+        """Fetch a block elsewhere; see ``ChainSource.other_version``.
+
+        Where our chain holds the other parent, those that sent the first version were wrong.
+        """
         if not self._context.profile.parent_links:
             return None
-        for versions in await self._rpc.compared([self._by_hash(block.link.ref)]):
-            for found in versions:
-                if isinstance(found, Block) and found.link.parent != block.link.parent:
-                    return await self._whole(found)
+        versions = await self._rpc.versions(self._by_hash(block.link.ref))
+        blocks = {name: found for name, found in versions.items() if isinstance(found, Block)}
+        wrong = [name for name, found in blocks.items() if found.link.parent == block.link.parent]
+        for found in blocks.values():
+            if found.link.parent != block.link.parent:
+                for name in wrong if _builds_on(found.link, chain) else ():
+                    self._rpc.blame(name, block.link.number)
+                return await self._whole(found)
         return None
 
     async def by_number(self, numbers: range) -> list[Block]:
@@ -186,6 +230,10 @@ class Blocks:
             for key, answer in zip(block.ids, answers, strict=True)
         ]
         return decode.block(_header(block.link) | {"transactions": body}, self._context.profile)
+
+
+def _builds_on(link: Link, chain: Chain) -> bool:
+    return any(link.is_child_of(kept) for kept in reversed(chain.links))
 
 
 def _header(link: Link) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """JSON-RPC over HTTP, at one node: one request or a batch."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain
@@ -19,7 +19,7 @@ from transaction_tracker.sources.ethereum.classify import (
 )
 from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
 from transaction_tracker.sources.ethereum.identity import identity
-from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request
+from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request, Told
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.gate import Gate
 
@@ -61,6 +61,11 @@ class RpcClient:
     def together(self) -> int:
         """How many calls go in one request now; 1 while the node refuses batches."""
         return self._size.size
+
+    @property
+    def is_compared(self) -> bool:
+        """False: there is no other node."""
+        return False
 
     def __str__(self) -> str:
         return str(self.url)
@@ -114,14 +119,25 @@ class RpcClient:
             results += await self._batch(requests[start : start + self._size.size])
         return results
 
+    async def told(self, requests: Sequence[Request]) -> Told:
+        """Call many methods; an error of the whole batch is each one's result."""
+        try:
+            results = await self.batch(requests)
+        except SourceError as error:
+            results = [error] * len(requests)
+        return Told(str(self), dict(zip(requests, results, strict=True)))
+
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         """Call many methods: this node is every node."""
         return [await self.batch(requests)]
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
+    async def versions(self, request: Request) -> Mapping[str, Any]:
         """Return nothing: there is no other node."""
-        del requests
-        return []
+        del request
+        return {}
+
+    def blame(self, node: str, number: int) -> None:
+        """Do nothing: there is no other node to ask instead."""
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Return ``None`` for each request: there is no other node."""
@@ -130,10 +146,20 @@ class RpcClient:
     def follows(self, chain: Chain) -> None:
         """Do nothing: there is no other node to compare with."""
 
-    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
+    async def dissent(
+        self,
+        chain: Chain,
+        blocks: Collection[BlockRef],
+        requests: Sequence[Request] = (),
+        told: Told | None = None,
+    ) -> Dissent:
         """Return no dissent: the chain is this node's own."""
         del chain, blocks
-        return Dissent()
+        if not requests:
+            return Dissent()
+        told = told or Told(str(self))
+        results = await self.batch(told.missing(requests))
+        return Dissent(answers=(told.completed(requests, results),))
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

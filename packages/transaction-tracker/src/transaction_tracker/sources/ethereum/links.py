@@ -50,7 +50,7 @@ async def is_linked(rpc: Rpc, block: BlockRef, bottom: Link) -> bool:
     if _leads_to(block, bottom, [answer for part in answers for answer in part]):
         return True
     # The followed node can name wrong parents, or be the one that is on another branch.
-    everywhere = await rpc.compared(requests)
+    everywhere = await rpc.everywhere(requests) if rpc.is_compared else []
     return any(_leads_to(block, bottom, answers) for answers in everywhere)
 
 

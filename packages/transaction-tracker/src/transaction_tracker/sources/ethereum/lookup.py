@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from transaction_tracker.domain import Absent, Included, Refused, Seen
-from transaction_tracker.sources.errors import MalformedError, RateLimitedError, SourceError
+from transaction_tracker.sources.errors import (
+    ApplicationError,
+    MalformedError,
+    NotYetError,
+    RateLimitedError,
+    ServerError,
+    SourceError,
+)
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
@@ -17,6 +24,9 @@ from transaction_tracker.sources.protocol import Answer, Consensus, Unreadable
 def _quantity(value: Any) -> int:
     return fields.quantity(value, "number")
 
+
+# What a node says that does not know the state of a height; not what it says about itself.
+_NO_NONCE = (ApplicationError, MalformedError, NotYetError, ServerError)
 
 _BLOCK_NUMBER = Request("eth_blockNumber", (), _quantity)
 
@@ -97,20 +107,39 @@ class LookUp:
                 answers[key] = answer
         return answers
 
-    async def consensus(self, slots: Mapping[str, str | None], height: int) -> dict[str, Consensus]:
-        """Ask every healthy node."""
-        everywhere = await self._rpc.everywhere(self._questions(slots, "latest"))
-        nodes = [_read(slots, answers) for answers in everywhere]
+    async def consensus(
+        self, slots: Mapping[str, str | None], height: int, tip: int | None = None
+    ) -> dict[str, Consensus]:
+        """Ask every healthy node.
+
+        Args:
+            slots: The transactions, with their slots where these are known.
+            height: A node below it leaves everything open.
+            tip: Height of our tip; ``None`` for the nodes' own heads. A nonce that a block above
+                our tip has used is not used for us yet: that block will tell by whom.
+        """
+        nodes = [] if tip is None else await self._everywhere(slots, hex(tip))
+        at_heads = not nodes or any(_lacks_nonce(told, slots) for _, told in nodes)
+        if at_heads:
+            # Some are below our tip, or do not know the state of a height.
+            nodes = await self._everywhere(slots, "latest")
         if not nodes or any(head < height for head, _ in nodes):
             return {}
+        is_above = at_heads and tip is not None and any(head > tip for head, _ in nodes)
         agreed: dict[str, Consensus] = {}
         for key, slot in slots.items():
             found = self._agreed([told[key] for _, told in nodes], slot)
-            if found is not None:
+            if found is not None and not (is_above and found.kind == "nonce-used"):
                 agreed[key] = found
         return agreed
 
     # -- Asking
+
+    async def _everywhere(
+        self, slots: Mapping[str, str | None], until: str
+    ) -> list[tuple[int, dict[str, _Told]]]:
+        everywhere = await self._rpc.everywhere(self._questions(slots, until))
+        return [_read(slots, answers) for answers in everywhere]
 
     async def _step_by_step(self, ids: list[str]) -> tuple[int, dict[str, _Told]]:
         """Ask for the receipts of those only that are, or may be, in a block."""
@@ -236,6 +265,14 @@ def _read(
     receipts = {key: next(rest) for key in slots}
     nonces = {key: next(rest) for key, slot in slots.items() if slot is not None}
     return head, {key: _Told(found[key], receipts[key], nonces.get(key)) for key in slots}
+
+
+def _lacks_nonce(told: Mapping[str, _Told], slots: Mapping[str, str | None]) -> bool:
+    """Return whether a node that can be asked gave no nonce for a slot."""
+    return any(
+        (slots[key] is not None and one.nonce is None) or isinstance(one.nonce, _NO_NONCE)
+        for key, one in told.items()
+    )
 
 
 def _raise_rate_limit(told: Iterable[_Told]) -> None:

@@ -1,6 +1,5 @@
 """Whether the healthy providers agree with ends that are about to be told."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,12 +7,10 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Chain, Outcome
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
-from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.ethereum.takers import objections_to_takers
+from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS
+from transaction_tracker.sources.ethereum.rpc import Request, Rpc, Told
+from transaction_tracker.sources.ethereum.takers import objections_to_takers, taker_requests
 from transaction_tracker.sources.protocol import Ending, Objection
-
-# From so many ends in one block on, all its receipts cost less than those of the ends.
-_MANY_ENDS = 100
 
 
 class Agreement:
@@ -28,18 +25,27 @@ class Agreement:
         self._rpc = rpc
         self._context = context
 
-    async def objections(self, chain: Chain, endings: Mapping[str, Ending]) -> dict[str, Objection]:
-        """Return the transactions whose end cannot be told now; see ``ChainSource.objections``."""
+    def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
+        """Return what providers are asked about ends, besides their blocks."""
         mined = {key: end for key, end in endings.items() if end.succeeded is not None}
-        requests = self._receipts(mined)
+        # A single provider has given its receipts already.
+        receipts = self._receipts(mined) if self._rpc.is_compared else []
+        return [*receipts, *taker_requests(self._context, endings)]
+
+    async def objections(
+        self, chain: Chain, endings: Mapping[str, Ending], told: Told | None = None
+    ) -> dict[str, Objection]:
+        """Return the transactions whose end cannot be told now; see ``ChainSource.objections``."""
+        requests = self.requests(endings)
         blocks = {end.block for end in endings.values()}
         # All are asked, also the followed one: the receipt can have come from another provider.
-        dissent, answers = await asyncio.gather(
-            self._rpc.dissent(chain, blocks), self._rpc.compared(requests)
-        )
-        found = await objections_to_takers(self._rpc, self._context, endings)
+        dissent = await self._rpc.dissent(chain, blocks, requests, told)
+        answers = [dict(zip(requests, told, strict=True)) for told in dissent.answers]
+        found = objections_to_takers(self._context, answers, endings)
         receipts = _by_id(answers)
-        for key, end in mined.items():
+        for key, end in endings.items():
+            if end.succeeded is None:
+                continue
             if (objection := _of_receipts(receipts[key], end)) is not None:
                 found[key] = objection
         for key, end in endings.items():
@@ -55,30 +61,33 @@ class Agreement:
         by_block: dict[BlockRef, list[str]] = {}
         for key, end in mined.items():
             by_block.setdefault(end.block, []).append(key)
+        # From so many ends in one block on, all its receipts cost less than those of the ends.
+        most = min(MANY_HITS, self._rpc.together)
         requests: list[Request] = []
         for block, keys in by_block.items():
-            if len(keys) > min(_MANY_ENDS, self._rpc.together):
-                requests.append(Request("eth_getBlockReceipts", (block.hash,), self._read_all))
+            if len(keys) > most:
+                requests.append(Request(BLOCK_RECEIPTS, (block.hash,), self._read_all))
             else:
                 requests += [
                     Request("eth_getTransactionReceipt", (key,), self._read) for key in keys
                 ]
         return requests
 
-    def _read(self, value: Any) -> list[decode.Receipt]:
-        return [decode.receipt(value, self._context.profile)]
+    def _read(self, value: Any) -> decode.Receipt:
+        return decode.receipt(value, self._context.profile)
 
     def _read_all(self, value: Any) -> list[decode.Receipt]:
         return decode.receipts(value, self._context.profile)
 
 
-def _by_id(answers: list[list[Any]]) -> Mapping[str, list[decode.Receipt]]:
+def _by_id(answers: Sequence[Mapping[Request, Any]]) -> Mapping[str, list[decode.Receipt]]:
     """Return the receipts of all providers, by transaction."""
     found: defaultdict[str, list[decode.Receipt]] = defaultdict(list)
     for of_provider in answers:
-        for receipts in of_provider:
-            for receipt in receipts if isinstance(receipts, list) else ():
-                found[receipt.id].append(receipt)
+        for answer in of_provider.values():
+            for receipt in answer if isinstance(answer, list) else [answer]:
+                if isinstance(receipt, decode.Receipt):
+                    found[receipt.id].append(receipt)
     return found
 
 

@@ -9,9 +9,9 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Outcome
 from transaction_tracker.sources.errors import MalformedError, RateLimitedError, SourceError
 from transaction_tracker.sources.ethereum import decode, reasons
-from transaction_tracker.sources.ethereum.answers import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.context import ChainContext
-from transaction_tracker.sources.ethereum.receipts import BlockReceipts
+from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS, BlockReceipts
+from transaction_tracker.sources.ethereum.retries import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.statuses import Statuses
@@ -96,6 +96,35 @@ class OutcomeReader:
             *(self._settle_in(blocks[key], receipts) for key, receipts in found.items())
         )
         return {key: {**outcomes} for key, outcomes in zip(found, settled, strict=True)}
+
+    def requests(self, block: Block, ids: Collection[str], room: int) -> list[Request]:
+        """Return the requests for receipts of transactions of a block: not more than ``room``.
+
+        Those of the whole block are one. None are returned if these are already on their way, or
+        the node does not have them: ``of_block`` finds out.
+        """
+        if len(ids) <= max(1, min(MANY_HITS, room)):
+            return [self.request(key, block.link.ref) for key in ids]
+        return self._block_receipts.requests(block.link.hash)
+
+    async def of_answers(
+        self, block: Block, ids: Collection[str], answers: Mapping[Request, Any]
+    ) -> dict[str, Outcome | None]:
+        """Return the outcomes that the answers to ``requests`` tell."""
+        for request, answer in answers.items():
+            if request.method == BLOCK_RECEIPTS:
+                self._block_receipts.note(answer)
+        told = chain.from_iterable(
+            answer if isinstance(answer, list) else [answer] for answer in answers.values()
+        )
+        receipts = {
+            receipt.id: receipt
+            for receipt in told
+            if isinstance(receipt, decode.Receipt)
+            and receipt.id in ids
+            and receipt.block == block.link.ref
+        }
+        return await self._settle_in(block, receipts)
 
     async def settle(
         self, items: Mapping[str, Any], receipts: Mapping[str, decode.Receipt]

@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
+from transaction_tracker.domain import TAGS, Required
+
 # Types whose sender and nonce are a slot wherever accounts have nonces: legacy, access list,
 # dynamic fee, blob, set code.
 STANDARD_TYPES = frozenset((0x0, 0x1, 0x2, 0x3, 0x4))
@@ -68,6 +70,17 @@ class ChainProfile:
         for name in _SWITCHES:
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+
+    def check_required(self, required: Required) -> None:
+        """Raise ``ValueError`` if the chain cannot tell what must make a state final.
+
+        A transaction that waits for a tag of a chain without tags would never end.
+        """
+        if required in TAGS and not self.finality_tags:
+            raise ValueError(
+                f"confirmations must be a number of blocks on {self.name}, whose nodes do not know "
+                f"the tag {required!r}; set profile.finality_tags to true if yours do"
+            )
 
 
 def _check_attribute(name: str) -> None:

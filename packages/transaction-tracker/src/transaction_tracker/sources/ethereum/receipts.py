@@ -17,7 +17,8 @@ from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 
 # From so many hits on, the receipts of the whole block cost less than those of the hits.
-_MANY_HITS = 100
+MANY_HITS = 100
+BLOCK_RECEIPTS = "eth_getBlockReceipts"
 
 
 class BlockReceipts:
@@ -49,6 +50,22 @@ class BlockReceipts:
         if self._had_many:
             self._early = block_hash, asyncio.create_task(self._try(block_hash))
 
+    def requests(self, block_hash: str) -> list[Request]:
+        """Return the request for a block with many hits, for the caller to send.
+
+        Returns:
+            Nothing if they were asked for early, or the node does not have the method.
+        """
+        if not self._is_known or (self._early is not None and self._early[0] == block_hash):
+            return []
+        self._had_many = True
+        return [self._request(block_hash)]
+
+    def note(self, answer: object) -> None:
+        """Ask a node no more that does not have the method."""
+        if isinstance(answer, ApplicationError) and answer.code == METHOD_NOT_FOUND:
+            self._is_known = False
+
     async def of(self, link: Link, hits: int) -> list[decode.Receipt] | None:
         """Return the receipts of a block, or ``None`` to ask for those of the hits one by one.
 
@@ -60,15 +77,14 @@ class BlockReceipts:
             SourceError: No answer came, and asking in another way would not help.
         """
         # Where a node refuses batches, each receipt would be a request of its own.
-        self._had_many = self._is_known and hits > min(_MANY_HITS, self._rpc.together)
+        self._had_many = self._is_known and hits > min(MANY_HITS, self._rpc.together)
         if not self._had_many:
             return None
         try:
             return await self._answer(link.hash) or []
         except (ApplicationError, ServerError, MalformedError) as error:
             # Too much at once, or one receipt that spoils all: one by one, most can be had.
-            if isinstance(error, ApplicationError) and error.code == METHOD_NOT_FOUND:
-                self._is_known = False
+            self.note(error)
             return None
 
     def forget(self) -> None:
@@ -95,11 +111,13 @@ class BlockReceipts:
             return error
 
     async def _ask(self, block_hash: str) -> Any:
-        request = Request("eth_getBlockReceipts", (block_hash,), self._read)
-        (answer,) = await self._rpc.batch([request])
+        (answer,) = await self._rpc.batch([self._request(block_hash)])
         if isinstance(answer, SourceError):
             raise answer
         return answer
+
+    def _request(self, block_hash: str) -> Request:
+        return Request(BLOCK_RECEIPTS, (block_hash,), self._read)
 
     def _read(self, value: Any) -> list[decode.Receipt]:
         return decode.receipts(value, self._context.profile)

@@ -51,18 +51,46 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What one node said, with no other node asked in its place.
+
+    Attributes:
+        node: Its name.
+        results: For each call its result, or the error that it met.
+    """
+
+    node: str
+    results: Mapping[Request, Any] = field(default_factory=dict)
+
+    def missing(self, requests: Sequence[Request]) -> list[Request]:
+        """Return the calls without an answer. Neither an error nor ``null`` counts as one."""
+        return [request for request in requests if not self._has(request)]
+
+    def completed(self, requests: Sequence[Request], results: Sequence[Any]) -> list[Any]:
+        """Return the results of all calls, of which ``results`` has the missing ones."""
+        rest = iter(results)
+        return [self.results[request] if self._has(request) else next(rest) for request in requests]
+
+    def _has(self, request: Request) -> bool:
+        result = self.results.get(request)
+        return result is not None and not isinstance(result, SourceError)
+
+
+@dataclass(frozen=True, slots=True)
 class Dissent:
-    """Providers that do not hold the same blocks as we do.
+    """Providers that do not hold the same blocks as we do, and what all say besides.
 
     Attributes:
         against: For each block the names of the providers whose chain does not contain it; only
             blocks that at least one provider is against.
         unanswered: The usable providers that gave no answer because of a transport error, a
             server error or an unreadable result. They either answer soon or are paused.
+        answers: For each usable provider the results of the calls that were sent along.
     """
 
     against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
     unanswered: tuple[str, ...] = ()
+    answers: tuple[Sequence[Any], ...] = ()
 
 
 class Rpc(Protocol):
@@ -78,6 +106,10 @@ class Rpc(Protocol):
     @property
     def together(self) -> int:
         """How many calls go in one HTTP request now; 1 at a node that refuses batches."""
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether several nodes are configured, so that their answers can be compared."""
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
@@ -113,6 +145,9 @@ class Rpc(Protocol):
             For each call its result, or the ``SourceError`` that it met alone.
         """
 
+    async def told(self, requests: Sequence[Request]) -> Told:
+        """Call many methods at the node that is followed, and at no other one in its place."""
+
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         """Call many methods at every healthy node.
 
@@ -124,12 +159,20 @@ class Rpc(Protocol):
             gives no answer at all has its error in every place.
         """
 
-    async def compared(self, requests: Sequence[Request]) -> list[list[Any]]:
-        """Call many methods at every healthy node where there are several.
+    async def versions(self, request: Request) -> Mapping[str, Any]:
+        """Call one method at every healthy node where there are several.
 
         Returns:
-            As from ``everywhere``; an empty list where there is one node only, which has nobody
-            to be compared with.
+            By the node's name its result, or the error that it met. Nothing where there is one
+            node only, which has nobody to be compared with.
+        """
+
+    def blame(self, node: str, number: int) -> None:
+        """Count a block that names a wrong parent against the node that sent it.
+
+        Args:
+            node: Its name.
+            number: The block's height.
         """
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
@@ -142,12 +185,20 @@ class Rpc(Protocol):
     def follows(self, chain: Chain) -> None:
         """Set the chain that is followed, after each change of it: nodes are compared with it."""
 
-    async def dissent(self, chain: Chain, blocks: Collection[BlockRef]) -> Dissent:
+    async def dissent(
+        self,
+        chain: Chain,
+        blocks: Collection[BlockRef],
+        requests: Sequence[Request] = (),
+        told: Told | None = None,
+    ) -> Dissent:
         """Find the healthy nodes whose chains do not contain some blocks of ours.
 
         Args:
             chain: Our chain.
             blocks: Blocks of that chain, or below the lowest one that is kept.
+            requests: Calls to send along to each of these nodes, in the same HTTP request.
+            told: What one of them has answered just now, and is not asked again.
         """
 
     async def close(self) -> None:

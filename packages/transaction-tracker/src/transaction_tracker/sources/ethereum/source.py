@@ -8,6 +8,7 @@ from transaction_tracker.domain import (
     InvalidTransactionError,
     Link,
     Outcome,
+    Required,
     Tag,
     Transaction,
 )
@@ -23,7 +24,7 @@ from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 from transaction_tracker.sources.ethereum.proof import Known, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
+from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc, Told
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
@@ -31,6 +32,7 @@ from transaction_tracker.sources.protocol import (
     Block,
     Consensus,
     Ending,
+    Foreseen,
     Head,
     Objection,
     Unreadable,
@@ -65,6 +67,7 @@ class EthereumSource:
         self._changes = dict(profile or {})
         self._checked: Identity | None = None
         self._anchor: BlockRef | None = None
+        self._chain = Chain(keep=1)
         self._context = ChainContext(chain_id, profile_of(chain_id, self._changes))
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
@@ -111,6 +114,10 @@ class EthereumSource:
             )
         return text.lower()
 
+    def check_required(self, required: Required) -> None:
+        """Raise ``ValueError`` for a tag that the chain's profile does not have."""
+        self.profile.check_required(required)
+
     @property
     def anchor(self) -> BlockRef | None:
         """The block by which the chain is known; ``None`` where that could not be proven."""
@@ -150,7 +157,9 @@ class EthereumSource:
         """Fetch the highest block's place, with ``marks`` also the safe and finalized blocks."""
         # Without the transactions: most times the head is the one already known.
         tags = _MARKS if marks and self.profile.finality_tags else ()
-        latest, *marked = await self._rpc.batch([_tagged(tag) for tag in ("latest", *tags)])
+        following = self._blocks.request_next(self._chain.tip)
+        looks = [_tagged(tag) for tag in ("latest", *tags)]
+        latest, *others = await self._rpc.batch([*looks, *following])
         if isinstance(latest, SourceError):
             raise latest
         if latest is None:
@@ -158,6 +167,9 @@ class EthereumSource:
         if latest is None:
             raise NotYetError(f"{self._rpc} has no block at all yet")
         self._context.base_fee = latest.base_fee
+        marked, answers = others[: len(tags)], others[len(tags) :]
+        for answer in answers:
+            self._blocks.take_next(answer)
         # Many development chains do not know the tags.
         known = {
             tag: block.link.ref
@@ -168,12 +180,13 @@ class EthereumSource:
 
     async def block(self, ref: BlockRef) -> Block:
         """Fetch one block; its receipts too, if the last blocks had many hits."""
-        self._outcomes.foresee(ref.hash)
+        if not self._blocks.has(ref.hash):
+            self._outcomes.foresee(ref.hash)
         return await self._blocks.by_hash(ref)
 
     async def other_version(self, block: Block) -> Block | None:
         """Fetch a block from the other providers, if they name another parent."""
-        return await self._blocks.other_version(block)
+        return await self._blocks.other_version(block, self._chain)
 
     async def blocks(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks by number, side by side."""
@@ -229,7 +242,8 @@ class EthereumSource:
         self, slots: Mapping[str, str | None], height: int
     ) -> Mapping[str, Consensus]:
         """Ask every healthy node for the transactions, their receipts and their slots."""
-        return await self._look_up.consensus(slots, height)
+        tip = None if self._chain.tip is None else self._chain.tip.number
+        return await self._look_up.consensus(slots, height, tip)
 
     async def winner(self, slot: str, height: int) -> Block | None:
         """Find the block at or below ``height`` whose transaction took ``slot``."""
@@ -237,13 +251,27 @@ class EthereumSource:
 
     def follows(self, chain: Chain) -> None:
         """Note our chain: providers are compared with it."""
+        self._chain = chain
         self._rpc.follows(chain)
 
+    async def foresee(
+        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Foreseen:
+        """Ask the followed node for outcomes, and for its opinion on ends."""
+        opinions = self._agreement.requests(endings)
+        receipts = self._outcomes.requests(block, ids, room=self._rpc.together - len(opinions))
+        requests = list(dict.fromkeys([*receipts, *opinions]))
+        if not requests or not (opinions or self._rpc.is_compared):
+            return Foreseen()
+        told = await self._rpc.told(requests)
+        return Foreseen(await self._outcomes.of_answers(block, ids, told.results), told)
+
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending]
+        self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
         """Ask the healthy providers about the blocks and the receipts of ends."""
-        return await self._agreement.objections(chain, endings)
+        told = opinion if isinstance(opinion, Told) else None
+        return await self._agreement.objections(chain, endings, told)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

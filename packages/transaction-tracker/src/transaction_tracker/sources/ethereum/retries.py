@@ -1,4 +1,4 @@
-"""Waiting for what a node has announced and cannot tell yet."""
+"""Asking again for what a node has announced and cannot tell yet."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,0 +1,134 @@
+"""What the followed provider is asked before a block is applied."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import (
+    Agenda,
+    BlockRef,
+    Chain,
+    Link,
+    Outcome,
+    Recent,
+    Tracked,
+    Transaction,
+)
+from transaction_tracker.follower.endings import Endings
+from transaction_tracker.follower.evidence import Evidence
+from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.sources import Block, Ending, Foreseen, TransportError
+
+CHAIN = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 13)])
+PAID = Outcome(True, 1)
+MINED = Tracked(
+    "old", 3, state="mined", slot="s:1", content="c", anchor=BlockRef(11, "11"), outcome=PAID
+)
+WAITING = Tracked("new", 3, state="pending", slot="t:1", content="c")
+
+
+class Book(dict[str, Tracked]):
+    """The open transactions."""
+
+    def own(self, ids: Collection[str]) -> set[str]:
+        return self.keys() & set(ids)
+
+    def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
+        return {
+            one.id: slots[one.slot]
+            for one in self.values()
+            if one.slot in slots and slots[one.slot] != one.id
+        }
+
+
+class Source:
+    """Keeps what it was asked, and has an opinion for each block."""
+
+    def __init__(self) -> None:
+        self.foreseen: list[tuple[set[str], dict[str, Ending]]] = []
+        self.opinions: list[object] = []
+        self.failure: Exception | None = None
+
+    async def foresee(
+        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Foreseen:
+        self.foreseen.append((set(ids), dict(endings)))
+        if self.failure is not None:
+            raise self.failure
+        return Foreseen(dict.fromkeys(ids, PAID), f"of {block.link.hash}")
+
+    async def outcomes(self, _block: Block, ids: Collection[str]) -> dict[str, Outcome]:
+        return dict.fromkeys(ids, PAID)
+
+    async def objections(
+        self, _chain: Chain, endings: Mapping[str, Ending], opinion: object = None
+    ) -> dict[str, Any]:
+        self.opinions.append(opinion)
+        return {}
+
+    def transaction(self, _block: Block, key: str) -> Transaction:
+        return Transaction(key, "t:1", "c")
+
+
+class World:
+    """The parts around it."""
+
+    def __init__(self, *tracked: Tracked) -> None:
+        self.source = Source()
+        self.book = Book({one.id: one for one in tracked})
+        agenda = Agenda()
+        for one in tracked:
+            agenda.note(one)
+        book: Any = self.book
+        source: Any = self.source
+        endings = Endings(source, book, FollowerStatus(clock=lambda: 0.0))
+        self.evidence = Evidence(source, book, agenda, Recent(), endings)
+
+    async def apply(self, number: int, *ids: str) -> list[str]:
+        """Apply a block, and return the transactions about which there are facts."""
+        slots = {"t:1": ids[0]} if ids else {}
+        link = Link(number, str(number), str(number - 1))
+        block = Block(link, {key: at for at, key in enumerate(ids)}, slots, ())
+        chain = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, number)])
+        await self.evidence.foresee([block], chain)
+        return sorted(await self.evidence.of_block(block, chain.extended([link])))
+
+
+async def test_outcomes_and_ends_that_come_with_a_block_are_asked_for_together() -> None:
+    world = World(MINED, WAITING)
+
+    assert await world.apply(13, "new") == ["new", "old"]
+
+    assert world.source.foreseen == [({"new"}, {"old": Ending(BlockRef(11, "11"), True)})]
+    assert world.source.opinions == ["of 13"]
+
+
+@pytest.mark.parametrize(("required", "count"), [(1, 1), (2, 0)])
+async def test_an_end_in_the_block_itself_is_expected(required: int, count: int) -> None:
+    world = World(replace(WAITING, required=required))
+
+    await world.apply(13, "new")
+
+    assert world.source.foreseen == [({"new"}, {})] * count
+    assert world.source.opinions == ["of 13"] * count
+
+
+async def test_a_rival_that_ends_a_transaction_at_once_is_expected() -> None:
+    world = World(replace(WAITING, required=1))
+
+    await world.apply(13, "rival")
+
+    end = Ending(BlockRef(13, "13"), None, "rival", "t:1")
+    assert world.source.foreseen == [(set(), {"new": end})]
+
+
+async def test_an_opinion_does_not_outlive_its_block() -> None:
+    world = World(MINED)
+    await world.apply(13)
+    world.source.failure = TransportError("cut off")
+
+    await world.apply(14)
+
+    assert world.source.opinions == ["of 13", None]

@@ -1,0 +1,82 @@
+"""What the follower keeps of open transactions goes when they end."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from transaction_tracker.domain import BlockRef, Outcome, Policy, Tracked
+from transaction_tracker.follower.records import Records
+from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.walk import Walk
+from transaction_tracker.store import Book, Stored
+
+OPEN = Tracked("tx", 3, state="pending", slot="s:1", content="c")
+MINED = replace(OPEN, state="mined", anchor=BlockRef(1, "1"), outcome=Outcome(True, 1))
+
+
+@pytest.fixture
+def forgotten() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def records(forgotten: list[str]) -> Records:
+    found = Records(Book(), Policy())
+    found.on_end(forgotten.append)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("tracked", "ended"),
+    [
+        (OPEN, False),
+        (MINED, False),
+        (replace(OPEN, state="missing"), False),
+        (replace(MINED, state="confirmed"), True),
+        (replace(OPEN, state="expired"), True),
+        (replace(OPEN, state="invalid"), True),
+    ],
+)
+async def test_a_transaction_that_ends_is_forgotten(
+    records: Records, forgotten: list[str], tracked: Tracked, ended: bool
+) -> None:
+    await records.take_over(Stored(rows=(tracked,)))
+
+    assert forgotten == (["tx"] if ended else [])
+
+
+def test_an_untracked_transaction_is_forgotten(records: Records, forgotten: list[str]) -> None:
+    records.forget("tx")
+
+    assert forgotten == ["tx"]
+
+
+def test_everything_that_asked_for_it_is_told(records: Records, forgotten: list[str]) -> None:
+    also: list[str] = []
+    tell: Callable[[str], None] = also.append
+    records.on_end(tell)
+
+    records.forget("tx")
+
+    assert (forgotten, also) == (["tx"], ["tx"])
+
+
+async def test_unreadable_answers_do_not_count_for_one_that_is_registered_again(
+    records: Records,
+) -> None:
+    """The count is in memory, and a transaction can be untracked and registered again."""
+    source: Any = None
+    book = Book()
+    book.write([OPEN])
+    status = FollowerStatus(clock=lambda: 0.0)
+    walk = Walk(source, book, records, status, keep=10, block_time=lambda: 12.0)
+    noted = walk.evidence._unreadable
+    for now in (0.0, 30.0):
+        noted.note(OPEN.id, now)
+
+    records.forget(OPEN.id)  # it has left the book of the records
+
+    assert [noted.note(OPEN.id, now) for now in (31.0, 70.0)] == [False, False]
+    assert noted.note(OPEN.id, 95.0)
