@@ -23,6 +23,7 @@ from transaction_tracker.sources import Ending, Objection
 
 CHAIN = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 20)])
 TEN, ELEVEN = BlockRef(10, "10"), BlockRef(11, "11")
+LAST = BlockRef(12, "12")  # the third confirmation of block 10
 DEEP, SHALLOW = Buried(TEN, 3), Buried(TEN, 2)
 PAYMENT = Transaction("tx", "slot", "content")
 PAID, REVERTED = Outcome(True, 1), Outcome(False, 1)
@@ -66,13 +67,17 @@ class World:
 @pytest.mark.parametrize(
     ("tracked", "facts", "ending"),
     [
-        (MINED, (DEEP,), Ending(TEN, True)),
-        (FAILING, (DEEP,), Ending(TEN, False)),
-        (SUPERSEDED, (DEEP,), Ending(TEN, None, "w", SUPERSEDED.slot)),
-        (PENDING, (Included(PAYMENT, TEN, PAID), DEEP), Ending(TEN, True)),
-        (PENDING, (Included(PAYMENT, TEN, REVERTED), DEEP), Ending(TEN, False)),
-        (PENDING, (Overtaken(PAYMENT, TEN), DEEP), Ending(TEN, None, PAYMENT.id, PAYMENT.slot)),
-        (replace(MINED, required=1), (Buried(TEN, 1),), Ending(TEN, True)),
+        (MINED, (DEEP,), Ending(TEN, True, confirmed_by=LAST)),
+        (FAILING, (DEEP,), Ending(TEN, False, confirmed_by=LAST)),
+        (SUPERSEDED, (DEEP,), Ending(TEN, None, "w", SUPERSEDED.slot, LAST)),
+        (PENDING, (Included(PAYMENT, TEN, PAID), DEEP), Ending(TEN, True, confirmed_by=LAST)),
+        (PENDING, (Included(PAYMENT, TEN, REVERTED), DEEP), Ending(TEN, False, confirmed_by=LAST)),
+        (
+            PENDING,
+            (Overtaken(PAYMENT, TEN), DEEP),
+            Ending(TEN, None, PAYMENT.id, PAYMENT.slot, LAST),
+        ),
+        (replace(MINED, required=1), (Buried(TEN, 1),), Ending(TEN, True, confirmed_by=TEN)),
         (
             replace(MINED, required="safe"),
             (Buried(TEN, 1, frozenset(("safe",))),),
@@ -179,6 +184,34 @@ async def test_the_alarm_ends_when_a_reorganisation_takes_the_block(later: Facts
     await world.cleared(later, 10.0)
 
     assert world.status.held_reason is None
+
+
+async def test_the_alarm_ends_when_a_reorganisation_takes_the_confirmations() -> None:
+    world = World(tx=MINED)
+    world.source.found = {"tx": OTHER_BLOCK}
+    await world.cleared({"tx": (DEEP,)})
+    forked = Chain(20, CHAIN.links[:11]).push(Link(12, "12b", "11"))
+
+    await world.cleared({}, 10.0, forked)
+
+    assert world.status.held_reason is None
+
+
+async def test_the_last_confirmation_is_the_next_block_where_numbers_are_left_out() -> None:
+    gap = Chain.of(20, [Link(9, "9", "8"), Link(10, "10", "9"), Link(14, "14", "10")])
+    world = World(tx=MINED)
+
+    await world.cleared({"tx": (Buried(TEN, 5),)}, chain=gap)
+
+    assert world.source.asked[0]["tx"].confirmed_by == BlockRef(14, "14")
+
+
+async def test_a_last_confirmation_that_is_no_longer_kept_is_not_asked_about() -> None:
+    world = World(tx=MINED)
+
+    await world.cleared({"tx": (DEEP,)}, chain=Chain(5, CHAIN.links[-5:]))
+
+    assert world.source.asked[0]["tx"].confirmed_by is None
 
 
 async def test_an_alarm_stays_while_another_end_is_judged() -> None:

@@ -132,7 +132,20 @@ async def test_a_provider_behind_on_another_chain_is_against_what_it_holds_above
 
     # It holds nothing above its head, and so no other block there.
     assert found.against == {link_at(81).ref: (SECOND,), link_at(85).ref: (SECOND,)}
+    assert found.leaving == {SECOND: 81}
     assert found.unanswered == ()
+
+
+async def test_a_provider_that_leaves_our_chain_below_a_block_is_known_though_it_lacks_it(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    fork(nodes[1], at=94, head=97)
+    pool = await following(make_pool, *nodes[:2])
+
+    found = await pool.dissent(CHAIN, [BLOCK, link_at(99).ref])
+
+    assert found.against == {}
+    assert found.leaving == {SECOND: 96}  # its head and the parent are known
 
 
 @pytest.mark.parametrize("branch", [0, 1])

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain
@@ -97,7 +98,7 @@ class FakeRpc:
             self.others += asked if number else []
             results = [request.result(node(request)) for request in asked]
             answers.append(known.completed(requests, results))
-        return Dissent(against, self.dissenting.unanswered, tuple(answers))
+        return replace(self.dissenting, against=against, answers=tuple(answers))
 
     def _mended(self, request: Request) -> Any:
         result = request.result(self.nodes[0](request))

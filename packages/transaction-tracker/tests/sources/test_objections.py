@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -81,6 +82,30 @@ async def test_a_provider_with_another_block_contradicts_it(
 
     why = f"{', '.join(names)} {verb} another block than {TEN.hash} at height 10"
     assert found == {KEY: Objection(why, contradicts=True)}
+
+
+@pytest.mark.parametrize(
+    ("others", "leaving", "is_held"),
+    [
+        (1, {"b": 11}, True),
+        (1, {"b": 12}, False),  # it holds the last confirmation
+        (2, {"b": 9}, False),  # outvoted
+        (2, {"b": 9, "c": 11}, True),
+        (3, {"b": 9, "c": 11}, True),
+    ],
+)
+async def test_confirmations_that_most_providers_do_not_hold_end_nothing(
+    others: int, leaving: dict[str, int], *, is_held: bool
+) -> None:
+    rest = [second() for _ in range(others)]
+    end = replace(PAID, confirmed_by=ELEVEN)
+
+    found = await agreement(*rest, told=Dissent(leaving=leaving)).objections(CHAIN, {KEY: end})
+
+    names = ", ".join(leaving)
+    verb = "holds" if len(leaving) == 1 else "hold"
+    why = f"{names} {verb} other blocks than we do above its block 10"
+    assert found == ({KEY: Objection(why, contradicts=True)} if is_held else {})
 
 
 async def test_a_provider_that_gives_no_answer_holds_all_ends_back_without_contradicting() -> None:

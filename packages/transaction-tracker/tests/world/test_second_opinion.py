@@ -1,6 +1,9 @@
 """No end from one node: a healthy provider that knows better is heard (rule 11.5)."""
 
+import asyncio
 from typing import Any
+
+import pytest
 
 from .chain import Chain, Json, transaction
 from .node import Node
@@ -98,5 +101,30 @@ def test_a_block_with_a_wrong_sender_replaces_nothing() -> None:
         chain.mine(payment)
         await world.blocks(CONFIRMATIONS + 1)
         await world.becomes(payment, "confirmed")
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_blocks_that_only_the_followed_provider_has_confirm_nothing(honest: int) -> None:
+    """It holds the transaction's block as all do, and a branch of its own on top of it."""
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    liar = Node(chain, "liar")
+    world = World(liar, *(Node(chain, f"honest-{number}") for number in range(honest)))
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(CONFIRMATIONS - 4)
+        await world.reaches(chain)
+        branch = chain.fork(chain.head.number - 2, "branch")
+        branch.grow(CONFIRMATIONS)
+        liar.chain = branch
+        await asyncio.sleep(30.0)
+        assert await world.ends(payment) == []
+        await world.blocks(3, chain)
+        assert await world.ends(payment) == ([] if honest == 1 else ["confirmed"])
 
     world.play(main)

@@ -32,11 +32,11 @@ class _Held(NamedTuple):
     """An end that is held back.
 
     Attributes:
-        block: The block that decides it.
+        ending: The end.
         objection: Why it is held back.
     """
 
-    block: BlockRef
+    ending: Ending
     objection: Objection
 
 
@@ -74,6 +74,14 @@ class Endings:
             if (ending := _ending(self._book.get(key), observations)) is not None
         }
 
+    def _confirmed(self, endings: Mapping[str, Ending], chain: Chain) -> dict[str, Ending]:
+        """Add to each end the block that is its last confirmation."""
+        return {
+            key: replace(ending, confirmed_by=_last_confirmation(tracked, ending.block, chain))
+            for key, ending in endings.items()
+            if (tracked := self._book.get(key)) is not None
+        }
+
     async def cleared(
         self, facts: Facts, chain: Chain, now: float, opinion: object = None
     ) -> Facts:
@@ -85,12 +93,12 @@ class Endings:
             now: Seconds of the caller's clock.
             opinion: What the followed provider has said of these ends just now, if anything.
         """
-        endings = self.expected(facts)
+        endings = self._confirmed(self.expected(facts), chain)
         if not endings:
-            self._note({}, {})
+            self._note({}, {}, chain)
             return facts
         objections = await self._source.objections(chain, endings, opinion)
-        self._note(endings, objections)
+        self._note(endings, objections, chain)
         self._tip = None if chain.tip is None else chain.tip.ref
         self._retry_at = now + RETRY_SECONDS
         return facts | {
@@ -111,12 +119,16 @@ class Endings:
             return (replace(told, outcome=outcome),)
         return (*kept, *_corrected(tracked, outcome))
 
-    def _note(self, endings: Mapping[str, Ending], objections: Mapping[str, Objection]) -> None:
+    def _note(
+        self, endings: Mapping[str, Ending], objections: Mapping[str, Objection], chain: Chain
+    ) -> None:
         before = {key for key, held in self._held.items() if held.objection.contradicts}
         kept = {key: held for key, held in self._held.items() if key not in endings}
-        self._held = {key: held for key, held in kept.items() if self._is_open(key, held)}
+        self._held = {
+            key: held for key, held in kept.items() if self._is_open(key, held.ending, chain)
+        }
         for key, objection in objections.items():
-            self._held[key] = _Held(endings[key].block, objection)
+            self._held[key] = _Held(endings[key], objection)
         contradicted = {
             key: held.objection for key, held in self._held.items() if held.objection.contradicts
         }
@@ -124,14 +136,16 @@ class Endings:
             logger.error("the end of %s is held back: %s", key, contradicted[key].reason)
         self._status.held(_summary(contradicted))
 
-    def _is_open(self, key: str, held: _Held) -> bool:
-        """Return whether a transaction still waits for its end in that block.
+    def _is_open(self, key: str, ending: Ending, chain: Chain) -> bool:
+        """Return whether a transaction still waits for this end.
 
-        Without this, one that was untracked or reorganised out of its block would keep the alarm
-        on, and the service not ready, until another end comes.
+        Without this, one that was untracked, or reorganised out of its block or its depth, would
+        keep the alarm on, and the service not ready, until another end comes.
         """
         tracked = self._book.get(key)
-        return tracked is not None and tracked.anchor == held.block
+        last = ending.confirmed_by
+        is_deep = last is None or chain.confirmations(last) > 0
+        return is_deep and tracked is not None and tracked.anchor == ending.block
 
 
 def _summary(contradicted: Mapping[str, Objection]) -> str | None:
@@ -159,6 +173,17 @@ def _ending(tracked: Tracked | None, observations: tuple[Observation, ...]) -> E
     if tracked.superseded_by is not None:
         return Ending(buried.block, None, tracked.superseded_by, tracked.slot)
     return Ending(buried.block, None if tracked.outcome is None else tracked.outcome.succeeded)
+
+
+def _last_confirmation(tracked: Tracked, block: BlockRef, chain: Chain) -> BlockRef | None:
+    """Return the kept block with which a block has the confirmations that are asked for."""
+    if isinstance(tracked.required, str):
+        return None
+    number = block.number + tracked.required - 1
+    if chain.bottom is None or number < chain.bottom.number:
+        return None
+    # Numbers can be without a block.
+    return next((link.ref for link in chain.links if link.number >= number), None)
 
 
 def _corrected(tracked: Tracked, outcome: Outcome) -> tuple[Observation, ...]:

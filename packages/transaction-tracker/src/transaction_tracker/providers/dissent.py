@@ -29,11 +29,13 @@ class Opinion:
 
     Attributes:
         against: The blocks that its chain does not contain.
+        leaves_at: The lowest height at which it is known to hold another block than we do.
         is_complete: Whether it answered all that it was asked about blocks, or refused to.
         answers: The results of the requests that were sent along.
     """
 
     against: frozenset[BlockRef] = frozenset()
+    leaves_at: int | None = None
     is_complete: bool = True
     answers: Sequence[Any] = ()
 
@@ -67,6 +69,7 @@ async def dissent(endpoints: Sequence[Endpoint], inquiry: Inquiry) -> Dissent:
     }
     return Dissent(
         against={block: names for block, names in against.items() if names},
+        leaving={name: told.leaves_at for name, told in said if told.leaves_at is not None},
         unanswered=tuple(name for name, told in said if not told.is_complete),
         answers=tuple(told.answers for _, told in said) if inquiry.requests else (),
     )
@@ -117,13 +120,19 @@ async def _compared(
         if block not in against and block.number <= view.head.number
     ]
     if not open_blocks:
-        return Opinion(frozenset(against))
+        return Opinion(frozenset(against), _lowest(lowest, against))
     heights = spread(sorted({block.number for block in open_blocks}))
     answers = await results_or_errors(endpoint, [block_request(hex(one)) for one in heights])
     links = {one.number: one for one in answers if isinstance(one, Link)}
     failed = [one for one in answers if isinstance(one, SourceError)]
     against |= contradicted(open_blocks, links)
-    return Opinion(frozenset(against), all(isinstance(one, _NO_OPINION) for one in failed))
+    is_complete = all(isinstance(one, _NO_OPINION) for one in failed)
+    return Opinion(frozenset(against), _lowest(lowest, against), is_complete)
+
+
+def _lowest(height: int | None, against: Collection[BlockRef]) -> int | None:
+    heights = [block.number for block in against]
+    return min(heights if height is None else [*heights, height], default=None)
 
 
 def contradicted(blocks: Collection[BlockRef], links: dict[int, Link]) -> set[BlockRef]:

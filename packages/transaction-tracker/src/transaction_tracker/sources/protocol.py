@@ -59,12 +59,15 @@ class Ending:
         succeeded: Whether the transaction succeeded there; ``None`` for one that was superseded.
         winner: The transaction that superseded it.
         slot: The slot that the winner took.
+        confirmed_by: The kept block that is the last confirmation asked for; ``None`` where the
+            chain's own word confirms, and where that block is no longer kept.
     """
 
     block: BlockRef
     succeeded: bool | None
     winner: str | None = None
     slot: str | None = None
+    confirmed_by: BlockRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from transaction_tracker.domain import BlockRef, Chain, Outcome
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS
-from transaction_tracker.sources.ethereum.rpc import Request, Rpc, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Rpc, Told
 from transaction_tracker.sources.ethereum.takers import objections_to_takers, taker_requests
 from transaction_tracker.sources.protocol import Ending, Objection
 
@@ -38,6 +38,7 @@ class Agreement:
         """Return the transactions whose end cannot be told now; see ``ChainSource.objections``."""
         requests = self.requests(endings)
         blocks = {end.block for end in endings.values()}
+        blocks |= {end.confirmed_by for end in endings.values() if end.confirmed_by is not None}
         # All are asked, also the followed one: the receipt can have come from another provider.
         dissent = await self._rpc.dissent(chain, blocks, requests, told)
         answers = [dict(zip(requests, told, strict=True)) for told in dissent.answers]
@@ -52,6 +53,8 @@ class Agreement:
             names = dissent.against.get(end.block)
             if names:
                 found[key] = Objection(_other_block(names, end.block), contradicts=True)
+            elif names := _outvoting(dissent, end.confirmed_by):
+                found[key] = Objection(_other_chain(names, end), contradicts=True)
             elif dissent.unanswered and key not in found:
                 names = dissent.unanswered
                 found[key] = Objection(f"no answer from {', '.join(names)}", contradicts=False)
@@ -109,6 +112,23 @@ def _of_receipts(receipts: Sequence[decode.Receipt], end: Ending) -> Objection |
 
 def _ended(outcome: Outcome) -> str:
     return "succeeded" if outcome.succeeded else "reverted"
+
+
+def _outvoting(dissent: Dissent, block: BlockRef | None) -> tuple[str, ...]:
+    """Return the providers whose chains leave ours below the last confirmation, if not outvoted.
+
+    Such a provider may hold the transaction's block itself, and fewer blocks on top of it.
+    """
+    if block is None:
+        return ()
+    leaving = {name for name, height in dissent.leaving.items() if height <= block.number}
+    leaving |= set(dissent.against.get(block, ()))
+    return tuple(sorted(leaving)) if 2 * len(leaving) >= len(dissent.answers) else ()
+
+
+def _other_chain(names: tuple[str, ...], end: Ending) -> str:
+    verb = "holds" if len(names) == 1 else "hold"
+    return f"{', '.join(names)} {verb} other blocks than we do above its block {end.block.number}"
 
 
 def _other_block(names: tuple[str, ...], block: BlockRef) -> str:

@@ -86,11 +86,15 @@ class Dissent:
         unanswered: The usable providers that gave no answer because of a transport error, a
             server error or an unreadable result. They either answer soon or are paused.
         answers: For each usable provider the results of the calls that were sent along.
+        leaving: The usable providers whose chains leave ours, each with the lowest height at
+            which it is known to hold another block. Its head can be lower than a block of ours
+            that its chain does not contain.
     """
 
     against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
     unanswered: tuple[str, ...] = ()
     answers: tuple[Sequence[Any], ...] = ()
+    leaving: Mapping[str, int] = field(default_factory=dict)
 
 
 class Rpc(Protocol):
