@@ -23,8 +23,10 @@ from transaction_tracker.store.outbox import Delivery
 # Read at once; a block may have thousands.
 _BATCH = 100
 # Clocks are set, and wake-ups can get lost with who sends them: it looks by itself so often.
-_LONGEST_SLEEP_SECONDS = 60.0
-_SHORTEST_SLEEP_SECONDS = 0.05
+_MAX_SLEEP_SECONDS = 60.0
+_MIN_SLEEP_SECONDS = 0.05
+# Clocks are adjusted all the time by less.
+_CLOCK_TOLERANCE_SECONDS = 1.0
 # At the end, attempts that are under way may come so far; the others are made again.
 GRACE_SECONDS = 5.0
 
@@ -72,6 +74,7 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
         self._stale = True
         self._going = False
         self._timer: Ref | None = None
+        self._ahead: float | None = None  # the wall clock's seconds beyond those of the loop
 
     def init(self) -> Continue:
         """Look at once: there may be something left from before."""
@@ -128,7 +131,13 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
     async def _load(self) -> None:
         """Read what is due, in place of what was read before."""
         busy = {flight.delivery.position for flight in self._flights.values()}
-        work = partial(store.due, endpoint=self._id, limit=_BATCH, busy=busy)
+        work = partial(
+            store.due,
+            endpoint=self._id,
+            limit=_BATCH,
+            busy=busy,
+            clock_changed=self._clock_changed(),
+        )
         self._stale = False
         batch = await Store.run(work)
         # An event that was told to be delivered again waits for a later one that is under way.
@@ -136,6 +145,11 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
         ready = [each for each in batch.deliveries if each.transaction not in moving]
         self._endpoint, self._next_due = batch.endpoint, batch.next_due
         self._queue = deque(ready)
+
+    def _clock_changed(self) -> bool:
+        """Return whether the wall clock was set back since the last time, or may have been."""
+        before, self._ahead = self._ahead, time.time() - _now()
+        return before is None or self._ahead < before - _CLOCK_TOLERANCE_SECONDS
 
     def _launch(self, delivery: Delivery) -> None:
         if self._endpoint is None:
@@ -167,17 +181,17 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
         """Come back when something is due; whoever lands or wakes this comes earlier."""
         if self._timer is not None:
             process.cancel_timer(self._timer)
-        seconds = max(_SHORTEST_SLEEP_SECONDS, min(self._seconds(), _LONGEST_SLEEP_SECONDS))
+        seconds = max(_MIN_SLEEP_SECONDS, min(self._seconds(), _MAX_SLEEP_SECONDS))
         self._timer = process.send_after(self.pid, Go(), seconds)
 
     def _seconds(self) -> float:
         if self._flights and not self._room():
-            return _LONGEST_SLEEP_SECONDS  # who lands says so
+            return _MAX_SLEEP_SECONDS  # who lands says so
         paused = (self._breaker.open_until or 0.0) - _now()
         if paused > 0:
             return paused
         if self._queue or self._next_due is None:
-            return _LONGEST_SLEEP_SECONDS
+            return _MAX_SLEEP_SECONDS
         return self._next_due - time.time()
 
 

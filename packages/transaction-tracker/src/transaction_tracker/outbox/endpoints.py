@@ -20,8 +20,10 @@ from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.endpoints import Endpoint, Secret
 from transaction_tracker.store.outbox import Backlog, Delivery
+from transaction_tracker.store.rescheduling import MAX_OVERLAP_SECONDS
 
 __all__ = [
+    "MAX_OVERLAP_SECONDS",
     "Backlog",
     "Delivery",
     "Endpoint",
@@ -46,7 +48,6 @@ __all__ = [
 ]
 
 OVERLAP_SECONDS = 24 * 3_600.0
-LONGEST_OVERLAP_SECONDS = 30 * 24 * 3_600.0
 LONGEST_REASON = 200
 MAX_PAGE = 1_000
 # Work on many deliveries is cut into pieces, between which blocks are stored.
@@ -176,10 +177,8 @@ async def rotate(
         UnknownEndpointError: There is none.
         ValueError: The secret is none, or the overlap too long.
     """
-    if not 0 <= overlap <= LONGEST_OVERLAP_SECONDS:
-        raise ValueError(
-            f"overlap must be 0 to {LONGEST_OVERLAP_SECONDS:.0f} seconds, got {overlap!r}"
-        )
+    if not 0 <= overlap <= MAX_OVERLAP_SECONDS:
+        raise ValueError(f"overlap must be 0 to {MAX_OVERLAP_SECONDS:.0f} seconds, got {overlap!r}")
     key = Secret.generate() if secret is None else _secret(secret)
     work = partial(stored.rotate, endpoint=endpoint, secret=key, overlap=overlap)
     return await _changed(endpoint, work)

@@ -32,6 +32,7 @@ from transaction_tracker.domain import Event, State
 from transaction_tracker.store.chain import frozen_since
 from transaction_tracker.store.endpoints import Endpoint, disable, load, states_from
 from transaction_tracker.store.feed import Entry, entry, select_entries
+from transaction_tracker.store.rescheduling import MAX_DELAY_SECONDS, reschedule
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 
@@ -129,14 +130,23 @@ def enqueue(connection: Connection, written: Sequence[tuple[int, Event]]) -> Non
     _release(connection, [each for ids in wishes.values() for each in ids], first, last)
 
 
-def due(connection: Connection, endpoint: str, limit: int, busy: Collection[int] = ()) -> Batch:
-    """Read what an endpoint is to be told now, and when there will be more.
+def due(
+    connection: Connection,
+    endpoint: str,
+    limit: int,
+    busy: Collection[int] = (),
+    *,
+    clock_changed: bool = True,
+) -> Batch:
+    """Read what an endpoint must be told now, and when there will be more.
 
     Args:
         connection: The database.
         endpoint: Its id.
         limit: Deliveries at most.
         busy: Positions that are under way.
+        clock_changed: Whether the clock may have been ahead before: then every due time is
+            judged again. A due time that no delay explains is judged again in any case.
     """
     found = load(connection, endpoint)
     if found is None or not found.enabled:
@@ -144,6 +154,9 @@ def due(connection: Connection, endpoint: str, limit: int, busy: Collection[int]
     if frozen_since(connection) is not None:
         return Batch(found, frozen=True)
     mine, now = _pending(endpoint), time.time()
+    latest = connection.execute(select(func.max(outbox.c.due_at)).where(mine)).scalar()
+    if latest is not None and (clock_changed or latest > now + MAX_DELAY_SECONDS):
+        reschedule(connection, endpoint, now)
     rows = connection.execute(
         _deliveries()
         .where(mine, outbox.c.due_at <= now)
@@ -171,8 +184,9 @@ def failed(
     """Note why an attempt failed, and when (Unix seconds) the next is due."""
     # Of an event before it somebody may have said meanwhile that it is to be delivered again.
     first = _first_pending(connection, delivery) == delivery.position
-    values = {"attempts": delivery.attempts + 1, "due_at": due_at if first else None}
-    connection.execute(_the(delivery).values(values | {"status": status, "error": _short(error)}))
+    values = {"due_at": due_at if first else None, "tried_at": time.time()}
+    said = {"attempts": delivery.attempts + 1, "status": status, "error": _short(error)}
+    connection.execute(_the(delivery).values(values | said))
 
 
 def refused(connection: Connection, delivery: Delivery, status: int | None, error: str) -> None:

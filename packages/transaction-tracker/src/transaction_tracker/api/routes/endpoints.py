@@ -60,7 +60,7 @@ class RotateIn(_Wish):
     overlap: float = Field(
         endpoints.OVERLAP_SECONDS,
         ge=0,
-        le=endpoints.LONGEST_OVERLAP_SECONDS,
+        le=endpoints.MAX_OVERLAP_SECONDS,
         description="Seconds for which deliveries are signed with the old one too.",
     )
 

@@ -1,5 +1,5 @@
 # ruff: noqa: S608
-"""Events that hold all that they say.
+"""Events that hold all that they say, stored attempts, and which endpoints fail.
 
 The table of events is made again and filled from what it held. An old event gets what it would
 have said until now: the metadata and the requirements that its transaction has at the upgrade.
@@ -30,6 +30,9 @@ def upgrade() -> None:
         "JOIN transactions ON transactions.id = old_events.transaction_id"
     )
     op.drop_table("old_events")
+    op.add_column("outbox", sa.Column("tried_at", sa.Float(), nullable=True))
+    op.add_column("endpoints", sa.Column("failing_since", sa.Float(), nullable=True))
+    _attempts()
 
 
 def _events() -> None:
@@ -63,3 +66,27 @@ def _events() -> None:
         sa.PrimaryKeyConstraint("position", name="events_pkey"),
         sa.UniqueConstraint("transaction_id", "version", name="events_transaction_id_version_key"),
     )
+
+
+def _attempts() -> None:
+    op.create_table(
+        "attempts",
+        sa.Column(
+            "id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=True,
+            nullable=False,
+        ),
+        sa.Column("endpoint_id", sa.String(length=40), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("ended_at", sa.Float(), nullable=False),
+        sa.Column("seconds", sa.Float(), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("answer", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="attempts_pkey"),
+    )
+    op.create_index("attempts_of_deliveries", "attempts", ["endpoint_id", "position", "id"])
+    op.create_index("attempts_of_endpoints", "attempts", ["endpoint_id", "id"])
