@@ -29,6 +29,7 @@ from sqlalchemy import (
 )
 
 from transaction_tracker.domain import Event, State
+from transaction_tracker.store import attempts
 from transaction_tracker.store.chain import frozen_since
 from transaction_tracker.store.endpoints import Endpoint, disable, load, states_from
 from transaction_tracker.store.feed import Entry, entry, select_entries
@@ -40,8 +41,6 @@ from transaction_tracker.store.schema.outbox import endpoints, outbox
 _PENDING: ColumnElement[str] = literal_column("'pending'")
 _DEAD: ColumnElement[str] = literal_column("'dead'")
 _DELIVERED: ColumnElement[str] = literal_column("'delivered'")
-
-_LONGEST_ERROR = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,13 +256,14 @@ def prune(connection: Connection, before: float, limit: int) -> int:
     """Forget what was delivered before a time (Unix seconds); say how many, up to a limit."""
     old = and_(outbox.c.state == _DELIVERED, outbox.c.settled_at < before)
     keys = select(outbox.c.endpoint_id, outbox.c.position).where(old).limit(limit)
-    rows = [tuple(row) for row in connection.execute(keys)]
+    rows = connection.execute(keys).tuples().all()
     each = and_(
         outbox.c.endpoint_id == bindparam("endpoint"), outbox.c.position == bindparam("place")
     )
     if rows:
         gone = [{"endpoint": endpoint, "place": position} for endpoint, position in rows]
         connection.execute(delete(outbox).where(each), gone)
+        attempts.forget(connection, [(endpoint, position) for endpoint, position in rows])
     return len(rows)
 
 
@@ -392,4 +392,4 @@ def _delivery(row: Row[Any]) -> Delivery:
 
 
 def _short(error: str) -> str:
-    return error[:_LONGEST_ERROR]
+    return error[: attempts.MAX_ERROR_CHARACTERS]
