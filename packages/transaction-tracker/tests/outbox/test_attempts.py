@@ -1,5 +1,6 @@
 """What is kept of attempts: enough to explain them, bounded, and without secrets."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -17,7 +18,7 @@ from transaction_tracker.store.endpoints import Endpoint, Secret
 from transaction_tracker.store.schema.outbox import attempts as table
 
 from .receiver import Receiver
-from .support import eventually, happens, life, nothing_pending
+from .support import PATIENCE, eventually, happens, life, nothing_pending
 from .tables import Run, add, commit, due
 
 
@@ -174,9 +175,9 @@ async def test_a_courier_trims_the_attempts_of_its_endpoint(
 
 
 async def at_least_one(endpoint: str) -> list[AttemptRecord]:
-    found: list[AttemptRecord] = []
-    while not found:
-        found = await endpoints.attempts(endpoint)
+    async with asyncio.timeout(PATIENCE):
+        while not (found := await endpoints.attempts(endpoint)):
+            await asyncio.sleep(0.002)
     return found
 
 

@@ -184,6 +184,24 @@ def test_slow_endpoints_of_one_host_leave_shared_slots_to_another_host() -> None
     play(main, shared=16)
 
 
+def test_an_endpoint_that_begins_to_hang_gives_its_shared_slots_back() -> None:
+    async def main(network: Network) -> None:
+        url = "https://one.example/"
+        await add(network, url, answers=ANSWER_SECONDS)
+        await happens(*(f"before{number}" for number in range(10)), states=["pending"])
+        await asyncio.sleep(5.0)
+        del network.answers[url]
+
+        await happens(*(f"after{number}" for number in range(30)), states=["pending"])
+        await asyncio.sleep(10.0)
+        first = network.busy[url]
+        await asyncio.sleep(10.0)  # the deadline of 15 s has passed
+
+        assert (first, network.busy[url]) == (4, 1)
+
+    play(main)
+
+
 def test_no_number_of_attempts_leaves_an_endpoint_without_its_own() -> None:
     async def main(network: Network) -> None:
         urls = [f"https://one.example/{number}" for number in range(8)]

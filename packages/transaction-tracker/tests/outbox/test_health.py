@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 
 import pytest
 
@@ -111,20 +112,22 @@ async def test_after_a_restart_a_failing_endpoint_gets_one_probe_and_no_second_w
 
 
 async def test_a_failing_endpoint_is_tried_at_once_when_its_operator_changes_it(
-    outbox: Context, receiver: Receiver
+    outbox: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(breaker, name, 3_600.0)
     url = receiver.url
     receiver.script = lambda _: 500
     endpoint = await endpoints.add(url)
     await happens(*(f"tx{number}" for number in range(20)), states=["pending"])
     await until_failing(endpoint.id)
-    paused = (await endpoints.status(endpoint.id)).next_attempt_at
-    assert paused is not None
+    next_attempt_at = (await endpoints.status(endpoint.id)).next_attempt_at
+    assert next_attempt_at is not None
+    assert next_attempt_at > time.time() + 3_000
     receiver.script = lambda _: 204
 
     await endpoints.change(endpoint.id, url=f"{url}/new", states=None)
 
-    # The breaker's pause is 5 s and longer; no clock is moved here.
     await until_failing(endpoint.id, failing=False)
     assert receiver.received[-1].path == "/hook/new"
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from beamish import telemetry
@@ -56,7 +56,8 @@ class Result:
     error: str | None = None
     retry_after: float | None = None
     seconds: float = 0.0
-    answer: str | None = None
+    # Not in a crash report: it is the receiver's, and can hold what does not belong in a log.
+    answer: str | None = field(default=None, repr=False)
 
     @property
     def delivered(self) -> bool:
