@@ -6,8 +6,10 @@ import time
 
 import pytest
 
+from beamish import debug
 from transaction_tracker.net import CheckedClient
 from transaction_tracker.outbox import Context, breaker, endpoints
+from transaction_tracker.outbox.context import via
 from transaction_tracker.outbox.health import (
     BEHIND_SECONDS,
     MAX_FAILURES,
@@ -17,8 +19,8 @@ from transaction_tracker.outbox.health import (
 )
 
 from .conftest import running
-from .receiver import Receiver
-from .support import PATIENCE, eventually, happens
+from .receiver import Gate, Receiver
+from .support import PATIENCE, eventually, happens, warm_up
 
 
 def told(caplog: pytest.LogCaptureFixture, endpoint: str) -> list[str]:
@@ -78,11 +80,18 @@ async def test_some_failures_are_not_logged(
 async def test_an_endpoint_that_is_gone_is_logged(
     outbox: Context, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
-    receiver.script = lambda _: 410
     endpoint = await endpoints.add(receiver.url)
+    await warm_up(endpoint.id)
+    gate = Gate(410)
+    receiver.script = gate
+    await happens(*(f"tx{number}" for number in range(4)), states=["pending"])
+    await eventually(lambda: receiver.most == 4)
 
-    await happens("tx", "other", states=["pending"])
-    await eventually(lambda: told(caplog, endpoint.id))
+    gate.opened.set()
+    async with asyncio.timeout(PATIENCE):
+        while (await debug.get_state(via(endpoint.id)))["_flights"]:
+            await asyncio.sleep(0.002)
+    assert len(await endpoints.attempts(endpoint.id)) == 3 + 4
 
     assert told(caplog, endpoint.id) == ["is disabled"]
 
@@ -109,6 +118,31 @@ async def test_after_a_restart_a_failing_endpoint_gets_one_probe_and_no_second_w
         await until_failing(endpoint.id, failing=False)
 
     assert told(caplog, endpoint.id) == ["is failing", "works again"]
+
+
+@pytest.mark.usefixtures("quick_probes")
+async def test_after_a_restart_a_failing_endpoint_gets_no_second_attempt_before_a_pause(
+    store: None, client: CheckedClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.script = lambda _: 500
+    async with running(client):
+        endpoint = await endpoints.add(receiver.url)
+        await happens(*(f"tx{number}" for number in range(20)), states=["pending"])
+        await until_failing(endpoint.id)
+    receiver.received.clear()
+    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+        monkeypatch.setattr(breaker, name, 3_600.0)
+
+    async with running(client):
+        async with asyncio.timeout(PATIENCE):
+            while (await next_attempt(endpoint.id)) < time.time() + 3_000:
+                await asyncio.sleep(0.002)
+
+        assert len(receiver.received) == 1
+
+
+async def next_attempt(endpoint: str) -> float:
+    return (await endpoints.status(endpoint)).next_attempt_at or 0.0
 
 
 async def test_a_failing_endpoint_is_tried_at_once_when_its_operator_changes_it(

@@ -9,9 +9,13 @@ from beamish import telemetry
 from transaction_tracker.net import CheckedClient, ForbiddenUrlError, NoAnswerError, seconds
 from transaction_tracker.outbox import signature
 from transaction_tracker.outbox.excerpt import excerpt
+from transaction_tracker.outbox.schedule import jitter
 from transaction_tracker.store.endpoints import Endpoint
 
 DEADLINE_SECONDS = 15.0
+# Of the deadline, at most, and added to it: endpoints that hang since the same event do not fail
+# in the same moment, in which nothing else would be delivered.
+_SPREAD = 0.2
 MAX_ANSWER_BYTES = 64 * 2**10
 
 ATTEMPT = ("transaction_tracker", "webhook", "attempt")
@@ -96,7 +100,7 @@ async def _send(client: CheckedClient, endpoint: Endpoint, message: str, body: b
             endpoint.url,
             headers=signature.headers(endpoint.valid_secrets(now), message, now, body),
             body=body,
-            deadline=DEADLINE_SECONDS,
+            deadline=round(DEADLINE_SECONDS * (1.0 + _SPREAD * jitter()), 2),
             max_bytes=MAX_ANSWER_BYTES,
         )
     except ForbiddenUrlError as error:

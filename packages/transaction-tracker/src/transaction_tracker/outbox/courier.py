@@ -12,21 +12,29 @@ from transaction_tracker.outbox.attempt import Result, attempt
 from transaction_tracker.outbox.breaker import Breaker
 from transaction_tracker.outbox.context import REGISTRY, Context, Wake
 from transaction_tracker.outbox.health import Health
-from transaction_tracker.outbox.recording import jitter, record
+from transaction_tracker.outbox.recording import record
+from transaction_tracker.outbox.schedule import jitter
 from transaction_tracker.outbox.slots import Window
 from transaction_tracker.store import STORE, Store, endpoint_status
 from transaction_tracker.store import outbox as store
+from transaction_tracker.store.deliveries import Delivery
 from transaction_tracker.store.endpoints import Endpoint
-from transaction_tracker.store.outbox import Delivery
 
-# Read at once; a block may have thousands.
-_BATCH = 100
+# Read at once for an endpoint that answers; a block may have thousands.
+_BATCH_SIZE = 100
+# Read at once for each attempt that an endpoint may have in flight while it has not earned more.
+# Hundreds of endpoints that hang fail in the same second: reading what they cannot be sent anyway
+# would delay the others.
+_SMALL_BATCH_SIZE = 4
 # Due times are wall-clock times, and a wake-up is lost if its sender crashes. Checking the store
 # this often bounds the delay that a clock change or a lost wake-up can cause.
 _MAX_SLEEP_SECONDS = 60.0
 _MIN_SLEEP_SECONDS = 0.05
 # Clocks are adjusted all the time by less.
 _CLOCK_TOLERANCE_SECONDS = 1.0
+# An endpoint that hung rests for up to so long. Hundreds that hang since the same event do not
+# come back in the same moment, in which nothing else would be delivered.
+_MAX_REST_SECONDS = 5.0
 # The oldest attempts of the endpoint are deleted with every so many new ones.
 _TRIM_INTERVAL = 50
 # How long a shutdown waits for attempts in flight. Unfinished attempts are repeated after a
@@ -89,10 +97,11 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
         self._endpoint: Endpoint | None = None
         self._breaker = Breaker()
         self._window = Window(context.per_endpoint)
+        self._rests_until = 0.0
         self._health: Health | None = None  # until the endpoint is loaded
         self._queue: deque[Delivery] = deque()
         self._flights: dict[Pid, Flight] = {}
-        self._begun = 0
+        self._begun = int(jitter() * _TRIM_INTERVAL)  # not all couriers trim at the same time
         self._next_due: float | None = None
         self._stale = True
         self._going = False
@@ -112,7 +121,7 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
         """Look again: there can be new events, and the endpoint can have changed."""
         self._stale = True
         if request.probes:
-            self._breaker = self._breaker.probe_now(_now())
+            self._breaker, self._rests_until = self._breaker.probe_now(_now()), 0.0
         # Without room nothing can begin. Who makes room, an attempt that ends or the end of a
         # pause, looks anyway; so a thousand failing endpoints cost little with each commit.
         if self._room():
@@ -164,7 +173,7 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
         work = partial(
             store.due,
             endpoint=self._id,
-            limit=_BATCH,
+            limit=_BATCH_SIZE if self._window.is_full else _SMALL_BATCH_SIZE * self._window.size,
             busy=busy,
             clock_changed=self._clock_changed(),
         )
@@ -229,6 +238,8 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
         else:
             self._breaker = self._breaker.failed(_now(), result.retry_after, jitter())
             self._window = self._window.failed()
+            if result.verdict == "timeout":
+                self._rests_until = _now() + jitter() * _MAX_REST_SECONDS
         self._publish_pause()
         if self._endpoint is None or self._health is None:
             return
@@ -243,8 +254,10 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
     # -- Waiting
 
     def _room(self) -> int:
-        limit = self._window.size
-        return self._breaker.room(_now(), len(self._flights), limit)
+        now = _now()
+        if now < self._rests_until:
+            return 0
+        return self._breaker.room(now, len(self._flights), self._window.size)
 
     def _publish_pause(self) -> None:
         """Let others read until when nothing is sent, as `context.paused_until`."""
@@ -262,7 +275,7 @@ class Courier(GenServer, restart="transient", trap_exit=True, shutdown=GRACE_SEC
     def _seconds(self) -> float:
         if self._flights and not self._room():
             return _MAX_SLEEP_SECONDS  # the end of an attempt comes first
-        paused = (self._breaker.open_until or 0.0) - _now()
+        paused = max(self._breaker.open_until or 0.0, self._rests_until) - _now()
         if paused > 0:
             return paused
         if self._queue or self._next_due is None:

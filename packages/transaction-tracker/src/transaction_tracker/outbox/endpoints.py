@@ -29,8 +29,8 @@ from transaction_tracker.store import Store
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.attempts import AttemptRecord
+from transaction_tracker.store.deliveries import Backlog, Delivery
 from transaction_tracker.store.endpoints import Endpoint, Secret
-from transaction_tracker.store.outbox import Backlog, Delivery
 from transaction_tracker.store.rescheduling import MAX_OVERLAP_SECONDS
 
 __all__ = [

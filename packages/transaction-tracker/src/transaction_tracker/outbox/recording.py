@@ -1,7 +1,6 @@
 """What is stored and logged of attempts, and of the health of endpoints."""
 
 import logging
-import random
 import time
 from functools import partial
 
@@ -9,12 +8,12 @@ from sqlalchemy import Connection
 
 from transaction_tracker.outbox.attempt import Result
 from transaction_tracker.outbox.health import Health
-from transaction_tracker.outbox.schedule import next_delay
+from transaction_tracker.outbox.schedule import jitter, next_delay
 from transaction_tracker.store import Store, attempts, endpoints
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.attempts import AttemptRecord
+from transaction_tracker.store.deliveries import Delivery
 from transaction_tracker.store.endpoints import Endpoint
-from transaction_tracker.store.outbox import Delivery
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -67,11 +66,6 @@ def log_gone(endpoint: Endpoint) -> None:
         endpoint.id,
         extra={"endpoint": endpoint.id, "host": endpoint.host},
     )
-
-
-def jitter() -> float:
-    """Return a random number from 0 to 1."""
-    return random.random()  # noqa: S311 - nobody gains by guessing it
 
 
 def _write(

@@ -1,5 +1,7 @@
 """When a delivery that failed is tried again."""
 
+import random
+
 from transaction_tracker.store.rescheduling import MAX_DELAY_SECONDS
 
 # Seconds after the first attempt, after the second, and so on.
@@ -25,3 +27,8 @@ def next_delay(failures: int, jitter: float, retry_after: float | None = None) -
         return None
     asked = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
     return min(max(DELAYS[failures - 1], asked) * (1.0 + _SPREAD * jitter), MAX_DELAY_SECONDS)
+
+
+def jitter() -> float:
+    """Return a random number from 0 to 1."""
+    return random.random()  # noqa: S311 - nobody gains by guessing it

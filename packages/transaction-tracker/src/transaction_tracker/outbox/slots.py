@@ -54,6 +54,11 @@ class Window:
     limit: int
     size: int = 1
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the endpoint may have as many attempts in flight as any."""
+        return self.size == self.limit
+
     def answered(self) -> "Window":
         """Return the window after an answer."""
         return replace(self, size=min(2 * self.size, self.limit))

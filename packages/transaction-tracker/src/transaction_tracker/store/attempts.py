@@ -1,7 +1,8 @@
 """The last attempts to deliver: plain functions on a connection.
 
-They are kept to explain what happens at an endpoint, and are bounded: the last ten of each
-delivery, and of each endpoint the last hundred that succeeded and the last hundred that failed.
+They are kept to explain what happens at an endpoint, and are bounded: of each delivery the last
+ten are kept, and of each endpoint the last hundred that succeeded and the last hundred that failed.
+There can be some more, as the oldest are deleted from time to time only.
 """
 
 from collections.abc import Sequence
@@ -25,6 +26,8 @@ from transaction_tracker.store.rows import clean
 from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
 MAX_PER_DELIVERY = 10
+# The oldest attempts of a delivery are deleted with every so many new ones.
+_KEEP_INTERVAL = 4
 # Of each kind: attempts that succeeded, and attempts that failed.
 MAX_PER_ENDPOINT = 100
 MAX_ERROR_CHARACTERS = 300
@@ -100,7 +103,7 @@ def add(connection: Connection, made: AttemptRecord, *, trim: bool) -> None:
     there = row.where(select(endpoints.c.id).where(endpoints.c.id == made.endpoint).exists())
     connection.execute(insert(attempts).from_select(list(values), there))
     mine = attempts.c.endpoint_id == made.endpoint
-    if made.number > 1 or trim:
+    if trim or made.number % _KEEP_INTERVAL == 0:
         _keep(connection, and_(mine, attempts.c.position == made.position), MAX_PER_DELIVERY)
     if trim:
         for kind in (attempts.c.outcome == DELIVERED, attempts.c.outcome != DELIVERED):

@@ -7,8 +7,8 @@ from sqlalchemy import Connection, func, literal_column, select
 from transaction_tracker.store import attempts
 from transaction_tracker.store.attempts import LastAttempts
 from transaction_tracker.store.chain import frozen_since
+from transaction_tracker.store.deliveries import Delivery
 from transaction_tracker.store.endpoints import Endpoint, load
-from transaction_tracker.store.outbox import Delivery
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 
 # In the words of the partial indexes: SQLite does not see that a parameter has the same value.

@@ -144,13 +144,13 @@ def add(
 def load(connection: Connection, endpoint: str) -> Endpoint | None:
     """Read one endpoint."""
     row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint)).first()
-    return None if row is None else _from(row)
+    return None if row is None else endpoint_from(row)
 
 
 def load_all(connection: Connection) -> list[Endpoint]:
     """Read all endpoints, the oldest first."""
     query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
-    return [_from(row) for row in connection.execute(query)]
+    return [endpoint_from(row) for row in connection.execute(query)]
 
 
 def enable(connection: Connection, endpoint: str) -> Endpoint | None:
@@ -212,7 +212,8 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _from(row: Row[Any]) -> Endpoint:
+def endpoint_from(row: Row[Any]) -> Endpoint:
+    """Read an endpoint from its row."""
     previous = None if row.previous_secret is None else Secret(row.previous_secret)
     return Endpoint(
         id=row.id,

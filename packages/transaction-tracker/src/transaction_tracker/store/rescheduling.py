@@ -18,6 +18,24 @@ MAX_DELAY_SECONDS = 1.2 * 86_400.0
 MAX_OVERLAP_SECONDS = 30 * 86_400.0
 
 
+def is_late(
+    previous_until: float | None, latest: float | None, now: float, *, clock_changed: bool
+) -> bool:
+    """Return whether times of an endpoint were stored while the clock was ahead, or may have been.
+
+    Args:
+        previous_until: Unix seconds until which the secret before the last rotation counts.
+        latest: The latest due time of the endpoint's pending deliveries.
+        now: Unix seconds.
+        clock_changed: Whether the clock may have been ahead before.
+    """
+    if previous_until is not None and previous_until > now + MAX_OVERLAP_SECONDS:
+        return True
+    if latest is None or latest <= now:
+        return False
+    return clock_changed or latest > now + MAX_DELAY_SECONDS
+
+
 def reschedule(connection: Connection, endpoint: str, now: float) -> None:
     """Correct the times of an endpoint's pending deliveries that lie in the future by mistake.
 
