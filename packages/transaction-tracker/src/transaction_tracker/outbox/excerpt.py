@@ -22,10 +22,12 @@ def excerpt(body: bytes, endpoint: Endpoint) -> str | None:
         body: What the receiver answered, as far as it was read.
         endpoint: The endpoint that answered.
     """
+    if not body:
+        return None
     text = body.decode(errors="replace")
     for secret in sorted(set(_secrets(endpoint)), key=len, reverse=True):
         text = text.replace(secret, REDACTED)
-    return text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore") or None
+    return text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore")
 
 
 def _secrets(endpoint: Endpoint) -> Iterator[str]:
