@@ -136,6 +136,18 @@ def test_attempts_go_with_their_deliveries_and_endpoints(run: Run) -> None:
     assert count(run) == 0
 
 
+def test_attempts_go_with_transactions_that_ended_before_they_were_told(run: Run) -> None:
+    endpoint = add(run)
+    commit(run, *life("tx", ["confirmed"]))
+    run(attempts.add, made(endpoint.id, 1), trim=True)
+    ended_before = time.time()
+    run(outbox.delivered, due(run, endpoint)[0], 200)
+
+    assert run(pruning.prune, ended_before).transactions == 1
+
+    assert count(run) == 0
+
+
 async def test_each_attempt_is_kept_with_the_answer(outbox: Context, receiver: Receiver) -> None:
     receiver.script = lambda _: web.Response(status=404, text="no such shop")
     endpoint = await endpoints.add(receiver.url)
