@@ -18,7 +18,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
     select,
 )
 
@@ -32,6 +31,15 @@ _KEEP_INTERVAL = 4
 MAX_PER_ENDPOINT = 100
 MAX_ERROR_CHARACTERS = 300
 DELIVERED = "delivered"
+
+_COLUMNS = tuple(name for name in attempts.c.keys() if name != "id")  # noqa: SIM118
+# Made once, as it is executed with every delivery.
+_ADD = insert(attempts).from_select(
+    _COLUMNS,
+    select(*(bindparam(name, type_=attempts.c[name].type) for name in _COLUMNS)).where(
+        select(endpoints.c.id).where(endpoints.c.id == bindparam("endpoint_id")).exists()
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +107,7 @@ def add(connection: Connection, made: AttemptRecord, *, trim: bool) -> None:
         "error": error,
         "answer": clean(made.answer),
     }
-    row = select(*(literal(value, attempts.c[name].type) for name, value in values.items()))
-    there = row.where(select(endpoints.c.id).where(endpoints.c.id == made.endpoint).exists())
-    connection.execute(insert(attempts).from_select(list(values), there))
+    connection.execute(_ADD, values)
     mine = attempts.c.endpoint_id == made.endpoint
     if trim or made.number % _KEEP_INTERVAL == 0:
         _keep(connection, and_(mine, attempts.c.position == made.position), MAX_PER_DELIVERY)
