@@ -12,6 +12,7 @@ from benchmarks.tracker.sizes import QUICK
 from benchmarks.tracker.works import (
     catching_up,
     detection,
+    hanging,
     polling,
     prepare,
     quick_blocks,
@@ -117,3 +118,13 @@ def test_a_work_that_takes_too_long_is_ended(
 
     with pytest.raises(benches.WorkloadFailedError, match="not done within"):
         Bench(QUICK, tmp_path).run("polling", tracked=1, blocks=1)
+
+
+async def test_the_way_to_a_receiver_is_timed_while_others_hang(tmp_path: Path) -> None:
+    database = str(tmp_path / "a.db")
+    await prepare.run(database, tracked=3, required=hanging.REQUIRED)
+
+    figures = await hanging.run(database, events=3, hanging_receivers=2)
+
+    assert figures["late"] == 0
+    assert 0 < figures["p50"] <= figures["p95"] <= figures["p99"]

@@ -29,6 +29,7 @@ def whole(provenance: str, targets: str, samples: Samples, sizes: Sizes) -> str:
         detected=sizes.detected,
         detected_per_block=sizes.per_block,
         starts=sizes.starts,
+        hung=sizes.hung,
     )
     return f"{text.rstrip()}\n"
 

@@ -7,7 +7,7 @@ from benchmarks.tracker.rows import TARGETS, Show
 from benchmarks.tracker.samples import Samples
 
 SIZES = {"bytes", "resident", "peak"}
-COUNTS = {"requests", "calls", "told", "rate", "repeated", "lag", "worst"}
+COUNTS = {"requests", "calls", "told", "rate", "repeated", "lag", "worst", "late"}
 
 
 def targets(samples: Samples) -> str:
@@ -123,6 +123,19 @@ def webhooks(samples: Samples) -> str:
     return _table(samples, head, lines, names)
 
 
+def isolation(samples: Samples) -> str:
+    """Set the table of deliveries to one receiver while others never answer."""
+    names = _variants(samples, "hanging")
+    head = ["receivers that never answer", *(f"{int(name):,}" for name in names)]
+    lines = (
+        ("block mined to message arrived, p50", "hanging.{}.p50", time_text),
+        ("… p95", "hanging.{}.p95", time_text),
+        ("… p99", "hanging.{}.p99", time_text),
+        ("events that had not arrived 30 s after the last block", "hanging.{}.late", three_digits),
+    )
+    return _table(samples, head, lines, names)
+
+
 SECTIONS = {
     "requests": ("Requests", requests),
     "fast": ("Fast chains", fast),
@@ -131,6 +144,7 @@ SECTIONS = {
     "registration": ("Registration over HTTP", registration),
     "blocks": ("Blocks", blocks),
     "webhooks": ("Webhooks", webhooks),
+    "hanging": ("Webhooks while receivers hang", isolation),
 }
 
 

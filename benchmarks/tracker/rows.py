@@ -109,4 +109,14 @@ TARGETS = (
         time_text,
         "registration",
     ),
+    *(
+        Target(
+            f"an event's way to a receiver while {count} others never answer, p99",
+            f"hanging.{count}.p99",
+            1.0,
+            time_text,
+            "hanging",
+        )
+        for count in (63, 499)
+    ),
 )

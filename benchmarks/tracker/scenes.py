@@ -12,6 +12,7 @@ from benchmarks.tracker.works import (
     applying,
     catching_up,
     following,
+    hanging,
     quick_blocks,
     webhooks,
 )
@@ -177,6 +178,21 @@ def deliveries(bench: Bench) -> None:
                     )
 
 
+def isolation(bench: Bench) -> None:
+    """Deliver events to one receiver while others never answer."""
+    for count in bench.sizes.hanging:
+        with bench.database() as database:
+            bench.prepare(database, bench.sizes.hung, hanging.REQUIRED)
+            tell(f"  {bench.sizes.hung:,} events while {count} receivers never answer")
+            bench.measure(
+                f"hanging.{count}",
+                "hanging",
+                database=database,
+                events=bench.sizes.hung,
+                hanging_receivers=count,
+            )
+
+
 SCENES: dict[str, Callable[[Bench], None]] = {
     "requests": requests,
     "fast": fast,
@@ -185,4 +201,5 @@ SCENES: dict[str, Callable[[Bench], None]] = {
     "registration": registration,
     "blocks": blocks,
     "webhooks": deliveries,
+    "hanging": isolation,
 }

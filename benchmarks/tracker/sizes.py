@@ -27,6 +27,8 @@ class Sizes:
         applied: Blocks of each such kind.
         delivered: Events for each receiver.
         receivers: How many receivers there are.
+        hanging: How many receivers never answer, beside one that does.
+        hung: Events delivered to the one that does.
         kinds: The databases, as far as this machine has them.
     """
 
@@ -46,6 +48,8 @@ class Sizes:
     applied: int = 5
     delivered: int = 2_000
     receivers: tuple[int, ...] = (1, 10)
+    hanging: tuple[int, ...] = (0, 16, 63, 499)
+    hung: int = 180
     kinds: tuple[Kind, ...] = ("SQLite", "PostgreSQL")
 
 
@@ -69,6 +73,8 @@ QUICK = Sizes(
     applied=2,
     delivered=20,
     receivers=(2,),
+    hanging=(0, 2),
+    hung=4,
     kinds=("SQLite",),
 )
 

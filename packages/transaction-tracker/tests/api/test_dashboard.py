@@ -226,7 +226,6 @@ def test_what_the_page_asks_for_is_described() -> None:
         "readyz",
         "v1/deliveries",
         "v1/endpoints",
-        "v1/endpoints/",
         "v1/providers",
         "v1/stream",
         "v1/transactions/",

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -11,7 +12,9 @@ from selenium.webdriver.common.keys import Keys
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
 from transaction_tracker.follower import Verdict
-from transaction_tracker.store import Step, Store
+from transaction_tracker.store import Step, Store, attempts, endpoints
+from transaction_tracker.store.attempts import AttemptRecord
+from transaction_tracker.store.endpoints import Secret
 
 from ..api.support import (  # noqa: TID252 - the one way to serve without a follower
     SOURCE,
@@ -186,6 +189,61 @@ async def test_a_lagging_source_is_an_amber_line_that_goes_when_it_moves(browser
     assert tone == "warn"
     assert "no head has advanced beyond block 10" in text
     assert "Not ready" not in figures
+
+
+@pytest.mark.parametrize(
+    ("seconds", "word", "tone"), [(90, "behind", "warn"), (400, "stalled", "bad")]
+)
+async def test_deliveries_that_are_late_are_amber_after_a_minute_and_red_after_five(
+    browser: Browser,
+    client: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: int,
+    word: str,
+    tone: str,
+) -> None:
+    endpoint = await Store.run(
+        lambda one: endpoints.add(one, "https://example.com/a-key", Secret.generate(), None)
+    )
+    await register(client, "abcdefgh")
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() - seconds)
+    await move("abcdefgh", state="pending")
+    monkeypatch.setattr(time, "time", real)
+    made = AttemptRecord(endpoint.id, 1, 1, real(), 0.5, "server_error", 503, f"{HOSTILE} 503")
+    await Store.run(lambda one: attempts.add(one, made, trim=True))
+    await Store.run(lambda one: endpoints.set_failing(one, endpoint.id, real() - seconds))
+
+    await browser.open(client.url)
+    await browser.until_text("#alarms", f"Deliveries are {word} since")
+    tones = await browser.run(
+        "return Object.fromEntries([...document.querySelectorAll('.card')]"
+        ".map(card => [card.querySelector('dt').innerText, card.dataset.tone ?? null]))"
+    )
+    alarms = await browser.text("#alarms")
+    figures = await browser.text("#figures")
+
+    assert (tones["Deliveries"], tones["Outbox"]) == (tone, tone)
+    assert word.capitalize() in figures
+    assert f"Endpoint {endpoint.id} is failing since" in alarms
+    assert f"Last error: {HOSTILE} 503. Last attempt: " in alarms
+    assert "Next attempt: " in alarms
+    assert f"txtrack webhook attempts {endpoint.id}" in alarms
+    assert "a-key" not in alarms
+    assert await browser.run("return [window.owned, document.images.length]") == [None, 0]
+
+
+async def test_many_failing_endpoints_are_counted(browser: Browser, client: Client) -> None:
+    for number in range(6):
+        endpoint = await Store.run(
+            lambda one: endpoints.add(one, "https://example.com/", Secret.generate(), None)
+        )
+        await Store.run(partial(endpoints.set_failing, endpoint=endpoint.id, since=1e9 + number))
+
+    await browser.open(client.url)
+    await browser.until_text("#alarms", "3 more endpoints failing")
+
+    assert (await browser.text("#alarms")).count("is failing since") == 3
 
 
 async def test_pages_and_filters_work_by_keyboard(browser: Browser, client: Client) -> None:

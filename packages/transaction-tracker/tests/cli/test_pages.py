@@ -60,6 +60,7 @@ def test_metrics_of_the_runbook_exist() -> None:
         ends_held=0,
         outbox_pending=0,
         outbox_oldest_seconds=0.0,
+        endpoints_failing=0,
         deliveries_frozen=0,
     )
     families = text_string_to_metric_families(metrics.render(gauges).decode())

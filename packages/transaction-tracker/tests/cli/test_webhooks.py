@@ -170,13 +170,39 @@ async def test_address_that_is_refused(command: Command, url: str, words: str) -
 
 
 @pytest.mark.parametrize(
-    "action", ["get", "rm", "enable", "disable", "rotate", "test", "redeliver", "dead"]
+    "action",
+    ["get", "rm", "enable", "disable", "rotate", "test", "redeliver", "dead", "attempts"],
 )
 async def test_unknown_endpoint(command: Command, action: str) -> None:
     ran = await command("webhook", action, "ep_nobody")
 
     assert ran.status == 1
     assert "there is no such endpoint" in ran.err
+
+
+async def test_a_failing_endpoint_shows_why(
+    command: Command, node: DevelopmentNode, receiver: Receiver
+) -> None:
+    endpoint = (await added(command, receiver))["id"]
+    receiver.status = 404
+    for sender in range(2):  # each with several events
+        await confirmed(command, node, sender)
+    # After an attempt, its result is stored; deliveries of the second event wait for the first.
+    async with asyncio.timeout(20):
+        while not (await command("webhook", "attempts", endpoint)).out:
+            await asyncio.sleep(0.01)
+
+    listed = await command("webhook", "attempts", endpoint)
+    documents = (await command("webhook", "attempts", endpoint, "--json")).documents
+    cursor = documents[0]["event_cursor"]
+    of_one = await command("webhook", "attempts", endpoint, "--event", cursor, "--json")
+    shown = await command("webhook", "get", endpoint)
+
+    assert "refused\tHTTP 404\t" in listed.out
+    assert {one["outcome"] for one in documents} == {"refused"}
+    assert {one["event_cursor"] for one in of_one.documents} == {cursor}
+    for words in ("last error", "HTTP 404", "last attempt at", "next attempt at", "health"):
+        assert words in shown.out
 
 
 async def test_deliveries_resume(command: Command) -> None:

@@ -67,4 +67,4 @@ async def running(client: CheckedClient, **limits: int) -> AsyncIterator[Context
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries in milliseconds."""
     monkeypatch.setattr(schedule, "DELAYS", (0.01,) * 7)
-    monkeypatch.setattr(courier, "_SHORTEST_SLEEP_SECONDS", 0.005)
+    monkeypatch.setattr(courier, "_MIN_SLEEP_SECONDS", 0.005)

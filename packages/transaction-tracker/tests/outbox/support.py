@@ -81,6 +81,12 @@ async def nothing_pending(endpoint: str, but: int = 0) -> None:
             await asyncio.sleep(0.002)
 
 
+async def warm_up(endpoint: str) -> None:
+    """Let an endpoint answer some messages, so that it may have several attempts in flight."""
+    await happens(*(f"warm{number}" for number in range(3)), states=["pending"])
+    await nothing_pending(endpoint)
+
+
 async def due_in(endpoint: str) -> float:
     """Seconds until something is due at an endpoint; 0 when something is due now."""
     batch = await Store.run(partial(table.due, endpoint=endpoint, limit=1))

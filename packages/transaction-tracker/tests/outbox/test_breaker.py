@@ -70,3 +70,25 @@ def test_a_receiver_that_asks_for_time_gets_it_at_once_but_not_for_ever() -> Non
     assert Breaker().failed(0.0, asked=90.0).open_until == 90.0
     assert Breaker().failed(0.0, asked=1e9).open_until == LONGEST_ASKED_PAUSE
     assert failing(5).failed(1.0, asked=90.0).open_until == 91.0
+
+
+def test_pauses_of_endpoints_that_failed_together_are_spread() -> None:
+    together = Breaker(threshold=1).failed(0.0), Breaker(threshold=1).failed(0.0, jitter=1.0)
+
+    assert [each.open_until for each in together] == [FIRST_PAUSE, 1.2 * FIRST_PAUSE]
+
+
+def test_a_pause_can_be_ended() -> None:
+    breaker = failing(5).probe_now(1.0)
+
+    assert breaker.room(1.0, under_way=0, limit=LIMIT) == 1
+    assert breaker.failed(1.0).room(2.0, under_way=0, limit=LIMIT) == 0
+    assert Breaker().probe_now(1.0) == Breaker()
+
+
+def test_after_a_restart_an_endpoint_that_failed_gets_one_probe() -> None:
+    breaker = Breaker.probing(7.0)
+
+    assert breaker.room(7.0, under_way=0, limit=LIMIT) == 1
+    assert breaker.room(7.0, under_way=1, limit=LIMIT) == 0
+    assert breaker.failed(7.0).room(7.0, under_way=0, limit=LIMIT) == 0

@@ -14,7 +14,7 @@ from transaction_tracker.store import outbox as table
 
 from .conftest import running
 from .receiver import Gate, Receiver
-from .support import due_in, eventually, happens, nothing_pending
+from .support import due_in, eventually, happens, nothing_pending, warm_up
 
 
 async def test_what_was_not_delivered_arrives_when_the_outbox_comes_back(
@@ -162,11 +162,12 @@ async def test_an_idle_courier_sleeps(outbox: Context, receiver: Receiver) -> No
 async def test_a_courier_whose_attempts_are_all_under_way_sleeps(
     outbox: Context, receiver: Receiver
 ) -> None:
+    endpoint = await endpoints.add(receiver.url)
+    await warm_up(endpoint.id)
     gate = Gate()
     receiver.script = gate
-    endpoint = await endpoints.add(receiver.url)
     await happens(*(f"tx{number}" for number in range(10)), states=["pending"])
-    await eventually(lambda: len(receiver.received) == outbox.per_endpoint)
+    await eventually(lambda: receiver.most == outbox.per_endpoint)
 
     await sleeps(endpoint.id)
 

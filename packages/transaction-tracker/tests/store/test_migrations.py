@@ -123,14 +123,14 @@ def test_all_revisions_lead_to_what_the_program_needs(
 
 
 def test_the_newest_revision_is_the_one_that_is_named(empty_url: str) -> None:
-    assert pending_revisions(empty_url) == ["0001", "0002", "0003"]
+    assert pending_revisions(empty_url) == ["0001", "0002", "0003", "0004"]
     assert migrations.pending(None)[-1] == migrations.HEAD
 
 
 def test_every_step_is_pending_until_it_is_done(empty_url: str) -> None:
     upgrade(empty_url, "0001")
 
-    assert pending_revisions(empty_url) == ["0002", "0003"]
+    assert pending_revisions(empty_url) == ["0002", "0003", "0004"]
 
 
 def test_what_version_0_1_had_is_kept(old_file: Path) -> None:
@@ -209,7 +209,7 @@ def second_url(empty_url: str) -> str:
 
 
 def test_what_the_second_version_had_is_kept(second_url: str) -> None:
-    assert pending_revisions(second_url) == ["0003"]
+    assert pending_revisions(second_url) == ["0003", "0004"]
 
     migrate(second_url)
 
@@ -280,6 +280,25 @@ def test_times_and_metadata_of_the_second_version_are_kept(second_url: str) -> N
         ]
 
 
+def test_old_events_keep_what_they_would_say_at_the_upgrade(second_url: str) -> None:
+    migrate(second_url)
+    with connected(second_url) as connection:
+        later = """UPDATE transactions SET metadata = '{"a": 2}', required = '9', deadline = 1"""
+        connection.exec_driver_sql(later)
+
+    database = Database(second_url).open()
+    ((first, second),) = database.run([lambda one: history.events_page(one, after=0, limit=9)])
+    database.close()
+    assert (first.metadata, second.metadata) == ('{"a": 1}', '{"a": 1}')
+    tracked = second.event.tracked
+    assert (tracked.required, tracked.deadline, tracked.slot, tracked.content) == (
+        3,
+        9.5,
+        "slot",
+        "content",
+    )
+
+
 def test_the_reason_of_a_used_nonce_can_be_stored_after_an_upgrade(second_url: str) -> None:
     migrate(second_url)
 
@@ -304,12 +323,12 @@ def test_the_places_of_events_go_on_where_they_were(old_file: Path) -> None:
 
 
 def test_a_start_may_be_forbidden_to_change_anything(old_file: Path, empty_url: str) -> None:
-    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0003; migr"):
+    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0004; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(3 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(4 to go\)"):
         Database(empty_url).open(migrate=False)
 
-    assert pending_revisions(old_file) == ["0002", "0003"]
+    assert pending_revisions(old_file) == ["0002", "0003", "0004"]
     migrate(old_file)
     Database(old_file).open(migrate=False).close()
 
@@ -335,14 +354,14 @@ def test_an_upgrade_that_fails_leaves_everything_as_it_was(old_file: Path) -> No
 
     with closing(sqlite3.connect(old_file)) as connection:
         connection.execute("DROP TABLE counters")
-    assert pending_revisions(old_file) == ["0002", "0003"]
+    assert pending_revisions(old_file) == ["0002", "0003", "0004"]
     migrate(old_file)
 
 
 def test_nothing_is_made_by_asking(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
 
-    assert pending_revisions(path) == ["0001", "0002", "0003"]
+    assert pending_revisions(path) == ["0001", "0002", "0003", "0004"]
     assert not path.exists()
 
 

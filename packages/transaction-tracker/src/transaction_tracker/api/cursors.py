@@ -6,6 +6,7 @@ from fastapi import Query
 
 TRANSACTION_PATTERN = r"^t([0-9a-f]{2}){1,800}$"
 EVENT_PATTERN = r"^e[0-9]{1,18}$"
+ATTEMPT_PATTERN = r"^a[0-9]{1,18}$"
 
 TransactionCursor = Annotated[
     str | None,
@@ -13,6 +14,9 @@ TransactionCursor = Annotated[
 ]
 EventCursor = Annotated[
     str | None, Query(pattern=EVENT_PATTERN, description="Where to go on: an answer's `next`.")
+]
+AttemptCursor = Annotated[
+    str | None, Query(pattern=ATTEMPT_PATTERN, description="Where to go on: an answer's `next`.")
 ]
 
 
@@ -34,4 +38,14 @@ def of_event(position: int) -> str:
 
 def position_at(cursor: str) -> int:
     """Read a place among the events; the pattern was checked."""
+    return int(cursor[1:])
+
+
+def of_attempt(number: int) -> str:
+    """Write a place among the attempts to deliver."""
+    return f"a{number}"
+
+
+def attempt_at(cursor: str) -> int:
+    """Read a place among the attempts to deliver; the pattern was checked."""
     return int(cursor[1:])

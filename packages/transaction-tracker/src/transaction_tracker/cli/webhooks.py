@@ -21,6 +21,7 @@ app.command(verify)
 Facts = Mapping[str, Any]
 
 _COLUMNS = ("id", "url", "states", "delivers", "why not")
+_ATTEMPT_COLUMNS = ("event", "attempt", "ended", "seconds", "outcome", "error", "answer")
 
 
 @app.command
@@ -75,7 +76,7 @@ async def ls(*, service: ServiceFlags | None = None) -> None:
 
 @app.command
 async def get(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Show an endpoint, how much waits for it, and how much was given up.
+    """Show an endpoint: its health, the last attempt and error, the next attempt, what waits.
 
     Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
 
@@ -85,6 +86,35 @@ async def get(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
     flags = service or ServiceFlags()
     async with flags.api() as api:
         _show(await api.get(_path(endpoint)), flags)
+
+
+@app.command
+async def attempts(
+    endpoint: str,
+    /,
+    *,
+    event: str | None = None,
+    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
+    service: ServiceFlags | None = None,
+) -> None:
+    """List the last attempts at an endpoint, the newest first, with what its receiver answered.
+
+    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+
+    Args:
+        endpoint: Its id.
+        event: Only attempts to deliver this event: its cursor, as `txtrack events --json` shows it.
+        limit: How many at most.
+    """
+    flags = service or ServiceFlags()
+    path = f"{_path(endpoint)}/attempts"
+    async with flags.api() as api:
+        found = [one async for one in api.pages(path, "attempts", limit, event=event)]
+    if flags.as_json:
+        for one in found:
+            output.write_json(one)
+    else:
+        output.table(_ATTEMPT_COLUMNS, map(_attempt_row, found))
 
 
 @app.command
@@ -255,8 +285,15 @@ def _show(found: Facts, flags: ServiceFlags) -> None:
 
 
 def _row(found: Facts) -> list[object]:
-    delivers = "yes" if found["enabled"] else "no"
-    return [found["id"], found["url"], _states(found), delivers, found["disabled_reason"]]
+    delivers = {"healthy": "yes", "failing": "failing", "disabled": "no"}[found["health"]]
+    why_not = found["last_error"] if delivers == "failing" else found["disabled_reason"]
+    return [found["id"], found["url"], _states(found), delivers, why_not]
+
+
+def _attempt_row(found: Facts) -> list[object]:
+    seconds = f"{found['seconds']:.2f}"
+    told = found["event"], found["number"], found["ended_at"], seconds, found["outcome"]
+    return [*told, found["error"], found["answer"]]
 
 
 def _states(found: Facts) -> str:

@@ -26,6 +26,7 @@ class Gauges:
         ends_held: 1 while ends are held back because healthy providers disagree, else 0.
         outbox_pending: Events that wait to be delivered, once per endpoint.
         outbox_oldest_seconds: How long the oldest of them waits.
+        endpoints_failing: Enabled endpoints at which every attempt in a row has failed.
         deliveries_frozen: 1 while events are delivered to nobody, after a finality violation.
         registering: Transactions being registered.
         waiters: Long polls under way.
@@ -42,6 +43,7 @@ class Gauges:
     ends_held: int | None = None
     outbox_pending: int | None = None
     outbox_oldest_seconds: float | None = None
+    endpoints_failing: int | None = None
     deliveries_frozen: int | None = None
     registering: int | None = None
     waiters: int | None = None
@@ -58,6 +60,7 @@ _TEXTS = {
     "ends_held": "1 while ends are held back because healthy providers disagree, else 0.",
     "outbox_pending": "Events that wait to be delivered, once per endpoint.",
     "outbox_oldest_seconds": "How long the oldest of them waits.",
+    "endpoints_failing": "Enabled endpoints at which every attempt in a row has failed.",
     "deliveries_frozen": "1 while a finality violation has stopped all deliveries, else 0.",
     "registering": "Transactions being registered.",
     "waiters": "Long polls under way.",

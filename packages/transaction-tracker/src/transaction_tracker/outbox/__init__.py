@@ -2,7 +2,7 @@
 
 from transaction_tracker.outbox import endpoints
 from transaction_tracker.outbox.attempt import ATTEMPT, Result
-from transaction_tracker.outbox.context import CONCURRENCY, OUTBOX, Context, wake
+from transaction_tracker.outbox.context import OUTBOX, Context, wake
 from transaction_tracker.outbox.supervisor import Outbox
 
-__all__ = ["ATTEMPT", "CONCURRENCY", "OUTBOX", "Context", "Outbox", "Result", "endpoints", "wake"]
+__all__ = ["ATTEMPT", "OUTBOX", "Context", "Outbox", "Result", "endpoints", "wake"]

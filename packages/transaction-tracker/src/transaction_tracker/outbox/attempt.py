@@ -2,15 +2,20 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from beamish import telemetry
 from transaction_tracker.net import CheckedClient, ForbiddenUrlError, NoAnswerError, seconds
 from transaction_tracker.outbox import signature
+from transaction_tracker.outbox.excerpt import excerpt
+from transaction_tracker.outbox.schedule import jitter
 from transaction_tracker.store.endpoints import Endpoint
 
 DEADLINE_SECONDS = 15.0
+# Of the deadline, at most, and added to it: endpoints that hang since the same event do not fail
+# in the same moment, in which nothing else would be delivered.
+_SPREAD = 0.2
 MAX_ANSWER_BYTES = 64 * 2**10
 
 ATTEMPT = ("transaction_tracker", "webhook", "attempt")
@@ -46,6 +51,8 @@ class Result:
         error: Why it failed, in a line; ``None`` when it did not.
         retry_after: Seconds for which the receiver asked.
         seconds: How long it took.
+        answer: The first part of the body of the answer, without secrets; ``None`` when no answer
+            came, or an empty one.
     """
 
     verdict: Verdict
@@ -53,6 +60,8 @@ class Result:
     error: str | None = None
     retry_after: float | None = None
     seconds: float = 0.0
+    # Not in a crash report: it is the receiver's, and can hold what does not belong in a log.
+    answer: str | None = field(default=None, repr=False)
 
     @property
     def delivered(self) -> bool:
@@ -75,18 +84,15 @@ async def attempt(client: CheckedClient, endpoint: Endpoint, message: str, body:
         body: What it says.
     """
     began = time.perf_counter()
-    status, error, verdict, retry_after = await _send(client, endpoint, message, body)
-    result = Result(verdict, status, error, retry_after, time.perf_counter() - began)
+    result = await _send(client, endpoint, message, body)
+    result = replace(result, seconds=time.perf_counter() - began)
     if telemetry.enabled:
         facts = {"endpoint": endpoint.id, "outcome": result.verdict}
         telemetry.execute(ATTEMPT, {"seconds": result.seconds}, facts)
     return result
 
 
-_Sent = tuple[int | None, str | None, Verdict, float | None]
-
-
-async def _send(client: CheckedClient, endpoint: Endpoint, message: str, body: bytes) -> _Sent:
+async def _send(client: CheckedClient, endpoint: Endpoint, message: str, body: bytes) -> Result:
     now = time.time()
     try:
         answer = await client.request(
@@ -94,26 +100,26 @@ async def _send(client: CheckedClient, endpoint: Endpoint, message: str, body: b
             endpoint.url,
             headers=signature.headers(endpoint.valid_secrets(now), message, now, body),
             body=body,
-            deadline=DEADLINE_SECONDS,
+            deadline=round(DEADLINE_SECONDS * (1.0 + _SPREAD * jitter()), 2),
             max_bytes=MAX_ANSWER_BYTES,
         )
     except ForbiddenUrlError as error:
-        return None, str(error), "forbidden", None
+        return Result("forbidden", error=str(error))
     except NoAnswerError as error:
-        return None, str(error), error.why, None
-    return _judge(answer.status, answer.headers)
+        return Result(error.why, error=str(error))
+    return replace(_judge(answer.status, answer.headers), answer=excerpt(answer.body, endpoint))
 
 
-def _judge(status: int, headers: Mapping[str, str]) -> _Sent:
+def _judge(status: int, headers: Mapping[str, str]) -> Result:
     verdict = _verdict(status)
     if verdict == "delivered":
-        return status, None, verdict, None
+        return Result(verdict, status)
     words = (
         "HTTP {}, a redirect: endpoints must answer themselves"
         if verdict == "redirected"
         else "HTTP {}"
     )
-    return status, words.format(status), verdict, seconds(headers.get("Retry-After"))
+    return Result(verdict, status, words.format(status), seconds(headers.get("Retry-After")))
 
 
 def _verdict(status: int) -> Verdict:

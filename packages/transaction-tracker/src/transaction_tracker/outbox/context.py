@@ -6,19 +6,33 @@ from typing import ClassVar
 
 from beamish import GenServer, NoProcessError, Registry, Via
 from transaction_tracker.net import CheckedClient
+from transaction_tracker.outbox.slots import SharedSlots
 
 OUTBOX = "TransactionTracker.Outbox"
 REGISTRY = "TransactionTracker.Outbox.Registry"
 COURIERS = "TransactionTracker.Outbox.Couriers"
 KEEPER = "TransactionTracker.Outbox.Keeper"
 
-CONCURRENCY = 64
-PER_ENDPOINT = 4
+# At one endpoint.
+MAX_ENDPOINT_ATTEMPTS = 4
+# At all endpoints together, beyond the first attempt at each.
+MAX_SHARED_ATTEMPTS = 64
+# Probes of endpoints that fail, at all of these together.
+MAX_PROBES = 64
+# Test messages, at all endpoints together.
+MAX_TESTS = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Wake:
-    """There may be something new to deliver."""
+    """There may be something new to deliver.
+
+    Attributes:
+        probes: Whether an endpoint that fails is tried again at once, because its operator has
+            changed something.
+    """
+
+    probes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +40,13 @@ class Context:
     """What all couriers share.
 
     Attributes:
-        client: How endpoints are reached.
-        concurrency: Attempts that may be under way at all endpoints together.
-        per_endpoint: Attempts that may be under way at one.
-        slots: One for each attempt that may be under way.
+        client: The HTTP client that reaches endpoints.
+        shared: Maximum number of attempts in flight beyond the first of each endpoint.
+        per_endpoint: Maximum number of attempts in flight at one endpoint.
+        max_probes: Maximum number of probes in flight, of endpoints whose breaker is open.
+        slots: The slots for attempts beyond the first of each endpoint.
+        probes: One for each probe in flight.
+        tests: One for each test message in flight.
 
     Raises:
         ValueError: One of the limits is below 1.
@@ -38,15 +55,20 @@ class Context:
     KEY: ClassVar[str] = "context"
 
     client: CheckedClient
-    concurrency: int = CONCURRENCY
-    per_endpoint: int = PER_ENDPOINT
-    slots: asyncio.Semaphore = field(init=False, repr=False)
+    shared: int = MAX_SHARED_ATTEMPTS
+    per_endpoint: int = MAX_ENDPOINT_ATTEMPTS
+    max_probes: int = MAX_PROBES
+    slots: SharedSlots = field(init=False, repr=False)
+    probes: asyncio.Semaphore = field(init=False, repr=False)
+    tests: asyncio.Semaphore = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for name in ("concurrency", "per_endpoint"):
+        for name in ("shared", "per_endpoint", "max_probes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)!r}")
-        object.__setattr__(self, "slots", asyncio.Semaphore(self.concurrency))
+        object.__setattr__(self, "slots", SharedSlots(self.shared))
+        object.__setattr__(self, "probes", asyncio.Semaphore(self.max_probes))
+        object.__setattr__(self, "tests", asyncio.Semaphore(MAX_TESTS))
 
     @staticmethod
     def current() -> "Context":
@@ -72,3 +94,21 @@ def wake() -> None:
         return
     for _, pid, _ in couriers:
         GenServer.cast(pid, Wake())
+
+
+def probe(endpoint: str) -> None:
+    """Let the courier of an endpoint try again at once. Never waits, and never raises."""
+    GenServer.cast(via(endpoint), Wake(probes=True))
+
+
+def paused_until(endpoint: str) -> float | None:
+    """Return the Unix seconds until which nothing is sent to an endpoint; ``None`` if not paused.
+
+    It is what its courier published last, and is not stored.
+    """
+    try:
+        found = Registry.lookup(REGISTRY, endpoint)
+    except NoProcessError:
+        return None
+    until: float | None = found[0][1] if found else None
+    return until

@@ -9,60 +9,66 @@ from functools import partial
 from sqlalchemy import Connection
 
 from beamish import AlreadyStartedError
-from transaction_tracker.domain import STATES, State, TrackerError
+from transaction_tracker.domain import STATES, State
 from transaction_tracker.outbox import payload
 from transaction_tracker.outbox.attempt import Result, attempt
-from transaction_tracker.outbox.context import Context, wake
+from transaction_tracker.outbox.context import Context, probe, wake
+from transaction_tracker.outbox.errors import UnknownEndpointError
 from transaction_tracker.outbox.signature import SignatureError, verify
+from transaction_tracker.outbox.status import (
+    MAX_PAGE,
+    Status,
+    attempts,
+    count_failing,
+    oldest_pending,
+    status,
+    statuses,
+)
 from transaction_tracker.outbox.supervisor import start_courier, stop_courier
 from transaction_tracker.store import Store
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store import outbox as store
+from transaction_tracker.store.attempts import AttemptRecord
+from transaction_tracker.store.deliveries import Backlog, Delivery
 from transaction_tracker.store.endpoints import Endpoint, Secret
-from transaction_tracker.store.outbox import Backlog, Delivery
+from transaction_tracker.store.rescheduling import MAX_OVERLAP_SECONDS
 
 __all__ = [
+    "MAX_OVERLAP_SECONDS",
+    "AttemptRecord",
     "Backlog",
     "Delivery",
     "Endpoint",
     "Result",
     "Secret",
     "SignatureError",
+    "Status",
     "UnknownEndpointError",
     "add",
+    "attempts",
     "backlog",
     "change",
+    "count_failing",
     "counts",
     "dead_letters",
     "disable",
     "enable",
     "everyone",
     "get",
+    "oldest_pending",
     "redeliver",
     "remove",
     "rotate",
+    "status",
+    "statuses",
     "test",
     "verify",
 ]
 
 OVERLAP_SECONDS = 24 * 3_600.0
-LONGEST_OVERLAP_SECONDS = 30 * 24 * 3_600.0
 LONGEST_REASON = 200
-MAX_PAGE = 1_000
 # Work on many deliveries is cut into pieces, between which blocks are stored.
 _PIECE = 1_000
-
-
-class UnknownEndpointError(TrackerError, LookupError):
-    """There is no such endpoint.
-
-    Attributes:
-        id: The endpoint asked for.
-    """
-
-    def __init__(self, endpoint: str) -> None:
-        super().__init__(f"there is no endpoint {endpoint!r}; list them to see which there are")
-        self.id = endpoint
 
 
 async def add(
@@ -176,10 +182,8 @@ async def rotate(
         UnknownEndpointError: There is none.
         ValueError: The secret is none, or the overlap too long.
     """
-    if not 0 <= overlap <= LONGEST_OVERLAP_SECONDS:
-        raise ValueError(
-            f"overlap must be 0 to {LONGEST_OVERLAP_SECONDS:.0f} seconds, got {overlap!r}"
-        )
+    if not 0 <= overlap <= MAX_OVERLAP_SECONDS:
+        raise ValueError(f"overlap must be 0 to {MAX_OVERLAP_SECONDS:.0f} seconds, got {overlap!r}")
     key = Secret.generate() if secret is None else _secret(secret)
     work = partial(stored.rotate, endpoint=endpoint, secret=key, overlap=overlap)
     return await _changed(endpoint, work)
@@ -196,7 +200,7 @@ async def test(endpoint: str) -> Result:
     known = await get(endpoint)
     context = Context.current()
     body = payload.test_body(known.id, time.time())
-    async with context.slots:
+    async with context.tests:
         return await attempt(context.client, known, f"test:{uuid.uuid4()}", body)
 
 
@@ -229,6 +233,7 @@ async def redeliver(endpoint: str, *, position: int | None = None, since: int | 
     else:
         count = await _redeliver_dead(endpoint)
     wake()
+    probe(endpoint)
     return count
 
 
@@ -281,6 +286,7 @@ async def _redeliver_dead(endpoint: str) -> int:
 async def _changed(endpoint: str, work: Callable[[Connection], Endpoint | None]) -> Endpoint:
     changed = _known(endpoint, await Store.run(work))
     wake()
+    probe(endpoint)
     return changed
 
 

@@ -1,5 +1,9 @@
 """When a delivery that failed is tried again."""
 
+import random
+
+from transaction_tracker.store.rescheduling import MAX_DELAY_SECONDS
+
 # Seconds after the first attempt, after the second, and so on.
 DELAYS = (5.0, 30.0, 120.0, 600.0, 3_600.0, 21_600.0, 86_400.0)
 LONGEST_RETRY_AFTER = 86_400.0
@@ -22,4 +26,9 @@ def next_delay(failures: int, jitter: float, retry_after: float | None = None) -
     if failures > len(DELAYS):
         return None
     asked = min(retry_after or 0.0, LONGEST_RETRY_AFTER)
-    return max(DELAYS[failures - 1], asked) * (1.0 + _SPREAD * jitter)
+    return min(max(DELAYS[failures - 1], asked) * (1.0 + _SPREAD * jitter), MAX_DELAY_SECONDS)
+
+
+def jitter() -> float:
+    """Return a random number from 0 to 1."""
+    return random.random()  # noqa: S311 - nobody gains by guessing it

@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast, get_args
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
 
 from transaction_tracker.store.schema.access import idempotency_keys, tokens
 
@@ -165,7 +165,7 @@ def find_answer(connection: Connection, owner: str, key: str) -> Answer | None:
     query = select(idempotency_keys).where(
         idempotency_keys.c.owner == owner,
         idempotency_keys.c.key == key,
-        idempotency_keys.c.created_at > time.time() - KEY_SECONDS,
+        ~_forgotten(time.time()),
     )
     row = connection.execute(query).first()
     if row is None:
@@ -174,10 +174,9 @@ def find_answer(connection: Connection, owner: str, key: str) -> Answer | None:
 
 
 def keep_answer(connection: Connection, owner: str, key: str, answer: Answer) -> None:
-    """Remember what was answered, and forget what is older than 24 hours."""
+    """Store what was answered, and delete what is older than 24 hours."""
     now = time.time()
-    old = idempotency_keys.c.created_at <= now - KEY_SECONDS
-    connection.execute(delete(idempotency_keys).where(old))
+    connection.execute(delete(idempotency_keys).where(_forgotten(now)))
     row = {
         "owner": owner,
         "key": key,
@@ -188,6 +187,12 @@ def keep_answer(connection: Connection, owner: str, key: str, answer: Answer) ->
         "created_at": now,
     }
     connection.execute(insert(idempotency_keys), row)
+
+
+def _forgotten(now: float) -> ColumnElement[bool]:
+    """Return which answers count no longer: old ones, and those of a clock that was ahead."""
+    created_at = idempotency_keys.c.created_at
+    return or_(created_at <= now - KEY_SECONDS, created_at > now + KEY_SECONDS)
 
 
 def _check(label: str, scopes: Collection[str], expires_in: float | None) -> None:

@@ -14,9 +14,10 @@ from yarl import URL
 
 from transaction_tracker.domain import STATES, State
 from transaction_tracker.store.errors import StoreError
-from transaction_tracker.store.schema.outbox import endpoints, outbox
+from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
-MAX_ENDPOINTS = 64
+# Each has a process, and may have a connection open at any time.
+MAX_ENDPOINTS = 512
 
 PREFIX = "whsec_"
 SHORTEST_BYTES, LONGEST_BYTES = 24, 64
@@ -95,6 +96,8 @@ class Endpoint:
         previous_until: Unix seconds until which deliveries are signed with that one too.
         enabled: Whether it is delivered to.
         disabled_reason: Why it is not.
+        failing_since: Unix seconds since when every attempt in a row has failed; ``None`` while
+            attempts succeed.
     """
 
     id: str
@@ -106,6 +109,7 @@ class Endpoint:
     previous_until: float | None = None
     enabled: bool = True
     disabled_reason: str | None = None
+    failing_since: float | None = None
 
     @property
     def host(self) -> str:
@@ -140,13 +144,13 @@ def add(
 def load(connection: Connection, endpoint: str) -> Endpoint | None:
     """Read one endpoint."""
     row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint)).first()
-    return None if row is None else _from(row)
+    return None if row is None else endpoint_from(row)
 
 
 def load_all(connection: Connection) -> list[Endpoint]:
     """Read all endpoints, the oldest first."""
     query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
-    return [_from(row) for row in connection.execute(query)]
+    return [endpoint_from(row) for row in connection.execute(query)]
 
 
 def enable(connection: Connection, endpoint: str) -> Endpoint | None:
@@ -157,6 +161,11 @@ def enable(connection: Connection, endpoint: str) -> Endpoint | None:
 def disable(connection: Connection, endpoint: str, reason: str) -> Endpoint | None:
     """Deliver to it no more; what is pending waits."""
     return _set(connection, endpoint, enabled=False, disabled_reason=reason)
+
+
+def set_failing(connection: Connection, endpoint: str, since: float | None) -> None:
+    """Store since when (Unix seconds) an endpoint fails; ``None`` when it works again."""
+    _set(connection, endpoint, failing_since=since)
 
 
 def change(
@@ -180,8 +189,9 @@ def rotate(
 
 
 def remove(connection: Connection, endpoint: str) -> bool:
-    """Forget an endpoint and all that was to be delivered to it; say whether there was one."""
+    """Delete an endpoint with its deliveries and attempts; return whether there was one."""
     connection.execute(delete(outbox).where(outbox.c.endpoint_id == endpoint))
+    connection.execute(delete(attempts).where(attempts.c.endpoint_id == endpoint))
     gone = connection.execute(delete(endpoints).where(endpoints.c.id == endpoint))
     return bool(gone.rowcount)
 
@@ -202,7 +212,8 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _from(row: Row[Any]) -> Endpoint:
+def endpoint_from(row: Row[Any]) -> Endpoint:
+    """Read an endpoint from its row."""
     previous = None if row.previous_secret is None else Secret(row.previous_secret)
     return Endpoint(
         id=row.id,
@@ -214,6 +225,7 @@ def _from(row: Row[Any]) -> Endpoint:
         previous_until=row.previous_until,
         enabled=row.enabled,
         disabled_reason=row.disabled_reason,
+        failing_since=row.failing_since,
     )
 
 

@@ -19,7 +19,6 @@ from transaction_tracker.store.pages import last_position
 from transaction_tracker.store.rows import flags, outcome, required
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import consumers
-from transaction_tracker.store.schema.transactions import transactions
 
 # Few different ones in many rows: one object each.
 _STATES: dict[str, State] = {state: state for state in STATES}
@@ -32,9 +31,10 @@ class Entry:
 
     Attributes:
         position: Its place among all events, from 1 up.
-        event: The transition. Of its transaction, what no event changes is as it is now.
+        event: The transition.
         recorded_at: Unix seconds.
-        metadata: What the user noted about the transaction: a JSON object.
+        metadata: The user's notes about the transaction when the event was written: a JSON
+            object.
     """
 
     position: int
@@ -45,10 +45,7 @@ class Entry:
 
 def select_entries() -> Select[Any]:
     """Select what ``entry`` reads; the caller says of which events."""
-    own = transactions.c
-    return select(events, own.required, own.slot, own.content, own.deadline, own.metadata).join(
-        transactions, own.id == events.c.transaction_id
-    )
+    return select(events)
 
 
 def entry(row: Row[Any]) -> Entry:

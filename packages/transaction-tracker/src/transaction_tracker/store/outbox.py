@@ -7,17 +7,18 @@ has no time at which it is due. Whoever settles the earlier one gives it a time.
 import time
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Float,
     Row,
     Select,
     Update,
     and_,
     bindparam,
+    case,
     delete,
     exists,
     func,
@@ -29,9 +30,12 @@ from sqlalchemy import (
 )
 
 from transaction_tracker.domain import Event, State
-from transaction_tracker.store.chain import frozen_since
-from transaction_tracker.store.endpoints import Endpoint, disable, load, states_from
-from transaction_tracker.store.feed import Entry, entry, select_entries
+from transaction_tracker.store import attempts
+from transaction_tracker.store.deliveries import Backlog, Batch, Delivery
+from transaction_tracker.store.endpoints import Endpoint, disable, endpoint_from, states_from
+from transaction_tracker.store.feed import entry, select_entries
+from transaction_tracker.store.rescheduling import is_late, reschedule
+from transaction_tracker.store.schema.blocks import cursors
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 
@@ -39,76 +43,6 @@ from transaction_tracker.store.schema.outbox import endpoints, outbox
 _PENDING: ColumnElement[str] = literal_column("'pending'")
 _DEAD: ColumnElement[str] = literal_column("'dead'")
 _DELIVERED: ColumnElement[str] = literal_column("'delivered'")
-
-_LONGEST_ERROR = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """One event for one endpoint.
-
-    Attributes:
-        endpoint: The endpoint's id.
-        entry: The event.
-        attempts: How often it was tried.
-        state: ``pending``, ``delivered`` or ``dead``.
-        status: The HTTP status of the last answer; ``None`` when there was none.
-        error: Why the last attempt failed.
-        settled_at: Unix seconds since when it is delivered or dead.
-    """
-
-    endpoint: str
-    entry: Entry
-    attempts: int = 0
-    state: str = "pending"
-    status: int | None = None
-    error: str | None = None
-    settled_at: float | None = None
-
-    @property
-    def position(self) -> int:
-        """The event's place among all events; with the endpoint it names the delivery."""
-        return self.entry.position
-
-    @property
-    def transaction(self) -> str:
-        """The transaction; its events are delivered in order."""
-        return self.entry.event.tracked.id
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What an endpoint is to be told now.
-
-    Attributes:
-        endpoint: The endpoint as it is stored; ``None`` when it is gone.
-        deliveries: What is due, the longest due first.
-        next_due: Unix seconds when more will be due; ``None`` when nothing waits for a time.
-        frozen: Nothing is to be told until somebody thaws the chain's deliveries.
-    """
-
-    endpoint: Endpoint | None
-    deliveries: tuple[Delivery, ...] = ()
-    next_due: float | None = None
-    frozen: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits at all endpoints.
-
-    Attributes:
-        pending: Deliveries not settled yet.
-        oldest: Unix seconds when the oldest of them was written; ``None`` when there is none.
-    """
-
-    pending: int
-    oldest: float | None
-
-    @property
-    def age_seconds(self) -> float:
-        """How long the oldest has waited; 0 when there is none."""
-        return 0.0 if self.oldest is None else max(0.0, time.time() - self.oldest)
 
 
 def enqueue(connection: Connection, written: Sequence[tuple[int, Event]]) -> None:
@@ -129,21 +63,38 @@ def enqueue(connection: Connection, written: Sequence[tuple[int, Event]]) -> Non
     _release(connection, [each for ids in wishes.values() for each in ids], first, last)
 
 
-def due(connection: Connection, endpoint: str, limit: int, busy: Collection[int] = ()) -> Batch:
-    """Read what an endpoint is to be told now, and when there will be more.
+def due(
+    connection: Connection,
+    endpoint: str,
+    limit: int,
+    busy: Collection[int] = (),
+    *,
+    clock_changed: bool = True,
+) -> Batch:
+    """Read what an endpoint must be told now, and when there will be more.
 
     Args:
         connection: The database.
         endpoint: Its id.
         limit: Deliveries at most.
         busy: Positions that are under way.
+        clock_changed: Whether the clock may have been ahead before: then every due time is
+            judged again. A due time that no delay explains is judged again in any case.
     """
-    found = load(connection, endpoint)
-    if found is None or not found.enabled:
-        return Batch(found)
-    if frozen_since(connection) is not None:
-        return Batch(found, frozen=True)
     mine, now = _pending(endpoint), time.time()
+    # One statement: hundreds of workers ask in the same moment.
+    frozen = select(func.min(cursors.c.frozen_since)).scalar_subquery().label("frozen")
+    newest = select(func.max(outbox.c.due_at)).where(mine).scalar_subquery().label("latest")
+    query = select(endpoints, frozen, newest).where(endpoints.c.id == endpoint)
+    row = connection.execute(query).first()
+    found = None if row is None else endpoint_from(row)
+    if row is None or found is None or not found.enabled:
+        return Batch(found)
+    if row.frozen is not None:
+        return Batch(found, frozen=True)
+    latest = row.latest
+    if is_late(found.previous_until, latest, now, clock_changed=clock_changed):
+        reschedule(connection, endpoint, now)
     rows = connection.execute(
         _deliveries()
         .where(mine, outbox.c.due_at <= now)
@@ -151,8 +102,11 @@ def due(connection: Connection, endpoint: str, limit: int, busy: Collection[int]
         .limit(limit + len(busy))
     )
     deliveries = [_delivery(row) for row in rows if row.position not in busy]
-    later = select(func.min(outbox.c.due_at)).where(mine, outbox.c.due_at > now)
-    return Batch(found, tuple(deliveries[:limit]), connection.execute(later).scalar())
+    next_due = None
+    if latest is not None and latest > now:
+        later = select(func.min(outbox.c.due_at)).where(mine, outbox.c.due_at > now)
+        next_due = connection.execute(later).scalar()
+    return Batch(found, tuple(deliveries[:limit]), next_due)
 
 
 def delivered(connection: Connection, delivery: Delivery, status: int | None) -> None:
@@ -169,10 +123,15 @@ def failed(
     connection: Connection, delivery: Delivery, due_at: float, status: int | None, error: str
 ) -> None:
     """Note why an attempt failed, and when (Unix seconds) the next is due."""
-    # Of an event before it somebody may have said meanwhile that it is to be delivered again.
-    first = _first_pending(connection, delivery) == delivery.position
-    values = {"attempts": delivery.attempts + 1, "due_at": due_at if first else None}
-    connection.execute(_the(delivery).values(values | {"status": status, "error": _short(error)}))
+    # An earlier event of the transaction can have been redelivered meanwhile: then this one waits.
+    values = {
+        "due_at": case((_has_predecessor(), None), else_=literal(due_at, Float)),
+        "tried_at": time.time(),
+        "attempts": delivery.attempts + 1,
+        "status": status,
+        "error": _short(error),
+    }
+    connection.execute(_the(delivery).values(values))
 
 
 def refused(connection: Connection, delivery: Delivery, status: int | None, error: str) -> None:
@@ -243,13 +202,14 @@ def prune(connection: Connection, before: float, limit: int) -> int:
     """Forget what was delivered before a time (Unix seconds); say how many, up to a limit."""
     old = and_(outbox.c.state == _DELIVERED, outbox.c.settled_at < before)
     keys = select(outbox.c.endpoint_id, outbox.c.position).where(old).limit(limit)
-    rows = [tuple(row) for row in connection.execute(keys)]
+    rows = connection.execute(keys).tuples().all()
     each = and_(
         outbox.c.endpoint_id == bindparam("endpoint"), outbox.c.position == bindparam("place")
     )
     if rows:
         gone = [{"endpoint": endpoint, "place": position} for endpoint, position in rows]
         connection.execute(delete(outbox).where(each), gone)
+        attempts.forget(connection, [(endpoint, position) for endpoint, position in rows])
     return len(rows)
 
 
@@ -378,4 +338,4 @@ def _delivery(row: Row[Any]) -> Delivery:
 
 
 def _short(error: str) -> str:
-    return error[:_LONGEST_ERROR]
+    return error[: attempts.MAX_ERROR_CHARACTERS]

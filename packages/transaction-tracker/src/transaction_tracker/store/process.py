@@ -15,7 +15,14 @@ from sqlalchemy import Connection
 
 from beamish import From, GenServer, NoReply, process, telemetry
 from transaction_tracker.domain import BlockRef, Link, Registration, Tracked
-from transaction_tracker.store import chain, committing, pruning, reading, registering
+from transaction_tracker.store import (
+    chain,
+    committing,
+    pruning,
+    reading,
+    registering,
+    rescheduling,
+)
 from transaction_tracker.store.book import Book
 from transaction_tracker.store.database import Database, Failed, Work
 from transaction_tracker.store.errors import UnavailableError
@@ -253,6 +260,7 @@ class Store(GenServer):
 
     async def _load(self) -> None:
         self._book.clear()
+        await self._in_thread(partial(self._database.run, [rescheduling.correct_deadlines]))
         parts = self._database.stream(reading.load_open)
         with uncollected():
             while (rows := await self._in_thread(partial(next, parts, None))) is not None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, delete, literal_column, select, union
 from transaction_tracker.domain import State
 from transaction_tracker.store import outbox as deliveries
 from transaction_tracker.store.schema import ENDED, events, transactions
-from transaction_tracker.store.schema.outbox import endpoints, outbox
+from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
 # So much is removed in some hundredths of a second, for which blocks wait.
 LIMIT = 1_000
@@ -50,8 +50,9 @@ def prune(connection: Connection, before: float, limit: int = LIMIT) -> Pruned:
     positions = select(events.c.position).where(theirs)
     # By both columns of the key: there may be many deliveries, and there are few endpoints.
     for endpoint in connection.execute(select(endpoints.c.id)).scalars().all():
-        gone = outbox.c.endpoint_id == endpoint, outbox.c.position.in_(positions)
-        connection.execute(delete(outbox).where(*gone))
+        for table in (attempts, outbox):
+            gone = table.c.endpoint_id == endpoint, table.c.position.in_(positions)
+            connection.execute(delete(table).where(*gone))
     connection.execute(delete(events).where(theirs))
     connection.execute(delete(transactions).where(transactions.c.id.in_(ids)))
     fewer = {state: -count for state, count in Counter(states.values()).items()}

@@ -1,4 +1,4 @@
-"""Writing transitions: each moves its transaction on, and is an event for ever."""
+"""Writing transitions: each moves its transaction on, and becomes an event that never changes."""
 
 import time
 from collections.abc import Sequence
@@ -68,11 +68,12 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     if not written:
         return 0, ()
     first = _count_on(connection, len(written))
-    now = time.time()
+    now, metadata = time.time(), _metadata(connection, written)
     rows = [
-        (position, *event_values(event), now) for position, event in enumerate(written, start=first)
+        (position, *event_values(event), metadata[event.tracked.id], now)
+        for position, event in enumerate(written, start=first)
     ]
-    bulk.insert(connection, events, ("position", *EVENT_COLUMNS, "recorded_at"), rows)
+    bulk.insert(connection, events, ("position", *EVENT_COLUMNS, "metadata", "recorded_at"), rows)
     outbox.enqueue(connection, list(enumerate(written, start=first)))
     return first, written
 
@@ -109,6 +110,12 @@ def _update(connection: Connection, moves: Sequence[_Move]) -> int:
     ]
     count = bulk.update(connection, transactions, _SET, _WHERE, staying)
     return count + bulk.update(connection, transactions, (*_SET, "ended_at"), _WHERE, others)
+
+
+def _metadata(connection: Connection, written: Sequence[Event]) -> dict[str, str]:
+    """Read the users' notes about the transactions of events."""
+    ids = list({event.tracked.id for event in written})
+    return dict(bulk.select(connection, transactions, ("id", "metadata"), "id", ids))
 
 
 def _count_on(connection: Connection, more: int) -> int:

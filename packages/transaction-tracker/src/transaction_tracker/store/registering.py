@@ -30,8 +30,9 @@ def register(connection: Connection, registrations: Sequence[Registration]) -> S
         _set_errors(connection, freed, None)
         known |= {one.id: one for one in load_some(connection, freed)}
     back = [one for one in known.values() if one.state == "untracked"]
-    position, events = record(connection, [reregistered(one, wanted[one.id]) for one in back])
+    # Before the event, which is stored with the metadata that it finds.
     _set_metadata(connection, [wanted[one.id] for one in back])
+    position, events = record(connection, [reregistered(one, wanted[one.id]) for one in back])
     known |= {event.tracked.id: event.tracked for event in events}
     return Stored((*known.values(), *new), events, position=position)
 

@@ -60,6 +60,10 @@ EVENT_COLUMNS = (
     "reason",
     "flags",
     "fee_scope",
+    "required",
+    "slot",
+    "content",
+    "deadline",
 )
 
 # What nodes and exceptions say, cut off where nobody reads on.
@@ -99,7 +103,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
 
 
 def event_values(event: Event) -> tuple[Any, ...]:
-    """Write an event as a row, its position and time left out."""
+    """Write an event as a row, its position, time and metadata left out."""
     tracked = event.tracked
     anchor = tracked.anchor
     return (
@@ -114,6 +118,10 @@ def event_values(event: Event) -> tuple[Any, ...]:
         tracked.reason,
         flags_text(tracked.flags),
         None if tracked.outcome is None else tracked.outcome.fee_scope,
+        str(tracked.required),
+        tracked.slot,
+        tracked.content,
+        tracked.deadline,
     )
 
 

@@ -4,8 +4,10 @@ import { Refused, json, text } from "./api.js";
 import { OPEN, byId, count, el, latency, moment, renderer, span, words } from "./dom.js";
 
 const GAUGE = /^transaction_tracker_(\w+?)(?:\{state="(\w+)"\})? (\S+)$/gm;
-// Endpoints are asked about one by one, so more seldom.
+// What waits at all endpoints takes a while to count.
 const OUTBOX_MS = 30_000;
+// More failing or disabled endpoints than these are only counted.
+const MAX_NAMED = 3;
 
 const TONES = { active: "good", healthy: "good", paused: "warn", refused: "bad", unchecked: "quiet" };
 
@@ -14,14 +16,14 @@ let endpoints = { at: -Infinity, found: null };
 /** Ask for all of it. */
 export async function look(signal) {
   // One first: a token that is good no more is not sent five times at once.
-  const { frozen_since: frozen } = await json("v1/deliveries", signal);
+  const deliveries = await json("v1/deliveries", signal);
   const [{ faults, notes }, { providers }, gauges, targets] = await Promise.all([
     readiness(signal),
     json("v1/providers", signal),
     text("metrics", signal).then(read),
     outbox(signal),
   ]);
-  return { faults, notes, providers, frozen, gauges, endpoints: targets };
+  return { faults, notes, providers, frozen: deliveries.frozen_since, deliveries, gauges, endpoints: targets };
 }
 
 async function readiness(signal) {
@@ -49,9 +51,8 @@ async function outbox(signal) {
   endpoints = { at: Date.now(), found: null };
   try {
     const { endpoints: listed } = await json("v1/endpoints", signal);
-    const all = [];
-    for (const { id } of listed) all.push(await json(`v1/endpoints/${id}`, signal));
-    endpoints.found = all.map(({ id, enabled, dead, disabled_reason: why }) => ({ id, enabled, dead, why }));
+    endpoints.found = listed.map((one) => ({ id: one.id, health: one.health, dead: one.dead, why: one.disabled_reason,
+      since: one.failing_since, error: one.last_error, tried: one.last_attempt_at, next: one.next_attempt_at }));
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     if (error.status === 403) endpoints.at = Infinity;
@@ -71,12 +72,13 @@ export function forget() {
 export function alarms({ faults, notes, providers, frozen, gauges, endpoints: targets }) {
   const found = [];
   const dead = sum(targets, "dead");
-  const disabled = (targets ?? []).filter((one) => !one.enabled);
+  const disabled = (targets ?? []).filter((one) => one.health === "disabled");
+  const failing = (targets ?? []).filter((one) => one.health === "failing");
   if (frozen) found.push({ tone: "bad", title: "Deliveries are frozen", since: frozen,
     text: "The chain took back what was final. No event is delivered until somebody has looked:",
     command: "txtrack deliveries resume" });
   for (const fault of faults) found.push(sourceAlarm(fault, "bad") ?? { tone: "bad", title: "Not ready", text: fault.detail });
-  for (const note of notes) found.push(sourceAlarm(note, "warn") ?? { tone: "warn", title: "Look at this", text: note.detail });
+  for (const note of notes) found.push(sourceAlarm(note, "warn") ?? lateAlarm(note) ?? { tone: "warn", title: "Look at this", text: note.detail });
   if (providers.length && !providers.some((one) => one.healthy)) found.push({ tone: "bad",
     title: "No provider answers as it should", text: "States stand still until one does.",
     command: "txtrack provider check" });
@@ -85,9 +87,23 @@ export function alarms({ faults, notes, providers, frozen, gauges, endpoints: ta
     command: "txtrack recheck ID" });
   if (dead) found.push({ tone: "warn", title: many(dead, "dead letter"),
     text: "Events were given up. Once their receiver is well:", command: "txtrack webhook redeliver ENDPOINT" });
-  for (const { id, why } of disabled) found.push({ tone: "warn", title: `Endpoint ${id} is disabled`,
+  for (const one of failing.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${one.id} is failing`,
+    since: one.since, text: `Last error: ${one.error ?? "unknown"}.`, tried: one.tried, next: one.next,
+    command: `txtrack webhook attempts ${one.id}` });
+  if (failing.length > MAX_NAMED) found.push({ tone: "warn", title: `${many(failing.length - MAX_NAMED, "more endpoint")} failing`,
+    text: "Their events wait.", command: "txtrack webhook ls" });
+  for (const { id, why } of disabled.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${id} is disabled`,
     text: why ?? "Nothing is delivered to it.", command: `txtrack webhook enable ${id}` });
+  if (disabled.length > MAX_NAMED) found.push({ tone: "warn", title: `${many(disabled.length - MAX_NAMED, "more endpoint")} disabled`,
+    text: "Nothing is delivered to them.", command: "txtrack webhook ls" });
   return found;
+}
+
+// Receivers that do not hear of events in time: amber after a minute, red after five.
+function lateAlarm({ detail, since }) {
+  const [, flow, text] = /^deliveries are (behind|stalled): (.*)$/s.exec(detail) ?? [];
+  return flow ? { tone: flow === "stalled" ? "bad" : "warn", title: `Deliveries are ${flow}`, since,
+    text: `${text[0].toUpperCase()}${text.slice(1)}.`, command: "txtrack webhook ls" } : null;
 }
 
 // Why the chain does not move: the service says it in one line, with the block and the field.
@@ -98,15 +114,23 @@ function sourceAlarm({ detail, since }, tone) {
 
 /** Show them. */
 export const alarmList = renderer(byId("alarms"), (found) =>
-  found.map(({ tone, title, since, text: said, command }) =>
+  found.map(({ tone, title, since, text: said, tried, next, command }) =>
     el("p", { class: "alarm", "data-tone": tone },
       el("strong", {}, title), since ? [" since ", moment(since)] : null, ". ", said,
+      tried ? [" Last attempt: ", moment(tried), "."] : null, next ? [" Next attempt: ", moment(next), "."] : null,
       command ? [" ", el("code", {}, command)] : null)));
 
 /** Show the figures. */
 export const figures = renderer(byId("figures"), (seen) => cards(seen).map(card));
 
-function cards({ faults, providers, frozen, gauges, endpoints: targets }) {
+const FLOWS = {
+  flowing: ["Flowing", "none is late", "good"],
+  behind: ["Behind", "oldest over a minute old", "warn"],
+  stalled: ["Stalled", "oldest over 5 minutes old", "bad"],
+  frozen: ["Frozen", "nothing is delivered", "bad"],
+};
+
+function cards({ faults, providers, deliveries, gauges, endpoints: targets }) {
   const { states } = gauges;
   const open = Object.keys(OPEN).reduce((total, state) => total + (states[state] ?? 0), 0);
   const all = Object.values(states).reduce((total, one) => total + one, 0);
@@ -118,8 +142,8 @@ function cards({ faults, providers, frozen, gauges, endpoints: targets }) {
     head === null ? null : ["Head", count(head), heard(gauges.head_lag_seconds), null],
     late === undefined ? null : ["Lag", many(late, "block"), head === null ? heard(gauges.head_lag_seconds) : "behind the head", late > 3 ? "warn" : null],
     ["Open", count(open), `of ${count(all)} tracked`, null],
-    ["Deliveries", frozen ? "Frozen" : "Flowing", frozen ? "nothing is delivered" : "none is held back", frozen ? "bad" : "good"],
-    ["Outbox", count(gauges.outbox_pending ?? 0), waiting(gauges), gauges.outbox_oldest_seconds > 3_600 ? "warn" : null],
+    ["Deliveries", ...FLOWS[deliveries.flow]],
+    ["Outbox", count(deliveries.pending), waiting(deliveries), FLOWS[deliveries.flow][2] === "good" ? null : FLOWS[deliveries.flow][2]],
     targets === null ? null : ["Dead letters", count(dead), `from ${many(targets.length, "endpoint")}`, dead ? "warn" : null],
     ["Parked", count(gauges.parked ?? 0), gauges.parked ? "trackers given up" : "none given up", gauges.parked ? "warn" : null],
   ].filter(Boolean);
@@ -131,8 +155,11 @@ const card = ([name, value, note, tone]) =>
 
 const heard = (seconds) =>
   seconds === undefined ? "not heard yet" : seconds < 2 ? "heard just now" : `heard ${span(seconds)} ago`;
-const waiting = (gauges) =>
-  gauges.outbox_pending ? `pending, oldest ${span(gauges.outbox_oldest_seconds)}` : "nothing waits";
+const waiting = ({ pending, oldest_pending_at: oldest }) => {
+  if (!pending) return "nothing waits";
+  const age = oldest === null ? null : Math.max(0, (Date.now() - Date.parse(oldest)) / 1_000);
+  return age === null ? "pending at disabled endpoints" : `pending, oldest ${span(age)}`;
+};
 const sum = (list, name) => (list ?? []).reduce((total, one) => total + one[name], 0);
 const many = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
@@ -15,7 +16,14 @@ from transaction_tracker.api.views import EventView, Json, event_view, rfc3339
 from transaction_tracker.domain import State
 from transaction_tracker.net import ForbiddenAddressError, ForbiddenUrlError, NoAnswerError
 from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.endpoints import Delivery, Endpoint, UnknownEndpointError
+from transaction_tracker.outbox.endpoints import (
+    AttemptRecord,
+    Delivery,
+    Endpoint,
+    Status,
+    UnknownEndpointError,
+)
+from transaction_tracker.outbox.status import HealthWord
 from transaction_tracker.store import DatabaseFailedError, StoreError
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
@@ -60,7 +68,7 @@ class RotateIn(_Wish):
     overlap: float = Field(
         endpoints.OVERLAP_SECONDS,
         ge=0,
-        le=endpoints.LONGEST_OVERLAP_SECONDS,
+        le=endpoints.MAX_OVERLAP_SECONDS,
         description="Seconds for which deliveries are signed with the old one too.",
     )
 
@@ -102,17 +110,48 @@ class EndpointWithSecret(EndpointView):
     secret: str
 
 
+class AttemptView(BaseModel):
+    """One attempt to deliver an event."""
+
+    event: str = Field(description="The event's id.")
+    event_cursor: str = Field(description="The event's `cursor`.")
+    number: int = Field(description="1 is the first; a redelivery counts from 1 again.")
+    ended_at: datetime
+    seconds: float
+    outcome: str = Field(description="`delivered`, or which kind of failure it was.")
+    status: int | None = Field(description="Of the answer; null when none came.")
+    error: str | None
+    answer: str | None = Field(
+        description="The first KiB of the body of the answer, without the endpoint's secrets."
+    )
+
+
+class AttemptPage(BaseModel):
+    """A page of attempts, the newest first."""
+
+    attempts: list[AttemptView]
+    next: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
 class EndpointDetail(EndpointView):
     """Where events are delivered to, and how that goes."""
 
+    health: HealthWord = Field(
+        description="failing: five attempts in a row, or more, have delivered nothing."
+    )
+    failing_since: datetime | None
     pending: int
     dead: int
+    last_attempt_at: datetime | None
+    last_error: str | None = Field(description="Of the last attempt that failed, if it is kept.")
+    last_error_at: datetime | None
+    next_attempt_at: datetime | None = Field(description="Null when none is planned.")
 
 
 class EndpointList(BaseModel):
     """All endpoints, the oldest first."""
 
-    endpoints: list[EndpointView]
+    endpoints: list[EndpointDetail]
 
 
 class TestResult(BaseModel):
@@ -158,17 +197,15 @@ async def create(wanted: NewEndpointIn) -> Response:
 
 @router.get("", responses={200: shows(EndpointList), **problems()})
 async def list_endpoints() -> Response:
-    """List the endpoints."""
-    return answer({"endpoints": [_view(one) for one in await endpoints.everyone()]})
+    """List the endpoints, and how deliveries to each are going."""
+    return answer({"endpoints": [_detail(status) for status in await endpoints.statuses()]})
 
 
 @router.get("/{id}", responses={200: shows(EndpointDetail), **problems(404, 422)})
 async def get_endpoint(id: Name) -> Response:  # noqa: A002 - the path's word
-    """Tell of an endpoint, and of what waits for it."""
+    """Show an endpoint, and how deliveries to it are going."""
     with _explained():
-        endpoint = await endpoints.get(id)
-        pending, dead = await endpoints.counts(id)
-    return answer(_view(endpoint) | {"pending": pending, "dead": dead})
+        return answer(_detail(await endpoints.status(id)))
 
 
 @router.put("/{id}", responses={200: shows(EndpointView), **with_body(404)})
@@ -256,6 +293,32 @@ async def dead_letters(
     return answer(content)
 
 
+@router.get("/{id}/attempts", responses={200: shows(AttemptPage), **problems(404, 422)})
+async def list_attempts(
+    id: Name,  # noqa: A002
+    event: Annotated[
+        str | None,
+        Query(pattern=cursors.EVENT_PATTERN, description="Only of this one: its `cursor`."),
+    ] = None,
+    cursor: cursors.AttemptCursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """List the last attempts at an endpoint, with what came back.
+
+    Of each event the last 10 are kept; of the endpoint, the last 100 that succeeded and the last
+    100 that failed, or some more.
+    """
+    before = None if cursor is None else cursors.attempt_at(cursor)
+    with _explained():
+        found = await endpoints.attempts(id, before=before, limit=limit, position=_position(event))
+    full = len(found) == limit
+    content = {
+        "attempts": [_attempt(attempt) for attempt in found],
+        "next": cursors.of_attempt(found[-1].id) if full else None,
+    }
+    return answer(content)
+
+
 @contextmanager
 def _explained() -> Iterator[None]:
     """Say as problems what the outbox raises."""
@@ -298,6 +361,35 @@ def _view(endpoint: Endpoint) -> Json:
 
 def _with_secret(endpoint: Endpoint) -> Json:
     return _view(endpoint) | {"secret": endpoint.secret.reveal()}
+
+
+def _detail(status: Status) -> Json:
+    last, failed, since = status.last, status.last_failed, status.endpoint.failing_since
+    following = status.next_attempt_at
+    return _view(status.endpoint) | {
+        "health": status.health,
+        "failing_since": None if since is None else rfc3339(since),
+        "pending": status.pending,
+        "dead": status.dead,
+        "last_attempt_at": None if last is None else rfc3339(last.ended_at),
+        "last_error": None if failed is None else failed.error or failed.outcome,
+        "last_error_at": None if failed is None else rfc3339(failed.ended_at),
+        "next_attempt_at": None if following is None else rfc3339(following),
+    }
+
+
+def _attempt(attempt: AttemptRecord) -> Json:
+    return {
+        "event": attempt.event,
+        "event_cursor": cursors.of_event(attempt.position),
+        "number": attempt.number,
+        "ended_at": rfc3339(attempt.ended_at),
+        "seconds": attempt.seconds,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "error": attempt.error,
+        "answer": attempt.answer,
+    }
 
 
 def _letter(delivery: Delivery) -> Json:

@@ -15,6 +15,7 @@ from transaction_tracker.api.views import rfc3339
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import CONTENT_TYPE, Gauges
 from transaction_tracker.outbox import endpoints
+from transaction_tracker.outbox.health import flow
 from transaction_tracker.store import Store
 from transaction_tracker.tracker import Context
 
@@ -68,8 +69,9 @@ async def readyz(room: RoomOf) -> Response:
         raise ProblemError(
             503, detail, kind="not-ready", errors=errors, headers={"Retry-After": "5"}
         )
-    notes = {"notes": [_told(verdict)]} if verdict.state == "lagging" else {}
-    return answer({"status": "ready"} | notes)
+    notes = [_told(verdict)] if verdict.state == "lagging" else []
+    notes += await _late_deliveries()
+    return answer({"status": "ready"} | ({"notes": notes} if notes else {}))
 
 
 @router.get(
@@ -90,6 +92,17 @@ async def metrics(room: RoomOf) -> Response:
     # A million processes take a while to count: not here, where everything waits for it.
     page = await asyncio.to_thread(room.service.metrics.render, gauges)
     return Response(page, media_type=CONTENT_TYPE)
+
+
+async def _late_deliveries() -> list[dict[str, str]]:
+    """Return a note if deliveries are behind: a receiver that is down makes nothing unready."""
+    oldest = await endpoints.oldest_pending()
+    age = 0.0 if oldest is None else time.time() - oldest
+    found = flow(age, frozen=False)
+    if oldest is None or found == "flowing":
+        return []
+    detail = f"deliveries are {found}: the oldest pending delivery has waited for {age:.0f} s"
+    return [{"detail": detail, "since": rfc3339(oldest)}]
 
 
 def _told(verdict: Verdict) -> dict[str, str]:
@@ -114,6 +127,7 @@ async def _gauges(room: Room) -> Gauges:
         ends_held=int(following.ends_held),
         outbox_pending=waiting.pending,
         outbox_oldest_seconds=0.0 if oldest is None else time.time() - oldest,
+        endpoints_failing=await endpoints.count_failing(),
         deliveries_frozen=int(await Store.frozen() is not None),
         registering=room.registering.taken,
         waiters=room.waiters.taken,

@@ -53,4 +53,11 @@ async def _one(endpoint: Endpoint, allowed: AllowList, resolver: CheckedResolver
             why=f"{_WHY}, and what it should have heard waits",
             do="txtrack webhook enable it once its receiver is well",
         )
+    if endpoint.failing_since is not None:
+        return warning(
+            about,
+            "is failing: five attempts in a row, or more, have delivered nothing",
+            why=f"{_WHY} until its receiver is well; what it should have heard waits",
+            do=f"see what its receiver answers with txtrack webhook attempts {endpoint.id}",
+        )
     return fine(about, "may be delivered to")

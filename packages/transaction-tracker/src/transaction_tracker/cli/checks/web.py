@@ -70,15 +70,7 @@ def check(options: WebOptions, found: Running, *, has_token: bool) -> list[Findi
     if found.ready is None:
         return [_bindable(about, options)]
     if found.notes:
-        return [
-            warning(
-                f"service {found.url}",
-                f"runs, and is ready, but: {'; '.join(found.notes)}",
-                why="no transaction can change its state until the head advances",
-                do="compare the providers' heads with an explorer's; set source.block_time if the "
-                "chain's blocks come more slowly",
-            )
-        ]
+        return [_noted(found.url, note) for note in found.notes]
     if found.ready:
         return [fine(f"service {found.url}", "runs, and is ready")]
     return [
@@ -89,6 +81,25 @@ def check(options: WebOptions, found: Running, *, has_token: bool) -> list[Findi
             do="see the findings about the providers and the database, and the service's log",
         )
     ]
+
+
+def _noted(url: str, note: str) -> Finding:
+    """Judge a note of a service that is ready."""
+    what = f"runs, and is ready, but: {note}"
+    if note.startswith("deliveries"):
+        return warning(
+            f"service {url}",
+            what,
+            why="receivers do not hear of events in time",
+            do="see which endpoint with txtrack webhook ls, and why with txtrack webhook attempts",
+        )
+    return warning(
+        f"service {url}",
+        what,
+        why="no transaction can change its state until the head advances",
+        do="compare the providers' heads with an explorer's; set source.block_time if the "
+        "chain's blocks come more slowly",
+    )
 
 
 def _bindable(about: str, options: WebOptions) -> Finding:

@@ -12,7 +12,7 @@ from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.schema import metadata
 
 # Named here too, so that a database that is up to date needs nothing from Alembic at a start.
-HEAD = "0003"
+HEAD = "0004"
 # What the program's version 0.1 made, which did not note a version.
 FIRST = "0001"
 

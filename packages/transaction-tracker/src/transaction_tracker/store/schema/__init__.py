@@ -5,13 +5,14 @@ from transaction_tracker.store.schema.base import Amount, metadata, one_of
 from transaction_tracker.store.schema.blocks import block_slots, blocks, cursors
 from transaction_tracker.store.schema.bookmarks import bookmarks
 from transaction_tracker.store.schema.events import counters, events
-from transaction_tracker.store.schema.outbox import consumers, endpoints, outbox
+from transaction_tracker.store.schema.outbox import attempts, consumers, endpoints, outbox
 from transaction_tracker.store.schema.transactions import ENDED, OPEN, transactions
 
 __all__ = [
     "ENDED",
     "OPEN",
     "Amount",
+    "attempts",
     "block_slots",
     "blocks",
     "bookmarks",

@@ -1,4 +1,9 @@
-"""The table of events: each transition that ever was, in the order in which they were written."""
+"""The table of events: each transition that ever was, in the order in which they were written.
+
+An event says the same in every retry, redelivery, feed and stream, also after its transaction
+was registered again with other metadata. So a row holds all that an event says, and is never
+changed: nothing of it is read from the table of transactions.
+"""
 
 from sqlalchemy import (
     BigInteger,
@@ -38,6 +43,12 @@ events = Table(
     Column("superseded_by", String(200)),
     Column("reason", String(20)),
     Column("flags", String(100), nullable=False, server_default=""),
+    # As they were registered when the event was written.
+    Column("required", String(12), nullable=False),
+    Column("slot", String(200)),
+    Column("content", String(64)),
+    Column("deadline", Float),
+    Column("metadata", Text, nullable=False),
     Column("recorded_at", Float, nullable=False),
     # An event is one version of one transaction: a block that is applied again after a
     # crash cannot tell it twice.

@@ -31,6 +31,8 @@ endpoints = Table(
     Column("previous_until", Float),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
+    # Since when every attempt in a row has failed; NULL while attempts succeed.
+    Column("failing_since", Float),
     Column("created_at", Float, nullable=False),
 )
 
@@ -47,6 +49,8 @@ outbox = Table(
     # None while an earlier event of the transaction is pending at the endpoint: what waits is
     # not looked at each time that somebody asks what is due.
     Column("due_at", Float),
+    # When the last attempt ended. A time in the future shows that the clock was ahead then.
+    Column("tried_at", Float),
     Column("status", Integer),
     Column("error", Text),
     Column("created_at", Float, nullable=False),
@@ -88,6 +92,28 @@ Index(
     sqlite_where=_DELIVERED,
     postgresql_where=_DELIVERED,
 )
+
+# What came of the last attempts: bounded for each delivery and for each endpoint.
+attempts = Table(
+    "attempts",
+    metadata,
+    # From 1 up, in the order of writing.
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("endpoint_id", String(40), nullable=False),
+    # Of the event.
+    Column("position", BigInteger, nullable=False),
+    # The delivery's first attempt is 1; a redelivery counts from 1 again.
+    Column("number", Integer, nullable=False),
+    Column("ended_at", Float, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("outcome", String(20), nullable=False),
+    Column("status", Integer),
+    Column("error", Text),
+    # The first part of the body of the answer.
+    Column("answer", Text),
+)
+Index("attempts_of_deliveries", attempts.c.endpoint_id, attempts.c.position, attempts.c.id)
+Index("attempts_of_endpoints", attempts.c.endpoint_id, attempts.c.id)
 
 consumers = Table(
     "consumers",

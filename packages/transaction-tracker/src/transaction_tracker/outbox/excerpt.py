@@ -1,0 +1,44 @@
+"""The part of an answer that is kept to explain an attempt."""
+
+from collections.abc import Iterator
+
+from yarl import URL
+
+from transaction_tracker.store.endpoints import PREFIX, Endpoint
+
+MAX_EXCERPT_BYTES = 1_024
+REDACTED = "[redacted]"
+# Shorter parts of a URL are words such as "hook", and a key is longer.
+_MIN_KEY_CHARACTERS = 12
+
+
+def excerpt(body: bytes, endpoint: Endpoint) -> str | None:
+    """Return the first KiB of a body as text, without the secrets of the endpoint.
+
+    A receiver can repeat what it was asked, as servers do that answer 404: the endpoint's secrets,
+    its URL, and the parts of the URL that can be keys are taken out.
+
+    Args:
+        body: What the receiver answered, as far as it was read.
+        endpoint: The endpoint that answered.
+    """
+    if not body:
+        return None
+    text = body.decode(errors="replace")
+    for secret in sorted(set(_secrets(endpoint)), key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore")
+
+
+def _secrets(endpoint: Endpoint) -> Iterator[str]:
+    for secret in (endpoint.secret, endpoint.previous):
+        if secret is not None:
+            yield secret.reveal()
+            yield secret.reveal().removeprefix(PREFIX)
+    url = URL(endpoint.url)
+    yield endpoint.url
+    for text in (url.raw_path_qs, url.path_qs):
+        if text != "/":
+            yield text
+    parts = (*url.parts, *url.raw_parts, *url.query.values())
+    yield from (part for part in parts if len(part) >= _MIN_KEY_CHARACTERS)

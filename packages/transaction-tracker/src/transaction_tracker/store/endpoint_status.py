@@ -1,0 +1,96 @@
+"""How deliveries to each endpoint are going: what waits, what was given up, the last attempts."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import Connection, func, literal_column, select
+
+from transaction_tracker.store import attempts
+from transaction_tracker.store.attempts import LastAttempts
+from transaction_tracker.store.chain import frozen_since
+from transaction_tracker.store.deliveries import Delivery
+from transaction_tracker.store.endpoints import Endpoint, load
+from transaction_tracker.store.schema.outbox import endpoints, outbox
+
+# In the words of the partial indexes: SQLite does not see that a parameter has the same value.
+_PENDING = outbox.c.state == literal_column("'pending'")
+_DEAD = outbox.c.state == literal_column("'dead'")
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointStatus:
+    """How deliveries to one endpoint are going.
+
+    Attributes:
+        pending: Deliveries that are not settled yet.
+        dead: Deliveries that were given up.
+        next_due: Unix seconds when the next pending delivery is due; ``None`` when none is.
+        attempts: The newest attempts.
+    """
+
+    pending: int = 0
+    dead: int = 0
+    next_due: float | None = None
+    attempts: LastAttempts = field(default_factory=LastAttempts)
+
+
+def statuses(connection: Connection, endpoint: str | None = None) -> dict[str, EndpointStatus]:
+    """Read the status of one endpoint, or of each; those of which nothing is stored are left out.
+
+    Args:
+        connection: The database.
+        endpoint: The id of the only endpoint; ``None`` reads all.
+    """
+    key = outbox.c.endpoint_id
+    mine = [] if endpoint is None else [key == endpoint]
+    # Both counts and the time come from partial indexes alone.
+    waiting = select(key, func.count(), func.min(outbox.c.due_at)).where(_PENDING, *mine)
+    given_up = select(key, func.count()).where(_DEAD, *mine)
+    pending = {
+        name: (count, due_at)
+        for name, count, due_at in connection.execute(waiting.group_by(key)).tuples()
+    }
+    dead = dict(connection.execute(given_up.group_by(key)).tuples().all())
+    newest = attempts.newest(connection, endpoint)
+    found = {}
+    for name in pending.keys() | dead.keys() | newest.keys():
+        count, due_at = pending.get(name, (0, None))
+        last = newest.get(name, LastAttempts())
+        found[name] = EndpointStatus(count, dead.get(name, 0), due_at, last)
+    return found
+
+
+def oldest_pending(connection: Connection) -> float | None:
+    """Return when the oldest delivery was written that an enabled endpoint waits for.
+
+    What waits for a disabled endpoint waits for a decision of its operator, and is not counted.
+
+    Returns:
+        Unix seconds; ``None`` when nothing waits.
+    """
+    enabled = select(endpoints.c.id).where(endpoints.c.enabled)
+    query = select(outbox.c.created_at).where(_PENDING, outbox.c.endpoint_id.in_(enabled))
+    found: float | None = connection.execute(query.order_by(outbox.c.created_at).limit(1)).scalar()
+    return found
+
+
+def receiver(connection: Connection, delivery: Delivery) -> Endpoint | None:
+    """Return the endpoint as it is stored now; ``None`` if the delivery must not be sent now.
+
+    For a worker whose attempt had to wait: meanwhile the endpoint can have been changed, disabled
+    or removed, and the delivery settled.
+    """
+    found = load(connection, delivery.endpoint)
+    if found is None or not found.enabled or frozen_since(connection) is not None:
+        return None
+    mine = outbox.c.endpoint_id == delivery.endpoint, outbox.c.position == delivery.position
+    due_at = connection.execute(select(outbox.c.due_at).where(_PENDING, *mine)).scalar()
+    return None if due_at is None else found
+
+
+def count_failing(connection: Connection) -> int:
+    """Count the enabled endpoints at which every attempt in a row has failed."""
+    failing = endpoints.c.enabled & endpoints.c.failing_since.is_not(None)
+    count: int = connection.execute(
+        select(func.count()).select_from(endpoints).where(failing)
+    ).scalar_one()
+    return count
