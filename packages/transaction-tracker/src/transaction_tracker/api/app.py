@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match, Route
-from starlette.status import HTTP_405_METHOD_NOT_ALLOWED
+from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
 
 from transaction_tracker.api import routes
 from transaction_tracker.api.access import Gate, Tokens, load_tokens
@@ -23,7 +23,7 @@ from transaction_tracker.api.description import describe
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.idempotency import Idempotency
 from transaction_tracker.api.options import WebOptions
-from transaction_tracker.api.problems import ProblemError, response
+from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.room import Recent, Room
 from transaction_tracker.api.service import Service
 from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
@@ -103,6 +103,9 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
+        if error.status_code == HTTP_400_BAD_REQUEST:
+            # FastAPI raises it only for a body that is not text, or has a number too long to read.
+            return response(not_json("it cannot be read"), request.state.request_id)
         if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(_methods(request)) or headers["Allow"]
         detail = _DETAILS.get(error.status_code, error.detail)
@@ -144,7 +147,8 @@ _DETAILS = {
 
 def _invalid(found: Sequence[Any]) -> ProblemError:
     if any(one["type"] == "json_invalid" for one in found):
-        return ProblemError(400, "the body is no JSON", kind="not-json")
+        cause, place = found[0]["ctx"]["error"], found[0]["loc"][-1]
+        return not_json(f"{cause} at character {place}")
     faults = [_fault(one) for one in found]
     return ProblemError(
         422, "; ".join(one["detail"] for one in faults[:3]), kind="invalid-request", errors=faults
