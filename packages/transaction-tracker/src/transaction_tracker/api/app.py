@@ -21,6 +21,7 @@ from transaction_tracker.api.bodies import Bodies
 from transaction_tracker.api.dashboard import add_dashboard
 from transaction_tracker.api.description import describe
 from transaction_tracker.api.guard import Guard
+from transaction_tracker.api.head import Head
 from transaction_tracker.api.idempotency import Idempotency
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import ProblemError, not_json, response
@@ -78,6 +79,7 @@ def _describe(app: FastAPI, service: Service) -> None:
 
 def _surround(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
     # From the inside out: who is not let in cannot make us read a body.
+    app.add_middleware(Head)
     app.add_middleware(Idempotency, excluded=routes.SECRET_ANSWERS)
     app.add_middleware(Bodies, most_bytes=options.max_body_bytes, seconds=options.body_seconds)
     app.add_middleware(
@@ -136,12 +138,13 @@ def _methods(request: Request) -> list[str]:
         for route in router.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
     )
-    return sorted({method for methods in found for method in methods})
+    methods = {method for methods in found for method in methods}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 _DETAILS = {
     404: "there is nothing at this path; /openapi.json lists what there is",
-    405: "this path has other methods; the header Allow names them",
+    405: "method not allowed; the header Allow names those that are",
 }
 
 

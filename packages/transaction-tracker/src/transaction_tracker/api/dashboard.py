@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-METHODS = ("GET", "HEAD")
 PAGE = "/"
 ASSETS = "/assets/"
 
@@ -51,9 +50,8 @@ FILES = dict(_load())
 
 def add_dashboard(app: FastAPI) -> None:
     """Serve the page and its files; they are no part of the API's description."""
-    methods = list(METHODS)
-    app.add_api_route(PAGE, page, methods=methods, include_in_schema=False)
-    app.add_api_route(ASSETS + "{name}", asset, methods=methods, include_in_schema=False)
+    app.add_api_route(PAGE, page, include_in_schema=False)
+    app.add_api_route(ASSETS + "{name}", asset, include_in_schema=False)
 
 
 async def page() -> Response:
