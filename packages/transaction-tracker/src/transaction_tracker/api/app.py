@@ -7,7 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -25,6 +25,7 @@ from transaction_tracker.api.head import Head
 from transaction_tracker.api.idempotency import Idempotency
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import ProblemError, not_json, response
+from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.room import Recent, Room
 from transaction_tracker.api.service import Service
 from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
@@ -55,6 +56,7 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(check_query)],
     )
     tokens = Tokens(load_tokens)
     app.state.room = Room(service, options, tokens)
