@@ -28,7 +28,7 @@ from transaction_tracker.store.access import (
 
 # Nobody needs a token to learn that the service lives, or how to ask it; nor for the page, which
 # asks for one before it shows anything.
-PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", *FILES))
+PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", *FILES))
 _READING = frozenset(("GET", "HEAD"))
 
 # A token that another program made or revoked is noticed after so long.

@@ -10,16 +10,16 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match, Route
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
 
-from transaction_tracker.api import routes
+from transaction_tracker.api import documentation, routes
 from transaction_tracker.api.access import Gate, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
-from transaction_tracker.api.dashboard import add_dashboard
-from transaction_tracker.api.description import describe
+from transaction_tracker.api.dashboard import POLICY, add_dashboard
+from transaction_tracker.api.description import describe, operation_id
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.head import Head
 from transaction_tracker.api.idempotency import Idempotency
@@ -57,6 +57,7 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         dependencies=[Depends(check_query)],
+        generate_unique_id_function=operation_id,
     )
     tokens = Tokens(load_tokens)
     app.state.room = Room(service, options, tokens)
@@ -74,9 +75,18 @@ def _describe(app: FastAPI, service: Service) -> None:
     write = partial(describe, app, service.id_pattern, routes.SECRET_ANSWERS)
     description = Recent(math.inf, partial(asyncio.to_thread, write))
 
+    async def render() -> str:
+        return await asyncio.to_thread(documentation.page, await description())
+
+    page = Recent(math.inf, render)
+
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         return answer(await description())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(await page(), headers={"Content-Security-Policy": POLICY})
 
 
 def _surround(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
@@ -145,7 +155,7 @@ def _methods(request: Request) -> list[str]:
 
 
 _DETAILS = {
-    404: "there is nothing at this path; /openapi.json lists what there is",
+    404: "there is nothing at this path; /docs and /openapi.json list the paths",
     405: "method not allowed; the header Allow names those that are",
 }
 

@@ -20,7 +20,7 @@ _TYPES = {
 
 # The page shows what strangers sent. Only our own files run, nothing can be written as HTML
 # (trusted types), and what it reads can go nowhere else.
-_POLICY = "; ".join(
+POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -68,5 +68,5 @@ def _file(path: str) -> Response:
     if path not in FILES:
         raise HTTPException(404)
     content, media_type = FILES[path]
-    headers = {"Content-Security-Policy": _POLICY}
+    headers = {"Content-Security-Policy": POLICY}
     return Response(content, media_type=media_type, headers=headers)

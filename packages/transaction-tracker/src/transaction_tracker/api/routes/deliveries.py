@@ -17,7 +17,12 @@ class DeliveriesView(BaseModel):
     frozen_since: str | None
 
 
-@router.get("", dependencies=[READ], responses={200: shows(DeliveriesView), **problems()})
+@router.get(
+    "",
+    operation_id="getDeliveries",
+    dependencies=[READ],
+    responses={200: shows(DeliveriesView), **problems()},
+)
 async def deliveries() -> Response:
     """Say whether events are delivered, or frozen since the chain took back what was final."""
     return answer(await _view())
@@ -25,6 +30,7 @@ async def deliveries() -> Response:
 
 @router.post(
     "/resume",
+    operation_id="resumeDeliveries",
     dependencies=[ADMIN],
     responses={200: shows(DeliveriesView, "As it is now."), **problems(400, 409, 422)},
 )
