@@ -11,7 +11,14 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from transaction_tracker.cli.exits import NO_SOURCE, BadInputError, CommandError
+from transaction_tracker.cli.exits import (
+    BAD_INPUT,
+    NO_SOURCE,
+    TROUBLE,
+    BadInputError,
+    CommandError,
+)
+from transaction_tracker.cli.problems import message
 from transaction_tracker.cli.sse import MAX_EVENT_BYTES, ServerEvent, server_events
 
 DEADLINE_SECONDS = 60.0
@@ -23,6 +30,8 @@ _SILENCE_SECONDS = 90.0
 _TRIES = 8
 _LONGEST_PAUSE_SECONDS = 30.0
 _BUSY = (429, 503)
+# What the service refuses because of what was typed.
+_BAD_INPUT = (400, 413, 422)
 
 
 class ApiError(CommandError):
@@ -34,7 +43,7 @@ class ApiError(CommandError):
     """
 
     def __init__(self, http_status: int, problem: Mapping[str, Any], message: str) -> None:
-        super().__init__(message)
+        super().__init__(message, BAD_INPUT if http_status in _BAD_INPUT else TROUBLE)
         self.http_status = http_status
         self.problem = problem
 
@@ -100,7 +109,7 @@ class Api:
     async def pages(
         self, path: str, items: str, limit: int | None = None, **params: Any
     ) -> AsyncIterator[dict[str, Any]]:
-        """Give the ``items`` of all pages, up to ``limit``."""
+        """Yield the ``items`` of all pages, up to ``limit``."""
         cursor: str | None = None
         left = math.inf if limit is None else limit
         while left > 0:
@@ -222,18 +231,7 @@ def _pause(response: aiohttp.ClientResponse) -> float | None:
 
 def _refused(status: int, answer: Any) -> ApiError:
     problem = answer if isinstance(answer, dict) else {}
-    said = problem.get("detail") or problem.get("title") or f"HTTP status {status}"
-    faults = [_described(one) for one in problem.get("errors") or () if isinstance(one, dict)]
-    message = "\n  ".join([f"the service refuses: {said}", *faults])
-    if status == 401:
-        message += "; set TXTRACK_TOKEN (txtrack token create makes one)"
-    return ApiError(status, problem, message)
-
-
-def _described(fault: Mapping[str, Any]) -> str:
-    place = str(fault.get("pointer") or fault.get("parameter") or fault.get("header") or "")
-    detail = str(fault.get("detail", ""))
-    return detail if detail.startswith(f"{place}:") or not place else f"{place}: {detail}"
+    return ApiError(status, problem, message(status, problem))
 
 
 def _reason(error: Exception) -> str:

@@ -30,6 +30,9 @@ _PATTERN = (
 )
 _FORM = "whsec_ and 24 to 64 bytes in base64; made if it is left out."
 _LONGEST_URL = 2_048
+# Words of the errors about where a URL leads, not about its form.
+_ABOUT_PLACES = ("may not be asked", "allow list")
+_NEVER_ALLOWED = ("metadata", "unspecified", "multicast")
 
 
 class _Wish(BaseModel):
@@ -306,13 +309,22 @@ def _explained() -> Iterator[None]:
         detail = "there is no such endpoint; GET /v1/endpoints lists them"
         raise ProblemError(404, detail, kind="unknown-endpoint") from None
     except (ForbiddenUrlError, ForbiddenAddressError, NoAnswerError) as error:
-        raise _refused(str(error), "#/url") from None
+        raise _refused(_with_way_out(str(error)), "#/url") from None
     except DatabaseFailedError:
         raise
     except StoreError as error:
         raise ProblemError(409, str(error), kind="too-many-endpoints") from None
     except ValueError as error:
         raise _refused(str(error)) from None
+
+
+def _with_way_out(text: str) -> str:
+    """Name the option that allows a URL, where one can: clouds' metadata stays refused."""
+    if any(words in text for words in _NEVER_ALLOWED):
+        return text
+    if not any(words in text for words in _ABOUT_PLACES):
+        return text
+    return f"{text}; webhooks.allow_private in the service's configuration can allow it"
 
 
 def _refused(detail: str, pointer: str = "#") -> ProblemError:

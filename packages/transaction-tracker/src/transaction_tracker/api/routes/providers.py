@@ -99,5 +99,6 @@ async def _do(
     control = room.service.providers
     known = () if control is None else control.status()
     if control is None or not any(one.name == name for one in known):
-        raise ProblemError(404, "there is no such provider; GET /v1/providers lists them")
+        detail = "there is no such provider; GET /v1/providers lists them"
+        raise ProblemError(404, detail, kind="unknown-provider")
     return answer((await action(control)).facts())

@@ -111,7 +111,8 @@ async def revoke(
     for token in await Store.run(list_tokens):
         if token.id == id:
             return answer(_view(token))
-    raise ProblemError(404, "there is no such token; GET /v1/tokens lists them")
+    detail = "there is no such token; GET /v1/tokens lists them"
+    raise ProblemError(404, detail, kind="unknown-token")
 
 
 def _view(token: Token) -> Json:
