@@ -20,6 +20,8 @@ from transaction_tracker.cli.exits import (
 )
 from transaction_tracker.cli.problems import message
 from transaction_tracker.cli.sse import MAX_EVENT_BYTES, ServerEvent, server_events
+from transaction_tracker.settings import check_token, service_url
+from transaction_tracker.settings.client import SERVICE_URL
 
 DEADLINE_SECONDS = 60.0
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -67,8 +69,10 @@ class Api:
         self._deadline = deadline
         self._headers = {"Accept": "application/json"}
         if token:
-            if not token.isascii() or not token.isprintable() or " " in token:
-                raise BadInputError("--token holds characters that no token has")
+            try:
+                check_token(token)
+            except ValueError as error:
+                raise BadInputError(f"--token {error}") from None
             self._headers["Authorization"] = f"Bearer {token}"
         self._session: aiohttp.ClientSession | None = None
 
@@ -188,19 +192,18 @@ class Api:
 
     def _unreachable(self, error: Exception) -> CommandError:
         what = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
-        way_out = "start it with txtrack serve, or name another with --url or TXTRACK_URL"
+        way_out = (
+            "start it with txtrack serve, or name another with --url, TXTRACK_URL, or client.url "
+            "in the configuration"
+        )
         return CommandError(f"no service at {self.url.origin()}: {what}; {way_out}", NO_SOURCE)
 
 
 def _checked(text: str) -> URL:
     try:
-        url = URL(text)
-        usable = url.scheme in ("http", "https") and bool(url.host) and url.port is not None
-    except ValueError:
-        usable = False
-    if not usable or url.user or url.password:
-        raise BadInputError("--url must look like http://127.0.0.1:8080, without user or password")
-    return url if url.path.endswith("/") else url.with_path(f"{url.path}/")
+        return service_url(text)
+    except ValueError:  # not its own words: they can quote the text, with a password in it
+        raise BadInputError(f"--url must be {SERVICE_URL}") from None
 
 
 async def _body(response: aiohttp.ClientResponse) -> Any:
