@@ -77,7 +77,7 @@ def test_table_has_a_line_for_each(
     token("one")
     token("two")
 
-    assert main(["token", "ls"]) == 0
+    assert main(["token", "ls", "--no-header"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[1] for line in lines] == ["one", "two"]

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from transaction_tracker.cli import config, deliveries, providers, tokens, webhooks
 from transaction_tracker.cli.database import migrate, prune
@@ -27,6 +27,8 @@ app = App(
     name="txtrack",
     help="Follow transactions, one supervised process each, until their end is certain.",
     version=lambda: version("transaction-tracker"),
+    # No --empty-state beside --state: a list is empty where nothing is given.
+    default_parameter=Parameter(negative_iterable=()),
 )
 app.command(demo, group=FIRST)
 app.command(node, group=FIRST)

@@ -15,6 +15,10 @@ from transaction_tracker.settings.options import duration
 _GROUP = Group("Configuration", sort_key=10)
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
+NoHeader = Annotated[
+    bool,
+    Parameter(negative=(), show_default=False, help="Leave out the line with the columns' names."),
+]
 
 
 @Parameter(name="*")

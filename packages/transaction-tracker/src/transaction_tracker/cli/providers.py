@@ -9,6 +9,7 @@ from cyclopts import App
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
+from transaction_tracker.cli.flags import NoHeader
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.cli.service import ServiceFlags
 
@@ -37,7 +38,7 @@ _COLUMNS = (
 
 
 @app.command
-async def ls(*, service: ServiceFlags | None = None) -> None:
+async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None) -> None:
     """List the providers: which is followed, how fast and how far each is, what went wrong.
 
     The column "chain" says whether a provider holds the chain that is followed: "same", "other"
@@ -50,11 +51,13 @@ async def ls(*, service: ServiceFlags | None = None) -> None:
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        _show(await _all(api), as_json=flags.as_json)
+        _show(await _all(api), flags, header=not no_header)
 
 
 @app.command
-async def pause(name: str, /, *, service: ServiceFlags | None = None) -> None:
+async def pause(
+    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
+) -> None:
     """Ask a provider no more, until it is resumed.
 
     Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
@@ -62,11 +65,13 @@ async def pause(name: str, /, *, service: ServiceFlags | None = None) -> None:
     Args:
         name: As `txtrack provider ls` shows it.
     """
-    await _do("pause", name, service)
+    await _do("pause", name, service, header=not no_header)
 
 
 @app.command
-async def resume(name: str, /, *, service: ServiceFlags | None = None) -> None:
+async def resume(
+    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
+) -> None:
     """Ask a provider again, whoever or whatever paused it.
 
     Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
@@ -74,11 +79,13 @@ async def resume(name: str, /, *, service: ServiceFlags | None = None) -> None:
     Args:
         name: As `txtrack provider ls` shows it.
     """
-    await _do("resume", name, service)
+    await _do("resume", name, service, header=not no_header)
 
 
 @app.command
-async def check(*names: str, service: ServiceFlags | None = None) -> None:
+async def check(
+    *names: str, no_header: NoHeader = False, service: ServiceFlags | None = None
+) -> None:
     """Ask providers now which chain they are on, and where their heads are.
 
     Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
@@ -90,14 +97,14 @@ async def check(*names: str, service: ServiceFlags | None = None) -> None:
     async with flags.api() as api:
         chosen = names or tuple(one["name"] for one in await _all(api))
         found = [await _post(api, name, "check") for name in chosen]
-    _show(found, as_json=flags.as_json)
+    _show(found, flags, header=not no_header)
 
 
-async def _do(action: str, name: str, service: ServiceFlags | None) -> None:
+async def _do(action: str, name: str, service: ServiceFlags | None, *, header: bool) -> None:
     flags = service or ServiceFlags()
     async with flags.api() as api:
         found = await _post(api, name, action)
-    _show([found], as_json=flags.as_json)
+    _show([found], flags, header=header)
 
 
 async def _post(api: Api, name: str, action: str) -> Facts:
@@ -115,14 +122,14 @@ async def _all(api: Api) -> list[Facts]:
     return found
 
 
-def _show(found: Sequence[Facts], *, as_json: bool) -> None:
+def _show(found: Sequence[Facts], flags: ServiceFlags, *, header: bool) -> None:
     if not found:
         output.note(f"txtrack: {NONE}")
-    elif as_json:
+    elif flags.as_json:
         for one in found:
             output.write_json(one)
     else:
-        output.table(_COLUMNS, map(_row, found))
+        output.table(_COLUMNS, map(_row, found), header=header)
 
 
 def _row(one: Facts) -> list[object]:

@@ -9,7 +9,7 @@ from cyclopts import App
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import BadInputError, CommandError
-from transaction_tracker.cli.flags import ConfigurationFlags, Json, seconds
+from transaction_tracker.cli.flags import ConfigurationFlags, Json, NoHeader, seconds
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.cli.guest import in_database
 from transaction_tracker.store.access import (
@@ -61,7 +61,12 @@ def create(
 
 
 @app.command
-def ls(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> None:
+def ls(
+    *,
+    no_header: NoHeader = False,
+    flags: ConfigurationFlags | None = None,
+    as_json: Json = False,
+) -> None:
     """List all tokens that ever were; what they open with is stored nowhere.
 
     Exit status: 0; 1 if the database cannot be used, 2 for bad input.
@@ -75,7 +80,7 @@ def ls(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> Non
             output.write_json(_facts(token))
         return
     columns = ("id", "label", "scopes", "state", "created", "last used", "expires")
-    output.table(columns, (_row(_facts(token)) for token in found))
+    output.table(columns, (_row(_facts(token)) for token in found), header=not no_header)
 
 
 @app.command

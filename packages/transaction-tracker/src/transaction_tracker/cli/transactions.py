@@ -1,7 +1,7 @@
 """``txtrack add``, ``get``, ``ls``, ``why``, ``untrack``, ``recheck``."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
@@ -10,7 +10,7 @@ from cyclopts.validators import Number
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BAD_INPUT, OK, BadInputError
-from transaction_tracker.cli.flags import seconds
+from transaction_tracker.cli.flags import NoHeader, seconds
 from transaction_tracker.cli.service import ServiceFlags, transaction_path
 from transaction_tracker.domain import State
 
@@ -90,27 +90,36 @@ async def get(transaction: str, /, *, service: ServiceFlags | None = None) -> No
 async def ls(
     *,
     state: tuple[State, ...] = (),
-    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 100,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    no_header: NoHeader = False,
     service: ServiceFlags | None = None,
 ) -> None:
-    """List transactions, with their states.
+    """List all transactions with their states, in the order of their ids.
+
+    They are printed while they are read, also when there are very many.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
 
     Args:
         state: Only those in this state; may be repeated.
-        limit: How many at most.
+        limit: How many at most; without it, all. If there are more, standard error says so.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        pages = api.pages("v1/transactions", "transactions", limit, state=state)
-        if flags.as_json:
-            async for one in pages:
-                output.write_json(one)
-            return
-        found = [one async for one in pages]
-    rows = [(one["id"], one["state"], depth(one), _block(one)) for one in found]
-    output.table(("transaction", "state", "depth", "block"), rows)
+
+        def pages(count: int | None) -> AsyncIterator[Facts]:
+            return api.pages("v1/transactions", "transactions", count, state=state)
+
+        found = output.limited(pages, limit, "leave --limit out to list all")
+        await output.lines(found, _COLUMNS, _row, as_json=flags.as_json, header=not no_header)
+
+
+_COLUMNS = ("transaction", "state", "depth", "block")
+
+
+def _row(transaction: Facts) -> Sequence[object]:
+    block = _block(transaction)
+    return transaction["id"], transaction["state"], depth(transaction), block
 
 
 async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
