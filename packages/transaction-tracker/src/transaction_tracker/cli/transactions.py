@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from transaction_tracker.cli import output
+from transaction_tracker.cli import amounts, output
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BAD_INPUT, OK, BadInputError
 from transaction_tracker.cli.flags import NoHeader, seconds
@@ -208,9 +208,10 @@ def described(one: Facts) -> dict[str, object]:
 
 def _fee(outcome: Facts) -> str | None:
     fee: str | None = outcome.get("fee")
-    if fee is None or outcome.get("fee_scope") != "execution":
-        return fee
-    return f"{fee} (execution fee only)"
+    if fee is None:
+        return None
+    text = amounts.written(int(fee))
+    return text if outcome.get("fee_scope") != "execution" else f"{text}; execution fee only"
 
 
 def depth(one: Facts) -> str:
