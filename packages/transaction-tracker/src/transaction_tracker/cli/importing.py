@@ -1,4 +1,4 @@
-"""``txtrack import``: have many transactions followed, from a file or from standard input."""
+"""``txtrack import``: track many transactions, from a file or from standard input."""
 
 import hashlib
 import io
@@ -44,15 +44,19 @@ async def import_(
     again: Annotated[bool, Parameter(negative=())] = False,
     service: ServiceFlags | None = None,
 ) -> int:
-    """Have many transactions followed by a running service, from a file.
+    """Track many transactions with a running service, from a file or standard input.
 
-    A line is a transaction. It is written as CSV, whose header names a column id (or hash, or
-    transaction) and may name confirmations, deadline and metadata, all other columns becoming
-    metadata; as a JSON object with these members; or just as the id. Empty lines, and those that
-    begin with #, are passed over.
+    Each line is a transaction, in one of three forms:
+
+    - CSV: the first line names the columns. One is id (or hash, or transaction); confirmations,
+      deadline and metadata are optional, and all other columns become metadata.
+    - JSON: an object with the members id, confirmations, deadline and metadata.
+    - The id alone.
+
+    Empty lines, and those that begin with #, are skipped.
 
     Bad lines are reported with their numbers on standard error; the good ones around them are
-    followed. When it is broken off, start it again: what was taken over already is passed over
+    tracked. After an interruption, start it again: lines that were imported already are skipped
     quickly, by idempotency keys made from the lines.
 
     Exit status: 0; 1 if the service refuses, 2 if at least one line is bad, 6 if no service
@@ -62,7 +66,7 @@ async def import_(
         file: The file; - is standard input.
         format_: How the lines are written; auto looks at the first one.
         batch: Lines in one request.
-        again: Ask anew also for lines that were imported within the last day.
+        again: Send again also lines that were imported within the last day.
     """
     flags = service or ServiceFlags()
     tally = Tally()

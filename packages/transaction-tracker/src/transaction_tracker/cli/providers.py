@@ -16,7 +16,7 @@ from transaction_tracker.cli.service import ServiceFlags
 app = App(
     name="provider",
     group=CARE,
-    help="Look after a service's RPC endpoints.",
+    help="Manage a service's RPC endpoints.",
 )
 
 Facts = Mapping[str, Any]
@@ -45,7 +45,7 @@ async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None
     (another block at the same height), or "unknown" (its last head is too old, or too far from
     the followed one, to tell).
 
-    A service that follows something else than a chain has none, and says so.
+    A service whose source is not a chain has no providers, and says so.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
     """
@@ -58,9 +58,9 @@ async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None
 async def pause(
     name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
 ) -> None:
-    """Ask a provider no more, until it is resumed.
+    """Stop using a provider until it is resumed.
 
-    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
 
     Args:
         name: As `txtrack provider ls` shows it.
@@ -72,9 +72,9 @@ async def pause(
 async def resume(
     name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
 ) -> None:
-    """Ask a provider again, whoever or whatever paused it.
+    """Use a paused provider again, also one that was paused because of its errors.
 
-    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
 
     Args:
         name: As `txtrack provider ls` shows it.
@@ -82,13 +82,13 @@ async def resume(
     await _do("resume", name, service, header=not no_header)
 
 
-@app.command
+@app.command(usage="Usage: txtrack provider check [OPTIONS] [NAMES...]\n")
 async def check(
     *names: str, no_header: NoHeader = False, service: ServiceFlags | None = None
 ) -> None:
-    """Ask providers now which chain they are on, and where their heads are.
+    """Check now which chain each provider is on, and where its head is.
 
-    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
 
     Args:
         names: As `txtrack provider ls` shows them; all, when none is named.

@@ -15,8 +15,12 @@ from transaction_tracker.cli.service import ServiceFlags
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
 
-app = App(name="webhook", group=CARE, help="Look after the endpoints that events are delivered to.")
-app.command(verify)
+_VERIFY = "--id STR --timestamp INT --signature STR --secret STR"
+
+app = App(
+    name="webhook", group=CARE, help="Manage the webhook endpoints that events are delivered to."
+)
+app.command(verify, usage=f"Usage: txtrack webhook verify {_VERIFY} [OPTIONS] [BODY]\n")
 
 Facts = Mapping[str, Any]
 
