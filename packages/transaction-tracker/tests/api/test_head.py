@@ -17,7 +17,13 @@ async def readable(client: Client) -> list[str]:
     return [re.sub(r"\{\w+\}", "abcdefgh", path) for path in found]
 
 
-async def test_every_path_that_can_be_read_answers_head_as_get(client: Client) -> None:
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR]
+
+
+async def test_every_path_that_can_be_read_answers_head_as_get(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     await register(client, "abcdefgh")
     for path in [*await readable(client), "/", "/docs", "/openapi.json", "/assets/main.js"]:
         if path == "/v1/stream":
@@ -34,9 +40,12 @@ async def test_every_path_that_can_be_read_answers_head_as_get(client: Client) -
         assert {k: v for k, v in head.headers.items() if k not in names} == {
             k: v for k, v in got.headers.items() if k not in names
         }
+    assert errors(caplog) == []
 
 
-async def test_head_of_the_stream_ends_with_its_headers(client: Client) -> None:
+async def test_head_of_the_stream_ends_with_its_headers(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
     reader, writer = await client.connect()
     writer.write(b"HEAD /v1/stream HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
 
@@ -49,6 +58,7 @@ async def test_head_of_the_stream_ends_with_its_headers(client: Client) -> None:
     async with asyncio.timeout(PATIENCE):
         while b"transaction_tracker_streams 0.0" not in (await client.get("/metrics")).body:
             await asyncio.sleep(0.002)
+    assert errors(caplog) == []
 
 
 @pytest.mark.parametrize(
