@@ -16,6 +16,8 @@ from transaction_tracker.domain import State
 
 Facts = Mapping[str, Any]
 
+_COLUMNS = ("transaction", "state", "depth", "block")
+
 
 async def add(
     *transactions: Transactions,
@@ -110,9 +112,6 @@ async def ls(
 
         found = output.limited(pages, limit, "leave --limit out to list all")
         await output.lines(found, _COLUMNS, _row, as_json=flags.as_json, header=not no_header)
-
-
-_COLUMNS = ("transaction", "state", "depth", "block")
 
 
 def _row(transaction: Facts) -> Sequence[object]:
