@@ -315,9 +315,10 @@ def system_monitor(
 ) -> Limits:
     """Set what is reported as too long, in the log and as telemetry; return what was before.
 
-    A callback that blocks the event loop is reported once, while it does, with its process and
-    stack; a mailbox once until it has shrunk below half of the limit. A thread looks 20 times a
-    second (more often for a ``long_schedule`` under 0.1): what is over sooner may go unseen.
+    A callback that blocks the event loop is reported once, while it does, with its process, file
+    and line, and at the level DEBUG with its stack; a mailbox once until it has shrunk below half
+    of the limit. A thread looks 20 times a second (more often for a ``long_schedule`` under 0.1):
+    what is over sooner can go unseen.
 
     Args:
         long_schedule: Seconds for which one callback may block the event loop, 0.1 at first.

@@ -5,6 +5,7 @@ Source: https://www.erlang.org/doc/apps/erts/erlang.html#system_monitor/2
 
 import asyncio
 import logging
+import re
 import time
 from types import SimpleNamespace
 
@@ -70,7 +71,26 @@ async def test_callback_that_blocks_the_loop_is_reported_once(
     (record,) = reports(caplog, "long schedule")
     assert record.levelno == logging.WARNING
     assert f"Blocker {pid!r}" in record.getMessage()
-    assert "time.sleep(seconds)" in record.getMessage()
+
+
+async def test_report_of_a_blocked_loop_is_one_line_and_its_stack_is_for_debugging(
+    seen, until, caplog
+) -> None:
+    caplog.set_level(logging.DEBUG, "beamish")
+    pid = await Blocker.start()
+
+    await Blocker.block(pid, 0.2)
+    await until(lambda: seen.of("process", "long_schedule"))
+
+    (line,) = reports(caplog, "long schedule")
+    assert re.fullmatch(
+        r"long schedule: Blocker \S+ has blocked the event loop for at least \d+\.\d\d s "
+        r"in block, at \S+test_overload\.py:\d+",
+        line.getMessage(),
+    )
+    (stack,) = reports(caplog, "stack of the long schedule")
+    assert stack.levelno == logging.DEBUG
+    assert "time.sleep(seconds)" in stack.getMessage()
 
 
 async def test_spawned_process_that_blocks_is_reported(seen, until) -> None:

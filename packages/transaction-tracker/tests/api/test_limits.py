@@ -70,10 +70,32 @@ async def test_a_body_that_a_form_could_send_is_refused(client: Client, media_ty
     assert reply.status == 415
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{", b"nul", b'{"id": NaN}', b'"\xff"', b"[1,]", b'{"id":"a\nb"}', b"\x00"]
-)
-async def test_what_is_no_json_is_400(client: Client, body: bytes) -> None:
+BROKEN = [
+    *(b"{", b"{bad", b"[[}", b"]", b"nul", b'"\xff"', b"[1,]", b'{"id":"a\nb"}', b"\x00"),
+    *(b"[" * 40, b"{" + b"[]" * 99, b'{"id":"a"', b'{"n": 1' + b"0" * 5_000 + b"}"),
+]
+
+
+@pytest.mark.parametrize("body", BROKEN)
+@pytest.mark.parametrize("path", [PATH, "/v1/tokens", "/v1/endpoints"])
+async def test_body_that_is_not_json_is_reported_as_such(
+    client: Client, path: str, body: bytes
+) -> None:
+    reply = await client.post(path, data=body, headers=JSON)
+
+    assert reply.status == 400
+    assert reply.json["type"] == "urn:problem-type:transaction-tracker:not-json"
+    assert reply.json["detail"].startswith("the body is not valid JSON: ")
+
+
+async def test_broken_json_is_reported_with_its_place(client: Client) -> None:
+    reply = await client.post("/v1/tokens", data=b'{"label": x}', headers=JSON)
+
+    assert reply.json["detail"].endswith("Expecting value at character 10")
+
+
+@pytest.mark.parametrize("body", [b"", b'{"id": NaN}'])
+async def test_empty_body_is_refused(client: Client, body: bytes) -> None:
     for path in (PATH, "/v1/tokens"):
         reply = await client.post(path, data=body, headers=JSON)
 
@@ -86,6 +108,15 @@ async def test_deep_json_is_refused_on_every_path(client: Client, opening: bytes
         reply = await client.post(path, data=opening * 100_000, headers=JSON)
 
         assert reply.status == 400, reply.body
+
+
+async def test_json_that_is_nested_too_deep_is_told_from_broken_json(client: Client) -> None:
+    deep = b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)
+
+    reply = await client.post(PATH, data=deep, headers=JSON)
+
+    assert (reply.status, reply.json["type"]) == (400, "about:blank")
+    assert reply.json["detail"] == f"JSON must be nested at most {MAX_DEPTH} deep"
 
 
 def test_depth_is_counted_exactly_and_brackets_in_strings_do_not_count() -> None:

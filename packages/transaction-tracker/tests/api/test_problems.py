@@ -29,7 +29,7 @@ async def test_wrong_method_is_405_and_names_the_right_ones(client: Client) -> N
     reply = await client.ask("PATCH", "/v1/transactions")
 
     problem(reply, 405)
-    assert set(reply.headers["allow"].split(", ")) == {"GET", "POST"}
+    assert set(reply.headers["allow"].split(", ")) == {"GET", "HEAD", "POST"}
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ async def test_stream_that_is_refused_is_an_error(serving: Serving) -> None:
     "url", ["", "127.0.0.1:8080", "ftp://host", "http://", "http://me:s3cret@host", "http://h:x"]
 )
 def test_bad_url_is_refused(url: str) -> None:
-    with pytest.raises(BadInputError, match="--url must look like") as caught:
+    with pytest.raises(BadInputError, match="--url must be an address such as") as caught:
         Api(url)
 
     assert "s3cret" not in str(caught.value)

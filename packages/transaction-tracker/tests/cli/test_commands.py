@@ -41,7 +41,10 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert status == 0
     out = capsys.readouterr().out
-    for words in (*(path[0] for path in COMMANDS), "Follow transactions until all have ended."):
+    for words in (
+        *(path[0] for path in COMMANDS),
+        "Track transactions in this terminal until all have ended",
+    ):
         assert words in out
 
 
@@ -65,6 +68,8 @@ def test_every_command_explains_itself(
     assert status == 0
     assert f"Usage: txtrack {' '.join(path)}" in out
     assert "Exit status" in out or " COMMAND" in out
+    # What the parser library shows unless it is told otherwise.
+    assert [odd for odd in ("[ARGS", "--empty-", ": False]", "()]", "('") if odd in out] == []
 
 
 @pytest.mark.parametrize(
@@ -97,7 +102,10 @@ def test_completion_script_is_installed(
     [
         ("demo", ["--fast", "--transactions", "Exit status", "1 if one did not"]),
         ("node", ["--port", "--chain-id", "--block-time", "Exit status", "dev_reorg"]),
-        ("watch", ["--rpc", "--chain-id", "--database", "--timeout", "Exit status", "6: the node"]),
+        (
+            "watch",
+            ["--rpc", "--chain-id", "--database", "--timeout", "Exit status", "6: the node cannot"],
+        ),
     ],
 )
 def test_help_of_a_command_is_complete(

@@ -6,6 +6,8 @@ import pytest
 
 from transaction_tracker.cli.transactions import described
 
+FEE = "0.000000000000021 ether (0.000021 gwei, 21000 wei)"
+
 
 def facts(outcome: dict[str, Any] | None) -> dict[str, Any]:
     empty = dict.fromkeys(("superseded_by", "reason", "parked", "deadline", "metadata"))
@@ -24,12 +26,12 @@ def facts(outcome: dict[str, Any] | None) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("outcome", "fee"),
     [
-        ({"fee": "21", "fee_scope": "total"}, "21"),
-        ({"fee": "21", "fee_scope": "execution"}, "21 (execution fee only)"),
-        ({"fee": "21"}, "21"),  # a service of an older version
+        ({"fee": "21000", "fee_scope": "total"}, FEE),
+        ({"fee": "21000", "fee_scope": "execution"}, f"{FEE}; execution fee only"),
+        ({"fee": "21000"}, FEE),  # a service of an older version
         ({"fee": None, "fee_scope": None}, None),
         (None, None),
     ],
 )
-def test_a_fee_that_is_not_whole_says_so(outcome: dict[str, Any] | None, fee: str | None) -> None:
+def test_fee_has_its_unit_and_its_scope(outcome: dict[str, Any] | None, fee: str | None) -> None:
     assert described(facts(outcome))["fee"] == fee

@@ -147,7 +147,7 @@ async def test_commands_take_the_ids_of_the_bank(
         monkeypatch.setenv("TXTRACK_URL", str(fact["url"]))
         imported = await command("import", "transfers.csv")
         known = await command("wait", "T-1", "T-2", "--until", "pending", "--timeout", "20s")
-        listed = await command("ls")
+        listed = await command("ls", "--no-header")
         reasons = await command("why", "T-2")
         refused = await command("add", "0x12")
 

@@ -1,6 +1,8 @@
 """What people see on a terminal, and what programs read elsewhere."""
 
 import io
+import re
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,10 +14,60 @@ from transaction_tracker.cli.importing import progress
 HASH = "0x" + "ab" * 32
 
 
-def test_table_has_tabs_and_no_header_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    output.table(("id", "state"), [(HASH, None), ("two\nlines", 3)])
+ROWS = f"{HASH}\t\ntwo lines\t3\n"
 
-    assert capsys.readouterr().out == f"{HASH}\t\ntwo lines\t3\n"
+
+@pytest.mark.parametrize(("header", "out"), [(True, f"id\tstate\n{ROWS}"), (False, ROWS)])
+def test_table_has_tabs_for_programs(
+    capsys: pytest.CaptureFixture[str], header: bool, out: str
+) -> None:
+    output.table(("id", "state"), [(HASH, None), ("two\nlines", 3)], header=header)
+
+    assert capsys.readouterr().out == out
+
+
+@pytest.mark.parametrize(("header", "out"), [(True, "id\tstate\n"), (False, "")])
+def test_empty_table_has_its_header(
+    capsys: pytest.CaptureFixture[str], header: bool, out: str
+) -> None:
+    output.table(("id", "state"), [], header=header)
+
+    assert capsys.readouterr().out == out
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_long_table_is_aligned_over_its_parts_with_one_header(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, header: bool
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    output.table(("id", "n"), [(HASH, number) for number in range(1_234)], header=header)
+
+    out = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    lines = [line.rstrip() for line in out.splitlines() if line.strip()]
+    rows = [line for line in lines if line.startswith(HASH)]
+    assert [int(line.split()[1]) for line in rows] == list(range(1_234))
+    assert len({line.rindex(f" {line.split()[1]}") for line in rows}) == 1
+    assert [line.split() for line in lines if line not in rows][:1] == ([["id", "n"]] * header)
+    assert len(lines) - len(rows) == 2 * header
+
+
+async def counted(count: int | None) -> AsyncIterator[int]:
+    for number in range(5 if count is None else min(count, 5)):
+        yield number
+
+
+@pytest.mark.parametrize(
+    ("limit", "shown", "said"),
+    [(None, 5, ""), (5, 5, ""), (6, 5, ""), (4, 4, "txtrack: 4 shown, there are more; ask on\n")],
+)
+async def test_list_that_is_cut_says_so(
+    capsys: pytest.CaptureFixture[str], limit: int | None, shown: int, said: str
+) -> None:
+    found = [number async for number in output.limited(counted, limit, "ask on")]
+
+    assert found == list(range(shown))
+    assert capsys.readouterr().err == said
 
 
 def test_table_shows_whole_hashes_on_a_terminal(

@@ -132,11 +132,27 @@ class TestTransactions:
         await command("wait", done)
         await command("wait", waiting, "--until", "pending")
 
-        listed = await command("ls", "--state", "pending", "--state", "missing")
-        first = await command("ls", "--limit", "1")
+        listed = await command("ls", "--state", "pending", "--state", "missing", "--no-header")
 
         assert [line.split("\t")[0] for line in listed.out.splitlines()] == [waiting]
-        assert len(first.out.splitlines()) == 1
+
+    async def test_ls_lists_all_and_says_where_a_limit_cuts(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("transaction_tracker.cli.client.PAGE_SIZE", 50)
+        ids = sorted(f"0x{number:064x}" for number in range(123))
+        await command("add", *ids)
+
+        everything = await command("ls")
+        some = await command("ls", "--limit", "100", "--json")
+        exactly = await command("ls", "--limit", "123")
+
+        header, *rows = everything.out.splitlines()
+        assert header == "transaction\tstate\tdepth\tblock"
+        assert [row.split("\t")[0] for row in rows] == ids
+        assert [one["id"] for one in some.documents] == ids[:100]
+        cut = "txtrack: 100 shown, there are more; leave --limit out to list all\n"
+        assert (everything.err, some.err, exactly.err) == ("", cut, "")
 
     async def test_recheck(self, command: Command, node: DevelopmentNode) -> None:
         tx = cheap(node).hash
@@ -149,13 +165,13 @@ class TestTransactions:
         ran = await command(name, UNKNOWN)
 
         assert ran.status == 1
-        assert f"{UNKNOWN} is not tracked" in ran.err
+        assert ran.err == f"txtrack: {UNKNOWN} is not tracked; track it with txtrack add\n"
 
     @pytest.mark.parametrize("name", ["get", "why", "wait", "untrack", "recheck"])
-    async def test_what_is_no_hash_is_refused(self, command: Command, name: str) -> None:
+    async def test_malformed_hash_is_bad_input(self, command: Command, name: str) -> None:
         ran = await command(name, "a..b?c=%20&")
 
-        assert ran.status == 1
+        assert ran.status == 2
         assert "a transaction hash must be 0x and 64 hexadecimal digits" in ran.err
 
 
@@ -189,15 +205,20 @@ class TestImport:
             ran = await command("import", file, *again)
             assert (ran.status, ran.out) == (0, "2 transactions are followed\n")
 
-        assert len((await command("ls")).out.splitlines()) == 2
+        assert len((await command("ls", "--no-header")).out.splitlines()) == 2
 
+    @pytest.mark.parametrize("arguments", [[], ["-"]])
     async def test_import_from_standard_input_as_json(
-        self, command: Command, node: DevelopmentNode, monkeypatch: pytest.MonkeyPatch
+        self,
+        command: Command,
+        node: DevelopmentNode,
+        monkeypatch: pytest.MonkeyPatch,
+        arguments: list[str],
     ) -> None:
         lines = f'{{"id": "{cheap(node).hash}", "confirmations": "safe"}}\n{{"id": 3}}\n'
-        monkeypatch.setattr("sys.stdin", io.StringIO(lines))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines.encode())))
 
-        ran = await command("import", "--json")
+        ran = await command("import", *arguments, "--json")
 
         assert ran.status == 2
         bad, done = ran.documents
@@ -226,6 +247,23 @@ class TestEvents:
 
         assert first["version"] == 1
         assert [event["version"] for event in rest] == list(range(2, len(rest) + 2))
+
+    async def test_events_lists_all_and_says_where_a_limit_cuts(
+        self, command: Command, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("transaction_tracker.cli.events.PAGE_SIZE", 50)
+        ids = [f"0x{number:064x}" for number in range(123)]
+        await command("add", *ids)
+        await command("untrack", ids[0])
+        await command("wait", *ids, "--until", "missing", "--timeout", "20s")
+
+        everything = await command("events", "--json")
+        some = await command("events", "--limit", "100")
+
+        assert len(everything.documents) >= 123
+        assert everything.err == ""
+        assert len(some.out.splitlines()) == 100
+        assert some.err.startswith("txtrack: 100 shown, there are more; go on with --after")
 
     async def test_follow_prints_events_as_they_come(
         self, command: Command, node: DevelopmentNode
@@ -258,7 +296,7 @@ class TestEvents:
     async def test_cursor_that_is_none_is_refused(self, command: Command) -> None:
         ran = await command("events", "--after", "yesterday")
 
-        assert ran.status == 1
+        assert ran.status == 2
         assert "after: " in ran.err
 
 
@@ -283,7 +321,7 @@ class TestProviders:
         assert checked["chain_id"] == 31337
 
     async def test_table(self, command: Command) -> None:
-        ran = await command("provider", "check")
+        ran = await command("provider", "check", "--no-header")
 
         assert ran.out.split("\t")[1:3] == ["active", "31337"]
 
@@ -292,7 +330,7 @@ class TestProviders:
         ran = await command("provider", action, "a b")
 
         assert ran.status == 1
-        assert "there is no such provider" in ran.err
+        assert "there is no such provider; txtrack provider ls lists" in ran.err
 
 
 @pytest.mark.parametrize(

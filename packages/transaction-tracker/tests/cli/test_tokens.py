@@ -64,8 +64,9 @@ def test_revoked_by_its_id_or_as_a_whole(
 ) -> None:
     text, made = token("the shop")
 
-    assert main(["token", "revoke", text if whole else str(made["id"])]) == 0
+    assert main(["token", "revoke", text if whole else str(made["id"]), "--json"]) == 0
 
+    assert json.loads(capsys.readouterr().out) == {"id": made["id"], "revoked": True}
     assert [one["state"] for one in listed(capsys)] == ["revoked"]
     assert main(["token", "revoke", text]) == 1
     assert "is accepted: txtrack token ls lists them" in capsys.readouterr().err
@@ -77,7 +78,7 @@ def test_table_has_a_line_for_each(
     token("one")
     token("two")
 
-    assert main(["token", "ls"]) == 0
+    assert main(["token", "ls", "--no-header"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
     assert [line.split("\t")[1] for line in lines] == ["one", "two"]

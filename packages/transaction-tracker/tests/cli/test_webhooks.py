@@ -90,7 +90,7 @@ async def test_secret_is_shown_once(command: Command, receiver: Receiver) -> Non
 async def test_life_of_an_endpoint(command: Command, receiver: Receiver) -> None:
     endpoint = (await added(command, receiver, "--state", "failed"))["id"]
 
-    table = await command("webhook", "ls")
+    table = await command("webhook", "ls", "--no-header")
     assert table.out.rstrip("\n").split("\t") == [endpoint, receiver.url, "failed", "yes", ""]
     disabled = await command("webhook", "disable", endpoint, "--reason", "holiday")
     assert "holiday" in disabled.out
@@ -98,7 +98,7 @@ async def test_life_of_an_endpoint(command: Command, receiver: Receiver) -> None
     shown = await command("webhook", "get", endpoint)
     assert "pending" in shown.out
     assert (await command("webhook", "rm", endpoint)).out == f"{endpoint} is forgotten\n"
-    assert (await command("webhook", "ls")).out == ""
+    assert (await command("webhook", "ls", "--no-header")).out == ""
 
 
 @pytest.mark.parametrize("overlap", ["1h", "0s"])
@@ -148,7 +148,7 @@ async def test_one_event_is_delivered_again(
 async def test_nothing_was_given_up(command: Command, receiver: Receiver) -> None:
     endpoint = (await added(command, receiver))["id"]
 
-    assert (await command("webhook", "dead", endpoint)).out == ""
+    assert (await command("webhook", "dead", endpoint, "--no-header")).out == ""
     assert json.loads((await command("webhook", "redeliver", endpoint, "--json")).out) == {
         "count": 0
     }
@@ -158,15 +158,36 @@ async def test_nothing_was_given_up(command: Command, receiver: Receiver) -> Non
     ("url", "words"),
     [
         ("http://10.0.0.1/hook", "10.0.0.1 may not be asked: the address is private"),
+        ("http://example.com/", "a URL must begin with https://"),
+        ("https://printer.local/", "a host under 'local' may not be asked"),
+    ],
+)
+async def test_refused_address_names_the_option_that_can_allow_it(
+    command: Command, url: str, words: str
+) -> None:
+    ran = await command("webhook", "add", url)
+
+    assert ran.status == 2
+    assert words in ran.err
+    assert "; webhooks.allow_private in the service's configuration can allow it" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
         ("https://169.254.169.254/", "a cloud's metadata address"),
+        ("https://0.0.0.0/", "the address is unspecified"),
         ("ftp://host/", "a URL must look like"),
     ],
 )
-async def test_address_that_is_refused(command: Command, url: str, words: str) -> None:
+async def test_no_option_is_named_for_an_address_that_none_can_allow(
+    command: Command, url: str, words: str
+) -> None:
     ran = await command("webhook", "add", url)
 
-    assert ran.status == 1
+    assert ran.status == 2
     assert words in ran.err
+    assert "allow_private" not in ran.err
 
 
 @pytest.mark.parametrize(
@@ -177,7 +198,7 @@ async def test_unknown_endpoint(command: Command, action: str) -> None:
     ran = await command("webhook", action, "ep_nobody")
 
     assert ran.status == 1
-    assert "there is no such endpoint" in ran.err
+    assert "there is no such endpoint; txtrack webhook ls lists the endpoints" in ran.err
 
 
 async def test_a_failing_endpoint_shows_why(

@@ -178,14 +178,18 @@ def _report(process: Any, callback: str | None, since: float, top: FrameType) ->
     seconds = time.monotonic() - since
     stack = "".join(traceback.format_stack(top))
     pid, class_name = process.pid, process.class_name()
+    extra = {"beamish_pid": repr(pid), "beamish_class": class_name}
     _log.warning(
-        "long schedule: %s %r has blocked the event loop for at least %.2f s in %s\n%s",
+        "long schedule: %s %r has blocked the event loop for at least %.2f s in %s, at %s:%d",
         class_name,
         pid,
         seconds,
         callback,
-        stack,
-        extra={"beamish_pid": repr(pid), "beamish_class": class_name},
+        top.f_code.co_filename,
+        top.f_lineno,
+        extra=extra,
     )
+    # One slow call is worth a line, not the dozens of lines that its stack has.
+    _log.debug("stack of the long schedule of %s %r:\n%s", class_name, pid, stack, extra=extra)
     facts = {"pid": pid, "class": process.kind(), "callback": callback, "stack": stack}
     tell(process.runtime, "long_schedule", {"duration_seconds": seconds}, facts)

@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
-from transaction_tracker.api.dashboard import FILES, METHODS
+from transaction_tracker.api.dashboard import FILES
 from transaction_tracker.api.problems import ProblemError, too_many
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import (
@@ -28,7 +28,7 @@ from transaction_tracker.store.access import (
 
 # Nobody needs a token to learn that the service lives, or how to ask it; nor for the page, which
 # asks for one before it shows anything.
-PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", *FILES))
+PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", *FILES))
 _READING = frozenset(("GET", "HEAD"))
 
 # A token that another program made or revoked is noticed after so long.
@@ -168,7 +168,7 @@ class Gate:
             scope["state"]["principal"] = await self._principal(scope)
         elif scope["method"] not in _READING:
             # Here already: of who has shown no token, no body is read.
-            raise _only_read(scope["path"])
+            raise _only_read()
         await self._app(scope, receive, send)
 
     async def _principal(self, scope: Connection) -> Principal:
@@ -243,9 +243,9 @@ def unauthorized(detail: str, *, error: str | None = None) -> ProblemError:
     return ProblemError(401, detail, headers={"WWW-Authenticate": challenge})
 
 
-def _only_read(path: str) -> ProblemError:
-    allowed = ", ".join(METHODS) if path in FILES else "GET"
-    return ProblemError(405, "this path is only to be read", headers={"Allow": allowed})
+def _only_read() -> ProblemError:
+    allowed = ", ".join(sorted(_READING))
+    return ProblemError(405, "this path can only be read", headers={"Allow": allowed})
 
 
 def _presented(headers: Headers) -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import orjson
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Security
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -28,9 +28,10 @@ _TEXTS = {
     503: "A part of the service is not there at the moment.",
 }
 
-READ = Depends(needs("read"))
-WRITE = Depends(needs("write"))
-ADMIN = Depends(needs("admin"))
+# The scopes are for the API's description; `needs` checks them.
+READ = Security(needs("read"), scopes=["read"])
+WRITE = Security(needs("write"), scopes=["write"])
+ADMIN = Security(needs("admin"), scopes=["admin"])
 
 RoomOf = Annotated[Room, Depends(room_of)]
 Id = Annotated[str, Path(max_length=200, description="The transaction's id at its source.")]
@@ -43,7 +44,7 @@ def answer(content: Any, status: int = 200) -> Response:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems that a route may report, beside those that all may."""
+    """Describe the problems that a route can report, and those that all can."""
     chosen = sorted({401, 403, 429, 500, 503, *statuses})
     return {status: _problem(_TEXTS[status]) for status in chosen}
 

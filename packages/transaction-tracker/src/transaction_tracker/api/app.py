@@ -7,23 +7,25 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Match, Route
-from starlette.status import HTTP_405_METHOD_NOT_ALLOWED
+from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
 
-from transaction_tracker.api import routes
+from transaction_tracker.api import documentation, routes
 from transaction_tracker.api.access import Gate, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
-from transaction_tracker.api.dashboard import add_dashboard
-from transaction_tracker.api.description import describe
+from transaction_tracker.api.dashboard import POLICY, add_dashboard
+from transaction_tracker.api.description import describe, operation_id
 from transaction_tracker.api.guard import Guard
+from transaction_tracker.api.head import Head
 from transaction_tracker.api.idempotency import Idempotency
 from transaction_tracker.api.options import WebOptions
-from transaction_tracker.api.problems import ProblemError, response
+from transaction_tracker.api.problems import ProblemError, not_json, response
+from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.room import Recent, Room
 from transaction_tracker.api.service import Service
 from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
@@ -54,6 +56,8 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(check_query)],
+        generate_unique_id_function=operation_id,
     )
     tokens = Tokens(load_tokens)
     app.state.room = Room(service, options, tokens)
@@ -71,13 +75,23 @@ def _describe(app: FastAPI, service: Service) -> None:
     write = partial(describe, app, service.id_pattern, routes.SECRET_ANSWERS)
     description = Recent(math.inf, partial(asyncio.to_thread, write))
 
+    async def render() -> str:
+        return await asyncio.to_thread(documentation.page, await description())
+
+    page = Recent(math.inf, render)
+
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
         return answer(await description())
 
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return HTMLResponse(await page(), headers={"Content-Security-Policy": POLICY})
+
 
 def _surround(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
     # From the inside out: who is not let in cannot make us read a body.
+    app.add_middleware(Head)
     app.add_middleware(Idempotency, excluded=routes.SECRET_ANSWERS)
     app.add_middleware(Bodies, most_bytes=options.max_body_bytes, seconds=options.body_seconds)
     app.add_middleware(
@@ -103,6 +117,9 @@ def _handle_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
+        if error.status_code == HTTP_400_BAD_REQUEST:
+            # FastAPI raises it only for a body that is not text, or has a number too long to read.
+            return response(not_json("it cannot be read"), request.state.request_id)
         if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(_methods(request)) or headers["Allow"]
         detail = _DETAILS.get(error.status_code, error.detail)
@@ -133,18 +150,20 @@ def _methods(request: Request) -> list[str]:
         for route in router.routes
         if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE
     )
-    return sorted({method for methods in found for method in methods})
+    methods = {method for methods in found for method in methods}
+    return sorted(methods | {"HEAD"} if "GET" in methods else methods)
 
 
 _DETAILS = {
-    404: "there is nothing at this path; /openapi.json lists what there is",
-    405: "this path has other methods; the header Allow names them",
+    404: "there is nothing at this path; /docs and /openapi.json list the paths",
+    405: "method not allowed; the header Allow names those that are",
 }
 
 
 def _invalid(found: Sequence[Any]) -> ProblemError:
     if any(one["type"] == "json_invalid" for one in found):
-        return ProblemError(400, "the body is no JSON", kind="not-json")
+        cause, place = found[0]["ctx"]["error"], found[0]["loc"][-1]
+        return not_json(f"{cause} at character {place}")
     faults = [_fault(one) for one in found]
     return ProblemError(
         422, "; ".join(one["detail"] for one in faults[:3]), kind="invalid-request", errors=faults

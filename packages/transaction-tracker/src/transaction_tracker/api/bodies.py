@@ -5,7 +5,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from transaction_tracker.api.problems import ProblemError
+from transaction_tracker.api.problems import ProblemError, not_json
 
 MAX_DEPTH = 32
 MAX_CONTAINERS = 250_000
@@ -110,7 +110,10 @@ def check_depth(body: bytes) -> None:
         brackets = brackets.replace(b"[]", b"")
         if not brackets:
             return
-    raise ProblemError(400, f"JSON may be nested {MAX_DEPTH} deep, and its brackets must match")
+    # A pair that is left lies deeper than the rounds went; without one, brackets do not match.
+    if b"[]" not in brackets:
+        raise not_json("its brackets do not match")
+    raise ProblemError(400, f"JSON must be nested at most {MAX_DEPTH} deep")
 
 
 def replay(body: bytes, receive: Receive) -> Receive:

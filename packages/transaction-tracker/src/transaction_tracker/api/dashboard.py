@@ -8,7 +8,6 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-METHODS = ("GET", "HEAD")
 PAGE = "/"
 ASSETS = "/assets/"
 
@@ -21,7 +20,7 @@ _TYPES = {
 
 # The page shows what strangers sent. Only our own files run, nothing can be written as HTML
 # (trusted types), and what it reads can go nowhere else.
-_POLICY = "; ".join(
+POLICY = "; ".join(
     (
         "default-src 'none'",
         "script-src 'self'",
@@ -51,9 +50,8 @@ FILES = dict(_load())
 
 def add_dashboard(app: FastAPI) -> None:
     """Serve the page and its files; they are no part of the API's description."""
-    methods = list(METHODS)
-    app.add_api_route(PAGE, page, methods=methods, include_in_schema=False)
-    app.add_api_route(ASSETS + "{name}", asset, methods=methods, include_in_schema=False)
+    app.add_api_route(PAGE, page, include_in_schema=False)
+    app.add_api_route(ASSETS + "{name}", asset, include_in_schema=False)
 
 
 async def page() -> Response:
@@ -70,5 +68,5 @@ def _file(path: str) -> Response:
     if path not in FILES:
         raise HTTPException(404)
     content, media_type = FILES[path]
-    headers = {"Content-Security-Policy": _POLICY}
+    headers = {"Content-Security-Policy": POLICY}
     return Response(content, media_type=media_type, headers=headers)

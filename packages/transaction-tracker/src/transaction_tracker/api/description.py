@@ -5,7 +5,9 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 
+from transaction_tracker.api.answers import problems
 from transaction_tracker.api.problems import Problem
 
 _KEY = {
@@ -17,6 +19,16 @@ _KEY = {
 }
 # FastAPI's own shape of errors, which we do not use.
 _UNUSED = ("HTTPValidationError", "ValidationError")
+
+
+def operation_id(route: APIRoute) -> str:
+    """Return the operation id of a route that has none of its own: its function's name.
+
+    FastAPI's default holds path and method, so generated clients would call
+    ``list_attempts_v1_endpoints__id__attempts_get`` where this gives ``listAttempts``.
+    """
+    first, *others = route.name.split("_")
+    return first + "".join(map(str.capitalize, others))
 
 
 def describe(app: FastAPI, id_pattern: str | None, without_keys: frozenset[str]) -> dict[str, Any]:
@@ -39,11 +51,23 @@ def describe(app: FastAPI, id_pattern: str | None, without_keys: frozenset[str])
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     schemas |= problem.pop("$defs") | {Problem.__name__: problem}
     for path, method, operation in _operations(described):
+        _summarise(operation)
+        # Every route refuses query parameters that it does not take.
+        operation["responses"].setdefault("422", problems(422)[422])
         if method == "post" and path not in without_keys:
             operation.setdefault("parameters", []).append(_KEY)
         if id_pattern is not None:
             _restrict_ids(path, operation, id_pattern)
     return described
+
+
+def _summarise(operation: dict[str, Any]) -> None:
+    """Split a docstring: its first sentence is the summary, what follows is the description."""
+    summary, _, rest = operation["description"].partition("\n\n")
+    operation["summary"] = " ".join(summary.split()).removesuffix(".")
+    operation["description"] = rest
+    if not rest:
+        del operation["description"]
 
 
 def _operations(described: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

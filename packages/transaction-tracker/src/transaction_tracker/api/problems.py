@@ -82,6 +82,16 @@ def response(error: ProblemError, request_id: str) -> Response:
     )
 
 
+def not_json(cause: str) -> ProblemError:
+    """Return the problem of a body that is not JSON.
+
+    Args:
+        cause: Where it breaks, in the parser's words; nothing of the body, which can hold secrets.
+    """
+    detail = f"the body is not valid JSON: {cause}"
+    return ProblemError(400, detail, kind="not-json")
+
+
 def too_many(detail: str, *, kind: str, retry_after: float = 1.0) -> ProblemError:
     """Say that a limit is reached, and when to come again (in seconds)."""
     again = str(max(1, round(retry_after)))

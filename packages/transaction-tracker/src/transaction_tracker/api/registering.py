@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from transaction_tracker.api.problems import Fault, ProblemError
+from transaction_tracker.api.problems import Fault, ProblemError, not_json
 from transaction_tracker.domain import InvalidTransactionError, Registration, State, Tag
 from transaction_tracker.tracker import Context
 
@@ -145,7 +145,7 @@ def read_items(body: bytes) -> Content:
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise ProblemError(400, f"not JSON: {error}", kind="not-json") from None
+        raise not_json(str(error)) from None
     if isinstance(content, dict) and "transactions" not in content:
         return Content([content], None)
     place = "#/transactions" if isinstance(content, dict) else "#"

@@ -26,7 +26,7 @@ class OutcomeView(BaseModel):
     """How a transaction ended in its block."""
 
     succeeded: bool
-    fee: str | None = Field(description="In the chain's smallest unit; digits.")
+    fee: str | None = Field(description="In wei, the chain's smallest unit; digits.")
     fee_scope: FeeScope | None = Field(
         description="total: all that the transaction paid. execution: the chain may have taken "
         "more, such as the fee for publishing data on another chain."

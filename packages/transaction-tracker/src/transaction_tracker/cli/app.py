@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from transaction_tracker.cli import config, deliveries, providers, tokens, webhooks
 from transaction_tracker.cli.database import migrate, prune
@@ -23,17 +23,33 @@ from transaction_tracker.cli.transactions import add, get, ls, recheck, untrack,
 from transaction_tracker.cli.wait import wait
 from transaction_tracker.cli.watch import watch
 
+_HELP = """Track transactions, one supervised process each, until their state is final.
+
+Begin with `txtrack demo`, which needs no node. `txtrack watch --rpc URL HASH` tracks a transaction
+in this terminal. `txtrack serve --rpc URL` runs the service that the other commands talk to.
+"""
+
+
+def _default(value: object) -> object:
+    """Write a default for people: nothing for a flag or a list that is off or empty."""
+    if value is False or value is None or value == ():
+        return None
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else value
+
+
 app = App(
     name="txtrack",
-    help="Follow transactions, one supervised process each, until their end is certain.",
+    help=_HELP,
     version=lambda: version("transaction-tracker"),
+    # No --empty-state next to --state: a list is empty where nothing is given.
+    default_parameter=Parameter(negative_iterable=(), show_default=_default),
 )
 app.command(demo, group=FIRST)
 app.command(node, group=FIRST)
 app.command(watch, group=FIRST)
 app.command(serve, group=FIRST)
 app.command(add, group=FOLLOW)
-app.command(import_, name="import", group=FOLLOW)
+app.command(import_, name="import", group=FOLLOW, usage="Usage: txtrack import [OPTIONS] [FILE]\n")
 app.command(get, group=FOLLOW)
 app.command(ls, group=FOLLOW)
 app.command(wait, group=FOLLOW)

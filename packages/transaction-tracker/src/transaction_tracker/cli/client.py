@@ -11,8 +11,17 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from transaction_tracker.cli.exits import NO_SOURCE, BadInputError, CommandError
+from transaction_tracker.cli.exits import (
+    BAD_INPUT,
+    NO_SOURCE,
+    TROUBLE,
+    BadInputError,
+    CommandError,
+)
+from transaction_tracker.cli.problems import message
 from transaction_tracker.cli.sse import MAX_EVENT_BYTES, ServerEvent, server_events
+from transaction_tracker.settings import check_token, service_url
+from transaction_tracker.settings.client import SERVICE_URL
 
 DEADLINE_SECONDS = 60.0
 MAX_ANSWER_BYTES = 64 * 2**20
@@ -23,6 +32,8 @@ _SILENCE_SECONDS = 90.0
 _TRIES = 8
 _LONGEST_PAUSE_SECONDS = 30.0
 _BUSY = (429, 503)
+# What the service refuses because of what was typed.
+_BAD_INPUT = (400, 413, 422)
 
 
 class ApiError(CommandError):
@@ -34,7 +45,7 @@ class ApiError(CommandError):
     """
 
     def __init__(self, http_status: int, problem: Mapping[str, Any], message: str) -> None:
-        super().__init__(message)
+        super().__init__(message, BAD_INPUT if http_status in _BAD_INPUT else TROUBLE)
         self.http_status = http_status
         self.problem = problem
 
@@ -58,8 +69,10 @@ class Api:
         self._deadline = deadline
         self._headers = {"Accept": "application/json"}
         if token:
-            if not token.isascii() or not token.isprintable() or " " in token:
-                raise BadInputError("--token holds characters that no token has")
+            try:
+                check_token(token)
+            except ValueError as error:
+                raise BadInputError(f"--token {error}") from None
             self._headers["Authorization"] = f"Bearer {token}"
         self._session: aiohttp.ClientSession | None = None
 
@@ -100,7 +113,7 @@ class Api:
     async def pages(
         self, path: str, items: str, limit: int | None = None, **params: Any
     ) -> AsyncIterator[dict[str, Any]]:
-        """Give the ``items`` of all pages, up to ``limit``."""
+        """Yield the ``items`` of all pages, up to ``limit``."""
         cursor: str | None = None
         left = math.inf if limit is None else limit
         while left > 0:
@@ -179,19 +192,18 @@ class Api:
 
     def _unreachable(self, error: Exception) -> CommandError:
         what = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
-        way_out = "start it with txtrack serve, or name another with --url or TXTRACK_URL"
+        way_out = (
+            "start it with txtrack serve, or name another with --url, TXTRACK_URL, or client.url "
+            "in the configuration"
+        )
         return CommandError(f"no service at {self.url.origin()}: {what}; {way_out}", NO_SOURCE)
 
 
 def _checked(text: str) -> URL:
     try:
-        url = URL(text)
-        usable = url.scheme in ("http", "https") and bool(url.host) and url.port is not None
-    except ValueError:
-        usable = False
-    if not usable or url.user or url.password:
-        raise BadInputError("--url must look like http://127.0.0.1:8080, without user or password")
-    return url if url.path.endswith("/") else url.with_path(f"{url.path}/")
+        return service_url(text)
+    except ValueError:  # not its own words: they can quote the text, with a password in it
+        raise BadInputError(f"--url must be {SERVICE_URL}") from None
 
 
 async def _body(response: aiohttp.ClientResponse) -> Any:
@@ -222,18 +234,7 @@ def _pause(response: aiohttp.ClientResponse) -> float | None:
 
 def _refused(status: int, answer: Any) -> ApiError:
     problem = answer if isinstance(answer, dict) else {}
-    said = problem.get("detail") or problem.get("title") or f"HTTP status {status}"
-    faults = [_described(one) for one in problem.get("errors") or () if isinstance(one, dict)]
-    message = "\n  ".join([f"the service refuses: {said}", *faults])
-    if status == 401:
-        message += "; set TXTRACK_TOKEN (txtrack token create makes one)"
-    return ApiError(status, problem, message)
-
-
-def _described(fault: Mapping[str, Any]) -> str:
-    place = str(fault.get("pointer") or fault.get("parameter") or fault.get("header") or "")
-    detail = str(fault.get("detail", ""))
-    return detail if detail.startswith(f"{place}:") or not place else f"{place}: {detail}"
+    return ApiError(status, problem, message(status, problem))
 
 
 def _reason(error: Exception) -> str:

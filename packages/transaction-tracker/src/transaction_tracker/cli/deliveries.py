@@ -1,4 +1,4 @@
-"""``txtrack deliveries``: letting them go on after they were frozen."""
+"""``txtrack deliveries``: resuming them after they were frozen."""
 
 from cyclopts import App
 
@@ -6,15 +6,15 @@ from transaction_tracker.cli import output
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.cli.service import ServiceFlags
 
-app = App(name="deliveries", group=CARE, help="Let deliveries go on after a finality violation.")
+app = App(name="deliveries", group=CARE, help="Resume deliveries after a finality violation.")
 
 
 @app.command
 async def resume(*, service: ServiceFlags | None = None) -> None:
-    """Let events be delivered again that a finality violation has frozen.
+    """Resume the deliveries that a finality violation has frozen.
 
-    When the chain takes back what was final, nothing more is delivered: somebody has to look first.
-    Once you know what happened, this lets go what has waited, in order.
+    When the chain takes back a final state, nothing more is delivered until an operator has looked.
+    Once you know what happened, this delivers what has waited, in order.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
     """

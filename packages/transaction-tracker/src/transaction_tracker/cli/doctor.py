@@ -45,7 +45,8 @@ async def doctor(
     over HTTP about one transaction, looks at the database, at the address of the API and at the
     endpoints of webhooks. It changes nothing, and may be run while the service runs.
 
-    Exit status: 0 if nothing is wrong, though there may be warnings; 1 if something is.
+    Exit status: 0 if nothing is wrong, even if there are warnings; 1 if something is; 2 for bad
+    input.
 
     Args:
         transaction: An id that a service over HTTP knows, to ask it about; without it, one of the

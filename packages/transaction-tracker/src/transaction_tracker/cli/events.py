@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -35,7 +36,8 @@ async def events(
     Args:
         after: Cursor of an event; without it, from the first one, or with --follow from now on.
         transaction: Only those of this transaction.
-        limit: How many at most; without it 100, or with --follow no end.
+        limit: How many at most; without it, all that there are, and with --follow no end. If
+            there are more, standard error says so.
         follow: Go on with those that come, over interruptions of the connection too.
     """
     flags = service or ServiceFlags()
@@ -43,7 +45,9 @@ async def events(
         if follow:
             found = _stream(api, after, transaction, math.inf if limit is None else limit)
         else:
-            found = _kept(api, after, transaction, limit or 100)
+            kept = partial(_kept, api, after, transaction)
+            hint = "go on with --after and the cursor of the last one, which --json shows"
+            found = output.limited(kept, limit, hint)
         async for event in found:
             if flags.as_json:
                 output.write_json(event)
@@ -52,11 +56,11 @@ async def events(
 
 
 async def _kept(
-    api: Api, after: str | None, transaction: str | None, limit: int
+    api: Api, after: str | None, transaction: str | None, limit: int | None
 ) -> AsyncIterator[Mapping[str, Any]]:
-    left, more = limit, True
+    left, more = math.inf if limit is None else limit, True
     while left > 0 and more:
-        size = min(left, PAGE_SIZE)
+        size = int(min(left, PAGE_SIZE))
         page = await api.get("v1/events", after=after, transaction=transaction, limit=size)
         for event in page["events"]:
             yield event

@@ -15,6 +15,11 @@ from transaction_tracker.settings.options import duration
 _GROUP = Group("Configuration", sort_key=10)
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
+Transactions = Annotated[str, Parameter(required=True)]
+NoHeader = Annotated[
+    bool,
+    Parameter(negative=(), show_default=False, help="Leave out the line with the columns' names."),
+]
 
 
 @Parameter(name="*")
@@ -23,16 +28,19 @@ class ConfigurationFlags:
     """Where the configuration is, and what is different this time.
 
     Attributes:
-        config: File to read; without it that of TXTRACK_CONFIG, or txtrack.toml if it is there.
-        rpc: A provider's address, in place of all in the file; may be repeated.
-        chain_id: source.chain_id
-        confirmations: source.confirmations: a number, "safe" or "finalized"
-        database: database.url
-        host: web.host
-        port: web.port
-        log_format: logs.format
-        log_level: logs.level
-        set: Any other option, such as source.stuck_after=5m; may be repeated.
+        config: Configuration file; without it that of TXTRACK_CONFIG, or txtrack.toml if it is
+            there.
+        rpc: A provider's address, in place of all that are configured; may be repeated.
+        chain_id: The chain that all providers must be on (source.chain_id).
+        confirmations: Blocks that make a state final, or "safe" or "finalized"
+            (source.confirmations).
+        database: The database, a file or postgresql://user@host/name (database.url).
+        host: The address to listen on (web.host).
+        port: The port to listen on (web.port).
+        log_format: How logs are written (logs.format).
+        log_level: The least that is logged (logs.level).
+        set: Any other option, such as source.stuck_after=5m; may be repeated. `txtrack config
+            options` lists them.
     """
 
     config: Annotated[Path | None, Parameter(group=_GROUP)] = None

@@ -1,12 +1,11 @@
-"""``txtrack import``: have many transactions followed, from a file or from standard input."""
+"""``txtrack import``: track many transactions, from a file or from standard input."""
 
 import hashlib
+import io
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import IO, Annotated, Any
 
 import orjson
@@ -17,11 +16,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.entries import BadLine, Entry, Format, batches, entries
-from transaction_tracker.cli.exits import BAD_INPUT, OK, BadInputError
+from transaction_tracker.cli.exits import BAD_INPUT, OK
 from transaction_tracker.cli.service import ServiceFlags
+from transaction_tracker.cli.standard_input import STDIN, InputFile, opened
 from transaction_tracker.cli.transactions import refusal, register
-
-_STDIN = "-"
 
 
 @dataclass(slots=True)
@@ -38,7 +36,7 @@ class Tally:
 
 
 async def import_(
-    file: str = _STDIN,
+    file: InputFile = STDIN,
     /,
     *,
     format_: Annotated[Format, Parameter(name="--format")] = "auto",
@@ -46,15 +44,19 @@ async def import_(
     again: Annotated[bool, Parameter(negative=())] = False,
     service: ServiceFlags | None = None,
 ) -> int:
-    """Have many transactions followed by a running service, from a file.
+    """Track many transactions with a running service, from a file or standard input.
 
-    A line is a transaction. It is written as CSV, whose header names a column id (or hash, or
-    transaction) and may name confirmations, deadline and metadata, all other columns becoming
-    metadata; as a JSON object with these members; or just as the id. Empty lines, and those that
-    begin with #, are passed over.
+    Each line is a transaction, in one of three forms:
+
+    - CSV: the first line names the columns. One is id (or hash, or transaction); confirmations,
+      deadline and metadata are optional, and all other columns become metadata.
+    - JSON: an object with the members id, confirmations, deadline and metadata.
+    - The id alone.
+
+    Empty lines, and those that begin with #, are skipped.
 
     Bad lines are reported with their numbers on standard error; the good ones around them are
-    followed. When it is broken off, start it again: what was taken over already is passed over
+    tracked. After an interruption, start it again: lines that were imported already are skipped
     quickly, by idempotency keys made from the lines.
 
     Exit status: 0; 1 if the service refuses, 2 if at least one line is bad, 6 if no service
@@ -64,11 +66,11 @@ async def import_(
         file: The file; - is standard input.
         format_: How the lines are written; auto looks at the first one.
         batch: Lines in one request.
-        again: Ask anew also for lines that were imported within the last day.
+        again: Send again also lines that were imported within the last day.
     """
     flags = service or ServiceFlags()
     tally = Tally()
-    with _opened(file) as stream, progress(stream) as moved:
+    with text_of(file) as stream, progress(stream) as moved:
         async with flags.api() as api:
             for part in batches(entries(stream, format_), batch):
                 await _import(api, part, tally, again=again, as_json=flags.as_json)
@@ -119,23 +121,22 @@ def _key(registrations: Any) -> str:
 
 
 @contextmanager
-def _opened(file: str) -> Iterator[IO[str]]:
-    if file == _STDIN:
-        yield sys.stdin
-        return
-    try:
-        stream = Path(file).open(encoding="utf-8-sig", errors="replace")  # noqa: SIM115
-    except OSError as error:
-        raise BadInputError(f"cannot read {file}: {error.strerror}") from None
-    with stream:
-        yield stream
+def text_of(file: str) -> Iterator[IO[str]]:
+    """Read a file, or standard input, as text in UTF-8, whatever the locale is."""
+    with opened(file) as data:
+        text = io.TextIOWrapper(data, encoding="utf-8-sig", errors="replace")
+        try:
+            yield text
+        finally:
+            # Closing it would close standard input too.
+            text.detach()
 
 
 @contextmanager
 def progress(stream: IO[str]) -> Iterator[Any]:
     """Show on standard error how much of a file is done, where somebody may look."""
     console = output.errors()
-    if not console.is_terminal or stream is sys.stdin:
+    if not console.is_terminal or not stream.seekable():
         yield lambda: None
         return
     size = os.fstat(stream.fileno()).st_size

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import math
 import signal
 import time
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from transaction_tracker.cli.exits import BadInputError, CommandError
+from transaction_tracker.cli.flags import seconds
 from transaction_tracker.node import SYSTEM_TRANSACTIONS, Chain, ChainRules, DevelopmentNode
 from transaction_tracker.node.faults import describe, parse
 from transaction_tracker.node.rules import NullRoundAnswer
@@ -24,7 +24,7 @@ async def node(
     *,
     port: Annotated[int, Parameter(validator=Number(gte=0, lte=65535))] = 8545,
     chain_id: Annotated[int, Parameter(validator=Number(gte=1, lt=2**63))] = 31337,
-    block_time: float = 2.0,
+    block_time: str = "2s",
     fault: Annotated[Sequence[str], Parameter(negative=(), show_default=False)] = (),
     seed: int = 0,
     account_nonces: bool = True,
@@ -99,8 +99,9 @@ async def node(
     Args:
         port: Port to listen on; 0 takes a free one and prints it.
         chain_id: Chain id that it answers with.
-        block_time: Seconds from block to block; 0 mines only when `evm_mine` is called.
-        fault: A fault to switch on, such as `rate-limit:p=0.1,retry_after=2`; may be given often.
+        block_time: Time from block to block, such as 500ms or 2s; 0 mines only when `evm_mine` is
+            called.
+        fault: A fault to switch on, such as `rate-limit:p=0.1,retry_after=2`; may be repeated.
         seed: Decides what faults with p strike: the same requests meet the same faults again.
         account_nonces: Whether accounts number their transactions. Otherwise each has nonce 0, as
             on Tron.
@@ -109,18 +110,15 @@ async def node(
         system_transactions: Let the chain put its own transactions, all with nonce 0, into each
             block, as the OP stack, Arbitrum, ZKsync and Polygon do.
     """
-    if not (math.isfinite(block_time) and block_time >= 0):
-        raise BadInputError(f"--block-time must be 0 or more seconds, got {block_time}")
-    interval = max(1, round(block_time))
+    pause = seconds("--block-time", block_time, or_none=True)
+    interval = max(1, round(pause))
     rules = _rules(account_nonces, null_rounds, null_round_answer, system_transactions)
     chain = Chain(chain_id=chain_id, genesis_time=int(time.time()), interval=interval, rules=rules)
-    development_node = DevelopmentNode(
-        port=port, chain=chain, block_time=block_time or None, seed=seed
-    )
+    development_node = DevelopmentNode(port=port, chain=chain, block_time=pause or None, seed=seed)
     _switch_on(development_node, fault)
     try:
         async with development_node as running:
-            _introduce(running, block_time)
+            _introduce(running, pause)
             await _told_to_stop()
     except OSError as error:
         raise CommandError(_cannot_listen(port, error)) from error

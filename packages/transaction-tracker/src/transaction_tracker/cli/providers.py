@@ -9,13 +9,14 @@ from cyclopts import App
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
+from transaction_tracker.cli.flags import NoHeader
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.cli.service import ServiceFlags
 
 app = App(
     name="provider",
     group=CARE,
-    help="Look after a service's RPC endpoints.",
+    help="Manage a service's RPC endpoints.",
 )
 
 Facts = Mapping[str, Any]
@@ -37,51 +38,57 @@ _COLUMNS = (
 
 
 @app.command
-async def ls(*, service: ServiceFlags | None = None) -> None:
+async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None) -> None:
     """List the providers: which is followed, how fast and how far each is, what went wrong.
 
     The column "chain" says whether a provider holds the chain that is followed: "same", "other"
     (another block at the same height), or "unknown" (its last head is too old, or too far from
     the followed one, to tell).
 
-    A service that follows something else than a chain has none, and says so.
+    A service whose source is not a chain has no providers, and says so.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        _show(await _all(api), as_json=flags.as_json)
+        _show(await _all(api), flags, header=not no_header)
 
 
 @app.command
-async def pause(name: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Ask a provider no more, until it is resumed.
+async def pause(
+    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
+) -> None:
+    """Stop using a provider until it is resumed.
 
-    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
 
     Args:
         name: As `txtrack provider ls` shows it.
     """
-    await _do("pause", name, service)
+    await _do("pause", name, service, header=not no_header)
 
 
 @app.command
-async def resume(name: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Ask a provider again, whoever or whatever paused it.
+async def resume(
+    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
+) -> None:
+    """Use a paused provider again, also one that was paused because of its errors.
 
-    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
 
     Args:
         name: As `txtrack provider ls` shows it.
     """
-    await _do("resume", name, service)
+    await _do("resume", name, service, header=not no_header)
 
 
-@app.command
-async def check(*names: str, service: ServiceFlags | None = None) -> None:
-    """Ask providers now which chain they are on, and where their heads are.
+@app.command(usage="Usage: txtrack provider check [OPTIONS] [NAMES...]\n")
+async def check(
+    *names: str, no_header: NoHeader = False, service: ServiceFlags | None = None
+) -> None:
+    """Check now which chain each provider is on, and where its head is.
 
-    Exit status: 0; 1 if there is none of this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
 
     Args:
         names: As `txtrack provider ls` shows them; all, when none is named.
@@ -90,14 +97,14 @@ async def check(*names: str, service: ServiceFlags | None = None) -> None:
     async with flags.api() as api:
         chosen = names or tuple(one["name"] for one in await _all(api))
         found = [await _post(api, name, "check") for name in chosen]
-    _show(found, as_json=flags.as_json)
+    _show(found, flags, header=not no_header)
 
 
-async def _do(action: str, name: str, service: ServiceFlags | None) -> None:
+async def _do(action: str, name: str, service: ServiceFlags | None, *, header: bool) -> None:
     flags = service or ServiceFlags()
     async with flags.api() as api:
         found = await _post(api, name, action)
-    _show([found], as_json=flags.as_json)
+    _show([found], flags, header=header)
 
 
 async def _post(api: Api, name: str, action: str) -> Facts:
@@ -115,14 +122,14 @@ async def _all(api: Api) -> list[Facts]:
     return found
 
 
-def _show(found: Sequence[Facts], *, as_json: bool) -> None:
+def _show(found: Sequence[Facts], flags: ServiceFlags, *, header: bool) -> None:
     if not found:
         output.note(f"txtrack: {NONE}")
-    elif as_json:
+    elif flags.as_json:
         for one in found:
             output.write_json(one)
     else:
-        output.table(_COLUMNS, map(_row, found))
+        output.table(_COLUMNS, map(_row, found), header=header)
 
 
 def _row(one: Facts) -> list[object]:

@@ -12,6 +12,8 @@ def redactors(configuration: Configuration) -> list[Redact]:
     found: list[Redact] = [url.redact for url in urls]
     password = configuration.database.url.reveal().password
     secrets = [password] if password else []
+    if (token := configuration.client.token) is not None:
+        secrets.append(token.reveal())
     if (http := configuration.http) is not None:
         addresses = [text.reveal() for _, _, text in http.addresses()]
         secrets += keys(http.headers.values(), addresses)

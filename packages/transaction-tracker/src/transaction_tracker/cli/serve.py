@@ -70,5 +70,5 @@ def _introduce(url: str, transaction: str) -> None:
         f"  see what happens       {at}txtrack events --follow\n"
         f"  watch in a browser     {url}\n"
         f"  be told                {at}txtrack webhook add https://…\n"
-        f"  ask with a program     {url}/openapi.json"
+        f"  ask with a program     {url}/docs"
     )

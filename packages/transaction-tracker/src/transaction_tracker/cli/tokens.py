@@ -9,7 +9,7 @@ from cyclopts import App
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import BadInputError, CommandError
-from transaction_tracker.cli.flags import ConfigurationFlags, Json, seconds
+from transaction_tracker.cli.flags import ConfigurationFlags, Json, NoHeader, seconds
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.cli.guest import in_database
 from transaction_tracker.store.access import (
@@ -61,8 +61,13 @@ def create(
 
 
 @app.command
-def ls(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> None:
-    """List all tokens that ever were; what they open with is stored nowhere.
+def ls(
+    *,
+    no_header: NoHeader = False,
+    flags: ConfigurationFlags | None = None,
+    as_json: Json = False,
+) -> None:
+    """List all tokens, revoked and expired ones too; their texts are not stored.
 
     Exit status: 0; 1 if the database cannot be used, 2 for bad input.
 
@@ -75,22 +80,29 @@ def ls(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> Non
             output.write_json(_facts(token))
         return
     columns = ("id", "label", "scopes", "state", "created", "last used", "expires")
-    output.table(columns, (_row(_facts(token)) for token in found))
+    output.table(columns, (_row(_facts(token)) for token in found), header=not no_header)
 
 
 @app.command
-def revoke(token: str, /, *, flags: ConfigurationFlags | None = None) -> None:
-    """Accept a token no more; a service that runs notices within seconds.
+def revoke(
+    token: str, /, *, flags: ConfigurationFlags | None = None, as_json: Json = False
+) -> None:
+    """Revoke a token; a running service notices within seconds.
 
-    Exit status: 0; 1 if there is no such token, or the database cannot be used.
+    Exit status: 0; 1 if there is no such token, or the database cannot be used; 2 for bad input.
 
     Args:
         token: Its id, as `txtrack token ls` shows it, or the token itself.
+        as_json: Print one JSON document.
     """
     key = token.split("_")[1] if token.startswith("txt_") and token.count("_") > 1 else token
     database = (flags or ConfigurationFlags()).load().database.url
     if not in_database(database, partial(revoke_token, token=key)):
         raise CommandError(f"no token {key} is accepted: txtrack token ls lists them")
+    if as_json:
+        output.write_document({"id": key, "revoked": True})
+    else:
+        output.say(f"token {key} is revoked")
 
 
 def _facts(token: Token) -> dict[str, Any]:

@@ -1,49 +1,49 @@
 """``txtrack add``, ``get``, ``ls``, ``why``, ``untrack``, ``recheck``."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from transaction_tracker.cli import output
+from transaction_tracker.cli import amounts, output
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BAD_INPUT, OK, BadInputError
-from transaction_tracker.cli.flags import seconds
+from transaction_tracker.cli.flags import NoHeader, Transactions, seconds
 from transaction_tracker.cli.service import ServiceFlags, transaction_path
 from transaction_tracker.domain import State
 
 Facts = Mapping[str, Any]
 
+_COLUMNS = ("transaction", "state", "depth", "block")
+
 
 async def add(
-    *transactions: str,
+    *transactions: Transactions,
     confirmations: str | None = None,
     expires_in: str | None = None,
     metadata: str | None = None,
     key: str | None = None,
     service: ServiceFlags | None = None,
 ) -> int:
-    """Have transactions followed by a running service.
+    """Track transactions with a running service.
 
-    Once this has returned they are stored, and followed until their end whatever happens to the
-    service. Adding one again changes nothing.
+    Once this has returned, they are stored, and tracked until they are final, also when the service
+    is restarted. Adding a transaction again changes nothing.
 
-    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers. Of several,
-    the good ones are followed though others are bad.
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers. Of several
+    transactions, the good ones are tracked even if others are bad.
 
     Args:
         transactions: Ids: on a chain hashes, 0x and 64 hexadecimal digits each; of another source,
             what it calls its transactions.
-        confirmations: Blocks that make an end certain, or "safe" or "finalized"; without it what
-            the service is configured to ask for.
-        expires_in: Time such as 30m or 1d after which one that is in no block expires.
+        confirmations: Blocks that make a state final, or "safe" or "finalized"; without it,
+            source.confirmations of the service.
+        expires_in: Time such as 30m or 1d after which a transaction that is in no block expires.
         metadata: A JSON object of up to 4 KiB that comes back with every event.
         key: Idempotency key: the same request with the same key is answered as the first was.
     """
-    if not transactions:
-        raise BadInputError("give at least one transaction to add")
     wanted = _wanted(confirmations, expires_in, metadata)
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -71,7 +71,7 @@ def refusal(result: Facts) -> str:
 async def get(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
     """Show a transaction: its state, confirmations and history.
 
-    Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
 
     Args:
         transaction: Its id: on a chain, its hash.
@@ -90,33 +90,39 @@ async def get(transaction: str, /, *, service: ServiceFlags | None = None) -> No
 async def ls(
     *,
     state: tuple[State, ...] = (),
-    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 100,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    no_header: NoHeader = False,
     service: ServiceFlags | None = None,
 ) -> None:
-    """List transactions, with their states.
+    """List all transactions with their states, in the order of their ids.
+
+    They are printed while they are read, also when there are very many.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
 
     Args:
         state: Only those in this state; may be repeated.
-        limit: How many at most.
+        limit: How many at most; without it, all. If there are more, standard error says so.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        pages = api.pages("v1/transactions", "transactions", limit, state=state)
-        if flags.as_json:
-            async for one in pages:
-                output.write_json(one)
-            return
-        found = [one async for one in pages]
-    rows = [(one["id"], one["state"], depth(one), _block(one)) for one in found]
-    output.table(("transaction", "state", "depth", "block"), rows)
+
+        def pages(count: int | None) -> AsyncIterator[Facts]:
+            return api.pages("v1/transactions", "transactions", count, state=state)
+
+        found = output.limited(pages, limit, "leave --limit out to list all")
+        await output.lines(found, _COLUMNS, _row, as_json=flags.as_json, header=not no_header)
+
+
+def _row(transaction: Facts) -> Sequence[object]:
+    block = _block(transaction)
+    return transaction["id"], transaction["state"], depth(transaction), block
 
 
 async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Say why a transaction is where it is, and what it waits for.
+    """Explain why a transaction is in its state, and what it waits for.
 
-    Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
 
     Args:
         transaction: Its id: on a chain, its hash.
@@ -134,9 +140,9 @@ async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> No
 
 
 async def untrack(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Follow a transaction no more; what is known of it stays.
+    """Stop tracking a transaction; what is known of it is kept.
 
-    Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
 
     Args:
         transaction: Its id: on a chain, its hash.
@@ -148,9 +154,9 @@ async def untrack(transaction: str, /, *, service: ServiceFlags | None = None) -
 
 
 async def recheck(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Ask about a transaction now; one that was parked gets a new tracker.
+    """Ask the source about a transaction soon; a parked one gets a new tracker.
 
-    Exit status: 0; 1 if it is not followed, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
 
     Args:
         transaction: Its id: on a chain, its hash.
@@ -199,9 +205,10 @@ def described(one: Facts) -> dict[str, object]:
 
 def _fee(outcome: Facts) -> str | None:
     fee: str | None = outcome.get("fee")
-    if fee is None or outcome.get("fee_scope") != "execution":
-        return fee
-    return f"{fee} (execution fee only)"
+    if fee is None:
+        return None
+    text = amounts.written(int(fee))
+    return text if outcome.get("fee_scope") != "execution" else f"{text}; execution fee only"
 
 
 def depth(one: Facts) -> str:

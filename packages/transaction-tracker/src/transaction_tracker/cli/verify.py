@@ -1,9 +1,7 @@
 """``txtrack webhook verify``: whether a delivery is genuine, without a service."""
 
 import hmac
-import sys
 import time
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -11,6 +9,7 @@ from cyclopts import Parameter
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError
 from transaction_tracker.cli.flags import Json
+from transaction_tracker.cli.standard_input import STDIN, InputFile, opened
 from transaction_tracker.outbox import signature
 from transaction_tracker.store.endpoints import Secret
 
@@ -20,7 +19,7 @@ MAX_BODY_BYTES = 2**20
 
 
 def verify(
-    body: str = "-",
+    body: InputFile = STDIN,
     /,
     *,
     id_: Annotated[str, Parameter(name="--id")],
@@ -83,14 +82,8 @@ def _secret(text: str) -> Secret:
 
 
 def _read(body: str) -> bytes:
-    try:
-        if body == "-":
-            data = sys.stdin.buffer.read(MAX_BODY_BYTES + 1)
-        else:
-            with Path(body).open("rb") as file:
-                data = file.read(MAX_BODY_BYTES + 1)
-        if len(data) > MAX_BODY_BYTES:
-            raise BadInputError("the body is larger than 1 MiB: no delivery is")
-        return data
-    except OSError as error:
-        raise BadInputError(f"cannot read {body}: {error.strerror}") from None
+    with opened(body) as file:
+        data = file.read(MAX_BODY_BYTES + 1)
+    if len(data) > MAX_BODY_BYTES:
+        raise BadInputError("the body is larger than 1 MiB: no delivery is")
+    return data

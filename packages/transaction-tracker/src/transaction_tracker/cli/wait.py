@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from transaction_tracker.cli import exits, output
 from transaction_tracker.cli.client import Api
-from transaction_tracker.cli.exits import NO_SOURCE, NOT_ENDED, BadInputError, CommandError
-from transaction_tracker.cli.flags import seconds
+from transaction_tracker.cli.exits import NO_SOURCE, NOT_ENDED, CommandError
+from transaction_tracker.cli.flags import Transactions, seconds
 from transaction_tracker.cli.service import ServiceFlags, transaction_path
 from transaction_tracker.cli.transactions import line
 from transaction_tracker.domain import State
@@ -23,27 +23,27 @@ _PAUSE_SECONDS = 0.5
 
 
 async def wait(
-    *transactions: str,
+    *transactions: Transactions,
     until: State | Literal["terminal"] = "terminal",
     timeout: str | None = None,
     service: ServiceFlags | None = None,
 ) -> int:
     """Wait until transactions have ended, or are in a state.
 
-    Exit status, of several transactions the first in this list that fits one of them:
+    Each is printed as it ends. Exit status, of several transactions the first in this list that
+    fits one of them:
 
     - 5: the timeout came first.
     - 11: reversed. 3: failed. 9: invalid. 7: dropped. 8: expired. 4: replaced. 10: untracked.
     - 0: all are confirmed, or in the state that was waited for.
-    - 1: trouble, such as one that is not followed; 2: bad input; 6: no service answers.
+    - 1: trouble, such as a transaction that is not tracked; 2: bad input; 6: no service answers.
 
     Args:
         transactions: Ids of transactions that were added.
-        until: A state, or "terminal" for whichever is the last. An end ends the wait in any case.
+        until: A state to wait for; "terminal" is any end. The wait for a transaction that has
+            ended is over in any case.
         timeout: Time to wait at most, such as 30s or 5m; without it, as long as it takes.
     """
-    if not transactions:
-        raise BadInputError("give at least one transaction to wait for")
     limit = math.inf if timeout is None else seconds("--timeout", timeout)
     flags = service or ServiceFlags()
     async with flags.api() as api:

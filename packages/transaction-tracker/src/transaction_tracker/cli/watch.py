@@ -16,7 +16,7 @@ from transaction_tracker.application import Settings, TransactionTrackerApplicat
 from transaction_tracker.cli import exits
 from transaction_tracker.cli.exits import NO_SOURCE, NOT_ENDED, BadInputError, CommandError
 from transaction_tracker.cli.failures import failure
-from transaction_tracker.cli.flags import ConfigurationFlags
+from transaction_tracker.cli.flags import ConfigurationFlags, Transactions, seconds
 from transaction_tracker.cli.logs import show_warnings
 from transaction_tracker.cli.scoreboard import Scoreboard
 from transaction_tracker.cli.secrets import redactors
@@ -33,32 +33,28 @@ _Positive = Number(gte=1)
 
 
 async def watch(
-    *transactions: str,
+    *transactions: Transactions,
     rpc: str | None = None,
     config: Path | None = None,
     chain_id: Annotated[int | None, Parameter(validator=_Positive)] = None,
     confirmations: Annotated[int, Parameter(validator=_Positive)] = 12,
-    timeout: float | None = None,
+    timeout: str | None = None,
     database: str = ":memory:",
-    poll_interval: float | None = None,
+    poll_interval: str | None = None,
 ) -> int:
-    """Follow transactions until all have ended.
+    """Track transactions in this terminal until all have ended; no service is needed.
 
     A transaction ends confirmed, failed (it reverted) or replaced (another one took its nonce), and
     only when enough blocks stand on that; or dropped, when no node knows it for long. While the
-    node is away, it is asked again and again.
+    node does not answer, it is asked again and again.
 
-    Exit status:
+    Exit status, of several transactions the first in this list that fits one of them:
 
-    - 0: all are confirmed.
-    - 1: trouble; the message says which.
-    - 2: bad input, such as a malformed hash. Nothing was asked or stored.
-    - 3: at least one failed.
-    - 4: none failed, and at least one was replaced.
     - 5: the timeout came first; what is known is in the database, if there is one.
-    - 6: the node cannot be reached, or is on another chain than --chain-id.
-    - 7: none of these, and at least one was dropped.
-    - 9: at least one can never be a transaction of this chain.
+    - 11: reversed. 3: failed. 9: invalid. 7: dropped. 8: expired. 4: replaced. 10: untracked.
+    - 0: all are confirmed.
+    - 1: trouble; 2: bad input, such as a malformed hash, and nothing was asked or stored; 6: the
+      node cannot be reached, or is on another chain than --chain-id.
     - 130, 143: interrupted by Ctrl-C, by SIGTERM.
 
     Args:
@@ -66,18 +62,21 @@ async def watch(
         rpc: The node's JSON-RPC address, http or https. Only its host is ever printed. Without it,
             a service over HTTP is asked, which the configuration names; its source.expires_after
             counts too.
-        config: File that names it; without it that of TXTRACK_CONFIG, or txtrack.toml.
-        chain_id: Refuse a node of another chain; without it any chain will do.
-        confirmations: Blocks, its own counted, that make an end certain.
-        timeout: Seconds to wait at most; without it, as long as it takes.
-        database: File that keeps what is known, so that watching again goes on where it was.
-            Without it, all is forgotten at the end.
-        poll_interval: Seconds between questions for a new block, or over HTTP between two looks at
-            whose turn it is. Without it, source.poll_interval of the configuration; with --rpc, 1.
+        config: Configuration file that names such a service; without it that of TXTRACK_CONFIG, or
+            txtrack.toml if it is there.
+        chain_id: Refuse a node of another chain; without it, any chain is accepted.
+        confirmations: Blocks, the transaction's own counted, that make a state final.
+        timeout: Time to wait at most, such as 30s or 5m; without it, as long as it takes.
+        database: File that keeps what is known, so that watching again continues where it was.
+            With :memory:, all is forgotten at the end.
+        poll_interval: Time between questions for a new block, such as 500ms or 2s; over HTTP,
+            between two looks at which transactions are due. Without it, source.poll_interval of
+            the configuration; with --rpc, 1s.
     """
-    _check_timeout(timeout)
+    limit = math.inf if timeout is None else seconds("--timeout", timeout)
+    pause = None if poll_interval is None else seconds("--poll-interval", poll_interval)
     configuration = None if rpc is not None else ConfigurationFlags(config=config).load()
-    given = _of_source(configuration, poll_interval)
+    given = _of_source(configuration, pause)
     settings = _settings(rpc, chain_id, confirmations, database, given)
     source = _source(settings, configuration)
     ids = _identified(source, transactions)
@@ -86,7 +85,7 @@ async def watch(
     try:
         with ended_by_sigterm():
             async with TransactionTrackerApplication(settings, source=source) as application:
-                return await _follow(ids, Scoreboard(Console(), application), timeout)
+                return await _follow(ids, Scoreboard(Console(), application), limit)
     except StartError as error:
         raise failure(error) from error
 
@@ -129,11 +128,6 @@ def _settings(
         raise BadInputError(str(error)) from None
 
 
-def _check_timeout(timeout: float | None) -> None:
-    if timeout is not None and not (math.isfinite(timeout) and timeout > 0):
-        raise BadInputError(f"--timeout must be over 0 seconds, got {timeout}")
-
-
 def _identified(source: Source, transactions: Sequence[str]) -> list[str]:
     """Write each id in its one form, once; name all that are malformed."""
     ids: dict[str, None] = {}
@@ -145,8 +139,6 @@ def _identified(source: Source, transactions: Sequence[str]) -> list[str]:
             errors.append(str(error))
     if errors:
         raise BadInputError("; ".join(errors))
-    if not ids:
-        raise BadInputError("give at least one transaction to watch")
     return list(ids)
 
 
@@ -159,11 +151,11 @@ async def _reach(source: Source) -> None:
         raise CommandError(str(error), NO_SOURCE) from None
 
 
-async def _follow(ids: Sequence[str], board: Scoreboard, timeout: float | None) -> int:
+async def _follow(ids: Sequence[str], board: Scoreboard, timeout: float) -> int:
     for transaction in ids:
         await TransactionTracker.start(transaction)
     with board.showing(ids):
-        known = await _watched(ids, board, math.inf if timeout is None else timeout)
+        known = await _watched(ids, board, timeout)
     board.finish()
     return NOT_ENDED if known is None else _status(known)
 

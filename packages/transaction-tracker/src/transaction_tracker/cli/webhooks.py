@@ -1,6 +1,6 @@
 """``txtrack webhook``: who is told of events."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -9,14 +9,18 @@ from cyclopts.validators import Number
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE
-from transaction_tracker.cli.flags import seconds
+from transaction_tracker.cli.flags import NoHeader, seconds
 from transaction_tracker.cli.groups import CARE
 from transaction_tracker.cli.service import ServiceFlags
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
 
-app = App(name="webhook", group=CARE, help="Look after the endpoints that events are delivered to.")
-app.command(verify)
+_VERIFY = "--id STR --timestamp INT --signature STR --secret STR"
+
+app = App(
+    name="webhook", group=CARE, help="Manage the webhook endpoints that events are delivered to."
+)
+app.command(verify, usage=f"Usage: txtrack webhook verify {_VERIFY} [OPTIONS] [BODY]\n")
 
 Facts = Mapping[str, Any]
 
@@ -59,7 +63,7 @@ async def add(
 
 
 @app.command
-async def ls(*, service: ServiceFlags | None = None) -> None:
+async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None) -> None:
     """List the endpoints.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
@@ -71,7 +75,7 @@ async def ls(*, service: ServiceFlags | None = None) -> None:
         for one in found:
             output.write_json(one)
     else:
-        output.table(_COLUMNS, map(_row, found))
+        output.table(_COLUMNS, map(_row, found), header=not no_header)
 
 
 @app.command
@@ -249,27 +253,32 @@ async def dead(
     endpoint: str,
     /,
     *,
-    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 100,
+    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    no_header: NoHeader = False,
     service: ServiceFlags | None = None,
 ) -> None:
-    """List events that were given up at an endpoint, and why.
+    """List the dead letters of an endpoint: the events that were given up, and why.
 
     Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
 
     Args:
         endpoint: Its id.
-        limit: How many at most.
+        limit: How many at most; without it, all. If there are more, standard error says so.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        pages = api.pages(f"{_path(endpoint)}/dead-letters", "dead_letters", limit)
-        found = [one async for one in pages]
-    if flags.as_json:
-        for one in found:
-            output.write_json(one)
-        return
-    rows = [(one["event"]["id"], one["attempts"], one["error"], one["settled_at"]) for one in found]
-    output.table(("event", "attempts", "last error", "given up"), rows)
+
+        def pages(count: int | None) -> AsyncIterator[Facts]:
+            return api.pages(f"{_path(endpoint)}/dead-letters", "dead_letters", count)
+
+        found = output.limited(pages, limit, "leave --limit out to list all")
+        columns = ("event", "attempts", "last error", "given up")
+        header = not no_header
+        await output.lines(found, columns, _letter, as_json=flags.as_json, header=header)
+
+
+def _letter(found: Facts) -> Sequence[object]:
+    return found["event"]["id"], found["attempts"], found["error"], found["settled_at"]
 
 
 def _path(endpoint: str) -> str:

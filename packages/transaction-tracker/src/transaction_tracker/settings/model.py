@@ -10,6 +10,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from transaction_tracker.settings.client import ClientSection
 from transaction_tracker.settings.http import HttpSection
 from transaction_tracker.settings.options import from_json
 from transaction_tracker.settings.sections import (
@@ -36,7 +37,7 @@ def _as_list(value: Any) -> Any:
 
 
 class Configuration(BaseSettings):
-    """All that the service can be told; `load` reads it from file, variables and flags."""
+    """All options of the service and its commands; `load` reads file, variables and flags."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -57,6 +58,7 @@ class Configuration(BaseSettings):
     webhooks: WebhooksSection = WebhooksSection()
     retention: RetentionSection = RetentionSection()
     logs: LogsSection = LogsSection()
+    client: ClientSection = ClientSection()
 
     @classmethod
     def settings_customise_sources(

@@ -149,7 +149,7 @@ const facts = (one) => [
   ["Confirmations", one.block ? depth(one) : null],
   ["Block", one.block && count(one.block.number)],
   ["Block hash", one.block && hash(one.block.hash)],
-  ["Fee", one.outcome?.fee ?? null],
+  ["Fee", one.outcome?.fee ? `${one.outcome.fee} wei` : null],
   ["Error", one.outcome?.error ?? null],
   ["Superseded by", one.superseded_by && hash(one.superseded_by)],
   ["Reason", one.reason && words(one.reason)],

@@ -36,7 +36,12 @@ class DeliveriesStatus(DeliveriesView):
     failing_endpoints: int
 
 
-@router.get("", dependencies=[READ], responses={200: shows(DeliveriesStatus), **problems()})
+@router.get(
+    "",
+    operation_id="getDeliveries",
+    dependencies=[READ],
+    responses={200: shows(DeliveriesStatus), **problems()},
+)
 async def deliveries() -> Response:
     """Return whether events are delivered in time, or behind, or frozen."""
     frozen = await Store.frozen()
@@ -54,6 +59,7 @@ async def deliveries() -> Response:
 
 @router.post(
     "/resume",
+    operation_id="resumeDeliveries",
     dependencies=[ADMIN],
     responses={200: shows(DeliveriesView, "As it is now."), **problems(400, 409, 422)},
 )

@@ -38,6 +38,9 @@ _PATTERN = (
 )
 _FORM = "whsec_ and 24 to 64 bytes in base64; made if it is left out."
 _LONGEST_URL = 2_048
+# Words of the errors about where a URL leads, not about its form.
+_ABOUT_PLACES = ("may not be asked", "allow list")
+_NEVER_ALLOWED = ("metadata", "unspecified", "multicast")
 
 
 class _Wish(BaseModel):
@@ -187,7 +190,12 @@ class DeadLetterPage(BaseModel):
     next: str | None = Field(description="Give it as `cursor` for the next page.")
 
 
-@router.post("", status_code=201, responses={201: shows(EndpointWithSecret), **with_body()})
+@router.post(
+    "",
+    operation_id="createEndpoint",
+    status_code=201,
+    responses={201: shows(EndpointWithSecret), **with_body()},
+)
 async def create(wanted: NewEndpointIn) -> Response:
     """Deliver events to a URL from now on; Standard Webhooks 1.0 says how they are signed."""
     with _explained():
@@ -195,27 +203,39 @@ async def create(wanted: NewEndpointIn) -> Response:
     return answer(_with_secret(endpoint), 201)
 
 
-@router.get("", responses={200: shows(EndpointList), **problems()})
+@router.get("", operation_id="listEndpoints", responses={200: shows(EndpointList), **problems()})
 async def list_endpoints() -> Response:
     """List the endpoints, and how deliveries to each are going."""
     return answer({"endpoints": [_detail(status) for status in await endpoints.statuses()]})
 
 
-@router.get("/{id}", responses={200: shows(EndpointDetail), **problems(404, 422)})
+@router.get(
+    "/{id}",
+    operation_id="getEndpoint",
+    responses={200: shows(EndpointDetail), **problems(404, 422)},
+)
 async def get_endpoint(id: Name) -> Response:  # noqa: A002 - the path's word
     """Show an endpoint, and how deliveries to it are going."""
     with _explained():
         return answer(_detail(await endpoints.status(id)))
 
 
-@router.put("/{id}", responses={200: shows(EndpointView), **with_body(404)})
+@router.put(
+    "/{id}", operation_id="updateEndpoint", responses={200: shows(EndpointView), **with_body(404)}
+)
 async def change(id: Name, wanted: EndpointIn) -> Response:  # noqa: A002
     """Deliver elsewhere, or other states; what is pending goes to the new URL."""
     with _explained():
         return answer(_view(await endpoints.change(id, url=wanted.url, states=wanted.states)))
 
 
-@router.delete("/{id}", status_code=204, response_class=Response, responses=problems(404, 422))
+@router.delete(
+    "/{id}",
+    operation_id="deleteEndpoint",
+    status_code=204,
+    response_class=Response,
+    responses=problems(404, 422),
+)
 async def remove(id: Name) -> Response:  # noqa: A002
     """Forget an endpoint, and all that was to be delivered to it."""
     with _explained():
@@ -223,14 +243,22 @@ async def remove(id: Name) -> Response:  # noqa: A002
     return Response(status_code=204)
 
 
-@router.post("/{id}/enable", responses={200: shows(EndpointView), **problems(400, 404, 409, 422)})
+@router.post(
+    "/{id}/enable",
+    operation_id="enableEndpoint",
+    responses={200: shows(EndpointView), **problems(400, 404, 409, 422)},
+)
 async def enable(id: Name) -> Response:  # noqa: A002
     """Deliver again: first what was pending, then what is new."""
     with _explained():
         return answer(_view(await endpoints.enable(id)))
 
 
-@router.post("/{id}/disable", responses={200: shows(EndpointView), **with_body(404)})
+@router.post(
+    "/{id}/disable",
+    operation_id="disableEndpoint",
+    responses={200: shows(EndpointView), **with_body(404)},
+)
 async def disable(id: Name, wanted: DisableIn | None = None) -> Response:  # noqa: A002
     """Deliver no more; what is pending waits."""
     reason = (wanted or DisableIn(reason="by hand")).reason
@@ -238,7 +266,11 @@ async def disable(id: Name, wanted: DisableIn | None = None) -> Response:  # noq
         return answer(_view(await endpoints.disable(id, reason)))
 
 
-@router.post("/{id}/rotate", responses={200: shows(EndpointWithSecret), **with_body(404)})
+@router.post(
+    "/{id}/rotate",
+    operation_id="rotateEndpointSecret",
+    responses={200: shows(EndpointWithSecret), **with_body(404)},
+)
 async def rotate(id: Name, wanted: RotateIn | None = None) -> Response:  # noqa: A002
     """Sign with a new secret, and for a while with the old one as well."""
     chosen = wanted or RotateIn(secret=None, overlap=endpoints.OVERLAP_SECONDS)
@@ -247,7 +279,11 @@ async def rotate(id: Name, wanted: RotateIn | None = None) -> Response:  # noqa:
     return answer(_with_secret(endpoint))
 
 
-@router.post("/{id}/test", responses={200: shows(TestResult), **problems(400, 404, 409, 422)})
+@router.post(
+    "/{id}/test",
+    operation_id="testEndpoint",
+    responses={200: shows(TestResult), **problems(400, 404, 409, 422)},
+)
 async def test(id: Name) -> Response:  # noqa: A002
     """Send a message now, once, and say what came of it."""
     with _explained():
@@ -262,7 +298,11 @@ async def test(id: Name) -> Response:  # noqa: A002
     return answer(content)
 
 
-@router.post("/{id}/redeliver", responses={200: shows(Redelivered), **with_body(404)})
+@router.post(
+    "/{id}/redeliver",
+    operation_id="redeliverEvents",
+    responses={200: shows(Redelivered), **with_body(404)},
+)
 async def redeliver(id: Name, wanted: RedeliverIn | None = None) -> Response:  # noqa: A002
     """Deliver again: dead letters, one event, or all events from one on."""
     chosen = wanted or RedeliverIn(event=None, since=None)
@@ -275,7 +315,11 @@ async def redeliver(id: Name, wanted: RedeliverIn | None = None) -> Response:  #
     return answer({"count": count})
 
 
-@router.get("/{id}/dead-letters", responses={200: shows(DeadLetterPage), **problems(404, 422)})
+@router.get(
+    "/{id}/dead-letters",
+    operation_id="listDeadLetters",
+    responses={200: shows(DeadLetterPage), **problems(404, 422)},
+)
 async def dead_letters(
     id: Name,  # noqa: A002
     cursor: cursors.EventCursor = None,
@@ -328,13 +372,22 @@ def _explained() -> Iterator[None]:
         detail = "there is no such endpoint; GET /v1/endpoints lists them"
         raise ProblemError(404, detail, kind="unknown-endpoint") from None
     except (ForbiddenUrlError, ForbiddenAddressError, NoAnswerError) as error:
-        raise _refused(str(error), "#/url") from None
+        raise _refused(_with_way_out(str(error)), "#/url") from None
     except DatabaseFailedError:
         raise
     except StoreError as error:
         raise ProblemError(409, str(error), kind="too-many-endpoints") from None
     except ValueError as error:
         raise _refused(str(error)) from None
+
+
+def _with_way_out(text: str) -> str:
+    """Name the option that allows a URL, where one can: clouds' metadata stays refused."""
+    if any(words in text for words in _NEVER_ALLOWED):
+        return text
+    if not any(words in text for words in _ABOUT_PLACES):
+        return text
+    return f"{text}; webhooks.allow_private in the service's configuration can allow it"
 
 
 def _refused(detail: str, pointer: str = "#") -> ProblemError:

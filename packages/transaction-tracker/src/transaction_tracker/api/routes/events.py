@@ -33,6 +33,7 @@ Of = Annotated[
 
 @router.get(
     "/events",
+    operation_id="listEvents",
     dependencies=[READ],
     responses={200: shows(EventPage, "A page, in the order of writing."), **problems(422)},
 )
@@ -60,6 +61,7 @@ async def list_events(
 
 @router.get(
     "/stream",
+    operation_id="streamEvents",
     dependencies=[READ],
     response_class=Response,
     responses={

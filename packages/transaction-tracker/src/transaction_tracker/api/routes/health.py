@@ -42,7 +42,9 @@ class Ready(BaseModel):
     notes: list[Note] | None = Field(None, description="Such as a source that is lagging.")
 
 
-@router.get("/healthz", responses={200: shows(Alive, "The program lives.")})
+@router.get(
+    "/healthz", operation_id="getHealth", responses={200: shows(Alive, "The program lives.")}
+)
 async def healthz() -> Response:
     """Say that the program lives; restart it when this fails."""
     return answer({"status": "alive"})
@@ -50,6 +52,7 @@ async def healthz() -> Response:
 
 @router.get(
     "/readyz",
+    operation_id="getReadiness",
     responses={
         200: shows(Ready, "All is well."),
         503: problems()[503] | {"description": "A part is not; `errors` says which, and why."},
@@ -76,6 +79,7 @@ async def readyz(room: RoomOf) -> Response:
 
 @router.get(
     "/metrics",
+    operation_id="getMetrics",
     dependencies=[READ],
     response_class=Response,
     responses={

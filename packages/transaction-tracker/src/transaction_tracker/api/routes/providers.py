@@ -47,7 +47,12 @@ class ProviderList(BaseModel):
     providers: list[ProviderView]
 
 
-@router.get("", dependencies=[READ], responses={200: shows(ProviderList), **problems()})
+@router.get(
+    "",
+    operation_id="listProviders",
+    dependencies=[READ],
+    responses={200: shows(ProviderList), **problems()},
+)
 async def list_providers(room: RoomOf) -> Response:
     """List the providers, and how they do."""
     control = room.service.providers
@@ -57,6 +62,7 @@ async def list_providers(room: RoomOf) -> Response:
 
 @router.post(
     "/{name}/pause",
+    operation_id="pauseProvider",
     dependencies=[ADMIN],
     responses={200: shows(ProviderView, "As it is now."), **problems(400, 404, 409, 422)},
 )
@@ -67,6 +73,7 @@ async def pause(name: Name, room: RoomOf) -> Response:
 
 @router.post(
     "/{name}/resume",
+    operation_id="resumeProvider",
     dependencies=[ADMIN],
     responses={200: shows(ProviderView, "As it is now."), **problems(400, 404, 409, 422)},
 )
@@ -77,6 +84,7 @@ async def resume(name: Name, room: RoomOf) -> Response:
 
 @router.post(
     "/{name}/check",
+    operation_id="checkProvider",
     dependencies=[ADMIN],
     responses={200: shows(ProviderView, "As it is now."), **problems(400, 404, 409, 422)},
 )
@@ -91,5 +99,6 @@ async def _do(
     control = room.service.providers
     known = () if control is None else control.status()
     if control is None or not any(one.name == name for one in known):
-        raise ProblemError(404, "there is no such provider; GET /v1/providers lists them")
+        detail = "there is no such provider; GET /v1/providers lists them"
+        raise ProblemError(404, detail, kind="unknown-provider")
     return answer((await action(control)).facts())

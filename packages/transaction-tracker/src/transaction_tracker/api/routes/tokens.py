@@ -66,7 +66,10 @@ class TokenList(BaseModel):
 
 
 @router.post(
-    "", status_code=201, responses={201: shows(NewToken, "Keep its text now."), **with_body()}
+    "",
+    operation_id="createToken",
+    status_code=201,
+    responses={201: shows(NewToken, "Keep its text now."), **with_body()},
 )
 async def create(wanted: TokenIn, request: Request, room: RoomOf) -> Response:
     """Make a token. No Idempotency-Key: the answer must be stored nowhere.
@@ -87,13 +90,17 @@ async def create(wanted: TokenIn, request: Request, room: RoomOf) -> Response:
     return answer({"token": text, **_view(token)}, 201)
 
 
-@router.get("", responses={200: shows(TokenList), **problems()})
+@router.get("", operation_id="listTokens", responses={200: shows(TokenList), **problems()})
 async def list_all(room: RoomOf) -> Response:
     """List the tokens that ever were."""
     return answer({"tokens": [_view(token) for token in await Store.run(list_tokens)]})
 
 
-@router.delete("/{id}", responses={200: shows(TokenView, "As it is now."), **problems(404, 422)})
+@router.delete(
+    "/{id}",
+    operation_id="revokeToken",
+    responses={200: shows(TokenView, "As it is now."), **problems(404, 422)},
+)
 async def revoke(
     id: Annotated[str, Path(max_length=16)],  # noqa: A002 - the path's word
     room: RoomOf,
@@ -104,7 +111,8 @@ async def revoke(
     for token in await Store.run(list_tokens):
         if token.id == id:
             return answer(_view(token))
-    raise ProblemError(404, "there is no such token; GET /v1/tokens lists them")
+    detail = "there is no such token; GET /v1/tokens lists them"
+    raise ProblemError(404, detail, kind="unknown-token")
 
 
 def _view(token: Token) -> Json:

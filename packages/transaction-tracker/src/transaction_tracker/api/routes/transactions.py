@@ -72,6 +72,7 @@ def _body() -> dict[str, Any]:
 
 @router.post(
     "",
+    operation_id="registerTransactions",
     dependencies=[WRITE],
     responses={200: shows(Registered, "What became of each."), **with_body()},
     openapi_extra=_body(),
@@ -113,6 +114,7 @@ def _result(one: Fallible, stored: dict[str, Tracked]) -> Json:
 
 @router.get(
     "",
+    operation_id="listTransactions",
     dependencies=[READ],
     responses={200: shows(TransactionPage, "A page, in the order of the ids."), **problems(422)},
 )
@@ -139,6 +141,7 @@ async def list_transactions(
 
 @router.get(
     "/{id}",
+    operation_id="getTransaction",
     dependencies=[READ],
     responses={200: shows(TransactionDetail), **problems(404, 422)},
 )
@@ -156,6 +159,7 @@ async def get_transaction(id: Id, room: RoomOf) -> Response:  # noqa: A002 - the
 
 @router.delete(
     "/{id}",
+    operation_id="untrackTransaction",
     dependencies=[WRITE],
     responses={200: shows(TransactionView, "As it is now."), **problems(404, 422)},
 )
@@ -167,6 +171,7 @@ async def untrack(id: Id, room: RoomOf) -> Response:  # noqa: A002
 
 @router.post(
     "/{id}/recheck",
+    operation_id="recheckTransaction",
     dependencies=[WRITE],
     status_code=202,
     responses={
@@ -182,6 +187,7 @@ async def recheck(id: Id, room: RoomOf) -> Response:  # noqa: A002
 
 @router.get(
     "/{id}/wait",
+    operation_id="waitForTransaction",
     dependencies=[READ],
     responses={200: shows(WaitResult, "What became of it."), **problems(404, 422)},
 )

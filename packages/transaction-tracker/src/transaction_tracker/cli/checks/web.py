@@ -7,10 +7,9 @@ from transaction_tracker.api.server import bind
 from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
+from transaction_tracker.cli.service import local_url
 
 DEADLINE_SECONDS = 3.0
-
-_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +31,7 @@ class Running:
 
 async def running(options: WebOptions) -> Running:
     """Look whether our service runs there already."""
-    host = _ANY.get(options.host, options.host)
-    url = f"http://[{host}]:{options.port}" if ":" in host else f"http://{host}:{options.port}"
+    url = local_url(options.host, options.port)
     async with Api(url, deadline=DEADLINE_SECONDS) as api:
         try:
             alive = await api.get("healthz", patient=False)

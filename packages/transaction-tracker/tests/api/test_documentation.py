@@ -1,0 +1,155 @@
+"""The API describes itself: to programs in OpenAPI, and to people on a page."""
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+
+from transaction_tracker.api.description import operation_id
+from transaction_tracker.api.documentation import page
+
+from .support import Client
+
+# Clients are generated from these: a change breaks their programs.
+OPERATION_IDS = {
+    *("registerTransactions", "listTransactions", "getTransaction", "untrackTransaction"),
+    *("recheckTransaction", "waitForTransaction", "listEvents", "streamEvents"),
+    *("createEndpoint", "listEndpoints", "getEndpoint", "updateEndpoint", "deleteEndpoint"),
+    *("enableEndpoint", "disableEndpoint", "rotateEndpointSecret", "testEndpoint"),
+    *("redeliverEvents", "listDeadLetters", "getDeliveries", "resumeDeliveries"),
+    *("listProviders", "pauseProvider", "resumeProvider", "checkProvider"),
+    *("createToken", "listTokens", "revokeToken", "getHealth", "getReadiness", "getMetrics"),
+}
+
+
+class Page(HTMLParser):
+    """Collects what a page refers to, and checks that its elements are closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in ("meta", "link"):
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def all(self, attribute: str) -> list[str]:
+        return [value for _, found in self.elements if (value := found.get(attribute)) is not None]
+
+
+def operations(described: Any) -> Iterator[tuple[str, Any]]:
+    for path, methods in described["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+@pytest.fixture
+async def described(client: Client) -> Any:
+    return (await client.get("/openapi.json")).json
+
+
+async def test_operation_ids_are_ours_unique_and_stable(described: Any) -> None:
+    ids = [operation["operationId"] for _, operation in operations(described)]
+
+    assert len(ids) == len(set(ids))
+    assert set(ids) >= OPERATION_IDS
+    assert [name for name in ids if not re.fullmatch(r"[a-z]+([A-Z][a-z]+)*", name)] == []
+
+
+def test_route_without_an_operation_id_is_named_after_its_function() -> None:
+    router = APIRouter(generate_unique_id_function=operation_id)
+
+    @router.get("/v1/attempts")
+    def list_all_attempts() -> None: ...
+
+    assert router.routes[0].unique_id == "listAllAttempts"  # type: ignore[attr-defined]
+
+
+async def test_operations_say_what_they_do_what_scope_they_need_and_what_they_refuse(
+    described: Any,
+) -> None:
+    for name, operation in operations(described):
+        assert len(operation["summary"].split()) > 1, name
+        assert "422" in operation["responses"], name
+        scopes = [
+            scope for needed in operation.get("security", []) for scope in needed["HTTPBearer"]
+        ]
+        public = name in ("GET /healthz", "GET /readyz")
+        assert scopes in ([[]] if public else [["read"], ["write"], ["admin"]]), name
+
+
+async def test_page_shows_every_operation_and_schema(client: Client, described: Any) -> None:
+    reply = await client.get("/docs")
+
+    shown = Page(reply.body.decode())
+    names = {operation["operationId"] for _, operation in operations(described)}
+    schemas = {f"schema-{name}" for name in described["components"]["schemas"]}
+    assert reply.status == 200
+    assert reply.headers["content-type"] == "text/html; charset=utf-8"
+    assert set(shown.all("id")) >= names | schemas
+    targets = {link[1:] for link in shown.all("href") if link.startswith("#")}
+    assert targets <= set(shown.all("id"))
+
+
+async def test_page_loads_nothing_from_elsewhere_and_runs_nothing(client: Client) -> None:
+    reply = await client.get("/docs")
+    home = await client.get("/")
+
+    shown = Page(reply.body.decode())
+    assert reply.headers["content-security-policy"] == home.headers["content-security-policy"]
+    assert {tag for tag, _ in shown.elements} & {
+        "script",
+        "style",
+        "iframe",
+        "img",
+        "form",
+    } == set()
+    assert [name for _, found in shown.elements for name in found if name.startswith("on")] == []
+    assert shown.all("style") == shown.all("src") == []
+    files = [link for link in shown.all("href") if not link.startswith("#")]
+    for file in files:
+        assert (await client.get(f"/{file}")).status == 200
+
+
+async def test_page_needs_no_token_and_shows_none(client: Client) -> None:
+    made = await client.post("/v1/tokens", json={"label": "me", "scopes": ["admin"]})
+
+    reply = await client.get("/docs")
+
+    assert reply.status == 200
+    assert made.json["token"] not in reply.body.decode()
+
+
+def test_text_of_a_description_cannot_become_html() -> None:
+    evil = "<script>`<b>`&\"'"
+    schema = {"type": evil, "description": evil, "enum": [evil], "pattern": evil, "default": evil}
+    operation = {
+        "tags": [evil],
+        "operationId": evil,
+        "summary": evil,
+        "description": evil,
+        "parameters": [{"name": evil, "in": evil, "schema": schema, "description": evil}],
+        "requestBody": {"content": {evil: {"schema": {"properties": {evil: schema}}}}},
+        "responses": {evil: {"description": evil, "content": {evil: {"schema": schema}}}},
+    }
+    described = {
+        "info": {"title": evil, "version": evil, "description": evil},
+        "paths": {evil: {evil: operation}},
+        "components": {"schemas": {evil: {"properties": {evil: schema}, "description": evil}}},
+    }
+
+    text = page(described)
+
+    assert "<script" not in text
+    assert "<b>" not in text
+    Page(text)

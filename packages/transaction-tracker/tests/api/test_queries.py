@@ -1,0 +1,85 @@
+"""Query parameters that a route does not take are errors: none is ever ignored."""
+
+import re
+
+import pytest
+
+from .support import Client, register, serving
+
+
+async def paths(client: Client) -> list[tuple[str, str]]:
+    """List all methods and paths of the API, with something in the place of ids."""
+    described = (await client.get("/openapi.json")).json["paths"]
+    return [
+        (method.upper(), re.sub(r"\{\w+\}", "abcdefgh", path))
+        for path, methods in described.items()
+        for method in methods
+    ]
+
+
+async def test_every_route_refuses_a_query_parameter_that_it_does_not_take(client: Client) -> None:
+    for method, path in [*await paths(client), ("GET", "/openapi.json")]:
+        reply = await client.ask(method, f"{path}?sate=confirmed", json={})
+
+        assert (method, path, reply.status) == (method, path, 422)
+        assert reply.json["type"] == "urn:problem-type:transaction-tracker:invalid-request"
+        assert reply.json["errors"][0]["parameter"] == "sate"
+        assert "unknown query parameter 'sate'" in reply.json["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("/v1/transactions?sate=confirmed", "did you mean 'state'?"),
+        ("/v1/transactions?State=confirmed", "did you mean 'state'?"),
+        ("/v1/events?affter=e1", "did you mean 'after'?"),
+        ("/v1/stream?transactions=abcdefgh", "did you mean 'transaction'?"),
+        ("/v1/transactions?zzz", "known are cursor, limit, state"),
+        ("/v1/endpoints?limit=5", "this path takes none"),
+        ("/healthz?verbose", "this path takes none"),
+    ],
+)
+async def test_nearest_name_is_suggested(client: Client, path: str, hint: str) -> None:
+    assert (await client.get(path)).json["detail"].endswith(hint)
+
+
+async def test_every_unknown_parameter_is_named_and_its_value_is_not(client: Client) -> None:
+    reply = await client.get("/v1/transactions?sate=hunter2&limt=hunter3&limit=1")
+
+    assert [fault["parameter"] for fault in reply.json["errors"]] == ["sate", "limt"]
+    assert b"hunter" not in reply.body
+
+
+async def test_long_name_is_cut(client: Client) -> None:
+    reply = await client.get(f"/v1/transactions?{'x' * 5_000}=1")
+
+    assert reply.status == 422
+    assert len(reply.body) < 500
+
+
+async def test_parameter_of_one_value_must_not_be_repeated(client: Client) -> None:
+    await register(client, "abcdefgh")
+
+    twice = await client.get("/v1/transactions?limit=1&limit=2")
+    states = await client.get("/v1/transactions?state=registered&state=pending")
+
+    assert (twice.status, twice.json["detail"]) == (422, "limit: expected one value, got 2")
+    assert [shown["id"] for shown in states.json["transactions"]] == ["abcdefgh"]
+
+
+async def test_nothing_is_done_where_a_parameter_is_unknown(client: Client) -> None:
+    await client.post("/v1/transactions?dry_run=true", json={"id": "abcdefgh"})
+
+    assert (await client.get("/v1/transactions")).json["transactions"] == []
+
+
+@pytest.mark.parametrize("path", ["/?from=chat", "/docs?from=chat", "/assets/main.js?from=chat"])
+async def test_pages_can_be_linked_to_with_parameters_of_others(client: Client, path: str) -> None:
+    assert (await client.get(path)).status == 200
+
+
+async def test_token_is_checked_before_the_query() -> None:
+    async with serving() as client:
+        await client.post("/v1/tokens", json={"label": "x", "scopes": ["admin"]})
+
+        assert (await client.get("/v1/transactions?sate=confirmed")).status == 401

@@ -1,0 +1,80 @@
+"""``-`` is standard input wherever a command reads a file."""
+
+import io
+import json
+from collections.abc import Iterator
+
+import pytest
+from cyclopts import App
+
+from transaction_tracker.cli import main
+from transaction_tracker.cli.app import app
+from transaction_tracker.cli.importing import text_of
+from transaction_tracker.cli.standard_input import STDIN
+
+SECRET = f"whsec_{'A' * 32}"
+VERIFY = ["--id", "a", "--timestamp", "1", "--signature", "v1,x", "--secret", SECRET]
+NEEDED = {("webhook", "verify"): VERIFY}
+
+
+def readers(group: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """List the commands whose help says that they read standard input."""
+    for name in group:
+        if name.startswith("-"):
+            continue
+        command, here = group[name], (*path, name)
+        yield from readers(command, here)
+        if command.default_command is None:
+            continue
+        for argument in command.assemble_argument_collection(parse_docstring=True):
+            if "standard input" in (argument.parameter.help or ""):
+                yield here
+
+
+READERS = sorted(readers())
+
+
+def test_commands_that_read_a_file_are_known() -> None:
+    assert READERS == [("import",), ("webhook", "verify")]
+
+
+@pytest.mark.parametrize("path", READERS, ids=" ".join)
+def test_hyphen_is_taken_for_standard_input(path: tuple[str, ...]) -> None:
+    _, bound, _ = app.parse_args([*path, STDIN, *NEEDED.get(path, ())], exit_on_error=False)
+
+    assert bound.args[0] == STDIN
+
+
+@pytest.mark.parametrize("path", READERS, ids=" ".join)
+def test_unknown_option_is_not_taken_for_a_file(
+    capsys: pytest.CaptureFixture[str], path: tuple[str, ...]
+) -> None:
+    status = main([*path, "--bogus", *NEEDED.get(path, ())])
+
+    assert status == 2
+    assert "nknown option" in " ".join(capsys.readouterr().err.replace("│", "").split())
+
+
+def test_body_of_a_delivery_comes_from_standard_input(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
+
+    status = main(["webhook", "verify", "-", *VERIFY, "--json"])
+
+    assert status == 1
+    assert json.loads(capsys.readouterr().out)["signature"] is False
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_standard_input_is_utf_8_whatever_the_locale_is(
+    monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    data = io.BytesIO("\ufeffid,näme\n".encode() + b"0xab,\xff\n")
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(data, encoding=encoding))
+
+    with text_of(STDIN) as stream:
+        lines = list(stream)
+
+    assert lines == ["id,näme\n", "0xab,\N{REPLACEMENT CHARACTER}\n"]
+    assert not data.closed
