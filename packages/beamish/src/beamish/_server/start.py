@@ -51,13 +51,22 @@ class Starting:
                 process.give_up_start("killed")
                 await asyncio.wait([future])  # until it is dead: its init may clean up
             else:
-                process.doom("killed")  # it has started just now, for nobody
+                _kill_unwanted(process)
             raise
         finally:
             if timer is not None:
                 process.runtime.timers.cancel(timer)
         start.raise_error()
         return process.pid
+
+
+def _kill_unwanted(process: ServerProcess) -> None:
+    """Kill a server that has started just as its starter was cancelled."""
+    # Unlinked first: the exit signal of the server would kill the starter, which handles its
+    # cancellation and may live on (`asyncio.timeout` does exactly that).
+    if process.parent is not None:
+        process.unlink(process.parent)
+    process.doom("killed")
 
 
 def begin(
