@@ -101,6 +101,19 @@ class Runtime:
             return True
         return False
 
+    # -- Exceptions that end the program
+
+    def exit_program(self, error: BaseException) -> None:
+        """Raise ``error`` out of the event loop if it asks for the end of the program.
+
+        The rule for every callback, sync and async: any exception ends its process, and only
+        `SystemExit` and `KeyboardInterrupt` reach the program as well. asyncio does that for its
+        tasks; this does it for code that runs outside of a task of its own. Raised from the loop
+        and not here: the processes whose code is on the stack have done nothing wrong.
+        """
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            self.loop.call_soon(_raise, error, context=self.context)
+
     # -- The run queue: processes with messages, in the order in which they got the first
 
     def ready(self, process: "Process") -> None:
@@ -181,6 +194,10 @@ class Runtime:
                     process.exit_from_link(sender, reason, reported)
         finally:
             self._pumping = False
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 _runtimes: dict[asyncio.AbstractEventLoop, Runtime] = {}

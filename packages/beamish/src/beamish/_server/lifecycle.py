@@ -352,7 +352,7 @@ class Lifecycle(Process):
         """Act on the result of a callback."""
         raise NotImplementedError
 
-    def failed(self, item: Item, error: BaseException) -> None:
+    def failed(self, item: Item, error: BaseException, *, in_task: bool = False) -> None:
         """Act on the exception of a callback."""
         raise NotImplementedError
 

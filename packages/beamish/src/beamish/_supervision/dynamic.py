@@ -177,7 +177,8 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             return self._when_task_ends(step, done)
         try:  # the same without a coroutine
             begun = start.begin_child(self.pid, spec.args, spec.kwargs)
-        except Exception as error:  # such as the name of an unknown registry
+        except BaseException as error:  # such as the name of an unknown registry
+            self._me.runtime.exit_program(error)
             return done(None, as_start_error(error, spec))
         return done(begun, None) if isinstance(begun, Pid) else self._when_started(begun, done)
 
@@ -273,8 +274,9 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     def _tell_give_up(self, tell: OnGiveUp, child: _Restarting, last_pid: Pid) -> None:
         try:
             told = tell(child.spec, last_pid, child.reason)
-        except Exception:  # the siblings must not suffer for it
+        except BaseException as error:  # the siblings must not suffer for it
             log.exception("on_give_up of supervisor %r raised", self.pid)
+            self._me.runtime.exit_program(error)
             return
         if inspect.iscoroutine(told):
             log.error("on_give_up must be a plain function, %r is async", tell)

@@ -4,6 +4,7 @@ from typing import Any
 
 from beamish._runtime import eager, few
 from beamish._runtime.process import Process
+from beamish._runtime.runtime import running
 from beamish._server.start import ServerStart, Starting
 from beamish._supervision.specs import title_of
 from beamish.child_spec import ChildSpec
@@ -25,7 +26,8 @@ async def launch(spec: ChildSpec, extra: tuple[Any, ...] = ()) -> Pid:
             begun = start.begin(args, spec.kwargs)
         except StartError:
             raise
-        except Exception as error:  # such as the name of an unknown registry
+        except BaseException as error:  # such as the name of an unknown registry
+            running().exit_program(error)
             raise StartError(error, title_of(spec)) from error
         return await begun.wait() if isinstance(begun, Starting) else begun
     return await _launch_foreign(spec, args)
