@@ -109,9 +109,8 @@ class GenServer:
         Returns:
             ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
         """
-        _log.error(
-            "%s %r got the unexpected message %r", type(self).__qualname__, self.pid, message
-        )
+        shown = requests.safe_repr(message)
+        _log.error("%s %r got the unexpected message %s", type(self).__qualname__, self.pid, shown)
 
     def handle_continue(self, arg: Any) -> Any:
         """Go on after a callback that returned ``Continue(arg)``, before any queued message.

@@ -89,6 +89,7 @@ class Table:
         "own_start_link",
         "plain",
         "qualname",
+        "stray_cast",
         "terminate",
     )
 
@@ -104,6 +105,8 @@ class Table:
         self.terminate = (
             None if own_terminate is base.terminate else Callback("terminate", own_terminate)
         )
+        # Logs a cast that the class does not know, where that must not end the server.
+        self.stray_cast = getattr(cls, "_beamish_stray_cast", None)
         # Lists who dies with a server without being linked; for registries.
         self.dependents = getattr(cls, "_beamish_dependents", None)
         self.info = Callback("handle_info", cls.handle_info, plain=True)
@@ -155,8 +158,12 @@ class Table:
         return self.calls.get(name) or Callback(name, _unknown(name, "call"), is_call=True)
 
     def cast(self, name: str) -> Callback:
-        """Return the callback of a cast, or one that crashes the server for not having it."""
-        return self.casts.get(name) or Callback(name, _unknown(name, "cast"), plain=True)
+        """Return the callback of a cast, or one that deals with not having it.
+
+        That crashes the server, unless its class logs such casts.
+        """
+        function = self.stray_cast(name) if self.stray_cast else _unknown(name, "cast")
+        return self.casts.get(name) or Callback(name, function, plain=True)
 
 
 def _unknown(name: str, kind: str) -> Callable[..., Any]:

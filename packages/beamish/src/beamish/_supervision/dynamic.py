@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from beamish._runtime import eager
 from beamish._runtime.tasks import failure
-from beamish._runtime.timers import Timer
 from beamish._server.items import ChildExit
+from beamish._server.requests import describe, safe_repr
 from beamish._server.start import ServerStart, Starting
 from beamish._strategy import RestartWindow, restarts
 from beamish._supervision.ending import Ending, end_all
 from beamish._supervision.launch import as_start_error, launch, link_to, strays
 from beamish._supervision.refusals import Refused, not_found
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
+from beamish._supervision.restarting import History, Restarting
 from beamish._supervision.specs import options_of, title_of
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
@@ -48,37 +49,6 @@ class DynamicSupervisorSpec:
     on_give_up: OnGiveUp | None
 
 
-class _History:
-    """What a supervisor remembers of a child that has crashed before."""
-
-    __slots__ = ("crashes", "started_at", "window")
-
-    def __init__(self, window: RestartWindow, now: float) -> None:
-        self.window = window
-        self.crashes = 0  # in a row
-        self.started_at = now
-
-    def crashed(self, now: float, reset_after: float) -> int:
-        """Count a crash; a child that had run for long starts to count anew."""
-        ran_for_long = now - self.started_at >= reset_after
-        self.crashes = 1 if ran_for_long else self.crashes + 1
-        self.started_at = now
-        return self.crashes
-
-
-class _Restarting:
-    """A child between two processes."""
-
-    __slots__ = ("history", "reason", "spec", "start", "timer")
-
-    def __init__(self, spec: ChildSpec, history: _History | None, reason: Any) -> None:
-        self.spec = spec
-        self.history = history
-        self.reason = reason
-        self.timer: Timer | None = None  # until its back-off is over
-        self.start: asyncio.Future[Any] | None = None  # while its init waits
-
-
 class _Again:
     """A reminder of a supervisor to itself to restart a child."""
 
@@ -98,13 +68,13 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner, self._arguments = owner, (args, kwargs)
         self.children: dict[Pid, ChildSpec] = {}
-        self.restarting: dict[Pid, _Restarting] = {}  # by the last pid
+        self.restarting: dict[Pid, Restarting] = {}  # by the last pid
         # Starts whose init waits: how each is given up; the future is done when the start is.
         self._starts: dict[asyncio.Future[Any], Callable[[], object]] = {}
         self._new = 0  # how many of them are not restarts
         self._early: dict[Pid, tuple[Any, bool]] = {}  # exits of what may yet turn out a child
         self._endings: set[asyncio.Task[Any]] = set()  # of children that are being terminated
-        self._histories: dict[Pid, _History] = {}
+        self._histories: dict[Pid, History] = {}
 
     async def init(self) -> Any:
         """Get the options."""
@@ -243,13 +213,13 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         history = self._histories.pop(pid, None) if self._histories else None
         if not restarts(spec.restart, reason):
             return None
-        return self._restart(pid, _Restarting(spec, history, reason))
+        return self._restart(pid, Restarting(spec, history, reason))
 
-    def _restart(self, last_pid: Pid, child: _Restarting) -> Any:
+    def _restart(self, last_pid: Pid, child: Restarting) -> Any:
         """Restart a child that has exited or failed to start, if that is not too often."""
         now = self._now()
         if child.history is None and (self.spec.backoff or self.spec.intensity == "child"):
-            child.history = _History(self._new_window(), now)
+            child.history = History(self._new_window(), now)
         per_child = self.spec.intensity == "child"
         window = child.history.window if per_child and child.history else self._window
         if not window.allow(now):
@@ -261,7 +231,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             self._wait(last_pid, child, now, self.spec.backoff)
         return None
 
-    def _give_up(self, last_pid: Pid, child: _Restarting) -> Any:
+    def _give_up(self, last_pid: Pid, child: Restarting) -> Any:
         spec = self.spec
         limits = spec.max_restarts, spec.max_seconds
         log_give_up(self.pid, child.spec, last_pid, child.reason, *limits)
@@ -271,7 +241,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             self._tell_give_up(spec.on_give_up, child, last_pid)
         return None
 
-    def _tell_give_up(self, tell: OnGiveUp, child: _Restarting, last_pid: Pid) -> None:
+    def _tell_give_up(self, tell: OnGiveUp, child: Restarting, last_pid: Pid) -> None:
         try:
             told = tell(child.spec, last_pid, child.reason)
         except BaseException as error:  # the siblings must not suffer for it
@@ -282,7 +252,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             log.error("on_give_up must be a plain function, %r is async", tell)
             told.close()
 
-    def _wait(self, last_pid: Pid, child: _Restarting, now: float, backoff: Backoff) -> None:
+    def _wait(self, last_pid: Pid, child: Restarting, now: float, backoff: Backoff) -> None:
         assert child.history is not None  # noqa: S101 - with back-off each child has one
         crashes = child.history.crashed(now, backoff.reset_after)
         me = self._me
@@ -299,7 +269,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         del self.restarting[last_pid]
         return self._restart(last_pid, child)  # its last start has failed, which counts
 
-    def _start_again(self, last_pid: Pid, child: _Restarting) -> None:
+    def _start_again(self, last_pid: Pid, child: Restarting) -> None:
         def done(pid: Pid | None, error: BaseException | None) -> None:
             child.start = None
             if self.restarting.get(last_pid) is child:
@@ -312,7 +282,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             child.start = begun
 
     def _started_again(
-        self, last_pid: Pid, child: _Restarting, pid: Pid | None, error: BaseException | None
+        self, last_pid: Pid, child: Restarting, pid: Pid | None, error: BaseException | None
     ) -> None:
         if pid is not None:
             del self.restarting[last_pid]
@@ -322,12 +292,12 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         elif error is not None:
             self._failed_again(last_pid, child, error)
 
-    def _failed_again(self, last_pid: Pid, child: _Restarting, error: BaseException) -> None:
+    def _failed_again(self, last_pid: Pid, child: Restarting, error: BaseException) -> None:
         log_failed_restart(self.pid, child.spec, last_pid, error)
         child.reason = error.reason if isinstance(error, StartError) else error
         self._me.later(_Again(last_pid))
 
-    def _restarted(self, last_pid: Pid, child: _Restarting, pid: Pid) -> None:
+    def _restarted(self, last_pid: Pid, child: Restarting, pid: Pid) -> None:
         if child.history is not None:
             child.history.started_at = self._now()
             self._histories[pid] = child.history
@@ -382,10 +352,26 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         supervisors = types.count("supervisor")
         return Counts(len(types), len(self.children), supervisors, len(types) - supervisors)
 
+    def handle_cast(self, request: object) -> None:
+        """Log a cast; ending the supervisor would end all its children.
+
+        Source:
+            Elixir's ``DynamicSupervisor.handle_cast/2``, which ignores it. Differs: logs it.
+        """
+        log.error("supervisor %r got the unexpected cast %s", self.pid, safe_repr(request))
+
+    @staticmethod
+    def _beamish_stray_cast(name: str) -> Callable[..., None]:
+        def log_cast(server: GenServer, *args: object, **kwargs: object) -> None:
+            shown = describe(name, args)
+            log.error("supervisor %r got the unexpected cast %s", server.pid, shown)
+
+        return log_cast
+
     def handle_info(self, message: object) -> None:
         """Log what does not belong here."""
         if not isinstance(message, Exit):
-            log.error("supervisor %r got the unexpected message %r", self.pid, message)
+            log.error("supervisor %r got the unexpected message %s", self.pid, safe_repr(message))
 
 
 def _refusal(error: BaseException | None) -> Refused:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from beamish._server.items import ChildExit
+from beamish._server.requests import safe_repr
 from beamish._strategy import (
     AutoShutdown,
     RestartWindow,
@@ -289,4 +290,4 @@ class SupervisorServer(GenServer, trap_exit=True):
     def handle_info(self, message: object) -> None:
         """Log what does not belong here."""
         if not isinstance(message, Exit):
-            log.error("supervisor %r got the unexpected message %r", self.pid, message)
+            log.error("supervisor %r got the unexpected message %s", self.pid, safe_repr(message))
