@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from types import FunctionType
 from typing import Any, ClassVar
 
-from beamish import _checks, child_spec
+from beamish import _checks, child_spec, process
 from beamish._runtime import names, system
 from beamish._server import requests, start
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
@@ -268,7 +268,8 @@ class GenServer:
         Source:
             ``GenServer.whereis/1``.
         """
-        return names.pid_of(dest)
+        pid = names.pid_of(dest)
+        return pid if pid is not None and process.is_alive(pid) else None
 
     @staticmethod
     async def multi_call(

@@ -133,6 +133,8 @@ def _starter() -> Pid:
             advice="start_link links to the calling process, but this code runs in none; use "
             "start, or start it from a process (beamish.run, process.attach, a supervisor)"
         )
+    if pid._runtime is not running():
+        pid._process.runtime.check_loop()  # a thread has inherited the context of the process
     return pid
 
 

@@ -8,7 +8,7 @@ from beamish._runtime.runtime import running
 from beamish._server.start import ServerStart, Starting
 from beamish._supervision.specs import title_of
 from beamish.child_spec import ChildSpec
-from beamish.errors import IgnoredError, StartError
+from beamish.errors import BeamishError, IgnoredError, StartError
 from beamish.pid import Pid
 from beamish.results import IGNORE
 
@@ -52,6 +52,11 @@ async def _launch_foreign(spec: ChildSpec, args: tuple[Any, ...]) -> Pid:
         raise IgnoredError(title_of(spec))
     if not isinstance(pid, Pid):
         raise StartError(TypeError(f"start returned {pid!r}; expected a Pid"), title_of(spec))
+    if pid._process is not None:
+        try:
+            pid._process.runtime.check_loop()
+        except BeamishError as error:  # it could not be linked, so its exit would go unnoticed
+            raise StartError(error, title_of(spec)) from error
     return pid
 
 
