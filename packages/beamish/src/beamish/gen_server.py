@@ -8,7 +8,6 @@ Source:
 """
 
 import asyncio
-import inspect
 import logging
 from collections.abc import Iterable
 from types import FunctionType
@@ -19,6 +18,7 @@ from beamish._runtime import names, system
 from beamish._server import requests, start
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
+from beamish._server.signature import refuse_reserved
 from beamish._server.table import Options, Table
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
@@ -28,14 +28,13 @@ __all__ = ["From", "GenServer", "call", "cast"]
 
 _log = logging.getLogger("beamish")
 
-_RESERVED = ("name", "timeout")
-
 
 class GenServer:
     """A server: subclass it, keep the state in attributes, and define what clients may ask.
 
     Every method that is named as a callback may be ``def`` or ``async def`` (but ``__init__``);
-    a server never runs two at once.
+    a server never runs two at once. A server may be a `dataclasses.dataclass` (also ``frozen`` and
+    with ``slots``), whose fields are its arguments.
 
     Inherited class keywords:
         restart: How a supervisor restarts it: ``"permanent"``, ``"transient"``, ``"temporary"``.
@@ -63,7 +62,7 @@ class GenServer:
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        _refuse_reserved(cls)
+        refuse_reserved(cls)
         _keep_clients(cls)
         inherited = cls._beamish.options
         options = Options(
@@ -297,22 +296,6 @@ async def _ask(dest: Dest, request: Any, timeout: float | None) -> Ok[Any] | Exc
         return Ok(await GenServer.call(dest, request, timeout))
     except Exception as error:  # of this one; the others may answer
         return error
-
-
-def _refuse_reserved(cls: type) -> None:
-    if cls.__init__ is object.__init__:  # type: ignore[misc]
-        return
-    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
-    taken = [name for name in _RESERVED if name in parameters]
-    if taken:
-        raise TypeError(
-            f"{cls.__qualname__}.__init__ must not have a parameter called {taken[0]!r}: "
-            f"start_link and child_spec use {taken[0]!r} for themselves; call it something else"
-        )
-    if inspect.iscoroutinefunction(cls.__init__):  # type: ignore[misc]
-        raise TypeError(
-            f"{cls.__qualname__}.__init__ must be a plain def; put what waits into `async def init`"
-        )
 
 
 def _keep_clients(cls: Any) -> None:

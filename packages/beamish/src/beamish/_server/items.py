@@ -19,6 +19,10 @@ Item: TypeAlias = tuple[
 ]
 
 
+# Not setattr, which a server that is a frozen dataclass refuses.
+_set_attribute = object.__setattr__
+
+
 def _run_system(_: object, process: Any, request: SystemRequest) -> Any:
     return request.run(process)
 
@@ -26,7 +30,7 @@ def _run_system(_: object, process: Any, request: SystemRequest) -> Any:
 def _initialise(_: object, process: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     table = process.table
     server = process.server = table.cls.__new__(table.cls)
-    server.pid = process.pid
+    _set_attribute(server, "pid", process.pid)
     server.__init__(*args, **kwargs)
     return None if table.init is None else table.init(server)
 

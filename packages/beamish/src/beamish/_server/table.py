@@ -6,7 +6,7 @@ from typing import Any
 
 from beamish import _checks
 from beamish._server.methods import CallMethod, CastMethod
-from beamish._server.signature import checker, checker_of
+from beamish._server.signature import checker, checker_of, refuse_reserved
 from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
 
 
@@ -99,7 +99,9 @@ class Table:
         self.qualname: str = cls.__dict__.get("_beamish_name", cls.__qualname__)
         self.options = options
         self.eager = options.eager
-        self.check_init = checker(cls)
+        # Written at the first start: a decorator such as `dataclass` adds __init__ to a class that
+        # is finished already.
+        self.check_init: Callable[..., None] = self._check_init_first
         self.init = None if cls.init is base.init else cls.init
         own_terminate = cls.terminate
         self.terminate = (
@@ -127,6 +129,13 @@ class Table:
             for name, callback in self.calls.items()
             if not callback.wants_from and name != "handle_call"
         }
+
+    def _check_init_first(self, *args: Any, **kwargs: Any) -> None:
+        refuse_reserved(self.cls)
+        self.check_init = checker(self.cls)
+        if not self.own_start_link:
+            self.check_start = self.check_init
+        self.check_init(*args, **kwargs)
 
     def _collect(self, cls: type) -> None:
         for parent in reversed(cls.__mro__):
