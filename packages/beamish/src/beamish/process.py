@@ -80,8 +80,15 @@ def current() -> Pid:
 
 
 def _me() -> Process:
+    process = _my_process()
+    if not process.runtime.check_loop():
+        raise NoProcessError(process.pid)
+    return process
+
+
+def _my_process() -> Process:
     pid = current()
-    process = _local(pid)
+    process: Process | None = pid._process
     if process is None:
         raise NoProcessError(pid)
     return process
@@ -168,7 +175,7 @@ async def receive(timeout: float | None = None, match: Callable[[Any], bool] | N
         Erlang's ``receive ... after``.
     """
     _checks.timeout(timeout)
-    me = _me()
+    me = _my_process()
     if not isinstance(me, TaskProcess):
         raise NoProcessError(
             me.pid,
