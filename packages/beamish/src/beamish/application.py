@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from beamish import process
+from beamish._runtime.context import current_pid
 from beamish._runtime.signals import Signals
 from beamish._strategy import Strategy
 from beamish._supervision.blocks import cancelled_at_death_of, stopped
@@ -31,7 +32,8 @@ class Application:
     """A supervision tree with a beginning and an end.
 
     Define `children`; then ``async with App() as app:`` runs the tree inside any asyncio program,
-    and ``beamish.run(App())`` as the main program.
+    and ``beamish.run(App())`` as the main program. The block may be entered in one task and left
+    in another.
 
     Args:
         config: Kept in ``self.config``, over what the class has there.
@@ -74,6 +76,7 @@ class Application:
     async def __aenter__(self) -> Self:
         if self.supervisor is not None:
             raise RuntimeError(f"{type(self).__qualname__} runs already; make another instance")
+        self._entered_by = asyncio.current_task()
         self._block = self._running()
         await self._block.__aenter__()
         return self
@@ -84,11 +87,17 @@ class Application:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        return await self._block.__aexit__(kind, error, traceback)
+        if asyncio.current_task() is self._entered_by:
+            return await self._block.__aexit__(kind, error, traceback)
+        token = current_pid.set(self._pid)  # the hooks run as the same process here, too
+        try:
+            return await self._block.__aexit__(kind, error, traceback)
+        finally:
+            current_pid.reset(token)
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        async with process.attach():
+        async with process.attach() as self._pid:
             self.supervisor = await self._start()
             try:
                 async with cancelled_at_death_of(self.supervisor):

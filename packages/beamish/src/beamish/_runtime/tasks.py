@@ -228,7 +228,12 @@ class SpawnedProcess(TaskProcess):
 
 
 class Attachment:
-    """The block of `process.attach`: the current task is a process for as long as it lasts."""
+    """The block of `process.attach`: the current task is a process for as long as it lasts.
+
+    The block may be left in another task than the one that entered it, as test fixtures and some
+    web frameworks do. An exit signal then cancels the task that entered it, if that still runs;
+    the leaving task gets the `ExitError`.
+    """
 
     def __init__(self) -> None:
         self._process: TaskProcess | None = None  # None: the task was a process already
@@ -255,10 +260,14 @@ class Attachment:
         process = self._process
         if process is None:
             return
-        current_pid.reset(self._token)
         task = process.task
-        if process.doomed and task is not None:
-            await absorb_cancellation(task, error)
+        assert task is not None  # noqa: S101 - set when the block was entered
+        entered_here = asyncio.current_task() is task
+        if entered_here:  # else the variable belongs to the context of another task
+            current_pid.reset(self._token)
+        if process.doomed:
+            if entered_here:
+                await absorb_cancellation(task, error)
             process.die(process.doomed_by)
             raise ExitError(process.doomed_by, process.pid)
         process.die(_reason_of(error))
