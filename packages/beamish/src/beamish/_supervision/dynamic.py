@@ -219,7 +219,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         """Restart a child that has exited or failed to start, if that is not too often."""
         now = self._now()
         if child.history is None and (self.spec.backoff or self.spec.intensity == "child"):
-            child.history = History(self._new_window(), now)
+            child.history = History(self._new_window())
         per_child = self.spec.intensity == "child"
         window = child.history.window if per_child and child.history else self._window
         if not window.allow(now):

@@ -13,16 +13,21 @@ class History:
 
     __slots__ = ("crashes", "started_at", "window")
 
-    def __init__(self, window: RestartWindow, now: float) -> None:
+    def __init__(self, window: RestartWindow) -> None:
         self.window = window
         self.crashes = 0  # in a row
-        self.started_at = now
+        self.started_at: float | None = None  # while the child runs
 
     def crashed(self, now: float, reset_after: float) -> int:
-        """Count a crash; a child that had run for long starts to count anew."""
-        ran_for_long = now - self.started_at >= reset_after
-        self.crashes = 1 if ran_for_long else self.crashes + 1
-        self.started_at = now
+        """Count a crash or a failed start; return how many there were in a row.
+
+        A child that has run for ``reset_after`` seconds starts a new row. The back-off and a
+        failed start do not count as running: otherwise a delay as long as ``reset_after`` would
+        start over by itself.
+        """
+        ran_long = self.started_at is not None and now - self.started_at >= reset_after
+        self.crashes = 1 if ran_long else self.crashes + 1
+        self.started_at = None
         return self.crashes
 
 
