@@ -28,16 +28,29 @@ class ExitError(BeamishError):
 
 
 class NoProcessError(ExitError, LookupError):
-    """There is no such process or name."""
+    """There is no such process or name.
 
-    def __init__(self, dest: Any = None, advice: str = "") -> None:
+    Args:
+        dest: The pid, name or via name that was addressed.
+        advice: The whole message, where it can say more than ``dest``.
+        restarting_in: Seconds until a supervisor next tries to restart the process; 0 while it
+            starts, ``None`` if none does.
+    """
+
+    def __init__(
+        self, dest: Any = None, advice: str = "", restarting_in: float | None = None
+    ) -> None:
         super().__init__("noproc", dest)
-        self.args = (dest, advice)
+        self.args = (dest, advice, restarting_in)
         self._advice = advice
+        self.restarting_in = restarting_in
 
     def __str__(self) -> str:
         if self._advice:
             return self._advice
+        if self.restarting_in is not None:
+            when = f"next attempt in {self.restarting_in:.2g} s" if self.restarting_in else "now"
+            return f"no process {self.dest!r}: restarting, {when}"
         return f"no process {self.dest!r}: it is dead or was never started under this name"
 
 

@@ -203,7 +203,7 @@ def send(dest: Dest, message: Any) -> None:
         if pid is not None:
             pid._process.deliver(message)
         elif not isinstance(dest, Pid):
-            raise NoProcessError(dest)
+            raise names.no_process(dest)
 
 
 def send_after(dest: Dest, message: Any, seconds: float) -> Ref:

@@ -78,8 +78,17 @@ def process_of(dest: Dest) -> Any:
     """
     pid = pid_of(dest)
     if pid is None:
-        raise NoProcessError(dest)
+        raise no_process(dest)
     return pid._process
+
+
+def no_process(dest: Dest) -> NoProcessError:
+    """Return the error that there is no process behind ``dest``, or that it is restarting."""
+    try:
+        child = running().restarting.get(dest)
+    except TypeError:  # the name of a via name that cannot be hashed
+        child = None
+    return NoProcessError(dest, restarting_in=None if child is None else child.restarting_in())
 
 
 def check_name(name: object) -> None:

@@ -39,6 +39,7 @@ class Runtime:
         "loop",
         "names",
         "processes",
+        "restarting",
         "suspects",
         "thread",
         "throttle",
@@ -54,6 +55,8 @@ class Runtime:
         self.timers = Timers(loop, self.context)
         self.names: dict[str, Pid] = {}
         self.processes: dict[Pid, None] = {}
+        # Children between two processes, by last pid and by name, for `NoProcessError`.
+        self.restarting: dict[Any, Any] = {}
         # Whose mailboxes may grow, and whether each has been reported; see `mailboxes`.
         self.suspects: dict[Pid, bool] = {}
         self.direct_dispatch = environ.get("BEAMISH_DIRECT", "1") != "0"
@@ -160,7 +163,7 @@ class Runtime:
         for pid in self.processes:
             pid._process = None
         self.timers = Timers(self.loop, self.context)
-        for kept in (self.processes, self.names, self._ready, self._signals):
+        for kept in (self.processes, self.names, self.restarting, self._ready, self._signals):
             kept.clear()
 
     # -- Exit signals along links

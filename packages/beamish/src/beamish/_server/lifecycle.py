@@ -290,7 +290,7 @@ class Lifecycle(Process):
 
     def take_along(self, reason: Any) -> None:
         """Send exit signals to those who depend on the server, such as a registry's entries."""
-        if self.table.dependents is not None:
+        if self.table.dependents is not None and self.server is not None:
             passed_on = "shutdown" if isinstance(reason, str) and reason == "normal" else reason
             for pid in self.table.dependents(self.server):
                 self.runtime.post(pid, self.pid, passed_on, self.reported, linked=False)

@@ -229,7 +229,20 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             self._start_again(last_pid, child)
         else:
             self._wait(last_pid, child, now, self.spec.backoff)
+        if last_pid in self.restarting:  # else it runs again already
+            child.announce(last_pid, child.spec)
         return None
+
+    def _no_longer_restarting(self, last_pid: Pid) -> Restarting:
+        child = self.restarting.pop(last_pid)
+        child.withdraw()
+        return child
+
+    def _beamish_dependents(self) -> list[Pid]:
+        # When it has died: a supervisor that was killed restarts nobody.
+        for child in self.restarting.values():
+            child.withdraw()
+        return []
 
     def _give_up(self, last_pid: Pid, child: Restarting) -> Any:
         spec = self.spec
@@ -266,7 +279,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         if child.timer is not None:
             child.timer = None
             return self._start_again(last_pid, child)
-        del self.restarting[last_pid]
+        self._no_longer_restarting(last_pid)
         return self._restart(last_pid, child)  # its last start has failed, which counts
 
     def _start_again(self, last_pid: Pid, child: Restarting) -> None:
@@ -285,10 +298,10 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         self, last_pid: Pid, child: Restarting, pid: Pid | None, error: BaseException | None
     ) -> None:
         if pid is not None:
-            del self.restarting[last_pid]
+            self._no_longer_restarting(last_pid)
             self._restarted(last_pid, child, pid)
         elif isinstance(error, IgnoredError):
-            del self.restarting[last_pid]
+            self._no_longer_restarting(last_pid)
         elif error is not None:
             self._failed_again(last_pid, child, error)
 
@@ -326,7 +339,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
 
     def _drop_restarting(self, last_pid: Pid) -> asyncio.Future[Any] | None:
         """Give up a restart; return what to wait for until its process is gone."""
-        child = self.restarting.pop(last_pid)
+        child = self._no_longer_restarting(last_pid)
         if child.timer is not None:
             self._me.cancel_timer(child.timer)
         if child.start is not None:

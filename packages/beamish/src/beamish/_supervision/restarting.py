@@ -3,9 +3,12 @@
 import asyncio
 from typing import Any
 
+from beamish._runtime.runtime import running
 from beamish._runtime.timers import Timer
+from beamish._server.start import ServerStart
 from beamish._strategy import RestartWindow
 from beamish.child_spec import ChildSpec
+from beamish.pid import Dest, Pid
 
 
 class History:
@@ -31,14 +34,53 @@ class History:
         return self.crashes
 
 
-class Restarting:
-    """A child between two processes."""
+class Between:
+    """A child between two processes, as `NoProcessError` knows it."""
 
-    __slots__ = ("history", "reason", "spec", "start", "timer")
+    __slots__ = ("_known_as", "_runtime", "timer")
+
+    def __init__(self) -> None:
+        self._known_as: tuple[Any, ...] = ()
+        self.timer: Timer | None = None  # until its back-off is over
+
+    def announce(self, last_pid: Pid, spec: ChildSpec) -> None:
+        """Let those who address the child by its last pid or its name know that it restarts."""
+        self._runtime = running()
+        name = spec.start.name if isinstance(spec.start, ServerStart) else None
+        for dest in (last_pid, name):
+            if dest is not None and _is_hashable(dest):
+                self._runtime.restarting[dest] = self
+                self._known_as = (*self._known_as, dest)
+
+    def withdraw(self) -> None:
+        """Undo `announce`: the child runs again, or will not."""
+        for dest in self._known_as:
+            if self._runtime.restarting.get(dest) is self:
+                del self._runtime.restarting[dest]
+        self._known_as = ()
+
+    def restarting_in(self) -> float:
+        """Return the seconds until the next attempt; 0 while one is under way."""
+        left = None if self.timer is None else self._runtime.timers.left(self.timer)
+        return left or 0.0
+
+
+def _is_hashable(dest: Dest) -> bool:
+    try:
+        hash(dest)
+    except TypeError:  # a via name of a service that takes any names
+        return False
+    return True
+
+
+class Restarting(Between):
+    """A child of a dynamic supervisor between two processes."""
+
+    __slots__ = ("history", "reason", "spec", "start")
 
     def __init__(self, spec: ChildSpec, history: History | None, reason: Any) -> None:
+        super().__init__()
         self.spec = spec
         self.history = history
         self.reason = reason
-        self.timer: Timer | None = None  # until its back-off is over
         self.start: asyncio.Future[Any] | None = None  # while its init waits

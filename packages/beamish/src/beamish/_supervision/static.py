@@ -18,6 +18,7 @@ from beamish._supervision.ending import end, end_all
 from beamish._supervision.launch import launch, link_to, strays
 from beamish._supervision.refusals import Refused, failed_to_start, not_found, significance_error
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
+from beamish._supervision.restarting import Between
 from beamish._supervision.specs import options_of, title_of
 from beamish.child_spec import ChildSpec
 from beamish.errors import (
@@ -46,13 +47,31 @@ class SupervisorSpec:
 class _Child:
     """One child of a static supervisor."""
 
-    __slots__ = ("last_pid", "pid", "restarting", "spec")
+    __slots__ = ("_between", "last_pid", "pid", "spec")
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec = spec
         self.pid: Pid | None = None  # of the process, while it runs
         self.last_pid: Pid | None = None  # by which a restarting child can be named
-        self.restarting = False
+        self._between: Between | None = None
+
+    @property
+    def restarting(self) -> bool:
+        """Whether it is between two processes."""
+        return self._between is not None
+
+    def restart_begins(self) -> None:
+        """Be restarting from now on, under its last pid and its name."""
+        self.restart_ends()
+        self._between = Between()
+        if self.last_pid is not None:
+            self._between.announce(self.last_pid, self.spec)
+
+    def restart_ends(self) -> None:
+        """Be running, or stopped."""
+        if self._between is not None:
+            self._between.withdraw()
+            self._between = None
 
     @property
     def stopped(self) -> bool:
@@ -120,7 +139,7 @@ class SupervisorServer(GenServer, trap_exit=True):
                 del self.children[child.spec.id]
             return
         finally:
-            child.restarting = False
+            child.restart_ends()
         child.pid = child.last_pid = pid
         self._by_pid[pid] = child
         if pid._process is not None:
@@ -129,7 +148,8 @@ class SupervisorServer(GenServer, trap_exit=True):
             self._me.later(ChildExit(pid, "noproc", reported=False))
 
     async def _stop(self, child: _Child) -> None:
-        pid, child.pid, child.restarting = child.pid, None, False
+        pid, child.pid = child.pid, None
+        child.restart_ends()
         if pid is not None:
             self._by_pid.pop(pid, None)
             await end(self.pid, pid, child.spec)
@@ -152,7 +172,8 @@ class SupervisorServer(GenServer, trap_exit=True):
         log_exit(self.pid, child.spec, pid, reason, reported)
         if not restarts(child.spec.restart, reason):
             return self._gone(child)
-        child.pid, child.restarting = None, True
+        child.pid = None
+        child.restart_begins()
         return await self._restart(child, reason)
 
     def _gone(self, child: _Child) -> Any:
@@ -197,7 +218,7 @@ class SupervisorServer(GenServer, trap_exit=True):
             try:
                 await self._start(child)
             except StartError as error:
-                child.restarting = True
+                child.restart_begins()
                 log_failed_restart(self.pid, child.spec, child.last_pid or last, error)
                 self._me.later(_Retry(child))
                 return
@@ -213,6 +234,12 @@ class SupervisorServer(GenServer, trap_exit=True):
     @property
     def _me(self) -> Any:
         return self.pid._process
+
+    def _beamish_dependents(self) -> list[Pid]:
+        # When it has died: a supervisor that was killed restarts nobody.
+        for child in self.children.values():
+            child.restart_ends()
+        return []
 
     # -- What clients ask
 
