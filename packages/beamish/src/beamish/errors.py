@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from beamish.pid import Pid
+
 
 class BeamishError(Exception):
     """Root of every exception of beamish."""
@@ -117,7 +119,7 @@ class StartError(BeamishError):
 class AlreadyStartedError(StartError):
     """The name is taken, by the process in ``pid``."""
 
-    def __init__(self, pid: Any, what: str = "the process") -> None:
+    def __init__(self, pid: Pid, what: str = "the process") -> None:
         super().__init__("already_started", what)
         self.args = (pid, what)
         self.pid = pid
@@ -172,9 +174,12 @@ class NotFoundError(BeamishError, LookupError):
 
 
 class AlreadyRegisteredError(BeamishError):
-    """The unique key or local name is taken, by the process in ``pid``."""
+    """The unique key or local name is taken, by the process in ``pid``.
 
-    def __init__(self, key: Any, pid: Any) -> None:
+    ``pid`` is ``None`` if a name service refuses a name that it finds nobody under.
+    """
+
+    def __init__(self, key: Any, pid: Pid | None) -> None:
         super().__init__(key, pid)
         self.key = key
         self.pid = pid

@@ -90,7 +90,10 @@ def begin(
             names.take(process, name)  # before __init__ runs, which may use it
         except AlreadyRegisteredError as taken:
             process.discard()
-            raise AlreadyStartedError(taken.pid, f"{table.qualname} {shown_name(name)}") from None
+            what = f"{table.qualname} {shown_name(name)}"
+            if taken.pid is None:
+                raise StartError(taken, what) from None
+            raise AlreadyStartedError(taken.pid, what) from None
         except BaseException:
             process.discard()
             raise

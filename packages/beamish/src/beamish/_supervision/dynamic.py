@@ -15,7 +15,7 @@ from beamish._server.start import ServerStart, Starting
 from beamish._strategy import RestartWindow, restarts
 from beamish._supervision.ending import Ending, end_all
 from beamish._supervision.launch import as_start_error, launch, link_to, strays
-from beamish._supervision.refusals import Refused, not_found
+from beamish._supervision.refusals import Refused, insignificance_error, not_found
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
 from beamish._supervision.restarting import History, Restarting
 from beamish._supervision.specs import options_of, title_of
@@ -116,6 +116,8 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     @call(timeout=None)
     def start_child(self, spec: ChildSpec) -> Any:
         """Start a child; return its pid, a refusal, or a future of either."""
+        if spec.significant:
+            return Refused(insignificance_error(spec))
         limit = self.spec.max_children
         if limit is not None and self._taken() >= limit:
             return Refused(MaxChildrenError(limit, title_of(spec)))

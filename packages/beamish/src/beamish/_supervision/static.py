@@ -60,6 +60,11 @@ class _Child:
         """Whether it is between two processes."""
         return self._between is not None
 
+    def already_started(self) -> AlreadyStartedError:
+        """Return the error that it runs, or is being restarted."""
+        assert self.last_pid is not None  # noqa: S101 - it has run
+        return AlreadyStartedError(self.last_pid, title_of(self.spec))
+
     def restart_begins(self) -> None:
         """Be restarting from now on, under its last pid and its name."""
         self.restart_ends()
@@ -249,7 +254,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         known = self.children.get(spec.id)
         if known is not None:
             if not known.stopped:
-                return Refused(AlreadyStartedError(known.last_pid, title_of(spec)))
+                return Refused(known.already_started())
             return Refused(AlreadyPresentError(spec.id))
         if spec.significant and self.spec.auto_shutdown == "never":
             return Refused(significance_error(spec))
@@ -263,7 +268,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         if child is None:
             return Refused(not_found(id, len(self.children)))
         if not child.stopped:
-            return Refused(AlreadyStartedError(child.last_pid, title_of(child.spec)))
+            return Refused(child.already_started())
         return await self._start_and_tell(child, keep=True)
 
     async def _start_and_tell(self, child: _Child, *, keep: bool) -> Any:
@@ -298,7 +303,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         if child is None:
             return Refused(not_found(id, len(self.children)))
         if not child.stopped:
-            return Refused(AlreadyStartedError(child.last_pid, title_of(child.spec)))
+            return Refused(child.already_started())
         return self._forget(child)
 
     @call(timeout=None)
