@@ -19,6 +19,7 @@ from beamish._server import requests, start
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
 from beamish._server.signature import refuse_reserved
+from beamish._server.spelling import warn_of_typos
 from beamish._server.table import Options, Table
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
@@ -63,6 +64,7 @@ class GenServer:
     ) -> None:
         super().__init_subclass__(**kwargs)
         refuse_reserved(cls)
+        warn_of_typos(cls, stacklevel=2)
         _keep_clients(cls)
         inherited = cls._beamish.options
         options = Options(
