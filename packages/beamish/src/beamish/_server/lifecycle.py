@@ -33,12 +33,16 @@ from beamish.results import (
 class Lifecycle(Process):
     """A server's process from its start to its death; `ServerProcess` adds its messages.
 
-    ``phase`` is "starting", "running", "terminating" or "dead".
+    ``phase`` is "starting", "running", "terminating" or "dead". ``continued`` counts the `Continue`
+    that it has returned, once there was one.
     """
+
+    continued: int
 
     __slots__ = (
         "callback",
         "callers",
+        "continued",
         "debugging",
         "direct",
         "ending",
