@@ -22,7 +22,7 @@ class ExitError(BeamishError):
         self.reason = reason
         self.dest = dest
         if isinstance(reason, BaseException):
-            self.__cause__ = reason
+            self.__cause__: BaseException | None = reason
 
     def __str__(self) -> str:
         subject = "the process" if self.dest is None else repr(self.dest)
@@ -43,7 +43,7 @@ class NoProcessError(ExitError, LookupError):
         self, dest: Any = None, advice: str = "", restarting_in: float | None = None
     ) -> None:
         super().__init__("noproc", dest)
-        self.args = (dest, advice, restarting_in)
+        self.args: tuple[Any, ...] = (dest, advice, restarting_in)
         self._advice = advice
         self.restarting_in = restarting_in
 
@@ -63,7 +63,7 @@ class CallTimeoutError(ExitError, TimeoutError):
         self, dest: Any = None, request: str = "", seconds: float = 0.0, waiting: int = 0
     ) -> None:
         super().__init__("timeout", dest)
-        self.args = (dest, request, seconds, waiting)
+        self.args: tuple[Any, ...] = (dest, request, seconds, waiting)
         self._request, self._seconds, self._waiting = request, seconds, waiting
 
     def __str__(self) -> str:
@@ -78,7 +78,7 @@ class CallingSelfError(ExitError):
 
     def __init__(self, dest: Any = None) -> None:
         super().__init__("calling_self", dest)
-        self.args = (dest,)
+        self.args: tuple[Any, ...] = (dest,)
 
     def __str__(self) -> str:
         return (
@@ -106,7 +106,7 @@ class StartError(BeamishError):
         super().__init__(reason, what)
         self.reason = reason
         self._what = what
-        self.__cause__ = _exception_in(reason)
+        self.__cause__: BaseException | None = _exception_in(reason)
 
     def __str__(self) -> str:
         match self.reason:
@@ -121,7 +121,7 @@ class AlreadyStartedError(StartError):
 
     def __init__(self, pid: Pid, what: str = "the process") -> None:
         super().__init__("already_started", what)
-        self.args = (pid, what)
+        self.args: tuple[Any, ...] = (pid, what)
         self.pid = pid
 
     def __str__(self) -> str:
@@ -133,7 +133,7 @@ class IgnoredError(StartError):
 
     def __init__(self, what: str = "the process") -> None:
         super().__init__("ignore", what)
-        self.args = (what,)
+        self.args: tuple[Any, ...] = (what,)
 
     def __str__(self) -> str:
         return f"{self._what} chose not to start: its init returned IGNORE"
@@ -144,7 +144,7 @@ class MaxChildrenError(StartError):
 
     def __init__(self, max_children: int, what: str = "the child") -> None:
         super().__init__("max_children", what)
-        self.args = (max_children, what)
+        self.args: tuple[Any, ...] = (max_children, what)
         self.max_children = max_children
 
     def __str__(self) -> str:
@@ -159,7 +159,7 @@ class AlreadyPresentError(StartError):
 
     def __init__(self, id: Any) -> None:  # noqa: A002 - the field of ChildSpec is called id
         super().__init__("already_present", repr(id))
-        self.args = (id,)
+        self.args: tuple[Any, ...] = (id,)
         self.id = id
 
     def __str__(self) -> str:

@@ -9,9 +9,9 @@ Source:
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, overload
 
 from beamish import _checks, child_spec, process
 from beamish._runtime import names, system
@@ -27,7 +27,17 @@ from beamish.results import Ok
 
 __all__ = ["From", "GenServer", "call", "cast"]
 
+P = ParamSpec("P")
+
 _log = logging.getLogger("beamish")
+
+
+class _AnyClass:
+    """No server takes this as its only argument.
+
+    mypy knows the arguments of a class by its name, but not those of a variable of type
+    ``type[Server]``: it accepts that as a callable with any arguments, such as this one.
+    """
 
 
 class GenServer:
@@ -76,8 +86,11 @@ class GenServer:
         cls._beamish = Table(cls, GenServer, options)
 
     # -- Callbacks
+    #
+    # Any | None: subclasses return what they like, sync or async, and type checkers accept
+    # `return super().handle_info(message)` in them, which they refuse for Any alone.
 
-    def init(self) -> Any:
+    def init(self) -> Any | None:
         """Finish the start, after ``__init__``; the starter waits for it.
 
         Returns:
@@ -94,7 +107,7 @@ class GenServer:
             f"{type(self).__qualname__} got the call {request!r} but defines no handle_call"
         )
 
-    def handle_cast(self, request: Any) -> Any:
+    def handle_cast(self, request: Any) -> Any | None:
         """Handle a request of ``GenServer.cast``.
 
         Returns:
@@ -104,7 +117,7 @@ class GenServer:
             f"{type(self).__qualname__} got the cast {request!r} but defines no handle_cast"
         )
 
-    def handle_info(self, message: Any) -> Any:
+    def handle_info(self, message: Any) -> Any | None:
         """Handle any other message; this default logs it and goes on.
 
         Returns:
@@ -112,8 +125,9 @@ class GenServer:
         """
         shown = requests.safe_repr(message)
         _log.error("%s %r got the unexpected message %s", type(self).__qualname__, self.pid, shown)
+        return None
 
-    def handle_continue(self, arg: Any) -> Any:
+    def handle_continue(self, arg: Any) -> Any | None:
         """Go on after a callback that returned ``Continue(arg)``, before any queued message.
 
         Returns:
@@ -123,7 +137,7 @@ class GenServer:
             f"{type(self).__qualname__} returned Continue({arg!r}) but defines no handle_continue"
         )
 
-    def terminate(self, reason: Any) -> Any:
+    def terminate(self, reason: Any) -> Any | None:
         """Clean up before the end.
 
         Runs on `Stop`, on ``stop()``, when a callback raised, and on the exit signal of the
@@ -140,12 +154,30 @@ class GenServer:
         return status
 
     # -- Starting
+    #
+    # The overloads let type checkers find arguments that ``__init__`` does not take. They cannot
+    # add ``name`` to the parameters of ``__init__``, so a call with it is not checked further.
 
+    @overload
     @classmethod
-    async def start_link(cls, *args: Any, **kwargs: Any) -> Pid:
+    async def start_link(cls: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Pid: ...
+    @overload
+    @classmethod
+    async def start_link(
+        cls, *args: Any, name: Name | None, timeout: float | None = ..., **kwargs: Any
+    ) -> Pid: ...
+    @overload
+    @classmethod
+    async def start_link(cls, *args: Any, timeout: float | None, **kwargs: Any) -> Pid: ...
+    @overload
+    @classmethod
+    async def start_link(cls: Callable[[_AnyClass], Any], *args: Any, **kwargs: Any) -> Pid: ...
+    @classmethod
+    async def start_link(cls: Any, *args: Any, **kwargs: Any) -> Pid:
         """Start the server, linked to the calling process, and return once ``init`` is done.
 
-        Classes may define a ``start_link`` or ``start`` of their own, with their own parameters.
+        Classes may define a ``start_link`` or ``start`` of their own, with their own parameters;
+        type checkers want ``# type: ignore[override]`` on such a ``start_link``.
 
         Args:
             args: For ``__init__``.
@@ -175,8 +207,17 @@ class GenServer:
         """
         return await start.start(cls._beamish, args, kwargs, linked=False)
 
+    @overload
     @classmethod
-    def child_spec(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> ChildSpec:
+    def child_spec(cls: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> ChildSpec: ...
+    @overload
+    @classmethod
+    def child_spec(cls, *args: Any, name: Name | None, **kwargs: Any) -> ChildSpec: ...
+    @overload
+    @classmethod
+    def child_spec(cls: Callable[[_AnyClass], Any], *args: Any, **kwargs: Any) -> ChildSpec: ...
+    @classmethod
+    def child_spec(cls: Any, *args: Any, name: Any = None, **kwargs: Any) -> ChildSpec:
         """Say how a supervisor starts this server with these arguments.
 
         Raises:

@@ -47,23 +47,23 @@ class Runtime:
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.thread = get_ident()
+        self.loop: asyncio.AbstractEventLoop = loop
+        self.thread: int = get_ident()
         self.throttle: Any = None  # of crash reports; made by whoever reports
         # Empty: what a request has in its context must not reach the casts of all the others.
-        self.context = Context()
-        self.timers = Timers(loop, self.context)
+        self.context: Context = Context()
+        self.timers: Timers = Timers(loop, self.context)
         self.names: dict[str, Pid] = {}
         self.processes: dict[Pid, None] = {}
         # Children between two processes, by last pid and by name, for `NoProcessError`.
         self.restarting: dict[Any, Any] = {}
         # Whose mailboxes may grow, and whether each has been reported; see `mailboxes`.
         self.suspects: dict[Pid, bool] = {}
-        self.direct_dispatch = environ.get("BEAMISH_DIRECT", "1") != "0"
+        self.direct_dispatch: bool = environ.get("BEAMISH_DIRECT", "1") != "0"
         # The task that was cancelled while it ran, to be stopped where it next may wait.
         self.interrupted: asyncio.Task[Any] | None = None
-        self.eager_depth = 0  # of coroutines that take their first step inside one another
-        self.credit = 0  # messages until the clock is read
+        self.eager_depth: int = 0  # of coroutines that take their first step inside one another
+        self.credit: int = 0  # messages until the clock is read
         self._slice_end = 0.0
         self._ready: deque[Process] = deque()
         self._scheduled = False

@@ -29,6 +29,7 @@ _ALIVE = object()
 class TaskProcess(Process):
     """A process whose code runs in one asyncio task."""
 
+    handled: int
     __slots__ = ("_arrival", "_mailbox", "_name", "doomed_by", "task")
 
     def __init__(self, runtime: Runtime, parent: Pid | None, name: str) -> None:

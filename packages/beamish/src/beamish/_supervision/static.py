@@ -50,7 +50,7 @@ class _Child:
     __slots__ = ("_between", "last_pid", "pid", "spec")
 
     def __init__(self, spec: ChildSpec) -> None:
-        self.spec = spec
+        self.spec: ChildSpec = spec
         self.pid: Pid | None = None  # of the process, while it runs
         self.last_pid: Pid | None = None  # by which a restarting child can be named
         self._between: Between | None = None
