@@ -86,6 +86,22 @@ async def test_waiting_search_finds_a_message_that_moves_to_the_front() -> None:
         assert await receiving == "wanted"
 
 
+async def test_waiting_search_finds_what_another_search_has_passed_over() -> None:
+    """Before it is woken, another one passes over its message and takes the one before it."""
+    async with process.attach() as me:
+        process.send(me, "other")
+        receiving = asyncio.create_task(process.receive(10, lambda m: m == "wanted"))
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+        process.send(me, "wanted")
+        with pytest.raises(TimeoutError):
+            await process.receive(0, lambda _: False)
+        assert await process.receive(0) == "other"
+
+        assert await receiving == "wanted"
+
+
 async def test_next_search_starts_again_from_the_oldest_message() -> None:
     async with process.attach() as me:
         for message in ["a", "b", "c", "d"]:
