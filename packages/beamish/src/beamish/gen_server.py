@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from types import FunctionType
 from typing import Any, ClassVar, ParamSpec, overload
 
-from beamish import _checks, child_spec, process
+from beamish import _checks, child_spec
 from beamish._runtime import names, system
 from beamish._server import requests, start
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
@@ -311,7 +311,7 @@ class GenServer:
             ``GenServer.whereis/1``.
         """
         pid = names.pid_of(dest)
-        return pid if pid is not None and process.is_alive(pid) else None
+        return pid if pid is not None and names.alive(pid) is not None else None
 
     @staticmethod
     async def multi_call(

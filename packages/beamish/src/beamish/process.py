@@ -94,16 +94,6 @@ def _my_process() -> Process:
     return process
 
 
-def _local(pid: Pid) -> Process | None:
-    """Return the live process of ``pid``, or ``None``.
-
-    Raises:
-        BeamishError: It lives in another event loop, whose thread alone may touch it.
-    """
-    process: Process | None = pid._process
-    return process if process is not None and process.runtime.check_loop() else None
-
-
 def spawn(fn: Callable[..., Awaitable[Any]], *args: Any) -> Pid:
     """Run the async function ``fn`` as a process, which ends when it returns.
 
@@ -217,7 +207,7 @@ def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
     _checks.seconds("seconds", seconds)
     runtime = running()
     if isinstance(dest, Pid):
-        process = _local(dest)
+        process = names.local(dest)
         return Timer(0.0, None) if process is None else process.send_after(message, seconds)
     names.check_name(dest)
 
@@ -231,7 +221,7 @@ def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
 def cancel_timer(ref: Ref) -> float | None:
     """Cancel a timer; return the seconds it had left, or ``None`` if it is over."""
     timer = _timer(ref)
-    owner = None if timer.owner is None else _local(timer.owner)
+    owner = None if timer.owner is None else names.local(timer.owner)
     if owner is not None:
         return owner.cancel_timer(timer)
     return running().timers.cancel(timer)
@@ -260,14 +250,14 @@ def link(pid: Pid) -> None:
         Erlang's ``link/1``.
     """
     me = _me()
-    _local(_pid(pid))
+    names.local(_pid(pid))
     me.link(pid)
 
 
 def unlink(pid: Pid) -> None:
     """Undo `link`; an exit signal that is under way arrives no more."""
     me = _me()
-    _local(_pid(pid))
+    names.local(_pid(pid))
     me.unlink(pid)
 
 
@@ -286,7 +276,7 @@ def monitor(dest: Dest) -> Ref:
     """
     me = _me()
     pid = names.pid_of(dest)
-    return me.monitor(dest if pid is None or _local(pid) is None else pid)
+    return me.monitor(dest if pid is None or names.local(pid) is None else pid)
 
 
 def demonitor(ref: Ref, flush: bool = False) -> None:
@@ -315,7 +305,7 @@ def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's word, behind 
         Erlang's ``exit/2``.
     """
     target = names.pid_of(pid)
-    process = None if target is None else _local(target)
+    process = None if target is None else names.local(target)
     if process is None:
         return
     if isinstance(reason, str) and reason == "kill":
@@ -348,7 +338,7 @@ def register(pid: Pid, name: str) -> None:
     Source:
         Erlang's ``register/2``. Differs: a process may have several names.
     """
-    process = _local(_pid(pid))
+    process = names.local(_pid(pid))
     if process is None:
         raise NoProcessError(pid)
     names.register_local(process, name)
@@ -380,13 +370,7 @@ def is_alive(pid: Pid) -> bool:
 
     One that an exit signal has ended does not, nor one whose event loop has been closed.
     """
-    return _alive(_pid(pid)) is not None
-
-
-def _alive(pid: Pid) -> Process | None:
-    """Return the live process of ``pid``, of any event loop, or ``None``."""
-    process: Process | None = pid._process
-    return None if process is None or process.runtime.loop.is_closed() else process
+    return names.alive(_pid(pid)) is not None
 
 
 def processes() -> list[Pid]:
@@ -406,7 +390,7 @@ def info(pid: Dest) -> ProcessInfo | None:
         Erlang's ``process_info/2``.
     """
     found = names.pid_of(pid)
-    process = None if found is None else _alive(found)
+    process = None if found is None else names.alive(found)
     return None if process is None else inspection.inspect(process)
 
 

@@ -1,6 +1,7 @@
 """Blocks that are entered in one task and left in another, as fixtures and frameworks do."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, ClassVar
@@ -123,6 +124,32 @@ async def test_tree_that_dies_cancels_the_task_that_entered_the_block(make: Bloc
     assert isinstance(outcome, asyncio.CancelledError)
     with pytest.raises(ExitError):
         await block.__aexit__(None, None, None)
+
+
+@pytest.mark.parametrize("make", BLOCKS)
+async def test_cancellation_stays_with_the_task_that_entered_the_block(make: Block) -> None:
+    """The task handles it and lives on; whoever leaves the block must not take it back."""
+    block, entered, end = make(), asyncio.Event(), asyncio.Event()
+
+    async def enter_and_handle() -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await enter_and_live_on(block, entered, asyncio.Event())
+        await end.wait()
+
+    entering = asyncio.create_task(enter_and_handle())
+    await entered.wait()
+    top = process.whereis("top")
+    assert top is not None
+    process.exit(top, "kill")
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+    with pytest.raises(ExitError):
+        await block.__aexit__(None, None, None)
+
+    assert entering.cancelling() == 1
+    end.set()
+    await entering
 
 
 async def test_hooks_run_as_the_same_process_in_the_leaving_task() -> None:

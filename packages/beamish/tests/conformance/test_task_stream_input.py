@@ -3,6 +3,7 @@
 Source: Elixir ``Task.async_stream/3``, which halts the enumerable when the stream is halted.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
@@ -76,14 +77,30 @@ async def test_generator_is_closed_when_a_task_takes_too_long(stream, kind) -> N
 
 @kinds
 @each_stream
-async def test_generator_whose_clean_up_raises_leaves_no_task_behind(stream, kind) -> None:
+async def test_tasks_have_ended_when_the_clean_up_of_the_generator_raises(stream, kind) -> None:
     async with attached():
         source = Input(error=KeyError("clean up"))
         elements = made(source, kind)
+        working: set[int] = set()
+
+        async def work(number: int) -> int:
+            if number == 0:
+                while not working:
+                    await asyncio.sleep(0)
+                return number
+            working.add(number)
+            try:
+                await asyncio.Event().wait()
+            finally:
+                for _ in range(5):
+                    await asyncio.sleep(0)
+                working.remove(number)
 
         with pytest.raises(KeyError, match="clean up"):
-            async with aclosing(stream(elements, Gates(0), max_concurrency=3)) as answers:
+            async with aclosing(stream(elements, work, max_concurrency=3)) as answers:
                 assert await anext(answers) == Ok(0)
+
+        assert working == set()
 
 
 class Numbers:

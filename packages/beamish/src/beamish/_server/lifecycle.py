@@ -307,6 +307,14 @@ class Lifecycle(Process):
                 from_.fail(reason)
             self.callers = None
 
+    def count_continue(self) -> None:
+        """Let the watchdog see how often the server has returned `Continue`."""
+        try:
+            self.continued += 1
+        except AttributeError:  # the first time; most servers never do
+            self.continued = 1
+        self.runtime.suspects.setdefault(self.pid, False)
+
     def disarm(self) -> None:
         """Cancel the idle timer."""
         if self.idle_timer is not None:

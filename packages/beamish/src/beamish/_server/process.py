@@ -313,11 +313,7 @@ class ServerProcess(Lifecycle):
         self.failed(item, error)
 
     def _continue_with(self, value: Any, after: Item) -> None:
-        try:
-            self.continued += 1  # for the watchdog
-        except AttributeError:  # the first time; most servers never do
-            self.continued = 1
-        self.runtime.suspects.setdefault(self.pid, False)
+        self.count_continue()
         context = after[4] if telemetry.observes else None
         if context is not None:
             context = context.run(telemetry.carried, self.runtime.context)
