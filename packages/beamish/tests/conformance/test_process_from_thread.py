@@ -275,6 +275,8 @@ class EndingLoop:
     def end(self) -> None:
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join()
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # it ends in the middle on purpose
         self.loop.close()
 
 

@@ -55,6 +55,8 @@ class OtherLoop:
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
+            for task in asyncio.all_tasks(self.loop):
+                task._log_destroy_pending = False  # it ends in the middle on purpose
             self.loop.close()
 
 
