@@ -1,5 +1,7 @@
 """OTP for asyncio: GenServer, Registry, DynamicSupervisor and what surrounds them."""
 
+from typing import TYPE_CHECKING
+
 from beamish import debug, from_thread, process, telemetry
 from beamish.agent import Agent
 from beamish.application import Application, run
@@ -92,3 +94,15 @@ __all__ = [
     "run",
     "telemetry",
 ]
+
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name):
+        """Look up ``__version__``; importing what knows it takes as long as all of beamish."""
+        if name != "__version__":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib.metadata import version
+
+        return version(__name__)

@@ -1,9 +1,11 @@
 """``python -m beamish``: a shell with an application running, and its supervision tree."""
 
 import argparse
+import platform
 import sys
 from pathlib import Path
 
+import beamish
 from beamish.shell import command
 from beamish.shell.tree import CHILDREN
 
@@ -53,12 +55,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.print_help()
 
 
+class _Version(argparse.Action):
+    """Print the versions of beamish and Python; read only when asked for, which takes a while."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        print(f"beamish {beamish.__version__}, Python {platform.python_version()}")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m beamish",
         description="Run a beamish application and look into it.",
         epilog="`python -m beamish COMMAND --help` tells more of a command.",
     )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     shell = _add(commands, "shell", "a prompt with the application running", _SHELL)
     shell.add_argument(

@@ -40,12 +40,13 @@ class RestartWindow:
 def restarts(restart: Restart, reason: Any) -> bool:
     """Say whether a child that exited for ``reason`` is to be started again.
 
-    Not when its task was cancelled: that is how an event loop ends, and nothing starts then.
+    Not when its task was cancelled: that is how an event loop ends, and nothing starts then. Nor
+    when it called ``sys.exit`` or was interrupted, which ends the program.
 
     Source:
         The restart values of Elixir's ``Supervisor``.
     """
-    if reason is CANCELLED:
+    if reason is CANCELLED or isinstance(reason, SystemExit | KeyboardInterrupt):
         return False
     if restart == "permanent":
         return True

@@ -9,14 +9,14 @@ Source:
 import asyncio
 import inspect
 import logging
-import signal
-import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from types import TracebackType
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from beamish import process
+from beamish._runtime.context import current_pid
+from beamish._runtime.signals import Signals
 from beamish._strategy import Strategy
 from beamish._supervision.blocks import cancelled_at_death_of, stopped
 from beamish.errors import ExitError
@@ -27,14 +27,13 @@ T = TypeVar("T")
 
 _log = logging.getLogger("beamish")
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Application:
     """A supervision tree with a beginning and an end.
 
     Define `children`; then ``async with App() as app:`` runs the tree inside any asyncio program,
-    and ``beamish.run(App())`` as the main program.
+    and ``beamish.run(App())`` as the main program. The block may be entered in one task and left
+    in another.
 
     Args:
         config: Kept in ``self.config``, over what the class has there.
@@ -77,6 +76,7 @@ class Application:
     async def __aenter__(self) -> Self:
         if self.supervisor is not None:
             raise RuntimeError(f"{type(self).__qualname__} runs already; make another instance")
+        self._entered_by = asyncio.current_task()
         self._block = self._running()
         await self._block.__aenter__()
         return self
@@ -87,11 +87,17 @@ class Application:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> bool | None:
-        return await self._block.__aexit__(kind, error, traceback)
+        if asyncio.current_task() is self._entered_by:
+            return await self._block.__aexit__(kind, error, traceback)
+        token = current_pid.set(self._pid)  # the hooks run as the same process here, too
+        try:
+            return await self._block.__aexit__(kind, error, traceback)
+        finally:
+            current_pid.reset(token)
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        async with process.attach():
+        async with process.attach() as self._pid:
             self.supervisor = await self._start()
             try:
                 async with cancelled_at_death_of(self.supervisor):
@@ -136,7 +142,12 @@ def run(
 
     The main task is a process. SIGINT and SIGTERM cancel the coroutine, or stop the application's
     tree in reverse order, each child within its ``shutdown``; a second signal kills every process
-    at once, and the program exits with 128 plus the signal's number.
+    at once, and the program exits with 128 plus the signal's number. While a callback blocks the
+    event loop, the second signal interrupts it with `KeyboardInterrupt`. A signal that was ignored
+    when ``run`` began stays ignored.
+
+    ``sys.exit`` in any callback, sync or async, does as the first signal, and the program exits
+    with its status. Its process exits with the `SystemExit` as reason, and is not restarted.
 
     Args:
         main: A coroutine, or an `Application`.
@@ -146,19 +157,36 @@ def run(
         What the coroutine returns; ``None`` after a signal, so that the exit status is 0.
 
     Raises:
-        SystemExit: With status 1, when the application's tree has died of itself.
+        SystemExit: With status 1, when the application's tree has died of itself; or what a
+            callback raised.
 
     Source:
         ``asyncio.run``, and the way in which ``mix run --no-halt`` starts and stops applications.
     """
     if not isinstance(main, Application) and not inspect.iscoroutine(main):
         raise TypeError(f"run needs an Application or a coroutine, as in run(main()); got {main!r}")
-    with asyncio.Runner(loop_factory=loop_factory) as runner:
-        return runner.run(_main(main))
+    with asyncio.Runner(loop_factory=loop_factory) as runner, Signals() as signals:
+        program = _Program(main, signals)
+        try:
+            return runner.run(program.main())
+        except (SystemExit, KeyboardInterrupt) as error:
+            program.unwind(runner.get_loop())
+            end = program.end_of(error)
+    raise end
 
 
-async def _main(main: Application | Coroutine[Any, Any, T]) -> T | None:
-    with _Signals() as signals:
+class _Program(Generic[T]):
+    """The main task of `run`, and how the program ends."""
+
+    def __init__(self, main: Application | Coroutine[Any, Any, T], signals: Signals) -> None:
+        self._main = main
+        self._signals = signals
+        self._task: asyncio.Task[Any] | None = None
+
+    async def main(self) -> T | None:
+        self._task = asyncio.current_task()
+        self._signals.listen()
+        main, received = self._main, self._signals.received
         try:
             async with process.attach():
                 if not isinstance(main, Application):
@@ -166,65 +194,43 @@ async def _main(main: Application | Coroutine[Any, Any, T]) -> T | None:
                 async with main:
                     await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
-            if not signals.received:
+            if not received:
                 raise
         except ExitError as error:
-            if not isinstance(main, Application) and not signals.received:
+            if not isinstance(main, Application) and not received:
                 raise
-            if not signals.received:
+            if not received:
                 _log.error("the application has died of itself: %s", error)
                 raise SystemExit(1) from None
-        if len(signals.received) > 1:
-            raise SystemExit(128 + signals.received[-1])
+        if len(received) > 1:
+            raise SystemExit(128 + received[-1])
         return None
 
+    def unwind(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End the main task in order, after an exception has left the event loop.
 
-class _Signals:
-    """SIGINT and SIGTERM while the main task runs: the first cancels it, the second kills."""
+        ``sys.exit`` in a callback, and Ctrl-C while one blocks, stop the loop where it stands.
+        """
+        task = self._task
+        # A signal that waits cancels the task by itself when the loop handles it.
+        if task is not None and not self._signals.waiting:
+            task.cancel()
+        while task is not None and not task.done():
+            with suppress(SystemExit, KeyboardInterrupt, asyncio.CancelledError, Exception):
+                loop.run_until_complete(task)
+        # The run that was left may have queued its own stop, which would end the next run.
+        stopped = False
+        while not stopped:
+            loop.call_soon(loop.stop)
+            with suppress(SystemExit, KeyboardInterrupt):
+                loop.run_forever()
+                stopped = True
 
-    def __init__(self) -> None:
-        self.received: list[int] = []
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        self._before: dict[int, Any] = {}
-
-    def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in _SIGNALS:
-                self._before[number] = signal.getsignal(number)
-                self._handle(number)
-        return self
-
-    def _handle(self, number: int) -> None:
-        try:
-            self._loop.add_signal_handler(number, self._receive, number)
-        except NotImplementedError:  # a loop, or a system, that knows no signals
-            receive = self._loop.call_soon_threadsafe
-            signal.signal(number, lambda *_: receive(self._receive, number))
-
-    def __exit__(self, *_: object) -> None:
-        for number, before in self._before.items():
-            with suppress(NotImplementedError):
-                self._loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL if before is None else before)
-
-    def _receive(self, number: int) -> None:
-        self.received.append(number)
-        assert self._task is not None  # noqa: S101 - run's main task
-        match len(self.received):
-            case 1:
-                _log.info("%s: stopping", signal.Signals(number).name)
-                self._task.cancel()
-            case 2:
-                _log.warning("%s again: killing all processes", signal.Signals(number).name)
-                self._kill_all()
-                self._task.cancel()
-            case _:  # whatever it is that goes on, it does not want to end
-                signal.signal(number, signal.SIG_DFL)
-                signal.raise_signal(number)
-
-    def _kill_all(self) -> None:
-        for pid in process.processes():
-            attached = pid._process is not None and pid._process.task is self._task
-            if not attached:
-                process.exit(pid, "kill")
+    def end_of(self, error: BaseException) -> BaseException:
+        """Return the exception that the program ends with, after ``error`` has left the loop."""
+        task = self._task
+        ended = None if task is None or task.cancelled() else task.exception()
+        # A signal that had to interrupt a callback gives the same exit status as any other.
+        if isinstance(error, KeyboardInterrupt) and isinstance(ended, SystemExit):
+            return ended
+        return error

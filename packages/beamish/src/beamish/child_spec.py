@@ -162,11 +162,12 @@ class Backoff:
 
     Args:
         initial: Seconds before the first restart.
-        factor: What each further delay is multiplied with.
+        factor: What each further delay is multiplied by.
         maximum: Seconds that no delay exceeds, before jitter.
         jitter: Fraction of the delay by which it varies at random, both ways, so that masses of
             children do not come back all at once.
-        reset_after: Seconds that a child must have run for its delay to start anew.
+        reset_after: Seconds that a child must have run for its delay to start over. The back-off
+            and a start that fails do not count. 0: each start that succeeds.
     """
 
     initial: float = 0.1

@@ -116,6 +116,7 @@ class DynamicSupervisor(ModuleBased):
             AlreadyStartedError: Another process holds the child's name.
             IgnoredError: Its ``init`` returned `IGNORE`.
             StartError: ``init`` failed; ``reason`` says how. The spec is dropped.
+            ValueError: The child is ``significant``, which only a `Supervisor` heeds.
 
         Source:
             ``DynamicSupervisor.start_child/2``. Differs: raises where Elixir returns

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from beamish.pid import Pid
+
 
 class BeamishError(Exception):
     """Root of every exception of beamish."""
@@ -20,7 +22,7 @@ class ExitError(BeamishError):
         self.reason = reason
         self.dest = dest
         if isinstance(reason, BaseException):
-            self.__cause__ = reason
+            self.__cause__: BaseException | None = reason
 
     def __str__(self) -> str:
         subject = "the process" if self.dest is None else repr(self.dest)
@@ -28,16 +30,29 @@ class ExitError(BeamishError):
 
 
 class NoProcessError(ExitError, LookupError):
-    """There is no such process or name."""
+    """There is no such process or name.
 
-    def __init__(self, dest: Any = None, advice: str = "") -> None:
+    Args:
+        dest: The pid, name or via name that was addressed.
+        advice: The whole message, where it can say more than ``dest``.
+        restarting_in: Seconds until a supervisor next tries to restart the process; 0 while it
+            starts, ``None`` if none does.
+    """
+
+    def __init__(
+        self, dest: Any = None, advice: str = "", restarting_in: float | None = None
+    ) -> None:
         super().__init__("noproc", dest)
-        self.args = (dest, advice)
+        self.args: tuple[Any, ...] = (dest, advice, restarting_in)
         self._advice = advice
+        self.restarting_in = restarting_in
 
     def __str__(self) -> str:
         if self._advice:
             return self._advice
+        if self.restarting_in is not None:
+            when = f"next attempt in {self.restarting_in:.2g} s" if self.restarting_in else "now"
+            return f"no process {self.dest!r}: restarting, {when}"
         return f"no process {self.dest!r}: it is dead or was never started under this name"
 
 
@@ -48,7 +63,7 @@ class CallTimeoutError(ExitError, TimeoutError):
         self, dest: Any = None, request: str = "", seconds: float = 0.0, waiting: int = 0
     ) -> None:
         super().__init__("timeout", dest)
-        self.args = (dest, request, seconds, waiting)
+        self.args: tuple[Any, ...] = (dest, request, seconds, waiting)
         self._request, self._seconds, self._waiting = request, seconds, waiting
 
     def __str__(self) -> str:
@@ -63,7 +78,7 @@ class CallingSelfError(ExitError):
 
     def __init__(self, dest: Any = None) -> None:
         super().__init__("calling_self", dest)
-        self.args = (dest,)
+        self.args: tuple[Any, ...] = (dest,)
 
     def __str__(self) -> str:
         return (
@@ -91,7 +106,7 @@ class StartError(BeamishError):
         super().__init__(reason, what)
         self.reason = reason
         self._what = what
-        self.__cause__ = _exception_in(reason)
+        self.__cause__: BaseException | None = _exception_in(reason)
 
     def __str__(self) -> str:
         match self.reason:
@@ -104,9 +119,9 @@ class StartError(BeamishError):
 class AlreadyStartedError(StartError):
     """The name is taken, by the process in ``pid``."""
 
-    def __init__(self, pid: Any, what: str = "the process") -> None:
+    def __init__(self, pid: Pid, what: str = "the process") -> None:
         super().__init__("already_started", what)
-        self.args = (pid, what)
+        self.args: tuple[Any, ...] = (pid, what)
         self.pid = pid
 
     def __str__(self) -> str:
@@ -118,7 +133,7 @@ class IgnoredError(StartError):
 
     def __init__(self, what: str = "the process") -> None:
         super().__init__("ignore", what)
-        self.args = (what,)
+        self.args: tuple[Any, ...] = (what,)
 
     def __str__(self) -> str:
         return f"{self._what} chose not to start: its init returned IGNORE"
@@ -129,7 +144,7 @@ class MaxChildrenError(StartError):
 
     def __init__(self, max_children: int, what: str = "the child") -> None:
         super().__init__("max_children", what)
-        self.args = (max_children, what)
+        self.args: tuple[Any, ...] = (max_children, what)
         self.max_children = max_children
 
     def __str__(self) -> str:
@@ -144,7 +159,7 @@ class AlreadyPresentError(StartError):
 
     def __init__(self, id: Any) -> None:  # noqa: A002 - the field of ChildSpec is called id
         super().__init__("already_present", repr(id))
-        self.args = (id,)
+        self.args: tuple[Any, ...] = (id,)
         self.id = id
 
     def __str__(self) -> str:
@@ -159,9 +174,12 @@ class NotFoundError(BeamishError, LookupError):
 
 
 class AlreadyRegisteredError(BeamishError):
-    """The unique key or local name is taken, by the process in ``pid``."""
+    """The unique key or local name is taken, by the process in ``pid``.
 
-    def __init__(self, key: Any, pid: Any) -> None:
+    ``pid`` is ``None`` if a name service refuses a name that it finds nobody under.
+    """
+
+    def __init__(self, key: Any, pid: Pid | None) -> None:
         super().__init__(key, pid)
         self.key = key
         self.pid = pid

@@ -8,17 +8,18 @@ Source:
 """
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, ParamSpec, overload
 
 from beamish import _checks, child_spec
 from beamish._runtime import names, system
 from beamish._server import requests, start
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
+from beamish._server.signature import refuse_reserved
+from beamish._server.spelling import warn_of_typos
 from beamish._server.table import Options, Table
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
@@ -26,16 +27,25 @@ from beamish.results import Ok
 
 __all__ = ["From", "GenServer", "call", "cast"]
 
+P = ParamSpec("P")
+
 _log = logging.getLogger("beamish")
 
-_RESERVED = ("name", "timeout")
+
+class _AnyClass:
+    """No server takes this as its only argument.
+
+    mypy knows the arguments of a class by its name, but not those of a variable of type
+    ``type[Server]``: it accepts that as a callable with any arguments, such as this one.
+    """
 
 
 class GenServer:
     """A server: subclass it, keep the state in attributes, and define what clients may ask.
 
     Every method that is named as a callback may be ``def`` or ``async def`` (but ``__init__``);
-    a server never runs two at once.
+    a server never runs two at once. A server may be a `dataclasses.dataclass` (also ``frozen`` and
+    with ``slots``), whose fields are its arguments.
 
     Inherited class keywords:
         restart: How a supervisor restarts it: ``"permanent"``, ``"transient"``, ``"temporary"``.
@@ -63,7 +73,8 @@ class GenServer:
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        _refuse_reserved(cls)
+        refuse_reserved(cls)
+        warn_of_typos(cls, stacklevel=2)
         _keep_clients(cls)
         inherited = cls._beamish.options
         options = Options(
@@ -75,8 +86,11 @@ class GenServer:
         cls._beamish = Table(cls, GenServer, options)
 
     # -- Callbacks
+    #
+    # Any | None: subclasses return what they like, sync or async, and type checkers accept
+    # `return super().handle_info(message)` in them, which they refuse for Any alone.
 
-    def init(self) -> Any:
+    def init(self) -> Any | None:
         """Finish the start, after ``__init__``; the starter waits for it.
 
         Returns:
@@ -93,7 +107,7 @@ class GenServer:
             f"{type(self).__qualname__} got the call {request!r} but defines no handle_call"
         )
 
-    def handle_cast(self, request: Any) -> Any:
+    def handle_cast(self, request: Any) -> Any | None:
         """Handle a request of ``GenServer.cast``.
 
         Returns:
@@ -103,17 +117,17 @@ class GenServer:
             f"{type(self).__qualname__} got the cast {request!r} but defines no handle_cast"
         )
 
-    def handle_info(self, message: Any) -> Any:
+    def handle_info(self, message: Any) -> Any | None:
         """Handle any other message; this default logs it and goes on.
 
         Returns:
             ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
         """
-        _log.error(
-            "%s %r got the unexpected message %r", type(self).__qualname__, self.pid, message
-        )
+        shown = requests.safe_repr(message)
+        _log.error("%s %r got the unexpected message %s", type(self).__qualname__, self.pid, shown)
+        return None
 
-    def handle_continue(self, arg: Any) -> Any:
+    def handle_continue(self, arg: Any) -> Any | None:
         """Go on after a callback that returned ``Continue(arg)``, before any queued message.
 
         Returns:
@@ -123,7 +137,7 @@ class GenServer:
             f"{type(self).__qualname__} returned Continue({arg!r}) but defines no handle_continue"
         )
 
-    def terminate(self, reason: Any) -> Any:
+    def terminate(self, reason: Any) -> Any | None:
         """Clean up before the end.
 
         Runs on `Stop`, on ``stop()``, when a callback raised, and on the exit signal of the
@@ -140,12 +154,30 @@ class GenServer:
         return status
 
     # -- Starting
+    #
+    # The overloads let type checkers find arguments that ``__init__`` does not take. They cannot
+    # add ``name`` to the parameters of ``__init__``, so a call with it is not checked further.
 
+    @overload
     @classmethod
-    async def start_link(cls, *args: Any, **kwargs: Any) -> Pid:
+    async def start_link(cls: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> Pid: ...
+    @overload
+    @classmethod
+    async def start_link(
+        cls, *args: Any, name: Name | None, timeout: float | None = ..., **kwargs: Any
+    ) -> Pid: ...
+    @overload
+    @classmethod
+    async def start_link(cls, *args: Any, timeout: float | None, **kwargs: Any) -> Pid: ...
+    @overload
+    @classmethod
+    async def start_link(cls: Callable[[_AnyClass], Any], *args: Any, **kwargs: Any) -> Pid: ...
+    @classmethod
+    async def start_link(cls: Any, *args: Any, **kwargs: Any) -> Pid:
         """Start the server, linked to the calling process, and return once ``init`` is done.
 
-        Classes may define a ``start_link`` or ``start`` of their own, with their own parameters.
+        Classes may define a ``start_link`` or ``start`` of their own, with their own parameters;
+        type checkers want ``# type: ignore[override]`` on such a ``start_link``.
 
         Args:
             args: For ``__init__``.
@@ -175,8 +207,17 @@ class GenServer:
         """
         return await start.start(cls._beamish, args, kwargs, linked=False)
 
+    @overload
     @classmethod
-    def child_spec(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> ChildSpec:
+    def child_spec(cls: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> ChildSpec: ...
+    @overload
+    @classmethod
+    def child_spec(cls, *args: Any, name: Name | None, **kwargs: Any) -> ChildSpec: ...
+    @overload
+    @classmethod
+    def child_spec(cls: Callable[[_AnyClass], Any], *args: Any, **kwargs: Any) -> ChildSpec: ...
+    @classmethod
+    def child_spec(cls: Any, *args: Any, name: Any = None, **kwargs: Any) -> ChildSpec:
         """Say how a supervisor starts this server with these arguments.
 
         Raises:
@@ -269,7 +310,8 @@ class GenServer:
         Source:
             ``GenServer.whereis/1``.
         """
-        return names.pid_of(dest)
+        pid = names.pid_of(dest)
+        return pid if pid is not None and names.alive(pid) is not None else None
 
     @staticmethod
     async def multi_call(
@@ -297,22 +339,6 @@ async def _ask(dest: Dest, request: Any, timeout: float | None) -> Ok[Any] | Exc
         return Ok(await GenServer.call(dest, request, timeout))
     except Exception as error:  # of this one; the others may answer
         return error
-
-
-def _refuse_reserved(cls: type) -> None:
-    if cls.__init__ is object.__init__:  # type: ignore[misc]
-        return
-    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
-    taken = [name for name in _RESERVED if name in parameters]
-    if taken:
-        raise TypeError(
-            f"{cls.__qualname__}.__init__ must not have a parameter called {taken[0]!r}: "
-            f"start_link and child_spec use {taken[0]!r} for themselves; call it something else"
-        )
-    if inspect.iscoroutinefunction(cls.__init__):  # type: ignore[misc]
-        raise TypeError(
-            f"{cls.__qualname__}.__init__ must be a plain def; put what waits into `async def init`"
-        )
 
 
 def _keep_clients(cls: Any) -> None:

@@ -40,7 +40,7 @@ class PartitionSupervisorServer(SupervisorServer):
     def __init__(self, spec: SupervisorSpec) -> None:
         super().__init__(Supervisor, (spec,), {})
         self._all = spec.children
-        self.partitions = len(self._all)
+        self.partitions: int = len(self._all)
 
     def holder(self, key: Any) -> Pid | None:
         """Find the process that has ``key``, if it runs."""

@@ -22,7 +22,7 @@ class Pid:
     __slots__ = ("_process", "_runtime", "serial")
 
     def __init__(self, runtime: Any, process: Any) -> None:
-        self.serial = next(_serials)
+        self.serial: int = next(_serials)
         self._runtime = runtime
         self._process = process  # None as soon as the process is dead
 
@@ -54,7 +54,7 @@ class Ref:
     __slots__ = ("serial",)
 
     def __init__(self) -> None:
-        self.serial = next(_serials)
+        self.serial: int = next(_serials)
 
     def __copy__(self) -> "Ref":
         return self  # an identity

@@ -80,6 +80,13 @@ def current() -> Pid:
 
 
 def _me() -> Process:
+    process = _my_process()
+    if not process.runtime.check_loop():
+        raise NoProcessError(process.pid)
+    return process
+
+
+def _my_process() -> Process:
     pid = current()
     process: Process | None = pid._process
     if process is None:
@@ -158,7 +165,7 @@ async def receive(timeout: float | None = None, match: Callable[[Any], bool] | N
         Erlang's ``receive ... after``.
     """
     _checks.timeout(timeout)
-    me = _me()
+    me = _my_process()
     if not isinstance(me, TaskProcess):
         raise NoProcessError(
             me.pid,
@@ -186,7 +193,7 @@ def send(dest: Dest, message: Any) -> None:
         if pid is not None:
             pid._process.deliver(message)
         elif not isinstance(dest, Pid):
-            raise NoProcessError(dest)
+            raise names.no_process(dest)
 
 
 def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
@@ -200,10 +207,8 @@ def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
     _checks.seconds("seconds", seconds)
     runtime = running()
     if isinstance(dest, Pid):
-        process = dest._process
-        if process is not None:
-            return process.send_after(message, seconds)  # type: ignore[no-any-return]
-        return Timer(0.0, None)
+        process = names.local(dest)
+        return Timer(0.0, None) if process is None else process.send_after(message, seconds)
     names.check_name(dest)
 
     def fire() -> None:
@@ -216,7 +221,7 @@ def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
 def cancel_timer(ref: Ref) -> float | None:
     """Cancel a timer; return the seconds it had left, or ``None`` if it is over."""
     timer = _timer(ref)
-    owner: Process | None = None if timer.owner is None else timer.owner._process
+    owner = None if timer.owner is None else names.local(timer.owner)
     if owner is not None:
         return owner.cancel_timer(timer)
     return running().timers.cancel(timer)
@@ -238,15 +243,22 @@ def link(pid: Pid) -> None:
 
     Linking a dead process delivers exit ``"noproc"``.
 
+    Raises:
+        BeamishError: ``pid`` lives in another event loop.
+
     Source:
         Erlang's ``link/1``.
     """
-    _me().link(_pid(pid))
+    me = _me()
+    names.local(_pid(pid))
+    me.link(pid)
 
 
 def unlink(pid: Pid) -> None:
     """Undo `link`; an exit signal that is under way arrives no more."""
-    _me().unlink(_pid(pid))
+    me = _me()
+    names.local(_pid(pid))
+    me.unlink(pid)
 
 
 def monitor(dest: Dest) -> Ref:
@@ -256,12 +268,15 @@ def monitor(dest: Dest) -> Ref:
         The reference that the message will carry. A process that is dead or unknown already
         gives a `Down` with reason ``"noproc"`` at once, whose ``pid`` is ``dest`` as given.
 
+    Raises:
+        BeamishError: ``dest`` lives in another event loop.
+
     Source:
         Erlang's ``monitor/2``.
     """
     me = _me()
     pid = names.pid_of(dest)
-    return me.monitor(dest if pid is None else pid)
+    return me.monitor(dest if pid is None or names.local(pid) is None else pid)
 
 
 def demonitor(ref: Ref, flush: bool = False) -> None:
@@ -290,10 +305,9 @@ def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's word, behind 
         Erlang's ``exit/2``.
     """
     target = names.pid_of(pid)
-    if target is None:
+    process = None if target is None else names.local(target)
+    if process is None:
         return
-    process = target._process
-    process.runtime.check_loop()
     if isinstance(reason, str) and reason == "kill":
         process.doom("killed")
     else:
@@ -324,7 +338,10 @@ def register(pid: Pid, name: str) -> None:
     Source:
         Erlang's ``register/2``. Differs: a process may have several names.
     """
-    names.register_local(names.process_of(_pid(pid)), name)
+    process = names.local(_pid(pid))
+    if process is None:
+        raise NoProcessError(pid)
+    names.register_local(process, name)
 
 
 def unregister(name: str) -> None:
@@ -349,8 +366,11 @@ def registered() -> list[str]:
 
 
 def is_alive(pid: Pid) -> bool:
-    """Say whether the process lives; one that an exit signal has ended does not."""
-    return _pid(pid)._process is not None
+    """Return whether the process lives.
+
+    One that an exit signal has ended does not, nor one whose event loop has been closed.
+    """
+    return names.alive(_pid(pid)) is not None
 
 
 def processes() -> list[Pid]:
@@ -370,7 +390,8 @@ def info(pid: Dest) -> ProcessInfo | None:
         Erlang's ``process_info/2``.
     """
     found = names.pid_of(pid)
-    return None if found is None else inspection.inspect(found._process)
+    process = None if found is None else names.alive(found)
+    return None if process is None else inspection.inspect(process)
 
 
 def _pid(pid: object) -> Pid:

@@ -93,10 +93,10 @@ _lock = threading.Lock()  # of those who attach and detach, in whatever threads
 _handlers: dict[Event, tuple[tuple[Hashable, Handler], ...]] = {}
 _carriers: dict[Hashable, tuple[Callable[[], Any], Callable[[Any], object]]] = {}
 
-enabled = False
+enabled: bool = False
 """Whether any handler is attached. Look at it before you prepare an event."""
 
-observes = False
+observes: bool = False
 """Whether calls and callbacks take a longer way, on which they are observed.
 
 They do when a handler of their events is attached, or something of the sender follows its messages.
@@ -248,7 +248,7 @@ class Span:
 
     def __init__(self, event: Event, metadata: Mapping[str, Any]) -> None:
         self._event = event
-        self.metadata = {"span": object(), **metadata}
+        self.metadata: dict[str, Any] = {"span": object(), **metadata}
         self._began = time.perf_counter()
         execute((*event, "start"), {"system_time_seconds": time.time()}, self.metadata)
 

@@ -106,6 +106,40 @@ async def test_suspended_server_handles_nothing_until_resumed(settle) -> None:
     assert await calling == 2
 
 
+async def test_what_came_before_a_suspend_is_handled_and_what_comes_after_waits(settle) -> None:
+    """All of it stands in one mailbox while the server is busy."""
+    order: list[object] = []
+
+    class Busy(GenServer):
+        async def handle_call(self, request: asyncio.Event, from_: From) -> None:
+            await request.wait()
+
+        def handle_cast(self, request: object) -> None:
+            order.append(request)
+
+    pid = await Busy.start()
+    gate = asyncio.Event()
+    calling = asyncio.create_task(GenServer.call(pid, gate))
+    await settle()
+    for word in ("before", "before, too"):
+        GenServer.cast(pid, word)
+    suspending = asyncio.create_task(debug.suspend(pid))
+    await settle()
+    for word in ("after", "after, too"):
+        GenServer.cast(pid, word)
+
+    gate.set()
+    await calling
+    await suspending
+    await settle()
+
+    assert order == ["before", "before, too"]
+    await debug.resume(pid)
+    await settle()
+    assert order == ["before", "before, too", "after", "after, too"]
+    await GenServer.stop(pid)
+
+
 async def test_suspended_server_answers_state_questions() -> None:
     pid = await Server.start()
     await debug.suspend(pid)

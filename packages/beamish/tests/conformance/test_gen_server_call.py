@@ -24,6 +24,8 @@ from beamish import (
     process,
 )
 
+from .virtual_time import on_virtual_clock
+
 
 @dataclass(frozen=True)
 class Return:
@@ -108,11 +110,12 @@ async def test_reply_then_continue_runs_before_the_next_message(server: type[Ser
 
 
 @SERVERS
+@on_virtual_clock
 async def test_reply_then_timeout_delivers_the_timeout(server: type[Server]) -> None:
     pid = await server.start()
 
-    answer = await GenServer.call(pid, Return(Reply("answer", then=Timeout(0.001))))
-    await asyncio.sleep(0.02)
+    answer = await GenServer.call(pid, Return(Reply("answer", then=Timeout(10))))
+    await asyncio.sleep(30)
 
     assert answer == "answer"
     assert await GenServer.call(pid, "seen") == ["timeout"]
@@ -271,11 +274,12 @@ async def test_timeout_message_shows_the_destination_and_the_request() -> None:
         await GenServer.call("server", "owe", timeout=0.005)
 
 
+@on_virtual_clock
 async def test_call_without_timeout_waits_as_long_as_it_takes() -> None:
     pid = await Server.start()
     calling = asyncio.create_task(GenServer.call(pid, "owe", timeout=None))
 
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(10_000)
     assert not calling.done()
     GenServer.cast(pid, "at last")
 

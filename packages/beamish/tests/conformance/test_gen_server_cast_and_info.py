@@ -22,6 +22,8 @@ from beamish import (
     process,
 )
 
+from .virtual_time import on_virtual_clock
+
 
 class Server(GenServer):
     """Returns from the callback what it is told."""
@@ -89,11 +91,12 @@ async def test_continue_goes_to_handle_continue(server: type[Server], way: str) 
 
 @SERVERS
 @pytest.mark.parametrize("way", WAYS)
+@on_virtual_clock
 async def test_timeout_comes_as_a_message(server: type[Server], way: str) -> None:
     pid = await server.start()
 
-    WAYS[way](pid, Timeout(0.001))
-    await asyncio.sleep(0.02)
+    WAYS[way](pid, Timeout(10))
+    await asyncio.sleep(30)
 
     assert (await GenServer.call(pid, "seen"))[-1] == ("info", "timeout")
 

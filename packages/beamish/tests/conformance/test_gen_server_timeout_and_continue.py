@@ -9,6 +9,8 @@ import pytest
 
 from beamish import Continue, Down, From, GenServer, Hibernate, Stop, Timeout, debug, process
 
+from .virtual_time import on_virtual_clock
+
 
 class Waits(GenServer):
     """Starts to wait when told to; notes what came."""
@@ -25,7 +27,7 @@ class Waits(GenServer):
 
     def handle_info(self, message: object) -> object:
         self.seen.append(message)
-        return Timeout(0.005) if message == "again" else None
+        return Timeout(10) if message == "again" else None
 
     def handle_call(self, request: object, from_: From) -> list[object]:
         return list(self.seen)
@@ -57,57 +59,63 @@ class Steps(GenServer):
         return list(self.seen)
 
 
+@on_virtual_clock
 async def test_message_in_time_cancels_the_timeout() -> None:
     pid = await Waits.start()
 
-    GenServer.cast(pid, Timeout(0.01))
+    GenServer.cast(pid, Timeout(10))
     process.send(pid, "in time")
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == ["in time"]
 
 
+@on_virtual_clock
 async def test_call_in_time_cancels_the_timeout() -> None:
-    pid = await Waits.start(Timeout(0.01))
+    pid = await Waits.start(Timeout(10))
 
     await GenServer.call(pid, "seen")
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == []
 
 
+@on_virtual_clock
 async def test_cast_in_time_cancels_the_timeout() -> None:
-    pid = await Waits.start(Timeout(0.01))
+    pid = await Waits.start(Timeout(10))
 
     GenServer.cast(pid, None)
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == []
 
 
+@on_virtual_clock
 async def test_timeout_comes_once() -> None:
-    pid = await Waits.start(Timeout(0.001))
+    pid = await Waits.start(Timeout(10))
 
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == ["timeout"]
 
 
+@on_virtual_clock
 async def test_timeout_must_be_asked_for_again() -> None:
     """Elixir: the time-out counts until the next message; each callback sets its own."""
     pid = await Waits.start(Timeout(60))
 
     process.send(pid, "again")
-    await asyncio.sleep(0.03)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == ["again", "timeout"]
 
 
+@on_virtual_clock
 async def test_later_timeout_replaces_the_earlier() -> None:
-    pid = await Waits.start(Timeout(0.005))
+    pid = await Waits.start(Timeout(10))
 
     GenServer.cast(pid, Timeout(60))
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == []
 
@@ -127,33 +135,36 @@ async def test_timeout_of_zero_comes_when_nothing_waits() -> None:
         assert await process.receive(timeout=5) == "timeout"
 
 
+@on_virtual_clock
 async def test_timeout_of_zero_does_not_come_when_a_message_waits() -> None:
     """Erlang ``receive ... after 0``: a message that waits goes first, and is instead of it."""
     pid = await Waits.start()
 
     GenServer.cast(pid, Timeout(0))
     process.send(pid, "waits")
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == ["waits"]
 
 
+@on_virtual_clock
 async def test_timeout_survives_a_look_from_debug() -> None:
     """OTP: a system message is no message of the server; its time-out still comes."""
-    pid = await Waits.start(Timeout(0.01))
+    pid = await Waits.start(Timeout(10))
 
     await debug.get_state(pid)
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(30)
 
     assert await GenServer.call(pid, "seen") == ["timeout"]
 
 
+@on_virtual_clock
 async def test_timeout_of_a_dead_server_is_silent(settle) -> None:
-    pid = await Waits.start(Timeout(0.001))
+    pid = await Waits.start(Timeout(10))
 
     await GenServer.stop(pid)
 
-    await asyncio.sleep(0.005)
+    await asyncio.sleep(30)
     assert not process.is_alive(pid)
 
 

@@ -14,6 +14,8 @@ from beamish import (
     NoProcessError,
     NoReply,
     Pid,
+    call,
+    cast,
     from_thread,
     process,
 )
@@ -169,3 +171,133 @@ async def test_waiting_thread_is_told_when_the_server_dies() -> None:
     with pytest.raises(ExitError) as caught:
         await calling
     assert caught.value.reason == "boom"
+
+
+# -- What is refused, and client functions
+
+
+class Sums(GenServer):
+    def __init__(self) -> None:
+        self.total = 0
+
+    @call
+    def add(self, number: int, *, twice: bool = False) -> int:
+        self.total += number * (2 if twice else 1)
+        return self.total
+
+    @call(timeout=0.001)
+    async def wait(self, gate: asyncio.Event) -> str:
+        await gate.wait()
+        return "waited"
+
+    @cast
+    def reset(self, to: int, *, plus: int = 0) -> None:
+        self.total = to + plus
+
+
+async def test_call_in_the_loops_own_thread_is_refused() -> None:
+    """It would block the loop that is to answer it."""
+    pid = await Sums.start()
+
+    with pytest.raises(RuntimeError, match=r"await GenServer\.call"):
+        from_thread.call(pid, "hello")
+    with pytest.raises(RuntimeError, match=r"await GenServer\.call"):
+        from_thread.call(pid, Sums.add, 1)
+
+    assert await Sums.add(pid, 2) == 2
+
+
+async def test_thread_may_use_client_functions() -> None:
+    pid = await Sums.start()
+
+    def work() -> tuple[int, int]:
+        first = from_thread.call(pid, Sums.add, 3, twice=True)
+        from_thread.cast(pid, Sums.reset, 100, plus=1)
+        return first, from_thread.call(pid, Sums.add, 1)
+
+    assert await asyncio.to_thread(work) == (6, 102)
+
+
+async def test_time_limit_of_the_thread_counts_not_that_of_the_method() -> None:
+    pid, gate = await Sums.start(), asyncio.Event()
+    calling = asyncio.create_task(
+        asyncio.to_thread(from_thread.call, pid, Sums.wait, gate, timeout=None)
+    )
+    while process.info(pid).current_callback != "wait":
+        await asyncio.sleep(0)
+    for _ in range(3):  # longer than the limit of the method
+        await asyncio.sleep(0.001)
+
+    gate.set()
+
+    assert await calling == "waited"
+
+
+async def test_wrong_arguments_of_a_client_function_are_a_type_error() -> None:
+    pid = await Sums.start()
+
+    with pytest.raises(TypeError, match="number"):
+        await asyncio.to_thread(from_thread.call, pid, Sums.add)
+
+    assert await Sums.add(pid, 1) == 1
+
+
+@pytest.mark.parametrize("function", [from_thread.call, from_thread.cast])
+@pytest.mark.parametrize(("args", "kwargs"), [((1,), {}), ((), {"twice": True})])
+async def test_further_arguments_without_a_client_function_are_refused(
+    function, args, kwargs
+) -> None:
+    pid = await Counter.start()
+
+    with pytest.raises(TypeError, match="further arguments are for client functions"):
+        await asyncio.to_thread(lambda: function(pid, "request", *args, **kwargs))
+
+    assert await GenServer.call(pid, "seen") == []
+
+
+@pytest.mark.parametrize("function", [from_thread.call, from_thread.cast, from_thread.send])
+@pytest.mark.parametrize("dest", ["name", None, 42])
+def test_process_is_addressed_by_its_pid_alone(function, dest: object) -> None:
+    """A name means something in one event loop only, and this thread has none."""
+    with pytest.raises(TypeError, match="by its Pid"):
+        function(dest, "hello")
+
+
+class EndingLoop:
+    """An event loop in a thread, with a server that never answers."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever)
+        self.thread.start()
+        self.pid = asyncio.run_coroutine_threadsafe(Counter.start(), self.loop).result(10)
+
+    def end(self) -> None:
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
+        for task in asyncio.all_tasks(self.loop):
+            task._log_destroy_pending = False  # it ends in the middle on purpose
+        self.loop.close()
+
+
+@pytest.mark.parametrize("timeout", [None, 60.0])
+def test_call_is_told_when_the_loop_ends_before_the_reply(timeout: float | None) -> None:
+    other = EndingLoop()
+    with ThreadPoolExecutor(1) as pool:
+        calling = pool.submit(from_thread.call, other.pid, "never", timeout=timeout)
+        while "never" not in from_thread.call(other.pid, "seen"):
+            pass
+        other.end()
+
+        with pytest.raises(NoProcessError, match="its event loop is over"):
+            calling.result(10)
+
+
+def test_thread_with_a_loop_of_its_own_may_call_a_server_of_another_loop() -> None:
+    other = EndingLoop()
+
+    async def main() -> object:
+        return await asyncio.to_thread(from_thread.call, other.pid, "hello")
+
+    assert asyncio.run(main()) == "hello"
+    other.end()

@@ -103,7 +103,7 @@ async def test_messages_that_do_not_fit_do_not_prolong_the_timeout() -> None:
         with pytest.raises(TimeoutError):
             await process.receive(timeout=0.05, match=lambda message: message == "yes")
 
-        assert time.monotonic() - started < 2
+        assert time.monotonic() - started < 10
 
 
 async def test_interrupted_receive_loses_no_message() -> None:

@@ -37,6 +37,7 @@ from .task_support import (
     oks,
     times_ten,
 )
+from .virtual_time import on_virtual_clock
 
 # -- Failure
 
@@ -96,10 +97,11 @@ async def test_task_that_takes_too_long_ends_the_stream(stream) -> None:
 
 
 @each_stream
+@on_virtual_clock
 async def test_task_that_takes_too_long_can_be_killed_alone(stream, caplog) -> None:
     async with attached():
         gates = Gates(1, 3)
-        options = {"max_concurrency": 4, "timeout": 0.01, "on_timeout": "kill_task"}
+        options = {"max_concurrency": 4, "timeout": 10, "on_timeout": "kill_task"}
 
         answers = await collect(stream(range(4), gates, **options))
 

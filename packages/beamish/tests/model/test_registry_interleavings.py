@@ -14,6 +14,7 @@ from beamish import (
     Unregistered,
     process,
 )
+from beamish._runtime.message_queue import NOTHING
 from beamish.testing import find_race, settle
 
 from .test_interleavings import SEEDS
@@ -125,8 +126,8 @@ def compare_what_the_listener_heard() -> None:
 
 
 def heard() -> Any:
-    mailbox = process.current()._process._mailbox
-    return mailbox.popleft() if mailbox else None
+    message = process.current()._process._mailbox.take_first()
+    return None if message is NOTHING else message
 
 
 async def end_the_registries(alive: dict[Pid, Member]) -> None:

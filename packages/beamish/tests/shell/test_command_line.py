@@ -1,8 +1,12 @@
 """``python -m beamish``: its help, its errors, and the command ``tree``."""
 
+import platform
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+
+import beamish as beamish_package
 
 from .support import Command, beamish
 
@@ -15,6 +19,24 @@ def test_help_lists_the_commands(folder: Path, arguments: tuple[str, ...]) -> No
     assert "shell" in ran.stdout
     assert "tree" in ran.stdout
     assert ran.stderr == ""
+
+
+def test_version_is_printed(folder: Path) -> None:
+    ran = beamish(folder, "--version")
+
+    assert ran.returncode == 0
+    assert (
+        ran.stdout == f"beamish {beamish_package.__version__}, Python {platform.python_version()}\n"
+    )
+
+
+def test_version_is_that_of_the_distribution() -> None:
+    assert beamish_package.__version__ == version("beamish")
+
+
+def test_package_has_no_attributes_but_its_own() -> None:
+    with pytest.raises(AttributeError, match="'nothing'"):
+        beamish_package.nothing  # noqa: B018
 
 
 def test_help_of_the_shell_names_the_helpers(folder: Path) -> None:

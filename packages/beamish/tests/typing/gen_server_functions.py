@@ -51,7 +51,7 @@ async def wrong_types(pid: Pid) -> None:
     await GenServer.call(pid, "request", timeout="soon")  # type: ignore[arg-type]
     GenServer.cast(42, "request")  # type: ignore[arg-type]
     await GenServer.stop(42)  # type: ignore[arg-type]
-    Server.child_spec(1, name=42)  # type: ignore[arg-type]
+    Server.child_spec(1, name=42)  # type: ignore[call-overload]
 
 
 class Tracker(Server):

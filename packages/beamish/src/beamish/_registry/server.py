@@ -48,6 +48,8 @@ def _search(registry: object) -> Table:
     pid = process.whereis(registry) if isinstance(registry, str) else registry
     if pid is None or pid._process is None:
         raise NoProcessError(registry, f"unknown registry: {registry!r}; start it first")
+    if not pid._process.runtime.check_loop():
+        raise NoProcessError(registry)
     table = getattr(getattr(pid._process, "server", None), "table", None)
     if not isinstance(table, Table):
         raise NoProcessError(registry, f"{registry!r} is a process, but not a registry")

@@ -100,8 +100,9 @@ class _Steps(Coroutine[Any, Any, Any]):
             self._waits_for = context.run(self._coroutine.send, None)
         except StopIteration as stop:
             self.outcome = Outcome(stop.value)
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:
             self.outcome = Outcome(error=error)
+            running().exit_program(error)  # as an asyncio task does, which this one stands for
 
     def send(self, value: Any) -> Any:
         """Wait first for what the first step waits for, then go on like the coroutine itself."""

@@ -10,6 +10,7 @@ import logging
 from itertools import islice
 from typing import Any
 
+from beamish._runtime import continuing
 from beamish._runtime.limits import limits, tell
 
 _log = logging.getLogger("beamish")
@@ -30,6 +31,7 @@ def look_at(runtime: Any) -> None:
         process = pid._process
         if process is None:
             continue
+        continuing.look_at(process)
         length = process.queue_length()
         reported = _judge(process, length, reported)
         if reported or length or _is_held_up(process):

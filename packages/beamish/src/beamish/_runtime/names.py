@@ -70,6 +70,22 @@ def pid_of(dest: Dest) -> Pid | None:
     raise TypeError(f"a process is addressed by a Pid, a name (str) or a Via; got {dest!r}")
 
 
+def local(pid: Pid) -> Process | None:
+    """Return the live process of ``pid``, or ``None``.
+
+    Raises:
+        BeamishError: It lives in another event loop, whose thread alone may touch it.
+    """
+    process: Process | None = pid._process
+    return process if process is not None and process.runtime.check_loop() else None
+
+
+def alive(pid: Pid) -> Process | None:
+    """Return the live process of ``pid``, of any event loop, or ``None``."""
+    process: Process | None = pid._process
+    return None if process is None or process.runtime.loop.is_closed() else process
+
+
 def process_of(dest: Dest) -> Any:
     """Return the live process object behind ``dest``.
 
@@ -78,8 +94,17 @@ def process_of(dest: Dest) -> Any:
     """
     pid = pid_of(dest)
     if pid is None:
-        raise NoProcessError(dest)
+        raise no_process(dest)
     return pid._process
+
+
+def no_process(dest: Dest) -> NoProcessError:
+    """Return the error that there is no process behind ``dest``, or that it is restarting."""
+    try:
+        child = running().restarting.get(dest)
+    except TypeError:  # the name of a via name that cannot be hashed
+        child = None
+    return NoProcessError(dest, restarting_in=None if child is None else child.restarting_in())
 
 
 def check_name(name: object) -> None:

@@ -55,8 +55,8 @@ class Monitor(Ref):
 
     def __init__(self, owner: Pid, target: Pid | None) -> None:
         super().__init__()
-        self.owner = owner
-        self.target = target
+        self.owner: Pid = owner
+        self.target: Pid | None = target
 
     def died(self, pid: Pid, reason: Any) -> None:
         """Deliver `Down`, unless the monitor is gone."""
@@ -94,8 +94,8 @@ class Process:
     )
 
     def __init__(self, runtime: Runtime, parent: Pid | None) -> None:
-        self.runtime = runtime
-        self.pid = Pid(runtime, self)
+        self.runtime: Runtime = runtime
+        self.pid: Pid = Pid(runtime, self)
         self.ancestors: tuple[Pid, ...] = _lineage(parent)
         self.lineage: tuple[Pid, ...] | None = None  # the ancestors of those it starts
         self.label: Any = None
@@ -104,10 +104,10 @@ class Process:
         self.monitors: Few[Monitor] = None
         self.watchers: Few[Watcher] = None
         self.timers: Few[Timer] = None
-        self.trap_exit = False
-        self.reported = False  # has its crash been logged?
-        self.handled = 0
-        self.started_at = time.time()
+        self.trap_exit: bool = False
+        self.reported: bool = False  # has its crash been logged?
+        self.handled: int = 0
+        self.started_at: float = time.time()
         runtime.processes[self.pid] = None
 
     # -- What subclasses define

@@ -39,6 +39,7 @@ class Runtime:
         "loop",
         "names",
         "processes",
+        "restarting",
         "suspects",
         "thread",
         "throttle",
@@ -46,21 +47,23 @@ class Runtime:
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self.loop = loop
-        self.thread = get_ident()
+        self.loop: asyncio.AbstractEventLoop = loop
+        self.thread: int = get_ident()
         self.throttle: Any = None  # of crash reports; made by whoever reports
         # Empty: what a request has in its context must not reach the casts of all the others.
-        self.context = Context()
-        self.timers = Timers(loop, self.context)
+        self.context: Context = Context()
+        self.timers: Timers = Timers(loop, self.context)
         self.names: dict[str, Pid] = {}
         self.processes: dict[Pid, None] = {}
+        # Children between two processes, by last pid and by name, for `NoProcessError`.
+        self.restarting: dict[Any, Any] = {}
         # Whose mailboxes may grow, and whether each has been reported; see `mailboxes`.
         self.suspects: dict[Pid, bool] = {}
-        self.direct_dispatch = environ.get("BEAMISH_DIRECT", "1") != "0"
+        self.direct_dispatch: bool = environ.get("BEAMISH_DIRECT", "1") != "0"
         # The task that was cancelled while it ran, to be stopped where it next may wait.
         self.interrupted: asyncio.Task[Any] | None = None
-        self.eager_depth = 0  # of coroutines that take their first step inside one another
-        self.credit = 0  # messages until the clock is read
+        self.eager_depth: int = 0  # of coroutines that take their first step inside one another
+        self.credit: int = 0  # messages until the clock is read
         self._slice_end = 0.0
         self._ready: deque[Process] = deque()
         self._scheduled = False
@@ -100,6 +103,19 @@ class Runtime:
             self.credit = MESSAGES_PER_CLOCK
             return True
         return False
+
+    # -- Exceptions that end the program
+
+    def exit_program(self, error: BaseException) -> None:
+        """Raise ``error`` out of the event loop if it asks for the end of the program.
+
+        The rule for every callback, sync and async: any exception ends its process, and only
+        `SystemExit` and `KeyboardInterrupt` reach the program as well. asyncio does that for its
+        tasks; this does it for code that runs outside of a task of its own. Raised from the loop
+        and not here: the processes whose code is on the stack have done nothing wrong.
+        """
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            self.loop.call_soon(_raise, error, context=self.context)
 
     # -- The run queue: processes with messages, in the order in which they got the first
 
@@ -147,7 +163,7 @@ class Runtime:
         for pid in self.processes:
             pid._process = None
         self.timers = Timers(self.loop, self.context)
-        for kept in (self.processes, self.names, self._ready, self._signals):
+        for kept in (self.processes, self.names, self.restarting, self._ready, self._signals):
             kept.clear()
 
     # -- Exit signals along links
@@ -181,6 +197,10 @@ class Runtime:
                     process.exit_from_link(sender, reason, reported)
         finally:
             self._pumping = False
+
+
+def _raise(error: BaseException) -> None:
+    raise error
 
 
 _runtimes: dict[asyncio.AbstractEventLoop, Runtime] = {}

@@ -43,10 +43,14 @@ def replace(server: Any, new: dict[str, Any]) -> None:
 
 
 def _set(server: Any, new: dict[str, Any]) -> None:
+    frozen = getattr(getattr(server, "__dataclass_params__", None), "frozen", False)
+    # Frozen protects a dataclass from its own methods, not from `debug.replace_state`.
+    set_attribute = object.__setattr__ if frozen else setattr
+    delete_attribute = object.__delattr__ if frozen else delattr
     for name in attributes(server).keys() - new.keys():
-        delattr(server, name)
+        delete_attribute(server, name)
     for name, value in new.items():
-        setattr(server, name, value)
+        set_attribute(server, name, value)
 
 
 def formatted(server: Any, why: str, reason: Any = None) -> Any:

@@ -5,7 +5,6 @@ They have a mailbox and take their messages out of it themselves, with `receive`
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
@@ -14,6 +13,7 @@ from typing import Any
 from beamish import telemetry
 from beamish._runtime import unwinding
 from beamish._runtime.context import current_pid
+from beamish._runtime.message_queue import NOTHING, MessageQueue
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime, running
 from beamish._runtime.throttle import throttle
@@ -29,13 +29,13 @@ _ALIVE = object()
 class TaskProcess(Process):
     """A process whose code runs in one asyncio task."""
 
-    __slots__ = ("_arrival", "_mailbox", "_name", "_taken", "doomed_by", "task")
+    handled: int
+    __slots__ = ("_arrival", "_mailbox", "_name", "doomed_by", "task")
 
     def __init__(self, runtime: Runtime, parent: Pid | None, name: str) -> None:
         super().__init__(runtime, parent)
         self._name = name
-        self._mailbox: deque[Any] = deque()
-        self._taken = 0  # changes whenever a message is taken out, so that scans start anew
+        self._mailbox = MessageQueue()
         self._arrival: asyncio.Future[None] | None = None
         self.task: asyncio.Task[Any] | None = None
         self.doomed_by: Any = _ALIVE
@@ -58,38 +58,48 @@ class TaskProcess(Process):
 
     async def receive(self, timeout: float | None, match: Callable[[Any], bool] | None) -> Any:
         """Take the first message that matches, waiting for it at most ``timeout`` seconds."""
-        expiry = None
         if not self.runtime.spend():
             await self.runtime.breathe()
-        if timeout:
-            expiry = self.runtime.timers.after(timeout, self._wake)
-        seen = taken = 0
+        queue = self._mailbox
+        if match is None:
+            message = queue.take_first()
+            if message is NOTHING:
+                message = await self._await_message(queue.take_first, timeout)
+        else:
+            message = queue.take_matching(match)
+            if message is NOTHING:
+                message = await self._await_match(match, timeout)
+        self.handled += 1
+        return message
+
+    async def _await_match(self, match: Callable[[Any], bool], timeout: float | None) -> Any:
+        scan = self._mailbox.begin(match)
+        try:
+            return await self._await_message(lambda: self._mailbox.take(scan), timeout)
+        finally:
+            self._mailbox.end(scan)
+
+    async def _await_message(self, take: Callable[[], Any], timeout: float | None) -> Any:
+        """Wait until ``take`` returns a message."""
+        if timeout == 0:
+            raise self._nothing(timeout)
+        expiry = None if timeout is None else self.runtime.timers.after(timeout, self._wake)
         try:
             while True:
-                if taken != self._taken:
-                    seen, taken = 0, self._taken
-                for index in range(seen, len(self._mailbox)):
-                    if match is None or match(self._mailbox[index]):
-                        return self._take(index)
-                seen = len(self._mailbox)
-                if timeout == 0 or (expiry is not None and expiry.callback is None):
-                    raise self._nothing(timeout)
                 await self._next_arrival()
+                message = take()
+                if message is not NOTHING:
+                    return message
+                if expiry is not None and expiry.callback is None:
+                    raise self._nothing(timeout)
         finally:
             if expiry is not None:
                 self.runtime.timers.cancel(expiry)
 
-    def _take(self, index: int) -> Any:
-        self._taken += 1
-        message = self._mailbox[index]
-        del self._mailbox[index]
-        self.handled += 1
-        return message
-
     def _nothing(self, timeout: float | None) -> TimeoutError:
         return TimeoutError(
             f"{self.pid!r} received no matching message within {timeout:g} s; "
-            f"{len(self._mailbox)} others wait"
+            f"{len(self._mailbox)} unmatched messages are queued"
         )
 
     async def _next_arrival(self) -> None:
@@ -104,10 +114,7 @@ class TaskProcess(Process):
 
     def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
         """Remove the messages that are ``unwanted`` from the mailbox."""
-        kept = deque(message for message in self._mailbox if not unwanted(message))
-        if len(kept) != len(self._mailbox):
-            self._taken += 1
-            self._mailbox = kept
+        self._mailbox.discard(unwanted)
 
     # -- Exit
 
@@ -148,7 +155,7 @@ class TaskProcess(Process):
 
     def size_bytes(self) -> int:
         """Estimate the memory that the process takes."""
-        return super().size_bytes() + self._mailbox.__sizeof__()
+        return super().size_bytes() + self._mailbox.size_bytes()
 
 
 def failure(task: asyncio.Task[Any]) -> BaseException | None:
@@ -222,7 +229,12 @@ class SpawnedProcess(TaskProcess):
 
 
 class Attachment:
-    """The block of `process.attach`: the current task is a process for as long as it lasts."""
+    """The block of `process.attach`: the current task is a process for as long as it lasts.
+
+    The block may be left in another task than the one that entered it, as test fixtures and some
+    web frameworks do. An exit signal then cancels the task that entered it, if that still runs;
+    the leaving task gets the `ExitError`.
+    """
 
     def __init__(self) -> None:
         self._process: TaskProcess | None = None  # None: the task was a process already
@@ -249,10 +261,14 @@ class Attachment:
         process = self._process
         if process is None:
             return
-        current_pid.reset(self._token)
         task = process.task
-        if process.doomed and task is not None:
-            await absorb_cancellation(task, error)
+        assert task is not None  # noqa: S101 - set when the block was entered
+        entered_here = asyncio.current_task() is task
+        if entered_here:  # else the variable belongs to the context of another task
+            current_pid.reset(self._token)
+        if process.doomed:
+            if entered_here:
+                await absorb_cancellation(task, error)
             process.die(process.doomed_by)
             raise ExitError(process.doomed_by, process.pid)
         process.die(_reason_of(error))

@@ -22,8 +22,8 @@ class Timer(Ref):
 
     def __init__(self, when: float, callback: Callable[[], None] | None) -> None:
         super().__init__()
-        self.when = when
-        self.callback = callback
+        self.when: float = when
+        self.callback: Callable[[], None] | None = callback
         self.owner: Pid | None = None  # the process that it dies with
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextvars import Context
+from dataclasses import FrozenInstanceError
 from typing import Any, TypeAlias
 
 from beamish._runtime.process import SystemRequest
@@ -26,7 +27,10 @@ def _run_system(_: object, process: Any, request: SystemRequest) -> Any:
 def _initialise(_: object, process: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     table = process.table
     server = process.server = table.cls.__new__(table.cls)
-    server.pid = process.pid
+    try:
+        server.pid = process.pid
+    except (FrozenInstanceError, TypeError):  # a frozen dataclass; with slots, its super() fails
+        object.__setattr__(server, "pid", process.pid)
     server.__init__(*args, **kwargs)
     return None if table.init is None else table.init(server)
 

@@ -33,12 +33,16 @@ from beamish.results import (
 class Lifecycle(Process):
     """A server's process from its start to its death; `ServerProcess` adds its messages.
 
-    ``phase`` is "starting", "running", "terminating" or "dead".
+    ``phase`` is "starting", "running", "terminating" or "dead". ``continued`` counts the `Continue`
+    that it has returned, once there was one.
     """
+
+    continued: int
 
     __slots__ = (
         "callback",
         "callers",
+        "continued",
         "debugging",
         "direct",
         "ending",
@@ -290,7 +294,7 @@ class Lifecycle(Process):
 
     def take_along(self, reason: Any) -> None:
         """Send exit signals to those who depend on the server, such as a registry's entries."""
-        if self.table.dependents is not None:
+        if self.table.dependents is not None and self.server is not None:
             passed_on = "shutdown" if isinstance(reason, str) and reason == "normal" else reason
             for pid in self.table.dependents(self.server):
                 self.runtime.post(pid, self.pid, passed_on, self.reported, linked=False)
@@ -302,6 +306,14 @@ class Lifecycle(Process):
             for from_ in few.items(self.callers):
                 from_.fail(reason)
             self.callers = None
+
+    def count_continue(self) -> None:
+        """Let the watchdog see how often the server has returned `Continue`."""
+        try:
+            self.continued += 1
+        except AttributeError:  # the first time; most servers never do
+            self.continued = 1
+        self.runtime.suspects.setdefault(self.pid, False)
 
     def disarm(self) -> None:
         """Cancel the idle timer."""
@@ -352,7 +364,7 @@ class Lifecycle(Process):
         """Act on the result of a callback."""
         raise NotImplementedError
 
-    def failed(self, item: Item, error: BaseException) -> None:
+    def failed(self, item: Item, error: BaseException, *, in_task: bool = False) -> None:
         """Act on the exception of a callback."""
         raise NotImplementedError
 

@@ -146,7 +146,7 @@ class CallMethod(_Method, Generic[P, R]):
         super().__init__(function)
         self.default_timeout = timeout
         from_ = inspect.signature(function).parameters.get("from_")
-        self.wants_from = from_ is not None and from_.kind is from_.KEYWORD_ONLY
+        self.wants_from: bool = from_ is not None and from_.kind is from_.KEYWORD_ONLY
         if from_ is not None and not self.wants_from:
             raise TypeError(f"{function.__qualname__}: from_ must be a keyword-only parameter")
 

@@ -313,6 +313,7 @@ class ServerProcess(Lifecycle):
         self.failed(item, error)
 
     def _continue_with(self, value: Any, after: Item) -> None:
+        self.count_continue()
         context = after[4] if telemetry.observes else None
         if context is not None:
             context = context.run(telemetry.carried, self.runtime.context)
@@ -335,8 +336,11 @@ class ServerProcess(Lifecycle):
         self.idle_timer = None
         self.deliver("timeout")
 
-    def failed(self, item: Item, error: BaseException) -> None:
-        """End the server for an exception of a callback."""
+    def failed(self, item: Item, error: BaseException, *, in_task: bool = False) -> None:
+        """End the server for an exception of a callback.
+
+        With ``in_task``, an asyncio task has raised it out of the event loop if it ends programs.
+        """
         self.callback = None
         if self.debugging is not None and item[0] is not SYSTEM:
             self.debugging.raised(self, item, error)
@@ -348,8 +352,8 @@ class ServerProcess(Lifecycle):
             self.terminated(error)
         else:
             self.terminate(error, item)
-        if not isinstance(error, Exception | asyncio.CancelledError):
-            raise error  # KeyboardInterrupt and SystemExit are for the program, too
+        if not in_task and not isinstance(error, Exception):
+            self.runtime.exit_program(error)
 
     # -- Async callbacks
 
@@ -379,7 +383,7 @@ class ServerProcess(Lifecycle):
 
     def _ran(self, item: Item, outcome: eager.Outcome) -> None:
         if outcome.error is not None:
-            self.failed(item, outcome.error)
+            self.failed(item, outcome.error, in_task=True)
         else:
             self.finish(item, outcome.value)
 
@@ -391,7 +395,7 @@ class ServerProcess(Lifecycle):
             self.exit_pending = (CANCELLED, False)  # from outside: the event loop is ending
         error = failure(task)
         if error is not None:
-            self.failed(item, error)
+            self.failed(item, error, in_task=True)
         else:
             self.finish(item, task.result())
         self.go_on()

@@ -7,7 +7,7 @@ from typing import Any
 from beamish import telemetry
 from beamish._runtime import watchdog
 from beamish._runtime.context import current_pid
-from beamish._runtime.names import pid_of
+from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running
 from beamish.errors import CallTimeoutError, ExitError, NoProcessError
 from beamish.pid import Dest, Pid
@@ -127,7 +127,7 @@ def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 
 def _no_process(dest: Dest) -> Waiting:
     """Refuse a call; who calls the dead again and again must give way now and then, too."""
-    error = NoProcessError(dest)
+    error = no_process(dest)
     if running().spend():
         try:
             raise error

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 _KIND = inspect.Parameter
+_RESERVED = ("name", "timeout")
 
 
 class Parameters:
@@ -105,6 +106,23 @@ def dressed(function: Any, like: Callable[..., Any]) -> Any:
     function.__module__ = like.__module__
     function.__doc__ = like.__doc__
     return function
+
+
+def refuse_reserved(cls: type) -> None:
+    """Refuse an ``__init__`` that takes what ``start_link`` takes, or that is async."""
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
+    taken = [name for name in _RESERVED if name in parameters]
+    if taken:
+        raise TypeError(
+            f"{cls.__qualname__}.__init__ must not have a parameter called {taken[0]!r}: "
+            f"start_link and child_spec use {taken[0]!r} for themselves; call it something else"
+        )
+    if inspect.iscoroutinefunction(cls.__init__):  # type: ignore[misc]
+        raise TypeError(
+            f"{cls.__qualname__}.__init__ must be a plain def; put what waits into `async def init`"
+        )
 
 
 def checker(cls: type) -> Callable[..., None]:

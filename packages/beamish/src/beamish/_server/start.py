@@ -51,13 +51,22 @@ class Starting:
                 process.give_up_start("killed")
                 await asyncio.wait([future])  # until it is dead: its init may clean up
             else:
-                process.doom("killed")  # it has started just now, for nobody
+                _kill_unwanted(process)
             raise
         finally:
             if timer is not None:
                 process.runtime.timers.cancel(timer)
         start.raise_error()
         return process.pid
+
+
+def _kill_unwanted(process: ServerProcess) -> None:
+    """Kill a server that has started just as its starter was cancelled."""
+    # Unlinked first: the exit signal of the server would kill the starter, which handles its
+    # cancellation and may live on (`asyncio.timeout` does exactly that).
+    if process.parent is not None:
+        process.unlink(process.parent)
+    process.doom("killed")
 
 
 def begin(
@@ -81,7 +90,10 @@ def begin(
             names.take(process, name)  # before __init__ runs, which may use it
         except AlreadyRegisteredError as taken:
             process.discard()
-            raise AlreadyStartedError(taken.pid, f"{table.qualname} {shown_name(name)}") from None
+            what = f"{table.qualname} {shown_name(name)}"
+            if taken.pid is None:
+                raise StartError(taken, what) from None
+            raise AlreadyStartedError(taken.pid, what) from None
         except BaseException:
             process.discard()
             raise
@@ -124,6 +136,8 @@ def _starter() -> Pid:
             advice="start_link links to the calling process, but this code runs in none; use "
             "start, or start it from a process (beamish.run, process.attach, a supervisor)"
         )
+    if pid._runtime is not running():
+        pid._process.runtime.check_loop()  # a thread has inherited the context of the process
     return pid
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from beamish import _checks
 from beamish._server.methods import CallMethod, CastMethod
-from beamish._server.signature import checker, checker_of
+from beamish._server.signature import checker, checker_of, refuse_reserved
 from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
 
 
@@ -89,6 +89,7 @@ class Table:
         "own_start_link",
         "plain",
         "qualname",
+        "stray_cast",
         "terminate",
     )
 
@@ -98,12 +99,16 @@ class Table:
         self.qualname: str = cls.__dict__.get("_beamish_name", cls.__qualname__)
         self.options = options
         self.eager = options.eager
-        self.check_init = checker(cls)
+        # Written at the first start: a decorator such as `dataclass` adds __init__ to a class that
+        # is finished already.
+        self.check_init: Callable[..., None] = self._check_init_first
         self.init = None if cls.init is base.init else cls.init
         own_terminate = cls.terminate
         self.terminate = (
             None if own_terminate is base.terminate else Callback("terminate", own_terminate)
         )
+        # Logs a cast that the class does not know, where that must not end the server.
+        self.stray_cast = getattr(cls, "_beamish_stray_cast", None)
         # Lists who dies with a server without being linked; for registries.
         self.dependents = getattr(cls, "_beamish_dependents", None)
         self.info = Callback("handle_info", cls.handle_info, plain=True)
@@ -124,6 +129,13 @@ class Table:
             for name, callback in self.calls.items()
             if not callback.wants_from and name != "handle_call"
         }
+
+    def _check_init_first(self, *args: Any, **kwargs: Any) -> None:
+        refuse_reserved(self.cls)
+        self.check_init = checker(self.cls)
+        if not self.own_start_link:
+            self.check_start = self.check_init
+        self.check_init(*args, **kwargs)
 
     def _collect(self, cls: type) -> None:
         for parent in reversed(cls.__mro__):
@@ -155,8 +167,12 @@ class Table:
         return self.calls.get(name) or Callback(name, _unknown(name, "call"), is_call=True)
 
     def cast(self, name: str) -> Callback:
-        """Return the callback of a cast, or one that crashes the server for not having it."""
-        return self.casts.get(name) or Callback(name, _unknown(name, "cast"), plain=True)
+        """Return the callback of a cast, or one that deals with not having it.
+
+        That crashes the server, unless its class logs such casts.
+        """
+        function = self.stray_cast(name) if self.stray_cast else _unknown(name, "cast")
+        return self.casts.get(name) or Callback(name, function, plain=True)
 
 
 def _unknown(name: str, kind: str) -> Callable[..., Any]:

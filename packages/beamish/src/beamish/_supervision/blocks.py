@@ -14,7 +14,10 @@ from beamish.pid import Pid
 
 @asynccontextmanager
 async def cancelled_at_death_of(pid: Pid) -> AsyncIterator[None]:
-    """Cancel the block when ``pid`` dies before its end, and raise `ExitError` out of it."""
+    """Cancel the block when ``pid`` dies before its end, and raise `ExitError` out of it.
+
+    Cancelled is the task that entered the block; another one may leave it.
+    """
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - an async with statement runs in a task
     died: list[Any] = []
@@ -37,7 +40,8 @@ async def cancelled_at_death_of(pid: Pid) -> AsyncIterator[None]:
     finally:
         target.unwatch(watch)
     if died:
-        await absorb_cancellation(task, error)
+        if asyncio.current_task() is task:
+            await absorb_cancellation(task, error)
         raise ExitError(died[0], pid)
 
 

@@ -9,14 +9,15 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from beamish._runtime import eager
 from beamish._runtime.tasks import failure
-from beamish._runtime.timers import Timer
 from beamish._server.items import ChildExit
+from beamish._server.requests import describe, safe_repr
 from beamish._server.start import ServerStart, Starting
 from beamish._strategy import RestartWindow, restarts
 from beamish._supervision.ending import Ending, end_all
 from beamish._supervision.launch import as_start_error, launch, link_to, strays
-from beamish._supervision.refusals import Refused, not_found
+from beamish._supervision.refusals import Refused, insignificance_error, not_found
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
+from beamish._supervision.restarting import History, Restarting
 from beamish._supervision.specs import options_of, title_of
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
@@ -48,37 +49,6 @@ class DynamicSupervisorSpec:
     on_give_up: OnGiveUp | None
 
 
-class _History:
-    """What a supervisor remembers of a child that has crashed before."""
-
-    __slots__ = ("crashes", "started_at", "window")
-
-    def __init__(self, window: RestartWindow, now: float) -> None:
-        self.window = window
-        self.crashes = 0  # in a row
-        self.started_at = now
-
-    def crashed(self, now: float, reset_after: float) -> int:
-        """Count a crash; a child that had run for long starts to count anew."""
-        ran_for_long = now - self.started_at >= reset_after
-        self.crashes = 1 if ran_for_long else self.crashes + 1
-        self.started_at = now
-        return self.crashes
-
-
-class _Restarting:
-    """A child between two processes."""
-
-    __slots__ = ("history", "reason", "spec", "start", "timer")
-
-    def __init__(self, spec: ChildSpec, history: _History | None, reason: Any) -> None:
-        self.spec = spec
-        self.history = history
-        self.reason = reason
-        self.timer: Timer | None = None  # until its back-off is over
-        self.start: asyncio.Future[Any] | None = None  # while its init waits
-
-
 class _Again:
     """A reminder of a supervisor to itself to restart a child."""
 
@@ -98,13 +68,13 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._owner, self._arguments = owner, (args, kwargs)
         self.children: dict[Pid, ChildSpec] = {}
-        self.restarting: dict[Pid, _Restarting] = {}  # by the last pid
+        self.restarting: dict[Pid, Restarting] = {}  # by the last pid
         # Starts whose init waits: how each is given up; the future is done when the start is.
         self._starts: dict[asyncio.Future[Any], Callable[[], object]] = {}
         self._new = 0  # how many of them are not restarts
         self._early: dict[Pid, tuple[Any, bool]] = {}  # exits of what may yet turn out a child
         self._endings: set[asyncio.Task[Any]] = set()  # of children that are being terminated
-        self._histories: dict[Pid, _History] = {}
+        self._histories: dict[Pid, History] = {}
 
     async def init(self) -> Any:
         """Get the options."""
@@ -146,6 +116,8 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     @call(timeout=None)
     def start_child(self, spec: ChildSpec) -> Any:
         """Start a child; return its pid, a refusal, or a future of either."""
+        if spec.significant:
+            return Refused(insignificance_error(spec))
         limit = self.spec.max_children
         if limit is not None and self._taken() >= limit:
             return Refused(MaxChildrenError(limit, title_of(spec)))
@@ -177,7 +149,8 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             return self._when_task_ends(step, done)
         try:  # the same without a coroutine
             begun = start.begin_child(self.pid, spec.args, spec.kwargs)
-        except Exception as error:  # such as the name of an unknown registry
+        except BaseException as error:  # such as the name of an unknown registry
+            self._me.runtime.exit_program(error)
             return done(None, as_start_error(error, spec))
         return done(begun, None) if isinstance(begun, Pid) else self._when_started(begun, done)
 
@@ -242,13 +215,13 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         history = self._histories.pop(pid, None) if self._histories else None
         if not restarts(spec.restart, reason):
             return None
-        return self._restart(pid, _Restarting(spec, history, reason))
+        return self._restart(pid, Restarting(spec, history, reason))
 
-    def _restart(self, last_pid: Pid, child: _Restarting) -> Any:
+    def _restart(self, last_pid: Pid, child: Restarting) -> Any:
         """Restart a child that has exited or failed to start, if that is not too often."""
         now = self._now()
         if child.history is None and (self.spec.backoff or self.spec.intensity == "child"):
-            child.history = _History(self._new_window(), now)
+            child.history = History(self._new_window())
         per_child = self.spec.intensity == "child"
         window = child.history.window if per_child and child.history else self._window
         if not window.allow(now):
@@ -258,9 +231,22 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             self._start_again(last_pid, child)
         else:
             self._wait(last_pid, child, now, self.spec.backoff)
+        if last_pid in self.restarting:  # else it runs again already
+            child.announce(last_pid, child.spec)
         return None
 
-    def _give_up(self, last_pid: Pid, child: _Restarting) -> Any:
+    def _no_longer_restarting(self, last_pid: Pid) -> Restarting:
+        child = self.restarting.pop(last_pid)
+        child.withdraw()
+        return child
+
+    def _beamish_dependents(self) -> list[Pid]:
+        # When it has died: a supervisor that was killed restarts nobody.
+        for child in self.restarting.values():
+            child.withdraw()
+        return []
+
+    def _give_up(self, last_pid: Pid, child: Restarting) -> Any:
         spec = self.spec
         limits = spec.max_restarts, spec.max_seconds
         log_give_up(self.pid, child.spec, last_pid, child.reason, *limits)
@@ -270,17 +256,18 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             self._tell_give_up(spec.on_give_up, child, last_pid)
         return None
 
-    def _tell_give_up(self, tell: OnGiveUp, child: _Restarting, last_pid: Pid) -> None:
+    def _tell_give_up(self, tell: OnGiveUp, child: Restarting, last_pid: Pid) -> None:
         try:
             told = tell(child.spec, last_pid, child.reason)
-        except Exception:  # the siblings must not suffer for it
+        except BaseException as error:  # the siblings must not suffer for it
             log.exception("on_give_up of supervisor %r raised", self.pid)
+            self._me.runtime.exit_program(error)
             return
         if inspect.iscoroutine(told):
             log.error("on_give_up must be a plain function, %r is async", tell)
             told.close()
 
-    def _wait(self, last_pid: Pid, child: _Restarting, now: float, backoff: Backoff) -> None:
+    def _wait(self, last_pid: Pid, child: Restarting, now: float, backoff: Backoff) -> None:
         assert child.history is not None  # noqa: S101 - with back-off each child has one
         crashes = child.history.crashed(now, backoff.reset_after)
         me = self._me
@@ -294,10 +281,10 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         if child.timer is not None:
             child.timer = None
             return self._start_again(last_pid, child)
-        del self.restarting[last_pid]
+        self._no_longer_restarting(last_pid)
         return self._restart(last_pid, child)  # its last start has failed, which counts
 
-    def _start_again(self, last_pid: Pid, child: _Restarting) -> None:
+    def _start_again(self, last_pid: Pid, child: Restarting) -> None:
         def done(pid: Pid | None, error: BaseException | None) -> None:
             child.start = None
             if self.restarting.get(last_pid) is child:
@@ -310,22 +297,22 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             child.start = begun
 
     def _started_again(
-        self, last_pid: Pid, child: _Restarting, pid: Pid | None, error: BaseException | None
+        self, last_pid: Pid, child: Restarting, pid: Pid | None, error: BaseException | None
     ) -> None:
         if pid is not None:
-            del self.restarting[last_pid]
+            self._no_longer_restarting(last_pid)
             self._restarted(last_pid, child, pid)
         elif isinstance(error, IgnoredError):
-            del self.restarting[last_pid]
+            self._no_longer_restarting(last_pid)
         elif error is not None:
             self._failed_again(last_pid, child, error)
 
-    def _failed_again(self, last_pid: Pid, child: _Restarting, error: BaseException) -> None:
+    def _failed_again(self, last_pid: Pid, child: Restarting, error: BaseException) -> None:
         log_failed_restart(self.pid, child.spec, last_pid, error)
         child.reason = error.reason if isinstance(error, StartError) else error
         self._me.later(_Again(last_pid))
 
-    def _restarted(self, last_pid: Pid, child: _Restarting, pid: Pid) -> None:
+    def _restarted(self, last_pid: Pid, child: Restarting, pid: Pid) -> None:
         if child.history is not None:
             child.history.started_at = self._now()
             self._histories[pid] = child.history
@@ -354,7 +341,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
 
     def _drop_restarting(self, last_pid: Pid) -> asyncio.Future[Any] | None:
         """Give up a restart; return what to wait for until its process is gone."""
-        child = self.restarting.pop(last_pid)
+        child = self._no_longer_restarting(last_pid)
         if child.timer is not None:
             self._me.cancel_timer(child.timer)
         if child.start is not None:
@@ -380,10 +367,26 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         supervisors = types.count("supervisor")
         return Counts(len(types), len(self.children), supervisors, len(types) - supervisors)
 
+    def handle_cast(self, request: object) -> None:
+        """Log a cast; ending the supervisor would end all its children.
+
+        Source:
+            Elixir's ``DynamicSupervisor.handle_cast/2``, which ignores it. Differs: logs it.
+        """
+        log.error("supervisor %r got the unexpected cast %s", self.pid, safe_repr(request))
+
+    @staticmethod
+    def _beamish_stray_cast(name: str) -> Callable[..., None]:
+        def log_cast(server: GenServer, *args: object, **kwargs: object) -> None:
+            shown = describe(name, args)
+            log.error("supervisor %r got the unexpected cast %s", server.pid, shown)
+
+        return log_cast
+
     def handle_info(self, message: object) -> None:
         """Log what does not belong here."""
         if not isinstance(message, Exit):
-            log.error("supervisor %r got the unexpected message %r", self.pid, message)
+            log.error("supervisor %r got the unexpected message %s", self.pid, safe_repr(message))
 
 
 def _refusal(error: BaseException | None) -> Refused:

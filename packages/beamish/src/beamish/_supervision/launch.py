@@ -4,10 +4,11 @@ from typing import Any
 
 from beamish._runtime import eager, few
 from beamish._runtime.process import Process
+from beamish._runtime.runtime import running
 from beamish._server.start import ServerStart, Starting
 from beamish._supervision.specs import title_of
 from beamish.child_spec import ChildSpec
-from beamish.errors import IgnoredError, StartError
+from beamish.errors import BeamishError, IgnoredError, StartError
 from beamish.pid import Pid
 from beamish.results import IGNORE
 
@@ -25,7 +26,8 @@ async def launch(spec: ChildSpec, extra: tuple[Any, ...] = ()) -> Pid:
             begun = start.begin(args, spec.kwargs)
         except StartError:
             raise
-        except Exception as error:  # such as the name of an unknown registry
+        except BaseException as error:  # such as the name of an unknown registry
+            running().exit_program(error)
             raise StartError(error, title_of(spec)) from error
         return await begun.wait() if isinstance(begun, Starting) else begun
     return await _launch_foreign(spec, args)
@@ -50,6 +52,11 @@ async def _launch_foreign(spec: ChildSpec, args: tuple[Any, ...]) -> Pid:
         raise IgnoredError(title_of(spec))
     if not isinstance(pid, Pid):
         raise StartError(TypeError(f"start returned {pid!r}; expected a Pid"), title_of(spec))
+    if pid._process is not None:
+        try:
+            pid._process.runtime.check_loop()
+        except BeamishError as error:  # it could not be linked, so its exit would go unnoticed
+            raise StartError(error, title_of(spec)) from error
     return pid
 
 

@@ -53,3 +53,11 @@ def significance_error(spec: ChildSpec) -> ValueError:
         f"child {spec.id!r} is significant, but auto_shutdown='never' ignores that; set "
         "auto_shutdown to 'any_significant' or 'all_significant'"
     )
+
+
+def insignificance_error(spec: ChildSpec) -> ValueError:
+    """Return the error that children of a dynamic supervisor cannot be significant."""
+    return ValueError(
+        f"child {safe_repr(spec.id)} must have significant=False under a DynamicSupervisor, which "
+        "has no auto_shutdown; start it under a Supervisor, or replace(significant=False)"
+    )

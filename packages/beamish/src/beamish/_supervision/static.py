@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from beamish._server.items import ChildExit
+from beamish._server.requests import safe_repr
 from beamish._strategy import (
     AutoShutdown,
     RestartWindow,
@@ -17,6 +18,7 @@ from beamish._supervision.ending import end, end_all
 from beamish._supervision.launch import launch, link_to, strays
 from beamish._supervision.refusals import Refused, failed_to_start, not_found, significance_error
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
+from beamish._supervision.restarting import Between
 from beamish._supervision.specs import options_of, title_of
 from beamish.child_spec import ChildSpec
 from beamish.errors import (
@@ -45,13 +47,36 @@ class SupervisorSpec:
 class _Child:
     """One child of a static supervisor."""
 
-    __slots__ = ("last_pid", "pid", "restarting", "spec")
+    __slots__ = ("_between", "last_pid", "pid", "spec")
 
     def __init__(self, spec: ChildSpec) -> None:
-        self.spec = spec
+        self.spec: ChildSpec = spec
         self.pid: Pid | None = None  # of the process, while it runs
         self.last_pid: Pid | None = None  # by which a restarting child can be named
-        self.restarting = False
+        self._between: Between | None = None
+
+    @property
+    def restarting(self) -> bool:
+        """Whether it is between two processes."""
+        return self._between is not None
+
+    def already_started(self) -> AlreadyStartedError:
+        """Return the error that it runs, or is being restarted."""
+        assert self.last_pid is not None  # noqa: S101 - it has run
+        return AlreadyStartedError(self.last_pid, title_of(self.spec))
+
+    def restart_begins(self) -> None:
+        """Be restarting from now on, under its last pid and its name."""
+        self.restart_ends()
+        self._between = Between()
+        if self.last_pid is not None:
+            self._between.announce(self.last_pid, self.spec)
+
+    def restart_ends(self) -> None:
+        """Be running, or stopped."""
+        if self._between is not None:
+            self._between.withdraw()
+            self._between = None
 
     @property
     def stopped(self) -> bool:
@@ -119,7 +144,7 @@ class SupervisorServer(GenServer, trap_exit=True):
                 del self.children[child.spec.id]
             return
         finally:
-            child.restarting = False
+            child.restart_ends()
         child.pid = child.last_pid = pid
         self._by_pid[pid] = child
         if pid._process is not None:
@@ -128,7 +153,8 @@ class SupervisorServer(GenServer, trap_exit=True):
             self._me.later(ChildExit(pid, "noproc", reported=False))
 
     async def _stop(self, child: _Child) -> None:
-        pid, child.pid, child.restarting = child.pid, None, False
+        pid, child.pid = child.pid, None
+        child.restart_ends()
         if pid is not None:
             self._by_pid.pop(pid, None)
             await end(self.pid, pid, child.spec)
@@ -151,7 +177,8 @@ class SupervisorServer(GenServer, trap_exit=True):
         log_exit(self.pid, child.spec, pid, reason, reported)
         if not restarts(child.spec.restart, reason):
             return self._gone(child)
-        child.pid, child.restarting = None, True
+        child.pid = None
+        child.restart_begins()
         return await self._restart(child, reason)
 
     def _gone(self, child: _Child) -> Any:
@@ -196,7 +223,7 @@ class SupervisorServer(GenServer, trap_exit=True):
             try:
                 await self._start(child)
             except StartError as error:
-                child.restarting = True
+                child.restart_begins()
                 log_failed_restart(self.pid, child.spec, child.last_pid or last, error)
                 self._me.later(_Retry(child))
                 return
@@ -213,6 +240,12 @@ class SupervisorServer(GenServer, trap_exit=True):
     def _me(self) -> Any:
         return self.pid._process
 
+    def _beamish_dependents(self) -> list[Pid]:
+        # When it has died: a supervisor that was killed restarts nobody.
+        for child in self.children.values():
+            child.restart_ends()
+        return []
+
     # -- What clients ask
 
     @call(timeout=None)
@@ -221,7 +254,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         known = self.children.get(spec.id)
         if known is not None:
             if not known.stopped:
-                return Refused(AlreadyStartedError(known.last_pid, title_of(spec)))
+                return Refused(known.already_started())
             return Refused(AlreadyPresentError(spec.id))
         if spec.significant and self.spec.auto_shutdown == "never":
             return Refused(significance_error(spec))
@@ -235,7 +268,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         if child is None:
             return Refused(not_found(id, len(self.children)))
         if not child.stopped:
-            return Refused(AlreadyStartedError(child.last_pid, title_of(child.spec)))
+            return Refused(child.already_started())
         return await self._start_and_tell(child, keep=True)
 
     async def _start_and_tell(self, child: _Child, *, keep: bool) -> Any:
@@ -270,7 +303,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         if child is None:
             return Refused(not_found(id, len(self.children)))
         if not child.stopped:
-            return Refused(AlreadyStartedError(child.last_pid, title_of(child.spec)))
+            return Refused(child.already_started())
         return self._forget(child)
 
     @call(timeout=None)
@@ -289,4 +322,4 @@ class SupervisorServer(GenServer, trap_exit=True):
     def handle_info(self, message: object) -> None:
         """Log what does not belong here."""
         if not isinstance(message, Exit):
-            log.error("supervisor %r got the unexpected message %r", self.pid, message)
+            log.error("supervisor %r got the unexpected message %s", self.pid, safe_repr(message))

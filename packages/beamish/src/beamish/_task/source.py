@@ -1,7 +1,7 @@
 """The input of a stream: any iterable, sync or async, taken one element at a time."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
 from typing import Any, Final
 
 PENDING: Final = object()
@@ -56,13 +56,15 @@ class Source:
         return await anext(self._async, END)
 
     async def close(self) -> None:
-        """Take no more: an async generator gets to clean up now, a sync one when it is dropped."""
+        """Take no more elements, and close a generator, sync or async, so that it cleans up now."""
         pull, self._pull = self._pull, None
         if pull is not None:
             pull.cancel()
             await asyncio.wait([pull])
             if not pull.cancelled():
                 pull.exception()  # nobody wants the element any more, nor its error
+        if isinstance(self._sync, Generator):
+            self._sync.close()
         aclose = getattr(self._async, "aclose", None)
         if aclose is not None:
             await aclose()

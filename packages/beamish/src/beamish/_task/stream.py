@@ -201,6 +201,8 @@ class Stream:
         self._owner.watchers = few.remove(self._owner.watchers, self)
         for slot in tuple(self._running):
             self._kill(slot)
-        await self._source.close()
-        while self._running:
-            await self._change()
+        try:
+            await self._source.close()
+        finally:  # closing runs code of the input, which may raise
+            while self._running:
+                await self._change()

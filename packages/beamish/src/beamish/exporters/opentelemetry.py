@@ -18,10 +18,10 @@ from beamish import telemetry
 
 try:
     from opentelemetry import context, trace
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "beamish.exporters.opentelemetry needs opentelemetry; install beamish[opentelemetry]"
-    ) from error
+    ) from _error
 
 __all__ = ["Exporter", "attach"]
 

@@ -21,10 +21,10 @@ try:
     from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
     from prometheus_client.core import GaugeMetricFamily
     from prometheus_client.registry import Collector
-except ImportError as error:
+except ImportError as _error:
     raise ImportError(
         "beamish.exporters.prometheus needs prometheus_client; install beamish[prometheus]"
-    ) from error
+    ) from _error
 
 __all__ = ["BUCKETS_SECONDS", "Exporter", "attach"]
 

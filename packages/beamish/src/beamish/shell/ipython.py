@@ -81,7 +81,7 @@ class IPythonPrompt:
     """
 
     def __init__(self, names: dict[str, Any], history: bool) -> None:
-        self.evaluator = Evaluator(self._step)
+        self.evaluator: Evaluator = Evaluator(self._step)
         self._config = Config()
         self._config.HistoryManager.enabled = history
         self._config.TerminalInteractiveShell.confirm_exit = False

@@ -35,7 +35,7 @@ class Prompt:
         self._count = 0
         self._compile = codeop.CommandCompiler()
         self._compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-        self.evaluator = Evaluator(self._step)
+        self.evaluator: Evaluator = Evaluator(self._step)
 
     async def serve(self) -> None:
         """Run inputs until Ctrl-D or ``exit()``."""

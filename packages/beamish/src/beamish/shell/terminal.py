@@ -56,7 +56,7 @@ class Terminal:
     def __init__(self, history: Path | None, names: dict[str, Any]) -> None:
         self._history = history
         self._names = names
-        self.interactive = sys.stdin.isatty() and sys.stdout.isatty()
+        self.interactive: bool = sys.stdin.isatty() and sys.stdout.isatty()
         self._gnu = readline is not None and "libedit" not in (readline.__doc__ or "")
         self._requests: queue.SimpleQueue[tuple[str, asyncio.Future[str]]] = queue.SimpleQueue()
         self._pending: asyncio.Future[str] | None = None

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from contextvars import Context
 from random import Random
+from typing import Any
 
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime
@@ -28,7 +29,7 @@ class SimulatedRuntime(Runtime):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, random: Random, trace: Trace) -> None:
         super().__init__(loop)
-        self.timers = SimulatedTimers(loop, self.context)
+        self.timers: SimulatedTimers = SimulatedTimers(loop, self.context)
         self._random = random
         self._trace = trace
         # Some seeds like calls on the caller's stack, others do not: so both come in long runs.
@@ -43,7 +44,7 @@ class SimulatedRuntime(Runtime):
 
     def begin_step(self) -> None:
         """Begin a step of the loop, which is a slice of its own: who was interrupted has waited."""
-        self.interrupted = None
+        self.interrupted: asyncio.Task[Any] | None = None
         self.credit = 0
 
     def _begin_slice(self) -> None:

@@ -80,8 +80,8 @@ async def test_crashed_child_comes_back_after_the_delay(worker: type[Worker]) ->
     loop = asyncio.get_running_loop()
     old = await start(SOON, worker)
 
+    crashed = loop.time()  # before: the crash may take its time
     await crash(old)
-    crashed = loop.time()
 
     new = await started("a")
     assert loop.time() - crashed >= 0.009
@@ -151,8 +151,8 @@ async def test_delay_grows_with_every_crash() -> None:
 
     delays = []
     for _ in range(3):
+        crashed = loop.time()  # before: the crash may take its time
         await crash(pid)
-        crashed = loop.time()
         pid = await started("a")
         delays.append(loop.time() - crashed)
 
@@ -177,8 +177,8 @@ async def test_jitter_changes_the_delay_by_its_share_at_most() -> None:
     pid = await start(Backoff(initial=0.04, factor=1.0, jitter=0.5))
 
     for _ in range(3):
+        crashed = loop.time()  # before: the crash may take its time
         await crash(pid)
-        crashed = loop.time()
         pid = await started("a")
         assert loop.time() - crashed >= 0.019
 
@@ -222,8 +222,8 @@ async def test_failed_restart_waits_again(scripted: type[Scripted]) -> None:
     pid = await DynamicSupervisor.start_child(sup, spec)
     await started("a")
 
+    crashed = loop.time()  # before: the crash may take its time
     await crash(pid)
-    crashed = loop.time()
     for _ in range(3):
         await started("a")
 

@@ -1,0 +1,94 @@
+"""SIGINT and SIGTERM of the main program: the first asks for the end, the second kills.
+
+An event loop handles a signal in its next round, which does not come while a callback blocks it.
+So each signal has two handlers. The event loop's own acts on it; and one that Python runs between
+two bytecodes, also while a callback blocks, raises `KeyboardInterrupt` in that callback if the
+loop has not come to the signal before it.
+"""
+
+import asyncio
+import logging
+import signal
+import threading
+from contextlib import suppress
+from types import FrameType
+from typing import Any, Self
+
+from beamish import process
+
+_log = logging.getLogger("beamish")
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Signals:
+    """The signals of one main task, from `listen` to the end of the ``with`` block.
+
+    A signal that was ignored when the program started stays ignored: a shell does that to
+    programs in the background, so that a Ctrl-C for another program does not reach them.
+
+    Attributes:
+        received: The signals that the event loop has handled.
+        waiting: Whether one has arrived that the event loop has not handled yet.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.waiting = False
+        self._before: dict[int, Any] = {}
+        self._loop_handles = True
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[Any] | None = None
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+            self._before = {n: old for n, old in handlers.items() if old != signal.SIG_IGN}
+        return self
+
+    def listen(self) -> None:
+        """Handle the signals for the current task, the main task of the running event loop."""
+        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        for number in self._before:
+            try:
+                self._loop.add_signal_handler(number, self._receive, number)
+            except NotImplementedError:  # a loop, or a system, that handles no signals
+                self._loop_handles = False
+            # The loop still gets each signal: it reads them from a pipe, not from a handler.
+            signal.signal(number, self._arrive)
+
+    def __exit__(self, *_: object) -> None:
+        for number, before in self._before.items():
+            if self._loop is not None:
+                with suppress(NotImplementedError):
+                    self._loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL if before is None else before)
+
+    def _arrive(self, number: int, frame: FrameType | None) -> None:
+        if not self._loop_handles and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._receive, number)
+        if self.waiting:
+            raise KeyboardInterrupt
+        self.waiting = True
+
+    def _receive(self, number: int) -> None:
+        self.waiting = False
+        self.received.append(number)
+        assert self._task is not None  # noqa: S101 - listen has been called
+        match len(self.received):
+            case 1:
+                _log.info("%s: stopping", signal.Signals(number).name)
+                self._task.cancel()
+            case 2:
+                _log.warning("%s again: killing all processes", signal.Signals(number).name)
+                self._kill_all()
+                self._task.cancel()
+            case _:  # the program does not end; the system's own handler ends it
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+
+    def _kill_all(self) -> None:
+        for pid in process.processes():
+            attached = pid._process is not None and pid._process.task is self._task
+            if not attached:
+                process.exit(pid, "kill")
