@@ -123,7 +123,7 @@ async def test_a_running_courier_notices_that_the_clock_was_set_back(
 
     clock.ahead = 0.0
     receiver.script = lambda _: 204
-    await stored_attempts(2, due_before=time.time() + 70)
+    await stored_attempts(2, due_before=time.time() + 75)
     clock.ahead = 80.0  # the minute of the retry passes
     wake()
 

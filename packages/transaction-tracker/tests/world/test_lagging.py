@@ -114,3 +114,41 @@ def test_a_provider_that_stays_behind_is_not_followed() -> None:
         assert world.tip_hash == chain.head.hash
 
     world.play(main)
+
+
+def test_an_only_provider_that_is_always_behind_can_say_that_it_has_no_transaction() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    node = Node(chain)
+    # Behind the address are several nodes: the one that tells the head is never asked this.
+    node.change["eth_blockNumber"] = lambda _params, height: hex(int(height, 16) - 2)
+    world = World(node)
+
+    async def main() -> None:
+        await world.blocks(5)
+        await world.track(payment)
+        await world.becomes(payment, "missing")
+
+    world.play(main)
+
+
+def test_what_our_own_last_block_has_is_not_missing_where_a_provider_is_behind() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    node = Node(chain)
+    world = World(node)
+
+    async def main() -> None:
+        await world.blocks(5)
+        chain.mine(payment)
+        await world.reaches(chain)
+        node.change["eth_blockNumber"] = lambda _params, height: hex(int(height, 16) - 1)
+        for method in ("eth_getTransactionByHash", "eth_getTransactionReceipt"):
+            node.change[method] = lambda _params, _result: None
+        await world.track(payment)
+        await world.blocks(3)
+        assert "missing" not in await world.history(payment)
+        node.change.clear()
+        await world.becomes(payment, "mined")
+
+    world.play(main)

@@ -173,7 +173,9 @@ class Evidence:
     ) -> Facts:
         """Ask about single transactions; one about which nothing is certain is left out."""
         height = -1 if chain.tip is None else chain.tip.number
-        answers = await self._source.look_up(slots, height, at_once=at_once)
+        enough = self.height_to_ask(chain)
+        answers = await self._source.look_up(slots, enough, at_once=at_once)
+        ours = self.in_recent_blocks(slots.keys())
         old = await self._old_blocks(answers, chain)
         facts: Facts = {}
         for key, answer in answers.items():
@@ -183,6 +185,8 @@ class Evidence:
             self._unreadable.forget(key)
             if isinstance(answer, Seen):
                 facts[key] = (answer, *await self._behind(key, answer.transaction.slot, chain))
+            elif not isinstance(answer, Included) and key in ours:
+                continue  # the node is below our block that has it
             elif not isinstance(answer, Included):
                 # No node knows it any more, perhaps because a block took its slot before it was
                 # tracked here.

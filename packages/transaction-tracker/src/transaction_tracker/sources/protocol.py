@@ -247,7 +247,8 @@ class ChainSource(Source, Protocol):
 
         Args:
             slots: The transactions, with their slots where these are known.
-            height: Our head: a source that is below it cannot say that there is none.
+            height: A source below it cannot say that there is none. Above it our own blocks are
+                known in full.
             at_once: In one request, with all that might be needed, and not step by step.
 
         Returns:
