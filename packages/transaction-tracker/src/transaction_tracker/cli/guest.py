@@ -8,6 +8,7 @@ from sqlalchemy.exc import DBAPIError
 
 from transaction_tracker.cli.exits import CommandError
 from transaction_tracker.store import StoreError, sqlite
+from transaction_tracker.store.owner import check_names
 from transaction_tracker.store.upgrade import migrate, pending_revisions
 from transaction_tracker.store.url import DatabaseUrl
 
@@ -27,6 +28,8 @@ def in_database(url: DatabaseUrl, work: Callable[[Connection], T]) -> T:
     if url.path is None and not url.is_postgresql:
         raise CommandError("a database in memory is gone with its service: configure a file")
     try:
+        if url.path is not None and url.path.exists():
+            check_names(url.path)
         if pending_revisions(url):
             migrate(url)
     except StoreError as error:

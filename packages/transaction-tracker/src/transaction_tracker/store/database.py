@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
-from transaction_tracker.store import migrations, owner, postgresql, sqlite
+from transaction_tracker.store import migrations, postgresql, sqlite
 from transaction_tracker.store.errors import DatabaseFailedError, StoreError
+from transaction_tracker.store.owner import Ownership
 from transaction_tracker.store.url import DatabaseUrl
 
 Work = Callable[[Connection], Any]
@@ -39,7 +40,7 @@ class Database:
     def __init__(self, url: str | Path | DatabaseUrl) -> None:
         self.url = DatabaseUrl.of(url)
         self._engine: Engine | None = None
-        self._owned: Path | None = None
+        self._ownership: Ownership | None = None
 
     def open(self, *, migrate: bool = True) -> "Database":
         """Become the database's one writer, and bring its tables up to date.
@@ -84,14 +85,14 @@ class Database:
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
-        if self._owned is not None:
-            owner.release(self._owned)
-            self._owned = None
+        # After the connection: see `owner` for what closing the file earlier would do.
+        if self._ownership is not None:
+            self._ownership.release()
+            self._ownership = None
 
     def _open(self, migrate: bool) -> None:
         if self.url.path is not None:
-            sqlite.own(self.url.path)
-            self._owned = self.url.path
+            self._ownership = sqlite.own(self.url.path)
         kind = postgresql if self.url.is_postgresql else sqlite
         self._engine = kind.engine(self.url.reveal())
         try:
@@ -99,6 +100,8 @@ class Database:
         except DBAPIError as error:
             why = self.url.describe(error)
             raise kind.cannot_connect(why)(why) from None
+        if self._ownership is not None:
+            self._ownership.check()
         with self._transaction() as connection:
             migrations.bring_up_to_date(connection, migrate=migrate)
 

@@ -118,7 +118,6 @@ def _own_for_a_moment(url: DatabaseUrl) -> None:
             engine.dispose()
     elif url.path is not None and url.path.exists():
         try:
-            owner.acquire(url.path)
+            owner.acquire(url.path).release()
         except OSError as caught:
             raise StoreError(f"cannot be written: {caught.strerror}") from None
-        owner.release(url.path)
