@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from transaction_tracker.net.resolver import SystemResolver
 from transaction_tracker.sources import MalformedError, TransportError
 from transaction_tracker.sources.ethereum.http import without_url
 from transaction_tracker.sources.ethereum.url import SecretUrl
@@ -65,9 +66,14 @@ async def connected(
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
-    async with aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[trace]
-    ) as session:
+    async with (
+        SystemResolver() as resolver,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+        ) as session,
+    ):
         with _told_plainly():
             async with within(connect_seconds, "no connection"):
                 socket = await session.ws_connect(

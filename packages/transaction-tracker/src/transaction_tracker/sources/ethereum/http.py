@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import orjson
 
+from transaction_tracker.net.resolver import SystemResolver
 from transaction_tracker.sources.errors import MalformedError, TransportError
 from transaction_tracker.sources.ethereum.classify import http_error
 from transaction_tracker.sources.ethereum.url import SecretUrl
@@ -62,6 +63,7 @@ class Http:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+            await self._resolver.close()
 
     async def _exchange(self, body: bytes) -> Any:
         session = self._open()
@@ -96,7 +98,11 @@ class Http:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            # In threads of its own: at the end, asyncio waits for all others, and a name server
+            # that is silent would hold up the exit.
+            self._resolver = SystemResolver()
             self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=self._resolver),
                 headers={"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
