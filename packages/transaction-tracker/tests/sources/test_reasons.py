@@ -213,3 +213,10 @@ def test_a_reason_is_cut_and_a_broken_one_never_raises() -> None:
     assert of_call(error("execution reverted", 3, nested)) is None
     assert of_receipt("0x08c379a0" + "f" * 128) is None
     assert of_receipt(encode_reason("x" * 40)[:-80]) == "x" * 24
+
+
+@pytest.mark.parametrize("reason", ["no\0 money", "no\x1b money", "no\n money"])
+def test_a_reason_has_no_control_characters(reason: str) -> None:
+    data = encode_reason(reason)
+
+    assert of_call(error("execution reverted", 3, data)) == "no  money"

@@ -65,6 +65,7 @@ def engine(url: URL) -> Engine:
         hide_parameters=True,
     )
     event.listen(made, "connect", _prepare)
+    event.listen(made, "connect", _accept_nul)
     return made
 
 
@@ -125,6 +126,7 @@ def visit(url: URL, seconds: float = MAX_SILENCE_SECONDS) -> Iterator[Engine]:
     engine = create_engine(
         url, poolclass=NullPool, connect_args=_client_options(url), hide_parameters=True
     )
+    event.listen(engine, "connect", _accept_nul)
     wire = Wire()
     wire.watch(engine)
     try:
@@ -142,6 +144,21 @@ def cannot_connect(why: str) -> type[StoreError]:
 
 def _client_options(url: URL) -> dict[str, Any]:
     return {name: value for name, value in _CLIENT.items() if name not in url.query}
+
+
+def _accept_nul(connection: Any, _record: object) -> None:
+    """Write U+FFFD where a text has NUL, which PostgreSQL cannot store.
+
+    SQLite stores it. Without this, a path with ``%00`` would look like a database that fails, and
+    so would a revert reason with NUL, which would stop the chain.
+    """
+    from psycopg.types.string import StrDumperUnknown
+
+    class NulDumper(StrDumperUnknown):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\ufffd"))
+
+    connection.adapters.register_dumper(str, NulDumper)
 
 
 def _prepare(connection: Any, _record: object) -> None:

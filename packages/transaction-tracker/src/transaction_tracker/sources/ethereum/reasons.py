@@ -116,4 +116,6 @@ def _from_text(error_data: object) -> str | None:
 
 
 def _short(reason: str | None) -> str | None:
-    return reason[:MAX_REASON_LENGTH] or None if reason else None
+    # A contract writes what it likes: control characters too, which no log and no table wants.
+    short = (reason or "")[:MAX_REASON_LENGTH]
+    return "".join(letter if letter.isprintable() else " " for letter in short) or None
