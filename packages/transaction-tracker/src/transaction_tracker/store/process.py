@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,8 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from beamish import From, GenServer, NoReply, process, telemetry
+from beamish import CallTimeoutError, From, GenServer, NoReply, process, telemetry
+from transaction_tracker.awake import AwakeTimer
 from transaction_tracker.domain import BlockRef, Link, Registration, Tracked
 from transaction_tracker.store import chain, committing, postgresql, pruning, reading, registering
 from transaction_tracker.store.book import Book
@@ -121,9 +122,10 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
         Raises:
             DatabaseFailedError: The database refused what the work wrote.
+            CallTimeoutError: It was not done within 60 s, a suspend of the program not counted.
             Exception: Whatever the work raised; nothing that it had written stays.
         """
-        result = await GenServer.call(STORE, work, timeout=_PATIENCE_SECONDS)
+        result = await _within_patience(GenServer.call(STORE, work, timeout=None))
         if isinstance(result, Failed):
             raise result.error
         return cast("T", result)
@@ -310,12 +312,27 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     def _answered(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run a function in the thread; break the connection if its server stays silent."""
         done = self._in_thread(function)
-        limit = asyncio.get_running_loop().call_later(self._silence_seconds, self._database.cut_off)
+        limit = AwakeTimer(self._silence_seconds, self._database.cut_off)
         done.add_done_callback(lambda _: limit.cancel())
         return done
 
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
+
+
+async def _within_patience(call: Coroutine[Any, Any, T]) -> T:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as limit:
+            timer = AwakeTimer(_PATIENCE_SECONDS, lambda: limit.reschedule(loop.time()))
+            try:
+                return await call
+            finally:
+                timer.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise CallTimeoutError(STORE, "a piece of work", _PATIENCE_SECONDS) from None
 
 
 def _let_go(thread: DaemonThreads, database: Database) -> None:
