@@ -226,3 +226,23 @@ async def test_the_process_ends_when_accepting_does(caplog: pytest.LogCaptureFix
         with pytest.raises(ValueError, match="no address"):
             acceptor.check()
         acceptor.close()
+
+
+async def test_a_connection_that_comes_with_the_end_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loop = asyncio.get_running_loop()
+    errors: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda _, context: errors.append(context))
+    with closing(socket.create_server(("127.0.0.1", 0))) as sock, socket.socket() as client:
+        sock.setblocking(False)
+        acceptor = Acceptor(sock, Admission(9, 9), lambda _: asyncio.Protocol())
+        await asyncio.sleep(0)  # until it waits
+        client.connect(sock.getsockname())
+        # Later in the turn of the event loop in which the connection is noticed.
+        loop._ready.append(asyncio.Handle(acceptor.close, (), loop))  # type: ignore[attr-defined]
+
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+    assert not errors

@@ -6,6 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
@@ -140,6 +141,11 @@ class Acceptor:
 
     def close(self) -> None:
         """Accept no more."""
+        if self._sock.fileno() >= 0:
+            # A connection that has just come has scheduled asyncio's accept, which would fail
+            # loudly on a closed socket.
+            with suppress(NotImplementedError):  # Windows
+                asyncio.get_running_loop().remove_reader(self._sock.fileno())
         self._task.cancel()
         for task in self._opening:
             task.cancel()

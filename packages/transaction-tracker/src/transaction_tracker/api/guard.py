@@ -144,7 +144,13 @@ class Exchange:
     async def fail(self, error: ProblemError, receive: Receive) -> None:
         """Answer with a problem; when the answer has begun, it can only break off."""
         if self._status is not None:
-            raise error
+            abort = self.scope["state"].get("abort")
+            if abort is None:
+                raise error
+            # No more than that, and above all no error that the server would log as its own.
+            abort()
+            await asyncio.sleep(0)  # until the server knows that the connection is over
+            return
         await response(error, self.id)(self.scope, receive, self.send)
 
     def report(self) -> None:

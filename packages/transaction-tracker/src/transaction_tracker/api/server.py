@@ -20,6 +20,17 @@ from transaction_tracker.api.problems import MEDIA_TYPE
 _wire = logging.getLogger("transaction_tracker.api.wire")
 _wire.setLevel(logging.ERROR)
 
+
+def _is_error(record: logging.LogRecord) -> bool:
+    """Return whether a record is about an error: uvicorn also logs requests that are cancelled.
+
+    They are cancelled when they have not ended in the time for it, or the program is killed.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+_wire.addFilter(_is_error)
+
 _TICK_SECONDS = 1.0
 _BACKLOG = 1_024
 _LINGER_SECONDS = 1.0
