@@ -128,3 +128,12 @@ async def test_other_work_has_its_turn_while_a_long_text_is_parsed() -> None:
     counting.cancel()
 
     assert turns >= len(text) // PIECE_BYTES
+
+
+@pytest.mark.parametrize("piece_bytes", range(1, 12))
+@pytest.mark.parametrize(
+    "text", [b"[111,]", b'{"a":1,}', b"[[1],1, ]", b"1,2", b"[1],[2]", b"[1,,1]"]
+)
+def test_a_comma_between_pieces_stands_between_two_values(text: bytes, piece_bytes: int) -> None:
+    with pytest.raises(NotJsonError):
+        parsed(text, piece_bytes=piece_bytes)
