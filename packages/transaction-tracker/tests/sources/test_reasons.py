@@ -215,8 +215,7 @@ def test_a_reason_is_cut_and_a_broken_one_never_raises() -> None:
     assert of_receipt(encode_reason("x" * 40)[:-80]) == "x" * 24
 
 
-@pytest.mark.parametrize("reason", ["no\0 money", "no\x1b money", "no\n money"])
-def test_a_reason_has_no_control_characters(reason: str) -> None:
-    data = encode_reason(reason)
+def test_a_reason_has_no_nul() -> None:
+    answer = error("execution reverted", 3, encode_reason("no\0money"))
 
-    assert of_call(error("execution reverted", 3, data)) == "no  money"
+    assert of_call(answer) == "no\N{REPLACEMENT CHARACTER}money"

@@ -116,6 +116,6 @@ def _from_text(error_data: object) -> str | None:
 
 
 def _short(reason: str | None) -> str | None:
-    # A contract writes what it likes: control characters too, which no log and no table wants.
-    short = (reason or "")[:MAX_REASON_LENGTH]
-    return "".join(letter if letter.isprintable() else " " for letter in short) or None
+    # A contract can write NUL, which not every database stores. Other control characters stay:
+    # what prints a reason replaces them.
+    return reason[:MAX_REASON_LENGTH].replace("\0", "\ufffd") or None if reason else None
