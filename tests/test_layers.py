@@ -26,7 +26,7 @@ LAYERS = {
         {"__init__", "__main__"},
     ],
     "transaction_tracker": [
-        {"domain"},
+        {"awake", "domain", "json_answers", "threads"},
         {"sources", "store", "node", "net"},
         {"tracker", "follower", "providers", "outbox", "listener", "metrics"},
         {"api"},

@@ -214,6 +214,26 @@ async def test_what_is_no_request_is_400_and_logs_nothing(
     writer.close()
 
 
+@pytest.mark.parametrize("length", [b"5", b"35"])
+@pytest.mark.parametrize("path", [b"/v1/transactions", b"/healthz", b"/nothing"])
+async def test_two_lengths_of_a_body_end_the_connection(
+    client: Client, length: bytes, path: bytes
+) -> None:
+    """RFC 9112, section 6.1: what follows may be a request that a proxy has never seen."""
+    reader, writer = await client.connect()
+    writer.write(
+        b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: " + length + b"\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"2\r\n[]\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    )
+
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+
+    assert answer.count(b"HTTP/1.1 ") == 1, answer
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+    writer.close()
+
+
 async def test_a_websocket_is_not_opened(client: Client) -> None:
     upgrade = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13"}
 

@@ -12,10 +12,18 @@ SECONDS = 20.0
 
 @asynccontextmanager
 async def serving(
-    *flags: str, **variables: str
+    *flags: str, open_files: int | None = None, **variables: str
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, object]]]:
-    """Run it with JSON logs, until its line that says where it is."""
+    """Run it with JSON logs, until its line that says where it is.
+
+    Args:
+        flags: More of its command line.
+        open_files: Limit of its open files; as many as this program has unless given.
+        variables: More of its environment.
+    """
+    limited = ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh") if open_files else ()
     process = await asyncio.create_subprocess_exec(
+        *limited,
         *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0"),
         *("--log-format", "json", *flags),
         env=os.environ | variables,

@@ -191,16 +191,18 @@ async def test_database_in_use_by_another_program(
     command: Command, fresh: DevelopmentNode, tmp_path: Path, free_port: int
 ) -> None:
     # A lock of this very program would be shared with it.
-    hold = "import fcntl, sys; fcntl.flock(f := open(sys.argv[1], 'a'), fcntl.LOCK_EX)"
+    hold = (
+        "import sys; from pathlib import Path; from transaction_tracker.store.database import "
+        "Database; database = Database(Path(sys.argv[1])).open()"
+    )
     wait = "print('held', flush=True); sys.stdin.read()"
     holder = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", f"{hold}; {wait}", str(tmp_path / "some.db-owner")),
+        *(sys.executable, "-c", f"{hold}; {wait}", str(tmp_path / "some.db")),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
     assert holder.stdout is not None
     await holder.stdout.readline()
-    (tmp_path / "some.db").touch()
     try:
         flags = ("--rpc", fresh.url, "--database", "some.db", "--port", str(free_port))
         ran = await command("doctor", "--json", *flags)

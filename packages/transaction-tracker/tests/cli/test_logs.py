@@ -2,12 +2,15 @@
 
 import json
 import logging
-from collections.abc import Iterator
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import pytest
 
-from transaction_tracker.cli.logs import show_logs, show_warnings
+from transaction_tracker.cli.logs import log_everything, show_logs, show_warnings
 from transaction_tracker.sources.http_polling.redaction import without
 
 Captured = pytest.CaptureFixture[str]
@@ -17,13 +20,16 @@ logger = logging.getLogger("transaction_tracker")
 
 @pytest.fixture(autouse=True)
 def as_before() -> Iterator[None]:
-    loggers = [logging.getLogger(name) for name in ("beamish", "transaction_tracker")]
+    loggers = [logging.getLogger(name) for name in (None, "beamish", "transaction_tracker")]
+    hooks = sys.excepthook, sys.unraisablehook, threading.excepthook
     before = [(one, one.handlers[:], one.level, one.propagate) for one in loggers]
     yield
     for one, handlers, level, propagate in before:
         one.handlers[:] = handlers
         one.setLevel(level)
         one.propagate = propagate
+    sys.excepthook, sys.unraisablehook, threading.excepthook = hooks
+    logging.captureWarnings(False)
 
 
 def fail(secret: str) -> None:
@@ -92,3 +98,45 @@ def test_a_secret_is_taken_out_of_json_though_json_writes_it_differently(
 
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["answer"]) == ("told …", "…")
+
+
+class Odd:
+    def __del__(self) -> None:
+        raise ValueError("odd")
+
+
+def fail_in_a_thread() -> None:
+    thread = threading.Thread(target=lambda: 1 // 0)
+    thread.start()
+    thread.join()
+
+
+def fail_uncaught() -> None:
+    try:
+        raise ValueError("uncaught")
+    except ValueError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda: logging.getLogger("asyncio").error("socket.accept() out of system resource"),
+        lambda: warnings.warn("odd", stacklevel=1),
+        fail_in_a_thread,
+        fail_uncaught,
+        Odd,
+    ],
+    ids=["other library", "warning", "thread", "uncaught", "unraisable"],
+)
+def test_what_others_write_is_json_too(capsys: Captured, write: Callable[[], object]) -> None:
+    log_everything(show_logs("json", "info"))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        logging.captureWarnings(False)
+        logging.captureWarnings(True)
+        write()
+
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert {"warning", "error", "critical"} & {line["level"] for line in lines}

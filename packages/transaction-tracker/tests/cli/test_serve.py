@@ -5,6 +5,7 @@ import json
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -83,6 +84,39 @@ async def test_secrets_are_in_no_log(node: DevelopmentNode) -> None:
         out, err = await process.communicate()
 
     assert "s3cret" not in f"{out!r} {err!r} {fact}"
+
+
+async def test_idle_connections_do_not_stop_it(node: DevelopmentNode) -> None:
+    """It has 256 descriptors; 400 idle connections must leave it those that it needs."""
+    async with serving("--rpc", node.url, open_files=256) as (process, fact):
+        port = int(str(fact["url"]).rpartition(":")[2])
+        idle = []
+        for _ in range(400):
+            with suppress(ConnectionError):
+                idle.append(await asyncio.open_connection("127.0.0.1", port))
+        files = len(list(Path(f"/proc/{process.pid}/fd").iterdir()))
+        for _, writer in idle:
+            writer.close()
+
+        process.terminate()
+        async with asyncio.timeout(SECONDS):
+            _, err = await process.communicate()
+
+    assert files < 230
+    assert process.returncode == 0
+    lines = err.splitlines()
+    assert len(lines) < 20, lines[:20]
+    assert all(line.startswith(b"{") for line in lines), lines
+
+
+async def test_why_it_does_not_start_is_json_too(txtrack: Txtrack) -> None:
+    ran = await txtrack(
+        *("serve", "--rpc", "http://127.0.0.1:1", "--port", "0", "--log-format", "json")
+    )
+
+    assert ran.status == 6
+    lines = [json.loads(line) for line in ran.err.splitlines()]
+    assert lines[-1]["event"].startswith("the service ends: http://127.0.0.1:1")
 
 
 async def test_no_provider_that_answers_is_status_6(txtrack: Txtrack) -> None:

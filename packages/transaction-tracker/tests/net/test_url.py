@@ -11,6 +11,14 @@ LOCAL = AllowList.of(["127.0.0.0/8", "::1", "hooks.internal"])
 
 
 WRONG = [
+    "https://[v1.x]/",
+    "https://[v1.x:y]/",
+    "https://example.com:4_43/",
+    "https://example.com:+443/",
+    "https://example.com:\u0664\u0664\u0663/",
+    "https://example.com:\uff14\uff14\uff13/",
+    "https://example.com:000443/",
+    "https://[2606:4700::1111]x:443/",
     "http://example.com/",  # no TLS
     "ftp://example.com/",
     "file:///etc/passwd",

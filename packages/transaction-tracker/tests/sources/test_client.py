@@ -117,6 +117,26 @@ async def test_an_answer_that_unpacks_to_too_much_is_cut_off(
         await client.call("eth_chainId")
 
 
+async def test_an_answer_of_very_many_objects_is_refused(scripted: ScriptedNode) -> None:
+    """A parser would make hundreds of megabytes of it, and hold the event loop for seconds."""
+    many = b'{"jsonrpc":"2.0","id":0,"result":[' + b"{}," * 1_000_000 + b"{}]}"
+    scripted.answer = lambda _: web.Response(body=many, content_type="application/json")
+    client = RpcClient(SecretUrl(scripted.url), deadline=30.0)
+
+    with pytest.raises(MalformedError, match="too many values"):
+        await client.call("eth_chainId")
+    await client.close()
+
+
+async def test_a_long_answer_is_parsed_in_pieces(scripted: ScriptedNode) -> None:
+    value = [{"number": number, "text": '"[{,\\'} for number in range(50_000)]
+    scripted.answer = lambda request: result(request, value)
+    client = RpcClient(SecretUrl(scripted.url), deadline=30.0)
+
+    assert await client.call("eth_chainId") == value
+    await client.close()
+
+
 async def test_an_answer_that_cannot_be_unpacked_is_no_answer(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:

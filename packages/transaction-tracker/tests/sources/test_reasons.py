@@ -213,3 +213,9 @@ def test_a_reason_is_cut_and_a_broken_one_never_raises() -> None:
     assert of_call(error("execution reverted", 3, nested)) is None
     assert of_receipt("0x08c379a0" + "f" * 128) is None
     assert of_receipt(encode_reason("x" * 40)[:-80]) == "x" * 24
+
+
+def test_a_reason_has_no_nul() -> None:
+    answer = error("execution reverted", 3, encode_reason("no\0money"))
+
+    assert of_call(answer) == "no\N{REPLACEMENT CHARACTER}money"

@@ -26,7 +26,16 @@ def test_only_the_host_is_ever_printed(given: str, shown: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["", "nonsense", f"ftp://host/{SECRET}", f"http:///{SECRET}", f"http://host:port/{SECRET}"],
+    [
+        "",
+        "nonsense",
+        f"ftp://host/{SECRET}",
+        f"http:///{SECRET}",
+        f"http://host:port/{SECRET}",
+        f"http://host:4_43/{SECRET}",
+        f"http://host:+443/{SECRET}",
+        f"http://[v1.x]/{SECRET}",
+    ],
 )
 def test_what_is_no_url_is_refused_without_repeating_it(given: str) -> None:
     with pytest.raises(ValueError, match="must look like http://host:port") as caught:

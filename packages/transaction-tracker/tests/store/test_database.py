@@ -20,7 +20,7 @@ from transaction_tracker.store import (
 )
 from transaction_tracker.store.chain import claim
 from transaction_tracker.store.database import Database, Failed
-from transaction_tracker.store.registering import register
+from transaction_tracker.store.registering import park, register
 from transaction_tracker.store.schema import endpoints
 
 from .support import SOURCE, tracked, wanted
@@ -243,3 +243,18 @@ def test_it_waits_for_a_lock_that_somebody_else_holds(postgres: Any) -> None:
         database.close()
 
         assert done == [0]
+
+
+def test_a_text_with_nul_is_no_fault_of_the_database(database: Database) -> None:
+    """A contract can revert with such a reason: that must not stop the chain."""
+    (registered, parked, found) = database.run(
+        [
+            partial(register, registrations=wanted("tx")),
+            partial(park, transaction="tx", error="odd \0"),
+            partial(reading.load, transaction="tx\0"),
+        ]
+    )
+
+    assert registered.rows == (tracked(),)
+    assert parked.rows[0].error in ("odd \0", "odd �")
+    assert found is None

@@ -1,10 +1,13 @@
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, Engine
 
-from transaction_tracker.store import StoreError
+from transaction_tracker.store import StoreError, sqlite
 from transaction_tracker.store.database import Database
 
 HOLD = """
@@ -15,6 +18,12 @@ database = Database(Path(sys.argv[1])).open()
 print("open", flush=True)
 sys.stdin.read()
 """
+UNLOG = """
+import sqlite3, sys
+sqlite3.connect(sys.argv[1], timeout=0).execute("PRAGMA journal_mode = DELETE")
+"""
+
+Link = Callable[[Path, Path], None]
 
 
 def test_a_database_that_another_program_uses_is_refused(tmp_path: Path) -> None:
@@ -51,7 +60,87 @@ def test_a_program_takes_over_from_its_own_store_that_could_not_let_go(tmp_path:
     assert not is_in_use(path)
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_link_to_a_database_in_use_is_refused(tmp_path: Path, link: Link) -> None:
+    path, other_name = tmp_path / "test.db", tmp_path / "other.db"
+    database = Database(path).open()
+    link(path, other_name)
+
+    assert "in use by another program" in open_elsewhere(other_name)
+    database.close()
+
+
+def test_a_lock_file_that_is_deleted_frees_no_database(tmp_path: Path) -> None:
+    path = tmp_path / "test.db"
+    database = Database(path).open()
+    for other in tmp_path.iterdir():
+        if other.name not in ("test.db", "test.db-wal", "test.db-shm"):
+            other.unlink()
+
+    assert is_in_use(path)
+    database.close()
+
+
+def test_a_file_with_two_names_is_refused(tmp_path: Path) -> None:
+    path, other_name = tmp_path / "test.db", tmp_path / "other.db"
+    Database(path).open().close()
+    os.link(path, other_name)
+
+    with pytest.raises(StoreError, match=r"must have one name, and it has 2 \(hard links\)"):
+        Database(path).open()
+
+    other_name.unlink()
+    Database(path).open().close()
+
+
+def test_a_symlink_is_another_name_of_a_free_database(tmp_path: Path) -> None:
+    path, other_name = tmp_path / "test.db", tmp_path / "other.db"
+    other_name.symlink_to(path)
+
+    database = Database(other_name).open()
+
+    assert is_in_use(path)
+    database.close()
+
+
+def test_a_file_that_takes_the_place_of_the_locked_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "test.db"
+    Database(tmp_path / "other.db").open().close()
+    engine = sqlite.engine
+
+    def replaced(url: URL) -> Engine:
+        (tmp_path / "other.db").rename(path)
+        return engine(url)
+
+    monkeypatch.setattr(sqlite, "engine", replaced)
+
+    with pytest.raises(StoreError, match="another file took its place"):
+        Database(path).open()
+
+
+def test_the_locks_of_sqlite_hold_while_another_store_of_the_program_comes_and_goes(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "test.db"
+    database = Database(path).open()
+
+    Database(path).open().close()
+
+    # Without them, another program could take the write-ahead log out from under the service.
+    command = [sys.executable, "-c", UNLOG, str(path)]
+    tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert "database is locked" in tried.stderr
+    database.close()
+
+
 def is_in_use(path: Path) -> bool:
-    """Ask as another program."""
+    return "in use by another program" in open_elsewhere(path)
+
+
+def open_elsewhere(path: Path) -> str:
+    """Open and close a database in another program, and return what it writes about errors."""
     command = [sys.executable, "-c", HOLD, str(path)]
-    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode != 0
+    tried = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    return tried.stderr

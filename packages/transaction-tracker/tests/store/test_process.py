@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from beamish import ExitError, GenServer, NoProcessError, StartError, process
+from beamish import CallTimeoutError, ExitError, GenServer, NoProcessError, StartError, process
 from transaction_tracker.store import (
     STORE,
     Book,
@@ -319,3 +319,35 @@ async def test_a_killed_store_leaves_neither_thread_nor_file_behind(
 
     await thread_gone()
     Database(store).open().close()
+
+
+async def test_a_suspend_of_the_program_is_not_taken_for_a_store_that_does_not_answer(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, go_on, began = asyncio.get_running_loop(), threading.Event(), threading.Event()
+
+    def slow(_connection: object) -> str:
+        began.set()
+        go_on.wait(30)
+        return "done"
+
+    asked = asyncio.create_task(Store.run(slow))
+    await asyncio.to_thread(began.wait, 30)
+    clock = loop.time
+    monkeypatch.setattr(loop, "time", lambda: clock() + 1_000.0)  # as it is after a suspend
+    for _ in range(10):
+        await asyncio.sleep(0)
+    go_on.set()
+
+    assert await asked == "done"
+
+
+async def test_a_store_that_does_not_answer_is_given_up(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transaction_tracker.store.process._PATIENCE_SECONDS", 0.05)
+    go_on = threading.Event()
+
+    with pytest.raises(CallTimeoutError, match=r"within 0\.05 s"):
+        await Store.run(lambda _: go_on.wait(30))
+    go_on.set()

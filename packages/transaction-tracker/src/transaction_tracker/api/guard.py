@@ -109,7 +109,9 @@ class Exchange:
     """
 
     def __init__(self, scope: Scope, send: Send, seconds: float) -> None:
-        given = Headers(scope=scope).get("x-request-id", "")
+        asked = Headers(scope=scope)
+        given = asked.get("x-request-id", "")
+        self._is_ambiguous = "content-length" in asked and "transfer-encoding" in asked
         self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self.scope = scope
         self._send = send
@@ -124,6 +126,10 @@ class Exchange:
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.id
+            if self._is_ambiguous:
+                # A proxy that goes by the other header takes the rest for another request.
+                # Source: RFC 9112, section 6.1.
+                headers["Connection"] = "close"
             for name, value in _SAFE_HEADERS.items():
                 headers.setdefault(name, value)
         try:
@@ -138,7 +144,13 @@ class Exchange:
     async def fail(self, error: ProblemError, receive: Receive) -> None:
         """Answer with a problem; when the answer has begun, it can only break off."""
         if self._status is not None:
-            raise error
+            abort = self.scope["state"].get("abort")
+            if abort is None:
+                raise error
+            # No more than that, and above all no error that the server would log as its own.
+            abort()
+            await asyncio.sleep(0)  # until the server knows that the connection is over
+            return
         await response(error, self.id)(self.scope, receive, self.send)
 
     def report(self) -> None:

@@ -18,7 +18,10 @@ class WebOptions:
         max_body_bytes: Size of a request's body.
         max_headers_bytes: Size of a request's line and headers.
         max_requests: Requests under way at once.
-        max_connections: Open connections; more are closed at once.
+        max_connections: Open connections; more are closed at once. Fewer are accepted where the
+            limit of open files leaves too little for the service's own work.
+        max_connections_per_address: Open connections from one IPv4 address, or from one IPv6
+            network of 64 bits; more are closed at once. Trusted proxies are exempt.
         max_waiters: Long polls under way at once.
         max_wait_seconds: How long a long poll may take, whatever it asks for.
         max_streams: Event streams open at once.
@@ -41,6 +44,7 @@ class WebOptions:
     max_headers_bytes: int = 16 * 1024
     max_requests: int = 2_000
     max_connections: int = 4_000
+    max_connections_per_address: int = 1_000
     max_waiters: int = 1_000
     max_wait_seconds: float = 60.0
     max_streams: int = 200

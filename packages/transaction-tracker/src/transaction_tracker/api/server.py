@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import h11
@@ -12,12 +12,24 @@ import uvicorn
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from transaction_tracker.api.connections import Acceptor, Admission
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import MEDIA_TYPE
 
 # What strangers send over a wire is no news: only what goes wrong here is.
 _wire = logging.getLogger("transaction_tracker.api.wire")
 _wire.setLevel(logging.ERROR)
+
+
+def _is_error(record: logging.LogRecord) -> bool:
+    """Return whether a record is about an error: uvicorn also logs requests that are cancelled.
+
+    They are cancelled when they have not ended in the time for it, or the program is killed.
+    """
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+_wire.addFilter(_is_error)
 
 _TICK_SECONDS = 1.0
 _BACKLOG = 1_024
@@ -35,22 +47,44 @@ class Listener(uvicorn.Server):
 
     Args:
         config: uvicorn's.
+        protocol: Serves one connection.
+        admission: Which connections are admitted.
         shutdown_seconds: Time for requests under way to end when it is stopped.
     """
 
-    def __init__(self, config: uvicorn.Config, shutdown_seconds: float) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        protocol: "type[GuardedProtocol]",
+        admission: Admission,
+        shutdown_seconds: float,
+    ) -> None:
         super().__init__(config)
+        self._admission = admission
+        self._protocol_class = protocol
         self._shutdown_seconds = shutdown_seconds
         self._stop = asyncio.Event()
+        self._acceptors: list[Acceptor] = []
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals to the program that this is a part of."""
         yield
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections, under limits of our own."""
+        await self.lifespan.startup()
+        self.servers = []
+        self._acceptors = [
+            Acceptor(sock, self._admission, self._protocol) for sock in sockets or ()
+        ]
+        self.started = True
+
     async def main_loop(self) -> None:
         """Keep the clock in the headers right until told to stop."""
         while not self.should_exit:
+            for acceptor in self._acceptors:
+                acceptor.check()
             await self.on_tick(0)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_TICK_SECONDS):
@@ -58,8 +92,8 @@ class Listener(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept no more, and wait for what is under way, but not for ever."""
-        for server in self.servers:
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
         with contextlib.suppress(TimeoutError):
@@ -78,17 +112,25 @@ class Listener(uvicorn.Server):
 
     def abandon(self) -> None:
         """Let everything go at once."""
-        for server in getattr(self, "servers", ()):
-            server.close()
+        for acceptor in self._acceptors:
+            acceptor.close()
         for connection in list(self.server_state.connections):
             connection.transport.abort()
+
+    def _protocol(self, release: Callable[[], None]) -> asyncio.Protocol:
+        protocol = self._protocol_class(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        protocol.on_close = release
+        return protocol
 
 
 def listener(app: FastAPI, options: WebOptions) -> Listener:
     """Make a server for ``app``; ``serve(sockets=[...])`` runs it."""
+    protocol = _protocol(options)
     config = uvicorn.Config(
         app,
-        http=_protocol(options),
+        http=protocol,
         ws="none",
         lifespan="off",
         log_config=None,
@@ -98,7 +140,7 @@ def listener(app: FastAPI, options: WebOptions) -> Listener:
         forwarded_allow_ips=list(options.trusted_proxies),
         h11_max_incomplete_event_size=options.max_headers_bytes,
     )
-    return Listener(config, options.shutdown_seconds)
+    return Listener(config, protocol, Admission.of(options), options.shutdown_seconds)
 
 
 def bind(options: WebOptions) -> socket.socket:
@@ -132,19 +174,22 @@ def _cannot_listen(options: WebOptions, error: OSError) -> OSError:
     return OSError(error.errno, f"cannot listen on {where}: {error.strerror}; {way_out}")
 
 
-def _protocol(options: WebOptions) -> type[asyncio.Protocol]:
+def _protocol(options: WebOptions) -> "type[GuardedProtocol]":
     class Guarded(GuardedProtocol):
         header_seconds = options.header_seconds
-        max_connections = options.max_connections
 
     return Guarded
 
 
 class GuardedProtocol(H11Protocol):
-    """One connection: closed when there are too many, or when its headers do not come."""
+    """One connection: closed when its headers do not come.
+
+    Attributes:
+        on_close: Called once the connection is over.
+    """
 
     header_seconds: float
-    max_connections: int
+    on_close: Callable[[], None]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -155,16 +200,14 @@ class GuardedProtocol(H11Protocol):
         self._patience: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, unless there are too many."""
+        """Begin, and wait for the first request."""
         super().connection_made(transport)
-        if len(self.connections) > self.max_connections:
-            transport.abort()
-        else:
-            self._expect_headers()
+        self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Be done."""
+        """End, and make room for another connection."""
         super().connection_lost(exc)
+        self.on_close()
         if self._patience is not None:
             self._patience.cancel()
 

@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CycloptsError:
         return BAD_INPUT
     except CommandError as error:
-        print(f"txtrack: {printable(str(error))}", file=sys.stderr)
+        if not error.logged:
+            print(f"txtrack: {printable(str(error))}", file=sys.stderr)
         return error.status
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -33,6 +33,9 @@ OF_STATES: Final[dict[str, int]] = {
 class CommandError(Exception):
     """The command cannot go on; the message is for the person who typed it."""
 
+    logged = False
+    """Whether the message is in the log already, and must not be printed as well."""
+
     def __init__(self, message: str, status: int = TROUBLE) -> None:
         super().__init__(message)
         self.status = status

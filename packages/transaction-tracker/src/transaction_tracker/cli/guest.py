@@ -1,17 +1,17 @@
 """Work in the configured database by commands, also while a service uses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, NullPool, create_engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from transaction_tracker.cli.exits import CommandError
-from transaction_tracker.store import StoreError, sqlite
+from transaction_tracker.store import StoreError, postgresql, sqlite
+from transaction_tracker.store.owner import check_names
 from transaction_tracker.store.upgrade import migrate, pending_revisions
 from transaction_tracker.store.url import DatabaseUrl
-
-_CONNECT_SECONDS = 5
 
 T = TypeVar("T")
 
@@ -27,27 +27,28 @@ def in_database(url: DatabaseUrl, work: Callable[[Connection], T]) -> T:
     if url.path is None and not url.is_postgresql:
         raise CommandError("a database in memory is gone with its service: configure a file")
     try:
+        if url.path is not None and url.path.exists():
+            check_names(url.path)
         if pending_revisions(url):
             migrate(url)
     except StoreError as error:
         raise CommandError(str(error)) from None
-    engine = _engine(url)
     try:
-        with engine.begin() as connection:
+        with _visit(url) as engine, engine.begin() as connection:
             return work(connection)
     except DBAPIError as error:  # not as its cause: it may hold the password
         raise CommandError(f"cannot use database {url}: {url.describe(error)}") from None
+
+
+@contextmanager
+def _visit(url: DatabaseUrl) -> Iterator[Engine]:
+    if url.is_postgresql:
+        # Not the store's connection: that one is the owner of the database.
+        with postgresql.visit(url.reveal()) as engine:
+            yield engine
+        return
+    engine = sqlite.engine(url.reveal())
+    try:
+        yield engine
     finally:
         engine.dispose()
-
-
-def _engine(url: DatabaseUrl) -> Engine:
-    if not url.is_postgresql:
-        return sqlite.engine(url.reveal())
-    # Not the store's: that one's connection is the owner of the database.
-    return create_engine(
-        url.reveal(),
-        poolclass=NullPool,
-        connect_args={"connect_timeout": _CONNECT_SECONDS},
-        hide_parameters=True,
-    )

@@ -2,8 +2,10 @@
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
+from types import TracebackType
 from typing import Any, Literal, TextIO
 
 import orjson
@@ -14,6 +16,8 @@ from transaction_tracker.cli.secrets import Redact
 from transaction_tracker.cli.text import printable
 
 _LOGGERS = ("beamish", "transaction_tracker")
+
+logger = logging.getLogger("transaction_tracker")
 
 
 class StandardError(logging.StreamHandler[TextIO]):
@@ -56,8 +60,10 @@ def show_warnings(redact: Sequence[Redact] = ()) -> None:
     show_logs("text", "warning", redact=redact)
 
 
-def show_logs(form: Literal["json", "text"], level: str, *, redact: Sequence[Redact] = ()) -> None:
-    """Print the logs from now on.
+def show_logs(
+    form: Literal["json", "text"], level: str, *, redact: Sequence[Redact] = ()
+) -> logging.Handler:
+    """Print the logs from now on, and return what prints them.
 
     Args:
         form: ``json`` is an object a line, for machines; ``text`` is for people.
@@ -71,6 +77,43 @@ def show_logs(form: Literal["json", "text"], level: str, *, redact: Sequence[Red
         logger.handlers[:] = [handler]
         logger.setLevel(level.upper())
         logger.propagate = False
+    return handler
+
+
+def log_everything(handler: logging.Handler) -> None:
+    """Log also what would be written to standard error as it is, among the lines of JSON.
+
+    That is what other libraries log, Python's warnings, and errors that nobody has caught.
+    """
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+    sys.excepthook = _log_uncaught
+    sys.unraisablehook = _log_unraisable
+    threading.excepthook = _log_uncaught_in_thread
+
+
+def _log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logger.critical("uncaught error", exc_info=(kind, error, trace))
+
+
+def _log_uncaught_in_thread(args: threading.ExceptHookArgs) -> None:
+    if args.exc_value is not None:
+        name = "" if args.thread is None else args.thread.name
+        exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
+        logger.critical(
+            "uncaught error in a thread", exc_info=exc_info, extra={"thread_name": name}
+        )
+
+
+def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
+    if args.exc_value is not None:
+        exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
+        where = repr(args.object)
+        logger.error("an error was ignored", exc_info=exc_info, extra={"where": where})
 
 
 def _text(redact: Sequence[Redact]) -> logging.Formatter:

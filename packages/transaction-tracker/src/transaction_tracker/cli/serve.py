@@ -6,11 +6,12 @@ from importlib.metadata import version
 
 from beamish import ExitError, StartError, run
 from transaction_tracker.api import WEB, Web
+from transaction_tracker.api.descriptors import raise_limit
 from transaction_tracker.application import TransactionTrackerApplication
 from transaction_tracker.cli import output
 from transaction_tracker.cli.failures import failure
 from transaction_tracker.cli.flags import ConfigurationFlags, unusable
-from transaction_tracker.cli.logs import show_logs
+from transaction_tracker.cli.logs import log_everything, show_logs
 from transaction_tracker.cli.notify import ready
 from transaction_tracker.cli.retention import retention
 from transaction_tracker.cli.secrets import redactors
@@ -40,12 +41,19 @@ def serve(*, flags: ConfigurationFlags | None = None) -> None:
     except ConfigurationError as error:
         raise unusable(error) from None
     logs = configuration.logs
-    show_logs(logs.format, logs.level, redact=redactors(configuration))
+    handler = show_logs(logs.format, logs.level, redact=redactors(configuration))
+    if logs.format == "json":
+        log_everything(handler)
+    raise_limit()
     try:
         application = TransactionTrackerApplication(settings, source=source)
         run(_serve(application, configuration))
     except (StartError, ExitError) as error:
-        raise failure(error) from error
+        failed = failure(error)
+        if logs.format == "json":
+            logger.critical("the service ends: %s", failed, extra={"status": failed.status})
+            failed.logged = True
+        raise failed from error
 
 
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:

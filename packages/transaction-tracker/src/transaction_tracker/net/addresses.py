@@ -1,6 +1,6 @@
 """Which addresses may be connected to: those of the public internet, and those allowed by hand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import (
     IPv4Address,
@@ -114,7 +114,7 @@ class AllowList:
         An IPv4 address inside an IPv6 one is judged as what it stands for.
         """
         address = _meant(address)
-        if address in _METADATA:
+        if address in _METADATA or any(inner in _METADATA for inner in _embedded(address)):
             return "a cloud's metadata address"
         if address.is_unspecified or address.is_multicast:
             return "unspecified" if address.is_unspecified else "multicast"
@@ -139,6 +139,28 @@ def _meant(address: Address) -> Address:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     # Without its zone: fe80::1%eth0 is as link-local as fe80::1.
     return IPv6Address(int(address))
+
+
+def _embedded(address: Address) -> Iterator[IPv4Address]:
+    """List the IPv4 addresses that an IPv6 address can stand for, wherever it holds them.
+
+    Which prefix a translator uses is known only in its network, so every place counts, whatever
+    stands before it.
+
+    Source:
+        RFC 6052, section 2.2 (translators; the last 32 bits also hold ``::a.b.c.d``,
+        ``::ffff:0:a.b.c.d`` and ISATAP); RFC 3056 (6to4); RFC 4380 (Teredo, bits inverted).
+    """
+    if isinstance(address, IPv4Address):
+        return
+    number = int(address)
+    # Bits 64 to 71 are left out of an address that is embedded across them.
+    without_gap = (number >> 64 << 56) | (number & (1 << 56) - 1)
+    for prefix in (32, 40, 48, 56, 64):
+        yield IPv4Address(without_gap >> 120 - 32 - prefix & 0xFFFF_FFFF)
+    yield IPv4Address(number & 0xFFFF_FFFF)
+    yield IPv4Address(number >> 80 & 0xFFFF_FFFF)
+    yield IPv4Address(~number & 0xFFFF_FFFF)
 
 
 def _network(entry: str) -> Network | None:

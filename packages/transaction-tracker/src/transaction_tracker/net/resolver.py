@@ -3,13 +3,14 @@
 import asyncio
 import socket
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
+from typing import Self
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from transaction_tracker.net.addresses import AllowList
 from transaction_tracker.net.errors import ForbiddenAddressError
+from transaction_tracker.threads import DaemonThreads
 
 # As many as there can be endpoints: a name server that is silent costs its own name a thread.
 _LOOKUPS = 64
@@ -23,7 +24,7 @@ class SystemResolver(AbstractResolver):
     """
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_LOOKUPS, thread_name_prefix="resolver")
+        self._threads = DaemonThreads(_LOOKUPS, "resolver")
         self._under_way: dict[tuple[str, int, int], asyncio.Future[list[ResolveResult]]] = {}
 
     async def resolve(
@@ -40,9 +41,15 @@ class SystemResolver(AbstractResolver):
         # Whoever does not want to wait any longer must not end it for the others.
         return await asyncio.shield(found)
 
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
     async def close(self) -> None:
         """Let the threads go; those that still wait end by themselves."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(cancel_futures=True)
 
 
 class CheckedResolver(AbstractResolver):

@@ -20,6 +20,9 @@ _LOCAL_NAMES = ("localhost", "local", "internal")
 _LOWEST_FREE_PORT = 1_024
 # What stands between the slashes and the path.
 _AUTHORITY = re.compile(r"[/?#]")
+# A host or an IPv6 address, and a port: readers of URLs also take 4_43, +443 and digits of other
+# scripts for one, and [v1.x] for a host of the name v1.x.
+_PLACE = re.compile(r"(?:\[[^][]*:[^][]*\]|[^][:]+)(?::[0-9]{1,5})?")
 _SHAPE = "a URL must look like https://host/path"
 
 
@@ -46,6 +49,13 @@ def checked_url(text: str, allowed: AllowList) -> URL:
     return url.with_host(host)
 
 
+def has_plain_place(text: str) -> bool:
+    """Return whether a URL names its host and its port in the one plain way."""
+    parts = _AUTHORITY.split(text)
+    place = parts[2].rpartition("@")[2] if len(parts) > 2 else ""
+    return _PLACE.fullmatch(place) is not None
+
+
 def _parsed(text: str) -> URL:
     if not isinstance(text, str) or len(text) > LONGEST_URL:
         raise ForbiddenUrlError(f"a URL must have at most {LONGEST_URL} characters")
@@ -61,6 +71,11 @@ def _parsed(text: str) -> URL:
         raise ForbiddenUrlError(_SHAPE)  # no cause either: it would print what was given
     if "@" in _AUTHORITY.split(text)[2]:
         raise ForbiddenUrlError("a URL must have no user and no password; use a secret path")
+    if not has_plain_place(text):
+        raise ForbiddenUrlError(
+            "a URL's host must be a name, an IPv4 address or an IPv6 address in brackets, and its "
+            "port a number of decimal digits"
+        )
     if url.raw_fragment or "#" in text:
         raise ForbiddenUrlError("a URL must have no fragment: what follows a # is never sent")
     return url

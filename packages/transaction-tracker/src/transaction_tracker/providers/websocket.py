@@ -8,11 +8,15 @@ from typing import Any
 import aiohttp
 import orjson
 
+from transaction_tracker.json_answers import JsonLimits, NotJsonError, TooManyValuesError, parse
+from transaction_tracker.net.resolver import SystemResolver
 from transaction_tracker.sources import MalformedError, TransportError
 from transaction_tracker.sources.ethereum.http import without_url
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
 MAX_MESSAGE_BYTES = 2**20
+# A head, and the answer to a subscription, are small.
+_LIMITS = JsonLimits(max_containers=20_000, max_strings=50_000, max_values=50_000)
 _OVER = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 
@@ -44,7 +48,7 @@ class Socket:
             if message.type is aiohttp.WSMsgType.PONG:
                 return None
             if message.type is not aiohttp.WSMsgType.PING:
-                return _object(message)
+                return await _object(message)
             with _told_plainly():
                 await self._socket.pong(message.data)
 
@@ -65,9 +69,14 @@ async def connected(
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
-    async with aiohttp.ClientSession(
-        cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[trace]
-    ) as session:
+    async with (
+        SystemResolver() as resolver,
+        aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(resolver=resolver),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+        ) as session,
+    ):
         with _told_plainly():
             async with within(connect_seconds, "no connection"):
                 socket = await session.ws_connect(
@@ -109,16 +118,19 @@ def _told_plainly() -> Iterator[None]:
         raise TransportError(without_url(error)) from None
 
 
-def _object(message: aiohttp.WSMessage) -> dict[str, Any]:
+async def _object(message: aiohttp.WSMessage) -> dict[str, Any]:
     if message.type in _OVER:
         raise TransportError("the connection was closed")
     if message.type is aiohttp.WSMsgType.ERROR:
         # Its text may repeat what was sent.
         raise MalformedError(f"a message was refused: {type(message.data).__name__}")
     try:
-        value = orjson.loads(message.data)
-    except orjson.JSONDecodeError:
+        data = message.data.encode() if isinstance(message.data, str) else message.data
+        value = await parse(data, _LIMITS)
+    except NotJsonError:
         raise MalformedError("a message is no JSON") from None
+    except TooManyValuesError as error:
+        raise MalformedError(f"a message has too many values: {error}") from None
     if not isinstance(value, dict):
         raise MalformedError("a message is no JSON-RPC")
     return value

@@ -281,7 +281,18 @@ class WebSection(Section):
         2_000, "a number, 1 to 1,000,000", "Requests under way at once.", ge=1, le=1_000_000
     )
     max_connections: int = option(
-        4_000, "a number, 1 to 1,000,000", "Open connections.", ge=1, le=1_000_000
+        4_000,
+        "a number, 1 to 1,000,000",
+        "Open connections; fewer where the limit of open files leaves too little for the service.",
+        ge=1,
+        le=1_000_000,
+    )
+    max_connections_per_address: int = option(
+        1_000,
+        "a number, 1 to 1,000,000",
+        "Open connections from one IPv4 address or IPv6 network (/64); trusted proxies are exempt.",
+        ge=1,
+        le=1_000_000,
     )
     max_waiters: int = option(
         1_000, "a number, 1 to 1,000,000", "Long polls under way at once.", ge=1, le=1_000_000

@@ -10,8 +10,13 @@ from typing import Any
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 
-from transaction_tracker.store import migrations, owner, postgresql, sqlite
-from transaction_tracker.store.errors import DatabaseFailedError, StoreError
+from transaction_tracker.store import migrations, postgresql, sqlite
+from transaction_tracker.store.errors import (
+    DatabaseFailedError,
+    StoreError,
+    UnavailableError,
+)
+from transaction_tracker.store.owner import Ownership
 from transaction_tracker.store.url import DatabaseUrl
 
 Work = Callable[[Connection], Any]
@@ -39,7 +44,8 @@ class Database:
     def __init__(self, url: str | Path | DatabaseUrl) -> None:
         self.url = DatabaseUrl.of(url)
         self._engine: Engine | None = None
-        self._owned: Path | None = None
+        self._ownership: Ownership | None = None
+        self._wire: postgresql.Wire | None = None
 
     def open(self, *, migrate: bool = True) -> "Database":
         """Become the database's one writer, and bring its tables up to date.
@@ -79,28 +85,66 @@ class Database:
         with self._transaction() as connection:
             yield from work(connection)
 
+    def cut_off(self) -> None:
+        """Break the connection to a server, from any thread: what waits for it raises at once."""
+        if self._wire is not None:
+            self._wire.cut_off()
+
     def close(self) -> None:
         """Close the connection and let other programs have the database."""
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
-        if self._owned is not None:
-            owner.release(self._owned)
-            self._owned = None
+        if self._wire is not None:
+            self._wire.close()
+        # After the connection: see `owner` for what closing the file earlier would do.
+        if self._ownership is not None:
+            self._ownership.release()
+            self._ownership = None
 
     def _open(self, migrate: bool) -> None:
         if self.url.path is not None:
-            sqlite.own(self.url.path)
-            self._owned = self.url.path
+            self._ownership = sqlite.own(self.url.path)
         kind = postgresql if self.url.is_postgresql else sqlite
         self._engine = kind.engine(self.url.reveal())
-        try:
-            self._engine.connect().close()
-        except DBAPIError as error:
-            why = self.url.describe(error)
-            raise kind.cannot_connect(why)(why) from None
+        if self.url.is_postgresql:
+            self._meet(self._engine)
+        else:
+            self._connect(self._engine)
+        if self._ownership is not None:
+            self._ownership.check()
         with self._transaction() as connection:
             migrations.bring_up_to_date(connection, migrate=migrate)
+
+    def _meet(self, engine: Engine) -> None:
+        """Connect to a server, and check within a time limit that it answers.
+
+        The limit does not hold for what follows: a migration can take hours.
+        """
+        self._wire = postgresql.Wire()
+        self._wire.watch(engine)
+        with self._wire.limit(postgresql.MAX_OPEN_SECONDS):
+            self._connect(engine)
+            try:
+                with self._transaction() as connection:
+                    migrations.revision(connection)
+            except DatabaseFailedError as error:
+                if not self._wire.is_cut:
+                    raise
+                raise UnavailableError(str(error)) from None
+
+    def _connect(self, engine: Engine) -> None:
+        try:
+            engine.connect().close()
+        except DBAPIError as error:
+            why = self._describe(error)
+            kind = postgresql if self.url.is_postgresql else sqlite
+            raise kind.cannot_connect(why)(why) from None
+
+    def _describe(self, error: DBAPIError) -> str:
+        if self._wire is not None and self._wire.is_cut:
+            return "the server did not answer in time"
+        return self.url.describe(error)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -111,7 +155,7 @@ class Database:
                 yield connection
         except DBAPIError as error:
             # Not as its cause: it holds the password, and perhaps a row.
-            failure = DatabaseFailedError(self.url.describe(error))
+            failure = DatabaseFailedError(self._describe(error))
             raise failure.with_traceback(error.__traceback__) from None
 
     def _result(self, work: Work, connection: Connection) -> Any:

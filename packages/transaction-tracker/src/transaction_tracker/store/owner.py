@@ -1,50 +1,154 @@
-"""One program per database file: a lock that ends with the program, however that ends."""
+"""One program per database file: a lock on the file itself, which ends with the program.
 
+The lock belongs to the file (device and inode) and not to its name: a symlink, a hard link or
+another spelling of the path leads to the same lock, and no separate lock file can be deleted.
+
+Closing *any* descriptor of a file drops all POSIX locks that the process holds on it, those of
+SQLite included. So a descriptor that was opened here is closed only after the last SQLite
+connection that this process has to the file, and a file that the process owns already is not
+opened a second time.
+"""
+
+import errno
+import os
+import struct
+import threading
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
 
 from transaction_tracker.store.errors import StoreError
 
 try:
     import fcntl
-except ImportError:  # Windows, where nothing like it comes with Python
+except ImportError:  # Windows has no record locks in the standard library
     fcntl = None  # type: ignore[assignment]
 
-# Locks of this program, and how many of its stores hold each: the successor of a store that
-# was killed may come before that one has let go.
-_owned: dict[Path, tuple[IO[str], int]] = {}
+# One byte far behind the end of any database, and so of the bytes that SQLite locks. Any number
+# will do, as long as every version of this program takes the same.
+_OWNER_BYTE = 0x7478_7472_6163_6B00  # "txtrack"
+# struct flock: type, whence, start, length, pid.
+_FLOCK = "hhqqi0q"
+# SQLite's own mode for a new file.
+_MODE = 0o644
+
+FileId = tuple[int, int]
 
 
-def acquire(database: Path) -> None:
-    """Become the owner of a database file, or raise ``StoreError`` when another program is."""
+@dataclass(slots=True)
+class _Owned:
+    """A file that this process owns, how many of its stores use it, and its descriptors."""
+
+    users: int = 0
+    descriptors: list[int] = field(default_factory=list)
+
+
+# A killed store can still have the file open when its successor starts: both share the lock.
+_owned: dict[FileId, _Owned] = {}
+_guard = threading.Lock()
+
+
+class Ownership:
+    """The right to write to one database file, until it is released.
+
+    Args:
+        path: The name under which the file was opened.
+        file_id: The device and inode of the file.
+    """
+
+    def __init__(self, path: Path, file_id: FileId) -> None:
+        self._path = path
+        self._file_id = file_id
+        self._released = False
+
+    def check(self) -> None:
+        """Raise ``StoreError`` if another file has taken the place of the locked one.
+
+        Called once SQLite has opened the path: between the lock and that moment, the name can
+        have been given to a file that somebody else owns.
+        """
+        if _file_id(self._path.stat()) != self._file_id:
+            raise StoreError("another file took its place while it was opened; start again")
+
+    def release(self) -> None:
+        """Release the file once all stores of this process have released it."""
+        with _guard:
+            if self._released:
+                return
+            self._released = True
+            owned = _owned[self._file_id]
+            owned.users -= 1
+            if owned.users == 0:
+                del _owned[self._file_id]
+                for descriptor in owned.descriptors:
+                    os.close(descriptor)
+
+
+def acquire(path: Path) -> Ownership:
+    """Make this program the owner of a database file; create the file if it is missing.
+
+    Raises:
+        StoreError: Another program owns it, or the file has several names.
+        OSError: It cannot be opened or locked.
+    """
+    with _guard:
+        # A second look at a file that is owned already must not open it.
+        file_id = _file_id(path.stat()) if path.exists() else None
+        if file_id is None or file_id not in _owned:
+            file_id = _lock(path)
+        _owned[file_id].users += 1
+    ownership = Ownership(path, file_id)
+    try:
+        check_names(path)
+    except BaseException:
+        ownership.release()
+        raise
+    return ownership
+
+
+def check_names(path: Path) -> None:
+    """Raise ``StoreError`` if the file has more than one name.
+
+    SQLite puts the log of recent commits beside the name that it opens, so under another name of
+    the same file the newest commits are missing, and writing there damages the database.
+    """
+    names = path.stat().st_nlink
+    if names > 1:
+        raise StoreError(
+            f"the file must have one name, and it has {names} (hard links), of which SQLite "
+            f"would keep separate logs; find them with 'find -samefile {path.name}', remove "
+            "all but the one that was always used, and copy databases with sqlite3's .backup"
+        )
+
+
+def _lock(path: Path) -> FileId:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
+    file_id = _file_id(os.fstat(descriptor))
+    if file_id in _owned:  # the name was given to this file just now
+        _owned[file_id].descriptors.append(descriptor)
+        return file_id
+    try:
+        _lock_byte(descriptor)
+    except OSError as error:
+        os.close(descriptor)
+        if error.errno in (errno.EAGAIN, errno.EACCES):
+            raise StoreError("it is in use by another program") from None
+        raise
+    _owned[file_id] = _Owned(descriptors=[descriptor])
+    return file_id
+
+
+def _lock_byte(descriptor: int) -> None:
     if fcntl is None:
         return
-    path = _lock_path(database)
-    lock, holders = _owned.get(path) or (_locked(path), 0)
-    _owned[path] = (lock, holders + 1)
-
-
-def release(database: Path) -> None:
-    """Let another program have the database file, unless a store of this one still has it."""
-    path = _lock_path(database)
-    if path not in _owned:
+    command = getattr(fcntl, "F_OFD_SETLK", None)
+    if command is None:
+        # Without locks of the open file (outside Linux), a POSIX lock, which SQLite drops if it
+        # closes a connection to the file while it holds no lock of its own.
+        fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _OWNER_BYTE)
         return
-    lock, holders = _owned.pop(path)
-    if holders > 1:
-        _owned[path] = (lock, holders - 1)
-    else:
-        lock.close()
+    lock = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, _OWNER_BYTE, 1, 0)
+    fcntl.fcntl(descriptor, command, lock)
 
 
-def _locked(path: Path) -> IO[str]:
-    lock = path.open("a")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise StoreError("it is in use by another program") from None
-    return lock
-
-
-def _lock_path(database: Path) -> Path:
-    return database.resolve().with_name(database.name + "-owner")
+def _file_id(status: os.stat_result) -> FileId:
+    return status.st_dev, status.st_ino

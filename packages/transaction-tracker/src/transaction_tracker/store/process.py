@@ -4,8 +4,7 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +12,13 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from beamish import From, GenServer, NoReply, process, telemetry
+from beamish import CallTimeoutError, From, GenServer, NoReply, process, telemetry
+from transaction_tracker.awake import AwakeTimer
 from transaction_tracker.domain import BlockRef, Link, Registration, Tracked
 from transaction_tracker.store import (
     chain,
     committing,
+    postgresql,
     pruning,
     reading,
     registering,
@@ -30,6 +31,7 @@ from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.steps import Step, Stored
 from transaction_tracker.store.uncollected import uncollected
 from transaction_tracker.store.url import DatabaseUrl
+from transaction_tracker.threads import DaemonThreads
 
 STORE = "TransactionTracker.Store"
 
@@ -40,6 +42,11 @@ _PATIENCE_SECONDS = 60.0
 _START_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 2.0
+
+# At the end, what is under way can finish, and the connection is closed in order. A server that
+# does not answer meanwhile is left: it takes back what was not committed.
+_CLOSE_SECONDS = 3.0
+_SHUTDOWN_SECONDS = _CLOSE_SECONDS + 2.0
 
 T = TypeVar("T")
 
@@ -55,7 +62,7 @@ class Finished:
     results: asyncio.Future[list[Any]]
 
 
-class Store(GenServer):
+class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     """Keeps transactions, events and blocks, and tells of each change once it is safe.
 
     What is asked for while the disk is busy is written together: a thousand
@@ -71,6 +78,7 @@ class Store(GenServer):
         migrate: Whether missing or old tables are made and changed at the start.
         start_seconds: How long a start waits for a server that does not answer, or whose
             database another program still uses.
+        silence_seconds: How long a server can take to answer before the store fails.
 
     Raises:
         StoreError: When it starts: the database cannot be used.
@@ -84,13 +92,15 @@ class Store(GenServer):
         *,
         migrate: bool = True,
         start_seconds: float = _START_SECONDS,
+        silence_seconds: float = postgresql.MAX_SILENCE_SECONDS,
     ) -> None:
         self._database = Database(database)
         self._book = book
         self._announce = announce
         self._migrate = migrate
         self._start_seconds = start_seconds
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        self._silence_seconds = silence_seconds
+        self._thread = DaemonThreads(1, "store")
         self._waiting: list[tuple[Work, From | None]] = []
         self._under_way: list[tuple[Work, From | None]] = []
         self._seconds = 0.0
@@ -120,9 +130,10 @@ class Store(GenServer):
 
         Raises:
             DatabaseFailedError: The database refused what the work wrote.
+            CallTimeoutError: It was not done within 60 s, a suspend of the program not counted.
             Exception: Whatever the work raised; nothing that it had written stays.
         """
-        result = await GenServer.call(STORE, work, timeout=_PATIENCE_SECONDS)
+        result = await _within_patience(GenServer.call(STORE, work, timeout=None))
         if isinstance(result, Failed):
             raise result.error
         return cast("T", result)
@@ -238,10 +249,15 @@ class Store(GenServer):
                 super().handle_info(message)
 
     async def terminate(self, _reason: object) -> None:
-        """Let the thread finish what it does, and close the database."""
+        """Let the thread finish what it does, and close the database; leave a silent server."""
         self._abandoned.detach()
-        await self._in_thread(self._database.close)
-        self._thread.shutdown(wait=False)
+        closing = self._in_thread(self._database.close)
+        self._thread.shutdown()
+        _, waits = await asyncio.wait((closing,), timeout=_CLOSE_SECONDS)
+        if waits:
+            logger.warning("the database did not answer in time; its connection is cut off")
+            self._database.cut_off()
+            await closing
 
     async def _open(self) -> None:
         loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE_SECONDS
@@ -260,12 +276,12 @@ class Store(GenServer):
 
     async def _load(self) -> None:
         self._book.clear()
-        await self._in_thread(partial(self._database.run, [rescheduling.correct_deadlines]))
+        await self._answered(partial(self._database.run, [rescheduling.correct_deadlines]))
         parts = self._database.stream(reading.load_open)
         with uncollected():
-            while (rows := await self._in_thread(partial(next, parts, None))) is not None:
+            while (rows := await self._answered(partial(next, parts, None))) is not None:
                 self._book.write(rows)
-        (counts,) = await self._in_thread(partial(self._database.run, [reading.count_ended]))
+        (counts,) = await self._answered(partial(self._database.run, [reading.count_ended]))
         self._book.census.ended(counts)
 
     def _queue(self, one: Work, from_: From | None) -> None:
@@ -279,7 +295,7 @@ class Store(GenServer):
             return
         run = partial(self._timed, [one for one, _ in self._under_way])
         pid = self.pid
-        done = self._in_thread(run)
+        done = self._answered(run)
         done.add_done_callback(lambda results: process.send(pid, Finished(results)))
 
     def _finish(self, results: list[Any]) -> None:
@@ -302,10 +318,32 @@ class Store(GenServer):
         self._seconds = time.perf_counter() - started
         return results
 
+    def _answered(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a function in the thread; break the connection if its server stays silent."""
+        done = self._in_thread(function)
+        limit = AwakeTimer(self._silence_seconds, self._database.cut_off)
+        done.add_done_callback(lambda _: limit.cancel())
+        return done
+
     def _in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
 
 
-def _let_go(thread: ThreadPoolExecutor, database: Database) -> None:
+async def _within_patience(call: Coroutine[Any, Any, T]) -> T:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(None) as limit:
+            timer = AwakeTimer(_PATIENCE_SECONDS, lambda: limit.reschedule(loop.time()))
+            try:
+                return await call
+            finally:
+                timer.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise CallTimeoutError(STORE, "a piece of work", _PATIENCE_SECONDS) from None
+
+
+def _let_go(thread: DaemonThreads, database: Database) -> None:
     thread.submit(database.close)
-    thread.shutdown(wait=False)
+    thread.shutdown()

@@ -21,10 +21,10 @@ _PRAGMAS = (
 )
 
 
-def own(path: Path) -> None:
-    """Become the owner of the file, or raise ``StoreError``."""
+def own(path: Path) -> owner.Ownership:
+    """Make this program the owner of the file, or raise ``StoreError``."""
     try:
-        owner.acquire(path)
+        return owner.acquire(path)
     except OSError as error:
         raise StoreError(str(error.strerror)) from error
 

@@ -1,11 +1,12 @@
 """Bringing a database up to date before an application uses it."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from transaction_tracker.store import migrations
+from transaction_tracker.store import migrations, postgresql
 from transaction_tracker.store.database import Database
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.url import DatabaseUrl
@@ -36,12 +37,17 @@ def pending_revisions(database: str | Path | DatabaseUrl) -> list[str]:
     url = DatabaseUrl.of(database)
     if not url.is_postgresql and (url.path is None or not url.path.exists()):
         return migrations.pending(None)
-    engine = create_engine(url.reveal(), poolclass=NullPool, hide_parameters=True)
     try:
-        with engine.connect() as connection:
+        with _visit(url) as engine, engine.connect() as connection:
             return migrations.pending(migrations.revision(connection))
     except DBAPIError as error:
         why = url.describe(error)
         raise StoreError(f"cannot read database {url}: {why}") from None
     except StoreError as error:
         raise StoreError(f"cannot use database {url}: {error}") from None
+
+
+def _visit(url: DatabaseUrl) -> AbstractContextManager[Engine]:
+    if url.is_postgresql:
+        return postgresql.visit(url.reveal(), postgresql.MAX_OPEN_SECONDS)
+    return nullcontext(create_engine(url.reveal(), poolclass=NullPool, hide_parameters=True))

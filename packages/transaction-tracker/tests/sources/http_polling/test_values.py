@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transaction_tracker.domain import Reported
 from transaction_tracker.net import AllowList
 from transaction_tracker.sources import MalformedError
-from transaction_tracker.sources.http_polling.client import MAX_DEPTH, parse
+from transaction_tracker.sources.http_polling.client import MAX_DEPTH, TooLongError, parse
 from transaction_tracker.sources.http_polling.etags import Etags
 from transaction_tracker.sources.http_polling.jsonpath import NOWHERE, JsonPath
 from transaction_tracker.sources.http_polling.reading import Reader
@@ -100,12 +100,17 @@ def test_what_goes_into_a_template_stays_one_piece(text: str) -> None:
     assert not set(before) & set("/?#&=+ ")
 
 
-def test_json_may_be_so_deep_and_no_deeper() -> None:
+async def test_json_may_be_so_deep_and_no_deeper() -> None:
     deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
 
-    assert orjson.dumps(parse(deepest)) == deepest
-    with pytest.raises(MalformedError, match="nested more than 32 deep"):
-        parse(b"[" + deepest + b"]")
+    assert orjson.dumps(await parse(deepest)) == deepest
+    with pytest.raises(MalformedError, match="nested 32 deep"):
+        await parse(b"[" + deepest + b"]")
+
+
+async def test_an_answer_of_very_many_objects_is_too_long() -> None:
+    with pytest.raises(TooLongError, match="too many values"):
+        await parse(b"[" + b"{}," * 600_000 + b"{}]")
 
 
 def test_only_so_many_answers_are_remembered() -> None:

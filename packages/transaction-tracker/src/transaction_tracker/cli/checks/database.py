@@ -111,14 +111,16 @@ def _in_use(about: str, url: DatabaseUrl) -> Iterator[Finding]:
 
 def _own_for_a_moment(url: DatabaseUrl) -> None:
     if url.is_postgresql:
-        engine = postgresql.engine(url.reveal())
+        engine, wire = postgresql.engine(url.reveal()), postgresql.Wire()
+        wire.watch(engine)
         try:
-            engine.connect().close()
+            with wire.limit(postgresql.MAX_OPEN_SECONDS):
+                engine.connect().close()
         finally:
             engine.dispose()
+            wire.close()
     elif url.path is not None and url.path.exists():
         try:
-            owner.acquire(url.path)
+            owner.acquire(url.path).release()
         except OSError as caught:
             raise StoreError(f"cannot be written: {caught.strerror}") from None
-        owner.release(url.path)

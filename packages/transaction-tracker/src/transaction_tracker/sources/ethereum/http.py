@@ -6,6 +6,8 @@ from typing import Any
 import aiohttp
 import orjson
 
+from transaction_tracker.json_answers import NotJsonError, TooManyValuesError, parse
+from transaction_tracker.net.resolver import SystemResolver
 from transaction_tracker.sources.errors import MalformedError, TransportError
 from transaction_tracker.sources.ethereum.classify import http_error
 from transaction_tracker.sources.ethereum.url import SecretUrl
@@ -62,12 +64,13 @@ class Http:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+            await self._resolver.close()
 
     async def _exchange(self, body: bytes) -> Any:
         session = self._open()
         async with session.post(self._url.reveal(), data=body, allow_redirects=False) as response:
             if response.status == 200:
-                return _parsed(await self._read(response.content))
+                return await _parsed(await self._read(response.content))
             if response.status == 413:
                 raise TooLongError("HTTP 413")
             refusal = http_error(response.status, response.headers.get("Retry-After"))
@@ -80,7 +83,7 @@ class Http:
     async def _told(self, content: aiohttp.StreamReader) -> dict[str, Any] | None:
         """Read a JSON-RPC error out of an answer with a bad status, if there is one."""
         try:
-            answer = _parsed(await self._read(content))
+            answer = await _parsed(await self._read(content))
         except MalformedError:
             return None
         is_error = isinstance(answer, dict) and isinstance(answer.get("error"), dict)
@@ -96,7 +99,11 @@ class Http:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            # In threads of its own: at the end, asyncio waits for all others, and a name server
+            # that is silent would hold up the exit.
+            self._resolver = SystemResolver()
             self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(resolver=self._resolver),
                 headers={"Content-Type": "application/json"},
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -111,11 +118,13 @@ def without_url(error: Exception) -> str:
     return f"the connection failed: {type(error).__name__}"
 
 
-def _parsed(body: bytes) -> Any:
+async def _parsed(body: bytes) -> Any:
     try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        answer = await parse(body)
+    except NotJsonError:
         raise MalformedError("the answer is no JSON") from None
+    except TooManyValuesError as error:
+        raise TooLongError(f"the answer has too many values: {error}") from None
     if not isinstance(answer, dict | list):
         raise MalformedError("the answer is no JSON-RPC")
     return answer

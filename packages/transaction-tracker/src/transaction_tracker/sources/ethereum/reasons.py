@@ -116,4 +116,6 @@ def _from_text(error_data: object) -> str | None:
 
 
 def _short(reason: str | None) -> str | None:
-    return reason[:MAX_REASON_LENGTH] or None if reason else None
+    # A contract can write NUL, which not every database stores. Other control characters stay:
+    # what prints a reason replaces them.
+    return reason[:MAX_REASON_LENGTH].replace("\0", "\ufffd") or None if reason else None

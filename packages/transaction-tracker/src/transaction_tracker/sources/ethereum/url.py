@@ -2,6 +2,8 @@
 
 from yarl import URL
 
+from transaction_tracker.net.url import has_plain_place
+
 HTTP = ("http", "https")
 WEBSOCKET = ("ws", "wss")
 _SHORTEST_KEY = 6  # anything shorter is a word like "v3"
@@ -24,6 +26,7 @@ class SecretUrl:
         try:
             url = URL(text)
             usable = url.scheme in schemes and bool(url.host) and url.port is not None
+            usable = usable and has_plain_place(text)
         except (ValueError, TypeError):
             usable = False
         if not usable:

@@ -4,9 +4,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from beamish import telemetry
+from transaction_tracker import json_answers
+from transaction_tracker.json_answers import JsonLimits, NotJsonError, TooManyValuesError
 from transaction_tracker.net import (
     AllowList,
     Answer,
@@ -32,6 +32,7 @@ from transaction_tracker.sources.http_polling.template import Template
 # Seconds that a question waits for its turn, which is before its deadline begins.
 LONGEST_WAIT = 30.0
 MAX_DEPTH = 32
+_LIMITS = JsonLimits(max_depth=MAX_DEPTH)
 _REQUEST = ("transaction_tracker", "provider", "request")
 # What a look-up may find, beside an answer in full.
 _PLAIN = (200, 304, 404, 410)
@@ -158,31 +159,19 @@ class Client:
         return self._gates[template.origin]
 
 
-def parse(body: bytes) -> Any:
-    """Read JSON that is not nested too deep.
+async def parse(body: bytes) -> Any:
+    """Parse JSON that is not nested too deep and has not too many values.
 
     Raises:
-        MalformedError: It is something else.
+        TooLongError: It has too many values.
+        MalformedError: It is something else, or nested too deep.
     """
     try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        raise MalformedError("the answer is no JSON") from None
-    level = [answer]
-    for _ in range(MAX_DEPTH):
-        level = [inner for one in level for inner in _inside(one)]
-        if not level:
-            return answer
-    raise MalformedError(f"the answer is nested more than {MAX_DEPTH} deep")
-
-
-def _inside(value: Any) -> list[Any]:
-    """List the lists and objects that stand in one."""
-    if isinstance(value, dict):
-        value = value.values()
-    elif not isinstance(value, list):
-        return []
-    return [one for one in value if isinstance(one, dict | list)]
+        return await json_answers.parse(body, _LIMITS)
+    except NotJsonError as error:
+        raise MalformedError(f"the answer is no JSON: {error}") from None
+    except TooManyValuesError as error:
+        raise TooLongError(f"the answer has too many values: {error}") from None
 
 
 def _refusal(status: int, retry_after: float | None) -> SourceError:

@@ -65,14 +65,14 @@ class Single:
         if answer.status in UNKNOWN:
             self._etags.keep(transaction, None, None)
             return self._not_found
-        reply = self._read(transaction, answer.body)
+        reply = await self._read(transaction, answer.body)
         # A bad end is told again in full, before it is believed.
         bad = reply is not None and reply.state in BAD_ENDS
         self._etags.keep(transaction, None if bad else answer.headers.get("ETag"), reply)
         return reply
 
-    def _read(self, transaction: str, body: bytes) -> Reported | None:
-        answer = parse(body)
+    async def _read(self, transaction: str, body: bytes) -> Reported | None:
+        answer = await parse(body)
         if self._id is not None and identity(self._id, answer) != transaction:
             raise MalformedError(f"{self._template}: the answer is about another transaction")
         try:
@@ -133,7 +133,7 @@ class Many:
             answer = await self._client.get(self._template, self._separator.join(ids))
             if answer.status != 200:
                 raise ApplicationError(f"{self._template}: HTTP {answer.status}", answer.status)
-            told = self._read(ids, answer.body)
+            told = await self._read(ids, answer.body)
         except (ApplicationError, TooLongError):
             # It has to be fewer next time; these are asked about one by one.
             self._size.refused(len(ids))
@@ -145,9 +145,9 @@ class Many:
         self._size.answered(len(ids))
         return told
 
-    def _read(self, ids: list[str], body: bytes) -> dict[str, Reply]:
+    async def _read(self, ids: list[str], body: bytes) -> dict[str, Reply]:
         asked, told = set(ids), dict[str, Reply]()
-        for item in items(self._items, parse(body)):
+        for item in items(self._items, await parse(body)):
             key = identity(self._id, item)
             if key in asked and key is not None:
                 told[key] = self._joined(told, key, self._read_item(item))

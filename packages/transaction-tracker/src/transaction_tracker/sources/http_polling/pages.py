@@ -60,7 +60,7 @@ class FeedReader:
             FeedLostError: The service does not know the place.
             SourceError: There is no answer.
         """
-        answer = parse(await self._body(place))
+        answer = await parse(await self._body(place))
         entries = items(self._entries, answer)
         then = self._then(answer, entries, place)
         found = tuple(entry for one in entries if (entry := self._entry(one)) is not None)

@@ -80,6 +80,9 @@ def _upgrade(connection: Connection, found: str) -> None:
     from alembic import command
     from alembic.config import Config
 
+    if connection.dialect.name == "postgresql":
+        # Until the end of this transaction: large tables take longer than a service may wait.
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
     if not inspect(connection).has_table(_VERSION_TABLE):
         _note(connection, found)
     config = Config(attributes={"connection": connection})

@@ -1,0 +1,92 @@
+"""Threads for calls that can block without end, which never hold up the exit of the program."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
+from functools import partial
+from queue import SimpleQueue
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_Job = tuple[Future[Any], Callable[[], Any]]
+
+
+class DaemonThreads(Executor):
+    """Run functions in a few daemon threads.
+
+    Differs from ``ThreadPoolExecutor``, whose threads Python joins before it exits: a thread that
+    waits for a silent server would keep the program alive after everything has been closed.
+
+    Args:
+        max_threads: Functions that can run at once; further ones wait.
+        name: Prefix of the threads' names.
+    """
+
+    def __init__(self, max_threads: int, name: str) -> None:
+        self._max_threads = max_threads
+        self._name = name
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._idle = threading.Semaphore(0)
+        self._lock = threading.Lock()
+        self._started = 0
+        self._closed = False
+
+    def submit(self, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Schedule a call and return the future of its result.
+
+        Raises:
+            RuntimeError: The threads were shut down.
+        """
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"cannot run {function!r}: the threads {self._name} are closed")
+            future: Future[T] = Future()
+            self._jobs.put((future, partial(function, *args, **kwargs)))
+            self._start_thread()
+        return future
+
+    def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
+        """Accept no more calls, and end each thread once it is idle.
+
+        Args:
+            wait: Ignored: waiting is what these threads are there to avoid.
+            cancel_futures: Whether calls that have not begun are cancelled.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            while cancel_futures and not self._jobs.empty():
+                job = self._jobs.get()
+                if job is not None:
+                    job[0].cancel()
+            for _ in range(self._started):
+                self._jobs.put(None)
+
+    def _start_thread(self) -> None:
+        if self._idle.acquire(blocking=False) or self._started >= self._max_threads:
+            return
+        name = f"{self._name}_{self._started}"
+        self._started += 1
+        work = (self._jobs, self._idle)
+        threading.Thread(target=_work, args=work, name=name, daemon=True).start()
+
+
+def _work(jobs: SimpleQueue[_Job | None], idle: threading.Semaphore) -> None:
+    while (job := jobs.get()) is not None:
+        _run(*job)
+        del job  # or the last result lives until the next job comes
+        idle.release()
+
+
+def _run(future: Future[Any], function: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = function()
+    except BaseException as error:  # the future's reader gets it
+        future.set_exception(error)
+    else:
+        future.set_result(result)

@@ -1,0 +1,81 @@
+"""A PostgreSQL server that falls silent: connections stay, and nothing more comes back."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from .postgres import Postgres
+
+
+class Line:
+    """A connection to a server, through which nothing more passes once it is silent.
+
+    Attributes:
+        port: Where programs reach the server.
+        heard: Set when something has come that the silent line has kept to itself.
+    """
+
+    def __init__(self, socket_path: str) -> None:
+        self.port = 0
+        self.heard = asyncio.Event()
+        self._path = socket_path
+        self._open = asyncio.Event()
+        self._open.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def url(self, direct: str) -> str:
+        """Address a database by the line."""
+        name = direct.partition("@/")[2].partition("?")[0]
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
+
+    def fall_silent(self) -> None:
+        """Pass on nothing any more, and accept connections still."""
+        self._open.clear()
+
+    def speak(self) -> None:
+        """Pass on everything, also what has waited."""
+        self._open.set()
+
+    async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass on what two sides say to each other."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        there, back = await asyncio.open_unix_connection(self._path)
+        try:
+            await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
+        except (ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            for one in (writer, back):
+                one.close()
+                with suppress(ConnectionError):
+                    await one.wait_closed()
+
+    async def close(self) -> None:
+        """Break all connections."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks)
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(2**16):
+            if not self._open.is_set():
+                self.heard.set()
+            await self._open.wait()
+            writer.write(data)
+            await writer.drain()
+        writer.write_eof()
+
+
+@asynccontextmanager
+async def line_to(server: Postgres) -> AsyncIterator[Line]:
+    """Lay a line to a server."""
+    line = Line(f"{server.folder}/.s.PGSQL.5432")
+    listening = await asyncio.start_server(line.connect, "127.0.0.1", 0)
+    line.port = listening.sockets[0].getsockname()[1]
+    try:
+        yield line
+    finally:
+        listening.close()
+        await line.close()

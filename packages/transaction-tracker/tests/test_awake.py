@@ -1,0 +1,48 @@
+"""Time limits over a suspend."""
+
+import asyncio
+
+import pytest
+
+from beamish.testing import simulate
+from transaction_tracker.awake import AwakeTimer
+
+
+@pytest.mark.parametrize("seconds", [0.1, 1.0, 60.0, 60.5])
+def test_the_function_is_called_once_after_the_time(seconds: float) -> None:
+    async def main() -> list[float]:
+        loop, calls = asyncio.get_running_loop(), []
+        began = loop.time()
+        AwakeTimer(seconds, lambda: calls.append(loop.time() - began))
+        await asyncio.sleep(3 * seconds)
+        return calls
+
+    (called,) = simulate(main)
+    assert called == pytest.approx(seconds, rel=0.1, abs=0.05)
+
+
+def test_a_cancelled_timer_calls_nothing() -> None:
+    async def main() -> list[None]:
+        calls: list[None] = []
+        timer = AwakeTimer(2.5, lambda: calls.append(None))
+        await asyncio.sleep(2.2)
+        timer.cancel()
+        await asyncio.sleep(9)
+        return calls
+
+    assert simulate(main) == []
+
+
+async def test_the_time_of_a_suspend_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[None] = []
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    timer = AwakeTimer(0.2, lambda: calls.append(None))
+    monkeypatch.setattr(loop, "time", lambda: clock() + 60.0)  # as it is after a suspend
+    answered = loop.create_future()
+    loop.call_soon(lambda: loop.call_soon(answered.set_result, None))
+
+    await answered
+
+    assert not calls
+    timer.cancel()
