@@ -86,6 +86,22 @@ async def test_a_name_that_stands_for_a_forbidden_address_is_not_asked(
     assert names.asked == ["example.com"]
 
 
+@pytest.mark.parametrize("addresses", [["127.0.0.1", "10.0.0.1"], ["10.0.0.1", "127.0.0.1"]])
+async def test_a_name_with_one_good_address_and_a_forbidden_one_is_not_asked(
+    make: Make, addresses: list[str]
+) -> None:
+    """The good address would answer, so no error of the connection can hide what is wrong."""
+    async with serving() as server:
+        with pytest.raises(NoAnswerError) as caught:
+            await ask(
+                make(AllowList.of(["127.0.0.1", "hooks.example"]), resolver=Names(addresses)),
+                f"http://hooks.example:{server.port}/",
+            )
+
+    assert caught.value.why == "forbidden"
+    assert server.requests == []
+
+
 async def test_a_name_is_resolved_once_for_a_connection_and_the_answer_is_what_counts(
     make: Make,
 ) -> None:

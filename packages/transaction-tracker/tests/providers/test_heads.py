@@ -13,7 +13,7 @@ from beamish.testing import StartSupervised
 from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import HeadHint, Pool, ProviderSettings, Rhythm
 
-from .support import SECRET, Node, eventually, serving, status_of
+from .support import PASSWORD, PATH, QUERY, SECRET, TOLD, USER, Node, eventually, serving, status_of
 
 QUICK = Rhythm(
     block_time=5.0, ping=0.05, connect=0.2, close=0.05, backoff=Backoff(initial=0.001, maximum=0.01)
@@ -34,7 +34,7 @@ class HeadNode(Node):
 
     @property
     def ws_url(self) -> str:
-        return f"ws://user:{SECRET}@127.0.0.1:{self.port}/ws?key={SECRET}"
+        return f"ws://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{PATH}?key={QUERY}"
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         self.connections += 1
@@ -123,7 +123,7 @@ async def cutting(_node: HeadNode, socket: web.WebSocketResponse) -> None:
 
 async def refusing(_node: HeadNode, socket: web.WebSocketResponse) -> None:
     request = await socket.receive_json()
-    error = {"code": -32601, "message": f"no {SECRET} here"}
+    error = {"code": -32601, "message": f"no {TOLD} here"}
     await socket.send_json({"jsonrpc": "2.0", "id": request["id"], "error": error})
     await until_closed(socket)
 
@@ -146,7 +146,7 @@ def listen(start_supervised: StartSupervised) -> Listen:
 
 
 def on(node: HeadNode) -> Any:
-    return serving(node, ws=node.socket)
+    return serving(node, **{PATH: node.socket})
 
 
 async def test_a_new_head_is_told(listen: Listen, attached: Pid) -> None:
@@ -254,11 +254,11 @@ async def test_a_connection_with_heads_is_kept(listen: Listen, attached: Pid) ->
 async def test_a_port_where_nobody_answers_is_tried_again(listen: Listen, attached: Pid) -> None:
     async def reject(_: web.Request) -> web.Response:
         rejected.append(1)
-        return web.Response(status=302, headers={"Location": f"http://{SECRET}.invalid/"})
+        return web.Response(status=302, headers={"Location": f"http://{PATH}.invalid/"})
 
     rejected: list[int] = []
     node = HeadNode(mute)
-    async with serving(node, ws=reject):
+    async with serving(node, **{PATH: reject}):
         await listen(node, to=attached)
 
         await eventually(lambda: len(rejected) > 3)

@@ -13,11 +13,11 @@ from transaction_tracker.providers import EVENTS, PROVIDERS, ProviderSettings
 from transaction_tracker.sources import SourceError
 
 from .conftest import MakePool
-from .support import SECRET, Mood, Node, garbage, hang, refusing, states, status
+from .support import PATH, SECRET, TOLD, Mood, Node, garbage, hang, refusing, states, status
 
 
 def telling(_node: Node, _body: Any) -> Any:
-    return web.Response(status=500, reason=SECRET, headers={"Location": f"http://x/{SECRET}"})
+    return web.Response(status=500, reason=TOLD, headers={"Location": f"http://x/{PATH}"})
 
 
 def cutting(_node: Node, _body: Any) -> Any:
@@ -47,8 +47,8 @@ def told() -> Iterator[list[Any]]:
         garbage,
         hang,
         status(429),
-        status(302, Location=f"http://{SECRET}.invalid/"),
-        refusing(-32000, f"project {SECRET} is over its limit"),
+        status(302, Location=f"http://{PATH}.invalid/"),
+        refusing(-32000, f"project {TOLD} is over its limit"),
     ],
     ids=["500", "cut", "garbage", "hang", "429", "302", "refusing"],
 )

@@ -287,13 +287,14 @@ async def test_what_is_told_can_be_frozen(store: str) -> None:
     assert await Store.frozen() is None
 
 
-async def test_what_ended_long_ago_can_be_removed(store: str) -> None:
+async def test_what_ended_long_ago_can_be_removed(store: str, book: Book) -> None:
     await Store.register(wanted("tx"))
     first = mined(tracked())
     await Store.commit(Step(SOURCE, (first, confirmed(first.tracked))))
 
     assert await Store.prune(time.time() + 9) == Pruned(transactions=1, deliveries=0)
     assert await Store.fetch("tx") is None
+    assert not book.census.by_state
 
 
 async def test_a_parked_transaction_stays_in_the_book_with_its_error(
