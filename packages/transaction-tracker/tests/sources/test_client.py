@@ -21,6 +21,7 @@ from transaction_tracker.sources import (
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 
+from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import SECRET, SECRETS, ScriptedNode, refusal, result
 
 
@@ -150,14 +151,20 @@ async def test_an_answer_that_cannot_be_unpacked_is_no_answer(
         await client.call("eth_chainId")
 
 
-async def test_a_node_that_never_answers_is_left_at_the_deadline() -> None:
+async def test_a_node_that_never_answers_is_left_at_the_deadline(clock: Clock) -> None:
     silent = socket.create_server(("127.0.0.1", 0))
-    client = RpcClient(SecretUrl(f"http://127.0.0.1:{silent.getsockname()[1]}"), deadline=0.05)
+    silent.setblocking(False)
+    client = RpcClient(SecretUrl(f"http://127.0.0.1:{silent.getsockname()[1]}"), deadline=100.0)
+    calling = asyncio.create_task(client.call("eth_chainId"))
+    connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+    assert not calling.done()
 
-    with pytest.raises(TransportError, match=r"no answer within 0.05 s"):
-        await client.call("eth_chainId")
+    clock.advance(100.0)
+    with pytest.raises(TransportError, match=r"no answer within (100|99\.\d+) s"):
+        await calling
 
     await client.close()
+    connection.close()
     silent.close()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from .chain import transaction
 from .clock import unix_time
 from .node import Node, RpcError
-from .world import World, chain_of
+from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
 # By then, transactions in no block are asked about every 300 seconds only. The deadlines are so
@@ -87,3 +87,44 @@ def test_a_deadline_that_came_while_nothing_could_be_said_is_not_forgotten() -> 
             await world.becomes(payment, "expired", within=limit - unix_time())
 
     world.play(main)
+
+
+def test_a_transaction_in_a_block_does_not_expire() -> None:
+    chain, payment = chain_of(LENGTH), transaction("another", 0)
+    world = World(Node(chain))
+
+    async def main() -> None:
+        await world.track(payment, deadline=unix_time() + 60.0)
+        chain.mine(payment)
+        await world.becomes(payment, "mined", within=30.0)
+        await asyncio.sleep(120.0)
+        assert (await world.status(payment)).state == "mined"
+
+        await world.blocks(CONFIRMATIONS)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)
+
+
+def test_a_deadline_that_passed_while_the_program_was_down_counts_unless_a_block_came_first(
+    tmp_path: Path,
+) -> None:
+    chain, late, mined = chain_of(LENGTH), transaction("another", 0), transaction("customer", 0)
+    world = World(Node(chain), database=tmp_path / "test.db")
+
+    async def main() -> None:
+        await world.start()
+        await world.blocks(2)
+        chain.wait(late, mined)
+        await world.track(late, mined, deadline=unix_time() + 60.0)
+        await world.becomes(late, "pending", within=30.0)
+        await world.becomes(mined, "pending", within=30.0)
+        await world.stop()
+
+        chain.mine(mined)
+        await world.blocks(CONFIRMATIONS)
+        await world.start()
+        await world.becomes(late, "expired")
+        await world.becomes(mined, "confirmed")
+
+    world.simulate(main)
