@@ -18,7 +18,7 @@ from transaction_tracker.metrics import Gauges, Metrics
 
 DOCS = Path(__file__).parents[4] / "docs" / "tracker"
 PAGES = sorted(DOCS.glob("*.md"))
-SECONDS = 90.0
+SECONDS = 100.0
 BLOCK = re.compile(r"^```(\w+[\w -]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

@@ -20,9 +20,9 @@ async def test_what_ended_is_removed_and_what_has_not_stays(node: DevelopmentNod
     waiting = node.chain.submit(second, last, 1, max_fee=fee, priority_fee=0).hash
     await TransactionTracker.start(done)
     await TransactionTracker.start(waiting)
-    await TransactionTracker.wait(done, timeout=20)
+    await TransactionTracker.wait(done, timeout=50)
 
-    async with retention(0.0, pause=0.01), asyncio.timeout(20):
+    async with retention(0.0, pause=0.01), asyncio.timeout(50):
         with pytest.raises(NotTrackedError):
             while True:
                 await TransactionTracker.status(done)
@@ -36,7 +36,7 @@ async def test_nothing_is_removed_unless_asked_for(node: DevelopmentNode) -> Non
     first, *_, last = node.chain.accounts
     done = node.chain.submit(first, last, 1).hash
     await TransactionTracker.start(done)
-    await TransactionTracker.wait(done, timeout=20)
+    await TransactionTracker.wait(done, timeout=50)
 
     async with retention(None, pause=0.0):
         await Store.fetch(done)
@@ -48,7 +48,7 @@ async def test_store_that_is_away_is_told_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING, "transaction_tracker"):
-        async with retention(0.0, pause=0.001), asyncio.timeout(20):
+        async with retention(0.0, pause=0.001), asyncio.timeout(50):
             while len(caplog.records) < 2:
                 await asyncio.sleep(0.001)
 

@@ -27,7 +27,7 @@ from transaction_tracker.tracker import (
 
 from ..world.clock import virtual_clock  # noqa: TID252 - the one clock of the tests
 
-PATIENCE = 20.0
+PATIENCE = 50.0
 FAST: dict[str, Any] = {
     "first_delay": 0.002,
     "longest_delay": 0.01,

@@ -22,7 +22,7 @@ KEYS = (USER, PASSWORD, PATH, QUERY) = (
     f"{SECRET}-query",
 )
 TOLD = " ".join(KEYS)
-PATIENCE = 20.0
+PATIENCE = 50.0
 
 Mood = Callable[["Node", Any], Any]
 

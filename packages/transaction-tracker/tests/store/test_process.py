@@ -42,7 +42,7 @@ class Announcements:
 
 
 async def thread_gone() -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         while any(thread.name.startswith("store") for thread in threading.enumerate()):
             await asyncio.sleep(0.001)
 
@@ -257,7 +257,7 @@ async def test_a_start_waits_for_a_database_that_is_not_free_yet(
     with postgres.database() as url:
         other = Database(url).open()
         starting = asyncio.create_task(Store.start(url, book, announcements))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(50):
             while "in use by another program; trying again" not in caplog.text:
                 await asyncio.sleep(0.001)
 
