@@ -5,11 +5,16 @@ import logging
 
 import pytest
 
+from beamish import GenServer
 from transaction_tracker import NotTrackedError, TransactionTracker
 from transaction_tracker.cli.retention import retention
 from transaction_tracker.node import GWEI, DevelopmentNode
 from transaction_tracker.settings import ConfigurationError, Flags, load
-from transaction_tracker.store import Store
+from transaction_tracker.store import STORE, Book, Step, Store
+from transaction_tracker.store.pruning import LIMIT
+
+from ..databases import SOURCE  # noqa: TID252 - for all tests of the package
+from ..store.support import confirmed, mined, tracked, wanted  # noqa: TID252 - as the store's
 
 
 @pytest.mark.usefixtures("service")
@@ -29,6 +34,36 @@ async def test_what_ended_is_removed_and_what_has_not_stays(node: DevelopmentNod
                 await asyncio.sleep(0.01)
 
     assert (await TransactionTracker.status(waiting)).state in ("registered", "pending")
+
+
+@pytest.mark.usefixtures("service")
+async def test_what_ends_while_the_service_runs_is_removed_too(node: DevelopmentNode) -> None:
+    first, *_, last = node.chain.accounts
+    async with retention(0.0, pause=0.01), asyncio.timeout(50):
+        for _ in range(2):
+            done = node.chain.submit(first, last, 1).hash
+            await TransactionTracker.start(done)
+            with pytest.raises(NotTrackedError):
+                while True:
+                    await TransactionTracker.status(done)
+                    await asyncio.sleep(0.01)
+
+
+async def test_all_that_ended_is_removed_in_one_round_however_much_it_is() -> None:
+    """In parts, between which blocks are stored."""
+    keys = [f"tx{number}" for number in range(LIMIT + 1)]
+    pid = await Store.start(":memory:", Book(), lambda _: None, name=STORE)
+    await Store.claim(SOURCE)
+    await Store.register(wanted(*keys))
+    starts = [mined(tracked(key)) for key in keys]
+    ends = [confirmed(event.tracked) for event in starts]
+    await Store.commit(Step(SOURCE, (*starts, *ends)))
+
+    async with retention(-60.0, pause=3_600.0), asyncio.timeout(50):
+        while await Store.fetch(keys[-1]) or await Store.fetch(keys[0]):
+            await asyncio.sleep(0.01)
+
+    await GenServer.stop(pid)
 
 
 @pytest.mark.usefixtures("service")

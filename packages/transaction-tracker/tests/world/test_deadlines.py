@@ -78,7 +78,7 @@ def test_a_deadline_that_came_while_nothing_could_be_said_is_not_forgotten() -> 
         await track_all(world)
         await asyncio.sleep(FIRST_SECONDS - 5.0)
         node.change["eth_getTransactionByHash"] = refuse
-        await asyncio.sleep(len(PAYMENTS) * STEP_SECONDS)
+        await asyncio.sleep((len(PAYMENTS) + 1) * STEP_SECONDS)
         assert await states(world) == ["pending"] * len(PAYMENTS)
 
         node.change.clear()
