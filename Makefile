@@ -7,7 +7,7 @@ PARALLEL := -n auto --dist worksteal
 # What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
 HEAVY := anvil or browser or postgres
 # Fewer of the random cases than in test-all, which takes the numbers of the tests themselves.
-FEWER := BEAMISH_MODEL_SEEDS=400 TRACKER_LIVES=6
+FEWER := BEAMISH_MODEL_SEEDS=200 TRACKER_LIVES=6
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
 KILLS ?= 1000
