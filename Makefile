@@ -1,4 +1,4 @@
-# What a person does here: make run, make test, make check, make bench; and make test-all, make stress.
+# What a person does here: make run, make test, make test-all, make check, make bench.
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv-$(VERSION)
