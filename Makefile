@@ -1,15 +1,19 @@
-# What a person does here: make run, make test, make check, make bench.
+# What a person does here: make run, make test, make test-all, make check, make bench.
 PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 PARALLEL := -n auto --dist worksteal
+# What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
+HEAVY := anvil or browser or postgres
+# Fewer of the random cases than in test-all, which takes the numbers of the tests themselves.
+FEWER := BEAMISH_MODEL_SEEDS=200 TRACKER_LIVES=6
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
 KILLS ?= 1000
 LOCKED := requirements.lock packages/beamish/pyproject.toml packages/transaction-tracker/pyproject.toml
 
-.PHONY: help run test test-here check format docs bench bench-tracker soak lock clean
+.PHONY: help run test test-all test-everything stress check format docs bench bench-tracker soak lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -20,20 +24,27 @@ $(VENV)/ready: $(LOCKED) tools/environment
 run: $(VENV)/ready  ## Watch the tracker follow transactions of every kind
 	@$(BIN)/txtrack demo
 
-test:  ## Run every test, on each supported CPython that this machine has
-	@tools/pythons | while read -r version python; do \
-		echo "== CPython $$version"; \
-		$(MAKE) --no-print-directory test-here PYTHON=$$python < /dev/null || exit 1; \
-	done
-
-test-here: $(VENV)/ready  ## Run every test, on one CPython: make test-here PYTHON=python3.12
+test: $(VENV)/ready  ## Run the tests that need nothing else, on one CPython (PYTHON=python3.12, ARGS="-k registry")
 ifdef ARGS
 	@$(BIN)/python -m pytest -q $(ARGS)
 else
-	@$(BIN)/python -m pytest -q $(PARALLEL)
+	@$(FEWER) $(MAKE) --no-print-directory test-everything TESTS='-m "not ($(HEAVY))"'
+	@echo "those with a browser, an anvil node or a PostgreSQL server: make test-all"
+endif
+
+test-all:  ## Run every test, on each supported CPython that this machine has
+	@tools/pythons | while read -r version python; do \
+		echo "== CPython $$version"; \
+		$(MAKE) --no-print-directory test-everything PYTHON=$$python < /dev/null || exit 1; \
+	done
+
+test-everything: $(VENV)/ready
+	@$(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
 	@echo "and the conformance tests without direct calls, which must make no difference:"
 	@BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/conformance
-endif
+
+stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress ARGS="--rounds 3 packages"
+	@$(BIN)/python tools/stress $(ARGS)
 
 check: $(VENV)/ready  ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .

@@ -1,5 +1,6 @@
 """Databases of both kinds, for all tests of the package."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,9 +11,16 @@ import pytest
 from transaction_tracker.store import chain
 from transaction_tracker.store.database import Database, Failed
 
+from .clock import Clock
 from .databases import SOURCE, Run
 from .figures import FIGURES
 from .postgres import Postgres, running
+
+
+@pytest.fixture
+async def clock() -> Clock:
+    """The clock of the test's event loop, which the test can put forward."""
+    return Clock(asyncio.get_running_loop())
 
 
 @pytest.fixture(scope="session")

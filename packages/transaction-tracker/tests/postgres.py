@@ -19,7 +19,7 @@ from psycopg import sql
 
 from transaction_tracker.store import migrate
 
-PATIENCE = 30.0
+PATIENCE = 50.0
 TEMPLATE = "tracker_template"
 
 # Nothing here has to survive a power cut, and a test run starts and stops it once.

@@ -21,7 +21,7 @@ from transaction_tracker.store import STORE, Book, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
 from transaction_tracker.tracker import REGISTRY, SUPERVISOR, Context, TransactionTracker, via
 
-PATIENCE = 20.0
+PATIENCE = 50.0
 SOURCE = "somewhere:1"
 TEN = Link(10, "ten", "nine")
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 from typing import Any
 
 import aiohttp
@@ -9,10 +10,13 @@ import orjson
 import pytest
 
 from transaction_tracker.api.feed import Feed
+from transaction_tracker.api.routes.events import _CHUNK as CHUNK
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import list_tokens
 
 from .support import PATIENCE, Client, eventually, make_token, mine, move, register, serving
+
+HOURS = 7_200.0
 
 
 async def read_event(reply: aiohttp.ClientResponse) -> tuple[str, dict[str, Any]]:
@@ -126,6 +130,37 @@ async def test_a_stream_can_be_of_one_transaction(client: Client) -> None:
         _, event = await read_event(reply)
 
     assert event["transaction"] == "00000001"
+
+
+async def test_a_stream_loses_no_event_that_is_stored_while_it_reads() -> None:
+    """The signal comes before the stream has heard that there was nothing yet."""
+    gate = threading.Event()
+    async with serving(heartbeat_seconds=HOURS) as client:
+        await register(client, "00000000")
+        # The store is busy: the stream's look and the event come after each other, in one batch.
+        busy = asyncio.create_task(Store.run(lambda _: gate.wait()))
+        async with client.session.get(f"{client.url}/v1/stream?after=e0") as reply:
+            await reply.content.readuntil(b"\n\n")  # the look at the store comes right after it
+            moved = asyncio.create_task(happen(1))
+            await asyncio.sleep(0)
+
+            gate.set()
+            await asyncio.gather(busy, moved)
+
+            _, event = await read_event(reply)
+
+    assert event["id"] == "00000000:1"
+
+
+async def test_a_stream_goes_on_reading_while_there_is_more() -> None:
+    async with serving(heartbeat_seconds=HOURS) as client:
+        keys = [f"{number:08}" for number in range(CHUNK + 1)]
+        await register(client, *keys)
+        await happen(len(keys))
+        async with client.session.get(f"{client.url}/v1/stream?after=e0") as reply:
+            found = [(await read_event(reply))[1]["transaction"] for _ in keys]
+
+    assert found == keys
 
 
 async def test_a_silent_stream_shows_that_it_lives() -> None:

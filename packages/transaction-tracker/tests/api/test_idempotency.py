@@ -39,6 +39,16 @@ async def test_another_body_or_path_under_the_same_key_is_refused(client: Client
     assert (await client.get(f"{PATH}/abcdefgi")).status == 404
 
 
+async def test_another_query_under_the_same_key_is_refused(client: Client) -> None:
+    await client.post(f"{PATH}/abcdefgh/recheck?a=1", headers=KEY)
+    await client.post(PATH, json={"id": "abcdefgh"}, headers=KEY)
+
+    other = await client.post(f"{PATH}?note=paid", json={"id": "abcdefgh"}, headers=KEY)
+
+    assert other.status == 422
+    assert other.json["type"].endswith(":idempotency-key-reuse")
+
+
 async def test_what_was_refused_may_be_mended_under_the_same_key(client: Client) -> None:
     refused = await client.post(PATH, json={"id": "no"}, headers=KEY)
     mended = await client.post(PATH, json={"id": "abcdefgh"}, headers=KEY)

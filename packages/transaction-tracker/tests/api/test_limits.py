@@ -141,7 +141,8 @@ def test_no_text_makes_the_check_slow(evil: bytes) -> None:
     with suppress(ProblemError):
         check_depth(evil)
 
-    assert time.process_time() - began < 1.0
+    # One pass takes a fraction of a second; looking back at each quote would take minutes.
+    assert time.process_time() - began < 10.0
 
 
 async def test_a_slow_body_is_given_up() -> None:

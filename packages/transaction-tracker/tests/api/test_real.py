@@ -1,14 +1,17 @@
 """The API of the whole application, which follows a development node."""
 
 import asyncio
+import io
 import socket
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import orjson
 import pytest
 
+from beamish import telemetry
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Service, Web, WebOptions
 from transaction_tracker.node import Chain, DevelopmentNode, Transaction
@@ -115,19 +118,19 @@ async def test_what_the_source_does_not_accept_is_refused(client: Client) -> Non
         assert (await client.get(f"{PATH}/{wrong}")).status == 422
 
 
-async def test_ten_thousand_are_registered_in_two_seconds(client: Client) -> None:
-    import io
-
-    import orjson
-
+async def test_ten_thousand_are_registered_by_one_request(client: Client) -> None:
     items = [{"id": f"0x{number:064x}", "metadata": {"n": number}} for number in range(10_000)]
     body = io.BytesIO(orjson.dumps(items))
-    began = time.process_time()  # other work on this machine does not count
+    commits: list[object] = []
+    telemetry.attach(
+        "commits", ("transaction_tracker", "store", "commit"), lambda *event: commits.append(event)
+    )
 
     reply = await client.post(PATH, data=body, headers={"Content-Type": "application/json"})
 
+    telemetry.detach("commits")
     assert reply.json["accepted"] == 10_000
-    assert time.process_time() - began < 2.0
+    assert len(commits) < 100  # and not one for each
 
 
 async def test_providers_are_listed_paused_and_resumed(client: Client) -> None:
@@ -209,7 +212,9 @@ async def test_deliveries_are_not_frozen(client: Client) -> None:
 async def test_the_application_stops_soon_while_somebody_listens(
     node: DevelopmentNode, tmp_path: Path
 ) -> None:
-    settings = Settings(node.url, database=":memory:", web=WebOptions(port=0))
+    settings = Settings(
+        node.url, database=":memory:", web=WebOptions(port=0, shutdown_seconds=30.0)
+    )
     async with aiohttp.ClientSession() as session:
         async with TransactionTrackerApplication(settings):
             stream = await session.get(f"{await Web.url(WEB)}/v1/stream")
@@ -218,4 +223,4 @@ async def test_the_application_stops_soon_while_somebody_listens(
         took = time.monotonic() - began
         await stream.content.read()
 
-    assert took < 5.0
+    assert took < 25.0

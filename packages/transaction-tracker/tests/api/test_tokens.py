@@ -186,6 +186,17 @@ def test_failures_are_forgotten_after_a_while() -> None:
     assert failures.blocked("1.2.3.5", 1.0) is None
 
 
+def test_guesses_are_limited_in_every_minute() -> None:
+    failures = Failures(MAX_FAILURES)
+    for minute in range(3):
+        now = minute * WINDOW_SECONDS
+        for _ in range(MAX_FAILURES):
+            assert failures.blocked("1.2.3.4", now) is None
+            failures.add("1.2.3.4", now)
+
+        assert failures.blocked("1.2.3.4", now + 1.0) == WINDOW_SECONDS - 1.0
+
+
 def test_failures_of_many_addresses_take_bounded_memory() -> None:
     failures = Failures(MAX_FAILURES)
     for number in range(20_000):

@@ -15,7 +15,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-PATIENCE = 15.0
+PATIENCE = 50.0
 LOOK_SECONDS = 0.01
 FLAGS = (
     "--headless",

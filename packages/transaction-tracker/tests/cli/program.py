@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-SECONDS = 20.0
+SECONDS = 100.0
 
 
 @asynccontextmanager

@@ -76,14 +76,13 @@ def transfer(status: str, reason: str | None = None) -> dict[str, Any]:
 async def test_a_transfer_is_followed_to_its_end_and_beyond(
     bank: ScriptedService,
     configuration: Path,
-    txtrack: Txtrack,
     command: Command,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with asyncio.timeout(3 * SECONDS), serving("--config", str(configuration)) as (_, fact):
         monkeypatch.setenv("TXTRACK_URL", str(fact["url"]))
         added = await command("add", "T-1")
-        waiting = asyncio.create_task(txtrack("wait", "T-1", "--timeout", "20s"))
+        waiting = asyncio.create_task(command("wait", "T-1", "--timeout", "50s"))
         bank.answer = lambda request: transfer("settled")
         waited = await waiting
         *_, last = (await command("events", "--json")).documents
@@ -117,7 +116,7 @@ def deployed(request: web.Request) -> dict[str, Any]:
 
 
 async def test_example_configuration_of_a_bank_follows_transfers(
-    bank: ScriptedService, tmp_path: Path, txtrack: Txtrack, monkeypatch: pytest.MonkeyPatch
+    bank: ScriptedService, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank.answer = deployed
     text = (DEPLOY / "bank.toml").read_text().replace("https://bank.example", bank.url)
@@ -128,10 +127,10 @@ async def test_example_configuration_of_a_bank_follows_transfers(
     monkeypatch.setenv("TXTRACK_HTTP__HEADERS__AUTHORIZATION", f"Bearer {SECRET}")
     async with asyncio.timeout(3 * SECONDS), serving(*flags) as (_, fact):
         monkeypatch.setenv("TXTRACK_URL", str(fact["url"]))
-        await txtrack("add", "PAY-1")
-        good = await txtrack("wait", "PAY-1", "--timeout", "20s")
-        await txtrack("add", "PAY-3")
-        bad = await txtrack("wait", "PAY-3", "--timeout", "20s")
+        await command("add", "PAY-1")
+        good = await command("wait", "PAY-1", "--timeout", "50s")
+        await command("add", "PAY-3")
+        bad = await command("wait", "PAY-3", "--timeout", "50s")
 
     assert (good.status, good.out) == (0, "PAY-1 confirmed\n")
     assert (bad.status, bad.out) == (3, "PAY-3 failed, no funds\n")
@@ -235,7 +234,7 @@ async def test_transfers_are_watched_without_a_service(
 ) -> None:
     bank.answer = lambda request: transfer("rejected" if "T-2" in request.path else "settled")
 
-    flags = ("--config", str(configuration), "--poll-interval", "0.02", "--timeout", "20")
+    flags = ("--config", str(configuration), "--poll-interval", "0.02", "--timeout", "50")
     ran = await txtrack("watch", "T-1", "T-2", *flags)
 
     assert ran.status == 3
@@ -250,7 +249,7 @@ async def test_watching_shows_no_key_in_a_reason(
         "rejected", f"not for {request.headers['Authorization']}"
     )
 
-    ran = await txtrack("watch", "T-1", "--config", str(configuration), "--timeout", "20")
+    ran = await txtrack("watch", "T-1", "--config", str(configuration), "--timeout", "50")
 
     assert ran.status == 3
     assert "not for …" in ran.out
@@ -263,7 +262,7 @@ async def test_watching_goes_by_the_times_of_the_configuration(
     text = configuration.read_text()
     configuration.write_text(text.replace("poll_i", 'expires_after = "50ms"\npoll_i'))
 
-    ran = await txtrack("watch", "T-1", "--config", str(configuration), "--timeout", "20")
+    ran = await txtrack("watch", "T-1", "--config", str(configuration), "--timeout", "50")
 
     assert "T-1 expired" in ran.out
 

@@ -26,7 +26,7 @@ def application(node: DevelopmentNode, folder: Path, port: int) -> TransactionTr
 
 async def somebody(url: str, gauge: str) -> None:
     """Wait until a gauge of the service says 1."""
-    async with aiohttp.ClientSession() as http, asyncio.timeout(20):
+    async with aiohttp.ClientSession() as http, asyncio.timeout(50):
         while True:
             async with http.get(f"{url}/metrics") as response:
                 if f"transaction_tracker_{gauge} 1.0" in await response.text():
@@ -66,7 +66,7 @@ async def test_stream_outlasts_a_restart_without_a_gap(
         following = asyncio.create_task(follow)
         await somebody(url, "streams")
         await TransactionTracker.start(tx)
-        await TransactionTracker.wait(tx, until="pending", timeout=20)
+        await TransactionTracker.wait(tx, until="pending", timeout=50)
     node.chain.replace(tx, "repriced")
 
     async with application(node, tmp_path, int(url.rpartition(":")[2])):

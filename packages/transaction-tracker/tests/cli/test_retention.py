@@ -5,11 +5,16 @@ import logging
 
 import pytest
 
+from beamish import GenServer
 from transaction_tracker import NotTrackedError, TransactionTracker
 from transaction_tracker.cli.retention import retention
 from transaction_tracker.node import GWEI, DevelopmentNode
 from transaction_tracker.settings import ConfigurationError, Flags, load
-from transaction_tracker.store import Store
+from transaction_tracker.store import STORE, Book, Step, Store
+from transaction_tracker.store.pruning import LIMIT
+
+from ..databases import SOURCE  # noqa: TID252 - for all tests of the package
+from ..store.support import confirmed, mined, tracked, wanted  # noqa: TID252 - as the store's
 
 
 @pytest.mark.usefixtures("service")
@@ -20,9 +25,9 @@ async def test_what_ended_is_removed_and_what_has_not_stays(node: DevelopmentNod
     waiting = node.chain.submit(second, last, 1, max_fee=fee, priority_fee=0).hash
     await TransactionTracker.start(done)
     await TransactionTracker.start(waiting)
-    await TransactionTracker.wait(done, timeout=20)
+    await TransactionTracker.wait(done, timeout=50)
 
-    async with retention(0.0, pause=0.01), asyncio.timeout(20):
+    async with retention(0.0, pause=0.01), asyncio.timeout(50):
         with pytest.raises(NotTrackedError):
             while True:
                 await TransactionTracker.status(done)
@@ -32,11 +37,41 @@ async def test_what_ended_is_removed_and_what_has_not_stays(node: DevelopmentNod
 
 
 @pytest.mark.usefixtures("service")
+async def test_what_ends_while_the_service_runs_is_removed_too(node: DevelopmentNode) -> None:
+    first, *_, last = node.chain.accounts
+    async with retention(0.0, pause=0.01), asyncio.timeout(50):
+        for _ in range(2):
+            done = node.chain.submit(first, last, 1).hash
+            await TransactionTracker.start(done)
+            with pytest.raises(NotTrackedError):
+                while True:
+                    await TransactionTracker.status(done)
+                    await asyncio.sleep(0.01)
+
+
+async def test_all_that_ended_is_removed_in_one_round_however_much_it_is() -> None:
+    """In parts, between which blocks are stored."""
+    keys = [f"tx{number}" for number in range(LIMIT + 1)]
+    pid = await Store.start(":memory:", Book(), lambda _: None, name=STORE)
+    await Store.claim(SOURCE)
+    await Store.register(wanted(*keys))
+    starts = [mined(tracked(key)) for key in keys]
+    ends = [confirmed(event.tracked) for event in starts]
+    await Store.commit(Step(SOURCE, (*starts, *ends)))
+
+    async with retention(-60.0, pause=3_600.0), asyncio.timeout(50):
+        while await Store.fetch(keys[-1]) or await Store.fetch(keys[0]):
+            await asyncio.sleep(0.01)
+
+    await GenServer.stop(pid)
+
+
+@pytest.mark.usefixtures("service")
 async def test_nothing_is_removed_unless_asked_for(node: DevelopmentNode) -> None:
     first, *_, last = node.chain.accounts
     done = node.chain.submit(first, last, 1).hash
     await TransactionTracker.start(done)
-    await TransactionTracker.wait(done, timeout=20)
+    await TransactionTracker.wait(done, timeout=50)
 
     async with retention(None, pause=0.0):
         await Store.fetch(done)
@@ -48,7 +83,7 @@ async def test_store_that_is_away_is_told_and_tried_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING, "transaction_tracker"):
-        async with retention(0.0, pause=0.001), asyncio.timeout(20):
+        async with retention(0.0, pause=0.001), asyncio.timeout(50):
             while len(caplog.records) < 2:
                 await asyncio.sleep(0.001)
 

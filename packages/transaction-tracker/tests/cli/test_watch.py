@@ -68,7 +68,7 @@ async def test_node_that_goes_away_is_waited_for(txtrack: Txtrack) -> None:
     async with DevelopmentNode(chain=Chain(accounts=4), block_time=0.1) as node:
         tx = cheap(node, 2)
         watched = asyncio.create_task(txtrack(*watching(node, tx.hash, "--timeout", "20")))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(50):
             while node.counters["eth_getTransactionByHash"] == 0:
                 await asyncio.sleep(0.05)
         port = int(node.url.rpartition(":")[2])

@@ -63,7 +63,7 @@ async def test_delivery_comes_and_can_be_verified(
     endpoint = await added(command, receiver, "--state", "confirmed")
     tx = await confirmed(command, node)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         headers, body = await receiver.came.get()
 
     (tmp_path / "body").write_bytes(body)
@@ -135,7 +135,7 @@ async def test_one_event_is_delivered_again(
     endpoint = (await added(command, receiver, "--state", "confirmed"))["id"]
     await confirmed(command, node)
     *_, last = (await command("events", "--json")).documents
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         first, _ = await receiver.came.get()
 
         ran = await command("webhook", "redeliver", endpoint, "--event", last["cursor"])

@@ -1,21 +1,31 @@
 """Connections that told of heads, broke, and took the events of a while with them, or hung."""
 
+import asyncio
+
 from beamish import Backoff
 from transaction_tracker import TransactionTracker
 from transaction_tracker.node import Transaction
 from transaction_tracker.node.faults import Hang, SilentHeads
 from transaction_tracker.providers.heads import Rhythm
 
-from .support import Network, applied, eventually, reach
+from ..clock import Clock  # noqa: TID252 - for all tests of the package
+from .support import DEADLINE_SECONDS, Network, applied, eventually, reach
 
 HOUR = 3600.0
 # A node is asked for its head once an hour: only what a connection tells moves anything.
 HINTS_ONLY = {"poll_interval": HOUR}
+PING_SECONDS = 100.0
 
 
-def rhythm(*, ping: float = 5.0, block_time: float = 12.0) -> Rhythm:
+def rhythm(*, block_time: float = HOUR) -> Rhythm:
     backoff = Backoff(initial=0.02, maximum=0.02, jitter=0.0)
-    return Rhythm(block_time=block_time, ping=ping, connect=1.0, close=0.1, backoff=backoff)
+    return Rhythm(
+        block_time=block_time,
+        ping=PING_SECONDS,
+        connect=DEADLINE_SECONDS,
+        close=0.1,
+        backoff=backoff,
+    )
 
 
 async def pending(network: Network, count: int) -> list[Transaction]:
@@ -59,13 +69,13 @@ async def test_a_websocket_reconnect_loses_events_or_hangs(network: Network) -> 
 
 
 async def test_a_websocket_reconnect_loses_events_or_hangs_on_a_silent_socket(
-    network: Network,
+    network: Network, clock: Clock
 ) -> None:
     """web3.py#3151: the socket was open, nothing came, and nobody noticed.
 
     A ping without an answer is noticed; the connection is made anew, and tells again.
     """
-    async with network.followed(rhythm=rhythm(ping=0.05), **HINTS_ONLY) as app:
+    async with network.followed(rhythm=rhythm(), **HINTS_ONLY) as app:
         assert app.pool is not None
         told = app.pool.status
         await eventually(lambda: all(one.heads for one in told()))
@@ -73,7 +83,9 @@ async def test_a_websocket_reconnect_loses_events_or_hangs_on_a_silent_socket(
 
         for node in (network.first, network.second):
             node.faults.inject(Hang())
-        await eventually(lambda: not any(one.heads for one in told()))
+        while any(one.heads for one in told()):
+            clock.advance(PING_SECONDS)
+            await asyncio.sleep(0.01)
         network.chain.mine()  # of which nobody is told
         for node in (network.first, network.second):
             node.faults.clear()

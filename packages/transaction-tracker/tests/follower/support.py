@@ -3,13 +3,14 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from beamish import IGNORE, Application, ChildSpec, DynamicSupervisor, GenServer, Registry
+from beamish.testing import simulate
 from transaction_tracker.domain import InvalidTransactionError, Policy, Reported, Tracked
 from transaction_tracker.follower import FollowerStatus, Poller
 from transaction_tracker.sources.polled import FeedLostError, Habits, Page, Reply
@@ -24,7 +25,9 @@ from transaction_tracker.tracker import (
     via,
 )
 
-PATIENCE = 20.0
+from ..world.clock import virtual_clock  # noqa: TID252 - the one clock of the tests
+
+PATIENCE = 50.0
 FAST: dict[str, Any] = {
     "first_delay": 0.002,
     "longest_delay": 0.01,
@@ -138,6 +141,16 @@ class Tree(Application):
 def announce(stored: Stored) -> None:
     for tracked in stored.rows:
         TransactionTracker.settle(via(tracked.id), tracked)
+
+
+def play(main: Callable[[], Awaitable[None]]) -> None:
+    """Run ``main`` on a virtual clock: no pause takes longer because the machine is busy."""
+
+    async def body() -> None:
+        with virtual_clock():
+            await main()
+
+    simulate(body, max_steps=1_000_000)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Following a source without blocks: what becomes of transactions."""
 
 import asyncio
+import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from .support import (
     eventually,
     following,
     history,
+    play,
     reach,
     soon,
 )
@@ -175,13 +177,16 @@ async def test_nothing_expires_unless_the_source_says_that_it_is_open(
         await reach("t1", "confirmed")
 
 
-async def test_a_deadline_does_not_wait_for_the_next_question() -> None:
+def test_a_deadline_does_not_wait_for_the_next_question() -> None:
     source = FakeSource(first_delay=1_000.0, longest_delay=1_000.0, agree=1)
 
-    async with following(source):
-        await TransactionTracker.start("t1", deadline=soon() + 0.05)
+    async def main() -> None:
+        async with following(source):
+            await TransactionTracker.start("t1", deadline=time.time() + 10.0)
 
-        await reach("t1", "expired")
+            await reach("t1", "expired")
+
+    play(main)
 
 
 async def test_one_that_hangs_holds_up_no_other() -> None:
@@ -240,14 +245,16 @@ async def test_a_source_in_trouble_is_left_alone_and_taken_up_again() -> None:
         assert tree.status.heard_at != heard
 
 
-async def test_news_make_the_next_question_come_sooner() -> None:
+def test_news_make_the_next_question_come_sooner() -> None:
     source = FakeSource(first_delay=0.01, longest_delay=1_000.0)
     source.says("t1", *[None] * 6, PENDING, CONFIRMED)
 
-    async with following(source):
-        await TransactionTracker.start("t1")
-        await reach("t1", "confirmed")
+    async def main() -> None:
+        async with following(source):
+            await TransactionTracker.start("t1")
+            await reach("t1", "confirmed")
 
+    play(main)
     pauses = [later - time for time, later in pairwise(source.times("t1"))]
     assert pauses[-2] > 0.15  # without news, each pause is twice the one before
     assert pauses[-1] < pauses[-2] / 2
@@ -270,18 +277,18 @@ async def test_old_ones_have_their_turn_while_many_new_ones_come() -> None:
     assert asked[:last_new].count("t0") >= 3
 
 
-async def test_a_source_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+def test_a_source_that_says_when_to_come_back_is_left_alone_until_then() -> None:
     source = FakeSource(in_flight=1)
-    source.says("t1", RateLimitedError("HTTP 429", 0.3), CONFIRMED)
+    source.says("t1", RateLimitedError("HTTP 429", 10.0), CONFIRMED)
 
-    async with following(source):
-        loop = asyncio.get_running_loop()
-        started = loop.time()
-        await TransactionTracker.start("t1")
-        await reach("t1", "confirmed")
+    async def main() -> None:
+        async with following(source):
+            await TransactionTracker.start("t1")
+            await reach("t1", "confirmed")
 
-    assert loop.time() - started >= 0.3
-    assert source.requests == 2
+    play(main)
+    first, second = source.times("t1")
+    assert second - first >= 10.0
 
 
 async def test_who_was_not_asked_for_because_of_a_limit_is_asked_for_first() -> None:
@@ -398,21 +405,22 @@ async def test_a_watch_survives_a_restart(tmp_path: Path) -> None:
         await becomes("t1", "reversed")
 
 
-async def test_a_watch_comes_to_its_end() -> None:
-    source = FakeSource(watch_days=0.05 / 86_400)
+def test_a_watch_comes_to_its_end() -> None:
+    source = FakeSource(watch_days=10.0 / 86_400, watch_first_delay=0.2, watch_longest_delay=1.0)
     source.otherwise = CONFIRMED
 
-    async with following(source):
-        await TransactionTracker.start("t1")
-        await reach("t1", "confirmed")
-        await eventually(lambda: source.asked["t1"] >= 2)
-        await asyncio.sleep(0.06)
-        await TransactionTracker.start("t2")
-        await reach("t2", "confirmed")
-        before = source.asked["t1"]
-        await eventually(lambda: source.asked["t2"] >= 3)
+    async def main() -> None:
+        async with following(source):
+            await TransactionTracker.start("t1")
+            await reach("t1", "confirmed")
+            await asyncio.sleep(9.0)
+            before = source.asked["t1"]
+            assert before >= 5
+            await asyncio.sleep(20.0)
 
-        assert source.asked["t1"] <= before + 1
+            assert source.asked["t1"] <= before + 1
+
+    play(main)
 
 
 async def test_without_a_watch_nobody_asks_about_what_is_confirmed() -> None:

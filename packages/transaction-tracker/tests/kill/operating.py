@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-PATIENCE = 30.0
+PATIENCE = 50.0
 AGAIN_SECONDS = 0.1
 _MOST_CHARACTERS = 2_000
 PROGRAM = Path(__file__).with_name("victim.py")

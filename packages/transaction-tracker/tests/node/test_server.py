@@ -308,7 +308,7 @@ async def test_only_post_is_answered(node: DevelopmentNode, http: aiohttp.Client
 
 async def test_node_mines_by_itself_at_its_block_time() -> None:
     async with DevelopmentNode(block_time=0.01) as node:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(50):
             while node.chain.head.number < 3:
                 await asyncio.sleep(0.01)
 

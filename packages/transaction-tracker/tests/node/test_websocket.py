@@ -24,7 +24,7 @@ from transaction_tracker.node.faults import (
 
 from .support import request
 
-PATIENCE = 5.0
+PATIENCE = 50.0
 
 
 class Client:

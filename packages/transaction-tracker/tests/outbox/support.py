@@ -13,7 +13,7 @@ from transaction_tracker.store import outbox as table
 
 from ..databases import SOURCE  # noqa: TID252
 
-PATIENCE = 20.0
+PATIENCE = 50.0
 TEN = Link(10, "ten", "nine")
 
 

@@ -122,7 +122,7 @@ async def test_an_attempt_that_crashes_is_a_failed_one_and_holds_up_no_other(
     await eventually(lambda: len(receiver.accepted) == 3)
 
     assert receiver.accepted == ["other:1", "other:2", "other:3"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         while await due_in(endpoint.id) <= 0:
             await asyncio.sleep(0.002)
     assert "odd" in caplog.text
@@ -143,7 +143,7 @@ async def test_a_removed_endpoint_is_forgotten_and_told_nothing(
 
 async def sleeps(endpoint: str) -> None:
     """Wait until a courier means to do nothing for long."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         while True:
             timer = (await debug.get_state(via(endpoint)))["_timer"]
             if timer is not None and (process.read_timer(timer) or 0.0) > 30:

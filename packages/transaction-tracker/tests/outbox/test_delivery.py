@@ -221,7 +221,7 @@ async def test_an_endpoint_that_is_gone_is_told_nothing_more_until_it_is_enabled
     first, second, third = life("tx")
 
     await write(first, second)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         while (await endpoints.get(endpoint.id)).enabled:
             await asyncio.sleep(0.002)
     await write(third)
@@ -244,7 +244,7 @@ async def test_a_receiver_that_asks_for_time_gets_it(outbox: Context, receiver: 
     await happens("tx", "other", states=["pending"])
     await eventually(lambda: receiver.received)
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(50):
         while (await due_in(endpoint.id)) < 600:
             await asyncio.sleep(0.002)
     assert await due_in(endpoint.id) < 600 * 1.3

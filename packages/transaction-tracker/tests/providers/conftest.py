@@ -25,9 +25,9 @@ async def nodes() -> AsyncIterator[list[Node]]:
 def make_pool(start_supervised: StartSupervised) -> MakePool:
     """A function that starts a pool over nodes; its options are those of both."""
 
-    async def make(*nodes: Node, deadline: float = 5.0, **options: Any) -> Pool:
+    async def make(*nodes: Node, deadline: float = 30.0, **options: Any) -> Pool:
         settings = [ProviderSettings(node.url, deadline=deadline) for node in nodes]
-        pool = Pool(settings, **{"look_interval": 60.0} | options)
+        pool = Pool(settings, **{"look_interval": 3_600.0} | options)
         await start_supervised(pool.child_spec())
         return pool
 

@@ -12,8 +12,17 @@ from aiohttp import web
 from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import Pool, ProviderStatus
 
-SECRET = "s3cret-project-key"
-PATIENCE = 20.0
+SECRET = "s3cret"  # in every key, and in nothing else
+# Each part of an address has a key of its own: with one for all of them, a part that nobody takes
+# out of a text would be taken out by the rule for another part.
+KEYS = (USER, PASSWORD, PATH, QUERY) = (
+    f"{SECRET}-user",
+    f"{SECRET}-password",
+    f"{SECRET}-path",
+    f"{SECRET}-query",
+)
+TOLD = " ".join(KEYS)
+PATIENCE = 50.0
 
 Mood = Callable[["Node", Any], Any]
 
@@ -65,7 +74,7 @@ class Node:
 
     @property
     def url(self) -> str:
-        return f"http://user:{SECRET}@127.0.0.1:{self.port}/v3/{SECRET}?key={SECRET}"
+        return f"http://{USER}:{PASSWORD}@127.0.0.1:{self.port}/v3/{PATH}?key={QUERY}"
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = orjson.loads(await request.read())

@@ -17,6 +17,7 @@ from transaction_tracker.sources import (
 )
 from transaction_tracker.sources.ethereum.rpc import Request
 
+from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .conftest import MakePool
 from .support import (
     Mood,
@@ -68,14 +69,18 @@ async def test_a_call_that_fails_is_asked_once_more_elsewhere(
 
 
 async def test_one_that_hangs_is_left_at_the_deadline(
-    make_pool: MakePool, nodes: list[Node]
+    make_pool: MakePool, nodes: list[Node], clock: Clock
 ) -> None:
-    pool = await make_pool(*nodes[:2], deadline=0.1)
+    pool = await make_pool(*nodes[:2], deadline=100.0)
     await pool.identity()
     nodes[0].mood = hang
+    asked = nodes[0].asked["eth_blockNumber"]
 
-    assert await pool.call("eth_blockNumber") == "0x64"
+    calling = asyncio.create_task(pool.call("eth_blockNumber"))
+    await eventually(lambda: nodes[0].asked["eth_blockNumber"] > asked)
+    clock.advance(100.0)
 
+    assert await calling == "0x64"
     assert status_of(pool, 1).errors == {"transport": 1}
 
 
@@ -373,14 +378,14 @@ async def test_nothing_is_asked_for_an_empty_batch(make_pool: MakePool, nodes: l
 
 
 async def test_a_single_provider_that_is_heard_of_costs_no_looks(
-    make_pool: MakePool, nodes: list[Node]
+    make_pool: MakePool, nodes: list[Node], clock: Clock
 ) -> None:
-    pool = await make_pool(nodes[0], look_interval=0.2)
+    pool = await make_pool(nodes[0], look_interval=1_000.0)
     await pool.identity()
     before = pool.requests
 
     for _ in range(30):
+        clock.advance(500.0)
         await pool.call("eth_blockNumber")
-        await eventually(lambda: True)
 
     assert pool.requests == before + 30

@@ -13,10 +13,29 @@ from beamish.testing import StartSupervised
 from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import HeadHint, Pool, ProviderSettings, Rhythm
 
-from .support import SECRET, Node, eventually, serving, status_of
+from ..clock import Clock  # noqa: TID252 - for all tests of the package
+from .support import (
+    PASSWORD,
+    PATH,
+    PATIENCE,
+    QUERY,
+    SECRET,
+    TOLD,
+    USER,
+    Node,
+    eventually,
+    serving,
+    status_of,
+)
 
+# Nothing of this is reached on any machine: a test that wants it lets the time pass.
+SECONDS = 100.0
 QUICK = Rhythm(
-    block_time=5.0, ping=0.05, connect=0.2, close=0.05, backoff=Backoff(initial=0.001, maximum=0.01)
+    block_time=100 * SECONDS,
+    ping=SECONDS,
+    connect=SECONDS,
+    close=0.05,
+    backoff=Backoff(initial=0.001, maximum=0.01),
 )
 
 Play = Callable[["HeadNode", web.WebSocketResponse], Awaitable[None]]
@@ -34,7 +53,7 @@ class HeadNode(Node):
 
     @property
     def ws_url(self) -> str:
-        return f"ws://user:{SECRET}@127.0.0.1:{self.port}/ws?key={SECRET}"
+        return f"ws://{USER}:{PASSWORD}@127.0.0.1:{self.port}/{PATH}?key={QUERY}"
 
     async def socket(self, request: web.Request) -> web.WebSocketResponse:
         self.connections += 1
@@ -101,7 +120,7 @@ def sending(content: str | bytes) -> Play:
 async def deaf(_node: HeadNode, socket: web.WebSocketResponse) -> None:
     """Subscribe us, and never answer again, not even a ping or a close."""
     await subscribed(socket)
-    await asyncio.sleep(10)
+    await asyncio.Event().wait()
 
 
 async def mute(_node: HeadNode, socket: web.WebSocketResponse) -> None:
@@ -123,7 +142,7 @@ async def cutting(_node: HeadNode, socket: web.WebSocketResponse) -> None:
 
 async def refusing(_node: HeadNode, socket: web.WebSocketResponse) -> None:
     request = await socket.receive_json()
-    error = {"code": -32601, "message": f"no {SECRET} here"}
+    error = {"code": -32601, "message": f"no {TOLD} here"}
     await socket.send_json({"jsonrpc": "2.0", "id": request["id"], "error": error})
     await until_closed(socket)
 
@@ -135,7 +154,7 @@ Listen = Callable[..., Awaitable[Pool]]
 def listen(start_supervised: StartSupervised) -> Listen:
     async def start(*nodes: HeadNode, to: Pid, rhythm: Rhythm = QUICK) -> Pool:
         settings = [ProviderSettings(node.url, ws_url=node.ws_url) for node in nodes]
-        pool = Pool(settings, look_interval=60.0, hints=to, rhythm=rhythm)
+        pool = Pool(settings, look_interval=10_000.0, hints=to, rhythm=rhythm)
         await start_supervised(pool.child_spec())
         await pool.identity()
         for node in nodes:
@@ -146,14 +165,14 @@ def listen(start_supervised: StartSupervised) -> Listen:
 
 
 def on(node: HeadNode) -> Any:
-    return serving(node, ws=node.socket)
+    return serving(node, **{PATH: node.socket})
 
 
 async def test_a_new_head_is_told(listen: Listen, attached: Pid) -> None:
     async with on(HeadNode(telling(head(7)))) as node:
         pool = await listen(node, to=attached)
 
-        hint = await process.receive(timeout=5)
+        hint = await process.receive(timeout=PATIENCE)
 
         assert hint == HeadHint("127.0.0.1-1", 7, f"0x{7:064x}")
         assert status_of(pool, 1).heads is True
@@ -193,13 +212,16 @@ async def test_a_new_head_is_told(listen: Listen, attached: Pid) -> None:
 )
 # web3.js#3491, web3.py#3151, #3375: after a reconnect events were lost, or all hung.
 async def test_whatever_breaks_the_connection_the_next_one_tells_again(
-    listen: Listen, attached: Pid, play: Play, caplog: pytest.LogCaptureFixture
+    listen: Listen, attached: Pid, play: Play, caplog: pytest.LogCaptureFixture, clock: Clock
 ) -> None:
     caplog.set_level(logging.DEBUG)
     async with on(HeadNode(play, play, telling(head(8)))) as node:
         pool = await listen(node, to=attached)
+        for number in (1, 2) if play in (deaf, mute) else ():
+            await eventually(lambda number=number: node.connections == number)
+            clock.advance(SECONDS)
 
-        hint = await process.receive(timeout=5)
+        hint = await process.receive(timeout=PATIENCE)
 
         assert isinstance(hint, HeadHint)
         assert hint.number == 8
@@ -209,56 +231,64 @@ async def test_whatever_breaks_the_connection_the_next_one_tells_again(
     assert SECRET not in caplog.text
 
 
-async def test_a_connection_without_heads_is_made_anew(listen: Listen, attached: Pid) -> None:
-    rhythm = Rhythm(block_time=0.02, ping=5.0, close=0.05, backoff=QUICK.backoff)
+async def test_a_connection_without_heads_is_made_anew(
+    listen: Listen, attached: Pid, clock: Clock
+) -> None:
+    rhythm = Rhythm(block_time=SECONDS, ping=1_000.0, close=0.05, backoff=QUICK.backoff)
     async with on(HeadNode(telling(), telling(head(8)))) as node:
-        await listen(node, to=attached, rhythm=rhythm)
+        pool = await listen(node, to=attached, rhythm=rhythm)
+        await eventually(lambda: status_of(pool, 1).heads)
+        clock.advance(3 * SECONDS)
 
-        assert (await process.receive(timeout=5)).number == 8
+        assert (await process.receive(timeout=PATIENCE)).number == 8
 
 
 async def test_a_connection_follows_a_block_time_that_becomes_known_later(
-    listen: Listen, attached: Pid
+    listen: Listen, attached: Pid, clock: Clock
 ) -> None:
-    rhythm = Rhythm(block_time=3600.0, ping=0.05, close=0.05, backoff=QUICK.backoff)
+    rhythm = Rhythm(block_time=3600.0, ping=SECONDS, close=0.05, backoff=QUICK.backoff)
     async with on(HeadNode(telling(), telling(head(8)))) as node:
         pool = await listen(node, to=attached, rhythm=rhythm)
-        await eventually(lambda: node.connections == 1)
+        await eventually(lambda: status_of(pool, 1).heads)
 
-        pool.pace(0.02)
+        pool.pace(SECONDS / 10)
+        clock.advance(SECONDS)
 
-        assert (await process.receive(timeout=10)).number == 8
+        assert (await process.receive(timeout=PATIENCE)).number == 8
     assert rhythm.block_time == 3600.0  # the caller's own
 
 
-async def test_a_connection_with_heads_is_kept(listen: Listen, attached: Pid) -> None:
-    more = asyncio.Event()
+async def test_a_connection_with_heads_is_kept(listen: Listen, attached: Pid, clock: Clock) -> None:
+    heads = asyncio.Queue[int]()
 
     async def play(_node: HeadNode, socket: web.WebSocketResponse) -> None:
         await subscribed(socket)
         reading = asyncio.create_task(until_closed(socket))  # and answering pings
-        for number in range(1, 20):
+        while number := await heads.get():
             await socket.send_json(notice(head(number)))
-            await asyncio.sleep(0.02)
-        more.set()
         await reading
 
-    rhythm = Rhythm(block_time=0.1, ping=0.1, close=0.05, backoff=QUICK.backoff)
+    rhythm = Rhythm(block_time=SECONDS, ping=10 * SECONDS, close=0.05, backoff=QUICK.backoff)
     async with on(HeadNode(play)) as node:
-        await listen(node, to=attached, rhythm=rhythm)
-        await more.wait()
+        pool = await listen(node, to=attached, rhythm=rhythm)
+        for number in range(1, 6):
+            heads.put_nowait(number)
+            await eventually(lambda number=number: status_of(pool, 1).head == number)
+            clock.advance(2.5 * SECONDS)  # three without a head would be too many
+        heads.put_nowait(0)
 
+        assert status_of(pool, 1).heads
         assert node.connections == 1
 
 
 async def test_a_port_where_nobody_answers_is_tried_again(listen: Listen, attached: Pid) -> None:
     async def reject(_: web.Request) -> web.Response:
         rejected.append(1)
-        return web.Response(status=302, headers={"Location": f"http://{SECRET}.invalid/"})
+        return web.Response(status=302, headers={"Location": f"http://{PATH}.invalid/"})
 
     rejected: list[int] = []
     node = HeadNode(mute)
-    async with serving(node, ws=reject):
+    async with serving(node, **{PATH: reject}):
         await listen(node, to=attached)
 
         await eventually(lambda: len(rejected) > 3)
@@ -268,8 +298,8 @@ async def test_the_same_head_is_told_once(listen: Listen, attached: Pid) -> None
     async with on(HeadNode(telling(head(7), head(7), head(7), head(8)))) as node:
         await listen(node, to=attached)
 
-        assert (await process.receive(timeout=5)).number == 7
-        assert (await process.receive(timeout=5)).number == 8
+        assert (await process.receive(timeout=PATIENCE)).number == 7
+        assert (await process.receive(timeout=PATIENCE)).number == 8
 
 
 async def test_a_flood_of_heads_is_no_flood_of_hints(listen: Listen, attached: Pid) -> None:
@@ -301,7 +331,7 @@ async def test_heads_of_the_followed_one_count_while_it_tells_any(
         await eventually(lambda: status_of(pool, 1).heads and status_of(pool, 2).heads)
         now.set()
 
-        numbers = {(await process.receive(timeout=5, match=_from_first)).number}
+        numbers = {(await process.receive(timeout=PATIENCE, match=_from_first)).number}
 
     assert numbers == {101}
 
@@ -315,7 +345,7 @@ async def test_a_head_that_is_told_shows_which_chain_its_provider_holds(
 ) -> None:
     async with on(HeadNode(telling(head(7)))) as node:
         pool = await listen(node, to=attached)
-        await process.receive(timeout=5)
+        await process.receive(timeout=PATIENCE)
 
         for tip, chain in [(f"0x{7:064x}", "same"), (f"0x{8:064x}", "other")]:
             pool.follows(Chain.of(9, [Link(7, tip, f"0x{6:064x}")]))

@@ -165,9 +165,10 @@ async def test_three_unreadable_blocks_that_another_one_can_read_pause_a_provide
 async def test_a_block_that_all_send_unreadable_pauses_nobody(
     make_pool: MakePool, nodes: list[Node], request_: Request, count: int
 ) -> None:
-    pool = await started(make_pool, *nodes[:count], look_interval=0.01)
+    # From the start: while a readable head of one of them is recent, it speaks against the others.
     for node in nodes:
         node.mood = sending({"number": "0x64"}, request_.method)
+    pool = await started(make_pool, *nodes[:count], look_interval=0.01)
 
     for _ in range(10):
         (result,) = await pool.batch([request_])

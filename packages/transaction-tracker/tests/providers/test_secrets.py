@@ -1,5 +1,6 @@
 """Whatever happens, no key is printed anywhere."""
 
+import asyncio
 import logging
 import traceback
 from collections.abc import Iterator
@@ -9,15 +10,28 @@ import pytest
 from aiohttp import web
 
 from beamish import GenServer, debug, process, telemetry
-from transaction_tracker.providers import EVENTS, PROVIDERS, ProviderSettings
+from transaction_tracker.providers import EVENTS, PROVIDERS, Pool, ProviderSettings
 from transaction_tracker.sources import SourceError
 
+from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .conftest import MakePool
-from .support import SECRET, Mood, Node, garbage, hang, refusing, states, status
+from .support import (
+    PATH,
+    SECRET,
+    TOLD,
+    Mood,
+    Node,
+    eventually,
+    garbage,
+    hang,
+    refusing,
+    states,
+    status,
+)
 
 
 def telling(_node: Node, _body: Any) -> Any:
-    return web.Response(status=500, reason=SECRET, headers={"Location": f"http://x/{SECRET}"})
+    return web.Response(status=500, reason=TOLD, headers={"Location": f"http://x/{PATH}"})
 
 
 def cutting(_node: Node, _body: Any) -> Any:
@@ -28,6 +42,16 @@ def cutting(_node: Node, _body: Any) -> Any:
             self._req.transport.close()
 
     return CutOff(headers={"Content-Length": "500"})
+
+
+async def asked_in_time(pool: Pool, node: Node, clock: Clock) -> None:
+    """Ask, and let the deadline pass where the node hangs."""
+    asked = node.requests
+    calling = asyncio.create_task(pool.call("eth_getBalance", "0xab", "latest"))
+    if node.mood is hang:
+        await eventually(lambda: calling.done() or node.requests > asked)
+        clock.advance(100.0)
+    await calling
 
 
 @pytest.fixture
@@ -47,8 +71,8 @@ def told() -> Iterator[list[Any]]:
         garbage,
         hang,
         status(429),
-        status(302, Location=f"http://{SECRET}.invalid/"),
-        refusing(-32000, f"project {SECRET} is over its limit"),
+        status(302, Location=f"http://{PATH}.invalid/"),
+        refusing(-32000, f"project {TOLD} is over its limit"),
     ],
     ids=["500", "cut", "garbage", "hang", "429", "302", "refusing"],
 )
@@ -58,15 +82,16 @@ async def test_no_failure_prints_the_key(
     mood: Mood,
     caplog: pytest.LogCaptureFixture,
     told: list[Any],
+    clock: Clock,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    pool = await make_pool(nodes[0], deadline=0.1)
+    pool = await make_pool(nodes[0], deadline=100.0)
     await pool.identity()
     nodes[0].mood = mood
 
     for _ in range(4):
         with pytest.raises(SourceError) as caught:
-            await pool.call("eth_getBalance", "0xab", "latest")
+            await asked_in_time(pool, nodes[0], clock)
         assert SECRET not in "".join(traceback.format_exception(caught.value))
 
     server = f"{PROVIDERS}.127.0.0.1-1"

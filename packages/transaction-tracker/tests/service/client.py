@@ -45,7 +45,7 @@ class Client:
     async def reach(self, transaction: str, until: str) -> Json:
         """Wait until a transaction is in a state."""
         path = f"/v1/transactions/{transaction}/wait"
-        answer = await self.get(path, until=until, timeout=25)
+        answer = await self.get(path, until=until, timeout=50)
         found: Json = answer["transaction"]
         assert answer["reached"], found
         assert until in (found["state"], "terminal"), found

@@ -12,8 +12,8 @@ from typing import Any
 
 from ..tracker.anvil import Twin  # noqa: TID252 - the one way to run an anvil
 
-PATIENCE = 30.0
-STOP_SECONDS = 15.0
+PATIENCE = 50.0
+STOP_SECONDS = 50.0
 CONFIRMATIONS = 3
 
 CONFIG = """

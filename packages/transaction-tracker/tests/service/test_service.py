@@ -249,7 +249,7 @@ async def test_it_stops_in_order_and_goes_on_after(world: World, txtrack: Txtrac
     await txtrack("add", late)
     await eventually(lambda: receiver.of(late) == ["pending"])
     path = f"/v1/transactions/{early}/wait"
-    waiting = asyncio.create_task(client.get(path, until="terminal", timeout=25))
+    waiting = asyncio.create_task(client.get(path, until="terminal", timeout=50))
     listening = asyncio.create_task(client.stream(before[-1]["cursor"], 1_000))
     await eventually(lambda: gauge(world, "waiters", 1.0))
     await eventually(lambda: gauge(world, "streams", 1.0))

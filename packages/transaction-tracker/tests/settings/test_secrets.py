@@ -7,9 +7,10 @@ from transaction_tracker.settings import load
 
 SECRETS = """
 [database]
-url = "postgresql://user:s3cret@host/name?password=s3cret&sslpassword=s3cret"
+url = "postgresql://user:db-s3cret-1@host/name?password=db-s3cret-2&sslpassword=db-s3cret-3"
 [[providers]]
-url = "https://user:s3cret@host/v3/s3cret?key=s3cret"
+url = "https://s3cret-user:s3cret-password@host/v3/s3cret-path?key=s3cret-query"
+ws_url = "wss://host/s3cret-socket"
 """
 
 

@@ -8,7 +8,7 @@ from aiohttp import web
 from transaction_tracker.node import Chain, DevelopmentNode
 from transaction_tracker.sources.ethereum import EthereumSource, RpcClient, SecretUrl
 
-from .support import SECRET, ScriptedNode
+from .support import PASSWORD, PATH, QUERY, USER, ScriptedNode
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ async def scripted() -> AsyncIterator[ScriptedNode]:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     port = runner.addresses[0][1]
-    node.url = f"http://user:{SECRET}@127.0.0.1:{port}/v3/{SECRET}?key={SECRET}"
+    node.url = f"http://{USER}:{PASSWORD}@127.0.0.1:{port}/v3/{PATH}?key={QUERY}"
     yield node
     await runner.cleanup()
 

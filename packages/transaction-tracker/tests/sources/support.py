@@ -7,7 +7,15 @@ import orjson
 from aiohttp import web
 
 Answer = Callable[[Any], Any]
-SECRET = "s3cret-project-key"
+# Each part of an address has a secret of its own: with one for all of them, a part that nobody
+# takes out of a text would be taken out by the rule for another part.
+SECRETS = (USER, PASSWORD, PATH, QUERY) = (
+    "s3cret-user-key",
+    "s3cret-password",
+    "s3cret-path-key",
+    "s3cret-query-key",
+)
+SECRET = PATH
 
 
 class ScriptedNode:

@@ -18,6 +18,7 @@ from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.gate import Gate
 
+from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import ScriptedNode, refusal, result
 
 
@@ -288,15 +289,23 @@ async def test_one_answer_that_is_too_long_by_itself_is_an_error_of_its_own(
     assert client.requests == 1
 
 
-async def test_a_batch_that_is_late_makes_the_next_one_shorter(scripted: ScriptedNode) -> None:
-    class Slow(web.StreamResponse):
-        async def prepare(self, request: web.BaseRequest) -> Any:
-            await asyncio.sleep(10)
+async def test_a_batch_that_is_late_makes_the_next_one_shorter(
+    scripted: ScriptedNode, clock: Clock
+) -> None:
+    asked = asyncio.Event()
 
-    client = RpcClient(SecretUrl(scripted.url), deadline=0.05, batch_size=8)
-    scripted.answer = lambda _: Slow()
+    class Hanging(web.StreamResponse):
+        async def prepare(self, request: web.BaseRequest) -> Any:
+            asked.set()
+            await asyncio.Event().wait()
+
+    client = RpcClient(SecretUrl(scripted.url), deadline=100.0, batch_size=8)
+    scripted.answer = lambda _: Hanging()
+    asking = asyncio.create_task(client.batch(calls(8)))
+    await asked.wait()
+    clock.advance(100.0)
     with pytest.raises(TransportError):
-        await client.batch(calls(8))
+        await asking
     scripted.answer = lambda request: result(request, True)
 
     assert await client.batch(calls(8)) == [True] * 8
@@ -333,12 +342,12 @@ async def test_a_rate_limit_within_a_batch_is_heard(
 
 
 async def test_a_rate_is_kept_and_a_batch_counts_its_calls(scripted: ScriptedNode) -> None:
-    gate = Gate(requests_per_second=1, burst=5)
-    client = RpcClient(SecretUrl(scripted.url), deadline=0.5, gate=gate)
+    gate = Gate(requests_per_second=0.01, burst=5)
+    client = RpcClient(SecretUrl(scripted.url), deadline=30.0, gate=gate)
     scripted.answer = lambda request: result(request, True)
 
     await client.batch(calls(5))
-    with pytest.raises(RateLimitedError, match="1 requests per second leave no room"):
+    with pytest.raises(RateLimitedError, match=r"0.01 requests per second leave no room"):
         await client.batch(calls(5))
 
     assert client.requests == 1

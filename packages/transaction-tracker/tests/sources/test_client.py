@@ -21,7 +21,8 @@ from transaction_tracker.sources import (
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 
-from .support import SECRET, ScriptedNode, refusal, result
+from ..clock import Clock  # noqa: TID252 - for all tests of the package
+from .support import SECRET, SECRETS, ScriptedNode, refusal, result
 
 
 async def test_a_call_gives_its_result(client: RpcClient, scripted: ScriptedNode) -> None:
@@ -81,6 +82,30 @@ async def test_a_status_that_is_not_200_is_an_error_of_its_kind(
         await client.call("eth_chainId")
 
     assert len(scripted.received) == 1
+
+
+async def test_an_error_beside_a_null_result_is_an_error(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    """Nodes that follow JSON-RPC 1.0 send both fields: null does not say that there is nothing."""
+    scripted.answer = lambda request: refusal(request, -32000, "busy") | {"result": None}
+
+    with pytest.raises(ApplicationError, match="busy"):
+        await client.call("eth_getTransactionByHash", "0x1")
+
+
+async def test_an_error_beside_a_null_result_is_an_error_in_a_batch_too(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: [
+        refusal(requests[0], -32000, "busy") | {"result": None},
+        result(requests[1], None),
+    ]
+
+    failed, absent = await client.batch([Request("eth_getTransactionByHash", ("0x1",))] * 2)
+
+    assert isinstance(failed, ApplicationError)
+    assert absent is None
 
 
 async def test_retry_after_is_heard(client: RpcClient, scripted: ScriptedNode) -> None:
@@ -146,14 +171,20 @@ async def test_an_answer_that_cannot_be_unpacked_is_no_answer(
         await client.call("eth_chainId")
 
 
-async def test_a_node_that_never_answers_is_left_at_the_deadline() -> None:
+async def test_a_node_that_never_answers_is_left_at_the_deadline(clock: Clock) -> None:
     silent = socket.create_server(("127.0.0.1", 0))
-    client = RpcClient(SecretUrl(f"http://127.0.0.1:{silent.getsockname()[1]}"), deadline=0.05)
+    silent.setblocking(False)
+    client = RpcClient(SecretUrl(f"http://127.0.0.1:{silent.getsockname()[1]}"), deadline=100.0)
+    calling = asyncio.create_task(client.call("eth_chainId"))
+    connection, _ = await asyncio.get_running_loop().sock_accept(silent)
+    assert not calling.done()
 
-    with pytest.raises(TransportError, match=r"no answer within 0.05 s"):
-        await client.call("eth_chainId")
+    clock.advance(100.0)
+    with pytest.raises(TransportError, match=r"no answer within (100|99\.\d+) s"):
+        await calling
 
     await client.close()
+    connection.close()
     silent.close()
 
 
@@ -168,31 +199,37 @@ async def test_a_port_where_nobody_listens_is_named() -> None:
     await client.close()
 
 
+@pytest.mark.parametrize("secret", SECRETS)
 @pytest.mark.parametrize(
     "answer",
     [
-        lambda _: web.Response(status=500, reason=SECRET),
-        lambda _: b"not json",
-        lambda request: refusal(request, -32000, f"project {SECRET} is unknown"),
-        lambda _: web.Response(status=302, headers={"Location": f"http://x/{SECRET}"}),
+        lambda _, secret: web.Response(status=500, reason=secret),
+        lambda _, secret: f"not json, {secret}".encode(),
+        lambda request, secret: refusal(request, -32000, f"project {secret} is unknown"),
+        lambda _, secret: web.Response(status=302, headers={"Location": f"http://x/{secret}"}),
     ],
 )
-async def test_no_error_ever_prints_the_key(
-    client: RpcClient, scripted: ScriptedNode, answer: Any, caplog: pytest.LogCaptureFixture
+async def test_no_error_ever_prints_a_key(
+    client: RpcClient,
+    scripted: ScriptedNode,
+    answer: Any,
+    secret: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    scripted.answer = answer
+    scripted.answer = lambda request: answer(request, secret)
 
     with pytest.raises(SourceError) as caught:
         await client.call("eth_chainId")
 
-    assert SECRET not in "".join(traceback.format_exception(caught.value))
-    assert SECRET not in repr(caught.value) + caplog.text
+    assert secret not in "".join(traceback.format_exception(caught.value))
+    assert secret not in repr(caught.value) + caplog.text
 
 
-async def test_the_data_of_an_error_never_holds_the_key(
-    client: RpcClient, scripted: ScriptedNode
+@pytest.mark.parametrize("secret", SECRETS)
+async def test_the_data_of_an_error_never_holds_a_key(
+    client: RpcClient, scripted: ScriptedNode, secret: str
 ) -> None:
-    error = {"code": 3, "message": "execution reverted", "data": f"0x12 {SECRET}"}
+    error = {"code": 3, "message": "execution reverted", "data": f"0x12 {secret}"}
     scripted.answer = lambda request: result(request, None) | {"error": error}
 
     with pytest.raises(ApplicationError) as caught:
@@ -237,7 +274,7 @@ async def test_what_a_node_says_becomes_one_short_line(
 
 
 async def test_who_is_asked_is_named_without_the_key(client: RpcClient) -> None:
-    assert SECRET not in str(client) + repr(client)
+    assert not any(secret in str(client) + repr(client) for secret in SECRETS)
     assert str(client).startswith("http://127.0.0.1:")
 
 

@@ -93,6 +93,12 @@ async def test_an_error_of_one_node_leaves_everything_open(method: str) -> None:
     assert await source_of(well, failing).consensus({KEY: None}, 20) == {}
 
 
+async def test_a_node_that_gives_no_answer_leaves_everything_open() -> None:
+    well = knowing(eth_blockNumber="0x14")
+
+    assert await source_of(well, well, SILENT).consensus({KEY: None}, 20) == {}
+
+
 @pytest.mark.parametrize("method", ["eth_getTransactionByHash", "eth_getTransactionReceipt"])
 @pytest.mark.parametrize("at_once", [False, True])
 async def test_what_the_followed_node_lacks_is_asked_of_the_others(

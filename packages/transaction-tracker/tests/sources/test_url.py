@@ -45,10 +45,21 @@ def test_what_is_no_url_is_refused_without_repeating_it(given: str) -> None:
     assert caught.value.__cause__ is None
 
 
-def test_a_key_that_a_node_repeats_is_taken_out() -> None:
-    url = SecretUrl(f"https://user:{SECRET}@host/v3/{SECRET}?key={SECRET}")
+@pytest.mark.parametrize(
+    "secret", ["user-key", "pass-word", "path-key", "query-key", "second-key", "bare-key"]
+)
+def test_a_key_that_a_node_repeats_is_taken_out(secret: str) -> None:
+    url = SecretUrl(
+        "https://user-key:pass-word@host/v3/path-key?key=query-key&key=second-key&bare-key"
+    )
 
-    assert url.redact(f"project {SECRET} is over its limit") == "project … is over its limit"
+    assert url.redact(f"project {secret} is over its limit") == "project … is over its limit"
+
+
+def test_nothing_is_left_of_a_key_that_begins_like_another() -> None:
+    url = SecretUrl("https://host/abcdefgh?key=abcdefgh-longer")
+
+    assert url.redact("abcdefgh and abcdefgh-longer") == "… and …"
 
 
 def test_the_same_address_is_the_same_url() -> None:
@@ -79,3 +90,18 @@ def test_a_key_is_taken_out_in_whatever_writing() -> None:
     url = SecretUrl("https://host/my%20secret%2Fkey")
 
     assert url.redact("my secret/key and my%20secret%2Fkey") == "… and …"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://my%20key%2F1@host/",
+        "https://user:my%20key%2F1@host/",
+        "https://host/?key=my%20key%2F1",
+        "https://host/?my%20key%2F1",
+    ],
+)
+def test_a_key_in_any_part_is_taken_out_as_written_and_decoded(address: str) -> None:
+    url = SecretUrl(address)
+
+    assert url.redact("my key/1 and my%20key%2F1") == "… and …"

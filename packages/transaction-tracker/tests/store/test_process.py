@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from beamish import CallTimeoutError, ExitError, GenServer, NoProcessError, StartError, process
 from transaction_tracker.store import (
@@ -19,6 +20,7 @@ from transaction_tracker.store import (
     Store,
     Stored,
     StoreError,
+    registering,
 )
 from transaction_tracker.store.database import Database
 from transaction_tracker.store.pruning import Pruned
@@ -40,7 +42,7 @@ class Announcements:
 
 
 async def thread_gone() -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(50):
         while any(thread.name.startswith("store") for thread in threading.enumerate()):
             await asyncio.sleep(0.001)
 
@@ -188,6 +190,18 @@ async def test_what_work_raises_reaches_who_asked_for_it(store: str) -> None:
     assert await Store.fetch("tx") is None
 
 
+async def test_nothing_stays_of_what_work_wrote_before_it_raised(store: str, book: Book) -> None:
+    def work(connection: Connection) -> None:
+        registering.register(connection, wanted("tx"))
+        raise RuntimeError("halfway")
+
+    with pytest.raises(RuntimeError, match="halfway"):
+        await Store.run(work)
+
+    assert await Store.fetch("tx") is None
+    assert book.get("tx") is None
+
+
 async def test_work_that_nobody_waits_for_fails_in_the_log(
     store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -243,7 +257,7 @@ async def test_a_start_waits_for_a_database_that_is_not_free_yet(
     with postgres.database() as url:
         other = Database(url).open()
         starting = asyncio.create_task(Store.start(url, book, announcements))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(50):
             while "in use by another program; trying again" not in caplog.text:
                 await asyncio.sleep(0.001)
 
@@ -287,13 +301,14 @@ async def test_what_is_told_can_be_frozen(store: str) -> None:
     assert await Store.frozen() is None
 
 
-async def test_what_ended_long_ago_can_be_removed(store: str) -> None:
+async def test_what_ended_long_ago_can_be_removed(store: str, book: Book) -> None:
     await Store.register(wanted("tx"))
     first = mined(tracked())
     await Store.commit(Step(SOURCE, (first, confirmed(first.tracked))))
 
     assert await Store.prune(time.time() + 9) == Pruned(transactions=1, deliveries=0)
     assert await Store.fetch("tx") is None
+    assert not book.census.by_state
 
 
 async def test_a_parked_transaction_stays_in_the_book_with_its_error(

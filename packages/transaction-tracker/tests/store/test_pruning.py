@@ -72,6 +72,18 @@ def test_no_more_is_removed_in_one_call_than_was_said(run: Run) -> None:
     assert [run(pruning.prune, BEFORE, limit=2).transactions for _ in range(3)] == [2, 1, 0]
 
 
+def test_those_that_ended_first_go_first(run: Run) -> None:
+    end(run, "young")
+    end(run, "old")
+    older = update(transactions).where(transactions.c.id == "old").values(ended_at=LONG_AGO - 1)
+    run(lambda connection: connection.execute(older).rowcount)
+
+    run(pruning.prune, BEFORE, limit=1)
+
+    assert run(reading.load, "old") is None
+    assert run(reading.load, "young") is not None
+
+
 @pytest.mark.parametrize("limit", [0, 1_001])
 def test_a_limit_that_blocks_would_wait_for_is_refused(run: Run, limit: int) -> None:
     with pytest.raises(ValueError, match=f"limit must be 1 to 1000, got {limit}"):

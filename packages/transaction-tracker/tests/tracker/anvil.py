@@ -16,7 +16,7 @@ import pytest
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 
 ROOT = Path(__file__).parents[4]
-START_SECONDS = 20.0
+START_SECONDS = 100.0
 IN_NODE_MODULES = ROOT / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
 
 

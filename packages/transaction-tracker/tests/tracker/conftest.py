@@ -13,7 +13,7 @@ from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 
 from .anvil import Anvil, anvil_binary
 
-START_SECONDS = 20.0
+START_SECONDS = 100.0
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from transaction_tracker.node import DevelopmentNode, Transaction
 from transaction_tracker.store import Store
 from transaction_tracker.tracker import Until
 
-PATIENCE = 20.0
+PATIENCE = 50.0
 
 
 def submit(node: DevelopmentNode, sender: int = 0, **options: Any) -> Transaction:

@@ -27,7 +27,7 @@ async def twins() -> AsyncIterator[tuple[Twin, Twin]]:
 
 
 def settings(*nodes: Twin) -> list[ProviderSettings]:
-    return [ProviderSettings(node.url, deadline=1.0) for node in nodes]
+    return [ProviderSettings(node.url, deadline=10.0) for node in nodes]
 
 
 def states(pool: Pool) -> list[str]:

@@ -6,7 +6,7 @@ from transaction_tracker import Outcome, TransactionTracker, TransactionTrackerA
 from transaction_tracker.node import GWEI, DevelopmentNode
 from transaction_tracker.node.transaction import REPLACEMENTS, Replacement
 
-from .support import caught_up, history, reach, submit
+from .support import PATIENCE, caught_up, history, reach, submit
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -131,4 +131,4 @@ async def test_the_process_is_gone_when_the_transaction_has_ended(node: Developm
 
     assert TransactionTracker.lookup(tx.hash) is None
     assert await TransactionTracker.status(tx.hash) == ended
-    assert await TransactionTracker.wait(tx.hash, timeout=1) == ended
+    assert await TransactionTracker.wait(tx.hash, timeout=PATIENCE) == ended

@@ -139,27 +139,6 @@ async def test_one_in_no_block_expires_at_its_deadline(node: DevelopmentNode) ->
     await eventually(lambda: TransactionTracker.lookup(tx.hash) is None)
 
 
-@pytest.mark.usefixtures("app")
-async def test_one_in_a_block_does_not_expire(node: DevelopmentNode) -> None:
-    tx = submit(node)
-    await TransactionTracker.start(tx.hash, deadline=time.time() + 0.3)
-    await node.mine()
-    await reach(tx.hash, "mined")
-
-    await eventually(lambda: time.time() > deadline_of(tx))
-    node.chain.mine(2)
-
-    await reach(tx.hash, "confirmed")
-
-
-def deadline_of(tx: Transaction) -> float:
-    context = Registry.meta(REGISTRY, "context")
-    tracked = context.book.get(tx.hash)
-    assert tracked is not None
-    assert tracked.deadline is not None
-    return float(tracked.deadline)
-
-
 async def test_the_settings_deadline_holds_for_those_without_one(
     settings: Settings, node: DevelopmentNode
 ) -> None:
@@ -168,23 +147,6 @@ async def test_the_settings_deadline_holds_for_those_without_one(
         await TransactionTracker.start(tx.hash)
 
         await reach(tx.hash, "expired")
-
-
-async def test_a_deadline_that_passed_while_the_program_was_down(
-    settings: Settings, node: DevelopmentNode
-) -> None:
-    late, mined = submit(node, 0, **UNMINABLE), submit(node, 1)
-    async with TransactionTrackerApplication(settings):
-        for tx in (late, mined):
-            await TransactionTracker.start(tx.hash, deadline=time.time() + 0.5)
-            await reach(tx.hash, "pending")
-    node.chain.mine(3)
-    limit = time.time() + 0.5
-    await eventually(lambda: time.time() > limit)
-
-    async with TransactionTrackerApplication(settings):
-        await reach(late.hash, "expired")
-        await reach(mined.hash, "confirmed")
 
 
 @pytest.mark.usefixtures("app")

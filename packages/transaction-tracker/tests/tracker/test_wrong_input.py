@@ -112,7 +112,7 @@ async def test_a_node_that_goes_and_comes_back_kills_nothing_and_loses_nothing(
     chain, port = Chain(accounts=5), free_port()
     settings = replace(settings, rpc_url=f"http://127.0.0.1:{port}")
     node = DevelopmentNode(port=port, chain=chain)
-    async with node, asyncio.timeout(20):
+    async with node, asyncio.timeout(50):
         app = TransactionTrackerApplication(settings)
         await app.__aenter__()
         tx = submit(node)

@@ -1,12 +1,13 @@
 """A provider that is some blocks behind: it stops no end, and takes nothing back (rule 11.11)."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from .chain import transaction
 from .node import Node
-from .world import PATIENCE, World, chain_of
+from .world import BLOCK_SECONDS, PATIENCE, World, chain_of
 
 LENGTH = 200
 DEADLINE_SECONDS = 100.0
@@ -93,6 +94,78 @@ def test_an_only_provider_without_our_last_blocks_takes_them_back() -> None:
         await world.becomes(payment, "mined")
         missing[0] = 2
         await world.becomes(payment, "missing")
+
+    world.play(main)
+
+
+def test_an_only_provider_that_lags_for_less_than_two_blocks_takes_nothing_back() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    node = Node(chain)
+    missing = [0]
+    node.height = lambda: chain.head.number - missing[0]
+    world = World(node)
+
+    async def main() -> None:
+        await world.blocks(5)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        before = await world.history(payment)
+        missing[0] = 2
+        asked = node.requests
+        await asyncio.sleep(1.5 * BLOCK_SECONDS)
+        assert node.requests > asked + 3  # the low head was seen more than once
+        missing[0] = 0
+        await asyncio.sleep(4 * BLOCK_SECONDS)
+        assert await world.history(payment) == before
+
+    world.play(main)
+
+
+@pytest.mark.parametrize(("polls", "is_believed"), [(2, False), (3, True)])
+def test_a_lower_head_of_another_branch_is_believed_when_it_is_seen_three_times(
+    polls: int, is_believed: bool
+) -> None:
+    """As when an address turns to a node that still has the branch that was left."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    node = Node(chain)
+    left = [0]
+    world = World(node)
+
+    async def main() -> None:
+        await world.blocks(5)
+        await world.track(payment)
+        other = chain.fork(chain.head.number - 2, "other")
+        other.mine()
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        before = await world.history(payment)
+
+        def latest(params: list[Any], result: Any) -> Any:
+            if params[0] != "latest" or not left[0]:
+                return result
+            left[0] -= 1
+            return {"transactions": [], **other.head.header}
+
+        node.change["eth_getBlockByNumber"] = latest
+        node.change["eth_getBlockByHash"] = lambda params, result: (
+            result
+            or next(
+                (
+                    {"transactions": [], **block.header}
+                    for block in other.blocks
+                    if block.hash == params[0]
+                ),
+                None,
+            )
+        )
+        left[0] = polls
+        await asyncio.sleep(4 * BLOCK_SECONDS)
+
+        assert left[0] == 0
+        assert (await world.history(payment) != before) == is_believed
 
     world.play(main)
 

@@ -10,8 +10,7 @@ def redactors(configuration: Configuration) -> list[Redact]:
     """Give what takes the configuration's secrets out of a text, such as a line of the logs."""
     urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
     found: list[Redact] = [url.redact for url in urls]
-    password = configuration.database.url.reveal().password
-    secrets = [password] if password else []
+    secrets = [*configuration.database.url.secrets]
     if (token := configuration.client.token) is not None:
         secrets.append(token.reveal())
     if (http := configuration.http) is not None:

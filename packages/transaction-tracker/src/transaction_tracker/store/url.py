@@ -62,6 +62,15 @@ class DatabaseUrl:
         """Whether a server holds it, and no file."""
         return self._url.drivername == _DRIVER
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The passwords in the address, the longest first, to take them out of texts."""
+        found = [self._url.password]
+        for name in _SECRETS:
+            value = self._url.query.get(name)  # a tuple where the name is there twice
+            found += [value] if isinstance(value, str) else value or ()
+        return tuple(sorted(filter(None, found), key=len, reverse=True))
+
     def reveal(self) -> URL:
         """Give the whole address, to connect to and for nothing else."""
         return self._url
@@ -72,10 +81,8 @@ class DatabaseUrl:
         diagnosis = getattr(original, "diag", None)
         # What PostgreSQL adds to the first line is the row.
         text = getattr(diagnosis, "message_primary", None) or str(original)
-        query = self._url.query
-        for secret in (self._url.password, *(query.get(name) for name in _SECRETS)):
-            if secret:
-                text = text.replace(str(secret), "…")
+        for secret in self.secrets:
+            text = text.replace(secret, "…")
         return " ".join(text.split())
 
     def __str__(self) -> str:

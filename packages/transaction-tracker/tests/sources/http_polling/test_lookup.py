@@ -24,6 +24,7 @@ from transaction_tracker.sources import (
 from transaction_tracker.sources.http_polling import HttpPollingSource, Limits
 from transaction_tracker.sources.polled import PolledSource, Reply
 
+from ...clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import SECRET, ScriptedService
 
 Make = Callable[..., HttpPollingSource]
@@ -216,20 +217,24 @@ async def test_an_answer_about_another_transaction_is_malformed(
 
 
 async def test_a_service_that_hangs_is_left_at_its_deadline(
-    make: Make, service: ScriptedService
+    make: Make, service: ScriptedService, clock: Clock
 ) -> None:
-    released = asyncio.Event()
+    asked, released = asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.Response:
+        asked.set()
         await released.wait()
         return web.Response()
 
     service.answer = hang
-    error = await refused(make(limits=Limits(deadline=0.05)))
+    asking = asyncio.create_task(refused(make(limits=Limits(deadline=100.0))))
+    await asked.wait()
+    clock.advance(100.0)
+    error = await asking
     released.set()
 
     assert isinstance(error, TransportError)
-    assert "0.05 s" in str(error)
+    assert "100 s" in str(error)
 
 
 async def test_an_answer_that_breaks_off_is_none(make: Make, service: ScriptedService) -> None:

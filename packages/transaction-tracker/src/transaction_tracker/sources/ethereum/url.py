@@ -1,12 +1,16 @@
 """A provider's address, which is a secret: its path and its user part hold keys."""
 
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
 from yarl import URL
 
 from transaction_tracker.net.url import has_plain_place
 
 HTTP = ("http", "https")
 WEBSOCKET = ("ws", "wss")
-_SHORTEST_KEY = 6  # anything shorter is a word like "v3"
+MIN_KEY_CHARACTERS = 6  # anything shorter is a word like "v3"
 
 
 class SecretUrl:
@@ -20,13 +24,14 @@ class SecretUrl:
         ValueError: The text is no such address. The message does not repeat it.
     """
 
-    __slots__ = ("_url",)
+    __slots__ = ("_keys", "_url")
 
     def __init__(self, text: str, schemes: tuple[str, str] = HTTP) -> None:
         try:
             url = URL(text)
             usable = url.scheme in schemes and bool(url.host) and url.port is not None
             usable = usable and has_plain_place(text)
+            keys = {key for key in _keys(text, url) if len(key) >= MIN_KEY_CHARACTERS}
         except (ValueError, TypeError):
             usable = False
         if not usable:
@@ -36,6 +41,9 @@ class SecretUrl:
                 f"a node's URL must look like {plain}://host:port or {secure}://host/key"
             ) from None
         self._url = url
+        # The longest first: of two that begin alike, nothing of the longer one is left over.
+        longest_first = sorted(keys, key=len, reverse=True)
+        self._keys = re.compile("|".join(map(re.escape, longest_first))) if keys else None
 
     @classmethod
     def of(cls, value: "str | SecretUrl", schemes: tuple[str, str] = HTTP) -> "SecretUrl":
@@ -54,18 +62,8 @@ class SecretUrl:
         return self._url
 
     def redact(self, text: str) -> str:
-        """Take the secret parts out of a text that somebody else wrote."""
-        parts = [
-            *self._url.raw_parts,
-            *self._url.parts,
-            *self._url.query.values(),
-            self._url.user,
-            self._url.password,
-        ]
-        for part in parts:
-            if part is not None and len(part) >= _SHORTEST_KEY:
-                text = text.replace(part, "…")
-        return text
+        """Replace the secret parts in a text from outside: user, password, path and query."""
+        return text if self._keys is None else self._keys.sub("…", text)
 
     def __str__(self) -> str:
         port = "" if self._url.is_default_port() else f":{self._url.port}"
@@ -80,3 +78,26 @@ class SecretUrl:
 
     def __hash__(self) -> int:
         return hash(self._url)
+
+
+def _keys(text: str, url: URL) -> Iterator[str]:
+    """Return what can be a key in an address: as written, as sent and decoded.
+
+    A node can repeat any of these forms in an error.
+    """
+    written = urlsplit(text)
+    parts = [
+        *(written.username, written.password, *written.path.split("/"), *_values(written.query)),
+        *(url.raw_user, url.raw_password, *url.raw_parts, *_values(url.raw_query_string)),
+    ]
+    for part in parts:
+        if part:
+            yield from (part, unquote(part))
+    yield from url.query.values()  # "+" is a space there
+
+
+def _values(query: str) -> Iterator[str]:
+    """Return the values of a query; a name without a value is a key by itself."""
+    for item in query.split("&"):
+        name, equals, value = item.partition("=")
+        yield value if equals else name
