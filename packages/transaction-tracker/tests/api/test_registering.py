@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import orjson
 import pytest
 
 from transaction_tracker import TransactionTracker

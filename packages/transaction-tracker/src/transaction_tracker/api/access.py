@@ -207,10 +207,12 @@ class Gate:
             self._tokens.forget()
 
 
-def needs(scope: Scope) -> Callable[..., None]:
+def needs(scope: Scope) -> Callable[..., Awaitable[None]]:
     """Make a dependency that lets a request through whose token has ``scope``."""
 
-    def check(request: Request, _token: HTTPAuthorizationCredentials | None = _BEARER) -> None:
+    async def check(
+        request: Request, _token: HTTPAuthorizationCredentials | None = _BEARER
+    ) -> None:
         principal: Principal = request.state.principal
         if not principal.allows(scope):
             raise ProblemError(403, f"this needs a token with the scope {scope!r}", kind="scope")

@@ -17,7 +17,7 @@ PAGES = frozenset(("/docs", *FILES))
 _MAX_NAME_CHARACTERS = 40
 
 
-def check_query(request: Request) -> None:
+async def check_query(request: Request) -> None:
     """Raise a problem for query parameters that a route does not take; a dependency of every route.
 
     An ignored parameter gives the wrong answer without a word: `?sate=confirmed` would list

@@ -111,7 +111,7 @@ class Room:
         return "no provider is healthy"
 
 
-def room_of(request: Request) -> Room:
+async def room_of(request: Request) -> Room:
     """Give the room of the API that a request came to; a dependency of the routes."""
     room: Room = request.app.state.room
     return room
