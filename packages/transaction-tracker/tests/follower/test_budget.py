@@ -85,3 +85,15 @@ def test_deadlines_wait_at_most_for_so_many_looks() -> None:
     waits = [after - before for before, after in pairwise(asked)]
     assert max(waits) <= 24
     assert len(asked) <= 2 + 2 * 4
+
+
+def test_deadlines_of_a_chain_that_rests_wait_for_few_looks() -> None:
+    budget = Budget()
+    assert [budget.for_deadlines(room=False) for _ in range(3)] == [True, True, False]
+
+    for _ in range(3):
+        budget.look(1, is_new=False)
+    assert not budget.for_deadlines(room=False)
+    budget.look(1, is_new=False)
+    assert budget.for_deadlines(room=False)
+    assert not budget.for_deadlines(room=False)

@@ -8,6 +8,9 @@ _LONGEST_WAIT_LOOKS = 24
 # So many batches about deadlines need no room, and one more each time that these looks have passed:
 # a few deadlines are not kept waiting, a thousand at once are asked about over several blocks.
 _FREE_BATCHES = 2
+# A chain that rests costs little: after so many looks in a row without a block, and each time so
+# many have passed again, there is one more.
+_RESTING_LOOKS = 4
 # While deadlines are due, other questions get every so many-th batch.
 _TURNS = 4
 
@@ -22,6 +25,7 @@ class Budget:
         self._spent = 0
         self._looks_since = 0
         self._looks = 0
+        self._resting = 0
         self._free = _FREE_BATCHES
         self._turn = 0
 
@@ -37,7 +41,9 @@ class Budget:
         if is_new:
             self._spent = min(max(0, self._spent - _REQUESTS_PER_BLOCK), _REQUESTS_PER_BLOCK)
         self._looks += 1
-        if self._looks % _LONGEST_WAIT_LOOKS == 0:
+        self._resting = 0 if is_new else self._resting + 1
+        is_resting = self._resting > 0 and self._resting % _RESTING_LOOKS == 0
+        if is_resting or self._looks % _LONGEST_WAIT_LOOKS == 0:
             self._free = min(self._free + 1, _FREE_BATCHES)
         self._looks_since += 1
         if room or self._looks_since >= _LONGEST_WAIT_LOOKS:
