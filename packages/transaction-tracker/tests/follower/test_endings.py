@@ -236,3 +236,15 @@ async def test_held_ends_are_judged_again_with_a_block_and_after_a_time() -> Non
     world.source.found = {}
     await world.cleared({"tx": (DEEP,)}, 110.0)
     assert world.endings.is_due(CHAIN, 110.0)
+
+
+async def test_what_can_be_a_reorganisation_is_no_error_in_the_log_until_it_lasts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(tx=MINED)
+    world.source.found = {"tx": replace(OTHER_BLOCK, passes=True)}
+
+    await world.cleared({"tx": (DEEP,)})
+
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+    assert world.status.held_reason is not None

@@ -133,7 +133,9 @@ class Endings:
             key: held.objection for key, held in self._held.items() if held.objection.contradicts
         }
         for key in contradicted.keys() - before:
-            logger.error("the end of %s is held back: %s", key, contradicted[key].reason)
+            # What does not pass makes the source halted, which is logged as an error.
+            level = logging.INFO if contradicted[key].passes else logging.ERROR
+            logger.log(level, "the end of %s is held back: %s", key, contradicted[key].reason)
         self._status.held(_summary(contradicted))
 
     def _is_open(self, key: str, ending: Ending, chain: Chain) -> bool:

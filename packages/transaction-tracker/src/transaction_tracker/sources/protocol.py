@@ -80,11 +80,14 @@ class Objection:
             will be asked again.
         outcome: How the transaction ended by most providers' receipts, where that contradicts
             the end.
+        passes: Whether it looks like a reorganisation that has not reached all providers yet. It
+            is reported once it lasts.
     """
 
     reason: str
     contradicts: bool
     outcome: Outcome | None = None
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ class Agreement:
             if names:
                 found[key] = Objection(_other_block(names, end.block), contradicts=True)
             elif names := _outvoting(dissent, end.confirmed_by):
-                found[key] = Objection(_other_chain(names, end), contradicts=True)
+                found[key] = Objection(_other_chain(names, end), contradicts=True, passes=True)
             elif dissent.unanswered and key not in found:
                 names = dissent.unanswered
                 found[key] = Objection(f"no answer from {', '.join(names)}", contradicts=False)
