@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from .chain import Chain, Json, transaction
-from .node import Node
+from .node import Node, Refusal
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
@@ -231,6 +231,51 @@ def test_a_block_where_another_provider_has_none_of_that_number_ends_nothing() -
         chain.mine(skip=1)
         branch.mine(payment)
         await world.blocks(2 * CONFIRMATIONS, chain, branch)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+@open_fault("a receipt is one provider's word while the others have none of the transaction")
+def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
+    """The other one has the block, and no receipts yet."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd, honest = Node(chain, "odd"), Node(chain, "honest")
+    odd.change["eth_getTransactionReceipt"] = lambda _params, found: (
+        found and found | {"status": "0x0"}
+    )
+    for method in ("eth_getTransactionReceipt", "eth_getBlockReceipts"):
+        honest.change[method] = lambda _params, _found: None
+    world = World(odd, honest)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+@open_fault("without batches, a block 11 below the lowest kept one is taken as linked to it")
+def test_an_old_block_of_a_stuck_backend_ends_nothing_where_batches_are_refused() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(60)
+    fork = chain.fork(60, "old")
+    fork.mine(payment)
+    chain.grow(LENGTH)
+    odd = Node(chain, "only")
+    odd.refusal = Refusal(status=403)
+    let_one_backend_be_stuck(odd, fork, payment)
+    world = World(odd)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.blocks(2 * CONFIRMATIONS)
+        await world.track(payment)
+        await world.blocks(2 * CONFIRMATIONS)
         assert await world.ends(payment) == []
 
     world.play(main)

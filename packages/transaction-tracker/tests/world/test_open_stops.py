@@ -92,6 +92,38 @@ def test_ends_that_are_contradicted_with_errors_in_between_are_told() -> None:
     world.play(main)
 
 
+@open_fault("what the followed provider has as pending is not asked of the others")
+def test_a_payment_that_the_followed_provider_alone_has_as_pending_ends() -> None:
+    """It leaves the payment out of the block that all others have it in."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = World(odd, Node(chain, "good"))
+    waiting = dict.fromkeys(("blockHash", "blockNumber", "transactionIndex")) | payment
+
+    def without(_params: list[Any], block: Any) -> Any:
+        return block and block | {"transactions": []}
+
+    odd.change = {
+        "eth_getBlockByHash": without,
+        "eth_getBlockByNumber": without,
+        "eth_getTransactionByHash": lambda _params, _found: waiting,
+        "eth_getTransactionReceipt": lambda _params, _found: None,
+    }
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment)
+        await world.becomes(payment, "pending")
+        chain.mine(payment)
+        await world.blocks(2 * ERRORS)
+        ready = await world.get("/readyz")
+        assert await world.ends(payment) == ["confirmed"] or ready.status == 503
+
+    world.play(main)
+
+
 # -- One transaction that stops others
 
 
