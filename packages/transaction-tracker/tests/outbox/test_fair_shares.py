@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from beamish import Pid, Supervisor, process
+from beamish import GenServer, Pid, Supervisor, process
 from beamish.testing import settle, simulate
 from transaction_tracker.net import NoAnswerError
 from transaction_tracker.net.client import Answer
@@ -83,6 +83,7 @@ def play(main: Callable[[Network], Awaitable[None]], seed: int = 0, **limits: in
             context = Context(network, **limits)  # type: ignore[arg-type]
             async with Supervisor.running([Outbox.child_spec(context, name=OUTBOX)]):
                 await main(network)
+            await GenServer.stop(STORE)
 
     simulate(body, seed, max_steps=20_000_000)
 
