@@ -128,7 +128,7 @@ async def test_tree_that_dies_cancels_the_task_that_entered_the_block(make: Bloc
 
 @pytest.mark.parametrize("make", BLOCKS)
 async def test_cancellation_stays_with_the_task_that_entered_the_block(make: Block) -> None:
-    """The task handles it and lives on; whoever leaves the block must not take it back."""
+    """The task handles it and lives on; the task that leaves the block must not take it back."""
     block, entered, end = make(), asyncio.Event(), asyncio.Event()
 
     async def enter_and_handle() -> None:

@@ -110,7 +110,7 @@ async def test_refused_process_of_another_loop_is_unharmed(
 
 @pytest.mark.parametrize("kind", [Supervisor, DynamicSupervisor])
 async def test_supervisor_refuses_a_child_of_another_loop(kind: type, other: OtherLoop) -> None:
-    """It could not be linked: the supervisor would list it as running for ever."""
+    """It could not be linked: the supervisor would list it as running without end."""
 
     async def start() -> Pid:
         return other.server

@@ -16,9 +16,9 @@ PATIENCE = 30.0
     ("sent", "words"),
     [
         ('{"result":[' + "{}," * 30_000 + "{}]}", "too many values"),
-        ("[" * 300, "is no JSON"),
-        ("{", "is no JSON"),
-        ("[]", "is no JSON-RPC"),
+        ("[" * 300, "is not JSON"),
+        ("{", "is not JSON"),
+        ("[]", "is not JSON-RPC"),
     ],
 )
 async def test_a_message_that_is_not_a_small_object_is_refused(sent: str, words: str) -> None:

@@ -35,7 +35,7 @@ def test_a_deadline_that_another_branch_holds_back_is_told() -> None:
     world.play(main)
 
 
-@open_fault("a provider that never answers about a block holds ends back for ever, in silence")
+@open_fault("a provider that never answers about a block holds ends back without end, in silence")
 def test_an_old_block_that_one_provider_cannot_show_stops_no_end_in_silence() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(20)

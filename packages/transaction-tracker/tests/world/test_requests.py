@@ -13,10 +13,10 @@ from .world import BLOCK_SECONDS, CONFIRMATIONS, World, chain_of
 TRACKED = 1_000
 BLOCKS = 100
 # Questions about single transactions are asked at every 24th look at least, also without room.
-MOST_A_BLOCK = 4.1
+MAX_A_BLOCK = 4.1
 # The least is two looks at the head, one request for what a block needs, and one to each further
 # provider about the ends that come with it.
-MOST_OF_THE_FOLLOWED = 3.1
+MAX_OF_THE_FOLLOWED = 3.1
 
 
 @pytest.mark.parametrize("providers", [1, 2])
@@ -37,7 +37,7 @@ def test_many_transactions_in_no_block_cost_no_more_requests(
         before = sum(node.requests for node in nodes)
         await world.blocks(BLOCKS)
         await world.reaches(chain)
-        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MOST_A_BLOCK
+        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MAX_A_BLOCK
 
     world.play(main)
 
@@ -57,7 +57,7 @@ def test_blocks_that_all_have_transactions_and_ends_cost_one_request_for_each_ot
     count = BLOCKS if each == 1 else 20
     nodes, cost = cost_of_full_blocks(providers, each, count, confirmations)
 
-    assert cost <= max(MOST_A_BLOCK, MOST_OF_THE_FOLLOWED + len(nodes) - 1)
+    assert cost <= max(MAX_A_BLOCK, MAX_OF_THE_FOLLOWED + len(nodes) - 1)
 
 
 @pytest.mark.parametrize("providers", [1, 2, 3])
@@ -66,7 +66,7 @@ def test_blocks_that_all_replace_a_transaction_cost_one_request_for_each_other_p
 ) -> None:
     nodes, cost = cost_of_full_blocks(providers, 1, BLOCKS, CONFIRMATIONS, replaces=True)
 
-    assert cost <= max(MOST_A_BLOCK, MOST_OF_THE_FOLLOWED + len(nodes) - 1)
+    assert cost <= max(MAX_A_BLOCK, MAX_OF_THE_FOLLOWED + len(nodes) - 1)
 
 
 @pytest.mark.parametrize("providers", [1, 2])
@@ -86,7 +86,7 @@ def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
         await world.blocks(19)
         before = sum(node.requests for node in nodes)
         await world.blocks(BLOCKS)
-        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MOST_A_BLOCK
+        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MAX_A_BLOCK
         # A single provider is asked twice, 33 go in a request, and other questions have turns.
         await world.blocks(BLOCKS // 2)
         assert sum(state == "expired" for _, state in world.events) == TRACKED

@@ -13,7 +13,7 @@ from transaction_tracker.api.room import Room, room_of
 from transaction_tracker.store.pages import MAX_PAGE
 
 _TEXTS = {
-    400: "The request is no JSON, or nested too deep.",
+    400: "The request is not JSON, or nested too deep.",
     401: "A token is missing or wrong.",
     403: "The token has not the scope for this.",
     404: "There is no such thing.",

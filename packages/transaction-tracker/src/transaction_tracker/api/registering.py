@@ -140,7 +140,7 @@ def read_items(body: bytes) -> Content:
     """Read the registrations of a body.
 
     Raises:
-        ProblemError: The body is no JSON, none of the three shapes, or has too many.
+        ProblemError: The body is not JSON, none of the three shapes, or has too many.
     """
     try:
         content = orjson.loads(body)

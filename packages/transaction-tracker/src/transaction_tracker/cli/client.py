@@ -216,7 +216,9 @@ async def _body(response: aiohttp.ClientResponse) -> Any:
         return orjson.loads(data) if data else None
     except orjson.JSONDecodeError:
         if _is_good(response):
-            raise CommandError("what answers there is not txtrack: its answer is no JSON") from None
+            raise CommandError(
+                "what answers there is not txtrack: its answer is not JSON"
+            ) from None
         return None
 
 

@@ -13,6 +13,7 @@ from transaction_tracker.domain import (
     Observation,
     Outcome,
     Overtaken,
+    Required,
     Tracked,
     Transaction,
 )
@@ -66,21 +67,21 @@ class Endings:
         tip = None if chain.tip is None else chain.tip.ref
         return not self._held or tip != self._tip or now >= self._retry_at
 
-    def expected(self, facts: Facts) -> dict[str, Ending]:
-        """Return the ends that facts would make."""
-        return {
-            key: ending
-            for key, observations in facts.items()
-            if (ending := _ending(self._book.get(key), observations)) is not None
-        }
+    def expected(self, facts: Facts, chain: Chain) -> dict[str, Ending]:
+        """Return the ends that facts would make.
 
-    def _confirmed(self, endings: Mapping[str, Ending], chain: Chain) -> dict[str, Ending]:
-        """Add to each end the block that is its last confirmation."""
-        return {
-            key: replace(ending, confirmed_by=_last_confirmation(tracked, ending.block, chain))
-            for key, ending in endings.items()
-            if (tracked := self._book.get(key)) is not None
-        }
+        Args:
+            facts: About open transactions.
+            chain: The chain on which their blocks are confirmed.
+        """
+        found = {}
+        for key, observations in facts.items():
+            tracked = self._book.get(key)
+            ending = None if tracked is None else _ending(tracked, observations)
+            if tracked is not None and ending is not None:
+                last = _last_confirmation(tracked.required, ending.block, chain)
+                found[key] = replace(ending, confirmed_by=last)
+        return found
 
     async def cleared(
         self, facts: Facts, chain: Chain, now: float, opinion: object = None
@@ -93,7 +94,7 @@ class Endings:
             now: Seconds of the caller's clock.
             opinion: What the followed provider has said of these ends just now, if anything.
         """
-        endings = self._confirmed(self.expected(facts), chain)
+        endings = self.expected(facts, chain)
         if not endings:
             self._note({}, {}, chain)
             return facts
@@ -159,10 +160,10 @@ def _summary(contradicted: Mapping[str, Objection]) -> str | None:
     return f"the end of {key}{more} is held back: {objection.reason}"
 
 
-def _ending(tracked: Tracked | None, observations: tuple[Observation, ...]) -> Ending | None:
+def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending | None:
     """Return the end that facts would make."""
     buried = next((one for one in observations if isinstance(one, Buried)), None)
-    if tracked is None or buried is None or not buried.reaches(tracked.required):
+    if buried is None or not buried.reaches(tracked.required):
         return None
     for observation in observations:
         match observation:
@@ -177,11 +178,11 @@ def _ending(tracked: Tracked | None, observations: tuple[Observation, ...]) -> E
     return Ending(buried.block, None if tracked.outcome is None else tracked.outcome.succeeded)
 
 
-def _last_confirmation(tracked: Tracked, block: BlockRef, chain: Chain) -> BlockRef | None:
+def _last_confirmation(required: Required, block: BlockRef, chain: Chain) -> BlockRef | None:
     """Return the kept block with which a block has the confirmations that are asked for."""
-    if isinstance(tracked.required, str):
+    if isinstance(required, str):
         return None
-    number = block.number + tracked.required - 1
+    number = block.number + required - 1
     if chain.bottom is None or number < chain.bottom.number:
         return None
     # Numbers can be without a block.

@@ -139,7 +139,7 @@ class Evidence:
         if len(blocks) == 1:
             rivals = self._rivals(block).items()
             facts |= {key: (*observations, first) for key, observations in rivals}
-        endings = self._endings.expected(facts)
+        endings = self._endings.expected(facts, extended)
         own = (self._book.get(key) for key in ids)
         if endings or any(one is not None and first.reaches(one.required) for one in own):
             foreseen = await self._source.foresee(block, ids, endings)
@@ -185,12 +185,11 @@ class Evidence:
             self._unreadable.forget(key)
             if isinstance(answer, Seen):
                 facts[key] = (answer, *await self._behind(key, answer.transaction.slot, chain))
-            elif not isinstance(answer, Included) and key in ours:
-                continue  # the node is below our block that has it
             elif not isinstance(answer, Included):
                 # No node knows it any more, perhaps because a block took its slot before it was
-                # tracked here.
-                facts[key] = await self._behind(key, slots[key], chain) or (answer,)
+                # tracked here. Or the node is below our own block that has it.
+                if key not in ours:
+                    facts[key] = await self._behind(key, slots[key], chain) or (answer,)
             elif chain.holds(answer.block) or answer.block in old:
                 facts[key] = (answer, self._buried(answer.block, chain))
             elif answer.block.number > height:

@@ -39,7 +39,7 @@ def parse(body: bytes) -> object:
     """Read the body of a request.
 
     Raises:
-        RpcError: It is no JSON.
+        RpcError: It is not JSON.
     """
     try:
         return orjson.loads(body)

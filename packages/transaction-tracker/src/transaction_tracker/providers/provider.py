@@ -211,7 +211,7 @@ class Provider(GenServer):
         wrong = (
             found if isinstance(found, SourceError) else self._board.judge(self._endpoint, found)
         )
-        # Whoever asks from here on wants to know what is true from here on: a check of its own.
+        # A caller that comes from here on needs answers from here on: it gets a check of its own.
         self._checking = False
         waiting, self._waiting = self._waiting, []
         if wrong is None:

@@ -128,9 +128,9 @@ async def _object(message: aiohttp.WSMessage) -> dict[str, Any]:
         data = message.data.encode() if isinstance(message.data, str) else message.data
         value = await parse(data, _LIMITS)
     except NotJsonError:
-        raise MalformedError("a message is no JSON") from None
+        raise MalformedError("a message is not JSON") from None
     except TooManyValuesError as error:
         raise MalformedError(f"a message has too many values: {error}") from None
     if not isinstance(value, dict):
-        raise MalformedError("a message is no JSON-RPC")
+        raise MalformedError("a message is not JSON-RPC")
     return value

@@ -66,7 +66,7 @@ class File:
 
 
 class _Environment(EnvSettingsSource):
-    """Reads the variables; JSON that is nested too deep is no JSON, like any other that is none."""
+    """Reads the variables; JSON that is nested too deep is refused as text that is not JSON."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:

@@ -167,7 +167,7 @@ class Database:
         except DBAPIError as error:
             savepoint.rollback()
             return Failed(DatabaseFailedError(self.url.describe(error)))
-        except Exception as error:  # whoever asked for the work hears of it
+        except Exception as error:  # the caller that asked for the work gets it
             savepoint.rollback()
             return Failed(error)
         savepoint.commit()

@@ -2,6 +2,7 @@
 
 from transaction_tracker.api.routes import (
     deliveries,
+    endpoint_deliveries,
     endpoints,
     events,
     health,
@@ -14,6 +15,7 @@ ROUTERS = (
     transactions.router,
     events.router,
     endpoints.router,
+    endpoint_deliveries.router,
     deliveries.router,
     providers.router,
     tokens.router,

@@ -48,7 +48,7 @@ class Http:
             LateError: No answer came in time.
             TransportError: No answer came, or only a part of one.
             SourceError: The answer's status is no good one; the class says why.
-            MalformedError: The answer is no JSON, or too long.
+            MalformedError: The answer is not JSON, or too long.
         """
         try:
             async with asyncio.timeout(deadline):
@@ -122,9 +122,9 @@ async def _parsed(body: bytes) -> Any:
     try:
         answer = await parse(body)
     except NotJsonError:
-        raise MalformedError("the answer is no JSON") from None
+        raise MalformedError("the answer is not JSON") from None
     except TooManyValuesError as error:
         raise TooLongError(f"the answer has too many values: {error}") from None
     if not isinstance(answer, dict | list):
-        raise MalformedError("the answer is no JSON-RPC")
+        raise MalformedError("the answer is not JSON-RPC")
     return answer

@@ -40,7 +40,7 @@ async def is_linked(rpc: Rpc, block: BlockRef, bottom: Link) -> bool:
         ``True`` also for a block so far down that its links would cost more than
         ``MAX_LINKED_REQUESTS`` requests.
     """
-    # The lowest kept block too: whoever gave it to us may have named another parent.
+    # The lowest kept block too: the provider that sent it may have named another parent.
     requests = [numbered(height) for height in range(block.number, bottom.number + 1)]
     size = max(1, rpc.together)
     if len(requests) > MAX_LINKED_REQUESTS * size:

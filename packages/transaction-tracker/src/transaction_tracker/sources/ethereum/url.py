@@ -42,8 +42,8 @@ class SecretUrl:
             ) from None
         self._url = url
         # The longest first: of two that begin alike, nothing of the longer one is left over.
-        longest_first = sorted(keys, key=len, reverse=True)
-        self._keys = re.compile("|".join(map(re.escape, longest_first))) if keys else None
+        by_length = sorted(keys, key=len, reverse=True)
+        self._keys = re.compile("|".join(map(re.escape, by_length))) if keys else None
 
     @classmethod
     def of(cls, value: "str | SecretUrl", schemes: tuple[str, str] = HTTP) -> "SecretUrl":

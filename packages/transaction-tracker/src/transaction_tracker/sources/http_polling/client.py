@@ -169,7 +169,7 @@ async def parse(body: bytes) -> Any:
     try:
         return await json_answers.parse(body, _LIMITS)
     except NotJsonError as error:
-        raise MalformedError(f"the answer is no JSON: {error}") from None
+        raise MalformedError(f"the answer is not JSON: {error}") from None
     except TooManyValuesError as error:
         raise TooLongError(f"the answer has too many values: {error}") from None
 

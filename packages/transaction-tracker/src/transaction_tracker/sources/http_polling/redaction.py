@@ -21,8 +21,8 @@ def without(secrets: Iterable[str]) -> Redact:
     if not forms:
         return str
     # The longest first: of two that begin alike, nothing is left over.
-    longest_first = sorted(forms, key=len, reverse=True)
-    pattern = re.compile("|".join(map(re.escape, longest_first)))
+    by_length = sorted(forms, key=len, reverse=True)
+    pattern = re.compile("|".join(map(re.escape, by_length)))
     return lambda text: pattern.sub("…", text)
 
 

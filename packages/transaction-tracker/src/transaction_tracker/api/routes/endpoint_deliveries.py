@@ -1,0 +1,172 @@
+"""What was delivered to an endpoint: attempts, dead letters, redeliveries."""
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from transaction_tracker.api import cursors
+from transaction_tracker.api.answers import ADMIN, Limit, answer, problems, shows, with_body
+from transaction_tracker.api.endpoint_problems import EndpointId, explained, refused
+from transaction_tracker.api.views import EventView, Json, event_view, rfc3339
+from transaction_tracker.outbox import endpoints
+from transaction_tracker.outbox.endpoints import AttemptRecord, Delivery
+
+router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
+
+
+class RedeliverIn(BaseModel):
+    """What to deliver again: without either, all dead letters."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"not": {"required": ["event", "since"]}}
+    )
+
+    event: str | None = Field(
+        None, pattern=cursors.EVENT_PATTERN, description="This one: its `cursor`."
+    )
+    since: str | None = Field(
+        None, pattern=cursors.EVENT_PATTERN, description="All from this one on: its `cursor`."
+    )
+
+
+class AttemptView(BaseModel):
+    """One attempt to deliver an event."""
+
+    event: str = Field(description="The event's id.")
+    event_cursor: str = Field(description="The event's `cursor`.")
+    number: int = Field(description="1 is the first; a redelivery counts from 1 again.")
+    ended_at: datetime
+    seconds: float
+    outcome: str = Field(description="`delivered`, or which kind of failure it was.")
+    status: int | None = Field(description="Of the answer; null when none came.")
+    error: str | None
+    answer: str | None = Field(
+        description="The first KiB of the body of the answer, without the endpoint's secrets."
+    )
+
+
+class AttemptPage(BaseModel):
+    """A page of attempts, the newest first."""
+
+    attempts: list[AttemptView]
+    next: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
+class Redelivered(BaseModel):
+    """How many events will be delivered again."""
+
+    count: int
+
+
+class DeadLetter(BaseModel):
+    """An event that was given up."""
+
+    event: EventView
+    attempts: int
+    status: int | None
+    error: str | None
+    settled_at: str | None
+
+
+class DeadLetterPage(BaseModel):
+    """A page of events that were given up, in the order of the events."""
+
+    dead_letters: list[DeadLetter]
+    next: str | None = Field(description="Give it as `cursor` for the next page.")
+
+
+@router.post(
+    "/{id}/redeliver",
+    operation_id="redeliverEvents",
+    responses={200: shows(Redelivered), **with_body(404)},
+)
+async def redeliver(id: EndpointId, wanted: RedeliverIn | None = None) -> Response:  # noqa: A002
+    """Deliver again: dead letters, one event, or all events from one on."""
+    chosen = wanted or RedeliverIn(event=None, since=None)
+    if chosen.event is not None and chosen.since is not None:
+        raise refused("give event or since, not both")
+    with explained():
+        count = await endpoints.redeliver(
+            id, position=_position(chosen.event), since=_position(chosen.since)
+        )
+    return answer({"count": count})
+
+
+@router.get(
+    "/{id}/dead-letters",
+    operation_id="listDeadLetters",
+    responses={200: shows(DeadLetterPage), **problems(404, 422)},
+)
+async def dead_letters(
+    id: EndpointId,  # noqa: A002
+    cursor: cursors.EventCursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """List events that were given up at an endpoint."""
+    after = 0 if cursor is None else cursors.position_at(cursor)
+    with explained():
+        found = await endpoints.dead_letters(id, after=after, limit=limit)
+    full = len(found) == limit
+    content = {
+        "dead_letters": [_letter(one) for one in found],
+        "next": cursors.of_event(found[-1].position) if full else None,
+    }
+    return answer(content)
+
+
+@router.get("/{id}/attempts", responses={200: shows(AttemptPage), **problems(404, 422)})
+async def list_attempts(
+    id: EndpointId,  # noqa: A002
+    event: Annotated[
+        str | None,
+        Query(pattern=cursors.EVENT_PATTERN, description="Only of this one: its `cursor`."),
+    ] = None,
+    cursor: cursors.AttemptCursor = None,
+    limit: Limit = 100,
+) -> Response:
+    """List the last attempts at an endpoint, with what came back.
+
+    Of each event the last 10 are kept; of the endpoint, the last 100 that succeeded and the last
+    100 that failed, or some more.
+    """
+    before = None if cursor is None else cursors.attempt_at(cursor)
+    with explained():
+        found = await endpoints.attempts(id, before=before, limit=limit, position=_position(event))
+    full = len(found) == limit
+    content = {
+        "attempts": [_attempt(attempt) for attempt in found],
+        "next": cursors.of_attempt(found[-1].id) if full else None,
+    }
+    return answer(content)
+
+
+def _position(cursor: str | None) -> int | None:
+    return None if cursor is None else cursors.position_at(cursor)
+
+
+def _attempt(attempt: AttemptRecord) -> Json:
+    return {
+        "event": attempt.event,
+        "event_cursor": cursors.of_event(attempt.position),
+        "number": attempt.number,
+        "ended_at": rfc3339(attempt.ended_at),
+        "seconds": attempt.seconds,
+        "outcome": attempt.outcome,
+        "status": attempt.status,
+        "error": attempt.error,
+        "answer": attempt.answer,
+    }
+
+
+def _letter(delivery: Delivery) -> Json:
+    settled = delivery.settled_at
+    return {
+        "event": event_view(delivery.entry),
+        "attempts": delivery.attempts,
+        "status": delivery.status,
+        "error": delivery.error,
+        "settled_at": None if settled is None else rfc3339(settled),
+    }
