@@ -122,7 +122,7 @@ async def test_without_an_id_it_takes_one_of_the_database(
             "add it to http.words",
         ),
         ({"transfer": {"status": "new"}}, [], "error", "says 'new', which is", "add it to"),
-        (b"<h1>Hello</h1>", ["--transaction", "T-1"], "error", "no JSON", "compare its answer"),
+        (b"<h1>Hello</h1>", ["--transaction", "T-1"], "error", "is not JSON", "compare its answer"),
         (401, [], "error", "refuses our headers", "correct http.headers"),
         (400, [], "warning", "HTTP 400", "name an id"),
         (400, ["--transaction", "T-1"], "error", "HTTP 400", "correct http.url"),

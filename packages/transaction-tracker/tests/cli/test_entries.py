@@ -55,10 +55,10 @@ def test_csv_is_known_by_its_header(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "bad"),
     [
-        ("{oops\n", "jsonl", BadLine(1, "no JSON")),
-        ('{"id": 3}', "auto", BadLine(1, 'no JSON object with a text "id"')),
-        ("[1]", "jsonl", BadLine(1, 'no JSON object with a text "id"')),
-        ("[" * 60_000, "jsonl", BadLine(1, "no JSON")),
+        ("{oops\n", "jsonl", BadLine(1, "not JSON")),
+        ('{"id": 3}', "auto", BadLine(1, 'not a JSON object with a text "id"')),
+        ("[1]", "jsonl", BadLine(1, 'not a JSON object with a text "id"')),
+        ("[" * 60_000, "jsonl", BadLine(1, "not JSON")),
         ("x" * 70_000, "ids", BadLine(1, "longer than 65,536 characters")),
         ("id,a\n0xab\n", "auto", BadLine(2, "1 cells where the header has 2")),
         ("id,a\n,x\n", "auto", BadLine(2, "no id or hash or transaction in it")),

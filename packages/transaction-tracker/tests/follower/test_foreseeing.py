@@ -101,7 +101,8 @@ async def test_outcomes_and_ends_that_come_with_a_block_are_asked_for_together()
 
     assert await world.apply(13, "new") == ["new", "old"]
 
-    assert world.source.foreseen == [({"new"}, {"old": Ending(BlockRef(11, "11"), True)})]
+    end = Ending(BlockRef(11, "11"), True, confirmed_by=BlockRef(13, "13"))
+    assert world.source.foreseen == [({"new"}, {"old": end})]
     assert world.source.opinions == ["of 13"]
 
 
@@ -120,7 +121,8 @@ async def test_a_rival_that_ends_a_transaction_at_once_is_expected() -> None:
 
     await world.apply(13, "rival")
 
-    end = Ending(BlockRef(13, "13"), None, "rival", "t:1")
+    ref = BlockRef(13, "13")
+    end = Ending(ref, None, "rival", "t:1", confirmed_by=ref)
     assert world.source.foreseen == [(set(), {"new": end})]
 
 

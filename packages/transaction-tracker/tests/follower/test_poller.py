@@ -41,7 +41,7 @@ ERRORS = [
     TransportError("no connection"),
     ServerError("HTTP 500"),
     NotYetError("HTTP 202"),
-    MalformedError("no JSON"),
+    MalformedError("not JSON"),
     ApplicationError("HTTP 400", 400),
 ]
 

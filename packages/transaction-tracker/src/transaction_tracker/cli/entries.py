@@ -88,9 +88,9 @@ def _of_json(number: int, text: str) -> Entry | BadLine:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
-        return BadLine(number, "no JSON")
+        return BadLine(number, "not JSON")
     if not isinstance(value, dict) or not isinstance(value.get("id"), str):
-        return BadLine(number, 'no JSON object with a text "id"')
+        return BadLine(number, 'not a JSON object with a text "id"')
     if strange := sorted(value.keys() - set(FIELDS)):
         return BadLine(number, f"unknown members {', '.join(strange)}; known are {FIELDS}")
     return Entry(number, value)

@@ -80,7 +80,7 @@ class Variables:
     """Environment variables such as ``TXTRACK_WEB__PORT``.
 
     Raises:
-        ConfigurationError: A section's variable holds no JSON, or there is no such section.
+        ConfigurationError: A section's variable is not JSON, or there is no such section.
     """
 
     values: dict[str, Any] = field(init=False)

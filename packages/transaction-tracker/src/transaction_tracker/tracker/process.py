@@ -368,7 +368,7 @@ class TransactionTracker(GenServer, restart="transient"):
 
 def _json(metadata: Mapping[str, Any]) -> str:
     try:
-        # NaN and infinity are no JSON, whatever Python thinks of them.
+        # JSON has no NaN and no infinity; the json module writes them by default.
         return json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metadata must be a JSON object: {error}") from None
