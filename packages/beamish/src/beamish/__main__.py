@@ -1,4 +1,4 @@
-"""``python -m beamish``: a shell with an application running, and its supervision tree."""
+"""``python -m beamish``: a shell in a running application, and its supervision tree."""
 
 import argparse
 import platform
@@ -12,38 +12,39 @@ from beamish.shell.tree import CHILDREN
 _HISTORY = "~/.beamish_history"
 
 _TARGET = (
-    "module:Application, such as shop.main:Shop. The name is that of an Application class that "
-    "needs no arguments, of an instance, or of a function that makes one. The module is looked "
-    "for in the current folder, too."
+    "module:Application, such as shop.main:Shop. The name is an Application class without "
+    "arguments, an instance, or a function that returns an application. The module can be in the "
+    "current folder."
 )
 
 _SHELL = """\
-Start the application, and a Python prompt in the same event loop: await works at the prompt, and
-the application goes on while you type. The names of beamish and of the module are in scope, and
+Start the application and a Python prompt in the same event loop. await works at the prompt, and
+the application runs while you type. The names of beamish and of the module are in scope, and these
+helpers:
 
-  processes()   a table of the processes; processes("Tracker") only those
+  processes()   a table of the processes; processes("Tracker") filters it
   tree()        the supervision tree
-  info(pid)     what is known of a process, by pid, by the number in it, or by name
-  pid(104)      the process that prints as #PID<0.104.0>
+  info(pid)     the facts about a process, by pid, number or name
+  pid(104)      the pid #PID<0.104.0>
 
-Ctrl-C interrupts what runs at the prompt, never the application. Ctrl-D stops the application in
-order and leaves with status 0; exit(3) with 3. When the application dies of itself, so does the
-shell, with status 1. IPython is used if it is installed."""
+Ctrl-C interrupts the running input, never the application. Ctrl-D stops the application in order
+and exits with status 0; exit(3) exits with 3. When the application stops by itself, the shell exits
+with status 1. IPython is used if it is installed."""
 
 _TREE = """\
-Start the application, print its supervision tree from the top supervisor down, and stop it in
-order: ids, pids, classes, status, and how many restarts of those allowed have happened lately."""
+Start the application, print its supervision tree, and stop the application in order. The tree shows
+ids, pids, classes, status, and the restarts used of those allowed."""
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Do what the command line says, and exit.
+    """Run the command line and exit.
 
     Args:
-        arguments: Those after the program's name; ``sys.argv`` has them otherwise.
+        arguments: The arguments after the program's name; by default those of ``sys.argv``.
 
     Raises:
-        SystemExit: Always: 0 when all went well; 1 when the application failed to start or died;
-            2 when the command line names no application.
+        SystemExit: Always: 0 after success; 1 when the application failed to start or stopped by
+            itself; 2 when the command line does not name an application.
     """
     parser = _parser()
     options = parser.parse_args(arguments)
@@ -56,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 class _Version(argparse.Action):
-    """Print the versions of beamish and Python; read only when asked for, which takes a while."""
+    """Print the versions of beamish and Python; reading them is slow, so only on demand."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         print(f"beamish {beamish.__version__}, Python {platform.python_version()}")
@@ -66,12 +67,12 @@ class _Version(argparse.Action):
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m beamish",
-        description="Run a beamish application and look into it.",
-        epilog="`python -m beamish COMMAND --help` tells more of a command.",
+        description="Run a beamish application and inspect it.",
+        epilog="`python -m beamish COMMAND --help` describes a command.",
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version, and exit")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    shell = _add(commands, "shell", "a prompt with the application running", _SHELL)
+    shell = _add(commands, "shell", "open a prompt in the running application", _SHELL)
     shell.add_argument(
         "--plain", action="store_true", help="use the plain prompt even if IPython is installed"
     )
@@ -79,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
         "--history",
         metavar="FILE",
         default=_HISTORY,
-        help="keeps what you type, '' keeps nothing (default: %(default)s)",
+        help="the file for the history, '' keeps none (default: %(default)s)",
     )
     tree = _add(commands, "tree", "print the application's supervision tree", _TREE)
     tree.add_argument(
@@ -87,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="N",
         type=_count,
         default=CHILDREN,
-        help="list so many children of each supervisor, count the others (default: %(default)s)",
+        help="maximum number of children listed for each supervisor (default: %(default)s)",
     )
     return parser
 
@@ -110,7 +111,7 @@ def _add(
 
 def _count(text: str) -> int:
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a number of children from 0 on, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a number of children, 0 or more; got {text!r}")
     return int(text)
 
 

@@ -1,9 +1,9 @@
-"""Reach processes from other threads than that of their event loop.
+"""Call, cast and send to processes from another thread.
 
-Everything else in beamish belongs to the thread of its event loop. These functions take a `Pid`,
-which knows its loop; they must not be called in that loop's own thread, which they would block.
+All other functions of beamish must be called in the thread of the event loop. These functions take
+a `Pid`, which knows its loop. Do not call them in the thread of that loop: they would block it.
 
-When not to use it: inside the event loop. There, ``await GenServer.call(...)``.
+When not to use it: inside the event loop; ``await GenServer.call(...)`` there.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from beamish.pid import Pid
 
 __all__ = ["call", "cast", "send"]
 
-_LOOK_SECONDS = 0.5  # between looks at whether the loop is still there
+_CHECK_SECONDS = 0.5  # between checks whether the loop is closed
 
 
 def call(
@@ -30,22 +30,22 @@ def call(
 
     Args:
         pid: The server.
-        request: For ``handle_call``; or a client function such as ``Counter.increment``, which
-            the further arguments are for.
-        args: Arguments of that client function.
-        timeout: Seconds to wait; ``None`` waits for ever.
-        kwargs: Keyword arguments of that client function.
+        request: A request for ``handle_call``, or a client function such as
+            ``Counter.increment``.
+        args: Arguments of the client function.
+        timeout: Seconds to wait; ``None`` waits without a limit.
+        kwargs: Keyword arguments of the client function.
 
     Raises:
-        ExitError: As ``GenServer.call``.
-        RuntimeError: This is the thread of the server's own event loop.
+        ExitError: As in ``GenServer.call``.
+        RuntimeError: Called in the thread of the server's event loop.
     """
     runtime = _runtime(pid)
     if runtime.loop.is_closed():
-        raise _loop_is_over(pid)
+        raise _loop_is_closed(pid)
     if asyncio._get_running_loop() is runtime.loop:
         raise RuntimeError(
-            "from_thread.call would block the event loop that is to answer it; "
+            "from_thread.call would block the event loop of its server; "
             "await GenServer.call(...) instead"
         )
     if _is_client(request, "timeout"):
@@ -58,35 +58,35 @@ def call(
     except RuntimeError as error:
         coroutine.close()
         if runtime.loop.is_closed():
-            raise _loop_is_over(pid) from error
+            raise _loop_is_closed(pid) from error
         raise
     try:
         return _result(asked, pid, runtime.loop)
     finally:
         if runtime.loop.is_closed():
-            coroutine.close()  # nobody else ever will
+            coroutine.close()  # the closed loop never will
 
 
 def _result(asked: Future[Any], pid: Pid, loop: asyncio.AbstractEventLoop) -> Any:
-    """Wait for a reply; a loop that ends meanwhile gives none, not even a time-out."""
+    """Wait for a reply; raise when the loop is closed, which never times out by itself."""
     while True:
         try:
-            return asked.result(_LOOK_SECONDS)
+            return asked.result(_CHECK_SECONDS)
         except CancelledError:
-            raise _loop_is_over(pid) from None
+            raise _loop_is_closed(pid) from None
         except TimeoutError:
-            if asked.done():  # it is the call's own
+            if asked.done():  # the timeout of the call itself
                 raise
             if loop.is_closed():
-                raise _loop_is_over(pid) from None
+                raise _loop_is_closed(pid) from None
 
 
-def _loop_is_over(pid: Pid) -> NoProcessError:
-    return NoProcessError(pid, f"{pid!r} is dead: its event loop is over")
+def _loop_is_closed(pid: Pid) -> NoProcessError:
+    return NoProcessError(pid, f"{pid!r} is dead: its event loop is closed")
 
 
 def cast(pid: Pid, request: Any, *args: Any, **kwargs: Any) -> None:
-    """Cast to a server from another thread; ``request`` may be a client function, as in `call`."""
+    """Cast to a server from another thread; ``request`` can be a client function, as in `call`."""
     if _is_client(request, "request_name"):
         _soon(pid, lambda: request(pid, *args, **kwargs))
     else:
@@ -106,7 +106,7 @@ def _soon(pid: Pid, action: Callable[[], object]) -> None:
     except RuntimeError:
         if not loop.is_closed():
             raise
-        # The loop is closed, so the process is dead, and drops what it is sent.
+        # The loop is closed, so the process is dead; messages to it are dropped.
 
 
 def _is_client(request: Any, attribute: str) -> bool:
@@ -120,6 +120,6 @@ def _refuse_more(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
 
 def _runtime(pid: object) -> Runtime:
     if not isinstance(pid, Pid):
-        raise TypeError(f"from another thread, a process is addressed by its Pid; got {pid!r}")
+        raise TypeError(f"from_thread takes the Pid of a process; got {pid!r}")
     runtime: Runtime = pid._runtime
     return runtime

@@ -257,9 +257,9 @@ async def test_further_arguments_without_a_client_function_are_refused(
 
 @pytest.mark.parametrize("function", [from_thread.call, from_thread.cast, from_thread.send])
 @pytest.mark.parametrize("dest", ["name", None, 42])
-def test_process_is_addressed_by_its_pid_alone(function, dest: object) -> None:
-    """A name means something in one event loop only, and this thread has none."""
-    with pytest.raises(TypeError, match="by its Pid"):
+def test_only_a_pid_is_accepted(function, dest: object) -> None:
+    """A name is valid in one event loop only, and another thread has none."""
+    with pytest.raises(TypeError, match="takes the Pid of a process"):
         function(dest, "hello")
 
 
@@ -289,7 +289,7 @@ def test_call_is_told_when_the_loop_ends_before_the_reply(timeout: float | None)
             pass
         other.end()
 
-        with pytest.raises(NoProcessError, match="its event loop is over"):
+        with pytest.raises(NoProcessError, match="its event loop is closed"):
             calling.result(10)
 
 

@@ -62,10 +62,10 @@ def test_unknown_command_is_refused(folder: Path) -> None:
         ("shop.Shop", "did you mean shop:Shop?"),
         ("shop.py:Shop", "'shop.py' is a file, its module is shop"),
         ("./shop/main.py:Shop", "its module is shop.main"),
-        ("nowhere:Shop", "there is no module 'nowhere'; run this in the folder that holds it"),
-        ("shop.nowhere:Shop", "there is no module 'shop.nowhere'"),
+        ("nowhere:Shop", "no module named 'nowhere'; run this in the folder that contains it"),
+        ("shop.nowhere:Shop", "no module named 'shop.nowhere'"),
         ("shop:Shp", "module 'shop' has no 'Shp'; its applications: shop:Shop, "),
-        ("json:Shop", "it has no Application at all"),
+        ("json:Shop", "it defines no Application"),
         ("shop:Worker", "must be an Application (a class, an instance, or a function"),
         ("shop:LOCAL", "must be an Application"),
         ("shop:Demanding", "shop:Demanding needs arguments (missing a required argument: 'url')"),
@@ -75,7 +75,7 @@ def test_unknown_command_is_refused(folder: Path) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["tree", "shell"])
-def test_wrong_target_is_one_line_that_says_the_way_out(
+def test_wrong_target_is_one_line_that_says_what_to_do(
     command: Command, name: str, target: str, said: str
 ) -> None:
     ran = command(name, target)
@@ -182,7 +182,7 @@ def test_tree_prints_the_tree_and_stops_it_in_order(command: Command, target: st
     ]
 
 
-def test_tree_lists_so_many_children_only(command: Command) -> None:
+def test_tree_limits_the_listed_children(command: Command) -> None:
     ran = command("tree", "--children", "1", "shop:Shop")
 
     assert "└─ … 3 more" in ran.stdout
@@ -190,8 +190,8 @@ def test_tree_lists_so_many_children_only(command: Command) -> None:
 
 
 @pytest.mark.parametrize("number", ["-1", "many"])
-def test_number_of_children_that_is_none_is_refused(command: Command, number: str) -> None:
+def test_invalid_number_of_children_is_refused(command: Command, number: str) -> None:
     ran = command("tree", f"--children={number}", "shop:Shop")
 
     assert ran.returncode == 2
-    assert f"expected a number of children from 0 on, got {number!r}" in ran.stderr
+    assert f"must be a number of children, 0 or more; got {number!r}" in ran.stderr

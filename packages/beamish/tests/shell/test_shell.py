@@ -97,8 +97,8 @@ def test_info_takes_a_number_a_name_or_a_pid(folder: Path, dest: str) -> None:
 def test_helpers_say_what_is_wrong(folder: Path) -> None:
     with shell(folder) as typist:
         assert "no process 'nobody'" in typist.run("info('nobody')")
-        assert "no process that lives is #PID<0.7.0>" in typist.run("info(7)")
-        assert "TypeError: info takes a pid, the number in it" in typist.run("info(None)")
+        assert "no live process #PID<0.7.0>" in typist.run("info(7)")
+        assert "TypeError: info takes a pid, the number of a pid" in typist.run("info(None)")
         assert "limit must be" in typist.run("processes(limit=-1)")
 
 
@@ -130,7 +130,7 @@ def test_prompt_survives_the_crash_of_a_linked_process(folder: Path) -> None:
         typist.run("mine = await Worker.start_link('mine'); before = process.current()")
 
         typist.type("GenServer.cast(mine, 'boom'); await nap()\r")
-        typist.until("has exited, another follows: ValueError('boom')")
+        typist.until("exited, starting a new one: ValueError('boom')")
         typist.until(PROMPT)
 
         assert typist.run("process.is_alive(before), before < process.current()") == (
@@ -144,7 +144,7 @@ def test_prompt_survives_a_crash_that_comes_while_it_waits(folder: Path) -> None
         typist.run("mine = await Worker.start_link('mine'); soon = asyncio.get_running_loop()")
 
         typist.run("timer = soon.call_later(0.05, GenServer.cast, mine, 'boom')")
-        typist.until("has exited, another follows: ValueError('boom')")
+        typist.until("exited, starting a new one: ValueError('boom')")
         typist.until(PROMPT)
 
         assert typist.run("process.is_alive(mine)") == "False\n"
@@ -280,7 +280,7 @@ def test_death_of_the_tree_ends_the_shell_with_status_one(folder: Path) -> None:
         typist.type("GenServer.cast('first', 'boom')\r")
         left, status = typist.rest()
 
-    assert "beamish: shop:Fragile has died of itself: #PID<0.101.0> exited: 'shutdown'" in left
+    assert "beamish: shop:Fragile stopped: #PID<0.101.0> exited: 'shutdown'" in left
     assert status == 1
 
 
@@ -291,7 +291,7 @@ def test_terminal_is_as_before_after_the_tree_has_died(folder: Path) -> None:
         before = termios.tcgetattr(typist.terminal)
         typist.until(PROMPT)
         typist.type("GenServer.cast('first', 'boom')\r")
-        typist.until("has died of itself")
+        typist.until("stopped")
         typist.program.wait(30)
 
         assert termios.tcgetattr(typist.terminal) == before

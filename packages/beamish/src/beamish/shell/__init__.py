@@ -1,8 +1,8 @@
-"""``python -m beamish shell`` and ``python -m beamish tree``: look into a running application.
+"""``python -m beamish shell`` and ``python -m beamish tree``: inspect a running application.
 
-`look` gives a supervision tree as data, `render` as text.
+`look` returns a supervision tree as data, `render` as text.
 
-When not to use it: in production, to run the application; `run` does that.
+When not to use it: to run an application in production; use `run`.
 
 Source:
     ``iex -S mix``.

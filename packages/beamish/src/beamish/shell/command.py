@@ -1,6 +1,6 @@
-"""The commands ``shell`` and ``tree``: run an application, and look at it.
+"""The commands ``shell`` and ``tree``: run an application and inspect it.
 
-When not to use it: to run an application as a service; that is ``beamish.run``.
+When not to use it: to run an application as a service; use ``beamish.run``.
 """
 
 import asyncio
@@ -25,17 +25,17 @@ from beamish.shell.terminal import Terminal
 from beamish.shell.tree import look, render
 
 Status: TypeAlias = int | str | None
-"""What ``sys.exit`` takes."""
+"""An argument of ``sys.exit``."""
 
 _ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def tree(target: str, children: int) -> Status:
-    """Start an application, print its supervision tree, and stop it again.
+    """Start an application, print its supervision tree, and stop it.
 
     Args:
         target: ``module:Application``.
-        children: How many children of each supervisor to list.
+        children: Maximum number of children listed for each supervisor.
     """
 
     async def show(found: Target) -> None:
@@ -47,15 +47,15 @@ def tree(target: str, children: int) -> Status:
 
 
 def shell(target: str, history: Path | None, *, plain: bool = False) -> Status:
-    """Start an application and a prompt, and stop it at the end of the input.
+    """Start an application and a prompt; stop the application at the end of the input.
 
     Args:
         target: ``module:Application``.
-        history: The file that keeps what was typed; ``None`` keeps nothing.
-        plain: Whether to do without IPython.
+        history: The file for the history; ``None`` keeps no history.
+        plain: Whether to use the plain prompt although IPython is installed.
 
     Returns:
-        What ``exit()`` was given; 0 after Ctrl-D, 1 when the application has died of itself.
+        The argument of ``exit()``; 0 after Ctrl-D, 1 when the application stopped by itself.
     """
 
     async def serve(found: Target) -> Status:
@@ -74,9 +74,9 @@ def _banner(target: str, found: Target) -> str:
     top, count = found.application.supervisor, len(process.processes())
     return (
         f"beamish {version('beamish')}, Python {platform.python_version()}: {target} runs under "
-        f"{top}, {count} processes in all.\n"
+        f"{top}; {count} processes.\n"
         "await works here. Helpers: processes(), tree(), info(pid), pid(104). "
-        "Ctrl-D stops the application and leaves."
+        "Ctrl-D stops the application and exits."
     )
 
 
@@ -98,7 +98,7 @@ async def _ipython(names: dict[str, Any], history: bool) -> Status:
 
 @contextmanager
 def _interrupting(evaluator: Evaluator) -> Iterator[None]:
-    """Let SIGINT stop the input that runs, and nothing else."""
+    """Let SIGINT interrupt only the running input."""
 
     def interrupt(_: int, frame: FrameType | None) -> None:
         evaluator.interrupt(frame)
@@ -127,7 +127,7 @@ def _command(target: str, work: Callable[[Target], Awaitable[Status]]) -> Status
 async def _within(
     target: str, found: Target, work: Callable[[Target], Awaitable[Status]]
 ) -> Status:
-    """Do ``work`` while the application runs."""
+    """Run the application, and ``work`` while it runs."""
     started = False
     with _ending() as ended:
         try:
@@ -141,19 +141,19 @@ async def _within(
         except ExitError as error:
             if not started:
                 return _fail(f"{target} did not start: {error}", error.__cause__, 1)
-            return _fail(f"{target} has died of itself: {error}", None, 1)
+            return _fail(f"{target} stopped: {error}", None, 1)
         except StartError as error:
             return _fail(f"{target} did not start: {error}", error.__cause__, 1)
-        except Exception as error:  # of the application's own methods
+        except Exception as error:  # from the application's own methods
             when = "failed" if started else "did not start"
             return _fail(f"{target} {when}: {error!r}", error, 1)
 
 
 @contextmanager
 def _ending() -> Iterator[list[int]]:
-    """Let SIGTERM, and the end of the terminal, stop the application in order.
+    """Stop the application in order on SIGTERM and SIGHUP.
 
-    A second one ends the program at once, as it does without a handler.
+    A second signal ends the program at once, as without a handler.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     received: list[int] = []
@@ -174,7 +174,7 @@ def _ending() -> Iterator[list[int]]:
 
 
 def _fail(message: str, cause: BaseException | None, status: int) -> int:
-    """Tell what went wrong in one line, after the traceback of the application's own exception."""
+    """Print the traceback of the application's exception, then the error in one line."""
     sys.stdout.flush()
     if cause is not None:
         print(own_traceback(cause), end="", file=sys.stderr)

@@ -1,9 +1,9 @@
-"""The process in which the input of a shell runs.
+"""The process that runs the input of a shell.
 
 When not to use it: outside a shell. `process.spawn` runs a coroutine as a process.
 
 Source:
-    The evaluator of Elixir's ``IEx``: the shell survives what is typed into it.
+    The evaluator of Elixir's ``IEx``: the shell survives crashes of its input.
 """
 
 import asyncio
@@ -19,30 +19,30 @@ from beamish import process
 from beamish.messages import Down
 from beamish.pid import Ref
 
-# Where the code of beamish is; the functions that it writes itself are called so.
+# The files of beamish, and of the functions that it generates.
 _BEAMISH = (str(Path(__file__).parent.parent), "<beamish ")
 _SHELL = str(Path(__file__).parent)
 
 
 class Evaluator:
-    """Runs inputs one after another, each interruptible, as one process.
+    """Runs inputs one after another in one process; each can be interrupted.
 
-    When that process dies, because one that was linked at the prompt has crashed, another takes
-    its place, and the names defined at the prompt stay.
+    When that process dies, because a process linked at the prompt crashed, a new process takes
+    its place; the names defined at the prompt stay.
 
     Args:
-        step: Get an input and `run` it; false when there are no more.
+        step: Reads an input and calls `run` with it; returns false at the end of the input.
     """
 
     def __init__(self, step: Callable[[], Awaitable[bool]]) -> None:
         self._step = step
         self._loop = asyncio.get_running_loop()
-        self._task: asyncio.Task[Any] | None = None  # of the input that runs
+        self._task: asyncio.Task[Any] | None = None  # of the running input
         self._interrupted = False
-        self.status: int | str | None = 0  # what exit() was given
+        self.status: int | str | None = 0  # the argument of exit()
 
     async def serve(self) -> None:
-        """Run inputs until there are no more, in one process after another."""
+        """Run inputs until the end of the input."""
         while True:
             pid, ref = process.spawn_monitor(self._work)
             try:
@@ -51,7 +51,7 @@ class Evaluator:
                 process.exit(pid, "kill")  # ignored if it is dead
             if reason == "normal":
                 return
-            print(f"\n** the shell's process {pid} has exited, another follows: {reason!r}")
+            print(f"\n** the shell's process {pid} exited, starting a new one: {reason!r}")
 
     async def _work(self) -> None:
         process.set_label("shell")
@@ -61,10 +61,10 @@ class Evaluator:
     # -- Running an input
 
     async def run(self, function: Callable[[], Any]) -> bool:
-        """Call ``function``, and await what it returns if need be; show how it failed.
+        """Call ``function``, await a coroutine that it returns, and print its exception.
 
         Returns:
-            Whether the shell goes on; false when ``function`` asked it to exit.
+            Whether the shell continues; false after ``exit()``.
         """
         self._interrupted = False
         self._task = task = asyncio.create_task(self._guarded(function))
@@ -93,17 +93,17 @@ class Evaluator:
                 show(error)
             else:
                 print("\nKeyboardInterrupt", file=sys.stderr)
-        except BaseException as error:  # whatever the input raises; it ends no application
+        except BaseException as error:  # an input must not end the application
             show(error)
         return True
 
     # -- Ctrl-C
 
     def interrupt(self, frame: FrameType | None) -> None:
-        """Stop the input that runs; called by the handler of SIGINT.
+        """Interrupt the running input; called by the handler of SIGINT.
 
         Args:
-            frame: Where the main thread is.
+            frame: The current frame of the main thread.
         """
         task = self._task
         if task is None:
@@ -115,15 +115,15 @@ class Evaluator:
 
 
 async def _end_of(monitor: Ref) -> Any:
-    """Wait until the process that is monitored is dead; return its reason."""
+    """Wait until the monitored process ends; return its exit reason."""
     down: Down = await process.receive(match=lambda m: isinstance(m, Down) and m.ref is monitor)
     return down.reason
 
 
 def _in_input(frame: FrameType | None) -> bool:
-    """Say whether the code that runs is that of the input alone.
+    """Return whether the running code belongs to the input and not to a server.
 
-    A server may be at work on the stack of whoever called it: it must not be interrupted.
+    A direct call runs a server on the caller's stack; the server must not be interrupted.
     """
     while frame is not None:
         path = frame.f_code.co_filename
@@ -136,7 +136,7 @@ def _in_input(frame: FrameType | None) -> bool:
 
 
 def show(error: BaseException) -> None:
-    """Print the traceback of an input, from the input on."""
+    """Print the traceback of an input without the frames of the shell."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_SHELL):
         frames = frames.tb_next

@@ -19,24 +19,24 @@ from traitlets.config import Config
 from beamish.shell.evaluator import Evaluator
 from beamish.shell.terminal import saved_settings
 
-_JOIN_SECONDS = 2.0  # that the thread of the prompt has to end
+_JOIN_SECONDS = 2.0  # how long to wait for the thread of the prompt
 
 
 class _Shell(TerminalInteractiveShell):
-    """IPython that hands its cells to somebody else to run."""
+    """IPython whose cells run elsewhere."""
 
     run_elsewhere: Callable[..., ExecutionResult]
 
     def run_cell(self, raw_cell: str, *args: Any, **options: Any) -> ExecutionResult:
-        """Run a cell where the application runs, and wait for it."""
+        """Run a cell in the application's event loop, and wait for it."""
         return self.run_elsewhere(raw_cell, *args, **options)
 
     async def run_cell_here(self, raw_cell: str, *args: Any, **options: Any) -> ExecutionResult:
-        """Do what ``run_cell`` of IPython does, in the event loop that runs."""
+        """Run a cell like IPython's ``run_cell``, in the running event loop."""
         transformed, trouble = raw_cell, None
         try:
             transformed = self.transform_cell(raw_cell)  # type: ignore[no-untyped-call]
-        except Exception:  # as IPython does: it shows what a bad cell raises
+        except Exception:  # as in IPython, which shows the errors of a bad cell
             trouble = sys.exc_info()
         result = await self.run_cell_async(
             raw_cell,
@@ -51,18 +51,18 @@ class _Shell(TerminalInteractiveShell):
 
 
 class _Cell:
-    """A cell to be run, for whose result the thread of the prompt waits."""
+    """A cell whose result the thread of the prompt waits for."""
 
     def __init__(self, shell: _Shell, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
         self._shell, self._arguments, self._options = shell, arguments, options
         self.result: futures.Future[ExecutionResult] = futures.Future()
 
     async def run(self) -> None:
-        """Run it."""
+        """Run the cell and set its result."""
         self.result.set_result(await self._shell.run_cell_here(*self._arguments, **self._options))
 
     def ended(self) -> None:
-        """Let nobody wait for a result that will not come."""
+        """Set an empty result if the cell ended without one."""
         if not self.result.done():
             self.result.set_result(_no_result(self._arguments[0]))
 
@@ -73,11 +73,11 @@ def _no_result(source: str) -> ExecutionResult:
 
 
 class IPythonPrompt:
-    """IPython in a thread of its own, while its cells run in the event loop.
+    """IPython in its own thread, with cells that run in the event loop.
 
     Args:
-        names: The namespace that cells run in.
-        history: Whether what is typed is kept, where IPython keeps it.
+        names: The namespace in which cells run.
+        history: Whether IPython keeps its history.
     """
 
     def __init__(self, names: dict[str, Any], history: bool) -> None:
@@ -92,7 +92,7 @@ class IPythonPrompt:
 
     def __enter__(self) -> Self:
         self._restore = saved_settings()
-        # A daemon: a prompt that does not let itself be ended must not keep the program alive.
+        # A daemon: a prompt that cannot be ended must not keep the program alive.
         self._thread = threading.Thread(target=self._serve, name="beamish-shell", daemon=True)
         self._thread.start()
         return self
@@ -103,18 +103,18 @@ class IPythonPrompt:
         self._restore()
 
     def _end_prompt(self) -> None:
-        """End the prompt at which somebody may be typing; the application has died."""
+        """End the prompt, because the application stopped."""
         if self._shell is not None:
             self._shell.keep_running = False
         deadline = time.monotonic() + _JOIN_SECONDS
         while self._thread.is_alive() and time.monotonic() < deadline:
-            self._interrupt_prompt()  # again: the thread may be just before its next prompt
+            self._interrupt_prompt()  # repeated: the thread can be about to open its next prompt
             self._thread.join(0.02)
 
     def _interrupt_prompt(self) -> None:
         app = getattr(getattr(self._shell, "pt_app", None), "app", None)
         if app is not None and app.loop is not None:
-            with suppress(RuntimeError):  # that prompt has ended meanwhile, with its loop
+            with suppress(RuntimeError):  # the prompt and its loop have ended
                 app.loop.call_soon_threadsafe(_end, app)
 
     # -- In the event loop
@@ -147,7 +147,7 @@ class IPythonPrompt:
         return cell.result.result()
 
     def _put(self, cell: _Cell | None) -> None:
-        with suppress(RuntimeError):  # the loop is closed: the application has died
+        with suppress(RuntimeError):  # the loop is closed: the application stopped
             self._loop.call_soon_threadsafe(self._cells.put_nowait, cell)
 
 
@@ -157,5 +157,5 @@ def _end(app: Any) -> None:
 
 
 def _show_interrupt(*_: object, **__: object) -> None:
-    """Show that Ctrl-C has stopped a cell, which was cancelled for it."""
+    """Print that Ctrl-C cancelled a cell."""
     print("KeyboardInterrupt", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What is in scope at the prompt.
+"""The namespace of the prompt.
 
 When not to use it: outside a shell.
 """
@@ -13,12 +13,12 @@ from beamish.shell.views import info, pid, processes, tree_of
 
 
 def names_for(target: Target) -> dict[str, Any]:
-    """Collect the names of beamish, of the application's module, and the helpers.
+    """Return the names of beamish, of the application's module, and of the helpers.
 
-    Of two that are the same, the later counts. The module itself is there, too, for names of it
-    that a helper hides: ``shop.main.info``.
+    A later name hides an earlier one. The module itself is included, to reach its names that a
+    helper hides: ``shop.main.info``.
     """
-    beamish = import_module("beamish")  # whole: this module is a part of it
+    beamish = import_module("beamish")  # not imported above: this module is a part of it
     top = target.module.__name__.partition(".")[0]
     return {
         "__name__": "__console__",

@@ -1,6 +1,6 @@
-"""The plain prompt: Python with ``await``, its history and completion.
+"""The plain prompt: Python with ``await``, history and completion.
 
-When not to use it: where IPython is installed; it does the same, with more comfort.
+When not to use it: where IPython is installed; its prompt has more features.
 
 Source:
     ``python -m asyncio``. Differs: the event loop is the application's own.
@@ -25,8 +25,8 @@ class Prompt:
     """Reads inputs from a terminal and runs them.
 
     Args:
-        terminal: Where they come from.
-        names: The namespace that they run in.
+        terminal: The source of the inputs.
+        names: The namespace in which inputs run.
     """
 
     def __init__(self, terminal: Terminal, names: dict[str, Any]) -> None:
@@ -54,7 +54,7 @@ class Prompt:
         return function is None or await self.evaluator.run(function)
 
     async def _input(self) -> Callable[[], Any] | None:
-        """Read lines until they are an input; ``None`` if it is a faulty one."""
+        """Read lines until they form an input; return ``None`` for invalid syntax."""
         lines: list[str] = []
         self._count += 1
         name = f"<input {self._count}>"
@@ -69,7 +69,7 @@ class Prompt:
                 return None
             if code is not None:
                 self._terminal.remember(source)
-                # Known under its name, tracebacks show the line.
+                # linecache lets tracebacks show the line.
                 linecache.cache[name] = len(source), None, [f"{line}\n" for line in lines], name
                 return types.FunctionType(code, self._names)
 
@@ -79,4 +79,4 @@ class Prompt:
         except EOFError:
             if not before or before[-1] == "":
                 raise
-            return ""  # the end of a pipe ends a block, as an empty line does
+            return ""  # the end of a pipe ends a block like an empty line

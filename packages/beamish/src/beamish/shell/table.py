@@ -1,6 +1,6 @@
-"""Rows of text, aligned.
+"""Aligned rows of text.
 
-When not to use it: for more than a screen; the views count what they leave out.
+When not to use it: for more rows than a screen shows; the views count omitted rows.
 """
 
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from typing import Any
 from beamish._server.requests import safe_repr
 from beamish.pid import Via
 
-_LONGEST = 60  # characters of a value
+_MAX_VALUE_CHARACTERS = 60
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows of cells so that each column begins at the same place in every line."""
+    """Return rows as lines with aligned columns."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -22,7 +22,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Show an id, a name or a label: strings as they are, classes by their names."""
+    """Return the text of an id, a name or a label: strings unchanged, classes by name."""
     if isinstance(value, str):
         text = value if value.isprintable() else repr(value)
     elif isinstance(value, type):
@@ -31,11 +31,13 @@ def shown(value: Any) -> str:
         text = _shown_via(value)
     else:
         text = safe_repr(value)
-    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+    if len(text) <= _MAX_VALUE_CHARACTERS:
+        return text
+    return f"{text[: _MAX_VALUE_CHARACTERS - 1]}…"
 
 
 def _shown_via(via: Via) -> str:
-    """Show ``registry / key``, which is what the names of registries consist of."""
+    """Return ``registry / key`` for a name in a registry."""
     if isinstance(via.name, tuple) and len(via.name) == 2:
         return " / ".join(shown(part) for part in via.name)
     return safe_repr(via.name)

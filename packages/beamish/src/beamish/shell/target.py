@@ -1,6 +1,6 @@
-"""What stands in ``module:Application`` on a command line, found and checked.
+"""Load the ``module:Application`` of a command line.
 
-When not to use it: in a program, which imports its application.
+When not to use it: in a program; import the application.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from beamish.application import Application
 
 _EXPECTED = "expected module:Application, such as shop.main:Shop"
 
-# Who calls the code of an application: beamish, and what imports and enters it.
+# Files of code that calls an application: beamish, importlib and contextlib.
 _FOREIGN = (
     str(Path(__file__).parent.parent),
     "<frozen importlib",
@@ -26,26 +26,27 @@ _FOREIGN = (
 
 
 class TargetError(Exception):
-    """``module:Application`` leads to no application; the message says why, and the way out."""
+    """``module:Application`` does not name an application; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An application that was found, and the module it was found in."""
+    """An application and its module."""
 
     module: ModuleType
     application: Application
 
 
 def load(text: str) -> Target:
-    """Find the application that ``text`` names.
+    """Load an application.
 
     Args:
-        text: ``module:name``; the name is that of an `Application` class that needs no arguments,
-            of an instance, or of a function that makes one.
+        text: ``module:name``. The name is an `Application` class without arguments, an instance,
+            or a function that returns an application.
 
     Raises:
-        TargetError: It names none. When the code of the module raised, that is the ``__cause__``.
+        TargetError: ``text`` does not name an application. An exception that the module raised is
+            the ``__cause__``.
     """
     module_name, colon, name = text.partition(":")
     if not (colon and module_name and name):
@@ -55,7 +56,7 @@ def load(text: str) -> Target:
 
 
 def _suggestion(module_name: str, colon: str) -> str:
-    """Guess what was meant: ``shop.Shop`` and ``shop/main.py:Shop`` are common slips."""
+    """Return a suggestion for ``shop.Shop``, where the colon is missing."""
     head, dot, tail = module_name.rpartition(".")
     return f"; did you mean {head}:{tail}?" if not colon and dot and tail[:1].isupper() else ""
 
@@ -65,17 +66,17 @@ def _module(name: str) -> ModuleType:
         dotted = name.removesuffix(".py").removeprefix("./").replace("/", ".")
         raise TargetError(f"{_EXPECTED}; {name!r} is a file, its module is {dotted}")
     if not all(part.isidentifier() for part in name.split(".")):
-        raise TargetError(f"{_EXPECTED}; {name!r} is no name of a module")
+        raise TargetError(f"{_EXPECTED}; {name!r} is not a module name")
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and f"{name}.".startswith(f"{error.name}."):
             raise TargetError(
-                f"there is no module {error.name!r}; run this in the folder that holds it, or put "
-                "that folder into PYTHONPATH"
+                f"no module named {error.name!r}; run this in the folder that contains it, or add "
+                "that folder to PYTHONPATH"
             ) from None
         raise TargetError(f"importing {name!r} failed: {error!r}") from error
-    except (Exception, SystemExit) as error:  # whatever the code of the module does
+    except (Exception, SystemExit) as error:  # from the code of the module
         raise TargetError(f"importing {name!r} failed: {error!r}") from error
 
 
@@ -95,7 +96,7 @@ def _applications_of(module: ModuleType) -> str:
         if _is_application(value) and value is not Application
     ]
     if not found:
-        return "it has no Application at all"
+        return "it defines no Application"
     return f"its applications: {', '.join(found)}"
 
 
@@ -111,13 +112,13 @@ def _application(text: str, value: Any) -> Application:
     is_class = isinstance(value, type)
     if (is_class and not _is_application(value)) or not callable(value):
         raise TargetError(
-            f"{text} must be an Application (a class, an instance, or a function that makes one); "
-            f"got {value!r}"
+            f"{text} must be an Application (a class, an instance, or a function that returns "
+            f"one); got {value!r}"
         )
     _check_no_arguments(text, value)
     try:
         made = value()
-    except Exception as error:  # whatever the code of the application does
+    except Exception as error:  # from the code of the application
         raise TargetError(f"{text}() failed: {error!r}") from error
     if not isinstance(made, Application):
         if inspect.iscoroutine(made):
@@ -131,13 +132,13 @@ def _check_no_arguments(text: str, make: Any) -> None:
         inspect.signature(make).bind()
     except TypeError as error:
         raise TargetError(
-            f"{text} needs arguments ({error}); name a function without arguments that makes the "
-            "application, or an instance"
+            f"{text} needs arguments ({error}); name an instance, or a function without arguments "
+            "that returns the application"
         ) from None
 
 
 def own_traceback(error: BaseException) -> str:
-    """Format an exception from the application's code on; empty if it was raised outside of it."""
+    """Return the traceback from the application's code on; empty if raised outside of it."""
     frames = error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename.startswith(_FOREIGN):
         frames = frames.tb_next

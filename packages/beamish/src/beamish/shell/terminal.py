@@ -1,6 +1,6 @@
 """Lines of input: from a terminal with history and completion, or from a pipe.
 
-When not to use it: for programs that are no shell.
+When not to use it: outside a shell.
 """
 
 import asyncio
@@ -21,23 +21,23 @@ except ImportError:  # this Python was built without it
 
 try:
     import termios
-except ImportError:  # no Unix
+except ImportError:  # not on Unix
     termios = None  # type: ignore[assignment]
 
 _HISTORY_LINES = 1000
 
 _CTRL_C = "\x03"
 
-# Discard the line, and send Ctrl-C itself as one: the thread that reads gets no signals.
+# Replace the line by Ctrl-C itself: the reading thread receives no signals.
 _ON_CTRL_C = r'"\C-c": "\C-e\C-u\C-v\C-c\C-m"'
 
 
-class Interrupted(Exception):  # noqa: N818 - as KeyboardInterrupt, of which it tells
+class Interrupted(Exception):  # noqa: N818 - named like KeyboardInterrupt
     """Ctrl-C was pressed at the prompt."""
 
 
 def saved_settings() -> Callable[[], None]:
-    """Return a function that gives the terminal the settings it has now."""
+    """Return a function that restores the terminal's current settings."""
     if termios is None or not sys.stdin.isatty():
         return lambda: None
     fd = sys.stdin.fileno()  # exit() closes sys.stdin
@@ -46,11 +46,11 @@ def saved_settings() -> Callable[[], None]:
 
 
 class Terminal:
-    """Where the shell's input comes from.
+    """The source of the shell's input.
 
     Args:
-        history: The file that keeps what was typed; ``None`` keeps nothing.
-        names: What completion knows.
+        history: The file for the history; ``None`` keeps no history.
+        names: The namespace for completion.
     """
 
     def __init__(self, history: Path | None, names: dict[str, Any]) -> None:
@@ -66,14 +66,14 @@ class Terminal:
         if self.interactive and readline is not None:
             self._prepare()
         self._loop = asyncio.get_running_loop()
-        # A daemon: nothing wakes a thread that waits for a line when the application has died.
+        # A daemon: nothing can wake a thread that waits for a line when the application stops.
         threading.Thread(target=self._serve, name="beamish-shell", daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._restore()
         if self.interactive and readline is not None and self._history is not None:
-            with suppress(OSError):  # a home that cannot be written to
+            with suppress(OSError):  # the home directory is read-only
                 readline.set_history_length(_HISTORY_LINES)
                 readline.write_history_file(self._history)
 
@@ -84,17 +84,19 @@ class Terminal:
         if self._gnu:
             readline.parse_and_bind(_ON_CTRL_C)
         if self._history is not None:
-            with suppress(OSError):  # there is none yet
+            with suppress(OSError):  # the file does not exist yet
                 readline.read_history_file(self._history)
 
     # -- In the event loop
 
     async def line(self, prompt: str) -> str:
-        """Wait for the next line; a line that was waited for in vain before is not lost.
+        """Wait for the next line.
+
+        A cancelled wait loses no line: the next call returns it.
 
         Raises:
-            EOFError: There are no more.
-            Interrupted: Ctrl-C was pressed instead.
+            EOFError: The input has ended.
+            Interrupted: Ctrl-C was pressed.
         """
         if self._pending is None:
             self._pending = self._loop.create_future()
@@ -119,7 +121,7 @@ class Terminal:
     # -- In the thread
 
     def _serve(self) -> None:
-        # Not sys.stdin, whose lock would still be held when the interpreter closes it.
+        # Not sys.stdin: this thread would hold its lock when the interpreter closes it.
         with os.fdopen(os.dup(0)) as pipe:
             while True:
                 prompt, future = self._requests.get()
@@ -128,7 +130,7 @@ class Terminal:
                     self._loop.call_soon_threadsafe(future.set_result, line)
 
     def _read(self, prompt: str) -> str:
-        """Read a line from the terminal; empty at the end, Ctrl-C itself when that is pressed."""
+        """Read a line from the terminal; return "" at the end, and Ctrl-C as that character."""
         try:
             with self._without_interrupt_key():
                 line = input(prompt)
@@ -138,7 +140,7 @@ class Terminal:
 
     @contextmanager
     def _without_interrupt_key(self) -> Iterator[None]:
-        """Let Ctrl-C be a key like others while a line is read, if readline knows what to do."""
+        """Make Ctrl-C a normal key while a line is read, if GNU readline is there to bind it."""
         if termios is None or not self._gnu:
             yield
             return

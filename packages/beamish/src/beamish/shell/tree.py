@@ -1,7 +1,7 @@
-"""The supervision tree of a running system: as data, and as text.
+"""The supervision tree of a running system, as data and as text.
 
-When not to use it: to manage children. It is a look from outside, which may be outdated when it
-is read; ``which_children`` of the supervisors asks.
+When not to use it: to manage children. The tree is a snapshot that can be outdated; call the
+supervisors' ``which_children``.
 
 Source:
     The application tab of Erlang's ``observer``.
@@ -23,14 +23,14 @@ from beamish.results import ChildInfo
 from beamish.shell.table import aligned, shown
 
 CHILDREN = 20
-"""How many children of one supervisor are listed, unless told otherwise."""
+"""Default number of children listed for a supervisor."""
 
 _HEADER = ("id", "pid", "class", "status", "restarts")
 
 
 @dataclass(frozen=True, slots=True)
 class Restarts:
-    """How many restarts count now, and how many are borne within so many seconds."""
+    """Restarts used, and the maximum number of restarts within ``seconds``."""
 
     used: int
     allowed: int
@@ -45,16 +45,16 @@ class Node:
     """A process in the supervision tree.
 
     Args:
-        id: Its id in its supervisor; at the top its name, or its class.
-        pid: Its process; ``None`` unless it is running.
+        id: The child's id; of the root its name, or its class.
+        pid: The process; ``None`` unless it is running.
         class_name: The class of a server, the function of a task; ``None`` without a process.
         status: ``"running"``, ``"restarting"``, ``"stopped"``, or ``"starting"`` for a supervisor
             that waits for a child to start.
         type: ``"worker"`` or ``"supervisor"``.
         restarts: Of a supervisor, the restarts of its children; of a child of a dynamic supervisor
-            with ``intensity="child"``, its own.
-        children: Those of a supervisor, in start order.
-        left_out: How many more children there are.
+            with ``intensity="child"``, its own restarts.
+        children: The children of a supervisor, in start order.
+        left_out: Number of children that are not in ``children``.
     """
 
     id: Any
@@ -68,17 +68,17 @@ class Node:
 
 
 def look(supervisor: Dest, children: int = CHILDREN) -> Node:
-    """Look at a supervisor and all that is below it, without waiting for any process.
+    """Return the tree below a supervisor, without waiting for any process.
 
     Args:
-        supervisor: Pid or name of the top.
-        children: How many children of each supervisor to look at; the others are counted.
+        supervisor: Pid or name of the root.
+        children: Maximum number of children included for each supervisor; the rest is counted.
 
     Returns:
-        What is there at this moment, also below supervisors that are busy or suspended.
+        A snapshot, which includes the children of busy and suspended supervisors.
 
     Raises:
-        NoProcessError: There is no such process.
+        NoProcessError: The process does not exist.
     """
     _checks.count("children", children)
     process = names.process_of(supervisor)
@@ -90,7 +90,7 @@ def look(supervisor: Dest, children: int = CHILDREN) -> Node:
 def _node(child: ChildInfo, own: Restarts | None, limit: int) -> Node:
     process = None if child.pid is None else child.pid._process
     if process is None:
-        # Its supervisor has not come to hear of its death yet.
+        # The supervisor has not handled the exit of this child yet.
         status = "stopped" if child.status == "running" else child.status
         return Node(child.id, None, None, status, child.type, own)
     server = getattr(process, "server", None)
@@ -100,7 +100,7 @@ def _node(child: ChildInfo, own: Restarts | None, limit: int) -> Node:
         return Node(*facts, own)
     below = tuple(islice(_children(server, limit), limit))
     left_out = len(server.children) + len(getattr(server, "restarting", ())) - len(below)
-    # There is no window yet while a supervisor starts.
+    # A supervisor that is starting has no window yet.
     restarts = own or _restarts(getattr(server, "_window", None), process)
     return Node(*facts, restarts, below, left_out)
 
@@ -113,7 +113,7 @@ def _restarts(window: RestartWindow | None, process: Any) -> Restarts | None:
 
 
 def _children(server: SupervisorServer | DynamicSupervisorServer, limit: int) -> Iterator[Node]:
-    # Not which_children: it would make a list of a million to show twenty.
+    # Not which_children: it would build a list of a million to show twenty.
     if isinstance(server, SupervisorServer):
         for child in server.children.values():
             yield _node(child.info(), None, limit)
@@ -134,7 +134,7 @@ def _own_restarts(server: DynamicSupervisorServer, history: Any) -> Restarts | N
 
 
 def render(node: Node) -> str:
-    """Draw a tree as aligned lines of text, one for each process."""
+    """Return a tree as aligned lines of text, one for each process."""
     return aligned([_HEADER, *_rows(node, "", "")])
 
 

@@ -1,6 +1,6 @@
 """The helpers of the shell's prompt: `processes`, `tree`, `info` and `pid`.
 
-When not to use it: in a program, which asks `beamish.process` for values instead of text.
+When not to use it: in a program; `beamish.process` returns values instead of text.
 
 Source:
     ``observer_cli``, and the helpers of Elixir's ``IEx``.
@@ -19,7 +19,7 @@ from beamish.shell.table import aligned, shown
 from beamish.shell.tree import CHILDREN, look, render
 
 PROCESSES = 50
-"""How many processes are listed, unless told otherwise."""
+"""Default number of listed processes."""
 
 _HEADER = ("pid", "name", "class", "status", "queue", "handled", "memory")
 
@@ -28,8 +28,8 @@ def processes(match: str = "", limit: int = PROCESSES) -> None:
     """Print a table of the processes, oldest first.
 
     Args:
-        match: Only those with this in their class, name or label.
-        limit: How many to list; the others are counted.
+        match: Text that the class, name or label must contain.
+        limit: Maximum number of rows; the rest is counted.
     """
     _checks.count("limit", limit)
     found = [pid for pid in process.processes() if not match or match in _searched(pid)]
@@ -57,10 +57,10 @@ def _named(found: ProcessInfo) -> str:
 
 
 def pid(serial: int) -> Pid:
-    """Return the process whose pid prints with this number: 104 for ``#PID<0.104.0>``.
+    """Return the pid with this number: 104 for ``#PID<0.104.0>``.
 
     Raises:
-        NoProcessError: No process that lives has it.
+        NoProcessError: No live process has this number.
 
     Source:
         ``IEx.Helpers.pid/1``.
@@ -68,24 +68,26 @@ def pid(serial: int) -> Pid:
     for known in process.processes():
         if known.serial == serial:
             return known
-    raise NoProcessError(advice=f"no process that lives is #PID<0.{serial}.0>")
+    raise NoProcessError(advice=f"no live process #PID<0.{serial}.0>")
 
 
 def info(dest: Dest | int) -> None:
-    """Print what is known of a process.
+    """Print the facts about a process.
 
     Args:
-        dest: Its pid, the number in its pid, or its name.
+        dest: A pid, the number in a pid, or a name.
 
     Raises:
-        NoProcessError: There is no such process.
-        TypeError: ``dest`` is none of these.
+        NoProcessError: The process does not exist.
+        TypeError: ``dest`` has another type.
 
     Source:
         ``IEx.Helpers.process_info/1``.
     """
     if isinstance(dest, bool) or not isinstance(dest, Pid | Via | str | int):
-        raise TypeError(f"info takes a pid, the number in it such as 104, or a name; got {dest!r}")
+        raise TypeError(
+            f"info takes a pid, the number of a pid such as 104, or a name; got {dest!r}"
+        )
     found = process.info(pid(dest) if isinstance(dest, int) else dest)
     if found is None:
         raise NoProcessError(dest)
@@ -103,7 +105,7 @@ def _facts(found: ProcessInfo) -> list[tuple[str, str]]:
         ("callback", found.current_callback or "-"),
         ("queue", f"{found.message_queue_len:,} messages"),
         ("handled", f"{found.messages_handled:,} messages"),
-        ("memory", f"{found.memory_bytes:,} bytes, without what its state refers to"),
+        ("memory", f"{found.memory_bytes:,} bytes, without objects that its state refers to"),
         ("trap_exit", str(found.trap_exit)),
         ("links", _listed(found.links)),
         ("monitors", _listed(found.monitors)),
@@ -119,18 +121,18 @@ def _listed(values: tuple[Any, ...], between: str = ", ") -> str:
 
 
 def tree_of(application: Application) -> Callable[..., None]:
-    """Make the helper that prints the supervision tree of ``application``."""
+    """Return the helper that prints the supervision tree of ``application``."""
 
     def tree(supervisor: Dest | None = None, children: int = CHILDREN) -> None:
         """Print the supervision tree.
 
         Args:
-            supervisor: Pid or name of the top; the application's, unless said otherwise.
-            children: How many children of each supervisor to list; the others are counted.
+            supervisor: Pid or name of the root; by default the application's supervisor.
+            children: Maximum number of children listed for each supervisor; the rest is counted.
         """
         top = application.supervisor if supervisor is None else supervisor
         if top is None:
-            raise NoProcessError(advice="the application does not run any more")
+            raise NoProcessError(advice="the application has stopped")
         print(render(look(top, children)))
 
     return tree
