@@ -1,6 +1,6 @@
-"""`Application`: a supervision tree as one thing that starts and stops; and `run`.
+"""`Application`, a supervision tree that starts and stops as a whole, and `run`.
 
-When not to use it: for a single supervisor inside a function, `Supervisor.running` is enough.
+When not to use it: for one supervisor inside a function; use `Supervisor.running`.
 
 Source:
     Elixir's ``Application``.
@@ -29,19 +29,19 @@ _log = logging.getLogger("beamish")
 
 
 class Application:
-    """A supervision tree with a beginning and an end.
+    """A supervision tree that starts and stops as a whole.
 
-    Define `children`; then ``async with App() as app:`` runs the tree inside any asyncio program,
-    and ``beamish.run(App())`` as the main program. The block may be entered in one task and left
-    in another.
+    Define `children`. ``async with App() as app:`` runs the tree inside any asyncio program,
+    ``beamish.run(App())`` runs it as the main program. The block can be entered in one task and
+    left in another.
 
     Args:
-        config: Kept in ``self.config``, over what the class has there.
+        config: Values for ``self.config``, which override the class's ``config``.
 
     Attributes:
-        strategy: Of the top supervisor, as are ``max_restarts`` and ``max_seconds``.
-        name: The top supervisor's name, if it is to have one.
-        supervisor: The top supervisor's pid, while the application runs.
+        strategy: The strategy of the root supervisor, with ``max_restarts`` and ``max_seconds``.
+        name: The root supervisor's name; ``None`` for no name.
+        supervisor: The root supervisor's pid while the application runs, otherwise ``None``.
 
     Source:
         Elixir's ``Application`` behaviour. Differs: an instance, not a registered application.
@@ -60,22 +60,24 @@ class Application:
     # -- To be defined
 
     def children(self) -> list[Any]:
-        """List the children in start order: `ChildSpec` values, or classes."""
+        """Return the children in start order: `ChildSpec` values or classes."""
         raise NotImplementedError(
-            f"{type(self).__qualname__} must define children(self), which lists what to start"
+            f"{type(self).__qualname__} must define children(self), which returns what to start"
         )
 
     def prep_stop(self) -> Any:
-        """Prepare to stop; runs before the tree stops. May be async."""
+        """Prepare to stop; runs before the tree stops. Can be async."""
 
     def stop(self) -> Any:
-        """Clean up; runs after the tree has stopped. May be async."""
+        """Clean up; runs after the tree has stopped. Can be async."""
 
     # -- Running
 
     async def __aenter__(self) -> Self:
         if self.supervisor is not None:
-            raise RuntimeError(f"{type(self).__qualname__} runs already; make another instance")
+            raise RuntimeError(
+                f"{type(self).__qualname__} is already running; create another instance"
+            )
         self._entered_by = asyncio.current_task()
         self._block = self._running()
         await self._block.__aenter__()
@@ -89,7 +91,7 @@ class Application:
     ) -> bool | None:
         if asyncio.current_task() is self._entered_by:
             return await self._block.__aexit__(kind, error, traceback)
-        token = current_pid.set(self._pid)  # the hooks run as the same process here, too
+        token = current_pid.set(self._pid)  # the hooks run as the process that entered the block
         try:
             return await self._block.__aexit__(kind, error, traceback)
         finally:
@@ -113,7 +115,7 @@ class Application:
             max_seconds=self.max_seconds,
             name=self.name,
         )
-        # Watched instead of linked: its death is to end this block, not the process around it.
+        # Monitored instead of linked: its death must end this block, not the surrounding process.
         process.unlink(pid)
         return pid
 
@@ -138,7 +140,7 @@ def run(
     *,
     loop_factory: Callable[[], asyncio.AbstractEventLoop] | None = None,
 ) -> T | None:
-    """Run a coroutine, or an application until it is told to stop, as the main program.
+    """Run a coroutine, or an application until a signal stops it, as the main program.
 
     The main task is a process. SIGINT and SIGTERM cancel the coroutine, or stop the application's
     tree in reverse order, each child within its ``shutdown``; a second signal kills every process
@@ -146,22 +148,22 @@ def run(
     event loop, the second signal interrupts it with `KeyboardInterrupt`. A signal that was ignored
     when ``run`` began stays ignored.
 
-    ``sys.exit`` in any callback, sync or async, does as the first signal, and the program exits
-    with its status. Its process exits with the `SystemExit` as reason, and is not restarted.
+    ``sys.exit`` in any callback, sync or async, stops the program like the first signal, with its
+    own exit status. Its process exits with the `SystemExit` as reason and is not restarted.
 
     Args:
         main: A coroutine, or an `Application`.
-        loop_factory: Makes the event loop, such as ``uvloop.new_event_loop``.
+        loop_factory: Creates the event loop, such as ``uvloop.new_event_loop``.
 
     Returns:
-        What the coroutine returns; ``None`` after a signal, so that the exit status is 0.
+        The result of the coroutine; ``None`` after a signal, so that the exit status is 0.
 
     Raises:
-        SystemExit: With status 1, when the application's tree has died of itself; or what a
-            callback raised.
+        SystemExit: With status 1 when the application's tree died by itself, or as a callback
+            raised it.
 
     Source:
-        ``asyncio.run``, and the way in which ``mix run --no-halt`` starts and stops applications.
+        ``asyncio.run``; ``mix run --no-halt`` for starting and stopping applications.
     """
     if not isinstance(main, Application) and not inspect.iscoroutine(main):
         raise TypeError(f"run needs an Application or a coroutine, as in run(main()); got {main!r}")
@@ -176,7 +178,7 @@ def run(
 
 
 class _Program(Generic[T]):
-    """The main task of `run`, and how the program ends."""
+    """The main task of `run` and the end of the program."""
 
     def __init__(self, main: Application | Coroutine[Any, Any, T], signals: Signals) -> None:
         self._main = main
@@ -200,25 +202,25 @@ class _Program(Generic[T]):
             if not isinstance(main, Application) and not received:
                 raise
             if not received:
-                _log.error("the application has died of itself: %s", error)
+                _log.error("the application died by itself: %s", error)
                 raise SystemExit(1) from None
         if len(received) > 1:
             raise SystemExit(128 + received[-1])
         return None
 
     def unwind(self, loop: asyncio.AbstractEventLoop) -> None:
-        """End the main task in order, after an exception has left the event loop.
+        """End the main task in order after an exception left the event loop.
 
-        ``sys.exit`` in a callback, and Ctrl-C while one blocks, stop the loop where it stands.
+        ``sys.exit`` in a callback, and Ctrl-C while a callback blocks, stop the loop at once.
         """
         task = self._task
-        # A signal that waits cancels the task by itself when the loop handles it.
+        # A pending signal cancels the task when the loop handles it.
         if task is not None and not self._signals.waiting:
             task.cancel()
         while task is not None and not task.done():
             with suppress(SystemExit, KeyboardInterrupt, asyncio.CancelledError, Exception):
                 loop.run_until_complete(task)
-        # The run that was left may have queued its own stop, which would end the next run.
+        # The interrupted run can have queued its own stop, which would end the next run.
         stopped = False
         while not stopped:
             loop.call_soon(loop.stop)
@@ -227,7 +229,7 @@ class _Program(Generic[T]):
                 stopped = True
 
     def end_of(self, error: BaseException) -> BaseException:
-        """Return the exception that the program ends with, after ``error`` has left the loop."""
+        """Return the exception that ends the program, after ``error`` left the loop."""
         task = self._task
         ended = None if task is None or task.cancelled() else task.exception()
         # A signal that had to interrupt a callback gives the same exit status as any other.

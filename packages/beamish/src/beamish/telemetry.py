@@ -1,11 +1,11 @@
 """Events of the running system, for metrics and traces.
 
-An event is a tuple of strings; its handler gets the event, its measurements and its metadata. As
-long as no handler is attached, an event costs one attribute check. `EVENTS` holds every event of
-beamish; docs/telemetry.md explains them in one table. Programs may `execute` events of their own.
+An event name is a tuple of strings; a handler receives the name, the measurements and the metadata.
+Without handlers, an event costs one attribute check. `EVENTS` holds every event of beamish;
+docs/telemetry.md describes them in one table. Programs can `execute` their own events.
 
-When not to use it: to change what a process does. Handlers run where the event happens, in the
-middle of the work; they must be quick and must not wait.
+When not to use it: to change the behaviour of a process. Handlers run where the event happens, in
+the middle of the work; they must be fast and must not wait.
 
 Source:
     Elixir's ``telemetry`` library.
@@ -42,10 +42,10 @@ Handler: TypeAlias = Callable[[Event, Mapping[str, Any], Mapping[str, Any]], obj
 
 
 class Keys(NamedTuple):
-    """What an event comes with.
+    """The names of an event's measurements and metadata.
 
     Args:
-        measurements: The names of its numbers; those of times end in ``_seconds``.
+        measurements: The names of its numbers; those of durations and times end in ``_seconds``.
         metadata: The names of its facts.
     """
 
@@ -67,10 +67,10 @@ _SUPERVISOR = ("beamish", "supervisor")
 _CHILD = ("supervisor", "class", "id", "pid", "reason")
 
 CALL = ("beamish", "call")
-"""Prefix of the events of a call, as the client sees it."""
+"""Prefix of the events of a call, measured at the client."""
 
 CALLBACK = ("beamish", "callback")
-"""Prefix of the events of a callback that a server runs."""
+"""Prefix of the events of a server's callback."""
 
 EVENTS: Mapping[Event, Keys] = MappingProxyType(
     {
@@ -89,29 +89,29 @@ EVENTS: Mapping[Event, Keys] = MappingProxyType(
 """Every event of beamish, with the names of its measurements and metadata."""
 
 _log = logging.getLogger("beamish")
-_lock = threading.Lock()  # of those who attach and detach, in whatever threads
+_lock = threading.Lock()  # handlers can be attached and detached in any thread
 _handlers: dict[Event, tuple[tuple[Hashable, Handler], ...]] = {}
 _carriers: dict[Hashable, tuple[Callable[[], Any], Callable[[Any], object]]] = {}
 
 enabled: bool = False
-"""Whether any handler is attached. Look at it before you prepare an event."""
+"""Whether any handler is attached. Check it before you build an event."""
 
 observes: bool = False
-"""Whether calls and callbacks take a longer way, on which they are observed.
+"""Whether calls and callbacks take the observed path.
 
-They do when a handler of their events is attached, or something of the sender follows its messages.
+They do while a handler of their events, or a carrier, is attached.
 """
 
 
 def attach(id: Hashable, event: Event, handler: Handler) -> None:  # noqa: A002 - Elixir's word
     """Call ``handler(event, measurements, metadata)`` at each ``event``.
 
-    A handler that raises is detached, with a line in the log, and harms nobody.
+    A handler that raises is detached and its exception is logged.
 
     Args:
-        id: Names the handler, for `detach`.
-        event: Which event, such as ``("beamish", "process", "exit")``.
-        handler: What to call.
+        id: Identifies the handler for `detach`.
+        event: The name of the event, such as ``("beamish", "process", "exit")``.
+        handler: The function to call.
 
     Raises:
         ValueError: A handler with this id is attached already.
@@ -124,12 +124,12 @@ def attach(id: Hashable, event: Event, handler: Handler) -> None:  # noqa: A002 
 
 
 def attach_many(id: Hashable, events: Iterable[Event], handler: Handler) -> None:  # noqa: A002
-    """Call ``handler`` at each of ``events``; one `detach` ends them all.
+    """Call ``handler`` at each of ``events``; one `detach` removes it from all.
 
     Args:
-        id: Names the handler, for `detach`.
-        events: Which events; `EVENTS` stands for all of beamish's own.
-        handler: What to call.
+        id: Identifies the handler for `detach`.
+        events: The names of the events; `EVENTS` names all events of beamish.
+        handler: The function to call.
 
     Raises:
         ValueError: A handler with this id is attached already, or ``events`` is empty.
@@ -169,16 +169,16 @@ def carry(
     capture: Callable[[], Any],
     restore: Callable[[Any], object],
 ) -> None:
-    """Let something of the sender follow its casts and messages, until `detach`.
+    """Pass a value of the sender along with its casts and messages, until `detach`.
 
-    A call runs in a copy of its caller's context, where every context variable follows by itself.
-    Casts and messages do not: the current span of a trace needs this to follow them.
+    A call runs in a copy of its caller's context, with every context variable. Casts and messages
+    do not: the current span of a trace needs a carrier to follow them.
 
     Args:
-        id: Names the carrier, for `detach`; a handler may have the same id.
+        id: Identifies the carrier for `detach`; a handler can have the same id.
         capture: Called, without arguments, where a cast or message is sent.
-        restore: Called with what ``capture`` returned, in the context in which the server will
-            handle it.
+        restore: Called with the result of ``capture``, in the context in which the server handles
+            the message.
 
     Raises:
         ValueError: A carrier with this id is attached already.
@@ -195,7 +195,7 @@ def carry(
 
 
 def detach(id: Hashable) -> bool:  # noqa: A002 - Elixir's word
-    """Detach the handler and the carrier ``id``; say whether there was one.
+    """Detach the handler and the carrier ``id``; return whether one was attached.
 
     Source:
         ``:telemetry.detach/1``.
@@ -220,7 +220,7 @@ def _switch() -> None:
 
 
 def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:
-    """Tell the handlers of ``event``.
+    """Call the handlers of ``event``.
 
     Source:
         ``:telemetry.execute/3``.
@@ -228,20 +228,20 @@ def execute(event: Event, measurements: Mapping[str, Any], metadata: Mapping[str
     for id_, handler in _handlers.get(event, ()):
         try:
             handler(event, measurements, metadata)
-        except Exception:  # a handler's fault harms nobody but itself
+        except Exception:  # a broken handler must not break the process that emits the event
             _log.exception("telemetry handler %r raised and has been detached", id_)
             detach(id_)
 
 
 class Span:
-    """Something that takes time: emits its start now, and its end when told.
+    """A time span that emits its start when created, and its end on `stop` or `fail`.
 
-    For what begins and ends in different functions; elsewhere, `span`.
+    Use it for work that begins and ends in different functions; otherwise use `span`.
 
     Args:
         event: The prefix of its events.
-        metadata: What comes with each of them, beside ``span``: an object that is the same in
-            all events of this span, and in those of no other.
+        metadata: The metadata of each event, in addition to ``span``: an object that identifies
+            the events of this span.
     """
 
     __slots__ = ("_began", "_event", "metadata")
@@ -253,11 +253,11 @@ class Span:
         execute((*event, "start"), {"system_time_seconds": time.time()}, self.metadata)
 
     def stop(self) -> None:
-        """Emit that it has ended well."""
+        """Emit ``stop``."""
         execute((*self._event, "stop"), self._measurements(), self.metadata)
 
     def fail(self, error: BaseException) -> None:
-        """Emit that it has ended with ``error``."""
+        """Emit ``exception`` with ``error``."""
         facts = {**self.metadata, "error": error}
         execute((*self._event, "exception"), self._measurements(), facts)
 
@@ -267,13 +267,13 @@ class Span:
 
 @contextmanager
 def span(event: Event, metadata: Mapping[str, Any] | None = None) -> Iterator[dict[str, Any]]:
-    """Emit ``(*event, "start")``, then ``"stop"`` or ``"exception"`` with the time it took.
+    """Emit ``(*event, "start")``, then ``"stop"`` or ``"exception"`` with the duration.
 
-    The block gets the metadata as a dict, to which it may add what it comes to know.
+    The block receives the metadata as a dict and can add to it.
 
     Args:
         event: The prefix of the three events.
-        metadata: What comes with each of them.
+        metadata: The metadata of each event.
 
     Raises:
         TypeError: ``event`` is not a tuple of strings.
@@ -291,32 +291,32 @@ def span(event: Event, metadata: Mapping[str, Any] | None = None) -> Iterator[di
     running.stop()
 
 
-# -- What the modules of beamish use, each time after a look at `enabled` or `observes`
+# -- For the modules of beamish, which check `enabled` or `observes` first
 
 
 def carried(context: Context) -> Context:
-    """Return a copy of ``context`` with what the carriers take along from the current one."""
+    """Return a copy of ``context`` with the carried values of the current context."""
     copy = context.copy()
     for id_, (capture, restore) in list(_carriers.items()):
         try:
             copy.run(restore, capture())
-        except Exception:  # the sender is not to suffer
+        except Exception:  # a broken carrier must not break the sender
             _log.exception("telemetry carrier %r raised and has been detached", id_)
             detach(id_)
     return copy
 
 
 def process_start(pid: Pid, class_name: str) -> None:
-    """Emit that a process has started."""
+    """Emit that a process started."""
     execute(("beamish", "process", "start"), {"count": 1}, {"pid": pid, "class": class_name})
 
 
 def process_exit(pid: Pid, class_name: str, reason: Any) -> None:
-    """Emit that a process has died."""
+    """Emit that a process ended."""
     facts = {"pid": pid, "class": class_name, "reason": reason}
     execute(("beamish", "process", "exit"), {"count": 1}, facts)
 
 
 def supervisor(what: str, facts: Mapping[str, Any]) -> None:
-    """Emit that a supervisor restarts a child, or gives it up."""
+    """Emit that a supervisor restarted a child or gave it up."""
     execute(("beamish", "supervisor", what), {"count": 1}, facts)

@@ -142,7 +142,7 @@ async def test_says_what_never_rests() -> None:
     with pytest.raises(TimeoutError, match="not settled after 50 turns") as caught:
         await settle(max_turns=50)
 
-    assert f"spin {pid!r} is ready to go on in" in str(caught.value)
+    assert f"spin {pid!r} is ready to run in" in str(caught.value)
     process.exit(pid, "kill")
     await settle()
 

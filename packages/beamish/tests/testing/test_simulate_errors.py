@@ -52,7 +52,7 @@ def test_a_deadlock_of_two_servers_names_both() -> None:
         simulate(main)
 
     text = str(caught.value)
-    assert "'a' #PID<0.101.0>: runs go, 1 messages wait, waits for the reply to go() of" in text
+    assert "'a' #PID<0.101.0>: runs go, 1 queued messages, waits for the reply to go() of" in text
     assert "'b' #PID<0.102.0>: runs go, waits for the reply to go() of" in text
 
 
@@ -64,7 +64,7 @@ def test_an_endless_program_meets_its_step_limit() -> None:
     with pytest.raises(StepLimitError) as caught:
         simulate(main, max_steps=100)
 
-    assert "not at its end after 100 steps (max_steps)" in str(caught.value)
+    assert "has not ended after 100 steps (max_steps)" in str(caught.value)
     assert "main #PID<0.100.0> waits in " in str(caught.value)
 
 

@@ -1,1 +1,1 @@
-"""Where telemetry goes: one module for each system, each with an extra of its own."""
+"""Telemetry exporters: one module and one extra for each system."""

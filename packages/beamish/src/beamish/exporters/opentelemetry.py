@@ -1,13 +1,13 @@
 """Traces for OpenTelemetry; install ``beamish[opentelemetry]``.
 
 >>> from opentelemetry.sdk.trace import TracerProvider
->>> exporter = attach(TracerProvider())  # or attach(): the provider that the program has set
+>>> exporter = attach(TracerProvider())  # or attach(): the global provider
 >>> exporter.detach()
 
-Each callback of a server is a span, a child of the span in which its call, cast or message was
-sent, however many servers lie in between. A call that fails is noted on the span of its caller.
+Each callback of a server is a span. Its parent is the span in which its call, cast or message was
+sent, across any number of servers. A failed call is recorded on the span of its caller.
 
-When not to use it: for how often and how long on the whole. Metrics cost less.
+When not to use it: for rates and durations in total; metrics cost less.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,16 +29,16 @@ _CALLBACK = telemetry.CALLBACK
 
 
 def attach(tracer_provider: trace.TracerProvider | None = None) -> "Exporter":
-    """Trace what servers do from now on, and let traces follow calls, casts and messages.
+    """Trace callbacks from now on, and propagate traces with calls, casts and messages.
 
     Args:
-        tracer_provider: Where spans go; ``None`` is the one that the program has set.
+        tracer_provider: The provider of the spans' tracer; ``None`` uses the global one.
 
     Returns:
-        What to detach when no more is to be traced.
+        The exporter; its `Exporter.detach` ends tracing.
 
     Raises:
-        TypeError: ``tracer_provider`` is none.
+        TypeError: ``tracer_provider`` is not a tracer provider.
     """
     if tracer_provider is not None and not isinstance(tracer_provider, trace.TracerProvider):
         raise TypeError(
@@ -48,15 +48,15 @@ def attach(tracer_provider: trace.TracerProvider | None = None) -> "Exporter":
 
 
 class Exporter:
-    """Makes spans of callbacks, until `detach`; made by `attach`.
+    """Creates a span for each callback, until `detach`; create it with `attach`.
 
     Args:
-        tracer_provider: Where they go.
+        tracer_provider: The provider of the spans' tracer.
     """
 
     def __init__(self, tracer_provider: trace.TracerProvider | None) -> None:
         self._tracer = trace.get_tracer("beamish", tracer_provider=tracer_provider)
-        # The span of the callback that runs in this context, and what its events are known by.
+        # The span of the callback in this context, and the object that identifies its events.
         self._current: ContextVar[tuple[object, trace.Span] | None] = ContextVar(
             "beamish.exporters.opentelemetry", default=None
         )
@@ -70,7 +70,7 @@ class Exporter:
         telemetry.attach_many(self, self._handlers, self._handle)
 
     def detach(self) -> None:
-        """Trace no more; once more does nothing. Spans that have begun stay without an end."""
+        """Stop tracing; a second call does nothing. Open spans are never ended."""
         telemetry.detach(self)
 
     def _handle(
@@ -86,14 +86,14 @@ class Exporter:
         }
         name = f"{facts['class']}.{facts['callback']}"
         span = self._tracer.start_span(name, attributes=attributes)
-        # Never reset: each callback has a context of its own, which ends with it.
+        # Never reset: each callback has its own context, which ends with it.
         self._current.set((facts["span"], span))
         context.attach(trace.set_span_in_context(span))
 
     def _span(self, facts: Mapping[str, Any]) -> trace.Span | None:
         known = self._current.get()
         if known is None or known[0] is not facts["span"]:
-            return None  # it began before this was attached
+            return None  # the callback began before `attach`
         return known[1]
 
     def _ended(self, facts: Mapping[str, Any]) -> None:
@@ -109,7 +109,7 @@ class Exporter:
             span.record_exception(error)
             span.set_status(trace.Status(trace.StatusCode.ERROR, _description(error)))
         else:
-            span.set_attribute("beamish.cancelled", True)  # by an exit signal: no fault of its own
+            span.set_attribute("beamish.cancelled", True)  # by an exit signal, so not an error
         span.end()
 
     def _call_failed(self, facts: Mapping[str, Any]) -> None:

@@ -1,13 +1,13 @@
 """Metrics for Prometheus; install ``beamish[prometheus]``.
 
 >>> from prometheus_client import CollectorRegistry
->>> exporter = attach(CollectorRegistry())  # or attach(): the registry that all share
+>>> exporter = attach(CollectorRegistry())  # or attach(): the default registry
 >>> exporter.detach()
 
-Metrics are labelled by server class, never by pid: there are as many as there is code. Processes
-and mailboxes are counted when Prometheus asks, each of them, in the thread that answers it.
+Metrics are labelled by server class, never by pid, so their number is bounded by the code. Each
+scrape counts all processes and mailboxes, in the thread of the scrape.
 
-When not to use it: to watch one process. That is what `debug` is for.
+When not to use it: to watch one process; use `debug`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,19 +37,19 @@ BUCKETS_SECONDS = (1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 0.01, 0.05, 0.1, 0.5, 1.0
 def attach(
     registry: CollectorRegistry = REGISTRY, *, buckets: Sequence[float] = BUCKETS_SECONDS
 ) -> "Exporter":
-    """Count and time what happens from now on, as metrics in ``registry``.
+    """Count and time events from now on, as metrics in ``registry``.
 
     Args:
-        registry: Where the metrics are; whoever serves it serves them.
-        buckets: Upper bounds of the histograms' buckets, in seconds, in rising order.
+        registry: The registry of the metrics.
+        buckets: Upper bounds of the histograms' buckets, in seconds, in ascending order.
 
     Returns:
-        What to detach when no more is to be counted.
+        The exporter; its `Exporter.detach` ends counting.
 
     Raises:
-        ValueError: The metrics are in this registry already, or a bucket is no positive number
+        ValueError: The metrics are already in this registry, or a bucket is not a positive number
             of seconds.
-        TypeError: ``registry`` is no registry.
+        TypeError: ``registry`` is not a ``CollectorRegistry``.
     """
     if not isinstance(registry, CollectorRegistry):
         raise TypeError(f"registry must be a prometheus_client.CollectorRegistry; got {registry!r}")
@@ -59,10 +59,10 @@ def attach(
 
 
 class Exporter:
-    """The metrics of beamish in one registry, until `detach`; made by `attach`.
+    """The metrics of beamish in one registry, until `detach`; create it with `attach`.
 
     Args:
-        registry: Where they are.
+        registry: The registry of the metrics.
         buckets: Upper bounds of the histograms' buckets, in seconds.
     """
 
@@ -91,26 +91,24 @@ class Exporter:
         telemetry.attach_many(self, self._handlers, self._handle)
 
     def detach(self) -> None:
-        """Count no more, and take the metrics out of the registry; once more does nothing."""
+        """Stop counting and unregister the metrics; a second call does nothing."""
         telemetry.detach(self)
         self._unregister()
 
     def _register(self, buckets: Sequence[float]) -> None:
         self._starts = self._counter("process_starts", "Processes started.")
         self._exits = self._counter("process_exits", "Processes that ended.", "reason")
-        self._restarts = self._counter("restarts", "Children that supervisors started again.")
-        self._give_ups = self._counter("give_ups", "Children that ended too often.")
+        self._restarts = self._counter("restarts", "Children that supervisors restarted.")
+        self._give_ups = self._counter("give_ups", "Children that exceeded their restart limit.")
         self._long_schedules = self._counter(
             "long_schedules", "Callbacks that blocked the event loop for too long."
         )
         self._long_queues = self._counter(
-            "long_message_queues", "Mailboxes that grew beyond the limit."
+            "long_message_queues", "Mailboxes that exceeded the limit."
         )
-        self._failures = self._counter(
-            "call_failures", "Calls that raised instead of giving a reply.", "request", "error"
-        )
+        self._failures = self._counter("call_failures", "Calls that raised.", "request", "error")
         self._calls = self._histogram(
-            "call_duration_seconds", "From a call to its reply.", "request", buckets
+            "call_duration_seconds", "From a call to its reply or failure.", "request", buckets
         )
         self._callbacks = self._histogram(
             "callback_duration_seconds",
@@ -179,7 +177,7 @@ class Exporter:
 
 
 class _Census(Collector):
-    """What is counted when Prometheus asks."""
+    """The gauges, which are counted at each scrape."""
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         counts = census.take()
@@ -188,17 +186,17 @@ class _Census(Collector):
         )
         yield _gauge(
             "mailbox_length",
-            "Messages that wait, all together.",
+            "Queued messages in all mailboxes.",
             ((name, count.messages) for name, count in _by(counts)),
         )
         yield _gauge(
             "mailbox_length_max",
-            "Messages that wait in the longest mailbox.",
+            "Queued messages in the longest mailbox.",
             ((name, count.longest) for name, count in _by(counts)),
         )
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Name the metrics without counting; for the registry."""
+        """Yield the metrics' names without counting, for the registry."""
         for name in ("processes", "mailbox_length", "mailbox_length_max"):
             yield _gauge(name, "", ())
 
@@ -215,11 +213,11 @@ def _gauge(name: str, text: str, values: Iterable[tuple[str, int]]) -> GaugeMetr
 
 
 def _class(facts: Mapping[str, Any]) -> str:
-    return facts["class"] or "unknown"  # a call to nobody
+    return facts["class"] or "unknown"  # a call to a process that does not exist
 
 
 def _reason(reason: Any) -> str:
-    """Name the kind of an exit reason, of which there are few."""
+    """Return the kind of an exit reason, one of five."""
     if isinstance(reason, BaseException):
         return "exception"
     if isinstance(reason, str) and reason in ("normal", "killed"):

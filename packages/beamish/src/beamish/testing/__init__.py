@@ -1,11 +1,11 @@
-"""Testing: fixtures for pytest, `settle`, and `simulate`, which finds races and replays them.
+"""Testing: pytest fixtures, `settle`, and `simulate`, which finds races and repeats them.
 
-The pytest plugin comes with the package (`beamish.testing.plugin`); it gives the fixtures
-``attached``, ``start_supervised`` and ``leak_check``, under pytest-asyncio and under anyio's
-plugin. Nothing here imports pytest but the plugin.
+The pytest plugin is part of the package (`beamish.testing.plugin`). Its fixtures ``attached``,
+``start_supervised`` and ``leak_check`` work with pytest-asyncio and with anyio's plugin. Only the
+plugin imports pytest.
 
-When not to use it: in production. `settle` in particular is no way to wait for a result; await a
-call, a message or a monitor.
+When not to use it: in production. To wait for a result, await a call, a message or a monitor
+instead of `settle`.
 """
 
 from beamish.testing.errors import DeadlockError, SimulationError, StepLimitError

@@ -1,15 +1,15 @@
-"""What a simulation raises of its own."""
+"""The errors of a simulation."""
 
 from beamish.errors import BeamishError
 
 
 class SimulationError(BeamishError):
-    """A simulation cannot go on; the message says why."""
+    """A simulation cannot continue; the message says why."""
 
 
 class DeadlockError(SimulationError):
-    """Everything waits: nothing can run, and no timer will fire."""
+    """All tasks and processes wait, and no timer is scheduled."""
 
 
 class StepLimitError(SimulationError):
-    """The simulation has taken its ``max_steps``, and still is not at its end."""
+    """The simulation has not ended after ``max_steps``."""

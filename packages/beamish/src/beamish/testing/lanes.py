@@ -1,8 +1,7 @@
-"""What is ready to run in a simulated event loop, and who is next.
+"""The handles that are ready to run in a simulated event loop, and the choice of the next one.
 
-The steps of one task, the turns of one process and one timer each stand in a lane of their own,
-and a seed picks among the lanes. Plain callbacks share a single lane: asyncio promises that they
-run in the order in which they were asked for.
+Each task, each process and each timer has its own lane, and the seed picks among the lanes. Plain
+callbacks share one lane, because asyncio guarantees that they run in the order of their calls.
 """
 
 import asyncio
@@ -16,24 +15,23 @@ from weakref import WeakKeyDictionary
 
 from beamish._runtime.process import Process
 
-# Lanes are known by numbers given in the order of creation: hashes and addresses differ from one
-# run of the program to the next.
+# Lanes are numbered in the order of creation: hashes and addresses differ from run to run.
 Key: TypeAlias = tuple[int, int]
 _CALLBACKS: Key = (0, 0)
 _TASK, _PROCESS, _TIMER = 1, 2, 3
 
 
 class Lanes:
-    """The handles that may run now.
+    """The handles that can run now.
 
     Args:
-        random: Picks who is next.
+        random: Picks the next lane.
     """
 
     def __init__(self, random: Random) -> None:
         self._random = random
         self._queues: dict[Key, deque[asyncio.Handle]] = {}
-        self._keys: list[Key] = []  # of the lanes that hold something, sorted
+        self._keys: list[Key] = []  # of the lanes that are not empty, sorted
         self._tasks: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()
         self._numbers = itertools.count(1)
 
@@ -41,20 +39,20 @@ class Lanes:
         return len(self._keys)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all handles."""
         self._queues.clear()
         self._keys.clear()
 
     def append(self, handle: asyncio.Handle) -> None:
-        """Put ``handle`` at the end of its lane."""
+        """Append ``handle`` to its lane."""
         self._put(self._key(handle), handle)
 
     def append_timer(self, handle: asyncio.TimerHandle) -> None:
-        """Put a timer that is due into a lane of its own."""
+        """Add a due timer in its own lane."""
         self._put((_TIMER, next(self._numbers)), handle)
 
     def take(self) -> asyncio.Handle | None:
-        """Take out the next handle, if there is any."""
+        """Remove and return the next handle; return ``None`` if all lanes are empty."""
         while self._keys:
             place = int(self._random.random() * len(self._keys))
             key = self._keys[place]
@@ -82,7 +80,7 @@ class Lanes:
         return _CALLBACKS
 
     def _number(self, task: asyncio.Task[Any]) -> int:
-        # A task asks for its first step when it is made, so that these follow one another.
+        # A task schedules its first step when it is created, so numbers follow the creation.
         number = self._tasks.get(task)
         if number is None:
             number = self._tasks[task] = next(self._numbers)
@@ -90,8 +88,8 @@ class Lanes:
 
 
 def owner_of(handle: asyncio.Handle) -> Any:
-    """Return what the callback of ``handle`` is a method of: for a step, the task."""
-    callback: Any = handle._callback  # type: ignore[attr-defined] # as asyncio's own logs do
+    """Return the object whose method ``handle`` calls: the task, for a step of a task."""
+    callback: Any = handle._callback  # type: ignore[attr-defined] # asyncio's own logs read it too
     while isinstance(callback, partial):
         callback = callback.func
     return getattr(callback, "__self__", None)

@@ -1,4 +1,4 @@
-"""The event loop of a simulation: a virtual clock, and a seed that decides what comes next."""
+"""The event loop of a simulation: a virtual clock, and a seed that decides the order."""
 
 import asyncio
 import heapq
@@ -18,18 +18,18 @@ from beamish.testing.trace import Trace
 T = TypeVar("T")
 Args = TypeVarTuple("Args")
 
-STEP_SECONDS = 0.0001  # a step takes up to so long
-LATE_SECONDS = 0.001  # a timer fires up to so late, and so does what runs in a thread
-_FEW_CANCELLED = 64  # timers, not worth rebuilding the heap for
+STEP_SECONDS = 0.0001  # the longest duration of a step
+LATE_SECONDS = 0.001  # the longest delay of a timer, and of a function for a thread
+_FEW_CANCELLED = 64  # up to so many cancelled timers, the heap is not rebuilt
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
-    """An event loop without a world around it: no files, sockets, signals or threads.
+    """An event loop without files, sockets, signals or threads.
 
     Args:
         random: Makes every choice.
-        max_steps: How many steps to take before `StepLimitError`.
-        trace: What is told of each step.
+        max_steps: Maximum number of steps before `StepLimitError`.
+        trace: Records each step.
     """
 
     def __init__(self, random: Random, max_steps: int, trace: Trace) -> None:
@@ -46,14 +46,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._task_numbers = itertools.count(1)
 
     def beamish_runtime(self, _: asyncio.AbstractEventLoop) -> SimulatedRuntime:
-        """Make the runtime of this loop."""
+        """Return a new runtime for this loop."""
         self._runtime = SimulatedRuntime(self, self.random, self.trace)
         return self._runtime
 
     # -- The clock and its timers
 
     def time(self) -> float:
-        """Return the seconds since the simulation began."""
+        """Return the seconds since the start of the simulation."""
         return self._now
 
     def call_at(
@@ -75,7 +75,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._cancelled = 0
 
     def _ring(self) -> None:
-        """Make the timers ready that are due."""
+        """Move the due timers to the ready handles."""
         while (timer := self._next_timer()) is not None and timer.when() <= self._now:
             self._ready.append_timer(heapq.heappop(self._scheduled))
 
@@ -87,11 +87,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     # -- Steps
 
-    def _run_once(self) -> None:  # what run_forever and run_until_complete call again and again
+    def _run_once(self) -> None:  # called repeatedly by run_forever and run_until_complete
         if self._steps_left == 0:
-            self._steps_left = self._max_steps  # for the clean-up
+            self._steps_left = self._max_steps  # for the cleanup
             raise StepLimitError(
-                f"the simulation is not at its end after {self._max_steps} steps "
+                f"the simulation has not ended after {self._max_steps} steps "
                 f"(max_steps) and {self._now:g} simulated seconds\n{waiting.report()}"
             )
         self._steps_left -= 1
@@ -101,7 +101,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self._now += self.random.random() * STEP_SECONDS
         try:
             self.trace.step(self._now, handle)
-        finally:  # whatever who reads the trace does, no step is lost
+        finally:  # a trace function that raises must not lose the step
             handle._run()
 
     def _next(self) -> asyncio.Handle:
@@ -113,7 +113,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._wait()
 
     def _wait(self) -> None:
-        """Let something become ready, now that nothing is."""
+        """Wake `settled`, or move the clock to the next timer, when nothing is ready."""
         settling, self._settling = self._settling, []
         timer = self._next_timer()
         if settling:
@@ -124,11 +124,11 @@ class SimulatedLoop(asyncio.BaseEventLoop):
             self._now = max(self._now, timer.when())
         else:
             raise DeadlockError(
-                f"deadlock: nothing can run and no timer will fire\n{waiting.report()}"
+                f"deadlock: nothing can run and no timer is scheduled\n{waiting.report()}"
             )
 
     async def settled(self) -> None:
-        """Wait until nothing else can run before time passes."""
+        """Wait until nothing else can run at the current time."""
         future = self.create_future()
         self._settling.append(future)
         await future
@@ -136,20 +136,20 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     # -- The rest of an event loop
 
     def create_task(self, coro: Any, *, name: Any = None, **options: Any) -> Any:
-        """Make a task; its name is the same in each replay."""
+        """Create a task whose name is the same in each replay."""
         name = f"Task-{next(self._task_numbers)}" if name is None else name
         return super().create_task(coro, name=name, **options)
 
     def run_in_executor(
         self, executor: Executor | None, func: Callable[[*Args], T], *args: *Args
     ) -> asyncio.Future[T]:
-        """Call ``func`` in a step of its own: a simulation has no threads."""
+        """Call ``func`` in its own step, because a simulation has no threads."""
         future: asyncio.Future[T] = self.create_future()
         self.call_later(0, _run_in_place, future, func, args)
         return future
 
     def _write_to_self(self) -> None:
-        """Nothing sleeps that would have to be woken."""
+        """Do nothing: this loop never sleeps in a selector."""
 
 
 def _run_in_place(
@@ -159,7 +159,7 @@ def _run_in_place(
         return
     try:
         future.set_result(func(*args))
-    except Exception as error:  # whatever it is, it is for who waits
+    except Exception as error:  # passed to the caller that awaits the future
         future.set_exception(error)
 
 
@@ -177,7 +177,7 @@ def _absent(name: str) -> Callable[..., NoReturn]:
     def method(self: SimulatedLoop, *_: Any, **__: Any) -> NoReturn:
         raise SimulationError(
             f"loop.{name}: a simulation has no network, subprocesses or signals; "
-            "give the code under test a fake in their place"
+            "replace them with a fake in the code under test"
         )
 
     return method

@@ -1,9 +1,8 @@
 """The pytest plugin: fixtures ``attached``, ``start_supervised`` and ``leak_check``.
 
-Fixtures may run in other asyncio tasks than the test that asks for them, and each async plugin
-has its own way of running them. So these are plain ones: what they promise happens around the
-body of the test, in its own task, under pytest-asyncio, anyio's plugin or any other that runs
-``item.obj``.
+Async fixtures can run in other asyncio tasks than the test, and each async plugin runs them in its
+own way. So these fixtures are plain, and their work happens around the body of the test, in its own
+task, with pytest-asyncio, anyio's plugin or any other plugin that runs ``item.obj``.
 """
 
 import asyncio
@@ -27,11 +26,11 @@ _Body: TypeAlias = Callable[..., Awaitable[None]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the option that checks all async tests for processes left behind."""
+    """Declare the option that checks all async tests for leaked processes."""
     parser.addini(
         _EVERYWHERE,
-        "whether every async test fails that leaves a beamish process behind, "
-        "not only those that use a fixture of beamish",
+        "whether every async test that leaks a beamish process fails, "
+        "not only tests that use a fixture of beamish",
         type="bool",
         default=False,
     )
@@ -44,22 +43,22 @@ def leak_check() -> None:
 
 @pytest.fixture
 def attached(leak_check: None) -> Pid:
-    """Make the test a process, whose pid this is; what is linked to it ends with it.
+    """Make the test a process and return its pid; linked processes end with the test.
 
-    Its mailbox is that of the test: `process.receive` takes what monitors and others send.
+    `process.receive` receives the messages of monitors and of other processes.
     """
-    return None  # type: ignore[return-value] # the body of the test gets the pid itself
+    return None  # type: ignore[return-value] # replaced by the pid when the body runs
 
 
 @pytest.fixture
 def start_supervised(leak_check: None) -> StartSupervised:
-    """Give a function that starts children of a supervisor that lives as long as the test."""
+    """Return a function that starts children under a supervisor of the test."""
     return StartSupervised()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Put what the fixtures promise around the body of the test."""
+    """Wrap the body of the test in the work of its fixtures."""
     wanted = [name for name in _FIXTURES if name in getattr(item, "fixturenames", ())]
     if not (wanted or item.config.getini(_EVERYWHERE)) or not isinstance(item, pytest.Function):
         return (yield)
@@ -78,13 +77,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 
 
 def _body_of(item: pytest.Function) -> tuple[Any, str]:
-    """Find where the body of the test hangs; with Hypothesis, it is run for each example."""
+    """Return the owner and attribute of the test's body; Hypothesis runs it per example."""
     handle = getattr(item.obj, "hypothesis", None)
     return (item, "obj") if handle is None else (handle, "inner_test")
 
 
 def _guarded(body: _Body, item: pytest.Function, wanted: list[str]) -> _Body:
-    """Run ``body`` as what its fixtures say, and look for what it leaves behind."""
+    """Return ``body`` with the work of its fixtures and the check for leaks around it."""
 
     @functools.wraps(body)
     async def run(*args: Any, **fixtures: Any) -> None:
@@ -98,7 +97,7 @@ def _guarded(body: _Body, item: pytest.Function, wanted: list[str]) -> _Body:
                     stack.push_async_callback(start.close)
                 if "attached" in wanted:
                     pid = await stack.enter_async_context(supervised.attached())
-                    if "attached" in fixtures:  # else it is used, but not asked for by name
+                    if "attached" in fixtures:  # not with usefixtures, which passes no argument
                         fixtures["attached"] = pid
                 await body(*args, **fixtures)
         finally:
@@ -114,6 +113,6 @@ def _check_loop() -> None:
         asyncio.get_running_loop()
     except RuntimeError:
         pytest.fail(
-            "beamish needs asyncio, and this test runs on something else; "
-            "let the fixture anyio_backend return 'asyncio'"
+            "beamish needs asyncio, but this test runs on another event loop library; "
+            "the fixture anyio_backend must return 'asyncio'"
         )

@@ -1,4 +1,4 @@
-"""The runtime of a simulated event loop: the same, but the seed decides where the loop decided."""
+"""The runtime of a simulated event loop, in which the seed decides the order."""
 
 import asyncio
 import sys
@@ -14,7 +14,7 @@ from beamish.testing.trace import Trace
 
 
 class SimulatedRuntime(Runtime):
-    """A runtime whose processes run in any order, one message at a turn.
+    """A runtime whose processes run in any order, one message per turn.
 
     Its credit is always used up, so that each call that could run on the caller's stack, and each
     function that may give way to others, asks `may_go_on`.
@@ -22,7 +22,7 @@ class SimulatedRuntime(Runtime):
     Args:
         loop: The simulated event loop.
         random: Makes every choice.
-        trace: What is told of calls that run on the caller's stack.
+        trace: Records calls that run on the caller's stack.
     """
 
     __slots__ = ("_directness", "_random", "_trace")
@@ -32,7 +32,7 @@ class SimulatedRuntime(Runtime):
         self.timers: SimulatedTimers = SimulatedTimers(loop, self.context)
         self._random = random
         self._trace = trace
-        # Some seeds like calls on the caller's stack, others do not: so both come in long runs.
+        # The share of direct calls differs between seeds, so that long runs of both kinds occur.
         self._directness = random.random()
 
     def may_go_on(self) -> bool:
@@ -57,7 +57,7 @@ class SimulatedRuntime(Runtime):
 
 
 class SimulatedTimers(Timers):
-    """Timers that are the loop's own, each of which may be a little late."""
+    """Timers of the loop itself, each of which can be a little late."""
 
     __slots__ = ("_handles",)
 
@@ -73,7 +73,7 @@ class SimulatedTimers(Timers):
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
-        """Cancel ``timer``; return the seconds it had left, or ``None`` if it is over."""
+        """Cancel ``timer``; return the seconds it had left, or ``None`` if it has fired."""
         left = self.left(timer)
         if left is not None:
             timer.callback = None

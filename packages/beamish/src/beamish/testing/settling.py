@@ -1,4 +1,4 @@
-"""`settle`: wait until everything that can happen by itself has happened."""
+"""`settle`: wait until no process can continue by itself."""
 
 import asyncio
 from typing import Any
@@ -8,23 +8,23 @@ from beamish._runtime.runtime import Runtime, running
 from beamish.testing import waiting
 from beamish.testing.loop import SimulatedLoop
 
-# Between the end of one task and the start of what waited for it, callbacks of asyncio may need
-# turns of the loop in which nothing is to be seen.
+# Between the end of a task and the start of its waiter, asyncio's callbacks can need turns of the
+# loop in which no work is visible.
 _QUIET_TURNS = 10
 
 
 async def settle(*, max_turns: int = 10_000) -> None:
-    """Wait until no process of the running event loop can go on by itself.
+    """Wait until no process of the running event loop can continue by itself.
 
-    Then no message waits for a process that could take it, and every callback and task has
-    returned or waits for something that only time, the caller or the outside can bring. Time does
-    not pass for it: messages of `process.send_after` are not waited for.
+    Afterwards, all messages that a process can handle are handled, and every callback and task has
+    returned, or waits for a timer, for the caller or for input from outside. `settle` does not
+    advance the clock: it does not wait for messages of `process.send_after`.
 
     Args:
-        max_turns: How many turns of the event loop to wait at most.
+        max_turns: Maximum number of turns of the event loop to wait.
 
     Raises:
-        TimeoutError: Something goes on and on; the message says what.
+        TimeoutError: A process or task runs on and on; the message says which.
     """
     _checks.count("max_turns", max_turns, least=1)
     runtime = running()
@@ -46,12 +46,12 @@ def _is_busy(runtime: Runtime) -> bool:
     me = asyncio.current_task()
     if any(_can_run(task) for task in asyncio.all_tasks(runtime.loop) if task is not me):
         return True
-    # A task that is done has still to tell its process so.
+    # The process of a finished task has not been notified yet.
     return any(_has_returned(pid._process) for pid in runtime.processes)
 
 
 def _can_run(task: asyncio.Task[Any]) -> bool:
-    waits_for = task._fut_waiter  # type: ignore[attr-defined] # asyncio says it nowhere else
+    waits_for = task._fut_waiter  # type: ignore[attr-defined] # the only place where asyncio shows it
     return waits_for is None or waits_for.done()
 
 

@@ -1,6 +1,6 @@
-"""`simulate`: a program on a virtual clock, in an order that a seed decides.
+"""`simulate` runs a program on a virtual clock in an order that a seed decides.
 
-`find_race` does so with many seeds.
+`find_race` tries many seeds.
 """
 
 import asyncio
@@ -30,35 +30,35 @@ def simulate(
 ) -> T:
     """Run ``main()`` to its end on a virtual clock, in an order that ``seed`` decides.
 
-    The clock jumps to the next timer when nothing can run, so that waiting takes no time. Among
-    the processes, tasks and timers that are ready, the seed picks who is next; it also decides
-    whether a call runs on the caller's stack, and how long each step takes. So each seed is
-    another interleaving that could have happened, and the same seed is the same one each time,
-    with the same pids. Messages between two processes stay in order, as always, and so do plain
-    callbacks of the event loop. The ``random`` module is seeded too, for as long as it lasts.
+    When nothing can run, the clock jumps to the next timer, so waiting takes no time. The seed
+    picks the next of the ready processes, tasks and timers, decides which calls run on the
+    caller's stack, and sets the duration of each step. Each seed is one possible interleaving;
+    the same seed always repeats it, with the same pids. Messages between two processes stay in
+    order, and so do plain callbacks of the event loop. The ``random`` module is seeded for the
+    duration of the simulation.
 
-    Not for code that reaches outside of its event loop: there are no sockets, subprocesses or
-    signals, and threads (``asyncio.to_thread``) run in place. Clocks other than the loop's are as
-    real as ever. It is called from a plain function: it makes an event loop of its own.
+    The simulated event loop has no sockets, subprocesses or signals; functions for threads
+    (``asyncio.to_thread``) run in the loop's thread. Other clocks than the loop's are real. Call
+    `simulate` from a plain function: it creates its own event loop.
 
     Args:
         main: An async function without arguments. Its task is a process.
-        seed: Decides; any whole number from 0 on.
-        max_steps: How many steps of tasks, processes and timers to take at most.
-        trace: Is called with a line for each step, such as ``print``. The last steps are kept
-            anyhow.
+        seed: Any integer from 0.
+        max_steps: Maximum number of steps of tasks, processes and timers.
+        trace: Called with a line of text for each step, for example ``print``. The last steps
+            are recorded in any case.
 
     Returns:
-        What ``main`` returns.
+        The result of ``main``.
 
     Raises:
-        DeadlockError: Everything waits; the message says who waits for what.
+        DeadlockError: All tasks and processes wait; the message says what each waits for.
         StepLimitError: ``main`` has not ended after ``max_steps``; the message says what runs.
-        Exception: Whatever ``main`` raises. A note on it tells the seed and the last steps.
+        Exception: Any exception of ``main``, with a note that has the seed and the last steps.
 
     Source:
-        Erlang's PULSE, a scheduler that is random and replays. Differs: the clock is part of it,
-        and no code is instrumented.
+        Erlang's PULSE, a random scheduler with replay. Differs: it includes the clock and
+        instruments no code.
     """
     _check(main, max_steps)
     _checks.count("seed", seed)
@@ -77,12 +77,12 @@ def simulate(
             steps.end()
 
     def make_loop() -> asyncio.AbstractEventLoop:
-        return SimulatedLoop(random.Random(seed), max_steps, steps)  # noqa: S311 - no secret
+        return SimulatedLoop(random.Random(seed), max_steps, steps)  # noqa: S311 - not a secret
 
     with _as_if_first(seed), asyncio.Runner(loop_factory=make_loop) as runner:
         try:
             return runner.run(run())
-        except BaseException as error:  # a failing test, too, is to tell its seed
+        except BaseException as error:  # a failed test must report its seed too
             steps.end()
             error.add_note(f"simulated with seed={seed}; {steps.story()}")
             raise
@@ -94,17 +94,17 @@ def find_race(
     seeds: Iterable[int] = range(1_000),
     max_steps: int = 1_000_000,
 ) -> None:
-    """Run ``main()`` with each seed, and raise what the first one raises that fails.
+    """Run ``main()`` with one seed after another until one raises.
 
     Args:
-        main: An async function without arguments, which raises if something went wrong. It is
-            called anew for each seed, and keeps nothing from one to the next.
-        seeds: What to try, in this order.
-        max_steps: How many steps each of them may take.
+        main: An async function without arguments, which raises on a failure. It is called once
+            for each seed and must not keep state between the calls.
+        seeds: The seeds to try, in this order.
+        max_steps: Maximum number of steps for each seed.
 
     Raises:
-        Exception: Whatever ``main`` raises. A note on it tells the seed and the last steps:
-            replay it with ``simulate(main, seed)``.
+        Exception: The first exception of ``main``, with a note that has the seed and the last
+            steps; repeat it with ``simulate(main, seed)``.
     """
     _check(main, max_steps)
     for seed in seeds:
@@ -124,14 +124,14 @@ def _check(main: Any, max_steps: int) -> None:
     _checks.count("max_steps", max_steps, least=1)
     if asyncio._get_running_loop() is not None:
         raise RuntimeError(
-            "a simulation makes an event loop of its own: call it from a plain function (def), "
-            "not from inside the event loop that runs here"
+            "a simulation creates its own event loop: call it from a plain function (def), "
+            "not inside a running event loop"
         )
 
 
 @contextmanager
 def _as_if_first(seed: int) -> Iterator[None]:
-    """Let pids, references and `random` be the same whatever came before, and restore them."""
+    """Make pids, references and `random` start at fixed values, and restore them."""
     serials, state = pids._serials, random.getstate()
     pids._serials = itertools.count(_FIRST_PID)
     random.seed(seed)

@@ -1,4 +1,4 @@
-"""What the fixtures of the pytest plugin give and do; nothing here needs pytest."""
+"""The work of the pytest plugin's fixtures, without pytest."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -14,15 +14,15 @@ from beamish.supervisor import Supervisor
 from beamish.testing import waiting
 from beamish.testing.settling import settle
 
-_RESTARTS = 1_000_000  # of the children of a test: it is they who are tested
-_ENDING_SECONDS = 5.0  # that a process may take for its ``terminate``
+_MAX_RESTARTS = 1_000_000  # a test of a crashing child must not stop the supervisor
+_TERMINATE_SECONDS = 5.0  # how long to wait for a process that is terminating
 
 
 class StartSupervised:
     """Starts children under a supervisor of the test: ``await start_supervised(Counter)``.
 
-    The supervisor starts with its first child and is linked to nobody. It restarts its children
-    as their specifications say, and stops them, the last one first, when the test ends.
+    The supervisor starts with its first child and has no links. It restarts its children as their
+    specifications say, and stops them in reverse order when the test ends.
 
     Source:
         ``start_supervised`` of Elixir's ``ExUnit``.
@@ -43,19 +43,19 @@ class StartSupervised:
 
         Raises:
             AlreadyStartedError: A child with this id runs, or its name is taken.
-            StartError: It did not start.
+            StartError: The child did not start.
         """
         spec = child if isinstance(child, ChildSpec) else child.child_spec()
         return await Supervisor.start_child(await self._open(), spec)
 
     async def stop(self, id: Any) -> None:  # noqa: A002 - the field of ChildSpec
-        """Stop a child before the test ends, and forget it.
+        """Stop a child before the test ends, and delete its specification.
 
         Args:
-            id: The id of its specification: its name if it has one, else its class.
+            id: The id of its specification: by default its name, or its class without a name.
 
         Raises:
-            NotFoundError: There is no such child.
+            NotFoundError: No child has this id.
 
         Source:
             ``stop_supervised`` of Elixir's ``ExUnit``.
@@ -63,14 +63,14 @@ class StartSupervised:
         supervisor = await self._open()
         await Supervisor.terminate_child(supervisor, id)
         left = [info.id for info in await Supervisor.which_children(supervisor)]
-        if id in left:  # a temporary child is forgotten already
+        if id in left:  # a temporary child is already deleted
             await Supervisor.delete_child(supervisor, id)
 
     async def _open(self) -> Pid:
         if self.supervisor is None:
             async with process.attach():
                 self.supervisor = await Supervisor.start_link(
-                    [], max_restarts=_RESTARTS, max_seconds=1.0
+                    [], max_restarts=_MAX_RESTARTS, max_seconds=1.0
                 )
                 process.unlink(self.supervisor)
         return self.supervisor
@@ -84,10 +84,10 @@ class StartSupervised:
 
 @asynccontextmanager
 async def attached() -> AsyncIterator[Pid]:
-    """Make the current task a process that takes along what is linked to it when it ends.
+    """Make the current task a process whose linked processes end with it.
 
     Source:
-        The process of a test in Elixir's ``ExUnit`` exits with ``:shutdown``, too.
+        The process of a test in Elixir's ``ExUnit`` exits with ``:shutdown``.
     """
     async with process.attach() as pid:
         try:
@@ -95,15 +95,19 @@ async def attached() -> AsyncIterator[Pid]:
         finally:
             me = pid._process
             for linked in reversed(() if me is None else few.items(me.links)):
-                process.unlink(linked)  # else its exit would come back, and kill the test
+                process.unlink(linked)  # otherwise its exit signal would kill the test
                 process.exit(linked, "shutdown")
 
 
 async def end_leaked(before: set[Pid]) -> list[str]:
-    """End the processes that are not in ``before``, nor come from there; say who they were."""
+    """Kill the processes that a test leaked; return their descriptions.
+
+    Args:
+        before: The processes that ran before the test. Their descendants are not leaks.
+    """
     await _settle()
-    with suppress(TimeoutError):  # what takes longer is a leak, too
-        async with asyncio.timeout(_ENDING_SECONDS):
+    with suppress(TimeoutError):  # a process that takes longer is a leak
+        async with asyncio.timeout(_TERMINATE_SECONDS):
             while any(pid._process.status() == "exiting" for pid in _new(before)):
                 await asyncio.sleep(0.001)
     leaked = _new(before)
@@ -116,7 +120,7 @@ async def end_leaked(before: set[Pid]) -> list[str]:
 
 
 async def _settle() -> None:
-    with suppress(TimeoutError):  # what never rests has been left behind
+    with suppress(TimeoutError):  # a leaked process can run forever
         await settle()
 
 

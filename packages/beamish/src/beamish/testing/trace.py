@@ -1,4 +1,4 @@
-"""What a simulation did, step by step."""
+"""The steps of a simulation."""
 
 import asyncio
 import re
@@ -15,15 +15,15 @@ from beamish.testing import waiting
 from beamish.testing.lanes import owner_of
 
 KEPT = 40  # of the last steps
-_ADDRESS = re.compile(" at 0x[0-9a-f]+")  # another one in each replay
-_WIDTH = 100  # characters of a message that are shown
+_ADDRESS = re.compile(" at 0x[0-9a-f]+")  # differs in each replay
+_MAX_MESSAGE_CHARACTERS = 100
 
 
 class Trace:
     """The last steps of a simulation.
 
     Args:
-        write: Is given each step as a line, if it is there.
+        write: Called with each step as a line of text.
     """
 
     def __init__(self, write: Callable[[str], object] | None = None) -> None:
@@ -34,21 +34,21 @@ class Trace:
         self._ended = False
 
     def step(self, now: float, handle: asyncio.Handle) -> None:
-        """Note that ``handle`` is about to run."""
+        """Record that ``handle`` is about to run."""
         self._steps += 1
         self._now = now
         self._note(*_shown(handle))
 
     def direct(self, frame: FrameType) -> None:
-        """Note that a call is about to run on the caller's stack; ``frame`` begins it."""
+        """Record that a call is about to run on the caller's stack, from ``frame``."""
         seen = frame.f_locals
         if frame.f_code.co_name == "client":
             process, name, args = seen["_b_process"], seen["_b_function"].__name__, _passed(frame)
         elif frame.f_code.co_name == "request":
             process, name, args = seen["self"], seen["name"], seen["args"]
         else:
-            return  # something that may give way, and goes on
-        self._note(waiting.who(process), f"handles {_request(name, args)} at once, for its caller")
+            return  # a function that could have yielded to the loop
+        self._note(waiting.who(process), f"handles {_request(name, args)} on its caller's stack")
 
     def _note(self, who: str, what: str) -> None:
         if self._ended:
@@ -59,11 +59,11 @@ class Trace:
             self._write(line)
 
     def end(self) -> None:
-        """Note nothing any more: what comes now is the clean-up."""
+        """Stop recording: the cleanup begins."""
         self._ended = True
 
     def story(self) -> str:
-        """Return the last steps, one a line."""
+        """Return the last steps, one per line."""
         return "\n".join(("the last steps:", *self._lines))
 
 
@@ -78,18 +78,18 @@ def _request(name: str, args: tuple[Any, ...]) -> str:
         return type(args[1]).__name__.lstrip("_")
     if name == "handle_call":
         args = args[:1]  # without the From
-    return _ADDRESS.sub("", describe(name, args, _WIDTH))
+    return _ADDRESS.sub("", describe(name, args, _MAX_MESSAGE_CHARACTERS))
 
 
 def _shown(handle: asyncio.Handle) -> tuple[str, str]:
-    """Say who runs, and what it is about to do."""
+    """Return the owner of ``handle`` and its next step."""
     owner = owner_of(handle)
     if isinstance(owner, ServerProcess):
         return waiting.who(owner), _turn(owner)
     if isinstance(owner, Process):
         return waiting.who(owner), "has returned"
     if isinstance(owner, asyncio.Task):
-        return _runner(owner, handle), f"goes on in {waiting.place(owner)}"
+        return _runner(owner, handle), f"continues in {waiting.place(owner)}"
     kind = "timer" if isinstance(handle, asyncio.TimerHandle) else "callback"
     return kind, _callback(handle)
 
@@ -116,7 +116,7 @@ def _callback(handle: asyncio.Handle) -> str:
     args = handle._args
     for value in args or ():
         inner = getattr(value, "callback", None)
-        if callable(inner):  # a timer of ours
+        if callable(inner):  # a beamish timer
             callback = inner
     name: str = getattr(callback, "__qualname__", None) or type(callback).__qualname__
     return "asyncio.sleep" if name == "_set_result_unless_cancelled" else name

@@ -1,4 +1,4 @@
-"""Who is there, and what each of them waits for."""
+"""Reports of the processes and tasks of an event loop, and what each waits for."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from beamish._server.process import ServerProcess
 from beamish._server.reports import shown_name
 from beamish._server.requests import From
 
-_SHOWN = 20  # processes and tasks that are listed
-_CLIENT = "<beamish "  # how the files of client functions begin, which are made up
+_MAX_SHOWN = 20  # processes and tasks
+_CLIENT = "<beamish "  # prefix of the made-up file names of client functions
 _BENEATH = (
     _CLIENT,
     *(str(Path(module.__file__ or "").parent) for module in (asyncio, beamish)),
@@ -23,14 +23,14 @@ _BENEATH = (
 
 
 def who(process: Process) -> str:
-    """Name a process as a reader would: its class, name and pid."""
+    """Return a process's class, name and pid."""
     name = getattr(process, "name", None)
     shown = process.label if name is None else shown_name(name)
     return f"{process.class_name()} {'' if shown is None else f'{shown} '}{process.pid!r}"
 
 
 def place(task: asyncio.Task[Any]) -> str:
-    """Say where ``task`` is: the innermost place that is not asyncio's or beamish's own."""
+    """Return the innermost place of ``task`` outside asyncio and beamish."""
     frames = list(_frames(task))
     if not frames:
         return str(task.get_coro())
@@ -43,20 +43,20 @@ def place(task: asyncio.Task[Any]) -> str:
 
 
 def report() -> str:
-    """List who is there in the running event loop, and what each of them waits for."""
+    """Return a list of the running event loop's processes and tasks, and what each waits for."""
     tasks = asyncio.all_tasks()
     lines = sorted(_of_task(task) for task in tasks)
-    running_ones = {task for task in tasks if not task.done()}
+    unfinished = {task for task in tasks if not task.done()}
     idle: list[str] = []
     for pid in running().processes:
         process = pid._process
-        if process is not None and process.task not in running_ones:
+        if process is not None and process.task not in unfinished:
             (lines if _is_stuck(process) else idle).append(_of_process(process))
     return "\n".join((*_some(lines), *(["idle:", *_some(idle)] if idle else [])))
 
 
 def _some(lines: list[str]) -> list[str]:
-    shown = [f"  {line}" for line in lines[:_SHOWN]]
+    shown = [f"  {line}" for line in lines[:_MAX_SHOWN]]
     more = len(lines) - len(shown)
     return [*shown, f"  and {more} more"] if more > 0 else shown
 
@@ -75,7 +75,7 @@ def _of_process(process: Process) -> str:
     waiting, callback = process.queue_length(), process.current_callback()
     facts = [process.status() if callback is None else f"runs {callback}"]
     if waiting:
-        facts.append(f"{waiting} messages wait")
+        facts.append(f"{waiting} queued messages")
     return f"{who(process)}: {', '.join(facts)}"
 
 
@@ -98,8 +98,8 @@ def _waits_for(task: asyncio.Task[Any]) -> str:
             return f"waits for the reply to {what} in {place(task)}"
         if code is TaskProcess.receive.__code__:
             return f"waits for a message in {place(task)}"
-    waits = task._fut_waiter is not None  # type: ignore[attr-defined] # said nowhere else
-    return f"{'waits' if waits else 'is ready to go on'} in {place(task)}"
+    waits = task._fut_waiter is not None  # type: ignore[attr-defined] # the only place that shows it
+    return f"{'waits' if waits else 'is ready to run'} in {place(task)}"
 
 
 def _server(from_: From) -> str:
@@ -108,10 +108,12 @@ def _server(from_: From) -> str:
 
 
 def _frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
-    """List the frames of a task that waits, from the outermost on."""
+    """Yield the frames of a waiting task, the outermost first."""
     awaited: Any = task.get_coro()
     while awaited is not None:
-        awaited = getattr(awaited, "_coroutine", awaited)  # of one that began outside its task
+        awaited = getattr(
+            awaited, "_coroutine", awaited
+        )  # of a coroutine that began outside its task
         for kind, inner in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
             frame = getattr(awaited, f"{kind}_frame", None)
             if frame is not None:
