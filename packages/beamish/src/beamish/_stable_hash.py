@@ -1,4 +1,4 @@
-"""A hash that is the same in every run of every program, unlike Python's own."""
+"""A hash that is the same in every run of every program, unlike Python's ``hash``."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -10,27 +10,27 @@ from beamish.pid import Pid, Ref
 
 
 def stable_hash(key: Any) -> int:
-    """Hash ``key``; equal keys of the kinds below have equal hashes.
+    """Return a hash of ``key``; equal keys of the types below have equal hashes.
 
     Args:
-        key: ``None``, a number, string, bytes, pid, reference, enumeration member; a tuple,
-            frozenset or dataclass of such; or anything else whose ``repr`` tells its value.
+        key: ``None``, a number, string, bytes, pid, reference or enumeration member; a tuple,
+            frozenset or dataclass of these; or any object whose ``repr`` shows its value.
 
     Raises:
-        TypeError: The ``repr`` of ``key``, or of a part of it, is just its address.
+        TypeError: The ``repr`` of ``key``, or of a part of it, shows only its address.
     """
     return int.from_bytes(blake2b(_encoded(key), digest_size=8).digest(), "big")
 
 
 def whole_number(key: Any) -> int | None:
-    """Return the whole number that ``key`` is, if it is one: 2.0 is 2, and True is 1."""
+    """Return ``key`` as an integer if it equals one: 2 for 2.0, 1 for True."""
     if isinstance(key, int):
         return int(key)
     return int(key) if isinstance(key, float) and key.is_integer() else None
 
 
 def _encoded(key: Any) -> bytes:
-    """Write ``key`` down so that different keys are written differently."""
+    """Return an unambiguous encoding of ``key``."""
     number = whole_number(key)
     if number is not None:
         return b"i%x" % number
@@ -60,8 +60,8 @@ def _other(key: Any) -> bytes:
     shown: Any = type(key).__repr__
     if shown is object.__repr__:
         raise TypeError(
-            f"no stable hash for {key!r}: use a string, a number, a pid or a tuple of such, or "
-            f"give {type(key).__qualname__} a __repr__ that tells its value"
+            f"no stable hash for {key!r}: use a string, a number, a pid or a tuple of these, or "
+            f"give {type(key).__qualname__} a __repr__ that shows its value"
         )
     return b"r" + _joined((_type(key), repr(key).encode("utf-8", "surrogatepass")))
 

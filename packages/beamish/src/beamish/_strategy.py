@@ -1,4 +1,4 @@
-"""What supervisors decide, as pure functions of what they see: no await, no clock."""
+"""The decisions of supervisors, as pure functions without await or clock."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -19,29 +19,29 @@ Child = TypeVar("Child")
 
 @dataclass(slots=True)
 class RestartWindow:
-    """Restarts seen in the last ``max_seconds``."""
+    """The restarts of the last ``max_seconds`` seconds."""
 
     max_restarts: int
     max_seconds: float
     _times: deque[float] = field(default_factory=deque)
 
     def allow(self, now: float) -> bool:
-        """Record a restart at ``now`` and say whether the supervisor may go on."""
+        """Record a restart at ``now``; return whether the limit allows it."""
         self._times.append(now)
         while now - self._times[0] > self.max_seconds:
             self._times.popleft()
         return len(self._times) <= self.max_restarts
 
     def used(self, now: float) -> int:
-        """Count the restarts that still matter at ``now``."""
+        """Return the number of restarts that count at ``now``."""
         return sum(1 for time in self._times if now - time <= self.max_seconds)
 
 
 def restarts(restart: Restart, reason: Any) -> bool:
-    """Say whether a child that exited for ``reason`` is to be started again.
+    """Return whether a child that exited with ``reason`` must be restarted.
 
-    Not when its task was cancelled: that is how an event loop ends, and nothing starts then. Nor
-    when it called ``sys.exit`` or was interrupted, which ends the program.
+    False when its task was cancelled, because then the event loop is ending. False also when it
+    called ``sys.exit`` or was interrupted, because then the program is ending.
 
     Source:
         The restart values of Elixir's ``Supervisor``.
@@ -54,9 +54,9 @@ def restarts(restart: Restart, reason: Any) -> bool:
 
 
 def affected(strategy: Strategy, children: Iterable[Child], failed: Child) -> Sequence[Child]:
-    """List, in start order, the children that are stopped and started when one has failed.
+    """Return, in start order, the children to stop and restart after one failed.
 
-    With ``"one_for_one"`` the others are not even looked at, however many there are.
+    With ``"one_for_one"`` the cost does not depend on the number of children.
     """
     if strategy == "one_for_one":
         return [failed]

@@ -20,23 +20,23 @@ NO_ARGUMENTS: Mapping[str, Any] = MappingProxyType({})
 
 
 def check_restart(restart: object) -> None:
-    """Refuse what is not a restart type."""
+    """Raise `ValueError` if ``restart`` is not a restart type."""
     _checks.one_of("restart", restart, RESTARTS)
 
 
 def check_shutdown(shutdown: object) -> None:
-    """Refuse what is neither seconds, ``"brutal_kill"`` nor ``None``."""
+    """Raise `ValueError` if ``shutdown`` is not seconds, ``"brutal_kill"`` or ``None``."""
     number = isinstance(shutdown, int | float) and not isinstance(shutdown, bool)
     if shutdown is None or shutdown == "brutal_kill" or (number and shutdown >= 0):  # type: ignore[operator]
         return
     raise ValueError(
-        "shutdown must be a non-negative number of seconds, 'brutal_kill', or None to wait for "
-        f"ever; got {shutdown!r}"
+        "shutdown must be a non-negative number of seconds, 'brutal_kill', or None to wait "
+        f"without a limit; got {shutdown!r}"
     )
 
 
-def check_id(id: object) -> None:  # noqa: A002 - the field is called so
-    """Refuse what cannot tell children apart."""
+def check_id(id: object) -> None:  # noqa: A002 - the name of the field
+    """Raise `TypeError` if ``id`` is not hashable."""
     try:
         hash(id)
     except TypeError as error:
@@ -48,24 +48,24 @@ class ChildSpec:
     """How to start, restart and stop one child.
 
     Args:
-        id: Names the child within its supervisor.
-        start: An async callable that starts the child, linked to the process it runs in (the
-            supervisor), and returns its pid. ``start_link`` and ``spawn_link`` link.
+        id: Identifies the child within its supervisor.
+        start: An async callable that starts the child, linked to the calling process (the
+            supervisor), and returns its pid, as ``start_link`` does.
         args: Positional arguments for ``start``.
         kwargs: Keyword arguments for ``start``.
         restart: ``"permanent"`` (always), ``"transient"`` (after an abnormal exit) or
             ``"temporary"`` (never).
-        shutdown: Seconds that the child has to end by itself, ``"brutal_kill"``, or ``None`` to
-            wait for ever.
+        shutdown: Seconds that the child has to terminate, ``"brutal_kill"``, or ``None`` to wait
+            without a limit.
         type: ``"worker"`` or ``"supervisor"``.
-        significant: Whether its exit may shut the supervisor down; see ``auto_shutdown``.
+        significant: Whether its exit can shut the supervisor down; see ``auto_shutdown``.
 
     Raises:
-        ValueError: A field has a value that is not allowed; the message names it.
-        TypeError: ``start``, ``args`` or ``kwargs`` is of the wrong type.
+        ValueError: A field has an invalid value; the message names it.
+        TypeError: ``start``, ``args`` or ``kwargs`` has the wrong type.
 
     Source:
-        Elixir's ``Supervisor.child_spec/0``; ``kwargs`` is Python's.
+        Elixir's ``Supervisor.child_spec/0``. Differs: ``kwargs``.
     """
 
     id: Any
@@ -100,8 +100,8 @@ class ChildSpec:
         _checks.one_of("significant", self.significant, (True, False))
         if self.restart == "permanent":
             raise ValueError(
-                "significant must be False for a child with restart='permanent', which never "
-                "ends for good; make it 'transient' or 'temporary'"
+                "significant must be False for a child with restart='permanent', which is always "
+                "restarted; make it 'transient' or 'temporary'"
             )
 
     def __hash__(self) -> int:
@@ -114,14 +114,14 @@ class ChildSpec:
     @classmethod
     def of_server(
         cls,
-        id: Any,  # noqa: A002 - the field is called so
+        id: Any,  # noqa: A002 - the name of the field
         start: Callable[..., Awaitable[Pid]],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         restart: Restart,
         shutdown: Shutdown,
     ) -> "ChildSpec":
-        """Make the specification of a server, whose class has had its options checked before."""
+        """Return the specification of a server, without checks: its class checked the options."""
         spec = _new(cls)
         _SET_ID(spec, id)
         _SET_START(spec, start)
@@ -134,7 +134,7 @@ class ChildSpec:
         return spec
 
     def replace(self, **changes: Any) -> "ChildSpec":
-        """Return a copy with some fields changed, checked like a new one."""
+        """Return a copy with changed fields; the copy is checked like a new one."""
         names = [known.name for known in dataclasses.fields(self)]
         unknown = sorted(changes.keys() - set(names))
         if unknown:
@@ -144,7 +144,7 @@ class ChildSpec:
         return dataclasses.replace(self, **changes)
 
 
-# Frozen dataclasses set their fields the slow way; a specification is made for every child.
+# The constructor of a frozen dataclass is slow, and every child has its own specification.
 _new = object.__new__
 _SET_ID = ChildSpec.__dict__["id"].__set__
 _SET_START = ChildSpec.__dict__["start"].__set__
@@ -158,16 +158,16 @@ _SET_SIGNIFICANT = ChildSpec.__dict__["significant"].__set__
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """How long a crashed child waits before it restarts: longer after each crash.
+    """The delay before a crashed child restarts, which grows with each crash.
 
     Args:
         initial: Seconds before the first restart.
-        factor: What each further delay is multiplied by.
-        maximum: Seconds that no delay exceeds, before jitter.
-        jitter: Fraction of the delay by which it varies at random, both ways, so that masses of
-            children do not come back all at once.
-        reset_after: Seconds that a child must have run for its delay to start over. The back-off
-            and a start that fails do not count. 0: each start that succeeds.
+        factor: Factor by which each further delay grows.
+        maximum: Maximum delay in seconds, before jitter.
+        jitter: Fraction of the delay by which it varies at random in both directions, so that
+            many children do not restart at the same moment.
+        reset_after: Seconds that a child must have run to reset its delay; the delay itself and
+            failed starts do not count. With 0, each successful start resets it.
     """
 
     initial: float = 0.1
@@ -188,7 +188,7 @@ class Backoff:
         """Return the seconds to wait after the last of ``crashes`` crashes in a row (1 or more)."""
         try:
             grown = self.initial * float(self.factor) ** (crashes - 1)
-        except OverflowError:  # so many crashes that any maximum is long passed
+        except OverflowError:  # beyond any maximum
             grown = self.maximum
         delay = min(grown, self.maximum)
-        return delay * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311 - no secret
+        return delay * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311 - not a secret

@@ -1,4 +1,4 @@
-"""The exceptions that beamish raises: one class per thing a caller would handle differently."""
+"""The exceptions of beamish: one class for each case that a caller handles differently."""
 
 from typing import Any
 
@@ -6,15 +6,15 @@ from beamish.pid import Pid
 
 
 class BeamishError(Exception):
-    """Root of every exception of beamish."""
+    """The base class of all exceptions of beamish."""
 
 
 class ExitError(BeamishError):
-    """The process that was called or awaited has exited before it answered.
+    """The called or awaited process exited before it replied.
 
     Args:
-        reason: The exit reason. An exception instance becomes the ``__cause__`` too.
-        dest: The pid, name or via name that was addressed.
+        reason: The exit reason. An exception instance is also the ``__cause__``.
+        dest: The pid, name or via name of the process.
     """
 
     def __init__(self, reason: Any, dest: Any = None) -> None:
@@ -30,13 +30,13 @@ class ExitError(BeamishError):
 
 
 class NoProcessError(ExitError, LookupError):
-    """There is no such process or name.
+    """No process has this pid or name.
 
     Args:
-        dest: The pid, name or via name that was addressed.
-        advice: The whole message, where it can say more than ``dest``.
-        restarting_in: Seconds until a supervisor next tries to restart the process; 0 while it
-            starts, ``None`` if none does.
+        dest: The pid, name or via name.
+        advice: The whole message, where it says more than ``dest``.
+        restarting_in: Seconds until a supervisor's next attempt to restart the process; 0 while
+            it starts; ``None`` if no supervisor restarts it.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class NoProcessError(ExitError, LookupError):
 
 
 class CallTimeoutError(ExitError, TimeoutError):
-    """No reply came in time; a late one will be dropped."""
+    """No reply arrived in time; a late reply is dropped."""
 
     def __init__(
         self, dest: Any = None, request: str = "", seconds: float = 0.0, waiting: int = 0
@@ -74,7 +74,7 @@ class CallTimeoutError(ExitError, TimeoutError):
 
 
 class CallingSelfError(ExitError):
-    """A process called or stopped itself, and would have waited for ever."""
+    """A process called or stopped itself, and would have waited for its own reply."""
 
     def __init__(self, dest: Any = None) -> None:
         super().__init__("calling_self", dest)
@@ -82,13 +82,13 @@ class CallingSelfError(ExitError):
 
     def __str__(self) -> str:
         return (
-            f"{self.dest!r} called itself from its own callback and would wait for ever; "
+            f"{self.dest!r} called itself from its own callback and would never get a reply; "
             "call the method on self instead, or return Stop to end the process"
         )
 
 
 def _exception_in(reason: Any) -> BaseException | None:
-    """Find the exception behind a reason such as ``("failed_to_start_child", id, error)``."""
+    """Return the exception in a reason such as ``("failed_to_start_child", id, error)``."""
     while isinstance(reason, tuple) and reason:
         reason = reason[-1]
     return reason if isinstance(reason, BaseException) else None
@@ -98,8 +98,8 @@ class StartError(BeamishError):
     """A process could not be started.
 
     Args:
-        reason: Why: an exit reason; the exception that ``init`` raised is the ``__cause__`` too.
-        what: What was being started, for the message.
+        reason: The exit reason. An exception that ``init`` raised is also the ``__cause__``.
+        what: The name of the process or child, for the message.
     """
 
     def __init__(self, reason: Any, what: str = "the process") -> None:
@@ -117,7 +117,7 @@ class StartError(BeamishError):
 
 
 class AlreadyStartedError(StartError):
-    """The name is taken, by the process in ``pid``."""
+    """The name is taken by the process ``pid``."""
 
     def __init__(self, pid: Pid, what: str = "the process") -> None:
         super().__init__("already_started", what)
@@ -129,7 +129,7 @@ class AlreadyStartedError(StartError):
 
 
 class IgnoredError(StartError):
-    """``init`` returned ``IGNORE``: there is no process, and that is not a fault."""
+    """``init`` returned ``IGNORE``, so no process was started; this is not an error."""
 
     def __init__(self, what: str = "the process") -> None:
         super().__init__("ignore", what)
@@ -140,7 +140,7 @@ class IgnoredError(StartError):
 
 
 class MaxChildrenError(StartError):
-    """The supervisor has as many children as ``max_children`` allows."""
+    """The supervisor already has ``max_children`` children."""
 
     def __init__(self, max_children: int, what: str = "the child") -> None:
         super().__init__("max_children", what)
@@ -155,9 +155,9 @@ class MaxChildrenError(StartError):
 
 
 class AlreadyPresentError(StartError):
-    """The supervisor has a child specification with this id, whose process does not run."""
+    """The supervisor has a child specification with this id, whose process is stopped."""
 
-    def __init__(self, id: Any) -> None:  # noqa: A002 - the field of ChildSpec is called id
+    def __init__(self, id: Any) -> None:  # noqa: A002 - the name of the field of ChildSpec
         super().__init__("already_present", repr(id))
         self.args: tuple[Any, ...] = (id,)
         self.id = id
@@ -170,13 +170,13 @@ class AlreadyPresentError(StartError):
 
 
 class NotFoundError(BeamishError, LookupError):
-    """The supervisor has no such child."""
+    """The supervisor has no child with this pid or id."""
 
 
 class AlreadyRegisteredError(BeamishError):
-    """The unique key or local name is taken, by the process in ``pid``.
+    """The unique key or local name is taken by the process ``pid``.
 
-    ``pid`` is ``None`` if a name service refuses a name that it finds nobody under.
+    ``pid`` is ``None`` if a name service refuses a name for which it finds no process.
     """
 
     def __init__(self, key: Any, pid: Pid | None) -> None:

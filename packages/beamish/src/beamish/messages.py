@@ -9,12 +9,12 @@ from beamish.pid import Pid, Ref
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """A monitored process is dead.
+    """A monitored process ended.
 
     Args:
-        ref: What `process.monitor` returned.
-        pid: The process; the destination that was given when there was no such process.
-        reason: Its exit reason, ``"noproc"`` when it was dead before.
+        ref: The reference that `process.monitor` returned.
+        pid: The process; the monitored destination if no such process existed.
+        reason: Its exit reason; ``"noproc"`` if no such process existed.
 
     Source:
         Erlang's ``{'DOWN', Ref, process, Pid, Reason}``.
@@ -27,7 +27,7 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """An exit signal, as a process that traps exits sees it.
+    """An exit signal, as a message to a process that traps exits.
 
     Source:
         Erlang's ``{'EXIT', Pid, Reason}``.
@@ -39,7 +39,7 @@ class Exit:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """To a registry's listeners: ``pid`` took ``key``.
+    """Sent to a registry's listeners: ``pid`` registered ``key``.
 
     Source:
         Elixir's ``{:register, registry, key, pid, value}``.
@@ -53,7 +53,7 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Unregistered:
-    """To a registry's listeners: ``pid`` holds ``key`` no more.
+    """Sent to a registry's listeners: ``pid`` no longer holds ``key``.
 
     Source:
         Elixir's ``{:unregister, registry, key, pid}``.

@@ -1,4 +1,4 @@
-"""Identities: `Pid`, `Ref` and `Via`, and what may address a process."""
+"""Identities: `Pid`, `Ref` and `Via`, and the types of destinations."""
 
 import itertools
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ _serials = itertools.count(100)
 
 @total_ordering
 class Pid:
-    """The identity of one process; it outlives the process, and keeps nothing of it alive.
+    """The identity of one process; it outlives the process without keeping it in memory.
 
-    Pids are hashable, ordered by creation and never used twice.
+    Pids are hashable, ordered by creation and never reused.
 
     Source:
         Erlang's ``pid()``.
     """
 
-    # The process is typed Any: pids are values, and know nothing of the runtime above them.
+    # The process is typed Any, because this module must not import the runtime.
     __slots__ = ("_process", "_runtime", "serial")
 
     def __init__(self, runtime: Any, process: Any) -> None:
@@ -38,14 +38,14 @@ class Pid:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"{self!r} means something in its own program only; send a name instead")
+        raise TypeError(f"{self!r} is valid only in its own program; send a name instead")
 
     def __repr__(self) -> str:
         return f"#PID<0.{self.serial}.0>"
 
 
 class Ref:
-    """A reference that is like no other: of a monitor, of a timer.
+    """A unique reference of a monitor or a timer.
 
     Source:
         Erlang's ``reference()``.
@@ -68,33 +68,33 @@ class Ref:
 
 @runtime_checkable
 class NameService(Protocol):
-    """What a name service offers so that `Via` can use it.
+    """The interface of a name service for `Via`.
 
     Source:
         The ``:via`` modules of Erlang and Elixir.
     """
 
     def register_name(self, name: Any, pid: Pid, /) -> bool:
-        """Take ``name`` for ``pid``; false when another process holds it."""
+        """Register ``name`` for ``pid``; return false when another process holds it."""
 
     def unregister_name(self, name: Any, /) -> object:
-        """Give ``name`` back."""
+        """Unregister ``name``."""
 
     def whereis_name(self, name: Any, /) -> Pid | None:
-        """Say who holds ``name``."""
+        """Return the process that holds ``name``, or ``None``."""
 
 
-_services: set[int] = set()  # classes that have been found to be name services
+_services: set[int] = set()  # ids of classes that passed the check
 
 
 @dataclass(frozen=True, slots=True)
 class Via:
-    """A name that a name service looks up, usable as ``name=`` and as a destination.
+    """A name in a name service, for ``name=`` and as a destination.
 
     Args:
         service: An object or class with ``register_name(name, pid) -> bool``,
             ``unregister_name(name)`` and ``whereis_name(name) -> Pid | None``.
-        name: What that service calls the process.
+        name: The name of the process in that service.
 
     Source:
         Elixir's ``{:via, module, term}``.

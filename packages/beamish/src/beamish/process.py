@@ -1,14 +1,14 @@
 """Processes: identity, links, monitors, exit signals, timers and local names.
 
-A process is anything with a `Pid`: a GenServer, a supervisor, a registry, a spawned coroutine or
-an asyncio task that is attached. Everything here but `receive` is a plain function: nothing can
-come between two calls.
+Everything with a `Pid` is a process: a GenServer, a supervisor, a registry, a spawned coroutine or
+an attached asyncio task. All functions except `receive` are plain functions: no other code runs
+between two calls.
 
-When not to use it: for code that has no state and needs no supervision. An asyncio task, or just
-a function, is simpler.
+When not to use it: for code without state that needs no supervision. An asyncio task, or a plain
+function, is simpler.
 
 Source:
-    Elixir's ``Process`` and Erlang's ``erlang`` module, as far as they deal with processes.
+    Elixir's ``Process`` and the process functions of Erlang's ``erlang`` module.
 """
 
 import asyncio
@@ -62,10 +62,10 @@ __all__ = [
 def current() -> Pid:
     """Return the pid of the process that runs this code.
 
-    Right inside callbacks, spawned and attached coroutines, and the asyncio tasks they create.
+    Valid inside callbacks, spawned and attached coroutines, and the asyncio tasks they create.
 
     Raises:
-        NoProcessError: This code runs in no process.
+        NoProcessError: This code does not run in a process.
 
     Source:
         Erlang's ``self/0``.
@@ -73,8 +73,8 @@ def current() -> Pid:
     pid = current_pid.get()
     if pid is None:
         raise NoProcessError(
-            advice="this code runs in no process; start it with process.spawn or beamish.run, "
-            "or put it into `async with process.attach():`"
+            advice="this code does not run in a process; start it with process.spawn or "
+            "beamish.run, or put it into `async with process.attach():`"
         )
     return pid
 
@@ -95,14 +95,14 @@ def _my_process() -> Process:
 
 
 def spawn(fn: Callable[..., Awaitable[Any]], *args: Any) -> Pid:
-    """Run the async function ``fn`` as a process, which ends when it returns.
+    """Run the async function ``fn`` as a process, which ends when the function returns.
 
     Args:
-        fn: An async function. Its exception is the exit reason, ``"normal"`` its return.
-        args: What to call it with.
+        fn: An async function. The exit reason is ``"normal"``, or the exception that it raises.
+        args: The arguments of ``fn``.
 
     Raises:
-        TypeError: ``fn`` is not async, or does not take these arguments.
+        TypeError: ``fn`` is not async, or does not accept ``args``.
 
     Source:
         Elixir's ``Process.spawn/4``.
@@ -111,7 +111,7 @@ def spawn(fn: Callable[..., Awaitable[Any]], *args: Any) -> Pid:
 
 
 def spawn_link(fn: Callable[..., Awaitable[Any]], *args: Any) -> Pid:
-    """Do as `spawn`, and link the new process with the current one."""
+    """Spawn a process like `spawn`, linked with the current one."""
     me = _me()
     pid = _spawn(fn, args).pid
     me.link(pid)
@@ -119,7 +119,7 @@ def spawn_link(fn: Callable[..., Awaitable[Any]], *args: Any) -> Pid:
 
 
 def spawn_monitor(fn: Callable[..., Awaitable[Any]], *args: Any) -> tuple[Pid, Ref]:
-    """Do as `spawn`, and monitor the new process."""
+    """Spawn a process like `spawn`, and monitor it."""
     me = _me()
     pid = _spawn(fn, args).pid
     return pid, me.monitor(pid)
@@ -142,24 +142,24 @@ def _spawn(fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> SpawnedP
 
 
 def attach() -> AbstractAsyncContextManager[Pid]:
-    """Make the current asyncio task a process, for the length of an ``async with`` block.
+    """Make the current asyncio task a process for the duration of an ``async with`` block.
 
-    A linked exit other than ``"normal"`` cancels the block and raises `ExitError` out of it,
-    unless exits are trapped. A task that is a process already stays the same process.
+    An exit signal other than ``"normal"`` cancels the block, which then raises `ExitError`, unless
+    exits are trapped. A task that is already a process stays the same process.
     """
     return Attachment()
 
 
 async def receive(timeout: float | None = None, match: Callable[[Any], bool] | None = None) -> Any:
-    """Take the next message of the current spawned or attached process.
+    """Receive the next message of the current spawned or attached process.
 
     Args:
-        timeout: Seconds to wait; ``None`` waits for ever, 0 only looks.
-        match: Take the first message for which it is true, and leave the others where they are.
+        timeout: Seconds to wait; ``None`` waits without a limit, 0 returns at once.
+        match: Receive the first message for which ``match`` is true; keep the others queued.
 
     Raises:
-        TimeoutError: No such message came in time.
-        NoProcessError: This code runs in no process that has a mailbox of its own.
+        TimeoutError: No matching message arrived in time.
+        NoProcessError: This code does not run in a spawned or attached process.
 
     Source:
         Erlang's ``receive ... after``.
@@ -169,17 +169,17 @@ async def receive(timeout: float | None = None, match: Callable[[Any], bool] | N
     if not isinstance(me, TaskProcess):
         raise NoProcessError(
             me.pid,
-            f"{me.pid!r} is a {me.class_name()}, which gets its messages in handle_info; "
+            f"{me.pid!r} is a {me.class_name()}, which receives messages in handle_info; "
             "only spawned and attached processes receive",
         )
     return await me.receive(timeout, match)
 
 
 def send(dest: Dest, message: Any) -> None:
-    """Send ``message``; never waits, and a dead process drops it.
+    """Send ``message`` without waiting; a dead process drops it.
 
     Raises:
-        NoProcessError: ``dest`` is a name that nobody holds.
+        NoProcessError: ``dest`` is a name that no process holds.
 
     Source:
         Erlang's ``!``.
@@ -197,9 +197,9 @@ def send(dest: Dest, message: Any) -> None:
 
 
 def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
-    """Send ``message`` in ``seconds`` seconds; a process that dies takes its timers along.
+    """Send ``message`` in ``seconds`` seconds; the timer is cancelled when ``dest`` dies.
 
-    A name is looked up when the timer fires, and a message to nobody is dropped then.
+    A name is looked up when the timer fires; if no process holds it, the message is dropped.
 
     Source:
         Elixir's ``Process.send_after/4``.
@@ -212,14 +212,14 @@ def send_after(dest: Dest, message: Any, seconds: float) -> Ref:
     names.check_name(dest)
 
     def fire() -> None:
-        with suppress(NoProcessError):  # such as the name of an unknown registry
+        with suppress(NoProcessError):  # for example a name in an unknown registry
             send(dest, message)
 
     return runtime.timers.after(seconds, fire)
 
 
 def cancel_timer(ref: Ref) -> float | None:
-    """Cancel a timer; return the seconds it had left, or ``None`` if it is over."""
+    """Cancel a timer; return the seconds it had left, or ``None`` if it has fired."""
     timer = _timer(ref)
     owner = None if timer.owner is None else names.local(timer.owner)
     if owner is not None:
@@ -228,20 +228,20 @@ def cancel_timer(ref: Ref) -> float | None:
 
 
 def read_timer(ref: Ref) -> float | None:
-    """Return the seconds that a timer has left, or ``None`` if it is over."""
+    """Return the seconds that a timer has left, or ``None`` if it has fired."""
     return running().timers.left(_timer(ref))
 
 
 def _timer(ref: Ref) -> Timer:
     if not isinstance(ref, Timer):
-        raise TypeError(f"a timer is what send_after returned; got {ref!r}")
+        raise TypeError(f"expected a timer, as returned by send_after; got {ref!r}")
     return ref
 
 
 def link(pid: Pid) -> None:
-    """Link the current process with ``pid``: each gets the exit signal of the other.
+    """Link the current process with ``pid``: each receives the exit signal of the other.
 
-    Linking a dead process delivers exit ``"noproc"``.
+    Linking a dead process delivers an exit signal ``"noproc"``.
 
     Raises:
         BeamishError: ``pid`` lives in another event loop.
@@ -255,18 +255,18 @@ def link(pid: Pid) -> None:
 
 
 def unlink(pid: Pid) -> None:
-    """Undo `link`; an exit signal that is under way arrives no more."""
+    """Undo `link`; an exit signal that is already sent no longer arrives."""
     me = _me()
     names.local(_pid(pid))
     me.unlink(pid)
 
 
 def monitor(dest: Dest) -> Ref:
-    """Have `Down` sent to the current process, once, when ``dest`` dies.
+    """Send one `Down` to the current process when ``dest`` ends.
 
     Returns:
-        The reference that the message will carry. A process that is dead or unknown already
-        gives a `Down` with reason ``"noproc"`` at once, whose ``pid`` is ``dest`` as given.
+        The reference in the message. For a dead or unknown process, a `Down` with the reason
+        ``"noproc"`` is sent at once, with ``dest`` as its ``pid``.
 
     Raises:
         BeamishError: ``dest`` lives in another event loop.
@@ -280,13 +280,13 @@ def monitor(dest: Dest) -> Ref:
 
 
 def demonitor(ref: Ref, flush: bool = False) -> None:
-    """Undo `monitor`; with ``flush``, remove a `Down` that has arrived already.
+    """Undo `monitor`; with ``flush``, also remove a queued `Down`.
 
     Source:
         Erlang's ``demonitor/2``.
     """
     if not isinstance(ref, Monitor):
-        raise TypeError(f"a monitor is what process.monitor returned; got {ref!r}")
+        raise TypeError(f"expected a monitor, as returned by process.monitor; got {ref!r}")
     me = _me()
     if ref.owner is me.pid:
         me.demonitor(ref)
@@ -294,12 +294,13 @@ def demonitor(ref: Ref, flush: bool = False) -> None:
             me.discard_messages(lambda message: type(message) is Down and message.ref is ref)
 
 
-def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's word, behind its module
+def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's name, used as process.exit
     """Send an exit signal to ``pid``.
 
-    ``"normal"`` is ignored, unless it is sent to oneself or trapped. ``"kill"`` cannot be trapped,
-    and those linked see ``"killed"``. Any other reason ends the process, unless it traps exits.
-    A dead process ignores it. A GenServer ends itself better by returning `Stop`.
+    ``"normal"`` is ignored unless a process sends it to itself or traps exits. ``"kill"`` cannot be
+    trapped; linked processes receive ``"killed"``. Any other reason ends the process unless it
+    traps exits. A signal to a dead process is ignored. To stop a GenServer from its own callback,
+    return `Stop`.
 
     Source:
         Erlang's ``exit/2``.
@@ -316,7 +317,7 @@ def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's word, behind 
 
 
 def flag(*, trap_exit: bool) -> bool:
-    """Set whether exit signals reach the current process as `Exit` messages; return what was set.
+    """Set whether exit signals arrive as `Exit` messages; return the previous setting.
 
     Source:
         Erlang's ``process_flag(trap_exit, Boolean)``.
@@ -336,7 +337,7 @@ def register(pid: Pid, name: str) -> None:
         NoProcessError: The process is dead.
 
     Source:
-        Erlang's ``register/2``. Differs: a process may have several names.
+        Erlang's ``register/2``. Differs: a process can have several names.
     """
     process = names.local(_pid(pid))
     if process is None:
@@ -345,10 +346,10 @@ def register(pid: Pid, name: str) -> None:
 
 
 def unregister(name: str) -> None:
-    """Take the local ``name`` from its process.
+    """Unregister the local ``name``.
 
     Raises:
-        NoProcessError: Nobody holds it.
+        NoProcessError: No process holds it.
     """
     names.unregister_local(running(), name)
 
@@ -356,35 +357,35 @@ def unregister(name: str) -> None:
 def whereis(name: str) -> Pid | None:
     """Return the process that holds the local ``name``."""
     if not isinstance(name, str):
-        raise TypeError(f"a local name is a string; got {name!r}")
+        raise TypeError(f"a local name must be a string; got {name!r}")
     return names.pid_of(name)
 
 
 def registered() -> list[str]:
-    """List the local names that are taken."""
+    """Return the registered local names."""
     return list(running().names)
 
 
 def is_alive(pid: Pid) -> bool:
-    """Return whether the process lives.
+    """Return whether the process is alive.
 
-    One that an exit signal has ended does not, nor one whose event loop has been closed.
+    False also for a process that an exit signal is ending, and after its event loop was closed.
     """
     return names.alive(_pid(pid)) is not None
 
 
 def processes() -> list[Pid]:
-    """List the processes of this event loop, oldest first."""
+    """Return the processes of this event loop, oldest first."""
     return list(running().processes)
 
 
 def set_label(label: Any) -> None:
-    """Give the current process a label, for logs and `info`; it need not be unique."""
+    """Set a label of the current process for logs and `info`; labels need not be unique."""
     _me().label = label
 
 
 def info(pid: Dest) -> ProcessInfo | None:
-    """Return what is known of a process, or ``None`` if it is dead.
+    """Return the facts about a process, or ``None`` if it is dead.
 
     Source:
         Erlang's ``process_info/2``.

@@ -1,4 +1,4 @@
-"""What callbacks return to say more than "go on", and what supervisors and tasks answer."""
+"""Results of callbacks, and replies of supervisors and tasks."""
 
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeAlias, TypeVar
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class _Marker:
-    """A value that stands for nothing but itself."""
+    """A constant that is compared by identity."""
 
     __slots__ = ("_name",)
 
@@ -25,10 +25,10 @@ class _Marker:
 
 
 IGNORE: Final = _Marker("IGNORE")
-"""Returned by ``init``: do not start this process, and do not call it a fault."""
+"""Returned by ``init``: do not start this process; this is not an error."""
 
 NO_REPLY: Final = _Marker("NO_REPLY")
-"""The reply of a `Stop` that sends none; ``None`` would be a reply."""
+"""The reply of a `Stop` that sends no reply; ``None`` would be a reply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Continue:
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """Send ``"timeout"`` to ``handle_info`` if no message comes within ``seconds``."""
+    """Send ``"timeout"`` to ``handle_info`` if no message arrives within ``seconds``."""
 
     seconds: float
 
@@ -50,7 +50,7 @@ class Timeout:
 
 @dataclass(frozen=True, slots=True)
 class Hibernate:
-    """Accepted for those who come from Erlang: an idle process costs nothing here."""
+    """Accepted for code ported from Erlang; it has no effect, as idle processes cost nothing."""
 
 
 Then: TypeAlias = Continue | Timeout | Hibernate | None
@@ -63,7 +63,7 @@ def _check_then(then: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Reply(Generic[T]):
-    """Answer a call with ``value``, and do ``then``."""
+    """Reply to a call with ``value``, then do ``then``."""
 
     value: T
     then: Then = None
@@ -74,7 +74,7 @@ class Reply(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class NoReply:
-    """Do not answer the call yet: ``GenServer.reply(from_, value)`` will."""
+    """Do not reply to the call yet; ``GenServer.reply(from_, value)`` does later."""
 
     then: Then = None
 
@@ -84,7 +84,7 @@ class NoReply:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """End the process: ``terminate(reason)`` runs, then ``reply`` is sent, if one is given."""
+    """Stop the process: run ``terminate(reason)``, then send ``reply`` if given."""
 
     reason: Any = "normal"
     reply: Any = NO_REPLY
@@ -92,7 +92,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class ChildInfo:
-    """One child, as ``which_children`` tells it.
+    """A child, as returned by ``which_children``.
 
     Args:
         id: The id of its specification.
@@ -109,7 +109,7 @@ class ChildInfo:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many children a supervisor has, as ``count_children`` tells it."""
+    """Numbers of children, as returned by ``count_children``."""
 
     specs: int
     active: int
@@ -132,14 +132,14 @@ class Exited:
 
 
 CANCELLED: Final = ("shutdown", "cancelled")
-"""The exit reason of a process whose task was cancelled from outside, as asyncio's end does."""
+"""The exit reason of a process whose task was cancelled from outside, as at a loop's end."""
 
 
 def is_clean(reason: Any) -> bool:
-    """Say whether an exit reason is an expected one: normal, shutdown or ``("shutdown", _)``.
+    """Return whether an exit reason is normal, shutdown or ``("shutdown", _)``.
 
     Source:
-        Erlang's supervisors and crash reports, which treat just these as no crash.
+        Erlang's supervisors and crash reports, which treat every other reason as a crash.
     """
     if isinstance(reason, str):
         return reason in ("normal", "shutdown")

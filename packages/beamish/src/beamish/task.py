@@ -1,8 +1,7 @@
-"""`Task`: a process that computes one thing, and hands it to the process that started it.
+"""`Task`: a process that computes one result for the process that started it.
 
-When not to use it: to run coroutines side by side that fail and are cancelled as one,
-``asyncio.TaskGroup`` is enough. A task is for work that is watched, named in crash reports,
-supervised, or awaited by a server.
+When not to use it: for coroutines that fail and are cancelled together; use ``asyncio.TaskGroup``.
+Use a task for work that needs a monitor, crash reports or a supervisor, or that a server awaits.
 
 Source:
     Elixir's ``Task``.
@@ -33,19 +32,18 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Task(Generic[T]):
-    """One task, as its owner sees it.
+    """A task, for the process that owns it.
 
-    Its owner, and nobody else, asks for the answer: with `await_`, `yield_`, `shutdown` or
-    `ignore`. A server that does not want to wait gets two messages in ``handle_info`` instead:
-    the tuple ``(task.ref, value)``, then ``Down(task.ref, task.pid, "normal")``; only the `Down`
-    when the task fails. Whoever has got the first need not see the second:
-    ``process.demonitor(task.ref, flush=True)``.
+    Only the owner can ask for the result: with `await_`, `yield_`, `shutdown` or `ignore`. A
+    server that must not wait receives messages in ``handle_info`` instead: the tuple
+    ``(task.ref, value)``, then ``Down(task.ref, task.pid, "normal")``; only the `Down` when the
+    task fails. After the tuple, ``process.demonitor(task.ref, flush=True)`` drops the `Down`.
 
     Args:
-        pid: The process of the task; ``None`` for one that was `completed` from the start.
-        ref: The monitor of the owner on it.
-        owner: The process that started it.
-        function: The name of what it runs.
+        pid: The process of the task; ``None`` for a `completed` task.
+        ref: The owner's monitor of the task.
+        owner: The process that started the task.
+        function: The name of the function that the task runs.
 
     Source:
         Elixir's ``%Task{}``.
@@ -69,19 +67,19 @@ class Task(Generic[T]):
     def async_(fn: Callable[[*Ts], E], *args: *Ts) -> "Task[E]": ...
     @staticmethod
     def async_(fn: Callable[[*Ts], Any], *args: *Ts) -> "Task[Any]":
-        """Start a task that the caller is to await; it is linked to the caller.
+        """Start a task that the caller awaits; it is linked to the caller.
 
-        So a task that fails takes its owner along, as the function would have done, and a task
-        whose owner fails is not left behind.
+        A task that fails ends its owner, as a failing function call would, and a task ends when
+        its owner fails.
 
         Args:
-            fn: An async function. A plain one runs in the new process, too, but while it computes
-                nothing else does.
-            args: What to call it with.
+            fn: An async function. A plain function runs in the new process too, and blocks the
+                event loop while it computes.
+            args: The arguments of ``fn``.
 
         Raises:
-            NoProcessError: This code runs in no process.
-            TypeError: ``fn`` is no function, or is async and does not take these arguments.
+            NoProcessError: This code does not run in a process.
+            TypeError: ``fn`` is not a function, or is async and does not accept ``args``.
 
         Source:
             ``Task.async/1`` and ``/3``.
@@ -91,7 +89,7 @@ class Task(Generic[T]):
 
     @staticmethod
     async def start_link(fn: Callable[..., Any], *args: Any) -> Pid:
-        """Start a task whose answer nobody waits for, linked to the calling process.
+        """Start a task without a result, linked to the calling process.
 
         Source:
             ``Task.start_link/1`` and ``/3``.
@@ -103,10 +101,12 @@ class Task(Generic[T]):
 
     @staticmethod
     async def start(fn: Callable[..., Any], *args: Any) -> Pid:
-        """Start a task whose answer nobody waits for, without a link.
+        """Start a task without a result and without a link.
+
+        When not to use it: for most tasks; `TaskSupervisor.start_child` also supervises them.
 
         Source:
-            ``Task.start/1`` and ``/3``. ``TaskSupervisor.start_child`` is mostly better.
+            ``Task.start/1`` and ``/3``.
         """
         return spawn(fn, args, current_pid.get()).pid
 
@@ -116,7 +116,7 @@ class Task(Generic[T]):
         *args: Any,
         id: Any = None,  # noqa: A002 - the field of ChildSpec
     ) -> ChildSpec:
-        """Say how a supervisor starts a task that runs ``fn``; it is not restarted.
+        """Return the child specification of a task that runs ``fn`` and is not restarted.
 
         Source:
             ``Task.child_spec/1``. For other restarts, ``.replace(restart="transient")``.
@@ -127,7 +127,7 @@ class Task(Generic[T]):
 
     @staticmethod
     async def completed(value: E) -> "Task[E]":
-        """Return a task that needs no process: it has the answer ``value`` already.
+        """Return a task that has the result ``value`` and no process.
 
         Source:
             ``Task.completed/1``.
@@ -136,18 +136,18 @@ class Task(Generic[T]):
         ref.complete(value)
         return Task(None, ref, ref.owner, "completed")
 
-    # -- Answers
+    # -- Results
 
     async def await_(self, timeout: float | None = 5.0) -> T:
-        """Wait for the answer, and return it; a task can be awaited once.
+        """Wait for the result and return it; a task can be awaited once.
 
         Args:
-            timeout: Seconds to wait; ``None`` waits for ever.
+            timeout: Seconds to wait; ``None`` waits without a limit.
 
         Raises:
-            ExitError: The task exited without an answer; ``reason`` says why.
-            CallTimeoutError: No answer came in time. The task goes on, but a late answer is
-                dropped; `shutdown` would end it.
+            ExitError: The task exited without a result; ``reason`` is its exit reason.
+            CallTimeoutError: The task did not return in time. It continues, but its late result
+                is dropped; `shutdown` ends it.
             ValueError: The calling process is not the owner.
 
         Source:
@@ -167,16 +167,16 @@ class Task(Generic[T]):
 
     @staticmethod
     async def await_many(tasks: "Iterable[Task[E]]", timeout: float | None = 5.0) -> list[E]:
-        """Wait for all answers, and return them in the order of ``tasks``.
+        """Wait for all results and return them in the order of ``tasks``.
 
         Args:
             tasks: Tasks of the calling process.
-            timeout: Seconds to wait for all together.
+            timeout: Seconds to wait for all of them together.
 
         Raises:
-            ExitError: One of them exited without an answer. The others go on, their answers are
-                dropped.
-            CallTimeoutError: Not all answers came in time.
+            ExitError: A task exited without a result. The other tasks continue, and their results
+                are dropped.
+            CallTimeoutError: Not all tasks returned in time.
 
         Source:
             ``Task.await_many/2``.
@@ -194,13 +194,13 @@ class Task(Generic[T]):
         return [answers[task].value for task in asked]  # type: ignore[union-attr]
 
     async def yield_(self, timeout: float | None = 5.0) -> Ok[T] | Exited | None:
-        """Wait for the answer a while; a task that has not answered can be asked again.
+        """Wait for the result for some time; after ``None``, it can be called again.
 
         Args:
-            timeout: Seconds to wait; 0 only looks.
+            timeout: Seconds to wait; 0 returns at once.
 
         Returns:
-            ``Ok(value)``, ``Exited(reason)``, or ``None`` if there is no answer yet.
+            ``Ok(value)``, ``Exited(reason)``, or ``None`` if the task still runs.
 
         Source:
             ``Task.yield/2``.
@@ -214,7 +214,7 @@ class Task(Generic[T]):
     async def yield_many(
         tasks: "Iterable[Task[E]]", timeout: float | None = 5.0
     ) -> "list[tuple[Task[E], Ok[E] | Exited | None]]":
-        """Wait for the answers of many tasks a while; give each beside its task.
+        """Wait for the results of many tasks for some time; return each task with its result.
 
         Source:
             ``Task.yield_many/2``.
@@ -232,18 +232,19 @@ class Task(Generic[T]):
         """Unlink the task and end it.
 
         Args:
-            timeout: Seconds that it has to end after the exit signal ``"shutdown"``, before it is
-                killed; or ``"brutal_kill"``, to kill it at once.
+            timeout: Seconds that the task has to end after the exit signal ``"shutdown"``, before
+                it is killed; ``"brutal_kill"`` kills it at once.
 
         Returns:
-            ``Ok(value)`` if it answered all the same; ``Exited(reason)`` if it died of something
-            else, or too late (``"killed"``), or was asked before (``"noproc"``); else ``None``.
+            ``Ok(value)`` if the task returned before it ended; ``Exited(reason)`` if it exited for
+            another reason, did not end in time (``"killed"``), or its result was taken before
+            (``"noproc"``); otherwise ``None``.
 
         Source:
             ``Task.shutdown/2``.
         """
         if self.pid is None:
-            raise ValueError(f"{self!r} has no process to shut down: it was completed at once")
+            raise ValueError(f"{self!r} has no process to shut down: it was created by completed()")
         ref = _own_ref(self, "shut down")
         brutal = timeout == "brutal_kill"
         if not brutal:
@@ -256,10 +257,10 @@ class Task(Generic[T]):
         return answer
 
     async def ignore(self) -> Ok[T] | Exited | None:
-        """Unlink the task and let it go on; its answer will be dropped.
+        """Unlink the task and let it continue; its result is dropped.
 
         Returns:
-            What `yield_` would give at this moment.
+            The current result, as of ``yield_(0)``.
 
         Source:
             ``Task.ignore/1``.
@@ -291,24 +292,24 @@ class Task(Generic[T]):
         timeout: float | None = 5.0,
         on_timeout: OnTimeout = "exit",
     ) -> AsyncGenerator[Ok[Any] | Exited, None]:
-        """Run ``fn`` on each element, each in a task of its own, and iterate over the answers.
+        """Run ``fn`` on each element, each in its own task, and iterate over the results.
 
-        The process that iterates owns the tasks and is linked with them: it fails when one of
-        them does, unless it traps exits. No task outlives the iteration: when the consumer stops,
-        those that still run are killed. ``break`` leaves that to the event loop, a moment later;
-        ``async with contextlib.aclosing(stream)`` is sure to have done it at the end of the block.
+        The iterating process owns the tasks and is linked with them: it fails when one of them
+        fails, unless it traps exits. No task outlives the iteration: when the consumer stops, the
+        running tasks are killed. After ``break``, the event loop does this a moment later; at the
+        end of ``async with contextlib.aclosing(stream)`` it is done.
 
         Args:
             elements: The input, sync or async. The next element is taken when its task can start
-                and the consumer waits for more.
+                and the consumer waits for a result.
             fn: A function of one argument, as in `async_`.
-            max_concurrency: How many tasks run at a time; as many as there are processors, unless
-                said otherwise, which is few for tasks that mostly wait.
-            ordered: Whether answers come in the order of the elements, for which early ones are
-                kept; or as tasks end.
+            max_concurrency: Maximum number of running tasks; by default the number of processors,
+                which is low for tasks that mostly wait.
+            ordered: Whether results come in the order of the elements, which keeps early results
+                in memory, or in the order in which tasks end.
             timeout: Seconds that each task has.
             on_timeout: ``"exit"`` raises `CallTimeoutError` when a task takes longer;
-                ``"kill_task"`` kills it and gives ``Exited("timeout")``.
+                ``"kill_task"`` kills the task and yields ``Exited("timeout")``.
 
         Returns:
             An async generator of ``Ok(value)`` and ``Exited(reason)``.
@@ -339,7 +340,7 @@ def own(
     *,
     linked: bool,
 ) -> Task[Any]:
-    """Start a task and make it that of ``owner``."""
+    """Start a task that ``owner`` owns."""
     ref = TaskRef(owner.pid, None)
     task = start(ref)
     ref.target = task.pid
@@ -352,12 +353,12 @@ def own(
 def _own_ref(task: Task[Any], what: str) -> TaskRef:
     """Return the monitor of a task that the calling process owns."""
     if not isinstance(task, Task):
-        raise TypeError(f"expected a Task, as async_ returns it; got {task!r}")
+        raise TypeError(f"expected a Task, as returned by async_; got {task!r}")
     me = current_pid.get()
     if me is not task.owner:
         who = "code outside any process" if me is None else repr(me)
         raise ValueError(f"{task!r} must be {what} by its owner {task.owner!r}, not by {who}")
-    assert isinstance(task.ref, TaskRef)  # noqa: S101 - tasks are made here only
+    assert isinstance(task.ref, TaskRef)  # noqa: S101 - only this module creates tasks
     return task.ref
 
 
@@ -372,5 +373,5 @@ def _failure(refs: dict[Task[Any], TaskRef], timeout: float | None) -> ExitError
 
 
 def _is(reason: Any, word: str) -> bool:
-    # Reasons are any values, whose == may do anything.
+    # A reason can be any value, whose == can do anything.
     return isinstance(reason, str) and reason == word

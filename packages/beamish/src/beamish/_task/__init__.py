@@ -1,5 +1,5 @@
-"""What tasks are made of. Private.
+"""The parts of tasks. Private.
 
-A task is a process that runs one function. Whoever waits for it holds its answer: `TaskRef` for
-the owner of a single task, a stream for all of its own.
+A task is a process that runs one function. Its result is kept by its owner's `TaskRef`, or by the
+stream that started it.
 """

@@ -1,4 +1,4 @@
-"""How the owner of a task hears of it: `TaskRef`, and waiting for several of them."""
+"""`TaskRef`, the owner's monitor of a task, and waiting for several tasks."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -18,10 +18,10 @@ Answer: TypeAlias = Ok[Any] | Exited
 
 
 def caller() -> Process:
-    """Return the calling process, which is to own what it starts.
+    """Return the calling process, the owner of the tasks that it starts.
 
     Raises:
-        NoProcessError: This code runs in no process, or in one that is dead.
+        NoProcessError: This code does not run in a live process.
     """
     pid = process.current()
     found: Process | None = pid._process
@@ -31,11 +31,11 @@ def caller() -> Process:
 
 
 class TaskRef(Monitor):
-    """The monitor of a task's owner: it brings the answer first, then the end of the task.
+    """The owner's monitor of a task: it delivers the result, then the end of the task.
 
     Both are messages to the owner, ``(ref, value)`` and `Down`, unless the owner waits for the
-    answer at that moment. The answer is kept until it is taken, and is then taken back out of the
-    mailbox. So owners that are servers may wait, too, though they have no ``receive``.
+    result at that moment. The result is also kept here until it is taken, which removes its
+    messages from the mailbox. So servers can wait too, although they have no ``receive``.
     """
 
     __slots__ = ("_answer", "_delivered", "waits")
@@ -47,25 +47,25 @@ class TaskRef(Monitor):
         self.waits: Few[Wait] = None
 
     def watch(self, task: Process) -> None:
-        """Begin to monitor ``task``."""
+        """Start monitoring ``task``."""
         owner = self.owner._process
         owner.monitors = few.add(owner.monitors, self)
         task.watchers = few.add(task.watchers, self)
 
     def replied(self, value: Any) -> None:
-        """Hear that the task returned ``value``."""
+        """Handle the return of ``value`` by the task."""
         if self._is_active():
             self._tell(Ok(value), (self, value))
 
     def died(self, pid: Pid, reason: Any) -> None:
-        """Hear that the task is dead."""
+        """Handle the death of the task."""
         if self._is_active():
             owner = self.owner._process
             owner.monitors = few.remove(owner.monitors, self)
             self._tell(Exited(reason), Down(self, pid, reason))
 
     def complete(self, value: Any) -> None:
-        """Have an answer without there being any task."""
+        """Set the result of a task without a process."""
         self._tell(Ok(value), (self, value))
 
     def _is_active(self) -> bool:
@@ -86,23 +86,23 @@ class TaskRef(Monitor):
 
     @property
     def answer(self) -> Answer | None:
-        """What is known of the task so far."""
+        """The result so far, or ``None``."""
         return self._answer
 
     @property
     def is_open(self) -> bool:
-        """Whether there will be an answer that is not there yet."""
+        """Whether a result is still expected."""
         return self._answer is None and self._is_active()
 
     def take(self) -> Answer | None:
-        """Take the answer, if there is one, with all that is left of the task in the mailbox."""
+        """Return the result, if any, and remove the task's messages from the mailbox."""
         answer = self._answer
         if answer is not None:
             self.close()
         return answer
 
     def close(self) -> None:
-        """Hear no more of the task."""
+        """Stop monitoring, and remove the task's messages from the mailbox."""
         self._answer = None
         owner = self.owner._process
         if owner is not None:
@@ -117,7 +117,7 @@ class TaskRef(Monitor):
 
 
 class Wait:
-    """One wait for the answers of some tasks, none of which is there yet."""
+    """One wait for the results of tasks that have none yet."""
 
     __slots__ = ("_first_exit", "_future", "_left", "_refs")
 
@@ -128,22 +128,22 @@ class Wait:
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def hear(self, answer: Answer) -> None:
-        """Count an answer."""
+        """Count a result."""
         self._left -= 1
         if self._left == 0 or (self._first_exit and isinstance(answer, Exited)):
             self.end()
 
     def end(self) -> None:
-        """Wait no longer."""
+        """End the wait."""
         if not self._future.done():
             self._future.set_result(None)
 
     def died(self, pid: Pid, reason: Any) -> None:
-        """Hear that the owner is dead, whose other tasks may live on, but get no answers."""
+        """End the wait because the owner died."""
         self.end()
 
     async def run(self, seconds: float | None) -> None:
-        """Wait, at most ``seconds`` seconds."""
+        """Wait for at most ``seconds`` seconds."""
         owner = caller()
         timers = owner.runtime.timers
         owner.watchers = few.add(owner.watchers, self)
@@ -161,17 +161,17 @@ class Wait:
 
 
 async def wait(refs: Iterable[TaskRef], seconds: float | None, *, first_exit: bool = False) -> None:
-    """Wait until all of ``refs`` have an answer, at most ``seconds`` seconds.
+    """Wait until all of ``refs`` have a result, for at most ``seconds`` seconds.
 
     Args:
-        refs: Those that will have none are not waited for.
-        seconds: ``None`` waits for ever, 0 only looks.
-        first_exit: Whether the first task that exits ends the wait for the others.
+        refs: The monitors. Closed ones are skipped, because they get no result.
+        seconds: ``None`` waits without a limit; 0 returns at once.
+        first_exit: Whether the first task that exits ends the wait.
     """
     distinct = dict.fromkeys(refs)
     waiting = [ref for ref in distinct if ref.is_open]
     exited = first_exit and any(isinstance(ref.answer, Exited) for ref in distinct)
     if waiting and seconds != 0 and not exited:
         await Wait(waiting, first_exit=first_exit).run(seconds)
-    elif not running().spend():  # who looks again and again must let the tasks run
+    elif not running().spend():  # a loop of such calls must let the tasks run
         await running().breathe()

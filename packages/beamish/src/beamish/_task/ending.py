@@ -1,4 +1,4 @@
-"""Ending a task because its owner says so."""
+"""The shutdown of a task by its owner."""
 
 import asyncio
 from typing import Any
@@ -12,25 +12,26 @@ from beamish.results import Exited
 
 
 async def end(pid: Pid, ref: TaskRef, seconds: float | None, *, brutal: bool) -> Exited:
-    """Unlink the process of a task, order it to end, and wait until it is dead.
+    """Unlink the process of a task, send it an exit signal, and wait until it is dead.
 
     Args:
         pid: The process.
-        ref: Its owner's monitor, which may be gone.
-        seconds: How long it has after the exit signal ``"shutdown"``; ``None`` waits for ever.
-        brutal: Whether it is killed at once.
+        ref: Its owner's monitor, which can be closed.
+        seconds: How long to wait after the exit signal ``"shutdown"`` before the process is
+            killed; ``None`` waits without a limit.
+        brutal: Whether to kill the process at once.
 
     Returns:
-        How it died; ``"noproc"`` for one that was dead before.
+        The exit reason; ``"noproc"`` if the process was dead before.
     """
     task: Process | None = pid._process
     caller().unlink(pid)
     if task is None:
-        await wait((ref,), None)  # an earlier exit signal may have left it still unwinding
+        await wait((ref,), None)  # after an earlier exit signal it can still be unwinding
         return Exited("noproc")
     death: asyncio.Future[Any] = task.runtime.loop.create_future()
     task.watchers = few.add(task.watchers, OnDeath(lambda _, reason: _resolve(death, reason)))
-    task.reported = True  # it is no crash, so that its supervisor need not log it
+    task.reported = True  # not a crash, so its supervisor must not log it
     process.exit(pid, "kill" if brutal else "shutdown")
     timer = None
     if seconds is not None:

@@ -1,4 +1,4 @@
-"""The process of a task: it runs one function, and says what the function returned."""
+"""The process of a task: it runs one function and reports the result."""
 
 import asyncio
 import functools
@@ -19,10 +19,10 @@ _log = logging.getLogger("beamish")
 
 
 class Listener(Protocol):
-    """Who is told what a task returned, just before it dies."""
+    """Receives the result of a task just before its process ends."""
 
     def replied(self, value: Any) -> None:
-        """Hear that the task returned ``value``."""
+        """Handle the return of ``value`` by the task."""
 
 
 class FunctionProcess(SpawnedProcess):
@@ -42,13 +42,13 @@ class FunctionProcess(SpawnedProcess):
         self._listener = listener
 
     def ended(self, task: asyncio.Task[Any]) -> None:
-        """Tell what the function returned, then die."""
+        """Report the result of the function, then end the process."""
         if self._listener is not None and not self.doomed and failure(task) is None:
             self._listener.replied(task.result())
         super().ended(task)
 
     def title(self) -> str:
-        """Name the task as a reader of its crash report would."""
+        """Return the title of the task's crash report."""
         return f"task {self.pid!r} {describe(*self._call)}"
 
 
@@ -61,13 +61,13 @@ def spawn(
     """Start the process of a task, in a copy of the current context.
 
     Args:
-        fn: An async function; or a plain one, which runs in the new process, too.
-        args: What to call it with.
-        parent: Whose child it is, for those who look.
-        listener: Who is to hear what it returns.
+        fn: An async or plain function; both run in the new process.
+        args: The arguments of ``fn``.
+        parent: The parent shown by `process.info`.
+        listener: Receives the result.
 
     Raises:
-        TypeError: ``fn`` is no function, or is async and does not take these arguments.
+        TypeError: ``fn`` is not a function, or is async and does not accept ``args``.
     """
     check_function(fn)
     runtime = running()

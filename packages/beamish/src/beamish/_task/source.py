@@ -1,4 +1,4 @@
-"""The input of a stream: any iterable, sync or async, taken one element at a time."""
+"""The input of a stream: a sync or async iterable, read one element at a time."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
@@ -9,7 +9,7 @@ END: Final = object()
 
 
 def check_iterable(elements: object) -> None:
-    """Refuse what cannot be iterated over."""
+    """Raise `TypeError` if ``elements`` is not an iterable."""
     if not isinstance(elements, Iterable | AsyncIterable):
         raise TypeError(f"a stream needs an iterable, sync or async; got {elements!r}")
 
@@ -19,7 +19,7 @@ class Source:
 
     Args:
         elements: The iterable.
-        ring: Called when an element that was `PENDING` is there.
+        ring: Called when a `PENDING` element has arrived.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Source:
             self._sync = iter(elements)
 
     def take(self) -> Any:
-        """Return the next element; `PENDING` while an async iterable makes it; `END` at last."""
+        """Return the next element, `PENDING` while an async iterable computes it, or `END`."""
         element = next(self._sync, END) if self._sync is not None else self._take_async()
         if element is END:
             self.exhausted = True
@@ -52,17 +52,17 @@ class Source:
         return pulled.result()
 
     async def _next(self) -> Any:
-        assert self._async is not None  # noqa: S101 - only async iterables are pulled
+        assert self._async is not None  # noqa: S101 - called for async iterables only
         return await anext(self._async, END)
 
     async def close(self) -> None:
-        """Take no more elements, and close a generator, sync or async, so that it cleans up now."""
+        """Stop reading, and close a sync or async generator, so that it cleans up now."""
         pull, self._pull = self._pull, None
         if pull is not None:
             pull.cancel()
             await asyncio.wait([pull])
             if not pull.cancelled():
-                pull.exception()  # nobody wants the element any more, nor its error
+                pull.exception()  # retrieved, so that asyncio does not log it
         if isinstance(self._sync, Generator):
             self._sync.close()
         aclose = getattr(self._async, "aclose", None)

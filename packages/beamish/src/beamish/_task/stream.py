@@ -1,4 +1,4 @@
-"""A stream of tasks: one for each element of an input, so many at a time, and their answers."""
+"""A stream of tasks: one for each element of an input, with bounded concurrency."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ Starter: TypeAlias = Callable[[Callable[..., Any], tuple[Any, ...], Listener], F
 
 @dataclass(frozen=True, slots=True)
 class StreamOptions:
-    """The options of a stream, checked."""
+    """The checked options of a stream."""
 
     max_concurrency: int
     ordered: bool
@@ -44,7 +44,7 @@ def stream(
     timeout: float | None = 5.0,
     on_timeout: OnTimeout = "exit",
 ) -> AsyncGenerator[Any, None]:
-    """Check the options of a stream, and make it; nothing runs before it is iterated over."""
+    """Check the options of a stream and return it; tasks start when it is iterated over."""
     check_function(fn)
     check_iterable(elements)
     if max_concurrency is None:
@@ -58,7 +58,7 @@ def stream(
 
 
 class _Slot:
-    """One element, and the task that works on it."""
+    """One element and its task."""
 
     __slots__ = ("answer", "args", "done", "stream", "task", "timed_out", "timer")
 
@@ -82,7 +82,7 @@ class _Slot:
 
 
 class Stream:
-    """One run of a stream, for the process that iterates over it."""
+    """One run of a stream, owned by the iterating process."""
 
     def __init__(
         self, start: Starter, elements: Elements, fn: Callable[..., Any], options: StreamOptions
@@ -94,10 +94,10 @@ class Stream:
         self._failure: Exception | None = None
         self._bell: asyncio.Future[None] | None = None
         self._running: dict[_Slot, None] = {}
-        self._line: deque[_Slot] = deque()  # in the order in which answers are given
+        self._line: deque[_Slot] = deque()  # in the order in which results are yielded
 
     async def answers(self) -> AsyncGenerator[Any, None]:
-        """Yield the answers; when the consumer stops, kill the tasks that still run."""
+        """Yield the results; when the consumer stops, kill the running tasks."""
         self._owner = caller()
         self._source = Source(self._elements, self._ring)
         self._owner.watchers = few.add(self._owner.watchers, self)
@@ -108,7 +108,7 @@ class Stream:
             await self._close()
 
     async def _next_answer(self) -> Answer | None:
-        """Wait for the next answer; ``None`` after the last."""
+        """Wait for the next result; return ``None`` after the last."""
         runtime = self._owner.runtime
         while True:
             if not runtime.spend():
@@ -117,7 +117,7 @@ class Stream:
                 raise self._failure
             if self._line and self._line[0].done:
                 return self._line.popleft().answer
-            # One start, then another look: who consumes slowly must not make answers pile up.
+            # One start per round: results must not pile up for a slow consumer.
             if self._start_another():
                 continue
             if not self._running and self._source.exhausted:
@@ -127,7 +127,7 @@ class Stream:
     # -- Starting
 
     def _start_another(self) -> bool:
-        """Start a task if another may run and its element is there."""
+        """Start a task if the concurrency allows it and an element is available."""
         if self._source.exhausted or len(self._running) >= self._options.max_concurrency:
             return False
         element = self._source.take()
@@ -149,16 +149,16 @@ class Stream:
         if self._options.ordered:
             self._line.append(slot)
 
-    # -- What happens to tasks
+    # -- Ends of tasks
 
     def task_died(self, slot: _Slot, pid: Pid, reason: Any) -> None:
-        """Hear that a task is dead, with or without an answer."""
+        """Handle the death of a task, with or without a result."""
         del self._running[slot]
         if slot.timer is not None:
             self._owner.runtime.timers.cancel(slot.timer)
         normal = isinstance(reason, str) and reason == "normal"
         if self._owner.trap_exit or normal:
-            self._owner.unlink(pid)  # its answer tells the owner, who is to get no Exit message
+            self._owner.unlink(pid)  # the owner gets the result and must get no Exit message
         if not self._options.ordered:
             self._line.append(slot)
         self._ring()
@@ -173,11 +173,11 @@ class Stream:
 
     def _kill(self, slot: _Slot) -> None:
         self._owner.unlink(slot.task.pid)
-        slot.task.reported = True  # it is no crash, so that its supervisor need not log it
+        slot.task.reported = True  # not a crash, so its supervisor must not log it
         slot.task.doom("killed")
 
     def died(self, pid: Pid, reason: Any) -> None:
-        """Hear that the owner is dead: its tasks have nobody to work for."""
+        """Kill the tasks because the owner died."""
         self._fail(ExitError(reason, pid))
         for slot in tuple(self._running):
             self._kill(slot)
@@ -193,7 +193,7 @@ class Stream:
             self._bell.set_result(None)
 
     async def _change(self) -> None:
-        """Wait until something has happened since the last look."""
+        """Wait for the next change."""
         self._bell = self._owner.runtime.loop.create_future()
         await self._bell
 
@@ -203,6 +203,6 @@ class Stream:
             self._kill(slot)
         try:
             await self._source.close()
-        finally:  # closing runs code of the input, which may raise
+        finally:  # closing runs code of the input, which can raise
             while self._running:
                 await self._change()
