@@ -12,13 +12,6 @@ from beamish import From, GenServer
 HERE = Path(__file__).parent
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let a test that hangs fail after seconds, not after the two minutes of the workspace."""
-    for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(20))
-
-
 @pytest.fixture
 def settle() -> Callable[[], Awaitable[None]]:
     """Give a function that lets everything run that needs neither time nor the outside."""

@@ -93,5 +93,5 @@ def until(running: subprocess.Popen[str], line: str) -> list[str]:
 
 def rest(running: subprocess.Popen[str]) -> list[str]:
     """What the program says from here to its end."""
-    out, _ = running.communicate(timeout=15)
+    out, _ = running.communicate(timeout=50)
     return out.splitlines()

@@ -89,7 +89,7 @@ async def test_crash_outside_a_call_is_reported_once(way, reports) -> None:
         process.monitor(pid)
 
         way(pid, "request")
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert len(reports()) == 1
 
@@ -120,7 +120,7 @@ async def test_report_has_the_last_message(reports) -> None:
         process.monitor(pid)
 
         process.send(pid, "message 1234")
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert "message 1234" in text(reports()[0])
 
@@ -203,7 +203,7 @@ async def test_exit_signal_is_no_crash_of_its_receiver(signal: str, reports) -> 
         process.monitor(pid)
 
         process.exit(pid, signal)
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert reports() == []
 
@@ -218,7 +218,7 @@ async def test_processes_that_die_along_report_nothing_more(reports) -> None:
 
         GenServer.cast(first, "crash")
         for _ in others:
-            await process.receive(timeout=5)
+            await process.receive(timeout=50)
 
         assert len(reports()) == 1
 
@@ -236,7 +236,7 @@ async def test_children_that_terminate_with_their_parent_report_nothing_more(rep
 
         GenServer.cast(pid, "crash")
         for _ in range(5):
-            await process.receive(timeout=5)
+            await process.receive(timeout=50)
 
         assert len(reports()) == 1
 
@@ -323,7 +323,7 @@ async def test_message_that_cannot_be_printed_does_not_hide_the_crash(reports) -
         process.monitor(pid)
 
         process.send(pid, Unprintable())
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert len(reports()) == 1
 

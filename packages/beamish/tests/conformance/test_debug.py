@@ -182,7 +182,7 @@ async def test_suspended_server_can_be_killed() -> None:
 
         process.exit(pid, "kill")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "killed")
+        assert await process.receive(timeout=50) == Down(ref, pid, "killed")
 
 
 async def test_order_is_kept_over_a_suspension() -> None:

@@ -148,7 +148,7 @@ async def test_stop_with_a_reply_replies_and_stops(server: type[Server], value: 
 
         assert await GenServer.call(pid, Return(Stop("normal", reply=value))) is value
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "normal")
+        assert await process.receive(timeout=50) == Down(ref, pid, "normal")
 
 
 @SERVERS

@@ -121,7 +121,7 @@ async def test_stop_stops(server: type[Server], way: str, reason: str) -> None:
 
         WAYS[way](pid, Stop(reason))
 
-        assert await process.receive(timeout=5) == Down(ref, pid, reason)
+        assert await process.receive(timeout=50) == Down(ref, pid, reason)
 
 
 @SERVERS
@@ -139,7 +139,7 @@ async def test_bad_return_value_crashes_the_server_and_is_shown(
 
         WAYS[way](pid, value)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert isinstance(down.reason, Exception)
         assert repr(value) in str(down.reason)
 
@@ -154,7 +154,7 @@ async def test_cast_to_a_server_without_handle_cast_crashes_it() -> None:
 
         GenServer.cast(pid, "what is this")
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert isinstance(down.reason, Exception)
         assert "what is this" in str(down.reason)
 
@@ -170,7 +170,7 @@ async def test_continue_without_handle_continue_crashes_the_server() -> None:
 
         GenServer.cast(pid, "x")
 
-        assert isinstance((await process.receive(timeout=5)).reason, Exception)
+        assert isinstance((await process.receive(timeout=50)).reason, Exception)
 
 
 async def test_cast_returns_at_once_without_running_the_callback() -> None:
@@ -265,4 +265,4 @@ async def test_server_may_message_itself_and_others() -> None:
 
         GenServer.cast(pid, "round trip")
 
-        assert await process.receive(timeout=5) == "round trip"
+        assert await process.receive(timeout=50) == "round trip"

@@ -309,7 +309,7 @@ async def test_method_may_stop_the_server_with_a_reply() -> None:
 
         assert await Counter.finish(pid, "shutdown") == "finished"
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "shutdown")
+        assert await process.receive(timeout=50) == Down(ref, pid, "shutdown")
 
 
 async def test_method_may_stop_the_server_without_a_reply() -> None:
@@ -337,7 +337,7 @@ async def test_cast_method_may_return_what_handle_cast_may() -> None:
         assert await Counter.increment(pid, 0) == 9
         Counter.stop_later(pid, "shutdown")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "shutdown")
+        assert await process.receive(timeout=50) == Down(ref, pid, "shutdown")
 
 
 async def test_cast_method_with_a_bad_return_value_crashes_the_server() -> None:
@@ -347,7 +347,7 @@ async def test_cast_method_with_a_bad_return_value_crashes_the_server() -> None:
 
         Counter.bad(pid)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert isinstance(down.reason, Exception)
         assert "42" in str(down.reason)
 

@@ -93,7 +93,7 @@ async def test_via_is_a_destination_for_everything() -> None:
         assert await GenServer.call(via, "seen") == ["cast", "sent"]
         assert await Server.ask(via) == "answer"
         await GenServer.stop(via)
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert (down.ref, down.reason) == (ref, "normal")
         assert not process.is_alive(pid)
 
@@ -111,7 +111,7 @@ async def test_via_that_leads_nowhere_is_noproc() -> None:
             process.send(via, "hello")
         assert GenServer.cast(via, "hello") is None
         ref = process.monitor(via)
-        assert await process.receive(timeout=5) == Down(ref, via, "noproc")
+        assert await process.receive(timeout=50) == Down(ref, via, "noproc")
 
 
 async def test_taken_via_name_keeps_its_holder() -> None:
@@ -149,7 +149,7 @@ async def test_via_name_is_gone_with_its_process(end: str) -> None:
             await GenServer.stop(pid)
         else:
             process.exit(pid, end)
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert directory.pids == {}
 

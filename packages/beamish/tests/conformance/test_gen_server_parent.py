@@ -84,7 +84,7 @@ async def test_terminate_runs_when_the_parent_dies(child: type[Child], reason: o
 
         await GenServer.stop(parent, reason)
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", reason), Down(ref, pid, reason)]
 
 
@@ -100,7 +100,7 @@ async def test_terminate_runs_when_the_parent_sends_an_exit(
 
         GenServer.cast(parent, ("exit", reason))
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", reason), Down(ref, pid, reason)]
 
 
@@ -112,7 +112,7 @@ async def test_killed_parent_lets_its_child_terminate(child: type[Child]) -> Non
 
         process.exit(parent, "kill")
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", "killed"), Down(ref, pid, "killed")]
 
 
@@ -124,7 +124,7 @@ async def test_kill_from_the_parent_runs_no_terminate(child: type[Child]) -> Non
 
         GenServer.cast(parent, ("exit", "kill"))
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "killed")
+        assert await process.receive(timeout=50) == Down(ref, pid, "killed")
 
 
 async def test_normal_end_of_the_parent_ends_a_trapping_child() -> None:
@@ -134,7 +134,7 @@ async def test_normal_end_of_the_parent_ends_a_trapping_child() -> None:
 
         await GenServer.stop(parent)
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", "normal"), Down(ref, pid, "normal")]
 
 
@@ -150,7 +150,7 @@ async def test_normal_end_of_the_parent_leaves_another_child_alone(
 
         assert process.is_alive(pid)
         process.send(me, "nothing before this")
-        assert await process.receive(timeout=5) == "nothing before this"
+        assert await process.receive(timeout=50) == "nothing before this"
 
 
 async def test_normal_signal_from_the_parent_ends_only_a_trapping_child() -> None:
@@ -162,7 +162,7 @@ async def test_normal_signal_from_the_parent_ends_only_a_trapping_child() -> Non
         GenServer.cast(parent, ("exit", "normal"))
         GenServer.cast(other_parent, ("exit", "normal"))
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", "normal"), Down(ref, trapping, "normal")]
         assert process.is_alive(other)
 
@@ -175,7 +175,7 @@ async def test_crash_of_the_parent_is_the_reason_of_its_child() -> None:
 
         process.exit(parent, problem)
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", problem), Down(ref, pid, problem)]
 
 
@@ -183,12 +183,12 @@ async def test_suspended_callback_is_left_before_terminate_runs() -> None:
     async with process.attach():
         parent, pid = await family(Child)
         calling = asyncio.create_task(GenServer.call(pid, "wait"))
-        assert await process.receive(timeout=5) == "waiting"
+        assert await process.receive(timeout=50) == "waiting"
         ref = process.monitor(pid)
 
         GenServer.cast(parent, ("exit", "shutdown"))
 
-        told = [await process.receive(timeout=5) for _ in range(3)]
+        told = [await process.receive(timeout=50) for _ in range(3)]
         assert told == ["left the callback", ("terminate", "shutdown"), Down(ref, pid, "shutdown")]
         with pytest.raises(Exception, match="shutdown"):
             await calling
@@ -202,7 +202,7 @@ async def test_trapping_child_handles_what_came_before_and_nothing_after() -> No
 
         GenServer.cast(parent, ("cast then exit", "shutdown"))
 
-        told = [await process.receive(timeout=5) for _ in range(3)]
+        told = [await process.receive(timeout=50) for _ in range(3)]
         assert told == ["before", ("terminate", "shutdown"), Down(ref, pid, "shutdown")]
 
 
@@ -215,7 +215,7 @@ async def test_exit_of_another_link_is_a_message_for_a_trapping_child() -> None:
 
         stranger = process.spawn(link_and_leave)
 
-        assert await process.receive(timeout=5) == Exit(stranger, "normal")
+        assert await process.receive(timeout=50) == Exit(stranger, "normal")
         assert process.is_alive(pid)
 
 
@@ -225,7 +225,7 @@ async def test_starter_without_link_is_no_parent() -> None:
 
         process.exit(pid, "shutdown")
 
-        assert await process.receive(timeout=5) == Exit(me, "shutdown")
+        assert await process.receive(timeout=50) == Exit(me, "shutdown")
         assert process.is_alive(pid)
 
 
@@ -238,7 +238,7 @@ async def test_starter_that_links_later_is_no_parent() -> None:
 
         process.exit(pid, "boom")
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert Down(ref, pid, "boom") in told
         assert Exit(pid, "boom") in told
 
@@ -273,5 +273,5 @@ async def test_grandchildren_terminate_too() -> None:
 
         await GenServer.stop(parent, "shutdown")
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", "shutdown")] * 2

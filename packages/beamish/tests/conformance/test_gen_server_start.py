@@ -223,7 +223,7 @@ async def test_timeout_from_init_reaches_handle_info() -> None:
 
         await Waits.start()
 
-        assert await process.receive(timeout=5) == "timeout"
+        assert await process.receive(timeout=50) == "timeout"
 
 
 async def test_message_loop_does_not_start_before_init_is_done() -> None:
@@ -264,6 +264,6 @@ async def test_exit_of_the_starter_during_init_ends_the_start() -> None:
 
         process.exit(starter, "kill")
 
-        told = {type(m): m for m in [await process.receive(timeout=5) for _ in range(2)]}
+        told = {type(m): m for m in [await process.receive(timeout=50) for _ in range(2)]}
         assert told[Exit] == Exit(starter, "killed")
         assert (told[Down].pid, told[Down].reason) == (slow, "killed")

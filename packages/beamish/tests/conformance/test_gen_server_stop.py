@@ -64,7 +64,7 @@ async def test_stop_gives_its_reason_to_all_and_returns(reason: object) -> None:
 
         await GenServer.stop(pid, reason)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, reason)
+        assert await process.receive(timeout=50) == Down(ref, pid, reason)
 
 
 async def test_stop_with_an_exception_as_reason_returns() -> None:
@@ -75,7 +75,7 @@ async def test_stop_with_an_exception_as_reason_returns() -> None:
 
         await GenServer.stop(pid, problem)
 
-        assert (await process.receive(timeout=5)).reason is problem
+        assert (await process.receive(timeout=50)).reason is problem
 
 
 async def test_stop_by_name() -> None:

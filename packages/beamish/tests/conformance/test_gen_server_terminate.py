@@ -91,7 +91,7 @@ async def test_it_runs_once_on_stop(server: type[Server], way: str, reason: str)
 
         WAYS[way](pid, Stop(reason))
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", pid, reason), Down(ref, pid, reason)]
 
 
@@ -105,7 +105,7 @@ async def test_it_runs_on_a_raised_exception_and_gets_it(server: type[Server], w
 
         WAYS[way](pid, problem)
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert told == [("terminate", pid, problem), Down(ref, pid, problem)]
 
 
@@ -117,7 +117,7 @@ async def test_it_runs_on_a_bad_return_value(server: type[Server]) -> None:
 
         GenServer.cast(pid, 42)
 
-        said, down = [await process.receive(timeout=5) for _ in range(2)]
+        said, down = [await process.receive(timeout=50) for _ in range(2)]
         assert said == ("terminate", pid, down.reason)
 
 
@@ -139,7 +139,7 @@ async def test_it_does_not_run_on_kill(server: type[Server]) -> None:
 
         process.exit(pid, "kill")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "killed")
+        assert await process.receive(timeout=50) == Down(ref, pid, "killed")
 
 
 async def test_it_does_not_run_on_a_strangers_untrapped_signal() -> None:
@@ -149,7 +149,7 @@ async def test_it_does_not_run_on_a_strangers_untrapped_signal() -> None:
 
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")
 
 
 async def test_it_does_not_run_when_a_linked_stranger_dies() -> None:
@@ -164,7 +164,7 @@ async def test_it_does_not_run_when_a_linked_stranger_dies() -> None:
 
         process.spawn(link_and_die)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")
 
 
 async def test_strangers_trapped_signal_is_a_message() -> None:
@@ -173,7 +173,7 @@ async def test_strangers_trapped_signal_is_a_message() -> None:
 
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Exit(me, "boom")
+        assert await process.receive(timeout=50) == Exit(me, "boom")
         assert process.is_alive(pid)
 
 
@@ -189,7 +189,7 @@ async def test_exception_in_it_becomes_the_reason(
 
         WAYS[way](pid, end)
 
-        _, down = [await process.receive(timeout=5) for _ in range(2)]
+        _, down = [await process.receive(timeout=50) for _ in range(2)]
         assert isinstance(down.reason, KeyError)
 
 
@@ -216,7 +216,7 @@ async def test_name_is_still_there_in_it() -> None:
 
         await GenServer.stop(pid)
 
-        assert await process.receive(timeout=5) == (pid, True)
+        assert await process.receive(timeout=50) == (pid, True)
         assert process.whereis("named") is None
 
 
@@ -238,7 +238,7 @@ async def test_it_sees_the_state_as_the_crash_left_it() -> None:
 
         GenServer.cast(pid, 3)
 
-        assert await process.receive(timeout=5) == (7, 0)
+        assert await process.receive(timeout=50) == (7, 0)
 
 
 @pytest.mark.parametrize("server", [Server, Trapping])
@@ -258,4 +258,4 @@ async def test_kill_ends_a_server_that_is_terminating(server: type[Server], sett
 
         process.exit(pid, "kill")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "killed")
+        assert await process.receive(timeout=50) == Down(ref, pid, "killed")

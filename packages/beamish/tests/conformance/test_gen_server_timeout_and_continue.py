@@ -132,7 +132,7 @@ async def test_timeout_of_zero_comes_when_nothing_waits() -> None:
 
         await Zero.start()
 
-        assert await process.receive(timeout=5) == "timeout"
+        assert await process.receive(timeout=50) == "timeout"
 
 
 @on_virtual_clock
@@ -231,7 +231,7 @@ async def test_crash_in_continue_comes_after_a_successful_start() -> None:
 
         pid = await Crashes.start_link()
 
-        told = await process.receive(timeout=5)
+        told = await process.receive(timeout=50)
         assert (told.pid, told.reason) == (pid, problem)
 
 
@@ -251,7 +251,7 @@ async def test_continue_may_stop(reason: str) -> None:
 
         GenServer.cast(pid, reason)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, reason)
+        assert await process.receive(timeout=50) == Down(ref, pid, reason)
 
 
 async def test_endless_continue_leaves_the_loop_to_others() -> None:

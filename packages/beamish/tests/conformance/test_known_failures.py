@@ -178,7 +178,7 @@ async def test_monitor_references_do_not_collide() -> None:
 
         process.exit(first, "first")
         process.exit(second, "second")
-        downs = [await process.receive(timeout=5) for _ in refs]
+        downs = [await process.receive(timeout=50) for _ in refs]
 
         assert len(set(refs)) == len(refs) == len({down.ref for down in downs})
         expected = dict(zip(refs, [first, second] * 501, strict=True))
@@ -196,7 +196,7 @@ async def test_references_of_monitors_and_timers_do_not_collide() -> None:
         for timer in timers:
             process.cancel_timer(timer)
         await GenServer.stop(pid)
-        assert {(await process.receive(timeout=5)).ref for _ in monitors} == monitors
+        assert {(await process.receive(timeout=50)).ref for _ in monitors} == monitors
 
 
 async def test_call_swallows_no_message_that_waits_in_the_callers_mailbox() -> None:
@@ -228,7 +228,7 @@ async def test_call_swallows_no_message_that_arrives_while_it_waits(settle) -> N
         process.spawn(disturb)
         assert await Bank.wait(pid, gate) == "waited"
 
-        assert [await process.receive(timeout=5) for _ in range(2)] == [1, 2]
+        assert [await process.receive(timeout=50) for _ in range(2)] == [1, 2]
 
 
 async def test_failed_calls_swallow_no_messages() -> None:
@@ -270,7 +270,7 @@ async def test_end_of_a_former_holder_does_not_free_the_name_of_the_new_one() ->
         ref = process.monitor(former)
 
         process.exit(former, "kill")
-        assert (await process.receive(timeout=5)).ref == ref
+        assert (await process.receive(timeout=50)).ref == ref
 
         assert process.whereis("bank") == holder
 
@@ -290,7 +290,7 @@ async def test_terminate_runs_whichever_way_the_server_ends(end: str) -> None:
                     await Bank.transfer(pid, 500)
             case "crash in a cast":
                 Bank.crash(pid)
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
 
         assert terminated == [down.reason]
 

@@ -258,7 +258,7 @@ async def test_already_registered_error_carries_the_holder() -> None:
 async def test_messages_match_by_position() -> None:
     async with process.attach() as me:
         ref = process.monitor("nobody")
-        message = await process.receive(timeout=5)
+        message = await process.receive(timeout=50)
 
         match message:
             case Down(found_ref, found_pid, reason):

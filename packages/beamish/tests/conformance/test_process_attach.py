@@ -35,7 +35,7 @@ async def test_end_of_the_block_is_a_normal_exit() -> None:
         ref = process.monitor(visitor)
         gate.set()
 
-        assert await process.receive(timeout=5) == Down(ref, visitor, "normal")
+        assert await process.receive(timeout=50) == Down(ref, visitor, "normal")
     await visit_task
 
 
@@ -56,7 +56,7 @@ async def test_exception_out_of_the_block_is_the_exit_reason() -> None:
         ref = process.monitor(visitor)
         gate.set()
 
-        assert await process.receive(timeout=5) == Down(ref, visitor, problem)
+        assert await process.receive(timeout=50) == Down(ref, visitor, problem)
     with pytest.raises(KeyError):
         await fail_task
 
@@ -86,7 +86,7 @@ async def test_linked_crash_interrupts_receive() -> None:
         async with process.attach():
             pid = await Crasher.start_link()
             GenServer.cast(pid, "boom")
-            await process.receive(timeout=5)
+            await process.receive(timeout=50)
 
 
 async def test_linked_crash_is_not_missed_by_a_block_that_waits_for_nothing_more() -> None:
@@ -145,7 +145,7 @@ async def test_trapping_block_gets_the_exit_as_a_message() -> None:
 
         GenServer.cast(pid, "boom")
 
-        message = await process.receive(timeout=5)
+        message = await process.receive(timeout=50)
         assert isinstance(message, Exit)
         assert message.pid == pid
         assert isinstance(message.reason, ValueError)
@@ -173,7 +173,7 @@ async def test_exit_of_the_block_reaches_linked_processes() -> None:
 
     async with process.attach():
         ref = process.monitor(pids[0])
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert down.ref == ref
     assert not process.is_alive(pids[0])
 

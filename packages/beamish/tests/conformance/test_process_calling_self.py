@@ -97,7 +97,7 @@ async def test_spawned_process_cannot_call_itself() -> None:
 
         process.spawn(call_itself)
 
-        assert await process.receive(timeout=5) == "refused"
+        assert await process.receive(timeout=50) == "refused"
 
 
 @pytest.mark.parametrize("method", ["task_from_sync", "task_from_async"])
@@ -107,7 +107,7 @@ async def test_background_task_of_a_server_may_call_it(method: str) -> None:
 
         await getattr(Selfish, method)(pid, me)
 
-        assert await process.receive(timeout=5) == ("home", "home")
+        assert await process.receive(timeout=50) == ("home", "home")
 
 
 async def test_background_task_may_stop_its_server() -> None:
@@ -123,7 +123,7 @@ async def test_background_task_may_stop_its_server() -> None:
 
         GenServer.cast(pid, "end")
 
-        assert (await process.receive(timeout=5)).reason == "normal"
+        assert (await process.receive(timeout=50)).reason == "normal"
         await stopping[0]
 
 
@@ -139,7 +139,7 @@ async def test_background_task_may_call_while_another_callback_is_suspended(sett
         gate.set()
 
         assert await waiting is True
-        assert await process.receive(timeout=5) == ("home", "home")
+        assert await process.receive(timeout=50) == ("home", "home")
 
 
 async def test_caller_is_not_taken_for_the_server_it_called_directly() -> None:

@@ -61,7 +61,7 @@ async def test_server_killed_by_the_one_it_calls_does_not_get_the_answer(
 
         GenServer.cast(victim, "go")
 
-        assert await process.receive(timeout=5) == Down(ref, victim, reason)
+        assert await process.receive(timeout=50) == Down(ref, victim, reason)
         assert steps == ["calls", "left"]
         assert process.is_alive(killer)
 
@@ -125,7 +125,7 @@ async def test_trapping_caller_gets_the_error_and_the_exit_message() -> None:
         with pytest.raises(ExitError) as caught:
             await GenServer.call(pid, "boom")
 
-        assert await process.receive(timeout=5) == Exit(pid, caught.value.reason)
+        assert await process.receive(timeout=50) == Exit(pid, caught.value.reason)
 
 
 async def test_server_dies_with_the_linked_one_it_calls() -> None:
@@ -145,7 +145,7 @@ async def test_server_dies_with_the_linked_one_it_calls() -> None:
 
         GenServer.cast(pid, "boom")
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert isinstance(down.reason, ValueError)
 
 

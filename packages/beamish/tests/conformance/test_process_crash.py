@@ -89,7 +89,7 @@ async def test_down_and_exit_carry_the_exception_itself(way: str) -> None:
 
         WAYS[way](pid, problem)
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert Down(ref, pid, problem) in told
         assert Exit(pid, problem) in told
         assert all(message.reason is problem for message in told)

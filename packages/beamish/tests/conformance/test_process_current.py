@@ -103,7 +103,7 @@ async def test_spawned_function_is_its_own_process() -> None:
 
         pid = process.spawn(tell)
 
-        assert await process.receive(timeout=5) == pid
+        assert await process.receive(timeout=50) == pid
 
 
 async def test_task_of_a_spawned_function_belongs_to_it() -> None:
@@ -117,7 +117,7 @@ async def test_task_of_a_spawned_function_belongs_to_it() -> None:
 
         pid = process.spawn(tell)
 
-        assert await process.receive(timeout=5) == pid
+        assert await process.receive(timeout=50) == pid
 
 
 @pytest.mark.parametrize("callback", ["__init__", "init", "handle_continue"])
@@ -157,7 +157,7 @@ async def test_terminate_runs_as_the_server() -> None:
 
         await GenServer.stop(pid)
 
-        assert await process.receive(timeout=5) == ("terminate", pid)
+        assert await process.receive(timeout=50) == ("terminate", pid)
 
 
 @pytest.mark.parametrize("method", ["sync", "suspended", "report"])
@@ -210,7 +210,7 @@ async def test_task_created_in_a_callback_belongs_to_the_server(method: str) -> 
 
         await getattr(Where, method)(pid)
 
-        assert await process.receive(timeout=5) == pid
+        assert await process.receive(timeout=50) == pid
 
 
 async def test_task_created_after_a_call_belongs_to_the_caller() -> None:

@@ -68,7 +68,7 @@ async def test_suspended_callback_is_cancelled_and_awaited(signal: str, reason: 
 
         process.exit(pid, signal)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, reason)
+        assert await process.receive(timeout=50) == Down(ref, pid, reason)
         assert steps == ["waiting", "cleaned"]
         with pytest.raises(ExitError):
             await calling
@@ -121,7 +121,7 @@ async def test_callback_that_swallows_its_cancellation_is_dead_all_the_same(sett
 
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")
         with pytest.raises(ExitError):
             await calling
         await settle()
@@ -141,12 +141,12 @@ async def test_error_in_the_cleanup_of_a_killed_callback_does_not_change_the_rea
 
         pid = await Untidy.start()
         GenServer.cast(pid, process.current())
-        assert await process.receive(timeout=5) == "waiting"
+        assert await process.receive(timeout=50) == "waiting"
         ref = process.monitor(pid)
 
         process.exit(pid, "kill")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "killed")
+        assert await process.receive(timeout=50) == Down(ref, pid, "killed")
 
 
 async def test_process_killed_during_init_fails_the_start() -> None:
@@ -178,7 +178,7 @@ async def test_name_is_gone_when_the_down_arrives(end: str) -> None:
             await GenServer.stop(pid)
         else:
             process.exit(pid, end)
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert process.whereis("plain") is None
         assert "plain" not in process.registered()
@@ -214,7 +214,7 @@ async def test_name_is_free_for_whoever_handles_the_down() -> None:
 
         process.exit(holder, "kill")
 
-        assert await process.receive(timeout=5) == "crowned"
+        assert await process.receive(timeout=50) == "crowned"
         assert process.whereis("throne") == heir
 
 

@@ -41,7 +41,7 @@ async def test_exit_signal_ends_a_process_that_does_not_trap(reason: object) -> 
 
         process.exit(pid, reason)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, reason)
+        assert await process.receive(timeout=50) == Down(ref, pid, reason)
 
 
 async def test_exit_with_an_exception_carries_it() -> None:
@@ -52,7 +52,7 @@ async def test_exit_with_an_exception_carries_it() -> None:
 
         process.exit(pid, problem)
 
-        assert (await process.receive(timeout=5)).reason is problem
+        assert (await process.receive(timeout=50)).reason is problem
 
 
 async def test_normal_is_ignored_by_others() -> None:
@@ -81,7 +81,7 @@ async def test_trapping_server_gets_the_signal_as_a_message(reason: object) -> N
 
         process.exit(pid, reason)
 
-        assert await process.receive(timeout=5) == Exit(me, reason)
+        assert await process.receive(timeout=50) == Exit(me, reason)
         assert await GenServer.call(pid, "still here") == "still here"
 
 
@@ -92,7 +92,7 @@ async def test_trapping_process_gets_its_own_signal_as_a_message(reason: object)
 
         process.exit(me, reason)
 
-        assert await process.receive(timeout=5) == Exit(me, reason)
+        assert await process.receive(timeout=50) == Exit(me, reason)
 
 
 async def test_kill_cannot_be_trapped() -> None:
@@ -102,7 +102,7 @@ async def test_kill_cannot_be_trapped() -> None:
 
         process.exit(pid, "kill")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "killed")
+        assert await process.receive(timeout=50) == Down(ref, pid, "killed")
 
 
 async def test_exit_of_a_dead_process_is_silent() -> None:
@@ -121,7 +121,7 @@ async def test_second_signal_does_not_change_the_reason() -> None:
         process.exit(pid, "first")
         process.exit(pid, "second")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "first")
+        assert await process.receive(timeout=50) == Down(ref, pid, "first")
 
 
 async def test_exit_works_outside_a_process() -> None:
@@ -140,7 +140,7 @@ async def test_server_that_exits_itself_dies_with_that_reason() -> None:
 
         GenServer.cast(pid, "enough of myself")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "enough of myself")
+        assert await process.receive(timeout=50) == Down(ref, pid, "enough of myself")
 
 
 async def test_flag_gives_the_old_value() -> None:
@@ -181,7 +181,7 @@ async def test_flag_set_in_a_callback_holds_for_the_server() -> None:
 
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Exit(me, "boom")
+        assert await process.receive(timeout=50) == Exit(me, "boom")
 
 
 async def test_class_keyword_traps_from_the_start_and_is_inherited() -> None:
@@ -190,7 +190,7 @@ async def test_class_keyword_traps_from_the_start_and_is_inherited() -> None:
 
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Exit(me, "boom")
+        assert await process.receive(timeout=50) == Exit(me, "boom")
         assert process.info(pid).trap_exit is True
 
 
@@ -205,4 +205,4 @@ async def test_subclass_can_stop_trapping() -> None:
 
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")

@@ -71,7 +71,7 @@ async def test_thread_can_send_to_an_attached_task() -> None:
         thread = threading.Thread(target=from_thread.send, args=(me, "hello"))
         thread.start()
 
-        assert await process.receive(timeout=5) == "hello"
+        assert await process.receive(timeout=50) == "hello"
         thread.join()
 
 

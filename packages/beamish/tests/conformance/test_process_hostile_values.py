@@ -95,7 +95,7 @@ async def test_hostile_message(send) -> None:
 
         send(pid, value)
 
-        assert await process.receive(timeout=5) is value
+        assert await process.receive(timeout=50) is value
 
 
 async def test_hostile_message_is_left_alone_by_a_selective_receive() -> None:
@@ -126,15 +126,15 @@ async def test_flush_takes_the_down_and_nothing_else(value: object) -> None:
 
         pid = await Watches.start(me)
         GenServer.cast(pid, "watch")
-        assert await process.receive(timeout=5) == "watching"
+        assert await process.receive(timeout=50) == "watching"
         process.send(pid, value)
         await GenServer.stop(target)
         process.send(pid, "last")
 
         gate.set()
 
-        assert await process.receive(timeout=5) is value
-        assert await process.receive(timeout=5) == "last"
+        assert await process.receive(timeout=50) is value
+        assert await process.receive(timeout=50) == "last"
 
 
 @pytest.mark.parametrize("reason", [Hostile(), (Hostile(), 1), ("shutdown", Hostile())], ids=type)
@@ -147,7 +147,7 @@ async def test_hostile_reason_of_an_exit_signal(reason: object) -> None:
 
         process.exit(pid, reason)
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert {type(message) for message in told} == {Down, Exit}
         assert all(message.reason is reason for message in told)
         calling.cancel()
@@ -173,7 +173,7 @@ async def test_hostile_reason_of_a_stop(server: type[Echo], reason: object) -> N
             await GenServer.call(pid, Stop(reason))
 
         assert caught.value.reason is reason
-        assert (await process.receive(timeout=5)).reason is reason
+        assert (await process.receive(timeout=50)).reason is reason
 
 
 async def test_caller_waiting_when_a_hostile_reason_comes_is_told() -> None:
@@ -228,7 +228,7 @@ async def test_logging_that_raises_does_not_keep_a_server_from_its_death(
             await GenServer.call(pid, problem, timeout=2)
 
         assert caught.value.reason is problem
-        assert await process.receive(timeout=5) == Down(ref, pid, problem)
+        assert await process.receive(timeout=50) == Down(ref, pid, problem)
         assert process.whereis("server") is None
 
 
@@ -251,6 +251,6 @@ async def test_name_service_that_raises_does_not_keep_a_server_from_its_death() 
 
         process.exit(pid, "boom")
 
-        told = [await process.receive(timeout=5) for _ in range(2)]
+        told = [await process.receive(timeout=50) for _ in range(2)]
         assert {type(message) for message in told} == {Down, Exit}
         assert process.read_timer(timer) is None

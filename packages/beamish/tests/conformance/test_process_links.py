@@ -43,7 +43,7 @@ async def test_link_works_in_both_directions(dying: int) -> None:
 
         process.exit(pair[dying], "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pair[1 - dying], "boom")
+        assert await process.receive(timeout=50) == Down(ref, pair[1 - dying], "boom")
 
 
 async def test_exit_runs_through_a_chain_of_links_with_its_exception() -> None:
@@ -56,7 +56,7 @@ async def test_exit_runs_through_a_chain_of_links_with_its_exception() -> None:
 
         process.exit(chain[0], problem)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert down.ref == ref
         assert down.reason is problem
 
@@ -70,7 +70,7 @@ async def test_ring_of_links_dies_once() -> None:
 
         process.exit(ring[2], "boom")
 
-        downs = [await process.receive(timeout=5) for _ in ring]
+        downs = [await process.receive(timeout=50) for _ in ring]
         assert {down.ref for down in downs} == refs
         assert {down.reason for down in downs} == {"boom"}
 
@@ -84,7 +84,7 @@ async def test_thousands_of_links_in_a_row_do_not_overflow_the_stack() -> None:
 
         process.exit(chain[0], "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, chain[-1], "boom")
+        assert await process.receive(timeout=50) == Down(ref, chain[-1], "boom")
 
 
 async def test_linking_twice_is_one_link() -> None:
@@ -98,7 +98,7 @@ async def test_linking_twice_is_one_link() -> None:
         ref = process.monitor(pid)
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")
         assert process.is_alive(me)
 
 
@@ -111,9 +111,9 @@ async def test_one_death_is_one_exit_message_however_often_linked() -> None:
 
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Exit(pid, "boom")
+        assert await process.receive(timeout=50) == Exit(pid, "boom")
         process.send(me, "end")
-        assert await process.receive(timeout=5) == "end"
+        assert await process.receive(timeout=50) == "end"
 
 
 async def test_unlink_from_the_other_side_works_too() -> None:
@@ -124,7 +124,7 @@ async def test_unlink_from_the_other_side_works_too() -> None:
         ref = process.monitor(pid)
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")
 
 
 async def test_unlink_of_what_is_not_linked_is_harmless() -> None:
@@ -144,7 +144,7 @@ async def test_link_to_a_dead_process_delivers_noproc_to_a_trapping_one() -> Non
 
         process.link(pid)
 
-        assert await process.receive(timeout=5) == Exit(pid, "noproc")
+        assert await process.receive(timeout=50) == Exit(pid, "noproc")
 
 
 async def test_link_to_a_dead_process_ends_the_linking_one_with_noproc() -> None:
@@ -175,7 +175,7 @@ async def test_trapping_server_gets_the_exit_in_handle_info() -> None:
 
         process.exit(other, "boom")
 
-        assert await process.receive(timeout=5) == Exit(other, "boom")
+        assert await process.receive(timeout=50) == Exit(other, "boom")
         assert process.is_alive(trapper)
 
 
@@ -187,7 +187,7 @@ async def test_trapping_process_is_told_of_every_reason(reason: object) -> None:
 
         GenServer.cast(pid, reason)
 
-        assert await process.receive(timeout=5) == Exit(pid, reason)
+        assert await process.receive(timeout=50) == Exit(pid, reason)
 
 
 async def test_normal_exit_leaves_the_linked_process_alone(settle) -> None:
@@ -208,7 +208,7 @@ async def test_killed_process_arrives_as_killed_at_its_links() -> None:
 
         process.exit(pid, "kill")
 
-        assert await process.receive(timeout=5) == Exit(pid, "killed")
+        assert await process.receive(timeout=50) == Exit(pid, "killed")
 
 
 async def test_killed_reason_takes_untrapped_links_along_as_killed() -> None:
@@ -219,7 +219,7 @@ async def test_killed_reason_takes_untrapped_links_along_as_killed() -> None:
 
         process.exit(first, "kill")
 
-        assert await process.receive(timeout=5) == Down(ref, second, "killed")
+        assert await process.receive(timeout=50) == Down(ref, second, "killed")
 
 
 async def test_own_reason_kill_reaches_links_unchanged_and_can_be_trapped() -> None:
@@ -230,7 +230,7 @@ async def test_own_reason_kill_reaches_links_unchanged_and_can_be_trapped() -> N
 
         GenServer.cast(pid, "kill")
 
-        assert await process.receive(timeout=5) == Exit(pid, "kill")
+        assert await process.receive(timeout=50) == Exit(pid, "kill")
 
 
 async def test_link_is_gone_from_both_sides_after_a_death() -> None:
@@ -241,7 +241,7 @@ async def test_link_is_gone_from_both_sides_after_a_death() -> None:
         assert me in process.info(pid).links
 
         process.exit(pid, "boom")
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert pid not in process.info(me).links
 

@@ -47,13 +47,13 @@ async def everything() -> list[object]:
         results += [await Server.add("server", 2), await Server.slow_add(pid, 3)]
         results.append(await GenServer.call(pid, "quick"))
         process.send_after(me, "ring", 0.001)
-        results.append(await process.receive(timeout=5))
+        results.append(await process.receive(timeout=50))
 
         async def tell(word: str) -> None:
             process.send(me, (word, process.current() != me))
 
         process.spawn(tell, "spawned")
-        results.append(await process.receive(timeout=5))
+        results.append(await process.receive(timeout=50))
         ref = process.monitor(pid)
         Server.wait(pid)
         calling = asyncio.create_task(Server.add(pid, 1))
@@ -65,7 +65,7 @@ async def everything() -> list[object]:
             await calling
         except ExitError as error:
             results.append(error.reason)
-        results.append((await process.receive(timeout=5)).reason)
+        results.append((await process.receive(timeout=50)).reason)
         other = await Server.start()
         try:
             await Server.crash(other)
@@ -137,11 +137,11 @@ def test_eager_spawned_process_that_ends_at_once_is_linked_and_monitored() -> No
         async with process.attach():
             process.flag(trap_exit=True)
             linked = process.spawn_link(fail)
-            assert await process.receive(timeout=5) == Exit(linked, problem)
+            assert await process.receive(timeout=50) == Exit(linked, problem)
             monitored, ref = process.spawn_monitor(fail)
-            assert await process.receive(timeout=5) == Down(ref, monitored, problem)
+            assert await process.receive(timeout=50) == Down(ref, monitored, problem)
             monitored, ref = process.spawn_monitor(nothing)
-            assert await process.receive(timeout=5) == Down(ref, monitored, "normal")
+            assert await process.receive(timeout=50) == Down(ref, monitored, "normal")
 
     with asyncio.Runner(loop_factory=eager_loop) as runner:
         runner.run(main())
@@ -175,7 +175,7 @@ def test_eager_process_that_exits_itself_goes_no_further() -> None:
 
         async with process.attach():
             pid, ref = process.spawn_monitor(leave)
-            down = await process.receive(timeout=5)
+            down = await process.receive(timeout=50)
             assert (down.ref, down.pid) == (ref, pid)
         await asyncio.sleep(0.001)
         return steps
@@ -254,7 +254,7 @@ async def test_living_processes_are_not_garbage() -> None:
         process.send("resolver", "resolved")
 
         assert await Server.add("server", 1) == 1
-        got = {await process.receive(timeout=5) for _ in range(2)}
+        got = {await process.receive(timeout=50) for _ in range(2)}
         assert got == {"hello", "resolved"}
 
 

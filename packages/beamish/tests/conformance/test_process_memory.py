@@ -130,7 +130,7 @@ async def test_links_and_monitors_of_the_living_do_not_hold_the_dead() -> None:
         del thing
 
         await GenServer.stop(pid)
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
         gc.collect()
 
         assert watch() is None

@@ -38,7 +38,7 @@ async def test_down_tells_who_and_why(reason: object) -> None:
         GenServer.cast(pid, reason)
 
         assert isinstance(ref, Ref)
-        assert await process.receive(timeout=5) == Down(ref, pid, reason)
+        assert await process.receive(timeout=50) == Down(ref, pid, reason)
 
 
 async def test_down_carries_the_exception_of_a_crash() -> None:
@@ -49,7 +49,7 @@ async def test_down_carries_the_exception_of_a_crash() -> None:
 
         GenServer.cast(pid, problem)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert down.reason is problem
 
 
@@ -60,7 +60,7 @@ async def test_kill_arrives_as_killed() -> None:
 
         process.exit(pid, "kill")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "killed")
+        assert await process.receive(timeout=50) == Down(ref, pid, "killed")
 
 
 async def test_down_comes_once() -> None:
@@ -70,10 +70,10 @@ async def test_down_comes_once() -> None:
 
         await GenServer.stop(pid)
         process.exit(pid, "again")
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         process.send(me, "end")
-        assert await process.receive(timeout=5) == "end"
+        assert await process.receive(timeout=50) == "end"
 
 
 async def test_monitor_does_not_harm_the_watcher() -> None:
@@ -82,7 +82,7 @@ async def test_monitor_does_not_harm_the_watcher() -> None:
         process.monitor(pid)
 
         GenServer.cast(pid, ValueError("boom"))
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert process.is_alive(me)
 
@@ -94,14 +94,14 @@ async def test_monitor_of_a_dead_process_is_noproc_at_once() -> None:
 
         ref = process.monitor(pid)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "noproc")
+        assert await process.receive(timeout=50) == Down(ref, pid, "noproc")
 
 
 async def test_monitor_of_an_unknown_name_is_noproc_and_names_it() -> None:
     async with process.attach():
         ref = process.monitor("nobody")
 
-        assert await process.receive(timeout=5) == Down(ref, "nobody", "noproc")
+        assert await process.receive(timeout=50) == Down(ref, "nobody", "noproc")
 
 
 async def test_monitor_by_name_watches_the_process_that_holds_it() -> None:
@@ -111,7 +111,7 @@ async def test_monitor_by_name_watches_the_process_that_holds_it() -> None:
 
         await GenServer.stop(pid)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert (down.ref, down.reason) == (ref, "normal")
 
 
@@ -126,10 +126,10 @@ async def test_monitor_by_name_stays_with_the_process_when_the_name_moves() -> N
 
         await GenServer.stop(second)
         process.send(me, "nothing before this")
-        assert await process.receive(timeout=5) == "nothing before this"
+        assert await process.receive(timeout=50) == "nothing before this"
         process.exit(first, "boom")
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert (down.ref, down.reason) == (ref, "boom")
 
 
@@ -141,7 +141,7 @@ async def test_each_monitor_has_its_own_down() -> None:
 
         await GenServer.stop(pid)
 
-        downs = [await process.receive(timeout=5) for _ in range(3)]
+        downs = [await process.receive(timeout=50) for _ in range(3)]
         assert len(set(refs)) == 3
         assert {down.ref for down in downs} == set(refs)
 
@@ -154,9 +154,9 @@ async def test_demonitored_process_dies_unnoticed() -> None:
         process.demonitor(gone)
         await GenServer.stop(pid)
 
-        assert await process.receive(timeout=5) == Down(kept, pid, "normal")
+        assert await process.receive(timeout=50) == Down(kept, pid, "normal")
         process.send(me, "end")
-        assert await process.receive(timeout=5) == "end"
+        assert await process.receive(timeout=50) == "end"
 
 
 async def test_demonitor_leaves_a_down_that_was_delivered() -> None:
@@ -201,7 +201,7 @@ async def test_server_gets_the_down_in_handle_info() -> None:
 
         GenServer.cast(target, "boom")
 
-        message, ref = await process.receive(timeout=5)
+        message, ref = await process.receive(timeout=50)
         assert message == Down(ref, target, "boom")
 
 
@@ -231,5 +231,5 @@ async def test_many_watchers_are_all_told() -> None:
 
         process.exit(target, "boom")
 
-        told = [await process.receive(timeout=5) for _ in range(500)]
+        told = [await process.receive(timeout=50) for _ in range(500)]
         assert all(message == Down(ref, target, "boom") for message, ref in told)

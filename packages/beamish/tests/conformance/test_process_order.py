@@ -182,7 +182,7 @@ async def test_monitor_before_an_exit_signal_tells_its_reason() -> None:
         ref = process.monitor(pid)
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")
 
 
 async def test_monitor_after_an_exit_signal_is_too_late_for_its_reason() -> None:
@@ -192,7 +192,7 @@ async def test_monitor_after_an_exit_signal_is_too_late_for_its_reason() -> None
         process.exit(pid, "boom")
         ref = process.monitor(pid)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "noproc")
+        assert await process.receive(timeout=50) == Down(ref, pid, "noproc")
 
 
 async def test_unlink_before_an_exit_signal_keeps_it_away() -> None:
@@ -203,7 +203,7 @@ async def test_unlink_before_an_exit_signal_keeps_it_away() -> None:
         ref = process.monitor(pid)
         process.exit(pid, "boom")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "boom")
+        assert await process.receive(timeout=50) == Down(ref, pid, "boom")
         assert process.is_alive(me)
 
 
@@ -260,7 +260,7 @@ async def test_last_messages_come_before_the_down() -> None:
         with pytest.raises(ExitError):
             await GenServer.call(pid, "die")
 
-        got = [await process.receive(timeout=5) for _ in range(3)]
+        got = [await process.receive(timeout=50) for _ in range(3)]
         assert got == ["before the reply", "from terminate", Down(ref, pid, "boom")]
 
 
@@ -274,7 +274,7 @@ async def test_last_messages_come_before_the_exit_of_a_link() -> None:
 
         pid = process.spawn_link(talk)
 
-        got = [await process.receive(timeout=5) for _ in range(6)]
+        got = [await process.receive(timeout=50) for _ in range(6)]
         assert got == [0, 1, 2, 3, 4, Exit(pid, "normal")]
 
 

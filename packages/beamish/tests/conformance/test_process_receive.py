@@ -16,7 +16,7 @@ async def test_messages_are_received_in_the_order_sent() -> None:
         for number in range(5):
             process.send(me, number)
 
-        assert [await process.receive(timeout=5) for _ in range(5)] == [0, 1, 2, 3, 4]
+        assert [await process.receive(timeout=50) for _ in range(5)] == [0, 1, 2, 3, 4]
 
 
 async def test_receive_waits_for_a_message() -> None:
@@ -35,7 +35,7 @@ async def test_any_value_is_a_message(message: object) -> None:
     async with process.attach() as me:
         process.send(me, message)
 
-        assert await process.receive(timeout=5) is message
+        assert await process.receive(timeout=50) is message
 
 
 async def test_receive_raises_when_nothing_came_in_time() -> None:
@@ -61,7 +61,7 @@ async def test_match_picks_the_first_that_fits_and_leaves_the_rest_in_order() ->
 
         picked = await process.receive(timeout=5, match=lambda message: isinstance(message, str))
 
-        rest = [await process.receive(timeout=5) for _ in range(4)]
+        rest = [await process.receive(timeout=50) for _ in range(4)]
         assert (picked, rest) == ("a", [1, 2, "b", 3])
 
 
@@ -76,7 +76,7 @@ async def test_match_waits_past_messages_that_do_not_fit() -> None:
         process.spawn(tell)
 
         assert await process.receive(timeout=5, match=lambda message: message == "yes") == "yes"
-        assert await process.receive(timeout=5) == "no"
+        assert await process.receive(timeout=50) == "no"
 
 
 async def test_messages_that_do_not_fit_survive_a_timeout() -> None:
@@ -115,8 +115,8 @@ async def test_interrupted_receive_loses_no_message() -> None:
         process.send(me, "first")
         process.send(me, "second")
 
-        assert await process.receive(timeout=5) == "first"
-        assert await process.receive(timeout=5) == "second"
+        assert await process.receive(timeout=50) == "first"
+        assert await process.receive(timeout=50) == "second"
 
 
 async def test_receive_interrupted_as_the_message_arrives_loses_no_message() -> None:

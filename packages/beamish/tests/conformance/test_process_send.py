@@ -162,7 +162,7 @@ async def test_name_is_free_once_its_process_is_dead() -> None:
         process.monitor(pid)
 
         process.exit(pid, "kill")
-        await process.receive(timeout=5)
+        await process.receive(timeout=50)
 
         assert process.whereis("desk") is None
         assert "desk" not in process.registered()
@@ -174,5 +174,5 @@ async def test_attached_task_can_have_a_name() -> None:
 
         process.send("tester", "hello")
 
-        assert await process.receive(timeout=5) == "hello"
+        assert await process.receive(timeout=50) == "hello"
     assert process.whereis("tester") is None

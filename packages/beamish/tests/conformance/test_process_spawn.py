@@ -18,7 +18,7 @@ async def test_spawn_runs_the_function_with_its_arguments() -> None:
 
         process.spawn(add, 2, 3)
 
-        assert await process.receive(timeout=5) == 5
+        assert await process.receive(timeout=50) == 5
 
 
 async def test_spawned_process_is_alive_until_its_function_returns() -> None:
@@ -29,7 +29,7 @@ async def test_spawned_process_is_alive_until_its_function_returns() -> None:
         assert process.is_alive(pid)
         gate.set()
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "normal")
+        assert await process.receive(timeout=50) == Down(ref, pid, "normal")
         assert not process.is_alive(pid)
 
 
@@ -41,7 +41,7 @@ async def test_returned_value_is_not_the_exit_reason() -> None:
 
         pid, ref = process.spawn_monitor(answer)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "normal")
+        assert await process.receive(timeout=50) == Down(ref, pid, "normal")
 
 
 async def test_spawn_works_outside_a_process() -> None:
@@ -73,7 +73,7 @@ async def test_spawn_monitor_of_a_function_that_fails_at_once_gives_its_exceptio
 
         pid, ref = process.spawn_monitor(fail)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, problem)
+        assert await process.receive(timeout=50) == Down(ref, pid, problem)
 
 
 async def test_spawned_function_that_fails_does_not_harm_an_unlinked_starter(settle) -> None:
@@ -115,7 +115,7 @@ async def test_spawn_link_tells_a_trapping_starter() -> None:
 
         pid = process.spawn_link(fail)
 
-        assert await process.receive(timeout=5) == Exit(pid, problem)
+        assert await process.receive(timeout=50) == Exit(pid, problem)
 
 
 async def test_normal_end_does_not_harm_a_linked_starter(settle) -> None:
@@ -140,7 +140,7 @@ async def test_spawned_function_receives_messages() -> None:
         pid = process.spawn(double)
         process.send(pid, 21)
 
-        assert await process.receive(timeout=5) == 42
+        assert await process.receive(timeout=50) == 42
 
 
 async def test_exit_signal_cancels_the_function_and_waits_for_its_cleanup() -> None:
@@ -161,7 +161,7 @@ async def test_exit_signal_cancels_the_function_and_waits_for_its_cleanup() -> N
         await started.wait()
         process.exit(pid, "enough")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "enough")
+        assert await process.receive(timeout=50) == Down(ref, pid, "enough")
         assert steps == ["cleaned"]
 
 
@@ -177,7 +177,7 @@ async def test_exit_signal_before_the_first_step_ends_it_unstarted(settle) -> No
         pid, ref = process.spawn_monitor(work)
         process.exit(pid, "enough")
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "enough")
+        assert await process.receive(timeout=50) == Down(ref, pid, "enough")
         await settle()
         assert "went on" not in ran
 
@@ -194,7 +194,7 @@ async def test_process_that_exits_itself_goes_no_further() -> None:
 
         pid, ref = process.spawn_monitor(leave)
 
-        assert await process.receive(timeout=5) == Down(ref, pid, "normal")
+        assert await process.receive(timeout=50) == Down(ref, pid, "normal")
         assert steps == []
 
 
@@ -209,7 +209,7 @@ async def test_cancelled_error_out_of_a_spawned_function_is_an_abnormal_exit() -
 
         pid, ref = process.spawn_monitor(await_something_cancelled)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
         assert (down.ref, down.pid) == (ref, pid)
         assert down.reason != "normal"
 
@@ -223,5 +223,5 @@ async def test_thousand_spawned_processes_all_report() -> None:
         for number in range(1000):
             process.spawn(tell, number)
 
-        received = [await process.receive(timeout=5) for _ in range(1000)]
+        received = [await process.receive(timeout=50) for _ in range(1000)]
         assert sorted(received) == list(range(1000))

@@ -203,7 +203,7 @@ def test_second_signal_interrupts_a_callback_that_blocks_the_loop(
         running.send_signal(number)
 
         assert until(running, "interrupted")
-        running.communicate(timeout=15)
+        running.communicate(timeout=50)
         assert running.returncode == 128 + number
 
 
@@ -229,7 +229,7 @@ beamish.run(Returning())
         running.send_signal(signal.SIGINT)
         until(running, "signal")
 
-        out, _ = running.communicate("go on\n", timeout=15)
+        out, _ = running.communicate("go on\n", timeout=50)
 
         assert out.splitlines() == ["returns", *STOPPED]
         assert running.returncode == 0

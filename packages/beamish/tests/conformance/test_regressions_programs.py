@@ -197,7 +197,7 @@ def test_signal_during_the_start_lets_the_children_that_run_stop_in_peace() -> N
 
         running.send_signal(signal.SIGTERM)
 
-        out, _ = running.communicate(timeout=5)
+        out, _ = running.communicate(timeout=50)
         assert out == "flushing\nflushed\n"
 
 
@@ -233,7 +233,7 @@ def test_loop_that_closes_says_nothing_of_the_servers_in_it() -> None:
             asyncio.run(main())
             gc.collect()
         """) as running:
-        _, err = running.communicate(timeout=10)
+        _, err = running.communicate(timeout=50)
 
         assert err == ""
         assert running.returncode == 0

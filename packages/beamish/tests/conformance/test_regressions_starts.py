@@ -77,7 +77,7 @@ class Killer(GenServer):
 
 async def gone(pid: Pid) -> None:
     """Wait until the process is dead."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(50):
         while process.is_alive(pid):
             await asyncio.sleep(0)
 

@@ -119,7 +119,7 @@ def test_second_signal_kills(number: signal.Signals) -> None:
 
         running.send_signal(number)
 
-        running.communicate(timeout=10)
+        running.communicate(timeout=50)
         assert running.returncode is not None
 
 
@@ -157,7 +157,7 @@ def test_tree_that_does_not_start_ends_with_status_one() -> None:
 
         beamish.run(Broken())
         """) as running:
-        out, err = running.communicate(timeout=10)
+        out, err = running.communicate(timeout=50)
 
         assert running.returncode == 1
         assert "Refuses" in err

@@ -44,7 +44,7 @@ async def hand_over(owner: Pid) -> Task[int]:
         await asyncio.Event().wait()
 
     process.spawn(start)
-    return await process.receive(timeout=5)
+    return await process.receive(timeout=50)
 
 
 async def test_await_returns_what_the_function_returns() -> None:
@@ -119,8 +119,8 @@ async def test_owner_gets_messages_when_it_does_not_wait() -> None:
     async with process.attach():
         task = Task.async_(double, 21)
 
-        assert await process.receive(timeout=5) == (task.ref, 42)
-        assert await process.receive(timeout=5) == Down(task.ref, task.pid, "normal")
+        assert await process.receive(timeout=50) == (task.ref, 42)
+        assert await process.receive(timeout=50) == Down(task.ref, task.pid, "normal")
 
 
 async def test_answer_that_has_arrived_is_taken_out_of_the_mailbox(settle) -> None:
@@ -210,7 +210,7 @@ async def test_failure_raises_in_an_owner_that_traps_exits() -> None:
 
         assert isinstance(failure.value.__cause__, ValueError)
         assert failure.value.dest == task.pid
-        assert await process.receive(timeout=5) == Exit(task.pid, failure.value.reason)
+        assert await process.receive(timeout=50) == Exit(task.pid, failure.value.reason)
 
 
 @pytest.mark.parametrize("reason", ["normal", "shutdown", ("shutdown", 1), "odd"])
@@ -236,10 +236,10 @@ async def test_task_dies_with_its_owner() -> None:
             raise ValueError("owner")
 
         process.spawn(own)
-        task = await process.receive(timeout=5)
+        task = await process.receive(timeout=50)
         ref = process.monitor(task.pid)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
 
         assert down.ref is ref
 
@@ -269,7 +269,7 @@ async def test_await_gives_up_in_time_and_drops_the_late_answer() -> None:
 
         ref = process.monitor(task.pid)
         gate.set()
-        assert await process.receive(timeout=5) == Down(ref, task.pid, "normal")
+        assert await process.receive(timeout=50) == Down(ref, task.pid, "normal")
         assert process.info(me).message_queue_len == 0
 
 

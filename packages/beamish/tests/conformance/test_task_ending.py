@@ -97,7 +97,7 @@ async def test_only_the_owner_may_ask() -> None:
             await forever()
 
         process.spawn(own)
-        task = await process.receive(timeout=5)
+        task = await process.receive(timeout=50)
 
         for ask in (Task.yield_, Task.shutdown, Task.ignore):
             with pytest.raises(ValueError, match=f"by its owner {task.owner!r}, not by {me!r}"):
@@ -287,7 +287,7 @@ async def test_ignored_task_goes_on_unheard(settle) -> None:
 
         ref = process.monitor(task.pid)
         gate.set()
-        assert await process.receive(timeout=5) == Down(ref, task.pid, "normal")
+        assert await process.receive(timeout=50) == Down(ref, task.pid, "normal")
         info = process.info(me)
         assert (info.links, info.monitors, info.message_queue_len) == ((), (), 0)
 
@@ -306,7 +306,7 @@ async def test_failure_of_an_ignored_task_does_no_harm() -> None:
 
         gate.set()
 
-        assert (await process.receive(timeout=5)).ref is ref
+        assert (await process.receive(timeout=50)).ref is ref
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ async def test_server_may_await_in_init_and_in_terminate(how: str) -> None:
         else:
             process.exit(server, "shutdown")
 
-        assert (await process.receive(timeout=5)).ref is ref
+        assert (await process.receive(timeout=50)).ref is ref
         assert log == [2, 4]
         assert process.processes() == [me]
 

@@ -28,8 +28,8 @@ async def test_started_task_runs_without_a_link_and_sends_no_answer() -> None:
         pid = await Task.start(tell, me, "hello")
         ref = process.monitor(pid)
 
-        assert await process.receive(timeout=5) == "hello"
-        assert await process.receive(timeout=5) == Down(ref, pid, "normal")
+        assert await process.receive(timeout=50) == "hello"
+        assert await process.receive(timeout=50) == Down(ref, pid, "normal")
         assert process.info(me).message_queue_len == 0
 
 
@@ -38,7 +38,7 @@ async def test_failure_of_a_started_task_does_no_harm() -> None:
         pid = await Task.start(boom)
         ref = process.monitor(pid)
 
-        down = await process.receive(timeout=5)
+        down = await process.receive(timeout=50)
 
         assert down.ref is ref
         assert isinstance(down.reason, ValueError)
@@ -88,7 +88,7 @@ async def test_supervised_task_is_not_restarted() -> None:
         ref = process.monitor(failing)
 
         gate.set()
-        assert (await process.receive(timeout=5)).ref is ref
+        assert (await process.receive(timeout=50)).ref is ref
 
         assert [child.pid for child in await Supervisor.which_children(sup)] == [other]
         await Supervisor.stop(sup)
@@ -108,6 +108,6 @@ async def test_task_is_restarted_if_its_spec_says_so() -> None:
         spec = Task.child_spec(flaky).replace(restart="transient")
         sup = await Supervisor.start_link([spec])
 
-        assert await process.receive(timeout=5) == "done"
+        assert await process.receive(timeout=50) == "done"
         assert len(set(runs)) == 3
         await Supervisor.stop(sup)

@@ -181,10 +181,10 @@ async def test_tasks_die_with_the_process_that_consumes(stream, settle, reason) 
                 await forever(None)
 
         pid, ref = process.spawn_monitor(consume)
-        answer, answers = await process.receive(timeout=5)
+        answer, answers = await process.receive(timeout=50)
         assert answer == Ok(0)
         process.exit(pid, reason)
-        assert (await process.receive(timeout=5)).ref is ref
+        assert (await process.receive(timeout=50)).ref is ref
         await settle()
 
         assert await TaskSupervisor.children(SUP) == []

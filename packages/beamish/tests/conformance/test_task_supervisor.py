@@ -131,7 +131,7 @@ async def test_unlinked_task_outlives_its_caller() -> None:
             raise ValueError
 
         _, ref = process.spawn_monitor(own)
-        task = await process.receive(timeout=5)
+        task = await process.receive(timeout=50)
         assert isinstance(await down(ref), ValueError)
 
         assert process.is_alive(task.pid)

@@ -75,7 +75,7 @@ async def test_child_is_restarted_as_it_says(restart, fails, runs) -> None:
         await TaskSupervisor.start_child(sup, work, "run", restart=restart)
 
         for _ in range(runs):
-            assert await process.receive(timeout=5) == "run"
+            assert await process.receive(timeout=50) == "run"
         while await TaskSupervisor.children(sup):
             await asyncio.sleep(0)
         assert len(set(seen)) == runs
@@ -175,7 +175,7 @@ async def test_server_handles_answers_and_failures_as_messages() -> None:
         for url in ("a", "bad", "b"):
             await Fetcher.fetch(fetcher, url)
 
-        answers = [await process.receive(timeout=5) for _ in range(3)]
+        answers = [await process.receive(timeout=50) for _ in range(3)]
         assert sorted(answers, key=str) == [("a", "A"), ("b", "B"), ("bad", ValueError)]
         assert process.is_alive(fetcher)
 

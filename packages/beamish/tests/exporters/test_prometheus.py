@@ -102,7 +102,7 @@ def scrape(url: str) -> Iterator[Scrape]:
     exporter = prometheus.attach(SERVED)
 
     def read() -> Scraped:
-        with urllib.request.urlopen(url, timeout=10) as answer:
+        with urllib.request.urlopen(url, timeout=50) as answer:
             assert answer.status == 200
             return Scraped(answer.read().decode())
 
@@ -245,7 +245,7 @@ async def test_long_schedules_and_queues_are_counted(scrape) -> None:
     await Worker.block(pid)
     for _ in range(5):
         Worker.wait_long(pid)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(50):
         while not (await scrape())("beamish_long_message_queues_total", **worker):
             await asyncio.sleep(0.001)
 

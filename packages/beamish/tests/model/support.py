@@ -33,7 +33,7 @@ from beamish.testing.trace import Trace
 
 Result = TypeVar("Result")
 seeds = st.integers(0, 1_000_000)
-PATIENCE = 5.0
+PATIENCE = 50.0
 CLEAN_REASONS = ("normal", "shutdown", ("shutdown", "moved"))
 REASONS = (*CLEAN_REASONS, "boom", ("boom", 1))
 

@@ -66,7 +66,7 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
     """Give a function that waits until a condition holds."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(50):
             while not condition():
                 await asyncio.sleep(0.001)
 

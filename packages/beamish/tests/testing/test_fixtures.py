@@ -92,7 +92,7 @@ async def test_monitors():
     pid = await Counter.start()
     ref = process.monitor(pid)
     process.exit(pid, "kill")
-    assert (await process.receive(timeout=5)) == Down(ref, pid, "killed")
+    assert (await process.receive(timeout=50)) == Down(ref, pid, "killed")
 
 class TestInAClass:
     async def test_pid(self, attached):

@@ -29,7 +29,7 @@ from beamish import (
     process,
 )
 
-PATIENCE = 5.0
+PATIENCE = 50.0
 MANY = 10**9  # a restart limit that no test reaches
 
 Message = TypeVar("Message")

@@ -87,7 +87,7 @@ async def test_registry_stops_with_its_parent() -> None:
 
     _, ref = process.spawn_monitor(parent)
 
-    down = await process.receive(timeout=5)
+    down = await process.receive(timeout=50)
     assert (down.ref, down.reason) == (ref, "normal")
     await mailbox()
     assert process.whereis("registry") is None

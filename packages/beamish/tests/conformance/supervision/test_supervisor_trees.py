@@ -90,7 +90,7 @@ async def test_each_level_tries_before_the_next() -> None:
     starts = 0
 
     while True:
-        event = await process.receive(timeout=5)
+        event = await process.receive(timeout=50)
         if isinstance(event, Started):
             starts += 1
             Worker.crash_later(event.pid)
