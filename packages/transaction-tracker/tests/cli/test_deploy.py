@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from transaction_tracker.cli.app import app
+from transaction_tracker.cli.app import application
 from transaction_tracker.settings import load
 from transaction_tracker.settings.convert import application_settings, application_source
+
+app = application()
 
 ROOT = Path(__file__).parents[4]
 DEPLOY = ROOT / "deploy"
