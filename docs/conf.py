@@ -7,7 +7,7 @@ from sphinx.application import Sphinx
 from sphinx.domains.python import PyXRefRole
 from sphinx.environment import BuildEnvironment
 
-from transaction_tracker.cli.app import app as commands
+from transaction_tracker.cli.app import application
 
 project = "beamish"
 author = "the authors of beamish"
@@ -70,7 +70,7 @@ class Ours(PyXRefRole):
 def add_commands(_app: Sphinx, page: str, source: list[str]) -> None:
     """End the page of the command line with what the commands say of themselves."""
     if page == "tracker/command_line":
-        said = commands.generate_docs(output_format="markdown", heading_level=2)
+        said = application().generate_docs(output_format="markdown", heading_level=2)
         source[0] += said[said.index("\n### ") :]
 
 

@@ -1,26 +1,30 @@
 """One supervised, registered, long-lived process per money transaction."""
 
-from transaction_tracker.application import Settings, TransactionTrackerApplication
-from transaction_tracker.domain import (
-    BlockRef,
-    Event,
-    InvalidTransactionError,
-    NotTrackedError,
-    Outcome,
-    ParkedError,
-    Policy,
-    Reason,
-    Registration,
-    State,
-    Tracked,
-    TrackerError,
-)
-from transaction_tracker.listener import ToldEvent
-from transaction_tracker.providers import ProviderSettings
-from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
-from transaction_tracker.sources.ethereum import EthereumSource
-from transaction_tracker.store import StoreError
-from transaction_tracker.tracker import TransactionTracker
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transaction_tracker.application import Settings, TransactionTrackerApplication
+    from transaction_tracker.domain import (
+        BlockRef,
+        Event,
+        InvalidTransactionError,
+        NotTrackedError,
+        Outcome,
+        ParkedError,
+        Policy,
+        Reason,
+        Registration,
+        State,
+        Tracked,
+        TrackerError,
+    )
+    from transaction_tracker.listener import ToldEvent
+    from transaction_tracker.providers import ProviderSettings
+    from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
+    from transaction_tracker.sources.ethereum import EthereumSource
+    from transaction_tracker.store import StoreError
+    from transaction_tracker.tracker import TransactionTracker
 
 __all__ = [
     "BlockRef",
@@ -47,3 +51,44 @@ __all__ = [
     "TransactionTrackerApplication",
     "WrongChainError",
 ]
+
+# The modules of the public names, as in the imports above. Python runs this file whenever any
+# module of the package is imported, so importing them here would load the HTTP API and the
+# database for every `txtrack --help`.
+_MODULES = {
+    "application": ("Settings", "TransactionTrackerApplication"),
+    "domain": (
+        "BlockRef",
+        "Event",
+        "InvalidTransactionError",
+        "NotTrackedError",
+        "Outcome",
+        "ParkedError",
+        "Policy",
+        "Reason",
+        "Registration",
+        "State",
+        "Tracked",
+        "TrackerError",
+    ),
+    "listener": ("ToldEvent",),
+    "providers": ("ProviderSettings",),
+    "sources": ("ChainSource", "Source", "SourceError", "WrongChainError"),
+    "sources.ethereum": ("EthereumSource",),
+    "store": ("StoreError",),
+    "tracker": ("TransactionTracker",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used (PEP 562)."""
+    for module, names in _MODULES.items():
+        if name in names:
+            value = getattr(import_module(f"{__name__}.{module}"), name)
+            globals()[name] = value
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,9 +13,13 @@ import pytest
 from cyclopts import App
 
 from transaction_tracker.cli import main
-from transaction_tracker.cli.app import app
+from transaction_tracker.cli.app import application
+from transaction_tracker.cli.commands import COMMANDS as LISTED
+from transaction_tracker.cli.commands import Command
 
 Txtrack = Callable[..., Awaitable[Any]]
+
+app = application()
 
 
 def every_command(group: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -56,6 +60,14 @@ def test_there_are_all_the_commands() -> None:
         *("migrate", "node", "provider", "prune", "recheck", "serve", "token", "untrack", "wait"),
         *("watch", "webhook", "why"),
     }
+
+
+@pytest.mark.parametrize("command", LISTED, ids=lambda command: command.name)
+def test_summary_is_the_first_sentence_of_the_help_of_the_command(command: Command) -> None:
+    own = app[command.name]
+
+    assert own.help.split("\n\n")[0].replace("\n", " ") == command.summary
+    assert own.group == (command.group,)
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

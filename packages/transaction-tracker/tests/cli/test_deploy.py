@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from transaction_tracker.cli.app import app
+from transaction_tracker.api import WebOptions
+from transaction_tracker.application import Settings, TransactionTrackerApplication
+from transaction_tracker.cli.app import application
+from transaction_tracker.outbox.courier import GRACE_SECONDS
 from transaction_tracker.settings import load
 from transaction_tracker.settings.convert import application_settings, application_source
+
+app = application()
 
 ROOT = Path(__file__).parents[4]
 DEPLOY = ROOT / "deploy"
@@ -65,13 +70,24 @@ def test_unit_gives_the_service_time_and_no_rights() -> None:
     service = unit()["Service"]
 
     assert service["Type"] == "notify"
-    assert int(service["TimeoutStopSec"]) >= 60
     assert service["RestartPreventExitStatus"] == "2"
     for name in ("DynamicUser", "NoNewPrivileges", "ProtectHome", "PrivateTmp", "PrivateDevices"):
         assert service[name] == "yes"
     assert service["ProtectSystem"] == "strict"
     assert service["CapabilityBoundingSet"] == ""
     assert service["StateDirectoryMode"] == "0700"
+
+
+def test_unit_gives_more_time_to_stop_than_the_service_takes() -> None:
+    service = TransactionTrackerApplication(Settings("http://127.0.0.1:1", web=WebOptions()))
+
+    limits = [child.shutdown for child in service.children()]
+
+    seconds = [limit for limit in limits if isinstance(limit, int | float)]
+    # The others are supervisors, whose children stop side by side, the couriers last of all.
+    own = sum(seconds) + (len(limits) - len(seconds)) * (GRACE_SECONDS + 2)
+    assert seconds != []
+    assert own < int(unit()["Service"]["TimeoutStopSec"])
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from transaction_tracker.cli.app import app
+from transaction_tracker.cli.app import application
 from transaction_tracker.metrics import Gauges, Metrics
+
+app = application()
 
 DOCS = Path(__file__).parents[4] / "docs" / "tracker"
 PAGES = sorted(DOCS.glob("*.md"))

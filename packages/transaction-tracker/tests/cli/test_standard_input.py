@@ -8,9 +8,11 @@ import pytest
 from cyclopts import App
 
 from transaction_tracker.cli import main
-from transaction_tracker.cli.app import app
+from transaction_tracker.cli.app import application
 from transaction_tracker.cli.importing import text_of
 from transaction_tracker.cli.standard_input import STDIN
+
+app = application()
 
 SECRET = f"whsec_{'A' * 32}"
 VERIFY = ["--id", "a", "--timestamp", "1", "--signature", "v1,x", "--secret", SECRET]

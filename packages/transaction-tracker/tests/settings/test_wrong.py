@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from transaction_tracker.settings import ConfigurationError, Flags, load
+from transaction_tracker.settings import Configuration, ConfigurationError, Flags, load
 
 Written = Callable[[str], Path]
 
@@ -146,6 +146,50 @@ def test_wrong_variable(
 
     assert says in str(caught.value)
     assert "s3cret" not in str(caught.value) + repr(caught.value.problems)
+
+
+# As Kubernetes sets them in each container of a namespace with a Service named "txtrack".
+LINKS = {
+    "TXTRACK_SERVICE_HOST": "10.0.0.11",
+    "TXTRACK_SERVICE_PORT": "8080",
+    "TXTRACK_SERVICE_PORT_HTTP": "8080",
+    "TXTRACK_PORT": "tcp://10.0.0.11:8080",
+    "TXTRACK_PORT_8080_TCP": "tcp://10.0.0.11:8080",
+    "TXTRACK_PORT_8080_TCP_PROTO": "tcp",
+    "TXTRACK_PORT_8080_TCP_PORT": "8080",
+    "TXTRACK_PORT_8080_TCP_ADDR": "10.0.0.11",
+}
+
+
+@pytest.mark.parametrize("service", ["TXTRACK", "TXTRACK_WEB"])
+def test_service_links_of_kubernetes_are_no_settings(
+    monkeypatch: pytest.MonkeyPatch, service: str
+) -> None:
+    for name, value in LINKS.items():
+        monkeypatch.setenv(name.replace("TXTRACK", service, 1), value)
+
+    assert load() == Configuration()
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"TXTRACK_PORT": "8081"},
+        {"TXTRACK_WEB_PORT": "8081"},
+        {"TXTRACK_PORT": "tcp://10.0.0.11:8080"},
+        {"TXTRACK_SERVICE_HOST": "10.0.0.11", "TXTRACK_SERVICE_PORT": "8080"},
+        LINKS | {"TXTRACK_PORT": "8081"},
+        LINKS | {"TXTRACK_WEB_PORT": "8081"},
+    ],
+)
+def test_what_resembles_a_service_link_is_refused(
+    monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(ConfigurationError, match=r"TXTRACK_\w+ is no option"):
+        load()
 
 
 def test_wrong_flag() -> None:

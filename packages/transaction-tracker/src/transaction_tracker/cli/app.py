@@ -8,20 +8,9 @@ from importlib.metadata import version
 
 from cyclopts import App, CycloptsError, Parameter
 
-from transaction_tracker.cli import config, deliveries, providers, tokens, webhooks
-from transaction_tracker.cli.database import migrate, prune
-from transaction_tracker.cli.demo import demo
-from transaction_tracker.cli.doctor import doctor
-from transaction_tracker.cli.events import events
+from transaction_tracker.cli.commands import COMMANDS, register
 from transaction_tracker.cli.exits import BAD_INPUT, INTERRUPTED, OK, TERMINATED, CommandError
-from transaction_tracker.cli.groups import CARE, FIRST, FOLLOW
-from transaction_tracker.cli.importing import import_
-from transaction_tracker.cli.node import node
-from transaction_tracker.cli.serve import serve
 from transaction_tracker.cli.text import printable
-from transaction_tracker.cli.transactions import add, get, ls, recheck, untrack, why
-from transaction_tracker.cli.wait import wait
-from transaction_tracker.cli.watch import watch
 
 _HELP = """Track transactions, one supervised process each, until their state is final.
 
@@ -37,41 +26,32 @@ def _default(value: object) -> object:
     return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-app = App(
-    name="txtrack",
-    help=_HELP,
-    version=lambda: version("transaction-tracker"),
-    # No --empty-state next to --state: a list is empty where nothing is given.
-    default_parameter=Parameter(negative_iterable=(), show_default=_default),
-)
-app.command(demo, group=FIRST)
-app.command(node, group=FIRST)
-app.command(watch, group=FIRST)
-app.command(serve, group=FIRST)
-app.command(add, group=FOLLOW)
-app.command(import_, name="import", group=FOLLOW, usage="Usage: txtrack import [OPTIONS] [FILE]\n")
-app.command(get, group=FOLLOW)
-app.command(ls, group=FOLLOW)
-app.command(wait, group=FOLLOW)
-app.command(why, group=FOLLOW)
-app.command(events, group=FOLLOW)
-app.command(recheck, group=FOLLOW)
-app.command(untrack, group=FOLLOW)
-app.command(doctor, group=CARE)
-app.command(providers.app)
-app.command(webhooks.app)
-app.command(deliveries.app)
-app.command(tokens.app)
-app.command(config.app)
-app.command(migrate, group=CARE)
-app.command(prune, group=CARE)
-app.register_install_completion_command()
+# Completion scripts name the flags of every command.
+_NEEDS_ALL = "--install-completion"
+
+
+def application(arguments: Sequence[str] | None = None) -> App:
+    """Return ``txtrack`` with the commands that ``arguments`` name; with all unless given."""
+    app = App(
+        name="txtrack",
+        help=_HELP,
+        version=lambda: version("transaction-tracker"),
+        # No --empty-state next to --state: a list is empty where nothing is given.
+        default_parameter=Parameter(negative_iterable=(), show_default=_default),
+    )
+    everything = arguments is None or _NEEDS_ALL in arguments
+    register(app, [command.name for command in COMMANDS] if everything else arguments or ())
+    app.register_install_completion_command()
+    return app
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return the exit status."""
+    typed = sys.argv[1:] if arguments is None else arguments
     try:
-        status = app(arguments, exit_on_error=False, print_error=True, result_action="return_value")
+        status = application(typed)(
+            typed, exit_on_error=False, print_error=True, result_action="return_value"
+        )
     except CycloptsError:
         return BAD_INPUT
     except CommandError as error:

@@ -20,8 +20,7 @@ from transaction_tracker.cli.exits import (
 )
 from transaction_tracker.cli.problems import message
 from transaction_tracker.cli.sse import MAX_EVENT_BYTES, ServerEvent, server_events
-from transaction_tracker.settings import check_token, service_url
-from transaction_tracker.settings.client import SERVICE_URL
+from transaction_tracker.net.service import SERVICE_URL, check_token, service_url
 
 DEADLINE_SECONDS = 60.0
 MAX_ANSWER_BYTES = 64 * 2**20

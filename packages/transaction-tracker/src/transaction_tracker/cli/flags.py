@@ -4,13 +4,15 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
 from transaction_tracker.cli.exits import BadInputError
-from transaction_tracker.settings import Configuration, ConfigurationError, Flags, load
-from transaction_tracker.settings.options import duration
+from transaction_tracker.domain.duration import duration
+
+if TYPE_CHECKING:
+    from transaction_tracker.settings import Configuration, ConfigurationError, Flags
 
 _GROUP = Group("Configuration", sort_key=10)
 
@@ -56,23 +58,31 @@ class ConfigurationFlags:
     ] = None
     set: Annotated[tuple[str, ...], Parameter(group=_GROUP, negative=())] = ()
 
-    def load(self) -> Configuration:
+    def load(self) -> "Configuration":
         """Read the configuration with these flags over it.
 
         Raises:
             BadInputError: It cannot be used; every problem is named.
         """
+        from transaction_tracker.settings import ConfigurationError
+
         try:
             return self.read()
         except ConfigurationError as error:
             raise unusable(error) from None
 
-    def read(self) -> Configuration:
+    def read(self) -> "Configuration":
         """Read the configuration with these flags over it, or raise `ConfigurationError`."""
+        # Imported here, not above: a command that is told where the service is reads no
+        # configuration, and starts in half the time without its model and all sources.
+        from transaction_tracker.settings import load
+
         return load(self.config, self.typed())
 
-    def typed(self) -> Flags:
+    def typed(self) -> "Flags":
         """Give what was typed, by option."""
+        from transaction_tracker.settings import Flags
+
         return Flags({key: (value, flag) for key, value, flag in self._all()})
 
     def _all(self) -> Iterator[tuple[tuple[str, ...], Any, str]]:
@@ -97,7 +107,7 @@ class ConfigurationFlags:
                 yield option, given, flag
 
 
-def unusable(error: ConfigurationError) -> BadInputError:
+def unusable(error: "ConfigurationError") -> BadInputError:
     """Name every problem, each in a line."""
     lines = "\n  ".join(map(str, error.problems))
     return BadInputError(f"the configuration cannot be used:\n  {lines}")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import quote
 
 from cyclopts import Group, Parameter
@@ -10,7 +10,9 @@ from cyclopts import Group, Parameter
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BadInputError
 from transaction_tracker.cli.flags import ConfigurationFlags
-from transaction_tracker.settings import Configuration
+
+if TYPE_CHECKING:
+    from transaction_tracker.settings import Configuration
 
 _GROUP = Group("Service", sort_key=20)
 # A service that listens on all addresses is asked at the loopback one.
@@ -56,7 +58,7 @@ class ServiceFlags:
         return Api(configured_url(configuration), token)
 
 
-def configured_url(configuration: Configuration) -> str:
+def configured_url(configuration: "Configuration") -> str:
     """Return the address of the service that a configuration names.
 
     Raises:

@@ -2,7 +2,7 @@
 
 import hmac
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
@@ -10,8 +10,9 @@ from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError
 from transaction_tracker.cli.flags import Json
 from transaction_tracker.cli.standard_input import STDIN, InputFile, opened
-from transaction_tracker.outbox import signature
-from transaction_tracker.store.endpoints import Secret
+
+if TYPE_CHECKING:
+    from transaction_tracker.store.endpoints import Secret
 
 # Source: Standard Webhooks 1.0, "Verifying timestamps": some minutes.
 TOLERANCE_SECONDS = 300.0
@@ -54,8 +55,12 @@ def verify(
     return OK if right and fresh else TROUBLE
 
 
-def is_signed(secret: Secret, identity: str, timestamp: int, body: bytes, given: str) -> bool:
+def is_signed(secret: "Secret", identity: str, timestamp: int, body: bytes, given: str) -> bool:
     """Say whether one of the signatures given is that of this delivery."""
+    # Imported where it is used, as is Secret: `txtrack webhook ls` is a client of the service, and
+    # loads neither the outbox nor the database.
+    from transaction_tracker.outbox import signature
+
     try:
         right = signature.headers([secret], identity, timestamp, body)["webhook-signature"]
     except (OverflowError, OSError, ValueError):  # a time or a text that is none
@@ -74,7 +79,9 @@ def _verdict(right: bool, fresh: bool, age: float) -> str:
     return f"RIGHT: signed with this secret, {age:.0f} s ago"
 
 
-def _secret(text: str) -> Secret:
+def _secret(text: str) -> "Secret":
+    from transaction_tracker.store.endpoints import Secret
+
     try:
         return Secret(text)
     except ValueError as error:

@@ -1,6 +1,6 @@
 """The configuration: a TOML file, environment variables and flags, checked together."""
 
-from transaction_tracker.settings.client import ClientSection, check_token, service_url
+from transaction_tracker.settings.client import ClientSection
 from transaction_tracker.settings.http import BatchSection, FeedSection, HttpSection
 from transaction_tracker.settings.layers import CLIENT_VARIABLES, DEFAULT_FILE, FILE_VARIABLE, Flags
 from transaction_tracker.settings.load import load, options
@@ -35,8 +35,6 @@ __all__ = [
     "SourceSection",
     "WebSection",
     "WebhooksSection",
-    "check_token",
     "load",
     "options",
-    "service_url",
 ]

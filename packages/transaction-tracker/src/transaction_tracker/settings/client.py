@@ -3,32 +3,11 @@
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator
-from yarl import URL
 
+from transaction_tracker.net.service import SERVICE_URL, check_token, service_url
 from transaction_tracker.settings.options import option
 from transaction_tracker.settings.sections import Section
 from transaction_tracker.sources.http_polling import SecretText
-
-SERVICE_URL = "an address such as http://127.0.0.1:8080, without user and password"
-
-
-def service_url(text: str) -> URL:
-    """Parse the address of a service, to which paths of its API can be joined.
-
-    Raises:
-        ValueError: It is not an http(s) URL, or holds a user or a password.
-    """
-    url = URL(text)
-    usable = url.scheme in ("http", "https") and url.host and url.port is not None
-    if not usable or url.user or url.password:
-        raise ValueError(f"must be {SERVICE_URL}")
-    return url if url.path.endswith("/") else url.with_path(f"{url.path}/")
-
-
-def check_token(text: str) -> None:
-    """Raise ``ValueError`` unless a token can stand in a header; the message does not show it."""
-    if not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError("holds characters that no token has")
 
 
 def _url(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from transaction_tracker.domain.duration import SECONDS
 from transaction_tracker.settings.http_values import (
     PATH,
     STATES,
@@ -12,7 +13,7 @@ from transaction_tracker.settings.http_values import (
     Meaning,
     Words,
 )
-from transaction_tracker.settings.options import SECONDS, AllowList, Seconds, option
+from transaction_tracker.settings.options import AllowList, Seconds, option
 from transaction_tracker.settings.sections import Section
 from transaction_tracker.sources.http_polling import Habits, Limits, SecretText
 from transaction_tracker.sources.http_polling.source import ID_PATTERN

@@ -25,6 +25,13 @@ Key = tuple[str, ...]
 
 _WORDS: Key = ("http", "words")
 _HEADERS: Key = ("http", "headers")
+# What Kubernetes sets in every container for each Service of the namespace. A Service named
+# "txtrack" or "txtrack-web" has variables with our prefix that nobody has set for us.
+# Source: Kubernetes, "Discovering services", environment variables.
+_LINKED = re.compile(r"(?P<service>.+)_PORT")
+_LINK_URL = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
+_LINK_NAMES = r"_SERVICE_HOST|_SERVICE_PORT(_[A-Z0-9_]+)?|_PORT(_[0-9]+_(TCP|UDP|SCTP)(_[A-Z]+)?)?"
+
 _TABLE = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?")
 
 
@@ -190,11 +197,30 @@ def _line_of(text: str, key: Key) -> int | None:
 def _unknown_variables(environment: Mapping[str, str]) -> Iterator[Problem]:
     own = (FILE_VARIABLE, *CLIENT_VARIABLES)
     sections = [variable((name,)) for name in Configuration.model_fields]
+    links = _service_links(environment)
     for name in sorted(map(str.upper, environment)):
-        if not name.startswith(PREFIX) or name in own:
+        if not name.startswith(PREFIX) or name in own or name in links:
             continue
         if PREFIX + name.removeprefix(PREFIX).split(DELIMITER)[0] not in sections:
             yield unknown(name, name, [*sections, *own], "environment")
+
+
+def _service_links(environment: Mapping[str, str]) -> set[str]:
+    """Return the names of the variables that Kubernetes has set for its Services.
+
+    Only what is set for one Service together: a port that a person writes is still refused.
+    """
+    services = [
+        match["service"]
+        for name, value in environment.items()
+        if (match := _LINKED.fullmatch(name))
+        and _LINK_URL.fullmatch(value)
+        and f"{match['service']}_SERVICE_HOST" in environment
+    ]
+    if not services:
+        return set()
+    linked = re.compile(f"({'|'.join(map(re.escape, services))})({_LINK_NAMES})")
+    return {name for name in environment if linked.fullmatch(name)}
 
 
 def _spoilt_tables(environment: Mapping[str, str]) -> Iterator[Problem]:

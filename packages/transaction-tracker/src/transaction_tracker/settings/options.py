@@ -2,23 +2,18 @@
 
 import ipaddress
 import json
-import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, PlainValidator
 from pydantic_settings import NoDecode
 
+from transaction_tracker.domain.duration import duration
 from transaction_tracker.net import addresses
 from transaction_tracker.sources.ethereum.profiles import check_slot_types
 from transaction_tracker.sources.ethereum.revert_data import CustomError
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
 from transaction_tracker.store.errors import DatabaseUrlError
 from transaction_tracker.store.url import DatabaseUrl
-
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)?\s*")
-
-SECONDS = 'seconds, or text such as "30s", "5m", "2h", "1d"'
 
 
 def option(default: Any, expected: str, says: str, *, secret: bool = False, **limits: Any) -> Any:
@@ -33,18 +28,6 @@ def option(default: Any, expected: str, says: str, *, secret: bool = False, **li
     """
     extra: dict[str, JsonValue] = {"expected": expected, "secret": secret}
     return Field(default, description=says, json_schema_extra=extra, **limits)
-
-
-def duration(text: str) -> float:
-    """Read a time such as ``30``, ``30s``, ``5m``, ``2h``, ``1d``, in seconds.
-
-    Raises:
-        ValueError: It is none.
-    """
-    match = _DURATION.fullmatch(text)
-    if match is None:
-        raise ValueError(f"a time must be {SECONDS}, got {text!r}")
-    return float(match[1]) * _UNITS[match[2] or "s"]
 
 
 def _seconds(value: Any) -> Any:

@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from transaction_tracker.domain import Policy
+from transaction_tracker.domain.duration import SECONDS
 from transaction_tracker.settings.options import (
-    SECONDS,
     AllowList,
     Database,
     Networks,
