@@ -11,8 +11,7 @@ from yarl import URL
 
 from beamish import GenServer, Pid, Supervisor, process
 from beamish.testing import settle, simulate
-from transaction_tracker.net import NoAnswerError
-from transaction_tracker.net.client import Answer
+from transaction_tracker.net import HttpResponse, NoAnswerError
 from transaction_tracker.outbox import OUTBOX, Context, Outbox, endpoints
 from transaction_tracker.outbox.slots import SharedSlots, Window
 from transaction_tracker.store import STORE, Book, Store
@@ -50,7 +49,7 @@ class Network:
 
     async def request(
         self, _method: str, url: str, *, headers: Mapping[str, str], deadline: float, **_: Any
-    ) -> Answer:
+    ) -> HttpResponse:
         self.requests += 1
         self.busy[url] = self.busy.get(url, 0) + 1
         self.most = max(self.most, sum(self.busy.values()))
@@ -60,7 +59,7 @@ class Network:
             if seconds >= deadline:
                 raise NoAnswerError("timeout", f"no answer within {deadline:g} s")
             self.arrived.setdefault((url, headers["webhook-id"]), now())
-            return Answer(204, {}, b"", complete=True)
+            return HttpResponse(204, {}, b"", complete=True)
         finally:
             self.busy[url] -= 1
 

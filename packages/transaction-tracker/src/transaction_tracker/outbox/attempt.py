@@ -6,7 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from beamish import telemetry
-from transaction_tracker.net import CheckedClient, ForbiddenUrlError, NoAnswerError, seconds
+from transaction_tracker.net import (
+    CheckedClient,
+    ForbiddenUrlError,
+    NoAnswerError,
+    parse_retry_after,
+)
 from transaction_tracker.outbox import signature
 from transaction_tracker.outbox.excerpt import excerpt
 from transaction_tracker.outbox.schedule import jitter
@@ -119,7 +124,9 @@ def _judge(status: int, headers: Mapping[str, str]) -> Result:
         if verdict == "redirected"
         else "HTTP {}"
     )
-    return Result(verdict, status, words.format(status), seconds(headers.get("Retry-After")))
+    return Result(
+        verdict, status, words.format(status), parse_retry_after(headers.get("Retry-After"))
+    )
 
 
 def _verdict(status: int) -> Verdict:
