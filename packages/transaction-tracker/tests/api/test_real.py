@@ -177,7 +177,7 @@ async def test_endpoints_are_made_tried_rotated_and_removed(client: Client) -> N
     removed = await client.ask("DELETE", path)
 
     assert (made.status, made.json["secret"][:6]) == (201, "whsec_")
-    assert (tried.status, tried.json["delivered"], tried.json["verdict"]) == (
+    assert (tried.status, tried.json["delivered"], tried.json["outcome"]) == (
         200,
         False,
         "connection",

@@ -320,6 +320,6 @@ async def test_endpoints_are_judged_by_the_rules_for_addresses(
 
     (found,) = wrong(ran)
     assert found.startswith("endpoint ep_")
-    assert "10.1.2.3 may not be asked: the address is private" in found
+    assert "10.1.2.3 is not allowed: the address is private" in found
     assert json.dumps(ran.documents).count('"may be delivered to"') == 1
     assert "s3cret" not in ran.out

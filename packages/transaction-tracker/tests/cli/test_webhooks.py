@@ -157,9 +157,9 @@ async def test_nothing_was_given_up(command: Command, receiver: Receiver) -> Non
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("http://10.0.0.1/hook", "10.0.0.1 may not be asked: the address is private"),
+        ("http://10.0.0.1/hook", "10.0.0.1 is not allowed: the address is private"),
         ("http://example.com/", "a URL must begin with https://"),
-        ("https://printer.local/", "a host under 'local' may not be asked"),
+        ("https://printer.local/", "a host under 'local' is not allowed"),
     ],
 )
 async def test_refused_address_names_the_option_that_can_allow_it(
@@ -175,7 +175,7 @@ async def test_refused_address_names_the_option_that_can_allow_it(
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("https://169.254.169.254/", "a cloud's metadata address"),
+        ("https://169.254.169.254/", "a cloud metadata address"),
         ("https://0.0.0.0/", "the address is unspecified"),
         ("ftp://host/", "a URL must look like"),
     ],

@@ -131,7 +131,7 @@ async def act(message: Message) -> Any:
             return (await TransactionTracker.untrack(ids[0])).state
         case "deliver":
             (url,) = ids
-            if url not in [each.url for each in await endpoints.everyone()]:
+            if url not in [each.url for each in await endpoints.list_all()]:
                 await endpoints.add(url)
     return None
 

@@ -1,4 +1,4 @@
-"""Metrics: counted from events, bounded, and gone when they are detached."""
+"""Metrics: counted from events, bounded, and stopped by detach."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import pytest
 
 from beamish import telemetry
 from transaction_tracker.metrics import Gauges, Metrics
-from transaction_tracker.metrics.metrics import MAX_VALUES, OTHER
+from transaction_tracker.metrics.metrics import MAX_LABEL_VALUES, OTHER
 
 
 @pytest.fixture
@@ -70,17 +70,17 @@ def test_only_trackers_are_counted_as_trackers(metrics: Metrics, what: str, name
     assert value(metrics, f"tracker_{name}_total") == 1
 
 
-def test_a_label_that_runs_wild_has_an_end(metrics: Metrics) -> None:
-    for number in range(MAX_VALUES + 10):
+def test_number_of_label_values_is_bounded(metrics: Metrics) -> None:
+    for number in range(MAX_LABEL_VALUES + 10):
         numbers = {"duration_seconds": 0.0}
         emit("provider", "request", numbers=numbers, provider=f"p{number}", outcome="ok")
 
     page = metrics.render(Gauges()).decode()
     assert value(metrics, "rpc_requests_total", provider=OTHER, outcome="ok") == 10
-    assert page.count("transaction_tracker_rpc_requests_total{") == MAX_VALUES + 1
+    assert page.count("transaction_tracker_rpc_requests_total{") == MAX_LABEL_VALUES + 1
 
 
-def test_gauges_are_as_they_were_given(metrics: Metrics) -> None:
+def test_gauges_have_the_given_values(metrics: Metrics) -> None:
     gauges = Gauges(tracked={"pending": 3}, parked=1, head_lag_blocks=2)
 
     page = metrics.render(gauges).decode()
@@ -92,7 +92,7 @@ def test_gauges_are_as_they_were_given(metrics: Metrics) -> None:
     assert "head_lag_seconds" not in page  # nobody knows it
 
 
-def test_gauges_of_a_source_that_does_not_move(metrics: Metrics) -> None:
+def test_gauges_of_a_halted_source(metrics: Metrics) -> None:
     gauges = Gauges(source_halted=1, source_lagging=0, last_block_applied_seconds=75.5, ends_held=1)
 
     page = metrics.render(gauges).decode()
@@ -103,7 +103,7 @@ def test_gauges_of_a_source_that_does_not_move(metrics: Metrics) -> None:
     assert "transaction_tracker_ends_held 1.0" in page
 
 
-def test_what_is_passed_over_is_counted_by_kind(metrics: Metrics) -> None:
+def test_skipped_responses_are_counted_by_kind(metrics: Metrics) -> None:
     emit("unreadable", numbers={"count": 2}, kind="transaction")
     emit("unreadable", numbers={"count": 1}, kind="receipt")
 
@@ -111,7 +111,7 @@ def test_what_is_passed_over_is_counted_by_kind(metrics: Metrics) -> None:
     assert value(metrics, "unreadable_total", kind="receipt") == 1
 
 
-def test_attached_twice_counts_once_and_detached_counts_no_more(metrics: Metrics) -> None:
+def test_attach_is_idempotent_and_detach_stops_counting(metrics: Metrics) -> None:
     metrics.attach()
     emit("reorg", numbers={"depth": 1})
     metrics.detach()
@@ -131,7 +131,7 @@ def test_beamish_metrics_are_on_the_same_page() -> None:
     assert "beamish" not in metrics.render(Gauges()).decode()
 
 
-def test_two_applications_count_in_registries_of_their_own() -> None:
+def test_two_applications_have_separate_registries() -> None:
     one, other = Metrics(), Metrics()
     one.attach()
     other.attach()

@@ -1,4 +1,4 @@
-"""Servers that answer in bytes, and name servers that say what they are told to."""
+"""Servers that send fixed bytes, and resolvers that return fixed addresses."""
 
 import asyncio
 import socket
@@ -15,11 +15,11 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 
 
 class Server:
-    """Answers each connection with the same bytes.
+    """Answer each request with the same bytes.
 
     Attributes:
-        port: Where it listens, on 127.0.0.1.
-        requests: The heads of the requests that came.
+        port: Port on 127.0.0.1.
+        requests: Heads of the requests received.
     """
 
     def __init__(self, answer: bytes, *, then: str = "close", repeat: bytes = b"") -> None:
@@ -59,13 +59,13 @@ async def serving(
     repeat: bytes = b"",
     tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Server]:
-    """Listen on 127.0.0.1.
+    """Run a server on 127.0.0.1.
 
     Args:
-        answer: What each request gets.
+        answer: Response to each request.
         then: ``close`` the connection, ``hang``, or ``go on``.
-        repeat: What is sent after the answer, again and again.
-        tls: How it shows who it is.
+        repeat: Bytes that are sent after the response without end.
+        tls: Context with the server's certificate.
     """
     server = Server(answer, then=then, repeat=repeat)
     listening = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=tls)
@@ -76,7 +76,7 @@ async def serving(
 
 
 class Names(AbstractResolver):
-    """A name server that gives the next of its answers at each question, and then the last."""
+    """A resolver that returns its answers one after another, and then the last one."""
 
     def __init__(self, *answers: Sequence[str] | Exception) -> None:
         self._answers = list(answers)
@@ -106,9 +106,9 @@ class Names(AbstractResolver):
 
 
 def certificate() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Give how the server of ``hooks.example`` shows who it is, and how a client knows it.
+    """Return TLS contexts for the server of ``hooks.example`` and for a client that trusts it.
 
-    The key is for tests only, and good for a hundred years.
+    The key is for tests only; the certificate is valid for a hundred years.
     """
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(_FOLDER / "cert.pem", _FOLDER / "key.pem")

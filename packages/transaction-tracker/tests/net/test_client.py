@@ -1,4 +1,4 @@
-"""Requests to places that somebody gave us: where they go, where not, and how they end."""
+"""Requests to configured URLs: where they connect, where not, and how they fail."""
 
 import asyncio
 import socket
@@ -10,10 +10,10 @@ import pytest
 
 from transaction_tracker.net import (
     AllowList,
-    Answer,
     CheckedClient,
     ForbiddenAddressError,
     ForbiddenUrlError,
+    HttpResponse,
     NoAnswerError,
 )
 from transaction_tracker.net import client as net_client
@@ -40,12 +40,12 @@ async def make() -> AsyncIterator[Make]:
         await client.close()
 
 
-async def ask(client: CheckedClient, url: str, **options: Any) -> Answer:
+async def ask(client: CheckedClient, url: str, **options: Any) -> HttpResponse:
     defaults: dict[str, Any] = {"headers": {}, "deadline": 30.0, "max_bytes": 1_000}
     return await client.request("GET", url, **(defaults | options))
 
 
-async def test_an_allowed_address_is_asked_and_its_answer_given(make: Make) -> None:
+async def test_request_to_an_allowed_address_returns_the_response(make: Make) -> None:
     async with serving() as server:
         answer = await ask(make(), f"http://127.0.0.1:{server.port}/path?a=b")
 
@@ -55,7 +55,7 @@ async def test_an_allowed_address_is_asked_and_its_answer_given(make: Make) -> N
     assert "Accept-Encoding: identity" in server.requests[0]
 
 
-async def test_without_an_allow_list_the_machine_itself_is_not_asked(make: Make) -> None:
+async def test_loopback_is_refused_without_an_allow_list(make: Make) -> None:
     async with serving() as server:
         with pytest.raises(ForbiddenUrlError):
             await ask(make(AllowList()), f"https://127.0.0.1:{server.port}/")
@@ -76,9 +76,7 @@ async def test_without_an_allow_list_the_machine_itself_is_not_asked(make: Make)
         ["0.0.0.0"],
     ],
 )
-async def test_a_name_that_stands_for_a_forbidden_address_is_not_asked(
-    make: Make, addresses: list[str]
-) -> None:
+async def test_name_with_a_forbidden_address_is_refused(make: Make, addresses: list[str]) -> None:
     names = Names(addresses)
 
     with pytest.raises(NoAnswerError) as caught:
@@ -89,10 +87,10 @@ async def test_a_name_that_stands_for_a_forbidden_address_is_not_asked(
 
 
 @pytest.mark.parametrize("addresses", [["127.0.0.1", "10.0.0.1"], ["10.0.0.1", "127.0.0.1"]])
-async def test_a_name_with_one_good_address_and_a_forbidden_one_is_not_asked(
+async def test_name_with_a_public_and_a_forbidden_address_is_refused(
     make: Make, addresses: list[str]
 ) -> None:
-    """The good address would answer, so no error of the connection can hide what is wrong."""
+    """The public address would respond, so a connection error cannot hide the missing check."""
     async with serving() as server:
         with pytest.raises(NoAnswerError) as caught:
             await ask(
@@ -104,10 +102,10 @@ async def test_a_name_with_one_good_address_and_a_forbidden_one_is_not_asked(
     assert server.requests == []
 
 
-async def test_a_name_is_resolved_once_for_a_connection_and_the_answer_is_what_counts(
+async def test_connection_uses_the_address_that_was_checked(
     make: Make,
 ) -> None:
-    """DNS rebinding: the next answer would be another address, and nobody asks for it."""
+    """DNS rebinding: the second lookup would return another address, and must not happen."""
     async with serving() as server:
         names = Names(["127.0.0.1"], ["169.254.169.254"])
         client = make(resolver=names)
@@ -122,7 +120,7 @@ async def test_a_name_is_resolved_once_for_a_connection_and_the_answer_is_what_c
     assert f"Host: hooks.example:{server.port}" in server.requests[0]
 
 
-async def test_a_connection_that_stays_open_is_used_again(make: Make) -> None:
+async def test_open_connection_is_reused(make: Make) -> None:
     async with serving(then="go on") as server:
         names = Names(["127.0.0.1"], ["169.254.169.254"])
         client = make(resolver=names)
@@ -134,7 +132,7 @@ async def test_a_connection_that_stays_open_is_used_again(make: Make) -> None:
     assert len(server.requests) == 3
 
 
-async def test_what_gets_past_the_resolver_is_stopped_at_the_socket(
+async def test_address_that_bypasses_the_resolver_is_refused_at_the_socket(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def blind(self: CheckedResolver, host: str, port: int = 0, family: Any = 0) -> Any:
@@ -151,7 +149,7 @@ async def test_what_gets_past_the_resolver_is_stopped_at_the_socket(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-async def test_redirects_are_answers_and_are_not_followed(make: Make, status: int) -> None:
+async def test_redirects_are_returned_and_not_followed(make: Make, status: int) -> None:
     async with serving() as target:
         location = f"http://127.0.0.1:{target.port}/"
         redirect = f"HTTP/1.1 {status} Moved\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
@@ -162,7 +160,7 @@ async def test_redirects_are_answers_and_are_not_followed(make: Make, status: in
     assert target.requests == []
 
 
-async def test_proxies_of_the_environment_are_not_used(
+async def test_proxies_from_the_environment_are_ignored(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with serving() as proxy, serving() as server:
@@ -184,7 +182,7 @@ async def test_cookies_are_not_kept(make: Make) -> None:
     assert all("Cookie" not in head for head in server.requests)
 
 
-async def test_a_server_shows_that_it_is_the_host_of_the_url(make: Make) -> None:
+async def test_certificate_must_match_the_host_of_the_url(make: Make) -> None:
     shown, known = certificate()
     async with serving(tls=shown) as server:
         client = make(resolver=Names(["127.0.0.1"]), tls=known)
@@ -195,9 +193,10 @@ async def test_a_server_shows_that_it_is_the_host_of_the_url(make: Make) -> None
 
     assert answer.status == 200
     assert caught.value.why == "tls"
+    assert str(caught.value) == "TLS certificate verification failed"
 
 
-async def test_a_server_that_nobody_vouches_for_is_told_nothing(make: Make) -> None:
+async def test_untrusted_certificate_gets_no_request(make: Make) -> None:
     shown, _ = certificate()
     async with serving(tls=shown) as server:
         client = make(resolver=Names(["127.0.0.1"]))
@@ -208,7 +207,7 @@ async def test_a_server_that_nobody_vouches_for_is_told_nothing(make: Make) -> N
     assert server.requests == []
 
 
-async def test_only_so_much_of_an_answer_is_read(make: Make) -> None:
+async def test_body_is_read_up_to_the_limit(make: Make) -> None:
     long = b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n" + b"x" * 2000
     async with serving(long) as server:
         answer = await ask(make(), f"http://127.0.0.1:{server.port}/", max_bytes=100)
@@ -216,7 +215,7 @@ async def test_only_so_much_of_an_answer_is_read(make: Make) -> None:
     assert (answer.status, len(answer.body), answer.complete) == (200, 100, False)
 
 
-async def test_an_answer_without_an_end_is_cut_off(make: Make) -> None:
+async def test_endless_body_is_cut_off(make: Make) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
     async with serving(head, repeat=b"x" * 1_000) as server:
         answer = await ask(make(), f"http://127.0.0.1:{server.port}/", max_bytes=64 * 1024)
@@ -224,7 +223,7 @@ async def test_an_answer_without_an_end_is_cut_off(make: Make) -> None:
     assert (answer.status, len(answer.body), answer.complete) == (200, 64 * 1024, False)
 
 
-async def test_compressed_answers_are_not_unpacked(make: Make) -> None:
+async def test_compressed_bodies_are_not_decompressed(make: Make) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi"
     async with serving(head) as server:
         answer = await ask(make(), f"http://127.0.0.1:{server.port}/")
@@ -232,7 +231,7 @@ async def test_compressed_answers_are_not_unpacked(make: Make) -> None:
     assert answer.body == b"hi"
 
 
-async def test_a_status_counts_although_the_body_never_comes(
+async def test_status_is_returned_if_the_body_never_arrives(
     make: Make, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
@@ -254,7 +253,7 @@ async def test_a_status_counts_although_the_body_never_comes(
     assert (answer.status, answer.body, answer.complete) == (200, b"half", False)
 
 
-async def test_a_status_counts_although_the_body_breaks_off(make: Make) -> None:
+async def test_status_is_returned_if_the_body_is_cut_off(make: Make) -> None:
     async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf") as server:
         answer = await ask(make(), f"http://127.0.0.1:{server.port}/")
 
@@ -273,7 +272,7 @@ async def test_a_status_counts_although_the_body_breaks_off(make: Make) -> None:
         (b"HTTP/1.1 abc OK\r\n\r\n", "close", "protocol"),
     ],
 )
-async def test_what_is_no_answer_is_an_error_that_says_which(
+async def test_missing_or_invalid_response_names_the_kind_of_failure(
     make: Make, answer: bytes, then: str, why: str
 ) -> None:
     async with serving(answer, then=then) as server:
@@ -286,7 +285,7 @@ async def test_what_is_no_answer_is_an_error_that_says_which(
     assert caught.value.__cause__ is None
 
 
-async def test_nobody_there_is_a_failed_connection(make: Make) -> None:
+async def test_refused_connection_is_a_connection_failure(make: Make) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # not listening
         with pytest.raises(NoAnswerError) as caught:
@@ -295,7 +294,7 @@ async def test_nobody_there_is_a_failed_connection(make: Make) -> None:
     assert caught.value.why == "connection"
 
 
-async def test_a_name_without_an_address_is_said_to_be_one(make: Make) -> None:
+async def test_name_without_an_address_is_a_dns_failure(make: Make) -> None:
     names = Names(socket.gaierror(socket.EAI_NONAME, "unknown"))
 
     with pytest.raises(NoAnswerError) as caught:
@@ -304,7 +303,7 @@ async def test_a_name_without_an_address_is_said_to_be_one(make: Make) -> None:
     assert (caught.value.why, str(caught.value)) == ("dns", "the host has no address")
 
 
-async def test_a_silent_name_server_is_a_time_out(make: Make) -> None:
+async def test_unresponsive_name_server_is_a_timeout(make: Make) -> None:
     class Silent(Names):
         async def resolve(self, host: str, port: int = 0, family: Any = 0) -> Any:
             await asyncio.Event().wait()
@@ -315,7 +314,7 @@ async def test_a_silent_name_server_is_a_time_out(make: Make) -> None:
     assert caught.value.why == "timeout"
 
 
-async def test_a_closed_client_opens_again(make: Make) -> None:
+async def test_closed_client_reopens(make: Make) -> None:
     client = make()
     async with serving() as server:
         await ask(client, f"http://127.0.0.1:{server.port}/")
@@ -325,7 +324,7 @@ async def test_a_closed_client_opens_again(make: Make) -> None:
     assert len(server.requests) == 2
 
 
-async def test_a_url_is_checked_before_anybody_is_asked(make: Make) -> None:
+async def test_check_resolves_the_host_without_a_request(make: Make) -> None:
     client = make(AllowList(), resolver=Names(["8.8.8.8"], ["10.0.0.1"]))
 
     assert str(await client.check("https://EXAMPLE.com/a")) == "https://example.com/a"
@@ -335,20 +334,20 @@ async def test_a_url_is_checked_before_anybody_is_asked(make: Make) -> None:
         await client.check("https://localhost/")
 
 
-async def test_a_name_that_leads_nowhere_now_may_do_so_later(make: Make) -> None:
+async def test_check_accepts_a_name_that_does_not_resolve(make: Make) -> None:
     client = make(resolver=Names(OSError("no network")))
 
     assert await client.check("https://example.com/")
 
 
-async def test_the_systems_names_are_checked_too(make: Make) -> None:
+async def test_system_resolver_is_checked(make: Make) -> None:
     client = make(AllowList.of(["localhost"]))
 
     with pytest.raises(ForbiddenAddressError, match="loopback"):
         await client.check("https://localhost/")
 
 
-async def test_a_name_is_looked_up_once_for_all_who_ask_at_the_same_time(
+async def test_concurrent_lookups_of_a_name_share_one_lookup(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     asked: list[str] = []
@@ -369,7 +368,7 @@ async def test_a_name_is_looked_up_once_for_all_who_ask_at_the_same_time(
     assert asked == ["hooks.example"] * 2
 
 
-async def test_who_waits_no_longer_does_not_end_the_look_up_of_others(
+async def test_cancelled_caller_does_not_cancel_a_shared_lookup(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     go_on = threading.Event()

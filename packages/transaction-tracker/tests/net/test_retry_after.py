@@ -1,4 +1,4 @@
-"""When a server wants to be asked again."""
+"""Parsing the ``Retry-After`` header."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.net import seconds
+from transaction_tracker.net import parse_retry_after
 
 
 @pytest.mark.parametrize(
@@ -27,18 +27,18 @@ from transaction_tracker.net import seconds
         ("Fri, 31 Dec 99999 23:59:59 GMT", None),
     ],
 )
-def test_seconds_and_dates_are_read_and_nothing_else(text: str | None, value: float) -> None:
-    assert seconds(text) == value
+def test_only_seconds_and_dates_are_valid(text: str | None, value: float) -> None:
+    assert parse_retry_after(text) == value
 
 
-def test_a_date_is_that_many_seconds_away() -> None:
+def test_date_becomes_seconds_from_now() -> None:
     moment = datetime.now(UTC) + timedelta(seconds=90)
 
-    assert 85 < (seconds(format_datetime(moment, usegmt=True)) or 0.0) <= 90
+    assert 85 < (parse_retry_after(format_datetime(moment, usegmt=True)) or 0.0) <= 90
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_seconds_or_nothing(text: str) -> None:
-    value = seconds(text)
+def test_any_text_gives_seconds_or_none(text: str) -> None:
+    value = parse_retry_after(text)
 
     assert value is None or value >= 0

@@ -1,4 +1,4 @@
-"""A name server that is silent does not hold up the exit of a program."""
+"""A name server that does not answer does not delay the exit of a program."""
 
 import subprocess
 import sys
@@ -54,7 +54,7 @@ async def ask():
     ("ask", "error"),
     [(PROVIDER, "LateError"), (SOCKET, "TransportError"), (ENDPOINT, "NoAnswerError")],
 )
-def test_a_silent_name_server_does_not_hold_up_the_exit(ask: str, error: str) -> None:
+def test_unresponsive_name_server_does_not_delay_the_exit(ask: str, error: str) -> None:
     program = [sys.executable, "-c", PROGRAM.replace("{ask}", ask)]
     process = subprocess.Popen(program, stdout=subprocess.PIPE, text=True)
     try:

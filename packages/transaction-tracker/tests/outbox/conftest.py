@@ -1,4 +1,4 @@
-"""Databases, applications' parts and receivers for deliveries."""
+"""Stores, outboxes and receivers for tests of deliveries."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,7 +8,7 @@ import pytest
 from beamish import GenServer, Supervisor
 from transaction_tracker.listener import Listener
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import OUTBOX, Context, Outbox, courier, schedule, wake
+from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, schedule, wake, worker
 from transaction_tracker.store import STORE, Book, Store, Stored
 
 from .receiver import Receiver
@@ -50,21 +50,21 @@ async def client() -> AsyncIterator[CheckedClient]:
 
 
 @pytest.fixture
-async def outbox(store: None, client: CheckedClient) -> AsyncIterator[Context]:
+async def outbox(store: None, client: CheckedClient) -> AsyncIterator[DeliveryContext]:
     async with running(client) as context:
         yield context
 
 
 @asynccontextmanager
-async def running(client: CheckedClient, **limits: int) -> AsyncIterator[Context]:
-    """Run an outbox on the store that is there."""
-    context = Context(client, **limits)
+async def running(client: CheckedClient, **limits: int) -> AsyncIterator[DeliveryContext]:
+    """Run an outbox on the running store."""
+    context = DeliveryContext(client, **limits)
     async with Supervisor.running([Outbox.child_spec(context, name=OUTBOX)]):
         yield context
 
 
 @pytest.fixture
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries in milliseconds."""
+    """Shorten retries to milliseconds."""
     monkeypatch.setattr(schedule, "DELAYS", (0.01,) * 7)
-    monkeypatch.setattr(courier, "_MIN_SLEEP_SECONDS", 0.005)
+    monkeypatch.setattr(worker, "_MIN_SLEEP_SECONDS", 0.005)

@@ -1,4 +1,4 @@
-"""A receiver of webhooks, with answers to order."""
+"""A receiver of webhooks with scripted responses."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -14,7 +14,7 @@ Script = Callable[["Received"], Answer | Awaitable[Answer]]
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One webhook as it came."""
+    """One received webhook."""
 
     path: str
     headers: dict[str, str]
@@ -31,13 +31,13 @@ class Received:
 
 @dataclass(slots=True)
 class Receiver:
-    """Listens on 127.0.0.1, keeps what comes, and answers what ``script`` says.
+    """A server on 127.0.0.1 that records webhooks and responds by a script.
 
     Attributes:
-        script: Gives the answer, or its status; called for each webhook.
-        received: All that came, in order.
-        accepted: The ids of those that were answered with 2xx, in order.
-        most: How many were being answered at once, at most.
+        script: Returns the response, or its status, for each webhook.
+        received: All webhooks, in order.
+        accepted: Ids of the webhooks that got a 2xx response, in order.
+        most: Maximum number of webhooks handled concurrently.
     """
 
     script: Script = lambda _: 204
@@ -60,7 +60,7 @@ class Receiver:
         await self.close()
 
     async def open(self) -> None:
-        """Listen, at the same port as before if there was one."""
+        """Start to listen, at the same port as before if there was one."""
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
@@ -70,7 +70,7 @@ class Receiver:
         self._port = self._runner.addresses[0][1]
 
     async def close(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -94,7 +94,7 @@ class Receiver:
 
 
 class Gate:
-    """A script that answers only when it is opened."""
+    """A script that responds once it is opened."""
 
     def __init__(self, status: int = 204) -> None:
         self.opened = asyncio.Event()

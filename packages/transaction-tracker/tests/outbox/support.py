@@ -1,4 +1,4 @@
-"""Events to deliver, and patience."""
+"""Events to deliver, and helpers that wait."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ TEN = Link(10, "ten", "nine")
 
 
 def life(key: str, states: Sequence[State] = ("pending", "mined", "confirmed")) -> list[Event]:
-    """The events of a transaction that goes through states, one after the other."""
+    """Return the events of a transaction that goes through states in order."""
     tracked = Tracked(key, required=3)
     events = []
     for state in states:
@@ -28,7 +28,7 @@ def life(key: str, states: Sequence[State] = ("pending", "mined", "confirmed")) 
 
 
 def in_state(before: Tracked, state: State) -> Tracked:
-    """The transaction in its next state."""
+    """Return the transaction in its next state."""
     decided = state in ("mined", "confirmed")
     return replace(
         before,
@@ -55,7 +55,7 @@ async def write(*events: Event) -> Stored:
 
 
 async def happens(*keys: str, states: Sequence[State] = ("pending", "mined", "confirmed")) -> None:
-    """Register transactions, and let them go through states, one commit for each."""
+    """Register transactions and store their events, with one commit per state."""
     await register(*keys)
     lives = [life(key, states) for key in keys]
     for events in zip(*lives, strict=True):
@@ -63,31 +63,31 @@ async def happens(*keys: str, states: Sequence[State] = ("pending", "mined", "co
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait for a condition that nobody sends a message about."""
+    """Poll until a condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.002)
 
 
 async def pending(endpoint: str) -> int:
-    """How much an endpoint has still to hear."""
+    """Return the number of pending deliveries of an endpoint."""
     return (await endpoints.counts(endpoint))[0]
 
 
 async def nothing_pending(endpoint: str, but: int = 0) -> None:
-    """Wait until an endpoint has heard everything but so much, or it was given up."""
+    """Wait until at most ``but`` deliveries of an endpoint are pending."""
     async with asyncio.timeout(PATIENCE):
         while await pending(endpoint) > but:
             await asyncio.sleep(0.002)
 
 
 async def warm_up(endpoint: str) -> None:
-    """Let an endpoint answer some messages, so that it may have several attempts in flight."""
+    """Deliver some events, so that the endpoint's window allows several attempts in flight."""
     await happens(*(f"warm{number}" for number in range(3)), states=["pending"])
     await nothing_pending(endpoint)
 
 
 async def due_in(endpoint: str) -> float:
-    """Seconds until something is due at an endpoint; 0 when something is due now."""
+    """Return the seconds until the next delivery is due; 0 if one is due now."""
     batch = await Store.run(partial(table.due, endpoint=endpoint, limit=1))
     return 0.0 if batch.next_due is None else batch.next_due - time.time()

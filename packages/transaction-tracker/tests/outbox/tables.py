@@ -17,16 +17,16 @@ def add(run: Run, states: Any = None) -> Endpoint:
 
 
 def commit(run: Run, *events: Event) -> None:
-    """Register transactions, and write events of theirs in one commit."""
+    """Register transactions, and store their events in one commit."""
     run(registering.register, wanted(*{event.tracked.id for event in events}))
     run(committing.commit, Step(SOURCE, events=events))
 
 
 def due(run: Run, endpoint: Endpoint, **options: Any) -> list[Delivery]:
-    """Read what an endpoint is to be told now."""
+    """Return the deliveries that are due at an endpoint."""
     return list(run(outbox.due, endpoint.id, 100, **options).deliveries)
 
 
 def names(deliveries: list[Delivery]) -> list[str]:
-    """Name the events of deliveries."""
+    """Return the event ids of deliveries."""
     return [each.entry.event.id for each in deliveries]

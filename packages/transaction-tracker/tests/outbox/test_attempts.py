@@ -1,4 +1,4 @@
-"""What is kept of attempts: enough to explain them, bounded, and without secrets."""
+"""Stored attempts: enough to explain a failure, bounded, and without secrets."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import func, select
 
-from transaction_tracker.outbox import Context, endpoints
+from transaction_tracker.outbox import DeliveryContext, endpoints
 from transaction_tracker.outbox.excerpt import MAX_EXCERPT_BYTES, excerpt
 from transaction_tracker.store import attempts, outbox, pruning
 from transaction_tracker.store import endpoint_status as status
@@ -32,7 +32,7 @@ def count(run: Run) -> int:
     return run(lambda connection: connection.execute(query).scalar())
 
 
-def test_an_attempt_is_read_as_it_was_stored_with_its_event(run: Run) -> None:
+def test_stored_attempt_is_loaded_with_its_event(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
     full = made(
@@ -71,7 +71,7 @@ def test_an_attempt_is_read_as_it_was_stored_with_its_event(run: Run) -> None:
     assert (newest.last, newest.last_failed) == (second, first)
 
 
-def test_of_one_delivery_the_last_ten_attempts_are_kept(run: Run) -> None:
+def test_last_ten_attempts_of_a_delivery_are_kept(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]), *life("other", ["pending"]))
     run(attempts.add, made(endpoint.id, position=2), trim=False)
@@ -85,7 +85,7 @@ def test_of_one_delivery_the_last_ten_attempts_are_kept(run: Run) -> None:
     assert len(run(attempts.page, endpoint.id, before=None, limit=100, position=2)) == 1
 
 
-def test_of_one_endpoint_the_last_hundred_of_each_kind_are_kept(run: Run) -> None:
+def test_last_hundred_attempts_of_each_kind_are_kept_per_endpoint(run: Run) -> None:
     first, second = add(run), add(run)
     commit(run, *(event for number in range(400) for event in life(f"tx{number}", ["pending"])))
     run(attempts.add, made(second.id), trim=True)
@@ -103,7 +103,7 @@ def test_of_one_endpoint_the_last_hundred_of_each_kind_are_kept(run: Run) -> Non
     assert count(run) == 201
 
 
-def test_what_an_endpoint_answers_cannot_spoil_the_database(run: Run) -> None:
+def test_any_response_body_can_be_stored(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
 
@@ -114,7 +114,7 @@ def test_what_an_endpoint_answers_cannot_spoil_the_database(run: Run) -> None:
     assert kept.error == "x" * 300
 
 
-def test_attempts_go_with_their_deliveries_and_endpoints(run: Run) -> None:
+def test_attempts_are_deleted_with_their_deliveries_and_endpoints(run: Run) -> None:
     endpoint, other, removed = add(run), add(run), add(run)
     commit(run, *life("tx", ["pending", "confirmed"]))
     for each in (endpoint, other, removed):
@@ -136,7 +136,7 @@ def test_attempts_go_with_their_deliveries_and_endpoints(run: Run) -> None:
     assert count(run) == 0
 
 
-def test_attempts_go_with_transactions_that_ended_before_they_were_told(run: Run) -> None:
+def test_attempts_are_deleted_with_pruned_transactions(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["confirmed"]))
     run(attempts.add, made(endpoint.id, 1), trim=True)
@@ -148,7 +148,9 @@ def test_attempts_go_with_transactions_that_ended_before_they_were_told(run: Run
     assert count(run) == 0
 
 
-async def test_each_attempt_is_kept_with_the_answer(outbox: Context, receiver: Receiver) -> None:
+async def test_attempt_is_stored_with_the_response(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
     receiver.script = lambda _: web.Response(status=404, text="no such shop")
     endpoint = await endpoints.add(receiver.url)
 
@@ -162,8 +164,8 @@ async def test_each_attempt_is_kept_with_the_answer(outbox: Context, receiver: R
     assert abs(found.ended_at - time.time()) < 60
 
 
-async def test_an_attempt_without_an_answer_is_kept_too(
-    outbox: Context, receiver: Receiver
+async def test_attempt_without_a_response_is_stored(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     await receiver.close()
     endpoint = await endpoints.add(receiver.url)
@@ -174,8 +176,8 @@ async def test_an_attempt_without_an_answer_is_kept_too(
     assert (found.outcome, found.status, found.answer) == ("connection", None, None)
 
 
-async def test_a_courier_trims_the_attempts_of_its_endpoint(
-    outbox: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_worker_trims_the_attempts_of_its_endpoint(
+    outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempts, "MAX_PER_ENDPOINT", 5)
     endpoint = await endpoints.add(receiver.url)
@@ -194,7 +196,7 @@ async def at_least_one(endpoint: str) -> list[AttemptRecord]:
     return found
 
 
-def test_only_the_first_kib_of_an_answer_is_kept() -> None:
+def test_first_kib_of_a_response_is_stored() -> None:
     endpoint = Endpoint("ep", "https://example.com/", None, Secret.generate(), 0.0)
 
     assert excerpt(b"x" * 5_000, endpoint) == "x" * MAX_EXCERPT_BYTES
@@ -203,7 +205,7 @@ def test_only_the_first_kib_of_an_answer_is_kept() -> None:
     assert excerpt(b"\xff", endpoint) == "\N{REPLACEMENT CHARACTER}"
 
 
-def test_secrets_of_the_endpoint_are_taken_out_of_an_answer() -> None:
+def test_secrets_of_the_endpoint_are_redacted_in_responses() -> None:
     old, new = Secret.generate(), Secret.generate()
     url = "https://example.com/hooks/PathKey1234567/x%20y?k=QueryKey1234567&v=1"
     endpoint = Endpoint("ep", url, None, new, 0.0, previous=old)
@@ -226,7 +228,7 @@ def test_secrets_of_the_endpoint_are_taken_out_of_an_answer() -> None:
     assert "QueryKey" not in text
 
 
-def test_the_status_of_endpoints_counts_what_waits_and_what_was_given_up(run: Run) -> None:
+def test_status_counts_pending_deliveries_and_dead_letters(run: Run) -> None:
     first, second = add(run), add(run)
     commit(run, *life("tx"))
     run(outbox.dead, due(run, first)[0], 500, "HTTP 500")
@@ -243,7 +245,7 @@ def test_the_status_of_endpoints_counts_what_waits_and_what_was_given_up(run: Ru
     assert run(status.statuses, "ep_other") == {}
 
 
-def test_what_waits_for_a_disabled_endpoint_does_not_make_deliveries_late(run: Run) -> None:
+def test_pending_deliveries_of_a_disabled_endpoint_are_not_late(run: Run) -> None:
     endpoint = add(run)
     assert run(status.oldest_pending) is None
     commit(run, *life("tx", ["pending"]))

@@ -1,4 +1,4 @@
-"""A clock that was ahead delays nothing once it is right again."""
+"""After the wall clock was ahead and is correct again, nothing stays delayed."""
 
 import asyncio
 import math
@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from transaction_tracker.domain import Registration
-from transaction_tracker.outbox import Context, courier, endpoints, schedule, wake
+from transaction_tracker.outbox import DeliveryContext, endpoints, schedule, wake, worker
 from transaction_tracker.store import STORE, Book, Store, outbox, registering
 from transaction_tracker.store import access as keys
 from transaction_tracker.store import endpoints as stored
@@ -58,7 +58,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     monkeypatch.undo()
 
 
-def test_a_due_time_that_no_delay_explains_is_judged_again(run: Run) -> None:
+def test_due_time_beyond_the_longest_delay_is_rescheduled(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
     run(outbox.failed, due(run, endpoint)[0], time.time() + YEARS, 500, "HTTP 500")
@@ -69,9 +69,7 @@ def test_a_due_time_that_no_delay_explains_is_judged_again(run: Run) -> None:
 
 
 @pytest.mark.parametrize("ahead", [HOUR, YEARS])
-def test_a_retry_keeps_its_delay_when_the_clock_was_ahead(
-    run: Run, clock: Clock, ahead: float
-) -> None:
+def test_retry_keeps_its_delay_if_the_clock_was_ahead(run: Run, clock: Clock, ahead: float) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
     clock.ahead = ahead
@@ -85,7 +83,7 @@ def test_a_retry_keeps_its_delay_when_the_clock_was_ahead(
 
 
 @pytest.mark.parametrize("ahead", [HOUR, YEARS])
-def test_an_event_written_while_the_clock_was_ahead_is_due_at_once(
+def test_event_stored_while_the_clock_was_ahead_is_due_at_once(
     run: Run, clock: Clock, ahead: float
 ) -> None:
     endpoint = add(run)
@@ -99,7 +97,7 @@ def test_an_event_written_while_the_clock_was_ahead_is_due_at_once(
     assert run(outbox.backlog).age_seconds == pytest.approx(2 * HOUR, abs=60)
 
 
-def test_a_retry_that_waits_as_it_should_is_left_alone(run: Run) -> None:
+def test_retry_with_a_valid_due_time_is_unchanged(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
     later = time.time() + 86_400
@@ -110,14 +108,14 @@ def test_a_retry_that_waits_as_it_should_is_left_alone(run: Run) -> None:
         assert (batch.deliveries, batch.next_due) == ((), later)
 
 
-async def test_a_running_courier_notices_that_the_clock_was_set_back(
-    clock: Clock, outbox: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_running_worker_notices_that_the_clock_was_set_back(
+    clock: Clock, outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "DELAYS", (0.01,) + (60.0,) * 6)
     receiver.script = lambda _: 503
     endpoint = await endpoints.add(receiver.url)
     clock.ahead = HOUR
-    monkeypatch.setattr(courier, "_MAX_SLEEP_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "_MAX_SLEEP_SECONDS", 0.05)
     await happens("tx", states=["pending"])
     await stored_attempts(2)
 
@@ -131,7 +129,7 @@ async def test_a_running_courier_notices_that_the_clock_was_set_back(
     assert receiver.accepted == ["tx:1"]
 
 
-def test_the_old_secret_of_a_rotation_does_not_count_for_years(run: Run, clock: Clock) -> None:
+def test_old_secret_expires_if_the_clock_was_ahead(run: Run, clock: Clock) -> None:
     endpoint, new = add(run), Secret.generate()
     commit(run, *life("tx", ["pending"]))
     clock.ahead = YEARS
@@ -144,7 +142,7 @@ def test_the_old_secret_of_a_rotation_does_not_count_for_years(run: Run, clock: 
     assert rotated.valid_secrets(time.time() + 31 * 86_400) == (new,)
 
 
-def test_an_answer_to_an_idempotency_key_is_not_repeated_for_years(run: Run, clock: Clock) -> None:
+def test_idempotency_key_expires_if_the_clock_was_ahead(run: Run, clock: Clock) -> None:
     clock.ahead = YEARS
     run(keys.keep_answer, "owner", "key", keys.Answer("f", 200, "text/plain", b"old"))
 
@@ -155,7 +153,7 @@ def test_an_answer_to_an_idempotency_key_is_not_repeated_for_years(run: Run, clo
     assert run(keys.find_answer, "owner", "key").body == b"new"
 
 
-async def test_a_deadline_is_kept_as_a_span_when_the_clock_was_ahead(
+async def test_deadline_keeps_its_span_if_the_clock_was_ahead(
     database: Database, database_url: str, run: Run, clock: Clock
 ) -> None:
     clock.ahead = YEARS

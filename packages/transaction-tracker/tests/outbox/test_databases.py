@@ -3,7 +3,7 @@
 from beamish import GenServer, process
 from transaction_tracker.net import CheckedClient
 from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.context import COURIERS, KEEPER, REGISTRY
+from transaction_tracker.outbox.context import REGISTRY, STARTER, WORKERS
 
 from .conftest import running, storing
 from .receiver import Receiver
@@ -13,13 +13,13 @@ KEYS = [f"tx{number}" for number in range(5)]
 
 
 def assert_whole(accepted: list[str]) -> None:
-    """Each transaction's events have come in order; some perhaps twice."""
+    """Check that each transaction's events arrived in order; repeats are allowed."""
     for key in KEYS:
         heard = [each for each in dict.fromkeys(accepted) if each.startswith(f"{key}:")]
         assert heard == [f"{key}:1", f"{key}:2", f"{key}:3"]
 
 
-async def test_everything_arrives_in_order(
+async def test_all_events_arrive_in_order(
     database_url: str, client: CheckedClient, receiver: Receiver
 ) -> None:
     async with storing(database_url), running(client):
@@ -32,10 +32,10 @@ async def test_everything_arrives_in_order(
     assert len(receiver.accepted) == 15
 
 
-async def test_whatever_is_killed_everything_arrives(
+async def test_all_events_arrive_after_any_process_is_killed(
     database_url: str, client: CheckedClient, receiver: Receiver
 ) -> None:
-    victims = [COURIERS, KEEPER, REGISTRY]  # more in so short a time, and the tree gives up
+    victims = [WORKERS, STARTER, REGISTRY]  # more in so short a time, and the tree gives up
 
     def kill(_: object) -> int:
         pid = (
@@ -56,7 +56,7 @@ async def test_whatever_is_killed_everything_arrives(
     assert_whole(receiver.accepted)
 
 
-async def test_a_program_that_starts_again_goes_on_where_it_was(
+async def test_restarted_program_continues_deliveries(
     database_url: str, client: CheckedClient, receiver: Receiver
 ) -> None:
     async with storing(database_url), running(client):

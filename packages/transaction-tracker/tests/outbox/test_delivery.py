@@ -11,7 +11,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from beamish import telemetry
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import Context, attempt, breaker, endpoints, wake
+from transaction_tracker.outbox import DeliveryContext, attempt, breaker, endpoints, wake
 from transaction_tracker.store import Store, chain
 
 from .conftest import running
@@ -29,7 +29,9 @@ from .support import (
 )
 
 
-async def test_an_event_arrives_signed_and_whole(outbox: Context, receiver: Receiver) -> None:
+async def test_event_arrives_complete_and_signed(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
     endpoint = await endpoints.add(receiver.url)
     await register("tx", metadata='{"order": 7}')
     _, mined = life("tx", ["pending", "mined"])
@@ -44,7 +46,9 @@ async def test_an_event_arrives_signed_and_whole(outbox: Context, receiver: Rece
     assert abs(datetime.fromisoformat(came.message["timestamp"]).timestamp() - time.time()) < 60
 
 
-async def test_what_a_webhook_says_is_fixed(outbox: Context, receiver: Receiver) -> None:
+async def test_webhook_has_the_documented_fields(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
     """Receivers rely on each of these names: they change only with the version of the API."""
     await endpoints.add(receiver.url)
     await register("tx", metadata='{"order": 7}')
@@ -76,8 +80,8 @@ async def test_what_a_webhook_says_is_fixed(outbox: Context, receiver: Receiver)
     assert (first["data"]["block"], first["data"]["outcome"]) == (None, None)
 
 
-async def test_a_changed_message_or_another_secret_is_not_believed(
-    outbox: Context, receiver: Receiver
+async def test_verification_fails_for_a_changed_message_or_wrong_secret(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
     await happens("tx", states=["pending"])
@@ -90,8 +94,8 @@ async def test_a_changed_message_or_another_secret_is_not_believed(
         Webhook(endpoints.Secret.generate().reveal()).verify(came.body, came.headers)
 
 
-async def test_events_of_a_transaction_arrive_in_order_though_the_first_fails(
-    soon: None, outbox: Context, receiver: Receiver
+async def test_events_of_a_transaction_stay_in_order_after_a_failure(
+    soon: None, outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     left = {"tx:1": 3}
 
@@ -109,7 +113,9 @@ async def test_events_of_a_transaction_arrive_in_order_though_the_first_fails(
     assert [came.id for came in receiver.received] == ["tx:1"] * 4 + ["tx:2", "tx:3"]
 
 
-async def test_a_failing_transaction_holds_up_no_other(outbox: Context, receiver: Receiver) -> None:
+async def test_failing_delivery_does_not_delay_other_transactions(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
     receiver.script = lambda came: 500 if came.id.startswith("bad") else 200
     endpoint = await endpoints.add(receiver.url)
 
@@ -120,8 +126,8 @@ async def test_a_failing_transaction_holds_up_no_other(outbox: Context, receiver
     assert await pending(endpoint.id) == 3
 
 
-async def test_several_transactions_are_delivered_at_once_up_to_a_limit(
-    outbox: Context, receiver: Receiver
+async def test_transactions_are_delivered_concurrently_up_to_the_limit(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
     await warm_up(endpoint.id)
@@ -136,7 +142,7 @@ async def test_several_transactions_are_delivered_at_once_up_to_a_limit(
     assert receiver.most == outbox.per_endpoint
 
 
-async def test_there_is_a_limit_for_all_endpoints_together(
+async def test_shared_limit_applies_to_all_endpoints_together(
     store: None, client: CheckedClient, receiver: Receiver
 ) -> None:
     async with running(client, shared=2):
@@ -152,12 +158,14 @@ async def test_there_is_a_limit_for_all_endpoints_together(
 
 
 @pytest.mark.parametrize("limit", ["shared", "per_endpoint", "max_probes"])
-def test_limits_below_one_are_refused(limit: str) -> None:
+def test_limit_below_one_is_refused(limit: str) -> None:
     with pytest.raises(ValueError, match=f"{limit} must be 1 or more, got 0"):
-        Context(CheckedClient(AllowList()), **{limit: 0})
+        DeliveryContext(CheckedClient(AllowList()), **{limit: 0})
 
 
-async def test_each_attempt_is_told_to_telemetry(outbox: Context, receiver: Receiver) -> None:
+async def test_each_attempt_emits_a_telemetry_event(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
     heard: list[tuple[Any, Any]] = []
     receiver.script = lambda _: 500
     endpoint = await endpoints.add(receiver.url)
@@ -171,8 +179,8 @@ async def test_each_attempt_is_told_to_telemetry(outbox: Context, receiver: Rece
     assert facts == {"endpoint": endpoint.id, "outcome": "server_error"}
 
 
-async def test_an_endpoint_that_never_answers_holds_up_no_other(
-    outbox: Context, receiver: Receiver
+async def test_hanging_endpoint_does_not_delay_other_endpoints(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     gate = Gate()
     async with Receiver(script=gate) as silent:
@@ -187,7 +195,9 @@ async def test_an_endpoint_that_never_answers_holds_up_no_other(
         await eventually(lambda: len(silent.accepted) == 20)
 
 
-async def test_every_endpoint_hears_only_what_it_wants(outbox: Context, receiver: Receiver) -> None:
+async def test_endpoint_gets_only_the_states_that_it_wants(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
     endpoint = await endpoints.add(receiver.url, states=["confirmed", "failed"])
 
     await happens("tx")
@@ -196,8 +206,8 @@ async def test_every_endpoint_hears_only_what_it_wants(outbox: Context, receiver
     assert receiver.accepted == ["tx:3"]
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(
-    outbox: Context, receiver: Receiver
+async def test_redirect_is_a_failure_and_not_followed(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     target = f"{receiver.url}/elsewhere"
     receiver.script = lambda _: web.Response(status=307, headers={"Location": target})
@@ -206,14 +216,14 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(
     await happens("tx", states=["pending"])
     result = await endpoints.test(endpoint.id)
 
-    assert (result.verdict, result.status) == ("redirected", 307)
+    assert (result.outcome, result.status) == ("redirected", 307)
     await eventually(lambda: len(receiver.received) == 2)
     assert {came.path for came in receiver.received} == {"/hook"}
     assert await pending(endpoint.id) == 1
 
 
-async def test_an_endpoint_that_is_gone_is_told_nothing_more_until_it_is_enabled(
-    outbox: Context, receiver: Receiver
+async def test_endpoint_that_responds_410_is_disabled_until_enabled(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     receiver.script = lambda _: 410
     endpoint = await endpoints.add(receiver.url)
@@ -237,7 +247,9 @@ async def test_an_endpoint_that_is_gone_is_told_nothing_more_until_it_is_enabled
     assert receiver.accepted == ["tx:1", "tx:2", "tx:3"]
 
 
-async def test_a_receiver_that_asks_for_time_gets_it(outbox: Context, receiver: Receiver) -> None:
+async def test_retry_after_delays_the_next_attempt(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
     receiver.script = lambda _: web.Response(status=429, headers={"Retry-After": "600"})
     endpoint = await endpoints.add(receiver.url)
 
@@ -250,8 +262,8 @@ async def test_a_receiver_that_asks_for_time_gets_it(outbox: Context, receiver: 
     assert await due_in(endpoint.id) < 600 * 1.3
 
 
-async def test_what_fails_for_too_long_is_given_up_and_can_be_delivered_again(
-    soon: None, outbox: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_dead_letter_can_be_redelivered(
+    soon: None, outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver.script = lambda _: 400  # an answer: the breaker stays closed
     endpoint = await endpoints.add(receiver.url)
@@ -271,10 +283,10 @@ async def test_what_fails_for_too_long_is_given_up_and_can_be_delivered_again(
     assert await endpoints.dead_letters(endpoint.id) == []
 
 
-async def test_after_failures_in_a_row_only_a_probe_goes_through(
-    outbox: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_open_breaker_sends_only_a_probe(
+    outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(breaker, "MAX_PAUSE_SECONDS", 0.02)
     endpoint = await endpoints.add(receiver.url)
     await warm_up(endpoint.id)
     receiver.received.clear()
@@ -295,8 +307,8 @@ async def test_after_failures_in_a_row_only_a_probe_goes_through(
     assert await pending(endpoint.id) > 0
 
 
-async def test_during_a_rotation_both_secrets_verify_and_afterwards_the_new_one(
-    outbox: Context, receiver: Receiver
+async def test_both_secrets_verify_during_a_rotation(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
     rotated = await endpoints.rotate(endpoint.id)
@@ -316,8 +328,8 @@ async def test_during_a_rotation_both_secrets_verify_and_afterwards_the_new_one(
         Webhook(endpoint.secret.reveal()).verify(after.body, after.headers)
 
 
-async def test_frozen_deliveries_stop_and_go_on_when_thawed(
-    outbox: Context, receiver: Receiver
+async def test_frozen_deliveries_wait_until_resumed(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
     await Store.run(chain.freeze)
@@ -334,8 +346,8 @@ async def test_frozen_deliveries_stop_and_go_on_when_thawed(
     assert receiver.accepted[-1] == "tx:1"
 
 
-async def test_a_test_message_is_signed_and_tells_what_came_of_it(
-    outbox: Context, receiver: Receiver
+async def test_test_message_is_signed_and_returns_the_result(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
 
@@ -349,8 +361,8 @@ async def test_a_test_message_is_signed_and_tells_what_came_of_it(
     assert message["data"] == {"endpoint": endpoint.id}
 
 
-async def test_silence_is_a_time_out(
-    outbox: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_attempt_without_a_response_times_out(
+    outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attempt, "DEADLINE_SECONDS", 0.05)
     gate = Gate()
@@ -360,16 +372,16 @@ async def test_silence_is_a_time_out(
     result = await endpoints.test(endpoint.id)
 
     gate.opened.set()
-    assert (result.verdict, result.status) == ("timeout", None)
+    assert (result.outcome, result.status) == ("timeout", None)
 
 
-async def test_a_receiver_that_is_not_there_is_a_failed_connection(
-    outbox: Context, receiver: Receiver
+async def test_refused_connection_is_a_connection_failure(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
     await receiver.close()
 
     result = await endpoints.test(endpoint.id)
 
-    assert result.verdict == "connection"
+    assert result.outcome == "connection"
     assert receiver.url not in (result.error or "")

@@ -1,4 +1,4 @@
-"""What users do with endpoints, right and wrong, and what they never get to see."""
+"""Managing endpoints, with valid and invalid arguments, without exposing secrets."""
 
 import logging
 from collections.abc import Callable, Coroutine
@@ -9,8 +9,8 @@ import pytest
 from beamish import GenServer, Pid, debug, process
 from transaction_tracker.domain import TrackerError
 from transaction_tracker.net import ForbiddenUrlError
-from transaction_tracker.outbox import Context, endpoints, wake
-from transaction_tracker.outbox.context import COURIERS, via
+from transaction_tracker.outbox import DeliveryContext, endpoints, wake
+from transaction_tracker.outbox.context import WORKERS, via
 from transaction_tracker.outbox.endpoints import UnknownEndpointError
 
 from .receiver import Receiver
@@ -19,18 +19,18 @@ from .support import eventually, happens
 URL = "http://127.0.0.1:9/hook"
 
 
-async def test_an_endpoint_is_listed_as_it_was_added(outbox: Context) -> None:
+async def test_added_endpoint_is_listed(outbox: DeliveryContext) -> None:
     first = await endpoints.add(URL)
     second = await endpoints.add(URL, states=["failed", "confirmed", "failed"])
 
-    assert await endpoints.everyone() == [first, second]
+    assert await endpoints.list_all() == [first, second]
     assert await endpoints.get(second.id) == second
     assert (first.states, second.states) == (None, ("confirmed", "failed"))
     assert first.secret != second.secret
     assert first.enabled
 
 
-async def test_a_secret_of_ones_own_is_taken(outbox: Context) -> None:
+async def test_given_secret_is_used(outbox: DeliveryContext) -> None:
     secret = endpoints.Secret.generate()
 
     endpoint = await endpoints.add(URL, secret=secret.reveal())
@@ -50,16 +50,16 @@ async def test_a_secret_of_ones_own_is_taken(outbox: Context) -> None:
         ({"url": URL, "states": "mined"}, "must be some of"),
     ],
 )
-async def test_a_wrong_endpoint_is_refused_and_not_stored(
-    outbox: Context, arguments: dict[str, Any], words: str
+async def test_invalid_endpoint_is_refused_and_not_stored(
+    outbox: DeliveryContext, arguments: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(ValueError, match=words):
         await endpoints.add(**arguments)
 
-    assert await endpoints.everyone() == []
+    assert await endpoints.list_all() == []
 
 
-async def test_a_refused_url_is_not_repeated(outbox: Context) -> None:
+async def test_error_does_not_repeat_a_refused_url(outbox: DeliveryContext) -> None:
     with pytest.raises(ForbiddenUrlError) as caught:
         await endpoints.add("http://user:hunter2@example.com/hunter2")
 
@@ -80,8 +80,8 @@ async def test_a_refused_url_is_not_repeated(outbox: Context) -> None:
         lambda: endpoints.dead_letters("ep_other"),
     ],
 )
-async def test_an_unknown_endpoint_is_an_error_that_names_it(
-    outbox: Context, ask: Callable[[], Coroutine[Any, Any, Any]]
+async def test_unknown_endpoint_error_names_the_endpoint(
+    outbox: DeliveryContext, ask: Callable[[], Coroutine[Any, Any, Any]]
 ) -> None:
     with pytest.raises(UnknownEndpointError, match="ep_other") as caught:
         await ask()
@@ -104,8 +104,8 @@ async def test_an_unknown_endpoint_is_an_error_that_names_it(
         (lambda key: endpoints.change(key, url="https://localhost/", states=None), "localhost"),
     ],
 )
-async def test_wrong_arguments_are_refused(
-    outbox: Context, ask: Callable[[str], Coroutine[Any, Any, Any]], words: str
+async def test_invalid_arguments_are_refused(
+    outbox: DeliveryContext, ask: Callable[[str], Coroutine[Any, Any, Any]], words: str
 ) -> None:
     endpoint = await endpoints.add(URL)
 
@@ -115,8 +115,8 @@ async def test_wrong_arguments_are_refused(
     assert await endpoints.get(endpoint.id) == endpoint
 
 
-async def test_a_changed_endpoint_gets_what_was_pending(
-    outbox: Context, receiver: Receiver
+async def test_pending_deliveries_go_to_the_changed_url(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(URL)
     await endpoints.disable(endpoint.id, "moving")
@@ -130,8 +130,8 @@ async def test_a_changed_endpoint_gets_what_was_pending(
     await eventually(lambda: receiver.accepted == ["tx:1"])
 
 
-async def test_secrets_are_in_no_log_no_state_and_no_report(
-    outbox: Context, receiver: Receiver, caplog: pytest.LogCaptureFixture
+async def test_secrets_are_not_in_logs_states_or_reports(
+    outbox: DeliveryContext, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
     receiver.script = lambda _: 500
@@ -144,12 +144,12 @@ async def test_secrets_are_in_no_log_no_state_and_no_report(
 
     state = repr(await debug.get_state(pid)) + repr(await debug.get_status(pid))
     everyone = repr([process.info(each) for each in process.processes()])
-    supervisor = repr(await debug.get_state(COURIERS))
+    supervisor = repr(await debug.get_state(WORKERS))
     result = await endpoints.test(endpoint.id)
     await crash(pid)
 
     assert result.status == 500
-    assert "Courier" in caplog.text
+    assert "DeliveryWorker" in caplog.text
     shown = "".join((state, everyone, supervisor, caplog.text, repr(result)))
     for secret in (endpoint.secret, rotated.secret):
         assert secret.reveal().removeprefix("whsec_") not in shown
@@ -157,7 +157,7 @@ async def test_secrets_are_in_no_log_no_state_and_no_report(
 
 
 async def crash(pid: Pid) -> None:
-    """Let a courier crash, which reports its state and its last message."""
+    """Crash a worker, whose report contains its state and its last message."""
     await debug.replace_state(pid, lambda state: state | {"_breaker": None})
     wake()
     await eventually(lambda: not process.is_alive(pid))

@@ -1,11 +1,11 @@
-"""What an event says is stored with it, once: it never changes afterwards."""
+"""The content of an event is stored once and never changes."""
 
 from typing import Any
 
 import pytest
 
 from transaction_tracker.domain import Event, Registration
-from transaction_tracker.outbox import Context, endpoints
+from transaction_tracker.outbox import DeliveryContext, endpoints
 from transaction_tracker.store import Store, committing, feed, history, outbox, registering
 from transaction_tracker.store.feed import Entry
 from transaction_tracker.store.steps import Step
@@ -32,22 +32,20 @@ WAS_TOLD = [
 
 
 def track_twice(run: Run) -> None:
-    """Track a transaction, stop that, and register it again with other wishes."""
+    """Track a transaction, stop tracking it, and register it again with other settings."""
     run(registering.register, [FIRST])
     run(committing.commit, Step(SOURCE, events=tuple(life("tx", ["pending", "untracked"]))))
     run(registering.register, [SECOND])
 
 
 @pytest.mark.parametrize("read", [feed.entries, history.events_page])
-def test_an_event_keeps_what_it_said_when_its_transaction_is_registered_again(
-    run: Run, read: Any
-) -> None:
+def test_event_is_unchanged_after_its_transaction_is_registered_again(run: Run, read: Any) -> None:
     track_twice(run)
 
     assert [told(entry) for entry in run(read, after=0, limit=9)] == WAS_TOLD
 
 
-def test_the_history_of_a_transaction_keeps_what_it_said(run: Run) -> None:
+def test_history_is_unchanged_after_a_new_registration(run: Run) -> None:
     track_twice(run)
 
     entries = run(history.last_events, transaction="tx", limit=9)
@@ -55,7 +53,7 @@ def test_the_history_of_a_transaction_keeps_what_it_said(run: Run) -> None:
     assert [told(entry) for entry in entries] == WAS_TOLD
 
 
-def test_a_delivery_that_is_due_keeps_what_it_says(run: Run) -> None:
+def test_due_delivery_is_unchanged_after_a_new_registration(run: Run) -> None:
     endpoint = add(run)
     track_twice(run)
 
@@ -71,8 +69,8 @@ def test_a_delivery_that_is_due_keeps_what_it_says(run: Run) -> None:
 
 
 @pytest.mark.usefixtures("soon")
-async def test_a_retry_and_a_redelivery_send_what_the_first_attempt_sent(
-    outbox: Context, receiver: Receiver
+async def test_retry_and_redelivery_send_the_same_body(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     receiver.script = lambda _: 503
     endpoint = await endpoints.add(receiver.url)
@@ -95,7 +93,7 @@ async def test_a_retry_and_a_redelivery_send_what_the_first_attempt_sent(
     assert metadata == {"tx:1": {"order": 1}, "tx:2": {"order": 1}, "tx:3": {"order": 2}}
 
 
-def test_events_written_in_one_step_have_the_metadata_of_their_own_transactions(run: Run) -> None:
+def test_events_of_one_step_have_the_metadata_of_their_transactions(run: Run) -> None:
     names = [f"tx{number}" for number in range(50)]
     run(registering.register, [Registration(n, 3, metadata=f'{{"n":"{n}"}}') for n in names])
     events: list[Event] = [event for name in names for event in life(name)]

@@ -11,9 +11,8 @@ from yarl import URL
 
 from beamish import GenServer, Pid, Supervisor, process
 from beamish.testing import settle, simulate
-from transaction_tracker.net import NoAnswerError
-from transaction_tracker.net.client import Answer
-from transaction_tracker.outbox import OUTBOX, Context, Outbox, endpoints
+from transaction_tracker.net import HttpResponse, NoAnswerError
+from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, endpoints
 from transaction_tracker.outbox.slots import SharedSlots, Window
 from transaction_tracker.store import STORE, Book, Store
 from transaction_tracker.store.endpoints import MAX_ENDPOINTS
@@ -50,7 +49,7 @@ class Network:
 
     async def request(
         self, _method: str, url: str, *, headers: Mapping[str, str], deadline: float, **_: Any
-    ) -> Answer:
+    ) -> HttpResponse:
         self.requests += 1
         self.busy[url] = self.busy.get(url, 0) + 1
         self.most = max(self.most, sum(self.busy.values()))
@@ -60,7 +59,7 @@ class Network:
             if seconds >= deadline:
                 raise NoAnswerError("timeout", f"no answer within {deadline:g} s")
             self.arrived.setdefault((url, headers["webhook-id"]), now())
-            return Answer(204, {}, b"", complete=True)
+            return HttpResponse(204, {}, b"", complete=True)
         finally:
             self.busy[url] -= 1
 
@@ -80,7 +79,7 @@ def play(main: Callable[[Network], Awaitable[None]], seed: int = 0, **limits: in
         with virtual_clock():
             await Store.start_link(":memory:", Book(), wake_all, name=STORE)
             await Store.claim(SOURCE)
-            context = Context(network, **limits)  # type: ignore[arg-type]
+            context = DeliveryContext(network, **limits)  # type: ignore[arg-type]
             async with Supervisor.running([Outbox.child_spec(context, name=OUTBOX)]):
                 await main(network)
             await GenServer.stop(STORE)
@@ -117,7 +116,7 @@ def p99(values: list[float]) -> float:
     ("dead", "events", "same_host"),
     [(16, 100, False), (63, 100, True), (63, 100, False), (MAX_ENDPOINTS - 1, 40, False)],
 )
-def test_endpoints_that_hang_do_not_delay_one_that_answers(
+def test_hanging_endpoints_do_not_delay_a_responsive_endpoint(
     dead: int, events: int, same_host: bool
 ) -> None:
     async def main(network: Network) -> None:
@@ -134,7 +133,7 @@ def test_endpoints_that_hang_do_not_delay_one_that_answers(
     play(main)
 
 
-def test_an_endpoint_that_hangs_does_not_delay_others_that_were_failing_before() -> None:
+def test_hanging_endpoint_does_not_delay_probes_of_others() -> None:
     """More failing endpoints than probes at a time: one that works again gets its turn."""
 
     async def main(network: Network) -> None:
@@ -153,7 +152,7 @@ def test_an_endpoint_that_hangs_does_not_delay_others_that_were_failing_before()
     play(main, max_probes=2)
 
 
-def test_probes_have_a_limit_of_their_own() -> None:
+def test_probes_have_their_own_limit() -> None:
     async def main(network: Network) -> None:
         for number in range(20):
             await add(network, f"https://host{number}.example/")
@@ -167,14 +166,14 @@ def test_probes_have_a_limit_of_their_own() -> None:
     play(main, max_probes=3)
 
 
-def test_a_probe_that_waited_is_not_sent_to_an_endpoint_that_was_disabled_meanwhile() -> None:
+def test_waiting_probe_is_not_sent_to_an_endpoint_disabled_meanwhile() -> None:
     async def main(network: Network) -> None:
         for number in range(10):
             await add(network, f"https://host{number}.example/")
         await happens(*(f"tx{number}" for number in range(10)), states=["pending"])
         # Five attempts of 15 to 18 s each, and then more probes than there are slots for.
         await asyncio.sleep(180.0)
-        for endpoint in await endpoints.everyone():
+        for endpoint in await endpoints.list_all():
             await endpoints.disable(endpoint.id)
         before = network.requests
 
@@ -206,7 +205,7 @@ def test_slow_endpoints_of_one_host_leave_shared_slots_to_another_host() -> None
     play(main, shared=16)
 
 
-def test_an_endpoint_that_begins_to_hang_gives_its_shared_slots_back() -> None:
+def test_endpoint_that_starts_to_hang_releases_its_shared_slots() -> None:
     async def main(network: Network) -> None:
         url = "https://one.example/"
         await add(network, url, answers=ANSWER_SECONDS)
@@ -226,7 +225,7 @@ def test_an_endpoint_that_begins_to_hang_gives_its_shared_slots_back() -> None:
     play(main)
 
 
-def test_no_number_of_attempts_leaves_an_endpoint_without_its_own() -> None:
+def test_every_endpoint_always_has_a_slot_of_its_own() -> None:
     async def main(network: Network) -> None:
         urls = [f"https://one.example/{number}" for number in range(8)]
         for url in urls:
@@ -253,26 +252,26 @@ async def started(slots: SharedSlots, host: str) -> Pid:
 async def test_a_host_holds_no_more_shared_slots_than_are_free() -> None:
     slots = SharedSlots(8)
     taken = count()
-    while slots.has_room("one"):
+    while slots.has_free("one"):
         await started(slots, "one")
         next(taken)
 
     assert next(taken) == 4
-    assert slots.has_room("two")
+    assert slots.has_free("two")
 
 
-async def test_a_slot_is_free_when_its_process_has_ended_in_any_way() -> None:
+async def test_slot_is_free_after_its_process_ended() -> None:
     slots = SharedSlots(2)
     pid = await started(slots, "one")
-    assert not slots.has_room("one")
+    assert not slots.has_free("one")
 
     process.exit(pid, "kill")
     await settle()
 
-    assert slots.has_room("one")
+    assert slots.has_free("one")
 
 
-def test_a_window_grows_with_answers_and_shrinks_with_a_failure() -> None:
+def test_window_grows_with_responses_and_shrinks_with_a_failure() -> None:
     window = Window(limit=4)
 
     sizes = [window.size]

@@ -1,4 +1,4 @@
-"""The health of endpoints: logged once with each change, and kept over restarts."""
+"""The health of endpoints: each change is logged once, and restarts keep it."""
 
 import asyncio
 import logging
@@ -8,13 +8,13 @@ import pytest
 
 from beamish import debug
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox import Context, breaker, endpoints
+from transaction_tracker.outbox import DeliveryContext, breaker, endpoints
 from transaction_tracker.outbox.context import via
 from transaction_tracker.outbox.health import (
     BEHIND_SECONDS,
-    MAX_FAILURES,
+    FAILING_THRESHOLD,
     STALLED_SECONDS,
-    Health,
+    EndpointHealth,
     flow,
 )
 
@@ -24,7 +24,7 @@ from .support import PATIENCE, eventually, happens, warm_up
 
 
 def told(caplog: pytest.LogCaptureFixture, endpoint: str) -> list[str]:
-    """Return what was logged of an endpoint's health, without its name and the numbers."""
+    """Return the log messages about an endpoint's health, without its id and the numbers."""
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     words = ("is failing", "works again", "is disabled")
     return [word for text in messages if endpoint in text for word in words if word in text]
@@ -38,19 +38,19 @@ async def until_failing(endpoint: str, *, failing: bool = True) -> None:
 
 @pytest.fixture
 def quick_probes(monkeypatch: pytest.MonkeyPatch, soon: None) -> None:
-    monkeypatch.setattr(breaker, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(breaker, "MAX_PAUSE_SECONDS", 0.02)
 
 
 @pytest.mark.usefixtures("quick_probes")
 @pytest.mark.parametrize("status", [500, 404])
 async def test_each_change_of_the_health_of_an_endpoint_is_logged_once(
-    outbox: Context, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int
+    outbox: DeliveryContext, receiver: Receiver, caplog: pytest.LogCaptureFixture, status: int
 ) -> None:
     receiver.script = lambda _: status
     endpoint = await endpoints.add(f"{receiver.url}/path-that-is-a-key")
 
     await happens(*(f"tx{number}" for number in range(20)), states=["pending"])
-    await eventually(lambda: len(receiver.received) > 4 * MAX_FAILURES)
+    await eventually(lambda: len(receiver.received) > 4 * FAILING_THRESHOLD)
     await until_failing(endpoint.id)
     assert told(caplog, endpoint.id) == ["is failing"]
     assert f"HTTP {status}" in caplog.text
@@ -61,24 +61,24 @@ async def test_each_change_of_the_health_of_an_endpoint_is_logged_once(
     assert "path-that-is-a-key" not in caplog.text
 
 
-async def test_some_failures_are_not_logged(
-    outbox: Context, receiver: Receiver, caplog: pytest.LogCaptureFixture
+async def test_failures_below_the_threshold_are_not_logged(
+    outbox: DeliveryContext, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     receiver.script = lambda _: 500
     endpoint = await endpoints.add(receiver.url)
 
-    keys = [f"tx{number}" for number in range(MAX_FAILURES - 1)]
+    keys = [f"tx{number}" for number in range(FAILING_THRESHOLD - 1)]
     await happens(*keys, states=["pending"])
     async with asyncio.timeout(PATIENCE):
-        while len(await endpoints.attempts(endpoint.id)) < MAX_FAILURES - 1:
+        while len(await endpoints.attempts(endpoint.id)) < FAILING_THRESHOLD - 1:
             await asyncio.sleep(0.002)
 
     assert told(caplog, endpoint.id) == []
     assert (await endpoints.get(endpoint.id)).failing_since is None
 
 
-async def test_an_endpoint_that_is_gone_is_logged(
-    outbox: Context, receiver: Receiver, caplog: pytest.LogCaptureFixture
+async def test_endpoint_that_responds_410_is_logged(
+    outbox: DeliveryContext, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
     await warm_up(endpoint.id)
@@ -89,7 +89,7 @@ async def test_an_endpoint_that_is_gone_is_logged(
 
     gate.opened.set()
     async with asyncio.timeout(PATIENCE):
-        while (await debug.get_state(via(endpoint.id)))["_flights"]:
+        while (await debug.get_state(via(endpoint.id)))["_in_flight"]:
             await asyncio.sleep(0.002)
     assert len(await endpoints.attempts(endpoint.id)) == 3 + 4
 
@@ -111,7 +111,7 @@ async def test_after_a_restart_a_failing_endpoint_gets_one_probe_and_no_second_w
     receiver.most = 0
 
     async with running(client):
-        await eventually(lambda: len(receiver.received) >= 3 * MAX_FAILURES)
+        await eventually(lambda: len(receiver.received) >= 3 * FAILING_THRESHOLD)
         assert receiver.most == 1
         assert told(caplog, endpoint.id) == ["is failing"]
         receiver.script = lambda _: 204
@@ -130,7 +130,7 @@ async def test_after_a_restart_a_failing_endpoint_gets_no_second_attempt_before_
         await happens(*(f"tx{number}" for number in range(20)), states=["pending"])
         await until_failing(endpoint.id)
     receiver.received.clear()
-    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+    for name in ("FIRST_PAUSE_SECONDS", "MAX_PAUSE_SECONDS"):
         monkeypatch.setattr(breaker, name, 3_600.0)
 
     async with running(client):
@@ -145,10 +145,10 @@ async def next_attempt(endpoint: str) -> float:
     return (await endpoints.status(endpoint)).next_attempt_at or 0.0
 
 
-async def test_a_failing_endpoint_is_tried_at_once_when_its_operator_changes_it(
-    outbox: Context, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+async def test_failing_endpoint_is_probed_at_once_after_a_change(
+    outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FIRST_PAUSE", "LONGEST_PAUSE"):
+    for name in ("FIRST_PAUSE_SECONDS", "MAX_PAUSE_SECONDS"):
         monkeypatch.setattr(breaker, name, 3_600.0)
     url = receiver.url
     receiver.script = lambda _: 500
@@ -167,8 +167,8 @@ async def test_a_failing_endpoint_is_tried_at_once_when_its_operator_changes_it(
 
 
 def test_health_counts_failures_in_a_row() -> None:
-    health = Health()
-    for second in range(MAX_FAILURES - 1):
+    health = EndpointHealth()
+    for second in range(FAILING_THRESHOLD - 1):
         health = health.after(second, delivered=False)
     assert health.failing_since is None
 
@@ -176,8 +176,8 @@ def test_health_counts_failures_in_a_row() -> None:
 
     assert failing.failing_since == 0
     assert failing.after(10.0, delivered=False).failing_since == 0
-    assert failing.after(11.0, delivered=True) == Health()
-    assert Health.stored(7.0).after(12.0, delivered=False).failing_since == 7.0
+    assert failing.after(11.0, delivered=True) == EndpointHealth()
+    assert EndpointHealth.stored(7.0).after(12.0, delivered=False).failing_since == 7.0
 
 
 @pytest.mark.parametrize(

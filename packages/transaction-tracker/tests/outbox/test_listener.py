@@ -31,7 +31,7 @@ async def position() -> int:
 
 
 class Ear:
-    """A callback that remembers what it heard."""
+    """A callback that records its events."""
 
     def __init__(self) -> None:
         self.heard: list[str] = []
@@ -40,7 +40,7 @@ class Ear:
         self.heard.append(event.id)
 
 
-async def test_it_hears_whole_events_in_order(store: None) -> None:
+async def test_callback_gets_complete_events_in_order(store: None) -> None:
     heard: list[Event] = []
 
     async def on_event(event: Event) -> None:
@@ -54,7 +54,7 @@ async def test_it_hears_whole_events_in_order(store: None) -> None:
     assert [Event(one.previous, one.tracked) for one in heard] == life("tx")
 
 
-async def test_an_event_comes_with_what_was_noted_and_when_it_was_stored(store: None) -> None:
+async def test_event_has_its_metadata_and_time_of_recording(store: None) -> None:
     heard: list[ToldEvent] = []
     before = time.time()
 
@@ -68,7 +68,7 @@ async def test_an_event_comes_with_what_was_noted_and_when_it_was_stored(store: 
     assert len({*heard}) == 1  # receivers drop repeats
 
 
-async def test_a_new_listener_begins_at_the_end_unless_told_otherwise(store: None) -> None:
+async def test_new_listener_starts_with_the_next_event(store: None) -> None:
     await happens("before")
     late, early = Ear(), Ear()
 
@@ -82,7 +82,7 @@ async def test_a_new_listener_begins_at_the_end_unless_told_otherwise(store: Non
     assert early.heard == []
 
 
-async def test_from_the_start_it_hears_everything(store: None) -> None:
+async def test_from_start_begins_with_the_first_event(store: None) -> None:
     await happens("before")
     ear = Ear()
 
@@ -90,7 +90,7 @@ async def test_from_the_start_it_hears_everything(store: None) -> None:
         await eventually(lambda: len(ear.heard) == 3)
 
 
-async def test_a_beginning_can_be_fixed_before_it_starts(store: None) -> None:
+async def test_begin_fixes_the_first_event_before_the_start(store: None) -> None:
     await happens("before", states=["pending"])
     ear = Ear()
     await Listener.begin()
@@ -102,7 +102,7 @@ async def test_a_beginning_can_be_fixed_before_it_starts(store: None) -> None:
     assert ear.heard == ["between:1"]
 
 
-async def test_after_an_end_in_order_nothing_is_repeated(database_url: str) -> None:
+async def test_stop_saves_the_position_so_no_event_is_repeated(database_url: str) -> None:
     first, second = Ear(), Ear()
     async with storing(database_url), listening(first, from_start=True):
         await happens("tx", states=["pending", "mined"])
@@ -116,7 +116,7 @@ async def test_after_an_end_in_order_nothing_is_repeated(database_url: str) -> N
     assert second.heard == ["tx:3"]
 
 
-async def test_killed_in_the_middle_it_tells_again_what_was_not_saved(store: None) -> None:
+async def test_killed_listener_repeats_unsaved_events(store: None) -> None:
     begun = asyncio.Event()
     ear = Ear()
 
@@ -138,7 +138,7 @@ async def test_killed_in_the_middle_it_tells_again_what_was_not_saved(store: Non
     assert ear.heard in (["tx:1", "tx:2", "tx:3"], ["tx:2", "tx:3"])
 
 
-async def test_one_that_hangs_is_cut_off_at_the_end_and_told_again(store: None) -> None:
+async def test_hanging_callback_is_cancelled_at_shutdown_and_repeated(store: None) -> None:
     begun = asyncio.Event()
     ear = Ear()
 
@@ -158,7 +158,7 @@ async def test_one_that_hangs_is_cut_off_at_the_end_and_told_again(store: None) 
     assert ear.heard == ["tx:1"]
 
 
-async def test_a_callback_that_fails_is_called_again_and_skips_nothing(
+async def test_failing_callback_is_retried_and_skips_no_event(
     store: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(listener, "_FIRST_PAUSE", 0.001)
@@ -178,7 +178,7 @@ async def test_a_callback_that_fails_is_called_again_and_skips_nothing(
     assert "odd" in caplog.text
 
 
-async def test_while_it_fails_new_events_do_not_hurry_it(
+async def test_new_events_do_not_shorten_the_back_off(
     store: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "_FIRST_PAUSE", 30.0)
@@ -200,7 +200,7 @@ async def test_while_it_fails_new_events_do_not_hurry_it(
     assert await position() == 0
 
 
-async def test_a_long_backlog_is_told_batch_by_batch(store: None) -> None:
+async def test_long_backlog_is_handled_in_batches(store: None) -> None:
     keys = [f"tx{number:03}" for number in range(250)]
     ear = Ear()
     await register(*keys)
@@ -213,7 +213,7 @@ async def test_a_long_backlog_is_told_batch_by_batch(store: None) -> None:
     assert await position() == 250
 
 
-async def test_while_frozen_it_is_told_nothing(store: None) -> None:
+async def test_frozen_deliveries_call_no_callback(store: None) -> None:
     ear = Ear()
     async with listening(ear):
         await Store.run(chain.freeze)
@@ -225,5 +225,5 @@ async def test_while_frozen_it_is_told_nothing(store: None) -> None:
         await eventually(lambda: ear.heard)
 
 
-async def test_waking_one_that_is_not_there_is_no_error() -> None:
+async def test_wake_without_a_listener_does_nothing() -> None:
     Listener.wake()

@@ -1,4 +1,4 @@
-"""Deliveries that are begun anew, as the database keeps them."""
+"""Redeliveries in the database."""
 
 import time
 
@@ -10,7 +10,7 @@ from .support import life
 from .tables import Run, add, commit, due, names
 
 
-def test_what_died_is_delivered_again_in_order(run: Run) -> None:
+def test_dead_letters_are_redelivered_in_order(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx"))
     for _ in range(2):
@@ -23,7 +23,7 @@ def test_what_died_is_delivered_again_in_order(run: Run) -> None:
     assert run(outbox.again_dead, endpoint.id, 10) == 0
 
 
-def test_dead_letters_come_back_piece_by_piece_the_oldest_first(run: Run) -> None:
+def test_dead_letters_are_redelivered_in_batches_the_oldest_first(run: Run) -> None:
     endpoint = add(run)
     for number in range(3):
         commit(run, *life(f"tx{number}", ["pending"]))
@@ -35,7 +35,7 @@ def test_dead_letters_come_back_piece_by_piece_the_oldest_first(run: Run) -> Non
     assert names(due(run, endpoint)) == ["tx0:1", "tx1:1"]
 
 
-def test_one_event_is_delivered_again_even_if_it_had_arrived(run: Run) -> None:
+def test_delivered_event_can_be_redelivered(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
     (delivery,) = due(run, endpoint)
@@ -48,7 +48,7 @@ def test_one_event_is_delivered_again_even_if_it_had_arrived(run: Run) -> None:
     assert run(outbox.again, "ep_other", delivery.position) == 0
 
 
-def test_an_event_under_way_waits_again_when_an_earlier_one_is_begun_anew(run: Run) -> None:
+def test_event_in_flight_waits_for_a_redelivered_earlier_event(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending", "mined"]))
     (first,) = due(run, endpoint)
@@ -61,7 +61,7 @@ def test_an_event_under_way_waits_again_when_an_earlier_one_is_begun_anew(run: R
     assert names(due(run, endpoint)) == ["tx:1"]
 
 
-def test_an_earlier_event_keeps_its_time_when_a_later_one_arrives(run: Run) -> None:
+def test_due_time_of_an_earlier_event_is_unchanged_by_a_later_delivery(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending", "mined"]))
     (first,) = due(run, endpoint)
@@ -76,7 +76,7 @@ def test_an_earlier_event_keeps_its_time_when_a_later_one_arrives(run: Run) -> N
     assert due(run, endpoint) == []
 
 
-def test_events_from_a_place_on_are_delivered_again_also_those_never_meant_for_it(run: Run) -> None:
+def test_redelivery_from_a_position_includes_events_never_delivered(run: Run) -> None:
     commit(run, *life("early"))
     endpoint = add(run)
     commit(run, *life("late"))

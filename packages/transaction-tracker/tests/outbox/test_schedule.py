@@ -1,20 +1,20 @@
-"""When a failed delivery is tried again."""
+"""Back-off of failed deliveries."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.outbox.schedule import DELAYS, LONGEST_RETRY_AFTER, next_delay
+from transaction_tracker.outbox.schedule import DELAYS, MAX_RETRY_AFTER_SECONDS, next_delay
 
 
-def test_the_delays_are_those_that_are_promised() -> None:
+def test_delays_are_the_documented_ones() -> None:
     delays = [next_delay(failures, 0.0) for failures in range(1, 9)]
 
     assert delays == [5, 30, 120, 600, 3_600, 21_600, 86_400, None]
 
 
 @given(st.integers(1, len(DELAYS)), st.floats(0, 1))
-def test_jitter_only_adds_and_at_most_a_fifth(failures: int, jitter: float) -> None:
+def test_jitter_adds_at_most_a_fifth(failures: int, jitter: float) -> None:
     delay = next_delay(failures, jitter)
 
     assert delay is not None
@@ -22,9 +22,7 @@ def test_jitter_only_adds_and_at_most_a_fifth(failures: int, jitter: float) -> N
 
 
 @pytest.mark.parametrize(
-    ("asked", "delay"), [(None, 5.0), (1.0, 5.0), (90.0, 90.0), (10.0**9, LONGEST_RETRY_AFTER)]
+    ("asked", "delay"), [(None, 5.0), (1.0, 5.0), (90.0, 90.0), (10.0**9, MAX_RETRY_AFTER_SECONDS)]
 )
-def test_a_receiver_may_ask_for_more_time_but_not_for_less_or_for_ever(
-    asked: float | None, delay: float
-) -> None:
+def test_retry_after_lengthens_the_delay_up_to_a_day(asked: float | None, delay: float) -> None:
     assert next_delay(1, 0.0, asked) == delay

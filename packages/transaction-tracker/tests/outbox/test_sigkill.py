@@ -1,4 +1,4 @@
-"""A program that is killed while it delivers, as by a power cut."""
+"""A program that is killed during a delivery, as by a power cut."""
 
 import asyncio
 import signal
@@ -18,11 +18,11 @@ PROGRAM = """
 import asyncio, sys
 from beamish import Supervisor
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import OUTBOX, Context, Outbox
+from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox
 from transaction_tracker.store import STORE, Book, Store
 
 async def main(database):
-    context = Context(CheckedClient(AllowList.of(["127.0.0.1"])))
+    context = DeliveryContext(CheckedClient(AllowList.of(["127.0.0.1"])))
     store = Store.child_spec(database, Book(), lambda stored: None, name=STORE)
     async with Supervisor.running([store, Outbox.child_spec(context, name=OUTBOX)]):
         await asyncio.Event().wait()
@@ -34,7 +34,7 @@ KEYS = [f"tx{number:02}" for number in range(40)]
 
 
 @pytest.mark.slow
-async def test_a_program_that_is_killed_while_it_delivers_loses_nothing(
+async def test_sigkill_during_a_delivery_loses_no_event(
     tmp_path: Path, client: CheckedClient, receiver: Receiver
 ) -> None:
     database = str(tmp_path / "test.db")

@@ -1,4 +1,4 @@
-"""What is to be delivered, as the database keeps it: the same on each kind."""
+"""Deliveries in the database: the same on each kind of database."""
 
 import time
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def test_without_endpoints_nothing_is_written(run: Run) -> None:
     assert rows(run) == 0
 
 
-def test_an_endpoint_hears_of_what_is_written_after_it_was_added(run: Run) -> None:
+def test_endpoint_gets_events_stored_after_it_was_added(run: Run) -> None:
     commit(run, *life("before"))
     endpoint = add(run)
 
@@ -50,7 +50,7 @@ def test_an_endpoint_hears_of_what_is_written_after_it_was_added(run: Run) -> No
     assert delivery.attempts == 0
 
 
-def test_a_disabled_endpoint_hears_of_nothing_new_and_keeps_what_waited(run: Run) -> None:
+def test_disabled_endpoint_gets_no_new_events_and_keeps_pending_ones(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("first", ["pending"]))
     run(endpoints.disable, endpoint.id, "by hand")
@@ -62,7 +62,7 @@ def test_a_disabled_endpoint_hears_of_nothing_new_and_keeps_what_waited(run: Run
     assert names(due(run, endpoint)) == ["first:1"]
 
 
-def test_an_endpoint_hears_only_of_the_states_that_it_wants(run: Run) -> None:
+def test_endpoint_gets_only_wanted_states(run: Run) -> None:
     everything, ends = add(run), add(run, ["confirmed", "failed"])
 
     commit(run, *life("tx"))
@@ -71,7 +71,7 @@ def test_an_endpoint_hears_only_of_the_states_that_it_wants(run: Run) -> None:
     assert names(due(run, ends)) == ["tx:3"]
 
 
-def test_events_of_a_transaction_wait_for_each_other_and_for_no_others(run: Run) -> None:
+def test_events_wait_only_for_events_of_their_transaction(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("one"), *life("two"))
 
@@ -82,7 +82,7 @@ def test_events_of_a_transaction_wait_for_each_other_and_for_no_others(run: Run)
     assert names(due(run, endpoint)) == ["two:1", "one:2"]
 
 
-def test_an_event_waits_for_one_of_an_earlier_commit(run: Run) -> None:
+def test_event_waits_for_an_event_of_an_earlier_commit(run: Run) -> None:
     endpoint = add(run)
     first, second, third = life("tx")
     commit(run, first)
@@ -96,7 +96,7 @@ def test_an_event_waits_for_one_of_an_earlier_commit(run: Run) -> None:
     assert batch.next_due == pytest.approx(time.time() + 60, abs=10)
 
 
-def test_a_failed_delivery_remembers_why_and_counts(run: Run) -> None:
+def test_failed_delivery_stores_the_error_and_the_count(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
 
@@ -106,7 +106,7 @@ def test_a_failed_delivery_remembers_why_and_counts(run: Run) -> None:
     assert (delivery.attempts, delivery.status, delivery.error) == (1, 503, "x" * 300)
 
 
-def test_a_dead_delivery_lets_the_next_one_go_and_is_listed(run: Run) -> None:
+def test_dead_letter_releases_the_next_event_and_is_listed(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx"))
 
@@ -118,7 +118,7 @@ def test_a_dead_delivery_lets_the_next_one_go_and_is_listed(run: Run) -> None:
     assert run(outbox.dead_letters, endpoint.id, letter.position, 10) == []
 
 
-def test_deliveries_under_way_are_not_due_again(run: Run) -> None:
+def test_deliveries_in_flight_are_not_due(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("one", ["pending"]), *life("two", ["pending"]))
     first, second = due(run, endpoint)
@@ -126,7 +126,7 @@ def test_deliveries_under_way_are_not_due_again(run: Run) -> None:
     assert due(run, endpoint, busy={first.position}) == [second]
 
 
-def test_a_batch_has_a_limit_also_when_some_are_under_way(run: Run) -> None:
+def test_batch_limit_excludes_deliveries_in_flight(run: Run) -> None:
     endpoint = add(run)
     for number in range(5):
         commit(run, *life(f"tx{number}", ["pending"]))
@@ -137,7 +137,7 @@ def test_a_batch_has_a_limit_also_when_some_are_under_way(run: Run) -> None:
     assert names(list(batch.deliveries)) == ["tx1:1", "tx2:1"]
 
 
-def test_a_late_answer_changes_nothing_that_is_settled(run: Run) -> None:
+def test_late_result_does_not_change_a_settled_delivery(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx", ["pending"]))
     (delivery,) = due(run, endpoint)
@@ -149,7 +149,7 @@ def test_a_late_answer_changes_nothing_that_is_settled(run: Run) -> None:
     assert run(outbox.counts, endpoint.id) == (0, 0)
 
 
-def test_while_deliveries_are_frozen_nothing_is_due_but_events_wait(run: Run) -> None:
+def test_frozen_deliveries_are_not_due_and_events_wait(run: Run) -> None:
     endpoint = add(run)
     run(chain.freeze)
 
@@ -161,7 +161,7 @@ def test_while_deliveries_are_frozen_nothing_is_due_but_events_wait(run: Run) ->
     assert names(due(run, endpoint)) == ["tx:1"]
 
 
-def test_a_receiver_that_is_gone_disables_its_endpoint_and_loses_nothing(run: Run) -> None:
+def test_response_410_disables_the_endpoint_and_keeps_deliveries(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx"))
 
@@ -173,7 +173,7 @@ def test_a_receiver_that_is_gone_disables_its_endpoint_and_loses_nothing(run: Ru
     assert run(outbox.counts, endpoint.id) == (3, 0)
 
 
-def test_the_backlog_counts_what_is_pending_and_its_age(run: Run) -> None:
+def test_backlog_counts_pending_deliveries_and_their_age(run: Run) -> None:
     assert run(outbox.backlog) == outbox.Backlog(0, None)
     assert run(outbox.backlog).age_seconds == 0
     endpoint = add(run)
@@ -187,7 +187,7 @@ def test_the_backlog_counts_what_is_pending_and_its_age(run: Run) -> None:
     assert run(outbox.backlog).pending == 2
 
 
-def test_what_arrived_long_ago_is_pruned_and_nothing_else(run: Run) -> None:
+def test_only_old_delivered_events_are_pruned(run: Run) -> None:
     endpoint = add(run)
     commit(run, *life("tx"))
     run(outbox.delivered, due(run, endpoint)[0], 200)
@@ -199,7 +199,7 @@ def test_what_arrived_long_ago_is_pruned_and_nothing_else(run: Run) -> None:
     assert run(outbox.counts, endpoint.id) == (1, 1)
 
 
-def test_a_removed_endpoint_takes_its_deliveries_along(run: Run) -> None:
+def test_removed_endpoint_removes_its_deliveries(run: Run) -> None:
     endpoint, other = add(run), add(run)
     commit(run, *life("tx"))
 
@@ -213,7 +213,7 @@ def test_a_removed_endpoint_takes_its_deliveries_along(run: Run) -> None:
     assert run(endpoints.load_all) == [other]
 
 
-def test_there_is_a_limit_to_the_number_of_endpoints(run: Run) -> None:
+def test_number_of_endpoints_is_limited(run: Run) -> None:
     for _ in range(MAX_ENDPOINTS):
         add(run)
 
@@ -221,7 +221,7 @@ def test_there_is_a_limit_to_the_number_of_endpoints(run: Run) -> None:
         add(run)
 
 
-def test_an_endpoint_is_stored_as_it_was_added_and_changed(run: Run) -> None:
+def test_added_and_changed_endpoint_is_stored(run: Run) -> None:
     endpoint = add(run, ["mined"])
     assert run(endpoints.load, endpoint.id) == endpoint
 
@@ -232,7 +232,7 @@ def test_an_endpoint_is_stored_as_it_was_added_and_changed(run: Run) -> None:
     assert run(endpoints.change, "ep_other", "https://example.org/", None) is None
 
 
-def test_after_a_rotation_both_secrets_count_until_the_old_one_has_had_its_time(run: Run) -> None:
+def test_old_secret_is_valid_until_the_overlap_ends(run: Run) -> None:
     endpoint, new = add(run), Secret.generate()
 
     rotated = run(endpoints.rotate, endpoint.id, new, 60.0)
@@ -243,8 +243,8 @@ def test_after_a_rotation_both_secrets_count_until_the_old_one_has_had_its_time(
 
 
 @pytest.mark.parametrize("what", ["due", "settle", "enqueue"])
-def test_what_each_block_asks_for_is_found_by_an_index(tmp_path: Path, what: str) -> None:
-    """A backlog of a million at one endpoint must not hold up the blocks."""
+def test_queries_of_each_block_use_an_index(tmp_path: Path, what: str) -> None:
+    """A backlog of a million deliveries at one endpoint must not delay blocks."""
     database = Database(tmp_path / "test.db").open()
 
     def plans(connection: Connection) -> list[str]:
@@ -274,7 +274,7 @@ def test_what_each_block_asks_for_is_found_by_an_index(tmp_path: Path, what: str
 
 @contextmanager
 def explained(connection: Connection) -> Iterator[list[str]]:
-    """Ask SQLite how it finds the rows of each statement of a block."""
+    """Return SQLite's query plan of each statement of a block."""
     statements: list[tuple[str, Any]] = []
     plans: list[str] = []
 

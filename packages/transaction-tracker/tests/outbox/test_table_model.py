@@ -1,4 +1,4 @@
-"""Random lives of an endpoint's deliveries, beside the few rules that must always hold."""
+"""Random operations on an endpoint's deliveries, checked against their invariants."""
 
 from collections import defaultdict
 from typing import Any
@@ -21,7 +21,7 @@ KEYS = ("one", "two", "three")
 
 
 class Deliveries(RuleBasedStateMachine):
-    """One endpoint, three transactions, and whatever may come between."""
+    """One endpoint and three transactions, with operations in any order."""
 
     @initialize()
     def begin(self) -> None:
@@ -61,7 +61,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule()
     def take_off(self) -> None:
-        """What is due is under way, as far as its transaction has nothing under way."""
+        """Start attempts for due deliveries of transactions with no attempt in flight."""
         batch = self.run(outbox.due, self.endpoint.id, 100, busy=set(self.flying))
         moving = {each.transaction for each in self.flying.values()}
         for delivery in batch.deliveries:
@@ -87,7 +87,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """Attempts are cut off, and nobody knows how they ended."""
+        """Forget attempts in flight, as a crash does."""
         self.flying.clear()
 
     @rule(data=st.data())

@@ -14,7 +14,7 @@ from transaction_tracker.store import DatabaseFailedError, StoreError
 EndpointId = Annotated[str, Path(max_length=40, description="The endpoint's id.")]
 
 # Words of the errors about where a URL leads, not about its form.
-_ABOUT_PLACES = ("may not be asked", "allow list")
+_ABOUT_PLACES = ("is not allowed", "allow list")
 _NEVER_ALLOWED = ("metadata", "unspecified", "multicast")
 
 

@@ -29,8 +29,7 @@ from transaction_tracker.follower import (
 from transaction_tracker.listener import LISTENER, Listener, OnEvent
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import OUTBOX, Outbox, wake
-from transaction_tracker.outbox import Context as OutboxContext
+from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, wake
 from transaction_tracker.providers import Pool, Rhythm
 from transaction_tracker.providers.choice import best_head
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
@@ -266,8 +265,8 @@ class TransactionTrackerApplication(Application):
             return []
         return [Listener.child_spec(self._on_event, name=LISTENER)]
 
-    def _outbox(self) -> OutboxContext:
-        return OutboxContext(CheckedClient(AllowList.of(self.settings.allow_private)))
+    def _outbox(self) -> DeliveryContext:
+        return DeliveryContext(CheckedClient(AllowList.of(self.settings.allow_private)))
 
     def _web(self) -> list[ChildSpec]:
         if self.settings.web is None:

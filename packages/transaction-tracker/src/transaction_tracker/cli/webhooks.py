@@ -214,7 +214,7 @@ async def probe(endpoint: str, /, *, service: ServiceFlags | None = None) -> int
     elif result["delivered"]:
         output.say(f"arrived: HTTP {result['status']} in {result['seconds']:.2f} s")
     else:
-        output.say(f"did not arrive: {result['error'] or result['verdict']}")
+        output.say(f"did not arrive: {result['error'] or result['outcome']}")
     return OK if result["delivered"] else TROUBLE
 
 

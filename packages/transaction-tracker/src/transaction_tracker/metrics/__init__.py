@@ -1,4 +1,4 @@
-"""What a machine watches of the tracker: metrics as Prometheus reads them."""
+"""Prometheus metrics of the tracker."""
 
 from transaction_tracker.metrics.gauges import Gauges
 from transaction_tracker.metrics.metrics import CONTENT_TYPE, Metrics

@@ -1,4 +1,4 @@
-"""What is measured when somebody asks, because nobody is told when it changes."""
+"""Gauges: values that are read when Prometheus scrapes, not counted from events."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,24 +13,24 @@ PREFIX = "transaction_tracker"
 
 @dataclass(frozen=True, slots=True)
 class Gauges:
-    """How things stand; what is ``None`` is not known, and left out.
+    """Values of the gauges; a gauge that is ``None`` is unknown and omitted.
 
     Attributes:
         tracked: Transactions by state.
-        parked: Open ones whose tracker was given up.
-        head_lag_seconds: Since the source's head was heard last.
-        head_lag_blocks: From the last applied block to that head.
-        source_halted: 1 while the source does not move although it should, else 0.
-        source_lagging: 1 while no provider's head advances, else 0.
-        last_block_applied_seconds: Since a block was applied.
-        ends_held: 1 while ends are held back because healthy providers disagree, else 0.
-        outbox_pending: Events that wait to be delivered, once per endpoint.
-        outbox_oldest_seconds: How long the oldest of them waits.
-        endpoints_failing: Enabled endpoints at which every attempt in a row has failed.
-        deliveries_frozen: 1 while events are delivered to nobody, after a finality violation.
+        parked: Parked transactions.
+        head_lag_seconds: Seconds since the last answer about the source's head.
+        head_lag_blocks: Blocks from the last applied block to that head.
+        source_halted: 1 while the source is halted, otherwise 0.
+        source_lagging: 1 while no provider's head advances, otherwise 0.
+        last_block_applied_seconds: Seconds since a block was applied.
+        ends_held: 1 while ends are held back because healthy providers disagree, otherwise 0.
+        outbox_pending: Pending deliveries.
+        outbox_oldest_seconds: Age of the oldest pending delivery.
+        endpoints_failing: Enabled endpoints that are failing.
+        deliveries_frozen: 1 while a finality violation has frozen all deliveries, otherwise 0.
         registering: Transactions being registered.
-        waiters: Long polls under way.
-        streams: Event streams open.
+        waiters: Long polls in progress.
+        streams: Open event streams.
     """
 
     tracked: Mapping[State, int] = field(default_factory=dict)
@@ -51,31 +51,31 @@ class Gauges:
 
 
 _TEXTS = {
-    "parked": "Open transactions whose tracker was given up.",
-    "head_lag_seconds": "Time since the source told its head.",
-    "head_lag_blocks": "Blocks from the last applied one to the source's head.",
-    "source_halted": "1 while the source does not move although it should, else 0.",
-    "source_lagging": "1 while no provider's head advances, else 0.",
+    "parked": "Parked transactions.",
+    "head_lag_seconds": "Time since the last answer about the source's head.",
+    "head_lag_blocks": "Blocks from the last applied block to the source's head.",
+    "source_halted": "1 while the source is halted, otherwise 0.",
+    "source_lagging": "1 while no provider's head advances, otherwise 0.",
     "last_block_applied_seconds": "Time since a block was applied.",
-    "ends_held": "1 while ends are held back because healthy providers disagree, else 0.",
-    "outbox_pending": "Events that wait to be delivered, once per endpoint.",
-    "outbox_oldest_seconds": "How long the oldest of them waits.",
-    "endpoints_failing": "Enabled endpoints at which every attempt in a row has failed.",
-    "deliveries_frozen": "1 while a finality violation has stopped all deliveries, else 0.",
+    "ends_held": "1 while ends are held back because healthy providers disagree, otherwise 0.",
+    "outbox_pending": "Pending deliveries of events to endpoints.",
+    "outbox_oldest_seconds": "Age of the oldest pending delivery.",
+    "endpoints_failing": "Enabled endpoints that are failing.",
+    "deliveries_frozen": "1 while a finality violation has frozen all deliveries, otherwise 0.",
     "registering": "Transactions being registered.",
-    "waiters": "Long polls under way.",
-    "streams": "Event streams open.",
+    "waiters": "Long polls in progress.",
+    "streams": "Open event streams.",
 }
 
 
 class Snapshot(Collector):
-    """The gauges as they were put in last."""
+    """Collector of the gauges that were set last."""
 
     def __init__(self) -> None:
         self.gauges = Gauges()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Give them to Prometheus."""
+        """Yield the metric families of the gauges."""
         tracked = GaugeMetricFamily(f"{PREFIX}_tracked", "Transactions by state.", labels=["state"])
         for state, count in sorted(self.gauges.tracked.items()):
             tracked.add_metric([state], count)

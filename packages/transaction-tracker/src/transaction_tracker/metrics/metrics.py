@@ -1,4 +1,4 @@
-"""The tracker's metrics: counted from telemetry events, in a registry of their own."""
+"""The tracker's metrics: counted from telemetry events, in a separate registry."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,9 +19,9 @@ BLOCKS = (1, 2, 3, 6, 12, 24, 48, 96, 192)
 REQUESTS = (1, 2, 3, 4, 5, 6, 8, 12, 20, 50, 100)
 AGES = (1, 5, 15, 60, 300, 900, 3_600, 21_600, 86_400)
 
-# Labels come from our own code and configuration; should one of them run wild, the number of
-# series still has an end.
-MAX_VALUES = 64
+# Labels come from the program's code and configuration. This bounds the number of time series if
+# a label has unexpectedly many values.
+MAX_LABEL_VALUES = 64
 OTHER = "other"
 
 _TRACKER = "TransactionTracker"
@@ -30,11 +30,11 @@ _TRACKER = "TransactionTracker"
 class Metrics:
     """All metrics of one application.
 
-    Labels are states, outcomes, routes and providers: never an id, an address or a URL.
+    Labels are states, outcomes, routes and provider names, never ids, addresses or URLs.
 
     Args:
-        runtime: Whether beamish's own metrics are on the same page; they cost some
-            microseconds at each call and callback.
+        runtime: Whether the page includes beamish's metrics, which cost some microseconds per
+            call and callback.
     """
 
     def __init__(self, *, runtime: bool = True) -> None:
@@ -49,7 +49,7 @@ class Metrics:
         self._handlers = self._by_event()
 
     def attach(self) -> None:
-        """Count from now on; once more does nothing."""
+        """Start counting; no effect if already attached."""
         if self._attached:
             return
         telemetry.attach_many(self, self._handlers, self._handle)
@@ -58,7 +58,7 @@ class Metrics:
         self._attached = True
 
     def detach(self) -> None:
-        """Count no more; what was counted stays."""
+        """Stop counting; the counts stay."""
         telemetry.detach(self)
         if self._runtime_exporter is not None:
             self._runtime_exporter.detach()
@@ -66,9 +66,9 @@ class Metrics:
         self._attached = False
 
     def render(self, gauges: Gauges) -> bytes:
-        """Write the page that Prometheus reads; may be called in any thread.
+        """Return the metrics page; safe to call in any thread.
 
-        Counting the processes of beamish takes its time when there are a million.
+        beamish's metrics count all its processes, which is slow for a million of them.
 
         Source:
             Prometheus text format 0.0.4.
@@ -79,38 +79,45 @@ class Metrics:
     def _make(self) -> None:
         self._transitions = self._counter("transitions", "Transitions stored.", "from", "to")
         self._blocks = self._histogram(
-            "block_apply_seconds", "From a block fetched to all of it stored.", FAST
+            "block_apply_seconds", "Time from the fetch of a block to its commit.", FAST
         )
         self._hits = self._counter("block_hits", "Tracked transactions found in blocks.")
         self._per_block = self._histogram(
-            "rpc_requests_per_block", "Requests to the source for a block.", REQUESTS
+            "rpc_requests_per_block", "Requests to the source since the previous block.", REQUESTS
         )
         self._detections = self._histogram(
-            "detection_seconds", "From a head seen to a transaction's state stored.", FAST
+            "detection_seconds",
+            "Time from a new head to the commit of a transaction's state.",
+            FAST,
         )
         self._requests = self._counter(
             "rpc_requests", "Requests to providers.", "provider", "outcome"
         )
         self._request_seconds = self._histogram(
-            "rpc_request_seconds", "From a request to its answer.", FAST, "provider"
+            "rpc_request_seconds", "Duration of requests to providers.", FAST, "provider"
         )
         self._reorgs = self._counter("reorgs", "Reorganisations.")
-        self._depths = self._histogram("reorg_depth_blocks", "Blocks taken back at once.", BLOCKS)
+        self._depths = self._histogram(
+            "reorg_depth_blocks", "Blocks removed by a reorganisation.", BLOCKS
+        )
         self._unreadable = self._counter(
-            "unreadable", "Answers and parts of answers passed over as unreadable.", "kind"
+            "unreadable", "Responses and parts of responses skipped as unreadable.", "kind"
         )
-        self._swept = self._counter("swept", "Transactions asked about singly.")
+        self._swept = self._counter("swept", "Transactions looked up individually.")
         self._sweep_ages = self._histogram(
-            "sweep_age_seconds", "How long the longest waiting one had waited.", AGES
+            "sweep_age_seconds", "How long the oldest due transaction had been due.", AGES
         )
-        self._restarts = self._counter("tracker_restarts", "Trackers started again.")
-        self._parks = self._counter("tracker_parks", "Trackers given up.")
-        self._attempts = self._counter("webhook_attempts", "Attempts to deliver.", "outcome")
+        self._restarts = self._counter("tracker_restarts", "Restarts of trackers.")
+        self._parks = self._counter("tracker_parks", "Trackers parked.")
+        self._attempts = self._counter("webhook_attempts", "Webhook attempts.", "outcome")
         self._database = self._histogram(
-            "database_seconds", "Database transactions, all work in one.", FAST
+            "database_seconds", "Duration of database transactions.", FAST
         )
         self._http = self._histogram(
-            "http_request_seconds", "Requests to the API.", FAST, "method", "route", "status"
+            "http_request_seconds",
+            "Duration of requests to the API.",
+            FAST,
+            *("method", "route", "status"),
         )
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
@@ -190,11 +197,11 @@ class Metrics:
             self._parks.inc()
 
     def _bounded(self, label: str, value: Any) -> str:
-        """Give a label's value, or ``other`` once it has had too many different ones."""
+        """Return the value, or ``other`` once the label has ``MAX_LABEL_VALUES`` values."""
         text = str(value)
         values = self._values.setdefault(label, set())
         if text not in values:
-            if len(values) >= MAX_VALUES:
+            if len(values) >= MAX_LABEL_VALUES:
                 return OTHER
             values.add(text)
         return text

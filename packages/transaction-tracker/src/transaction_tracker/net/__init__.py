@@ -1,18 +1,18 @@
-"""Connections to addresses that somebody gave us: only to where they may go."""
+"""HTTP to URLs that users configure, limited to the public internet (protection against SSRF)."""
 
 from transaction_tracker.net.addresses import AllowList
-from transaction_tracker.net.client import Answer, CheckedClient
+from transaction_tracker.net.client import CheckedClient, HttpResponse
 from transaction_tracker.net.errors import ForbiddenAddressError, ForbiddenUrlError, NoAnswerError
-from transaction_tracker.net.retry_after import seconds
+from transaction_tracker.net.retry_after import parse_retry_after
 from transaction_tracker.net.url import checked_url
 
 __all__ = [
     "AllowList",
-    "Answer",
     "CheckedClient",
     "ForbiddenAddressError",
     "ForbiddenUrlError",
+    "HttpResponse",
     "NoAnswerError",
     "checked_url",
-    "seconds",
+    "parse_retry_after",
 ]

@@ -1,4 +1,4 @@
-"""Which addresses may be connected to: those of the public internet, and those allowed by hand."""
+"""Decide which IP addresses connections are allowed to."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,27 +14,27 @@ from ipaddress import (
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-# What is not the public internet, in words for the error. Written out, because Python's own
-# ``is_global`` differs from release to release.
+# Networks outside the public internet, each with its name for the error. The list is explicit
+# because Python's ``is_global`` differs between releases.
 # Source: the IANA special-purpose address registries for IPv4 and IPv6.
 _FORBIDDEN_V4 = (
     ("unspecified", "0.0.0.0/8"),
     ("private", "10.0.0.0/8"),
-    ("shared with a carrier's customers", "100.64.0.0/10"),
+    ("shared by a carrier's customers", "100.64.0.0/10"),
     ("loopback", "127.0.0.0/8"),
     ("link-local", "169.254.0.0/16"),
     ("private", "172.16.0.0/12"),
     ("reserved", "192.0.0.0/24"),
-    ("for documentation", "192.0.2.0/24"),
-    ("a relay between protocols", "192.88.99.0/24"),
+    ("reserved for documentation", "192.0.2.0/24"),
+    ("a 6to4 relay", "192.88.99.0/24"),
     ("private", "192.168.0.0/16"),
-    ("for measurements", "198.18.0.0/15"),
-    ("for documentation", "198.51.100.0/24"),
-    ("for documentation", "203.0.113.0/24"),
+    ("reserved for benchmarks", "198.18.0.0/15"),
+    ("reserved for documentation", "198.51.100.0/24"),
+    ("reserved for documentation", "203.0.113.0/24"),
     ("multicast", "224.0.0.0/4"),
     ("reserved", "240.0.0.0/4"),
 )
-# Only 2000::/3 is in public use; within it these are not, or hide an IPv4 address.
+# Only 2000::/3 is in public use. Within it, these networks are not, or embed an IPv4 address.
 _FORBIDDEN_V6 = (
     ("loopback", "::1/128"),
     ("unspecified", "::/128"),
@@ -42,15 +42,15 @@ _FORBIDDEN_V6 = (
     ("link-local", "fe80::/10"),
     ("multicast", "ff00::/8"),
     ("a tunnel or reserved", "2001::/23"),
-    ("for documentation", "2001:db8::/32"),
+    ("reserved for documentation", "2001:db8::/32"),
     ("a tunnel", "2002::/16"),
-    ("for documentation", "3fff::/20"),
+    ("reserved for documentation", "3fff::/20"),
 )
 _PUBLIC_V6 = IPv6Network("2000::/3")
-# A machine that has only IPv6 sees the public IPv4 hosts here (RFC 6052).
+# Public IPv4 hosts, as a machine that has only IPv6 reaches them (NAT64, RFC 6052).
 _TRANSLATED = IPv6Network("64:ff9b::/96")
 
-# Where clouds tell a machine its own keys. No allow list opens these.
+# Clouds serve a machine its credentials here. No allow list overrides these.
 _METADATA = frozenset(
     ip_address(text)
     for text in (
@@ -68,7 +68,7 @@ _METADATA = frozenset(
 
 
 def _networks(table: Iterable[tuple[str, str]]) -> tuple[tuple[str, Network], ...]:
-    return tuple((words, ip_network(network)) for words, network in table)
+    return tuple((name, ip_network(network)) for name, network in table)
 
 
 _FORBIDDEN = {4: _networks(_FORBIDDEN_V4), 6: _networks(_FORBIDDEN_V6)}
@@ -76,12 +76,13 @@ _FORBIDDEN = {4: _networks(_FORBIDDEN_V4), 6: _networks(_FORBIDDEN_V6)}
 
 @dataclass(frozen=True, slots=True)
 class AllowList:
-    """What may be connected to although it is not public.
+    """Exceptions to the rule that connections go to public addresses only.
 
     Attributes:
-        networks: Addresses in them are let through. Those of clouds' metadata never are,
-            nor those that stand for no single machine.
-        hosts: Names that may be asked without TLS. Their addresses are checked as all others.
+        networks: Networks whose addresses are allowed, except cloud metadata, unspecified and
+            multicast addresses, which never are.
+        hosts: Names to which plain HTTP and any port are allowed. Their addresses are checked
+            like all others.
     """
 
     networks: tuple[Network, ...] = ()
@@ -89,10 +90,10 @@ class AllowList:
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> "AllowList":
-        """Read networks (``10.0.0.0/8``), addresses (``127.0.0.1``) and host names.
+        """Parse networks (``10.0.0.0/8``), addresses (``127.0.0.1``) and host names.
 
         Raises:
-            ValueError: One is none of these.
+            ValueError: An entry is not a valid network, address or host name.
         """
         networks: list[Network] = []
         hosts: set[str] = set()
@@ -105,47 +106,47 @@ class AllowList:
         return cls(tuple(networks), frozenset(hosts))
 
     def allows(self, address: Address) -> bool:
-        """Say whether the address was let through by hand."""
+        """Return whether one of the networks contains the address."""
         return any(address in network for network in self.networks)
 
     def refusal(self, address: Address) -> str | None:
-        """Say in a few words why an address may not be connected to; ``None`` when it may.
+        """Return what kind of address makes a connection forbidden; ``None`` if it is allowed.
 
-        An IPv4 address inside an IPv6 one is judged as what it stands for.
+        An IPv4-mapped or NAT64 address is judged as the IPv4 address that it embeds.
         """
-        address = _meant(address)
+        address = _effective(address)
         if address in _METADATA or any(inner in _METADATA for inner in _embedded(address)):
-            return "a cloud's metadata address"
+            return "a cloud metadata address"
         if address.is_unspecified or address.is_multicast:
             return "unspecified" if address.is_unspecified else "multicast"
         return None if self.allows(address) else _not_public(address)
 
 
 def _not_public(address: Address) -> str | None:
-    for words, network in _FORBIDDEN[address.version]:
+    for name, network in _FORBIDDEN[address.version]:
         if address in network:
-            return words
+            return name
     if address.version == 6 and address not in _PUBLIC_V6:
         return "reserved"
     return None
 
 
-def _meant(address: Address) -> Address:
+def _effective(address: Address) -> Address:
     if isinstance(address, IPv4Address):
         return address
     if address.ipv4_mapped is not None:
         return address.ipv4_mapped
     if address in _TRANSLATED:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
-    # Without its zone: fe80::1%eth0 is as link-local as fe80::1.
+    # Remove the zone: networks do not contain an address with a zone such as fe80::1%eth0.
     return IPv6Address(int(address))
 
 
 def _embedded(address: Address) -> Iterator[IPv4Address]:
-    """List the IPv4 addresses that an IPv6 address can stand for, wherever it holds them.
+    """Return every IPv4 address that an IPv6 address can embed.
 
-    Which prefix a translator uses is known only in its network, so every place counts, whatever
-    stands before it.
+    The prefix of a translator is known only in its own network, so each position that a standard
+    defines counts, after any prefix.
 
     Source:
         RFC 6052, section 2.2 (translators; the last 32 bits also hold ``::a.b.c.d``,
@@ -154,7 +155,7 @@ def _embedded(address: Address) -> Iterator[IPv4Address]:
     if isinstance(address, IPv4Address):
         return
     number = int(address)
-    # Bits 64 to 71 are left out of an address that is embedded across them.
+    # An embedded address that spans bits 64 to 71 skips them.
     without_gap = (number >> 64 << 56) | (number & (1 << 56) - 1)
     for prefix in (32, 40, 48, 56, 64):
         yield IPv4Address(without_gap >> 120 - 32 - prefix & 0xFFFF_FFFF)
@@ -173,7 +174,7 @@ def _network(entry: str) -> Network | None:
 def _host(entry: str) -> str:
     name = entry.lower().removesuffix(".")
     letters = name.replace(".", "").replace("-", "")
-    # Of a network with bits set after its mask, or of a typing error in one, nobody wants a name.
+    # A mistyped network or address must be an error, not a host name.
     if not (letters.isascii() and letters.isalnum()) or name.rpartition(".")[2].isdigit():
         raise ValueError(
             "an allow list must hold networks such as 10.0.0.0/8, addresses or host names, "

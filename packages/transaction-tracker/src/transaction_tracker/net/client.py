@@ -1,4 +1,4 @@
-"""HTTP to places that somebody gave us: checked addresses, no redirects, limits on all of it."""
+"""An HTTP client for URLs that users configure: checked addresses, no redirects, hard limits."""
 
 import asyncio
 import socket
@@ -16,26 +16,28 @@ from transaction_tracker.net.errors import ForbiddenAddressError, NoAnswerError
 from transaction_tracker.net.resolver import CheckedResolver, SystemResolver, check
 from transaction_tracker.net.url import checked_url
 
-# Shorter than that of common servers: a connection that they are about to close is not used.
+# Shorter than the keep-alive time of common servers, so that a request is not sent on a
+# connection that the server is closing.
 _KEEP_ALIVE_SECONDS = 4.0
-_CHECK_SECONDS = 5.0
+_CHECK_TIMEOUT_SECONDS = 5.0
 
 _HEADERS = {
     "User-Agent": "transaction-tracker",
-    # What is small on the way and large here is not asked for, and not unpacked.
+    # A small compressed body can expand to gigabytes, so compression is not requested, and bodies
+    # are not decompressed.
     "Accept-Encoding": "identity",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a server said.
+class HttpResponse:
+    """A response; redirects are responses like any other.
 
     Attributes:
-        status: The HTTP status; a redirect is an answer like any other.
-        headers: The header fields; names in any case.
-        body: The body, as far as it was read.
-        complete: Whether that is all of it.
+        status: HTTP status.
+        headers: Header fields; names are not case-sensitive.
+        body: Body, as far as it was read.
+        complete: Whether the whole body was read.
     """
 
     status: int
@@ -45,17 +47,17 @@ class Answer:
 
 
 class CheckedClient:
-    """Asks only where it may.
+    """An HTTP client that connects only to allowed addresses.
 
     A name is resolved once for each connection, all its addresses are checked, and the
-    connection is made to one of these: what the name stands for a moment later is of no
-    consequence. TLS still asks for the name. Redirects are not followed, proxies and
-    cookies not used.
+    connection is made to one of the checked addresses, so a name that resolves differently a
+    moment later (DNS rebinding) has no effect. TLS verifies the name, not the address.
+    Redirects are not followed; proxies and cookies are not used.
 
     Args:
-        allowed: What may be asked although it is not public.
-        resolver: Who knows the addresses of names; the system unless given.
-        tls: How servers show who they are; the system's authorities unless given.
+        allowed: Exceptions to the rule that only public addresses are allowed.
+        resolver: Resolver of names. Default: the system's.
+        tls: Context for TLS connections. Default: verification by the system's authorities.
     """
 
     def __init__(
@@ -72,15 +74,17 @@ class CheckedClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def check(self, text: str) -> URL:
-        """Read a URL and look where it leads; a name that leads nowhere now may do so later.
+        """Check a URL and the addresses of its host, and return the parsed URL.
+
+        A host that does not resolve now is accepted, since it can resolve later.
 
         Raises:
-            ForbiddenUrlError: It may not be asked.
-            ForbiddenAddressError: Its host stands for an address that may not.
+            ForbiddenUrlError: Requests to the URL are not allowed.
+            ForbiddenAddressError: Connections to an address of the host are not allowed.
         """
         url = checked_url(text, self.allowed)
         try:
-            async with asyncio.timeout(_CHECK_SECONDS):
+            async with asyncio.timeout(_CHECK_TIMEOUT_SECONDS):
                 await self._checked_resolver().resolve(url.raw_host or "", url.port or 0)
         except ForbiddenAddressError:
             raise
@@ -97,23 +101,23 @@ class CheckedClient:
         body: bytes | None = None,
         deadline: float,
         max_bytes: int,
-    ) -> Answer:
-        """Send one request.
+    ) -> HttpResponse:
+        """Send one request and return the response.
 
         Args:
             method: Such as ``POST``.
-            text: The URL; checked again, since the allow list may have changed since it was.
-            headers: Header fields to send.
-            body: What to send.
-            deadline: Seconds that it may take in all.
-            max_bytes: How much of the answer is read; the rest is not waited for.
+            text: URL. It is checked again, since the allow list can have changed.
+            headers: Header fields of the request.
+            body: Body of the request.
+            deadline: Timeout in seconds for the whole exchange.
+            max_bytes: Maximum size of the body that is read; the rest is discarded.
 
         Returns:
-            The answer, also when its body broke off or the deadline passed while it came.
+            The response, incomplete if the body was cut off or the deadline passed during it.
 
         Raises:
-            ForbiddenUrlError: The URL may not be asked.
-            NoAnswerError: No answer came; ``why`` says in which way.
+            ForbiddenUrlError: Requests to the URL are not allowed.
+            NoAnswerError: The request got no response; ``why`` is the kind of failure.
         """
         url = checked_url(text, self.allowed)
         try:
@@ -121,19 +125,19 @@ class CheckedClient:
                 async with self._open().request(
                     method, url, data=body, headers=headers, allow_redirects=False
                 ) as response:
-                    # The status has come, and counts, whatever becomes of the body.
+                    # The status is known from here on: a timeout in the body must not discard it.
                     until = limit.when()
                     limit.reschedule(None)
                     content, complete = await _read(response, max_bytes, until)
-                    return Answer(response.status, response.headers, content, complete)
-        # ``from None``, here and below: aiohttp's errors print the whole URL.
+                    return HttpResponse(response.status, response.headers, content, complete)
+        # ``from None``, here and below: errors of aiohttp print the whole URL.
         except TimeoutError:
             raise NoAnswerError("timeout", f"no answer within {deadline:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
-            raise _without_url(error) from None
+            raise _no_answer(error) from None
 
     async def close(self) -> None:
-        """Close the connections; the next request opens them again."""
+        """Close all connections; the next request opens new ones."""
         session, self._session = self._session, None
         resolver, self._resolver = self._resolver, None
         if session is not None:
@@ -152,7 +156,8 @@ class CheckedClient:
                 connector=aiohttp.TCPConnector(
                     resolver=self._checked_resolver(),
                     socket_factory=self._socket,
-                    # A cached address would outlive its check.
+                    # A cache of aiohttp's would hold addresses beyond the connection that
+                    # they were checked for.
                     use_dns_cache=False,
                     keepalive_timeout=_KEEP_ALIVE_SECONDS,
                     limit=0,
@@ -166,9 +171,13 @@ class CheckedClient:
             )
         return self._session
 
-    def _socket(self, place: AddrInfoType) -> socket.socket:
-        """Make the socket for one address: nothing gets past this, also what is no name."""
-        family, kind, protocol, _, address = place
+    def _socket(self, info: AddrInfoType) -> socket.socket:
+        """Check an address and return a socket for it.
+
+        aiohttp does not resolve a host that is an address, so this is the check that every
+        connection passes.
+        """
+        family, kind, protocol, _, address = info
         check(self.allowed, [str(address[0])])
         return socket.socket(family, kind, protocol)
 
@@ -176,7 +185,7 @@ class CheckedClient:
 async def _read(
     response: aiohttp.ClientResponse, max_bytes: int, until: float | None
 ) -> tuple[bytes, bool]:
-    """Read a body up to a limit; say whether that is all of it."""
+    """Return the body, up to a limit, and whether that is the whole body."""
     received = bytearray()
     try:
         async with asyncio.timeout_at(until):
@@ -191,19 +200,22 @@ async def _read(
     return bytes(received), True
 
 
-def _without_url(error: Exception) -> NoAnswerError:
-    below = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+def _no_answer(error: Exception) -> NoAnswerError:
+    """Return the error for users: without the URL, which can contain a key."""
+    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
     match error:
-        case _ if isinstance(below, ForbiddenAddressError):
-            return NoAnswerError("forbidden", str(below))
+        case _ if isinstance(cause, ForbiddenAddressError):
+            return NoAnswerError("forbidden", str(cause))
         case aiohttp.ClientConnectorDNSError():
             return NoAnswerError("dns", "the host has no address")
+        case aiohttp.ClientConnectorCertificateError():
+            return NoAnswerError("tls", "TLS certificate verification failed")
         case aiohttp.ClientSSLError() | ssl.SSLError():
-            return NoAnswerError("tls", "the host could not show who it is")
+            return NoAnswerError("tls", "TLS handshake failed")
         case OSError():
-            words = getattr(below, "strerror", None) or type(below).__name__
-            return NoAnswerError("connection", f"no connection: {words}")
+            text = getattr(cause, "strerror", None) or type(cause).__name__
+            return NoAnswerError("connection", f"connection failed: {text}")
         case aiohttp.ServerDisconnectedError():
-            return NoAnswerError("connection", "the connection was closed before an answer came")
+            return NoAnswerError("connection", "connection closed before a response")
         case _:
-            return NoAnswerError("protocol", f"what came is no HTTP: {type(error).__name__}")
+            return NoAnswerError("protocol", f"invalid HTTP response: {type(error).__name__}")

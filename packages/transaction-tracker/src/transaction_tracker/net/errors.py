@@ -1,32 +1,35 @@
-"""What can go wrong before an answer comes."""
+"""The reasons why a request gets no response."""
 
 from typing import Literal
 
 from transaction_tracker.domain import TrackerError
 
 Why = Literal[
-    "forbidden",  # the host's address is one that nobody may be sent to
+    "forbidden",  # connections to the host's address are not allowed
     "dns",  # the host has no address
-    "connection",  # nobody listens there, or it broke off
-    "tls",  # it could not show who it is
+    "connection",  # the connection was refused, or closed before the response
+    "tls",  # the TLS handshake or the certificate verification failed
     "timeout",  # the deadline passed
-    "protocol",  # what came is no HTTP
+    "protocol",  # the response is not valid HTTP
 ]
 
 
 class ForbiddenUrlError(TrackerError, ValueError):
-    """The URL is none that may be asked. The message does not repeat it: it may hold a key."""
+    """The URL is not allowed. The message does not repeat the URL, which can contain a key."""
 
 
 class ForbiddenAddressError(TrackerError, OSError):
-    """The address may not be connected to. Also an ``OSError``, for the client below it."""
+    """Connections to the address are not allowed.
+
+    Also an ``OSError``, so that aiohttp treats it as a failed connection.
+    """
 
 
 class NoAnswerError(TrackerError):
-    """No answer came.
+    """The request got no response.
 
     Attributes:
-        why: Which kind of failure it was.
+        why: Kind of failure.
     """
 
     def __init__(self, why: Why, message: str) -> None:

@@ -1,4 +1,4 @@
-"""Names become addresses here, and every address is checked before it is used."""
+"""Resolve host names, and check every address before a connection uses it."""
 
 import asyncio
 import socket
@@ -12,34 +12,36 @@ from transaction_tracker.net.addresses import AllowList
 from transaction_tracker.net.errors import ForbiddenAddressError
 from transaction_tracker.threads import DaemonThreads
 
-# As many as there can be endpoints: a name server that is silent costs its own name a thread.
-_LOOKUPS = 64
-_MOST_ADDRESSES = 32
+# A lookup blocks its thread until the name server answers. With this many threads, hosts whose
+# name servers do not answer rarely delay the lookups of other hosts.
+_MAX_LOOKUPS = 64
+_MAX_ADDRESSES = 32
 
 
 class SystemResolver(AbstractResolver):
-    """Ask the system, in threads of our own, about each name once at a time.
+    """Resolve names with the system's resolver, in threads of its own.
 
-    The event loop's own threads are few: names whose servers are silent would take them all.
+    The event loop's default executor has few threads: lookups at name servers that do not answer
+    would occupy all of them. Concurrent lookups of the same name share one thread.
     """
 
     def __init__(self) -> None:
-        self._threads = DaemonThreads(_LOOKUPS, "resolver")
-        self._under_way: dict[tuple[str, int, int], asyncio.Future[list[ResolveResult]]] = {}
+        self._threads = DaemonThreads(_MAX_LOOKUPS, "resolver")
+        self._in_flight: dict[tuple[str, int, int], asyncio.Future[list[ResolveResult]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """List the addresses of a name."""
+        """Return the addresses of a name."""
         key = (host, port, int(family))
-        found = self._under_way.get(key)
-        if found is None:
+        lookup = self._in_flight.get(key)
+        if lookup is None:
             loop = asyncio.get_running_loop()
-            found = loop.run_in_executor(self._threads, _look_up, host, port, family)
-            self._under_way[key] = found
-            found.add_done_callback(lambda _: self._under_way.pop(key, None))
-        # Whoever does not want to wait any longer must not end it for the others.
-        return await asyncio.shield(found)
+            lookup = loop.run_in_executor(self._threads, _look_up, host, port, family)
+            self._in_flight[key] = lookup
+            lookup.add_done_callback(lambda _: self._in_flight.pop(key, None))
+        # Without the shield, a caller that is cancelled would cancel the lookup for all callers.
+        return await asyncio.shield(lookup)
 
     async def __aenter__(self) -> Self:
         return self
@@ -48,19 +50,19 @@ class SystemResolver(AbstractResolver):
         await self.close()
 
     async def close(self) -> None:
-        """Let the threads go; those that still wait end by themselves."""
+        """Release the threads without waiting; a running lookup ends its thread when it returns."""
         self._threads.shutdown(cancel_futures=True)
 
 
 class CheckedResolver(AbstractResolver):
-    """Give the addresses of a name, if each of them may be connected to.
+    """Resolve names only to addresses that are all allowed.
 
-    One that may not condemns the name: who mixes public and private addresses hopes that
-    a later attempt takes the other.
+    One forbidden address makes the whole name forbidden: a name with public and private
+    addresses is a way to reach a private address with a later connection.
 
     Args:
-        resolver: Who knows the addresses.
-        allowed: What may be connected to although it is not public.
+        resolver: Resolver that looks the name up.
+        allowed: Exceptions to the rule that only public addresses are allowed.
     """
 
     def __init__(self, resolver: AbstractResolver, allowed: AllowList) -> None:
@@ -70,22 +72,26 @@ class CheckedResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """List the addresses of a name, or raise ``ForbiddenAddressError``."""
+        """Return the addresses of a name.
+
+        Raises:
+            ForbiddenAddressError: Connections to one of the addresses are not allowed.
+        """
         found = await self._resolver.resolve(host, port, family)
-        check(self._allowed, [each["host"] for each in found])
-        return found[:_MOST_ADDRESSES]
+        check(self._allowed, [address["host"] for address in found])
+        return found[:_MAX_ADDRESSES]
 
     async def close(self) -> None:
-        """Close the one below."""
+        """Close the resolver that looks names up."""
         await self._resolver.close()
 
 
 def check(allowed: AllowList, addresses: Sequence[str]) -> None:
-    """Raise ``ForbiddenAddressError`` unless all the addresses may be connected to."""
+    """Raise ``ForbiddenAddressError`` if connections to one of the addresses are not allowed."""
     for address in addresses:
         refusal = allowed.refusal(ip_address(address))
         if refusal is not None:
-            raise ForbiddenAddressError(f"{address} may not be asked: the address is {refusal}")
+            raise ForbiddenAddressError(f"{address} is not allowed: the address is {refusal}")
 
 
 def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:

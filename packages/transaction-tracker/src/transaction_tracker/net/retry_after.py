@@ -1,23 +1,29 @@
-"""When a server wants to be asked again."""
+"""Parse the ``Retry-After`` header."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 
 
-def seconds(retry_after: str | None) -> float | None:
-    """Read a ``Retry-After``: seconds or a date; ``None`` for anything else.
+def parse_retry_after(value: str | None) -> float | None:
+    """Parse a ``Retry-After`` header, which holds seconds or a date.
+
+    Args:
+        value: Value of the header; ``None`` if the response has none.
+
+    Returns:
+        Seconds from now, 0 for a date in the past; ``None`` if the value is invalid or missing.
 
     Source:
         RFC 9110, section 10.2.3.
     """
-    if not retry_after:
+    if not value:
         return None
-    if retry_after.isascii() and retry_after.isdigit():
-        return float(retry_after[:_MOST_DIGITS])
+    if value.isascii() and value.isdigit():
+        return float(value[:_MAX_DIGITS])
     try:
-        moment = parsedate_to_datetime(retry_after)
+        moment = parsedate_to_datetime(value)
         return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError, OverflowError):  # no date, or one without a time zone
+    except (ValueError, TypeError, OverflowError):  # not a date, or a date without a time zone
         return None

@@ -1,8 +1,8 @@
-"""Telling endpoints of events: at least once, in order for each transaction, signed."""
+"""Deliver events by webhook: at least once, in order per transaction, signed."""
 
 from transaction_tracker.outbox import endpoints
 from transaction_tracker.outbox.attempt import ATTEMPT, Result
-from transaction_tracker.outbox.context import OUTBOX, Context, wake
+from transaction_tracker.outbox.context import OUTBOX, DeliveryContext, wake
 from transaction_tracker.outbox.supervisor import Outbox
 
-__all__ = ["ATTEMPT", "OUTBOX", "Context", "Outbox", "Result", "endpoints", "wake"]
+__all__ = ["ATTEMPT", "OUTBOX", "DeliveryContext", "Outbox", "Result", "endpoints", "wake"]

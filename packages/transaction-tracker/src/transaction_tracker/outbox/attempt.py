@@ -1,4 +1,4 @@
-"""One attempt to deliver one message, and what its answer means."""
+"""Send one message to an endpoint, and classify the response."""
 
 import time
 from collections.abc import Mapping
@@ -6,123 +6,127 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from beamish import telemetry
-from transaction_tracker.net import CheckedClient, ForbiddenUrlError, NoAnswerError, seconds
+from transaction_tracker.net import (
+    CheckedClient,
+    ForbiddenUrlError,
+    NoAnswerError,
+    parse_retry_after,
+)
 from transaction_tracker.outbox import signature
 from transaction_tracker.outbox.excerpt import excerpt
 from transaction_tracker.outbox.schedule import jitter
 from transaction_tracker.store.endpoints import Endpoint
 
 DEADLINE_SECONDS = 15.0
-# Of the deadline, at most, and added to it: endpoints that hang since the same event do not fail
-# in the same moment, in which nothing else would be delivered.
-_SPREAD = 0.2
-MAX_ANSWER_BYTES = 64 * 2**10
+# Maximum share of the deadline that is added to it at random. Without it, endpoints that hang
+# since the same event would time out in the same moment and delay all other deliveries.
+_JITTER = 0.2
+MAX_RESPONSE_BYTES = 64 * 2**10
 
 ATTEMPT = ("transaction_tracker", "webhook", "attempt")
-"""Telemetry: an attempt has ended; ``seconds``, with ``endpoint`` (its id) and ``outcome``."""
+"""Telemetry event: an attempt has ended; ``seconds``, ``endpoint`` (its id), ``outcome``."""
 
-Verdict = Literal[
+AttemptOutcome = Literal[
     "delivered",  # 2xx
-    "gone",  # 410: the receiver wants nothing more
+    "gone",  # 410: the receiver wants no further messages
     "refused",  # any other 4xx
     "limited",  # 429
     "redirected",  # 3xx, never followed
-    "server_error",  # 5xx, and what is no status
-    "forbidden",  # its address may not be asked
+    "server_error",  # 5xx, and numbers that are not an HTTP status
+    "forbidden",  # connections to the host's address are not allowed
     "dns",
     "connection",
     "tls",
     "timeout",
     "protocol",
-    "crashed",  # our own mistake
+    "crashed",  # an error in this program
 ]
 
-# The endpoint is there and has read the message; it says something about that one alone.
-_ANSWERS: frozenset[Verdict] = frozenset(("delivered", "gone", "refused", "redirected"))
+# The endpoint works: its response is about this message only.
+_RESPONSES: frozenset[AttemptOutcome] = frozenset(("delivered", "gone", "refused", "redirected"))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one attempt.
+    """Result of one attempt.
 
     Attributes:
-        verdict: Which kind of answer it was.
-        status: The HTTP status; ``None`` when none came.
-        error: Why it failed, in a line; ``None`` when it did not.
-        retry_after: Seconds for which the receiver asked.
-        seconds: How long it took.
-        answer: The first part of the body of the answer, without secrets; ``None`` when no answer
-            came, or an empty one.
+        outcome: Kind of response or failure.
+        status: HTTP status; ``None`` without a response.
+        error: Why the attempt failed, in one line; ``None`` if it did not fail.
+        retry_after: Seconds that the receiver asked to wait.
+        seconds: Duration of the attempt.
+        answer: First part of the response's body, without secrets; ``None`` without a response
+            or with an empty body.
     """
 
-    verdict: Verdict
+    outcome: AttemptOutcome
     status: int | None = None
     error: str | None = None
     retry_after: float | None = None
     seconds: float = 0.0
-    # Not in a crash report: it is the receiver's, and can hold what does not belong in a log.
+    # Not in a crash report: the body comes from the receiver and can contain private data.
     answer: str | None = field(default=None, repr=False)
 
     @property
     def delivered(self) -> bool:
-        """Whether the receiver took the message."""
-        return self.verdict == "delivered"
+        """Whether the receiver accepted the message."""
+        return self.outcome == "delivered"
 
     @property
     def answered(self) -> bool:
-        """Whether the endpoint works, whatever it thinks of the message."""
-        return self.verdict in _ANSWERS
+        """Whether the endpoint works, even if it refused this message."""
+        return self.outcome in _RESPONSES
 
 
-async def attempt(client: CheckedClient, endpoint: Endpoint, message: str, body: bytes) -> Result:
-    """Send one message, signed, and say what became of it; it never raises for what others do.
+async def send(client: CheckedClient, endpoint: Endpoint, message_id: str, body: bytes) -> Result:
+    """Sign and send one message, and return the result; failures of the receiver do not raise.
 
     Args:
-        client: How to reach the endpoint.
-        endpoint: Who is to get it.
-        message: Its name, the same at each attempt.
-        body: What it says.
+        client: HTTP client.
+        endpoint: Receiver of the message.
+        message_id: The ``webhook-id``, the same at each attempt.
+        body: The message.
     """
-    began = time.perf_counter()
-    result = await _send(client, endpoint, message, body)
-    result = replace(result, seconds=time.perf_counter() - began)
+    start = time.perf_counter()
+    result = await _post(client, endpoint, message_id, body)
+    result = replace(result, seconds=time.perf_counter() - start)
     if telemetry.enabled:
-        facts = {"endpoint": endpoint.id, "outcome": result.verdict}
+        facts = {"endpoint": endpoint.id, "outcome": result.outcome}
         telemetry.execute(ATTEMPT, {"seconds": result.seconds}, facts)
     return result
 
 
-async def _send(client: CheckedClient, endpoint: Endpoint, message: str, body: bytes) -> Result:
+async def _post(client: CheckedClient, endpoint: Endpoint, message_id: str, body: bytes) -> Result:
     now = time.time()
     try:
-        answer = await client.request(
+        response = await client.request(
             "POST",
             endpoint.url,
-            headers=signature.headers(endpoint.valid_secrets(now), message, now, body),
+            headers=signature.headers(endpoint.valid_secrets(now), message_id, now, body),
             body=body,
-            deadline=round(DEADLINE_SECONDS * (1.0 + _SPREAD * jitter()), 2),
-            max_bytes=MAX_ANSWER_BYTES,
+            deadline=round(DEADLINE_SECONDS * (1.0 + _JITTER * jitter()), 2),
+            max_bytes=MAX_RESPONSE_BYTES,
         )
     except ForbiddenUrlError as error:
         return Result("forbidden", error=str(error))
     except NoAnswerError as error:
         return Result(error.why, error=str(error))
-    return replace(_judge(answer.status, answer.headers), answer=excerpt(answer.body, endpoint))
+    result = _result(response.status, response.headers)
+    return replace(result, answer=excerpt(response.body, endpoint))
 
 
-def _judge(status: int, headers: Mapping[str, str]) -> Result:
-    verdict = _verdict(status)
-    if verdict == "delivered":
-        return Result(verdict, status)
-    words = (
-        "HTTP {}, a redirect: endpoints must answer themselves"
-        if verdict == "redirected"
-        else "HTTP {}"
-    )
-    return Result(verdict, status, words.format(status), seconds(headers.get("Retry-After")))
+def _result(status: int, headers: Mapping[str, str]) -> Result:
+    outcome = _outcome(status)
+    if outcome == "delivered":
+        return Result(outcome, status)
+    error = f"HTTP {status}"
+    if outcome == "redirected":
+        error += ", a redirect; redirects are not followed"
+    return Result(outcome, status, error, parse_retry_after(headers.get("Retry-After")))
 
 
-def _verdict(status: int) -> Verdict:
+def _outcome(status: int) -> AttemptOutcome:
     match status:
         case 410:
             return "gone"

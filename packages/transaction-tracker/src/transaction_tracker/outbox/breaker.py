@@ -1,22 +1,23 @@
-"""Whether an endpoint is worth an attempt: after failures in a row, one probe at a time."""
+"""The circuit breaker of an endpoint: after failures in a row, one probe at a time."""
 
 from dataclasses import dataclass, replace
 
-FIRST_PAUSE = 5.0
-LONGEST_PAUSE = 300.0
-LONGEST_ASKED_PAUSE = 3_600.0
-# Of the pause, at most.
-_SPREAD = 0.2
+FIRST_PAUSE_SECONDS = 5.0
+MAX_PAUSE_SECONDS = 300.0
+MAX_REQUESTED_PAUSE_SECONDS = 3_600.0
+# Maximum share of the pause that is added to it at random.
+_JITTER = 0.2
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """What is remembered of an endpoint's last answers. Times are the caller's own clock.
+    """Circuit breaker of one endpoint. Times are seconds of any one clock.
 
     Attributes:
-        threshold: Failures in a row that open it.
-        failures: Failures since the last answer.
-        open_until: While it is open, nothing goes through until then, and one probe after.
+        threshold: Failures in a row that open the breaker.
+        failures: Failures since the last response.
+        open_until: End of the pause; ``None`` while the breaker is closed. No attempt starts
+            before this time, and one probe at a time after it.
     """
 
     threshold: int = 5
@@ -24,49 +25,52 @@ class Breaker:
     open_until: float | None = None
 
     def answered(self) -> "Breaker":
-        """Let everything through again."""
+        """Return the closed breaker after a response."""
         return replace(self, failures=0, open_until=None)
 
     @classmethod
     def probing(cls, now: float) -> "Breaker":
-        """Return the breaker of an endpoint that failed before a restart: it sends one probe."""
+        """Return the breaker of an endpoint that was failing before a restart: one probe is due."""
         breaker = cls()
         return replace(breaker, failures=breaker.threshold, open_until=now)
 
     def probe_now(self, now: float) -> "Breaker":
-        """End the pause, if there is one: the next attempt is a probe."""
+        """Return the breaker with its pause ended, if it is open: the next attempt is a probe."""
         return self if self.open_until is None else replace(self, open_until=now)
 
     def failed(self, now: float, asked: float | None = None, jitter: float = 0.0) -> "Breaker":
-        """Count a failure; pause when there are too many, or when the endpoint asked for it.
+        """Return the breaker after a failure.
+
+        It opens after ``threshold`` failures in a row, or if the endpoint asked for a pause.
 
         Args:
-            now: The time.
-            asked: Seconds for which the endpoint wants to hear nothing.
-            jitter: A random number from 0 to 1, which spreads the probes of endpoints that
-                failed together.
+            now: Current time.
+            asked: Seconds that the endpoint asked to wait (``Retry-After``).
+            jitter: Random number from 0 to 1, which spreads the probes of endpoints that failed
+                together.
         """
         if self.open_until is not None and now < self.open_until and asked is None:
-            return self  # an attempt from before: it says nothing new
+            return self  # the attempt started before the pause: the failure is not new
         failures = self.failures + 1
-        pause = self._pause(failures, asked) * (1.0 + _SPREAD * jitter)
+        pause = self._pause(failures, asked) * (1.0 + _JITTER * jitter)
         return replace(self, failures=failures, open_until=now + pause if pause else None)
 
-    def room(self, now: float, under_way: int, limit: int) -> int:
-        """Say how many attempts more may begin.
+    def capacity(self, now: float, in_flight: int, limit: int) -> int:
+        """Return how many attempts can start now.
 
         Args:
-            now: The time.
-            under_way: Attempts that have not ended.
-            limit: How many there may be at once.
+            now: Current time.
+            in_flight: Attempts in flight.
+            limit: Maximum number of attempts in flight.
         """
         if self.open_until is None:
-            return max(0, limit - under_way)
-        return 1 if now >= self.open_until and not under_way else 0
+            return max(0, limit - in_flight)
+        return 1 if now >= self.open_until and not in_flight else 0
 
     def _pause(self, failures: int, asked: float | None) -> float:
-        wanted = min(asked or 0.0, LONGEST_ASKED_PAUSE)
+        requested = min(asked or 0.0, MAX_REQUESTED_PAUSE_SECONDS)
         beyond = failures - self.threshold
         if beyond < 0:
-            return wanted
-        return max(wanted, min(FIRST_PAUSE * 2.0 ** min(beyond, 16), LONGEST_PAUSE))
+            return requested
+        backoff = min(FIRST_PAUSE_SECONDS * 2.0 ** min(beyond, 16), MAX_PAUSE_SECONDS)
+        return max(requested, backoff)

@@ -1,4 +1,4 @@
-"""What the parts of the outbox know of each other: names, messages, and what they share."""
+"""Names, messages and shared state of the outbox's processes."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,46 +10,46 @@ from transaction_tracker.outbox.slots import SharedSlots
 
 OUTBOX = "TransactionTracker.Outbox"
 REGISTRY = "TransactionTracker.Outbox.Registry"
-COURIERS = "TransactionTracker.Outbox.Couriers"
-KEEPER = "TransactionTracker.Outbox.Keeper"
+WORKERS = "TransactionTracker.Outbox.Workers"
+STARTER = "TransactionTracker.Outbox.WorkerStarter"
 
-# At one endpoint.
+# Maximum numbers of attempts in flight: at one endpoint;
 MAX_ENDPOINT_ATTEMPTS = 4
-# At all endpoints together, beyond the first attempt at each.
+# at all endpoints together, beyond the first attempt at each;
 MAX_SHARED_ATTEMPTS = 64
-# Probes of endpoints that fail, at all of these together.
+# probes, at all endpoints together;
 MAX_PROBES = 64
-# Test messages, at all endpoints together.
+# test messages, at all endpoints together.
 MAX_TESTS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
-    """There may be something new to deliver.
+class WakeUp:
+    """Message: there can be new deliveries.
 
     Attributes:
-        probes: Whether an endpoint that fails is tried again at once, because its operator has
-            changed something.
+        probes: Whether a failing endpoint gets a probe at once, because an operator changed it
+            or redelivers to it.
     """
 
     probes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What all couriers share.
+class DeliveryContext:
+    """HTTP client and limits that all delivery workers share.
 
     Attributes:
-        client: The HTTP client that reaches endpoints.
+        client: HTTP client for requests to endpoints.
         shared: Maximum number of attempts in flight beyond the first of each endpoint.
         per_endpoint: Maximum number of attempts in flight at one endpoint.
         max_probes: Maximum number of probes in flight, of endpoints whose breaker is open.
-        slots: The slots for attempts beyond the first of each endpoint.
-        probes: One for each probe in flight.
-        tests: One for each test message in flight.
+        slots: Slots for attempts beyond the first of each endpoint.
+        probes: Semaphore that limits probes in flight.
+        tests: Semaphore that limits test messages in flight.
 
     Raises:
-        ValueError: One of the limits is below 1.
+        ValueError: A limit is below 1.
     """
 
     KEY: ClassVar[str] = "context"
@@ -71,40 +71,44 @@ class Context:
         object.__setattr__(self, "tests", asyncio.Semaphore(MAX_TESTS))
 
     @staticmethod
-    def current() -> "Context":
-        """Give that of the application that runs, or raise ``NoProcessError``."""
-        context: Context = Registry.meta(REGISTRY, Context.KEY)
+    def current() -> "DeliveryContext":
+        """Return the context of the running application.
+
+        Raises:
+            NoProcessError: The application is not running.
+        """
+        context: DeliveryContext = Registry.meta(REGISTRY, DeliveryContext.KEY)
         return context
 
 
 def via(endpoint: str) -> Via:
-    """Name the courier of an endpoint."""
+    """Return the name of an endpoint's delivery worker."""
     return Registry.via(REGISTRY, endpoint)
 
 
 def wake() -> None:
-    """Let all couriers look for something to deliver. Never waits, and never raises.
+    """Tell all delivery workers that there can be new deliveries. Never waits, never raises.
 
-    For whoever has heard that events were written, or that deliveries are thawed. An outbox
-    that is not there looks by itself when it comes back.
+    Called after events were stored and after deliveries were resumed. If the outbox is not
+    running, its workers read the store when they start.
     """
     try:
-        couriers = Registry.select(REGISTRY, lambda *_: True)
+        workers = Registry.select(REGISTRY, lambda *_: True)
     except NoProcessError:
         return
-    for _, pid, _ in couriers:
-        GenServer.cast(pid, Wake())
+    for _, pid, _ in workers:
+        GenServer.cast(pid, WakeUp())
 
 
 def probe(endpoint: str) -> None:
-    """Let the courier of an endpoint try again at once. Never waits, and never raises."""
-    GenServer.cast(via(endpoint), Wake(probes=True))
+    """Tell an endpoint's delivery worker to try again at once. Never waits, never raises."""
+    GenServer.cast(via(endpoint), WakeUp(probes=True))
 
 
 def paused_until(endpoint: str) -> float | None:
     """Return the Unix seconds until which nothing is sent to an endpoint; ``None`` if not paused.
 
-    It is what its courier published last, and is not stored.
+    The delivery worker publishes this value; it is not stored.
     """
     try:
         found = Registry.lookup(REGISTRY, endpoint)

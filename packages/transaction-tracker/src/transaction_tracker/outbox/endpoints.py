@@ -1,4 +1,4 @@
-"""What users do with endpoints. All of it needs a running application, but ``verify``."""
+"""Manage webhook endpoints. All functions but ``verify`` need a running application."""
 
 import time
 import uuid
@@ -11,20 +11,20 @@ from sqlalchemy import Connection
 from beamish import AlreadyStartedError
 from transaction_tracker.domain import STATES, State
 from transaction_tracker.outbox import payload
-from transaction_tracker.outbox.attempt import Result, attempt
-from transaction_tracker.outbox.context import Context, probe, wake
+from transaction_tracker.outbox.attempt import Result, send
+from transaction_tracker.outbox.context import DeliveryContext, probe, wake
 from transaction_tracker.outbox.errors import UnknownEndpointError
 from transaction_tracker.outbox.signature import SignatureError, verify
 from transaction_tracker.outbox.status import (
     MAX_PAGE,
-    Status,
+    DeliveryStatus,
     attempts,
     count_failing,
     oldest_pending,
     status,
     statuses,
 )
-from transaction_tracker.outbox.supervisor import start_courier, stop_courier
+from transaction_tracker.outbox.supervisor import start_worker, stop_worker
 from transaction_tracker.store import Store
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store import outbox as store
@@ -38,11 +38,11 @@ __all__ = [
     "AttemptRecord",
     "Backlog",
     "Delivery",
+    "DeliveryStatus",
     "Endpoint",
     "Result",
     "Secret",
     "SignatureError",
-    "Status",
     "UnknownEndpointError",
     "add",
     "attempts",
@@ -53,8 +53,8 @@ __all__ = [
     "dead_letters",
     "disable",
     "enable",
-    "everyone",
     "get",
+    "list_all",
     "oldest_pending",
     "redeliver",
     "remove",
@@ -66,101 +66,109 @@ __all__ = [
 ]
 
 OVERLAP_SECONDS = 24 * 3_600.0
-LONGEST_REASON = 200
-# Work on many deliveries is cut into pieces, between which blocks are stored.
-_PIECE = 1_000
+MAX_REASON_CHARACTERS = 200
+# Deliveries changed in one database transaction. Between two of them the store can commit blocks,
+# so a large redelivery does not delay the follower.
+_BATCH_SIZE = 1_000
 
 
 async def add(
     url: str, *, secret: str | Secret | None = None, states: Sequence[str] | None = None
 ) -> Endpoint:
-    """Deliver events to a URL from now on.
+    """Add an endpoint: deliver future events to a URL.
 
     Args:
-        url: ``https``, on the public internet; the application's allow list says what else.
-        secret: What deliveries are signed with; one is made if it is left out.
-        states: The states to tell of; all if left out.
+        url: URL with ``https``, on the public internet. The application's allow list names
+            exceptions.
+        secret: Secret that signs deliveries. Default: a new random one.
+        states: States whose events are delivered. Default: all.
 
     Returns:
-        The endpoint. Show its owner ``secret.reveal()`` once; it never prints by itself.
+        The endpoint. Show its owner ``secret.reveal()`` once; ``repr`` never shows the secret.
 
     Raises:
-        ForbiddenUrlError: The URL may not be asked.
-        ForbiddenAddressError: Its host stands for an address that may not be asked.
-        ValueError: The secret is none, or a state is not known.
+        ForbiddenUrlError: Requests to the URL are not allowed.
+        ForbiddenAddressError: Connections to an address of the host are not allowed.
+        ValueError: The secret is invalid, or a state is unknown.
         StoreError: There are too many endpoints.
     """
     wanted = _states(states)
     key = Secret.generate() if secret is None else _secret(secret)
-    checked = await Context.current().client.check(url)
+    checked = await DeliveryContext.current().client.check(url)
     work = partial(stored.add, url=str(checked), secret=key, states=wanted)
     endpoint = await Store.run(work)
-    with suppress(AlreadyStartedError):  # by its keeper, who has just found it
-        await start_courier(endpoint.id)
+    with suppress(AlreadyStartedError):  # the worker starter can find the endpoint first
+        await start_worker(endpoint.id)
     return endpoint
 
 
-async def everyone() -> list[Endpoint]:
-    """List all endpoints, the oldest first."""
+async def list_all() -> list[Endpoint]:
+    """Return all endpoints, the oldest first."""
     return await Store.run(stored.load_all)
 
 
 async def get(endpoint: str) -> Endpoint:
-    """Give an endpoint, or raise ``UnknownEndpointError``."""
+    """Return an endpoint.
+
+    Raises:
+        UnknownEndpointError: No endpoint has this id.
+    """
     return _known(endpoint, await Store.run(partial(stored.load, endpoint=endpoint)))
 
 
 async def change(endpoint: str, *, url: str, states: Sequence[str] | None) -> Endpoint:
-    """Deliver elsewhere, or tell of other states; what is pending goes to the new URL.
+    """Change the URL and the states of an endpoint; pending deliveries go to the new URL.
 
     Args:
-        endpoint: Its id.
+        endpoint: Id of the endpoint.
         url: As for ``add``.
-        states: As for ``add``; they count for events to come.
+        states: As for ``add``; they apply to future events.
 
     Raises:
-        UnknownEndpointError: There is none.
+        UnknownEndpointError: No endpoint has this id.
         Exception: As for ``add``.
     """
     wanted = _states(states)
-    checked = await Context.current().client.check(url)
+    checked = await DeliveryContext.current().client.check(url)
     work = partial(stored.change, endpoint=endpoint, url=str(checked), states=wanted)
     return await _changed(endpoint, work)
 
 
 async def enable(endpoint: str) -> Endpoint:
-    """Deliver to it again: first what was pending, then what is new.
+    """Enable an endpoint: pending deliveries are sent, and future events are delivered.
 
-    What happened while it was disabled was not written down for it: ``redeliver`` with
-    ``since`` tells it.
+    Events that were stored while the endpoint was disabled are not delivered; ``redeliver`` with
+    ``since`` delivers them.
 
     Raises:
-        UnknownEndpointError: There is none.
+        UnknownEndpointError: No endpoint has this id.
     """
     return await _changed(endpoint, partial(stored.enable, endpoint=endpoint))
 
 
 async def disable(endpoint: str, reason: str = "by hand") -> Endpoint:
-    """Deliver to it no more; what is pending waits, and what comes new is not for it.
+    """Disable an endpoint: pending deliveries wait, and future events are not delivered.
 
     Raises:
-        UnknownEndpointError: There is none.
+        UnknownEndpointError: No endpoint has this id.
         ValueError: The reason is too long.
     """
-    if len(reason) > LONGEST_REASON:
-        raise ValueError(f"reason must have at most {LONGEST_REASON} characters, got {len(reason)}")
+    if len(reason) > MAX_REASON_CHARACTERS:
+        raise ValueError(
+            f"reason must have at most {MAX_REASON_CHARACTERS} characters, got {len(reason)}"
+        )
     return await _changed(endpoint, partial(stored.disable, endpoint=endpoint, reason=reason))
 
 
 async def remove(endpoint: str) -> None:
-    """Forget an endpoint, and all that was to be delivered to it.
+    """Remove an endpoint with all its deliveries.
 
     Raises:
-        UnknownEndpointError: There is none.
+        UnknownEndpointError: No endpoint has this id.
     """
     await disable(endpoint, "being removed")
-    await stop_courier(endpoint)
-    while await Store.run(partial(store.clear, endpoint=endpoint, limit=_PIECE)):
+    await stop_worker(endpoint)
+    while await Store.run(partial(store.clear, endpoint=endpoint, limit=_BATCH_SIZE)):
         pass
     await Store.run(partial(stored.remove, endpoint=endpoint))
 
@@ -168,19 +176,19 @@ async def remove(endpoint: str) -> None:
 async def rotate(
     endpoint: str, *, secret: str | Secret | None = None, overlap: float = OVERLAP_SECONDS
 ) -> Endpoint:
-    """Sign with a new secret, and for a while with the old one as well.
+    """Replace the secret of an endpoint; the old secret also signs for a while.
 
     Args:
-        endpoint: Its id.
-        secret: The new one; made if it is left out.
-        overlap: Seconds for which deliveries are signed with both; at most 30 days.
+        endpoint: Id of the endpoint.
+        secret: New secret. Default: a new random one.
+        overlap: Seconds for which deliveries are signed with both secrets, at most 30 days.
 
     Returns:
-        The endpoint; ``secret.reveal()`` is the new one.
+        The endpoint; ``secret.reveal()`` is the new secret.
 
     Raises:
-        UnknownEndpointError: There is none.
-        ValueError: The secret is none, or the overlap too long.
+        UnknownEndpointError: No endpoint has this id.
+        ValueError: The secret is invalid, or ``overlap`` is out of range.
     """
     if not 0 <= overlap <= MAX_OVERLAP_SECONDS:
         raise ValueError(f"overlap must be 0 to {MAX_OVERLAP_SECONDS:.0f} seconds, got {overlap!r}")
@@ -190,36 +198,37 @@ async def rotate(
 
 
 async def test(endpoint: str) -> Result:
-    """Send a message of type ``transaction_tracker.test`` now, and say what came of it.
+    """Send a message of type ``transaction_tracker.test`` now, and return the result.
 
-    Also to a disabled endpoint. It is tried once, and nothing is stored of it.
+    A disabled endpoint gets the message too. It is not retried, and nothing is stored.
 
     Raises:
-        UnknownEndpointError: There is none.
+        UnknownEndpointError: No endpoint has this id.
     """
     known = await get(endpoint)
-    context = Context.current()
+    context = DeliveryContext.current()
     body = payload.test_body(known.id, time.time())
     async with context.tests:
-        return await attempt(context.client, known, f"test:{uuid.uuid4()}", body)
+        return await send(context.client, known, f"test:{uuid.uuid4()}", body)
 
 
 async def redeliver(endpoint: str, *, position: int | None = None, since: int | None = None) -> int:
-    """Deliver again: what was given up, one event, or all from one on.
+    """Redeliver dead letters, one event, or all events from a position on.
 
     Args:
-        endpoint: Its id.
-        position: The one event with this place among all events, if it was for the endpoint.
-        since: All events from this place on of the states that the endpoint wants, also those
-            that were delivered, and those that it never was to hear. Without this and
-            ``position``, what was given up.
+        endpoint: Id of the endpoint.
+        position: Redeliver the event at this position of the feed, if the endpoint has a delivery
+            of it.
+        since: Redeliver all events from this position of the feed on, in the states that the
+            endpoint wants, whether or not they were delivered before. Default, if ``position``
+            is not given either: the dead letters.
 
     Returns:
-        How many will be delivered again.
+        Number of events that will be redelivered.
 
     Raises:
-        UnknownEndpointError: There is none.
-        ValueError: Both ``position`` and ``since`` are given, or one is below 1.
+        UnknownEndpointError: No endpoint has this id.
+        ValueError: Both ``position`` and ``since`` are given, or one of them is below 1.
     """
     if position is not None and since is not None:
         raise ValueError("redeliver takes position or since, got both")
@@ -238,16 +247,16 @@ async def redeliver(endpoint: str, *, position: int | None = None, since: int | 
 
 
 async def dead_letters(endpoint: str, *, after: int = 0, limit: int = 100) -> list[Delivery]:
-    """List what was given up at an endpoint, in the order of its events.
+    """Return the dead letters of an endpoint, in the order of their events.
 
     Args:
-        endpoint: Its id.
-        after: The position of the last one that is known; 0 begins.
-        limit: How many, 1 to 1,000.
+        endpoint: Id of the endpoint.
+        after: Return only dead letters after this position. Default: from the first.
+        limit: Maximum number of dead letters, 1 to 1,000.
 
     Raises:
-        UnknownEndpointError: There is none.
-        ValueError: The limit is not in its range.
+        UnknownEndpointError: No endpoint has this id.
+        ValueError: ``limit`` is out of range.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"limit must be 1 to {MAX_PAGE}, got {limit!r}")
@@ -257,12 +266,12 @@ async def dead_letters(endpoint: str, *, after: int = 0, limit: int = 100) -> li
 
 
 async def counts(endpoint: str) -> tuple[int, int]:
-    """Count what is pending at an endpoint, and what was given up."""
+    """Return the numbers of pending deliveries and of dead letters of an endpoint."""
     return await Store.run(partial(store.counts, endpoint=endpoint))
 
 
 async def backlog() -> Backlog:
-    """Count what is pending at all endpoints, and since when."""
+    """Return the number of pending deliveries to all endpoints, and the age of the oldest."""
     return await Store.run(store.backlog)
 
 
@@ -270,7 +279,7 @@ async def _redeliver_since(endpoint: Endpoint, since: int) -> int:
     total = 0
     after: int | None = since - 1
     while after is not None:
-        work = partial(store.again_since, endpoint=endpoint, after=after, limit=_PIECE)
+        work = partial(store.again_since, endpoint=endpoint, after=after, limit=_BATCH_SIZE)
         count, after = await Store.run(work)
         total += count
     return total
@@ -278,7 +287,7 @@ async def _redeliver_since(endpoint: Endpoint, since: int) -> int:
 
 async def _redeliver_dead(endpoint: str) -> int:
     total = 0
-    while count := await Store.run(partial(store.again_dead, endpoint=endpoint, limit=_PIECE)):
+    while count := await Store.run(partial(store.again_dead, endpoint=endpoint, limit=_BATCH_SIZE)):
         total += count
     return total
 
@@ -305,8 +314,8 @@ def _states(states: Sequence[str] | None) -> tuple[State, ...] | None:
         return None
     unknown = sorted(set(states) - set(STATES))
     if unknown or not states or isinstance(states, str):
-        came = ", ".join(map(repr, unknown)) or repr(states)
-        raise ValueError(f"states must be some of {', '.join(STATES)}, got {came}")
+        invalid = ", ".join(map(repr, unknown)) or repr(states)
+        raise ValueError(f"states must be some of {', '.join(STATES)}, got {invalid}")
     return tuple(state for state in STATES if state in states)
 
 

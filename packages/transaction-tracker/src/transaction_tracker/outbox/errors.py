@@ -1,15 +1,15 @@
-"""What can go wrong with endpoints."""
+"""Errors of the functions that manage webhook endpoints."""
 
 from transaction_tracker.domain import TrackerError
 
 
 class UnknownEndpointError(TrackerError, LookupError):
-    """There is no such endpoint.
+    """No endpoint has this id.
 
     Attributes:
-        id: The endpoint asked for.
+        id: The unknown id.
     """
 
     def __init__(self, endpoint: str) -> None:
-        super().__init__(f"there is no endpoint {endpoint!r}; list them to see which there are")
+        super().__init__(f"unknown endpoint {endpoint!r}; list the endpoints to see their ids")
         self.id = endpoint

@@ -1,4 +1,4 @@
-"""The part of an answer that is kept to explain an attempt."""
+"""The part of a response body that is stored to explain an attempt."""
 
 from collections.abc import Iterator
 
@@ -8,19 +8,19 @@ from transaction_tracker.store.endpoints import PREFIX, Endpoint
 
 MAX_EXCERPT_BYTES = 1_024
 REDACTED = "[redacted]"
-# Shorter parts of a URL are words such as "hook", and a key is longer.
+# A shorter part of a URL is a word such as "hook"; a key is longer.
 _MIN_KEY_CHARACTERS = 12
 
 
 def excerpt(body: bytes, endpoint: Endpoint) -> str | None:
     """Return the first KiB of a body as text, without the secrets of the endpoint.
 
-    A receiver can repeat what it was asked, as servers do that answer 404: the endpoint's secrets,
-    its URL, and the parts of the URL that can be keys are taken out.
+    A response can repeat the request, as many 404 pages do. So the endpoint's secrets, its URL,
+    and the parts of the URL that can be keys are redacted.
 
     Args:
-        body: What the receiver answered, as far as it was read.
-        endpoint: The endpoint that answered.
+        body: Body of the response, as far as it was read.
+        endpoint: Endpoint that sent the response.
     """
     if not body:
         return None

@@ -1,4 +1,4 @@
-"""What a webhook says: the body that endpoints get."""
+"""Id and body of a webhook."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,23 +11,24 @@ from transaction_tracker.store.feed import Entry
 
 TEST_TYPE = "transaction_tracker.test"
 
-# Names of transactions at banks may hold anything; a header may not.
+# Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
+# contain, are percent-encoded.
 _SAFE = ":@!$*+=~"
 
 
 def message_id(event: Event) -> str:
-    """Name an event as its ``webhook-id``: the same for each attempt, ``transaction:version``."""
+    """Return the ``webhook-id`` of an event, ``transaction:version``: the same at each attempt."""
     return quote(event.id, safe=_SAFE)
 
 
 def body(entry: Entry) -> bytes:
-    """Write an event as JSON: the whole transaction as it was after it.
+    """Return an event as JSON, with the whole transaction as it was after the event.
 
-    ``type`` is ``transaction.`` and the state; ``timestamp`` the time of recording. ``data``
-    holds ``id``, ``version``, ``state``, ``previous``, ``block`` (``number``, ``hash``),
+    ``type`` is ``transaction.`` and the state; ``timestamp`` is the time of recording. ``data``
+    contains ``id``, ``version``, ``state``, ``previous``, ``block`` (``number``, ``hash``),
     ``outcome`` (``succeeded``, ``fee`` as decimal text in the chain's smallest unit,
-    ``fee_scope``, ``error``), ``superseded_by``, ``reason``, ``flags`` and ``metadata``; what
-    does not apply is null. An event whose ``previous`` is its ``state`` tells of changed flags.
+    ``fee_scope``, ``error``), ``superseded_by``, ``reason``, ``flags`` and ``metadata``; fields
+    that do not apply are null. If ``previous`` equals ``state``, only the flags changed.
 
     Source:
         Standard Webhooks 1.0, "Payload structure".
@@ -37,12 +38,12 @@ def body(entry: Entry) -> bytes:
 
 
 def test_body(endpoint: str, now: float) -> bytes:
-    """Write the message that only shows whether messages arrive."""
+    """Return the body of a test message."""
     return _message(TEST_TYPE, now, {"endpoint": endpoint})
 
 
 def data(entry: Entry) -> dict[str, Any]:
-    """Give the transaction as it was after an event, in values that JSON knows."""
+    """Return the transaction as it was after an event, ready for ``orjson``."""
     event = entry.event
     tracked = event.tracked
     block = tracked.anchor
@@ -61,7 +62,8 @@ def data(entry: Entry) -> dict[str, Any]:
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:
-    # A fee in wei is larger than what many readers of JSON keep of a number.
+    # Decimal text: many JSON parsers read numbers as 64-bit floats, which cannot hold a fee in wei
+    # exactly.
     fee = None if outcome.fee is None else str(outcome.fee)
     scope = None if outcome.fee is None else outcome.fee_scope
     error = outcome.error

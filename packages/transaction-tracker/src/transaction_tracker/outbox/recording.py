@@ -1,4 +1,4 @@
-"""What is stored and logged of attempts, and of the health of endpoints."""
+"""Store and log the results of attempts and the health of endpoints."""
 
 import logging
 import time
@@ -7,7 +7,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from transaction_tracker.outbox.attempt import Result
-from transaction_tracker.outbox.health import Health
+from transaction_tracker.outbox.health import EndpointHealth
 from transaction_tracker.outbox.schedule import jitter, next_delay
 from transaction_tracker.store import Store, attempts, endpoints
 from transaction_tracker.store import outbox as store
@@ -19,19 +19,21 @@ logger = logging.getLogger("transaction_tracker")
 
 
 async def record(delivery: Delivery, result: Result, *, trims: bool) -> None:
-    """Store the result of an attempt, and when the next one is due.
+    """Store the result of an attempt and the time of the next one.
 
     Args:
-        delivery: What was delivered.
-        result: The result.
+        delivery: The delivery that was attempted.
+        result: Result of the attempt.
         trims: Whether the oldest attempts of the endpoint are deleted if there are too many.
     """
     work = partial(_write, delivery=delivery, result=result, spread=jitter(), trims=trims)
     await Store.run(work)
 
 
-async def health_changed(endpoint: Endpoint, before: Health, after: Health, result: Result) -> None:
-    """Store and log that an endpoint has begun to fail, or works again."""
+async def health_changed(
+    endpoint: Endpoint, before: EndpointHealth, after: EndpointHealth, result: Result
+) -> None:
+    """Store and log that an endpoint started to fail or works again."""
     await Store.run(partial(endpoints.set_failing, endpoint=endpoint.id, since=after.failing_since))
     facts = {"endpoint": endpoint.id, "host": endpoint.host}
     if after.failing_since is None:
@@ -45,22 +47,22 @@ async def health_changed(endpoint: Endpoint, before: Health, after: Health, resu
         )
         return
     logger.warning(
-        "endpoint %s at %s is failing: %d attempts in a row delivered nothing, the last: %s; "
-        "its events wait, see txtrack webhook attempts %s",
+        "endpoint %s at %s is failing: the last %d attempts failed, most recently: %s; "
+        "its events wait; see txtrack webhook attempts %s",
         endpoint.id,
         endpoint.host,
         after.failures,
-        result.error or result.verdict,
+        result.error or result.outcome,
         endpoint.id,
-        extra=facts | {"outcome": result.verdict, "status": result.status},
+        extra=facts | {"outcome": result.outcome, "status": result.status},
     )
 
 
 def log_gone(endpoint: Endpoint) -> None:
-    """Log that an endpoint was disabled because it answered 410."""
+    """Log that an endpoint was disabled because it responded with HTTP 410."""
     logger.warning(
-        "endpoint %s at %s answered HTTP 410 and is disabled; its events wait until "
-        "txtrack webhook enable %s",
+        "endpoint %s at %s responded with HTTP 410 and is disabled; its pending events wait; "
+        "enable it with txtrack webhook enable %s",
         endpoint.id,
         endpoint.host,
         endpoint.id,
@@ -72,26 +74,26 @@ def _write(
     connection: Connection, delivery: Delivery, result: Result, spread: float, *, trims: bool
 ) -> None:
     _settle(connection, delivery, result, spread)
-    made = AttemptRecord(
+    attempt = AttemptRecord(
         endpoint=delivery.endpoint,
         position=delivery.position,
         number=delivery.attempts + 1,
         ended_at=time.time(),
         seconds=result.seconds,
-        outcome=result.verdict,
+        outcome=result.outcome,
         status=result.status,
         error=result.error,
         answer=result.answer,
     )
-    attempts.add(connection, made, trim=trims)
+    attempts.add(connection, attempt, trim=trims)
 
 
 def _settle(connection: Connection, delivery: Delivery, result: Result, spread: float) -> None:
     if result.delivered:
         store.delivered(connection, delivery, result.status)
         return
-    error = result.error or result.verdict
-    if result.verdict == "gone":
+    error = result.error or result.outcome
+    if result.outcome == "gone":
         store.refused(connection, delivery, result.status, error)
         return
     delay = next_delay(delivery.attempts + 1, spread, result.retry_after)

@@ -1,4 +1,4 @@
-"""Signatures of webhooks: how receivers know that a message is ours, and is new."""
+"""Sign and verify webhooks by Standard Webhooks 1.0."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -12,54 +12,55 @@ from transaction_tracker.store.endpoints import Secret
 
 
 class SignatureError(TrackerError):
-    """The message is not signed with this secret, was changed, or is too old."""
+    """The signature does not match, or the message is malformed or outside the time limit."""
 
 
-def headers(secrets: Sequence[Secret], message: str, now: float, body: bytes) -> dict[str, str]:
-    """Sign a message with all secrets that count now.
+def headers(secrets: Sequence[Secret], message_id: str, now: float, body: bytes) -> dict[str, str]:
+    """Return the headers that sign a message with each of the secrets.
 
     Args:
-        secrets: The newest first.
-        message: Its name, the same at each attempt.
+        secrets: Valid secrets, the newest first.
+        message_id: The ``webhook-id``, the same at each attempt.
         now: Unix seconds.
-        body: What is sent.
+        body: The message.
 
     Source:
         Standard Webhooks 1.0, "Webhook headers" and "Signature scheme".
     """
     moment = datetime.fromtimestamp(math.floor(now), UTC)
     text = body.decode()
-    signatures = [Webhook(one.reveal()).sign(message, moment, text) for one in secrets]
+    signatures = [Webhook(secret.reveal()).sign(message_id, moment, text) for secret in secrets]
     return {
         "Content-Type": "application/json",
-        "webhook-id": message,
+        "webhook-id": message_id,
         "webhook-timestamp": str(math.floor(now)),
         "webhook-signature": " ".join(signatures),
     }
 
 
 def verify(secret: str | Secret, headers: Mapping[str, str], body: bytes | str) -> Any:
-    """Check a webhook that was received, and give what it says.
+    """Verify a received webhook and return its message.
 
     Args:
-        secret: The endpoint's.
-        headers: As they came, in any case.
-        body: As it came, before anything read it.
+        secret: Secret of the endpoint.
+        headers: Headers of the request; names are not case-sensitive.
+        body: Raw body of the request, before it is parsed.
 
     Returns:
         The message: ``type``, ``timestamp``, ``data``.
 
     Raises:
-        ValueError: The secret is none.
-        SignatureError: The message is not to be believed.
+        ValueError: The secret is invalid.
+        SignatureError: The signature does not match, or the message is malformed or more than
+            5 minutes from now.
 
     Source:
-        Standard Webhooks 1.0, "Verifying webhook authenticity": within 5 minutes.
+        Standard Webhooks 1.0, "Verifying webhook authenticity".
     """
     key = secret if isinstance(secret, Secret) else Secret(secret)
     try:
         return Webhook(key.reveal()).verify(body, dict(headers))
     except WebhookVerificationError as error:
-        raise SignatureError(f"the message is not to be believed: {error}") from None
-    except ValueError:  # headers, base64 or JSON that is none
-        raise SignatureError("the message is not to be believed: it is malformed") from None
+        raise SignatureError(f"webhook verification failed: {error}") from None
+    except ValueError:  # invalid headers, base64 or JSON
+        raise SignatureError("webhook verification failed: the message is malformed") from None

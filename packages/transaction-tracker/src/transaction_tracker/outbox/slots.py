@@ -1,4 +1,4 @@
-"""How many attempts may be in flight at once: a fair share for each endpoint and each host."""
+"""Limit the attempts in flight, with a fair share for each endpoint and each host."""
 
 from dataclasses import dataclass, replace
 
@@ -6,18 +6,18 @@ from beamish import Pid, process
 
 
 class SharedSlots:
-    """The slots for attempts beyond the first of each endpoint.
+    """Shared slots for attempts beyond the first of each endpoint.
 
-    Every endpoint may have one attempt in flight at any time. So no number of endpoints that hang
-    can keep another one waiting. Each further attempt takes a shared slot, and a host with all its
-    endpoints may hold no more of these than are free. So one host gets at most half of them, two
-    get a third each, and hosts that came first leave some for those that come later.
+    Every endpoint can have one attempt in flight at any time without a shared slot, so endpoints
+    that hang cannot block other endpoints. Each further attempt takes a shared slot. All endpoints
+    of one host together hold at most as many slots as are free: one host gets at most half of
+    the slots, two hosts a third each, and some slots stay free for hosts that come later.
 
-    A slot belongs to the process of its attempt, and is free when that process has ended, for
-    whatever reason. Nothing has to give it back, so a worker that is killed leaks none.
+    A slot belongs to the process of its attempt and is free once that process has ended, for any
+    reason. Nothing has to return it, so a worker that is killed leaks no slot.
 
     Args:
-        limit: How many slots there are.
+        limit: Number of slots.
 
     Source:
         Choudhury and Hahne, "Dynamic queue length thresholds for shared-memory packet switches",
@@ -28,8 +28,8 @@ class SharedSlots:
         self._limit = limit
         self._hosts: dict[Pid, str] = {}
 
-    def has_room(self, host: str) -> bool:
-        """Return whether an attempt at ``host`` may take a slot now."""
+    def has_free(self, host: str) -> bool:
+        """Return whether an attempt at ``host`` can take a slot now."""
         self._hosts = {pid: at for pid, at in self._hosts.items() if process.is_alive(pid)}
         held = sum(at == host for at in self._hosts.values())
         return held < self._limit - len(self._hosts)
@@ -41,14 +41,15 @@ class SharedSlots:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How many attempts one endpoint may have in flight: slow start.
+    """Limit of one endpoint's attempts in flight, by slow start.
 
-    An endpoint begins with one, and each answer doubles that. After a failure it has one again.
-    So an endpoint that hangs holds no shared slots, or only those of its last good moment.
+    The window starts at one attempt, doubles with each response, and returns to one after a
+    failure. So an endpoint that hangs holds no shared slots, except for attempts that started
+    while it still responded.
 
     Attributes:
-        limit: The most that it may have.
-        size: How many it may have now.
+        limit: Maximum size of the window.
+        size: Attempts that can be in flight now.
     """
 
     limit: int
@@ -56,11 +57,11 @@ class Window:
 
     @property
     def is_full(self) -> bool:
-        """Whether the endpoint may have as many attempts in flight as any."""
+        """Whether the window has its maximum size."""
         return self.size == self.limit
 
     def answered(self) -> "Window":
-        """Return the window after an answer."""
+        """Return the window after a response."""
         return replace(self, size=min(2 * self.size, self.limit))
 
     def failed(self) -> "Window":

@@ -1,4 +1,4 @@
-"""How deliveries to endpoints are going, for those who operate the service."""
+"""Delivery status of endpoints, for operators."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -16,20 +16,20 @@ from transaction_tracker.store.endpoints import Endpoint
 
 MAX_PAGE = 1_000
 
-HealthWord = Literal["healthy", "failing", "disabled"]
+HealthState = Literal["healthy", "failing", "disabled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Status:
-    """How deliveries to an endpoint are going.
+class DeliveryStatus:
+    """Status of the deliveries to one endpoint.
 
     Attributes:
         endpoint: The endpoint.
-        pending: Deliveries that are not settled yet.
-        dead: Deliveries that were given up.
-        last: The last attempt; ``None`` before the first.
-        last_failed: The last attempt that failed, if it is still kept.
-        next_attempt_at: Unix seconds of the next attempt; ``None`` when none is planned.
+        pending: Number of pending deliveries.
+        dead: Number of dead letters.
+        last: Last attempt; ``None`` before the first.
+        last_failed: Last failed attempt, if it is still stored.
+        next_attempt_at: Unix seconds of the next attempt; ``None`` if none is scheduled.
     """
 
     endpoint: Endpoint
@@ -40,8 +40,8 @@ class Status:
     next_attempt_at: float | None
 
     @property
-    def health(self) -> HealthWord:
-        """Whether the endpoint works, fails with every attempt, or is disabled."""
+    def health(self) -> HealthState:
+        """Whether the endpoint works, is failing, or is disabled."""
         if not self.endpoint.enabled:
             return "disabled"
         return "healthy" if self.endpoint.failing_since is None else "failing"
@@ -50,30 +50,31 @@ class Status:
 async def attempts(
     endpoint: str, *, before: int | None = None, limit: int = 100, position: int | None = None
 ) -> list[AttemptRecord]:
-    """List the last attempts at an endpoint, the newest first.
+    """Return the last attempts at an endpoint, the newest first.
 
     Args:
-        endpoint: The endpoint's id.
-        before: Only attempts before the one with this ``id``; ``None`` begins with the newest.
-        limit: How many at most, 1 to 1,000.
-        position: Only of the event with this place among all events.
+        endpoint: Id of the endpoint.
+        before: Return only attempts before the one with this ``id``. Default: start with the
+            newest.
+        limit: Maximum number of attempts, 1 to 1,000.
+        position: Return only attempts to deliver the event at this position of the feed.
 
     Raises:
-        UnknownEndpointError: There is no such endpoint.
-        ValueError: The limit is not in its range.
+        UnknownEndpointError: No endpoint has this id.
+        ValueError: ``limit`` is out of range.
     """
     if not 1 <= limit <= MAX_PAGE:
         raise ValueError(f"limit must be 1 to {MAX_PAGE}, got {limit!r}")
     work = partial(store.page, endpoint=endpoint, before=before, limit=limit, position=position)
-    await status(endpoint)  # which knows whether there is one
+    await status(endpoint)  # raises if the endpoint is unknown
     return await Store.run(work)
 
 
-async def status(endpoint: str) -> Status:
-    """Return how deliveries to an endpoint are going.
+async def status(endpoint: str) -> DeliveryStatus:
+    """Return the status of the deliveries to an endpoint.
 
     Raises:
-        UnknownEndpointError: There is no such endpoint.
+        UnknownEndpointError: No endpoint has this id.
     """
     known, found = await Store.run(partial(_with_status, endpoint=endpoint))
     if known is None:
@@ -81,16 +82,16 @@ async def status(endpoint: str) -> Status:
     return _status(known, found)
 
 
-async def statuses() -> list[Status]:
-    """Return how deliveries to each endpoint are going, the oldest endpoint first."""
+async def statuses() -> list[DeliveryStatus]:
+    """Return the status of the deliveries to each endpoint, the oldest endpoint first."""
     found = await Store.run(_with_statuses)
     return [_status(endpoint, known) for endpoint, known in found]
 
 
 async def oldest_pending() -> float | None:
-    """Return the Unix seconds when the oldest delivery was written that still waits.
+    """Return the Unix seconds at which the oldest pending delivery was stored.
 
-    What waits for a disabled endpoint is not counted; ``None`` when nothing waits.
+    Deliveries to disabled endpoints do not count; ``None`` if no delivery is pending.
     """
     return await Store.run(endpoint_status.oldest_pending)
 
@@ -107,14 +108,16 @@ def _with_status(connection: Connection, endpoint: str) -> tuple[Endpoint | None
 
 def _with_statuses(connection: Connection) -> list[tuple[Endpoint, EndpointStatus]]:
     found = endpoint_status.statuses(connection)
-    everyone = endpoints.load_all(connection)
-    return [(endpoint, found.get(endpoint.id, EndpointStatus())) for endpoint in everyone]
+    return [
+        (endpoint, found.get(endpoint.id, EndpointStatus()))
+        for endpoint in endpoints.load_all(connection)
+    ]
 
 
-def _status(endpoint: Endpoint, found: EndpointStatus) -> Status:
+def _status(endpoint: Endpoint, found: EndpointStatus) -> DeliveryStatus:
     due_at = found.next_due if endpoint.enabled else None
     paused = paused_until(endpoint.id)
-    return Status(
+    return DeliveryStatus(
         endpoint,
         found.pending,
         found.dead,

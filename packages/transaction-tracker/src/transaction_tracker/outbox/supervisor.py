@@ -1,4 +1,4 @@
-"""The tree of the outbox: who delivers, and who sees to it that somebody does."""
+"""The supervision tree of the outbox."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,113 +17,122 @@ from beamish import (
     process,
 )
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox.context import COURIERS, KEEPER, REGISTRY, Context, via
-from transaction_tracker.outbox.courier import Courier
+from transaction_tracker.outbox.context import REGISTRY, STARTER, WORKERS, DeliveryContext, via
+from transaction_tracker.outbox.worker import DeliveryWorker
 from transaction_tracker.store import Store, endpoints
 from transaction_tracker.store.endpoints import MAX_ENDPOINTS
 
-# With these it comes back ever later, and is never given up: events wait for it in the store.
+# With this back-off, a worker that keeps crashing never reaches the maximum number of restarts:
+# it is restarted ever later, and its events wait in the store.
 _BACKOFF = Backoff(initial=0.1, factor=2.0, maximum=30.0, jitter=0.1, reset_after=60.0)
 _MAX_RESTARTS = 30
 _MAX_SECONDS = 60.0
 
-_LOOK_SECONDS = 60.0
-# Couriers have less to finish what is under way.
-_PATIENCE_SECONDS = 30.0
+_CHECK_INTERVAL_SECONDS = 60.0
+# Longer than the shutdown of a delivery worker.
+_OLD_OUTBOX_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """See whether each endpoint has its courier."""
+class StartMissing:
+    """Message: start a delivery worker for each endpoint that has none."""
 
 
-class Predecessor(GenServer):
-    """Wait until all of an outbox that was killed has gone.
+class WaitForOldOutbox(GenServer):
+    """Wait until all processes of an outbox that was killed have ended.
 
-    Its supervisors finish what is under way before they end, and have the names until then: a
-    start that met them would fail, again and again, until the whole application gives up.
+    Its supervisors finish the attempts in flight before they end, and keep their names until
+    then. A start before that would fail for each name that is still taken, and the restarts
+    would exceed the limit of the application's supervisor.
     """
 
     async def init(self) -> Any:
-        """Be gone when they are."""
-        await Task.async_(_all_free, (KEEPER, COURIERS, REGISTRY)).await_(_PATIENCE_SECONDS)
+        """Wait, and then leave no process."""
+        names = (STARTER, WORKERS, REGISTRY)
+        await Task.async_(_all_free, names).await_(_OLD_OUTBOX_TIMEOUT_SECONDS)
         return IGNORE
 
 
-class Connections(GenServer):
-    """Let go of the connections when all who used them have stopped."""
+class ClientCloser(GenServer):
+    """Close the HTTP connections after all delivery workers have stopped.
+
+    It starts before the workers, so the supervisor stops it after them.
+    """
 
     def __init__(self, client: CheckedClient) -> None:
         self._client = client
 
     async def terminate(self, _reason: object) -> None:
-        """Close the connections; whoever comes next opens them again."""
+        """Close the connections; a later request opens new ones."""
         await self._client.close()
 
 
-class Keeper(GenServer):
-    """Give each stored endpoint a courier, at the start and whenever one is missing."""
+class WorkerStarter(GenServer):
+    """Start a delivery worker for each stored endpoint, and again if one is missing."""
 
     def __init__(self) -> None:
         self._timer: Ref | None = None
 
     async def init(self) -> None:
-        """Start all of them while the tree starts."""
-        await self._look()
+        """Start the workers of all endpoints."""
+        await self._start_missing()
 
     async def handle_info(self, message: object) -> None:
-        """Look again from time to time, and when a name becomes free."""
+        """Start missing workers periodically, and when the old worker of an endpoint ends."""
         match message:
-            case Look() | Down():
-                await self._look()
+            case StartMissing() | Down():
+                await self._start_missing()
             case _:
                 super().handle_info(message)
 
-    async def _look(self) -> None:
-        children = await DynamicSupervisor.which_children(COURIERS)
-        known = {child.id for child in children}
+    async def _start_missing(self) -> None:
+        children = await DynamicSupervisor.which_children(WORKERS)
+        running = {child.id for child in children}
         for endpoint in await Store.run(endpoints.load_all):
-            if via(endpoint.id) not in known:
+            if via(endpoint.id) not in running:
                 await self._start(endpoint.id)
         if self._timer is not None:
             process.cancel_timer(self._timer)
-        self._timer = process.send_after(self.pid, Look(), _LOOK_SECONDS)
+        self._timer = process.send_after(self.pid, StartMissing(), _CHECK_INTERVAL_SECONDS)
 
     async def _start(self, endpoint: str) -> None:
         try:
-            await start_courier(endpoint)
+            await start_worker(endpoint)
         except AlreadyStartedError as error:
-            # That of a supervisor that was killed: it finishes what is under way, and goes.
+            # The worker of a supervisor that was killed: it ends once its attempts are finished,
+            # and its `Down` message starts the new worker.
             process.monitor(error.pid)
 
 
 class Outbox(Supervisor):
-    """Delivers events to endpoints: at least once, and in order for each transaction.
+    """Deliver events to endpoints: at least once, and in order per transaction.
 
-    What is to be delivered is in the store, in the same database transaction as the events.
-    All of this may be killed at any moment, and goes on from there.
+    Deliveries are stored in the same database transaction as their events. Each process of the
+    outbox can be killed at any moment; after a restart it continues from the store.
 
     Args:
-        context: How endpoints are reached, and how much at once.
+        context: HTTP client and limits.
     """
 
-    def init(self, context: Context) -> Any:
-        """List the tree in the order it starts in."""
-        # rest_for_one: couriers are found by the registry, and are started by the keeper.
+    def init(self, context: DeliveryContext) -> Any:
+        """Return the children in the order in which they start."""
+        # rest_for_one: workers are registered in the registry, and the starter starts them.
         return self.spec(
             [
-                Predecessor.child_spec(),
-                Connections.child_spec(context.client),
-                Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
+                WaitForOldOutbox.child_spec(),
+                ClientCloser.child_spec(context.client),
+                Registry.child_spec(
+                    keys="unique", name=REGISTRY, meta={DeliveryContext.KEY: context}
+                ),
                 DynamicSupervisor.child_spec(
-                    name=COURIERS,
+                    name=WORKERS,
                     intensity="child",
                     max_restarts=_MAX_RESTARTS,
                     max_seconds=_MAX_SECONDS,
                     max_children=MAX_ENDPOINTS,
                     backoff=_BACKOFF,
                 ),
-                Keeper.child_spec(name=KEEPER),
+                WorkerStarter.child_spec(name=STARTER),
             ],
             strategy="rest_for_one",
         )
@@ -131,18 +140,22 @@ class Outbox(Supervisor):
 
 async def _all_free(names: tuple[str, ...]) -> None:
     for name in names:
-        process.monitor(name)  # a name that nobody has is down at once
+        process.monitor(name)  # sends `Down` at once if the name is free
         await process.receive()
 
 
-async def start_courier(endpoint: str) -> None:
-    """Give an endpoint its courier, or raise ``AlreadyStartedError``."""
-    spec = Courier.child_spec(endpoint, Context.current(), name=via(endpoint))
-    await DynamicSupervisor.start_child(COURIERS, spec)
+async def start_worker(endpoint: str) -> None:
+    """Start the delivery worker of an endpoint.
+
+    Raises:
+        AlreadyStartedError: The endpoint has a worker.
+    """
+    spec = DeliveryWorker.child_spec(endpoint, DeliveryContext.current(), name=via(endpoint))
+    await DynamicSupervisor.start_child(WORKERS, spec)
 
 
-async def stop_courier(endpoint: str) -> None:
-    """Take an endpoint's courier away."""
+async def stop_worker(endpoint: str) -> None:
+    """Stop the delivery worker of an endpoint, if there is one."""
     pid = Registry.whereis(REGISTRY, endpoint)
     if pid is not None:
-        await DynamicSupervisor.terminate_child(COURIERS, pid)
+        await DynamicSupervisor.terminate_child(WORKERS, pid)

@@ -89,7 +89,7 @@ def _addresses(section: HttpSection) -> Iterator[Conflict]:
 def _refusal(text: str) -> str:
     """Write a template's error without its option, and name the one that lets addresses through."""
     says = f"is refused{text}" if text.startswith(":") else text
-    about = ("may not be asked", "allow list")
+    about = ("is not allowed", "allow list")
     return f"{says}; see http.allow_private" if any(words in says for words in about) else says
 
 

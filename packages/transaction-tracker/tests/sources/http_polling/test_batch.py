@@ -7,7 +7,7 @@ import pytest
 from aiohttp import web
 
 from transaction_tracker.domain import Reported
-from transaction_tracker.net.url import LONGEST_URL
+from transaction_tracker.net.url import MAX_URL_CHARACTERS
 from transaction_tracker.sources import MalformedError, ServerError
 from transaction_tracker.sources.http_polling import Batch, HttpPollingSource
 
@@ -128,7 +128,7 @@ async def test_no_address_becomes_too_long(make: Make, service: ScriptedService)
     told = await source.look_up(asked)
 
     assert told == dict.fromkeys(asked, Reported("confirmed"))
-    assert all(len(service.url + path) <= LONGEST_URL for path in service.paths)
+    assert all(len(service.url + path) <= MAX_URL_CHARACTERS for path in service.paths)
     assert 1 < len(service.received) < 20
 
 

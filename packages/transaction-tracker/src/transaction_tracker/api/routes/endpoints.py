@@ -12,10 +12,10 @@ from transaction_tracker.api.views import Json, rfc3339
 from transaction_tracker.domain import State
 from transaction_tracker.outbox import endpoints
 from transaction_tracker.outbox.endpoints import (
+    DeliveryStatus,
     Endpoint,
-    Status,
 )
-from transaction_tracker.outbox.status import HealthWord
+from transaction_tracker.outbox.status import HealthState
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
 
@@ -65,7 +65,7 @@ class RotateIn(_Wish):
 class DisableIn(_Wish):
     """Why to deliver no more."""
 
-    reason: str = Field("by hand", max_length=endpoints.LONGEST_REASON)
+    reason: str = Field("by hand", max_length=endpoints.MAX_REASON_CHARACTERS)
 
 
 class EndpointView(BaseModel):
@@ -89,7 +89,7 @@ class EndpointWithSecret(EndpointView):
 class EndpointDetail(EndpointView):
     """Where events are delivered to, and how that goes."""
 
-    health: HealthWord = Field(
+    health: HealthState = Field(
         description="failing: five attempts in a row, or more, have delivered nothing."
     )
     failing_since: datetime | None
@@ -111,7 +111,7 @@ class TestResult(BaseModel):
     """What came of a message that was sent to see whether it arrives."""
 
     delivered: bool
-    verdict: str
+    outcome: str
     status: int | None
     error: str | None
     seconds: float
@@ -217,7 +217,7 @@ async def test(id: EndpointId) -> Response:  # noqa: A002
         result = await endpoints.test(id)
     content = {
         "delivered": result.delivered,
-        "verdict": result.verdict,
+        "outcome": result.outcome,
         "status": result.status,
         "error": result.error,
         "seconds": result.seconds,
@@ -242,7 +242,7 @@ def _with_secret(endpoint: Endpoint) -> Json:
     return _view(endpoint) | {"secret": endpoint.secret.reveal()}
 
 
-def _detail(status: Status) -> Json:
+def _detail(status: DeliveryStatus) -> Json:
     last, failed, since = status.last, status.last_failed, status.endpoint.failing_since
     following = status.next_attempt_at
     return _view(status.endpoint) | {

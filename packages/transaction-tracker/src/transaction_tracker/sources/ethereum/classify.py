@@ -2,7 +2,7 @@
 
 import orjson
 
-from transaction_tracker.net import seconds
+from transaction_tracker.net import parse_retry_after
 from transaction_tracker.sources.errors import (
     ApplicationError,
     NotYetError,
@@ -92,11 +92,11 @@ def http_error(status: int, retry_after: str | None) -> SourceError:
         RFC 9110; RFC 6585 for 429.
     """
     if status == 429:
-        return RateLimitedError("HTTP 429", seconds(retry_after))
+        return RateLimitedError("HTTP 429", parse_retry_after(retry_after))
     if status in _ABOUT_THE_REQUEST:
         return ApplicationError(f"HTTP {status}", status)
-    if status == 503 and seconds(retry_after) is not None:
-        return RateLimitedError("HTTP 503", seconds(retry_after))
+    if status == 503 and parse_retry_after(retry_after) is not None:
+        return RateLimitedError("HTTP 503", parse_retry_after(retry_after))
     return ServerError(f"HTTP {status}", status)
 
 

@@ -6,7 +6,7 @@ from urllib.parse import unquote, urlsplit
 
 from yarl import URL
 
-from transaction_tracker.net.url import has_plain_place
+from transaction_tracker.net.url import has_plain_authority
 
 HTTP = ("http", "https")
 WEBSOCKET = ("ws", "wss")
@@ -30,7 +30,7 @@ class SecretUrl:
         try:
             url = URL(text)
             usable = url.scheme in schemes and bool(url.host) and url.port is not None
-            usable = usable and has_plain_place(text)
+            usable = usable and has_plain_authority(text)
             keys = {key for key in _keys(text, url) if len(key) >= MIN_KEY_CHARACTERS}
         except (ValueError, TypeError):
             usable = False

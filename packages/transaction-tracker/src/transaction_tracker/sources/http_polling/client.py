@@ -9,11 +9,11 @@ from transaction_tracker import json_answers
 from transaction_tracker.json_answers import JsonLimits, NotJsonError, TooManyValuesError
 from transaction_tracker.net import (
     AllowList,
-    Answer,
     CheckedClient,
     ForbiddenUrlError,
+    HttpResponse,
     NoAnswerError,
-    seconds,
+    parse_retry_after,
 )
 from transaction_tracker.sources.errors import (
     ApplicationError,
@@ -68,7 +68,7 @@ class Client:
         self._http = CheckedClient(allowed)
         self._gates: dict[str, Gate] = {}
 
-    async def get(self, template: Template, text: str, etag: str | None = None) -> Answer:
+    async def get(self, template: Template, text: str, etag: str | None = None) -> HttpResponse:
         """Fetch a resource.
 
         Args:
@@ -99,7 +99,7 @@ class Client:
 
     async def _measured(
         self, template: Template, text: str, etag: str | None, gate: Gate
-    ) -> Answer:
+    ) -> HttpResponse:
         started, outcome = time.monotonic(), "ok"
         try:
             return await self._exchange(template.fill(text), etag, gate)
@@ -111,17 +111,17 @@ class Client:
             facts = {"provider": template.host, "outcome": outcome}
             telemetry.execute(_REQUEST, measured, facts)
 
-    async def _exchange(self, url: str, etag: str | None, gate: Gate) -> Answer:
+    async def _exchange(self, url: str, etag: str | None, gate: Gate) -> HttpResponse:
         answer = await self._send(url, etag)
         if answer.status in _PLAIN and (answer.status != 304 or etag is not None):
             gate.passed()
             return self._whole(answer)
-        error = _refusal(answer.status, seconds(answer.headers.get("Retry-After")))
+        error = _refusal(answer.status, parse_retry_after(answer.headers.get("Retry-After")))
         if isinstance(error, RateLimitedError):
             gate.refused(error.retry_after)
         raise error
 
-    async def _send(self, url: str, etag: str | None) -> Answer:
+    async def _send(self, url: str, etag: str | None) -> HttpResponse:
         self.requests += 1
         try:
             return await self._http.request(
@@ -142,7 +142,7 @@ class Client:
         own |= {name: value.reveal() for name, value in self._headers.items()}
         return own if etag is None else own | {"If-None-Match": etag}
 
-    def _whole(self, answer: Answer) -> Answer:
+    def _whole(self, answer: HttpResponse) -> HttpResponse:
         if answer.complete or answer.status != 200:
             return answer
         most = self._limits.answer_bytes

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterator
 
 from transaction_tracker.domain import Reported
-from transaction_tracker.net.url import LONGEST_URL
+from transaction_tracker.net.url import MAX_URL_CHARACTERS
 from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import ApplicationError, MalformedError, SourceError
 from transaction_tracker.sources.http_polling.client import (
@@ -169,7 +169,7 @@ class Many:
         some: list[str] = []
         for one in ids:
             longer = self._template.fill(self._separator.join([*some, one]))
-            if some and (len(some) >= self._size.size or len(longer) > LONGEST_URL):
+            if some and (len(some) >= self._size.size or len(longer) > MAX_URL_CHARACTERS):
                 yield some
                 some = []
             some.append(one)

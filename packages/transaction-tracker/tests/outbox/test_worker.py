@@ -1,4 +1,4 @@
-"""Couriers: what happens when they end, crash, or have nothing to do."""
+"""Delivery workers: restart, shutdown, crashes and idle time."""
 
 import asyncio
 from functools import partial
@@ -7,7 +7,7 @@ import pytest
 
 from beamish import GenServer, debug, process
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox import OUTBOX, Context, courier, endpoints
+from transaction_tracker.outbox import OUTBOX, DeliveryContext, endpoints, worker
 from transaction_tracker.outbox.context import via
 from transaction_tracker.store import Store
 from transaction_tracker.store import outbox as table
@@ -17,7 +17,7 @@ from .receiver import Gate, Receiver
 from .support import due_in, eventually, happens, nothing_pending, warm_up
 
 
-async def test_what_was_not_delivered_arrives_when_the_outbox_comes_back(
+async def test_pending_events_are_delivered_after_a_restart(
     store: None, client: CheckedClient, receiver: Receiver
 ) -> None:
     async with running(client):
@@ -30,8 +30,8 @@ async def test_what_was_not_delivered_arrives_when_the_outbox_comes_back(
     assert receiver.accepted == ["tx:1", "tx:2", "tx:3"]
 
 
-async def test_a_courier_that_is_killed_is_started_again_and_repeats_what_was_cut(
-    outbox: Context, receiver: Receiver
+async def test_killed_worker_is_restarted_and_repeats_its_attempts(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     gate = Gate()
     receiver.script = gate
@@ -49,8 +49,8 @@ async def test_a_courier_that_is_killed_is_started_again_and_repeats_what_was_cu
 
 
 @pytest.mark.usefixtures("soon")
-async def test_an_outbox_that_is_killed_waits_for_the_parts_of_the_one_before(
-    outbox: Context, receiver: Receiver
+async def test_restarted_outbox_waits_for_the_old_one_to_end(
+    outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     gate = Gate()
     receiver.script = gate
@@ -68,7 +68,7 @@ async def test_an_outbox_that_is_killed_waits_for_the_parts_of_the_one_before(
     assert list(dict.fromkeys(receiver.accepted)) == ["tx:1", "tx:2", "tx:3"]
 
 
-async def test_an_end_in_order_waits_for_the_attempt_that_is_under_way(
+async def test_shutdown_waits_for_attempts_in_flight(
     store: None, client: CheckedClient, receiver: Receiver
 ) -> None:
     gate = Gate()
@@ -83,10 +83,10 @@ async def test_an_end_in_order_waits_for_the_attempt_that_is_under_way(
     assert receiver.accepted == ["tx:1"]
 
 
-async def test_an_end_does_not_wait_for_ever(
+async def test_shutdown_repeats_unfinished_attempts_later(
     store: None, client: CheckedClient, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(courier, "GRACE_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "GRACE_SECONDS", 0.05)
     gate = Gate()
     receiver.script = gate
     async with running(client):
@@ -102,20 +102,20 @@ async def test_an_end_does_not_wait_for_ever(
     assert [came.id for came in receiver.received] == ["tx:1", "tx:1"]
 
 
-async def test_an_attempt_that_crashes_is_a_failed_one_and_holds_up_no_other(
-    outbox: Context,
+async def test_crashed_attempt_is_a_failure_and_delays_no_other_transaction(
+    outbox: DeliveryContext,
     receiver: Receiver,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    whole = courier.payload.body
+    whole = worker.payload.body
 
     def poisoned(entry: object) -> bytes:
         if entry.event.tracked.id == "poison":  # type: ignore[attr-defined]
             raise ValueError("odd")
         return whole(entry)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(courier.payload, "body", poisoned)
+    monkeypatch.setattr(worker.payload, "body", poisoned)
     endpoint = await endpoints.add(receiver.url)
 
     await happens("poison", "other")
@@ -128,21 +128,19 @@ async def test_an_attempt_that_crashes_is_a_failed_one_and_holds_up_no_other(
     assert "odd" in caplog.text
 
 
-async def test_a_removed_endpoint_is_forgotten_and_told_nothing(
-    outbox: Context, receiver: Receiver
-) -> None:
+async def test_removed_endpoint_gets_no_events(outbox: DeliveryContext, receiver: Receiver) -> None:
     endpoint = await endpoints.add(receiver.url)
 
     await endpoints.remove(endpoint.id)
     await happens("tx")
 
     assert GenServer.whereis(via(endpoint.id)) is None
-    assert await endpoints.everyone() == []
+    assert await endpoints.list_all() == []
     assert receiver.received == []
 
 
 async def sleeps(endpoint: str) -> None:
-    """Wait until a courier means to do nothing for long."""
+    """Wait until a worker's timer is long."""
     async with asyncio.timeout(50):
         while True:
             timer = (await debug.get_state(via(endpoint)))["_timer"]
@@ -151,7 +149,7 @@ async def sleeps(endpoint: str) -> None:
             await asyncio.sleep(0.002)
 
 
-async def test_an_idle_courier_sleeps(outbox: Context, receiver: Receiver) -> None:
+async def test_idle_worker_sleeps(outbox: DeliveryContext, receiver: Receiver) -> None:
     endpoint = await endpoints.add(receiver.url)
     await happens("tx", states=["pending"])
     await nothing_pending(endpoint.id)
@@ -159,9 +157,7 @@ async def test_an_idle_courier_sleeps(outbox: Context, receiver: Receiver) -> No
     await sleeps(endpoint.id)
 
 
-async def test_a_courier_whose_attempts_are_all_under_way_sleeps(
-    outbox: Context, receiver: Receiver
-) -> None:
+async def test_worker_without_capacity_sleeps(outbox: DeliveryContext, receiver: Receiver) -> None:
     endpoint = await endpoints.add(receiver.url)
     await warm_up(endpoint.id)
     gate = Gate()
