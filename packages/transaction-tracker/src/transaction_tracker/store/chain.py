@@ -8,7 +8,7 @@ import orjson
 from sqlalchemy import Connection, delete, insert, select, update
 
 from transaction_tracker.domain import BlockRef, Link
-from transaction_tracker.domain.recent import MOST_SLOTS
+from transaction_tracker.domain.recent import MAX_SLOTS
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.schema import block_slots, blocks, cursors
 from transaction_tracker.store.steps import Step, Stored
@@ -126,7 +126,7 @@ def _add_slots(
     total, newest = 0, rows[-1]["number"]
     for number, amount in connection.execute(query.order_by(block_slots.c.number.desc())).all():
         total += amount
-        if total > MOST_SLOTS and number < newest:
+        if total > MAX_SLOTS and number < newest:
             connection.execute(delete(block_slots).where(own, block_slots.c.number <= number))
             return
 
