@@ -15,7 +15,7 @@ from transaction_tracker.domain import (
     Tracked,
     TrackerError,
 )
-from transaction_tracker.listener import ToldEvent
+from transaction_tracker.listener import StoredEvent
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
 from transaction_tracker.sources.ethereum import EthereumSource
@@ -40,7 +40,7 @@ __all__ = [
     "SourceError",
     "State",
     "StoreError",
-    "ToldEvent",
+    "StoredEvent",
     "Tracked",
     "TrackerError",
     "TransactionTracker",
