@@ -38,7 +38,7 @@ from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
 from transaction_tracker.sources.ethereum.proof import Known
 from transaction_tracker.store import STORE, Book, Store, Stored
-from transaction_tracker.store.uncollected import uncollected
+from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -121,7 +121,7 @@ class Boot(GenServer):
         if self._listens:
             # Before the first event: a listener that starts later must not miss it.
             await EventListener.begin()
-        with uncollected():
+        with gc_paused():
             await TransactionTracker.start_all_pending()
         return IGNORE
 
