@@ -37,7 +37,7 @@ def test_counts_follow_each_change(moves: list[tuple[str, State, bool]]) -> None
 
 def test_finished_transactions_are_counted_until_they_are_removed() -> None:
     book = Book()
-    book.census.ended({"confirmed": 5, "failed": 1})
-    book.census.ended({"confirmed": -2, "failed": -1})
+    book.census.add_final({"confirmed": 5, "failed": 1})
+    book.census.add_final({"confirmed": -2, "failed": -1})
 
     assert book.census.by_state == {"confirmed": 3}

@@ -48,7 +48,7 @@ def test_all_blocks_can_be_removed(run: Run) -> None:
 
 
 def test_database_of_another_chain_raises(run: Run) -> None:
-    with pytest.raises(StoreError, match="is for ethereum:31337, and cannot hold ethereum:1"):
+    with pytest.raises(StoreError, match="belongs to ethereum:31337 and cannot hold ethereum:1"):
         run(chain.claim, "ethereum:1")
 
 

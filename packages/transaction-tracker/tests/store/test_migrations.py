@@ -96,8 +96,8 @@ def checks(url: str) -> dict[str, dict[str, set[str]]]:
         inspector = inspect(connection)
         return {
             table: {
-                str(one["name"]): set(one["sqltext"].split("'")[1::2])
-                for one in inspector.get_check_constraints(table)
+                str(constraint["name"]): set(constraint["sqltext"].split("'")[1::2])
+                for constraint in inspector.get_check_constraints(table)
             }
             for table in metadata.tables
         }

@@ -272,5 +272,5 @@ async def test_other_chain_id_is_refused(settings: Settings, node: PruningNode) 
     async with another(node, 20, chain_id=5):
         message = await refused(replace(settings, chain_id=None))
 
-    assert "the database is for ethereum:31337, and cannot hold ethereum:5" in message
+    assert "the database belongs to ethereum:31337 and cannot hold ethereum:5" in message
     assert stored(settings) == before

@@ -286,7 +286,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
                 self._book.write(rows)
         (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
-        self._book.census.ended(counts)
+        self._book.census.add_final(counts)
 
     def _queue(self, work: Work, from_: From | None) -> None:
         self._waiting.append((work, from_))
@@ -310,7 +310,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
                 self._book.take(result)
                 self._announce(result)
             elif isinstance(result, Pruned):
-                self._book.census.ended(result.by_state)
+                self._book.census.add_final(result.by_state)
             if from_ is not None:
                 GenServer.reply(from_, result)
             elif isinstance(result, Failed):
