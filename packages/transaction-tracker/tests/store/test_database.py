@@ -124,7 +124,7 @@ def test_database_settings_make_commits_durable(database: Database) -> None:
         assert database.run(asked) == ["wal", 2]
 
 
-@pytest.mark.parametrize("content", [b"this is no database, and longer than a header is" * 9])
+@pytest.mark.parametrize("content", [b"this is not a database, and longer than a header" * 9])
 def test_file_that_is_not_a_database_raises(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "text.db"
     path.write_bytes(content)

@@ -50,7 +50,7 @@ while True:
 
 
 def killed_after(blocks: int, path: Path) -> int:
-    """Let a program write, kill it, and return the last block that it reported."""
+    """Start a program that writes, kill it, and return the last block that it reported."""
     command = [sys.executable, "-c", WRITER, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None

@@ -370,7 +370,7 @@ def test_listing_pending_revisions_creates_nothing(tmp_path: Path) -> None:
 
 def test_unreadable_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "text.db"
-    path.write_bytes(b"this is no database, and longer than a header is" * 9)
+    path.write_bytes(b"this is not a database, and longer than a header is" * 9)
 
     with pytest.raises(StoreError, match=r"cannot read database .*text.db: file is not a database"):
         pending_revisions(path)

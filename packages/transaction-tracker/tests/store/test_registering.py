@@ -86,11 +86,11 @@ def test_untracked_transaction_is_registered_again_with_an_event(run: Run) -> No
 
     again = run(registering.register, [Registration("tx", 7, deadline=2e9, metadata="{}")])
 
-    anew = replace(tracked(), required=7, deadline=2e9, version=2)
-    assert again.rows == (anew,)
-    assert [(event.previous, event.tracked) for event in again.events] == [("untracked", anew)]
+    expected = replace(tracked(), required=7, deadline=2e9, version=2)
+    assert again.rows == (expected,)
+    assert [(event.previous, event.tracked) for event in again.events] == [("untracked", expected)]
     assert again.position == 2
-    assert run(reading.load, "tx") == anew
+    assert run(reading.load, "tx") == expected
     assert run(reading.load_events, "tx") == [(1, "untracked"), (2, "registered")]
     assert run(feed.entries, after=1, limit=9)[0].metadata == "{}"
 

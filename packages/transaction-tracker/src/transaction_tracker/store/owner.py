@@ -26,7 +26,7 @@ except ImportError:  # on Windows, the standard library has no record locks
 # A byte far behind the end of any database, and behind the bytes that SQLite locks. Arbitrary, but
 # the same in all versions of this program.
 _OWNER_BYTE = 0x7478_7472_6163_6B00  # "txtrack"
-# struct flock: type, whence, start, length, pid.
+# struct flock: l_type, l_whence, l_start, l_len, l_pid.
 _FLOCK = "hhqqi0q"
 # SQLite's own mode for a new file.
 _MODE = 0o644

@@ -1,7 +1,7 @@
 """Connect to a PostgreSQL database, and own it.
 
-The ownership is an advisory lock of the session. So there must be no connection pooler between
-program and server that lets several programs share a session.
+The ownership is an advisory lock of the session. So a connection pooler between program and server
+must not let several programs share a session.
 """
 
 import os
