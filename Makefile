@@ -46,11 +46,11 @@ test-everything: $(VENV)/ready
 stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress ARGS="--rounds 3 packages"
 	@$(BIN)/python tools/stress $(ARGS)
 
-check: $(VENV)/ready  ## Check format, lint, types and layers
+check: $(VENV)/ready  ## Check format, lint, types, layers and words
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy packages/beamish/src packages/transaction-tracker/src
-	@$(BIN)/python -m pytest -q tests/test_layers.py
+	@$(BIN)/python -m pytest -q tests/test_layers.py tests/test_words.py
 
 format: $(VENV)/ready  ## Format the code
 	@$(BIN)/ruff format .
@@ -72,7 +72,7 @@ soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases 
 	@echo "$(KILLS) times SIGKILL at random moments:"
 	@TRACKER_KILLS=$(KILLS) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/kill
 
-lock:  ## Pin the dependencies anew (needs uv)
+lock:  ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 		--no-emit-index-url --no-emit-find-links --upgrade requirements.in -o requirements.lock
 

@@ -31,7 +31,7 @@ _PID = re.compile(r"#PID<0\.\d+\.0>")
 
 
 def blocks(page: Path) -> Iterator[tuple[str, int, list[str]]]:
-    """Give the language, the line of the first fence and the lines of each block."""
+    """Yield the language, the line of the first fence and the lines of each block."""
     language, start, inside = "", 0, []
     for number, line in enumerate(page.read_text().splitlines(), 1):
         if not start and line.lstrip().startswith("```"):
@@ -65,7 +65,7 @@ def shown(page: Path) -> str:
 
 
 def matches(printed: str, expected: list[str]) -> bool:
-    """Say whether ``printed`` is what the page says."""
+    """Return whether ``printed`` is what the page says."""
     text = _PID.sub("#PID<…>", "\n".join(expected))
     pattern = ".*".join(re.escape(part.rstrip()) for part in text.split("…"))
     return re.fullmatch(pattern, _PID.sub("#PID<…>", printed).rstrip(), re.DOTALL) is not None

@@ -65,7 +65,7 @@ def test_tests_that_always_pass_are_a_success(tests: Path) -> None:
 
 
 @pytest.mark.parametrize("wrong", [["--rounds", "0"], ["nowhere.py"]])
-def test_what_cannot_run_is_not_a_success(wrong: list[str]) -> None:
+def test_command_that_cannot_run_fails(wrong: list[str]) -> None:
     status, _ = stress(*wrong)
 
     assert status == 2

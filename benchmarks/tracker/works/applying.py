@@ -6,7 +6,7 @@ from benchmarks.tracker import node
 from benchmarks.tracker.blocks import heard
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.sources.ethereum import EthereumSource
-from transaction_tracker.store.uncollected import settle_down
+from transaction_tracker.store.garbage_collection import freeze_heap
 
 REQUIRED = 1_000
 POLL_SECONDS = 0.05
@@ -31,7 +31,7 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
         )
         source = EthereumSource(one.url)
         async with TransactionTrackerApplication(settings):
-            settle_down()
+            freeze_heap()
             with heard() as follower:
                 for _ in range(blocks):
                     head = await one.mine()

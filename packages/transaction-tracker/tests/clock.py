@@ -1,14 +1,14 @@
-"""The clock of a test's event loop, for limits that must be reached without waiting for them."""
+"""The clock of a test's event loop, for tests of timeouts that do not wait for them."""
 
 import asyncio
 
 
 class Clock:
-    """Puts the event loop's time forward.
+    """Advances the time of the event loop.
 
-    A test of a limit gives it far more seconds than any machine needs, waits until the program
-    has come to where the limit counts, and then lets the time pass at once. So a slow machine
-    never reaches a limit by itself, and a fast one does not wait.
+    A test of a timeout sets it to far more seconds than any machine needs, waits until the program
+    waits for the timeout, and then advances the time. So a slow machine never reaches a timeout by
+    accident, and a fast one does not wait.
 
     Args:
         loop: The loop of the test.
@@ -24,5 +24,5 @@ class Clock:
         return self._real() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Let this time pass: timers that are due by then fire in the loop's next round."""
+        """Advance the time: timers that are due by then fire in the next round of the loop."""
         self._ahead += seconds

@@ -19,20 +19,20 @@ from .postgres import Postgres, running
 
 @pytest.fixture
 async def clock() -> Clock:
-    """The clock of the test's event loop, which the test can put forward."""
+    """The clock of the test's event loop, which the test can advance."""
     return Clock(asyncio.get_running_loop())
 
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One server for the whole run."""
+    """A PostgreSQL server for the whole run."""
     with running() as server:
         yield server
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A new database, once in a file and once on a server: what works on one works on both."""
+    """A new database, once in a file and once on a server."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'test.db'}"
         return
@@ -50,7 +50,7 @@ def database(database_url: str) -> Iterator[Database]:
 
 @pytest.fixture
 def run(database: Database) -> Run:
-    """Do one piece of work in a transaction of its own."""
+    """Run one function in its own database transaction."""
 
     def run(work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         (result,) = database.run([lambda connection: work(connection, *args, **kwargs)])
@@ -63,7 +63,7 @@ def run(database: Database) -> Run:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Add up the figures of all stories and lives."""
+    """Print the sums of the figures of all stories and lives."""
     reports = terminalreporter.getreports("passed")
     total: Counter[str] = Counter()
     for report in reports:

@@ -1,9 +1,9 @@
-"""What is in the databases of tests, and how it gets there."""
+"""The source of the databases of tests, and the type of the fixture ``run``."""
 
 from collections.abc import Callable
 from typing import Any
 
-# Whose transactions they hold.
+# The source that the databases belong to.
 SOURCE = "ethereum:31337"
 
 Run = Callable[..., Any]

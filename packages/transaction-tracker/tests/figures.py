@@ -1,4 +1,4 @@
-"""What many random tests came to: each notes its own, and the end of the run adds them up."""
+"""Figures of many random tests: each test records its own, and the end of the run adds them up."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL server for tests that need one."""
+"""A real PostgreSQL server for tests."""
 
 import itertools
 import os
@@ -22,7 +22,7 @@ from transaction_tracker.store import migrate
 PATIENCE = 50.0
 TEMPLATE = "tracker_template"
 
-# Nothing here has to survive a power cut, and a test run starts and stops it once.
+# The data need not survive a power cut, and a test run starts and stops the server once.
 OPTIONS = {
     "listen_addresses": "",
     "fsync": "off",
@@ -34,8 +34,8 @@ OPTIONS = {
 
 
 def tool(name: str) -> Path:
-    """Find a program of PostgreSQL, or skip the test; in CI, where it has to be, fail."""
-    # Debian keeps them off the path, one folder for each version.
+    """Return the path of a PostgreSQL program, or skip the test; fail if all tools are required."""
+    # On Debian, the programs are not on the path; each version has a folder.
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
     found = shutil.which(name) or (installed[0] if installed else None)
     if found is not None:
@@ -47,25 +47,25 @@ def tool(name: str) -> Path:
 
 
 class Postgres:
-    """A server in a folder of its own, reached through a socket in it."""
+    """A server with its data in one folder, reached through a socket in it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._names = (f"test_{number}" for number in itertools.count())
 
     def url(self, database: str) -> str:
-        """Address one of its databases."""
+        """Return the URL of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def execute(self, statement: sql.SQL | sql.Composed, *values: object) -> list[Any]:
-        """Do something on the server, beside all databases of tests."""
+        """Execute a statement on the server, outside of the databases of tests."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
     @contextmanager
     def database(self, template: str = TEMPLATE) -> Iterator[str]:
-        """Give the address of a new database, as the package makes it; or empty."""
+        """Yield the URL of a new database with the package's tables, or of an empty one."""
         name = sql.Identifier(next(self._names))
         create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
         self.execute(create.format(name, sql.Identifier(template)))
@@ -75,7 +75,7 @@ class Postgres:
             self.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
     def disconnect_all(self) -> None:
-        """Break off all connections to databases of tests, as a server that goes down does."""
+        """Close all connections to databases of tests, as a server that stops does."""
         theirs = "FROM pg_stat_activity WHERE starts_with(datname, 'test_')"
         patience = sql.Literal(int(PATIENCE * 1000))
         self.execute(sql.SQL("SELECT pg_terminate_backend(pid, {}) " + theirs).format(patience))
@@ -83,9 +83,9 @@ class Postgres:
 
 @contextmanager
 def running() -> Iterator[Postgres]:
-    """Run a server for as long as the context lasts."""
+    """Run a server while the context is open."""
     initdb, postgres = tool("initdb"), tool("postgres")
-    # Short: a socket's path has room for a hundred characters only.
+    # A short path: that of a socket can have about a hundred characters.
     folder = Path(tempfile.mkdtemp(prefix="pg"))
     who = _user(folder)
     try:
@@ -115,10 +115,10 @@ def _serve(postgres: Path, folder: Path, who: dict[str, Any]) -> Iterator[Postgr
 
 
 def _user(folder: Path) -> dict[str, Any]:
-    """Name another user to whoever is root, whom the server refuses to serve."""
+    """Return the options that run the server as another user if we are root, which it refuses."""
     if os.geteuid() != 0:
         return {}
-    names = [one.pw_name for one in pwd.getpwall()]
+    names = [entry.pw_name for entry in pwd.getpwall()]
     user = pwd.getpwnam("postgres" if "postgres" in names else "nobody")
     os.chown(folder, user.pw_uid, user.pw_gid)
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": folder}

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that falls silent: connections stay, and nothing more comes back."""
+"""A PostgreSQL server that falls silent: connections stay open, but no data arrives."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,11 +8,11 @@ from .postgres import Postgres
 
 
 class Line:
-    """A connection to a server, through which nothing more passes once it is silent.
+    """A proxy to a server, which passes no data once it is silent.
 
     Attributes:
         port: Where programs reach the server.
-        heard: Set when something has come that the silent line has kept to itself.
+        heard: Set when the silent proxy has received data.
     """
 
     def __init__(self, socket_path: str) -> None:
@@ -24,20 +24,20 @@ class Line:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def url(self, direct: str) -> str:
-        """Address a database by the line."""
+        """Return the URL of a database through the proxy."""
         name = direct.partition("@/")[2].partition("?")[0]
         return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def fall_silent(self) -> None:
-        """Pass on nothing any more, and accept connections still."""
+        """Stop passing data, but still accept connections."""
         self._open.clear()
 
     def speak(self) -> None:
-        """Pass on everything, also what has waited."""
+        """Pass data again, including data that has waited."""
         self._open.set()
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Pass on what two sides say to each other."""
+        """Pass the data of a connection in both directions."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
@@ -47,13 +47,13 @@ class Line:
         except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
-            for one in (writer, back):
-                one.close()
+            for stream in (writer, back):
+                stream.close()
                 with suppress(ConnectionError):
-                    await one.wait_closed()
+                    await stream.wait_closed()
 
     async def close(self) -> None:
-        """Break all connections."""
+        """Close all connections."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks)
@@ -70,7 +70,7 @@ class Line:
 
 @asynccontextmanager
 async def line_to(server: Postgres) -> AsyncIterator[Line]:
-    """Lay a line to a server."""
+    """Run a proxy to a server."""
     line = Line(f"{server.folder}/.s.PGSQL.5432")
     listening = await asyncio.start_server(line.connect, "127.0.0.1", 0)
     line.port = listening.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""Time limits over a suspend."""
+"""Timers that ignore the time of a suspend."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from transaction_tracker.awake import AwakeTimer
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 60.0, 60.5])
-def test_the_function_is_called_once_after_the_time(seconds: float) -> None:
+def test_timer_calls_the_function_once_after_the_time(seconds: float) -> None:
     async def main() -> list[float]:
         loop, calls = asyncio.get_running_loop(), []
         began = loop.time()
@@ -21,7 +21,7 @@ def test_the_function_is_called_once_after_the_time(seconds: float) -> None:
     assert called == pytest.approx(seconds, rel=0.1, abs=0.05)
 
 
-def test_a_cancelled_timer_calls_nothing() -> None:
+def test_cancelled_timer_does_not_call_the_function() -> None:
     async def main() -> list[None]:
         calls: list[None] = []
         timer = AwakeTimer(2.5, lambda: calls.append(None))
@@ -33,12 +33,12 @@ def test_a_cancelled_timer_calls_nothing() -> None:
     assert simulate(main) == []
 
 
-async def test_the_time_of_a_suspend_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_time_of_a_suspend_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[None] = []
     loop = asyncio.get_running_loop()
     clock = loop.time
     timer = AwakeTimer(0.2, lambda: calls.append(None))
-    monkeypatch.setattr(loop, "time", lambda: clock() + 60.0)  # as it is after a suspend
+    monkeypatch.setattr(loop, "time", lambda: clock() + 60.0)  # as after a suspend
     answered = loop.create_future()
     loop.call_soon(lambda: loop.call_soon(answered.set_result, None))
 

@@ -1,4 +1,4 @@
-"""Threads that do not hold up the exit."""
+"""Daemon threads that do not delay the exit of the program."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ from transaction_tracker.threads import DaemonThreads
 PATIENCE = 30.0
 
 
-def test_results_and_errors_come_back() -> None:
+def test_future_gets_the_result_or_the_error() -> None:
     threads = DaemonThreads(2, "test")
 
     assert threads.submit(sum, [1, 2]).result(PATIENCE) == 3
@@ -20,7 +20,7 @@ def test_results_and_errors_come_back() -> None:
     threads.shutdown()
 
 
-def test_no_more_calls_run_at_once_than_there_are_threads() -> None:
+def test_at_most_max_threads_calls_run_at_once() -> None:
     threads, release, both_run = DaemonThreads(2, "few"), threading.Event(), threading.Barrier(3)
 
     def blocked() -> None:
@@ -30,7 +30,7 @@ def test_no_more_calls_run_at_once_than_there_are_threads() -> None:
     blocking = [threads.submit(blocked) for _ in range(2)]
     both_run.wait(PATIENCE)
     third = threads.submit(threading.get_ident)
-    names = [one.name for one in threading.enumerate() if one.name.startswith("few")]
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("few")]
 
     assert len(names) == 2
     assert not third.running()
@@ -41,7 +41,7 @@ def test_no_more_calls_run_at_once_than_there_are_threads() -> None:
     threads.shutdown()
 
 
-def test_an_idle_thread_is_used_again() -> None:
+def test_idle_thread_is_reused() -> None:
     threads = DaemonThreads(4, "idle")
 
     used = set()
@@ -54,7 +54,7 @@ def test_an_idle_thread_is_used_again() -> None:
     threads.shutdown()
 
 
-def test_calls_that_have_not_begun_are_cancelled() -> None:
+def test_shutdown_cancels_calls_that_have_not_started() -> None:
     threads, release, runs = DaemonThreads(1, "test"), threading.Event(), threading.Event()
     first = threads.submit(lambda: (runs.set(), release.wait(PATIENCE)))
     assert runs.wait(PATIENCE)
@@ -69,7 +69,7 @@ def test_calls_that_have_not_begun_are_cancelled() -> None:
         threads.submit(sum, [1])
 
 
-def test_a_call_that_never_ends_does_not_hold_up_the_exit() -> None:
+def test_call_that_never_ends_does_not_delay_the_exit() -> None:
     program = """
 import threading
 from transaction_tracker.threads import DaemonThreads

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         Tracked,
         TrackerError,
     )
-    from transaction_tracker.listener import ToldEvent
+    from transaction_tracker.listener import StoredEvent
     from transaction_tracker.providers import ProviderSettings
     from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
     from transaction_tracker.sources.ethereum import EthereumSource
@@ -44,7 +44,7 @@ __all__ = [
     "SourceError",
     "State",
     "StoreError",
-    "ToldEvent",
+    "StoredEvent",
     "Tracked",
     "TrackerError",
     "TransactionTracker",
@@ -71,7 +71,7 @@ _MODULES = {
         "Tracked",
         "TrackerError",
     ),
-    "listener": ("ToldEvent",),
+    "listener": ("StoredEvent",),
     "providers": ("ProviderSettings",),
     "sources": ("ChainSource", "Source", "SourceError", "WrongChainError"),
     "sources.ethereum": ("EthereumSource",),

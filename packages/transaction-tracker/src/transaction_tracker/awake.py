@@ -4,20 +4,20 @@ import asyncio
 from collections.abc import Callable
 
 _STEP_SECONDS = 1.0
-# A timer that fires later than this is one of a program that was stopped, or of a busy machine.
+# A timer fires this late only if the program was suspended or the event loop was blocked.
 _MAX_DELAY_SECONDS = 1.0
 
 
 class AwakeTimer:
-    """Calls a function once the event loop has run for some seconds.
+    """Call a function once the event loop has run for a number of seconds.
 
-    After a suspend (SIGSTOP, a frozen container or machine) all timers are due at once, before
-    the answers that have come meanwhile are read. A limit of this kind leaves time for them: it
-    is counted in small steps, and a step that ends late does not count.
+    After a suspend (SIGSTOP, a frozen container or machine), all timers are due at once, before
+    the answers that have arrived meanwhile are read. This timer leaves the loop time to read
+    them: it counts in small steps, and a step that ends late does not count.
 
     Args:
         seconds: Seconds until the call.
-        callback: What is called, once.
+        callback: Function to call, once.
     """
 
     def __init__(self, seconds: float, callback: Callable[[], None]) -> None:
@@ -27,7 +27,7 @@ class AwakeTimer:
         self._start_step()
 
     def cancel(self) -> None:
-        """Do not call the function."""
+        """Cancel the timer; the function is not called."""
         self._handle.cancel()
 
     def _start_step(self) -> None:

@@ -1,12 +1,13 @@
-"""Parsing JSON that strangers send: bounded in what it makes, and in pieces.
+"""Parse JSON from untrusted senders: with limits, and in pieces.
 
-A parser makes 1.9 GB of 60 MiB of ``{}``, and holds the event loop until it is done. So a long
-text is cut after commas into pieces of some hundred KiB. Each is counted before it is parsed, and
-between two pieces other work has its turn.
+A parser makes 1.9 GB of objects from 60 MiB of ``{}``, and blocks the event loop until it has
+finished. So a long text is cut at commas into pieces of some hundred KiB. The values of each piece
+are counted before it is parsed, and other tasks can run between two pieces.
 
-A cut can be inside of lists and objects. What is open there is the *spine*, from the outermost
-container to the innermost. A piece is parsed with the brackets of its spine before it and those
-that are open at its end after it; what it holds is then added to the containers of the spine.
+A cut can be inside lists and objects. The containers that are open there are the *spine*, from the
+outermost to the innermost. A piece is parsed with the opening brackets of its spine before it and
+the closing brackets of the containers that are still open after it. Its values are then added to
+the containers of the spine.
 """
 
 import asyncio
@@ -22,29 +23,30 @@ _BRACKETS = b"[]{}"
 _NOT_BRACKETS = bytes(set(range(256)) - set(_BRACKETS))
 _ALIKE = bytes.maketrans(b"{}", b"[]")
 _CLOSERS = bytes.maketrans(b"[{", b"]}")
-# The key under which the rest of a cut object stands; nobody can guess it.
+# In a piece, the key of the value that continues the open value of an object. It is random, so
+# that no sender can guess it.
 _REST = secrets.token_hex(16)
 _OPENERS = {ord("["): b"[", ord("{"): b'{"%b":' % _REST.encode()}
 
 
 class NotJsonError(ValueError):
-    """The text is not JSON, or nested too deep."""
+    """The text is not JSON, or is nested too deep."""
 
 
 class TooManyValuesError(ValueError):
-    """The text has more values than may be made of it."""
+    """The text has more values than the limits allow."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonLimits:
-    """What a text may hold.
+    """Limits for one text.
 
     Attributes:
-        max_depth: Containers open at once. It is exact within the first piece; in others it can
-            be twice as many.
+        max_depth: Nesting depth. Exact within the first piece; later pieces can be nested twice as
+            deep.
         max_containers: Lists and objects.
         max_strings: Strings, keys included.
-        max_values: Commas, of which a text has one less than values in each container.
+        max_values: Commas; each container has one comma less than values.
     """
 
     max_depth: int = 128
@@ -53,16 +55,16 @@ class JsonLimits:
     max_values: int = 4_000_000
 
 
-ANSWER = JsonLimits()
-"""More than is in 64 MiB of blocks or receipts: 110,000 logs of a block have half of it."""
+DEFAULT_LIMITS = JsonLimits()
+"""Enough for 64 MiB of blocks or receipts: a block with 110,000 logs uses half of it."""
 
 
-async def parse(text: bytes, limits: JsonLimits = ANSWER) -> Any:
-    """Return the value of a JSON text; give way to other work while a long one is parsed.
+async def parse(text: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
+    """Return the value of a JSON text; other tasks can run while a long text is parsed.
 
     Raises:
-        NotJsonError: It is not JSON, or nested too deep.
-        TooManyValuesError: It holds more than the limits allow.
+        NotJsonError: The text is not JSON, or is nested too deep.
+        TooManyValuesError: The text has more values than the limits allow.
     """
     pieces = _Pieces(text, limits)
     while not pieces.parse_next():
@@ -72,7 +74,7 @@ async def parse(text: bytes, limits: JsonLimits = ANSWER) -> Any:
 
 @dataclass(slots=True)
 class _Pieces:
-    """A text that is parsed piece by piece."""
+    """Parser state between two pieces of one text."""
 
     text: bytes
     limits: JsonLimits
@@ -85,33 +87,33 @@ class _Pieces:
     _values: int = 0
 
     def parse_next(self) -> bool:
-        """Parse one piece, and return whether it was the last."""
+        """Parse the next piece, and return whether it was the last."""
         end, structure = self._cut()
         self._count(structure)
-        still_open = self._left_open(structure)
-        piece = _loads(self._opened() + self.text[self._at : end] + _closed(still_open))
+        open_after = self._open_after(structure)
+        piece = _loads(self._opened() + self.text[self._at : end] + _closed(open_after))
         if self._spine:
             _add(self._spine, piece)
         else:
             self.value = piece
         is_last = end == len(self.text)
-        if is_last and still_open:
+        if is_last and open_after:
             raise NotJsonError("the text ends too early")
-        self._at, self._open = end + 1, still_open
+        self._at, self._open = end + 1, open_after
         if not is_last:
             self._check_cut()
-            self._spine = _spine(self.value, still_open)
+            self._spine = _spine(self.value, open_after)
         return is_last
 
     def _cut(self) -> tuple[int, bytes]:
         """Find the end of the next piece: a comma outside of strings, or the end of the text.
 
         Returns:
-            The place, and all that stands outside of strings before it.
+            The index of the end, and the part of the piece that is outside of strings.
         """
         size = PIECE_BYTES
         while True:
-            # What is escaped is no quote; the replacements keep every place as it is.
+            # An escaped quote does not end a string. The replacements keep all indexes valid.
             chunk = self.text[self._at : self._at + size]
             plain = chunk.replace(rb"\\", b"__").replace(rb"\"", b"__")
             parts = plain.split(b'"')
@@ -138,22 +140,22 @@ class _Pieces:
             or self._values > limits.max_values
         ):
             raise TooManyValuesError(
-                f"the text may hold {limits.max_containers:,} lists and objects, "
+                f"the text must have at most {limits.max_containers:,} lists and objects, "
                 f"{limits.max_strings:,} strings and {limits.max_values:,} values"
             )
 
-    def _left_open(self, structure: bytes) -> bytes:
+    def _open_after(self, structure: bytes) -> bytes:
         """Return the brackets that are open after a piece."""
         brackets = self._open + structure.translate(None, _NOT_BRACKETS)
         self._check_depth(brackets.translate(_ALIKE))
         while True:
-            # Each round takes the innermost pairs away, at least one level.
+            # Each round removes the innermost pairs, which is at least one level.
             left = brackets.replace(b"[]", b"").replace(b"{}", b"")
             if left == brackets:
                 break
             brackets = left
         if brackets.translate(None, b"[{"):
-            raise NotJsonError("its brackets must match")
+            raise NotJsonError("brackets must match")
         return brackets
 
     def _check_depth(self, brackets: bytes) -> None:
@@ -163,15 +165,15 @@ class _Pieces:
                 break
             brackets = left
         if len(brackets) > self.limits.max_depth or b"]" in brackets:
-            most = self.limits.max_depth
-            raise NotJsonError(f"it may be nested {most} deep, and its brackets must match")
+            limit = self.limits.max_depth
+            raise NotJsonError(f"brackets must match and be nested at most {limit} deep")
 
     def _opened(self) -> bytes:
         outer = b"".join(_OPENERS[bracket] for bracket in self._open[:-1])
         return outer + self._open[-1:]
 
     def _check_cut(self) -> None:
-        """Refuse a comma that is cut off where nothing follows it, or outside of everything."""
+        """Raise if the comma at the cut is outside of all containers or ends one."""
         follows = self.text[self._at : self._at + 100].lstrip()[:1]
         if not self._open or follows in (b"]", b"}"):
             raise NotJsonError("a comma must be between two values")
@@ -189,15 +191,16 @@ def _closed(brackets: bytes) -> bytes:
 
 
 def _spine(value: Any, brackets: bytes) -> list[Any]:
-    """Return the containers that are still open: each is the last value of the one before."""
+    """Return the open containers; each is the last value of the one before it."""
     spine = [value]
     for _ in brackets[1:]:
         outer = spine[-1]
         spine.append(outer[-1] if isinstance(outer, list) else outer[next(reversed(outer))])
     for container, bracket in zip(spine, brackets, strict=True):
         if not isinstance(container, dict if bracket == ord("{") else list):
-            # A key that comes twice has moved its value to another place.
-            raise NotJsonError("an object has a key twice")
+            # The second value of a repeated key is stored at the position of the first value, so
+            # it is not the last one.
+            raise NotJsonError("an object has the same key twice")
     return spine
 
 

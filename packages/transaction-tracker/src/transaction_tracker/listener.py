@@ -1,4 +1,4 @@
-"""Telling the program's own code of each event, at least once and in order."""
+"""Call the ``on_event`` callback for each event, at least once and in order."""
 
 import asyncio
 import inspect
@@ -20,11 +20,11 @@ CONSUMER = "on_event"
 
 
 @dataclass(frozen=True, slots=True)
-class ToldEvent(Event):
-    """An event as the program's own code hears of it.
+class StoredEvent(Event):
+    """An event, as passed to ``on_event``.
 
     Attributes:
-        metadata: What the user noted about the transaction when it was registered.
+        metadata: The metadata of the transaction when the event was stored.
         recorded_at: When the event was stored, in Unix seconds.
     """
 
@@ -32,153 +32,153 @@ class ToldEvent(Event):
     recorded_at: float
 
 
-OnEvent = Callable[[ToldEvent], Awaitable[None] | None]
+OnEvent = Callable[[StoredEvent], Awaitable[None] | None]
 
-_BATCH = 100
-# Events told since the position was saved are told again after a crash.
+_BATCH_SIZE = 100
+# A crash repeats the events since the position was last saved.
 _SAVE_SECONDS = 1.0
-# Wake-ups can get lost with who sends them: it looks by itself so often.
-_LOOK_SECONDS = 60.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 60.0
+# A wake-up is lost if its sender crashes. Checking the store this often bounds the delay that a
+# lost wake-up can cause.
+_MAX_SLEEP_SECONDS = 60.0
+_FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.1, 60.0
 
 logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
-    """There may be new events."""
+class EventsStored:
+    """A cast: new events were stored."""
 
 
 @dataclass(frozen=True, slots=True)
-class Go:
-    """Tell what is new."""
+class CallNext:
+    """A message to itself: call the callback for the next events."""
 
 
-class Listener(GenServer):
+class EventListener(GenServer):
     """Call a function for each event, in order, one at a time, at least once.
 
-    How far it was told is in the store: after a restart it goes on there, and may repeat
-    the last few events, whose ids tell. The function may be ``async`` and slow: blocks go
-    on, and events wait in the store.
+    The position of the last handled event is in the store: after a restart, the listener
+    continues there, and can repeat the last few events, which have the same ids. The function can
+    be ``async`` and slow: blocks are still applied, and events wait in the store.
 
-    A function that raises is called again for the same event, ever more seldom but at least
-    every minute, with an error in the log each time; the events after it wait. None is
-    skipped: whoever wants to leave an event out returns instead of raising.
+    A function that raises is called again for the same event, with an increasing delay of at most
+    a minute, and each error is logged; later events wait. No event is skipped: to ignore an event,
+    return.
 
     Args:
-        on_event: What to call.
-        from_start: Whether a listener that never was there begins with the first event there
-            ever was, instead of the next.
+        on_event: The function to call.
+        from_start: Whether a new listener starts with the first stored event, instead of the next
+            one.
     """
 
     def __init__(self, on_event: OnEvent, *, from_start: bool = False) -> None:
         self._on_event = on_event
         self._from_start = from_start
-        self._told = self._saved = 0
+        self._handled = self._saved = 0
         self._saved_at = 0.0
         self._failures = 0
-        self._going = False
+        self._scheduled = False
         self._timer: Ref | None = None
 
     @staticmethod
     def wake() -> None:
-        """Let it look for new events, if it is there. Never waits, and never raises."""
-        GenServer.cast(LISTENER, Wake())
+        """Announce new events to the listener; no effect if it is not running. Never waits."""
+        GenServer.cast(LISTENER, EventsStored())
 
     @staticmethod
     async def begin(*, from_start: bool = False) -> int:
-        """Give the position up to which it was told; one that never was there gets its beginning.
+        """Return the position of the last handled event; a new listener gets its start position.
 
-        Whoever lets events be written before the listener starts calls this before.
+        Call this before events are stored that a listener started later must not miss.
 
         Args:
-            from_start: As for the listener itself.
+            from_start: As for `EventListener`.
         """
         return await Store.run(partial(feed.begin, consumer=CONSUMER, from_start=from_start))
 
     async def init(self) -> Continue:
-        """Find out what was told already."""
-        self._told = self._saved = await self.begin(from_start=self._from_start)
-        return Continue(Go())
+        """Load the position of the last handled event."""
+        self._handled = self._saved = await self.begin(from_start=self._from_start)
+        return Continue(CallNext())
 
     async def handle_continue(self, _arg: object) -> None:
-        """Tell what was left."""
-        await self._go()
+        """Handle the events that were stored before the start."""
+        await self._handle_events()
 
-    def handle_cast(self, _request: Wake) -> None:
-        """Look soon, unless a failure waits for its time."""
+    def handle_cast(self, _request: EventsStored) -> None:
+        """Check for new events soon, unless a retry is scheduled."""
         if not self._failures:
-            self._go_soon()
+            self._schedule()
 
     async def handle_info(self, message: object) -> None:
-        """Do what it is time for."""
+        """Handle the next events."""
         match message:
-            case Go():
-                self._going = False
-                await self._go()
+            case CallNext():
+                self._scheduled = False
+                await self._handle_events()
             case _:
                 super().handle_info(message)
 
     async def terminate(self, _reason: object) -> None:
-        """Save how far it was told: a program that is stopped in order repeats nothing."""
+        """Save the position, so that an orderly restart repeats no event."""
         await self._save()
 
-    def _go_soon(self) -> None:
-        if not self._going:
-            self._going = True
-            process.send(self.pid, Go())
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            process.send(self.pid, CallNext())
 
-    async def _go(self) -> None:
-        batch = await Store.run(partial(feed.entries, after=self._told, limit=_BATCH))
+    async def _handle_events(self) -> None:
+        batch = await Store.run(partial(feed.entries, after=self._handled, limit=_BATCH_SIZE))
         for entry in batch:
-            if not await self._tell(entry):
+            if not await self._call(entry):
                 break
             if _now() - self._saved_at > _SAVE_SECONDS:
                 await self._save()
         await self._save()
         if self._failures:
-            pause = _FIRST_PAUSE * 2.0 ** min(self._failures - 1, 16)
-            self._sleep(min(pause, _LONGEST_PAUSE))
-        elif len(batch) == _BATCH:
-            self._go_soon()
+            pause = _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 16)
+            self._sleep(min(pause, _MAX_PAUSE_SECONDS))
+        elif len(batch) == _BATCH_SIZE:
+            self._schedule()
         else:
-            self._sleep(_LOOK_SECONDS)
+            self._sleep(_MAX_SLEEP_SECONDS)
 
-    async def _tell(self, entry: Entry) -> bool:
-        """Call the function for one event; say whether that went well."""
+    async def _call(self, entry: Entry) -> bool:
+        """Call the function for one event; return whether it succeeded."""
         try:
-            told = self._on_event(_told(entry))
-            if inspect.isawaitable(told):
-                await told
-        except Exception:  # the user's code: its mistakes are not ours
+            result = self._on_event(_stored_event(entry))
+            if inspect.isawaitable(result):
+                await result
+        except Exception:  # raised by the user's code, which must not stop the listener
             self._failures += 1
             logger.exception(
-                "on_event failed for %s, for the %d. time; it is called again, and later events "
-                "wait",
+                "on_event failed for %s (attempt %d); retrying, later events wait",
                 entry.event.id,
                 self._failures,
                 extra={"event": entry.event.id, "failures": self._failures},
             )
             return False
         self._failures = 0
-        self._told = entry.position
+        self._handled = entry.position
         return True
 
     async def _save(self) -> None:
-        if self._told != self._saved:
-            told = self._told
-            await Store.run(partial(feed.advance, consumer=CONSUMER, position=told))
-            self._saved, self._saved_at = told, _now()
+        if self._handled != self._saved:
+            position = self._handled
+            await Store.run(partial(feed.advance, consumer=CONSUMER, position=position))
+            self._saved, self._saved_at = position, _now()
 
     def _sleep(self, seconds: float) -> None:
         if self._timer is not None:
             process.cancel_timer(self._timer)
-        self._timer = process.send_after(self.pid, Go(), seconds)
+        self._timer = process.send_after(self.pid, CallNext(), seconds)
 
 
-def _told(entry: Entry) -> ToldEvent:
+def _stored_event(entry: Entry) -> StoredEvent:
     event, metadata = entry.event, orjson.loads(entry.metadata)
-    return ToldEvent(event.previous, event.tracked, metadata, entry.recorded_at)
+    return StoredEvent(event.previous, event.tracked, metadata, entry.recorded_at)
 
 
 def _now() -> float:

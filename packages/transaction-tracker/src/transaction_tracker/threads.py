@@ -1,4 +1,4 @@
-"""Threads for calls that can block without end, which never hold up the exit of the program."""
+"""Daemon threads for calls that can block forever; they do not delay the program's exit."""
 
 import threading
 from collections.abc import Callable
@@ -16,12 +16,12 @@ _Job = tuple[Future[Any], Callable[[], Any]]
 class DaemonThreads(Executor):
     """Run functions in a few daemon threads.
 
-    Differs from ``ThreadPoolExecutor``, whose threads Python joins before it exits: a thread that
-    waits for a silent server would keep the program alive after everything has been closed.
+    Differs from ``ThreadPoolExecutor``: Python joins its threads before the program exits, so a
+    thread that waits for a silent server would keep the program alive after everything is closed.
 
     Args:
-        max_threads: Functions that can run at once; further ones wait.
-        name: Prefix of the threads' names.
+        max_threads: Number of functions that can run at the same time; further calls are queued.
+        name: Prefix of the thread names.
     """
 
     def __init__(self, max_threads: int, name: str) -> None:
@@ -37,7 +37,7 @@ class DaemonThreads(Executor):
         """Schedule a call and return the future of its result.
 
         Raises:
-            RuntimeError: The threads were shut down.
+            RuntimeError: The executor was shut down.
         """
         with self._lock:
             if self._closed:
@@ -48,11 +48,11 @@ class DaemonThreads(Executor):
         return future
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
-        """Accept no more calls, and end each thread once it is idle.
+        """Reject new calls, and stop each thread once it is idle.
 
         Args:
-            wait: Ignored: waiting is what these threads are there to avoid.
-            cancel_futures: Whether calls that have not begun are cancelled.
+            wait: Ignored: these threads exist so that nothing waits for them.
+            cancel_futures: Whether to cancel the calls that have not started.
         """
         with self._lock:
             if self._closed:
@@ -77,7 +77,7 @@ class DaemonThreads(Executor):
 def _work(jobs: SimpleQueue[_Job | None], idle: threading.Semaphore) -> None:
     while (job := jobs.get()) is not None:
         _run(*job)
-        del job  # or the last result lives until the next job comes
+        del job  # otherwise the last result is kept in memory until the next job arrives
         idle.release()
 
 
@@ -86,7 +86,7 @@ def _run(future: Future[Any], function: Callable[[], Any]) -> None:
         return
     try:
         result = function()
-    except BaseException as error:  # the future's reader gets it
+    except BaseException as error:  # delivered to the reader of the future
         future.set_exception(error)
     else:
         future.set_result(result)

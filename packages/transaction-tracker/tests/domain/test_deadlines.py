@@ -5,7 +5,7 @@ from transaction_tracker.domain import BlockRef, Deadlines, Tracked
 WAITING = Tracked("tx", required=3, state="pending", deadline=100.0)
 
 
-def test_each_comes_up_once_when_its_time_has_come() -> None:
+def test_deadline_is_returned_once_when_it_has_passed() -> None:
     deadlines = Deadlines()
     deadlines.note(WAITING)
     deadlines.note(replace(WAITING, id="later", deadline=200.0))
@@ -15,7 +15,7 @@ def test_each_comes_up_once_when_its_time_has_come() -> None:
     assert deadlines.take_due(150.0, 10) == []
 
 
-def test_one_that_a_block_took_has_no_deadline_until_the_block_goes() -> None:
+def test_mined_transaction_has_no_deadline_until_its_block_is_undone() -> None:
     deadlines = Deadlines()
     deadlines.note(WAITING)
     deadlines.note(replace(WAITING, state="mined", anchor=BlockRef(1, "one")))
@@ -27,7 +27,7 @@ def test_one_that_a_block_took_has_no_deadline_until_the_block_goes() -> None:
     assert deadlines.take_due(100.0, 10) == ["tx"]
 
 
-def test_one_of_which_nothing_certain_could_be_said_comes_up_again() -> None:
+def test_deadline_can_be_made_due_again() -> None:
     deadlines = Deadlines()
     deadlines.note(WAITING)
     deadlines.take_due(100.0, 10)
@@ -38,7 +38,7 @@ def test_one_of_which_nothing_certain_could_be_said_comes_up_again() -> None:
     assert deadlines.take_due(115.0, 10) == ["tx"]
 
 
-def test_a_limit_leaves_the_rest_for_the_next_time() -> None:
+def test_deadlines_over_the_limit_are_returned_by_the_next_call() -> None:
     deadlines = Deadlines()
     for number in range(5):
         deadlines.note(replace(WAITING, id=str(number), deadline=float(number)))
@@ -47,7 +47,7 @@ def test_a_limit_leaves_the_rest_for_the_next_time() -> None:
     assert deadlines.take_due(100.0, 3) == ["3", "4"]
 
 
-def test_nobody_is_watched_twice_or_after_being_forgotten() -> None:
+def test_deadline_is_tracked_once_and_not_after_removal() -> None:
     deadlines = Deadlines()
     deadlines.note(WAITING)
     deadlines.note(WAITING)

@@ -1,4 +1,4 @@
-"""The page about states says what the rules do."""
+"""The documentation page about states agrees with the rules."""
 
 import re
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ POLICY = Policy(drop_blocks=2, drop_seconds=5.0)
 OURS, NEXT = BlockRef(10, "0xb"), BlockRef(11, "0xc")
 PAYMENT, RIVAL = Transaction("t", "slot", "content"), Transaction("w", "slot", "content")
 PAID, REVERTED = Outcome(True, 1), Outcome(False, 1)
-# All that a chain can tell, the deadline, and the user.
+# All facts of a chain, of the deadline and of the user.
 FACTS: tuple[Observation, ...] = (
     Seen(PAYMENT, 50.0),
     Included(PAYMENT, NEXT, PAID),
@@ -59,7 +59,7 @@ FACTS: tuple[Observation, ...] = (
 
 
 def rows(header: str) -> Iterator[list[str]]:
-    """Give the cells of the table that begins with a header."""
+    """Yield the cells of each row of the table with a header."""
     lines = PAGE.read_text().partition(f"| {header} |")[2].splitlines()[2:]
     for line in lines:
         if not line.startswith("|"):
@@ -75,7 +75,7 @@ def first_names(header: str) -> tuple[str, ...]:
     return tuple(names(row[0])[0] for row in rows(header))
 
 
-def one_in(state: State) -> Tracked:
+def tracked_in(state: State) -> Tracked:
     known = Tracked("t", 2, state=state, slot="slot", content="content", deadline=100.0)
     if state in ("missing", "dropped"):
         return replace(known, missing_since=Sighting(1, 1.0))
@@ -83,35 +83,35 @@ def one_in(state: State) -> Tracked:
     return replace(known, anchor=OURS, outcome=PAID) if placed else known
 
 
-def followers(state: State) -> set[State]:
-    """Find the states that anything can lead to from here."""
+def next_states(state: State) -> set[State]:
+    """Return the states that any fact leads to from a state."""
     facts = (*FACTS, Reported("reversed")) if state in TERMINAL else FACTS
-    found = {transition(one_in(state), fact, POLICY)[0].state for fact in facts}
+    found = {transition(tracked_in(state), fact, POLICY)[0].state for fact in facts}
     if state == "untracked":
-        found.add(reregistered(one_in(state), Registration("t", 2)).tracked.state)
+        found.add(reregistered(tracked_in(state), Registration("t", 2)).tracked.state)
     return found - {state}
 
 
-def test_every_state_is_there_in_its_order() -> None:
+def test_page_lists_all_states_in_order() -> None:
     assert first_names("State | End | Entered when | Becomes") == STATES
 
 
-def test_every_flag_and_every_reason_is_there() -> None:
+def test_page_lists_all_flags_and_reasons() -> None:
     assert first_names("Flag | Raised when") == FLAGS
     assert first_names("Reason | Meaning") == REASONS
 
 
-def test_ends_are_called_so() -> None:
+def test_page_marks_the_final_states() -> None:
     ends = {names(row[0])[0]: row[1] for row in rows("State | End | Entered when | Becomes")}
 
     assert {state for state, end in ends.items() if end == "yes"} == TERMINAL
     assert [state for state, end in ends.items() if end == "soft"] == ["dropped"]
 
 
-def test_what_follows_on_each_state_is_what_the_rules_make_of_it() -> None:
-    told = {
+def test_page_lists_the_transitions_of_the_rules() -> None:
+    documented = {
         row[0].strip("`"): set(names(row[3]))
         for row in rows("State | End | Entered when | Becomes")
     }
 
-    assert told == {state: followers(state) for state in STATES}
+    assert documented == {state: next_states(state) for state in STATES}

@@ -3,7 +3,7 @@ from transaction_tracker.domain import Link, Recent
 ONE, TWO = Link(1, "one", "zero"), Link(2, "two", "one")
 
 
-def test_a_slot_is_found_with_its_block_and_who_took_it() -> None:
+def test_slot_is_found_with_its_block_and_transaction() -> None:
     recent = Recent()
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"t": "b"})
@@ -12,7 +12,7 @@ def test_a_slot_is_found_with_its_block_and_who_took_it() -> None:
     assert recent.taken("u") is None
 
 
-def test_a_block_that_went_took_nothing() -> None:
+def test_removed_block_took_no_slot() -> None:
     recent = Recent()
     recent.push(ONE, {"s": "a"})
 
@@ -22,8 +22,8 @@ def test_a_block_that_went_took_nothing() -> None:
     assert recent.taken("s") is None
 
 
-def test_only_so_much_is_kept_but_the_last_block_always() -> None:
-    recent = Recent(most_slots=3)
+def test_oldest_blocks_are_dropped_but_never_the_last_one() -> None:
+    recent = Recent(max_slots=3)
     recent.push(ONE, {"s": "a", "t": "b"})
     recent.push(TWO, {str(number): "x" for number in range(9)})
 
@@ -31,7 +31,7 @@ def test_only_so_much_is_kept_but_the_last_block_always() -> None:
     assert recent.taken("8") == (TWO, "x")
 
 
-def test_all_can_be_forgotten() -> None:
+def test_cleared_blocks_took_no_slot() -> None:
     recent = Recent()
     recent.push(ONE, {"s": "a"})
 
@@ -40,7 +40,7 @@ def test_all_can_be_forgotten() -> None:
     assert recent.taken("s") is None
 
 
-def test_a_slot_that_two_transactions_took_along_one_chain_is_not_a_slot() -> None:
+def test_slot_taken_by_two_transactions_of_one_chain_is_not_a_slot() -> None:
     recent = Recent()
     recent.push(ONE, {"s": "a", "t": "b"})
     recent.push(TWO, {"s": "c"})
@@ -50,7 +50,7 @@ def test_a_slot_that_two_transactions_took_along_one_chain_is_not_a_slot() -> No
     assert not recent.is_free("s")
 
 
-def test_a_transaction_that_two_blocks_list_takes_its_slot_once() -> None:
+def test_transaction_listed_in_two_blocks_takes_its_slot_once() -> None:
     recent = Recent()
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"s": "a"})
@@ -58,7 +58,7 @@ def test_a_transaction_that_two_blocks_list_takes_its_slot_once() -> None:
     assert recent.taken("s") == (TWO, "a")
 
 
-def test_a_slot_is_one_again_when_a_reorganisation_took_the_second_block_back() -> None:
+def test_slot_is_valid_again_after_the_second_block_is_removed() -> None:
     recent = Recent()
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"s": "b"})
@@ -68,7 +68,7 @@ def test_a_slot_is_one_again_when_a_reorganisation_took_the_second_block_back() 
     assert recent.taken("s") == (ONE, "a")
 
 
-def test_a_slot_is_free_while_no_block_has_taken_it() -> None:
+def test_slot_is_free_while_no_block_took_it() -> None:
     recent = Recent()
     assert recent.is_free("s")
     recent.push(ONE, {"s": "a"})
@@ -80,7 +80,7 @@ def test_a_slot_is_free_while_no_block_has_taken_it() -> None:
     assert recent.is_free("s")
 
 
-def test_the_last_blocks_tell_what_they_have_and_how_far_down_they_reach() -> None:
+def test_recent_blocks_return_their_transactions_and_lowest_number() -> None:
     recent = Recent()
     assert recent.lowest is None
     recent.push(Link(7, "seven", "six"), {"slot": "one"})

@@ -1,4 +1,4 @@
-"""Random heads, played through chain and transitions, and read off the chain by a naive model."""
+"""Random reorganisations: chain and transitions must agree with a naive model."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ from transaction_tracker.domain import (
     transition,
 )
 
-DEPTH = 4  # confirmations required; no reorganisation here goes deeper, so no end is ever wrong
+DEPTH = 4  # required confirmations; no reorganisation here is as deep, so no final state changes
 NAMES = ("a", "a2", "b", "c")
 TRANSACTIONS = {
     "a": Transaction("a", slot="alice:1", content="pay"),
@@ -42,7 +42,7 @@ def child(parent: Block, names: frozenset[str], serial: int) -> Block:
 
 
 class Model:
-    """What a transaction's state has to be: read off the whole chain, each time anew."""
+    """The expected state of each transaction, computed from the whole chain each time."""
 
     def __init__(self) -> None:
         self.blocks = [Block(Link(0, "genesis", "nothing"), frozenset())]
@@ -50,7 +50,7 @@ class Model:
         self.serial = 0
 
     def reorganise(self, depth: int, bodies: list[frozenset[str]]) -> list[Block]:
-        """Replace the top ``depth`` blocks, and give the new ones."""
+        """Replace the top ``depth`` blocks, and return the new ones."""
         kept = self.blocks[: max(1, len(self.blocks) - depth)]
         used = {TRANSACTIONS[name].slot for block in kept for name in block.names}
         branch: list[Block] = []
@@ -79,7 +79,7 @@ class Model:
 
 
 class Played:
-    """The same through the real chain, agenda and transitions."""
+    """The state of each transaction by the real chain, agenda and transitions."""
 
     def __init__(self, genesis: Block) -> None:
         self.blocks = {genesis.link.hash: genesis}
@@ -123,14 +123,14 @@ steps = st.lists(st.tuples(st.integers(min_value=0, max_value=DEPTH - 1), bodies
 
 
 @given(steps)
-def test_reorganisations_lead_to_the_states_that_the_chain_itself_shows(
+def test_random_reorganisations_lead_to_the_states_of_the_model(
     steps: list[tuple[int, list[frozenset[str]]]],
 ) -> None:
     model = Model()
     played = Played(model.blocks[0])
 
     for depth, contents in steps:
-        # Never shorter than before: the tip passes DEPTH only where nothing is undone below it.
+        # Never shorter than the undone branch, so that no final state is undone.
         longer = contents + [frozenset()] * max(0, depth - len(contents))
         played.head(model.reorganise(min(depth, len(model.blocks) - 1), longer))
 

@@ -1,7 +1,7 @@
 from transaction_tracker.domain import Sweep
 
 
-def test_new_ones_come_first_come_first_served() -> None:
+def test_new_transactions_are_returned_in_order_of_arrival() -> None:
     sweep = Sweep()
     for name in ("a", "b", "c"):
         sweep.add_fresh(name)
@@ -11,7 +11,7 @@ def test_new_ones_come_first_come_first_served() -> None:
     assert sweep.take_fresh(0.0, limit=2) == []
 
 
-def test_one_that_was_asked_about_comes_again_later_and_ever_later() -> None:
+def test_delay_doubles_after_each_question() -> None:
     sweep = Sweep()
     sweep.add_fresh("a")
     sweep.take_fresh(0.0, limit=9)
@@ -23,7 +23,7 @@ def test_one_that_was_asked_about_comes_again_later_and_ever_later() -> None:
     assert sweep.take_due(6.9, limit=9) == []
 
 
-def test_nothing_waits_longer_than_the_longest_delay() -> None:
+def test_no_transaction_waits_longer_than_the_maximum_delay() -> None:
     sweep = Sweep()
     sweep.add("a", 0.0)
 
@@ -33,8 +33,8 @@ def test_nothing_waits_longer_than_the_longest_delay() -> None:
         assert sweep.take_due(now, limit=9) == ["a"]
 
 
-def test_delays_can_be_others() -> None:
-    sweep = Sweep(first_delay=10.0, longest_delay=15.0)
+def test_delays_can_be_configured() -> None:
+    sweep = Sweep(first_delay=10.0, max_delay=15.0)
     sweep.add_fresh("a")
     sweep.take_fresh(0.0, limit=9)
 
@@ -47,7 +47,7 @@ def test_delays_can_be_others() -> None:
     assert sweep.take_due(40.0, limit=9) == ["a"]
 
 
-def test_one_that_is_new_twice_is_asked_about_once() -> None:
+def test_new_transaction_added_twice_is_returned_once() -> None:
     sweep = Sweep()
     sweep.add_fresh("a")
     sweep.add_fresh("a")
@@ -56,7 +56,7 @@ def test_one_that_is_new_twice_is_asked_about_once() -> None:
     assert not sweep.has_fresh
 
 
-def test_the_longest_waiting_come_first_and_only_so_many() -> None:
+def test_longest_waiting_transactions_are_returned_first_up_to_the_limit() -> None:
     sweep = Sweep()
     for time, name in enumerate(("a", "b", "c")):
         sweep.add(name, float(time))
@@ -65,7 +65,7 @@ def test_the_longest_waiting_come_first_and_only_so_many() -> None:
     assert sweep.take_due(5.0, limit=2) == ["c"]
 
 
-def test_one_that_is_forgotten_never_comes() -> None:
+def test_removed_transaction_is_not_returned() -> None:
     sweep = Sweep()
     sweep.add_fresh("a")
     sweep.add("b", 0.0)
@@ -77,7 +77,7 @@ def test_one_that_is_forgotten_never_comes() -> None:
     assert len(sweep) == 0
 
 
-def test_adding_again_keeps_the_turn() -> None:
+def test_adding_a_scheduled_transaction_keeps_its_time() -> None:
     sweep = Sweep()
     sweep.add("a", 0.0)
     sweep.take_due(0.0, limit=9)
@@ -87,7 +87,7 @@ def test_adding_again_keeps_the_turn() -> None:
     assert sweep.take_due(0.6, limit=9) == []
 
 
-def test_one_that_is_fresh_again_is_asked_about_once() -> None:
+def test_scheduled_transaction_that_becomes_new_is_returned_once() -> None:
     sweep = Sweep()
     sweep.add("a", 0.0)
     sweep.add_fresh("a")

@@ -1,4 +1,4 @@
-"""Every state with every fact: what comes of it stands in one table."""
+"""Each fact in each state: the table of the expected states."""
 
 from dataclasses import replace
 
@@ -82,7 +82,7 @@ FACTS: dict[str, Observation] = {
     "reported reversed": Reported("reversed", "the payer's bank took it back"),
 }
 
-# What each state becomes, and whether a block decides it; what is missing changes nothing.
+# The next state, and the block that decides it. A fact that is not listed changes nothing.
 IN_ANY: Table = {
     "included here": ("mined", HERE),
     "included elsewhere": ("mined", ELSEWHERE),
@@ -104,7 +104,7 @@ IN_NO_BLOCK = IN_ANY | {
 IN_A_BLOCK = IN_ANY | {"orphaned here": ("pending", None), "abandoned": ("untracked", HERE)}
 # Only a reorganisation takes a transaction out of its block, or gives its slot to another one.
 OVERTAKEN = ("overtaken here", "overtaken elsewhere")
-# And a receipt without a status does not undo the status that another receipt had.
+# A receipt without a status does not replace the status of another receipt.
 MINED = _without(
     IN_A_BLOCK,
     "included elsewhere",
@@ -113,7 +113,7 @@ MINED = _without(
     *OVERTAKEN,
 )
 SUPERSEDED = _without(IN_A_BLOCK, *OVERTAKEN)
-# Of the ends, those that a block decided go when it goes; and a bank may take money back.
+# A final state decided by a block is undone with the block; a bank can reverse a payment.
 ENDED: Table = {"orphaned here": ("pending", None)}
 TABLE: dict[State, Table] = {
     "registered": IN_NO_BLOCK,
@@ -135,7 +135,7 @@ TABLE: dict[State, Table] = {
 
 
 def in_state(state: State) -> Tracked:
-    """A transaction that came into ``state`` by block ``HERE``, where it takes one."""
+    """Return a transaction in ``state``, decided by block ``HERE`` if a block decides it."""
     tracked = Tracked("tx", required=3, deadline=NOW - 10)
     if state == "registered":
         return tracked
@@ -154,7 +154,7 @@ def in_state(state: State) -> Tracked:
 
 @pytest.mark.parametrize("fact", FACTS)
 @pytest.mark.parametrize("state", STATES)
-def test_every_fact_in_every_state(state: State, fact: str) -> None:
+def test_each_fact_in_each_state_leads_to_the_state_of_the_table(state: State, fact: str) -> None:
     before = in_state(state)
     expected = TABLE[state].get(fact)
 
@@ -171,7 +171,7 @@ def test_every_fact_in_every_state(state: State, fact: str) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("fact", FACTS)
-def test_a_fact_that_comes_twice_counts_once(state: State, fact: str) -> None:
+def test_repeated_fact_changes_nothing(state: State, fact: str) -> None:
     after, _ = transition(in_state(state), FACTS[fact], POLICY)
 
     assert transition(after, FACTS[fact], POLICY) == (after, None)
@@ -179,7 +179,7 @@ def test_a_fact_that_comes_twice_counts_once(state: State, fact: str) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("fact", FACTS)
-def test_what_belongs_to_a_block_is_known_only_while_a_block_decides(
+def test_fields_of_a_block_are_set_only_while_a_block_decides_the_state(
     state: State, fact: str
 ) -> None:
     after, event = transition(in_state(state), FACTS[fact], POLICY)
@@ -201,7 +201,7 @@ def test_what_belongs_to_a_block_is_known_only_while_a_block_decides(
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_what_is_over_is_over(state: State) -> None:
+def test_properties_match_the_state(state: State) -> None:
     tracked = in_state(state)
 
     assert tracked.final == (state in TERMINAL)
@@ -210,7 +210,7 @@ def test_what_is_over_is_over(state: State) -> None:
 
 
 @pytest.mark.parametrize("state", ["confirmed", "failed", "replaced"])
-def test_an_end_that_the_chain_takes_back_is_a_finality_violation(state: State) -> None:
+def test_reorganised_final_state_is_a_finality_violation(state: State) -> None:
     after, _ = transition(in_state(state), Orphaned(HERE, NOW))
     again, _ = transition(after, Included(PAYMENT, ELSEWHERE, GOOD))
 
@@ -229,14 +229,14 @@ def test_an_end_that_the_chain_takes_back_is_a_finality_violation(state: State) 
         (Seen(CHEAP, NOW + 900, base_fee=101, gap=True), {"stuck", "underpriced", "nonce_gap"}),
     ],
 )
-def test_what_else_is_to_be_said_of_one_that_waits(seen: Seen, flags: set[str]) -> None:
+def test_flags_of_a_pending_transaction(seen: Seen, flags: set[str]) -> None:
     after, _ = transition(in_state("pending"), seen, POLICY)
 
     assert after.flags == flags
 
 
 @pytest.mark.parametrize("fact", ["included here", "overtaken here", "absent", "abandoned", "late"])
-def test_flags_that_speak_of_waiting_go_when_the_waiting_is_over(fact: str) -> None:
+def test_flags_of_a_pending_transaction_are_cleared_when_it_is_not_pending(fact: str) -> None:
     waiting = replace(in_state("pending"), flags=frozenset(("stuck", "finality_violation")))
 
     after, _ = transition(waiting, FACTS[fact], POLICY)
@@ -245,7 +245,7 @@ def test_flags_that_speak_of_waiting_go_when_the_waiting_is_over(fact: str) -> N
 
 
 @pytest.mark.parametrize("required", ["safe", "finalized"])
-def test_the_chains_own_word_counts_where_it_is_asked_for(required: Tag) -> None:
+def test_required_tag_makes_a_state_final_and_depth_does_not(required: Tag) -> None:
     mined = replace(in_state("mined"), required=required)
 
     deep, none = transition(mined, Buried(HERE, 1_000_000))
@@ -255,7 +255,7 @@ def test_the_chains_own_word_counts_where_it_is_asked_for(required: Tag) -> None
     assert told.state == "confirmed"
 
 
-def test_a_transaction_without_a_status_never_ends_by_depth() -> None:
+def test_transaction_without_a_status_is_not_final_at_any_depth() -> None:
     unknown, _ = transition(in_state("pending"), Included(PAYMENT, HERE, None))
 
     after, event = transition(unknown, Buried(HERE, 1_000_000, frozenset(("safe", "finalized"))))
@@ -265,7 +265,7 @@ def test_a_transaction_without_a_status_never_ends_by_depth() -> None:
 
 
 @pytest.mark.parametrize(("outcome", "end"), [(GOOD, "confirmed"), (BAD, "failed")])
-def test_a_status_that_is_found_later_lets_it_end(outcome: Outcome, end: State) -> None:
+def test_status_found_later_makes_it_final(outcome: Outcome, end: State) -> None:
     unknown, _ = transition(in_state("pending"), Included(PAYMENT, HERE, None))
 
     known, _ = transition(unknown, Included(PAYMENT, HERE, outcome))
@@ -275,7 +275,7 @@ def test_a_status_that_is_found_later_lets_it_end(outcome: Outcome, end: State) 
     assert ended.state == end
 
 
-def test_a_reorganisation_takes_the_unknown_status_along() -> None:
+def test_reorganisation_clears_the_unknown_status() -> None:
     unknown, _ = transition(in_state("pending"), Included(PAYMENT, HERE, None))
 
     after, _ = transition(unknown, Orphaned(HERE, NOW))
@@ -284,7 +284,7 @@ def test_a_reorganisation_takes_the_unknown_status_along() -> None:
 
 
 @pytest.mark.parametrize("state", ["mined", "mined_reverted"])
-def test_a_mined_transaction_moves_to_another_block_by_a_reorganisation(state: State) -> None:
+def test_mined_transaction_moves_to_another_block_only_by_a_reorganisation(state: State) -> None:
     waiting, _ = transition(in_state(state), Orphaned(HERE, NOW))
 
     moved, _ = transition(waiting, Included(PAYMENT, ELSEWHERE, GOOD))
@@ -294,7 +294,7 @@ def test_a_mined_transaction_moves_to_another_block_by_a_reorganisation(state: S
     assert (overtaken.state, overtaken.anchor) == ("superseded", ELSEWHERE)
 
 
-def test_a_second_inclusion_does_not_start_the_confirmations_again() -> None:
+def test_second_inclusion_does_not_restart_the_confirmations() -> None:
     mined = in_state("mined")
 
     listed_twice, _ = transition(mined, Included(PAYMENT, ELSEWHERE, GOOD))
@@ -304,7 +304,7 @@ def test_a_second_inclusion_does_not_start_the_confirmations_again() -> None:
 
 
 @pytest.mark.parametrize(("nonce_used", "reason"), [(False, None), (True, "nonce-used")])
-def test_a_dropped_transaction_says_whether_its_nonce_was_used(
+def test_dropped_transaction_has_a_reason_if_its_nonce_was_used(
     nonce_used: bool, reason: str | None
 ) -> None:
     after, _ = transition(in_state("missing"), Vanished(20, NOW, nonce_used=nonce_used), POLICY)
@@ -313,7 +313,7 @@ def test_a_dropped_transaction_says_whether_its_nonce_was_used(
 
 
 @pytest.mark.parametrize("fact", ["seen", "included here", "orphaned here"])
-def test_the_reason_of_a_dropped_transaction_goes_when_it_comes_back(fact: str) -> None:
+def test_reason_of_a_dropped_transaction_is_cleared_when_it_is_seen_again(fact: str) -> None:
     dropped = replace(in_state("dropped"), reason="nonce-used")
 
     after, _ = transition(dropped, FACTS[fact])
@@ -321,13 +321,13 @@ def test_the_reason_of_a_dropped_transaction_goes_when_it_comes_back(fact: str) 
     assert after.reason == ("nonce-used" if after.state == "dropped" else None)
 
 
-def test_one_without_a_deadline_is_never_late() -> None:
+def test_transaction_without_a_deadline_does_not_expire() -> None:
     patient = replace(in_state("missing"), deadline=None)
 
     assert transition(patient, Late(NOW * 1000)) == (patient, None)
 
 
-def test_one_that_was_stopped_can_be_registered_again() -> None:
+def test_untracked_transaction_can_be_registered_again() -> None:
     event = reregistered(in_state("untracked"), Registration("tx", "safe", NOW))
 
     assert (event.previous, event.tracked.state) == ("untracked", "registered")
@@ -338,13 +338,13 @@ def test_one_that_was_stopped_can_be_registered_again() -> None:
 @pytest.mark.parametrize(
     ("winner", "reason"), [(FASTER, "repriced"), (NOTHING, "cancelled"), (OTHER, "replaced")]
 )
-def test_what_took_the_slot_says_why(winner: Transaction, reason: str) -> None:
+def test_winner_of_the_slot_determines_the_reason(winner: Transaction, reason: str) -> None:
     after, _ = transition(in_state("pending"), Overtaken(winner, HERE))
 
     assert (after.superseded_by, after.reason) == (winner.id, reason)
 
 
-def test_a_cancellation_that_is_repriced_is_repriced() -> None:
+def test_repriced_cancellation_is_repriced() -> None:
     cancellation = replace(in_state("pending"), content=NOTHING.content)
 
     after, _ = transition(cancellation, Overtaken(NOTHING, HERE))
@@ -352,19 +352,19 @@ def test_a_cancellation_that_is_repriced_is_repriced() -> None:
     assert after.reason == "repriced"
 
 
-def test_a_rival_is_never_repriced_while_the_content_is_unknown() -> None:
+def test_rival_of_unknown_content_is_not_repriced() -> None:
     after, _ = transition(in_state("registered"), Overtaken(FASTER, HERE))
 
     assert after.reason == "replaced"
 
 
-def test_the_first_sight_tells_slot_and_content() -> None:
+def test_first_sighting_sets_slot_and_content() -> None:
     after, _ = transition(in_state("registered"), Seen(PAYMENT, NOW))
 
     assert (after.slot, after.content) == ("alice:7", "pay bob 5")
 
 
-def test_one_confirmation_is_enough_where_one_is_required() -> None:
+def test_one_confirmation_is_enough_if_one_is_required() -> None:
     mined = replace(in_state("mined"), required=1)
 
     after, _ = transition(mined, Buried(HERE, 1))
@@ -372,7 +372,7 @@ def test_one_confirmation_is_enough_where_one_is_required() -> None:
     assert after.state == "confirmed"
 
 
-def test_it_is_due_when_its_block_has_the_required_confirmations() -> None:
+def test_due_height_has_the_required_confirmations() -> None:
     assert in_state("mined").due == HERE.number + 2
     assert in_state("pending").due is None
     assert in_state("confirmed").due is None

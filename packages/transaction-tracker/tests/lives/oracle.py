@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from transaction_tracker import State
 from transaction_tracker.domain import Tracked
 from transaction_tracker.domain.states import ANCHORED
-from transaction_tracker.listener import ToldEvent
+from transaction_tracker.listener import StoredEvent
 from transaction_tracker.node import Block, Chain, Transaction
 
 DROP_SECONDS = 20.0
@@ -57,7 +57,7 @@ class Oracle:
             else:
                 self._known_since.pop(tx.hash, None)
 
-    def hear(self, event: ToldEvent) -> None:
+    def hear(self, event: StoredEvent) -> None:
         """Note what was told; it can be told twice."""
         after = event.tracked
         if (after.id, after.version) in self._seen:

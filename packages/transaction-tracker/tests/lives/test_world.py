@@ -7,7 +7,7 @@ import pytest
 
 from transaction_tracker import State
 from transaction_tracker.domain import Event, Tracked
-from transaction_tracker.listener import ToldEvent
+from transaction_tracker.listener import StoredEvent
 from transaction_tracker.node import SYSTEM_TRANSACTIONS, Chain, ChainRules, Transaction
 from transaction_tracker.node.faults import FlippedStatus, MissingReceipt, OddField
 
@@ -65,10 +65,10 @@ def test_trouble_strikes_the_liar_alone_while_there_is_somebody_honest() -> None
     assert not World(common=(MissingReceipt(),)).has_liar
 
 
-def told(tx: Transaction, state: State, at: float) -> ToldEvent:
+def told(tx: Transaction, state: State, at: float) -> StoredEvent:
     tracked = Tracked(tx.hash, CONFIRMATIONS, state=state, version=2)
     event = Event("mined", tracked)
-    return ToldEvent(event.previous, event.tracked, metadata={}, recorded_at=at)
+    return StoredEvent(event.previous, event.tracked, metadata={}, recorded_at=at)
 
 
 def ended(reverts: str | None = None) -> tuple[Oracle, Transaction]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from beamish import GenServer, Supervisor
-from transaction_tracker.listener import Listener
+from transaction_tracker.listener import EventListener
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, schedule, wake, worker
 from transaction_tracker.store import STORE, Book, Store, Stored
@@ -33,7 +33,7 @@ async def storing(url: str) -> AsyncIterator[None]:
 
 def wake_all(_: Stored) -> None:
     wake()
-    Listener.wake()
+    EventListener.wake()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Values to store."""
+"""Values to store, and shortcuts to store them."""
 
 from dataclasses import replace
 from typing import Any
@@ -17,7 +17,7 @@ def tracked(key: str = "tx", **fields: object) -> Tracked:
 
 
 def seen(before: Tracked) -> Event:
-    """The event that makes a transaction pending."""
+    """Return the event that makes a transaction pending."""
     after = replace(
         before,
         state="pending",
@@ -29,7 +29,7 @@ def seen(before: Tracked) -> Event:
 
 
 def mined(before: Tracked, link: Link = TEN, fee: int = 21) -> Event:
-    """The event that puts a transaction into a block."""
+    """Return the event that puts a transaction into a block."""
     after = replace(
         before,
         state="mined",
@@ -43,12 +43,12 @@ def mined(before: Tracked, link: Link = TEN, fee: int = 21) -> Event:
 
 
 def confirmed(before: Tracked) -> Event:
-    """The event that ends a mined transaction."""
+    """Return the event that confirms a mined transaction."""
     return Event(before.state, replace(before, state="confirmed", version=before.version + 1))
 
 
 def untracked(before: Tracked) -> Event:
-    """The event of a user who does not want to know any more."""
+    """Return the event that stops tracking a transaction."""
     return Event(before.state, replace(before, state="untracked", version=before.version + 1))
 
 
@@ -65,5 +65,9 @@ def commit(run: Run, **fields: Any) -> Any:
 
 
 def open_ones(run: Run) -> list[Tracked]:
-    """Read what a start would read."""
-    return run(lambda connection: [one for some in reading.load_open(connection) for one in some])
+    """Return the transactions that a start loads."""
+    return run(
+        lambda connection: [
+            transaction for part in reading.load_open(connection) for transaction in part
+        ]
+    )

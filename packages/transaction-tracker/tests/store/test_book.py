@@ -12,24 +12,24 @@ def book_with(*rows: object) -> Book:
     return book
 
 
-def test_open_transactions_are_found_by_id_and_by_slot() -> None:
+def test_open_transaction_is_found_by_id_and_slot() -> None:
     book = book_with(tracked("a", slot="s"), tracked("b"))
 
     assert book.own({"a": 0, "c": 1}) == {"a"}
     assert book.rivals({"s": "x", "t": "y"}) == {"a": "x"}
 
 
-def test_nobody_is_his_own_rival() -> None:
+def test_transaction_is_not_its_own_rival() -> None:
     assert book_with(tracked("a", slot="s")).rivals({"s": "a"}) == {}
 
 
-def test_those_that_share_a_slot_are_all_rivals_of_who_takes_it() -> None:
+def test_all_transactions_of_a_slot_are_rivals_of_its_winner() -> None:
     book = book_with(tracked("a", slot="s"), tracked("b", slot="s"), tracked("c", slot="s"))
 
     assert book.rivals({"s": "b"}) == {"a": "b", "c": "b"}
 
 
-def test_a_slot_heard_of_late_counts_from_then_on() -> None:
+def test_slot_that_becomes_known_later_is_indexed() -> None:
     book = book_with(tracked("a"))
 
     book.write([tracked("a", version=1, slot="s")])
@@ -38,18 +38,18 @@ def test_a_slot_heard_of_late_counts_from_then_on() -> None:
     assert book.rivals({"s": "x"}) == {"a": "x"}
 
 
-def test_one_that_ended_is_out_of_the_book() -> None:
+def test_final_transaction_is_removed() -> None:
     book = book_with(tracked("a", slot="s"), tracked("b", slot="s"))
 
     book.write([tracked("a", slot="s", state="confirmed"), tracked("never seen", state="failed")])
 
-    assert (book.get("a"), len(book), [one.id for one in book]) == (None, 1, ["b"])
+    assert (book.get("a"), len(book), [transaction.id for transaction in book]) == (None, 1, ["b"])
     assert book.rivals({"s": "x"}) == {"b": "x"}
     book.write([tracked("b", slot="s", state="replaced")])
     assert book.rivals({"s": "x"}) == {}
 
 
-def test_one_whose_end_is_taken_back_is_in_the_book_again() -> None:
+def test_reopened_transaction_is_added_again() -> None:
     book = book_with(tracked("a", slot="s"))
     book.write([tracked("a", slot="s", state="confirmed", version=1)])
 
@@ -60,13 +60,13 @@ def test_one_whose_end_is_taken_back_is_in_the_book_again() -> None:
     assert book.rivals({"s": "x"}) == {"a": "x"}
 
 
-def test_one_that_was_dropped_may_come_back_and_stays_in_the_book() -> None:
+def test_dropped_transaction_stays_open() -> None:
     dropped = tracked("a", slot="s", state="dropped")
 
     assert book_with(dropped).get("a") == dropped
 
 
-def test_a_slot_that_turns_out_to_be_another_is_left() -> None:
+def test_changed_slot_replaces_the_old_one() -> None:
     book = book_with(tracked("a", slot="s"))
 
     book.write([replace(tracked("a"), slot="t")])
@@ -74,7 +74,7 @@ def test_a_slot_that_turns_out_to_be_another_is_left() -> None:
     assert book.rivals({"s": "x", "t": "y"}) == {"a": "y"}
 
 
-def test_a_cleared_book_is_empty() -> None:
+def test_cleared_book_is_empty() -> None:
     book = book_with(tracked("a", slot="s"))
     book.tip = BlockRef(1, "one")
 

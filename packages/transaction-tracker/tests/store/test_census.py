@@ -1,4 +1,4 @@
-"""Counting as things change comes to the same as reading everything."""
+"""Counts that follow each change are equal to counting all rows."""
 
 from collections import Counter
 from dataclasses import replace
@@ -13,7 +13,7 @@ steps = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(STATES), st.
 
 
 @given(steps)
-def test_the_book_knows_how_many_there_are(moves: list[tuple[str, State, bool]]) -> None:
+def test_counts_follow_each_change(moves: list[tuple[str, State, bool]]) -> None:
     book, model = Book(), dict[str, Tracked]()
     for key, state, parked in moves:
         before = model.get(key)
@@ -27,13 +27,17 @@ def test_the_book_knows_how_many_there_are(moves: list[tuple[str, State, bool]])
         model[key] = after
         book.take(Stored((after,), events))
 
-    assert book.census.by_state == dict(Counter(one.state for one in model.values()))
-    assert book.census.parked == sum(one.error is not None for one in model.values())
+    assert book.census.by_state == dict(
+        Counter(transaction.state for transaction in model.values())
+    )
+    assert book.census.parked == sum(
+        transaction.error is not None for transaction in model.values()
+    )
 
 
-def test_those_that_ended_long_ago_count_until_they_are_removed() -> None:
+def test_finished_transactions_are_counted_until_they_are_removed() -> None:
     book = Book()
-    book.census.ended({"confirmed": 5, "failed": 1})
-    book.census.ended({"confirmed": -2, "failed": -1})
+    book.census.add_final({"confirmed": 5, "failed": 1})
+    book.census.add_final({"confirmed": -2, "failed": -1})
 
     assert book.census.by_state == {"confirmed": 3}

@@ -1,4 +1,4 @@
-"""The kept blocks, and the slots that they took."""
+"""The kept blocks and their slots."""
 
 import time
 from typing import Any
@@ -18,7 +18,7 @@ def slots(run: Run) -> Any:
     return run(chain.load_slots, SOURCE)
 
 
-def test_an_undone_block_leaves_the_chain(run: Run) -> None:
+def test_undone_block_is_removed_from_the_chain(run: Run) -> None:
     commit(run, applied=TEN)
     commit(run, applied=ELEVEN)
 
@@ -29,7 +29,7 @@ def test_an_undone_block_leaves_the_chain(run: Run) -> None:
     assert run(chain.claim, SOURCE).tip == TEN.ref
 
 
-def test_blocks_deeper_than_are_kept_go(run: Run) -> None:
+def test_blocks_below_the_kept_ones_are_removed(run: Run) -> None:
     for link in (TEN, ELEVEN, TWELVE):
         run(committing.commit, Step(SOURCE, applied=link, slots={link.hash: "tx"}, keep=2))
 
@@ -37,7 +37,7 @@ def test_blocks_deeper_than_are_kept_go(run: Run) -> None:
     assert [link.number for link, _ in slots(run)] == [11, 12]
 
 
-def test_all_blocks_can_be_forgotten(run: Run) -> None:
+def test_all_blocks_can_be_removed(run: Run) -> None:
     commit(run, applied=TEN, slots={"s": "tx"})
 
     commit(run, forgets=True)
@@ -47,12 +47,12 @@ def test_all_blocks_can_be_forgotten(run: Run) -> None:
     assert run(chain.claim, SOURCE).tip is None
 
 
-def test_a_database_of_another_chain_is_refused(run: Run) -> None:
-    with pytest.raises(StoreError, match="is for ethereum:31337, and cannot hold ethereum:1"):
+def test_database_of_another_chain_raises(run: Run) -> None:
+    with pytest.raises(StoreError, match="belongs to ethereum:31337 and cannot hold ethereum:1"):
         run(chain.claim, "ethereum:1")
 
 
-def test_the_first_identity_of_a_chain_stays(run: Run) -> None:
+def test_first_identity_of_a_chain_is_kept(run: Run) -> None:
     assert run(chain.load_identity) == (SOURCE, None)
 
     run(chain.claim, SOURCE, BlockRef(0, "first"))
@@ -62,7 +62,7 @@ def test_the_first_identity_of_a_chain_stays(run: Run) -> None:
     assert run(chain.load_identity) == (SOURCE, BlockRef(0, "first"))
 
 
-def test_a_new_database_has_no_identity(database: Database) -> None:
+def test_new_database_has_no_identity(database: Database) -> None:
     assert database.run([chain.load_identity]) == [None]
 
     database.run([lambda connection: chain.claim(connection, SOURCE, BlockRef(7, "seven"))])
@@ -70,7 +70,7 @@ def test_a_new_database_has_no_identity(database: Database) -> None:
     assert database.run([chain.load_identity]) == [(SOURCE, BlockRef(7, "seven"))]
 
 
-def test_the_slots_of_blocks_come_back_as_they_were(run: Run) -> None:
+def test_slots_of_blocks_are_loaded_as_stored(run: Run) -> None:
     commit(run, applied=TEN, slots={"a:1": "tx", "ü:2": "tü"})
     commit(run, applied=ELEVEN)
     commit(run, applied=TWELVE, slots={"a:2": "other"})
@@ -78,7 +78,7 @@ def test_the_slots_of_blocks_come_back_as_they_were(run: Run) -> None:
     assert slots(run) == [(TEN, {"a:1": "tx", "ü:2": "tü"}), (TWELVE, {"a:2": "other"})]
 
 
-def test_the_slots_of_an_undone_block_go(run: Run) -> None:
+def test_slots_of_an_undone_block_are_removed(run: Run) -> None:
     commit(run, applied=TEN, slots={"a:1": "tx"})
 
     commit(run, undone=TEN)
@@ -86,7 +86,7 @@ def test_the_slots_of_an_undone_block_go(run: Run) -> None:
     assert slots(run) == []
 
 
-def test_as_many_slots_are_kept_as_in_memory(run: Run) -> None:
+def test_as_many_slots_are_stored_as_are_kept_in_memory(run: Run) -> None:
     recent = Recent()
     for link, amount in ((TEN, 30_000), (ELEVEN, 30_000), (TWELVE, 20_000)):
         taken = {f"{link.hash}:{number}": "tx" for number in range(amount)}
@@ -100,14 +100,14 @@ def test_as_many_slots_are_kept_as_in_memory(run: Run) -> None:
     assert recent.taken("eleven:0") is not None
 
 
-def test_the_newest_block_keeps_its_slots_however_many(run: Run) -> None:
+def test_slots_of_the_newest_block_are_always_kept(run: Run) -> None:
     commit(run, applied=TEN, slots={"s": "tx"})
     commit(run, applied=ELEVEN, slots={str(number): "tx" for number in range(50_001)})
 
     assert [link for link, _ in slots(run)] == [ELEVEN]
 
 
-def test_what_is_frozen_stays_so_until_somebody_says_go_on(run: Run) -> None:
+def test_deliveries_stay_paused_until_resumed(run: Run) -> None:
     before = time.time()
 
     run(chain.freeze)
@@ -130,7 +130,7 @@ def test_quiet_blocks_are_stored_with_the_block_above_them(run: Run) -> None:
     assert slots(run) == [(TEN, {"a": "one"}), (TWELVE, {"b": "two"})]
 
 
-def test_quiet_blocks_count_among_those_that_are_kept(run: Run) -> None:
+def test_quiet_blocks_count_as_kept_blocks(run: Run) -> None:
     quiet = ((TEN, {"a": "one"}), (ELEVEN, {"b": "two"}))
 
     run(committing.commit, Step(SOURCE, applied=TWELVE, quiet=quiet, keep=2))

@@ -1,4 +1,4 @@
-"""One step: all that a block changes is written, or nothing."""
+"""One step: all changes of a block are written, or none."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,7 +35,7 @@ from .support import (
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_field_comes_back_as_it_was(run: Run, state: Any) -> None:
+def test_each_field_is_loaded_as_stored(run: Run, state: Any) -> None:
     register(run, "tx")
     full = Tracked(
         "tx",
@@ -60,7 +60,7 @@ def test_every_field_comes_back_as_it_was(run: Run, state: Any) -> None:
     assert run(reading.load, "tx") == full
 
 
-def test_an_outcome_may_have_no_fee(run: Run) -> None:
+def test_outcome_without_a_fee_is_loaded_as_stored(run: Run) -> None:
     register(run, "tx")
     event = mined(tracked())
     without = replace(event.tracked, outcome=Outcome(succeeded=True, fee=None))
@@ -70,7 +70,7 @@ def test_an_outcome_may_have_no_fee(run: Run) -> None:
     assert run(reading.load, "tx") == without
 
 
-def test_transactions_of_one_block_share_its_name_in_memory(run: Run) -> None:
+def test_transactions_of_one_block_share_its_reference_in_memory(run: Run) -> None:
     register(run, "a", "b")
     commit(run, events=(mined(tracked("a")), mined(tracked("b"))), applied=TEN)
 
@@ -79,7 +79,7 @@ def test_transactions_of_one_block_share_its_name_in_memory(run: Run) -> None:
     assert first.anchor is second.anchor
 
 
-def test_one_step_writes_transitions_events_block_and_cursor(run: Run) -> None:
+def test_step_writes_transitions_events_block_and_cursor(run: Run) -> None:
     register(run, "tx")
 
     stored = commit(run, events=(mined(tracked()),), applied=TEN)
@@ -91,7 +91,7 @@ def test_one_step_writes_transitions_events_block_and_cursor(run: Run) -> None:
     assert run(chain.claim, SOURCE).tip == TEN.ref
 
 
-def test_an_event_is_recorded_with_all_that_was_known_then(run: Run) -> None:
+def test_event_is_stored_with_all_fields(run: Run) -> None:
     register(run, "tx")
     event = mined(tracked(flags=frozenset(("stuck",))), fee=2**200)
 
@@ -102,26 +102,28 @@ def test_an_event_is_recorded_with_all_that_was_known_then(run: Run) -> None:
     assert second.event == confirmed(event.tracked)
 
 
-def test_events_have_places_that_follow_one_another(run: Run) -> None:
+def test_events_have_consecutive_positions(run: Run) -> None:
     register(run, "a", "b", "c")
 
     first = commit(run, events=(seen(tracked("a")), seen(tracked("b"))))
     second = commit(run, events=(seen(tracked("c")),))
 
     assert (first.position, second.position) == (1, 3)
-    assert [one.position for one in run(feed.entries, after=0, limit=9)] == [1, 2, 3]
+    assert [entry.position for entry in run(feed.entries, after=0, limit=9)] == [1, 2, 3]
 
 
-def test_endpoints_hear_of_events_in_the_same_transaction(run: Run) -> None:
+def test_deliveries_are_stored_with_their_events(run: Run) -> None:
     endpoint = run(endpoints.add, "https://example.org", Secret.generate(), None)
     register(run, "tx")
 
     commit(run, events=(seen(tracked()),))
 
-    assert [one.position for one in run(outbox.due, endpoint.id, limit=9).deliveries] == [1]
+    assert [delivery.position for delivery in run(outbox.due, endpoint.id, limit=9).deliveries] == [
+        1
+    ]
 
 
-def test_two_transitions_of_one_transaction_fit_in_one_step(run: Run) -> None:
+def test_step_can_hold_two_transitions_of_one_transaction(run: Run) -> None:
     register(run, "tx")
     first = mined(tracked())
 
@@ -132,7 +134,7 @@ def test_two_transitions_of_one_transaction_fit_in_one_step(run: Run) -> None:
     assert run(reading.load_events, "tx") == [(1, "mined"), (2, "confirmed")]
 
 
-def test_an_ended_transaction_is_not_open_any_more(run: Run) -> None:
+def test_final_transaction_is_not_open(run: Run) -> None:
     register(run, "tx", "other")
     first = mined(tracked())
 
@@ -141,7 +143,7 @@ def test_an_ended_transaction_is_not_open_any_more(run: Run) -> None:
     assert [row.id for row in open_ones(run)] == ["other"]
 
 
-def test_a_dropped_transaction_is_still_open(run: Run) -> None:
+def test_dropped_transaction_is_open(run: Run) -> None:
     register(run, "tx")
     dropped = tracked(state="dropped", version=1)
 
@@ -150,17 +152,17 @@ def test_a_dropped_transaction_is_still_open(run: Run) -> None:
     assert open_ones(run) == [dropped]
 
 
-def test_those_that_a_block_decided_for_good_are_found_by_it(run: Run) -> None:
+def test_final_transactions_are_found_by_their_block(run: Run) -> None:
     register(run, "a", "b", "c")
     ends = [mined(tracked("a")), mined(tracked("b"), link=replace(TEN, hash="other"))]
     ends += [confirmed(event.tracked) for event in ends] + [mined(tracked("c"))]
     commit(run, events=tuple(ends))
 
-    assert [one.id for one in run(reading.load_anchored, "ten")] == ["a"]
+    assert [transaction.id for transaction in run(reading.load_anchored, "ten")] == ["a"]
     assert run(reading.load_anchored, "nine") == []
 
 
-def test_an_end_can_be_taken_back(run: Run) -> None:
+def test_final_transaction_can_be_reopened(run: Run) -> None:
     register(run, "tx")
     first = mined(tracked())
     last = confirmed(first.tracked)
@@ -174,7 +176,7 @@ def test_an_end_can_be_taken_back(run: Run) -> None:
     assert run(reading.load_anchored, "ten") == []
 
 
-def test_a_transition_from_a_state_that_is_not_there_is_not_written(run: Run) -> None:
+def test_transition_from_a_stale_version_is_not_written(run: Run) -> None:
     register(run, "tx", "other")
     first = seen(tracked())
     commit(run, events=(first,))
@@ -188,7 +190,7 @@ def test_a_transition_from_a_state_that_is_not_there_is_not_written(run: Run) ->
     assert run(chain.load_links, SOURCE) == [TEN]
 
 
-def test_what_follows_a_transition_that_is_not_written_is_not_written_either(run: Run) -> None:
+def test_transition_after_a_stale_one_is_not_written(run: Run) -> None:
     register(run, "tx")
     commit(run, events=(seen(tracked()),))
     stale = mined(tracked())
@@ -199,13 +201,13 @@ def test_what_follows_a_transition_that_is_not_written_is_not_written_either(run
     assert run(reading.load, "tx").state == "pending"
 
 
-def test_a_transition_of_a_transaction_that_nobody_registered_is_not_written(run: Run) -> None:
+def test_transition_of_an_unregistered_transaction_is_not_written(run: Run) -> None:
     stored = commit(run, events=(seen(tracked()),))
 
     assert (stored.rows, stored.events) == ((), ())
 
 
-def test_the_same_event_is_never_there_twice(run: Run) -> None:
+def test_same_event_is_not_stored_twice(run: Run) -> None:
     register(run, "tx")
     event = mined(tracked())
     commit(run, events=(event,))
@@ -214,7 +216,7 @@ def test_the_same_event_is_never_there_twice(run: Run) -> None:
     assert run(lambda connection: connection.scalar(select(func.count()).select_from(events))) == 1
 
 
-def test_a_step_that_fails_writes_nothing_at_all(run: Run) -> None:
+def test_failed_step_writes_nothing(run: Run) -> None:
     register(run, "tx")
     commit(run, applied=TEN)
 
@@ -225,7 +227,7 @@ def test_a_step_that_fails_writes_nothing_at_all(run: Run) -> None:
     assert run(reading.load_events, "tx") == []
 
 
-def test_a_transition_does_not_hide_why_it_was_parked(run: Run) -> None:
+def test_transition_keeps_the_error_of_a_parked_transaction(run: Run) -> None:
     register(run, "tx")
     run(registering.park, "tx", "ValueError: odd")
 
@@ -234,7 +236,7 @@ def test_a_transition_does_not_hide_why_it_was_parked(run: Run) -> None:
     assert run(reading.load, "tx").error == "ValueError: odd"
 
 
-def test_a_reason_that_no_database_takes_is_made_fit(run: Run) -> None:
+def test_revert_reason_is_cleaned_for_the_database(run: Run) -> None:
     register(run, "tx")
     odd = Outcome(succeeded=False, fee=None, error="\0\ud800")
 
@@ -243,7 +245,7 @@ def test_a_reason_that_no_database_takes_is_made_fit(run: Run) -> None:
     assert run(reading.load, "tx").outcome.error == "\N{REPLACEMENT CHARACTER}?"
 
 
-def test_a_step_can_freeze_what_is_told(run: Run) -> None:
+def test_step_can_pause_deliveries(run: Run) -> None:
     run(committing.commit, committing.Step(SOURCE, forgets=True, freezes=True))
 
     assert run(chain.frozen_since) is not None

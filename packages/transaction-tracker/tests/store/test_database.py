@@ -1,4 +1,4 @@
-"""How a database is opened, owned, asked and left."""
+"""Opening, owning, using and closing a database."""
 
 import threading
 import time
@@ -32,7 +32,7 @@ def count(connection: Connection) -> int:
     return sum(len(some) for some in reading.load_open(connection))
 
 
-def test_work_done_together_is_written_together(database: Database) -> None:
+def test_work_of_one_call_is_one_transaction(database: Database) -> None:
     results = database.run(
         [
             partial(claim, source=SOURCE),
@@ -46,9 +46,7 @@ def test_work_done_together_is_written_together(database: Database) -> None:
 
 
 @pytest.mark.parametrize("error", [StoreError("no"), ValueError("bad"), KeyError("gone")])
-def test_work_that_raises_leaves_nothing_behind_and_hurts_no_other(
-    database: Database, error: Exception
-) -> None:
+def test_work_that_raises_is_rolled_back_alone(database: Database, error: Exception) -> None:
     def half(connection: Connection) -> None:
         register(connection, wanted("half"))
         raise error
@@ -61,7 +59,7 @@ def test_work_that_raises_leaves_nothing_behind_and_hurts_no_other(
     assert (before.rows, after) == ((tracked("a"),), 1)
 
 
-def test_a_row_that_the_database_refuses_fails_only_its_own_work(database: Database) -> None:
+def test_row_that_the_database_rejects_fails_only_its_own_work(database: Database) -> None:
     def twice(connection: Connection) -> None:
         connection.execute(text("INSERT INTO cursors (source) VALUES ('x'), ('x')"))
 
@@ -71,8 +69,8 @@ def test_a_row_that_the_database_refuses_fails_only_its_own_work(database: Datab
     assert after == 0
 
 
-def test_what_a_refused_row_holds_is_not_told(database: Database) -> None:
-    # Its NOT NULL columns are missing: PostgreSQL tells of the whole row.
+def test_error_of_a_rejected_row_omits_its_values(database: Database) -> None:
+    # Its NOT NULL columns are missing: the error of PostgreSQL contains the whole row.
     row = {"id": "ep", "url": "https://example.org", "secret": PASSWORD}
 
     def bad(connection: Connection) -> None:
@@ -85,7 +83,7 @@ def test_what_a_refused_row_holds_is_not_told(database: Database) -> None:
     assert failed.error.__cause__ is None
 
 
-def test_what_was_written_is_there_when_it_is_opened_again(database_url: str) -> None:
+def test_rows_are_there_after_reopening(database_url: str) -> None:
     database = Database(database_url).open()
     database.run([partial(register, registrations=wanted("tx"))])
     database.close()
@@ -96,7 +94,7 @@ def test_what_was_written_is_there_when_it_is_opened_again(database_url: str) ->
     again.close()
 
 
-def test_a_database_that_is_closed_twice_is_closed(database: Database) -> None:
+def test_database_can_be_closed_twice(database: Database) -> None:
     database.close()
     database.close()
 
@@ -115,7 +113,7 @@ def test_rows_are_streamed_in_parts(database: Database, monkeypatch: pytest.Monk
     assert {one.id for part in parts for one in part} == set(names)
 
 
-def test_it_is_safe_to_pull_the_plug(database: Database) -> None:
+def test_database_settings_make_commits_durable(database: Database) -> None:
     def ask(statement: str) -> Callable[[Connection], Any]:
         return lambda connection: connection.exec_driver_sql(statement).scalar()
 
@@ -126,8 +124,8 @@ def test_it_is_safe_to_pull_the_plug(database: Database) -> None:
         assert database.run(asked) == ["wal", 2]
 
 
-@pytest.mark.parametrize("content", [b"this is no database, and longer than a header is" * 9])
-def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -> None:
+@pytest.mark.parametrize("content", [b"this is not a database, and longer than a header" * 9])
+def test_file_that_is_not_a_database_raises(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "text.db"
     path.write_bytes(content)
 
@@ -137,20 +135,20 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, content: bytes) -
     assert path.read_bytes() == content
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"cannot use database .*: No such file or directory"):
         Database(tmp_path / "missing" / "test.db").open()
 
 
 @pytest.mark.parametrize("where", ["127.0.0.1:1", ""])
-def test_a_server_that_does_not_answer_may_do_so_later(tmp_path: Path, where: str) -> None:
+def test_unreachable_server_raises_unavailable(tmp_path: Path, where: str) -> None:
     url = f"postgresql://me:{PASSWORD}@{where}/money" + ("" if where else f"?host={tmp_path}")
 
     with pytest.raises(UnavailableError, match=r"cannot use database postgresql://.*/money: con"):
         Database(url).open()
 
 
-def test_an_option_that_does_not_exist_never_will(tmp_path: Path) -> None:
+def test_unknown_option_raises_a_permanent_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match='invalid connection option "colour"') as caught:
         Database(f"postgresql:///money?host={tmp_path}&colour={PASSWORD}").open()
 
@@ -158,7 +156,7 @@ def test_an_option_that_does_not_exist_never_will(tmp_path: Path) -> None:
     assert PASSWORD not in str(caught.value)
 
 
-def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_driver_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgresql, "find_spec", lambda _name: None)
 
     with pytest.raises(StoreError, match=r"needs a driver: pip install 'psycopg\[binary\]'"):
@@ -166,7 +164,7 @@ def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.postgres
-def test_a_database_that_the_server_does_not_have_never_will(postgres: Any) -> None:
+def test_missing_database_raises_a_permanent_error(postgres: Any) -> None:
     with pytest.raises(StoreError, match='database "nowhere" does not exist') as caught:
         Database(postgres.url("nowhere")).open()
 
@@ -174,7 +172,7 @@ def test_a_database_that_the_server_does_not_have_never_will(postgres: Any) -> N
 
 
 @pytest.mark.postgres
-def test_no_error_tells_the_password(postgres: Any) -> None:
+def test_errors_omit_the_password(postgres: Any) -> None:
     url = f"postgresql://nobody:{PASSWORD}@/x?host={postgres.folder}&sslpassword={PASSWORD}"
 
     with pytest.raises(StoreError) as caught:
@@ -186,7 +184,7 @@ def test_no_error_tells_the_password(postgres: Any) -> None:
 
 
 @pytest.mark.postgres
-def test_a_server_s_database_has_one_writer(postgres: Any) -> None:
+def test_server_database_has_one_owner(postgres: Any) -> None:
     with postgres.database() as url:
         first = Database(url).open()
 
@@ -198,7 +196,7 @@ def test_a_server_s_database_has_one_writer(postgres: Any) -> None:
 
 
 @pytest.mark.postgres
-def test_two_databases_of_one_server_have_a_writer_each(postgres: Any) -> None:
+def test_two_databases_of_one_server_have_separate_owners(postgres: Any) -> None:
     with postgres.database() as url, postgres.database() as other:
         first, second = Database(url).open(), Database(other).open()
 
@@ -207,7 +205,7 @@ def test_two_databases_of_one_server_have_a_writer_each(postgres: Any) -> None:
 
 
 @pytest.mark.postgres
-def test_a_lost_connection_writes_nothing_and_says_so(postgres: Any) -> None:
+def test_lost_connection_writes_nothing_and_raises(postgres: Any) -> None:
     with postgres.database() as url:
         database = Database(url).open()
 
@@ -226,8 +224,8 @@ def test_a_lost_connection_writes_nothing_and_says_so(postgres: Any) -> None:
 
 
 @pytest.mark.postgres
-def test_it_waits_for_a_lock_that_somebody_else_holds(postgres: Any) -> None:
-    """Readers of other programs, a backup say, do not end the store."""
+def test_work_waits_for_a_lock_of_another_program(postgres: Any) -> None:
+    """Readers of other programs, such as a backup, do not stop the store."""
     import psycopg
 
     with postgres.database() as url:
@@ -245,8 +243,8 @@ def test_it_waits_for_a_lock_that_somebody_else_holds(postgres: Any) -> None:
         assert done == [0]
 
 
-def test_a_text_with_nul_is_no_fault_of_the_database(database: Database) -> None:
-    """A contract can revert with such a reason: that must not stop the chain."""
+def test_text_with_nul_does_not_fail_the_database(database: Database) -> None:
+    """A contract can revert with such a reason; it must not stop the chain."""
     (registered, parked, found) = database.run(
         [
             partial(register, registrations=wanted("tx")),

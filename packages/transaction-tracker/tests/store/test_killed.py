@@ -1,4 +1,4 @@
-"""A program that is killed in the middle of its blocks, and the one that comes after it."""
+"""A program that is killed while it writes blocks, and its successor."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def run(work, **arguments):
 
 def block(number, rows):
     events = tuple(
-        Event(one.state, replace(one, state="pending", version=one.version + 1)) for one in rows
+        Event(row.state, replace(row, state="pending", version=row.version + 1)) for row in rows
     )
     link = Link(number, f"block {{number}}", f"block {{number - 1}}")
     return Step("{SOURCE}", events, applied=link, slots={{str(number): "tx"}}, keep=10_000)
@@ -50,7 +50,7 @@ while True:
 
 
 def killed_after(blocks: int, path: Path) -> int:
-    """Let a program write, kill it while it does, and give the last block that it told of."""
+    """Start a program that writes, kill it, and return the last block that it reported."""
     command = [sys.executable, "-c", WRITER, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
@@ -60,7 +60,7 @@ def killed_after(blocks: int, path: Path) -> int:
         return int(lines[-1])
 
 
-def test_a_killed_program_has_written_whole_blocks_and_nothing_else(tmp_path: Path) -> None:
+def test_killed_program_has_written_only_whole_blocks(tmp_path: Path) -> None:
     path = tmp_path / "test.db"
 
     def state(connection: Connection) -> tuple[list[Link], list[int], set[int], int | None]:
@@ -78,7 +78,7 @@ def test_a_killed_program_has_written_whole_blocks_and_nothing_else(tmp_path: Pa
         ((slots),) = database.run([lambda connection: chain.load_slots(connection, SOURCE)])
         database.close()
 
-        # What it told of is there; the block that it was writing is there as a whole, or not.
+        # The reported block is stored; the next one is stored completely or not at all.
         written = len(links)
         assert told + 1 <= written <= told + 2
         assert [link.number for link in links] == list(range(written))

@@ -1,4 +1,4 @@
-"""From the tables of each older version to those of now, with what was in them."""
+"""Migrations from the tables of each older version, with their rows."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -49,7 +49,7 @@ INSERT INTO events VALUES
 
 @pytest.fixture
 def empty_url(request: pytest.FixtureRequest, database_url: str) -> Iterator[str]:
-    """A database that has no tables yet."""
+    """A database without tables."""
     if database_url.startswith("sqlite"):
         yield database_url
         return
@@ -60,7 +60,7 @@ def empty_url(request: pytest.FixtureRequest, database_url: str) -> Iterator[str
 
 @pytest.fixture
 def old_file(tmp_path: Path) -> Path:
-    """What version 0.1 left behind."""
+    """A database of version 0.1."""
     path = tmp_path / "old.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.executescript(VERSION_0_1 + ROWS)
@@ -82,35 +82,35 @@ def upgrade(url: str, to: str) -> None:
 
 
 def differences(url: str) -> list[Any]:
-    """Say what the tables of a database have that the program's have not, or otherwise."""
+    """Return the differences between the tables of a database and the program's schema."""
     with connected(url) as connection:
-        # Alembic takes an empty text of SQLite's for none.
+        # Alembic reads an empty default text of SQLite as no default.
         defaults = connection.dialect.name == "postgresql"
         context = MigrationContext.configure(connection, opts={"compare_server_default": defaults})
         return compare_metadata(context, metadata)
 
 
 def checks(url: str) -> dict[str, dict[str, set[str]]]:
-    """List which words each constraint allows, which Alembic does not compare."""
+    """Return the values that each check constraint allows; Alembic does not compare them."""
     with connected(url) as connection:
         inspector = inspect(connection)
         return {
             table: {
-                str(one["name"]): set(one["sqltext"].split("'")[1::2])
-                for one in inspector.get_check_constraints(table)
+                str(constraint["name"]): set(constraint["sqltext"].split("'")[1::2])
+                for constraint in inspector.get_check_constraints(table)
             }
             for table in metadata.tables
         }
 
 
-def test_a_new_database_is_what_the_program_needs(empty_url: str) -> None:
+def test_new_database_has_the_current_schema(empty_url: str) -> None:
     migrate(empty_url)
 
     assert differences(empty_url) == []
     assert pending_revisions(empty_url) == []
 
 
-def test_all_revisions_lead_to_what_the_program_needs(
+def test_migrations_lead_to_the_current_schema(
     empty_url: str, database_url: str, tmp_path: Path
 ) -> None:
     upgrade(empty_url, "head")
@@ -122,18 +122,18 @@ def test_all_revisions_lead_to_what_the_program_needs(
     assert checks(empty_url) == checks(made_at_once)
 
 
-def test_the_newest_revision_is_the_one_that_is_named(empty_url: str) -> None:
+def test_head_is_the_newest_revision(empty_url: str) -> None:
     assert pending_revisions(empty_url) == ["0001", "0002", "0003", "0004"]
     assert migrations.pending(None)[-1] == migrations.HEAD
 
 
-def test_every_step_is_pending_until_it_is_done(empty_url: str) -> None:
+def test_each_revision_is_pending_until_it_is_applied(empty_url: str) -> None:
     upgrade(empty_url, "0001")
 
     assert pending_revisions(empty_url) == ["0002", "0003", "0004"]
 
 
-def test_what_version_0_1_had_is_kept(old_file: Path) -> None:
+def test_rows_of_version_0_1_are_kept(old_file: Path) -> None:
     migrate(old_file)
 
     assert differences(f"sqlite:///{old_file}") == []
@@ -147,7 +147,7 @@ def test_what_version_0_1_had_is_kept(old_file: Path) -> None:
         ]
     )
     database.close()
-    assert {one.id: one for one in transactions} == {
+    assert {transaction.id: transaction for transaction in transactions} == {
         "open": Tracked(
             "open",
             3,
@@ -199,7 +199,7 @@ UPDATE counters SET value = 7;
 
 @pytest.fixture
 def second_url(empty_url: str) -> str:
-    """What the second version of the tables held."""
+    """A database at the second revision."""
     upgrade(empty_url, "0002")
     with connected(empty_url) as connection:
         for statement in VERSION_2.split(";\n"):
@@ -208,7 +208,7 @@ def second_url(empty_url: str) -> str:
     return empty_url
 
 
-def test_what_the_second_version_had_is_kept(second_url: str) -> None:
+def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
     assert pending_revisions(second_url) == ["0003", "0004"]
 
     migrate(second_url)
@@ -226,7 +226,7 @@ def test_what_the_second_version_had_is_kept(second_url: str) -> None:
     )
     database.close()
     mined = Outcome(succeeded=True, fee=21, fee_scope="execution")
-    assert {one.id: one for one in transactions} == {
+    assert {transaction.id: transaction for transaction in transactions} == {
         "open": Tracked(
             "open",
             3,
@@ -264,11 +264,14 @@ def test_what_the_second_version_had_is_kept(second_url: str) -> None:
             reason="repriced",
         ),
     }
-    assert [(one.position, one.event.tracked.outcome) for one in entries] == [(3, None), (7, mined)]
+    assert [(entry.position, entry.event.tracked.outcome) for entry in entries] == [
+        (3, None),
+        (7, mined),
+    ]
     assert (links, identity, frozen) == ([Link(10, "ten", "nine")], (SOURCE, None), 7.5)
 
 
-def test_times_and_metadata_of_the_second_version_are_kept(second_url: str) -> None:
+def test_times_and_metadata_of_the_second_revision_are_kept(second_url: str) -> None:
     migrate(second_url)
 
     with connected(second_url) as connection:
@@ -280,7 +283,7 @@ def test_times_and_metadata_of_the_second_version_are_kept(second_url: str) -> N
         ]
 
 
-def test_old_events_keep_what_they_would_say_at_the_upgrade(second_url: str) -> None:
+def test_old_events_get_the_values_at_the_upgrade(second_url: str) -> None:
     migrate(second_url)
     with connected(second_url) as connection:
         later = """UPDATE transactions SET metadata = '{"a": 2}', required = '9', deadline = 1"""
@@ -299,7 +302,7 @@ def test_old_events_keep_what_they_would_say_at_the_upgrade(second_url: str) -> 
     )
 
 
-def test_the_reason_of_a_used_nonce_can_be_stored_after_an_upgrade(second_url: str) -> None:
+def test_reason_of_a_used_nonce_can_be_stored_after_an_upgrade(second_url: str) -> None:
     migrate(second_url)
 
     with connected(second_url) as connection:
@@ -310,7 +313,7 @@ def test_the_reason_of_a_used_nonce_can_be_stored_after_an_upgrade(second_url: s
             connection.execute(text("UPDATE transactions SET reason = 'other'"))
 
 
-def test_the_places_of_events_go_on_where_they_were(old_file: Path) -> None:
+def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
     migrate(old_file)
     database = Database(old_file).open()
 
@@ -322,7 +325,7 @@ def test_the_places_of_events_go_on_where_they_were(old_file: Path) -> None:
     database.close()
 
 
-def test_a_start_may_be_forbidden_to_change_anything(old_file: Path, empty_url: str) -> None:
+def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
     with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0004; migr"):
         Database(old_file).open(migrate=False)
     with pytest.raises(StoreError, match=r"at revision none, and this .* \(4 to go\)"):
@@ -333,7 +336,7 @@ def test_a_start_may_be_forbidden_to_change_anything(old_file: Path, empty_url: 
     Database(old_file).open(migrate=False).close()
 
 
-def test_a_database_of_a_newer_program_is_left_alone(database_url: str) -> None:
+def test_database_of_a_newer_program_raises_and_is_unchanged(database_url: str) -> None:
     migrate(database_url)
     with connected(database_url) as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
@@ -344,9 +347,9 @@ def test_a_database_of_a_newer_program_is_left_alone(database_url: str) -> None:
         pending_revisions(database_url)
 
 
-def test_an_upgrade_that_fails_leaves_everything_as_it_was(old_file: Path) -> None:
+def test_failed_upgrade_changes_nothing(old_file: Path) -> None:
     with closing(sqlite3.connect(old_file)) as connection:
-        # In the way of what the upgrade makes last.
+        # Conflicts with the last table that the upgrade creates.
         connection.execute("CREATE TABLE counters (other)")
 
     with pytest.raises(StoreError, match="counters already exists"):
@@ -358,23 +361,23 @@ def test_an_upgrade_that_fails_leaves_everything_as_it_was(old_file: Path) -> No
     migrate(old_file)
 
 
-def test_nothing_is_made_by_asking(tmp_path: Path) -> None:
+def test_listing_pending_revisions_creates_nothing(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
 
     assert pending_revisions(path) == ["0001", "0002", "0003", "0004"]
     assert not path.exists()
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_database_is_named(tmp_path: Path) -> None:
     path = tmp_path / "text.db"
-    path.write_bytes(b"this is no database, and longer than a header is" * 9)
+    path.write_bytes(b"this is not a database, and longer than a header is" * 9)
 
     with pytest.raises(StoreError, match=r"cannot read database .*text.db: file is not a database"):
         pending_revisions(path)
 
 
 @pytest.mark.postgres
-def test_somebody_else_may_use_the_database_while_it_is_asked_about(postgres: Any) -> None:
+def test_pending_revisions_can_be_listed_while_the_database_is_used(postgres: Any) -> None:
     with postgres.database() as url:
         database = Database(url).open()
 

@@ -1,4 +1,4 @@
-"""The store as a process: what its callers see."""
+"""The store as a process, as its callers see it."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ from .support import ELEVEN, SOURCE, TEN, confirmed, mined, seen, tracked, wante
 
 
 class Announcements:
-    """What the store announced, and what its book held at that moment."""
+    """Records what the store announced, with the content of its book at that moment."""
 
     def __init__(self, book: Book) -> None:
         self.heard: list[Stored] = []
@@ -65,15 +65,13 @@ async def store(database_url: str, book: Book, announcements: Announcements) -> 
         await GenServer.stop(pid)
 
 
-async def test_the_book_holds_what_was_stored_when_the_writer_hears_of_it(
-    store: str, book: Book
-) -> None:
+async def test_book_is_updated_before_the_caller_gets_the_result(store: str, book: Book) -> None:
     await Store.register(wanted("tx"))
 
     assert book.get("tx") == tracked()
 
 
-async def test_a_change_is_announced_after_it_is_in_the_book_and_before_the_writer_hears(
+async def test_change_is_announced_after_the_book_and_before_the_result(
     store: str, announcements: Announcements
 ) -> None:
     await Store.claim(SOURCE)
@@ -85,7 +83,7 @@ async def test_a_change_is_announced_after_it_is_in_the_book_and_before_the_writ
     assert announcements.known[-1] == [seen(tracked()).tracked]
 
 
-async def test_one_that_ended_is_only_in_the_database(store: str, book: Book) -> None:
+async def test_final_transaction_is_only_in_the_database(store: str, book: Book) -> None:
     await Store.claim(SOURCE)
     await Store.register(wanted("tx"))
     first = mined(tracked())
@@ -99,7 +97,7 @@ async def test_one_that_ended_is_only_in_the_database(store: str, book: Book) ->
     assert await Store.fetch("other") is None
 
 
-async def test_the_tip_goes_with_the_blocks(store: str, book: Book) -> None:
+async def test_tip_follows_the_blocks(store: str, book: Book) -> None:
     await Store.claim(SOURCE)
 
     await Store.commit(Step(SOURCE, applied=TEN, keep=9))
@@ -109,7 +107,7 @@ async def test_the_tip_goes_with_the_blocks(store: str, book: Book) -> None:
     assert book.tip == TEN.ref
 
 
-async def test_a_restarted_store_goes_on_where_it_was(
+async def test_restarted_store_loads_its_state(
     store: str, book: Book, announcements: Announcements
 ) -> None:
     await Store.claim(SOURCE)
@@ -125,9 +123,7 @@ async def test_a_restarted_store_goes_on_where_it_was(
     await GenServer.stop(pid)
 
 
-async def test_what_comes_while_the_disk_is_busy_is_written_together(
-    store: str, book: Book
-) -> None:
+async def test_work_queued_during_a_write_is_written_together(store: str, book: Book) -> None:
     names = [f"tx{number}" for number in range(500)]
 
     await asyncio.gather(*(Store.register(wanted(name)) for name in names))
@@ -135,7 +131,7 @@ async def test_what_comes_while_the_disk_is_busy_is_written_together(
     assert {one.id for one in book} == set(names)
 
 
-async def test_work_that_is_under_way_is_finished_before_the_end(
+async def test_work_in_flight_is_finished_before_the_stop(
     store: str, book: Book, announcements: Announcements
 ) -> None:
     registering = asyncio.create_task(Store.register(wanted("tx")))
@@ -150,7 +146,7 @@ async def test_work_that_is_under_way_is_finished_before_the_end(
     await GenServer.stop(pid)
 
 
-async def test_a_refusal_reaches_the_caller_and_hurts_nobody(store: str) -> None:
+async def test_error_reaches_only_its_caller(store: str) -> None:
     await Store.claim(SOURCE)
 
     with pytest.raises(StoreError, match="cannot hold ethereum:1"):
@@ -159,7 +155,7 @@ async def test_a_refusal_reaches_the_caller_and_hurts_nobody(store: str) -> None
     assert await Store.claim(SOURCE) == []
 
 
-async def test_a_database_that_cannot_be_opened_is_a_start_error(
+async def test_unusable_database_fails_the_start(
     tmp_path: Path, book: Book, announcements: Announcements
 ) -> None:
     with pytest.raises(StartError) as caught:
@@ -168,7 +164,7 @@ async def test_a_database_that_cannot_be_opened_is_a_start_error(
     assert isinstance(caught.value.__cause__, StoreError)
 
 
-async def test_a_row_that_is_refused_hurts_only_who_asked_for_it(store: str, book: Book) -> None:
+async def test_rejected_row_fails_only_its_own_work(store: str, book: Book) -> None:
     await Store.claim(SOURCE)
     await Store.commit(Step(SOURCE, applied=TEN, keep=9))
 
@@ -180,7 +176,7 @@ async def test_a_row_that_is_refused_hurts_only_who_asked_for_it(store: str, boo
     assert sum(len(one) for one in done) == len(book) == 9  # type: ignore[arg-type]
 
 
-async def test_what_work_raises_reaches_who_asked_for_it(store: str) -> None:
+async def test_error_of_work_is_raised_in_its_caller(store: str) -> None:
     def odd(_connection: object) -> None:
         raise KeyError("odd")
 
@@ -190,7 +186,7 @@ async def test_what_work_raises_reaches_who_asked_for_it(store: str) -> None:
     assert await Store.fetch("tx") is None
 
 
-async def test_nothing_stays_of_what_work_wrote_before_it_raised(store: str, book: Book) -> None:
+async def test_changes_of_failed_work_are_rolled_back(store: str, book: Book) -> None:
     def work(connection: Connection) -> None:
         registering.register(connection, wanted("tx"))
         raise RuntimeError("halfway")
@@ -202,7 +198,7 @@ async def test_nothing_stays_of_what_work_wrote_before_it_raised(store: str, boo
     assert book.get("tx") is None
 
 
-async def test_work_that_nobody_waits_for_fails_in_the_log(
+async def test_error_of_work_without_a_caller_is_logged(
     store: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     def odd(_connection: object) -> None:
@@ -211,10 +207,10 @@ async def test_work_that_nobody_waits_for_fails_in_the_log(
     GenServer.cast(STORE, odd)
 
     assert await Store.fetch("tx") is None
-    assert "the store could not do it: 'odd'" in caplog.text
+    assert "storing failed: 'odd'" in caplog.text
 
 
-async def test_a_full_disk_ends_the_store_and_its_callers_hear_it(
+async def test_full_disk_stops_the_store_and_fails_its_callers(
     tmp_path: Path, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
 ) -> None:
     await Store.start(tmp_path / "test.db", book, announcements, name=STORE)
@@ -234,7 +230,7 @@ async def test_a_full_disk_ends_the_store_and_its_callers_hear_it(
 
 
 @pytest.mark.postgres
-async def test_a_lost_server_ends_the_store_and_the_next_one_goes_on(
+async def test_lost_server_stops_the_store_and_the_next_one_resumes(
     postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
 ) -> None:
     with postgres.database() as url:
@@ -251,14 +247,14 @@ async def test_a_lost_server_ends_the_store_and_the_next_one_goes_on(
 
 
 @pytest.mark.postgres
-async def test_a_start_waits_for_a_database_that_is_not_free_yet(
+async def test_start_waits_for_a_database_in_use(
     postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
 ) -> None:
     with postgres.database() as url:
         other = Database(url).open()
         starting = asyncio.create_task(Store.start(url, book, announcements))
         async with asyncio.timeout(50):
-            while "in use by another program; trying again" not in caplog.text:
+            while "in use by another program; retrying" not in caplog.text:
                 await asyncio.sleep(0.001)
 
         other.close()
@@ -267,7 +263,7 @@ async def test_a_start_waits_for_a_database_that_is_not_free_yet(
 
 
 @pytest.mark.postgres
-async def test_a_start_does_not_wait_for_ever(
+async def test_start_gives_up_on_a_database_in_use(
     postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
 ) -> None:
     with postgres.database() as url:
@@ -280,7 +276,7 @@ async def test_a_start_does_not_wait_for_ever(
         await thread_gone()
 
 
-async def test_what_a_block_decided_is_there_for_who_goes_back_behind_it(store: str) -> None:
+async def test_transactions_decided_by_a_block_are_found(store: str) -> None:
     await Store.claim(SOURCE)
     await Store.register(wanted("tx"))
     first = mined(tracked())
@@ -291,7 +287,7 @@ async def test_what_a_block_decided_is_there_for_who_goes_back_behind_it(store: 
     assert await Store.recent_slots(SOURCE) == [(TEN, {"slot": "tx"})]
 
 
-async def test_what_is_told_can_be_frozen(store: str) -> None:
+async def test_deliveries_can_be_paused_and_resumed(store: str) -> None:
     await Store.claim(SOURCE)
 
     await Store.freeze()
@@ -301,7 +297,7 @@ async def test_what_is_told_can_be_frozen(store: str) -> None:
     assert await Store.frozen() is None
 
 
-async def test_what_ended_long_ago_can_be_removed(store: str, book: Book) -> None:
+async def test_finished_transactions_can_be_removed(store: str, book: Book) -> None:
     await Store.register(wanted("tx"))
     first = mined(tracked())
     await Store.commit(Step(SOURCE, (first, confirmed(first.tracked))))
@@ -311,9 +307,7 @@ async def test_what_ended_long_ago_can_be_removed(store: str, book: Book) -> Non
     assert not book.census.by_state
 
 
-async def test_a_parked_transaction_stays_in_the_book_with_its_error(
-    store: str, book: Book
-) -> None:
+async def test_parked_transaction_stays_in_the_book_with_its_error(store: str, book: Book) -> None:
     await Store.register(wanted("tx"))
 
     Store.park("tx", "ValueError: odd")
@@ -321,7 +315,7 @@ async def test_a_parked_transaction_stays_in_the_book_with_its_error(
     assert await Store.fetch("tx") == book.get("tx") == tracked(error="ValueError: odd")
 
 
-async def test_a_killed_store_leaves_neither_thread_nor_file_behind(
+async def test_killed_store_releases_its_thread_and_file(
     store: str, book: Book, announcements: Announcements
 ) -> None:
     await Store.register(wanted("tx"))
@@ -336,7 +330,7 @@ async def test_a_killed_store_leaves_neither_thread_nor_file_behind(
     Database(store).open().close()
 
 
-async def test_a_suspend_of_the_program_is_not_taken_for_a_store_that_does_not_answer(
+async def test_suspend_of_the_program_does_not_time_out_a_call(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loop, go_on, began = asyncio.get_running_loop(), threading.Event(), threading.Event()
@@ -357,10 +351,10 @@ async def test_a_suspend_of_the_program_is_not_taken_for_a_store_that_does_not_a
     assert await asked == "done"
 
 
-async def test_a_store_that_does_not_answer_is_given_up(
+async def test_call_to_a_store_that_does_not_answer_times_out(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("transaction_tracker.store.process._PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("transaction_tracker.store.process._CALL_TIMEOUT_SECONDS", 0.05)
     go_on = threading.Event()
 
     with pytest.raises(CallTimeoutError, match=r"within 0\.05 s"):

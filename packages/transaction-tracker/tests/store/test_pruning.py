@@ -1,4 +1,4 @@
-"""What is removed when somebody asks for it, and what stays all the same."""
+"""Removal of old transactions and deliveries."""
 
 import time
 from dataclasses import replace
@@ -20,7 +20,7 @@ BEFORE = 2_000.0
 
 
 def end(run: Run, *keys: str) -> None:
-    """Let transactions end, long ago."""
+    """Store transactions that became final long ago."""
     register(run, *keys)
     for key in keys:
         first = mined(tracked(key))
@@ -30,7 +30,7 @@ def end(run: Run, *keys: str) -> None:
 
 
 def amounts(run: Run) -> list[int]:
-    """Count transactions, events and deliveries."""
+    """Return the number of transactions, events and deliveries."""
     tables = (transactions, events, deliveries)
     queries = [select(func.count()).select_from(table) for table in tables]
     return run(lambda connection: [connection.scalar(query) for query in queries])
@@ -47,14 +47,14 @@ def endpoint(run: Run) -> Any:
     return run(endpoints.add, "https://example.org", Secret.generate(), None)
 
 
-def test_what_ended_long_ago_goes_with_its_events(run: Run) -> None:
+def test_old_finished_transaction_is_removed_with_its_events(run: Run) -> None:
     end(run, "a", "b")
 
     assert run(pruning.prune, BEFORE) == Pruned(transactions=2, deliveries=0)
     assert amounts(run) == [0, 0, 0]
 
 
-def test_what_is_open_or_ended_lately_stays(run: Run) -> None:
+def test_open_or_recently_finished_transaction_is_kept(run: Run) -> None:
     end(run, "old")
     register(run, "open", "late")
     late = mined(tracked("late"))
@@ -66,13 +66,13 @@ def test_what_is_open_or_ended_lately_stays(run: Run) -> None:
     assert run(reading.load, "open") == tracked("open")
 
 
-def test_no_more_is_removed_in_one_call_than_was_said(run: Run) -> None:
+def test_at_most_limit_transactions_are_removed_per_call(run: Run) -> None:
     end(run, "a", "b", "c")
 
     assert [run(pruning.prune, BEFORE, limit=2).transactions for _ in range(3)] == [2, 1, 0]
 
 
-def test_those_that_ended_first_go_first(run: Run) -> None:
+def test_oldest_transactions_are_removed_first(run: Run) -> None:
     end(run, "young")
     end(run, "old")
     older = update(transactions).where(transactions.c.id == "old").values(ended_at=LONG_AGO - 1)
@@ -85,19 +85,19 @@ def test_those_that_ended_first_go_first(run: Run) -> None:
 
 
 @pytest.mark.parametrize("limit", [0, 1_001])
-def test_a_limit_that_blocks_would_wait_for_is_refused(run: Run, limit: int) -> None:
+def test_limit_that_would_delay_blocks_raises(run: Run, limit: int) -> None:
     with pytest.raises(ValueError, match=f"limit must be 1 to 1000, got {limit}"):
         run(pruning.prune, BEFORE, limit=limit)
 
 
-def test_what_an_endpoint_is_still_to_be_told_stays(run: Run, endpoint: Any) -> None:
+def test_transaction_with_a_pending_delivery_is_kept(run: Run, endpoint: Any) -> None:
     end(run, "tx")
 
     assert run(pruning.prune, BEFORE) == Pruned(0, 0)
     assert amounts(run) == [1, 2, 2]
 
 
-def test_what_an_endpoint_was_told_in_vain_stays(run: Run, endpoint: Any) -> None:
+def test_transaction_with_a_dead_letter_is_kept(run: Run, endpoint: Any) -> None:
     end(run, "tx")
     (delivery,) = run(outbox.due, endpoint.id, limit=1).deliveries
     run(outbox.dead, delivery, 500, "no")
@@ -106,7 +106,7 @@ def test_what_an_endpoint_was_told_in_vain_stays(run: Run, endpoint: Any) -> Non
     assert run(pruning.prune, BEFORE).transactions == 0
 
 
-def test_what_every_endpoint_was_told_goes(run: Run, endpoint: Any) -> None:
+def test_transaction_with_only_delivered_events_is_removed(run: Run, endpoint: Any) -> None:
     end(run, "tx")
     register(run, "other")
     commit(run, events=(seen(tracked("other")),))
@@ -116,7 +116,7 @@ def test_what_every_endpoint_was_told_goes(run: Run, endpoint: Any) -> None:
     assert amounts(run) == [1, 1, 1]
 
 
-def test_deliveries_that_arrived_long_ago_go(run: Run, endpoint: Any) -> None:
+def test_old_delivered_deliveries_are_removed(run: Run, endpoint: Any) -> None:
     register(run, "tx")
     commit(run, events=(seen(tracked()),))
     deliver_all(run, endpoint)
@@ -125,7 +125,7 @@ def test_deliveries_that_arrived_long_ago_go(run: Run, endpoint: Any) -> None:
     assert amounts(run) == [1, 1, 0]
 
 
-def test_places_of_events_that_are_gone_are_not_given_again(run: Run) -> None:
+def test_positions_of_removed_events_are_not_reused(run: Run) -> None:
     end(run, "a")
     run(pruning.prune, BEFORE)
 
@@ -134,7 +134,7 @@ def test_places_of_events_that_are_gone_are_not_given_again(run: Run) -> None:
     assert commit(run, events=(seen(tracked("b")),)).position == 3
 
 
-def test_one_that_was_removed_can_be_registered_again(run: Run) -> None:
+def test_removed_transaction_can_be_registered_again(run: Run) -> None:
     end(run, "tx")
     run(pruning.prune, BEFORE)
 

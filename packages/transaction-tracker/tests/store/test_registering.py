@@ -1,4 +1,4 @@
-"""Taking transactions up: what is stored of new ones, and of those that are known."""
+"""Registration of new and of known transactions."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from transaction_tracker.store import feed, reading, registering
 from .support import Run, commit, mined, open_ones, register, seen, tracked, untracked
 
 
-def test_a_registered_transaction_is_there_and_open(run: Run) -> None:
+def test_registered_transaction_is_stored_and_open(run: Run) -> None:
     stored = register(run, "tx")
 
     assert stored.rows == (Tracked("tx", 3),)
@@ -19,7 +19,7 @@ def test_a_registered_transaction_is_there_and_open(run: Run) -> None:
 
 
 @pytest.mark.parametrize("required", [1, 10_000, "safe", "finalized"])
-def test_what_was_asked_for_is_kept(run: Run, required: object) -> None:
+def test_registration_is_stored_with_its_options(run: Run, required: object) -> None:
     asked = Registration("tx", required, deadline=1e9, metadata='{"a": "ü"}')  # type: ignore[arg-type]
 
     run(registering.register, [asked])
@@ -39,21 +39,21 @@ def test_registering_again_changes_nothing(run: Run) -> None:
     assert run(reading.load_events, "tx") == [(1, "pending")]
 
 
-def test_the_first_of_two_wishes_in_one_call_counts(run: Run) -> None:
+def test_first_of_two_registrations_of_one_call_is_stored(run: Run) -> None:
     stored = run(registering.register, [Registration("tx", 3), Registration("tx", 9)])
 
     assert stored.rows == (Tracked("tx", 3),)
 
 
-def test_thousands_are_registered_at_once(run: Run) -> None:
+def test_thousands_of_transactions_are_registered_at_once(run: Run) -> None:
     names = [f"tx{number}" for number in range(12_000)]
     register(run, *names[:1_200])
 
     assert len(register(run, *names).rows) == 12_000
-    assert {one.id for one in open_ones(run)} == set(names)
+    assert {transaction.id for transaction in open_ones(run)} == set(names)
 
 
-def test_a_parked_transaction_keeps_its_state_and_its_error(run: Run) -> None:
+def test_parked_transaction_keeps_its_state_and_error(run: Run) -> None:
     register(run, "tx")
 
     stored = run(registering.park, "tx", "ValueError: odd")
@@ -62,14 +62,14 @@ def test_a_parked_transaction_keeps_its_state_and_its_error(run: Run) -> None:
     assert tuple(open_ones(run)) == stored.rows
 
 
-def test_registering_a_parked_one_frees_it(run: Run) -> None:
+def test_registering_a_parked_transaction_clears_its_error(run: Run) -> None:
     register(run, "tx")
     run(registering.park, "tx", "ValueError: odd")
 
     assert register(run, "tx").rows == (tracked(),)
 
 
-def test_an_error_is_stored_whatever_is_in_it(run: Run) -> None:
+def test_error_with_any_characters_is_stored(run: Run) -> None:
     register(run, "tx")
 
     run(registering.park, "tx", "nul \0, half a character \ud800" + "!" * 9_999)
@@ -79,23 +79,23 @@ def test_an_error_is_stored_whatever_is_in_it(run: Run) -> None:
     assert len(error) == 2_000
 
 
-def test_one_that_the_user_had_stopped_begins_anew_with_an_event(run: Run) -> None:
+def test_untracked_transaction_is_registered_again_with_an_event(run: Run) -> None:
     run(registering.register, [Registration("tx", 3, metadata='{"first": 1}')])
     stopped = untracked(tracked())
     commit(run, events=(stopped,))
 
     again = run(registering.register, [Registration("tx", 7, deadline=2e9, metadata="{}")])
 
-    anew = replace(tracked(), required=7, deadline=2e9, version=2)
-    assert again.rows == (anew,)
-    assert [(event.previous, event.tracked) for event in again.events] == [("untracked", anew)]
+    expected = replace(tracked(), required=7, deadline=2e9, version=2)
+    assert again.rows == (expected,)
+    assert [(event.previous, event.tracked) for event in again.events] == [("untracked", expected)]
     assert again.position == 2
-    assert run(reading.load, "tx") == anew
+    assert run(reading.load, "tx") == expected
     assert run(reading.load_events, "tx") == [(1, "untracked"), (2, "registered")]
     assert run(feed.entries, after=1, limit=9)[0].metadata == "{}"
 
 
-def test_other_ends_stay_ends(run: Run) -> None:
+def test_registering_another_final_transaction_changes_nothing(run: Run) -> None:
     register(run, "tx")
     over = mined(tracked())
     ended = replace(over.tracked, state="confirmed")

@@ -1,4 +1,4 @@
-"""Whatever is known of a transaction comes back from each database as it was."""
+"""Each transaction is loaded from each database as it was stored."""
 
 from dataclasses import replace
 from typing import Any, get_args
@@ -27,7 +27,7 @@ from transaction_tracker.store.schema import transactions
 
 from .support import Run, commit, open_ones, register, tracked
 
-# Names come from sources, which know their form; only errors are any text.
+# Ids have the form of their source; only errors can be any text.
 NAME = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=100)
 TIME = st.floats(0, 1e11)
 HEIGHT = st.integers(0, 2**63 - 1)
@@ -62,25 +62,25 @@ TRACKED = st.builds(
 COLUMNS = (*rows.TRACKED_COLUMNS, "created_at", "updated_at")
 
 
-# The database is empty again after each example.
+# The database is emptied after each example.
 @settings(
     suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
 )
-@given(st.lists(TRACKED, min_size=1, max_size=20, unique_by=lambda one: one.id))
-def test_every_transaction_comes_back_as_it_was(database: Database, given: list[Tracked]) -> None:
+@given(st.lists(TRACKED, min_size=1, max_size=20, unique_by=lambda transaction: transaction.id))
+def test_each_transaction_is_loaded_as_stored(database: Database, given: list[Tracked]) -> None:
     def there_and_back(connection: Connection) -> dict[str, Tracked]:
-        values = [(*rows.tracked_values(one), 0.0, 0.0) for one in given]
+        values = [(*rows.tracked_values(transaction), 0.0, 0.0) for transaction in given]
         bulk.insert(connection, transactions, COLUMNS, values)
-        found = reading.load_some(connection, [one.id for one in given])
+        found = reading.load_some(connection, [transaction.id for transaction in given])
         connection.execute(transactions.delete())
-        return {one.id: one for one in found}
+        return {transaction.id: transaction for transaction in found}
 
     (found,) = database.run([there_and_back])
 
-    assert found == {one.id: one for one in given}
+    assert found == {transaction.id: transaction for transaction in given}
 
 
-def test_a_mined_transaction_whose_status_nobody_tells_comes_back_so(run: Run) -> None:
+def test_mined_transaction_without_a_status_is_loaded_as_stored(run: Run) -> None:
     register(run, "tx")
     before = replace(
         tracked(),
@@ -99,7 +99,7 @@ def test_a_mined_transaction_whose_status_nobody_tells_comes_back_so(run: Run) -
 
 
 @pytest.mark.parametrize("scope", get_args(FeeScope))
-def test_an_event_says_how_much_of_the_fee_is_known(run: Run, scope: FeeScope) -> None:
+def test_event_has_the_scope_of_its_fee(run: Run, scope: FeeScope) -> None:
     outcome = Outcome(succeeded=True, fee=21, fee_scope=scope)
     register(run, "tx")
     after = replace(tracked(), state="mined", version=1, outcome=outcome)
@@ -111,7 +111,7 @@ def test_an_event_says_how_much_of_the_fee_is_known(run: Run, scope: FeeScope) -
 
 
 @given(st.text())
-def test_any_text_is_made_fit_for_a_database(text: str) -> None:
+def test_any_text_is_cleaned_for_the_database(text: str) -> None:
     cleaned = rows.clean(text)
 
     assert cleaned is not None
@@ -121,7 +121,7 @@ def test_any_text_is_made_fit_for_a_database(text: str) -> None:
     assert rows.clean(cleaned) == cleaned
 
 
-def test_what_is_equal_in_many_rows_is_there_once() -> None:
+def test_equal_values_of_many_rows_are_shared() -> None:
     def row(key: str) -> tuple[Any, ...]:
         flags: frozenset[Flag] = frozenset(get_args(Flag))
         block = BlockRef(7, "".join(["sev", "en"]))

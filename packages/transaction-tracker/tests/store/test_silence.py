@@ -1,4 +1,4 @@
-"""A PostgreSQL server that is there and does not answer: nothing waits for it without end."""
+"""A PostgreSQL server that does not answer: each wait for it has a timeout."""
 
 import asyncio
 import gc
@@ -37,7 +37,7 @@ def url(postgres: Postgres, line: Line) -> Iterator[str]:
         yield line.url(direct)
 
 
-async def test_a_store_fails_when_its_server_stays_silent(
+async def test_store_fails_when_its_server_stays_silent(
     line: Line, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     book = Book()
@@ -50,7 +50,7 @@ async def test_a_store_fails_when_its_server_stays_silent(
         await thread_gone()
 
 
-async def test_a_store_that_stops_leaves_a_silent_server(line: Line, url: str) -> None:
+async def test_stopping_store_cuts_off_a_silent_server(line: Line, url: str) -> None:
     book = Book()
     pid = await Store.start(url, book, Announcements(book), name=STORE)
     line.fall_silent()
@@ -65,7 +65,7 @@ async def test_a_store_that_stops_leaves_a_silent_server(line: Line, url: str) -
             await asked
 
 
-async def test_a_store_that_is_killed_leaves_a_silent_server(line: Line, url: str) -> None:
+async def test_killed_store_cuts_off_a_silent_server(line: Line, url: str) -> None:
     book = Book()
     pid = await Store.start(url, book, Announcements(book), name=STORE, silence_seconds=0.5)
     line.fall_silent()
@@ -78,13 +78,13 @@ async def test_a_store_that_is_killed_leaves_a_silent_server(line: Line, url: st
             await asked
         del pid, asked
 
-        # Its thread and its connection go with the object, once the answer is given up.
+        # Its thread and its connection end with the object, after the timeout of the answer.
         while any(thread.name.startswith("store") for thread in threading.enumerate()):
             gc.collect()
             await asyncio.sleep(0.01)
 
 
-async def test_a_start_gives_up_a_server_that_falls_silent_after_it_has_let_us_in(
+async def test_start_gives_up_on_a_server_that_falls_silent_after_the_connection(
     line: Line, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fall_silent(_connection: Connection) -> str:
@@ -99,7 +99,7 @@ async def test_a_start_gives_up_a_server_that_falls_silent_after_it_has_let_us_i
             await asyncio.to_thread(Database(url).open)
 
 
-async def test_a_command_gives_up_a_silent_server(line: Line, url: str) -> None:
+async def test_command_gives_up_on_a_silent_server(line: Line, url: str) -> None:
     def ask() -> None:
         with visit(Database(url).url.reveal(), 0.5) as engine, engine.connect() as connection:
             line.fall_silent()
@@ -110,7 +110,7 @@ async def test_a_command_gives_up_a_silent_server(line: Line, url: str) -> None:
             await asyncio.to_thread(ask)
 
 
-def test_a_statement_has_a_time_limit_and_a_migration_has_none(
+def test_statements_have_a_timeout_and_migrations_have_none(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     limits = []

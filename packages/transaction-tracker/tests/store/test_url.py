@@ -1,4 +1,4 @@
-"""Which database a text names, and that it never tells the password."""
+"""Parsing and printing the URL of a database."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ PASSWORD = "pa55w0rd!"
         ("sqlite:///:memory:", None),
     ],
 )
-def test_a_file_or_memory(text: str | Path, path: Path | None) -> None:
+def test_file_or_memory_is_parsed(text: str | Path, path: Path | None) -> None:
     url = DatabaseUrl.of(text)
 
     assert (url.path, url.is_postgresql) == (path, False)
@@ -39,7 +39,7 @@ def test_a_file_or_memory(text: str | Path, path: Path | None) -> None:
         (f"postgresql:///money?host=/run/pg&password={PASSWORD}", "postgresql:///run/pg/money"),
     ],
 )
-def test_a_server_is_shown_without_user_and_password(text: str, shown: str) -> None:
+def test_server_url_prints_neither_user_nor_password(text: str, shown: str) -> None:
     url = DatabaseUrl.of(text)
 
     assert (str(url), repr(url)) == (shown, f"DatabaseUrl('{shown}')")
@@ -65,7 +65,7 @@ def test_a_server_is_shown_without_user_and_password(text: str, shown: str) -> N
         f"sqlite:///money?key={PASSWORD}",
     ],
 )
-def test_what_is_no_database_is_refused_and_not_repeated(text: str) -> None:
+def test_invalid_url_raises_without_repeating_it(text: str) -> None:
     with pytest.raises(DatabaseUrlError, match="a database must be a file, ':memory:'") as caught:
         DatabaseUrl.of(text)
 
@@ -73,7 +73,7 @@ def test_what_is_no_database_is_refused_and_not_repeated(text: str) -> None:
     assert PASSWORD not in str(caught.value)
 
 
-def test_equal_addresses_are_equal() -> None:
+def test_equal_urls_are_equal() -> None:
     assert DatabaseUrl.of("a.db") == DatabaseUrl.of(Path("a.db"))
     assert len({DatabaseUrl.of("a.db"), DatabaseUrl.of("sqlite:///a.db")}) == 1
     assert DatabaseUrl.of("a.db") != DatabaseUrl.of("b.db")

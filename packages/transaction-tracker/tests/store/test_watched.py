@@ -1,4 +1,4 @@
-"""Confirmed transactions that are watched, and the places of feeds, on each database."""
+"""Confirmed transactions to watch, and bookmarks of feeds, on each database."""
 
 import time
 
@@ -18,19 +18,19 @@ def confirm(run: Run, *keys: str) -> None:
     run(watched.commit_page, Step(SOURCE, tuple(events)), "p1")
 
 
-def test_what_was_confirmed_lately_is_listed(run: Run) -> None:
+def test_recently_confirmed_transactions_are_listed(run: Run) -> None:
     before = time.time()
     confirm(run, "a", "b")
     register(run, "open")
 
     found = run(watched.confirmed_since, before)
 
-    assert {one.id for one in found} == {"a", "b"}
-    assert all(before <= one.at <= time.time() for one in found)
+    assert {transaction.id for transaction in found} == {"a", "b"}
+    assert all(before <= transaction.at <= time.time() for transaction in found)
     assert run(watched.confirmed_since, time.time() + 1) == []
 
 
-def test_only_those_that_have_ended_are_read(run: Run) -> None:
+def test_only_final_transactions_are_read(run: Run) -> None:
     confirm(run, "a")
     register(run, "open")
 
@@ -39,18 +39,18 @@ def test_only_those_that_have_ended_are_read(run: Run) -> None:
     assert (found.id, found.state, found.version) == ("a", "confirmed", 2)
 
 
-def test_a_feed_has_no_place_before_its_first_page(run: Run) -> None:
+def test_feed_has_no_bookmark_before_its_first_page(run: Run) -> None:
     assert run(watched.bookmark, SOURCE) is None
 
 
-def test_a_page_moves_the_place_on(run: Run) -> None:
+def test_page_moves_the_bookmark(run: Run) -> None:
     for place in ("p1", "p2", None, "p3"):
         run(watched.commit_page, Step(SOURCE), place)
 
         assert run(watched.bookmark, SOURCE) == place
 
 
-def test_a_page_is_written_with_its_place_or_not_at_all(run: Run) -> None:
+def test_page_and_its_bookmark_are_written_together_or_not_at_all(run: Run) -> None:
     (row,) = register(run, "a").rows
     events = (seen(row),)
 

@@ -1,4 +1,4 @@
-"""A real node for tests that need one."""
+"""A real Ethereum node (anvil) for tests."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ IN_NODE_MODULES = ROOT / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"
 
 
 def anvil_binary() -> Path:
-    """Find anvil, or skip the test; in CI, where everything has to be there, fail."""
+    """Return the path of anvil, or skip the test; fail if all tools are required, as in CI."""
     found = IN_NODE_MODULES if IN_NODE_MODULES.exists() else shutil.which("anvil")
     if found is not None:
         return Path(found)
@@ -33,11 +33,11 @@ def anvil_binary() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Anvil:
-    """A running anvil that mines when told to.
+    """A running anvil that mines on request.
 
     Attributes:
-        url: Where it listens.
-        client: To send it transactions and commands.
+        url: URL of its JSON-RPC server.
+        client: Client that sends transactions and commands.
         accounts: Its unlocked accounts.
     """
 
@@ -49,7 +49,7 @@ class Anvil:
         return await self.client.call(method, *params)
 
     async def send(self, sender: int, **fields: object) -> str:
-        """Send a transaction from one of the accounts, and give its hash."""
+        """Send a transaction from one of the accounts, and return its hash."""
         price = {"maxFeePerGas": hex(10**10), "maxPriorityFeePerGas": hex(10**9)}
         tx = {"from": self.accounts[sender], "gas": hex(100_000)} | price | fields
         return str(await self.ask("eth_sendTransaction", tx))
@@ -66,13 +66,13 @@ class Twin(Anvil):
     """An anvil that makes the same blocks as another one, and can hang and die.
 
     Attributes:
-        process: The process that it is.
+        process: Its operating system process.
     """
 
     process: asyncio.subprocess.Process
 
     async def mine_at(self, timestamp: int) -> None:
-        """Mine a block with this timestamp: the same one wherever the rest is the same."""
+        """Mine a block with this timestamp; equal inputs make equal blocks."""
         await self.ask("evm_setNextBlockTimestamp", timestamp)
         await self.ask("evm_mine")
 
@@ -106,7 +106,7 @@ async def twin(timestamp: int) -> AsyncIterator[Twin]:
         await client.close()
     finally:
         if process.returncode is None:
-            process.kill()  # one that hangs hears nothing else
+            process.kill()  # a stopped process handles no other signal
         await process.stdout.read()
         await process.wait()
 

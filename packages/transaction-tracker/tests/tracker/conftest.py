@@ -1,4 +1,4 @@
-"""A development node and an application that follows it; and a real node."""
+"""A development node, an application that follows it, and a real node."""
 
 import asyncio
 import sys
@@ -42,7 +42,7 @@ async def app(settings: Settings) -> AsyncIterator[TransactionTrackerApplication
 
 @pytest.fixture
 async def anvil() -> AsyncIterator[Anvil]:
-    """A real node on a free port of its own choice, with ten rich accounts."""
+    """A real node on a free port, with ten funded accounts."""
     command = [str(anvil_binary()), "--host", "127.0.0.1", "--port", "0", "--no-mining"]
     process = await asyncio.create_subprocess_exec(
         *command, stdout=asyncio.subprocess.PIPE, stderr=sys.stderr.fileno()
@@ -56,7 +56,7 @@ async def anvil() -> AsyncIterator[Anvil]:
         await client.close()
     finally:
         process.terminate()
-        # Nobody reads what it still prints: it must not wait for that.
+        # Read the rest of its output: with a full pipe, it would not exit.
         await process.stdout.read()
         await process.wait()
 

@@ -1,4 +1,4 @@
-"""A node that has dropped its oldest blocks, as on BSC, with Erigon, and by EIP-4444."""
+"""A node with pruned blocks, as on BSC, with Erigon, and by EIP-4444."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from transaction_tracker.node.rpc import RpcError
 
 
 class PruningNode(DevelopmentNode):
-    """A development node without its oldest blocks.
+    """A development node that has pruned its oldest blocks.
 
     Attributes:
-        lowest: The lowest block that the node still has.
-        knows_earliest: Whether the node answers the tag ``earliest``.
-        says_why: Whether the node answers an error instead of null for a block that it dropped.
-        by_number: The heights and tags that it was asked for.
+        lowest: The lowest block that the node has.
+        knows_earliest: Whether the tag ``earliest`` returns that block.
+        says_why: Whether a pruned block is answered with an error instead of null.
+        by_number: The heights and tags of all requests.
     """
 
     def __init__(self, **options: Any) -> None:

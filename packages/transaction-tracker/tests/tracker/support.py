@@ -1,4 +1,4 @@
-"""Nodes, applications and patience."""
+"""Helpers that send transactions and wait for states."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,20 +13,20 @@ PATIENCE = 50.0
 
 
 def submit(node: DevelopmentNode, sender: int = 0, **options: Any) -> Transaction:
-    """Send a payment from one of the node's accounts to its last."""
+    """Send a payment from one of the node's accounts to its last account."""
     accounts = node.chain.accounts
     return node.chain.submit(accounts[sender], accounts[-1], 1, **options)
 
 
 async def reach(transaction: str, until: Until) -> Tracked:
-    """Wait until a transaction is in a state, and make sure that it is in no other."""
+    """Wait until a transaction is in a state, and check that no other state ended the wait."""
     tracked = await TransactionTracker.wait(transaction, until=until, timeout=PATIENCE)
     assert until in (tracked.state, "terminal"), tracked
     return tracked
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait for a condition that nobody sends a message about."""
+    """Poll until a condition holds that no message announces."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.002)
@@ -38,5 +38,5 @@ async def caught_up(app: TransactionTrackerApplication, node: DevelopmentNode) -
 
 
 async def history(transaction: str) -> list[str]:
-    """List the states that a transaction went through."""
+    """Return the states of a transaction in order."""
     return [state for _, state in await Store.history(transaction)]

@@ -1,4 +1,4 @@
-"""The same ends on a real node."""
+"""The final states, on a real node."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,7 +13,7 @@ from .support import eventually, history, reach
 pytestmark = pytest.mark.anvil
 
 ANVIL_CHAIN = 31337
-# Deploys a contract that does nothing but revert: PUSH1 0, PUSH1 0, REVERT.
+# Deploys a contract that always reverts: PUSH1 0, PUSH1 0, REVERT.
 DEPLOY_REVERTING = "0x6460006000fd6000526005601bf3"
 HIGHER_PRICE = {"maxFeePerGas": hex(3 * 10**10), "maxPriorityFeePerGas": hex(3 * 10**9)}
 
@@ -33,18 +33,20 @@ async def app(anvil: Anvil, tmp_path: Path) -> AsyncIterator[TransactionTrackerA
 
 
 async def tracked(key: str) -> str:
-    """Start to follow a transaction that waits."""
+    """Start tracking a pending transaction."""
     await TransactionTracker.start(key)
     await reach(key, "pending")
     return key
 
 
 async def raw(anvil: Anvil, key: str) -> str:
-    """The signed transaction, to send it again: anvil forgets what it reorganises out."""
+    """Return the signed transaction, to send it again: anvil drops it in a reorganisation."""
     return str(await anvil.ask("eth_getRawTransactionByHash", key))
 
 
-async def test_confirmed(app: TransactionTrackerApplication, anvil: Anvil) -> None:
+async def test_confirmed_at_depth_on_anvil(
+    app: TransactionTrackerApplication, anvil: Anvil
+) -> None:
     key = await tracked(await anvil.pay(0, 1))
 
     await anvil.mine()
@@ -60,7 +62,9 @@ async def test_confirmed(app: TransactionTrackerApplication, anvil: Anvil) -> No
     assert confirmed.outcome.fee == price * gas
 
 
-async def test_reverted(app: TransactionTrackerApplication, anvil: Anvil) -> None:
+async def test_reverted_transaction_fails_on_anvil(
+    app: TransactionTrackerApplication, anvil: Anvil
+) -> None:
     deployed = await anvil.send(0, data=DEPLOY_REVERTING)
     await anvil.mine()
     contract = (await anvil.ask("eth_getTransactionReceipt", deployed))["contractAddress"]
@@ -77,7 +81,7 @@ async def test_reverted(app: TransactionTrackerApplication, anvil: Anvil) -> Non
     ("to", "value", "reason"),
     [(1, 5, "repriced"), (0, 0, "cancelled"), (2, 5, "replaced"), (1, 6, "replaced")],
 )
-async def test_replaced(
+async def test_superseded_transaction_is_replaced_on_anvil(
     app: TransactionTrackerApplication, anvil: Anvil, to: int, value: int, reason: str
 ) -> None:
     key = await tracked(await anvil.pay(0, 1, 5, nonce="0x0"))
@@ -92,7 +96,9 @@ async def test_replaced(
     assert (replaced.superseded_by, replaced.reason) == (winner, reason)
 
 
-async def test_reorganised_out_and_back(app: TransactionTrackerApplication, anvil: Anvil) -> None:
+async def test_reorganised_transaction_is_mined_again(
+    app: TransactionTrackerApplication, anvil: Anvil
+) -> None:
     await anvil.mine(3)
     key = await tracked(await anvil.pay(0, 1))
     await anvil.mine()
@@ -108,7 +114,9 @@ async def test_reorganised_out_and_back(app: TransactionTrackerApplication, anvi
     assert await history(key) == ["pending", "mined", "pending", "mined", "confirmed"]
 
 
-async def test_moved_to_another_block(app: TransactionTrackerApplication, anvil: Anvil) -> None:
+async def test_transaction_moves_to_another_block(
+    app: TransactionTrackerApplication, anvil: Anvil
+) -> None:
     await anvil.mine(3)
     key = await tracked(await anvil.pay(0, 1))
     await anvil.mine()
@@ -134,7 +142,9 @@ async def test_moved_to_another_block(app: TransactionTrackerApplication, anvil:
     await reach(key, "confirmed")
 
 
-async def test_rolled_back(app: TransactionTrackerApplication, anvil: Anvil) -> None:
+async def test_transaction_is_pending_after_a_rollback(
+    app: TransactionTrackerApplication, anvil: Anvil
+) -> None:
     await anvil.mine(3)
     key = await tracked(await anvil.pay(0, 1))
     await anvil.mine()
@@ -145,7 +155,9 @@ async def test_rolled_back(app: TransactionTrackerApplication, anvil: Anvil) -> 
     await reach(key, "pending")
 
 
-async def test_reorganised_deeply(app: TransactionTrackerApplication, anvil: Anvil) -> None:
+async def test_deep_reorganisation_is_followed(
+    app: TransactionTrackerApplication, anvil: Anvil
+) -> None:
     await anvil.mine(60)
     await eventually(lambda: app.tip is not None and app.tip.number == 60)
 
@@ -155,7 +167,7 @@ async def test_reorganised_deeply(app: TransactionTrackerApplication, anvil: Anv
     await eventually(lambda: app.tip is not None and app.tip.hash == head["hash"])
 
 
-async def test_registered_after_it_was_mined(
+async def test_transaction_registered_after_it_was_mined_is_found(
     app: TransactionTrackerApplication, anvil: Anvil
 ) -> None:
     key = await anvil.pay(0, 1)
@@ -167,7 +179,9 @@ async def test_registered_after_it_was_mined(
     await reach(key, "confirmed")
 
 
-async def test_many_in_few_blocks(app: TransactionTrackerApplication, anvil: Anvil) -> None:
+async def test_many_transactions_in_few_blocks_are_confirmed(
+    app: TransactionTrackerApplication, anvil: Anvil
+) -> None:
     keys = [
         await anvil.pay(sender, 9, nonce=hex(nonce)) for nonce in range(25) for sender in range(8)
     ]

@@ -1,4 +1,4 @@
-"""Two real nodes with the same chain: one hangs, dies, lags, or goes its own way."""
+"""Failover between two real nodes with the same chain."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -31,7 +31,7 @@ def settings(*nodes: Twin) -> list[ProviderSettings]:
 
 
 def states(pool: Pool) -> list[str]:
-    return [one.state for one in pool.status()]
+    return [status.state for status in pool.status()]
 
 
 MakePool = Callable[..., Awaitable[Pool]]
@@ -54,7 +54,7 @@ async def grow(nodes: tuple[Twin, ...], *heights: int) -> None:
             await node.mine_at(GENESIS + 12 * height)
 
 
-async def test_after_a_death_the_same_blocks_come_from_the_other(
+async def test_pool_switches_to_the_other_node_when_one_dies(
     make_pool: MakePool, twins: tuple[Twin, Twin]
 ) -> None:
     first, second = twins
@@ -73,7 +73,7 @@ async def test_after_a_death_the_same_blocks_come_from_the_other(
     assert second.url != first.url
 
 
-async def test_one_that_hangs_is_left_and_taken_back_by_hand(
+async def test_hanging_node_is_left_and_resumed_by_an_operator(
     make_pool: MakePool, twins: tuple[Twin, Twin]
 ) -> None:
     first, _ = twins
@@ -94,7 +94,7 @@ async def test_one_that_hangs_is_left_and_taken_back_by_hand(
     assert states(pool) == ["healthy", "active"]
 
 
-async def test_one_that_lags_is_left(make_pool: MakePool, twins: tuple[Twin, Twin]) -> None:
+async def test_lagging_node_is_left(make_pool: MakePool, twins: tuple[Twin, Twin]) -> None:
     _, second = twins
     await grow(twins, 1)
     pool = await make_pool(*twins, look_interval=0.05)
@@ -108,7 +108,7 @@ async def test_one_that_lags_is_left(make_pool: MakePool, twins: tuple[Twin, Twi
     assert states(pool) == ["healthy", "active"]
 
 
-async def test_the_same_number_with_another_beginning_is_another_chain(
+async def test_node_with_another_genesis_is_refused(
     make_pool: MakePool, twins: tuple[Twin, Twin]
 ) -> None:
     async with twin(GENESIS + 1) as stranger:
@@ -117,7 +117,7 @@ async def test_the_same_number_with_another_beginning_is_another_chain(
         assert states(pool) == ["healthy", "refused"]
 
 
-async def test_a_wrong_number_everywhere(
+async def test_wrong_chain_id_of_all_nodes_raises(
     start_supervised: StartSupervised, twins: tuple[Twin, Twin]
 ) -> None:
     pool = Pool(settings(*twins), chain_id=1)
@@ -145,7 +145,7 @@ async def app(
         yield await stack.enter_async_context(TransactionTrackerApplication(chosen))
 
 
-async def test_a_death_between_inclusion_and_finality_goes_unnoticed(
+async def test_death_of_a_node_before_finality_changes_no_state(
     app: TransactionTrackerApplication, twins: tuple[Twin, Twin]
 ) -> None:
     first, second = twins
@@ -163,7 +163,7 @@ async def test_a_death_between_inclusion_and_finality_goes_unnoticed(
     assert await history(key) == ["pending", "mined", "confirmed"]
 
 
-async def test_a_switch_to_another_branch_is_a_reorganisation(
+async def test_switch_to_another_branch_is_a_reorganisation(
     app: TransactionTrackerApplication, twins: tuple[Twin, Twin]
 ) -> None:
     first, second = twins

@@ -1,4 +1,4 @@
-"""The Ethereum source on a real node: nothing that it sends surprises us."""
+"""The Ethereum source on a real node."""
 
 from collections.abc import AsyncIterator
 
@@ -21,7 +21,7 @@ async def source(anvil: Anvil) -> AsyncIterator[EthereumSource]:
     await source.close()
 
 
-async def test_head_block_and_outcomes_fit_together(anvil: Anvil, source: EthereumSource) -> None:
+async def test_head_block_and_outcomes_are_consistent(anvil: Anvil, source: EthereumSource) -> None:
     keys = [await anvil.pay(sender, 9) for sender in range(3)]
     await anvil.mine()
 
@@ -36,7 +36,7 @@ async def test_head_block_and_outcomes_fit_together(anvil: Anvil, source: Ethere
     assert await source.contained([head.ref, above], head.ref) == {head.ref}
 
 
-async def test_the_receipts_of_a_whole_block(anvil: Anvil, source: EthereumSource) -> None:
+async def test_receipts_of_a_whole_block_are_read(anvil: Anvil, source: EthereumSource) -> None:
     keys = [await anvil.pay(sender, 9, nonce=hex(n)) for n in range(20) for sender in range(8)]
     await anvil.mine()
     block = await source.block((await source.head()).link.ref)
@@ -49,7 +49,7 @@ async def test_the_receipts_of_a_whole_block(anvil: Anvil, source: EthereumSourc
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_what_waits_what_is_mined_and_what_nobody_knows(
+async def test_lookup_returns_pending_mined_and_unknown_transactions(
     anvil: Anvil, source: EthereumSource, at_once: bool
 ) -> None:
     mined = await anvil.pay(0, 1)
@@ -64,7 +64,7 @@ async def test_what_waits_what_is_mined_and_what_nobody_knows(
     assert isinstance(facts[unknown], Absent)
 
 
-async def test_everybody_agrees_about_what_was_dropped(
+async def test_dropped_transaction_is_absent_at_all_nodes(
     anvil: Anvil, source: EthereumSource
 ) -> None:
     waiting, dropped = await anvil.pay(0, 1), await anvil.pay(1, 2)
@@ -77,7 +77,7 @@ async def test_everybody_agrees_about_what_was_dropped(
     }
 
 
-async def test_the_chains_own_marks(anvil: Anvil, source: EthereumSource) -> None:
+async def test_heights_of_the_tags_are_read(anvil: Anvil, source: EthereumSource) -> None:
     for _ in range(70):
         await anvil.mine()
 
@@ -89,12 +89,12 @@ async def test_the_chains_own_marks(anvil: Anvil, source: EthereumSource) -> Non
     assert await source.contained([finalized, safe], head.link.ref) == {finalized, safe}
 
 
-async def test_a_block_that_is_not_there(source: EthereumSource) -> None:
+async def test_unknown_block_raises(source: EthereumSource) -> None:
     with pytest.raises(NotYetError):
         await source.block(BlockRef(9, "0x" + "9" * 64))
 
 
-async def test_another_chain(anvil: Anvil) -> None:
+async def test_other_chain_id_raises(anvil: Anvil) -> None:
     source = EthereumSource(anvil.url, chain_id=1)
 
     with pytest.raises(WrongChainError, match="is on chain 31337, expected 1"):

@@ -1,4 +1,4 @@
-"""The setting that says how long a chain takes for a block."""
+"""The setting ``block_time``."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from transaction_tracker.sources.ethereum.url import WEBSOCKET
 from .support import eventually
 
 
-async def test_a_connection_that_tells_of_no_head_for_three_blocks_is_made_anew(
+async def test_subscription_without_a_head_for_three_block_times_is_reopened(
     node: DevelopmentNode, settings: Settings
 ) -> None:
     ws_url = SecretUrl(node.url.replace("http", "ws"), WEBSOCKET)

@@ -1,4 +1,4 @@
-"""Every end that a transaction can come to, on the development node."""
+"""Each final state, on the development node."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from .support import PATIENCE, caught_up, history, reach, submit
 pytestmark = pytest.mark.usefixtures("app")
 
 
-async def test_a_mined_transaction_is_confirmed_at_depth(node: DevelopmentNode) -> None:
+async def test_mined_transaction_is_confirmed_at_depth(node: DevelopmentNode) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
     await reach(tx.hash, "pending")
@@ -29,7 +29,7 @@ async def test_a_mined_transaction_is_confirmed_at_depth(node: DevelopmentNode) 
     assert await history(tx.hash) == ["pending", "mined", "confirmed"]
 
 
-async def test_a_reverted_transaction_fails_at_depth_and_not_before(node: DevelopmentNode) -> None:
+async def test_reverted_transaction_fails_at_depth_and_not_before(node: DevelopmentNode) -> None:
     tx = submit(node, reverts="no money")
     await TransactionTracker.start(tx.hash)
 
@@ -44,7 +44,7 @@ async def test_a_reverted_transaction_fails_at_depth_and_not_before(node: Develo
 
 
 @pytest.mark.parametrize("kind", REPLACEMENTS)
-async def test_a_transaction_whose_slot_another_took_is_replaced_at_depth(
+async def test_superseded_transaction_is_replaced_at_depth(
     node: DevelopmentNode, kind: Replacement
 ) -> None:
     tx = submit(node)
@@ -62,7 +62,7 @@ async def test_a_transaction_whose_slot_another_took_is_replaced_at_depth(
     assert (replaced.superseded_by, replaced.reason) == (winner.hash, kind)
 
 
-async def test_both_rivals_are_followed_to_their_ends(node: DevelopmentNode) -> None:
+async def test_both_rivals_are_tracked_until_they_are_final(node: DevelopmentNode) -> None:
     loser = submit(node)
     await TransactionTracker.start(loser.hash)
     await reach(loser.hash, "pending")
@@ -76,7 +76,7 @@ async def test_both_rivals_are_followed_to_their_ends(node: DevelopmentNode) -> 
     assert (await reach(winner.hash, "terminal")).state == "confirmed"
 
 
-async def test_a_transaction_tracked_before_it_is_sent(
+async def test_transaction_can_be_tracked_before_it_is_sent(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -92,7 +92,7 @@ async def test_a_transaction_tracked_before_it_is_sent(
     assert (await reach(tx.hash, "terminal")).state == "confirmed"
 
 
-async def test_one_that_comes_into_the_pool_late_is_noticed_without_a_block(
+async def test_transaction_that_enters_the_pool_late_is_found_without_a_block(
     node: DevelopmentNode,
 ) -> None:
     tx = submit(node)
@@ -104,7 +104,7 @@ async def test_one_that_comes_into_the_pool_late_is_noticed_without_a_block(
     assert (await reach(tx.hash, "pending")).slot == f"{tx.sender}:{tx.nonce}"
 
 
-async def test_confirmations_are_counted_when_they_are_read(
+async def test_confirmations_are_computed_when_they_are_read(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -121,7 +121,7 @@ async def test_confirmations_are_counted_when_they_are_read(
     assert TransactionTracker.confirmations(await TransactionTracker.status(tx.hash)) == 5
 
 
-async def test_the_process_is_gone_when_the_transaction_has_ended(node: DevelopmentNode) -> None:
+async def test_tracker_stops_when_its_transaction_is_final(node: DevelopmentNode) -> None:
     tx = submit(node)
     pid = await TransactionTracker.start(tx.hash)
     assert TransactionTracker.lookup(tx.hash) == pid

@@ -1,4 +1,4 @@
-"""When a state is final: by depth, by the chain's own word; and when the chain breaks it."""
+"""Finality by depth and by tag, and finality violations."""
 
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from .support import caught_up, eventually, reach, submit
 
 
 @pytest.mark.parametrize(("word", "distance"), [("safe", 4), ("finalized", 8)])
-async def test_the_chains_own_word(settings: Settings, word: Tag, distance: int) -> None:
+async def test_tag_makes_a_state_final(settings: Settings, word: Tag, distance: int) -> None:
     chain = Chain(accounts=3, safe_distance=4, finalized_distance=8)
     async with DevelopmentNode(chain=chain) as node:
         settings = replace(settings, rpc_url=node.url, confirmations=word)
@@ -36,7 +36,7 @@ async def test_the_chains_own_word(settings: Settings, word: Tag, distance: int)
             await reach(tx.hash, "confirmed")
 
 
-async def test_each_transaction_may_ask_for_another_depth(
+async def test_each_transaction_can_require_another_depth(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     hasty, patient = submit(node, 0), submit(node, 1)
@@ -52,7 +52,7 @@ async def test_each_transaction_may_ask_for_another_depth(
     await reach(patient.hash, "confirmed")
 
 
-async def test_an_end_that_is_taken_back_is_told_loudly_and_stops_deliveries(
+async def test_finality_violation_is_reported_and_pauses_deliveries(
     settings: Settings, node: DevelopmentNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     heard: list[str] = []
@@ -86,7 +86,7 @@ async def test_an_end_that_is_taken_back_is_told_loudly_and_stops_deliveries(
         await eventually(lambda: heard.count("confirmed") == 2)
 
 
-async def test_a_reorganisation_below_what_is_final_freezes_nothing(
+async def test_reorganisation_above_the_final_blocks_pauses_nothing(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     async with TransactionTrackerApplication(settings) as app:

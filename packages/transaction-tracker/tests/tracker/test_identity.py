@@ -1,4 +1,4 @@
-"""The chain that a database belongs to: stored at the first start, checked at every other one."""
+"""The identity of a database's chain: stored at the first start, checked at each later start."""
 
 import logging
 import sqlite3
@@ -43,7 +43,7 @@ def block(node: PruningNode, number: int) -> BlockRef:
 async def another(
     node: PruningNode, blocks: int, *, chain_id: int = 31337
 ) -> AsyncIterator[PruningNode]:
-    """Put a chain with another genesis in the place of a node."""
+    """Run another chain on the port of a node."""
     url = node.url
     await node.die()
     port = int(url.rsplit(":", 1)[1].strip("/"))
@@ -63,7 +63,7 @@ def database(settings: Settings) -> Iterator[sqlite3.Connection]:
 
 
 def stored(settings: Settings) -> tuple[Any, ...]:
-    """Read all that another chain could spoil."""
+    """Return all rows that another chain could damage."""
     with database(settings) as connection:
         return (
             connection.execute("SELECT * FROM cursors").fetchall(),
@@ -74,13 +74,13 @@ def stored(settings: Settings) -> tuple[Any, ...]:
 
 
 def without_anchor(settings: Settings) -> None:
-    """Make the database one of a version that stored no identity."""
+    """Remove the stored identity, as in a database of an old version."""
     with database(settings) as connection:
         connection.execute("UPDATE cursors SET anchor_number = NULL, anchor_hash = NULL")
 
 
 async def followed(settings: Settings, node: PruningNode, blocks: int) -> str:
-    """Confirm a payment, and follow some blocks more; return the payment."""
+    """Confirm a payment, follow some more blocks, and return the payment."""
     async with TransactionTrackerApplication(settings) as app:
         tx = submit(node)
         await TransactionTracker.start(tx.hash)
@@ -93,7 +93,7 @@ async def followed(settings: Settings, node: PruningNode, blocks: int) -> str:
 
 
 async def refused(settings: Settings) -> str:
-    """Start, and return why that failed."""
+    """Start the application, and return the error of the failed start."""
     with pytest.raises(StartError) as caught:
         async with TransactionTrackerApplication(settings):
             pass
@@ -101,11 +101,11 @@ async def refused(settings: Settings) -> str:
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
-    found = [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+    found = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
     return [text for text in found if UNPROVEN in text]
 
 
-async def test_another_genesis_with_the_same_chain_id_is_refused_after_a_restart(
+async def test_chain_with_another_genesis_is_refused_after_a_restart(
     settings: Settings, node: PruningNode
 ) -> None:
     await followed(settings, node, 10)
@@ -122,7 +122,7 @@ async def test_another_genesis_with_the_same_chain_id_is_refused_after_a_restart
     assert stored(settings) == before
 
 
-async def test_a_preferred_provider_of_another_chain_is_refused_and_the_right_one_followed(
+async def test_preferred_provider_of_another_chain_is_refused(
     settings: Settings, node: PruningNode
 ) -> None:
     await followed(settings, node, 10)
@@ -130,17 +130,17 @@ async def test_a_preferred_provider_of_another_chain_is_refused_and_the_right_on
     chain.mine(200)
 
     async with PruningNode(chain=chain) as other:
-        both = tuple(ProviderSettings(SecretUrl(one.url)) for one in (other, node))
+        both = tuple(ProviderSettings(SecretUrl(running.url)) for running in (other, node))
         settings = replace(settings, rpc_url=None, providers=both)
         async with TransactionTrackerApplication(settings) as app:
             await node.mine(3)
             await caught_up(app, node)
             assert app.pool is not None
-            assert [one.state for one in app.pool.status()] == ["refused", "active"]
+            assert [status.state for status in app.pool.status()] == ["refused", "active"]
             assert await Store.frozen() is None
 
 
-async def test_the_same_chain_goes_on_after_a_restart(
+async def test_same_chain_is_followed_after_a_restart(
     settings: Settings, node: PruningNode
 ) -> None:
     await followed(settings, node, 10)
@@ -154,7 +154,7 @@ async def test_the_same_chain_goes_on_after_a_restart(
 
 @pytest.mark.parametrize("says_why", [False, True])
 @pytest.mark.parametrize("knows_earliest", [False, True])
-async def test_a_chain_without_block_0_is_followed(
+async def test_chain_with_pruned_block_0_is_followed(
     settings: Settings, node: PruningNode, *, says_why: bool, knows_earliest: bool
 ) -> None:
     node.chain.mine(1_000)
@@ -171,7 +171,7 @@ async def test_a_chain_without_block_0_is_followed(
     assert len(node.by_number) < 60
 
 
-async def test_another_chain_is_refused_where_block_0_is_pruned(
+async def test_other_chain_with_pruned_block_0_is_refused(
     settings: Settings, node: PruningNode
 ) -> None:
     node.chain.mine(1_000)
@@ -185,7 +185,7 @@ async def test_another_chain_is_refused_where_block_0_is_pruned(
     assert stored(settings) == before
 
 
-async def test_a_kept_block_proves_the_chain_when_the_anchor_is_pruned(
+async def test_kept_block_proves_the_chain_when_the_anchor_is_pruned(
     settings: Settings, node: PruningNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     await followed(settings, node, 10)
@@ -200,7 +200,7 @@ async def test_a_kept_block_proves_the_chain_when_the_anchor_is_pruned(
 
 
 @pytest.mark.parametrize("says_why", [False, True])
-async def test_an_identity_that_no_node_can_prove_is_warned_about(
+async def test_unproven_identity_is_logged_as_a_warning(
     settings: Settings, node: PruningNode, caplog: pytest.LogCaptureFixture, *, says_why: bool
 ) -> None:
     await followed(settings, node, 10)
@@ -211,9 +211,7 @@ async def test_an_identity_that_no_node_can_prove_is_warned_about(
         assert len(warnings(caplog)) == 1
 
 
-async def test_a_database_of_an_old_version_takes_the_anchor(
-    settings: Settings, node: PruningNode
-) -> None:
+async def test_database_without_an_anchor_stores_one(settings: Settings, node: PruningNode) -> None:
     await followed(settings, node, 10)
     without_anchor(settings)
 
@@ -222,7 +220,7 @@ async def test_a_database_of_an_old_version_takes_the_anchor(
 
 
 @pytest.mark.parametrize("blocks", [10, 100])
-async def test_another_chain_is_refused_by_a_kept_block_of_an_old_database(
+async def test_kept_block_refuses_another_chain_without_an_anchor(
     settings: Settings, node: PruningNode, blocks: int
 ) -> None:
     await followed(settings, node, blocks)
@@ -239,7 +237,7 @@ async def test_another_chain_is_refused_by_a_kept_block_of_an_old_database(
     assert stored(settings) == before
 
 
-async def test_an_identity_that_is_not_proven_is_not_stored(
+async def test_unproven_identity_is_not_stored(
     settings: Settings, node: PruningNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     await node.mine(20)
@@ -251,7 +249,7 @@ async def test_an_identity_that_is_not_proven_is_not_stored(
         assert await Store.identity() == ("ethereum:31337", None)
 
 
-async def test_a_recent_reorganisation_is_not_taken_for_another_chain(
+async def test_recent_reorganisation_is_accepted_as_the_same_chain(
     settings: Settings, node: PruningNode
 ) -> None:
     await node.mine(20)
@@ -260,21 +258,19 @@ async def test_a_recent_reorganisation_is_not_taken_for_another_chain(
         await node.mine(3)
         await caught_up(app, node)
     without_anchor(settings)
-    node.chain.reorg(10)  # all that is kept
+    node.chain.reorg(10)  # all kept blocks
 
     async with TransactionTrackerApplication(settings) as app:
         await caught_up(app, node)
         await eventually(lambda: app.tip == block(node, node.chain.head.number))
 
 
-async def test_another_chain_id_is_refused_by_its_number(
-    settings: Settings, node: PruningNode
-) -> None:
+async def test_other_chain_id_is_refused(settings: Settings, node: PruningNode) -> None:
     await followed(settings, node, 10)
     before = stored(settings)
 
     async with another(node, 20, chain_id=5):
         message = await refused(replace(settings, chain_id=None))
 
-    assert "the database is for ethereum:31337, and cannot hold ethereum:5" in message
+    assert "the database belongs to ethereum:31337 and cannot hold ethereum:5" in message
     assert stored(settings) == before

@@ -17,9 +17,9 @@ BLOCKS = 5
 
 
 async def requests_per_block(settings: Settings, tracked: int) -> float:
-    """Track so many transactions, mine some of them in each block, and count requests."""
+    """Track transactions, mine some of them in each block, and count the requests."""
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
-        # One question for the head for each block: what is counted is what a block costs.
+        # One poll for the head per block, so that only requests about blocks are counted.
         settings = replace(settings, rpc_url=node.url, poll_interval=0.2)
         async with TransactionTrackerApplication(settings) as app:
             chain = node.chain
@@ -35,19 +35,19 @@ async def requests_per_block(settings: Settings, tracked: int) -> float:
                 await caught_up(app, node)
             requests = node.http_requests - before
             mined = [await TransactionTracker.status(key) for key in hashes[:IN_A_BLOCK]]
-            assert {one.state for one in mined} == {"confirmed"}
+            assert {transaction.state for transaction in mined} == {"confirmed"}
     return requests / BLOCKS
 
 
 @pytest.mark.parametrize("tracked", [200, 2_000])
-async def test_a_block_costs_the_same_few_requests_whatever_is_tracked(
+async def test_requests_per_block_do_not_depend_on_the_number_tracked(
     settings: Settings, tracked: int
 ) -> None:
-    # The head with the block, one batch of receipts; and a batch for those not heard of for long.
+    # The head with its block, one batch of receipts, and one batch of the sweep.
     assert 2 <= await requests_per_block(settings, tracked) <= 4.2
 
 
-async def test_a_block_without_hits_costs_one_request(
+async def test_block_without_hits_costs_one_request(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     settings = replace(settings, poll_interval=0.1)
@@ -62,7 +62,7 @@ async def test_a_block_without_hits_costs_one_request(
 
 
 @pytest.mark.slow
-async def test_thousands_that_are_mined_in_one_block(settings: Settings) -> None:
+async def test_thousands_mined_in_one_block_are_confirmed(settings: Settings) -> None:
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
         settings = replace(settings, rpc_url=node.url)
         async with TransactionTrackerApplication(settings) as app:

@@ -1,4 +1,4 @@
-"""One supervised, registered process for one transaction: what that promises."""
+"""The supervised, registered process of a transaction."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.usefixtures("app")
 
 
 async def crash(transaction: str) -> None:
-    """Let a tracker crash, as a bug in it would."""
+    """Crash a tracker, as a bug would."""
     pid = TransactionTracker.lookup(transaction)
     assert pid is not None
     with pytest.raises(ExitError):
@@ -41,7 +41,7 @@ async def come_back(transaction: str) -> None:
 
 
 async def park(transaction: str) -> None:
-    """Let a tracker crash until it is given up."""
+    """Crash a tracker until its transaction is parked."""
     for _ in range(MAX_RESTARTS + 1):
         await come_back(transaction)
         await crash(transaction)
@@ -49,7 +49,7 @@ async def park(transaction: str) -> None:
         await TransactionTracker.wait(transaction, timeout=PATIENCE)
 
 
-async def test_one_line_starts_registers_and_supervises(node: DevelopmentNode) -> None:
+async def test_start_registers_and_supervises_a_tracker(node: DevelopmentNode) -> None:
     tx = submit(node)
 
     pid = await TransactionTracker.start(tx.hash)
@@ -60,7 +60,7 @@ async def test_one_line_starts_registers_and_supervises(node: DevelopmentNode) -
     assert [child.pid for child in children] == [pid]
 
 
-async def test_a_second_start_gives_the_same_tracker(node: DevelopmentNode) -> None:
+async def test_second_start_returns_the_same_tracker(node: DevelopmentNode) -> None:
     tx = submit(node)
     pid = await TransactionTracker.start(tx.hash)
 
@@ -68,7 +68,7 @@ async def test_a_second_start_gives_the_same_tracker(node: DevelopmentNode) -> N
     assert await TransactionTracker.start(tx.hash.upper().replace("0X", "0x")) == pid
 
 
-async def test_starts_at_the_same_time_give_one_tracker(node: DevelopmentNode) -> None:
+async def test_concurrent_starts_return_one_tracker(node: DevelopmentNode) -> None:
     tx = submit(node)
 
     pids = await asyncio.gather(*(TransactionTracker.start(tx.hash) for _ in range(10)))
@@ -77,7 +77,7 @@ async def test_starts_at_the_same_time_give_one_tracker(node: DevelopmentNode) -
     assert len(await DynamicSupervisor.which_children(SUPERVISOR)) == 1
 
 
-async def test_a_tracker_that_crashes_comes_back_as_it_was(node: DevelopmentNode) -> None:
+async def test_crashed_tracker_restarts_with_the_same_state(node: DevelopmentNode) -> None:
     tx = submit(node)
     pid = await TransactionTracker.start(tx.hash)
     await node.mine()
@@ -92,7 +92,7 @@ async def test_a_tracker_that_crashes_comes_back_as_it_was(node: DevelopmentNode
     await reach(tx.hash, "confirmed")
 
 
-async def test_a_tracker_that_is_stopped_abnormally_comes_back(node: DevelopmentNode) -> None:
+async def test_abnormally_stopped_tracker_restarts(node: DevelopmentNode) -> None:
     tx = submit(node)
     pid = await TransactionTracker.start(tx.hash)
 
@@ -102,7 +102,7 @@ async def test_a_tracker_that_is_stopped_abnormally_comes_back(node: Development
     assert TransactionTracker.lookup(tx.hash) != pid
 
 
-async def test_a_crash_hurts_no_sibling(node: DevelopmentNode) -> None:
+async def test_crash_affects_no_sibling(node: DevelopmentNode) -> None:
     first, second = submit(node, 0), submit(node, 1)
     await TransactionTracker.start(first.hash)
     sibling = await TransactionTracker.start(second.hash)
@@ -113,13 +113,13 @@ async def test_a_crash_hurts_no_sibling(node: DevelopmentNode) -> None:
     assert TransactionTracker.lookup(second.hash) == sibling
 
 
-async def test_a_block_that_comes_while_a_tracker_is_down_is_not_missed(
+async def test_block_applied_while_a_tracker_is_down_is_not_missed(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx, rival = submit(node, 0), submit(node, 1)
-    for one in (tx, rival):
-        await TransactionTracker.start(one.hash)
-        await reach(one.hash, "pending")
+    for transaction in (tx, rival):
+        await TransactionTracker.start(transaction.hash)
+        await reach(transaction.hash, "pending")
     node.chain.replace(rival.hash, "cancelled")
 
     await crash(tx.hash)
@@ -130,7 +130,7 @@ async def test_a_block_that_comes_while_a_tracker_is_down_is_not_missed(
     assert (await reach(rival.hash, "terminal")).state == "replaced"
 
 
-async def test_a_wait_outlives_the_crash_of_its_tracker(node: DevelopmentNode) -> None:
+async def test_wait_survives_a_crash_of_the_tracker(node: DevelopmentNode) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
     waiting = asyncio.create_task(reach(tx.hash, "confirmed"))
@@ -142,13 +142,13 @@ async def test_a_wait_outlives_the_crash_of_its_tracker(node: DevelopmentNode) -
     assert (await waiting).state == "confirmed"
 
 
-async def test_a_tracker_that_does_not_answer_holds_up_nobody(
+async def test_tracker_that_does_not_answer_delays_no_other(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     stuck, other = submit(node, 0), submit(node, 1)
-    for one in (stuck, other):
-        await TransactionTracker.start(one.hash)
-        await reach(one.hash, "pending")
+    for transaction in (stuck, other):
+        await TransactionTracker.start(transaction.hash)
+        await reach(transaction.hash, "pending")
     pid = TransactionTracker.lookup(stuck.hash)
     assert pid is not None
     await debug.suspend(pid)
@@ -160,7 +160,7 @@ async def test_a_tracker_that_does_not_answer_holds_up_nobody(
     await reach(stuck.hash, "confirmed")
 
 
-async def test_a_tracker_that_goes_on_crashing_is_parked_with_its_error(
+async def test_tracker_that_keeps_crashing_is_parked_with_its_error(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     poison, healthy = submit(node, 0), submit(node, 1)
@@ -179,7 +179,7 @@ async def test_a_tracker_that_goes_on_crashing_is_parked_with_its_error(
 
 
 @pytest.mark.parametrize("again", [TransactionTracker.start, TransactionTracker.recheck])
-async def test_a_parked_transaction_can_be_started_again(
+async def test_parked_transaction_can_be_started_again(
     node: DevelopmentNode, again: Callable[[str], Awaitable[object]]
 ) -> None:
     tx = submit(node)
@@ -193,7 +193,7 @@ async def test_a_parked_transaction_can_be_started_again(
     await reach(tx.hash, "confirmed")
 
 
-async def test_what_is_known_of_a_parked_transaction_goes_on_growing(
+async def test_state_of_a_parked_transaction_is_still_updated(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -207,7 +207,7 @@ async def test_what_is_known_of_a_parked_transaction_goes_on_growing(
     assert (await TransactionTracker.status(tx.hash)).state == "confirmed"
 
 
-async def test_one_that_has_ended_may_be_started_again(node: DevelopmentNode) -> None:
+async def test_finished_transaction_can_be_started_again(node: DevelopmentNode) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
     node.chain.mine(3)
@@ -220,7 +220,7 @@ async def test_one_that_has_ended_may_be_started_again(node: DevelopmentNode) ->
 
 
 @pytest.mark.parametrize("name", [REGISTRY, SUPERVISOR, FOLLOWER, STORE, PROVIDERS, OUTBOX])
-async def test_whatever_process_of_the_tree_is_killed_everything_goes_on(
+async def test_tree_recovers_when_any_process_is_killed(
     app: TransactionTrackerApplication, node: DevelopmentNode, name: str
 ) -> None:
     transactions = [submit(node, sender) for sender in range(3)]
@@ -245,7 +245,7 @@ async def test_whatever_process_of_the_tree_is_killed_everything_goes_on(
         assert await history(tx.hash) == ["pending", "mined", "confirmed"]
 
 
-async def test_start_all_pending_starts_only_those_that_do_not_run(node: DevelopmentNode) -> None:
+async def test_start_all_pending_starts_only_missing_trackers(node: DevelopmentNode) -> None:
     transactions = [submit(node, sender) for sender in range(3)]
     pids = [await TransactionTracker.start(tx.hash) for tx in transactions]
     assert await TransactionTracker.start_all_pending() == 0
@@ -257,7 +257,7 @@ async def test_start_all_pending_starts_only_those_that_do_not_run(node: Develop
     assert TransactionTracker.lookup(transactions[1].hash) not in (None, pids[1])
 
 
-async def test_start_all_pending_leaves_one_that_is_being_restarted_alone(
+async def test_start_all_pending_ignores_a_tracker_that_is_being_restarted(
     node: DevelopmentNode,
 ) -> None:
     tx = submit(node)
@@ -267,7 +267,7 @@ async def test_start_all_pending_leaves_one_that_is_being_restarted_alone(
     assert await TransactionTracker.start_all_pending() == 0
 
 
-async def test_a_start_while_its_tracker_is_being_restarted_gives_one_that_stays(
+async def test_start_while_a_tracker_is_being_restarted_returns_a_lasting_tracker(
     node: DevelopmentNode,
 ) -> None:
     tx = submit(node)
@@ -283,7 +283,7 @@ async def test_a_start_while_its_tracker_is_being_restarted_gives_one_that_stays
     assert (await TransactionTracker.status(tx.hash)).error is None
 
 
-async def test_a_transaction_that_was_never_started_is_not_tracked() -> None:
+async def test_unregistered_transaction_is_not_tracked() -> None:
     assert TransactionTracker.lookup(UNKNOWN) is None
     with pytest.raises(NotTrackedError, match=UNKNOWN):
         await TransactionTracker.status(UNKNOWN)
@@ -292,7 +292,7 @@ async def test_a_transaction_that_was_never_started_is_not_tracked() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "0x12", "not a hash"])
-async def test_a_malformed_hash_is_refused_everywhere_and_stored_nowhere(
+async def test_malformed_hash_raises_and_is_not_stored(
     app: TransactionTrackerApplication, text: str
 ) -> None:
     with pytest.raises(InvalidTransactionError, match="64 hexadecimal digits"):
@@ -307,12 +307,12 @@ async def test_a_malformed_hash_is_refused_everywhere_and_stored_nowhere(
     assert app.open == 0
 
 
-async def test_a_wait_for_something_that_does_not_exist_is_refused(node: DevelopmentNode) -> None:
+async def test_wait_for_an_unknown_state_raises(node: DevelopmentNode) -> None:
     with pytest.raises(ValueError, match="until must be 'terminal' or one of"):
         await TransactionTracker.wait(UNKNOWN, until="done")  # type: ignore[arg-type]
 
 
-async def test_a_wait_may_be_in_vain(node: DevelopmentNode) -> None:
+async def test_wait_times_out(node: DevelopmentNode) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
 
@@ -320,7 +320,7 @@ async def test_a_wait_may_be_in_vain(node: DevelopmentNode) -> None:
         await TransactionTracker.wait(tx.hash, timeout=0.05)
 
 
-async def test_a_final_state_ends_every_wait(node: DevelopmentNode) -> None:
+async def test_final_state_ends_every_wait(node: DevelopmentNode) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
     node.chain.mine(3)
@@ -330,7 +330,7 @@ async def test_a_final_state_ends_every_wait(node: DevelopmentNode) -> None:
     assert ended.state == "confirmed"
 
 
-async def test_a_crash_is_reported(node: DevelopmentNode, caplog: pytest.LogCaptureFixture) -> None:
+async def test_crash_is_logged(node: DevelopmentNode, caplog: pytest.LogCaptureFixture) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
 
@@ -340,7 +340,7 @@ async def test_a_crash_is_reported(node: DevelopmentNode, caplog: pytest.LogCapt
     assert tx.hash in caplog.text
 
 
-async def test_who_waits_no_more_is_remembered_no_more(
+async def test_cancelled_wait_is_removed_from_the_tracker(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -355,7 +355,7 @@ async def test_who_waits_no_more_is_remembered_no_more(
 
 @pytest.mark.usefixtures("app")
 @pytest.mark.parametrize("metadata", [{"x": float("nan")}, {"x": object()}, {"x": {1, 2}}])
-async def test_notes_that_are_no_json_are_refused(
+async def test_metadata_that_is_not_json_raises(
     node: DevelopmentNode, metadata: dict[str, object]
 ) -> None:
     with pytest.raises(ValueError, match="metadata must be a JSON object"):

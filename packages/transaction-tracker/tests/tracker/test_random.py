@@ -1,4 +1,4 @@
-"""Random lives of transactions, and what the chain itself says became of them."""
+"""Random lives of transactions, compared with the chain itself."""
 
 import random
 from dataclasses import replace
@@ -18,7 +18,7 @@ STEPS = 60
 
 
 class Life:
-    """One random run: a node, transactions that things happen to, an application that watches."""
+    """One random run: a node, its transactions, and an application that tracks them."""
 
     def __init__(self, seed: int, node: DevelopmentNode, settings: Settings) -> None:
         self.random = random.Random(seed)
@@ -61,7 +61,7 @@ class Life:
             await caught_up(self.app, self.node)
 
     async def reorganise(self) -> None:
-        # Never as deep as what is final: what has ended would come back to life.
+        # Never as deep as a final block: a final transaction would become pending again.
         deepest = min(CONFIRMATIONS - 1, self.chain.head.number)
         if deepest:
             depth = self.random.randint(1, deepest)
@@ -81,12 +81,12 @@ class Life:
             await self.app.__aenter__()
 
     async def end(self) -> None:
-        """Let everything that can be mined be final."""
+        """Mine until all transactions that can be mined are final."""
         self.chain.mine(CONFIRMATIONS + 1)
         await caught_up(self.app, self.node)
 
     def truth(self, tx: Transaction) -> set[str]:
-        """The states that the chain allows a transaction to be in at the end."""
+        """Return the states that the chain allows for a transaction at the end."""
         winner = next(
             (
                 other
@@ -100,13 +100,15 @@ class Life:
             return {"pending", "missing", "registered"}
         mined = self.chain.mined(tx.hash)
         if mined is None:
-            # One that the node had forgotten when it was registered: nobody can say its slot.
+            # The node had dropped it before it was registered, so its slot is unknown.
             return {"replaced", "missing", "registered"}
         return {"failed" if mined.block.revert_reason(tx.hash) is not None else "confirmed"}
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_no_random_life_ends_in_a_wrong_state(settings: Settings, seed: int) -> None:
+async def test_random_lives_end_in_states_that_the_chain_allows(
+    settings: Settings, seed: int
+) -> None:
     async with DevelopmentNode(chain=Chain(accounts=6, seed=seed)) as node:
         settings = replace(settings, rpc_url=node.url, confirmations=CONFIRMATIONS)
         life = Life(seed, node, settings)
@@ -115,7 +117,7 @@ async def test_no_random_life_ends_in_a_wrong_state(settings: Settings, seed: in
             try:
                 await life.step()
             except ChainError:
-                continue  # the chain refuses what makes no sense
+                continue  # the chain rejects impossible steps
         await life.end()
         try:
             for tx in life.tracked:
@@ -125,7 +127,7 @@ async def test_no_random_life_ends_in_a_wrong_state(settings: Settings, seed: in
 
 
 async def check(life: Life, tx: Transaction) -> None:
-    """One that was mined before it was registered may need a moment more than a block."""
+    """Check the state; a transaction mined before its registration can need one more moment."""
     allowed = life.truth(tx)
     if allowed & {"confirmed", "failed"}:
         await TransactionTracker.wait(tx.hash, timeout=PATIENCE)
@@ -133,6 +135,6 @@ async def check(life: Life, tx: Transaction) -> None:
     states = await history(tx.hash)
 
     assert tracked.state in allowed, (tx, states)
-    # Who was never heard of is still registered, and nobody else is.
+    # A transaction is registered exactly if it has no events.
     assert (tracked.state == "registered") == (states == [])
     assert states == [] or states[-1] == tracked.state

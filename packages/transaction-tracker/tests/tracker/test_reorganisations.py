@@ -1,4 +1,4 @@
-"""What reorganisations do to transactions, on the development node."""
+"""Reorganisations, on the development node."""
 
 from transaction_tracker import TransactionTracker, TransactionTrackerApplication
 from transaction_tracker.domain import MARGIN
@@ -9,7 +9,7 @@ from .support import caught_up, eventually, history, reach, submit
 
 
 async def mined(node: DevelopmentNode, **options: object) -> Transaction:
-    """Track a transaction into its first block."""
+    """Track a transaction until it is in a block."""
     await node.mine()
     tx = submit(node, **options)
     await TransactionTracker.start(tx.hash)
@@ -19,7 +19,7 @@ async def mined(node: DevelopmentNode, **options: object) -> Transaction:
     return tx
 
 
-async def test_reorganised_out_and_back(
+async def test_reorganised_transaction_is_mined_again(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
@@ -34,7 +34,7 @@ async def test_reorganised_out_and_back(
     assert await history(tx.hash) == ["pending", "mined", "pending", "mined", "confirmed"]
 
 
-async def test_moved_to_another_block(
+async def test_transaction_moves_to_another_block(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
@@ -50,7 +50,7 @@ async def test_moved_to_another_block(
     assert (moved.anchor.number, moved.anchor.hash) == (place.block.number, place.block.hash)
 
 
-async def test_confirmations_begin_anew_after_a_move(
+async def test_confirmations_restart_after_a_move(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
@@ -58,7 +58,7 @@ async def test_confirmations_begin_anew_after_a_move(
     node.chain.reorg(2, "move")
     await caught_up(app, node)
 
-    # Counted from its first block it would be deep enough now.
+    # Counted from its first block, it would be deep enough now.
     tracked = await TransactionTracker.status(tx.hash)
     assert tracked.state == "mined"
     assert TransactionTracker.confirmations(tracked) == 2
@@ -67,7 +67,7 @@ async def test_confirmations_begin_anew_after_a_move(
     await reach(tx.hash, "confirmed")
 
 
-async def test_another_block_at_the_same_height_is_noticed_at_once(
+async def test_other_block_at_the_same_height_is_detected_at_once(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
@@ -77,7 +77,7 @@ async def test_another_block_at_the_same_height_is_noticed_at_once(
     await reach(tx.hash, "pending")
 
 
-async def test_a_revert_that_goes_well_in_another_block(
+async def test_reverted_transaction_succeeds_in_another_block(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node, reverts="too early")
@@ -89,7 +89,7 @@ async def test_a_revert_that_goes_well_in_another_block(
     assert (await reach(tx.hash, "terminal")).state == "confirmed"
 
 
-async def test_reorganised_out_and_then_cancelled(
+async def test_reorganised_transaction_is_cancelled(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
@@ -107,7 +107,7 @@ async def test_reorganised_out_and_then_cancelled(
     )
 
 
-async def test_a_winner_that_is_reorganised_out_gives_the_slot_back(
+async def test_reorganised_winner_frees_the_slot(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -126,7 +126,7 @@ async def test_a_winner_that_is_reorganised_out_gives_the_slot_back(
     assert (ended.state, ended.superseded_by, ended.reason) == ("confirmed", None, None)
 
 
-async def test_a_head_that_goes_back_takes_its_blocks_with_it(
+async def test_head_that_goes_back_undoes_its_blocks(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
@@ -137,7 +137,7 @@ async def test_a_head_that_goes_back_takes_its_blocks_with_it(
     await caught_up(app, node)
 
 
-async def test_a_deep_branch_is_undone_and_applied_in_order(
+async def test_deep_branch_is_undone_and_applied_in_order(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     await node.mine()
@@ -153,15 +153,15 @@ async def test_a_deep_branch_is_undone_and_applied_in_order(
     assert app.tip.hash == blocks[-1].hash  # type: ignore[union-attr]
 
 
-async def test_a_chain_that_parts_below_all_kept_blocks_is_taken_up_anew(
+async def test_fork_below_all_kept_blocks_is_followed(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
     other = submit(node, 1)
     node.chain.drop(other.hash)
     await TransactionTracker.start(other.hash)
-    # Far enough for block 1 to be forgotten, and the transaction long final: so another one
-    # that is not, near the top.
+    # Mine until block 1 is not kept. The first transaction is final then, so a second one, near
+    # the top, is tracked too.
     node.chain.mine(MARGIN + 10)
     await caught_up(app, node)
     await reach(tx.hash, "confirmed")
@@ -179,13 +179,13 @@ async def test_a_chain_that_parts_below_all_kept_blocks_is_taken_up_anew(
     assert (await TransactionTracker.status(other.hash)).state == "missing"
 
 
-async def test_nothing_happens_to_a_transaction_when_a_lagging_head_is_seen_once(
+async def test_one_lagging_head_changes_no_transaction(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await mined(node)
     await node.mine()
     await caught_up(app, node)
-    # The node that answers next has not heard of the transaction's block.
+    # The next answers come from a node that does not have the transaction's block.
     lagging = LaggingHead(blocks=2, times=2, methods=frozenset(("eth_getBlockByNumber",)))
     node.faults.inject(lagging)
     await eventually(lambda: node.faults.counts[lagging.name] == 2)

@@ -1,4 +1,4 @@
-"""A program that stops and starts again on the same database goes on where it was."""
+"""Restarts of the program on the same database."""
 
 import asyncio
 import signal
@@ -17,9 +17,7 @@ from transaction_tracker.tracker import SUPERVISOR
 from .support import caught_up, eventually, history, reach, submit
 
 
-async def test_a_stopped_program_goes_on_where_it_was(
-    settings: Settings, node: DevelopmentNode
-) -> None:
+async def test_stopped_program_resumes(settings: Settings, node: DevelopmentNode) -> None:
     mined, waiting, unknown = submit(node, 0), submit(node, 1, max_fee=1), submit(node, 2)
     node.chain.drop(unknown.hash)
     async with TransactionTrackerApplication(settings) as app:
@@ -42,7 +40,7 @@ async def test_a_stopped_program_goes_on_where_it_was(
         await reach(mined.hash, "confirmed")
 
 
-async def test_what_happened_while_it_was_down_is_caught_up_with_block_by_block(
+async def test_blocks_of_the_downtime_are_applied_one_by_one(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     confirmed, cancelled, unmined = submit(node, 0), submit(node, 1), submit(node, 2)
@@ -64,7 +62,7 @@ async def test_what_happened_while_it_was_down_is_caught_up_with_block_by_block(
             await reach(tx.hash, state)
 
 
-async def test_a_reorganisation_while_it_was_down_is_undone_first(
+async def test_reorganisation_during_the_downtime_is_undone_first(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     await node.mine()
@@ -82,7 +80,7 @@ async def test_a_reorganisation_while_it_was_down_is_undone_first(
         assert await history(tx.hash) == ["pending", "mined", "pending"]
 
 
-async def test_one_registered_in_its_last_moment_is_asked_about_after_the_restart(
+async def test_transaction_registered_before_the_stop_is_looked_up_after_it(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -95,7 +93,7 @@ async def test_one_registered_in_its_last_moment_is_asked_about_after_the_restar
         await reach(tx.hash, "pending")
 
 
-async def test_ended_transactions_get_no_process_and_keep_their_answers(
+async def test_finished_transactions_have_no_process_and_can_be_read(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -109,7 +107,7 @@ async def test_ended_transactions_get_no_process_and_keep_their_answers(
         assert await TransactionTracker.status(tx.hash) == ended
 
 
-async def test_each_transaction_keeps_the_confirmations_it_was_registered_with(
+async def test_each_transaction_keeps_its_required_confirmations(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -139,7 +137,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 
 @pytest.mark.slow
-async def test_a_program_that_is_killed_loses_and_doubles_nothing(
+async def test_killed_program_loses_and_duplicates_no_event(
     settings: Settings, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     transactions = [submit(node, sender) for sender in range(10)]

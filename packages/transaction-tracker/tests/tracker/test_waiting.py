@@ -1,4 +1,4 @@
-"""What becomes of transactions in no block: missing, dropped, expired, untracked, flagged."""
+"""Transactions in no block: missing, dropped, expired, untracked, flagged."""
 
 import time
 from dataclasses import replace
@@ -31,7 +31,7 @@ def settings(settings: Settings) -> Settings:
 
 
 async def lost(node: DevelopmentNode) -> Transaction:
-    """A transaction that was known, and that the node forgets."""
+    """Return a transaction that the node knew and then dropped."""
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
     await reach(tx.hash, "pending")
@@ -49,7 +49,7 @@ async def dropped(node: DevelopmentNode) -> Transaction:
 
 
 @pytest.mark.usefixtures("app")
-async def test_one_that_is_missing_for_long_is_dropped_and_goes_on_being_tracked(
+async def test_transaction_missing_for_long_is_dropped_and_still_tracked(
     node: DevelopmentNode,
 ) -> None:
     tx = await dropped(node)
@@ -63,7 +63,7 @@ async def test_one_that_is_missing_for_long_is_dropped_and_goes_on_being_tracked
 
 
 @pytest.mark.usefixtures("app")
-async def test_one_that_was_dropped_comes_back_to_life_when_it_is_mined(
+async def test_dropped_transaction_is_confirmed_when_it_is_mined(
     node: DevelopmentNode,
 ) -> None:
     tx = await dropped(node)
@@ -74,7 +74,7 @@ async def test_one_that_was_dropped_comes_back_to_life_when_it_is_mined(
     await reach(tx.hash, "confirmed")
 
 
-async def test_missing_is_not_dropped_before_its_blocks_have_passed(
+async def test_missing_transaction_is_not_dropped_before_drop_blocks(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     tx = await lost(node)
@@ -88,7 +88,7 @@ async def test_missing_is_not_dropped_before_its_blocks_have_passed(
     assert (await TransactionTracker.status(tx.hash)).state == "missing"
 
 
-async def test_nobody_is_dropped_whom_another_provider_knows(
+async def test_transaction_known_to_another_provider_is_not_dropped(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     async with DevelopmentNode(chain=node.chain) as other:
@@ -99,7 +99,7 @@ async def test_nobody_is_dropped_whom_another_provider_knows(
             await TransactionTracker.start(tx.hash)
             await reach(tx.hash, "pending")
             node.faults.inject(StaleNull(about=tx.hash))
-            # Nobody mines it: it waits at the other provider.
+            # It is never mined; the other provider keeps it in its pool.
             node.chain.base_fee = 10 * GWEI
             node.chain.mine(5)
             await caught_up(app, node)
@@ -113,7 +113,7 @@ async def test_nobody_is_dropped_whom_another_provider_knows(
             assert await history(tx.hash) == ["pending"]
 
 
-async def test_a_null_of_a_node_that_is_behind_is_no_absence(
+async def test_null_of_a_lagging_node_is_not_absence(
     app: TransactionTrackerApplication, node: DevelopmentNode
 ) -> None:
     node.chain.mine(3)
@@ -129,7 +129,7 @@ async def test_a_null_of_a_node_that_is_behind_is_no_absence(
 
 
 @pytest.mark.usefixtures("app")
-async def test_one_in_no_block_expires_at_its_deadline(node: DevelopmentNode) -> None:
+async def test_transaction_in_no_block_expires_at_its_deadline(node: DevelopmentNode) -> None:
     tx = submit(node, **UNMINABLE)
 
     await TransactionTracker.start(tx.hash, deadline=time.time() + 0.2)
@@ -139,7 +139,7 @@ async def test_one_in_no_block_expires_at_its_deadline(node: DevelopmentNode) ->
     await eventually(lambda: TransactionTracker.lookup(tx.hash) is None)
 
 
-async def test_the_settings_deadline_holds_for_those_without_one(
+async def test_default_deadline_is_used_without_an_own_deadline(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     async with TransactionTrackerApplication(replace(settings, expires_after=0.1)):
@@ -150,7 +150,7 @@ async def test_the_settings_deadline_holds_for_those_without_one(
 
 
 @pytest.mark.usefixtures("app")
-async def test_one_that_is_stopped_is_untracked_and_can_be_started_again(
+async def test_untracked_transaction_can_be_started_again(
     node: DevelopmentNode,
 ) -> None:
     tx = submit(node)
@@ -170,7 +170,7 @@ async def test_one_that_is_stopped_is_untracked_and_can_be_started_again(
     assert (await history(tx.hash))[:3] == ["pending", "untracked", "registered"]
 
 
-async def test_one_that_lost_its_slot_while_it_was_stopped_is_replaced(
+async def test_transaction_superseded_while_untracked_is_replaced(
     node: DevelopmentNode, app: TransactionTrackerApplication
 ) -> None:
     tx = submit(node)
@@ -190,7 +190,7 @@ async def test_one_that_lost_its_slot_while_it_was_stopped_is_replaced(
 
 
 @pytest.mark.usefixtures("app")
-async def test_one_that_has_ended_stays_as_it_is_when_it_is_stopped(node: DevelopmentNode) -> None:
+async def test_untracking_a_finished_transaction_changes_nothing(node: DevelopmentNode) -> None:
     tx = submit(node)
     await TransactionTracker.start(tx.hash)
     node.chain.mine(3)
@@ -200,13 +200,13 @@ async def test_one_that_has_ended_stays_as_it_is_when_it_is_stopped(node: Develo
 
 
 @pytest.mark.usefixtures("app")
-async def test_nobody_can_stop_what_nobody_started() -> None:
+async def test_untracking_an_unregistered_transaction_raises() -> None:
     with pytest.raises(NotTrackedError):
         await TransactionTracker.untrack("0x" + "9" * 64)
 
 
 @pytest.mark.usefixtures("app")
-async def test_what_waits_is_flagged_with_all_that_is_wrong_and_cleared_when_it_is_mined(
+async def test_flags_are_set_while_pending_and_cleared_when_mined(
     node: DevelopmentNode,
 ) -> None:
     cheap, ahead = submit(node, 0, **UNMINABLE), submit(node, 1, nonce=3)
@@ -230,7 +230,7 @@ async def flagged(tx: Transaction, flags: set[str]) -> None:
     await eventually(lambda: context.book.get(tx.hash).flags == flags)
 
 
-async def test_the_same_payment_at_another_price_is_followed_if_that_is_wanted(
+async def test_repricing_transaction_is_tracked_with_follow_repriced(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     async with TransactionTrackerApplication(replace(settings, follow_repriced=True)):

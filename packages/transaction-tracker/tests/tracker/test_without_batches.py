@@ -1,4 +1,4 @@
-"""Nodes and proxies that refuse batches, each in its own way, can be followed."""
+"""Nodes and proxies that refuse batches."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +17,7 @@ Refuse = Callable[[], web.Response]
 
 
 class SingleCallNode(DevelopmentNode):
-    """A node that answers single calls only.
+    """A node that answers only single calls.
 
     Attributes:
         batches: The batches that it refused.
@@ -50,7 +50,7 @@ def error(code: int, message: str) -> Refuse:
     ],
     ids=["-32005", "-32603", "403", "405"],
 )
-async def test_a_node_that_refuses_batches_is_followed(settings: Settings, refuse: Refuse) -> None:
+async def test_node_that_refuses_batches_is_followed(settings: Settings, refuse: Refuse) -> None:
     async with SingleCallNode(refuse, chain=Chain(accounts=12)) as node:
         async with TransactionTrackerApplication(replace(settings, rpc_url=node.url)) as app:
             tx = submit(node)

@@ -1,4 +1,4 @@
-"""Wrong settings, wrong nodes, wrong databases: a clear error, and nothing lost."""
+"""Invalid settings, nodes and databases: a clear error, and no lost data."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ from .support import caught_up, eventually, reach, submit
 
 
 def cause(error: BaseException) -> BaseException:
-    """What is at the bottom of an error."""
+    """Return the root cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error
@@ -40,7 +40,7 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
-async def test_a_node_of_another_chain_is_a_start_error_that_names_both(
+async def test_node_of_another_chain_fails_the_start_and_names_both(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     error = await failure(replace(settings, chain_id=1))
@@ -49,7 +49,7 @@ async def test_a_node_of_another_chain_is_a_start_error_that_names_both(
     assert f"{node.url.rstrip('/')} is on chain 31337, expected 1" in str(error)
 
 
-async def test_an_unreachable_node_is_a_start_error_that_names_it(settings: Settings) -> None:
+async def test_unreachable_node_fails_the_start_and_is_named(settings: Settings) -> None:
     port = free_port()
 
     error = await failure(replace(settings, rpc_url=f"http://127.0.0.1:{port}/v3/s3cret"))
@@ -59,7 +59,7 @@ async def test_an_unreachable_node_is_a_start_error_that_names_it(settings: Sett
     assert "s3cret" not in str(error)
 
 
-async def test_a_database_that_cannot_be_used_is_a_start_error_that_names_it(
+async def test_unusable_database_fails_the_start_and_is_named(
     settings: Settings, tmp_path: Path
 ) -> None:
     error = await failure(replace(settings, database=tmp_path / "missing" / "test.db"))
@@ -68,7 +68,7 @@ async def test_a_database_that_cannot_be_used_is_a_start_error_that_names_it(
     assert "missing/test.db: No such file or directory" in str(error)
 
 
-async def test_a_database_of_another_chain_is_a_start_error_and_stays_as_it_is(
+async def test_database_of_another_chain_fails_the_start_and_is_unchanged(
     settings: Settings, node: DevelopmentNode
 ) -> None:
     tx = submit(node)
@@ -97,7 +97,7 @@ async def test_a_database_of_another_chain_is_a_start_error_and_stays_as_it_is(
         ({"poll_interval": float("nan")}, "poll_interval must be over 0 seconds, got nan"),
     ],
 )
-def test_settings_that_cannot_be_are_refused(fields: dict[str, object], message: str) -> None:
+def test_invalid_settings_raise(fields: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Settings(**{"rpc_url": "http://127.0.0.1:1"} | fields)  # type: ignore[arg-type]
 
@@ -106,7 +106,7 @@ def test_settings_never_print_the_key() -> None:
     assert "s3cret" not in repr(Settings("https://user:s3cret@host/v3/s3cret"))
 
 
-async def test_a_node_that_goes_and_comes_back_kills_nothing_and_loses_nothing(
+async def test_node_outage_stops_no_tracker_and_loses_no_event(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     chain, port = Chain(accounts=5), free_port()
@@ -132,7 +132,7 @@ async def test_a_node_that_goes_and_comes_back_kills_nothing_and_loses_nothing(
     assert "terminating" not in caplog.text
 
 
-async def test_a_node_that_turns_into_another_chain_loses_nothing(
+async def test_node_that_changes_to_another_chain_loses_no_event(
     settings: Settings, node: DevelopmentNode, caplog: pytest.LogCaptureFixture
 ) -> None:
     tx = submit(node)

@@ -1,4 +1,4 @@
-"""The supervision tree, and the settings that it runs by."""
+"""The supervision tree and its settings."""
 
 from transaction_tracker.application.settings import Settings
 from transaction_tracker.application.tree import TransactionTrackerApplication

@@ -1,4 +1,4 @@
-"""What an application runs by, as Python values."""
+"""The settings of an application, as Python values."""
 
 import math
 from collections.abc import Mapping
@@ -17,37 +17,36 @@ from transaction_tracker.store import DatabaseUrl
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a tracker application needs to know.
+    """The settings of a tracker application.
 
     Attributes:
-        rpc_url: The Ethereum node, ``http`` or ``https``; ``None`` where ``providers`` are
-            given. Prints its host only.
-        chain_id: The chain that the nodes must be on; ``None`` takes their word for it.
-        confirmations: What makes a transaction's state final: blocks, its own counted, or the
-            chain's own word, ``"safe"`` or ``"finalized"``.
-        database: A SQLite file, made when it is missing; ``":memory:"``, which forgets all;
-            or the address of a PostgreSQL database, whose password is never printed.
-        poll_interval: Seconds between questions for the head while a block is due.
-        block_time: Seconds from block to block; ``None`` takes the block time of the chain's
-            profile. After five without progress, at least 60 s, the source is reported as halted
-            or lagging; after three without a head, a connection on which a provider announces
-            heads is opened again.
-        profile: Changes of the chain's profile, by attribute of ``ChainProfile``.
+        rpc_url: URL of the Ethereum node, ``http`` or ``https``; ``None`` where ``providers`` are
+            given. Prints only its host.
+        chain_id: Chain id that the nodes must have. Default: the chain id that they report.
+        confirmations: Number of confirmations that make a transaction's state final (its own
+            block counts), or a tag of the chain, ``"safe"`` or ``"finalized"``.
+        database: A SQLite file, created if it is missing; ``":memory:"``, which is lost at the
+            end; or the URL of a PostgreSQL database, whose password is never printed.
+        poll_interval: Poll interval for the head in seconds, while a block is due.
+        block_time: Seconds between blocks. Default: the block time of the chain's profile. After
+            five block times without progress, at least 60 s, the source is reported as halted or
+            lagging; after three without a head, a provider's subscription is reconnected.
+        profile: Changes to the chain's profile, by attribute of ``ChainProfile``.
         errors: Signatures of custom errors, such as ``"Unpaid(uint256 due)"``, to decode why
             transactions reverted.
-        providers: Several nodes of the same chain, one followed and the others in reserve.
-        policy: When waiting becomes news.
-        expires_after: Seconds that a transaction has to get into a block, unless it is
-            registered with another deadline; ``None`` waits for ever.
-        follow_repriced: Whether the same payment at another price is followed too.
-        sweep_budget: Calls about single transactions in one batch, for each block.
-        migrate: Whether missing or old tables of the database are changed at the start.
-        web: Where the HTTP API listens; ``None`` for none.
-        allow_private: Networks, addresses and host names that webhooks may reach although they
+        providers: Several nodes of the same chain: one is followed, the others are in reserve.
+        policy: Time limits for transactions in no block.
+        expires_after: Seconds until a transaction in no block expires, unless it is registered
+            with its own deadline. Default: never.
+        follow_repriced: Whether the transaction that repriced a tracked one is tracked too.
+        sweep_budget: Maximum number of calls about single transactions per block, in one batch.
+        migrate: Whether missing or old tables of the database are migrated at the start.
+        web: Options of the HTTP API. Default: no API.
+        allow_private: Networks, addresses and host names that webhooks can reach although they
             are not public, or by plain HTTP.
 
     Raises:
-        ValueError: A value that cannot be; the message names it.
+        ValueError: A value is invalid; the message names it.
     """
 
     rpc_url: str | SecretUrl | None = None
@@ -72,7 +71,7 @@ class Settings:
             raise ValueError("rpc_url and providers cannot both be given")
         if self.rpc_url is not None:
             object.__setattr__(self, "rpc_url", SecretUrl.of(self.rpc_url))
-        # A type that never prints its password takes the place of what was given.
+        # Store a type that never prints its password.
         object.__setattr__(self, "database", DatabaseUrl.of(self.database))
         if self.chain_id is not None and self.chain_id < 1:
             raise ValueError(f"chain_id must be 1 or more, got {self.chain_id!r}")
@@ -80,7 +79,7 @@ class Settings:
         _check_seconds("poll_interval", self.poll_interval)
         if self.block_time is not None:
             _check_seconds("block_time", self.block_time)
-        # A copy that cannot be changed takes the place of what was given.
+        # Store an immutable copy.
         object.__setattr__(self, "profile", MappingProxyType(dict(self.profile)))
         profile_of(self.chain_id, self.profile).check_required(self.confirmations)
         _check_errors(self.errors)
@@ -91,7 +90,7 @@ class Settings:
 
     @property
     def endpoints(self) -> tuple[ProviderSettings, ...]:
-        """All nodes, one or several."""
+        """The settings of all nodes."""
         if self.rpc_url is None:
             return self.providers
         return (ProviderSettings(SecretUrl.of(self.rpc_url)),)

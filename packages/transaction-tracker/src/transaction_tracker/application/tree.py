@@ -1,4 +1,4 @@
-"""The supervision tree."""
+"""The supervision tree of the application."""
 
 import time
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from transaction_tracker.follower import (
     Reports,
     Watchdog,
 )
-from transaction_tracker.listener import LISTENER, Listener, OnEvent
+from transaction_tracker.listener import LISTENER, EventListener, OnEvent
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, wake
@@ -37,7 +37,7 @@ from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
 from transaction_tracker.sources.ethereum.proof import Known
 from transaction_tracker.store import STORE, Book, Store, Stored
-from transaction_tracker.store.uncollected import uncollected
+from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -47,21 +47,21 @@ from transaction_tracker.tracker import (
     via,
 )
 
-# Sources misbehave in masses and for minutes: a tracker comes back at once after its first
-# crash, then ever later, and is parked when it goes on crashing.
+# A faulty source crashes many trackers at once, for minutes. A tracker restarts soon after its
+# first crash, later with an increasing delay, and is parked if it keeps crashing.
 RESTART_BACKOFF = Backoff(initial=0.05, factor=2.0, maximum=30.0, jitter=0.1, reset_after=60.0)
 MAX_RESTARTS = 5
 MAX_SECONDS = 60.0
-# Blocks kept for those that wait for the chain's own word, which comes two epochs late.
+# Blocks kept if a tag makes states final: the chain sets tags up to two epochs (64 blocks) late.
 _FINALITY_BLOCKS = 96
 
 
 class Connection(GenServer):
-    """Check the source before anything that needs it starts; close it after all have stopped.
+    """Check the source before its users start; close it after they have stopped.
 
     Args:
-        source: Where the transactions live.
-        checked: Called after each check that succeeds; may refuse the chain.
+        source: The source of the transactions.
+        checked: Called after each successful check; can raise to refuse the chain.
     """
 
     def __init__(
@@ -71,12 +71,12 @@ class Connection(GenServer):
         self._checked = checked
 
     async def init(self) -> None:
-        """Check that the source is that of the database, before anything is changed."""
+        """Check that the source has the chain of the database, before anything is changed."""
         try:
             await self._check()
             self._checked()
         except BaseException:
-            await self._source.close()  # a start that fails has no terminate
+            await self._source.close()  # terminate is not called for a start that fails
             raise
 
     async def terminate(self, _reason: object) -> None:
@@ -84,7 +84,8 @@ class Connection(GenServer):
         await self._source.close()
 
     async def _check(self) -> None:
-        # A source that answered once may be away later: it is not asked after a crash of ours.
+        # A source remembers a successful check: it is not asked again when this process restarts,
+        # because it can be unavailable then.
         if isinstance(self._source, EthereumSource):
             await self._source.check(known=await _known())
         else:
@@ -92,7 +93,7 @@ class Connection(GenServer):
 
 
 async def _known() -> Known:
-    """Read what the database knows of its chain."""
+    """Return the stored identity and blocks of the chain."""
     stored = await Store.identity()
     if stored is None:
         return Known()
@@ -101,11 +102,11 @@ async def _known() -> Known:
 
 
 class Boot(GenServer):
-    """Start the trackers of all open transactions, and be gone.
+    """Start the trackers of all open transactions, and stop.
 
     Args:
-        source: Whose transactions they are.
-        listens: Whether somebody is told of every event from now on.
+        source: The source of the transactions.
+        listens: Whether there is an ``on_event`` callback.
     """
 
     def __init__(self, source: ChainSource | PolledSource, *, listens: bool) -> None:
@@ -113,29 +114,30 @@ class Boot(GenServer):
         self._listens = listens
 
     async def init(self) -> Any:
-        """Do it while the tree starts: whoever runs the application finds all trackers there."""
+        """Start all trackers before ``init`` returns, so that a started application has them."""
         anchor = self._source.anchor if isinstance(self._source, EthereumSource) else None
         await Store.claim(self._source.name, anchor)
         if self._listens:
-            await Listener.begin()  # before anything can happen that it has to be told
-        with uncollected():
+            # Before the first event: a listener that starts later must not miss it.
+            await EventListener.begin()
+        with gc_paused():
             await TransactionTracker.start_all_pending()
         return IGNORE
 
 
 class TransactionTrackerApplication(Application):
-    """Follow transactions for as long as it runs, in any asyncio program.
+    """Track transactions while it runs, in any asyncio program.
 
     Args:
-        settings: Where the nodes are, and the rest.
-        on_event: Called for every transition; may be ``async``.
-        source: Where the transactions live, when that is none of the settings' nodes.
-        pool: Who asks the nodes, when that is to be somebody who does it in another way.
+        settings: The settings, with the nodes and the database.
+        on_event: Called for each event; can be ``async``.
+        source: Source of the transactions. Default: the nodes of the settings.
+        pool: Provider pool. Default: a pool for the nodes of the settings.
 
     Raises:
         ValueError: There is neither a node nor another source.
-        StartError: When it starts: no node gives an answer or all are on another chain, or the
-            database cannot be used. The error below it says which.
+        StartError: When it starts: no node answers, all are on another chain, or the database
+            cannot be used. Its cause has the details.
     """
 
     strategy = "rest_for_one"
@@ -162,19 +164,19 @@ class TransactionTrackerApplication(Application):
 
     @property
     def tip(self) -> BlockRef | None:
-        """The highest block that was applied; ``None`` before the first."""
+        """The last applied block; ``None`` before the first."""
         return self._book.tip
 
     @property
     def open(self) -> int:
-        """How many transactions have not ended."""
+        """Number of transactions that are not final."""
         return len(self._book)
 
     def children(self) -> list[ChildSpec]:
-        """List the tree in the order it starts in.
+        """Return the child specifications in start order.
 
-        rest_for_one: what stands below rests on what stands above. When the store or the
-        registry goes, the trackers go too, and ``Boot`` starts them again from their rows.
+        rest_for_one: each child depends on those before it. If the store or the registry stops,
+        the trackers stop too, and ``Boot`` starts them again from their rows.
         """
         settings = self.settings
         return [
@@ -192,7 +194,7 @@ class TransactionTrackerApplication(Application):
                 backoff=RESTART_BACKOFF,
                 on_give_up=park,
             ),
-            # Before the first block is applied every tracker is there to hear of it.
+            # Before the follower: when the first block is applied, every tracker must be running.
             Boot.child_spec(self.source, listens=self._on_event is not None),
             self._follower(),
             # After the follower, whose clock it starts; both restart together.
@@ -215,7 +217,7 @@ class TransactionTrackerApplication(Application):
         )
 
     def _source_checked(self) -> None:
-        """Check the settings against the chain, which is known now, and pace our own pool by it."""
+        """Check the settings against the chain, and set the block time of our own pool."""
         if has_blocks(self.source):
             self.source.check_required(self.settings.confirmations)
         if self._own_pool is not None:
@@ -263,7 +265,7 @@ class TransactionTrackerApplication(Application):
     def _listener(self) -> list[ChildSpec]:
         if self._on_event is None:
             return []
-        return [Listener.child_spec(self._on_event, name=LISTENER)]
+        return [EventListener.child_spec(self._on_event, name=LISTENER)]
 
     def _outbox(self) -> DeliveryContext:
         return DeliveryContext(CheckedClient(AllowList.of(self.settings.allow_private)))
@@ -284,9 +286,9 @@ class TransactionTrackerApplication(Application):
         )
 
     def _block_time(self) -> float:
-        """Return the configured block time, or else that of the chain's profile.
+        """Return the configured block time, or that of the chain's profile.
 
-        Without a configured chain id, the profile is known after the first check only.
+        Without a configured chain id, the profile is known only after the first check.
         """
         if self.settings.block_time is not None:
             return self.settings.block_time
@@ -294,14 +296,14 @@ class TransactionTrackerApplication(Application):
         return (source.profile if isinstance(source, EthereumSource) else UNKNOWN).block_time
 
     def _verdict_time(self) -> float:
-        """Return the seconds from block to block, as far as questions for the head show them."""
+        """Return the expected seconds between two heads: block time or poll interval."""
         return max(self._block_time(), self.settings.poll_interval)
 
     def _best_head(self) -> int | None:
         """Return the highest head of any healthy provider.
 
-        Of three or more it is the second highest: one provider that reports a head that nobody
-        else has seen must not make the others look stuck.
+        Of three or more heads, it is the second highest: a single provider with a wrong head must
+        not make the others look stuck.
         """
         statuses = [] if self.pool is None else self.pool.status()
         heads = [status.head for status in statuses if status.healthy]
@@ -318,7 +320,7 @@ class TransactionTrackerApplication(Application):
         )
 
     def _announce(self, stored: Stored) -> None:
-        """Tell the trackers what was stored of their transactions, and the others why."""
+        """Send the stored states to the trackers, and announce the events."""
         for tracked in stored.rows:
             TransactionTracker.settle(via(tracked.id), tracked)
         self._feed.announce(stored)
@@ -326,26 +328,26 @@ class TransactionTrackerApplication(Application):
             facts = {"previous": event.previous, "state": event.tracked.state}
             telemetry.execute(("transaction_tracker", "transition"), {}, facts)
         if stored.events:
-            Listener.wake()
+            EventListener.wake()
             wake()
 
 
 async def resume_deliveries() -> None:
-    """Tell of events again, after a finality violation had stopped that."""
+    """Resume the deliveries that a finality violation paused."""
     await Store.thaw()
-    Listener.wake()
+    EventListener.wake()
     wake()
 
 
 def park(spec: ChildSpec, _pid: Pid, reason: object) -> None:
-    """Note why a tracker was given up, unless another one follows its transaction."""
+    """Park the transaction of a tracker that kept crashing, unless it has a running tracker."""
     key = spec.args[0]
     if TransactionTracker.lookup(key) is None:
         Store.park(key, describe(reason))
 
 
 def describe(reason: object) -> str:
-    """Say in a line what a process died of."""
+    """Return an exit reason as one line of text."""
     if isinstance(reason, BaseException):
         return f"{type(reason).__name__}: {reason}"
     return str(reason)

@@ -17,7 +17,7 @@ from transaction_tracker.cli.retention import retention
 from transaction_tracker.cli.secrets import redactors
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import application_settings, application_source
-from transaction_tracker.store.uncollected import settle_down
+from transaction_tracker.store.garbage_collection import freeze_heap
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -58,7 +58,7 @@ def serve(*, flags: ConfigurationFlags | None = None) -> None:
 
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
     async with application, retention(configuration.retention.ended), ready():
-        settle_down()
+        freeze_heap()
         url = await Web.url(WEB)
         logger.info(
             "the service runs",

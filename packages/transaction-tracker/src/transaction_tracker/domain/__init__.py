@@ -1,4 +1,4 @@
-"""States of a transaction, and what facts make of them: values, with no loop and no network."""
+"""The states of a transaction and their transitions: pure values, without event loop or network."""
 
 from transaction_tracker.domain.agenda import Agenda
 from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Chain, Fork, Link
@@ -30,7 +30,7 @@ from transaction_tracker.domain.facts import (
 from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.recent import Recent
 from transaction_tracker.domain.registration import (
-    MOST_METADATA_BYTES,
+    MAX_METADATA_BYTES,
     Registration,
     check_required,
 )
@@ -58,7 +58,7 @@ __all__ = [
     "ENDS",
     "FLAGS",
     "MARGIN",
-    "MOST_METADATA_BYTES",
+    "MAX_METADATA_BYTES",
     "REASONS",
     "STATES",
     "TAGS",

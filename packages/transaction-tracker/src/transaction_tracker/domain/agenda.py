@@ -1,4 +1,4 @@
-"""Which transactions a block or a height concerns, so that no head is broadcast."""
+"""Find the transactions that a block or a height affects, so that a head is never broadcast."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,12 @@ from transaction_tracker.domain.tracked import Tracked
 
 K = TypeVar("K")
 
-# What decides when, and the height by which it is decided: depth where there is no tag.
+# The tag that must reach a height, or ``None`` where the head must; and that height.
 _Turn = tuple[Tag | None, int]
 
 
 class Agenda:
-    """Transactions that wait for depth, by the block that decides them and by height."""
+    """Transactions that wait for depth, indexed by their block and by the height they wait for."""
 
     def __init__(self) -> None:
         self._entries: dict[str, tuple[BlockRef, _Turn]] = {}
@@ -26,7 +26,7 @@ class Agenda:
         return len(self._entries)
 
     def note(self, tracked: Tracked) -> None:
-        """Put a transaction where it now belongs, which may be nowhere."""
+        """Index a transaction by its current state; remove it if it waits for no depth."""
         self.forget(tracked.id)
         if tracked.anchor is None or not tracked.waits_for_depth:
             return
@@ -36,18 +36,18 @@ class Agenda:
         self._by_turn[turn].add(tracked.id)
 
     def decided_in(self, block: BlockRef) -> set[str]:
-        """Name the transactions that lose their place when ``block`` goes."""
+        """Return the transactions whose state was decided by ``block``."""
         return set(self._by_block.get(block, ()))
 
     def due_by(self, height: int, marks: Mapping[Tag, int] | None = None) -> dict[str, BlockRef]:
-        """Name the transactions that are deep enough at ``height``, with their blocks.
+        """Return the transactions that are deep enough at ``height``, with their blocks.
 
-        Also those that were before and are here still: whatever went wrong then may go
-        well now.
+        Includes transactions that were due at a lower height and have not left since, so that an
+        attempt that failed is repeated.
 
         Args:
-            height: The head's.
-            marks: The heights up to which the chain gives its own word.
+            height: Height of the head.
+            marks: Height that each tag of the chain has reached.
         """
         return {
             member: self._entries[member][0]
@@ -56,12 +56,12 @@ class Agenda:
         }
 
     def blocks(self) -> list[BlockRef]:
-        """List the blocks that decide something."""
+        """Return the blocks that decided the state of an indexed transaction, in order."""
         return sorted(self._by_block)
 
     @property
     def waits_for_tags(self) -> bool:
-        """Whether anybody waits for the chain's own word."""
+        """Whether a transaction waits for a tag of the chain."""
         return any(tag is not None for tag, _ in self._by_turn)
 
     def _due_turns(self, height: int, marks: Mapping[Tag, int]) -> Iterator[_Turn]:
@@ -71,7 +71,7 @@ class Agenda:
                 yield tag, due
 
     def forget(self, transaction: str) -> None:
-        """Take a transaction off."""
+        """Remove a transaction; no effect if it is not indexed."""
         entry = self._entries.pop(transaction, None)
         if entry is None:
             return

@@ -1,4 +1,4 @@
-"""The canonical chain as far as it is kept, and what a new head does to it."""
+"""The kept part of the canonical chain, and how it changes with a new head."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
@@ -7,14 +7,14 @@ from itertools import pairwise
 
 from transaction_tracker.domain.facts import BlockRef
 
-# Blocks kept beyond the required confirmations, so that a reorganisation deeper
-# than anybody expects still finds where the branches part.
+# Blocks kept in addition to the required confirmations, so that a reorganisation deeper than the
+# confirmations still finds its fork point.
 MARGIN = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """One block of the chain: itself and the block that it builds on."""
+    """One block of the chain, with the hash of its parent."""
 
     number: int
     hash: str
@@ -22,30 +22,30 @@ class Link:
 
     @property
     def ref(self) -> BlockRef:
-        """The block itself."""
+        """Number and hash of the block."""
         return BlockRef(self.number, self.hash)
 
     @property
     def parent_ref(self) -> BlockRef:
-        """The parent, on a chain where each number has a block."""
+        """Number and hash of the parent, on a chain where each number has a block."""
         return BlockRef(self.number - 1, self.parent)
 
     def is_child_of(self, below: "Link") -> bool:
-        """Return whether this block builds on ``below``.
+        """Return whether ``below`` is the parent of this block.
 
-        The hash decides. Its number must be higher, but not by one: some chains have numbers
-        without a block, and the source checks the numbers of all others.
+        The parent hash decides. The number must be higher, but not by one: some chains skip
+        numbers, and on all other chains the source checks the numbers.
         """
         return self.parent == below.hash and self.number > below.number
 
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """How to get from the kept chain to a new head.
+    """The steps from the kept chain to a new head.
 
     Attributes:
-        undo: Blocks to take back, from the top down.
-        apply: Blocks to add then, from the lowest up.
+        undo: Blocks to undo, from the top down.
+        apply: Blocks to apply after that, from the lowest up.
     """
 
     undo: tuple[Link, ...]
@@ -53,14 +53,14 @@ class Fork:
 
 
 class BrokenChainError(ValueError):
-    """Blocks that do not build on each other were taken for a chain."""
+    """The blocks are not linked: one is not the child of the block before it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """The last ``keep`` blocks of the canonical chain, each the next one's parent.
+    """The last ``keep`` blocks of the canonical chain, each the parent of the next.
 
-    A value: ``push`` and ``pop`` give another chain.
+    Immutable: ``push`` and ``pop`` return another chain.
     """
 
     keep: int
@@ -68,42 +68,42 @@ class Chain:
 
     @classmethod
     def of(cls, keep: int, links: Iterable[Link]) -> "Chain":
-        """Take up a chain that was kept elsewhere, from its lowest block up."""
+        """Return a chain of the last ``keep`` of some blocks, given from the lowest up."""
         chain = tuple(links)[-keep:]
         check_linked(chain)
         return cls(keep, chain)
 
     @property
     def tip(self) -> Link | None:
-        """The highest block, if any is known."""
+        """The highest block; ``None`` if the chain is empty."""
         return self.links[-1] if self.links else None
 
     @property
     def bottom(self) -> Link | None:
-        """The lowest block that is kept."""
+        """The lowest kept block; ``None`` if the chain is empty."""
         return self.links[0] if self.links else None
 
     def at(self, number: int) -> Link | None:
-        """Return the kept block of that height."""
+        """Return the kept block with a number, or ``None``."""
         index = self._index(number)
         found = self.links[index] if index < len(self.links) else None
         return found if found is not None and found.number == number else None
 
     def at_or_below(self, number: int) -> Link | None:
-        """Return the highest kept block up to that height."""
+        """Return the highest kept block up to a number, or ``None``."""
         index = bisect_right(self.links, number, key=_number)
         return self.links[index - 1] if index else None
 
     def holds(self, block: BlockRef) -> bool:
-        """Return whether this very block is kept."""
+        """Return whether a block with this number and hash is kept."""
         link = self.at(block.number)
         return link is not None and link.hash == block.hash
 
     def confirmations(self, block: BlockRef) -> int:
-        """Count the blocks from ``block`` to the tip along the hashes, both included.
+        """Return the number of blocks from ``block`` to the tip, both counted.
 
-        A block off the chain has none. One below the lowest that is kept was on the
-        chain when it was, and no reorganisation has reached down to it since.
+        A block that is not on the chain has 0. A block below the lowest kept one was on the chain
+        when it was kept, and no reorganisation has reached it since, so its number is enough.
         """
         if self.tip is None or self.bottom is None:
             return 0
@@ -112,25 +112,25 @@ class Chain:
         return self.tip.number - block.number + 1
 
     def push(self, link: Link) -> "Chain":
-        """Add the next block, and let go of the lowest when there are enough."""
+        """Add the next block; drop the lowest if more than ``keep`` are kept."""
         if self.tip is not None and not link.is_child_of(self.tip):
             raise BrokenChainError(f"expected a child of {self.tip}, got {link}")
         return Chain(self.keep, (*self.links, link)[-self.keep :])
 
     def extended(self, links: Sequence[Link]) -> "Chain":
-        """Add several blocks, the lowest first."""
+        """Add several blocks, from the lowest up."""
         check_linked([*self.links[-1:], *links])
         return Chain(self.keep, (*self.links, *links)[-self.keep :])
 
     def pop(self) -> "Chain":
-        """Take the highest block back."""
+        """Remove the highest block."""
         return Chain(self.keep, self.links[:-1])
 
     def fork(self, root: BlockRef, path: Sequence[Link]) -> Fork:
-        """Return how to get to the last block of ``path``, or to ``root`` when that is empty.
+        """Return the steps to the last block of ``path``, or to ``root`` if ``path`` is empty.
 
         Args:
-            root: Where the two branches part. When it is not kept, all blocks are undone.
+            root: The fork point. If it is not kept, all blocks are undone.
             path: The new branch above ``root``, from the lowest block up.
         """
         check_linked(path)
@@ -140,10 +140,10 @@ class Chain:
         return Fork(undo=tuple(reversed(self.links[kept:])), apply=tuple(path))
 
     def _index(self, number: int) -> int:
-        """Return the place of the lowest kept block at or above a height."""
+        """Return the index of the lowest kept block at or above a number."""
         if not self.links:
             return 0
-        # Nearly all chains have a block for each number: then the place needs no search.
+        # Nearly all chains have a block for each number; then the index can be computed.
         place = number - self.links[0].number
         if 0 <= place < len(self.links) and self.links[place].number == number:
             return place
@@ -155,7 +155,7 @@ def _number(link: Link) -> int:
 
 
 def check_linked(links: Sequence[Link]) -> None:
-    """Refuse blocks that are not each the next one's parent."""
+    """Raise ``BrokenChainError`` unless each block is the parent of the next."""
     for below, above in pairwise(links):
         if not above.is_child_of(below):
             raise BrokenChainError(f"expected a child of {below}, got {above}")

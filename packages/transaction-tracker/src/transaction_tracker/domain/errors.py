@@ -1,30 +1,32 @@
-"""The root of the errors that the tracker raises for its users."""
+"""The errors that the tracker raises for its users."""
 
 
 class TrackerError(Exception):
-    """Root of every error of this package."""
+    """Base class of all errors of this package."""
 
 
 class InvalidTransactionError(TrackerError, ValueError):
-    """The text given is no transaction id of the source."""
+    """The text is not a valid transaction id of the source."""
 
 
 class NotTrackedError(TrackerError, LookupError):
-    """Nobody has ever asked to follow this transaction.
+    """The transaction was never registered.
 
     Attributes:
-        id: The transaction asked for.
+        id: The transaction.
     """
 
     def __init__(self, transaction: str) -> None:
-        super().__init__(f"{transaction} is not tracked: TransactionTracker.start follows it")
+        super().__init__(
+            f"{transaction} is not tracked; start tracking it with TransactionTracker.start"
+        )
         self.id = transaction
 
 
 class ParkedError(TrackerError):
     """The transaction is parked.
 
-    Its tracker crashed too often, or no provider describes it in a readable way.
+    Its tracker crashed repeatedly, or no provider returns readable data about it.
 
     Attributes:
         id: The transaction.
@@ -32,6 +34,6 @@ class ParkedError(TrackerError):
     """
 
     def __init__(self, transaction: str, error: str) -> None:
-        super().__init__(f"{transaction} is parked; the last error: {error}; start it to try again")
+        super().__init__(f"{transaction} is parked; last error: {error}; start it again to retry")
         self.id = transaction
         self.error = error

@@ -1,6 +1,6 @@
-"""What a source can tell about a transaction: facts, and no decision in them.
+"""What a source reports about a transaction: facts, without decisions.
 
-Ids, hashes, slots and contents are opaque text: equal or not, and nothing more.
+Ids, hashes, slots and contents are opaque text, compared only for equality.
 """
 
 from dataclasses import dataclass
@@ -8,13 +8,13 @@ from typing import Literal
 
 from transaction_tracker.domain.states import Required, State, Tag
 
-# "execution" is the fee of a chain whose other fees are not known: gas used times gas price.
+# "execution": gas used times gas price, on a chain whose other fees are unknown.
 FeeScope = Literal["total", "execution"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class BlockRef:
-    """One block: the same number may have had several, the hash tells them apart."""
+    """One block; branches can have different blocks with the same number, but not the same hash."""
 
     number: int
     hash: str
@@ -22,15 +22,15 @@ class BlockRef:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """What is known of a transaction itself.
+    """The content of a transaction.
 
     Attributes:
-        id: Its name at the source.
-        slot: The place that it takes and no other can take too (account and sequence number);
-            ``None`` where the source has no such thing, or could not be read.
-        content: What it does, price left out: equal contents do the same.
-        cancels: It does nothing but take its slot.
-        max_fee: What it offers at most, in wei per unit of gas, where there is such a thing.
+        id: The transaction id at the source.
+        slot: Key of the account and sequence number, which only one transaction can use; ``None``
+            where the source has no slots, or could not be read.
+        content: What the transaction does, without its price; equal contents have equal effects.
+        cancels: Whether it has no effect except that it uses its slot.
+        max_fee: Maximum fee in wei per unit of gas; ``None`` where the source has no such fee.
     """
 
     id: str
@@ -42,13 +42,13 @@ class Transaction:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a transaction ended in its block.
+    """The result of a transaction in its block.
 
     Attributes:
-        succeeded: Its effects hold.
-        fee: What it cost, in the chain's smallest unit, where the source tells.
-        error: Why it did not succeed, where the source tells.
-        fee_scope: Whether ``fee`` is the whole fee, or without what the chain may take beside it.
+        succeeded: Whether the transaction succeeded.
+        fee: What it cost, in the chain's smallest unit; ``None`` if the source does not report it.
+        error: Why it failed; ``None`` if it succeeded or the source does not report it.
+        fee_scope: Whether ``fee`` is the whole fee or only that of the execution.
     """
 
     succeeded: bool
@@ -59,13 +59,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The source knows the transaction; no block of ours has it.
+    """The source knows the transaction, but no block that we know has it.
 
     Attributes:
-        transaction: What it is.
+        transaction: The transaction.
         at: Unix seconds of the answer.
-        base_fee: What a transaction must offer now, in wei per unit of gas.
-        gap: An earlier transaction of its sender is unknown to the source.
+        base_fee: Base fee of the last head in wei per unit of gas; ``None`` if the chain has none.
+        gap: Whether an earlier transaction of its sender is unknown to the source.
     """
 
     transaction: Transaction
@@ -76,12 +76,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Included:
-    """The canonical ``block`` has the transaction.
+    """The transaction is in the canonical ``block``.
 
     Attributes:
         transaction: The transaction.
         block: The block.
-        outcome: How it ended there; ``None`` when no receipt has a status (before Byzantium).
+        outcome: The result; ``None`` if no receipt has a status (before Byzantium).
     """
 
     transaction: Transaction
@@ -91,7 +91,7 @@ class Included:
 
 @dataclass(frozen=True, slots=True)
 class Overtaken:
-    """The canonical ``block`` has ``winner`` in the transaction's slot."""
+    """``winner`` used the slot of the transaction in the canonical ``block``."""
 
     winner: Transaction
     block: BlockRef
@@ -99,7 +99,7 @@ class Overtaken:
 
 @dataclass(frozen=True, slots=True)
 class Orphaned:
-    """``block`` is not canonical any more, as we learn ``at`` (Unix seconds)."""
+    """``block`` was removed by a reorganisation, detected ``at`` (Unix seconds)."""
 
     block: BlockRef
     at: float
@@ -107,12 +107,12 @@ class Orphaned:
 
 @dataclass(frozen=True, slots=True)
 class Buried:
-    """The canonical ``block`` has ``confirmations``, itself counted.
+    """The canonical ``block`` has a number of confirmations.
 
     Attributes:
         block: The block.
-        confirmations: Blocks from it to the head.
-        tags: What the chain itself calls the block.
+        confirmations: Number of blocks from it to the head, both counted.
+        tags: Tags of the chain that the block has reached.
     """
 
     block: BlockRef
@@ -120,7 +120,7 @@ class Buried:
     tags: frozenset[Tag] = frozenset()
 
     def reaches(self, required: Required) -> bool:
-        """Return whether this is deep enough to make a state final."""
+        """Return whether the block meets a requirement."""
         if isinstance(required, str):
             return required in self.tags
         return self.confirmations >= required
@@ -128,10 +128,10 @@ class Buried:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """A source that has ``height`` blocks knows neither the transaction nor what became of it.
+    """A source whose head is at ``height`` has neither the transaction nor a receipt of it.
 
     Attributes:
-        height: The head of the source that says so, which is not below ours.
+        height: Head of that source, which is at or past ours.
         at: Unix seconds of the answer.
     """
 
@@ -146,8 +146,8 @@ class Vanished:
     Attributes:
         height: Our head when they were asked.
         at: Unix seconds of the answers.
-        nonce_used: Its slot is used, but no block could be found whose transaction took it
-            (EIP-7702: an authorization uses up a nonce of its signer).
+        nonce_used: Whether its slot is used, but no transaction was found that used it
+            (EIP-7702: an authorization uses a nonce of its signer).
     """
 
     height: int
@@ -157,30 +157,30 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """It is ``at`` (Unix seconds), and no healthy provider has the transaction in a block."""
+    """At ``at`` (Unix seconds), no healthy provider has the transaction in a block."""
 
     at: float
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The source says that this can never be one of its transactions, and ``why``."""
+    """The source rejected the transaction: it can never be one of its transactions."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Abandoned:
-    """The user wants to hear no more of it."""
+    """The user stopped tracking the transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """A source without blocks says in which state the transaction is.
+    """A source without blocks reports the state of the transaction.
 
     Attributes:
-        state: The state, in our terms.
-        error: Why it did not succeed, where the source tells.
+        state: The state, mapped to ours.
+        error: Why it failed; ``None`` if it did not, or the source does not report it.
     """
 
     state: State

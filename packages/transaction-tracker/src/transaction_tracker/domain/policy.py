@@ -1,19 +1,19 @@
-"""How long to be patient before a transaction in no block is called something worse."""
+"""How long a transaction can be in no block before its state gets worse."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When waiting becomes news.
+    """Time limits for transactions in no block.
 
     Attributes:
-        drop_blocks: Blocks for which a transaction must be missing before it is dropped.
-        drop_seconds: Seconds for which it must be missing, too.
-        stuck_seconds: Seconds of being pending after which it is called stuck.
+        drop_blocks: Number of blocks for which a transaction must be missing before it is dropped.
+        drop_seconds: Seconds for which it must be missing as well.
+        stuck_seconds: Seconds for which it must be pending before it is flagged as stuck.
 
     Raises:
-        ValueError: One is negative.
+        ValueError: A value is negative.
     """
 
     drop_blocks: int = 24

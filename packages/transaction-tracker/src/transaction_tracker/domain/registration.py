@@ -1,26 +1,26 @@
-"""What a user asks for, checked."""
+"""The checked request to track a transaction."""
 
 import math
 from dataclasses import dataclass
 
 from transaction_tracker.domain.states import TAGS, Required
 
-MOST_CONFIRMATIONS = 10_000
-MOST_METADATA_BYTES = 4096
+MAX_CONFIRMATIONS = 10_000
+MAX_METADATA_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A transaction to follow, and how.
+    """A transaction to track, with its options.
 
     Attributes:
-        id: The transaction's name at the source, in its one form.
-        required: Confirmations that make its state final, or the chain's own word.
-        deadline: Unix seconds; a transaction that is in no block then has expired.
-        metadata: The user's own notes, a JSON object as text; given back with each event.
+        id: Transaction id in its canonical form.
+        required: Number of confirmations that make its state final, or a tag of the chain.
+        deadline: Unix seconds; a transaction that is in no block by then expires.
+        metadata: JSON object of the user, as text; returned with each event.
 
     Raises:
-        ValueError: A value that cannot be; the message names it.
+        ValueError: A value is invalid; the message names it.
     """
 
     id: str
@@ -33,18 +33,18 @@ class Registration:
         if self.deadline is not None and not (math.isfinite(self.deadline) and self.deadline > 0):
             raise ValueError(f"deadline must be a time in Unix seconds, got {self.deadline!r}")
         size = len(self.metadata.encode())
-        if size > MOST_METADATA_BYTES:
+        if size > MAX_METADATA_BYTES:
             raise ValueError(
-                f"metadata must be at most {MOST_METADATA_BYTES} bytes of JSON, got {size}"
+                f"metadata must be at most {MAX_METADATA_BYTES} bytes of JSON, got {size}"
             )
 
 
 def check_required(required: object) -> None:
-    """Refuse what is neither a number of confirmations nor the chain's own word."""
+    """Raise ``ValueError`` unless ``required`` is a number of confirmations or a tag."""
     if required in TAGS:
         return
-    if type(required) is not int or not 1 <= required <= MOST_CONFIRMATIONS:
+    if type(required) is not int or not 1 <= required <= MAX_CONFIRMATIONS:
         raise ValueError(
-            f"confirmations must be a whole number from 1 to {MOST_CONFIRMATIONS}, "
+            f"confirmations must be a whole number from 1 to {MAX_CONFIRMATIONS}, "
             f"'safe' or 'finalized', got {required!r}"
         )

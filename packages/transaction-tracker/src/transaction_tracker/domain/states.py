@@ -3,24 +3,24 @@
 from typing import Literal, get_args
 
 State = Literal[
-    "registered",  # stored, nothing heard yet
-    "pending",  # known to the source, in no block; or reorganised out of one
-    "missing",  # unknown to a source that is as far as we are
+    "registered",  # stored; the source has not answered yet
+    "pending",  # known to the source, in no block; or removed from one by a reorganisation
+    "missing",  # unknown to a source whose head is at or past ours
     "mined",  # in a canonical block, successful
-    "mined_reverted",  # in a canonical block, undone by itself
-    "superseded",  # another transaction took its place in a canonical block
-    "confirmed",  # mined, deep enough
-    "failed",  # mined_reverted, deep enough
-    "replaced",  # superseded, deep enough
-    "dropped",  # missing for long, everywhere; should it be mined later, it goes on
+    "mined_reverted",  # in a canonical block, reverted
+    "superseded",  # another transaction used its slot in a canonical block
+    "confirmed",  # mined, at the required depth
+    "failed",  # mined_reverted, at the required depth
+    "replaced",  # superseded, at the required depth
+    "dropped",  # missing for long at every provider; tracked again if it is mined later
     "expired",  # its deadline passed while it was in no block
-    "invalid",  # the source says that it can never be one of its transactions
+    "invalid",  # the source rejected it: it can never be one of its transactions
     "untracked",  # the user stopped it
-    "reversed",  # confirmed, and taken back later, as bank transfers can be
+    "reversed",  # reversed after it was confirmed, as bank transfers can be
 ]
 STATES: tuple[State, ...] = get_args(State)
 
-# What each state that a block can put a transaction into becomes at the required depth.
+# The final state that each state decided by a block becomes at the required depth.
 ENDS: dict[State, State] = {
     "mined": "confirmed",
     "mined_reverted": "failed",
@@ -30,29 +30,29 @@ ANCHORED: frozenset[State] = frozenset(ENDS)
 TERMINAL: frozenset[State] = frozenset(
     (*ENDS.values(), "expired", "invalid", "untracked", "reversed")
 )
-# In no block, as far as is known: only these can go missing, be dropped or expire.
+# In no known block. Only these states can become missing, dropped or expired.
 UNPLACED: frozenset[State] = frozenset(("registered", "pending", "missing", "dropped"))
 
 Reason = Literal[
     "repriced",  # the same payment at another price
-    "cancelled",  # nothing, sent to oneself
-    "replaced",  # something else
+    "cancelled",  # an empty transaction of the sender to itself
+    "replaced",  # any other transaction
     "nonce-used",  # dropped: its nonce was used, by no transaction that a provider knows
 ]
 REASONS: tuple[Reason, ...] = get_args(Reason)
 
 Flag = Literal[
-    "stuck",  # pending for longer than is usual
-    "underpriced",  # offers less than the last block's base fee
-    "nonce_gap",  # waits for an earlier transaction of its sender that nobody knows
-    "finality_violation",  # had ended in a block that the chain took back
+    "stuck",  # pending for longer than ``Policy.stuck_seconds``
+    "underpriced",  # its maximum fee is below the base fee of the last head
+    "nonce_gap",  # waits for an earlier transaction of its sender that the source does not know
+    "finality_violation",  # was final in a block that a reorganisation removed
     "status_unknown",  # in a block, but no receipt has a status: it never ends there
 ]
 FLAGS: tuple[Flag, ...] = get_args(Flag)
 
-# The chain's own word for blocks that it will hardly, or never, take back.
+# Names that the chain gives to blocks that are very unlikely, or unable, to be removed.
 Tag = Literal["safe", "finalized"]
 TAGS: tuple[Tag, ...] = get_args(Tag)
 
-# What makes a state final: so many confirmations, or the chain's own word.
+# What makes a state final: a number of confirmations, or a tag.
 Required = int | Tag

@@ -1,35 +1,35 @@
-"""Which transactions to ask the source about, because following the head can miss things."""
+"""Choose the transactions to ask the source about, because following the head can miss changes."""
 
 import heapq
 from collections import deque
 
-FIRST_DELAY = 1.0
-LONGEST_DELAY = 300.0
+_FIRST_DELAY_SECONDS = 1.0
+_MAX_DELAY_SECONDS = 300.0
 
-# When to ask about whom, and how long to wait after that.
+# When to ask, about which transaction, and the delay until the next time.
 _Turn = tuple[float, str, float]
 _AT_ONCE: _Turn = (0.0, "", 0.0)
 
 
 class Sweep:
-    """Open transactions that are in no block: the new ones at once, the old ones ever less often.
+    """Open transactions to ask the source about: new ones at once, old ones less and less often.
 
-    Time comes in as an argument: this is a value, not a clock.
+    Time is passed as an argument; this class reads no clock.
 
     Args:
-        first_delay: Seconds from the first question about one to the second; from there on each
-            pause is twice the one before.
-        longest_delay: Seconds between two questions, at most.
+        first_delay: Seconds between the first and the second question about a transaction; each
+            later delay is twice the one before.
+        max_delay: Maximum seconds between two questions.
     """
 
     def __init__(
-        self, first_delay: float = FIRST_DELAY, longest_delay: float = LONGEST_DELAY
+        self, first_delay: float = _FIRST_DELAY_SECONDS, max_delay: float = _MAX_DELAY_SECONDS
     ) -> None:
         self._first_delay = first_delay
-        self._longest_delay = longest_delay
+        self._max_delay = max_delay
         self._fresh: deque[str] = deque()
         self._heap: list[_Turn] = []
-        # The one turn that counts for each; the heap may hold others that do not any more.
+        # The valid turn of each transaction; other turns in the heap are outdated and are skipped.
         self._turns: dict[str, _Turn] = {}
 
     def __contains__(self, transaction: str) -> bool:
@@ -40,35 +40,35 @@ class Sweep:
 
     @property
     def has_fresh(self) -> bool:
-        """Whether there are new ones that nobody has asked about."""
+        """Whether a new transaction has not been asked about yet."""
         return bool(self._fresh)
 
     def add_fresh(self, transaction: str) -> None:
-        """Ask about this one as soon as possible."""
+        """Schedule a transaction for the next call of `take_fresh`."""
         if self._turns.get(transaction) is _AT_ONCE:
             return
         self._turns[transaction] = _AT_ONCE
         self._fresh.append(transaction)
 
     def add(self, transaction: str, now: float) -> None:
-        """Ask about this one in its turn, unless its turn is known already."""
+        """Schedule a transaction at ``now``, unless it is scheduled already."""
         if transaction not in self._turns:
             self._schedule(transaction, now, self._first_delay)
 
     def again(self, transaction: str, now: float) -> None:
-        """Ask about this one as often as about a new one: there was news of it."""
+        """Restart the delays of a transaction, because it has changed."""
         self._schedule(transaction, now + self._first_delay, self._first_delay)
 
     def age(self, now: float) -> float:
-        """Say for how many seconds the one that waits longest has been due."""
+        """Return for how many seconds the earliest due transaction has been due; 0 if none is."""
         return max(0.0, now - self._heap[0][0]) if self._heap else 0.0
 
     def forget(self, transaction: str) -> None:
-        """Ask about this one no more."""
+        """Remove a transaction; no effect if it is not scheduled."""
         self._turns.pop(transaction, None)
 
     def take_fresh(self, now: float, limit: int) -> list[str]:
-        """Give up to ``limit`` new ones, and note when to ask about them again."""
+        """Return up to ``limit`` new transactions, and schedule them again."""
         taken: list[str] = []
         while self._fresh and len(taken) < limit:
             transaction = self._fresh.popleft()
@@ -78,7 +78,7 @@ class Sweep:
         return taken
 
     def take_due(self, now: float, limit: int) -> list[str]:
-        """Give up to ``limit`` whose time has come, the longest waiting first, and go on."""
+        """Return up to ``limit`` due transactions, the earliest first, and schedule them again."""
         taken: list[str] = []
         while self._heap and self._heap[0][0] <= now and len(taken) < limit:
             turn = heapq.heappop(self._heap)
@@ -89,7 +89,7 @@ class Sweep:
         return taken
 
     def _next(self, delay: float) -> float:
-        return min(2 * delay, self._longest_delay)
+        return min(2 * delay, self._max_delay)
 
     def _schedule(self, transaction: str, time: float, next_delay: float) -> None:
         turn = (time, transaction, next_delay)

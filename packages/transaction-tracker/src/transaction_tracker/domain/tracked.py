@@ -1,4 +1,4 @@
-"""What is known of one tracked transaction."""
+"""The state of one tracked transaction, and its events."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ from transaction_tracker.domain.states import (
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """When something was seen first: our height, and Unix seconds."""
+    """The head's height and the time in Unix seconds when something was first seen."""
 
     height: int
     time: float
@@ -24,25 +24,25 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Tracked:
-    """One transaction, as far as it is known.
+    """The current state of one tracked transaction.
 
     Attributes:
-        id: Its name at the source.
-        required: Confirmations that make its state final, or the chain's own word.
-        state: Where it stands.
-        version: Transitions so far; each makes one more.
-        slot: The place that only it or a rival can take; ``None`` until the source told.
-        content: What it does; ``None`` until the source told.
-        anchor: The canonical block that has it, or the rival that took its slot.
-        outcome: How it ended in that block.
-        superseded_by: The rival that took its slot.
-        reason: What the rival does instead.
-        error: Why its tracker was parked; ``None`` while it is followed.
-        deadline: Unix seconds after which it expires, in no block as it is.
-        waiting_since: Unix seconds since when it is known to be pending.
-        missing_since: Since when no answer knew it.
-        max_fee: What it offers at most, in wei per unit of gas.
-        flags: What else is to be said of it.
+        id: The transaction id at the source.
+        required: Number of confirmations that make its state final, or a tag of the chain.
+        state: The current state.
+        version: Number of transitions so far.
+        slot: The slot that it or a rival uses; ``None`` until the source reports it.
+        content: What it does; ``None`` until the source reports it.
+        anchor: The canonical block that has it, or that has the rival that used its slot.
+        outcome: Its result in that block.
+        superseded_by: Id of the rival that used its slot.
+        reason: What the rival does instead, or why the transaction was dropped.
+        error: Why its tracker was parked; ``None`` while it is not parked.
+        deadline: Unix seconds after which it expires if it is in no block.
+        waiting_since: Unix seconds since when it is pending.
+        missing_since: When it was first missing; ``None`` unless it is missing or dropped.
+        max_fee: Maximum fee in wei per unit of gas.
+        flags: Notable conditions besides the state.
     """
 
     id: str
@@ -64,29 +64,29 @@ class Tracked:
 
     @property
     def final(self) -> bool:
-        """Whether its state is an end."""
+        """Whether its state is final."""
         return self.state in TERMINAL
 
     @property
     def ended(self) -> bool:
-        """Whether it is final, or dropped: an end until the contrary is seen."""
+        """Whether it is final or dropped; a dropped transaction can still be mined."""
         return self.final or self.state == "dropped"
 
     @property
     def unplaced(self) -> bool:
-        """Whether it is open, and in no block."""
+        """Whether it is in no known block and not final."""
         return self.state in UNPLACED
 
     @property
     def waits_for_depth(self) -> bool:
-        """Whether a block has decided, and only depth is missing."""
+        """Whether a block decided its state, which becomes final at the required depth."""
         return self.state in ANCHORED
 
     @property
     def due(self) -> int | None:
-        """The height at which its state becomes final, if nothing changes.
+        """The height at which its state becomes final, unless it changes before.
 
-        ``None`` where depth does not decide.
+        ``None`` where no number of confirmations decides.
         """
         if self.anchor is None or not self.waits_for_depth or isinstance(self.required, str):
             return None
@@ -95,12 +95,12 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One transition: what the transaction was, and all that it is now."""
+    """One transition: the previous state, and the transaction after it."""
 
     previous: State
     tracked: Tracked
 
     @property
     def id(self) -> str:
-        """Name the event for ever: the same transition always has the same."""
+        """Id of the event; the same transition always has the same id."""
         return f"{self.tracked.id}:{self.tracked.version}"

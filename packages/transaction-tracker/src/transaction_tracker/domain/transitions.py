@@ -1,4 +1,4 @@
-"""What each fact makes of each state."""
+"""The transitions: which state each fact leads to from each state."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -26,21 +26,20 @@ from transaction_tracker.domain.states import ANCHORED, ENDS, TERMINAL, Flag, Re
 from transaction_tracker.domain.tracked import Event, Sighting, Tracked
 
 _MINED: frozenset[State] = frozenset(("mined", "mined_reverted"))
-# Of the flags, the ones that speak of waiting.
+# Flags that are only valid while the transaction is pending.
 _WAITING: frozenset[Flag] = frozenset(("stuck", "underpriced", "nonce_gap"))
 
-PATIENT = Policy()
+DEFAULT_POLICY = Policy()
 
 
 def transition(
-    tracked: Tracked, observation: Observation, policy: Policy = PATIENT
+    tracked: Tracked, observation: Observation, policy: Policy = DEFAULT_POLICY
 ) -> tuple[Tracked, Event | None]:
     """Apply one fact to a transaction.
 
-    A fact that says nothing new gives the same value back and no event, so that
-    facts may come twice.
+    A fact without news returns the same value and no event, so that facts can be repeated.
     """
-    rule = _reopened if tracked.final else _after
+    rule = _apply_final if tracked.final else _apply
     after = rule(tracked, observation, policy)
     if after == tracked:
         return tracked, None
@@ -49,9 +48,9 @@ def transition(
 
 
 def decide(
-    tracked: Tracked, observations: Iterable[Observation], policy: Policy = PATIENT
+    tracked: Tracked, observations: Iterable[Observation], policy: Policy = DEFAULT_POLICY
 ) -> tuple[Event, ...]:
-    """Apply facts one after the other, and give the transitions that they make."""
+    """Apply facts in order, and return the events of the transitions."""
     events: list[Event] = []
     for observation in observations:
         tracked, event = transition(tracked, observation, policy)
@@ -61,7 +60,7 @@ def decide(
 
 
 def reregistered(tracked: Tracked, registration: Registration) -> Event:
-    """Begin anew with a transaction that the user had stopped."""
+    """Return the event that registers a transaction again after the user stopped tracking it."""
     after = Tracked(
         tracked.id,
         registration.required,
@@ -74,18 +73,18 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
     return Event(tracked.state, after)
 
 
-def _reopened(tracked: Tracked, observation: Observation, _policy: Policy) -> Tracked:
-    """Apply a fact to an end: two things only can undo one."""
+def _apply_final(tracked: Tracked, observation: Observation, _policy: Policy) -> Tracked:
+    """Apply a fact to a transaction in a final state; only two facts change one."""
     match observation:
         case Orphaned(block, at) if tracked.anchor == block and tracked.state in ENDS.values():
-            # What could not happen has happened, and must be told as loudly as can be.
-            return replace(_unplaced(tracked, at), flags=tracked.flags | {"finality_violation"})
+            # A final block was removed. The flag makes it visible in the event and the API.
+            return replace(_orphaned(tracked, at), flags=tracked.flags | {"finality_violation"})
         case Reported("reversed", error) if tracked.state == "confirmed":
             return _reported(tracked, "reversed", error)
     return tracked
 
 
-def _after(tracked: Tracked, observation: Observation, policy: Policy) -> Tracked:
+def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> Tracked:
     match observation:
         case Seen():
             return _seen(tracked, observation, policy)
@@ -94,22 +93,22 @@ def _after(tracked: Tracked, observation: Observation, policy: Policy) -> Tracke
         case Overtaken():
             return _overtaken(tracked, observation)
         case Orphaned(block, at):
-            return _unplaced(tracked, at) if tracked.anchor == block else tracked
+            return _orphaned(tracked, at) if tracked.anchor == block else tracked
         case Buried():
             return _buried(tracked, observation)
         case Absent() | Vanished() | Late() | Refused():
-            return _unheard(tracked, observation, policy) if tracked.unplaced else tracked
+            return _apply_unplaced(tracked, observation, policy) if tracked.unplaced else tracked
         case Abandoned():
-            return replace(tracked, **_calmness(tracked), state="untracked")
+            return replace(tracked, **_clear_waiting(tracked), state="untracked")
         case Reported(state, error):
             return _reported(tracked, state, error)
     assert_never(observation)
 
 
-def _unheard(
+def _apply_unplaced(
     tracked: Tracked, observation: Absent | Vanished | Late | Refused, policy: Policy
 ) -> Tracked:
-    """Apply what is said of a transaction that is in no block."""
+    """Apply a fact that only matters for a transaction in no block."""
     match observation:
         case Absent(height, at):
             return _absent(tracked, Sighting(height, at))
@@ -117,23 +116,22 @@ def _unheard(
             return _vanished(tracked, observation, policy)
         case Late(at):
             late = tracked.deadline is not None and at >= tracked.deadline
-            return replace(tracked, **_calmness(tracked), state="expired") if late else tracked
+            return replace(tracked, **_clear_waiting(tracked), state="expired") if late else tracked
         case Refused(why):
             return replace(
-                tracked, **_calmness(tracked), state="invalid", outcome=_unsuccessful(why)
+                tracked, **_clear_waiting(tracked), state="invalid", outcome=_failed(why)
             )
     assert_never(observation)
 
 
 def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> Tracked:
-    # A block outweighs a pool: a node that still lists a mined transaction as
-    # pending is only late.
+    # A block outweighs a pool: a node that still lists a mined transaction as pending is behind.
     if tracked.waits_for_depth:
         return tracked
     since = seen.at if tracked.waiting_since is None else tracked.waiting_since
     return replace(
         tracked,
-        **_description(seen.transaction),
+        **_content_of(seen.transaction),
         state="pending",
         waiting_since=since,
         missing_since=None,
@@ -154,15 +152,15 @@ def _waiting_flags(seen: Seen, since: float, policy: Policy) -> frozenset[Flag]:
 
 def _included(tracked: Tracked, included: Included) -> Tracked:
     # Some chains list one hash in two blocks. Only a reorganisation takes a transaction out of its
-    # block: a second inclusion would start its confirmations again, without end.
+    # block: applying the second inclusion would restart its confirmations, again and again.
     if tracked.state in _MINED and tracked.anchor != included.block:
         return tracked
     outcome = included.outcome
     if outcome is None and tracked.anchor == included.block:
-        # A receipt without a status does not undo the status that another receipt had.
+        # A receipt without a status does not replace the status of another receipt.
         outcome = tracked.outcome
     reverted = outcome is not None and not outcome.succeeded
-    changes = _calmness(tracked) | _description(included.transaction)
+    changes = _clear_waiting(tracked) | _content_of(included.transaction)
     changes["flags"] -= {"status_unknown"}
     if outcome is None:
         changes["flags"] |= {"status_unknown"}
@@ -179,12 +177,12 @@ def _included(tracked: Tracked, included: Included) -> Tracked:
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
     # Only a reorganisation takes a transaction out of its block, or gives a slot to another
-    # winner. Without one, the slot was used twice, and so it is not a slot on this chain.
+    # winner. Without one, the slot was used twice, so it is not a slot on this chain.
     if tracked.waits_for_depth:
         return tracked
     return replace(
         tracked,
-        **_calmness(tracked),
+        **_clear_waiting(tracked),
         state="superseded",
         anchor=overtaken.block,
         outcome=None,
@@ -193,7 +191,7 @@ def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
     )
 
 
-def _unplaced(tracked: Tracked, at: float) -> Tracked:
+def _orphaned(tracked: Tracked, at: float) -> Tracked:
     """Take a transaction out of a block that is no longer canonical."""
     return replace(
         tracked,
@@ -219,7 +217,7 @@ def _buried(tracked: Tracked, buried: Buried) -> Tracked:
 def _absent(tracked: Tracked, since: Sighting) -> Tracked:
     if tracked.state in ("missing", "dropped"):
         return tracked
-    changes = _calmness(tracked) | {"state": "missing", "missing_since": since}
+    changes = _clear_waiting(tracked) | {"state": "missing", "missing_since": since}
     return replace(tracked, **changes)
 
 
@@ -238,7 +236,7 @@ def _reported(tracked: Tracked, state: State, error: str | None) -> Tracked:
     outcome = Outcome(succeeded, None, error) if succeeded or state in TERMINAL else None
     return replace(
         tracked,
-        **_calmness(tracked),
+        **_clear_waiting(tracked),
         state=state,
         anchor=None,
         outcome=outcome,
@@ -247,8 +245,8 @@ def _reported(tracked: Tracked, state: State, error: str | None) -> Tracked:
     )
 
 
-def _calmness(tracked: Tracked) -> dict[str, Any]:
-    """Forget since when it was waited for, and the flags that speak of that: as changes."""
+def _clear_waiting(tracked: Tracked) -> dict[str, Any]:
+    """Return the changes that end waiting: no start times, and no flags about waiting."""
     return {
         "waiting_since": None,
         "missing_since": None,
@@ -256,8 +254,8 @@ def _calmness(tracked: Tracked) -> dict[str, Any]:
     }
 
 
-def _description(transaction: Transaction) -> dict[str, Any]:
-    """Take over what a transaction is: as changes."""
+def _content_of(transaction: Transaction) -> dict[str, Any]:
+    """Return the changes that copy the content of a transaction."""
     return {
         "slot": transaction.slot,
         "content": transaction.content,
@@ -265,12 +263,12 @@ def _description(transaction: Transaction) -> dict[str, Any]:
     }
 
 
-def _unsuccessful(why: str) -> Outcome:
+def _failed(why: str) -> Outcome:
     return Outcome(succeeded=False, fee=None, error=why)
 
 
 def _reason(tracked: Tracked, winner: Transaction) -> Reason:
-    # The same payment first: who reprices a cancellation does not cancel it.
+    # Compare contents first: a repriced cancellation is "repriced", not "cancelled".
     if winner.content == tracked.content:
         return "repriced"
     return "cancelled" if winner.cancels else "replaced"

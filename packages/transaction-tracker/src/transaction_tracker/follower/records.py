@@ -110,10 +110,10 @@ class Records:
     async def _tell(self, event: Event) -> None:
         if event.previous in TERMINAL and not event.tracked.final:
             # It had ended, and its tracker with it.
-            await TransactionTracker.revive(event.tracked.id)
+            await TransactionTracker.reopen(event.tracked.id)
         elif event.tracked.state == "missing" != event.previous:
             self.sweep.again(event.tracked.id, _now())
-        await TransactionTracker.follow_winner(event.tracked)
+        await TransactionTracker.track_replacement(event.tracked)
 
     def forget(self, transaction: str) -> None:
         """Look for a transaction no more, unless it was started again since that was asked for."""

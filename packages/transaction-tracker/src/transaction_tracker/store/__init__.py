@@ -1,4 +1,4 @@
-"""What must outlive the program: transactions, their events, and the blocks that decided them."""
+"""The durable state: transactions, their events, deliveries, and the blocks of the chain."""
 
 from transaction_tracker.store.book import Book
 from transaction_tracker.store.errors import (

@@ -24,22 +24,22 @@ KEY_SECONDS = 24 * 3600.0
 _PREFIX = "txt"
 _TOKEN = re.compile(r"txt_([0-9a-f]{12})_([A-Za-z0-9_-]{43})")
 _SECRET_BYTES = 32
-# What an unknown token is compared with, so that it takes as long as a known one.
-_NOBODY = "0" * 64
+# Compared with the secret of an unknown token, so that it takes as long as for a known one.
+_UNKNOWN_HASH = "0" * 64
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token as it is stored; what was given out cannot be had from it.
+    """A stored token; its secret cannot be recovered from it.
 
     Attributes:
-        id: Its name, also the middle part of what was given out.
-        label: What its maker calls it.
-        scopes: What its bearer may do; ``admin`` is everything.
+        id: Its id, also the middle part of the token's text.
+        label: Description given when it was created.
+        scopes: What its bearer may do; ``admin`` includes all scopes.
         created_at: Unix seconds.
-        expires_at: Unix seconds after which it is not accepted; ``None`` is never.
-        last_used_at: Unix seconds, some minutes coarse.
-        revoked_at: Unix seconds; ``None`` while it is accepted.
+        expires_at: Unix seconds after which it is rejected; ``None`` for never.
+        last_used_at: Unix seconds, accurate to some minutes.
+        revoked_at: Unix seconds; ``None`` if it is not revoked.
     """
 
     id: str
@@ -52,22 +52,22 @@ class Token:
     secret_hash: str = field(repr=False)
 
     def usable(self, now: float) -> bool:
-        """Whether it is accepted at ``now`` (Unix seconds)."""
+        """Return whether the token is accepted at ``now`` (Unix seconds)."""
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
     def allows(self, scope: Scope) -> bool:
-        """Whether its bearer may do what needs ``scope``."""
+        """Return whether the token grants ``scope``."""
         return scope in self.scopes or "admin" in self.scopes
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was answered to a request with an idempotency key.
+    """The stored response to a request with an idempotency key.
 
     Attributes:
         fingerprint: SHA-256 of the request.
         status: HTTP status.
-        media_type: Of the body.
+        media_type: Media type of the body.
         body: The body.
     """
 
@@ -84,27 +84,27 @@ def create_token(
     *,
     expires_in: float | None = None,
 ) -> tuple[str, Token]:
-    """Make a token; its text is given here and nowhere else, ever.
+    """Create a token; only this call returns its text.
 
-    Stored is the SHA-256 of its secret part. A slow hash, as passwords need it, would add
-    nothing: nobody can try out 2^256 random values, however fast each trial is.
+    Stores the SHA-256 of its secret part. A slow hash, as for passwords, would not add security:
+    nobody can try 2^256 random values, however fast each trial is.
 
     Args:
         connection: The database.
-        label: What it is for, in 1 to 100 printable characters.
-        scopes: What its bearer may do: some of ``read``, ``write``, ``admin``.
-        expires_in: Seconds for which it is accepted; ``None`` is for ever.
+        label: Description, 1 to 100 printable characters.
+        scopes: Scopes to grant: some of ``read``, ``write``, ``admin``.
+        expires_in: Seconds until it expires. Default: never.
 
     Returns:
-        The text to give to its bearer, and what is stored of it.
+        The token's text, and the stored token.
 
     Raises:
-        ValueError: An argument is none of these, or there are 1,000 usable tokens.
+        ValueError: An argument is invalid, or there are already 1,000 usable tokens.
     """
     now = time.time()
     _check(label, scopes, expires_in)
     if sum(token.usable(now) for token in list_tokens(connection)) >= MAX_TOKENS:
-        raise ValueError(f"there are {MAX_TOKENS:,} tokens already: revoke those that nobody needs")
+        raise ValueError(f"there are already {MAX_TOKENS:,} usable tokens; revoke unused ones")
     key, secret = secrets.token_hex(6), secrets.token_urlsafe(_SECRET_BYTES)
     token = Token(
         id=key,
@@ -121,13 +121,13 @@ def create_token(
 
 
 def list_tokens(connection: Connection) -> list[Token]:
-    """List all tokens that ever were, the oldest first."""
+    """Return all tokens, also expired and revoked ones, the oldest first."""
     query = select(tokens).order_by(tokens.c.created_at, tokens.c.id)
     return [_token(row) for row in connection.execute(query)]
 
 
 def revoke_token(connection: Connection, token: str) -> bool:
-    """Accept a token no more, from now on; say whether there was such a one.
+    """Revoke a token; return whether it existed and was not revoked.
 
     Args:
         connection: The database.
@@ -139,12 +139,12 @@ def revoke_token(connection: Connection, token: str) -> bool:
 
 
 def touch_token(connection: Connection, token: str) -> None:
-    """Note that a token is in use."""
+    """Store that a token is used now."""
     connection.execute(update(tokens).where(tokens.c.id == token).values(last_used_at=time.time()))
 
 
 def has_usable_token(connection: Connection) -> bool:
-    """Say whether anybody could come in with a token."""
+    """Return whether there is a token that is accepted now."""
     now = time.time()
     lasting = or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
     query = select(func.count()).select_from(tokens).where(tokens.c.revoked_at.is_(None), lasting)
@@ -152,16 +152,18 @@ def has_usable_token(connection: Connection) -> bool:
 
 
 def match_token(text: str, known: Sequence[Token]) -> Token | None:
-    """Find the token that a text is, in a time that does not tell how close a wrong one came."""
+    """Return the token with this text, or ``None``; the time does not depend on the secret."""
     parts = _TOKEN.fullmatch(text)
     key, secret = parts.groups() if parts else ("", "")
     found = next((token for token in known if token.id == key), None)
-    right = hmac.compare_digest(_hash(secret), _NOBODY if found is None else found.secret_hash)
+    right = hmac.compare_digest(
+        _hash(secret), _UNKNOWN_HASH if found is None else found.secret_hash
+    )
     return found if right else None
 
 
 def find_answer(connection: Connection, owner: str, key: str) -> Answer | None:
-    """Read what was answered to this key in the last 24 hours."""
+    """Return the response to this key of the last 24 hours, or ``None``."""
     query = select(idempotency_keys).where(
         idempotency_keys.c.owner == owner,
         idempotency_keys.c.key == key,
@@ -174,7 +176,7 @@ def find_answer(connection: Connection, owner: str, key: str) -> Answer | None:
 
 
 def keep_answer(connection: Connection, owner: str, key: str, answer: Answer) -> None:
-    """Store what was answered, and delete what is older than 24 hours."""
+    """Store a response, and delete responses older than 24 hours."""
     now = time.time()
     connection.execute(delete(idempotency_keys).where(_forgotten(now)))
     row = {
@@ -190,7 +192,7 @@ def keep_answer(connection: Connection, owner: str, key: str, answer: Answer) ->
 
 
 def _forgotten(now: float) -> ColumnElement[bool]:
-    """Return which answers count no longer: old ones, and those of a clock that was ahead."""
+    """Select the expired responses: old ones, and those stored while the clock was ahead."""
     created_at = idempotency_keys.c.created_at
     return or_(created_at <= now - KEY_SECONDS, created_at > now + KEY_SECONDS)
 

@@ -1,8 +1,8 @@
-"""The last attempts to deliver: plain functions on a connection.
+"""The last delivery attempts: plain functions on a connection.
 
-They are kept to explain what happens at an endpoint, and are bounded: of each delivery the last
-ten are kept, and of each endpoint the last hundred that succeeded and the last hundred that failed.
-There can be some more, as the oldest are deleted from time to time only.
+They explain what happens at an endpoint, and are bounded: of each delivery the last ten are kept,
+and of each endpoint the last hundred that succeeded and the last hundred that failed. There can be
+some more, because the oldest are only deleted from time to time.
 """
 
 from collections.abc import Sequence
@@ -25,15 +25,15 @@ from transaction_tracker.store.rows import clean
 from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
 MAX_PER_DELIVERY = 10
-# The oldest attempts of a delivery are deleted with every so many new ones.
+# Every so many attempts of a delivery, its oldest ones are deleted.
 _KEEP_INTERVAL = 4
-# Of each kind: attempts that succeeded, and attempts that failed.
+# Of successful and of failed attempts each.
 MAX_PER_ENDPOINT = 100
 MAX_ERROR_CHARACTERS = 300
 DELIVERED = "delivered"
 
 _COLUMNS = tuple(name for name in attempts.c.keys() if name != "id")  # noqa: SIM118
-# Made once, as it is executed with every delivery.
+# Compiled once, because each delivery executes it.
 _ADD = insert(attempts).from_select(
     _COLUMNS,
     select(*(bindparam(name, type_=attempts.c[name].type) for name in _COLUMNS)).where(
@@ -44,20 +44,20 @@ _ADD = insert(attempts).from_select(
 
 @dataclass(frozen=True, slots=True)
 class AttemptRecord:
-    """One attempt to deliver, as it is stored.
+    """One stored delivery attempt.
 
     Attributes:
         endpoint: The endpoint's id.
-        position: The event's place among all events.
+        position: The event's position among all events.
         number: 1 for the first attempt of the delivery; a redelivery counts from 1 again.
         ended_at: Unix seconds.
-        seconds: How long it took.
-        outcome: ``delivered``, or which kind of failure it was.
-        status: The HTTP status of the answer; ``None`` when none came.
-        error: Why it failed, in a line; ``None`` when it did not.
-        answer: The first part of the body of the answer, without secrets.
-        event: The event's id, ``transaction:version``; set when it is read.
-        id: The place among all attempts, from 1 up; set when it is read.
+        seconds: Duration of the attempt.
+        outcome: ``delivered``, or the kind of failure.
+        status: The HTTP status of the response; ``None`` without a response.
+        error: Why it failed, in one line; ``None`` if it succeeded.
+        answer: The first part of the response body, without secrets.
+        event: The event's id, ``transaction:version``; set by reading.
+        id: The number among all attempts, from 1 up; set by reading.
     """
 
     endpoint: str
@@ -78,8 +78,8 @@ class LastAttempts:
     """The newest attempts at one endpoint.
 
     Attributes:
-        last: The last attempt; ``None`` before the first.
-        last_failed: The last one that failed, if it is still kept.
+        last: The last attempt; ``None`` if there is none.
+        last_failed: The last failed attempt, if it is kept.
     """
 
     last: AttemptRecord | None = None
@@ -92,8 +92,8 @@ def add(connection: Connection, made: AttemptRecord, *, trim: bool) -> None:
     Args:
         connection: Inside a database transaction.
         made: The attempt.
-        trim: Whether the oldest attempts of the endpoint are deleted if there are too many. A
-            worker asks for it from time to time: it costs more than the attempt itself.
+        trim: Whether to delete the endpoint's oldest attempts over the limit. A worker passes it
+            only from time to time, because it costs more than the attempt itself.
     """
     error = None if made.error is None else clean(made.error[:MAX_ERROR_CHARACTERS])
     values = {
@@ -129,9 +129,9 @@ def page(
     Args:
         connection: The database.
         endpoint: The endpoint's id.
-        before: Only attempts before the one with this ``id``; ``None`` begins with the newest.
-        limit: How many at most.
-        position: Only of the event with this position; ``None`` reads those of all events.
+        before: Only attempts before the one with this ``id``. ``None``: from the newest.
+        limit: Maximum number of attempts.
+        position: Only of the event with this position. ``None``: of all events.
     """
     query = _records().where(attempts.c.endpoint_id == endpoint)
     if before is not None:
@@ -162,7 +162,7 @@ def forget(connection: Connection, keys: Sequence[tuple[str, int]]) -> None:
 def _keep(connection: Connection, which: ColumnElement[bool], limit: int) -> None:
     """Delete all but the newest attempts of a kind."""
     old = select(attempts.c.id).where(which).order_by(attempts.c.id.desc()).limit(1).offset(limit)
-    # A comparison with NULL, where there are not so many, deletes nothing.
+    # With fewer attempts, the subquery is NULL, and a comparison with NULL deletes nothing.
     connection.execute(delete(attempts).where(which, attempts.c.id <= old.scalar_subquery()))
 
 

@@ -1,26 +1,26 @@
-"""What is stored of the open transactions, for everyone in the program to read at once."""
+"""The stored open transactions in memory, for all readers of the program."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
 from transaction_tracker.domain import BlockRef, Tracked
-from transaction_tracker.store.census import Census
+from transaction_tracker.store.census import TransactionCounts
 from transaction_tracker.store.steps import Stored
 
 
 class Book:
     """The open transactions as they are stored, and the tip of the chain.
 
-    The store writes it, after the database and before anyone hears of a change.
-    Everyone else only reads. It holds the same values as the trackers, not copies.
+    Only the store writes it: after the commit, and before anyone is informed of a change. It holds
+    the same objects as the trackers, not copies.
 
     Attributes:
         tip: The highest block; ``None`` before the first.
-        census: How many transactions there are, those that have ended too.
+        census: The numbers of transactions, including finished ones.
     """
 
     def __init__(self) -> None:
         self.tip: BlockRef | None = None
-        self.census = Census()
+        self.census = TransactionCounts()
         self._open: dict[str, Tracked] = {}
         self._slots: dict[str, tuple[str, ...]] = {}
 
@@ -31,15 +31,15 @@ class Book:
         return iter(self._open.values())
 
     def get(self, transaction: str) -> Tracked | None:
-        """Give a transaction that has not ended."""
+        """Return an open transaction, or ``None``."""
         return self._open.get(transaction)
 
     def own(self, ids: Mapping[str, object]) -> set[str]:
-        """Name the open transactions among those of a block."""
+        """Return which of the ids of a block are open transactions."""
         return self._open.keys() & ids.keys()
 
     def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
-        """Name the open transactions whose slots others took in a block, and those others."""
+        """Return the open transactions whose slots a block used, each with the winner."""
         return {
             loser: slots[slot]
             for slot in self._slots.keys() & slots.keys()
@@ -48,13 +48,13 @@ class Book:
         }
 
     def take(self, stored: Stored) -> None:
-        """Take over what was stored. For the store."""
+        """Take over the result of a commit. Only for the store."""
         self.write(stored.rows)
-        self.census.hear(stored.events)
+        self.census.count_events(stored.events)
         self.tip = stored.tip or self.tip
 
     def write(self, rows: Iterable[Tracked]) -> None:
-        """Take over rows; one that has ended leaves the book. For the store."""
+        """Take over rows; remove those that are final. Only for the store."""
         for tracked in rows:
             before = self._open.get(tracked.id)
             self.census.move(before, None if tracked.final else tracked)
@@ -69,7 +69,7 @@ class Book:
                     self._slots[tracked.slot] = (*self._slots.get(tracked.slot, ()), tracked.id)
 
     def clear(self) -> None:
-        """Forget everything, to begin anew. For the store."""
+        """Remove everything, before the database is loaded. Only for the store."""
         self.tip = None
         self.census.clear()
         self._open.clear()
@@ -83,7 +83,7 @@ class Book:
     def _leave_slot(self, tracked: Tracked) -> None:
         if tracked.slot is None:
             return
-        left = tuple(one for one in self._slots.get(tracked.slot, ()) if one != tracked.id)
+        left = tuple(key for key in self._slots.get(tracked.slot, ()) if key != tracked.id)
         if left:
             self._slots[tracked.slot] = left
         else:

@@ -1,9 +1,9 @@
 # ruff: noqa: S608
-"""Many rows in one statement, as fast as the driver can.
+"""Write and read many rows in one statement, as fast as the driver can.
 
-SQLAlchemy prepares each parameter of each row, which takes longer than the database does to
-write it. Here rows go to the driver as they are: SQLite runs one prepared statement over all of
-them, PostgreSQL gets each column as one array. Names come from the tables, and never values.
+SQLAlchemy converts each parameter of each row, which takes longer than the database takes to write
+it. Here, rows go to the driver as they are: SQLite runs one prepared statement for all of them,
+PostgreSQL gets each column as one array. The SQL text contains names from the schema, never values.
 """
 
 from collections.abc import Sequence
@@ -18,21 +18,21 @@ Rows = Sequence[tuple[Any, ...]]
 
 
 def insert(connection: Connection, table: Table, names: Names, rows: Rows) -> None:
-    """Write new rows, each with a value for each name."""
+    """Insert rows, each with a value for each name."""
     if rows:
         _execute(connection, _insert(table, names, _takes_arrays(connection)), rows)
 
 
 def update(connection: Connection, table: Table, names: Names, where: Names, rows: Rows) -> int:
-    """Change rows, and count those that were found.
+    """Update rows, and return the number of rows that were found.
 
     Args:
         connection: Inside a database transaction.
-        table: Where the rows are.
+        table: The table of the rows.
         names: The columns to set.
-        where: The columns that choose a row by being equal.
-        rows: Each with the values of ``names``, then those of ``where``. No two of them may
-            choose the same row.
+        where: The columns that select a row by equality.
+        rows: Each with the values of ``names``, then those of ``where``. Two of them must not
+            select the same row.
     """
     if not rows:
         return 0
@@ -42,7 +42,7 @@ def update(connection: Connection, table: Table, names: Names, where: Names, row
 def select(
     connection: Connection, table: Table, names: Names, column: str, keys: Sequence[Any]
 ) -> Rows:
-    """Read the rows whose ``column`` is one of ``keys``, however many these are."""
+    """Return the rows whose ``column`` is one of ``keys``; any number of keys works."""
     condition = _among(table, column, _takes_arrays(connection))
     sql = f"SELECT {', '.join(names)} FROM {table.name} WHERE {condition}"
     return connection.exec_driver_sql(sql, _array(connection, keys)).tuples().all()
@@ -77,7 +77,7 @@ def _update(table: Table, names: Names, where: Names, arrays: bool) -> str:
         values = ", ".join(f"{name} = ?" for name in names)
         return f"UPDATE {table.name} SET {values} WHERE {' AND '.join(f'{n} = ?' for n in where)}"
     values = ", ".join(f"{name} = given.{name}" for name in names)
-    # A column can be both set and compared: the compared one gets another name.
+    # A column can be both set and compared, so the compared one gets another name.
     given = ", ".join((*names, *(f"old_{name}" for name in where)))
     chosen = " AND ".join(f"{table.name}.{name} = given.old_{name}" for name in where)
     source = f"{_unnest(table, (*names, *where))} AS given ({given})"
@@ -95,7 +95,7 @@ def _among(table: Table, column: str, arrays: bool) -> str:
 
 
 def _array_type(table: Table, name: str) -> str:
-    # Without the lengths of the columns: a cast would cut off silently what an insert refuses.
+    # Without column lengths: a cast would silently truncate a value that an insert rejects.
     match table.c[name].type:
         case Integer():
             return "bigint[]"

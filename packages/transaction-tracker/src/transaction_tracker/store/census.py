@@ -1,4 +1,4 @@
-"""How many transactions there are, counted as they change and not by reading them all."""
+"""Count the transactions as they change, without reading all of them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -6,34 +6,34 @@ from collections.abc import Iterable, Mapping
 from transaction_tracker.domain import TERMINAL, Event, State, Tracked
 
 
-class Census:
-    """The transactions by state, and those whose tracker was given up.
+class TransactionCounts:
+    """The number of transactions in each state, and of parked ones.
 
-    The book keeps it. Ended ones are counted once when the database is opened.
+    Part of the book. Final transactions are counted once, when the database is opened.
     """
 
     def __init__(self) -> None:
         self._open: Counter[State] = Counter()
-        self._ended: Counter[State] = Counter()
+        self._final: Counter[State] = Counter()
         self.parked = 0
 
     @property
     def by_state(self) -> dict[State, int]:
-        """Count the transactions in each state; states without any are left out."""
-        return dict(+(self._open + self._ended))
+        """The number of transactions in each state; states without any are left out."""
+        return dict(+(self._open + self._final))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Set all numbers to 0."""
         self._open.clear()
-        self._ended.clear()
+        self._final.clear()
         self.parked = 0
 
-    def ended(self, counts: Mapping[State, int]) -> None:
-        """Add transactions that have ended; negative numbers take some away."""
-        self._ended.update(counts)
+    def add_final(self, counts: Mapping[State, int]) -> None:
+        """Add final transactions; negative numbers remove some."""
+        self._final.update(counts)
 
     def move(self, before: Tracked | None, after: Tracked | None) -> None:
-        """Count an open transaction that came, changed or ended."""
+        """Count an open transaction that was added, changed or became final."""
         if before is not None:
             self._open[before.state] -= 1
             self.parked -= before.error is not None
@@ -41,8 +41,8 @@ class Census:
             self._open[after.state] += 1
             self.parked += after.error is not None
 
-    def hear(self, events: Iterable[Event]) -> None:
-        """Count the ends that events make and undo."""
+    def count_events(self, events: Iterable[Event]) -> None:
+        """Count the transactions that events make final or reopen."""
         for event in events:
-            self._ended[event.previous] -= event.previous in TERMINAL
-            self._ended[event.tracked.state] += event.tracked.final
+            self._final[event.previous] -= event.previous in TERMINAL
+            self._final[event.tracked.state] += event.tracked.final

@@ -1,4 +1,4 @@
-"""The kept blocks, the cursor that says how far the source was followed, and the freeze."""
+"""The kept blocks, the cursor of the source, and the pause of deliveries."""
 
 import time
 import zlib
@@ -8,22 +8,22 @@ import orjson
 from sqlalchemy import Connection, delete, insert, select, update
 
 from transaction_tracker.domain import BlockRef, Link
-from transaction_tracker.domain.recent import MOST_SLOTS
+from transaction_tracker.domain.recent import MAX_SLOTS
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.schema import block_slots, blocks, cursors
 from transaction_tracker.store.steps import Step, Stored
 
-# Names of transactions are random and pack badly, whatever the effort.
-_LEAST_EFFORT = 1
+# Transaction ids are random and compress badly at any level.
+_COMPRESSION_LEVEL = 1
 
 
 def claim(connection: Connection, source: str, anchor: BlockRef | None = None) -> Stored:
-    """Let the database belong to ``source``, or raise ``StoreError`` when it is another's.
+    """Bind the database to ``source``; raise ``StoreError`` if it belongs to another source.
 
     Args:
         connection: Inside a database transaction.
         source: Name of the source.
-        anchor: The block by which its chain is known; stored unless there is one already.
+        anchor: Block that identifies the chain; stored unless there is one already.
     """
     cursor = connection.execute(select(cursors)).first()
     proof = {"anchor_number": anchor and anchor.number, "anchor_hash": anchor and anchor.hash}
@@ -31,14 +31,14 @@ def claim(connection: Connection, source: str, anchor: BlockRef | None = None) -
         connection.execute(insert(cursors), {"source": source, **proof})
         return Stored()
     if cursor.source != source:
-        raise StoreError(f"the database is for {cursor.source}, and cannot hold {source} as well")
+        raise StoreError(f"the database belongs to {cursor.source} and cannot hold {source}")
     if cursor.anchor_hash is None and anchor is not None:
         connection.execute(update(cursors).where(cursors.c.source == source).values(proof))
     return Stored(tip=None if cursor.hash is None else BlockRef(cursor.number, cursor.hash))
 
 
 def load_identity(connection: Connection) -> tuple[str, BlockRef | None] | None:
-    """Read which source the database belongs to, and the block by which its chain is known."""
+    """Return the source that the database belongs to, and the anchor block of its chain."""
     query = select(cursors.c.source, cursors.c.anchor_number, cursors.c.anchor_hash)
     row = connection.execute(query).first()
     if row is None:
@@ -47,14 +47,14 @@ def load_identity(connection: Connection) -> tuple[str, BlockRef | None] | None:
 
 
 def load_links(connection: Connection, source: str) -> list[Link]:
-    """Read the kept blocks, from the lowest up."""
+    """Return the kept blocks, from the lowest up."""
     query = select(blocks.c.number, blocks.c.hash, blocks.c.parent)
     query = query.where(blocks.c.source == source).order_by(blocks.c.number)
     return [Link(*row) for row in connection.execute(query)]
 
 
 def load_slots(connection: Connection, source: str) -> list[tuple[Link, dict[str, str]]]:
-    """Read the slots that the last blocks took, from the lowest block up."""
+    """Return the slots that the last blocks took, from the lowest block up."""
     query = select(block_slots.c.number, block_slots.c.packed)
     query = query.where(block_slots.c.source == source).order_by(block_slots.c.number)
     links = {link.number: link for link in load_links(connection, source)}
@@ -63,7 +63,7 @@ def load_slots(connection: Connection, source: str) -> list[tuple[Link, dict[str
 
 
 def move_chain(connection: Connection, step: Step) -> BlockRef | None:
-    """Take blocks back or add one, and give the tip if that has changed it."""
+    """Remove and add the blocks of a step; return the new tip, or ``None`` if it is unchanged."""
     tip = None
     if step.forgets:
         _drop(connection, step.source, 0)
@@ -82,18 +82,18 @@ def move_chain(connection: Connection, step: Step) -> BlockRef | None:
 
 
 def freeze(connection: Connection) -> None:
-    """Tell nobody of events, until ``thaw``; frozen already, it stays so since then."""
+    """Pause deliveries until ``thaw``; no effect if they are paused already."""
     frozen = update(cursors).where(cursors.c.frozen_since.is_(None))
     connection.execute(frozen.values(frozen_since=time.time()))
 
 
 def thaw(connection: Connection) -> None:
-    """Tell of events again, also of those that waited."""
+    """Resume deliveries, including those that waited."""
     connection.execute(update(cursors).values(frozen_since=None))
 
 
 def frozen_since(connection: Connection) -> float | None:
-    """Say since when nobody is told of events, in Unix seconds; ``None`` when they are."""
+    """Return since when deliveries are paused, in Unix seconds; ``None`` if they are not."""
     since: float | None = connection.execute(select(cursors.c.frozen_since)).scalar()
     return since
 
@@ -112,7 +112,7 @@ def _add(connection: Connection, source: str, links: Sequence[Link], keep: int) 
 def _add_slots(
     connection: Connection, source: str, added: Sequence[tuple[Link, Mapping[str, str]]]
 ) -> None:
-    """Keep the slots of blocks, and those of as many before them as ``Recent`` keeps."""
+    """Store the slots of blocks, and delete those of older blocks that ``Recent`` does not keep."""
     rows = [
         {"source": source, "number": link.number, "amount": len(slots), "packed": _pack(slots)}
         for link, slots in added
@@ -126,7 +126,7 @@ def _add_slots(
     total, newest = 0, rows[-1]["number"]
     for number, amount in connection.execute(query.order_by(block_slots.c.number.desc())).all():
         total += amount
-        if total > MOST_SLOTS and number < newest:
+        if total > MAX_SLOTS and number < newest:
             connection.execute(delete(block_slots).where(own, block_slots.c.number <= number))
             return
 
@@ -138,7 +138,7 @@ def _drop(connection: Connection, source: str, lowest: int) -> None:
 
 
 def _pack(slots: Mapping[str, str]) -> bytes:
-    return zlib.compress(orjson.dumps(slots), _LEAST_EFFORT)
+    return zlib.compress(orjson.dumps(slots), _COMPRESSION_LEVEL)
 
 
 def _unpack(packed: bytes) -> dict[str, str]:

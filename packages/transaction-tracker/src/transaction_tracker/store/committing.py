@@ -1,4 +1,4 @@
-"""One step: a block and all that it changes, in one database transaction."""
+"""Write one step: a block and all its changes, in one database transaction."""
 
 from sqlalchemy import Connection
 
@@ -9,7 +9,7 @@ from transaction_tracker.store.steps import Step, Stored
 
 
 def commit(connection: Connection, step: Step) -> Stored:
-    """Write one step, all of it or nothing."""
+    """Write one step; return what was written, and the stored rows of stale transitions."""
     position, written = record(connection, step.events)
     tip = move_chain(connection, step)
     if step.freezes:

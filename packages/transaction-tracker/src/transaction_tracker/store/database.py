@@ -1,4 +1,4 @@
-"""The database: opened, owned and asked in one thread, the store's."""
+"""The database, which the store opens, owns and uses in a single thread."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -21,24 +21,24 @@ from transaction_tracker.store.url import DatabaseUrl
 
 Work = Callable[[Connection], Any]
 
-# After these the connection, or the whole database, is not what it was.
-_BROKEN = (OperationalError, InterfaceError, InternalError)
+# After these errors, the connection or the whole database is unusable.
+_FATAL_ERRORS = (OperationalError, InterfaceError, InternalError)
 
 logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Stands where a result would: the work raised ``error``, and left nothing behind."""
+    """The result of work that raised ``error``; its changes were rolled back."""
 
     error: Exception
 
 
 class Database:
-    """One database, and the right to write to it. Everything here blocks.
+    """A database and its ownership. All methods block.
 
     Args:
-        url: A file, ``":memory:"``, or the address of a PostgreSQL database.
+        url: A file, ``":memory:"``, or the URL of a PostgreSQL database.
     """
 
     def __init__(self, url: str | Path | DatabaseUrl) -> None:
@@ -48,13 +48,13 @@ class Database:
         self._wire: postgresql.Wire | None = None
 
     def open(self, *, migrate: bool = True) -> "Database":
-        """Become the database's one writer, and bring its tables up to date.
+        """Acquire the ownership of the database, and migrate its tables.
 
         Args:
-            migrate: Whether tables that are missing or old are made and changed.
+            migrate: Whether to create missing tables and migrate old ones.
 
         Raises:
-            UnavailableError: A server does not answer, or another program uses its database.
+            UnavailableError: The server does not answer, or another program owns the database.
             StoreError: The database cannot be used.
         """
         try:
@@ -68,36 +68,36 @@ class Database:
         return self
 
     def run(self, work: Sequence[Work]) -> list[Any]:
-        """Do all the work in one database transaction.
+        """Run all work in one database transaction.
 
         Returns:
-            The results. Work that raised has ``Failed`` in its result's place, and what it had
-            written is taken back; the other work counts.
+            The results. For work that raised, the result is ``Failed``, and only its own changes
+            are rolled back.
 
         Raises:
-            DatabaseFailedError: The database is at fault, and nothing was written.
+            DatabaseFailedError: The database failed, and nothing was written.
         """
         with self._transaction() as connection:
-            return [self._result(one, connection) for one in work]
+            return [self._result(function, connection) for function in work]
 
     def stream(self, work: Callable[[Connection], Iterator[Any]]) -> Iterator[Any]:
-        """Give what a generator reads, one piece at a time, in one database transaction."""
+        """Yield the items of a generator, in one database transaction."""
         with self._transaction() as connection:
             yield from work(connection)
 
     def cut_off(self) -> None:
-        """Break the connection to a server, from any thread: what waits for it raises at once."""
+        """Shut down the connection to the server, from any thread; waiting calls raise at once."""
         if self._wire is not None:
             self._wire.cut_off()
 
     def close(self) -> None:
-        """Close the connection and let other programs have the database."""
+        """Close the connection, and release the ownership."""
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
         if self._wire is not None:
             self._wire.close()
-        # After the connection: see `owner` for what closing the file earlier would do.
+        # After the connection: see `owner` for what releasing it earlier would break.
         if self._ownership is not None:
             self._ownership.release()
             self._ownership = None
@@ -108,7 +108,7 @@ class Database:
         kind = postgresql if self.url.is_postgresql else sqlite
         self._engine = kind.engine(self.url.reveal())
         if self.url.is_postgresql:
-            self._meet(self._engine)
+            self._connect_to_server(self._engine)
         else:
             self._connect(self._engine)
         if self._ownership is not None:
@@ -116,10 +116,10 @@ class Database:
         with self._transaction() as connection:
             migrations.bring_up_to_date(connection, migrate=migrate)
 
-    def _meet(self, engine: Engine) -> None:
-        """Connect to a server, and check within a time limit that it answers.
+    def _connect_to_server(self, engine: Engine) -> None:
+        """Connect to a server, and check within a timeout that it answers.
 
-        The limit does not hold for what follows: a migration can take hours.
+        The timeout does not apply to migrations, which can take hours.
         """
         self._wire = postgresql.Wire()
         self._wire.watch(engine)
@@ -154,7 +154,7 @@ class Database:
             with self._engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
-            # Not as its cause: it holds the password, and perhaps a row.
+            # Do not chain the driver's error: it contains the password, and sometimes a row.
             failure = DatabaseFailedError(self._describe(error))
             raise failure.with_traceback(error.__traceback__) from None
 
@@ -162,12 +162,12 @@ class Database:
         savepoint = connection.begin_nested()
         try:
             result = work(connection)
-        except _BROKEN:
+        except _FATAL_ERRORS:
             raise
         except DBAPIError as error:
             savepoint.rollback()
             return Failed(DatabaseFailedError(self.url.describe(error)))
-        except Exception as error:  # the caller that asked for the work gets it
+        except Exception as error:  # raised in the caller of the work
             savepoint.rollback()
             return Failed(error)
         savepoint.commit()

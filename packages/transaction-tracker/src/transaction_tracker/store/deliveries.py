@@ -1,4 +1,4 @@
-"""Deliveries as values: one event for one endpoint, and what waits."""
+"""Deliveries as values: one event for one endpoint."""
 
 import time
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ class Delivery:
     Attributes:
         endpoint: The endpoint's id.
         entry: The event.
-        attempts: How often it was tried.
+        attempts: Number of attempts.
         state: ``pending``, ``delivered`` or ``dead``.
-        status: The HTTP status of the last answer; ``None`` when there was none.
+        status: The HTTP status of the last response; ``None`` without one.
         error: Why the last attempt failed.
-        settled_at: Unix seconds since when it is delivered or dead.
+        settled_at: Unix seconds when it became delivered or dead.
     """
 
     endpoint: str
@@ -31,24 +31,24 @@ class Delivery:
 
     @property
     def position(self) -> int:
-        """The event's place among all events; with the endpoint it names the delivery."""
+        """The event's position among all events; together with the endpoint, the delivery's key."""
         return self.entry.position
 
     @property
     def transaction(self) -> str:
-        """The transaction; its events are delivered in order."""
+        """The transaction id; the events of a transaction are delivered in order."""
         return self.entry.event.tracked.id
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What an endpoint is to be told now.
+    """The deliveries that are due at an endpoint.
 
     Attributes:
-        endpoint: The endpoint as it is stored; ``None`` when it is gone.
-        deliveries: What is due, the longest due first.
-        next_due: Unix seconds when more will be due; ``None`` when nothing waits for a time.
-        frozen: Nothing is to be told until somebody thaws the chain's deliveries.
+        endpoint: The endpoint as it is stored; ``None`` if it was removed.
+        deliveries: The due deliveries, the longest due first.
+        next_due: Unix seconds when the next delivery is due; ``None`` if none is scheduled.
+        frozen: Whether deliveries are paused until resumed.
     """
 
     endpoint: Endpoint | None
@@ -59,11 +59,11 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """What waits at all endpoints.
+    """The pending deliveries of all endpoints.
 
     Attributes:
-        pending: Deliveries not settled yet.
-        oldest: Unix seconds when the oldest of them was written; ``None`` when there is none.
+        pending: Number of pending deliveries.
+        oldest: Unix seconds when the oldest of them was stored; ``None`` if there is none.
     """
 
     pending: int
@@ -71,5 +71,5 @@ class Backlog:
 
     @property
     def age_seconds(self) -> float:
-        """How long the oldest has waited; 0 when there is none."""
+        """Seconds for which the oldest has waited; 0 if there is none."""
         return 0.0 if self.oldest is None else max(0.0, time.time() - self.oldest)

@@ -1,4 +1,4 @@
-"""How deliveries to each endpoint are going: what waits, what was given up, the last attempts."""
+"""The delivery status of each endpoint: pending and dead deliveries, last attempts."""
 
 from dataclasses import dataclass, field
 
@@ -11,19 +11,19 @@ from transaction_tracker.store.deliveries import Delivery
 from transaction_tracker.store.endpoints import Endpoint, load
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 
-# In the words of the partial indexes: SQLite does not see that a parameter has the same value.
+# Literal as in the partial indexes: SQLite does not use them for a parameter of the same value.
 _PENDING = outbox.c.state == literal_column("'pending'")
 _DEAD = outbox.c.state == literal_column("'dead'")
 
 
 @dataclass(frozen=True, slots=True)
 class EndpointStatus:
-    """How deliveries to one endpoint are going.
+    """The delivery status of one endpoint.
 
     Attributes:
-        pending: Deliveries that are not settled yet.
-        dead: Deliveries that were given up.
-        next_due: Unix seconds when the next pending delivery is due; ``None`` when none is.
+        pending: Number of pending deliveries.
+        dead: Number of dead letters.
+        next_due: Unix seconds when the next pending delivery is due; ``None`` if none is scheduled.
         attempts: The newest attempts.
     """
 
@@ -34,11 +34,11 @@ class EndpointStatus:
 
 
 def statuses(connection: Connection, endpoint: str | None = None) -> dict[str, EndpointStatus]:
-    """Read the status of one endpoint, or of each; those of which nothing is stored are left out.
+    """Return the status of one endpoint or of all; endpoints without deliveries are left out.
 
     Args:
         connection: The database.
-        endpoint: The id of the only endpoint; ``None`` reads all.
+        endpoint: The endpoint's id. Default: all endpoints.
     """
     key = outbox.c.endpoint_id
     mine = [] if endpoint is None else [key == endpoint]
@@ -60,12 +60,12 @@ def statuses(connection: Connection, endpoint: str | None = None) -> dict[str, E
 
 
 def oldest_pending(connection: Connection) -> float | None:
-    """Return when the oldest delivery was written that an enabled endpoint waits for.
+    """Return when the oldest pending delivery of an enabled endpoint was stored.
 
-    What waits for a disabled endpoint waits for a decision of its operator, and is not counted.
+    Deliveries of a disabled endpoint wait for a decision of its operator, and are not counted.
 
     Returns:
-        Unix seconds; ``None`` when nothing waits.
+        Unix seconds; ``None`` if there is none.
     """
     enabled = select(endpoints.c.id).where(endpoints.c.enabled)
     query = select(outbox.c.created_at).where(_PENDING, outbox.c.endpoint_id.in_(enabled))
@@ -76,7 +76,7 @@ def oldest_pending(connection: Connection) -> float | None:
 def receiver(connection: Connection, delivery: Delivery) -> Endpoint | None:
     """Return the endpoint as it is stored now; ``None`` if the delivery must not be sent now.
 
-    For a worker whose attempt had to wait: meanwhile the endpoint can have been changed, disabled
+    For a worker whose attempt had to wait: meanwhile, the endpoint can have been changed, disabled
     or removed, and the delivery settled.
     """
     found = load(connection, delivery.endpoint)

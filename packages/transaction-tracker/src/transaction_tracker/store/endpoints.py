@@ -1,4 +1,4 @@
-"""Where events are delivered to, as it is stored: plain functions on a connection."""
+"""The stored webhook endpoints: plain functions on a connection."""
 
 import base64
 import binascii
@@ -16,25 +16,25 @@ from transaction_tracker.domain import STATES, State
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
-# Each has a process, and may have a connection open at any time.
+# Each endpoint has a process, and can have an open connection at any time.
 MAX_ENDPOINTS = 512
 
 PREFIX = "whsec_"
-SHORTEST_BYTES, LONGEST_BYTES = 24, 64
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 _GENERATED_BYTES = 32
 
-# Few states for many rows: one string each.
+# Share one string per state among all rows.
 _STATES: dict[str, State] = {state: state for state in STATES}
 
 
 class Secret:
-    """What an endpoint and we sign with; never prints.
+    """The signing secret of an endpoint; never prints.
 
     Args:
         text: ``whsec_`` and 24 to 64 bytes in base64.
 
     Raises:
-        ValueError: The text is no such secret. The message does not repeat it.
+        ValueError: The text is not a valid secret. The message does not repeat it.
 
     Source:
         Standard Webhooks 1.0, "Signature scheme", symmetric keys.
@@ -44,22 +44,22 @@ class Secret:
 
     def __init__(self, text: str) -> None:
         size = _size_bytes(text)
-        if size is None or not SHORTEST_BYTES <= size <= LONGEST_BYTES:
-            came = "something else" if size is None else f"{size} bytes"
-            # No cause either: it would print what was given.
+        if size is None or not MIN_SECRET_BYTES <= size <= MAX_SECRET_BYTES:
+            got = "an invalid value" if size is None else f"{size} bytes"
+            # Do not chain the cause: it contains the secret.
             raise ValueError(
-                f"a webhook secret must be {PREFIX!r} and {SHORTEST_BYTES} to {LONGEST_BYTES} "
-                f"bytes in base64, got {came}; leave it out to have one made"
+                f"a webhook secret must be {PREFIX!r} and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} "
+                f"bytes in base64, got {got}; omit it to generate one"
             ) from None
         self._text = text
 
     @classmethod
     def generate(cls) -> "Secret":
-        """Make a new one of 32 random bytes."""
+        """Return a new secret of 32 random bytes."""
         return cls(PREFIX + base64.b64encode(secrets.token_bytes(_GENERATED_BYTES)).decode())
 
     def reveal(self) -> str:
-        """Give the text, to sign with, to store, and to show its owner once."""
+        """Return the text, for signing, storing, and showing it to its owner once."""
         return self._text
 
     def __repr__(self) -> str:
@@ -73,7 +73,7 @@ class Secret:
 
 
 def _size_bytes(text: object) -> int | None:
-    """Count the bytes of a secret; ``None`` when it is none."""
+    """Return the number of bytes of a secret; ``None`` if the text is not a valid secret."""
     if not (isinstance(text, str) and text.startswith(PREFIX)):
         return None
     try:
@@ -84,18 +84,18 @@ def _size_bytes(text: object) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where events are delivered to.
+    """A webhook endpoint.
 
     Attributes:
-        id: Its name, for ever.
-        url: Where it listens. Not printed: some receivers put a key into the path.
-        states: The states that it wants to hear of; ``None`` for all.
-        secret: What its deliveries are signed with.
+        id: Its id, which never changes.
+        url: URL of the receiver. Not printed: some receivers put a key into the path.
+        states: The states whose events it receives; ``None`` for all.
+        secret: The signing secret.
         created_at: Unix seconds.
-        previous: The secret before the last rotation.
-        previous_until: Unix seconds until which deliveries are signed with that one too.
-        enabled: Whether it is delivered to.
-        disabled_reason: Why it is not.
+        previous: The signing secret before the last rotation.
+        previous_until: Unix seconds until which deliveries are also signed with ``previous``.
+        enabled: Whether events are delivered to it.
+        disabled_reason: Why it is disabled.
         failing_since: Unix seconds since when every attempt in a row has failed; ``None`` while
             attempts succeed.
     """
@@ -113,11 +113,11 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        """The part of its URL that may be shown to anybody."""
+        """The host of its URL, which is not secret."""
         return URL(self.url).host or ""
 
     def valid_secrets(self, now: float) -> tuple[Secret, ...]:
-        """Give the secrets that count at ``now`` (Unix seconds), the newest first."""
+        """Return the secrets that are valid at ``now`` (Unix seconds), the newest first."""
         if self.previous is None or now >= (self.previous_until or 0.0):
             return (self.secret,)
         return (self.secret, self.previous)
@@ -126,10 +126,10 @@ class Endpoint:
 def add(
     connection: Connection, url: str, secret: Secret, states: Sequence[State] | None
 ) -> Endpoint:
-    """Store a new endpoint, or raise ``StoreError`` when there are too many."""
+    """Store a new endpoint; raise ``StoreError`` if there are too many."""
     count = connection.execute(select(func.count()).select_from(endpoints)).scalar_one()
     if count >= MAX_ENDPOINTS:
-        raise StoreError(f"there are {count} endpoints, and no more can be added; remove one first")
+        raise StoreError(f"there are already {count} endpoints; remove one first")
     endpoint = Endpoint(
         id=f"ep_{secrets.token_hex(12)}",
         url=url,
@@ -142,43 +142,43 @@ def add(
 
 
 def load(connection: Connection, endpoint: str) -> Endpoint | None:
-    """Read one endpoint."""
+    """Return an endpoint, or ``None``."""
     row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint)).first()
     return None if row is None else endpoint_from(row)
 
 
 def load_all(connection: Connection) -> list[Endpoint]:
-    """Read all endpoints, the oldest first."""
+    """Return all endpoints, the oldest first."""
     query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
     return [endpoint_from(row) for row in connection.execute(query)]
 
 
 def enable(connection: Connection, endpoint: str) -> Endpoint | None:
-    """Deliver to it again."""
+    """Enable an endpoint; pending deliveries continue."""
     return _set(connection, endpoint, enabled=True, disabled_reason=None)
 
 
 def disable(connection: Connection, endpoint: str, reason: str) -> Endpoint | None:
-    """Deliver to it no more; what is pending waits."""
+    """Disable an endpoint; pending deliveries wait."""
     return _set(connection, endpoint, enabled=False, disabled_reason=reason)
 
 
 def set_failing(connection: Connection, endpoint: str, since: float | None) -> None:
-    """Store since when (Unix seconds) an endpoint fails; ``None`` when it works again."""
+    """Store since when (Unix seconds) an endpoint fails; ``None`` if it works again."""
     _set(connection, endpoint, failing_since=since)
 
 
 def change(
     connection: Connection, endpoint: str, url: str, states: Sequence[State] | None
 ) -> Endpoint | None:
-    """Deliver elsewhere, or of other states; what is pending goes to the new address."""
+    """Change the URL and the states of an endpoint; pending deliveries go to the new URL."""
     return _set(connection, endpoint, url=url, states=_states_text(states))
 
 
 def rotate(
     connection: Connection, endpoint: str, secret: Secret, overlap: float
 ) -> Endpoint | None:
-    """Sign with a new secret, and with the one before it as well for ``overlap`` seconds."""
+    """Set a new secret; the previous one stays valid for ``overlap`` seconds."""
     return _set(
         connection,
         endpoint,
@@ -213,7 +213,7 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
 
 
 def endpoint_from(row: Row[Any]) -> Endpoint:
-    """Read an endpoint from its row."""
+    """Convert a row to an endpoint."""
     previous = None if row.previous_secret is None else Secret(row.previous_secret)
     return Endpoint(
         id=row.id,
@@ -230,7 +230,7 @@ def endpoint_from(row: Row[Any]) -> Endpoint:
 
 
 def states_from(text: str | None) -> tuple[State, ...] | None:
-    """Read which states an endpoint wants to hear of."""
+    """Parse the states whose events an endpoint receives."""
     return None if text is None else tuple(_STATES[state] for state in json.loads(text))
 
 

@@ -1,22 +1,22 @@
-"""What can go wrong with the store."""
+"""The errors of the store."""
 
 from transaction_tracker.domain import TrackerError
 
 
 class StoreError(TrackerError):
-    """The database cannot be used, or not for this."""
+    """The database cannot be used, or cannot do what was requested."""
 
 
 class DatabaseUrlError(StoreError, ValueError):
-    """The text names no database. The message does not repeat it: it may hold a password."""
+    """The text is not a valid database URL. The message omits it: it can hold a password."""
 
 
 class DatabaseFailedError(StoreError):
-    """The database refused or broke off what was asked of it.
+    """The database rejected or aborted an operation.
 
-    It takes the place of the driver's own error, which can hold the password and the rows.
+    Raised instead of the driver's error, which can contain the password and rows.
     """
 
 
 class UnavailableError(StoreError):
-    """The database cannot be used now; a moment later it may."""
+    """The database cannot be used now; retrying can succeed."""

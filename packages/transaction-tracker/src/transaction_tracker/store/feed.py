@@ -1,4 +1,4 @@
-"""Events as they are told to others: what was recorded, read back in the order of writing."""
+"""The stored events, in the order of writing, and the positions of their consumers."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -20,21 +20,20 @@ from transaction_tracker.store.rows import flags, outcome, required
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import consumers
 
-# Few different ones in many rows: one object each.
+# Share one object per value among all rows.
 _STATES: dict[str, State] = {state: state for state in STATES}
-_REASONS: dict[str | None, Reason | None] = {None: None} | {one: one for one in REASONS}
+_REASONS: dict[str | None, Reason | None] = {None: None} | {reason: reason for reason in REASONS}
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An event as it was recorded.
+    """A stored event.
 
     Attributes:
-        position: Its place among all events, from 1 up.
+        position: Its position among all events, from 1 up.
         event: The transition.
         recorded_at: Unix seconds.
-        metadata: The user's notes about the transaction when the event was written: a JSON
-            object.
+        metadata: The metadata of the transaction when the event was stored: a JSON object.
     """
 
     position: int
@@ -44,12 +43,12 @@ class Entry:
 
 
 def select_entries() -> Select[Any]:
-    """Select what ``entry`` reads; the caller says of which events."""
+    """Return the query whose rows ``entry`` converts; the caller adds conditions."""
     return select(events)
 
 
 def entry(row: Row[Any]) -> Entry:
-    """Read an event."""
+    """Convert a row to an event."""
     tracked = Tracked(
         id=row.transaction_id,
         required=required(row.required),
@@ -69,7 +68,7 @@ def entry(row: Row[Any]) -> Entry:
 
 
 def entries(connection: Connection, after: int, limit: int) -> list[Entry]:
-    """Read the events after a position, the oldest first; none while nothing is to be told."""
+    """Return the events after a position, the oldest first; none while deliveries are paused."""
     if frozen_since(connection) is not None:
         return []
     query = select_entries().where(events.c.position > after)
@@ -78,12 +77,12 @@ def entries(connection: Connection, after: int, limit: int) -> list[Entry]:
 
 
 def begin(connection: Connection, consumer: str, *, from_start: bool) -> int:
-    """Give the position up to which a consumer has read; a new one begins at the end.
+    """Return the position that a consumer has handled; a new one starts after the last event.
 
     Args:
         connection: The database.
-        consumer: Its name.
-        from_start: A new one begins before the first event instead.
+        consumer: Name of the consumer.
+        from_start: Whether a new consumer starts before the first event instead.
     """
     query = select(consumers.c.position).where(consumers.c.name == consumer)
     known: int | None = connection.execute(query).scalar()
@@ -95,6 +94,6 @@ def begin(connection: Connection, consumer: str, *, from_start: bool) -> int:
 
 
 def advance(connection: Connection, consumer: str, position: int) -> None:
-    """Note up to which position a consumer has read."""
+    """Store the position that a consumer has handled."""
     mine = consumers.c.name == consumer
     connection.execute(update(consumers).where(mine).values(position=position))

@@ -1,4 +1,4 @@
-"""What happened, page by page: plain functions on a connection, for whoever shows it."""
+"""Pages of stored events: plain functions on a connection."""
 
 from sqlalchemy import Connection
 
@@ -9,13 +9,13 @@ from transaction_tracker.store.schema.events import events
 def events_page(
     connection: Connection, *, after: int, limit: int, transaction: str | None = None
 ) -> list[Entry]:
-    """Read events in the order in which they were written.
+    """Return a page of events in the order of writing.
 
     Args:
         connection: The database.
-        after: The position of the last one that is known; 0 begins.
-        limit: How many.
-        transaction: Only of this one; ``None`` is of all.
+        after: Position of the last event of the previous page; 0 for the first page.
+        limit: Maximum number of events.
+        transaction: Only events of this transaction. Default: of all transactions.
     """
     query = select_entries().where(events.c.position > after)
     if transaction is not None:
@@ -25,7 +25,7 @@ def events_page(
 
 
 def last_events(connection: Connection, *, transaction: str, limit: int) -> list[Entry]:
-    """Read the last events of one transaction, the oldest of them first."""
+    """Return the last events of one transaction, the oldest of them first."""
     query = select_entries().where(events.c.transaction_id == transaction)
     newest = connection.execute(query.order_by(events.c.version.desc()).limit(limit)).all()
     return [entry(row) for row in reversed(newest)]

@@ -1,7 +1,7 @@
-"""What each endpoint must still hear of: plain functions on a connection.
+"""The deliveries of each endpoint: plain functions on a connection.
 
-An event waits while an earlier one of its transaction is pending at the same endpoint: then it
-has no time at which it is due. Whoever settles the earlier one gives it a time.
+A delivery waits while an earlier event of its transaction is pending at the same endpoint: its due
+time is NULL then. Settling the earlier delivery sets the due time of the next one.
 """
 
 import time
@@ -39,28 +39,30 @@ from transaction_tracker.store.schema.blocks import cursors
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 
-# In the words of the partial indexes: SQLite does not see that a parameter has the same value.
+# Literal as in the partial indexes: SQLite does not use them for a parameter of the same value.
 _PENDING: ColumnElement[str] = literal_column("'pending'")
 _DEAD: ColumnElement[str] = literal_column("'dead'")
 _DELIVERED: ColumnElement[str] = literal_column("'delivered'")
 
 
 def enqueue(connection: Connection, written: Sequence[tuple[int, Event]]) -> None:
-    """Let all endpoints that want to know hear of new events.
+    """Store the deliveries of new events to all endpoints that receive them.
 
-    For the store, in the database transaction that writes them.
+    Only for the store, in the database transaction that writes the events.
 
     Args:
         connection: The database.
-        written: Events with their positions, which follow one another.
+        written: Events with their consecutive positions.
     """
-    wishes = _wishes(connection) if written else {}
-    if not wishes:
+    subscriptions = _subscriptions(connection) if written else {}
+    if not subscriptions:
         return
     first, last = written[0][0], written[-1][0]
-    for states, ids in wishes.items():
-        _insert(connection, ids, _wanted(first, last, states))
-    _release(connection, [each for ids in wishes.values() for each in ids], first, last)
+    for states, ids in subscriptions.items():
+        _insert(connection, ids, _events_between(first, last, states))
+    _release(
+        connection, [endpoint for ids in subscriptions.values() for endpoint in ids], first, last
+    )
 
 
 def due(
@@ -71,18 +73,18 @@ def due(
     *,
     clock_changed: bool = True,
 ) -> Batch:
-    """Read what an endpoint must be told now, and when there will be more.
+    """Return the deliveries that are due at an endpoint, and when the next one is due.
 
     Args:
         connection: The database.
-        endpoint: Its id.
-        limit: Deliveries at most.
-        busy: Positions that are under way.
-        clock_changed: Whether the clock may have been ahead before: then every due time is
-            judged again. A due time that no delay explains is judged again in any case.
+        endpoint: The endpoint's id.
+        limit: Maximum number of deliveries.
+        busy: Positions of the deliveries in flight, which are left out.
+        clock_changed: Whether to correct all future due times, because the clock can have been
+            ahead. A due time beyond the longest delay is corrected in any case.
     """
     mine, now = _pending(endpoint), time.time()
-    # One statement: hundreds of workers ask in the same moment.
+    # A single statement: hundreds of workers ask at the same moment.
     frozen = select(func.min(cursors.c.frozen_since)).scalar_subquery().label("frozen")
     newest = select(func.max(outbox.c.due_at)).where(mine).scalar_subquery().label("latest")
     query = select(endpoints, frozen, newest).where(endpoints.c.id == endpoint)
@@ -110,19 +112,19 @@ def due(
 
 
 def delivered(connection: Connection, delivery: Delivery, status: int | None) -> None:
-    """Note that an endpoint has taken an event, and let the transaction's next one go."""
+    """Store that a delivery succeeded, and make the transaction's next one due."""
     _settle(connection, delivery, {"state": "delivered", "status": status, "error": None})
 
 
 def dead(connection: Connection, delivery: Delivery, status: int | None, error: str) -> None:
-    """Give a delivery up, and let the transaction's next one go."""
+    """Make a delivery a dead letter, and make the transaction's next one due."""
     _settle(connection, delivery, {"state": "dead", "status": status, "error": _short(error)})
 
 
 def failed(
     connection: Connection, delivery: Delivery, due_at: float, status: int | None, error: str
 ) -> None:
-    """Note why an attempt failed, and when (Unix seconds) the next is due."""
+    """Store why an attempt failed, and when (Unix seconds) the next is due."""
     # An earlier event of the transaction can have been redelivered meanwhile: then this one waits.
     values = {
         "due_at": case((_has_predecessor(), None), else_=literal(due_at, Float)),
@@ -131,75 +133,87 @@ def failed(
         "status": status,
         "error": _short(error),
     }
-    connection.execute(_the(delivery).values(values))
+    connection.execute(_update_pending(delivery).values(values))
 
 
 def refused(connection: Connection, delivery: Delivery, status: int | None, error: str) -> None:
-    """Disable an endpoint that wants to hear no more; what was to be told stays pending."""
+    """Disable an endpoint that rejects further deliveries; pending ones stay pending."""
     failed(connection, delivery, time.time(), status, error)
-    disable(connection, delivery.endpoint, f"it wants to hear no more: {error}")
+    disable(connection, delivery.endpoint, f"it rejects further deliveries: {error}")
 
 
 def dead_letters(connection: Connection, endpoint: str, after: int, limit: int) -> list[Delivery]:
-    """Read what was given up at an endpoint, from the event after a position on."""
+    """Return the dead letters of an endpoint, after a position."""
     query = _deliveries().where(_dead(endpoint), outbox.c.position > after)
     rows = connection.execute(query.order_by(outbox.c.position).limit(limit))
     return [_delivery(row) for row in rows]
 
 
 def again(connection: Connection, endpoint: str, position: int) -> int:
-    """Deliver one event again, whatever became of it; give 0 if the endpoint never was to hear."""
-    return _anew(connection, endpoint, [position])
+    """Redeliver one event in any state; return 0 if the endpoint has no delivery of it."""
+    return _restart(connection, endpoint, [position])
 
 
 def again_dead(connection: Connection, endpoint: str, limit: int) -> int:
-    """Deliver again what was given up, the oldest first; say how many there were, up to a limit."""
+    """Redeliver dead letters, the oldest first, up to a limit; return their number."""
     query = select(outbox.c.position).where(_dead(endpoint))
     oldest = connection.execute(query.order_by(outbox.c.position).limit(limit)).scalars()
-    return _anew(connection, endpoint, oldest.all())
+    return _restart(connection, endpoint, oldest.all())
 
 
 def again_since(
     connection: Connection, endpoint: Endpoint, after: int, limit: int
 ) -> tuple[int, int | None]:
-    """Deliver again the events after a position, also those of which the endpoint was not told.
+    """Redeliver the events after a position, including those that were never delivered.
 
     Args:
         connection: The database.
-        endpoint: Who is to hear them.
-        after: The position before the first of them.
-        limit: Positions at most.
+        endpoint: The endpoint.
+        after: The position before the first event.
+        limit: Maximum number of positions.
 
     Returns:
-        How many there were, and the position to go on after; ``None`` when there are no more.
+        The number of deliveries, and the position to continue after; ``None`` at the end.
     """
     first, last = after + 1, after + limit
-    told = outbox.alias("told")
-    known = exists().where(told.c.endpoint_id == endpoint.id, told.c.position == events.c.position)
-    _insert(connection, [endpoint.id], _wanted(first, last, endpoint.states).where(~known))
+    existing = outbox.alias("existing")
+    exists_already = exists().where(
+        existing.c.endpoint_id == endpoint.id, existing.c.position == events.c.position
+    )
+    _insert(
+        connection,
+        [endpoint.id],
+        _events_between(first, last, endpoint.states).where(~exists_already),
+    )
     here = and_(outbox.c.endpoint_id == endpoint.id, outbox.c.position.between(first, last))
     positions = connection.execute(select(outbox.c.position).where(here)).scalars().all()
-    count = _anew(connection, endpoint.id, positions)
+    count = _restart(connection, endpoint.id, positions)
     more = select(events.c.position).where(events.c.position > last).limit(1)
     return count, None if connection.execute(more).first() is None else last
 
 
 def backlog(connection: Connection) -> Backlog:
-    """Count what waits at all endpoints."""
+    """Return the number and age of the pending deliveries of all endpoints."""
     query = select(func.count(), func.min(outbox.c.created_at)).where(outbox.c.state == _PENDING)
     count, oldest = connection.execute(query).one()
     return Backlog(count, oldest)
 
 
 def counts(connection: Connection, endpoint: str) -> tuple[int, int]:
-    """Count what is pending at an endpoint, and what is dead."""
+    """Return the numbers of pending deliveries and of dead letters of an endpoint."""
     pending = select(func.count()).select_from(outbox).where(_pending(endpoint))
     given_up = select(func.count()).select_from(outbox).where(_dead(endpoint))
     return connection.execute(pending).scalar_one(), connection.execute(given_up).scalar_one()
 
 
 def prune(connection: Connection, before: float, limit: int) -> int:
-    """Forget what was delivered before a time (Unix seconds); say how many, up to a limit."""
+    """Delete deliveries that succeeded before a time, up to a limit; return their number.
+
+    Args:
+        connection: Inside a database transaction.
+        before: Unix seconds.
+        limit: Maximum number of deliveries.
+    """
     old = and_(outbox.c.state == _DELIVERED, outbox.c.settled_at < before)
     keys = select(outbox.c.endpoint_id, outbox.c.position).where(old).limit(limit)
     rows = connection.execute(keys).tuples().all()
@@ -214,44 +228,44 @@ def prune(connection: Connection, before: float, limit: int) -> int:
 
 
 def clear(connection: Connection, endpoint: str, limit: int) -> int:
-    """Forget deliveries of an endpoint, whatever became of them; say how many, up to a limit."""
+    """Delete deliveries of an endpoint in any state, up to a limit; return their number."""
     mine = outbox.c.endpoint_id == endpoint
     some = select(outbox.c.position).where(mine).limit(limit).scalar_subquery()
     return connection.execute(delete(outbox).where(mine, outbox.c.position.in_(some))).rowcount
 
 
-def _wishes(connection: Connection) -> dict[tuple[State, ...] | None, list[str]]:
-    """Give the states that enabled endpoints want to hear of, and which want those."""
-    wishes: dict[tuple[State, ...] | None, list[str]] = defaultdict(list)
+def _subscriptions(connection: Connection) -> dict[tuple[State, ...] | None, list[str]]:
+    """Return the enabled endpoints, grouped by the states that they receive."""
+    subscriptions: dict[tuple[State, ...] | None, list[str]] = defaultdict(list)
     query = select(endpoints.c.id, endpoints.c.states).where(endpoints.c.enabled)
     for endpoint, states in connection.execute(query):
-        wishes[states_from(states)].append(endpoint)
-    return wishes
+        subscriptions[states_from(states)].append(endpoint)
+    return subscriptions
 
 
-def _wanted(first: int, last: int, states: Sequence[State] | None) -> Select[Any]:
+def _events_between(first: int, last: int, states: Sequence[State] | None) -> Select[Any]:
     query = select(events.c.position, events.c.transaction_id, events.c.version)
     query = query.where(events.c.position.between(first, last))
     return query if states is None else query.where(events.c.state.in_(states))
 
 
-def _insert(connection: Connection, ids: Sequence[str], wanted: Select[Any]) -> None:
-    """Let endpoints hear of events; they are not due before they have found their order."""
+def _insert(connection: Connection, ids: Sequence[str], chosen: Select[Any]) -> None:
+    """Insert deliveries without a due time; `_release` sets it for those that need not wait."""
     own = (endpoints.c.id, literal("pending"), literal(0), literal(time.time()))
     names = ["position", "transaction_id", "version", "endpoint_id", "state", "attempts"]
-    rows = wanted.add_columns(*own).join_from(events, endpoints, endpoints.c.id.in_(ids))
+    rows = chosen.add_columns(*own).join_from(events, endpoints, endpoints.c.id.in_(ids))
     connection.execute(insert(outbox).from_select([*names, "created_at"], rows))
 
 
 def _release(connection: Connection, ids: Sequence[str], first: int, last: int) -> None:
-    """Make due what is new and waits for nothing."""
+    """Make the new deliveries due that wait for no earlier event."""
     new = and_(outbox.c.endpoint_id.in_(ids), outbox.c.position.between(first, last))
     waits = and_(new, outbox.c.state == _PENDING, outbox.c.due_at.is_(None))
     connection.execute(update(outbox).where(waits, ~_has_predecessor()).values(due_at=time.time()))
 
 
-def _anew(connection: Connection, endpoint: str, positions: Sequence[int]) -> int:
-    """Begin deliveries anew; of each transaction, what is first becomes due, and the rest waits."""
+def _restart(connection: Connection, endpoint: str, positions: Sequence[int]) -> int:
+    """Reset deliveries to pending; of each transaction, the first becomes due, the others wait."""
     chosen = and_(outbox.c.endpoint_id == endpoint, outbox.c.position.in_(positions))
     values = {"state": "pending", "attempts": 0, "due_at": None, "settled_at": None}
     count = connection.execute(update(outbox).where(chosen).values(values)).rowcount
@@ -264,7 +278,7 @@ def _anew(connection: Connection, endpoint: str, positions: Sequence[int]) -> in
 
 
 def _make_due(connection: Connection, endpoint: str, positions: Sequence[int]) -> None:
-    """Let deliveries go that have waited; one that has its time keeps it."""
+    """Make waiting deliveries due now; scheduled ones keep their due time."""
     mine = and_(outbox.c.endpoint_id == endpoint, outbox.c.position.in_(positions))
     waits = and_(mine, outbox.c.due_at.is_(None))
     connection.execute(update(outbox).where(waits).values(due_at=time.time()))
@@ -283,14 +297,14 @@ def _has_predecessor() -> ColumnElement[bool]:
 def _settle(connection: Connection, delivery: Delivery, values: dict[str, Any]) -> None:
     now = time.time()
     values |= {"attempts": delivery.attempts + 1, "settled_at": now, "due_at": None}
-    connection.execute(_the(delivery).values(values))
+    connection.execute(_update_pending(delivery).values(values))
     following = _first_pending(connection, delivery)
     if following is not None:
         _make_due(connection, delivery.endpoint, [following])
 
 
 def _first_pending(connection: Connection, delivery: Delivery) -> int | None:
-    # Without a word of when it is due: SQLite would look through all that wait.
+    # No condition on the due time: with one, SQLite would scan all waiting deliveries.
     mine = and_(_pending(delivery.endpoint), outbox.c.transaction_id == delivery.transaction)
     position: int | None = connection.execute(
         select(func.min(outbox.c.position)).where(mine)
@@ -298,8 +312,8 @@ def _first_pending(connection: Connection, delivery: Delivery) -> int | None:
     return position
 
 
-def _the(delivery: Delivery) -> Update:
-    # Only while it is pending: the endpoint may be gone, or a late answer may come twice.
+def _update_pending(delivery: Delivery) -> Update:
+    # Only while pending: the endpoint can be removed, or a late response can arrive twice.
     mine = _pending(delivery.endpoint)
     return update(outbox).where(mine, outbox.c.position == delivery.position)
 

@@ -1,12 +1,12 @@
-"""One program per database file: a lock on the file itself, which ends with the program.
+"""Ensure that only one program uses a database file, by a lock on the file itself.
 
-The lock belongs to the file (device and inode) and not to its name: a symlink, a hard link or
-another spelling of the path leads to the same lock, and no separate lock file can be deleted.
+The lock ends with the program. It belongs to the file (device and inode), not to its name: a
+symlink, a hard link or another spelling of the path leads to the same lock, and there is no lock
+file that could be deleted.
 
-Closing *any* descriptor of a file drops all POSIX locks that the process holds on it, those of
-SQLite included. So a descriptor that was opened here is closed only after the last SQLite
-connection that this process has to the file, and a file that the process owns already is not
-opened a second time.
+Closing *any* descriptor of a file drops all POSIX locks that the process holds on it, including
+those of SQLite. So the descriptor of the lock is closed only after the last SQLite connection of
+this process to the file, and a file that the process owns already is not opened a second time.
 """
 
 import errno
@@ -20,13 +20,13 @@ from transaction_tracker.store.errors import StoreError
 
 try:
     import fcntl
-except ImportError:  # Windows has no record locks in the standard library
+except ImportError:  # on Windows, the standard library has no record locks
     fcntl = None  # type: ignore[assignment]
 
-# One byte far behind the end of any database, and so of the bytes that SQLite locks. Any number
-# will do, as long as every version of this program takes the same.
+# A byte far behind the end of any database, and behind the bytes that SQLite locks. Arbitrary, but
+# the same in all versions of this program.
 _OWNER_BYTE = 0x7478_7472_6163_6B00  # "txtrack"
-# struct flock: type, whence, start, length, pid.
+# struct flock: l_type, l_whence, l_start, l_len, l_pid.
 _FLOCK = "hhqqi0q"
 # SQLite's own mode for a new file.
 _MODE = 0o644
@@ -36,7 +36,7 @@ FileId = tuple[int, int]
 
 @dataclass(slots=True)
 class _Owned:
-    """A file that this process owns, how many of its stores use it, and its descriptors."""
+    """A file that this process owns: the number of its stores that use it, and descriptors."""
 
     users: int = 0
     descriptors: list[int] = field(default_factory=list)
@@ -48,10 +48,10 @@ _guard = threading.Lock()
 
 
 class Ownership:
-    """The right to write to one database file, until it is released.
+    """The ownership of a database file, until it is released.
 
     Args:
-        path: The name under which the file was opened.
+        path: The path by which the file was opened.
         file_id: The device and inode of the file.
     """
 
@@ -61,16 +61,16 @@ class Ownership:
         self._released = False
 
     def check(self) -> None:
-        """Raise ``StoreError`` if another file has taken the place of the locked one.
+        """Raise ``StoreError`` if the path leads to another file than the locked one.
 
-        Called once SQLite has opened the path: between the lock and that moment, the name can
-        have been given to a file that somebody else owns.
+        Called after SQLite has opened the path: between the lock and that moment, the path can
+        have been changed to a file of another owner.
         """
         if _file_id(self._path.stat()) != self._file_id:
             raise StoreError("another file took its place while it was opened; start again")
 
     def release(self) -> None:
-        """Release the file once all stores of this process have released it."""
+        """Release the file; the lock ends when all stores of this process have released it."""
         with _guard:
             if self._released:
                 return
@@ -84,14 +84,14 @@ class Ownership:
 
 
 def acquire(path: Path) -> Ownership:
-    """Make this program the owner of a database file; create the file if it is missing.
+    """Acquire the ownership of a database file; create the file if it is missing.
 
     Raises:
-        StoreError: Another program owns it, or the file has several names.
-        OSError: It cannot be opened or locked.
+        StoreError: Another program owns the file, or it has several names.
+        OSError: The file cannot be opened or locked.
     """
     with _guard:
-        # A second look at a file that is owned already must not open it.
+        # A file that is owned already must not be opened and closed again.
         file_id = _file_id(path.stat()) if path.exists() else None
         if file_id is None or file_id not in _owned:
             file_id = _lock(path)
@@ -108,22 +108,22 @@ def acquire(path: Path) -> Ownership:
 def check_names(path: Path) -> None:
     """Raise ``StoreError`` if the file has more than one name.
 
-    SQLite puts the log of recent commits beside the name that it opens, so under another name of
-    the same file the newest commits are missing, and writing there damages the database.
+    SQLite stores the log of recent commits next to the path that it opens. Opened by another name,
+    the file lacks the newest commits, and writing to it corrupts the database.
     """
     names = path.stat().st_nlink
     if names > 1:
         raise StoreError(
-            f"the file must have one name, and it has {names} (hard links), of which SQLite "
-            f"would keep separate logs; find them with 'find -samefile {path.name}', remove "
-            "all but the one that was always used, and copy databases with sqlite3's .backup"
+            f"the file must have one name, got {names} hard links: SQLite keeps a separate log for "
+            f"each name; find them with 'find -samefile {path.name}', remove all but the one that "
+            "was always used, and copy databases with sqlite3's .backup"
         )
 
 
 def _lock(path: Path) -> FileId:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _MODE)
     file_id = _file_id(os.fstat(descriptor))
-    if file_id in _owned:  # the name was given to this file just now
+    if file_id in _owned:  # the path was changed to this file meanwhile
         _owned[file_id].descriptors.append(descriptor)
         return file_id
     try:
@@ -142,7 +142,7 @@ def _lock_byte(descriptor: int) -> None:
         return
     command = getattr(fcntl, "F_OFD_SETLK", None)
     if command is None:
-        # Without locks of the open file (outside Linux), a POSIX lock, which SQLite drops if it
+        # Outside Linux, there are no open file description locks. A POSIX lock is lost if SQLite
         # closes a connection to the file while it holds no lock of its own.
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, _OWNER_BYTE)
         return

@@ -1,4 +1,4 @@
-"""What is stored, page by page: plain functions on a connection, for whoever shows it."""
+"""Pages of stored transactions: plain functions on a connection."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ _KEPT = (transactions.c.created_at, transactions.c.updated_at, transactions.c.me
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A transaction with what only the store knows of it.
+    """A stored transaction, with the columns that the tracker does not hold.
 
     Attributes:
         tracked: The transaction.
         created_at: Unix seconds of its registration.
         updated_at: Unix seconds of the last change.
-        metadata: What its user noted: a JSON object.
+        metadata: The metadata of its registration: a JSON object.
     """
 
     tracked: Tracked
@@ -36,13 +36,13 @@ class Kept:
 def transactions_page(
     connection: Connection, *, after: str | None, limit: int, states: Collection[State] = ()
 ) -> list[Kept]:
-    """Read transactions in the order of their ids.
+    """Return a page of transactions in the order of their ids.
 
     Args:
         connection: The database.
-        after: The last id of the page before; ``None`` begins.
-        limit: How many, up to 1,000.
-        states: Only those in one of these; all without any.
+        after: The last id of the previous page; ``None`` for the first page.
+        limit: Maximum number of transactions, up to 1,000.
+        states: Only transactions in one of these states. Default: all.
     """
     query = select(*_TRACKED, *_KEPT).order_by(transactions.c.id).limit(min(limit, MAX_PAGE))
     if after is not None:
@@ -53,22 +53,22 @@ def transactions_page(
 
 
 def transaction_page(connection: Connection, transaction: str) -> Kept | None:
-    """Read one transaction."""
+    """Return one transaction, or ``None``."""
     query = select(*_TRACKED, *_KEPT).where(transactions.c.id == transaction)
     found = _kept(connection.execute(query).all())
     return found[0] if found else None
 
 
 def last_position(connection: Connection) -> int:
-    """Give the position of the last event; 0 before the first."""
+    """Return the position of the last event; 0 before the first."""
     return connection.scalar(select(func.max(events.c.position))) or 0
 
 
 def touch(connection: Connection) -> None:
-    """Write something that changes nothing: it fails when nothing can be written."""
+    """Write without changing a value; raises if the database is not writable."""
     connection.execute(cursors.update().values(number=cursors.c.number))
 
 
 def _kept(rows: Sequence[Row[Any]]) -> list[Kept]:
     tracked = read_tracked(rows)
-    return [Kept(one, *row[-3:]) for one, row in zip(tracked, rows, strict=True)]
+    return [Kept(transaction, *row[-3:]) for transaction, row in zip(tracked, rows, strict=True)]

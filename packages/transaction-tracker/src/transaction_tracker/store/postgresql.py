@@ -1,7 +1,7 @@
-"""A database on a PostgreSQL server: how it is reached, and who may write to it.
+"""Connect to a PostgreSQL database, and own it.
 
-The right to write is a lock of the session: between program and server there must be no pooler
-that gives a session to one program after the other.
+The ownership is an advisory lock of the session. So a connection pooler between program and server
+must not let several programs share a session.
 """
 
 import os
@@ -16,24 +16,24 @@ from sqlalchemy import URL, Engine, NullPool, StaticPool, create_engine, event
 
 from transaction_tracker.store.errors import StoreError, UnavailableError
 
-# Any number will do, as long as every version of this program takes the same.
+# An arbitrary number that must be the same in all versions of this program.
 _OWNER_LOCK = 0x7478_7472_6163_6B00  # "txtrack"
 
-# Both sides find out within half a minute that the other is gone, or the next program could
-# not have the lock of one whose machine was switched off.
+# Both sides detect a lost peer within half a minute. Otherwise the next program could not acquire
+# the lock of a program whose machine was switched off.
 _KEEPALIVE = {"idle": 10, "interval": 5, "count": 3}
 _CLIENT = {
     "connect_timeout": 5,
     "application_name": "txtrack",
     **{f"keepalives_{name}": value for name, value in _KEEPALIVE.items()},
-    "tcp_user_timeout": 25_000,  # milliseconds for which what was sent may stay unanswered
+    "tcp_user_timeout": 25_000,  # milliseconds until unacknowledged data closes the connection
 }
-# The callers of the store wait for 60 s: by then a statement, for a lock or in earnest, must have
-# ended. A migration may take longer.
+# Calls to the store time out after 60 s; by then a statement, waiting for a lock or running, must
+# have ended. Migrations have no limit.
 _STATEMENT_SECONDS = 45
-# A server can be silent without being gone: stopped, or behind a network that drops everything
-# while its kernel or a proxy still confirms what is sent.
-MAX_SILENCE_SECONDS = 55.0
+# A connection can be open without an answer: the server is stopped, or a network drops all
+# packets while the server's kernel or a proxy still acknowledges data.
+SILENCE_TIMEOUT_SECONDS = 55.0
 MAX_OPEN_SECONDS = 15.0
 _SESSION = {
     "synchronous_commit": "on",
@@ -42,8 +42,8 @@ _SESSION = {
     **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVE.items()},
 }
 
-# What does not get better by waiting for it.
-_HOPELESS = (
+# Texts of errors that a retry does not solve.
+_PERMANENT_ERRORS = (
     "does not exist",
     "authentication failed",
     "no password supplied",
@@ -54,23 +54,23 @@ _HOPELESS = (
 
 
 def engine(url: URL) -> Engine:
-    """Prepare the one connection, which owns the database from its first moment."""
+    """Create the engine of the only connection, which acquires the ownership when it is made."""
     if find_spec("psycopg") is None:
         raise StoreError("PostgreSQL needs a driver: pip install 'psycopg[binary]'")
     made = create_engine(
         url,
-        # One connection for ever: there is one writer, and it is the store's thread.
+        # A single connection: the store's thread is the only writer.
         poolclass=StaticPool,
         connect_args=_client_options(url),
         hide_parameters=True,
     )
     event.listen(made, "connect", _prepare)
-    event.listen(made, "connect", _accept_nul)
+    event.listen(made, "connect", _replace_nul)
     return made
 
 
 class Wire:
-    """The socket of a connection: cut off, it ends what waits for the server, in any thread."""
+    """The socket of a connection, which any thread can cut off to end waiting for the server."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -78,11 +78,11 @@ class Wire:
         self.is_cut = False
 
     def watch(self, engine: Engine) -> None:
-        """Know the socket of each connection that the engine makes, from its first moment."""
+        """Track the socket of each connection of the engine, from before its first statement."""
         event.listen(engine, "connect", self._attach, insert=True)
 
     def cut_off(self) -> None:
-        """Break the connection, and every later one."""
+        """Shut down the connection and all later ones."""
         with self._lock:
             self.is_cut = True
             self._shut()
@@ -99,7 +99,7 @@ class Wire:
             timer.cancel()
 
     def close(self) -> None:
-        """Forget the socket, once its connection is closed."""
+        """Close our descriptor of the socket, after its connection is closed."""
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
@@ -108,25 +108,25 @@ class Wire:
     def _attach(self, connection: Any, _record: object) -> None:
         self.close()
         with self._lock:
-            # A descriptor of our own: the driver closes its own at any time, and the number
-            # would then be that of another file.
+            # Duplicate the descriptor: the driver can close its own at any time, and its number
+            # can then belong to another file.
             self._socket = socket.socket(fileno=os.dup(connection.fileno()))
             if self.is_cut:
                 self._shut()
 
     def _shut(self) -> None:
         if self._socket is not None:
-            with suppress(OSError):  # it is closed by the server already
+            with suppress(OSError):  # the server has closed it already
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
-def visit(url: URL, seconds: float = MAX_SILENCE_SECONDS) -> Iterator[Engine]:
-    """Give a program that does not own the database connections to it, which fail after a time."""
+def visit(url: URL, seconds: float = SILENCE_TIMEOUT_SECONDS) -> Iterator[Engine]:
+    """Yield an engine that needs no ownership; cut off its connections after ``seconds``."""
     engine = create_engine(
         url, poolclass=NullPool, connect_args=_client_options(url), hide_parameters=True
     )
-    event.listen(engine, "connect", _accept_nul)
+    event.listen(engine, "connect", _replace_nul)
     wire = Wire()
     wire.watch(engine)
     try:
@@ -138,19 +138,19 @@ def visit(url: URL, seconds: float = MAX_SILENCE_SECONDS) -> Iterator[Engine]:
 
 
 def cannot_connect(why: str) -> type[StoreError]:
-    """Say what kind of error it is that a connection was not made, by the driver's text."""
-    return StoreError if any(words in why for words in _HOPELESS) else UnavailableError
+    """Return the error class for a failed connection, by the driver's text."""
+    return StoreError if any(text in why for text in _PERMANENT_ERRORS) else UnavailableError
 
 
 def _client_options(url: URL) -> dict[str, Any]:
     return {name: value for name, value in _CLIENT.items() if name not in url.query}
 
 
-def _accept_nul(connection: Any, _record: object) -> None:
-    """Write U+FFFD where a text has NUL, which PostgreSQL cannot store.
+def _replace_nul(connection: Any, _record: object) -> None:
+    """Store U+FFFD for NUL in texts, because PostgreSQL cannot store NUL.
 
-    SQLite stores it. Without this, a path with ``%00`` would look like a database that fails, and
-    so would a revert reason with NUL, which would stop the chain.
+    SQLite can. Without this, a path with ``%00`` would look like a database failure, and a revert
+    reason with NUL would stop the chain.
     """
     from psycopg.types.string import StrDumperUnknown
 
@@ -166,7 +166,7 @@ def _prepare(connection: Any, _record: object) -> None:
         for name, value in _SESSION.items():
             cursor.execute(f"SET {name} = '{value}'")
         locked = cursor.execute("SELECT pg_try_advisory_lock(%s)", [_OWNER_LOCK]).fetchone()
-    # Outside a transaction: the lock goes with the connection, however that ends.
+    # The lock belongs to the session, not to this transaction: it is released with the connection.
     connection.commit()
     if not locked[0]:
         connection.close()

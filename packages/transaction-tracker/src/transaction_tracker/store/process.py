@@ -27,24 +27,24 @@ from transaction_tracker.store import (
 from transaction_tracker.store.book import Book
 from transaction_tracker.store.database import Database, Failed, Work
 from transaction_tracker.store.errors import UnavailableError
+from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.steps import Step, Stored
-from transaction_tracker.store.uncollected import uncollected
 from transaction_tracker.store.url import DatabaseUrl
 from transaction_tracker.threads import DaemonThreads
 
 STORE = "TransactionTracker.Store"
 
-# A slow disk is no reason to give up: what was asked for will be written.
-_PATIENCE_SECONDS = 60.0
+# Long enough for a slow disk: the queued work is still written after a caller has timed out.
+_CALL_TIMEOUT_SECONDS = 60.0
 
-# A server that is being restarted, or has not noticed yet that its last client is gone.
+# Long enough for a server that restarts, or that has not detected yet that its last client died.
 _START_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 0.1
-_LONGEST_PAUSE_SECONDS = 2.0
+_MAX_PAUSE_SECONDS = 2.0
 
-# At the end, what is under way can finish, and the connection is closed in order. A server that
-# does not answer meanwhile is left: it takes back what was not committed.
+# How long a shutdown waits for the work in flight and for the connection to close. After that, the
+# connection is cut off; the server rolls back what was not committed.
 _CLOSE_SECONDS = 3.0
 _SHUTDOWN_SECONDS = _CLOSE_SECONDS + 2.0
 
@@ -56,28 +56,28 @@ logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
-    """The thread has done what was asked for."""
+class WorkFinished:
+    """A message from the thread: the work in flight has finished."""
 
     results: asyncio.Future[list[Any]]
 
 
 class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
-    """Keeps transactions, events and blocks, and tells of each change once it is safe.
+    """Store transactions, events and blocks, and announce each change after its commit.
 
-    What is asked for while the disk is busy is written together: a thousand
-    registrations wait for one disk write, not for a thousand.
+    Work that arrives while the disk is busy is written together: a thousand registrations wait
+    for one disk write, not for a thousand.
 
-    It ends when the database fails: what is in the database counts, and whoever comes next
-    begins from there.
+    The store exits when the database fails. Only what is in the database counts: the restarted
+    store reads it again.
 
     Args:
-        database: A file, ``":memory:"``, or the address of a PostgreSQL database.
-        book: Where everyone reads what is stored of the open transactions.
-        announce: Called in this process after each write, before the writer hears of it.
-        migrate: Whether missing or old tables are made and changed at the start.
+        database: A file, ``":memory:"``, or the URL of a PostgreSQL database.
+        book: The open transactions in memory, for all readers.
+        announce: Called in this process after each commit, before the caller gets the result.
+        migrate: Whether to create missing tables and migrate old ones at the start.
         start_seconds: How long a start waits for a server that does not answer, or whose
-            database another program still uses.
+            database another program owns.
         silence_seconds: How long a server can take to answer before the store fails.
 
     Raises:
@@ -92,7 +92,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         *,
         migrate: bool = True,
         start_seconds: float = _START_SECONDS,
-        silence_seconds: float = postgresql.MAX_SILENCE_SECONDS,
+        silence_seconds: float = postgresql.SILENCE_TIMEOUT_SECONDS,
     ) -> None:
         self._database = Database(database)
         self._book = book
@@ -102,45 +102,47 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         self._silence_seconds = silence_seconds
         self._thread = DaemonThreads(1, "store")
         self._waiting: list[tuple[Work, From | None]] = []
-        self._under_way: list[tuple[Work, From | None]] = []
+        self._in_flight: list[tuple[Work, From | None]] = []
         self._seconds = 0.0
 
     async def init(self) -> None:
-        """Open the database, and read the open transactions into the book."""
-        # Who is killed does not terminate: the thread and the file must go even so.
-        self._abandoned = weakref.finalize(self, _let_go, self._thread, self._database)
-        self._abandoned.atexit = False
+        """Open the database, and load the open transactions into the book."""
+        # ``terminate`` is not called for a killed process; the thread and the file must be released
+        # anyway.
+        self._finalizer = weakref.finalize(self, _release, self._thread, self._database)
+        self._finalizer.atexit = False
         try:
             await self._open()
             await self._load()
         except BaseException:
-            self._abandoned()  # a start that fails has no terminate
+            self._finalizer()  # terminate is not called for a start that fails
             raise
 
     @staticmethod
     async def run(work: Callable[[Connection], T]) -> T:
-        """Do a piece of work on the database in a transaction, and give its result.
+        """Run a function in a database transaction, and return its result.
 
-        Work that others asked for meanwhile is in the same transaction. A result of type
+        The transaction is shared with other work that was queued at the same time. A result of type
         ``Stored`` is taken over into the book and announced.
 
         Args:
-            work: A plain function. It runs in the store's thread: it must not touch what
-                belongs to the event loop.
+            work: A plain function. Runs in the store's thread, so it must not use objects of the
+                event loop.
 
         Raises:
-            DatabaseFailedError: The database refused what the work wrote.
-            CallTimeoutError: It was not done within 60 s, a suspend of the program not counted.
-            Exception: Whatever the work raised; nothing that it had written stays.
+            DatabaseFailedError: The database rejected a statement of the work.
+            CallTimeoutError: It did not finish within 60 s, not counting time for which the program
+                was suspended.
+            Exception: Any error that the work raised; its changes were rolled back.
         """
-        result = await _within_patience(GenServer.call(STORE, work, timeout=None))
+        result = await _with_timeout(GenServer.call(STORE, work, timeout=None))
         if isinstance(result, Failed):
             raise result.error
         return cast("T", result)
 
     @staticmethod
     async def identity() -> tuple[str, BlockRef | None] | None:
-        """Return the source that the database belongs to, and the block that its chain is known by.
+        """Return the source that the database belongs to, and the anchor block of its chain.
 
         ``None`` before the first ``claim``.
         """
@@ -148,114 +150,116 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
     @staticmethod
     async def claim(source: str, anchor: BlockRef | None = None) -> list[Link]:
-        """Let the database belong to ``source``, and return its kept blocks, the lowest first.
+        """Bind the database to ``source``, and return its kept blocks, from the lowest up.
 
         Args:
             source: Name of the source.
-            anchor: The block by which its chain is known; stored unless there is one already.
+            anchor: Block that identifies the chain; stored unless there is one already.
 
         Raises:
-            StoreError: It belongs to another source already.
+            StoreError: The database belongs to another source.
         """
         await Store.run(partial(chain.claim, source=source, anchor=anchor))
         return await Store.links(source)
 
     @staticmethod
     async def links(source: str) -> list[Link]:
-        """Return the kept blocks of a source, the lowest first."""
+        """Return the kept blocks of a source, from the lowest up."""
         return await Store.run(partial(chain.load_links, source=source))
 
     @staticmethod
     async def recent_slots(source: str) -> list[tuple[Link, dict[str, str]]]:
-        """Give the last blocks with the slots that they took, as many as ``Recent`` keeps."""
+        """Return the last blocks with the slots that they took, as many as ``Recent`` keeps."""
         return await Store.run(partial(chain.load_slots, source=source))
 
     @staticmethod
     async def register(registrations: Sequence[Registration]) -> list[Tracked]:
-        """Store the transactions that are new, and give all as they are stored, in any order.
+        """Store new transactions, and return the stored state of all, in any order.
 
-        One that the user had stopped begins anew; others that are known stay as they are.
+        An untracked or parked transaction is registered again; other known ones are unchanged.
         """
         stored = await Store.run(partial(registering.register, registrations=registrations))
         return list(stored.rows)
 
     @staticmethod
     async def commit(step: Step) -> Stored:
-        """Write one step, all of it or nothing."""
+        """Write one step: all of it, or nothing if the database fails."""
         return await Store.run(partial(committing.commit, step=step))
 
     @staticmethod
     async def fetch(transaction: str) -> Tracked | None:
-        """Give a transaction, whether it has ended or not."""
+        """Return a transaction, also a finished one; ``None`` if it is not registered."""
         return await Store.run(partial(reading.load, transaction=transaction))
 
     @staticmethod
     async def anchored(block_hash: str) -> list[Tracked]:
-        """Give the transactions that a block has decided for good."""
+        """Return the transactions that a block made final."""
         return await Store.run(partial(reading.load_anchored, block_hash=block_hash))
 
     @staticmethod
     async def history(transaction: str) -> list[tuple[int, str]]:
-        """Give the versions and states that a transaction went through."""
+        """Return the versions and states of all events of a transaction."""
         return await Store.run(partial(reading.load_events, transaction=transaction))
 
     @staticmethod
     async def freeze() -> None:
-        """Tell nobody of events any more, until ``thaw``."""
+        """Pause all deliveries, until ``thaw``."""
         await Store.run(chain.freeze)
 
     @staticmethod
     async def thaw() -> None:
-        """Tell of events again, of those that waited first."""
+        """Resume deliveries, starting with the events that waited."""
         await Store.run(chain.thaw)
 
     @staticmethod
     async def frozen() -> float | None:
-        """Say since when nobody is told of events, in Unix seconds; ``None`` when they are."""
+        """Return since when deliveries are paused, in Unix seconds; ``None`` if they are not."""
         return await Store.run(chain.frozen_since)
 
     @staticmethod
     async def prune(before: float, limit: int = pruning.LIMIT) -> Pruned:
-        """Remove what ended long ago; again, until nothing more is removed.
+        """Remove transactions and deliveries that ended long ago, up to a limit.
+
+        Call it repeatedly, until it removes nothing.
 
         Args:
-            before: Unix seconds. What ended earlier goes, with its events.
-            limit: How many transactions, and how many deliveries, in one call at most.
+            before: Unix seconds. Removes what ended before, with its events.
+            limit: Maximum number of transactions, and of deliveries, per call.
         """
         return await Store.run(partial(pruning.prune, before=before, limit=limit))
 
     @staticmethod
     def park(transaction: str, error: str) -> None:
-        """Note why a transaction's tracker was given up."""
+        """Park a transaction: store why its tracker was stopped. Does not wait."""
         GenServer.cast(STORE, partial(registering.park, transaction=transaction, error=error))
 
     def handle_call(self, request: Work, from_: From) -> NoReply:
-        """Queue work whose result somebody waits for."""
+        """Queue work, and reply with its result later."""
         self._queue(request, from_)
         return NoReply()
 
     def handle_cast(self, request: Work) -> None:
-        """Queue work whose result nobody waits for."""
+        """Queue work without a reply; an error is logged."""
         self._queue(request, None)
 
     def handle_info(self, message: object) -> None:
-        """Tell of what was written, and go on with what has come meanwhile."""
+        """Announce and reply the results of the work in flight, and start the queued work."""
         match message:
-            case Finished(results):
-                # An exception ends this process.
+            case WorkFinished(results):
+                # If the database failed, this raises, and the process exits.
                 self._finish(results.result())
-                self._next()
+                self._start_queued()
             case _:
                 super().handle_info(message)
 
     async def terminate(self, _reason: object) -> None:
-        """Let the thread finish what it does, and close the database; leave a silent server."""
-        self._abandoned.detach()
+        """Finish the work in flight, and close the database; cut off a server that is silent."""
+        self._finalizer.detach()
         closing = self._in_thread(self._database.close)
         self._thread.shutdown()
         _, waits = await asyncio.wait((closing,), timeout=_CLOSE_SECONDS)
         if waits:
-            logger.warning("the database did not answer in time; its connection is cut off")
+            logger.warning("the database did not answer in time; cutting off its connection")
             self._database.cut_off()
             await closing
 
@@ -268,49 +272,49 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             except UnavailableError as error:
                 if loop.time() + pause > give_up:
                     raise
-                logger.warning("%s; trying again for some seconds", error)
+                logger.warning("%s; retrying", error)
             else:
                 return
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     async def _load(self) -> None:
         self._book.clear()
-        await self._answered(partial(self._database.run, [rescheduling.correct_deadlines]))
+        await self._run_in_thread(partial(self._database.run, [rescheduling.correct_deadlines]))
         parts = self._database.stream(reading.load_open)
-        with uncollected():
-            while (rows := await self._answered(partial(next, parts, None))) is not None:
+        with gc_paused():
+            while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
                 self._book.write(rows)
-        (counts,) = await self._answered(partial(self._database.run, [reading.count_ended]))
-        self._book.census.ended(counts)
+        (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
+        self._book.census.add_final(counts)
 
-    def _queue(self, one: Work, from_: From | None) -> None:
-        self._waiting.append((one, from_))
-        if not self._under_way:
-            self._next()
+    def _queue(self, work: Work, from_: From | None) -> None:
+        self._waiting.append((work, from_))
+        if not self._in_flight:
+            self._start_queued()
 
-    def _next(self) -> None:
-        self._under_way, self._waiting = self._waiting, []
-        if not self._under_way:
+    def _start_queued(self) -> None:
+        self._in_flight, self._waiting = self._waiting, []
+        if not self._in_flight:
             return
-        run = partial(self._timed, [one for one, _ in self._under_way])
+        run = partial(self._timed, [work for work, _ in self._in_flight])
         pid = self.pid
-        done = self._answered(run)
-        done.add_done_callback(lambda results: process.send(pid, Finished(results)))
+        done = self._run_in_thread(run)
+        done.add_done_callback(lambda results: process.send(pid, WorkFinished(results)))
 
     def _finish(self, results: list[Any]) -> None:
         measured = {"seconds": self._seconds, "works": len(results)}
         telemetry.execute(("transaction_tracker", "store", "commit"), measured, {})
-        for (_, from_), result in zip(self._under_way, results, strict=True):
+        for (_, from_), result in zip(self._in_flight, results, strict=True):
             if isinstance(result, Stored):
                 self._book.take(result)
                 self._announce(result)
             elif isinstance(result, Pruned):
-                self._book.census.ended(result.by_state)
+                self._book.census.add_final(result.by_state)
             if from_ is not None:
                 GenServer.reply(from_, result)
             elif isinstance(result, Failed):
-                logger.error("the store could not do it: %s", result.error, exc_info=result.error)
+                logger.error("storing failed: %s", result.error, exc_info=result.error)
 
     def _timed(self, works: list[Work]) -> list[Any]:
         started = time.perf_counter()
@@ -318,8 +322,8 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         self._seconds = time.perf_counter() - started
         return results
 
-    def _answered(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Run a function in the thread; break the connection if its server stays silent."""
+    def _run_in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
+        """Run a function in the thread; cut off the connection if the server stays silent."""
         done = self._in_thread(function)
         limit = AwakeTimer(self._silence_seconds, self._database.cut_off)
         done.add_done_callback(lambda _: limit.cancel())
@@ -329,11 +333,11 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         return asyncio.get_running_loop().run_in_executor(self._thread, function)
 
 
-async def _within_patience(call: Coroutine[Any, Any, T]) -> T:
+async def _with_timeout(call: Coroutine[Any, Any, T]) -> T:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(None) as limit:
-            timer = AwakeTimer(_PATIENCE_SECONDS, lambda: limit.reschedule(loop.time()))
+            timer = AwakeTimer(_CALL_TIMEOUT_SECONDS, lambda: limit.reschedule(loop.time()))
             try:
                 return await call
             finally:
@@ -341,9 +345,9 @@ async def _within_patience(call: Coroutine[Any, Any, T]) -> T:
     except TimeoutError:
         if not limit.expired():
             raise
-        raise CallTimeoutError(STORE, "a piece of work", _PATIENCE_SECONDS) from None
+        raise CallTimeoutError(STORE, "a piece of work", _CALL_TIMEOUT_SECONDS) from None
 
 
-def _let_go(thread: DaemonThreads, database: Database) -> None:
+def _release(thread: DaemonThreads, database: Database) -> None:
     thread.submit(database.close)
     thread.shutdown()

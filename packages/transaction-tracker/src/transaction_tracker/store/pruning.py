@@ -1,4 +1,4 @@
-"""Removing what ended long ago. Nothing is removed unless somebody asks for it."""
+"""Remove transactions and deliveries that ended long ago, on request only."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,18 +11,18 @@ from transaction_tracker.store import outbox as deliveries
 from transaction_tracker.store.schema import ENDED, events, transactions
 from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
-# So much is removed in some hundredths of a second, for which blocks wait.
+# Removing as many takes some hundredths of a second, which delays blocks.
 LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How much was removed.
+    """What was removed.
 
     Attributes:
-        transactions: Transactions, each with all its events.
-        deliveries: Deliveries that had arrived.
-        by_state: How many transactions fewer there are in each state, as negative numbers.
+        transactions: Number of transactions, each removed with all its events.
+        deliveries: Number of successful deliveries.
+        by_state: The change of the number of transactions in each state, as negative numbers.
     """
 
     transactions: int
@@ -31,15 +31,15 @@ class Pruned:
 
 
 def prune(connection: Connection, before: float, limit: int = LIMIT) -> Pruned:
-    """Remove transactions that ended before a time, and deliveries that arrived before it.
+    """Remove transactions that became final before a time, and deliveries that succeeded before it.
 
-    A transaction of which an endpoint is still to be told, or was told in vain, stays. Whoever
-    reads the feed and has not read an event by then misses it.
+    A transaction with a pending delivery or a dead letter is kept. A reader of the feed that has
+    not read an event by then misses it.
 
     Args:
         connection: Inside a database transaction.
         before: Unix seconds.
-        limit: How many of each are removed at most, up to 1,000: blocks wait meanwhile.
+        limit: Maximum number of each, up to 1,000, because blocks wait meanwhile.
     """
     if not 1 <= limit <= LIMIT:
         raise ValueError(f"limit must be 1 to {LIMIT}, got {limit!r}")
@@ -48,7 +48,7 @@ def prune(connection: Connection, before: float, limit: int = LIMIT) -> Pruned:
     ids = list(states)
     theirs = events.c.transaction_id.in_(ids)
     positions = select(events.c.position).where(theirs)
-    # By both columns of the key: there may be many deliveries, and there are few endpoints.
+    # By both columns of the key: there can be many deliveries, but there are few endpoints.
     for endpoint in connection.execute(select(endpoints.c.id)).scalars().all():
         for table in (attempts, outbox):
             gone = table.c.endpoint_id == endpoint, table.c.position.in_(positions)
@@ -60,7 +60,7 @@ def prune(connection: Connection, before: float, limit: int = LIMIT) -> Pruned:
 
 
 def _ended(before: float, limit: int) -> Select[tuple[str, str]]:
-    # In the words of the partial indexes.
+    # Literals as in the partial indexes.
     untold = [
         select(outbox.c.transaction_id).where(outbox.c.state == literal_column(f"'{state}'"))
         for state in ("pending", "dead")

@@ -1,4 +1,4 @@
-"""Writing transitions: each moves its transaction on, and becomes an event that never changes."""
+"""Write transitions: each updates its transaction, and becomes an event that never changes."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from transaction_tracker.store.rows import (
 from transaction_tracker.store.schema import counters, events, transactions
 
 _SET = (*TRACKED_COLUMNS[1:], "updated_at")
-# Compare and set: a row that somebody else has moved on stays as it is.
+# Compare and set: a row with another version is not changed.
 _WHERE = ("id", "version")
 
 _COUNT_ON = (
@@ -30,7 +30,7 @@ _COUNT_ON = (
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """The way of one transaction from before its first step to after its last."""
+    """The transitions of one transaction in a step, from the first to the last."""
 
     first: Event
     last: Event
@@ -53,15 +53,15 @@ class _Move:
 
 
 def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[Event, ...]]:
-    """Write the transitions of transactions that are where they are thought to be.
+    """Write the transitions of transactions that still have the expected version.
 
     Args:
         connection: Inside a database transaction.
-        steps: Several of one transaction follow one another.
+        steps: The transitions; several of one transaction are consecutive.
 
     Returns:
-        The position of the first event that was written, and the events; those left out
-        belong to transactions that somebody else has moved on.
+        The position of the first written event, and the written events; the others belong to
+        transactions that have another version.
     """
     stale = _move(connection, steps) if steps else set()
     written = tuple(event for event in steps if event.tracked.id not in stale)
@@ -79,18 +79,18 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
 
 
 def _move(connection: Connection, steps: Sequence[Event]) -> set[str]:
-    """Move transactions on, and name those that are not where they were thought to be."""
+    """Update transactions; return the ids of those that have another version."""
     moves = _moves(steps)
     with connection.begin_nested() as savepoint:
         if _update(connection, moves) == len(moves):
             return set()
         savepoint.rollback()
-    # Somebody else was here. It does not happen twice in a year, and may take its time.
+    # Some transactions have another version: find out which, one by one. It is rare.
     return {move.id for move in moves if not _update(connection, [move])}
 
 
 def _moves(steps: Sequence[Event]) -> list[_Move]:
-    """Bring each transaction over all its steps at once."""
+    """Combine all transitions of each transaction into one update."""
     firsts: dict[str, Event] = {}
     lasts: dict[str, Event] = {}
     for event in steps:
@@ -100,7 +100,7 @@ def _moves(steps: Sequence[Event]) -> list[_Move]:
 
 
 def _update(connection: Connection, moves: Sequence[_Move]) -> int:
-    """Write the moves of transactions that are there, and count them."""
+    """Update the transactions with the expected version, and return their number."""
     now = time.time()
     staying = [(*move.values, now, *move.where) for move in moves if not move.ends_or_begins]
     others = [
@@ -113,13 +113,13 @@ def _update(connection: Connection, moves: Sequence[_Move]) -> int:
 
 
 def _metadata(connection: Connection, written: Sequence[Event]) -> dict[str, str]:
-    """Read the users' notes about the transactions of events."""
+    """Return the metadata of the transactions of events."""
     ids = list({event.tracked.id for event in written})
     return dict(bulk.select(connection, transactions, ("id", "metadata"), "id", ids))
 
 
 def _count_on(connection: Connection, more: int) -> int:
-    """Take the next positions, and give the first of them."""
+    """Reserve the next positions, and return the first of them."""
     last = connection.execute(_COUNT_ON, {"more": more}).scalar()
     if last is None:
         connection.execute(insert(counters), {"name": "events", "value": more})

@@ -1,7 +1,7 @@
-"""Taking transactions up, and noting whose tracker was given up."""
+"""Register transactions, and park them."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection
 
@@ -17,38 +17,47 @@ _NEW = (*TRACKED_COLUMNS, "metadata", "created_at", "updated_at")
 
 
 def register(connection: Connection, registrations: Sequence[Registration]) -> Stored:
-    """Store transactions that are new, and give all as they are stored.
+    """Store new transactions, and return the stored state of all.
 
-    One that was parked is free again; one that the user had stopped begins anew. All others
-    stay as they are, whatever is asked for.
+    The error of a parked transaction is cleared, and an untracked transaction is registered again.
+    All other known transactions are unchanged, and their arguments are ignored.
     """
-    wanted = {one.id: one for one in reversed(registrations)}
-    known = {one.id: one for one in load_some(connection, list(wanted))}
-    new = _insert(connection, [one for one in wanted.values() if one.id not in known])
-    freed = [one.id for one in known.values() if one.error is not None]
-    if freed:
-        _set_errors(connection, freed, None)
-        known |= {one.id: one for one in load_some(connection, freed)}
-    back = [one for one in known.values() if one.state == "untracked"]
-    # Before the event, which is stored with the metadata that it finds.
-    _set_metadata(connection, [wanted[one.id] for one in back])
-    position, events = record(connection, [reregistered(one, wanted[one.id]) for one in back])
-    known |= {event.tracked.id: event.tracked for event in events}
+    # Reversed: of several registrations of one transaction, the first one counts.
+    wanted = {registration.id: registration for registration in reversed(registrations)}
+    known = _by_id(load_some(connection, list(wanted)))
+    new = _insert(connection, [wanted[key] for key in wanted if key not in known])
+    parked = [tracked.id for tracked in known.values() if tracked.error is not None]
+    if parked:
+        _set_errors(connection, parked, None)
+        known |= _by_id(load_some(connection, parked))
+    back = [tracked for tracked in known.values() if tracked.state == "untracked"]
+    # Before the event, which is stored with the current metadata.
+    _set_metadata(connection, [wanted[tracked.id] for tracked in back])
+    steps = [reregistered(tracked, wanted[tracked.id]) for tracked in back]
+    position, events = record(connection, steps)
+    known |= _by_id(event.tracked for event in events)
     return Stored((*known.values(), *new), events, position=position)
 
 
 def park(connection: Connection, transaction: str, error: str) -> Stored:
-    """Note why a transaction's tracker was given up."""
+    """Store why a transaction is parked."""
     _set_errors(connection, [transaction], error)
     return Stored(tuple(load_some(connection, [transaction])))
 
 
+def _by_id(transactions: Iterable[Tracked]) -> dict[str, Tracked]:
+    return {tracked.id: tracked for tracked in transactions}
+
+
 def _insert(connection: Connection, registrations: Sequence[Registration]) -> list[Tracked]:
     now = time.time()
-    new = [Tracked(one.id, one.required, deadline=one.deadline) for one in registrations]
+    new = [
+        Tracked(registration.id, registration.required, deadline=registration.deadline)
+        for registration in registrations
+    ]
     rows = [
-        (*tracked_values(tracked), one.metadata, now, now)
-        for tracked, one in zip(new, registrations, strict=True)
+        (*tracked_values(tracked), registration.metadata, now, now)
+        for tracked, registration in zip(new, registrations, strict=True)
     ]
     bulk.insert(connection, transactions, _NEW, rows)
     return new
@@ -60,5 +69,5 @@ def _set_errors(connection: Connection, ids: Sequence[str], error: str | None) -
 
 
 def _set_metadata(connection: Connection, registrations: Sequence[Registration]) -> None:
-    rows = [(one.metadata, one.id) for one in registrations]
+    rows = [(registration.metadata, registration.id) for registration in registrations]
     bulk.update(connection, transactions, ("metadata",), ("id",), rows)

@@ -1,6 +1,6 @@
-"""Between values and rows: tuples, in the order of the names that stand beside them.
+"""Convert between values and rows, which are tuples in the order of the column names here.
 
-A block can change ten thousand rows, and a start reads a million: no row becomes a dict here.
+A block can change ten thousand rows, and a start loads a million, so no row becomes a dict.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -66,18 +66,18 @@ EVENT_COLUMNS = (
     "deadline",
 )
 
-# What nodes and exceptions say, cut off where nobody reads on.
-_LONGEST_TEXT = 2_000
+# Texts of nodes and exceptions are cut off at this length.
+_MAX_TEXT_CHARACTERS = 2_000
 
-# Few different ones in many rows: one object each.
+# Share one object per value among all rows.
 _STATES: dict[str, State] = {state: state for state in STATES}
-_REASONS: dict[str | None, Reason | None] = {None: None} | {one: one for one in REASONS}
+_REASONS: dict[str | None, Reason | None] = {None: None} | {reason: reason for reason in REASONS}
 _FLAGS: dict[str, Flag] = {flag: flag for flag in FLAGS}
 _TAGS = {str(tag): tag for tag in TAGS}
 
 
 def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
-    """Write a transaction as a row."""
+    """Convert a transaction to a row."""
     anchor, outcome, missing = tracked.anchor, tracked.outcome, tracked.missing_since
     return (
         tracked.id,
@@ -103,7 +103,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
 
 
 def event_values(event: Event) -> tuple[Any, ...]:
-    """Write an event as a row, its position, time and metadata left out."""
+    """Convert an event to a row without position, time and metadata."""
     tracked = event.tracked
     anchor = tracked.anchor
     return (
@@ -126,7 +126,7 @@ def event_values(event: Event) -> tuple[Any, ...]:
 
 
 def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
-    """Read transactions; those of one block share its name."""
+    """Convert rows to transactions; those of one block share one reference to it."""
     anchors: dict[str, BlockRef] = {}
     for row in rows:
         number, block = row[6], row[7]
@@ -154,28 +154,28 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
 
 
 def clean(text: str | None) -> str | None:
-    """Make a text of others fit for any database: no NUL, no half characters, not endless."""
+    """Make an external text storable: no NUL, no lone surrogates, limited length."""
     if text is None:
         return None
-    whole = text[:_LONGEST_TEXT].encode("utf-8", "replace").decode()
+    whole = text[:_MAX_TEXT_CHARACTERS].encode("utf-8", "replace").decode()
     return whole.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 @lru_cache(maxsize=64)
 def flags_text(flags: frozenset[Flag]) -> str:
-    """Write flags as words with commas between them, always in the same order."""
+    """Convert flags to words separated by commas, always in the same order."""
     return ",".join(sorted(flags))
 
 
 @lru_cache(maxsize=64)
 def flags(text: str) -> frozenset[Flag]:
-    """Read flags."""
+    """Parse flags."""
     return frozenset(_FLAGS[word] for word in text.split(",") if word)
 
 
 @lru_cache(maxsize=256)
 def required(text: str) -> Required:
-    """Read what makes a state final."""
+    """Parse a requirement."""
     return _TAGS.get(text) or int(text)
 
 
@@ -189,7 +189,7 @@ def _outcome_values(outcome: Outcome | None) -> tuple[bool | None, str | None, s
 def outcome(
     succeeded: bool | None, fee: str | None, failure: str | None, scope: str | None
 ) -> Outcome | None:
-    """Read how a transaction ended in its block; ``None`` where nobody said so."""
+    """Convert columns to the result of a transaction; ``None`` where it is unknown."""
     if succeeded is None:
         return None
     amount = None if fee is None else int(fee)

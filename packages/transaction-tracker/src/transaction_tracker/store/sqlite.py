@@ -1,4 +1,4 @@
-"""A database in a file, or in memory: how it is opened so that no power cut loses a commit."""
+"""Open an SQLite database in a file or in memory, so that a power cut loses no commit."""
 
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,17 @@ _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",
     "busy_timeout = 5000",
-    # A block that changes thousands of rows changes thousands of pages: they stay in memory
-    # until the commit, and are copied from the log into the file every few commits only.
+    # A block can change thousands of rows and as many pages: they stay in memory until the commit,
+    # and are copied from the log into the file only every few commits.
     "cache_size = -32768",
     "wal_autocheckpoint = 4000",
-    # What is taken back when work fails is kept in memory until then, not in a file.
+    # Savepoints of failed work are kept in memory, not in a file.
     "temp_store = MEMORY",
 )
 
 
 def own(path: Path) -> owner.Ownership:
-    """Make this program the owner of the file, or raise ``StoreError``."""
+    """Acquire the ownership of the file, or raise ``StoreError``."""
     try:
         return owner.acquire(path)
     except OSError as error:
@@ -30,10 +30,10 @@ def own(path: Path) -> owner.Ownership:
 
 
 def engine(url: URL) -> Engine:
-    """Prepare the one connection."""
+    """Create the engine of the only connection."""
     made = create_engine(
         url,
-        # One connection for ever: there is one writer, and it is the store's thread.
+        # A single connection: the store's thread is the only writer.
         poolclass=StaticPool,
         connect_args={"check_same_thread": False},
         hide_parameters=True,
@@ -44,17 +44,18 @@ def engine(url: URL) -> Engine:
 
 
 def _prepare(connection: Any, _record: object) -> None:
-    # The driver's own transactions know neither savepoints nor reads: SQLAlchemy begins them.
+    # The driver's own transactions support neither savepoints nor reads: SQLAlchemy begins them.
     connection.isolation_level = None
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin(connection: Connection) -> None:
-    # At once as a writer: a read that becomes a write could find somebody else's in between.
+    # Lock for writing at once: a read that turns into a write could find that another connection
+    # has written meanwhile.
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def cannot_connect(_why: str) -> type[StoreError]:
-    """Say what kind of error it is that the file was not opened: waiting does not help."""
+    """Return the error class for a file that cannot be opened: a retry does not help."""
     return StoreError

@@ -1,4 +1,4 @@
-"""What belongs together in one database transaction, and what came of it."""
+"""The input and the result of one database transaction."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,21 +8,21 @@ from transaction_tracker.domain import BlockRef, Event, Link, Tracked
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One block and all that it changes, or changes without a block.
+    """One block and all its changes, or changes without a block.
 
     Attributes:
-        source: Whose blocks these are.
-        events: Transitions, each of the version after the one that is stored.
-        undone: The block that is taken back.
-        below: The block that becomes the tip when ``undone`` is taken back; ``None`` means the
-            parent, one number below.
+        source: Name of the source.
+        events: Transitions, each one version after the stored one.
+        undone: The block that is undone.
+        below: The block that becomes the tip when ``undone`` is undone. Default: the parent, one
+            number below.
         applied: The block that becomes the tip.
-        slots: The slots that the applied block's transactions took, and which one took each.
+        slots: The slots that the applied block's transactions took, each with its transaction.
         quiet: Blocks between the tip and the applied one that change no transaction, from the
             lowest up, with their slots.
-        keep: How many blocks are kept below the applied one, itself counted.
-        forgets: Whether all kept blocks are forgotten, because none of them is canonical.
-        freezes: Whether nothing is told of this source's events from now on.
+        keep: Number of blocks to keep, including the applied one.
+        forgets: Whether to remove all kept blocks, because none of them is canonical.
+        freezes: Whether to pause deliveries from now on.
     """
 
     source: str
@@ -39,14 +39,13 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What was written.
+    """The result of a step.
 
     Attributes:
-        rows: Transactions as they are stored now, changed or found changed by somebody else.
+        rows: Transactions as they are stored now: changed ones, and those with another version.
         events: The transitions that were written.
-        tip: The highest block now; ``None`` when no block was touched.
-        position: The first event's place among all events; the others follow one by one.
-            0 without events.
+        tip: The new highest block; ``None`` if no block changed.
+        position: Position of the first event; the others follow consecutively. 0 without events.
     """
 
     rows: tuple[Tracked, ...] = ()

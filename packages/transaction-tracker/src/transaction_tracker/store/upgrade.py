@@ -1,4 +1,4 @@
-"""Bringing a database up to date before an application uses it."""
+"""Migrate a database before an application uses it."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -13,26 +13,27 @@ from transaction_tracker.store.url import DatabaseUrl
 
 
 def migrate(database: str | Path | DatabaseUrl) -> None:
-    """Make a database's tables, or change old ones into what this program needs.
+    """Create the tables of a database, or migrate old ones.
 
-    It blocks. All of it is done, or nothing.
+    Blocks. One database transaction: everything is migrated, or nothing.
 
     Args:
-        database: A file, or the address of a PostgreSQL database.
+        database: A file, or the URL of a PostgreSQL database.
 
     Raises:
-        StoreError: It cannot be used, another program uses it, or it is newer than this one.
+        StoreError: The database cannot be used, another program uses it, or it is newer than this
+            program.
     """
     Database(database).open(migrate=True).close()
 
 
 def pending_revisions(database: str | Path | DatabaseUrl) -> list[str]:
-    """List what ``migrate`` would have to do, the next revision first; change nothing.
+    """Return the revisions that ``migrate`` would apply, in order; change nothing.
 
-    It blocks. Another program may be using the database.
+    Blocks. Works while another program uses the database.
 
     Raises:
-        StoreError: It cannot be read, or it is newer than this program.
+        StoreError: The database cannot be read, or it is newer than this program.
     """
     url = DatabaseUrl.of(database)
     if not url.is_postgresql and (url.path is None or not url.path.exists()):

@@ -1,4 +1,4 @@
-"""Which database to use: a file, or a server's address, which holds a secret."""
+"""The URL of a database: a file, or a server's address, which contains a secret."""
 
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,13 @@ _SECRETS = ("password", "sslpassword", "oauth_client_secret")
 
 
 class DatabaseUrl:
-    """The address of a database. It never prints a password.
+    """The URL of a database. Never prints a password.
 
     Args:
-        url: What SQLAlchemy connects to.
+        url: URL that SQLAlchemy connects to.
 
     Attributes:
-        path: The file of an SQLite database; ``None`` for memory, and for PostgreSQL.
+        path: The file of an SQLite database; ``None`` for memory and for PostgreSQL.
     """
 
     __slots__ = ("_url", "path")
@@ -43,10 +43,10 @@ class DatabaseUrl:
 
     @classmethod
     def of(cls, value: "str | Path | DatabaseUrl") -> "DatabaseUrl":
-        """Take a database in any form: a file, ``":memory:"`` or a URL.
+        """Convert a file name, ``":memory:"`` or a URL.
 
         Raises:
-            DatabaseUrlError: It is none of these.
+            DatabaseUrlError: The text is none of these.
         """
         if isinstance(value, DatabaseUrl):
             return value
@@ -59,27 +59,27 @@ class DatabaseUrl:
 
     @property
     def is_postgresql(self) -> bool:
-        """Whether a server holds it, and no file."""
+        """Whether the database is on a PostgreSQL server."""
         return self._url.drivername == _DRIVER
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The passwords in the address, the longest first, to take them out of texts."""
+        """The passwords in the URL, the longest first, to redact them in texts."""
         found = [self._url.password]
         for name in _SECRETS:
-            value = self._url.query.get(name)  # a tuple where the name is there twice
+            value = self._url.query.get(name)  # a tuple if the name is repeated
             found += [value] if isinstance(value, str) else value or ()
         return tuple(sorted(filter(None, found), key=len, reverse=True))
 
     def reveal(self) -> URL:
-        """Give the whole address, to connect to and for nothing else."""
+        """Return the URL with its password; only for connecting."""
         return self._url
 
     def describe(self, error: DBAPIError) -> str:
-        """Say what a driver said, without the secrets of the address and of the rows."""
+        """Return a driver's error message without the secrets of the URL and without rows."""
         original: Any = error.orig
         diagnosis = getattr(original, "diag", None)
-        # What PostgreSQL adds to the first line is the row.
+        # The other lines of a PostgreSQL error contain the row.
         text = getattr(diagnosis, "message_primary", None) or str(original)
         for secret in self.secrets:
             text = text.replace(secret, "…")
@@ -111,8 +111,8 @@ def _parsed(text: str) -> URL:
     except (ArgumentError, ValueError):
         url = None
     if url is None or _is_odd(url):
-        # No cause, no part of it: an odd address is one whose password came out wrong.
-        raise DatabaseUrlError(_EXPECTED + "something that cannot be read as one")
+        # Omit the cause and all parts: in an invalid URL, any part can contain the password.
+        raise DatabaseUrlError(_EXPECTED + "an invalid URL")
     return url
 
 

@@ -1,4 +1,4 @@
-"""Transactions that can be taken back after their end, and the feeds that would tell of it."""
+"""Confirmed transactions that can be reversed, and the bookmarks of their feeds."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from transaction_tracker.store.steps import Step, Stored
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A transaction that is confirmed.
+    """A confirmed transaction.
 
     Attributes:
-        id: The transaction.
-        at: Unix seconds since when.
+        id: The transaction id.
+        at: Unix seconds since when it is confirmed.
     """
 
     id: str
@@ -27,7 +27,7 @@ class Confirmed:
 
 
 def confirmed_since(connection: Connection, since: float) -> list[Confirmed]:
-    """List the transactions that were confirmed at a time or later, the oldest first.
+    """Return the transactions that were confirmed at or after a time, the oldest first.
 
     Args:
         connection: The database.
@@ -44,24 +44,24 @@ def confirmed_since(connection: Connection, since: float) -> list[Confirmed]:
 
 
 def load_ended(connection: Connection, ids: Collection[str]) -> list[Tracked]:
-    """Read those of some transactions that have ended, in any order."""
+    """Return those of the transactions that are final, in any order."""
     return [tracked for tracked in load_some(connection, sorted(ids)) if tracked.final]
 
 
 def bookmark(connection: Connection, source: str) -> str | None:
-    """Say how far a source's feed was read; ``None`` before its first page."""
+    """Return where the next page of a source's feed begins; ``None`` before its first page."""
     query = select(bookmarks.c.place).where(bookmarks.c.source == source)
     place: str | None = connection.execute(query).scalar()
     return place
 
 
 def commit_page(connection: Connection, step: Step, place: str | None) -> Stored:
-    """Write what a page of a feed changes, and that it was read: both, or nothing.
+    """Write the changes of a page of a feed, and its bookmark: both, or nothing.
 
     Args:
         connection: Inside a database transaction.
-        step: What it changes.
-        place: Where the next page begins; ``None`` to begin anew.
+        step: The changes.
+        place: Where the next page begins; ``None`` to restart at the first page.
     """
     mine = bookmarks.c.source == step.source
     if place is None:

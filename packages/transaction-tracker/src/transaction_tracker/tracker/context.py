@@ -1,4 +1,4 @@
-"""What the trackers of one application share, and where its processes are found."""
+"""The state that the trackers of one application share, and the names of its processes."""
 
 from dataclasses import dataclass, field
 
@@ -14,15 +14,16 @@ FOLLOWER = "TransactionTracker.Follower"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the trackers of one application share; the registry keeps it.
+    """The state that the trackers of one application share; stored as metadata of the registry.
 
     Attributes:
-        source: Where the transactions live.
-        book: What is stored of those that have not ended.
-        required: What makes the state of a newly registered one final.
-        policy: When waiting becomes news.
-        expires_after: Seconds that a newly registered one has to get into a block.
-        follow_repriced: Whether the same payment at another price is followed too.
+        source: The source of the transactions.
+        book: The stored transactions that are not final.
+        required: Default requirement of a new registration.
+        policy: Time limits for transactions in no block.
+        expires_after: Seconds until a newly registered transaction expires; ``None`` for no default
+            deadline.
+        follow_repriced: Whether the transaction that repriced a tracked one is tracked too.
     """
 
     source: Source
@@ -35,10 +36,10 @@ class Context:
     KEY = "context"
 
     def requirement(self, confirmations: Required | None) -> Required:
-        """Return what makes a state final: the application's setting in place of ``None``.
+        """Return the requirement: ``confirmations``, or the application's setting for ``None``.
 
         Raises:
-            ValueError: The chain has no such tag.
+            ValueError: The chain does not have this tag.
         """
         required = self.required if confirmations is None else confirmations
         if has_blocks(self.source):
@@ -47,25 +48,25 @@ class Context:
 
     @staticmethod
     def current() -> "Context":
-        """Give that of the application that runs, or raise ``NoProcessError``."""
+        """Return the context of the running application, or raise ``NoProcessError``."""
         context: Context = Registry.meta(REGISTRY, Context.KEY)
         return context
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """To the follower: what is known of this transaction now?"""
+    """Message to the follower: ask the source about this transaction soon."""
 
     transaction: str
 
 
 @dataclass(frozen=True, slots=True)
 class Forget:
-    """To the follower: this transaction has ended without it."""
+    """Message to the follower: this transaction was untracked."""
 
     transaction: str
 
 
 def via(key: str) -> Via:
-    """Name the tracker of a transaction."""
+    """Return the name of a transaction's tracker."""
     return Registry.via(REGISTRY, key)

@@ -1,11 +1,11 @@
-"""The tracker: one process for one transaction, from its registration to its end."""
+"""The tracker: the process of one transaction, from its registration to its final state."""
 
 import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from beamish import (
@@ -49,39 +49,37 @@ from transaction_tracker.tracker.context import (
 
 Until = State | Literal["terminal"]
 
-# A tracker that is late with its answer holds up a block: it is told again, or decided for.
+# A tracker that does not answer delays a block; after this time, the follower decides for it.
 _OBSERVE_SECONDS = 1.0
 _RESTART_PAUSE_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
-    """A request: answer when the transaction has come this far."""
+class WaitForState:
+    """A request: reply once the transaction has reached a state."""
 
     until: Until
-    asked: object = field(default_factory=object)
 
 
 @dataclass(frozen=True, slots=True)
-class Leave:
-    """Who asked for this waits no more."""
+class CancelWait:
+    """A cast: forget a request whose caller no longer waits."""
 
-    asked: object
+    request: WaitForState
 
 
 class TransactionTracker(GenServer, restart="transient"):
-    """Follow one transaction until its state is final.
+    """Track one transaction until its state is final.
 
-    What outlives the process is in the store: a restarted tracker reads its row and
-    goes on. It decides what the facts make of its transaction, and takes the new state
-    over once the store has written it.
+    The store holds all durable state: a restarted tracker reads its row. The tracker decides
+    which transitions follow from facts; it takes over the new state once it is stored.
     """
 
     def __init__(self, transaction: str) -> None:
         stored = Context.current().book.get(transaction)
         self.ended = stored is None
         self.tracked = stored or Tracked(transaction, required=0)
-        self._waiters: tuple[tuple[Reach, From], ...] = ()
+        self._waiters: tuple[tuple[WaitForState, From], ...] = ()
 
     @classmethod
     async def start(
@@ -92,32 +90,35 @@ class TransactionTracker(GenServer, restart="transient"):
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Pid:
-        """Follow a transaction, for ever if need be, also over restarts of the program.
+        """Track a transaction until its state is final; survives restarts of the program.
 
-        Returns once it is stored. Started again, it gives the tracker that already
-        follows it, as it is. One that has ended needs no tracker: the process that is given
-        then ends at once, and ``status`` and ``wait`` answer from the store. One that was
-        parked or untracked gets a new tracker.
+        Returns once the registration is stored. Idempotent: if the transaction is already
+        tracked, returns the running tracker and ignores the other arguments. A parked or
+        untracked transaction gets a new tracker. For a finished transaction, the returned
+        process exits at once; ``status`` and ``wait`` still work and read the store.
 
         Args:
-            transaction: Its id at the source.
-            confirmations: What makes its state final: blocks, ``"safe"`` or
-                ``"finalized"``; ``None`` takes the application's setting.
-            deadline: Unix seconds: in no block then, it has expired; ``None`` takes the
-                application's setting.
-            metadata: What is to come back with each event, and with what the API tells; JSON,
-                at most 4 KiB.
+            transaction: Transaction id, as the source defines it (Ethereum: the hash).
+            confirmations: Number of confirmations that make the state final, or ``"safe"`` or
+                ``"finalized"``. Default: the application's setting.
+            deadline: Time in Unix seconds. A transaction that is not in a block by then
+                becomes ``expired``. Default: the application's setting.
+            metadata: JSON object of at most 4 KiB, returned with each event and by the API.
+
+        Returns:
+            The pid of the tracker.
 
         Raises:
-            InvalidTransactionError: It is no transaction id of the source.
-            ValueError: Another argument cannot be; the message names it.
-            NoProcessError: The application does not run.
+            InvalidTransactionError: ``transaction`` is not a valid id for the source.
+            ValueError: Another argument is invalid.
+            NoProcessError: The application is not running.
         """
         registration = cls.registration(
             transaction, confirmations=confirmations, deadline=deadline, metadata=metadata
         )
         running = Registry.whereis(REGISTRY, registration.id)
-        # One whose transaction has just ended, and who has not heard of it yet, follows nothing.
+        # A tracker can still run although its transaction is final, until it handles the last
+        # message. It must not be returned before the registration has reached the store.
         if running is not None and Context.current().book.get(registration.id) is not None:
             return running
         await Store.register([registration])
@@ -125,13 +126,13 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @classmethod
     async def start_many(cls, registrations: Sequence[Registration]) -> list[Tracked]:
-        """Follow many transactions, stored in one go.
+        """Track many transactions; store all registrations in one database transaction.
 
         Args:
-            registrations: What ``registration`` made.
+            registrations: Results of ``registration``.
 
         Returns:
-            What is known of each, in the same order.
+            The stored state of each transaction, in the same order.
         """
         stored = {tracked.id: tracked for tracked in await Store.register(registrations)}
         for tracked in stored.values():
@@ -147,7 +148,7 @@ class TransactionTracker(GenServer, restart="transient"):
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Registration:
-        """Check what is asked for, and fill in the application's settings; see ``start``."""
+        """Check the arguments of ``start``, and fill in the application's settings."""
         context = Context.current()
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
@@ -159,27 +160,27 @@ class TransactionTracker(GenServer, restart="transient"):
         )
 
     @classmethod
-    async def revive(cls, transaction: str) -> None:
-        """Start the tracker of a transaction that had ended, and is open again."""
+    async def reopen(cls, transaction: str) -> None:
+        """Start the tracker of a transaction that was final and is open again."""
         await cls._start_child(transaction)
 
     @staticmethod
     async def park(transaction: str, error: str) -> None:
-        """Stop the tracker of a transaction that no provider describes in a readable way.
+        """Park a transaction that no provider returns readable data about: stop its tracker.
 
         Args:
-            transaction: Its id.
-            error: Why, with the provider and the field.
+            transaction: The transaction id.
+            error: The reason, with the provider and the field.
         """
         pid = Registry.whereis(REGISTRY, transaction)
         if pid is not None:
-            with suppress(NotFoundError):  # it has just ended
+            with suppress(NotFoundError):  # it has stopped meanwhile
                 await DynamicSupervisor.terminate_child(SUPERVISOR, pid)
         Store.park(transaction, error)
 
     @classmethod
-    async def follow_winner(cls, loser: Tracked) -> None:
-        """Follow the same payment at another price too, if the application wants that."""
+    async def track_replacement(cls, loser: Tracked) -> None:
+        """Track the transaction that repriced ``loser``, if ``follow_repriced`` is set."""
         repriced = loser.state == "superseded" and loser.reason == "repriced"
         if repriced and loser.superseded_by is not None and Context.current().follow_repriced:
             await cls.start(
@@ -188,15 +189,18 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @staticmethod
     async def untrack(transaction: str) -> Tracked:
-        """Hear no more of a transaction; one that has ended stays as it is.
+        """Stop tracking a transaction; no effect on a finished one.
+
+        Returns:
+            The stored state.
 
         Raises:
-            NotTrackedError: It was never started.
+            NotTrackedError: The transaction was never registered.
         """
         context = Context.current()
         key = context.source.identify(transaction)
         while True:
-            tracked = await _stored(key)
+            tracked = await _load(key)
             events = decide(tracked, (Abandoned(),))
             if not events:
                 return tracked
@@ -204,16 +208,17 @@ class TransactionTracker(GenServer, restart="transient"):
             if stored.events:
                 GenServer.cast(FOLLOWER, Forget(key))
                 return events[-1].tracked
-            # A block came first: begin again from what it made of the transaction.
+            # A block changed the transaction meanwhile, so the step was not written: retry from
+            # the new state.
 
     @classmethod
     async def recheck(cls, transaction: str) -> Tracked:
-        """Have the source asked about a transaction soon, and tell what is known until then.
+        """Ask the source about a transaction soon, and return its current state.
 
-        One that was parked gets a new tracker, which asks by itself.
+        A parked transaction gets a new tracker, which asks the source when it starts.
 
         Raises:
-            NotTrackedError: It was never started.
+            NotTrackedError: The transaction was never registered.
         """
         tracked = await cls.status(transaction)
         if tracked.error is not None:
@@ -224,17 +229,19 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @classmethod
     async def start_all_pending(cls) -> int:
-        """Start the trackers of all stored transactions that have not ended.
+        """Start the trackers of all stored transactions that are not final.
 
-        The application does so when it starts.
+        The application calls this when it starts.
 
         Returns:
-            How many were started; those that ran already are not counted.
+            The number of trackers that were started; running ones are not counted.
         """
         children = await DynamicSupervisor.which_children(SUPERVISOR)
-        # Those between two processes are as good as running.
-        cared_for = {child.id for child in children}
-        waiting = [one.id for one in Context.current().book if via(one.id) not in cared_for]
+        # Includes children that are being restarted, so they are not started twice.
+        supervised = {child.id for child in children}
+        waiting = [
+            tracked.id for tracked in Context.current().book if via(tracked.id) not in supervised
+        ]
         for key in waiting:
             await cls._start_child(key)
         return len(waiting)
@@ -251,66 +258,70 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @staticmethod
     def lookup(transaction: str) -> Pid | None:
-        """Give the process that follows the transaction now.
+        """Return the pid of a transaction's tracker, or ``None``.
 
-        There is none for a transaction that has ended or was never started, and for a
-        moment none for one whose tracker is being restarted.
+        A transaction that is finished or was never registered has no tracker, and neither has one
+        whose tracker is being restarted.
         """
         return Registry.whereis(REGISTRY, Context.current().source.identify(transaction))
 
     @classmethod
     async def status(cls, transaction: str) -> Tracked:
-        """Tell what is known of a transaction, whether it has ended or not.
+        """Return the current state of a transaction, also of a finished one.
 
         Raises:
-            NotTrackedError: It was never started.
+            NotTrackedError: The transaction was never registered.
         """
         key = Context.current().source.identify(transaction)
         try:
             return await cls.report(via(key))
-        except ExitError:  # it has ended, or its tracker is not there at the moment
-            return await _stored(key)
+        except ExitError:  # the transaction is finished, or its tracker is being restarted
+            return await _load(key)
 
     @classmethod
     async def wait(
         cls, transaction: str, *, until: Until = "terminal", timeout: float | None = None
     ) -> Tracked:
-        """Wait until a transaction is in a state, or in its last one.
+        """Wait until a transaction is in a state or finished.
 
         Args:
-            transaction: One that was started, perhaps long ago.
-            until: A state, or ``"terminal"`` for whichever is the last, ``"dropped"``
-                among them. A final state ends the wait in any case: nothing comes after it.
-            timeout: Seconds; ``None`` waits for ever.
+            transaction: Id of a registered transaction.
+            until: A state, or ``"terminal"`` for any final state or ``"dropped"``. A final state
+                ends the wait in any case.
+            timeout: Seconds. Default: no limit.
+
+        Returns:
+            The state that ended the wait.
 
         Raises:
-            TimeoutError: It did not come so far in time.
-            NotTrackedError: It was never started.
-            ParkedError: Its tracker was given up.
+            TimeoutError: The transaction did not reach the state in time.
+            NotTrackedError: The transaction was never registered.
+            ParkedError: The transaction is parked.
+            ValueError: ``until`` is not a state.
         """
         if until not in (*STATES, "terminal"):
             raise ValueError(f"until must be 'terminal' or one of {STATES}, got {until!r}")
         key = Context.current().source.identify(transaction)
         async with asyncio.timeout(timeout):
             while True:
-                tracked = await _reach(key, until)
+                tracked = await _wait_for_state(key, until)
                 if _reached(tracked, until):
                     return tracked
                 if tracked.error is not None and Registry.whereis(REGISTRY, key) is None:
                     raise ParkedError(key, tracked.error)
-                # Its tracker crashed and is on its way back.
+                # The tracker crashed and is being restarted.
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
 
     @staticmethod
     def confirmations(tracked: Tracked) -> int:
-        """Count the confirmations that a transaction has now; none while it is in no block."""
+        """Return the current number of confirmations; 0 while the transaction is in no block."""
         tip = Context.current().book.tip
         if tracked.anchor is None or tip is None:
             return 0
         return max(0, tip.number - tracked.anchor.number + 1)
 
     def init(self) -> Continue | None:
-        """Ask what is known, when nothing is; the follower knows the rest."""
+        """Ask the source about the transaction, unless a block decided its state already."""
         if self.ended:
             return Continue("end")
         if not self.tracked.waits_for_depth:
@@ -318,22 +329,22 @@ class TransactionTracker(GenServer, restart="transient"):
         return None
 
     def handle_continue(self, _arg: object) -> Stop:
-        """End: the transaction ended before its tracker came."""
+        """Stop, because the transaction is finished."""
         return Stop("normal")
 
     @call
     def report(self) -> Tracked:
-        """What is known of the transaction now."""
+        """Return the current state of the transaction."""
         return self.tracked
 
     @call(timeout=_OBSERVE_SECONDS)
     def observe(self, facts: tuple[Observation, ...]) -> tuple[Event, ...]:
-        """Decide what facts make of the transaction; nothing changes until it is stored."""
+        """Return the events that follow from facts; the state changes once they are stored."""
         return decide(self.tracked, facts, Context.current().policy)
 
     @cast
     def settle(self, tracked: Tracked) -> Stop | None:
-        """Take over what was stored."""
+        """Take over the stored state; stop if it is final."""
         if tracked.version < self.tracked.version:
             return None
         self.tracked = tracked
@@ -341,8 +352,8 @@ class TransactionTracker(GenServer, restart="transient"):
         return Stop("normal") if tracked.final else None
 
     def handle_call(self, request: object, from_: From) -> Any:
-        """Answer at once, or when the transaction has come so far."""
-        if not isinstance(request, Reach):
+        """Reply at once, or when the transaction has reached the requested state."""
+        if not isinstance(request, WaitForState):
             return super().handle_call(request, from_)
         if _reached(self.tracked, request.until):
             return self.tracked
@@ -350,25 +361,25 @@ class TransactionTracker(GenServer, restart="transient"):
         return NoReply()
 
     def handle_cast(self, request: object) -> None:
-        """Answer somebody no more."""
-        if isinstance(request, Leave):
-            gone = request.asked
-            self._waiters = tuple(one for one in self._waiters if one[0].asked is not gone)
+        """Forget the request of a caller that no longer waits."""
+        if isinstance(request, CancelWait):
+            cancelled = request.request
+            self._waiters = tuple(waiter for waiter in self._waiters if waiter[0] is not cancelled)
         else:
             super().handle_cast(request)
 
     def _answer_waiters(self) -> None:
         waiting, self._waiters = self._waiters, ()
-        for reach, from_ in waiting:
-            if _reached(self.tracked, reach.until):
+        for request, from_ in waiting:
+            if _reached(self.tracked, request.until):
                 GenServer.reply(from_, self.tracked)
             else:
-                self._waiters += ((reach, from_),)
+                self._waiters += ((request, from_),)
 
 
 def _json(metadata: Mapping[str, Any]) -> str:
     try:
-        # JSON has no NaN and no infinity; the json module writes them by default.
+        # JSON has neither NaN nor infinity, but the json module writes them by default.
         return json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metadata must be a JSON object: {error}") from None
@@ -380,19 +391,19 @@ def _reached(tracked: Tracked, until: Until) -> bool:
     return tracked.final or tracked.state == until
 
 
-async def _reach(key: str, until: Until) -> Tracked:
-    request = Reach(until)
+async def _wait_for_state(key: str, until: Until) -> Tracked:
+    request = WaitForState(until)
     try:
         reached: Tracked = await GenServer.call(via(key), request, timeout=None)
     except ExitError:
-        return await _stored(key)
-    except asyncio.CancelledError:  # by a time limit, most of the time
-        GenServer.cast(via(key), Leave(request.asked))
+        return await _load(key)
+    except asyncio.CancelledError:  # usually by a timeout
+        GenServer.cast(via(key), CancelWait(request))
         raise
     return reached
 
 
-async def _stored(key: str) -> Tracked:
+async def _load(key: str) -> Tracked:
     tracked = await Store.fetch(key)
     if tracked is None:
         raise NotTrackedError(key)

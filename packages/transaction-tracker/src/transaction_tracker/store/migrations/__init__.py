@@ -1,7 +1,7 @@
-"""The versions of the schema, and how a database comes from each to the newest.
+"""The revisions of the schema, and the migration of a database to the newest one.
 
-Each file in ``versions`` is one step, for SQLite and PostgreSQL alike. There is no way back:
-keep a copy of the database before a new version of the program sees it.
+Each file in ``versions`` is one migration for SQLite and PostgreSQL. There are no downgrades:
+back up the database before a new version of the program uses it.
 """
 
 from pathlib import Path
@@ -11,23 +11,23 @@ from sqlalchemy import Connection, inspect, text
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.schema import metadata
 
-# Named here too, so that a database that is up to date needs nothing from Alembic at a start.
+# Repeated here, so that the start with a current database does not need Alembic.
 HEAD = "0004"
-# What the program's version 0.1 made, which did not note a version.
+# The schema of version 0.1 of the program, which stored no revision.
 FIRST = "0001"
 
 _VERSION_TABLE = "alembic_version"
 
 
 def bring_up_to_date(connection: Connection, *, migrate: bool) -> None:
-    """Make the tables, or change old ones into what this program needs.
+    """Create the tables, or migrate old ones.
 
     Args:
-        connection: Inside a database transaction: an upgrade happens as a whole or not at all.
-        migrate: Whether a database that is empty or old may be changed.
+        connection: Inside a database transaction, so that a failed upgrade changes nothing.
+        migrate: Whether to change an empty or old database.
 
     Raises:
-        StoreError: It is older and may not be changed, or newer than this program.
+        StoreError: The database is old and ``migrate`` is false, or it is newer than this program.
     """
     found = revision(connection)
     if found == HEAD:
@@ -46,7 +46,7 @@ def bring_up_to_date(connection: Connection, *, migrate: bool) -> None:
 
 
 def revision(connection: Connection) -> str | None:
-    """Say which version of the schema a database has; ``None`` when it has none of our tables."""
+    """Return the revision of a database; ``None`` if it has none of our tables."""
     tables = inspect(connection).get_table_names()
     if _VERSION_TABLE in tables:
         query = text(f"SELECT version_num FROM {_VERSION_TABLE}")  # noqa: S608
@@ -55,14 +55,14 @@ def revision(connection: Connection) -> str | None:
 
 
 def pending(found: str | None) -> list[str]:
-    """List the revisions that a database at ``found`` still has to go through.
+    """Return the revisions that a database at ``found`` still needs, in order.
 
     Raises:
         StoreError: This program does not know that revision.
     """
     from alembic.script import ScriptDirectory
 
-    known = [one.revision for one in ScriptDirectory(str(_FOLDER)).walk_revisions()][::-1]
+    known = [script.revision for script in ScriptDirectory(str(_FOLDER)).walk_revisions()][::-1]
     if found is None:
         return known
     if found not in known:
@@ -81,7 +81,7 @@ def _upgrade(connection: Connection, found: str) -> None:
     from alembic.config import Config
 
     if connection.dialect.name == "postgresql":
-        # Until the end of this transaction: large tables take longer than a service may wait.
+        # For this transaction only: large tables take longer than other statements may.
         connection.execute(text("SET LOCAL statement_timeout = 0"))
     if not inspect(connection).has_table(_VERSION_TABLE):
         _note(connection, found)

@@ -1,4 +1,4 @@
-"""The tables. Whatever database holds them, they look the same."""
+"""The tables, which are the same in each database."""
 
 from transaction_tracker.store.schema.access import idempotency_keys, tokens
 from transaction_tracker.store.schema.base import Amount, metadata, one_of

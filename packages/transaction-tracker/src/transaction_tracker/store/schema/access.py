@@ -1,4 +1,4 @@
-"""The tables of who may do what over HTTP, and of what was answered to whom."""
+"""The tables of API tokens and idempotency keys."""
 
 from sqlalchemy import Column, Float, Index, Integer, LargeBinary, String, Table
 
@@ -9,7 +9,7 @@ tokens = Table(
     metadata,
     Column("id", String(16), primary_key=True),
     Column("label", String(100), nullable=False),
-    # What was given out is stored nowhere: this is its SHA-256, in hexadecimal.
+    # SHA-256 of the token's secret, in hexadecimal. The secret itself is not stored.
     Column("secret_hash", String(64), nullable=False),
     Column("scopes", String(100), nullable=False),  # words with spaces between
     Column("created_at", Float, nullable=False),
@@ -21,7 +21,7 @@ tokens = Table(
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
-    # Whose key it is: a token's id, or nothing where no token is needed.
+    # The id of the token that sent the key; empty if no token is needed.
     Column("owner", String(16), primary_key=True),
     Column("key", String(255), primary_key=True),
     Column("fingerprint", String(64), nullable=False),  # SHA-256 of method, path and body

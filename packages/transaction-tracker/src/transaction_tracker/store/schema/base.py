@@ -1,8 +1,8 @@
-"""What all tables share."""
+"""Definitions that all tables share."""
 
 from sqlalchemy import CheckConstraint, MetaData, String
 
-# Names of constraints that do not depend on the database, for migrations to find them by.
+# Constraint names that are the same in each database, so that migrations can find them.
 metadata = MetaData(
     naming_convention={
         "ix": "%(table_name)s_%(column_0_N_name)s_index",
@@ -13,12 +13,12 @@ metadata = MetaData(
     }
 )
 
-# What an amount is written as: it can be larger than any integer of a database.
+# Amounts are stored as text: they can be larger than any integer type of a database.
 Amount = String(160)
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    """Let a column hold only the values that are known: words of this program."""
+    """Return a constraint that allows only known values, which are words of this program."""
     # Not "in (...)": SQLite builds a table of the list for each row that it checks.
     words = " or ".join(f"{column} = '{value}'" for value in values)
     return CheckConstraint(words, name=f"{column}_is_known")

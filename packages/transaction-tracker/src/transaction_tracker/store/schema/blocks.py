@@ -1,4 +1,4 @@
-"""The tables of blocks: those that are kept, and how far each source was followed."""
+"""The tables of kept blocks, and of the cursor of each source."""
 
 from sqlalchemy import BigInteger, Column, Float, Integer, LargeBinary, String, Table
 
@@ -13,14 +13,14 @@ blocks = Table(
     Column("parent", String(100), nullable=False),
 )
 
-# Beside the blocks, and not in them: it is large, and only the last few blocks have it.
+# Separate from the blocks, because slots are large and only stored for the last few blocks.
 block_slots = Table(
     "block_slots",
     metadata,
     Column("source", String(100), primary_key=True),
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("amount", Integer, nullable=False),
-    # A JSON object of slots and who took them, compressed.
+    # A JSON object of slots and the transactions that took them, compressed.
     Column("packed", LargeBinary, nullable=False),
 )
 
@@ -30,9 +30,9 @@ cursors = Table(
     Column("source", String(100), primary_key=True),
     Column("number", BigInteger),
     Column("hash", String(100)),
-    # The block by which the chain is known: block 0, or an early one where that is pruned.
+    # The block that identifies the chain: block 0, or an early one if block 0 is pruned.
     Column("anchor_number", BigInteger),
     Column("anchor_hash", String(100)),
-    # Unix seconds since when nothing is told of this source's events.
+    # Unix seconds since when deliveries are paused.
     Column("frozen_since", Float),
 )

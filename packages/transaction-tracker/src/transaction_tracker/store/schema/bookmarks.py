@@ -1,4 +1,4 @@
-"""The table of how far the feeds of other services were read."""
+"""The table of the positions in the feeds of other services."""
 
 from sqlalchemy import Column, String, Table, Text
 
@@ -8,6 +8,6 @@ bookmarks = Table(
     "bookmarks",
     metadata,
     Column("source", String(100), primary_key=True),
-    # The service's own words for the place.
+    # The position, as the service writes it.
     Column("place", Text, nullable=False),
 )

@@ -1,8 +1,8 @@
-"""The table of events: each transition that ever was, in the order in which they were written.
+"""The table of events: all transitions, in the order in which they were written.
 
-An event says the same in every retry, redelivery, feed and stream, also after its transaction
-was registered again with other metadata. So a row holds all that an event says, and is never
-changed: nothing of it is read from the table of transactions.
+An event is the same in each retry, redelivery, feed and stream, even after its transaction was
+registered again with other metadata. So a row holds all fields of the event and never changes;
+nothing is read from the table of transactions.
 """
 
 from sqlalchemy import (
@@ -22,7 +22,7 @@ from transaction_tracker.store.schema.base import Amount, metadata
 events = Table(
     "events",
     metadata,
-    # From 1 up without a gap, in the order of writing; never used again.
+    # From 1 up without a gap, in the order of writing; never reused.
     Column(
         "position",
         BigInteger().with_variant(Integer, "sqlite"),
@@ -43,20 +43,20 @@ events = Table(
     Column("superseded_by", String(200)),
     Column("reason", String(20)),
     Column("flags", String(100), nullable=False, server_default=""),
-    # As they were registered when the event was written.
+    # The registration when the event was written.
     Column("required", String(12), nullable=False),
     Column("slot", String(200)),
     Column("content", String(64)),
     Column("deadline", Float),
     Column("metadata", Text, nullable=False),
     Column("recorded_at", Float, nullable=False),
-    # An event is one version of one transaction: a block that is applied again after a
-    # crash cannot tell it twice.
+    # An event is one version of one transaction: a block that is applied again after a crash
+    # cannot write it twice.
     UniqueConstraint("transaction_id", "version"),
 )
 
-# How far positions have been given out. Counted here, because events that are pruned must not
-# give their positions back, and because it is the same on every database.
+# The last used position. Stored, because positions of pruned events must not be reused, and
+# because this works alike in each database.
 counters = Table(
     "counters",
     metadata,

@@ -1,4 +1,4 @@
-"""The tables of delivery: endpoints, what each has to hear, and how far consumers have read."""
+"""The tables of delivery: endpoints, deliveries, attempts, and consumers of events."""
 
 from sqlalchemy import (
     BigInteger,
@@ -23,10 +23,10 @@ endpoints = Table(
     metadata,
     Column("id", String(40), primary_key=True),
     Column("url", Text, nullable=False),
-    # The states that it wants to hear of, as a JSON list; all when there is none.
+    # The states whose events it receives, as a JSON list; NULL for all.
     Column("states", Text),
     Column("secret", String(120), nullable=False),
-    # The secret before the last rotation is good until then.
+    # The secret before the last rotation, and until when it is valid.
     Column("previous_secret", String(120)),
     Column("previous_until", Float),
     Column("enabled", Boolean, nullable=False),
@@ -40,14 +40,14 @@ outbox = Table(
     "outbox",
     metadata,
     Column("endpoint_id", String(40), ForeignKey("endpoints.id"), primary_key=True),
-    # Of the event.
+    # Position of the event.
     Column("position", BigInteger, primary_key=True, autoincrement=False),
     Column("transaction_id", String(200), nullable=False),
     Column("version", Integer, nullable=False),
     Column("state", String(20), nullable=False),
     Column("attempts", Integer, nullable=False),
-    # None while an earlier event of the transaction is pending at the endpoint: what waits is
-    # not looked at each time that somebody asks what is due.
+    # NULL while an earlier event of the transaction is pending at the endpoint, so that queries
+    # for due deliveries do not scan waiting ones.
     Column("due_at", Float),
     # When the last attempt ended. A time in the future shows that the clock was ahead then.
     Column("tried_at", Float),
@@ -58,7 +58,7 @@ outbox = Table(
     one_of("state", DELIVERY_STATES),
 )
 
-# Rows that are delivered are many and rest; each index holds only those that are looked for.
+# Most rows are delivered and never change; each index holds only the rows of one query.
 _PENDING = text("state = 'pending'")
 _DEAD = text("state = 'dead'")
 _DELIVERED = text("state = 'delivered'")
@@ -93,14 +93,14 @@ Index(
     postgresql_where=_DELIVERED,
 )
 
-# What came of the last attempts: bounded for each delivery and for each endpoint.
+# The last attempts, with a limit for each delivery and for each endpoint.
 attempts = Table(
     "attempts",
     metadata,
     # From 1 up, in the order of writing.
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
     Column("endpoint_id", String(40), nullable=False),
-    # Of the event.
+    # Position of the event.
     Column("position", BigInteger, nullable=False),
     # The delivery's first attempt is 1; a redelivery counts from 1 again.
     Column("number", Integer, nullable=False),
@@ -109,7 +109,7 @@ attempts = Table(
     Column("outcome", String(20), nullable=False),
     Column("status", Integer),
     Column("error", Text),
-    # The first part of the body of the answer.
+    # The first part of the response body.
     Column("answer", Text),
 )
 Index("attempts_of_deliveries", attempts.c.endpoint_id, attempts.c.position, attempts.c.id)

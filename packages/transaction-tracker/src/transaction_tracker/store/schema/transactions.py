@@ -1,4 +1,4 @@
-"""The table of transactions: what is known of each now."""
+"""The table of transactions: the current state of each."""
 
 from sqlalchemy import (
     BigInteger,
@@ -20,7 +20,7 @@ transactions = Table(
     "transactions",
     metadata,
     Column("id", String(200), primary_key=True),
-    # A number of confirmations, or the chain's own word.
+    # A number of confirmations, or a tag of the chain.
     Column("required", String(12), nullable=False),
     Column("state", String(20), nullable=False),
     Column("version", Integer, nullable=False),
@@ -41,25 +41,25 @@ transactions = Table(
     Column("missing_height", BigInteger),
     Column("missing_time", Float),
     Column("max_fee", Amount),
-    # Words with commas between them, in the order of the alphabet.
+    # Words separated by commas, in alphabetical order.
     Column("flags", String(100), nullable=False, server_default=""),
     Column("metadata", Text, nullable=False, server_default="{}"),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),
-    # Since when its state is an end.
+    # When its state became final; NULL while it is open.
     Column("ended_at", Float),
     one_of("state", STATES),
     one_of("reason", REASONS),
 )
 
-# SQLite uses a partial index only for a query that has the same words: no parameters in them.
-# It also works through the words at each change of a column that they name, so they name one
-# that changes only when the tracking of a transaction ends, or begins again.
+# SQLite uses a partial index only for a query with the same condition as text, without parameters.
+# It also evaluates the condition at each change of a column in it, so the condition uses a column
+# that changes only when a transaction becomes final or open again.
 OPEN = text("ended_at IS NULL")
 ENDED = text("ended_at IS NOT NULL")
 
-# The open ones are read at each start, and are few beside all that ever were. The time keeps
-# the index small, and what comes new at its end.
+# Open transactions are loaded at each start, and are few compared with all. The creation time
+# keeps the index small, and new rows at its end.
 Index(
     "open_transactions",
     transactions.c.created_at,
@@ -67,7 +67,7 @@ Index(
     postgresql_where=OPEN,
 )
 
-# A block that goes although it was final: whom did it decide?
+# Finds the transactions of a final block that is undone.
 Index(
     "decided_transactions",
     transactions.c.block_hash,
@@ -75,7 +75,7 @@ Index(
     postgresql_where=ENDED,
 )
 
-# The oldest of them are removed some day.
+# Finds the oldest final transactions, to remove them.
 Index(
     "ended_transactions",
     transactions.c.ended_at,

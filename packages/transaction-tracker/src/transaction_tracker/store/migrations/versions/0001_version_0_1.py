@@ -1,4 +1,4 @@
-"""The tables of version 0.1, which was for SQLite only and noted no revision."""
+"""The tables of version 0.1, which supported only SQLite and stored no revision."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,7 +14,7 @@ _OPEN = sa.text("state not in ('confirmed', 'failed', 'replaced')")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "transactions",
         sa.Column("id", sa.String(200), primary_key=True),

@@ -1,8 +1,8 @@
 # ruff: noqa: S608
-"""More states and flags, settled outcomes in events, delivery, tokens; and PostgreSQL.
+"""More states and flags, outcomes in events, delivery, tokens, and PostgreSQL.
 
-Tables that 0.1 had are made anew and filled from what they held: SQLite cannot change a
-constraint, and this way both databases do the same.
+Tables of 0.1 are created again and filled with their old rows: SQLite cannot change a constraint,
+and this way both databases are migrated alike.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _EVENT = (
 
 
 def upgrade() -> None:
-    """Bring what 0.1 had over, and make what it had not."""
+    """Copy the tables of 0.1, and create the new ones."""
     _anew(
         "transactions",
         _transactions,
@@ -49,7 +49,7 @@ def upgrade() -> None:
     _tokens()
     _idempotency_keys()
     _bookmarks()
-    # The places of events go on where they were.
+    # Event positions continue where they were.
     last = "SELECT 'events', COALESCE(MAX(position), 0) FROM events"
     op.execute(f"INSERT INTO counters (name, value) {last}")
 
@@ -60,7 +60,7 @@ def _one_of(column: str, words: str) -> sa.CheckConstraint:
 
 
 def _anew(name: str, create: Callable[[], None], columns: str, **changed: str) -> None:
-    """Make a table anew, with what it held in columns that stay and in some that change."""
+    """Create a table again, with the old values of its kept and changed columns."""
     op.execute(f"CREATE TABLE old_{name} AS SELECT * FROM {name}")
     op.drop_table(name)
     create()

@@ -1,7 +1,7 @@
-"""The identity of the chain, how much of a fee is known, and the reason ``nonce-used``.
+"""The identity of the chain, the scope of fees, and the reason ``nonce-used``.
 
-The table of transactions is made again and filled from what it held: SQLite cannot change a
-constraint, and this way both databases do the same. Fees of older versions have no scope.
+The table of transactions is created again and filled with its old rows: SQLite cannot change a
+constraint, and this way both databases are migrated alike. Old fees have no scope.
 """
 
 import sqlalchemy as sa

@@ -1,8 +1,8 @@
 # ruff: noqa: S608
-"""Events that hold all that they say, stored attempts, and which endpoints fail.
+"""Events with all their fields, stored attempts, and since when endpoints fail.
 
-The table of events is made again and filled from what it held. An old event gets what it would
-have said until now: the metadata and the requirements that its transaction has at the upgrade.
+The table of events is created again and filled with its old rows. An old event gets the values that
+it had in the API before: the metadata and requirements of its transaction at the upgrade.
 """
 
 import sqlalchemy as sa
@@ -19,7 +19,7 @@ _ADDED = "required, slot, content, deadline, metadata"
 
 
 def upgrade() -> None:
-    """Store with each event what it says."""
+    """Add the fields of events, attempts, and the failing time of endpoints."""
     op.execute("CREATE TABLE old_events AS SELECT * FROM events")
     op.drop_table("events")
     _events()

@@ -8,7 +8,7 @@ from transaction_tracker.sources import NotYetError, RateLimitedError, ServerErr
 BAD = ServerError("HTTP 503")
 
 
-def test_each_failure_in_a_row_waits_longer_up_to_a_limit() -> None:
+def test_delay_grows_with_each_failure_up_to_a_limit() -> None:
     outage = Outage()
 
     delays = [outage.failed(BAD, 1.0) for _ in range(12)]
@@ -17,7 +17,7 @@ def test_each_failure_in_a_row_waits_longer_up_to_a_limit() -> None:
     assert all(LONGEST_DELAY <= delay <= 1.1 * LONGEST_DELAY for delay in delays[6:])
 
 
-def test_an_answer_ends_it() -> None:
+def test_outage_ends_with_an_answer() -> None:
     outage = Outage()
     for _ in range(5):
         outage.failed(BAD, 1.0)
@@ -29,13 +29,13 @@ def test_an_answer_ends_it() -> None:
     assert outage.failed(BAD, 1.0) < 1.2
 
 
-def test_a_source_that_says_when_to_come_back_is_heard_within_reason() -> None:
+def test_retry_after_is_obeyed_up_to_a_limit() -> None:
     assert Outage().failed(RateLimitedError("slow down", retry_after=17.0), 1.0) == 17.0
     assert Outage().failed(RateLimitedError("slow down", retry_after=0.0), 1.0) >= 1.0
     assert Outage().failed(RateLimitedError("go away", 1e12), 1.0) == LONGEST_RETRY_AFTER
 
 
-def test_a_long_outage_warns_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_long_outage_logs_one_warning(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
 
     with caplog.at_level(logging.INFO):
@@ -47,7 +47,7 @@ def test_a_long_outage_warns_once(caplog: pytest.LogCaptureFixture) -> None:
     assert levels == ["INFO", "WARNING", "INFO"]
 
 
-def test_what_is_not_there_yet_is_asked_for_again_at_the_usual_pace() -> None:
+def test_data_not_available_yet_is_requested_again_without_back_off() -> None:
     outage = Outage()
 
     delays = [outage.failed(NotYetError("block not found"), 1.0) for _ in range(5)]
@@ -55,7 +55,7 @@ def test_what_is_not_there_yet_is_asked_for_again_at_the_usual_pace() -> None:
     assert all(1.0 <= delay <= 1.1 for delay in delays)
 
 
-def test_what_is_not_there_yet_is_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
+def test_data_not_available_yet_logs_no_warning(caplog: pytest.LogCaptureFixture) -> None:
     outage = Outage()
 
     for _ in range(3):

@@ -1,0 +1,207 @@
+"""Plain words: source, messages, test names, docs and changelog avoid a list of words.
+
+``python tests/test_words.py FOLDER…`` prints what a folder still has to change.
+"""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SUFFIXES = {".css", ".html", ".js", ".md", ".py", ".toml", ".yml"}
+WITHOUT_SUFFIX = ("Makefile", "tools/")
+
+# Each pattern, and what to write instead. A space matches a line break too.
+WORDS = {
+    r"(?<![Tt]here )\b(?:is|are|be|was) no (?!longer|more than)": "is not a valid X, or: unknown X",
+    r"\bfor ever\b": "without limit, or name what does not change",
+    r"\banew\b": "again",
+    r"\bborne\b": "allowed",
+    r"\bwhoever\b": "a noun",
+    r"\bseldom\b": "rarely",
+    r"\bwhence\b": "from where",
+    r"\bin earnest\b": "in production",
+    r"\bof itself\b": "by itself",
+    r"\bin vain\b": "without effect",
+    r"(?:,|;|\bor) else\b(?! \w+:)(?!:)": "otherwise",
+    r"\bno more\b(?! than)": "no longer",
+    r"\bshall\b": "must, can or will",
+    r"\bc[ao]me of (?:it|the|what)\b": "the result",
+    r"\b_?(?:LONGEST|SHORTEST|MOST|LEAST|LARGEST|FEWEST|LOWEST)_[A-Z_]+": "MAX_x_… or MIN_x_…",
+}
+# A docstring opens with an order in the terms of the field: Return, Raise, Start, Send, Store.
+OPENINGS = re.compile(r"(?:Give|Say|Tell|Hear|Refuse|See to|Take up|Let|Be|Obey|Know|Bear)\b")
+# A test is named for a behaviour of a thing: not of "one that …" or "what …".
+NAMES = re.compile(r"test_(?:what|who|whoever|those|one_(?:that|which|whose|of)|nobody|somebody)_")
+PATTERNS = [(re.compile(word.replace(" ", "[ \n]")), plain) for word, plain in WORDS.items()]
+
+# A line break, with the indentation and the comment sign after it.
+BREAK = re.compile(r"\n[ \t]*(?:#+:?[ \t]*)?")
+
+# Folders that do not pass yet: take one out once it does.
+PENDING = {
+    "benchmarks",
+    "benchmarks/tests",
+    "benchmarks/tracker",
+    "benchmarks/tracker/works",
+    "deploy",
+    "docs",
+    "docs/tracker",
+    "examples",
+    "packages/beamish/src/beamish",
+    "packages/beamish/src/beamish/_registry",
+    "packages/beamish/src/beamish/_runtime",
+    "packages/beamish/src/beamish/_server",
+    "packages/beamish/src/beamish/_supervision",
+    "packages/beamish/src/beamish/_task",
+    "packages/beamish/src/beamish/shell",
+    "packages/beamish/src/beamish/testing",
+    "packages/beamish/tests/conformance",
+    "packages/beamish/tests/conformance/supervision",
+    "packages/beamish/tests/exporters",
+    "packages/beamish/tests/model",
+    "packages/beamish/tests/shell",
+    "packages/beamish/tests/telemetry",
+    "packages/beamish/tests/testing",
+    "packages/transaction-tracker",
+    "packages/transaction-tracker/src/transaction_tracker/api",
+    "packages/transaction-tracker/src/transaction_tracker/api/assets",
+    "packages/transaction-tracker/src/transaction_tracker/api/routes",
+    "packages/transaction-tracker/src/transaction_tracker/cli",
+    "packages/transaction-tracker/src/transaction_tracker/cli/checks",
+    "packages/transaction-tracker/src/transaction_tracker/demo",
+    "packages/transaction-tracker/src/transaction_tracker/follower",
+    "packages/transaction-tracker/src/transaction_tracker/metrics",
+    "packages/transaction-tracker/src/transaction_tracker/net",
+    "packages/transaction-tracker/src/transaction_tracker/node",
+    "packages/transaction-tracker/src/transaction_tracker/node/faults",
+    "packages/transaction-tracker/src/transaction_tracker/outbox",
+    "packages/transaction-tracker/src/transaction_tracker/providers",
+    "packages/transaction-tracker/src/transaction_tracker/settings",
+    "packages/transaction-tracker/src/transaction_tracker/sources",
+    "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
+    "packages/transaction-tracker/src/transaction_tracker/sources/http_polling",
+    "packages/transaction-tracker/tests",
+    "packages/transaction-tracker/tests/api",
+    "packages/transaction-tracker/tests/browser",
+    "packages/transaction-tracker/tests/cli",
+    "packages/transaction-tracker/tests/demo",
+    "packages/transaction-tracker/tests/elsewhere",
+    "packages/transaction-tracker/tests/follower",
+    "packages/transaction-tracker/tests/kill",
+    "packages/transaction-tracker/tests/lives",
+    "packages/transaction-tracker/tests/metrics",
+    "packages/transaction-tracker/tests/net",
+    "packages/transaction-tracker/tests/node",
+    "packages/transaction-tracker/tests/outbox",
+    "packages/transaction-tracker/tests/providers",
+    "packages/transaction-tracker/tests/service",
+    "packages/transaction-tracker/tests/settings",
+    "packages/transaction-tracker/tests/sources",
+    "packages/transaction-tracker/tests/sources/http_polling",
+    "packages/transaction-tracker/tests/world",
+}
+
+
+def findings(text: str, python: bool) -> Iterator[tuple[int, str]]:
+    """Yield the line and the description of each word that must change."""
+    prose = BREAK.sub("\n", text)
+    for pattern, plain in PATTERNS:
+        for match in pattern.finditer(prose):
+            found = " ".join(match.group().split())
+            yield prose.count("\n", 0, match.end()) + 1, f"{found!r}: write {plain}"
+    if python:
+        yield from _in_definitions(ast.parse(text))
+
+
+def _in_definitions(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        opening = OPENINGS.match(ast.get_docstring(node) or "")
+        if opening:
+            yield node.lineno, f"docstring of {node.name} opens with {opening.group()!r}"
+        if NAMES.match(node.name):
+            yield node.lineno, f"{node.name} is named for no thing: name the behaviour"
+        spaced = node.name.replace("_", " ")
+        for pattern, plain in PATTERNS:
+            if node.name.startswith("test_") and (match := pattern.search(spaced)):
+                yield node.lineno, f"{node.name}: {match.group().strip()!r}: write {plain}"
+
+
+def files() -> Iterator[Path]:
+    """Yield the files of the repository that hold words of ours."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().splitlines():
+        path = ROOT / name
+        ours = path.suffix in SUFFIXES or name.startswith(WITHOUT_SUFFIX)
+        if ours and path != Path(__file__) and path.exists():
+            yield path
+
+
+@cache
+def by_folder() -> dict[str, list[str]]:
+    """Return the findings in each folder, without those of its subfolders."""
+    found: dict[str, list[str]] = {}
+    for path in files():
+        folder = found.setdefault(str(path.parent.relative_to(ROOT)), [])
+        text = path.read_text()
+        python = path.suffix == ".py" or text.startswith("#!/usr/bin/env python")
+        for line, problem in findings(text, python):
+            folder.append(f"{path.relative_to(ROOT)}:{line}: {problem}")
+    return found
+
+
+def test_folders_have_only_plain_words() -> None:
+    wrong = [line for name, lines in by_folder().items() if name not in PENDING for line in lines]
+
+    assert wrong == []
+
+
+def test_pending_folders_do_not_pass_yet() -> None:
+    found = by_folder()
+
+    assert [name for name in sorted(PENDING) if not found.get(name)] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# A word is no\n# valid option.",
+        "'the endpoint is no endpoint'",
+        "x = 1  # kept for\n# ever",
+        "LONGEST_DELAY = 3",
+        "def f():\n    '''Give the result.'''",
+        "def test_what_is_wrong_is_refused(): ...",
+        "def test_a_test_for_ever(): ...",
+        "# Close it, else it leaks.",
+    ],
+)
+def test_word_of_the_list_is_found(text: str) -> None:
+    assert list(findings(text, python=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# There is no block, and no attempts are left. There\n# are no others.",
+        "# It is no longer open; it is no more than 3 s old.",
+        "x = 1 if y else 2\nfor a in b:\n    pass\nelse:\n    pass",
+        "def test_result_is_kept(): ...",
+        "MAX_DELAY_SECONDS = 3",
+    ],
+)
+def test_plain_text_passes(text: str) -> None:
+    assert list(findings(text, python=True)) == []
+
+
+if __name__ == "__main__":
+    for name, lines in by_folder().items():
+        if any(name.startswith(folder.rstrip("/")) for folder in sys.argv[1:]):
+            print("\n".join(lines))
