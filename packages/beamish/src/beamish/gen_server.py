@@ -23,7 +23,7 @@ from beamish._server.spelling import warn_of_typos
 from beamish._server.table import Options, Table
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
-from beamish.results import Ok
+from beamish.results import Ok, check_fail_alone
 
 __all__ = ["From", "GenServer", "call", "cast"]
 
@@ -101,7 +101,7 @@ class GenServer:
         """Answer a request of ``GenServer.call``.
 
         Returns:
-            The reply, `Reply`, `NoReply` or `Stop`.
+            The reply, `Reply`, `Fail`, `NoReply` or `Stop`.
         """
         raise TypeError(
             f"{type(self).__qualname__} got the call {request!r} but defines no handle_call"
@@ -261,6 +261,7 @@ class GenServer:
             CallTimeoutError: No reply came in time; a late one will be dropped.
             CallingSelfError: A server calls itself from its own callback.
             ExitError: The server exited before it replied.
+            Exception: The error of the `Fail` with which the server replied.
 
         Source:
             ``GenServer.call/3``.
@@ -281,12 +282,17 @@ class GenServer:
     def reply(from_: From, value: Any) -> None:
         """Answer a call whose callback returned `NoReply`; only the first answer counts.
 
+        Args:
+            from_: The call, as the callback got it.
+            value: The reply, or a `Fail` whose error is raised in the caller.
+
         Source:
             ``GenServer.reply/2``.
         """
         if not isinstance(from_, From):
             raise TypeError(f"reply needs the From that the callback was given; got {from_!r}")
-        from_.resolve(value)
+        check_fail_alone(value)
+        from_.answer(value)
 
     @staticmethod
     async def stop(dest: Dest, reason: Any = "normal", timeout: float | None = None) -> None:

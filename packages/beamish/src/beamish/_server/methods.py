@@ -66,8 +66,12 @@ def make(_b_timeout):
                             _b_process.callback = None
                             _b_process.direct = True
                             return _b_result
-                        _b_result = _b_process.finish_direct(
-                            {dest}, {name!r}, {positional}, {keywords}, _b_context, _b_result)
+                        try:
+                            _b_result = _b_process.finish_direct(
+                                {dest}, {name!r}, {positional}, {keywords}, _b_context, _b_result)
+                        except BaseException:
+                            del _b_result  # a `Fail`, whose error has this frame in its traceback
+                            raise
                     return await _b_answer(_b_result, {name!r}, {positional}, _b_timeout)
         return await _b_call({dest}, {name!r}, {positional}, {keywords}, _b_timeout)
     return client
@@ -260,8 +264,8 @@ def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
 
     On the class, the method is the client function, whose first argument is any destination; on
     the instance it is the plain method. It may be ``async def``; it may take ``from_`` as a
-    keyword-only parameter, to reply later; and it may return `Reply`, `NoReply` or `Stop`. Wrong
-    arguments are a `TypeError` at the caller, before anything is sent.
+    keyword-only parameter, to reply later; and it may return `Reply`, `Fail`, `NoReply` or `Stop`.
+    Wrong arguments are a `TypeError` at the caller, before anything is sent.
 
     Args:
         function: The method, when used as ``@call``.
@@ -270,6 +274,7 @@ def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
 
     Raises:
         ExitError: Of the client function, when the server exits before it replies.
+        Exception: Of the client function, the error of a `Fail` that the method returns.
 
     Source:
         Elixir's ``handle_call/3`` together with the client function that one writes beside it.
