@@ -11,14 +11,13 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, ClassVar, ParamSpec, overload
+from typing import Any, ParamSpec, overload
 
-from beamish import _checks, child_spec
-from beamish._runtime import names, system
+from beamish import _checks
 from beamish._server import requests, start
+from beamish._server.base import Server, spec_of
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
-from beamish._server.signature import refuse_reserved
 from beamish._server.spelling import warn_of_typos
 from beamish._server.table import Options, Table
 from beamish.child_spec import ChildSpec, Restart
@@ -40,7 +39,7 @@ class _AnyClass:
     """
 
 
-class GenServer:
+class GenServer(Server):
     """A server: subclass it, keep the state in attributes, and define what clients may ask.
 
     Every method that is named as a callback may be ``def`` or ``async def`` (but ``__init__``);
@@ -56,13 +55,7 @@ class GenServer:
         Elixir's ``GenServer``.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "pid")
-
-    pid: Pid
-    """The server's own pid, there in ``__init__`` already."""
-
-    # The only private attribute: subclasses may use any other name.
-    _beamish: ClassVar[Table]
+    __slots__ = ()
 
     def __init_subclass__(
         cls,
@@ -72,18 +65,9 @@ class GenServer:
         trap_exit: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init_subclass__(**kwargs)
-        refuse_reserved(cls)
         warn_of_typos(cls, stacklevel=2)
         _keep_clients(cls)
-        inherited = cls._beamish.options
-        options = Options(
-            restart=inherited.restart if restart is None else restart,
-            shutdown=inherited.shutdown if shutdown is ... else shutdown,
-            trap_exit=inherited.trap_exit if trap_exit is None else trap_exit,
-            eager=inherited.eager or cls.__dict__.get("_beamish_eager", False),
-        )
-        cls._beamish = Table(cls, GenServer, options)
+        super().__init_subclass__(restart=restart, shutdown=shutdown, trap_exit=trap_exit, **kwargs)
 
     # -- Callbacks
     #
@@ -196,17 +180,6 @@ class GenServer:
         """
         return await start.start(cls._beamish, args, kwargs, linked=True)
 
-    @classmethod
-    async def start(cls, *args: Any, **kwargs: Any) -> Pid:
-        """Start the server without a link: nobody is its parent.
-
-        See `start_link` for arguments and errors.
-
-        Source:
-            ``GenServer.start/3``.
-        """
-        return await start.start(cls._beamish, args, kwargs, linked=False)
-
     @overload
     @classmethod
     def child_spec(cls: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> ChildSpec: ...
@@ -227,23 +200,7 @@ class GenServer:
             The ``child_spec/1`` that ``use GenServer`` defines. Its id is the name, if there is
             one, else the class.
         """
-        table = cls._beamish
-        table.check_start(*args, **kwargs)
-        if name is not None:
-            names.check_name(name)
-        if table.own_start_link:
-            starter: Any = cls.start_link
-            kwargs = kwargs if name is None else {**kwargs, "name": name}
-        else:
-            starter = start.ServerStart(cls, name)
-        return ChildSpec.of_server(
-            cls if name is None else name,
-            starter,
-            args,
-            kwargs or child_spec.NO_ARGUMENTS,
-            table.options.restart,
-            table.options.shutdown,
-        )
+        return spec_of(cls, args, kwargs, name)
 
     # -- For clients
 
@@ -295,31 +252,6 @@ class GenServer:
         from_.answer(value)
 
     @staticmethod
-    async def stop(dest: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
-        """Stop the server at ``dest``, and return when it is dead.
-
-        Raises:
-            NoProcessError: It is dead already, or unknown.
-            ExitError: It died of something else than ``reason``.
-            CallTimeoutError: It is not dead yet; it will be, when it comes to it.
-
-        Source:
-            ``GenServer.stop/3``.
-        """
-        _checks.timeout(timeout)
-        await system.stop(dest, reason, timeout)
-
-    @staticmethod
-    def whereis(dest: Dest) -> Pid | None:
-        """Return the live process that ``dest`` names, if any.
-
-        Source:
-            ``GenServer.whereis/1``.
-        """
-        pid = names.pid_of(dest)
-        return pid if pid is not None and names.alive(pid) is not None else None
-
-    @staticmethod
     async def multi_call(
         dests: Iterable[Dest], request: Any, timeout: float | None = CALL_TIMEOUT
     ) -> tuple[list[tuple[Dest, Any]], list[tuple[Dest, Exception]]]:
@@ -367,4 +299,4 @@ def _wrap(cls: type, name: str, method: Any) -> None:
     method.__set_name__(cls, name)
 
 
-GenServer._beamish = Table(GenServer, GenServer, Options())
+GenServer._beamish = Table(GenServer, Options(), base=GenServer, prefix="")
