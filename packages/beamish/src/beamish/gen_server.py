@@ -11,19 +11,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable
 from types import FunctionType
-from typing import Any, ClassVar, ParamSpec, overload
+from typing import Any, ParamSpec, overload
 
-from beamish import _checks, child_spec
-from beamish._runtime import names, system
+from beamish import _checks
 from beamish._server import requests, start
+from beamish._server.base import Server, spec_of
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
-from beamish._server.signature import refuse_reserved
 from beamish._server.spelling import warn_of_typos
 from beamish._server.table import Options, Table
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
-from beamish.results import Ok
+from beamish.results import Ok, check_fail_alone
 
 __all__ = ["From", "GenServer", "call", "cast"]
 
@@ -40,7 +39,7 @@ class _AnyClass:
     """
 
 
-class GenServer:
+class GenServer(Server):
     """A server: subclass it, keep the state in attributes, and define what clients may ask.
 
     Every method that is named as a callback may be ``def`` or ``async def`` (but ``__init__``);
@@ -56,13 +55,7 @@ class GenServer:
         Elixir's ``GenServer``.
     """
 
-    __slots__ = ("__dict__", "__weakref__", "pid")
-
-    pid: Pid
-    """The server's own pid, there in ``__init__`` already."""
-
-    # The only private attribute: subclasses may use any other name.
-    _beamish: ClassVar[Table]
+    __slots__ = ()
 
     def __init_subclass__(
         cls,
@@ -72,18 +65,9 @@ class GenServer:
         trap_exit: bool | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init_subclass__(**kwargs)
-        refuse_reserved(cls)
         warn_of_typos(cls, stacklevel=2)
         _keep_clients(cls)
-        inherited = cls._beamish.options
-        options = Options(
-            restart=inherited.restart if restart is None else restart,
-            shutdown=inherited.shutdown if shutdown is ... else shutdown,
-            trap_exit=inherited.trap_exit if trap_exit is None else trap_exit,
-            eager=inherited.eager or cls.__dict__.get("_beamish_eager", False),
-        )
-        cls._beamish = Table(cls, GenServer, options)
+        super().__init_subclass__(restart=restart, shutdown=shutdown, trap_exit=trap_exit, **kwargs)
 
     # -- Callbacks
     #
@@ -101,7 +85,7 @@ class GenServer:
         """Answer a request of ``GenServer.call``.
 
         Returns:
-            The reply, `Reply`, `NoReply` or `Stop`.
+            The reply, `Reply`, `Fail`, `NoReply` or `Stop`.
         """
         raise TypeError(
             f"{type(self).__qualname__} got the call {request!r} but defines no handle_call"
@@ -196,17 +180,6 @@ class GenServer:
         """
         return await start.start(cls._beamish, args, kwargs, linked=True)
 
-    @classmethod
-    async def start(cls, *args: Any, **kwargs: Any) -> Pid:
-        """Start the server without a link: nobody is its parent.
-
-        See `start_link` for arguments and errors.
-
-        Source:
-            ``GenServer.start/3``.
-        """
-        return await start.start(cls._beamish, args, kwargs, linked=False)
-
     @overload
     @classmethod
     def child_spec(cls: Callable[P, Any], *args: P.args, **kwargs: P.kwargs) -> ChildSpec: ...
@@ -227,23 +200,7 @@ class GenServer:
             The ``child_spec/1`` that ``use GenServer`` defines. Its id is the name, if there is
             one, else the class.
         """
-        table = cls._beamish
-        table.check_start(*args, **kwargs)
-        if name is not None:
-            names.check_name(name)
-        if table.own_start_link:
-            starter: Any = cls.start_link
-            kwargs = kwargs if name is None else {**kwargs, "name": name}
-        else:
-            starter = start.ServerStart(cls, name)
-        return ChildSpec.of_server(
-            cls if name is None else name,
-            starter,
-            args,
-            kwargs or child_spec.NO_ARGUMENTS,
-            table.options.restart,
-            table.options.shutdown,
-        )
+        return spec_of(cls, args, kwargs, name)
 
     # -- For clients
 
@@ -261,6 +218,7 @@ class GenServer:
             CallTimeoutError: No reply came in time; a late one will be dropped.
             CallingSelfError: A server calls itself from its own callback.
             ExitError: The server exited before it replied.
+            Exception: The error of the `Fail` with which the server replied.
 
         Source:
             ``GenServer.call/3``.
@@ -281,37 +239,17 @@ class GenServer:
     def reply(from_: From, value: Any) -> None:
         """Answer a call whose callback returned `NoReply`; only the first answer counts.
 
+        Args:
+            from_: The call, as the callback got it.
+            value: The reply, or a `Fail` whose error is raised in the caller.
+
         Source:
             ``GenServer.reply/2``.
         """
         if not isinstance(from_, From):
             raise TypeError(f"reply needs the From that the callback was given; got {from_!r}")
-        from_.resolve(value)
-
-    @staticmethod
-    async def stop(dest: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
-        """Stop the server at ``dest``, and return when it is dead.
-
-        Raises:
-            NoProcessError: It is dead already, or unknown.
-            ExitError: It died of something else than ``reason``.
-            CallTimeoutError: It is not dead yet; it will be, when it comes to it.
-
-        Source:
-            ``GenServer.stop/3``.
-        """
-        _checks.timeout(timeout)
-        await system.stop(dest, reason, timeout)
-
-    @staticmethod
-    def whereis(dest: Dest) -> Pid | None:
-        """Return the live process that ``dest`` names, if any.
-
-        Source:
-            ``GenServer.whereis/1``.
-        """
-        pid = names.pid_of(dest)
-        return pid if pid is not None and names.alive(pid) is not None else None
+        check_fail_alone(value)
+        from_.answer(value)
 
     @staticmethod
     async def multi_call(
@@ -361,4 +299,4 @@ def _wrap(cls: type, name: str, method: Any) -> None:
     method.__set_name__(cls, name)
 
 
-GenServer._beamish = Table(GenServer, GenServer, Options())
+GenServer._beamish = Table(GenServer, Options(), base=GenServer, prefix="")

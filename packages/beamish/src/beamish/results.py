@@ -1,12 +1,19 @@
 """Results of callbacks, and replies of supervisors and tasks."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
 from beamish import _checks
 from beamish.pid import Pid
 
 T = TypeVar("T")
+
+if TYPE_CHECKING:
+    # A method is annotated with what its callers get. Type checkers accept a subclass of Any as a
+    # result of any type, as they accept a `raise`, and the client keeps its type.
+    _AnyResult: TypeAlias = Any
+else:
+    _AnyResult = object
 
 
 class _Marker:
@@ -73,6 +80,49 @@ class Reply(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
+class Fail(_AnyResult):  # type: ignore[misc] # a subclass of Any, see above
+    """Refuse a call: raise ``error`` in the caller; the server keeps its state and goes on.
+
+    An exception that a callback raises is a crash. `Fail` is for what callers must expect, such
+    as an amount that is not there. The method is annotated with what its callers get
+    (``-> int``; ``-> Fail | None`` where they get ``None``). Also a reply of ``GenServer.reply``
+    and of `Stop`.
+
+    Args:
+        error: The exception that the caller gets as it is. Make a new one each time: an
+            exception that is raised again collects the tracebacks of all its callers.
+        then: What to do next, as in `Reply`.
+
+    Source:
+        Elixir's ``{:reply, {:error, reason}, state}``.
+    """
+
+    error: Exception
+    then: Then = None
+
+    if TYPE_CHECKING:  # mypy lets a dataclass below Any take any arguments
+
+        def __init__(self, error: Exception, then: Then = None) -> None: ...
+
+    def __post_init__(self) -> None:
+        # A coroutine cannot raise StopIteration: Python makes a RuntimeError of it.
+        if not isinstance(self.error, Exception) or isinstance(self.error, StopIteration):
+            raise TypeError(
+                f"Fail takes an exception to raise, as in Fail(ValueError(...)); got {self.error!r}"
+            )
+        _check_then(self.then)
+
+
+def check_fail_alone(reply: object) -> None:
+    """Raise `TypeError` for a `Fail` with ``then`` where only its error is used."""
+    if isinstance(reply, Fail) and reply.then is not None:
+        raise TypeError(
+            "then is only for a Fail that a callback returns; reply without it, got "
+            f"then={reply.then!r}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class NoReply:
     """Do not reply to the call yet; ``GenServer.reply(from_, value)`` does later."""
 
@@ -84,10 +134,16 @@ class NoReply:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Stop the process: run ``terminate(reason)``, then send ``reply`` if given."""
+    """Stop the process: run ``terminate(reason)``, then send ``reply`` if given.
+
+    A reply of ``Fail(error)`` raises ``error`` in the caller.
+    """
 
     reason: Any = "normal"
     reply: Any = NO_REPLY
+
+    def __post_init__(self) -> None:
+        check_fail_alone(self.reply)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ import inspect
 
 import pytest
 
-from beamish import ChildSpec, From, GenServer, Pid, Via, process
+from beamish import ChildSpec, From, GenServer, Pid, Stop, Via, call, cast, process
+from beamish.pid import Dest
 
 
 class Plain(GenServer):
@@ -262,3 +263,24 @@ async def test_class_with_slots_works() -> None:
             return self.count
 
     assert await GenServer.call(await Slotted.start(), "x") == 2
+
+
+def test_client_functions_have_the_signature_of_their_methods() -> None:
+    class Annotated(GenServer):
+        @call
+        def add(self, number: int, /, *rest: str, unit: str = "m", from_: From) -> float:
+            return 1.0
+
+        @call(timeout=None)
+        async def bare(self, dest):
+            return dest
+
+        @cast
+        def drop(self, number: int) -> Stop | None: ...
+
+    dest = inspect.formatannotation(Dest)
+    assert str(inspect.signature(Annotated.add)) == (
+        f"(dest: {dest}, number: int, /, *rest: str, unit: str = 'm') -> float"
+    )
+    assert str(inspect.signature(Annotated.bare)) == f"(_b_dest: {dest}, /, dest)"
+    assert str(inspect.signature(Annotated.drop)) == f"(dest: {dest}, /, number: int) -> None"

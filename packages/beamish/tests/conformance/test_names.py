@@ -49,6 +49,7 @@ NAMES = [
     "Via",
     "Backoff",
     "Reply",
+    "Fail",
     "NoReply",
     "Stop",
     "Continue",

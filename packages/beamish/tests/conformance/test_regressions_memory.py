@@ -13,6 +13,7 @@ from beamish import (
     IGNORE,
     BeamishError,
     DynamicSupervisor,
+    Fail,
     GenServer,
     NoReply,
     Supervisor,
@@ -67,6 +68,24 @@ class Ignored(GenServer):
         return IGNORE
 
 
+class Refusing(GenServer):
+    @call
+    def refuse(self) -> Fail:
+        return Fail(BeamishError())
+
+    @call
+    def refuse_caught(self) -> Fail:
+        try:
+            raise BeamishError
+        except BeamishError as error:
+            return Fail(error)
+
+    @call
+    async def refuse_later(self) -> Fail:
+        await asyncio.sleep(0)
+        return Fail(BeamishError())
+
+
 async def failing(how: str) -> Callable[[], Awaitable[object]]:
     """Prepare a request that fails in this way."""
     if how in ("dead", "timeout"):
@@ -74,6 +93,20 @@ async def failing(how: str) -> Callable[[], Awaitable[object]]:
         if how == "dead":
             await GenServer.stop(pid)
         return lambda: Later.answer(pid)
+    if "refused" in how:
+        refusing = await Refusing.start(name=f"by name, {how}")
+        match how:
+            case "refused":
+                return lambda: Refusing.refuse(refusing)
+            case "refused, caught before":
+                return lambda: Refusing.refuse_caught(refusing)
+            case "refused, caught before, in a queue":
+                return lambda: asyncio.gather(
+                    Refusing.refuse_later(refusing),
+                    Refusing.refuse_caught(refusing),
+                    return_exceptions=True,
+                )
+        return lambda: Refusing.refuse_later(refusing)
     if how == "no such id":
         static = await Supervisor.start_link([])
         return lambda: Supervisor.terminate_child(static, "x")
@@ -83,7 +116,20 @@ async def failing(how: str) -> Callable[[], Awaitable[object]]:
     return lambda: DynamicSupervisor.terminate_child(sup, process.current())
 
 
-@pytest.mark.parametrize("how", ["dead", "timeout", "ignored", "no such id", "no such pid"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "dead",
+        "timeout",
+        "ignored",
+        "no such id",
+        "no such pid",
+        "refused",
+        "refused, caught before",
+        "refused later",
+        "refused, caught before, in a queue",
+    ],
+)
 async def test_failed_request_leaves_no_cycles_to_the_collector(how: str) -> None:
     async with process.attach():
         request = await failing(how)

@@ -10,6 +10,7 @@ from beamish import (
     CallTimeoutError,
     Continue,
     ExitError,
+    Fail,
     From,
     GenServer,
     NoProcessError,
@@ -43,6 +44,10 @@ class Server(GenServer):
     @call
     def crash(self) -> None:
         raise ValueError("crash")
+
+    @call
+    def refuse(self, error: Exception) -> Fail | None:
+        return Fail(error)
 
     @cast
     def poke(self) -> None:
@@ -150,6 +155,21 @@ async def test_crash_is_an_exception_of_callback_and_call(seen) -> None:
     assert failed.metadata["error"] is raised.value
     (left,) = seen.of("process", "exit")
     assert left.metadata["reason"] is callback.metadata["error"]
+
+
+@pytest.mark.usefixtures("_dispatch")
+async def test_refusal_is_an_exception_of_the_call_and_not_of_the_callback(seen) -> None:
+    pid = await Server.start()
+    error = ValueError("refused")
+
+    with pytest.raises(ValueError, match="refused"):
+        await Server.refuse(pid, error)
+
+    (failed,) = seen.of("call", "exception")
+    assert failed.metadata["error"] is error
+    assert failed.metadata["request"] == "refuse"
+    assert seen.of("callback", "exception") == []
+    assert await Server.echo(pid, 1) == 1
 
 
 @pytest.mark.parametrize("dest", ["nobody", Registry.via("no registry", "key")])

@@ -3,7 +3,7 @@
 from collections.abc import Coroutine
 from typing import Any, assert_type
 
-from beamish import Continue, From, GenServer, NoReply, Pid, Reply, Stop, Via, call, cast
+from beamish import Continue, Fail, From, GenServer, NoReply, Pid, Reply, Stop, Via, call, cast
 
 
 class Counter(GenServer, restart="transient", shutdown=10.0):
@@ -115,6 +115,45 @@ class Answers(GenServer):
     @call
     def with_stop(self) -> Stop:
         return Stop("normal", reply=1)
+
+
+class Account(GenServer):
+    """Methods that refuse are annotated with what their callers get."""
+
+    @call
+    def withdraw(self, amount: int) -> int:
+        return Fail(ValueError("overdrawn")) if amount > 10 else amount
+
+    @call
+    async def transfer(self, amount: int, *, to: str = "") -> str | None:
+        return Fail(KeyError(to))
+
+    @call(timeout=None)
+    def close(self) -> Fail | None:
+        return Fail(ValueError("not empty"), then=Continue())
+
+    def handle_call(self, request: Any, from_: From) -> str:
+        return Fail(KeyError(request))
+
+    @cast
+    def reset(self) -> None:
+        return None
+
+
+async def refusing(pid: Pid) -> None:
+    assert_type(await Account.withdraw(pid, 11), int)
+    assert_type(await Account.withdraw.timeout(1)("account", amount=11), int)
+    assert_type(await Account.transfer(pid, 11, to="x"), str | None)
+    assert_type(await Account.transfer.timeout(None)(pid, 11), str | None)
+    await Account.close(pid)  # mypy: Fail | None; pyright: Any
+    await Account.withdraw(pid, "two")  # type: ignore[arg-type]
+    await Account.transfer(pid, "two")  # type: ignore[arg-type]
+
+
+def fails() -> None:
+    Fail("text")  # type: ignore[arg-type]
+    Fail(ValueError)  # type: ignore[arg-type]
+    Fail(ValueError(), then="later")  # type: ignore[arg-type]
 
 
 async def deferred(pid: Pid) -> None:

@@ -57,7 +57,7 @@ def formatted(server: Any, why: str, reason: Any = None) -> Any:
     """Return the attributes as the server's ``format_status`` lets them be seen."""
     facts = {"state": attributes(server), "reason": reason, "why": why}
     try:
-        status = server.format_status(facts)
+        status = server._beamish.format_status(server, facts)
     except Exception as error:  # what it would have hidden must stay hidden
         return f"<format_status raised {error!r}>"
     return status.get("state") if isinstance(status, dict) else status

@@ -271,7 +271,7 @@ class Lifecycle(Process):
             if reply is NO_REPLY:
                 item[3].fail(reason)
             else:
-                item[3].resolve(reply)
+                item[3].answer(reply)
         self.dead(reason)
 
     def dead(self, reason: Any) -> None:

@@ -66,8 +66,12 @@ def make(_b_timeout):
                             _b_process.callback = None
                             _b_process.direct = True
                             return _b_result
-                        _b_result = _b_process.finish_direct(
-                            {dest}, {name!r}, {positional}, {keywords}, _b_context, _b_result)
+                        try:
+                            _b_result = _b_process.finish_direct(
+                                {dest}, {name!r}, {positional}, {keywords}, _b_context, _b_result)
+                        except BaseException:
+                            del _b_result  # a `Fail`, whose error has this frame in its traceback
+                            raise
                     return await _b_answer(_b_result, {name!r}, {positional}, _b_timeout)
         return await _b_call({dest}, {name!r}, {positional}, {keywords}, _b_timeout)
     return client
@@ -117,15 +121,16 @@ class _Method:
         dressed(self, function)
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-        self.client = self.make_client(name)
+        # The library's own servers keep some requests private; logs show them without underscore.
+        table = getattr(owner, "_beamish", None)
+        self.name = name if table is None else name.removeprefix(table.prefix)
+        self.client = self.make_client(self.name)
 
     def make_client(self, name: str) -> Any:
         raise NotImplementedError
 
     def _source(self, template: str, name: str, parameters: Parameters) -> str:
-        # As readers of signatures and errors see it, unless the method has such a parameter.
-        dest = "_b_dest" if "dest" in {p.name for p in parameters.listed} else "dest"
+        dest = _dest_of(parameters)
         return template.format(
             name=name,
             declaration=parameters.declaration(dest),
@@ -136,6 +141,18 @@ class _Method:
             positional=parameters.positional(),
             keywords=parameters.keywords(),
         )
+
+    def _annotate(self, client: Any, parameters: Parameters) -> Any:
+        """Give the client function the annotations of the method, for `inspect.signature`."""
+        known = self.function.__annotations__
+        listed = {p.name: known[p.name] for p in parameters.listed if p.name in known}
+        client.__annotations__ = {_dest_of(parameters): Dest, **listed}
+        return client
+
+
+def _dest_of(parameters: Parameters) -> str:
+    # As readers of signatures and errors see it, unless the method has such a parameter.
+    return "_b_dest" if "dest" in {p.name for p in parameters.listed} else "dest"
 
 
 class CallMethod(_Method, Generic[P, R]):
@@ -175,7 +192,10 @@ class CallMethod(_Method, Generic[P, R]):
         source = self._source(_CALL, name, parameters)
         make = compiled(source, "make", namespace, self.function)
         watchdog.mark(namespace["_b_enter"])
-        return self._with_timeout(make, self.default_timeout)
+        client = self._annotate(self._with_timeout(make, self.default_timeout), parameters)
+        if "return" in self.function.__annotations__:
+            client.__annotations__["return"] = self.function.__annotations__["return"]
+        return client
 
     def _with_timeout(self, make: Callable[[float | None], Any], seconds: float | None) -> Any:
         _checks.timeout(seconds)
@@ -217,6 +237,7 @@ class CastMethod(_Method, Generic[P, R]):
         source = self._source(_CAST, name, parameters)
         client = compiled(source, "client", namespace, self.function)
         client.request_name = name
+        self._annotate(client, parameters).__annotations__["return"] = None
         return client
 
 
@@ -260,8 +281,8 @@ def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
 
     On the class, the method is the client function, whose first argument is any destination; on
     the instance it is the plain method. It may be ``async def``; it may take ``from_`` as a
-    keyword-only parameter, to reply later; and it may return `Reply`, `NoReply` or `Stop`. Wrong
-    arguments are a `TypeError` at the caller, before anything is sent.
+    keyword-only parameter, to reply later; and it may return `Reply`, `Fail`, `NoReply` or `Stop`.
+    Wrong arguments are a `TypeError` at the caller, before anything is sent.
 
     Args:
         function: The method, when used as ``@call``.
@@ -270,6 +291,7 @@ def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
 
     Raises:
         ExitError: Of the client function, when the server exits before it replies.
+        Exception: Of the client function, the error of a `Fail` that the method returns.
 
     Source:
         Elixir's ``handle_call/3`` together with the client function that one writes beside it.

@@ -18,7 +18,17 @@ from beamish._server.observed import Observed, enter_observed
 from beamish._server.requests import SPECIAL, From, Waiting, enter
 from beamish.errors import CallingSelfError
 from beamish.pid import Dest
-from beamish.results import CANCELLED, NO_REPLY, Continue, Hibernate, NoReply, Reply, Stop, Timeout
+from beamish.results import (
+    CANCELLED,
+    NO_REPLY,
+    Continue,
+    Fail,
+    Hibernate,
+    NoReply,
+    Reply,
+    Stop,
+    Timeout,
+)
 
 _ASYNC = (CoroutineType, Observed)  # what an async callback gives
 _EAGER_DEPTH = 16  # supervisors that start one another on one stack, before tasks take over
@@ -96,6 +106,20 @@ class ServerProcess(Lifecycle):
         error: BaseException | None = None,
     ) -> Any:
         """End a call that the fast path began, but that turned out not to be plain."""
+        if (
+            result.__class__ is Fail
+            and result.then is None
+            and self.mailbox is None
+            and self.exit_pending is None
+        ):
+            self.handled += 1
+            self.callback = None
+            self.direct = True
+            error = result.error
+            try:
+                raise error
+            finally:
+                del error, result  # see below
         from_ = From(self, dest)
         item: Item = (self.table.calls[name], args, kwargs, from_, context)
         try:
@@ -106,7 +130,8 @@ class ServerProcess(Lifecycle):
             self.go_on()
             return self._answer(from_)
         finally:
-            del error  # else it, its traceback and this frame would hold one another
+            # Otherwise this frame, which is in the error's traceback, would hold the error.
+            del error, result
 
     def _answer(self, from_: From) -> Any:
         if not from_.is_open:
@@ -220,6 +245,7 @@ class ServerProcess(Lifecycle):
             self.failed(item, error)
         else:
             self.finish(item, result)
+            del result  # an error in a `Fail` can have this frame in its traceback
 
     def go_on(self) -> None:
         """Go on after a callback: with what waits, or to rest."""
@@ -282,12 +308,15 @@ class ServerProcess(Lifecycle):
             case Reply(value, then):
                 from_.resolve(value)
                 self.do_then(item, then)
+            case Fail(error, then):
+                from_.refuse(error)
+                self.do_then(item, then)
             case NoReply(then):
                 self.do_then(item, then)
             case Stop():
                 self.do_then(item, result)
             case _:
-                self._bad_result(item, result, "a reply, Reply, NoReply or Stop")
+                self._bad_result(item, result, "a reply, Reply, Fail, NoReply or Stop")
 
     def do_then(self, item: Item, then: Any) -> None:
         """Do what a callback asked for beside its result."""

@@ -11,9 +11,9 @@ from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running
 from beamish.errors import CallTimeoutError, ExitError, NoProcessError
 from beamish.pid import Dest, Pid
-from beamish.results import Continue, Hibernate, NoReply, Reply, Stop, Timeout
+from beamish.results import Continue, Fail, Hibernate, NoReply, Reply, Stop, Timeout
 
-SPECIAL = frozenset({Reply, NoReply, Stop, Continue, Timeout, Hibernate, CoroutineType})
+SPECIAL = frozenset({Reply, Fail, NoReply, Stop, Continue, Timeout, Hibernate, CoroutineType})
 """Types of results that say more than "this is the reply"."""
 
 _OPEN = object()
@@ -40,6 +40,24 @@ class From:
 
     def __repr__(self) -> str:
         return f"From({self.pid!r})"
+
+    def answer(self, reply: Any) -> None:
+        """Answer with a value, or refuse with a `Fail`; only the first answer counts."""
+        if reply.__class__ is Fail:
+            self.refuse(reply.error)
+        else:
+            self.resolve(reply)
+
+    def refuse(self, error: Exception) -> None:
+        """Raise ``error`` in the caller; only the first answer counts."""
+        server = self._server
+        if self._close():
+            self._value = None  # answered: an exit of the server no longer replaces the error
+            self._error = error
+            if self._future is not None and not self._future.done():
+                self._future.set_exception(error)
+            if server.debugging is not None:
+                server.debugging.replied(server, self, Fail(error))
 
     def resolve(self, value: Any) -> None:
         """Answer; only the first answer counts."""

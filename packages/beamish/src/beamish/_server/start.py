@@ -120,7 +120,10 @@ async def start(
     if name is not None:
         names.check_name(name)
     _checks.timeout(timeout)
-    table.check_init(*args, **kwargs)
+    if table.prepare is None:
+        table.check_init(*args, **kwargs)
+    else:
+        args, kwargs = table.prepare(args, kwargs)
     runtime = running()
     if not runtime.spend():
         await runtime.breathe()

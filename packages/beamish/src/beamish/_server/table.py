@@ -1,13 +1,18 @@
 """What a class of servers can do, decided once, when the class is made."""
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from beamish import _checks
 from beamish._server.methods import CallMethod, CastMethod
+from beamish._server.requests import describe
 from beamish._server.signature import checker, checker_of, refuse_reserved
 from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
+from beamish.results import Fail
+
+_log = logging.getLogger("beamish")
 
 
 class Callback:
@@ -69,11 +74,14 @@ class Table:
 
     Args:
         cls: The class.
-        base: The class that provides the defaults, whose ``terminate`` and ``init`` do nothing.
         options: Its options.
+        base: The class of the library that it is a kind of, whose ``start_link`` is the usual one.
+        prefix: What the names of its callbacks begin with: nothing for users' servers, an
+            underscore for the library's own, so that other names are free for subclasses of them.
     """
 
     __slots__ = (
+        "base",
         "calls",
         "casts",
         "check_init",
@@ -88,36 +96,40 @@ class Table:
         "options",
         "own_start_link",
         "plain",
+        "prefix",
+        "prepare",
         "qualname",
         "stray_cast",
         "terminate",
     )
 
-    def __init__(self, cls: Any, base: Any, options: Options) -> None:
+    def __init__(self, cls: Any, options: Options, *, base: Any, prefix: str) -> None:
         self.cls = cls
+        self.options = options
+        self.base = base
+        self.prefix = prefix
         # As logs and reports call it; that of a supervisor's server is its public class.
         self.qualname: str = cls.__dict__.get("_beamish_name", cls.__qualname__)
-        self.options = options
         self.eager = options.eager
         # Written at the first start: a decorator such as `dataclass` adds __init__ to a class that
         # is finished already.
         self.check_init: Callable[..., None] = self._check_init_first
-        self.init = None if cls.init is base.init else cls.init
-        own_terminate = cls.terminate
-        self.terminate = (
-            None if own_terminate is base.terminate else Callback("terminate", own_terminate)
-        )
+        self.init = self._own("init")
+        terminate = self._own("terminate")
+        self.terminate = None if terminate is None else Callback("terminate", terminate)
         # Logs a cast that the class does not know, where that must not end the server.
         self.stray_cast = getattr(cls, "_beamish_stray_cast", None)
         # Lists who dies with a server without being linked; for registries.
         self.dependents = getattr(cls, "_beamish_dependents", None)
-        self.info = Callback("handle_info", cls.handle_info, plain=True)
-        self.continued = Callback("handle_continue", cls.handle_continue, plain=True)
+        self.prepare = cls._prepare if prefix else None
+        self.format_status = self._named("format_status")
+        self.info = Callback("handle_info", self._named("handle_info"), plain=True)
+        self.continued = Callback("handle_continue", self._named("handle_continue"), plain=True)
         self.calls: dict[str, Callback] = {
-            "handle_call": Callback("handle_call", cls.handle_call, is_call=True)
+            "handle_call": Callback("handle_call", self._named("handle_call"), is_call=True)
         }
         self.casts: dict[str, Callback] = {
-            "handle_cast": Callback("handle_cast", cls.handle_cast, plain=True)
+            "handle_cast": Callback("handle_cast", self._named("handle_cast"), plain=True)
         }
         # Classes may start in a way of their own, which their supervisors are to use.
         self.own_start_link = cls.start_link.__func__ is not base.start_link.__func__
@@ -130,6 +142,14 @@ class Table:
             if not callback.wants_from and name != "handle_call"
         }
 
+    def _named(self, name: str) -> Any:
+        return getattr(self.cls, self.prefix + name)
+
+    def _own(self, name: str) -> Any:
+        """Return a callback, ``None`` if it is the default, which does nothing."""
+        function = self._named(name)
+        return None if function is getattr(self.base, name, None) else function
+
     def _check_init_first(self, *args: Any, **kwargs: Any) -> None:
         refuse_reserved(self.cls)
         self.check_init = checker(self.cls)
@@ -140,14 +160,27 @@ class Table:
     def _collect(self, cls: type) -> None:
         for parent in reversed(cls.__mro__):
             for name, value in vars(parent).items():
-                if isinstance(value, CallMethod):
-                    self.calls[name] = Callback(
-                        name, value.function, is_call=True, wants_from=value.wants_from
-                    )
-                elif isinstance(value, CastMethod):
-                    self.casts[name] = Callback(name, value.function, plain=True)
-                elif callable(value):
+                if isinstance(value, CallMethod | CastMethod):
+                    self._add(parent, name, value)
+                elif callable(value) and not self.prefix:
                     self._override(name, value)
+
+    def _add(
+        self, parent: type, name: str, method: CallMethod[..., Any] | CastMethod[..., Any]
+    ) -> None:
+        if self.prefix:
+            name = method.name  # without the prefix
+            if (name in self.calls or name in self.casts) and parent not in self.base.__mro__:
+                raise TypeError(
+                    f"{parent.__qualname__} must not redefine the request {name!r} of "
+                    f"{self.base.__qualname__}; give the method another name"
+                )
+        if isinstance(method, CallMethod):
+            self.calls[name] = Callback(
+                name, method.function, is_call=True, wants_from=method.wants_from
+            )
+        else:
+            self.casts[name] = Callback(name, method.function, plain=True)
 
     def _override(self, name: str, function: Callable[..., Any]) -> None:
         # A plain method that overrides a @call or @cast one is what its clients reach.
@@ -163,22 +196,48 @@ class Table:
                 )
 
     def call(self, name: str) -> Callback:
-        """Return the callback of a call, or one that crashes the server for not having it."""
-        return self.calls.get(name) or Callback(name, _unknown(name, "call"), is_call=True)
+        """Return the callback of a call, or one that crashes the server for not having it.
+
+        The library's own servers refuse such a call and go on.
+        """
+        answer = _refuse_call if self.prefix else _crash
+        return self.calls.get(name) or Callback(name, answer(name, "call"), is_call=True)
 
     def cast(self, name: str) -> Callback:
-        """Return the callback of a cast, or one that deals with not having it.
+        """Return the callback of a cast, or one that crashes the server for not having it.
 
-        That crashes the server, unless its class logs such casts.
+        The library's own servers log such a cast and go on.
         """
-        function = self.stray_cast(name) if self.stray_cast else _unknown(name, "cast")
+        if self.stray_cast:
+            function = self.stray_cast(name)
+        else:
+            function = _log_cast(name) if self.prefix else _crash(name, "cast")
         return self.casts.get(name) or Callback(name, function, plain=True)
 
 
-def _unknown(name: str, kind: str) -> Callable[..., Any]:
-    def refuse(server: object, *args: object, **kwargs: object) -> None:
-        raise TypeError(
-            f"{type(server).__qualname__} got the {kind} {name!r} but has no such @{kind} method"
-        )
+def _crash(name: str, kind: str) -> Callable[..., Any]:
+    def crash(server: object, *args: object, **kwargs: object) -> None:
+        raise _unknown(server, name, kind)
+
+    return crash
+
+
+def _refuse_call(name: str, kind: str) -> Callable[..., Any]:
+    def refuse(server: object, *args: object, **kwargs: object) -> Fail:
+        return Fail(_unknown(server, name, kind))
 
     return refuse
+
+
+def _log_cast(name: str) -> Callable[..., Any]:
+    def log(server: Any, *args: object, **kwargs: object) -> None:
+        shown = describe(name, args)
+        _log.error("%s %r got the unexpected cast %s", type(server).__qualname__, server.pid, shown)
+
+    return log
+
+
+def _unknown(server: object, name: str, kind: str) -> TypeError:
+    return TypeError(
+        f"{type(server).__qualname__} got the {kind} {name!r} but has no such @{kind} method"
+    )
