@@ -1,11 +1,14 @@
 """A block far below the kept ones is proven before it ends anything (rules 11.1, 11.5)."""
 
 import asyncio
+import itertools
 from typing import Any
 
+import pytest
+
 from .chain import Chain, Json, transaction
-from .node import Node
-from .world import CONFIRMATIONS, World, chain_of
+from .node import Node, Refusal
+from .world import CONFIRMATIONS, DROP_BLOCKS, World, chain_of
 
 LENGTH = 200
 OLD = 20  # far below all blocks that are kept
@@ -114,5 +117,123 @@ def test_an_old_block_where_the_chain_has_none_of_that_number_ends_nothing() -> 
         await world.track(payment)
         await world.blocks(2 * CONFIRMATIONS)
         assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+def test_an_old_block_of_a_stuck_backend_ends_nothing_where_batches_are_refused() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(60)
+    fork = chain.fork(60, "old")
+    fork.mine(payment)
+    chain.grow(LENGTH)
+    odd = Node(chain, "only")
+    odd.refusal = Refusal(status=403)
+    let_one_backend_be_stuck(odd, fork, payment)
+    world = World(odd)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.blocks(2 * CONFIRMATIONS)
+        await world.track(payment)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+def test_an_old_transaction_is_linked_call_by_call_where_batches_are_refused() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(60)
+    chain.mine(payment)
+    chain.grow(600)
+    node = Node(chain, "only")
+    node.refusal = Refusal(status=403)
+    world = World(node)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.blocks(5 * CONFIRMATIONS)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_a_block_too_far_down_to_be_linked_is_proven_by_several_providers(honest: int) -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(20)
+    chain.mine(payment)
+    chain.grow(FAR)
+    world = World(Node(chain, "first"), *(Node(chain, f"more-{n}") for n in range(honest)))
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.becomes(payment, "confirmed", within=10.0)
+
+    world.play(main)
+
+
+def test_a_block_too_far_down_to_be_linked_is_proven_by_one_provider_with_time() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(20)
+    chain.mine(payment)
+    chain.grow(FAR)
+    world = World(Node(chain, "only"))
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.blocks(DROP_BLOCKS - 1)
+        assert await world.ends(payment) == []
+        await world.blocks(4 * DROP_BLOCKS)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)
+
+
+def test_a_block_too_far_down_that_some_answers_deny_ends_nothing() -> None:
+    """The provider's backends take turns, and one of them is stuck on another branch."""
+    payment = transaction("customer", 1)
+    chain = chain_of(60)
+    fork = chain.fork(60, "old")
+    fork.mine(payment)
+    chain.grow(FAR)
+    node = Node(chain, "only")
+    let_one_backend_be_stuck(node, fork, payment)
+    turns = itertools.count()
+    stuck = node.change["eth_getBlockByNumber"]
+    node.change["eth_getBlockByNumber"] = lambda params, found: (
+        stuck(params, found) if params[0] != hex(61) or next(turns) % 3 else found
+    )
+    world = World(node)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.blocks(20 * DROP_BLOCKS)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+def test_a_winner_in_a_block_that_is_not_proven_yet_neither_replaces_nor_drops() -> None:
+    payment, winner = transaction("customer", 1), transaction("customer", 1, value="0x1")
+    chain = chain_of(20)
+    chain.mine(winner)
+    chain.grow(FAR)
+    node = Node(chain, "only")
+    world = World(node)
+
+    async def main() -> None:
+        chain.wait(payment)
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.becomes(payment, "pending")
+        chain.pool.clear()
+        await world.blocks(20 * DROP_BLOCKS)
+        assert await world.ends(payment) == ["replaced"]
 
     world.play(main)

@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 
 from .chain import Chain, Json, transaction
-from .node import Node, Refusal
+from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-FILECOIN = 314
-# Without a batch limit, blocks farther below the lowest kept one are not linked to it.
-FAR = 1_300
 
 
 def open_fault(reason: str) -> pytest.MarkDecorator:
@@ -66,19 +63,6 @@ def list_in_block(node: Node, height: int, item: Json) -> None:
         "eth_getTransactionByHash": instead(lambda: {**item, **place()}),
         "eth_getTransactionReceipt": instead(lambda: {**receipt, **place()}),
     }
-
-
-def let_one_backend_be_stuck(node: Node, fork: Chain, item: Json) -> None:
-    """Let a stuck backend of an address answer about a transaction and about its block."""
-    stuck = Node(fork)
-    height = hex(fork.head.number)
-
-    def of_stuck(method: str, key: str) -> Any:
-        return lambda params, found: stuck.result(method, params) if params[0] == key else found
-
-    for method in ("eth_getTransactionByHash", "eth_getTransactionReceipt"):
-        node.change[method] = of_stuck(method, item["hash"])
-    node.change["eth_getBlockByNumber"] = of_stuck("eth_getBlockByNumber", height)
 
 
 # -- False ends
@@ -187,28 +171,6 @@ def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
         await world.reaches(chain)
         await world.track(payment)
         chain.mine(payment)
-        await world.blocks(2 * CONFIRMATIONS)
-        assert await world.ends(payment) == []
-
-    world.play(main)
-
-
-@open_fault("without batches, a block 11 below the lowest kept one is taken as linked to it")
-def test_an_old_block_of_a_stuck_backend_ends_nothing_where_batches_are_refused() -> None:
-    payment = transaction("customer", 1)
-    chain = chain_of(60)
-    fork = chain.fork(60, "old")
-    fork.mine(payment)
-    chain.grow(LENGTH)
-    odd = Node(chain, "only")
-    odd.refusal = Refusal(status=403)
-    let_one_backend_be_stuck(odd, fork, payment)
-    world = World(odd)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.blocks(2 * CONFIRMATIONS)
-        await world.track(payment)
         await world.blocks(2 * CONFIRMATIONS)
         assert await world.ends(payment) == []
 
