@@ -12,12 +12,14 @@ from transaction_tracker.domain import (
     Chain,
     Link,
     Outcome,
+    Policy,
     Recent,
     Tracked,
     Transaction,
 )
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence
+from transaction_tracker.follower.old_blocks import RepeatedBlocks
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import Block, Ending, Foreseen, TransportError
 
@@ -84,7 +86,8 @@ class World:
         book: Any = self.book
         source: Any = self.source
         endings = Endings(source, book, FollowerStatus(clock=lambda: 0.0))
-        self.evidence = Evidence(source, book, agenda, Recent(), endings)
+        repeated = RepeatedBlocks(Policy())
+        self.evidence = Evidence(source, book, agenda, Recent(), endings, repeated)
 
     async def apply(self, number: int, *ids: str) -> list[str]:
         """Apply a block, and return the transactions about which there are facts."""

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from transaction_tracker.domain import BlockRef, Chain
-from transaction_tracker.providers import Pool, dissent
-from transaction_tracker.providers.dissent import contradicted, spread
+from transaction_tracker.providers import Pool
 from transaction_tracker.sources import ServerError, TransportError
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
@@ -22,6 +21,7 @@ from .support import (
     refusing,
     status,
     status_of,
+    well,
 )
 
 CHAIN = chain_to(100)
@@ -231,22 +231,136 @@ async def test_a_block_that_our_chain_does_not_hold_is_compared_itself(
     assert (await pool.dissent(CHAIN, [foreign])).against == {foreign: ("127.0.0.1-1",)}
 
 
-def test_at_most_twenty_heights_are_asked_for() -> None:
-    chosen = spread(list(range(0, 1000, 3)))
+async def test_old_blocks_are_compared_one_by_one_however_many_there_are(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    chain = chain_to(1_000, keep=20)
+    nodes[0].head = 1_000
+    pool = await following(make_pool, nodes[0], chain=chain)
+    ours = [link_at(number).ref for number in range(1, 900) if number != 450]
+    foreign = link_at(450, branch=1).ref
+    before = nodes[0].requests
 
-    assert len(chosen) == dissent.MAX_HEIGHTS
-    assert (chosen[0], chosen[-1]) == (0, 999)
-    assert spread([4, 5]) == [4, 5]
+    found = await pool.dissent(chain, [*ours, foreign])
+
+    assert found.against == {foreign: ("127.0.0.1-1",)}
+    assert nodes[0].requests - before == 1 + 9  # a request takes 100 calls
 
 
-def test_what_was_not_asked_for_counts_as_contradicted_between_a_yes_and_a_no() -> None:
-    blocks = [link_at(number).ref for number in range(10, 20)]
-    links = {12: link_at(12), 16: link_at(16, branch=1), 18: link_at(18, branch=1)}
+def without(node: Node, *numbers: int, told: Any = None) -> None:
+    """Let a node's chain leave out numbers: each next block builds on the one below the gap."""
+    left_out = set(numbers)
 
-    wrong = contradicted(blocks, links)
+    def block(number: int) -> Any:
+        if number in left_out:
+            return told
+        found = Node.block(node, number)
+        if found is None or number - 1 not in left_out:
+            return found
+        below = next(height for height in range(number - 1, -1, -1) if height not in left_out)
+        return found | {"parentHash": link_at(below, node.branch, node.fork).hash}
 
-    assert sorted(block.number for block in wrong) == [13, 14, 15, 16, 17, 18, 19]
-    assert contradicted(blocks, {12: link_at(12)}) == set()
+    node.block = block  # type: ignore[method-assign]
+    node.blocks = {
+        hash_at(number): block(number) for number in range(node.head + 1) if number not in left_out
+    }
+
+
+@pytest.mark.parametrize("told", [None, {"number": "0x58", "hash": hash_at(88)}])
+async def test_a_provider_whose_chain_leaves_out_the_number_is_against_the_block(
+    make_pool: MakePool, nodes: list[Node], told: Any
+) -> None:
+    """Forest has answered with the block before the gap."""
+    if told is not None:
+        told |= {"parentHash": hash_at(87)}
+    fork(nodes[1], at=95)
+    without(nodes[1], 90, 91, told=told)
+    pool = await following(make_pool, *nodes[:2])
+
+    found = await pool.dissent(CHAIN, [BLOCK, link_at(88).ref])
+
+    assert found.against == {BLOCK: (SECOND,)}
+    assert found.leaving == {SECOND: 90}
+
+
+async def test_a_null_round_that_is_told_as_an_error_is_one(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    fork(nodes[1], at=95)
+    without(nodes[1], 90)
+    pool = await following(make_pool, *nodes[:2])
+    nodes[1].mood = null_round(90)
+
+    assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: (SECOND,)}
+
+
+def null_round(number: int) -> Mood:
+    """Answer as Lotus does."""
+    error = {"code": 1, "message": f"requested epoch was a null round ({number})"}
+
+    def mood(node: Node, body: Any) -> Any:
+        if isinstance(body, list):
+            return [mood(node, call) for call in body]
+        if body["params"][:1] == [hex(number)]:
+            return {"jsonrpc": "2.0", "id": body["id"], "error": error}
+        return well(node, body)
+
+    return mood
+
+
+@pytest.mark.parametrize("lowest", [50, 91, 200])
+async def test_a_provider_that_has_pruned_the_block_is_not_against_it(
+    make_pool: MakePool, nodes: list[Node], lowest: int
+) -> None:
+    """It has none of that number, and the parent of the first one above is gone too."""
+    chain = chain_to(300, keep=20)
+    nodes[0].head = 300
+    without(nodes[0], *range(1, lowest))
+    for height in range(lowest):
+        nodes[0].blocks.pop(hash_at(height), None)
+    pool = await following(make_pool, nodes[0], chain=chain)
+    before = nodes[0].requests
+
+    found = await pool.dissent(chain, [link_at(number).ref for number in range(20, 50)])
+
+    assert found == Dissent()
+    assert nodes[0].requests - before <= 4
+
+
+async def test_a_node_that_is_behind_and_answers_for_another_is_not_against_a_block(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    fork(nodes[1], at=95)
+    pool = await following(make_pool, *nodes[:2])
+
+    def mood(node: Node, body: Any) -> Any:
+        if isinstance(body, list):
+            return [mood(node, call) for call in body]
+        name = str(body["params"][0])
+        is_above = name.startswith("0x") and 90 <= int(name, 16) < 100
+        return well(node, body) | ({"result": None} if is_above else {})
+
+    nodes[1].mood = mood
+
+    assert (await pool.dissent(CHAIN, [BLOCK])).against == {}
+
+
+async def test_a_gap_that_could_not_be_proven_is_no_answer(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    fork(nodes[1], at=95)
+    without(nodes[1], 90)
+    pool = await following(make_pool, *nodes[:2])
+
+    def mood(node: Node, body: Any) -> Any:
+        calls = body if isinstance(body, list) else [body]
+        if any(call["method"] == "eth_getBlockByHash" for call in calls):
+            return status(500)(node, body)
+        return well(node, body)
+
+    nodes[1].mood = mood
+
+    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent(leaving={SECOND: 99}, unanswered=(SECOND,))
 
 
 async def test_status_tells_which_chain_a_provider_holds(

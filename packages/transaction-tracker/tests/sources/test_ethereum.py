@@ -9,6 +9,7 @@ from transaction_tracker.domain import (
     BlockRef,
     Included,
     InvalidTransactionError,
+    Link,
     Outcome,
     Refused,
     Seen,
@@ -16,6 +17,7 @@ from transaction_tracker.domain import (
 from transaction_tracker.node import GWEI, Chain, DevelopmentNode, Transaction
 from transaction_tracker.sources import (
     Consensus,
+    Contained,
     NotYetError,
     TransportError,
     Unreadable,
@@ -255,16 +257,17 @@ async def test_nobody_agrees_that_one_in_a_block_is_in_none(
     assert await source.consensus({tx.hash: None}, 1) == {}
 
 
-async def test_a_node_proves_old_blocks_only_if_its_chain_contains_our_tip(
+async def test_old_blocks_are_proven_by_the_links_to_our_lowest_block(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
-    first, second, tip = (ref_of(block) for block in node.chain.mine(3))
+    first, second, third = (ref_of(block) for block in node.chain.mine(3))
     foreign, missing = BlockRef(2, UNKNOWN), BlockRef(99, UNKNOWN)
     blocks = [first, second, foreign, missing]
+    bottom = Link(third.number, third.hash, second.hash)
+    elsewhere = Link(third.number, third.hash, UNKNOWN)
 
-    assert await source.contained(blocks, tip) == {first, second}
-    assert await source.contained(blocks, BlockRef(tip.number, UNKNOWN)) == set()
-    assert await source.contained(blocks, missing) == set()
+    assert await source.contained(blocks, third, bottom) == Contained(frozenset({first, second}))
+    assert await source.contained(blocks, third, elsewhere) == Contained()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from transaction_tracker.sources.ethereum.rpc import Request
 
 from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
 
-TEN, TWENTY = BlockRef(10, hash_at(10)), BlockRef(20, hash_at(20))
+TEN = BlockRef(10, hash_at(10))
 KEY = tx_hash(1)
 PLACED = transaction(KEY) | {"blockNumber": "0xa", "blockHash": TEN.hash}
 ERROR = TransportError("cut off")
@@ -57,31 +57,6 @@ async def test_a_block_is_contested_when_half_of_the_answers_have_it(
     nodes: tuple[Node, ...], contested: bool
 ) -> None:
     assert await source_of(*nodes).is_contested(TEN) == contested
-
-
-@pytest.mark.parametrize(
-    ("nodes", "proven"),
-    [
-        ((OURS,), {TEN}),
-        ((OTHER, OURS), {TEN}),
-        ((OTHER,), set()),
-        ((on_branch(1, above=15),), set()),  # it has the block, but not our tip
-        ((SILENT, WRONG), set()),
-    ],
-)
-async def test_an_old_block_is_proven_by_a_node_that_has_our_tip_too(
-    nodes: tuple[Node, ...], proven: set[BlockRef]
-) -> None:
-    assert await source_of(*nodes).contained([TEN], TWENTY) == proven
-
-
-async def test_answers_of_two_nodes_prove_nothing_together() -> None:
-    foreign = BlockRef(10, hash_at(10, 1))
-
-    def cut_off_below(request: Request) -> Any:
-        return ERROR if request.params[0] == "0xa" else OURS(request)
-
-    assert await source_of(cut_off_below, OTHER).contained([foreign], TWENTY) == set()
 
 
 @pytest.mark.parametrize("method", ["eth_getTransactionByHash", "eth_getTransactionReceipt"])

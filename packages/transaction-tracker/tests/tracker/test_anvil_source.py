@@ -33,7 +33,8 @@ async def test_head_block_and_outcomes_are_consistent(anvil: Anvil, source: Ethe
     assert block.ids.keys() == set(keys) == outcomes.keys()
     assert all(outcome.succeeded for outcome in outcomes.values())
     above = BlockRef(head.number + 1, head.hash)
-    assert await source.contained([head.ref, above], head.ref) == {head.ref}
+    found = await source.contained([head.parent_ref, above], head.ref, head)
+    assert found.proven == {head.parent_ref}
 
 
 async def test_receipts_of_a_whole_block_are_read(anvil: Anvil, source: EthereumSource) -> None:
@@ -86,7 +87,8 @@ async def test_heights_of_the_tags_are_read(anvil: Anvil, source: EthereumSource
     assert head.link.number == 70
     finalized, safe = head.marks["finalized"], head.marks["safe"]
     assert 0 < finalized.number < safe.number < 70
-    assert await source.contained([finalized, safe], head.link.ref) == {finalized, safe}
+    found = await source.contained([finalized, safe], head.link.ref, head.link)
+    assert found.proven == {finalized, safe}
 
 
 async def test_unknown_block_raises(source: EthereumSource) -> None:

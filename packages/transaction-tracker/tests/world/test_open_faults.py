@@ -7,14 +7,10 @@ from typing import Any
 import pytest
 
 from .chain import Chain, Json, transaction
-from .node import Node, Refusal
+from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-FILECOIN = 314
-# Without a batch limit, blocks farther below the lowest kept one are not linked to it.
-FAR = 1_300
-MANY = 30  # more old blocks than a provider is asked about one by one
 
 
 def open_fault(reason: str) -> pytest.MarkDecorator:
@@ -67,19 +63,6 @@ def list_in_block(node: Node, height: int, item: Json) -> None:
         "eth_getTransactionByHash": instead(lambda: {**item, **place()}),
         "eth_getTransactionReceipt": instead(lambda: {**receipt, **place()}),
     }
-
-
-def let_one_backend_be_stuck(node: Node, fork: Chain, item: Json) -> None:
-    """Let a stuck backend of an address answer about a transaction and about its block."""
-    stuck = Node(fork)
-    height = hex(fork.head.number)
-
-    def of_stuck(method: str, key: str) -> Any:
-        return lambda params, found: stuck.result(method, params) if params[0] == key else found
-
-    for method in ("eth_getTransactionByHash", "eth_getTransactionReceipt"):
-        node.change[method] = of_stuck(method, item["hash"])
-    node.change["eth_getBlockByNumber"] = of_stuck("eth_getBlockByNumber", height)
 
 
 # -- False ends
@@ -171,71 +154,6 @@ def test_a_final_mark_of_one_provider_alone_confirms_nothing(honest: int) -> Non
     world.play(main)
 
 
-@open_fault("of many old blocks only 20 heights are compared, as if they were of one chain")
-def test_one_old_block_of_another_branch_among_many_ends_nothing() -> None:
-    payments = [transaction("customer", number) for number in range(MANY)]
-    strange = transaction("another", 1)
-    chain = chain_of(20)
-    chain.mine(payments[0])
-    fork = chain.fork(21, "old")
-    fork.mine(strange)
-    chain.mine()
-    for payment in payments[1:]:
-        chain.mine(payment)
-    chain.grow(FAR)
-    odd = Node(chain, "odd")
-    let_one_backend_be_stuck(odd, fork, strange)
-    world = world_of(odd, 1)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await asyncio.gather(*(world.track(one) for one in (*payments, strange)))
-        await world.blocks(2 * CONFIRMATIONS)
-        assert await world.ends(strange) == []
-
-    world.play(main)
-
-
-@open_fault("no block at a height is not an answer, although another block stands above")
-def test_an_old_block_where_the_chain_has_none_of_that_number_ends_nothing() -> None:
-    payment = transaction("customer", 1)
-    chain = chain_of(50, FILECOIN)
-    fork = chain.fork(50, "old")
-    fork.mine(payment)
-    chain.mine(skip=1)
-    chain.grow(FAR)
-    odd = Node(chain, "odd")
-    let_one_backend_be_stuck(odd, fork, payment)
-    world = world_of(odd, 1)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.track(payment)
-        await world.blocks(2 * CONFIRMATIONS)
-        assert await world.ends(payment) == []
-
-    world.play(main)
-
-
-@open_fault("a healthy provider without a block of that number is outvoted like one that agrees")
-def test_a_block_where_another_provider_has_none_of_that_number_ends_nothing() -> None:
-    """With a block there, the one provider would be enough to hold the end back."""
-    payment = transaction("customer", 1)
-    chain = chain_of(LENGTH, FILECOIN)
-    branch = chain.fork(LENGTH, "branch")
-    world = World(Node(branch, "first"), Node(branch, "second"), Node(chain, "honest"))
-
-    async def main() -> None:
-        await world.reaches(branch)
-        await world.track(payment)
-        chain.mine(skip=1)
-        branch.mine(payment)
-        await world.blocks(2 * CONFIRMATIONS, chain, branch)
-        assert await world.ends(payment) == []
-
-    world.play(main)
-
-
 @open_fault("a receipt is one provider's word while the others have none of the transaction")
 def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
     """The other one has the block, and no receipts yet."""
@@ -253,28 +171,6 @@ def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
         await world.reaches(chain)
         await world.track(payment)
         chain.mine(payment)
-        await world.blocks(2 * CONFIRMATIONS)
-        assert await world.ends(payment) == []
-
-    world.play(main)
-
-
-@open_fault("without batches, a block 11 below the lowest kept one is taken as linked to it")
-def test_an_old_block_of_a_stuck_backend_ends_nothing_where_batches_are_refused() -> None:
-    payment = transaction("customer", 1)
-    chain = chain_of(60)
-    fork = chain.fork(60, "old")
-    fork.mine(payment)
-    chain.grow(LENGTH)
-    odd = Node(chain, "only")
-    odd.refusal = Refusal(status=403)
-    let_one_backend_be_stuck(odd, fork, payment)
-    world = World(odd)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.blocks(2 * CONFIRMATIONS)
-        await world.track(payment)
         await world.blocks(2 * CONFIRMATIONS)
         assert await world.ends(payment) == []
 

@@ -5,72 +5,12 @@ from typing import Any
 
 import pytest
 
-from .chain import Chain, Json, transaction
+from .chain import transaction
 from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-OLD = 20  # far below all blocks that are kept
-
-
-def let_one_backend_be_stuck(node: Node, fork: Chain, item: Json) -> None:
-    """Let a stuck backend of an address answer about a transaction and about its block.
-
-    Balancers share the calls of a batch among their backends: the tip comes from a good one.
-    """
-    stuck = Node(fork)
-    height = hex(fork.head.number)
-
-    def about_item(method: str) -> Any:
-        return lambda params, result: (
-            stuck.result(method, params) if params[0] == item["hash"] else result
-        )
-
-    for method in ("eth_getTransactionByHash", "eth_getTransactionReceipt"):
-        node.change[method] = about_item(method)
-    node.change["eth_getBlockByNumber"] = lambda params, result: (
-        stuck.result("eth_getBlockByNumber", params) if params[0] == height else result
-    )
-
-
-def test_an_old_block_of_which_another_provider_has_another_one_ends_nothing() -> None:
-    payment = transaction("customer", 1)
-    chain = chain_of(LENGTH)
-    fork = chain.fork(OLD, "old")
-    fork.mine(payment)
-    odd, good = Node(chain, "odd"), Node(chain, "good")
-    let_one_backend_be_stuck(odd, fork, payment)
-    world = World(odd, good)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.track(payment)
-        await world.blocks(2 * CONFIRMATIONS)
-        assert await world.ends(payment) == []
-
-    world.play(main)
-
-
-def test_an_old_block_from_a_stuck_backend_of_the_only_address_ends_nothing() -> None:
-    """The tip comes from a good backend: only the links between the two blocks tell."""
-    payment, old = transaction("customer", 1), transaction("another", 1)
-    chain = chain_of(LENGTH)
-    fork = chain.fork(OLD, "old")
-    fork.mine(payment)
-    node = Node(chain, "only")
-    let_one_backend_be_stuck(node, fork, payment)
-    world = World(node)
-
-    async def main() -> None:
-        chain.mine(old)
-        await world.blocks(4 * CONFIRMATIONS)
-        await world.reaches(chain)
-        await world.track(payment, old)
-        await world.blocks(2 * CONFIRMATIONS)
-        assert await world.ends(payment) == []
-        await world.becomes(old, "confirmed")
-
-    world.play(main)
+FILECOIN = 314  # numbers can be without a block
 
 
 def test_a_block_with_a_wrong_sender_replaces_nothing() -> None:
@@ -126,5 +66,23 @@ def test_blocks_that_only_the_followed_provider_has_confirm_nothing(honest: int)
         assert await world.ends(payment) == []
         await world.blocks(3, chain)
         assert await world.ends(payment) == ([] if honest == 1 else ["confirmed"])
+
+    world.play(main)
+
+
+def test_a_block_where_another_provider_has_none_of_that_number_ends_nothing() -> None:
+    """With a block there, the one provider would be enough to hold the end back."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH, FILECOIN)
+    branch = chain.fork(LENGTH, "branch")
+    world = World(Node(branch, "first"), Node(branch, "second"), Node(chain, "honest"))
+
+    async def main() -> None:
+        await world.reaches(branch)
+        await world.track(payment)
+        chain.mine(skip=1)
+        branch.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS, chain, branch)
+        assert await world.ends(payment) == []
 
     world.play(main)

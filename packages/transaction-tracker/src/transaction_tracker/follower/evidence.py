@@ -13,15 +13,18 @@ from transaction_tracker.domain import (
     Buried,
     Chain,
     Included,
+    Link,
     Observation,
     Outcome,
     Overtaken,
     Recent,
     Seen,
+    Sighting,
     Tag,
     Transaction,
 )
 from transaction_tracker.follower.endings import Endings, Facts
+from transaction_tracker.follower.old_blocks import RepeatedBlocks
 from transaction_tracker.follower.unreadable import UnreadableTransactions
 from transaction_tracker.sources import (
     Answer,
@@ -51,16 +54,24 @@ class Evidence:
         agenda: Those that wait for depth.
         recent: The slots that the last blocks took.
         endings: Judges facts that would make an end.
+        repeated: Judges old blocks that one provider alone says to be on our chain.
     """
 
     def __init__(
-        self, source: ChainSource, book: Book, agenda: Agenda, recent: Recent, endings: Endings
+        self,
+        source: ChainSource,
+        book: Book,
+        agenda: Agenda,
+        recent: Recent,
+        endings: Endings,
+        repeated: RepeatedBlocks,
     ) -> None:
         self._source = source
         self._book = book
         self._agenda = agenda
         self._recent = recent
         self._endings = endings
+        self._repeated = repeated
         self._unreadable = UnreadableTransactions()
         self._marks: dict[Tag, BlockRef] = {}
         self._early: dict[str, Outcomes] = {}
@@ -89,7 +100,12 @@ class Evidence:
             if chain.holds(mark) or (bottom is not None and mark.number < bottom.number)
         }
 
-    def forget_marks(self, lowest: int = 0) -> None:
+    def forget_chain(self) -> None:
+        """Forget what was said of blocks: our chain has become another one."""
+        self._marks.clear()
+        self._repeated.clear()
+
+    def forget_marks(self, lowest: int) -> None:
         """Forget the chain's own marks in blocks that were taken back.
 
         Their heights would count again once these are no longer kept, on another branch.
@@ -197,16 +213,23 @@ class Evidence:
                 facts[key] = (Seen(answer.transaction, time.time()),)
         return await self._endings.cleared(facts, chain, _now())
 
-    async def of_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...]:
-        """Search for the block that took a transaction's slot long ago."""
-        if chain.tip is None:
-            return ()
+    async def of_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...] | None:
+        """Search for the block that took a transaction's slot long ago.
+
+        Returns:
+            The facts; none if no block is found. ``None`` while the block that a provider named is
+            not proven to be on our chain.
+        """
+        if chain.tip is None or chain.bottom is None:
+            return None
         block = await self._source.winner(slot, chain.tip.number)
         if block is None:
             return ()
         ref = block.link.ref
-        if not chain.holds(ref) and not await self._are_contained({ref}, chain):
-            return ()
+        if not chain.holds(ref) and ref not in await self._on_our_chain(
+            {ref}, chain.tip, chain.bottom
+        ):
+            return None
         return await self._of_taker(key, block.slots[slot], block, chain)
 
     def height_to_ask(self, chain: Chain) -> int:
@@ -322,7 +345,9 @@ class Evidence:
         included = await self._included(key, block, outcomes[key])
         return () if included is None else (included, buried)
 
-    async def _old_blocks(self, answers: Mapping[str, Answer], chain: Chain) -> set[BlockRef]:
+    async def _old_blocks(
+        self, answers: Mapping[str, Answer], chain: Chain
+    ) -> Collection[BlockRef]:
         """Return the blocks below the kept ones that are proven to be on our chain."""
         if chain.tip is None or chain.bottom is None:
             return set()
@@ -331,13 +356,14 @@ class Evidence:
             for answer in answers.values()
             if isinstance(answer, Included) and answer.block.number < chain.bottom.number
         }
-        return await self._are_contained(old, chain) if old else set()
+        return await self._on_our_chain(old, chain.tip, chain.bottom) if old else set()
 
-    async def _are_contained(self, blocks: set[BlockRef], chain: Chain) -> set[BlockRef]:
+    async def _on_our_chain(
+        self, blocks: set[BlockRef], tip: Link, bottom: Link
+    ) -> Collection[BlockRef]:
         """Return those blocks below the kept ones that are proven to be on our chain."""
-        if chain.tip is None:
-            return set()
-        return await self._source.contained(blocks, chain.tip.ref, chain.bottom)
+        found = await self._source.contained(blocks, tip.ref, bottom)
+        return self._repeated.believed(found, Sighting(tip.number, time.time()))
 
     # -- What cannot be read
 

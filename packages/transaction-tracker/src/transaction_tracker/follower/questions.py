@@ -178,6 +178,8 @@ class Questions:
         if consensus.kind == "nonce-used":
             slot = self._slots([key]).get(key)
             taken = await self._evidence.of_winner(key, slot, chain) if slot else ()
+            if taken is None:
+                return told
             if taken:
                 return taken
         gone = consensus.kind in ("absent", "nonce-used")

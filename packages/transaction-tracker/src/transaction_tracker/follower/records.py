@@ -34,6 +34,7 @@ class Records:
         sweep: When to ask about those that no block tells of; the usual times unless given.
 
     Attributes:
+        policy: When waiting becomes news.
         agenda: Those that a block has decided, by block and by height.
         sweep: Those that are asked about one by one.
         deadlines: Those that expire some day.
@@ -41,7 +42,7 @@ class Records:
 
     def __init__(self, book: Book, policy: Policy, sweep: Sweep | None = None) -> None:
         self._book = book
-        self._policy = policy
+        self.policy = policy
         self.agenda = Agenda()
         self.sweep = Sweep() if sweep is None else sweep
         self.deadlines = Deadlines()
@@ -74,7 +75,7 @@ class Records:
         self, ended: Iterable[Tracked], observations: tuple[Observation, ...]
     ) -> tuple[Event, ...]:
         """Decide what facts make of transactions that have ended, and have no tracker."""
-        return tuple(event for one in ended for event in decide(one, observations, self._policy))
+        return tuple(event for one in ended for event in decide(one, observations, self.policy))
 
     async def commit(self, step: Step) -> Stored:
         """Store a step, and look for its transactions where they are to be looked for now."""
@@ -102,7 +103,7 @@ class Records:
     def _decide_for(self, key: str, observations: tuple[Observation, ...]) -> tuple[Event, ...]:
         tracked = self._book.get(key)
         try:
-            return () if tracked is None else decide(tracked, observations, self._policy)
+            return () if tracked is None else decide(tracked, observations, self.policy)
         except Exception:  # whatever a poison transaction raises: the others go on
             logger.exception("nothing could be decided for %s", key)
             return ()

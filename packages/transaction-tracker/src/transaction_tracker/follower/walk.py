@@ -10,6 +10,7 @@ from beamish import telemetry
 from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, Recent
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
+from transaction_tracker.follower.old_blocks import RepeatedBlocks
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.verdict import limit_seconds
@@ -77,7 +78,8 @@ class Walk:
         self._counted = 0
         self.chain = Chain(keep)
         endings = Endings(source, book, status)
-        self.evidence = Evidence(source, book, records.agenda, self._recent, endings)
+        repeated = RepeatedBlocks(records.policy)
+        self.evidence = Evidence(source, book, records.agenda, self._recent, endings, repeated)
         records.on_end(self.evidence.forget)
 
     async def resume(self) -> None:
@@ -295,7 +297,7 @@ class Walk:
         self._reorganised(len(self.chain.links))
         self._move_to(Chain(self.chain.keep))
         self._recent.clear()
-        self.evidence.forget_marks()
+        self.evidence.forget_chain()
         # Also those that were in no block: on this chain one can have them, below our first block.
         for tracked in self._book:
             if tracked.unplaced:

@@ -1,14 +1,14 @@
 """What providers say of single blocks of our chain: asked only as far as needed."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain, Link
 from transaction_tracker.providers.asking import look_at, results_or_errors
 from transaction_tracker.providers.endpoint import Endpoint
-from transaction_tracker.providers.questions import block_request
+from transaction_tracker.providers.numbers import at_heights, skipped
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources import (
     ApplicationError,
@@ -18,7 +18,6 @@ from transaction_tracker.sources import (
 )
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
 
-MAX_HEIGHTS = 20
 # These say nothing about the provider's chain, and do not pass by asking again at once.
 _NO_OPINION = (RateLimitedError, ApplicationError, NotYetError)
 
@@ -76,7 +75,10 @@ async def dissent(endpoints: Sequence[Endpoint], inquiry: Inquiry) -> Dissent:
 
 
 async def opinion(endpoint: Endpoint, inquiry: Inquiry) -> Opinion:
-    """Ask a provider which blocks its chain does not contain, with two HTTP requests at most.
+    """Ask a provider which blocks its chain does not contain.
+
+    Two HTTP requests are enough, unless there are more blocks to compare one by one than a request
+    takes, or the provider has no block of a number.
 
     A hash commits to all blocks below it. So one block of the provider that our chain holds
     proves that it agrees on all below, and one that our chain contradicts proves that it holds
@@ -107,13 +109,7 @@ async def _compared(
     endpoint: Endpoint, chain: Chain, blocks: Collection[BlockRef], view: View
 ) -> Opinion:
     lowest = view.contradicted(chain)
-    against = {
-        block
-        for block in blocks
-        if lowest is not None
-        and lowest <= block.number <= view.head.number
-        and not _is_off(block, chain)
-    }
+    against = _from_height(lowest, chain, blocks, view)
     open_blocks = [
         block
         for block in _unproven(blocks, chain, view)
@@ -121,51 +117,44 @@ async def _compared(
     ]
     if not open_blocks:
         return Opinion(frozenset(against), _lowest(lowest, against))
-    heights = spread(sorted({block.number for block in open_blocks}))
-    answers = await results_or_errors(endpoint, [block_request(hex(one)) for one in heights])
-    links = {one.number: one for one in answers if isinstance(one, Link)}
-    failed = [one for one in answers if isinstance(one, SourceError)]
-    against |= contradicted(open_blocks, links)
-    is_complete = all(isinstance(one, _NO_OPINION) for one in failed)
+    # Each by itself: a block below the kept ones is on our chain by one provider's word only, so
+    # that what holds for one of them says nothing about another.
+    shown = await at_heights(endpoint, {block.number for block in open_blocks})
+    missing = {number for number, answer in shown.items() if answer is None}
+    gaps = await skipped(endpoint, missing, view.head.number)
+    left_out = {number for number, error in gaps.items() if error is None}
+    against |= {block for block in open_blocks if _is_against(block, shown, left_out)}
+    parting = _lowest(lowest, {block for block in against if chain.holds(block)})
+    against |= _from_height(parting, chain, blocks, view)
+    failed = [one for one in (*shown.values(), *gaps.values()) if isinstance(one, SourceError)]
+    is_complete = all(isinstance(error, _NO_OPINION) for error in failed)
     return Opinion(frozenset(against), _lowest(lowest, against), is_complete)
+
+
+def _from_height(
+    lowest: int | None, chain: Chain, blocks: Collection[BlockRef], view: View
+) -> set[BlockRef]:
+    """Return the blocks of our chain from the height on at which a provider's chain leaves it."""
+    return {
+        block
+        for block in blocks
+        if lowest is not None
+        and lowest <= block.number <= view.head.number
+        and not _is_off(block, chain)
+    }
+
+
+def _is_against(
+    block: BlockRef, shown: Mapping[int, Link | SourceError | None], left_out: Collection[int]
+) -> bool:
+    """Return whether a provider's chain has another block of a number, or none."""
+    answer = shown[block.number]
+    return block.number in left_out or (isinstance(answer, Link) and answer.hash != block.hash)
 
 
 def _lowest(height: int | None, against: Collection[BlockRef]) -> int | None:
     heights = [block.number for block in against]
     return min(heights if height is None else [*heights, height], default=None)
-
-
-def contradicted(blocks: Collection[BlockRef], links: dict[int, Link]) -> set[BlockRef]:
-    """Return the blocks that a provider's chain does not contain.
-
-    Args:
-        blocks: Blocks of one chain.
-        links: The provider's blocks at these heights, or at some of them. Where it holds another
-            block, it is against all above. Below that, a height without an answer counts as
-            contradicted unless the provider agrees on a block above it: the next call can tell.
-    """
-    wrong = {
-        block
-        for block in blocks
-        if block.number in links and links[block.number].hash != block.hash
-    }
-    right = [
-        block.number
-        for block in blocks
-        if block.number in links and links[block.number].hash == block.hash
-    ]
-    if wrong:
-        agreed = max(right, default=-1)
-        wrong |= {block for block in blocks if block.number not in links and block.number > agreed}
-    return wrong
-
-
-def spread(heights: list[int]) -> list[int]:
-    """Choose ``MAX_HEIGHTS`` of sorted heights at most: evenly, the first and last included."""
-    if len(heights) <= MAX_HEIGHTS:
-        return heights
-    step = (len(heights) - 1) / (MAX_HEIGHTS - 1)
-    return [heights[round(place * step)] for place in range(MAX_HEIGHTS)]
 
 
 def _unproven(blocks: Collection[BlockRef], chain: Chain, view: View) -> list[BlockRef]:

@@ -71,6 +71,22 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
+class Contained:
+    """What providers whose chains contain our last block say of blocks below the kept ones.
+
+    Attributes:
+        proven: The blocks that are on our chain: linked to our lowest kept block by their hashes,
+            or, where they are too far down for that, said to be by most providers, at least two.
+        told: The blocks of which a single provider says so.
+        denied: The blocks of which a provider says otherwise, and which are not proven.
+    """
+
+    proven: frozenset[BlockRef] = frozenset()
+    told: frozenset[BlockRef] = frozenset()
+    denied: frozenset[BlockRef] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Objection:
     """Why an end cannot be told now.
 
@@ -204,17 +220,17 @@ class ChainSource(Source, Protocol):
         """
 
     async def contained(
-        self, blocks: Collection[BlockRef], tip: BlockRef, bottom: Link | None = None
-    ) -> set[BlockRef]:
-        """Return those blocks that are on a chain that contains ``tip``, as one node proves it.
+        self, blocks: Collection[BlockRef], tip: BlockRef, bottom: Link
+    ) -> Contained:
+        """Return which of some blocks are on our chain.
 
-        A node whose chain does not contain ``tip`` proves nothing: then the set is empty.
+        One answer of one node never proves that: one address can be many nodes, one of them on
+        another branch.
 
         Args:
             blocks: Blocks below the kept ones.
-            tip: Our last block.
-            bottom: Our lowest kept block: blocks must be linked to it by their hashes, as far
-                as that can be asked for in a few requests.
+            tip: Our last block. A node whose chain does not contain it says nothing.
+            bottom: Our lowest kept block.
         """
 
     async def is_contested(self, block: BlockRef) -> bool:

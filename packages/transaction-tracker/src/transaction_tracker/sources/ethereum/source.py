@@ -17,9 +17,10 @@ from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.context import ChainContext
-from transaction_tracker.sources.ethereum.links import is_linked, numbered
+from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.lookup import LookUp
 from transaction_tracker.sources.ethereum.objections import Agreement
+from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
 from transaction_tracker.sources.ethereum.proof import Known, is_proven
@@ -31,6 +32,7 @@ from transaction_tracker.sources.protocol import (
     Answer,
     Block,
     Consensus,
+    Contained,
     Ending,
     Foreseen,
     Head,
@@ -73,6 +75,7 @@ class EthereumSource:
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
         self._look_up = LookUp(self._rpc, self._context, self._outcomes)
         self._agreement = Agreement(self._rpc, self._context)
+        self._old_blocks = OldBlocks(self._rpc)
         self._winners = Winners(self._rpc, self._blocks)
 
     def __repr__(self) -> str:
@@ -193,21 +196,11 @@ class EthereumSource:
         return await self._blocks.by_number(numbers)
 
     async def contained(
-        self, blocks: Collection[BlockRef], tip: BlockRef, bottom: Link | None = None
-    ) -> set[BlockRef]:
-        """Return those blocks that are on a chain that contains ``tip``, as one node proves it."""
-        heights = sorted({block.number for block in blocks})
-        requests = [numbered(height) for height in (tip.number, *heights)]
-        proven: set[BlockRef] = set()
-        # Each node by itself: where one gives a part of the answers for another, the tip can be
-        # from our chain and the old block from another branch.
-        for answers in await self._rpc.everywhere(requests):
-            there = {link.ref for link in answers if isinstance(link, Link)}
-            if tip in there:
-                proven |= set(blocks) & there
-        if bottom is None or not self.profile.parent_links:
-            return proven
-        return {block for block in proven if await is_linked(self._rpc, block, bottom)}
+        self, blocks: Collection[BlockRef], tip: BlockRef, bottom: Link
+    ) -> Contained:
+        """Return which of some blocks are on our chain."""
+        has_links = self.profile.parent_links
+        return await self._old_blocks.contained(blocks, tip, bottom, has_links=has_links)
 
     async def is_contested(self, block: BlockRef) -> bool:
         """Return whether as many healthy providers have ``block`` as have another one there."""
@@ -251,6 +244,7 @@ class EthereumSource:
 
     def follows(self, chain: Chain) -> None:
         """Note our chain: providers are compared with it."""
+        self._old_blocks.follows(self._chain, chain)
         self._chain = chain
         self._rpc.follows(chain)
 
