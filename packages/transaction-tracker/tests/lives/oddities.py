@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 
-from transaction_tracker.node.faults import (
+from txtrack_devnode.faults import (
     CallError,
     DuplicatedTransaction,
     Fault,
@@ -19,7 +19,7 @@ from transaction_tracker.node.faults import (
     RefusedBatch,
     Unprotected,
 )
-from transaction_tracker.node.faults.distortions import Distortion
+from txtrack_devnode.faults.distortions import Distortion
 
 ABOUT_TRANSACTIONS = frozenset(("eth_getTransactionByHash", "eth_getTransactionReceipt"))
 _NOT_SUPPORTED = "Batched requests are not supported by this server"

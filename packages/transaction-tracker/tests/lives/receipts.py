@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transaction_tracker.node import Chain
-from transaction_tracker.node.faults.distortions import (
+from txtrack_devnode import Chain
+from txtrack_devnode.faults.distortions import (
     RECEIPTS,
     Distortion,
     Record,
     receipts_changed,
 )
-from transaction_tracker.node.faults.kind import Call
-from transaction_tracker.node.view import View
+from txtrack_devnode.faults.kind import Call
+from txtrack_devnode.view import View
 
 # Solidity's Panic(uint256) with the code of an overflow, and an error of a contract's own.
 _PANIC = f"0x4e487b71{0x11:064x}"

@@ -11,9 +11,9 @@ from unittest import mock
 
 import aiohttp
 
-from transaction_tracker.node import Chain, DevelopmentNode
-from transaction_tracker.node.exchange import Reply
 from transaction_tracker.sources.ethereum import http
+from txtrack_devnode import Chain, DevelopmentNode
+from txtrack_devnode.exchange import Reply
 
 START = 1_700_000_000.0  # Unix seconds at which each simulation begins
 SLOWEST_ANSWER = 0.2

@@ -10,13 +10,11 @@ from cyclopts import App, CycloptsError, Parameter
 
 from transaction_tracker.cli import config, deliveries, providers, tokens, webhooks
 from transaction_tracker.cli.database import migrate, prune
-from transaction_tracker.cli.demo import demo
 from transaction_tracker.cli.doctor import doctor
 from transaction_tracker.cli.events import events
 from transaction_tracker.cli.exits import BAD_INPUT, INTERRUPTED, OK, TERMINATED, CommandError
 from transaction_tracker.cli.groups import CARE, FIRST, FOLLOW
 from transaction_tracker.cli.importing import import_
-from transaction_tracker.cli.node import node
 from transaction_tracker.cli.serve import serve
 from transaction_tracker.cli.text import printable
 from transaction_tracker.cli.transactions import add, get, ls, recheck, untrack, why
@@ -44,8 +42,8 @@ app = App(
     # No --empty-state next to --state: a list is empty where nothing is given.
     default_parameter=Parameter(negative_iterable=(), show_default=_default),
 )
-app.command(demo, group=FIRST)
-app.command(node, group=FIRST)
+app.command("transaction_tracker.cli.optional:demo", name="demo", group=FIRST)
+app.command("transaction_tracker.cli.optional:node", name="node", group=FIRST)
 app.command(watch, group=FIRST)
 app.command(serve, group=FIRST)
 app.command(add, group=FOLLOW)

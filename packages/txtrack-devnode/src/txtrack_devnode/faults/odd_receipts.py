@@ -1,0 +1,80 @@
+"""Faults that make the receipts of single transactions odd: see ``odd_transactions``."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from txtrack_devnode.chain import Chain
+from txtrack_devnode.faults.distortions import (
+    RECEIPTS,
+    Distortion,
+    Record,
+    plain,
+    receipts_changed,
+)
+from txtrack_devnode.faults.kind import Call
+from txtrack_devnode.hashing import digest
+from txtrack_devnode.view import View
+
+_FLIPPED = {"0x0": "0x1", "0x1": "0x0"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingReceipt(Distortion):
+    """The node never has the receipt, although it has the transaction in its block."""
+
+    name: ClassVar[str] = "missing-receipt"
+    concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
+    part: float = 1.0
+    transaction: str | None = None
+
+    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+        """Return nothing; of a whole block, all other receipts."""
+        del call, state
+        found = plain(result)
+        if isinstance(found, list):
+            kept = [item for item in found if not self.affects(item["transactionHash"])]
+            return result if len(kept) == len(found) else kept
+        return None if self.affects(found["transactionHash"]) else result
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoStatus(Distortion):
+    """A receipt has a ``root`` and no ``status``, as before Byzantium."""
+
+    name: ClassVar[str] = "no-status"
+    concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
+    part: float = 1.0
+    transaction: str | None = None
+
+    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+        """Put the root in place of the status."""
+        del call, state
+
+        def older(receipt: Record) -> Record:
+            if not self.affects(receipt["transactionHash"]):
+                return receipt
+            kept = {key: value for key, value in receipt.items() if key != "status"}
+            return kept | {"root": digest("root", receipt["transactionHash"])}
+
+        return receipts_changed(result, older)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlippedStatus(Distortion):
+    """A receipt says that the transaction failed where it succeeded, and the other way round."""
+
+    name: ClassVar[str] = "flipped-status"
+    concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
+    part: float = 1.0
+    transaction: str | None = None
+
+    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+        """Turn the status round."""
+        del call, state
+
+        def flipped(receipt: Record) -> Record:
+            if not self.affects(receipt["transactionHash"]):
+                return receipt
+            return receipt | {"status": _FLIPPED[receipt["status"]]}
+
+        return receipts_changed(result, flipped)
