@@ -11,7 +11,7 @@ from txtrack_devnode.faults.distortions import (
     receipts_changed,
 )
 from txtrack_devnode.faults.kind import Call
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 
 # Solidity's Panic(uint256) with the code of an overflow, and an error of a contract's own.
 _PANIC = f"0x4e487b71{0x11:064x}"
@@ -32,7 +32,7 @@ class OtherReceipts(Distortion):
 
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Write the receipts of accounts in this way."""
         del call, state
         return receipts_changed(result, self._written)

@@ -1,4 +1,4 @@
-"""What the development chain refuses to take into its pool."""
+"""The checks that a transaction passes before it enters the pool."""
 
 from typing import TYPE_CHECKING
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from txtrack_devnode.chain import Chain
 
 
-def refusal(chain: "Chain", tx: Transaction) -> str | None:
-    """Return why ``chain`` refuses ``tx``, in the words of real nodes; ``None`` if it does not."""
+def rejection(chain: "Chain", tx: Transaction) -> str | None:
+    """Return why ``chain`` rejects ``tx``, as real nodes word it, or ``None`` if it accepts it."""
     if tx.chain_id != chain.chain_id:
         return f"invalid chain id: this is chain {chain.chain_id}, not {tx.chain_id}"
     if not chain.is_account(tx.sender):
-        return f"unknown account {tx.sender}: eth_accounts lists those that can send"
+        return f"unknown account {tx.sender}: eth_accounts lists the accounts that can send"
     if chain.pending(tx.hash) or chain.mined(tx.hash):
         return f"already known: {tx.hash}"
     if tx.nonce < chain.nonce(tx.sender):
@@ -24,7 +24,7 @@ def refusal(chain: "Chain", tx: Transaction) -> str | None:
             f"got {tx.gas}"
         )
     if any(item.authority == tx.sender for item in tx.authorizations):
-        return "the authorizations must be of other accounts than the sender"
-    if tx.highest_cost > (owned := chain.balance(tx.sender)):
-        return f"insufficient funds for gas * price + value: have {owned}, want {tx.highest_cost}"
+        return "the authorizations must be from accounts other than the sender"
+    if tx.max_cost > (owned := chain.balance(tx.sender)):
+        return f"insufficient funds for gas * price + value: have {owned}, want {tx.max_cost}"
     return None

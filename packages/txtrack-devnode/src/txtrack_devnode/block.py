@@ -1,4 +1,4 @@
-"""A block: an immutable value that holds its transactions and how each of them ended."""
+"""A block: an immutable value that holds transactions and the result of each."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ NO_PARENT = "0x" + "0" * 64
 
 @dataclass(frozen=True, slots=True, eq=False)  # compared by identity: it may hold thousands
 class Block:
-    """One block of the canonical chain, or one that a reorg threw out of it."""
+    """A block of the canonical chain, or one that a reorg removed from it."""
 
     number: int
     hash: str
@@ -22,18 +22,18 @@ class Block:
     base_fee: int
     gas_limit: int
     transactions: tuple[Transaction, ...] = ()
-    gas_used_up_to: tuple[int, ...] = ()
-    """Gas used by each transaction and those before it."""
+    cumulative_gas_used: tuple[int, ...] = ()
+    """Cumulative gas used, per transaction."""
     reverted: Mapping[str, str] | None = None
-    """Reasons of the transactions that reverted, by hash."""
+    """Revert reasons by transaction hash."""
 
     @property
     def gas_used(self) -> int:
-        """Gas used by all its transactions."""
-        return self.gas_used_up_to[-1] if self.gas_used_up_to else 0
+        """Gas used by all transactions of the block."""
+        return self.cumulative_gas_used[-1] if self.cumulative_gas_used else 0
 
     def revert_reason(self, tx_hash: str) -> str | None:
-        """Tell why a transaction of this block reverted; ``None`` if it did not."""
+        """Return why a transaction of this block reverted, or ``None`` if it succeeded."""
         return self.reverted.get(tx_hash) if self.reverted else None
 
     def child(
@@ -45,10 +45,10 @@ class Block:
         branch: int,
         skipped: int = 0,
     ) -> "Block":
-        """Build the block on top of this one.
+        """Build a child block.
 
-        ``branch`` goes into the hash, so that the same transactions mined again after a reorg
-        are in another block. ``skipped`` numbers between the two get no block (null rounds).
+        ``branch`` is part of the hash, so the same transactions mined again after a reorg make a
+        different block. ``skipped`` block numbers between the two stay empty (null rounds).
         """
         number, timestamp = self.number + 1 + skipped, self.timestamp + interval
         content = [f"{tx.hash}{reverted.get(tx.hash)}" for tx in transactions]
@@ -61,13 +61,13 @@ class Block:
             base_fee=self.base_fee,
             gas_limit=self.gas_limit,
             transactions=tuple(transactions),
-            gas_used_up_to=tuple(accumulate(tx.gas_used for tx in transactions)),
+            cumulative_gas_used=tuple(accumulate(tx.gas_used for tx in transactions)),
             reverted=dict(reverted),
         )
 
 
 def genesis(*, chain_id: int, seed: object, timestamp: int, base_fee: int, gas_limit: int) -> Block:
-    """Build block 0: everything later depends on its hash, hence on ``seed``."""
+    """Build block 0; all later hashes depend on its hash, and so on ``seed``."""
     return Block(
         number=0,
         hash=digest("genesis", chain_id, seed, timestamp, base_fee, gas_limit),

@@ -1,6 +1,6 @@
-"""The chain: accounts, pool, blocks, reorgs. Pure: no clock, no sockets, no chance.
+"""The chain: accounts, transaction pool, blocks, reorgs. No clock, no sockets, no randomness.
 
-The same calls on two chains with the same seed give the same hashes.
+The same calls on two chains with the same seed produce the same hashes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import chain as concatenated
 from typing import Literal, get_args
 
-from txtrack_devnode.admission import refusal
+from txtrack_devnode.admission import rejection
 from txtrack_devnode.block import Block, genesis
-from txtrack_devnode.blocks import Blocks, Mined
+from txtrack_devnode.blocks import BlockStore, Mined
 from txtrack_devnode.hashing import address, digest
 from txtrack_devnode.ledger import Ledger
-from txtrack_devnode.pool import Pool
+from txtrack_devnode.pool import TransactionPool
 from txtrack_devnode.rules import ChainRules
 from txtrack_devnode.transaction import Authorization, Replacement, Transaction
 
@@ -28,35 +28,36 @@ ORPHANS: tuple[Orphans, ...] = get_args(Orphans)
 
 
 class ChainError(ValueError):
-    """The chain refuses what it is asked to do."""
+    """A request to the chain is invalid; real nodes word the message the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reorg:
-    """Blocks that a reorg took out and put in, lowest first."""
+    """Blocks that a reorg removed and added, lowest first."""
 
     removed: tuple[Block, ...]
     added: tuple[Block, ...]
 
 
 class Chain:
-    """A chain of one node that mines when told to.
+    """A chain that mines a block when `mine` is called.
 
     Args:
-        chain_id: What ``eth_chainId`` answers.
-        seed: Anything printable; it decides every hash and address.
-        accounts: How many development accounts exist, each with a billion ether.
+        chain_id: Chain id, as ``eth_chainId`` returns it.
+        seed: Any printable value; all hashes and addresses depend on it.
+        accounts: Number of development accounts, each with a billion ether.
         genesis_time: Unix time of block 0.
-        interval: Seconds from one block's timestamp to the next one's, which are whole: with less
-            than 1, several blocks have the same.
-        base_fee: Base fee of every block in wei: a transaction that offers less stays pending.
+        interval: Seconds between the timestamps of two blocks. Timestamps are whole seconds: with
+            an interval below 1, several blocks have the same one.
+        base_fee: Base fee of every block in wei; a transaction with a lower maximum fee stays
+            pending.
         gas_limit: Gas limit of a block; the default holds 47,000 transfers.
-        safe_distance: Blocks from the head down to the ``safe`` one.
-        finalized_distance: Blocks from the highest head so far down to the ``finalized`` one.
-        rules: What the chain does differently from Ethereum.
+        safe_distance: Blocks from the head down to the ``safe`` block.
+        finalized_distance: Blocks from the highest head so far down to the ``finalized`` block.
+        rules: Differences from Ethereum.
 
     Attributes:
-        forks: Branches that some nodes are on (see ``fork``), which hear of each transaction too.
+        forks: Branches that `fork` and `reset` made. Each transaction is added to them, too.
     """
 
     def __init__(
@@ -86,7 +87,7 @@ class Chain:
         self._watchers: list[Callable[[Block], None]] = []
         self._submitted = 0
         self._skipped = 0
-        self._begin(
+        self._start_at(
             genesis(
                 chain_id=chain_id,
                 seed=seed,
@@ -96,14 +97,14 @@ class Chain:
             )
         )
 
-    def _begin(self, first: Block) -> None:
-        self._blocks = Blocks(first)
-        self._pool = Pool()
+    def _start_at(self, first: Block) -> None:
+        self._blocks = BlockStore(first)
+        self._pool = TransactionPool()
         self._ledger = Ledger(self.accounts, endowment=10**9 * ETHER)
         self._branch = 0
         self._highest = 0
 
-    # What is there
+    # State
 
     @property
     def head(self) -> Block:
@@ -112,7 +113,7 @@ class Chain:
 
     @property
     def highest(self) -> int:
-        """Height of the highest head so far: a rollback leaves it."""
+        """Height of the highest head so far; a rollback does not lower it."""
         return self._highest
 
     @property
@@ -122,73 +123,73 @@ class Chain:
 
     @property
     def finalized(self) -> int:
-        """Height of the ``finalized`` block: never falls, except with the head itself."""
+        """Height of the ``finalized`` block; it falls only if the head falls below it."""
         return self.finality(self.head.number, self._highest)[1]
 
     @property
     def depth(self) -> int:
-        """How many blocks are on top of block 0: the head's number, less null rounds."""
+        """Number of blocks on top of block 0: the head's number without null rounds."""
         return self._blocks.depth
 
     def finality(self, head: int, highest: int) -> tuple[int, int]:
-        """Work out the heights of the ``safe`` and the ``finalized`` block under a head."""
+        """Return the heights of the ``safe`` and the ``finalized`` block for a head."""
         finalized = min(head, max(0, highest - self._distances[1]))
         return max(finalized, head - self._distances[0]), finalized
 
     def block(self, number: int) -> Block | None:
-        """Find the canonical block at a height; ``None`` in a null round, too."""
+        """Return the canonical block at a height, or ``None`` (also in a null round)."""
         return self._blocks.at(number)
 
     def block_by_hash(self, block_hash: str) -> Block | None:
-        """Find a block; those that reorgs threw out are still known, as on real nodes."""
+        """Return a block or ``None``; blocks that a reorg removed are kept, as on real nodes."""
         return self._blocks.by_hash(block_hash)
 
     def is_canonical(self, block: Block) -> bool:
-        """Say whether ``block`` is part of the chain that ends at the head."""
+        """Return whether ``block`` is part of the chain that ends at the head."""
         return self.block(block.number) is block
 
     def is_account(self, address: str) -> bool:
-        """Return whether this is one of ``accounts``, which can send."""
+        """Return whether the address is one of ``accounts``, which can send."""
         return address in self._senders
 
     def mined(self, tx_hash: str) -> Mined | None:
-        """Find a transaction in the canonical chain."""
+        """Return a transaction of the canonical chain with its place, or ``None``."""
         return self._blocks.mined(tx_hash)
 
     def pending(self, tx_hash: str) -> Transaction | None:
-        """Find a transaction in the pool."""
+        """Return a transaction of the pool, or ``None``."""
         return self._pool.get(tx_hash)
 
     @property
     def pool(self) -> tuple[Transaction, ...]:
-        """Everything that waits, also what cannot be mined yet."""
+        """All pending transactions, also those that cannot be mined yet."""
         return tuple(self._pool)
 
     def nonce(self, address: str, height: int | None = None) -> int:
-        """Count the mined transactions of ``address`` up to ``height``, or to the head."""
+        """Return the number of nonces that ``address`` has used up to ``height``, or the head."""
         return self._ledger.nonce(address, height)
 
     def pending_nonce(self, address: str) -> int:
-        """Tell the nonce that the next transaction of ``address`` would get."""
+        """Return the nonce of the next transaction of ``address``, after its pending ones."""
         return self._pool.next_nonce(address, self._ledger.nonce(address))
 
     def balance(self, address: str, height: int | None = None) -> int:
-        """Tell what ``address`` owns, in wei."""
+        """Return the balance of ``address`` in wei, at ``height`` or at the head."""
         return self._ledger.balance(address, height)
 
     def pending_block(self) -> Block:
-        """Build the block that would be mined now, without mining it."""
-        return self._child(self._fill(), {})
+        """Build the block that `mine` would mine now, without mining it."""
+        return self._child(self._next_transactions(), {})
 
     def watch(self, watcher: Callable[[Block], None]) -> Callable[[], None]:
-        """Call ``watcher`` with each block that becomes the head; return what ends that.
+        """Call ``watcher`` with each new head; return a function that removes the watcher.
 
-        A rollback puts no block on top, so nobody is called, as on real development nodes.
+        A rollback adds no block, so it calls no watcher, as on other development nodes.
         """
         self._watchers.append(watcher)
         return lambda: self._watchers.remove(watcher)
 
-    # What happens to transactions
+    # Transactions
 
     def submit(
         self,
@@ -204,9 +205,9 @@ class Chain:
         reverts: str | None = None,
         authorizations: Sequence[Authorization] = (),
     ) -> Transaction:
-        """Put a new transaction into the pool; with ``reverts``, that is how it will end.
+        """Add a new transaction to the pool; with ``reverts``, it reverts with that reason.
 
-        Each of the ``authorizations`` uses up a nonce of another account when it is mined.
+        Each of the ``authorizations`` uses a nonce of another account when it is mined.
         """
         self._submitted += 1
         tx = Transaction.create(
@@ -229,12 +230,12 @@ class Chain:
         return tx
 
     def add(self, tx: Transaction) -> None:
-        """Put a transaction into the pool; it may have been there, or in a block, before.
+        """Add a transaction to the pool; it can have been there, or in a block, before.
 
         Raises:
-            ChainError: The words are those of real nodes: ``nonce too low`` and so on.
+            ChainError: The transaction is invalid, for example ``nonce too low``.
         """
-        if (reason := refusal(self, tx)) is not None:
+        if (reason := rejection(self, tx)) is not None:
             raise ChainError(reason)
         rival = self._pool.rival(tx)
         if rival is not None and not tx.outbids(rival):
@@ -248,50 +249,50 @@ class Chain:
                 fork.add(tx)
 
     def replace(self, tx_hash: str, kind: Replacement) -> Transaction:
-        """Put another transaction into the slot of one that waits, and return it.
+        """Replace a pending transaction by another one with its nonce, and return that.
 
         ``repriced`` is the same with higher fees, ``cancelled`` sends nothing to the sender
-        itself, ``replaced`` moves another amount. The node then forgets the first one.
+        itself, ``replaced`` sends another amount. The first transaction leaves the pool.
         """
-        waiting = self._waiting(tx_hash)
-        if not waiting.ordered:
-            raise ChainError("this chain has no account nonces: nothing can be replaced")
-        replacement = waiting.replacement(kind)
+        pending = self._pending(tx_hash)
+        if not pending.ordered:
+            raise ChainError("this chain has no account nonces: no transaction can be replaced")
+        replacement = pending.replacement(kind)
         self.add(replacement)
         return replacement
 
     def revert(self, tx_hash: str, reason: str | None) -> None:
-        """Decide that a transaction reverts when it is mined, or that it succeeds (``None``).
+        """Make a transaction revert when it is mined, or succeed (``None``).
 
-        A mined one changes its fate if a reorg makes it be mined again.
+        For a mined transaction, this has an effect if it is mined again after a reorg.
         """
         if self.mined(tx_hash) is None:
-            self._waiting(tx_hash)
+            self._pending(tx_hash)
         if reason is None:
             self._reverts.pop(tx_hash, None)
         else:
             self._reverts[tx_hash] = reason
 
     def drop(self, tx_hash: str) -> bool:
-        """Forget a waiting transaction; ``False`` if none has this hash."""
+        """Remove a pending transaction; return whether there was one with this hash."""
         return self._pool.drop(tx_hash)
 
-    # What happens to blocks
+    # Blocks
 
     def mine(self, count: int = 1) -> list[Block]:
-        """Mine ``count`` blocks from what waits; the last ones may be empty."""
-        _at_least(1, "the number of blocks", count)
-        return [self._append(self._fill()) for _ in range(count)]
+        """Mine ``count`` blocks of pending transactions; the last blocks can be empty."""
+        _check_minimum(1, "the number of blocks", count)
+        return [self._append(self._next_transactions()) for _ in range(count)]
 
     def skip(self, count: int = 1) -> None:
-        """Leave the next ``count`` numbers without a block: null rounds."""
-        _at_least(1, "the count of numbers", count)
+        """Leave the next ``count`` block numbers empty: null rounds."""
+        _check_minimum(1, "the number of null rounds", count)
         self._skipped += count
 
     def rollback(self, depth: int, orphans: Orphans = "pool") -> list[Block]:
-        """Take ``depth`` blocks off the head, put nothing in their place, and return them.
+        """Remove the ``depth`` highest blocks and return them.
 
-        Their transactions wait in the pool again, or with ``orphans="drop"`` are forgotten.
+        Their transactions return to the pool; with ``orphans="drop"`` they are dropped.
         """
         self._check_depth(depth, orphans)
         removed = self._blocks.pop(depth)
@@ -299,24 +300,25 @@ class Chain:
         transactions = list(concatenated.from_iterable(block.transactions for block in removed))
         self._ledger.rewind(transactions, self.head.number)
         if orphans == "drop":
-            self._pool.forget_nonces()
+            self._pool.clear_next_nonces()
         else:
-            # What the chain itself made for a block goes with that block.
+            # Without system transactions: the chain makes new ones for each block.
             self._pool.put_back(tx for tx in transactions if not tx.system)
         return removed
 
     def reorg(self, depth: int, orphans: Orphans = "pool", *, length: int | None = None) -> Reorg:
-        """Replace ``depth`` blocks by another branch of ``length`` blocks (one more, if left out).
+        """Replace the ``depth`` highest blocks by another branch.
 
         Args:
-            depth: How many blocks go.
-            orphans: ``pool``: the new blocks are empty and the transactions wait for the next
-                ``mine``. ``drop``: the new blocks are empty and the transactions are forgotten.
-                ``move``: the transactions are mined again in the new branch, a block later.
-            length: How many blocks come; with fewer than ``depth`` the head falls.
+            depth: Number of blocks to remove.
+            orphans: ``pool``: the new blocks are empty and the transactions return to the pool.
+                ``drop``: the new blocks are empty and the transactions are dropped. ``move``:
+                the transactions are mined again in the new branch, a block later.
+            length: Number of blocks to add. Default: ``depth + 1``. With fewer than ``depth``,
+                the head falls.
         """
         length = depth + 1 if length is None else length
-        _at_least(1, "the length of the new branch", length)
+        _check_minimum(1, "the length of the new branch", length)
         removed = self.rollback(depth, orphans)
         if orphans == "move":
             start = [self._append([])] if length > 1 else []
@@ -328,32 +330,34 @@ class Chain:
     def fork(
         self, depth: int, orphans: Orphans = "pool", *, length: int = 1, grows: bool = False
     ) -> "Chain":
-        """Return a branch that some nodes are on: it shares what is ``depth`` blocks below.
+        """Start a branch ``depth`` blocks below the head and return it; this chain stays as it is.
 
-        This chain is not changed. The branch hears of each transaction that this chain hears of,
-        mines on its own, and has its own number in ``forks``: 0 for the first.
+        The branch is a chain of its own, at the next index of ``forks``. Each transaction that
+        is added to this chain is added to the branch, too.
 
         Args:
-            depth: How many blocks of this chain it does not have; all but block 0 at most.
-            orphans: What becomes of the transactions in those blocks: see ``rollback``.
-            length: How many blocks it has in their place; with 0 it is only shorter.
-            grows: Whether it mines a block whenever this chain does. Otherwise it is stuck.
+            depth: Number of blocks of this chain that the branch does not have; all but block
+                0 at most.
+            orphans: What happens to the transactions in those blocks: see `rollback`.
+            length: Number of blocks that the branch has in their place; with 0 it is only
+                shorter.
+            grows: Whether the branch mines a block whenever this chain does.
         """
         other = self._copy()
         if depth:
             other.rollback(depth, orphans)
         other._branch = int(digest("fork", self._branch, len(self.forks), self.head.hash)[:16], 16)
         other._highest = other.head.number
-        return self._start(other, length, grows)
+        return self._add_fork(other, length, grows)
 
     def reset(self, length: int = 0, *, grows: bool = False) -> "Chain":
-        """Return a chain with this one's id and another genesis, as another of its ``forks``."""
+        """Start a chain with the same chain id and another block 0; add it to ``forks``."""
         other = self._copy()
         first = self._blocks.at(0)
         assert first is not None  # noqa: S101 - block 0 always exists
         renamed = digest("reset", first.hash, len(self.forks))
-        other._begin(replace(first, hash=renamed))
-        return self._start(other, length, grows)
+        other._start_at(replace(first, hash=renamed))
+        return self._add_fork(other, length, grows)
 
     def _copy(self) -> "Chain":
         other = copy(self)
@@ -361,15 +365,15 @@ class Chain:
         other._ledger, other._watchers, other.forks = self._ledger.copy(), [], []
         return other
 
-    def _start(self, fork: "Chain", length: int, grows: bool) -> "Chain":
+    def _add_fork(self, fork: "Chain", length: int, grows: bool) -> "Chain":
         self.forks.append(fork)
         if length:
             fork.mine(length)
         if grows:
-            self.watch(fork._mine_too)
+            self.watch(fork._mine_with)
         return fork
 
-    def _mine_too(self, block: Block) -> None:
+    def _mine_with(self, block: Block) -> None:
         del block
         self.mine()
 
@@ -390,24 +394,24 @@ class Chain:
         return number
 
     def _append(self, transactions: Sequence[Transaction]) -> Block:
-        made = [system.on(self.head, self.chain_id) for system in self.rules.system]
-        transactions = [*made, *transactions]
+        system = [transaction.on(self.head, self.chain_id) for transaction in self.rules.system]
+        transactions = [*system, *transactions]
         block = self._child(transactions, self._execute(transactions))
         self._skipped = 0
         self._blocks.push(block)
-        self._pool.mined(transactions)
+        self._pool.remove(transactions)
         for item in concatenated.from_iterable(tx.authorizations for tx in transactions):
-            self._pool.forget_used(item.authority, self.nonce(item.authority))
+            self._pool.remove_used(item.authority, self.nonce(item.authority))
         self._highest = max(self._highest, block.number)
         for watcher in tuple(self._watchers):
             watcher(block)
         return block
 
-    def _fill(self) -> list[Transaction]:
-        return self._pool.fitting(self._ledger.nonce, self.base_fee, self.gas_limit)
+    def _next_transactions(self) -> list[Transaction]:
+        return self._pool.next_block(self._ledger.nonce, self.base_fee, self.gas_limit)
 
     def _execute(self, transactions: Sequence[Transaction]) -> dict[str, str]:
-        """Change the accounts; tell which transactions reverted, and why."""
+        """Update the accounts and return the revert reasons by transaction hash."""
         reverted = {}
         height = self._next_number()
         for tx in transactions:
@@ -417,19 +421,21 @@ class Chain:
                 reverted[tx.hash] = "insufficient balance" if reason is None else reason
         return reverted
 
-    def _waiting(self, tx_hash: str) -> Transaction:
+    def _pending(self, tx_hash: str) -> Transaction:
         tx = self._pool.get(tx_hash)
         if tx is None:
-            raise ChainError(f"no transaction {tx_hash} waits in the pool")
+            raise ChainError(f"no transaction {tx_hash} in the pool")
         return tx
 
     def _check_depth(self, depth: int, orphans: Orphans) -> None:
         if orphans not in ORPHANS:
             raise ChainError(f"orphans must be one of {ORPHANS}, got {orphans!r}")
         if not 1 <= depth <= self.depth:
-            raise ChainError(f"depth must be 1 to {self.depth} (block 0 stays), got {depth}")
+            raise ChainError(
+                f"depth must be 1 to {self.depth} (block 0 cannot be removed), got {depth}"
+            )
 
 
-def _at_least(least: int, what: str, value: int) -> None:
-    if value < least:
-        raise ChainError(f"{what} must be at least {least}, got {value}")
+def _check_minimum(minimum: int, name: str, value: int) -> None:
+    if value < minimum:
+        raise ChainError(f"{name} must be at least {minimum}, got {value}")

@@ -11,7 +11,7 @@ from txtrack_devnode.block import Block
 from txtrack_devnode.calls import call, payload
 from txtrack_devnode.chain import GWEI, Chain
 from txtrack_devnode.rpc import INVALID_PARAMS, SERVER_ERROR, Method, RpcError
-from txtrack_devnode.view import View, at_or_below
+from txtrack_devnode.view import ChainView, at_or_below
 from txtrack_devnode.wire import (
     block_json,
     pending_block_json,
@@ -42,7 +42,7 @@ class EthereumMethods:
     """
 
     def __init__(self, chain: Chain) -> None:
-        self.state: Chain | View = chain
+        self.state: Chain | ChainView = chain
         self._chain = chain
         # Blocks never change, so neither does their text: each is written when first asked for.
         self._block = lru_cache(_CACHED_BLOCKS)(_write_block)

@@ -20,7 +20,7 @@ from txtrack_devnode.faults.exchanges import (
 from txtrack_devnode.faults.kind import Call
 from txtrack_devnode.faults.options import exempt
 from txtrack_devnode.rpc import INTERNAL_ERROR, Dispatcher, RpcError, failure, parse
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 
 LIMIT_EXCEEDED = -32005  # of EIP-1474
 JSON, HTML = "application/json", "text/html"
@@ -117,7 +117,7 @@ class Exchange:
         return Reply(answer, share=share)
 
     def _dispatched(
-        self, request: object, dispatcher: Dispatcher, state: Chain | View
+        self, request: object, dispatcher: Dispatcher, state: Chain | ChainView
     ) -> bytes | None:
         # Nothing waits while a request is answered, so that no other one meets this state.
         self._ethereum.state = state

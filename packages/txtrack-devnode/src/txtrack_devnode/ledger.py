@@ -1,4 +1,4 @@
-"""Balances and nonces of all accounts, at the head and at every height below it."""
+"""Balances and nonces of all accounts, at every height."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from txtrack_devnode.transaction import Transaction
 
 @dataclass(slots=True)
 class _Timeline:
-    """A number that changes from block to block, and can be wound back."""
+    """A number by block height, which `rewind` restores to an earlier height."""
 
     heights: list[int] = field(default_factory=lambda: [0])
     values: list[int] = field(default_factory=lambda: [0])
@@ -31,22 +31,22 @@ class _Timeline:
 
 
 class Ledger:
-    """What each account owns and how many of its transactions were mined."""
+    """Balance and next nonce of each account, by block height."""
 
     def __init__(self, accounts: Iterable[str], endowment: int) -> None:
         self._balances = {name: _Timeline(values=[endowment]) for name in accounts}
         self._nonces: dict[str, _Timeline] = {}
 
     def balance(self, address: str, height: int | None = None) -> int:
-        """Tell what ``address`` owned after the block at ``height``, or owns now."""
+        """Return the balance of ``address`` after the block at ``height``, or now."""
         return self._read(self._balances, address, height)
 
     def nonce(self, address: str, height: int | None = None) -> int:
-        """Tell the next nonce of ``address`` after the block at ``height``, or now."""
+        """Return the next nonce of ``address`` after the block at ``height``, or now."""
         return self._read(self._nonces, address, height)
 
     def execute(self, tx: Transaction, height: int, base_fee: int, *, reverts: bool) -> bool:
-        """Charge a transaction and move its value; return whether the value moved."""
+        """Charge the fee of a transaction and move its value; return whether the value moved."""
         if tx.system:
             return True
         self._use_nonces(tx, height)
@@ -59,7 +59,7 @@ class Ledger:
         return moved
 
     def rewind(self, transactions: Iterable[Transaction], height: int) -> None:
-        """Forget what ``transactions`` changed above ``height``."""
+        """Undo what ``transactions`` changed above ``height``."""
         for tx in transactions:
             for signer in (tx.sender, *(item.authority for item in tx.authorizations)):
                 if signer in self._nonces:
@@ -69,16 +69,16 @@ class Ledger:
                     self._balances[address].rewind(height)
 
     def copy(self) -> "Ledger":
-        """Return a ledger that changes independently of this one."""
+        """Return an independent copy."""
         return deepcopy(self)
 
     def _use_nonces(self, tx: Transaction, height: int) -> None:
-        """Count the transaction for its sender, and each valid authorization for its authority."""
+        """Use a nonce of the sender, and one of the authority of each valid authorization."""
         if not tx.ordered:
             return
         self._nonces.setdefault(tx.sender, _Timeline()).set(height, tx.nonce + 1)
         for item in tx.authorizations:
-            # One with another nonce is void, and the transaction goes on (EIP-7702).
+            # An authorization with another nonce is skipped; the transaction is valid (EIP-7702).
             if item.nonce == self.nonce(item.authority):
                 self._nonces.setdefault(item.authority, _Timeline()).set(height, item.nonce + 1)
 

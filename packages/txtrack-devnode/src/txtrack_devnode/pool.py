@@ -1,17 +1,17 @@
-"""The pool: transactions that are known and in no block."""
+"""The transaction pool: transactions that are not in a block yet."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from txtrack_devnode.transaction import Transaction
 
 
-class Pool:
-    """Waiting transactions in the order they came, at most one per sender and nonce."""
+class TransactionPool:
+    """Pending transactions in order of arrival, at most one per sender and nonce."""
 
     def __init__(self) -> None:
         self._by_hash: dict[str, Transaction] = {}
         self._by_slot: dict[tuple[str, int], Transaction] = {}
-        self._next_nonce: dict[str, int] = {}
+        self._next_nonces: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self._by_hash)
@@ -20,15 +20,15 @@ class Pool:
         return iter(self._by_hash.values())
 
     def get(self, tx_hash: str) -> Transaction | None:
-        """Find a waiting transaction."""
+        """Return a pending transaction, or ``None``."""
         return self._by_hash.get(tx_hash)
 
     def rival(self, tx: Transaction) -> Transaction | None:
-        """Find the waiting transaction with the sender and nonce of ``tx``."""
+        """Return the pending transaction with the sender and nonce of ``tx``, or ``None``."""
         return self._by_slot.get(tx.slot)
 
     def add(self, tx: Transaction) -> None:
-        """Take ``tx`` in, in place of its rival if there is one."""
+        """Add ``tx``; it replaces the pending transaction with its sender and nonce, if any."""
         rival = self.rival(tx)
         if rival is not None:
             del self._by_hash[rival.hash]
@@ -36,56 +36,57 @@ class Pool:
         self._by_slot[tx.slot] = tx
 
     def put_back(self, transactions: Iterable[Transaction]) -> None:
-        """Take orphaned transactions in, before those that came later."""
+        """Add orphaned transactions before all that arrived later."""
         later = self._by_hash
         self._by_hash = {}
-        self._next_nonce.clear()
+        self._next_nonces.clear()
         for tx in transactions:
             self.add(tx)
         self._by_hash.update(later)
 
     def drop(self, tx_hash: str) -> bool:
-        """Forget a transaction, which may leave a gap in its sender's nonces."""
-        tx = self._remove(tx_hash)
+        """Remove a transaction, which can leave a gap in its sender's nonces."""
+        tx = self._pop(tx_hash)
         if tx is not None:
-            self._next_nonce.pop(tx.sender, None)
+            self._next_nonces.pop(tx.sender, None)
         return tx is not None
 
-    def mined(self, transactions: Iterable[Transaction]) -> None:
-        """Forget transactions that are in a block now."""
+    def remove(self, transactions: Iterable[Transaction]) -> None:
+        """Remove transactions that were mined."""
         for tx in transactions:
-            self._remove(tx.hash)
+            self._pop(tx.hash)
 
-    def forget_used(self, sender: str, nonce: int) -> None:
-        """Forget the sender's transactions below ``nonce``: no block can take them any more."""
+    def remove_used(self, sender: str, nonce: int) -> None:
+        """Remove the sender's transactions below ``nonce``: they can no longer be mined."""
         used = [tx for tx in self._by_hash.values() if tx.sender == sender and tx.nonce < nonce]
         for tx in used:
-            self._remove(tx.hash)
+            self._pop(tx.hash)
 
-    def copy(self) -> "Pool":
-        """Return a pool that changes independently of this one."""
-        other = Pool()
+    def copy(self) -> "TransactionPool":
+        """Return an independent copy."""
+        other = TransactionPool()
         for tx in self:
             other.add(tx)
         return other
 
-    def forget_nonces(self) -> None:
-        """Work every next nonce out anew: blocks have been undone."""
-        self._next_nonce.clear()
+    def clear_next_nonces(self) -> None:
+        """Discard the cached next nonces; required when blocks were removed."""
+        self._next_nonces.clear()
 
     def next_nonce(self, sender: str, mined: int) -> int:
-        """Tell the first free nonce of ``sender``, who has ``mined`` transactions in blocks."""
-        # Remembered, because a sender may have 10,000 waiting: counting them for each would not do.
-        nonce = max(mined, self._next_nonce.get(sender, 0))
+        """Return the first free nonce of ``sender``, who has used ``mined`` nonces in blocks."""
+        # Cached: a sender can have 10,000 pending transactions, and counting them for each new one
+        # would take quadratic time.
+        nonce = max(mined, self._next_nonces.get(sender, 0))
         while (sender, nonce) in self._by_slot:
             nonce += 1
-        self._next_nonce[sender] = nonce
+        self._next_nonces[sender] = nonce
         return nonce
 
     def executable(self, nonce: Callable[[str], int], base_fee: int) -> Iterator[Transaction]:
-        """Yield what a block can hold: no gap in any sender's nonces, no fee under the base fee.
+        """Yield the transactions that can be mined: no nonce gap, no fee below the base fee.
 
-        In order of arrival, except that a transaction waits for its sender's lower nonces.
+        They come in order of arrival, but each after the lower nonces of its sender.
         """
         expected: dict[str, int] = {}
         early: dict[tuple[str, int], Transaction] = {}
@@ -107,10 +108,10 @@ class Pool:
                     expected[item.authority] = used + (item.nonce == used)
             expected[sender] = following
 
-    def fitting(
+    def next_block(
         self, nonce: Callable[[str], int], base_fee: int, gas_limit: int
     ) -> list[Transaction]:
-        """Choose what the next block holds."""
+        """Return the transactions of the next block: as many as its gas limit allows."""
         chosen, gas = [], 0
         for tx in self.executable(nonce, base_fee):
             gas += tx.gas_used
@@ -119,7 +120,7 @@ class Pool:
             chosen.append(tx)
         return chosen
 
-    def _remove(self, tx_hash: str) -> Transaction | None:
+    def _pop(self, tx_hash: str) -> Transaction | None:
         tx = self._by_hash.pop(tx_hash, None)
         if tx is not None:
             del self._by_slot[tx.slot]

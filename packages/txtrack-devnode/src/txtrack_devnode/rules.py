@@ -1,4 +1,4 @@
-"""What a chain does differently from Ethereum, as options of the development chain."""
+"""Rules in which chains differ from Ethereum, as options of the development chain."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ from txtrack_devnode.transaction import TRANSFER_GAS, Transaction
 NullRoundAnswer = Literal["null", "error", "previous"]
 NULL_ROUND_ANSWERS: tuple[NullRoundAnswer, ...] = get_args(NullRoundAnswer)
 
-_NOBODY = "0x" + "0" * 40
+_ZERO_ADDRESS = "0x" + "0" * 40
 
 
 @dataclass(frozen=True, slots=True)
 class SystemTransaction:
-    """A transaction that the chain itself puts first into each block, always with nonce 0.
+    """A transaction that the chain itself puts at the start of each block, always with nonce 0.
 
     Attributes:
-        type: 0x7e for a deposit of the OP stack, 0x6a for one that starts an Arbitrum block, and
-            so on.
-        sender: The same in each block.
+        type: Transaction type, such as 0x7e for a deposit of the OP stack or 0x6a for the start
+            of an Arbitrum block.
+        sender: Sender address, the same in each block.
     """
 
     type: int
@@ -50,23 +50,23 @@ SYSTEM_TRANSACTIONS: Sequence[SystemTransaction] = (
     SystemTransaction(0x7E, "0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001"),
     SystemTransaction(0x6A, "0x00000000000000000000000000000000000a4b05"),
     SystemTransaction(0xFF, "0x0000000000000000000000000000000000008001"),
-    SystemTransaction(0x7F, _NOBODY),
+    SystemTransaction(0x7F, _ZERO_ADDRESS),
 )
-"""A deposit, the start of a block, an upgrade, and state that came from another chain: the senders
-are those of OP Mainnet, Arbitrum One, ZKsync Era and Polygon."""
+"""A deposit (OP Mainnet), a start of a block (Arbitrum One), an upgrade (ZKsync Era), and a state
+sync from another chain (Polygon), each with the sender that it has on that chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainRules:
-    """What a chain does differently; the defaults are Ethereum's.
+    """Rules of a chain; the defaults are Ethereum's.
 
     Attributes:
-        account_nonces: Whether accounts number their transactions. Without that, each transaction
-            has nonce 0, and none takes the place of another (Tron).
-        null_rounds: Each multiple of this number has no block (Filecoin); 0 means none.
-        null_round_answer: What the node answers where a number has no block: ``null``, error 12
-            (Lotus), or the block before it (as Forest did).
-        system: What the chain itself puts first into each block.
+        account_nonces: Whether accounts number their transactions. If not, each transaction has
+            nonce 0 and cannot be replaced (Tron).
+        null_rounds: Each multiple of this number has no block (Filecoin); 0 for none.
+        null_round_answer: Answer of the node for a block number without a block: ``null``,
+            error 12 (Lotus), or the block before it (as Forest did).
+        system: Transactions that the chain itself puts at the start of each block.
     """
 
     account_nonces: bool = True
@@ -84,5 +84,5 @@ class ChainRules:
             )
 
     def is_null_round(self, number: int) -> bool:
-        """Return whether the rules leave this number without a block."""
+        """Return whether this block number is a null round."""
         return bool(self.null_rounds) and number > 0 and number % self.null_rounds == 0

@@ -1,4 +1,4 @@
-"""A transaction as the development node knows it: a value, wherever it is."""
+"""A transaction: an immutable value, the same in the pool and in a block."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ REPLACEMENTS: tuple[Replacement, ...] = get_args(Replacement)
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """A permission of EIP-7702: it uses up ``nonce`` of ``authority``, which sends nothing."""
+    """An authorization (EIP-7702): uses ``nonce`` of ``authority``, which sends nothing itself."""
 
     authority: str
     nonce: int
@@ -24,12 +24,13 @@ class Authorization:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """One transaction; amounts in wei, ``data`` in hexadecimal.
+    """A transaction; amounts in wei, ``data`` in hexadecimal.
 
     Attributes:
-        type: 2 (dynamic fees) for most, 4 if it has authorizations, another number for those that
-            the chain itself makes.
-        system: Whether the chain itself made it: it pays nothing and its nonce means nothing.
+        type: 2 (dynamic fees) for most, 4 if it has authorizations, another number for system
+            transactions.
+        system: Whether the chain itself made it. Such a transaction pays no fee and uses no
+            nonce.
         ordered: Whether its nonce orders it among its sender's transactions.
     """
 
@@ -63,7 +64,7 @@ class Transaction:
         priority_fee: int = 0,
         authorizations: Sequence[Authorization] = (),
     ) -> "Transaction":
-        """Build a transaction whose hash is that of its content; ``None`` is just enough gas."""
+        """Build a transaction; its hash depends on its content. Default gas: exactly enough."""
         gas = intrinsic_gas(data) if gas is None else gas
         content = (chain_id, sender, nonce, to, value, data, gas, max_fee, priority_fee)
         if not authorizations:
@@ -73,43 +74,43 @@ class Transaction:
 
     @classmethod
     def unordered(cls, tx: "Transaction", number: int) -> "Transaction":
-        """Convert a transaction for a chain without account nonces; ``number`` tells it apart."""
+        """Convert a transaction for a chain without account nonces; ``number`` makes it unique."""
         tx_hash = digest("unordered", tx.hash, number)
         return replace(tx, hash=tx_hash, nonce=0, type=LEGACY, ordered=False)
 
     @property
     def slot(self) -> tuple[str, int]:
-        """Sender and nonce: of all transactions with the same slot, one at most is mined.
+        """Sender and nonce: at most one transaction per slot can be mined.
 
-        Where nonces mean nothing, each transaction has a slot of its own.
+        On a chain without account nonces, each transaction has its own slot.
         """
         return (self.sender, self.nonce) if self.ordered else (self.hash, 0)
 
     @property
     def gas_used(self) -> int:
-        """Gas that mining it takes, whether it succeeds or reverts."""
+        """Gas that it uses, whether it succeeds or reverts."""
         return intrinsic_gas(self.data)
 
     @property
-    def highest_cost(self) -> int:
-        """What its sender must own for it to be taken."""
+    def max_cost(self) -> int:
+        """Balance that its sender must have for the pool to accept it."""
         return self.value + self.gas * self.max_fee
 
     def gas_price(self, base_fee: int) -> int:
-        """Price per gas that it pays in a block with this base fee."""
+        """Return the price per gas that it pays in a block with this base fee."""
         return min(self.max_fee, base_fee + self.priority_fee)
 
     def outbids(self, other: "Transaction") -> bool:
-        """Say whether both fees are 10 % over those of ``other``, as nodes ask of a replacement."""
+        """Return whether both fees are 10 % above those of ``other``, as a replacement needs."""
         return (
             self.max_fee * 10 >= other.max_fee * 11
             and self.priority_fee * 10 >= other.priority_fee * 11
         )
 
     def replacement(self, kind: Replacement) -> "Transaction":
-        """Build the transaction that takes this one's slot, at an eighth more in fees."""
+        """Build a transaction with the same slot and fees that are an eighth higher."""
         if kind not in REPLACEMENTS:
-            raise ValueError(f"a replacement is one of {REPLACEMENTS}, got {kind!r}")
+            raise ValueError(f"kind must be one of {REPLACEMENTS}, got {kind!r}")
         return Transaction.create(
             chain_id=self.chain_id,
             sender=self.sender,
@@ -123,5 +124,5 @@ class Transaction:
 
 
 def intrinsic_gas(data: str) -> int:
-    """Count the gas of a call with this data: this node executes nothing that costs more."""
+    """Return the gas of a call with this data; execution itself costs nothing here."""
     return TRANSFER_GAS + _GAS_PER_BYTE * (len(data) - 2) // 2

@@ -94,7 +94,7 @@ def receipt_json(mined: Mined) -> Json:
         "blockNumber": hex(block.number),
         "from": tx.sender,
         "to": tx.to,
-        "cumulativeGasUsed": hex(block.gas_used_up_to[mined.index]),
+        "cumulativeGasUsed": hex(block.cumulative_gas_used[mined.index]),
         "gasUsed": hex(tx.gas_used),
         "effectiveGasPrice": hex(0 if tx.system else tx.gas_price(block.base_fee)),
         "contractAddress": None if tx.to else address("contract", tx.sender, tx.nonce),

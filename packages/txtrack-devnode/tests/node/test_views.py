@@ -8,7 +8,7 @@ import pytest
 
 from txtrack_devnode import ETHER, GWEI, Chain, DevelopmentNode, Transaction
 from txtrack_devnode.faults import FrozenHead, LaggingHead, SilentHeads
-from txtrack_devnode.view import View, behind
+from txtrack_devnode.view import ChainView, lagging_view
 
 from .support import Ask, Post, request
 
@@ -32,7 +32,7 @@ def paid(chain: Chain) -> list[Transaction]:
 
 
 def test_view_ends_at_its_tip(chain: Chain, paid: list[Transaction]) -> None:
-    view = behind(chain, 2)
+    view = lagging_view(chain, 2)
 
     assert view.head is chain.block(3)
     assert view.block(3) is view.head
@@ -46,7 +46,7 @@ def test_view_ends_at_its_tip(chain: Chain, paid: list[Transaction]) -> None:
 def test_what_was_mined_above_the_tip_still_waits(chain: Chain, paid: list[Transaction]) -> None:
     sender, to, _ = chain.accounts
     waiting = chain.submit(sender, to, 1)
-    view = behind(chain, 2)
+    view = lagging_view(chain, 2)
 
     assert view.mined(paid[2].hash) is not None
     assert view.pending(paid[2].hash) is None
@@ -68,7 +68,7 @@ def test_view_of_an_old_branch_knows_its_own_transactions(
     other = chain.submit(third, sender, 7)
     chain.mine()
 
-    view = View(chain, tip, 5)
+    view = ChainView(chain, tip, 5)
 
     assert [view.block(number) for number in (3, 5)] == [chain.block(3), tip]
     assert not view.is_canonical(chain.head)
@@ -90,7 +90,7 @@ def test_reverted_payment_of_an_old_branch_moved_nothing(chain: Chain) -> None:
     tip = chain.mine()[0]
     chain.reorg(1, "drop")
 
-    view = View(chain, tip, 1)
+    view = ChainView(chain, tip, 1)
 
     assert view.balance(to) == 10**9 * ETHER
     assert view.balance(sender) == 10**9 * ETHER - FEE
@@ -102,7 +102,7 @@ def test_slot_taken_on_the_old_branch_is_taken(chain: Chain) -> None:
     chain.reorg(1, "drop")
     second = chain.submit(chain.accounts[0], value=2)
 
-    view = View(chain, tip, 1)
+    view = ChainView(chain, tip, 1)
 
     assert view.pending(second.hash) is None
     assert chain.pending(second.hash) == second
@@ -113,17 +113,17 @@ def test_safe_and_finalized_lag_too() -> None:
     chain = Chain(safe_distance=2, finalized_distance=4)
     chain.mine(20)
 
-    view = behind(chain, 3)
+    view = lagging_view(chain, 3)
     assert (view.safe, view.finalized) == (15, 13)
     chain.rollback(2)
     assert (chain.safe, chain.finalized) == (16, 16)
-    assert (behind(chain, 3).safe, behind(chain, 3).finalized) == (13, 13)
+    assert (lagging_view(chain, 3).safe, lagging_view(chain, 3).finalized) == (13, 13)
 
 
 def test_view_of_a_short_chain_is_of_its_first_block(chain: Chain) -> None:
     chain.mine(2)
 
-    assert behind(chain, 100).head is chain.block(0)
+    assert lagging_view(chain, 100).head is chain.block(0)
 
 
 async def test_all_methods_of_a_lagging_node_agree(node: DevelopmentNode, ask: Ask) -> None:

@@ -50,7 +50,7 @@ WRONG: list[tuple[str, list[object], int, str]] = [
     ("dev_mine", [10_001], -32602, "at most 10000"),
     ("dev_mine", [True], -32602, "must be 0x"),
     ("dev_replace", [UNKNOWN, "eaten"], -32602, "repriced, cancelled, replaced, got 'eaten'"),
-    ("dev_replace", [UNKNOWN], -32000, "waits in the pool"),
+    ("dev_replace", [UNKNOWN], -32000, "in the pool"),
     ("dev_revert", [UNKNOWN, 5], -32602, "the reason must be a string"),
     ("dev_reorg", [1, "pool"], -32000, "depth must be 1 to 0"),
     ("dev_reorg", [1, "eat"], -32602, "one of pool, drop, move"),

@@ -8,7 +8,7 @@ import orjson
 
 from txtrack_devnode.chain import Chain
 from txtrack_devnode.faults.kind import Call, Fault
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 
 BLOCKS = ("eth_getBlockByHash", "eth_getBlockByNumber")
 RECEIPTS = ("eth_getTransactionReceipt", "eth_getBlockReceipts")
@@ -20,7 +20,7 @@ Record: TypeAlias = dict[str, Any]
 class Distortion(Fault):
     """Strikes the result of one call, alone or in a batch."""
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Give the wrong result; ``result`` itself where there is nothing to make wrong."""
         raise NotImplementedError
 
@@ -45,7 +45,7 @@ class StaleNull(Distortion):
         ("eth_getTransactionByHash", *BLOCKS, *RECEIPTS)
     )
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Give nothing."""
         del call, result, state
         return None
@@ -59,7 +59,7 @@ class LaggingReceipts(Distortion):
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
     blocks: int = 1
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Give nothing if the block is new."""
         del call
         newest = state.head.number - self.blocks
@@ -76,7 +76,7 @@ class ForeignReceipt(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Move the receipts."""
         del call
 
@@ -102,7 +102,7 @@ class DuplicatedTransaction(Distortion):
 
     renumbered: bool = False
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Repeat the first one at the end."""
         del call, state
         found = plain(result)
@@ -124,7 +124,7 @@ class WrongChainId(Distortion):
     concerned: ClassVar[frozenset[str]] = frozenset(("eth_chainId", "net_version"))
     chain_id: int = 1
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Give the other number, in the method's notation."""
         del result, state
         return hex(self.chain_id) if call.method == "eth_chainId" else str(self.chain_id)

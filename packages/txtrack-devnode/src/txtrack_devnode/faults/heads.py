@@ -6,7 +6,7 @@ from typing import ClassVar, Self, TypeVar
 
 from txtrack_devnode.chain import Chain, ChainError
 from txtrack_devnode.faults.kind import Fault, ViewFault
-from txtrack_devnode.view import View, behind
+from txtrack_devnode.view import ChainView, lagging_view
 
 F = TypeVar("F", bound=Fault)
 
@@ -18,10 +18,10 @@ class LaggingHead(ViewFault):
     name: ClassVar[str] = "lagging-head"
     blocks: int = 1
 
-    def view(self, chain: Chain, chance: Random) -> View:
+    def view(self, chain: Chain, chance: Random) -> ChainView:
         """Stand under the head."""
         del chance
-        return behind(chain, self.blocks)
+        return lagging_view(chain, self.blocks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,12 +42,12 @@ class FrozenHead(ViewFault):
             raise ChainError(f"{self.name}: no block has the hash {self.at}")
         return self
 
-    def view(self, chain: Chain, chance: Random) -> View:
+    def view(self, chain: Chain, chance: Random) -> ChainView:
         """Stand at the block."""
         del chance
         block = chain.block_by_hash(self.at or chain.head.hash)
         assert block is not None  # noqa: S101 - ``settled`` has seen it, and none is forgotten
-        return View(chain, block, block.number)
+        return ChainView(chain, block, block.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,10 +120,10 @@ class LoadBalanced(ViewFault):
         """No: which node answers is chance."""
         return False
 
-    def view(self, chain: Chain, chance: Random) -> Chain | View:
+    def view(self, chain: Chain, chance: Random) -> Chain | ChainView:
         """Answer from one of the nodes."""
         late = chance.randint(0, self.blocks)
-        return behind(chain, late) if late else chain
+        return lagging_view(chain, late) if late else chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

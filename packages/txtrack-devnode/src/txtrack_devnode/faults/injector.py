@@ -14,7 +14,7 @@ from txtrack_devnode.faults.heads import LoadBalanced, SilentHeads
 from txtrack_devnode.faults.kind import Call, Fault, ViewFault
 from txtrack_devnode.faults.refusals import Refusal
 from txtrack_devnode.faults.requests import RefusedBatch, RequestFault
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 
 MOST_FAULTS = 1_000
 MOST_LOGGED = 100_000
@@ -127,7 +127,7 @@ class Faults:
             if self._strikes(entry, calls):
                 yield entry.fault, entry.cleared
 
-    def state(self, calls: Sequence[Call]) -> Chain | View:
+    def state(self, calls: Sequence[Call]) -> Chain | ChainView:
         """Tell from what an exchange is answered; with several such faults, from the lowest."""
         views = [
             entry.fault.view(self._chain, entry.chance)
@@ -136,7 +136,7 @@ class Faults:
         ]
         return _lowest(views, self._chain)
 
-    def split(self, call: Call, state: Chain | View) -> Chain | View:
+    def split(self, call: Call, state: Chain | ChainView) -> Chain | ChainView:
         """Return from what one call is answered, where the calls of a batch go separate ways."""
         for entry in self._of(LoadBalanced):
             if entry.fault.split and self._strikes(entry, [call]):
@@ -157,7 +157,7 @@ class Faults:
                 return entry.fault.instead(request)
         return [request]
 
-    def call(self, call: Call, run: Callable[[], object], state: Chain | View) -> object:
+    def call(self, call: Call, run: Callable[[], object], state: Chain | ChainView) -> object:
         """Make a call, or refuse it, and give its result, right or wrong.
 
         Raises:
@@ -188,7 +188,7 @@ class Faults:
         """Whether subscribers get no news."""
         return self.hanging or any(entry.fault.constant for entry in self._of(SilentHeads))
 
-    def constant_state(self) -> Chain | View:
+    def constant_state(self) -> Chain | ChainView:
         """Tell from what subscribers are told: chance has no part in it."""
         constant = [entry for entry in self._of(ViewFault) if entry.fault.constant]
         views = [entry.fault.view(self._chain, entry.chance) for entry in constant]
@@ -235,5 +235,5 @@ def _splits(fault: ViewFault) -> bool:
     return isinstance(fault, LoadBalanced) and fault.split
 
 
-def _lowest(views: Sequence[Chain | View], chain: Chain) -> Chain | View:
+def _lowest(views: Sequence[Chain | ChainView], chain: Chain) -> Chain | ChainView:
     return min(views, key=lambda view: view.head.number, default=chain)

@@ -7,7 +7,7 @@ from typing import ClassVar, Self
 
 from txtrack_devnode.chain import Chain
 from txtrack_devnode.faults.options import OPTIONS, exempt
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Fault:
 class ViewFault(Fault):
     """The node answers from another place of the chain: one exchange from one place."""
 
-    def view(self, chain: Chain, chance: Random) -> Chain | View:
+    def view(self, chain: Chain, chance: Random) -> Chain | ChainView:
         """Return what the node knows, perhaps by chance."""
         raise NotImplementedError
 

@@ -7,7 +7,7 @@ from txtrack_devnode.chain import Chain
 from txtrack_devnode.faults.distortions import BLOCKS, Distortion, plain
 from txtrack_devnode.faults.kind import Call
 from txtrack_devnode.hashing import digest
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +17,7 @@ class HashesOnly(Distortion):
     name: ClassVar[str] = "hashes-only"
     concerned: ClassVar[frozenset[str]] = frozenset(BLOCKS)
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Leave the hashes of the transactions."""
         del call, state
         block = plain(result)
@@ -33,7 +33,7 @@ class WrongParent(Distortion):
     concerned: ClassVar[frozenset[str]] = frozenset(BLOCKS)
     part: float = 1.0
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Put another hash in its place."""
         del call, state
         block = plain(result)
@@ -50,7 +50,7 @@ class PrunedBlocks(Distortion):
     concerned: ClassVar[frozenset[str]] = frozenset((*BLOCKS, "eth_getBlockReceipts"))
     blocks: int = 1
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Return nothing for a block that is too old."""
         del state
         found = plain(result)

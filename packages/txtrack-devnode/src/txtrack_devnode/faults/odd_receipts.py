@@ -13,7 +13,7 @@ from txtrack_devnode.faults.distortions import (
 )
 from txtrack_devnode.faults.kind import Call
 from txtrack_devnode.hashing import digest
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 
 _FLIPPED = {"0x0": "0x1", "0x1": "0x0"}
 
@@ -27,7 +27,7 @@ class MissingReceipt(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Return nothing; of a whole block, all other receipts."""
         del call, state
         found = plain(result)
@@ -46,7 +46,7 @@ class NoStatus(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Put the root in place of the status."""
         del call, state
 
@@ -68,7 +68,7 @@ class FlippedStatus(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Turn the status round."""
         del call, state
 

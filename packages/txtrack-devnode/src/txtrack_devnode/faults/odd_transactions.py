@@ -19,7 +19,7 @@ from txtrack_devnode.faults.distortions import (
     receipts_changed,
 )
 from txtrack_devnode.faults.kind import Call
-from txtrack_devnode.view import View
+from txtrack_devnode.view import ChainView
 from txtrack_devnode.wire import transaction_json
 
 TRANSACTION = "eth_getTransactionByHash"
@@ -43,7 +43,7 @@ class OddField(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Change the field in all records of this kind."""
         del state
         if self.record == "transaction":
@@ -69,7 +69,7 @@ class Unprotected(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Rewrite the fields that depend on the type."""
         del state
         return transactions_changed(call, result, self._changed)
@@ -94,7 +94,7 @@ class ListedTwice(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Append the transactions, in the form in which the block's own ones are."""
         listed = plain(result)
         block = state.block_by_hash(listed["hash"] or "")
@@ -121,7 +121,7 @@ class OddPending(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Fill in the place that the transaction does not have."""
         del call, state
         found = plain(result)
