@@ -39,7 +39,7 @@ LAYERS = {
         {"hashing", "transaction", "block", "blocks", "ledger", "pool", "rules"},
         {"admission", "chain", "view"},
         {"rpc", "params", "wire", "calls", "faults"},
-        {"ethereum", "controls", "faultcontrols", "exchange", "websocket", "listener"},
+        {"ethereum", "controls", "fault_controls", "request_handler", "websocket", "listener"},
         {"server"},
         {"demo"},
         {"commands"},

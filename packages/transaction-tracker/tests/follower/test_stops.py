@@ -22,8 +22,8 @@ from transaction_tracker import (
 from transaction_tracker.api.app import create_app
 from transaction_tracker.sources.ethereum import SecretUrl
 from txtrack_devnode import Chain, DevelopmentNode
-from txtrack_devnode.exchange import Reply
 from txtrack_devnode.faults import FrozenHead, Hang
+from txtrack_devnode.request_handler import Reply
 
 from ..lives.world import SimulatedNode, network, simulated_clock  # noqa: TID252
 

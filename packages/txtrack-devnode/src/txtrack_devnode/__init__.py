@@ -1,4 +1,4 @@
-"""The development node: a small Ethereum chain behind JSON-RPC, for tests and demonstrations."""
+"""The development node: a small Ethereum chain behind JSON-RPC, for tests and for the demo."""
 
 from txtrack_devnode.block import Block
 from txtrack_devnode.blocks import Mined

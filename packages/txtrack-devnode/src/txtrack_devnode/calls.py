@@ -1,4 +1,4 @@
-"""``eth_call``: a replay of a mined transaction ends as that one did, anything else succeeds."""
+"""``eth_call``: a replay of a mined transaction reverts as it did; all other calls succeed."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -14,23 +14,22 @@ NOTHING_RETURNED = "0x"
 _Content = tuple[str, str | None, int, str]
 
 
-class Blocks(Protocol):
-    """What a replay needs of a chain."""
+class ReplayState(Protocol):
+    """The part of a chain that a replay reads."""
 
     def block(self, number: int) -> Block | None:
-        """Find the canonical block at a height."""
+        """Return the canonical block at a height, or ``None``."""
 
     def balance(self, address: str, height: int | None = None) -> int:
-        """Tell what an account owned after a height."""
+        """Return the balance of an account after the block at a height."""
 
 
-def call(blocks: Blocks, given: Mapping[str, object], height: int) -> str:
-    """Answer a call on top of a block.
+def call(state: ReplayState, given: Mapping[str, object], height: int) -> str:
+    """Run a call on top of a block.
 
     Raises:
-        RpcError: As geth does: code 3 with the contract's ``data`` for a replay of a transaction
-            that reverted in this block or in the one after it, -32000 for one that its sender
-            cannot pay.
+        RpcError: As geth: code 3 with the contract's ``data`` for a replay of a transaction that
+            reverted in this block or the next one, -32000 if the sender cannot pay.
     """
     content = (
         params.optional(given, "from", params.address) or NO_ADDRESS,
@@ -38,35 +37,37 @@ def call(blocks: Blocks, given: Mapping[str, object], height: int) -> str:
         params.optional(given, "value", params.quantity) or 0,
         payload(given),
     )
-    reason = _reason(blocks, content, height)
+    reason = _revert_reason(state, content, height)
     if reason is not None:
-        words = f"execution reverted: {reason}" if reason else "execution reverted"
-        raise RpcError(REVERTED, words, encode_reason(reason) if reason else NOTHING_RETURNED)
+        message = f"execution reverted: {reason}" if reason else "execution reverted"
+        raise RpcError(REVERTED, message, encode_reason(reason) if reason else NOTHING_RETURNED)
     sender, _, value, _ = content
-    if value > (owned := blocks.balance(sender, height)):
+    if value > (owned := state.balance(sender, height)):
         message = f"insufficient funds for transfer: address {sender} has {owned}, wants {value}"
         raise RpcError(SERVER_ERROR, message)
     return NOTHING_RETURNED
 
 
 def payload(given: Mapping[str, object]) -> str:
-    """Read the data of a transaction, under its newer or its older name."""
+    """Parse the data of a transaction from ``input`` or ``data``, its older name."""
     new, old = (params.optional(given, name, params.data) for name in ("input", "data"))
     if new and old and new != old:
-        raise RpcError(INVALID_PARAMS, "input and data differ: give one of them, input is newer")
+        raise RpcError(
+            INVALID_PARAMS, "input and data differ: give only one of them, preferably input"
+        )
     return new or old or "0x"
 
 
-def _reason(blocks: Blocks, content: _Content, height: int) -> str | None:
-    """Find why a transaction with this content reverted.
+def _revert_reason(state: ReplayState, content: _Content, height: int) -> str | None:
+    """Return why a transaction with this content reverted, or ``None``.
 
-    Clients replay one on the block that has it or, to see the state it met, on the one before.
+    Clients replay a transaction on its own block or, for the state before it, on its parent.
     """
-    reasons = (_reverted(blocks.block(number), content) for number in (height, height + 1))
+    reasons = (_revert_reason_in(state.block(number), content) for number in (height, height + 1))
     return next((reason for reason in reasons if reason is not None), None)
 
 
-def _reverted(block: Block | None, content: _Content) -> str | None:
+def _revert_reason_in(block: Block | None, content: _Content) -> str | None:
     if block is None or not block.reverted:
         return None
     for tx in block.transactions:

@@ -1,4 +1,4 @@
-"""The ``dev_`` and ``evm_`` methods: what no real node lets a client do."""
+"""The ``dev_`` and ``evm_`` methods, which control the chain."""
 
 from collections.abc import Mapping
 
@@ -11,13 +11,13 @@ MAX_MINED_AT_ONCE = 10_000
 
 
 class ControlMethods:
-    """Makes one chain do what transactions meet in the wild."""
+    """Methods that mine, replace, revert and drop transactions, and reorganise one chain."""
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
 
     def table(self) -> Mapping[str, Method]:
-        """List the methods by their names."""
+        """Return the methods by name."""
         return {
             "evm_mine": self.evm_mine,
             "dev_mine": self.mine,
@@ -38,29 +38,29 @@ class ControlMethods:
         return "0x0"
 
     def mine(self, count: object = 1, /) -> object:
-        """Mine blocks and list their hashes."""
+        """Mine blocks and return their hashes."""
         blocks = params.number(count, "the number of blocks")
         if blocks > MAX_MINED_AT_ONCE:
             raise params.invalid("the number of blocks", f"at most {MAX_MINED_AT_ONCE}", count)
         return [block.hash for block in self._chain.mine(blocks)]
 
     def drop(self, tx_hash: object, /) -> object:
-        """Forget a waiting transaction."""
+        """Remove a pending transaction from the pool."""
         return self._chain.drop(params.hash32(tx_hash))
 
     def replace(self, tx_hash: object, kind: object = "repriced", /) -> object:
-        """Put another transaction in place of a waiting one: repriced, cancelled or replaced."""
+        """Replace a pending transaction: repriced, cancelled or replaced (see `Chain.replace`)."""
         wanted = params.choice(kind, REPLACEMENTS, "the kind")
         return self._chain.replace(params.hash32(tx_hash), wanted).hash
 
     def revert(self, tx_hash: object, reason: object = "", /) -> object:
-        """Let a transaction revert when it is mined; with ``null``, let it succeed."""
-        why = None if reason is None else params.text(reason, "the reason")
-        self._chain.revert(params.hash32(tx_hash), why)
+        """Make a transaction revert when it is mined, or succeed (``null``)."""
+        text = None if reason is None else params.text(reason, "the reason")
+        self._chain.revert(params.hash32(tx_hash), text)
         return True
 
     def reorg(self, depth: object, orphans: object = "pool", length: object = None, /) -> object:
-        """Replace the highest blocks by another branch: see ``Chain.reorg``."""
+        """Replace the highest blocks by another branch: see `Chain.reorg`."""
         blocks = None if length is None else params.number(length, "the length")
         result = self._chain.reorg(
             params.number(depth, "the depth"), _orphans(orphans), length=blocks
@@ -71,27 +71,27 @@ class ControlMethods:
         }
 
     def rollback(self, depth: object, orphans: object = "pool", /) -> object:
-        """Take the highest blocks off and list their hashes."""
+        """Remove the highest blocks and return their hashes."""
         removed = self._chain.rollback(params.number(depth, "the depth"), _orphans(orphans))
         return [block.hash for block in removed]
 
     def skip(self, count: object = 1, /) -> object:
-        """Leave the next numbers without a block."""
+        """Leave the next block numbers empty: null rounds."""
         self._chain.skip(params.number(count, "the count"))
         return True
 
     def authorize(self, authority: object, sponsor: object, /) -> object:
-        """Use up the next nonce of ``authority`` by a transaction of ``sponsor`` (EIP-7702)."""
+        """Use the next nonce of ``authority`` in a transaction of ``sponsor`` (EIP-7702)."""
         signer = params.address(authority)
-        permission = Authorization(signer, self._chain.nonce(signer))
+        authorization = Authorization(signer, self._chain.nonce(signer))
         sender = params.address(sponsor)
-        return self._chain.submit(sender, sender, authorizations=[permission]).hash
+        return self._chain.submit(sender, sender, authorizations=[authorization]).hash
 
     def mine_fork(self, number: object, count: object = 1, /) -> object:
-        """Mine blocks on a fork, by the number that its fault ``forked`` names, and list them."""
+        """Mine blocks on a fork, by its number in the fault ``forked``, and return their hashes."""
         index = params.number(number, "the fork's number")
         if not 0 <= index < len(self._chain.forks):
-            raise params.invalid("the fork's number", "that of a fork", number)
+            raise params.invalid("the fork's number", "the number of a fork", number)
         blocks = params.number(count, "the number of blocks")
         if blocks > MAX_MINED_AT_ONCE:
             raise params.invalid("the number of blocks", f"at most {MAX_MINED_AT_ONCE}", count)

@@ -1,4 +1,4 @@
-"""The ``eth_``, ``net_`` and ``web3_`` methods: what a client may ask and send."""
+"""The ``eth_``, ``net_`` and ``web3_`` methods."""
 
 import platform
 from collections.abc import Mapping
@@ -21,8 +21,8 @@ from txtrack_devnode.wire import (
     transaction_json,
 )
 
-NULL_ROUND = 12  # of Lotus
-_CACHED_BLOCKS = 4  # one of 10,000 transactions takes 13 MB as text
+NULL_ROUND = 12  # error code of Lotus
+_CACHED_BLOCKS = 4  # a block of 10,000 transactions has 13 MB of JSON
 _TIP = GWEI // 10
 _FEE_FIELDS = ("gasPrice", "maxFeePerGas", "maxPriorityFeePerGas")
 _IGNORED_FIELDS = ("type", "accessList")  # every transaction here has type 2 and no access list
@@ -35,21 +35,21 @@ _FILTER_FIELDS = ("fromBlock", "toBlock", "blockHash", "address", "topics")
 
 
 class EthereumMethods:
-    """Answers from one chain, and sends to it.
+    """Methods that read one chain or send transactions to it.
 
     Attributes:
-        state: What is answered from: the chain, or a view of it for a node that lags behind.
+        state: State that the methods read: the chain, or a view of it for a node that lags.
     """
 
     def __init__(self, chain: Chain) -> None:
         self.state: Chain | ChainView = chain
         self._chain = chain
-        # Blocks never change, so neither does their text: each is written when first asked for.
+        # A block never changes, so its JSON can be cached.
         self._block = lru_cache(_CACHED_BLOCKS)(_write_block)
         self._receipts = lru_cache(_CACHED_BLOCKS)(_write_receipts)
 
     def table(self) -> Mapping[str, Method]:
-        """List the methods by their names."""
+        """Return the methods by name."""
         chain = self._chain
         return {
             "web3_clientVersion": lambda: f"txtrack-node/python{platform.python_version()}",
@@ -75,7 +75,7 @@ class EthereumMethods:
         }
 
     def block_by_number(self, number: object, full: object = False, /) -> object:
-        """Find a canonical block by height or tag; ``null`` above the head."""
+        """Return a canonical block by height or tag, or ``null`` above the head."""
         ref, everything = params.block_number(number), params.flag(full, "the second parameter")
         if ref == "pending":
             return pending_block_json(self.state.pending_block(), full=everything)
@@ -83,13 +83,13 @@ class EthereumMethods:
         return block and self._block(block, everything)
 
     def block_by_hash(self, block_hash: object, full: object = False, /) -> object:
-        """Find a block, also one that a reorg threw out."""
+        """Return a block by hash, also if a reorg removed it."""
         everything = params.flag(full, "the second parameter")
         block = self.state.block_by_hash(params.hash32(block_hash))
         return block and self._block(block, everything)
 
     def block_receipts(self, ref: object, /) -> object:
-        """List the receipts of all transactions of a block."""
+        """Return the receipts of all transactions of a block."""
         found = params.block_ref(ref)
         if found == "pending":
             return self._receipts(self.state.pending_block())
@@ -97,42 +97,42 @@ class EthereumMethods:
         return block and self._receipts(block)
 
     def transaction(self, tx_hash: object, /) -> object:
-        """Find a transaction in a block or in the pool."""
+        """Return a transaction of a block or of the pool."""
         wanted = params.hash32(tx_hash)
         if mined := self.state.mined(wanted):
             return transaction_json(mined)
-        waiting = self.state.pending(wanted)
-        return waiting and pending_json(waiting)
+        pending = self.state.pending(wanted)
+        return pending and pending_json(pending)
 
     def receipt(self, tx_hash: object, /) -> object:
-        """Tell what came of a mined transaction."""
+        """Return the receipt of a mined transaction."""
         mined = self.state.mined(params.hash32(tx_hash))
         return mined and receipt_json(mined)
 
     def transaction_count(self, account: object, ref: object = "latest", /) -> object:
-        """Tell the next nonce of an account, after a block or with what waits."""
+        """Return the next nonce of an account, after a block or after its pending transactions."""
         name = params.address(account)
         if params.block_ref(ref) == "pending":
             return hex(self.state.pending_nonce(name))
         return hex(self.state.nonce(name, self._height(ref)))
 
     def balance(self, account: object, ref: object = "latest", /) -> object:
-        """Tell what an account owns after a block."""
+        """Return the balance of an account after a block."""
         return hex(self.state.balance(params.address(account), self._height(ref)))
 
     def code(self, account: object, ref: object = "latest", /) -> object:
-        """Return the code of an account: there is none, since no contract runs here."""
+        """Return the code of an account: always empty, because this node has no contracts."""
         params.address(account)
         self._height(ref)
         return "0x"
 
     def call(self, transaction: object, ref: object = "latest", /) -> object:
-        """Call on top of a block: see ``calls.call``."""
+        """Run a call on top of a block: see ``calls.call``."""
         given = params.fields(transaction, _TRANSACTION_FIELDS, "the transaction")
         return call(self.state, given, self._height(ref))
 
     def logs(self, criteria: object, /) -> object:
-        """List logs: there are none, since no contract runs here."""
+        """Return logs: always none, because this node has no contracts."""
         given = params.fields(criteria, _FILTER_FIELDS, "the filter")
         if "blockHash" in given:
             self._height(params.hash32(given["blockHash"], "blockHash"))
@@ -141,7 +141,7 @@ class EthereumMethods:
         return []
 
     def send(self, transaction: object, /) -> object:
-        """Put an unsigned transaction of a development account into the pool."""
+        """Add an unsigned transaction of a development account to the pool."""
         given = params.fields(transaction, _TRANSACTION_FIELDS, "the transaction")
         self._check_chain(params.optional(given, "chainId", params.quantity))
         max_fee, priority_fee = self._fees(given)
@@ -157,9 +157,9 @@ class EthereumMethods:
         ).hash
 
     def send_raw(self, raw: object, /) -> object:
-        """Refuse: reading a signature takes an elliptic curve that Python lacks."""
+        """Return an error: checking a signature needs an elliptic curve that Python lacks."""
         params.data(raw)
-        message = "this node takes no signed transactions: use eth_sendTransaction"
+        message = "this node does not accept signed transactions: use eth_sendTransaction"
         raise RpcError(SERVER_ERROR, message)
 
     def _check_chain(self, chain_id: int | None) -> None:
@@ -168,21 +168,21 @@ class EthereumMethods:
             raise RpcError(SERVER_ERROR, message)
 
     def _fees(self, given: Mapping[str, object]) -> tuple[int, int]:
-        """Read the highest fee and the priority fee; ``gasPrice`` stands for both."""
-        price, highest, tip = (
+        """Return the maximum fee and the priority fee; ``gasPrice`` sets both."""
+        price, max_fee, tip = (
             params.optional(given, name, params.quantity) for name in _FEE_FIELDS
         )
-        if price is not None and (highest is not None or tip is not None):
+        if price is not None and (max_fee is not None or tip is not None):
             message = "give either gasPrice or maxFeePerGas and maxPriorityFeePerGas"
             raise RpcError(INVALID_PARAMS, message)
         if price is not None:
             return price, price
         tip = _TIP if tip is None else tip
-        highest = 2 * self._chain.base_fee + tip if highest is None else highest
-        if tip > highest:
+        max_fee = 2 * self._chain.base_fee + tip if max_fee is None else max_fee
+        if tip > max_fee:
             message = "max priority fee per gas higher than max fee per gas"
             raise RpcError(SERVER_ERROR, message)
-        return highest, tip
+        return max_fee, tip
 
     def _find(self, ref: params.BlockRef) -> Block | None:
         state = self.state
@@ -197,7 +197,7 @@ class EthereumMethods:
         found = params.block_ref(ref)
         block = self._find(found)
         if block is None and self._is_null_round(found):
-            # Nothing happens in a null round: its state is that of the block before it.
+            # A null round does not change the state: use that of the block before it.
             block = at_or_below(self.state, int(found))
         if block is None:
             raise RpcError(SERVER_ERROR, "header not found")
@@ -210,7 +210,7 @@ class EthereumMethods:
         return below_head and self._find(ref) is None
 
     def _null_round(self, ref: params.BlockRef) -> Block | None:
-        """Return what a client gets in place of a block where a number has none."""
+        """Return the answer for a null round, or ``None`` if this is not a null round."""
         answer = self._chain.rules.null_round_answer
         if answer == "null" or not self._is_null_round(ref):
             return None

@@ -1,4 +1,4 @@
-"""The port of the development node: opened, closed, and opened again as the same one."""
+"""The HTTP port of the development node, which can close and open again."""
 
 from collections.abc import Awaitable, Callable
 
@@ -11,14 +11,14 @@ _SHUTDOWN_SECONDS = 1.0
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-class Listener:
+class HttpListener:
     """Listens on one address.
 
     Args:
         host: Address to listen on.
-        port: Port to listen on; 0 takes a free one, and keeps to it from then on.
-        post: Answers HTTP requests.
-        get: Answers requests for a WebSocket.
+        port: Port to listen on; 0 chooses a free port, which is used again after `close`.
+        post: Handler of JSON-RPC requests over HTTP.
+        get: Handler of WebSocket requests.
     """
 
     def __init__(self, host: str, port: int, *, post: Handler, get: Handler) -> None:
@@ -34,16 +34,16 @@ class Listener:
 
     @property
     def url(self) -> str:
-        """Where it listens, or did and will again."""
+        """URL of the port, also while it is closed."""
         if self._url is None:
-            raise RuntimeError("the node does not listen: use it in an 'async with' block")
+            raise RuntimeError("the node is not running: use it in an 'async with' block")
         return self._url
 
     async def open(self) -> None:
-        """Start to listen, if it does not.
+        """Start listening; no effect if the port is open.
 
         Raises:
-            OSError: It cannot: ``EADDRINUSE`` for a port in use.
+            OSError: The port cannot be opened: ``EADDRINUSE`` for a port in use.
         """
         if self._runner is not None:
             return
@@ -51,7 +51,7 @@ class Listener:
             self._application(),
             access_log=None,
             shutdown_timeout=_SHUTDOWN_SECONDS,
-            handler_cancellation=True,  # or a hanging answer would wait for a client that left
+            handler_cancellation=True,  # otherwise a hanging request outlives its client
         )
         try:
             await runner.setup()
@@ -63,7 +63,7 @@ class Listener:
         self._url = str(URL.build(scheme="http", host=host, port=self._port))
 
     async def close(self, *, at_once: bool = False) -> None:
-        """Stop to listen; answer what is under way, or ``at_once`` cut all connections."""
+        """Stop listening; finish running requests, or with ``at_once`` abort all connections."""
         runner, self._runner = self._runner, None
         if runner is None:
             return

@@ -1,4 +1,4 @@
-"""Parameters of JSON-RPC requests: untrusted, checked, turned into Python values."""
+"""Check untrusted parameters of JSON-RPC requests and convert them to Python values."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -12,58 +12,57 @@ Value = TypeVar("Value")
 TAGS = ("latest", "safe", "finalized", "earliest", "pending")
 
 BlockRef = int | str
-"""A height, one of ``TAGS`` or a block's hash."""
+"""A height, one of ``TAGS`` or a block hash."""
 
 _HASH = re.compile(r"0x[0-9a-f]{64}", re.IGNORECASE)
 _ADDRESS = re.compile(r"0x[0-9a-f]{40}", re.IGNORECASE)
 _DATA = re.compile(r"0x([0-9a-f]{2})*", re.IGNORECASE)
 _QUANTITY = re.compile(r"0x(0|[1-9a-f][0-9a-f]{0,63})", re.IGNORECASE)
 
-
 _QUANTITY_FORM = "0x and hexadecimal digits without a leading zero"
 
 
-def invalid(name: str, wanted: str, got: object) -> RpcError:
-    """Say which parameter is wrong, what was expected and what came."""
-    return RpcError(INVALID_PARAMS, f"{name} must be {wanted}, got {_shortened(got)}")
+def invalid(name: str, expected: str, value: object) -> RpcError:
+    """Return the error for an invalid parameter."""
+    return RpcError(INVALID_PARAMS, f"{name} must be {expected}, got {_shortened(value)}")
 
 
 def hash32(value: object, name: str = "the hash") -> str:
-    """Read a 32-byte hash."""
+    """Parse a 32-byte hash."""
     return _match(_HASH, value, name, "0x and 64 hexadecimal digits")
 
 
 def address(value: object, name: str = "the address") -> str:
-    """Read a 20-byte address."""
+    """Parse a 20-byte address."""
     return _match(_ADDRESS, value, name, "0x and 40 hexadecimal digits")
 
 
 def data(value: object, name: str = "the data") -> str:
-    """Read bytes of any length."""
+    """Parse bytes of any length."""
     return _match(_DATA, value, name, "0x and an even number of hexadecimal digits")
 
 
 def quantity(value: object, name: str) -> int:
-    """Read a number in Ethereum's notation."""
+    """Parse a number in Ethereum's notation."""
     return int(_match(_QUANTITY, value, name, f"{_QUANTITY_FORM}, at most 64"), 16)
 
 
 def number(value: object, name: str) -> int:
-    """Read a number as plain JSON or in Ethereum's notation, as the ``dev_`` methods take it."""
+    """Parse a number as JSON or in Ethereum's notation; the ``dev_`` methods accept both."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     return quantity(value, name)
 
 
 def text(value: object, name: str) -> str:
-    """Read a string."""
+    """Check that a value is a string."""
     if not isinstance(value, str):
         raise invalid(name, "a string", value)
     return value
 
 
 def choice(value: object, allowed: Iterable[T], name: str) -> T:
-    """Read one of the ``allowed`` strings."""
+    """Check that a value is one of the ``allowed`` strings."""
     for item in allowed:
         if item == value:
             return item
@@ -71,14 +70,14 @@ def choice(value: object, allowed: Iterable[T], name: str) -> T:
 
 
 def flag(value: object, name: str) -> bool:
-    """Read true or false."""
+    """Check that a value is true or false."""
     if not isinstance(value, bool):
         raise invalid(name, "true or false", value)
     return value
 
 
 def fields(value: object, allowed: Iterable[str], name: str) -> Mapping[str, object]:
-    """Read an object that has no other fields than those ``allowed``."""
+    """Check that a value is an object with only ``allowed`` fields."""
     if not isinstance(value, dict):
         raise invalid(name, "an object", value)
     unknown = sorted(value.keys() - set(allowed))
@@ -88,23 +87,23 @@ def fields(value: object, allowed: Iterable[str], name: str) -> Mapping[str, obj
 
 
 def optional(
-    given: Mapping[str, object], name: str, read: Callable[[object, str], Value]
+    fields: Mapping[str, object], name: str, parse: Callable[[object, str], Value]
 ) -> Value | None:
-    """Read a field that may be left out or ``null``."""
-    value = given.get(name)
-    return None if value is None else read(value, name)
+    """Parse an optional field; return ``None`` if it is missing or ``null``."""
+    value = fields.get(name)
+    return None if value is None else parse(value, name)
 
 
 def block_number(value: object) -> BlockRef:
-    """Read a height or a tag."""
+    """Parse a height or a tag."""
     if isinstance(value, str) and value in TAGS:
         return value
-    wanted = f"a height ({_QUANTITY_FORM}) or one of {', '.join(TAGS)}"
-    return int(_match(_QUANTITY, value, "the block", wanted), 16)
+    expected = f"a height ({_QUANTITY_FORM}) or one of {', '.join(TAGS)}"
+    return int(_match(_QUANTITY, value, "the block", expected), 16)
 
 
 def block_ref(value: object) -> BlockRef:
-    """Read a height, a tag, a hash, or an object with ``blockHash`` or ``blockNumber``."""
+    """Parse a height, a tag, a hash, or an object with ``blockHash`` or ``blockNumber``."""
     if isinstance(value, dict):
         found = fields(value, ("blockHash", "blockNumber", "requireCanonical"), "the block")
         if "blockHash" in found:
@@ -115,9 +114,9 @@ def block_ref(value: object) -> BlockRef:
     return block_number(value)
 
 
-def _match(pattern: re.Pattern[str], value: object, name: str, wanted: str) -> str:
+def _match(pattern: re.Pattern[str], value: object, name: str, expected: str) -> str:
     if not isinstance(value, str) or not pattern.fullmatch(value):
-        raise invalid(name, wanted, value)
+        raise invalid(name, expected, value)
     return value.lower()
 
 

@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0: from the bytes of a request to the bytes of its answer. Knows no methods."""
+"""JSON-RPC 2.0: parse a request, call its method, and write the response."""
 
 import inspect
 import logging
@@ -19,14 +19,14 @@ MAX_BATCH = 1000
 MAX_BATCH_BYTES = 25 * 2**20
 
 Method = Callable[..., object]
-Around = Callable[[str, list[object], Callable[[], object]], object]
-"""Gets a method's name, its parameters and what makes the call; gives the result."""
+CallWrapper = Callable[[str, list[object], Callable[[], object]], object]
+"""Called with a method's name, its parameters and a function that calls it; returns the result."""
 
 logger = logging.getLogger(__name__)
 
 
 class RpcError(Exception):
-    """A method's answer when it has no result."""
+    """An error response to a method call."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(message)
@@ -35,11 +35,11 @@ class RpcError(Exception):
         self.data = data
 
 
-def parse(body: bytes) -> object:
-    """Read the body of a request.
+def parse_body(body: bytes) -> object:
+    """Parse the body of a request.
 
     Raises:
-        RpcError: It is not JSON.
+        RpcError: The body is not JSON.
     """
     try:
         return orjson.loads(body)
@@ -48,34 +48,34 @@ def parse(body: bytes) -> object:
 
 
 class Dispatcher:
-    """Calls methods by name and counts how often each was asked for.
+    """Calls methods by name and counts the calls.
 
     Args:
-        methods: Functions by the name of the method; they get ``params`` by position.
-        refusals: Exceptions that mean "the node refuses", answered with ``SERVER_ERROR``.
-        around: Stands between the request and the call of a method.
+        methods: Functions by method name; ``params`` are passed by position.
+        expected_errors: Exceptions of methods that become a ``SERVER_ERROR`` response.
+        wrapper: Function that calls each method, for example to change its result.
     """
 
     def __init__(
         self,
         methods: Mapping[str, Method],
-        refusals: tuple[type[Exception], ...] = (),
-        around: Around | None = None,
+        expected_errors: tuple[type[Exception], ...] = (),
+        wrapper: CallWrapper | None = None,
     ) -> None:
         self.counters: Counter[str] = Counter()
         self._methods = {name: (method, _Arity(method)) for name, method in methods.items()}
-        self._refusals = refusals
-        self._around = around
+        self._expected_errors = expected_errors
+        self._wrapper = wrapper
 
     def extended(self, methods: Mapping[str, Method]) -> "Dispatcher":
-        """Make one that has more methods; both count in the same place."""
-        other = Dispatcher(methods, self._refusals, self._around)
+        """Return a dispatcher with more methods that shares this one's counters."""
+        other = Dispatcher(methods, self._expected_errors, self._wrapper)
         other._methods = self._methods | other._methods
         other.counters = self.counters
         return other
 
     def answer(self, request: object) -> bytes | None:
-        """Answer one request or a batch; ``None`` if it holds only notifications."""
+        """Handle a request or a batch; return ``None`` if it has only notifications."""
         return self._batch(request) if isinstance(request, list) else self._single(request)
 
     def _batch(self, requests: list[object]) -> bytes | None:
@@ -87,7 +87,7 @@ class Dispatcher:
         answers: list[bytes] = []
         size = 0
         for request in requests:
-            answer = self._single(request) if size < MAX_BATCH_BYTES else _left_out(request)
+            answer = self._single(request) if size < MAX_BATCH_BYTES else _too_large(request)
             if answer is not None:
                 answers.append(answer)
                 size += len(answer)
@@ -95,7 +95,7 @@ class Dispatcher:
 
     def _single(self, request: object) -> bytes | None:
         if not isinstance(request, dict) or not isinstance(request.get("method"), str):
-            message = "a request is an object with jsonrpc, id, method and params"
+            message = "a request must be an object with jsonrpc, id, method and params"
             return failure(None, INVALID_REQUEST, message)
         answer = self._call(request.get("id"), request["method"], request.get("params", []))
         return answer if "id" in request else None
@@ -105,9 +105,9 @@ class Dispatcher:
             return _success(request_id, self._result(method, params))
         except RpcError as error:
             return failure(request_id, error.code, error.message, error.data)
-        except self._refusals as error:
+        except self._expected_errors as error:
             return failure(request_id, SERVER_ERROR, str(error))
-        except Exception as error:  # whatever one request breaks, the node goes on
+        except Exception as error:  # a bug in one method must not stop the node
             logger.exception("%s failed", method)
             return failure(request_id, INTERNAL_ERROR, f"internal error: {error!r}")
 
@@ -120,13 +120,13 @@ class Dispatcher:
             raise RpcError(INVALID_PARAMS, "params must be an array")
         method, arity = self._methods[name]
         arity.check(len(params))
-        if self._around is None:
+        if self._wrapper is None:
             return method(*params)
-        return self._around(name, params, lambda: method(*params))
+        return self._wrapper(name, params, lambda: method(*params))
 
 
 class _Arity:
-    """How many parameters a method takes, worked out once."""
+    """Number of parameters that a method takes, computed once."""
 
     def __init__(self, method: Method) -> None:
         parameters = [
@@ -146,7 +146,7 @@ class _Arity:
             raise RpcError(INVALID_PARAMS, message)
 
 
-def _left_out(request: object) -> bytes:
+def _too_large(request: object) -> bytes:
     request_id = request.get("id") if isinstance(request, dict) else None
     return failure(request_id, RESPONSE_TOO_LARGE, "response too large")
 
@@ -156,6 +156,6 @@ def _success(request_id: object, result: object) -> bytes:
 
 
 def failure(request_id: object, code: int, message: str, data: object = None) -> bytes:
-    """Write an error object."""
+    """Write an error response."""
     error = {"code": code, "message": message} | ({} if data is None else {"data": data})
     return orjson.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})

@@ -13,37 +13,37 @@ from txtrack_devnode.block import Block
 from txtrack_devnode.chain import Chain, ChainError
 from txtrack_devnode.controls import ControlMethods
 from txtrack_devnode.ethereum import EthereumMethods
-from txtrack_devnode.exchange import Exchange, Reply
-from txtrack_devnode.faultcontrols import FaultMethods
+from txtrack_devnode.fault_controls import FaultMethods
 from txtrack_devnode.faults import Faults
-from txtrack_devnode.listener import MAX_BODY_BYTES, Listener
+from txtrack_devnode.listener import MAX_BODY_BYTES, HttpListener
+from txtrack_devnode.request_handler import RequestHandler, Response
 from txtrack_devnode.rpc import Dispatcher
-from txtrack_devnode.websocket import Session, Subscribers
+from txtrack_devnode.websocket import Subscribers, WebSocketSession
 
 logger = logging.getLogger(__name__)
 
 
 class DevelopmentNode:
-    """A node that lives in this event loop, from ``async with`` to its end.
+    """A node that runs in this event loop while an ``async with`` block does.
 
-    The node trusts whoever reaches it: leave it on a loopback address. Several nodes may share a
-    chain, as providers of one network do: give ``block_time`` to one of them at most.
+    The node does not authenticate clients: keep it on a loopback address. Several nodes can share a
+    chain, as the providers of one network do; give ``block_time`` to at most one of them.
 
     Args:
         host: Address to listen on.
-        port: Port to listen on; 0 takes a free one, which ``url`` then tells.
-        chain_id: What ``eth_chainId`` answers.
-        block_time: Seconds from block to block; ``None`` mines only when told to.
-        chain: A chain made elsewhere, in place of a new one with ``chain_id``.
-        seed: Anything printable; it decides which requests are struck by faults of chance.
+        port: Port to listen on; 0 chooses a free port, which is part of ``url``.
+        chain_id: Chain id of a new chain.
+        block_time: Seconds between blocks. Default: blocks are mined only on request.
+        chain: An existing chain, in place of a new one with ``chain_id``.
+        seed: Any printable value; it decides which requests a fault with a probability hits.
 
     Attributes:
-        chain: What really is, whatever the faults make of it.
-        faults: What goes wrong: ``node.faults.inject(StaleNull(times=3))``.
-        http_requests: How many HTTP requests came so far, WebSockets not counted.
+        chain: The chain that the node is on; faults do not change it.
+        faults: The faults of the node: ``node.faults.inject(StaleNull(times=3))``.
+        http_requests: Number of HTTP requests so far, without WebSocket messages.
 
     Raises:
-        OSError: On entering, if it cannot listen there: ``EADDRINUSE`` for a port in use.
+        OSError: On entering, if the port cannot be opened: ``EADDRINUSE`` for a port in use.
     """
 
     def __init__(
@@ -62,26 +62,26 @@ class DevelopmentNode:
         self.faults = Faults(self.chain, seed)
         self.http_requests = 0
         self._block_time = block_time
-        self._listener = Listener(host, port, post=self._post, get=self._websocket)
+        self._listener = HttpListener(host, port, post=self._post, get=self._websocket)
         self._subscribers = Subscribers()
         self._announced = self.chain.head
         self._stop_watching: Callable[[], None] | None = None
         self._miner: asyncio.Task[None] | None = None
         self._death: asyncio.Task[None] | None = None
         ethereum = EthereumMethods(self.chain)
-        self._exchange = Exchange(self.chain, ethereum, self.faults, self._die_for)
+        self._handler = RequestHandler(self.chain, ethereum, self.faults, self._die_for)
         self._dispatcher = Dispatcher(
             {
                 **ethereum.table(),
                 **ControlMethods(self.chain).table(),
                 **FaultMethods(self.faults).table(),
             },
-            refusals=(ChainError,),
-            around=self._exchange.around,
+            expected_errors=(ChainError,),
+            wrapper=self._handler.call,
         )
 
     async def __aenter__(self) -> Self:
-        """Listen, and start mining if there is a block time."""
+        """Open the port, and start mining if there is a block time."""
         await self._listener.open()
         self._stop_watching = self.chain.watch(self._announce)
         if self._block_time is not None:
@@ -94,7 +94,7 @@ class DevelopmentNode:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Stop mining, answer what is under way, close the port."""
+        """Stop mining, finish running requests, and close the port."""
         if self._stop_watching is not None:
             self._stop_watching()
             self._stop_watching = None
@@ -109,17 +109,17 @@ class DevelopmentNode:
 
     @property
     def url(self) -> str:
-        """Where the node listens; for WebSocket with ``ws`` in place of ``http``."""
+        """URL of the node; for WebSocket with ``ws`` in place of ``http``."""
         return self._listener.url
 
     @property
     def listening(self) -> bool:
-        """Whether the port is open: between ``die`` and ``revive`` it is not."""
+        """Whether the port is open; it is closed between `die` and `revive`."""
         return self._listener.listening
 
     @property
     def counters(self) -> Counter[str]:
-        """How often each method was asked for, items of batches counted one by one."""
+        """Number of calls per method, including each call of a batch."""
         return self._dispatcher.counters
 
     async def mine(self, count: int = 1) -> Block:
@@ -129,32 +129,32 @@ class DevelopmentNode:
         return head
 
     async def die(self) -> None:
-        """Cut all connections and close the port; the chain goes on without this node."""
+        """Abort all connections and close the port; the chain is not affected."""
         await self._listener.close(at_once=True)
 
     async def revive(self) -> None:
-        """Listen again, on the same port, with the same faults.
+        """Open the same port again, with the same faults.
 
         Raises:
-            OSError: Someone else has the port now.
+            OSError: The port is in use by another program.
         """
         await self._listener.open()
 
     async def _post(self, request: web.Request) -> web.StreamResponse:
         self.http_requests += 1
-        reply = await self._exchange.answer(await request.read(), self._dispatcher)
-        if reply is None:
+        response = await self._handler.handle(await request.read(), self._dispatcher)
+        if response is None:
             _abort(request)
-            return web.Response()  # which nobody gets
-        if reply.share is not None:
-            return await _cut_off(request, reply)
-        if reply.body is None:
+            return web.Response()  # aiohttp needs one; the connection is closed already
+        if response.share is not None:
+            return await _cut_off(request, response)
+        if response.body is None:
             return web.Response(status=204)
         return web.Response(
-            status=reply.status,
-            headers=reply.headers,
-            body=reply.body,
-            content_type=reply.content_type,
+            status=response.status,
+            headers=response.headers,
+            body=response.body,
+            content_type=response.content_type,
         )
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
@@ -164,14 +164,14 @@ class DevelopmentNode:
         if not socket.can_prepare(request).ok:
             raise web.HTTPMethodNotAllowed("GET", ["POST"])
         await socket.prepare(request)
-        session = Session(
-            socket, self._exchange, self._dispatcher, self.faults, lambda: _abort(request)
+        session = WebSocketSession(
+            socket, self._handler, self._dispatcher, self.faults, lambda: _abort(request)
         )
         await self._subscribers.serve(session)
         return socket
 
     def _announce(self, block: Block) -> None:
-        """Tell subscribers of a new head: with a head that lags, of the one it is at now."""
+        """Send the new head of this node to subscribers; it lags if the node does."""
         del block
         head = self.faults.constant_state().head
         if self.faults.silent or head is self._announced:
@@ -181,37 +181,37 @@ class DevelopmentNode:
 
     def _die_for(self, seconds: float) -> None:
         if self._death is None or self._death.done():
-            self._death = asyncio.create_task(self._be_dead(seconds))
+            self._death = asyncio.create_task(self._restart_after(seconds))
 
-    async def _be_dead(self, seconds: float) -> None:
+    async def _restart_after(self, seconds: float) -> None:
         await self.die()
         await asyncio.sleep(seconds)
         try:
             await self.revive()
         except OSError as error:
-            logger.error("the node is dead for good: %s", error)
+            logger.error("cannot open the port again, the node stays down: %s", error)
 
     async def _mine_regularly(self, block_time: float) -> None:
         clock = asyncio.get_running_loop().time
         due = clock()
         while True:
-            # A machine that slept must not mine all the blocks it missed in one go.
+            # After a sleep of the machine, do not mine all missed blocks at once.
             due = max(due + block_time, clock())
             await asyncio.sleep(due - clock())
             self.chain.mine()
 
 
-async def _cut_off(request: web.Request, reply: Reply) -> web.StreamResponse:
-    """Announce the whole body, send a share of it, and close the connection."""
-    body = reply.body or b""
-    response = web.StreamResponse(headers={"Content-Length": str(len(body))})
-    response.content_type = reply.content_type
-    await response.prepare(request)
-    assert reply.share is not None  # noqa: S101 - the caller has looked
-    await response.write(body[: int(len(body) * reply.share)])
+async def _cut_off(request: web.Request, response: Response) -> web.StreamResponse:
+    """Send headers for the whole body, then a share of the body, and close the connection."""
+    assert response.share is not None  # noqa: S101 - checked by the caller
+    body = response.body or b""
+    sent = web.StreamResponse(headers={"Content-Length": str(len(body))})
+    sent.content_type = response.content_type
+    await sent.prepare(request)
+    await sent.write(body[: int(len(body) * response.share)])
     if request.transport is not None:
         request.transport.close()
-    return response
+    return sent
 
 
 def _abort(request: web.Request) -> None:

@@ -1,4 +1,4 @@
-"""JSON-RPC over WebSocket: requests, and ``newHeads`` to those who subscribe."""
+"""JSON-RPC over WebSocket: requests, and ``newHeads`` subscriptions."""
 
 import asyncio
 from collections import deque
@@ -12,14 +12,14 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from txtrack_devnode import params
 from txtrack_devnode.block import Block
-from txtrack_devnode.exchange import Exchange
 from txtrack_devnode.faults import Faults
+from txtrack_devnode.request_handler import RequestHandler
 from txtrack_devnode.rpc import METHOD_NOT_FOUND, SERVER_ERROR, Dispatcher, RpcError
 from txtrack_devnode.wire import header_json
 
-MOST_SUBSCRIPTIONS = 100
-MOST_IN_FLIGHT = 100
-MOST_WAITING_HEADS = 20_000
+MAX_SUBSCRIPTIONS = 100
+MAX_IN_FLIGHT = 100
+MAX_QUEUED_HEADS = 20_000
 _CACHED_HEADS = 64
 
 _ids = count(1)
@@ -29,9 +29,9 @@ class Subscribers:
     """All WebSocket connections of one node."""
 
     def __init__(self) -> None:
-        self._sessions: set[Session] = set()
+        self._sessions: set[WebSocketSession] = set()
 
-    async def serve(self, session: "Session") -> None:
+    async def serve(self, session: "WebSocketSession") -> None:
         """Serve one connection until it ends."""
         self._sessions.add(session)
         try:
@@ -40,7 +40,7 @@ class Subscribers:
             self._sessions.discard(session)
 
     def announce(self, block: Block) -> None:
-        """Tell everyone who subscribed of a new head."""
+        """Send a new head to all subscribers."""
         for session in tuple(self._sessions):
             session.announce(block)
 
@@ -49,40 +49,40 @@ class Subscribers:
         await asyncio.gather(*(session.close() for session in tuple(self._sessions)))
 
 
-class Session:
-    """One WebSocket connection.
+class WebSocketSession:
+    """A WebSocket connection.
 
     Args:
-        socket: Ready to send and receive; its pings are left to the session.
-        exchange: Answers the requests.
-        dispatcher: Has all methods but those of subscriptions.
-        faults: Says when the node is silent.
-        abort: Closes the connection at once.
+        socket: Open WebSocket without automatic pongs; the session answers pings.
+        handler: Handles the requests.
+        dispatcher: All methods except those of subscriptions.
+        faults: The active faults.
+        abort: Closes the connection without a handshake.
     """
 
     def __init__(
         self,
         socket: web.WebSocketResponse,
-        exchange: Exchange,
+        handler: RequestHandler,
         dispatcher: Dispatcher,
         faults: Faults,
         abort: Callable[[], None],
     ) -> None:
         self._socket = socket
-        self._exchange = exchange
+        self._handler = handler
         self._faults = faults
         self._abort = abort
-        more = {"eth_subscribe": self.subscribe, "eth_unsubscribe": self.unsubscribe}
-        self._dispatcher = dispatcher.extended(more)
+        methods = {"eth_subscribe": self.subscribe, "eth_unsubscribe": self.unsubscribe}
+        self._dispatcher = dispatcher.extended(methods)
         self._subscriptions: set[str] = set()
         self._heads: deque[Block] = deque()
-        self._news = asyncio.Event()
-        self._free = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self._head_queued = asyncio.Event()
+        self._free = asyncio.Semaphore(MAX_IN_FLIGHT)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
-        """Answer requests and send news until the client goes."""
-        self._start(self._send_news())
+        """Handle requests and send notifications until the client disconnects."""
+        self._start(self._send_heads())
         try:
             async for message in self._socket:
                 if message.type is WSMsgType.PING:
@@ -94,68 +94,69 @@ class Session:
             await self._stop()
 
     def announce(self, block: Block) -> None:
-        """Note a new head for the subscriptions; a client too slow for them is cut off."""
+        """Queue a new head for the subscriptions; disconnect a client that is too slow."""
         if not self._subscriptions:
             return
         self._heads.append(block)
-        self._news.set()
-        if len(self._heads) > MOST_WAITING_HEADS:
+        self._head_queued.set()
+        if len(self._heads) > MAX_QUEUED_HEADS:
             self._heads.clear()
             self._abort()
 
     async def close(self) -> None:
-        """Say goodbye, which the client may answer or not."""
+        """Send a close frame; wait a moment for the client to answer it."""
         await self._socket.close(code=WSCloseCode.GOING_AWAY)
 
     def subscribe(self, kind: object, options: object = None, /) -> object:
-        """Subscribe to ``newHeads``, the one kind there is."""
-        wanted = params.text(kind, "the subscription")
-        if wanted != "newHeads":
-            message = f'no "{wanted[:80]}" subscription in eth namespace: only newHeads'
+        """Subscribe to ``newHeads``, the only kind of subscription."""
+        requested = params.text(kind, "the subscription")
+        if requested != "newHeads":
+            message = f'no "{requested[:80]}" subscription in eth namespace: only newHeads'
             raise RpcError(METHOD_NOT_FOUND, message)
         if options is not None:
             raise params.invalid("the second parameter", "left out for newHeads", options)
-        if len(self._subscriptions) >= MOST_SUBSCRIPTIONS:
-            message = f"at most {MOST_SUBSCRIPTIONS} subscriptions in one connection"
+        if len(self._subscriptions) >= MAX_SUBSCRIPTIONS:
+            message = f"at most {MAX_SUBSCRIPTIONS} subscriptions per connection"
             raise RpcError(SERVER_ERROR, message)
         name = f"0x{next(_ids):032x}"
-        # Its news come after the answer that names it: that is written before others have a turn.
+        # The response with this id is written before any other task runs, so the client knows
+        # the id when the first notification arrives.
         self._subscriptions.add(name)
         return name
 
     def unsubscribe(self, name: object, /) -> object:
-        """End a subscription; ``false`` if this connection has none of this name."""
-        wanted = params.text(name, "the subscription")
-        known = wanted in self._subscriptions
-        self._subscriptions.discard(wanted)
+        """Cancel a subscription; return whether this connection had it."""
+        subscription = params.text(name, "the subscription")
+        known = subscription in self._subscriptions
+        self._subscriptions.discard(subscription)
         return known
 
     async def _answer(self, data: str | bytes) -> None:
         try:
             body = data.encode() if isinstance(data, str) else data
-            reply = await self._exchange.answer(body, self._dispatcher)
-            if reply is None or reply.share is not None:
+            response = await self._handler.handle(body, self._dispatcher)
+            if response is None or response.share is not None:
                 self._abort()
-            elif reply.body is not None:
-                await self._send(reply.body)
+            elif response.body is not None:
+                await self._send(response.body)
         finally:
             self._free.release()
 
-    async def _send_news(self) -> None:
+    async def _send_heads(self) -> None:
         while True:
-            await self._news.wait()
+            await self._head_queued.wait()
             while self._heads:
                 head = _head(self._heads.popleft())
                 for name in tuple(self._subscriptions):
                     await self._send(_notification(name, head))
-            self._news.clear()
+            self._head_queued.clear()
 
     async def _pong(self, data: bytes) -> None:
         if not self._faults.hanging:
             await self._socket.pong(data)
 
     async def _send(self, body: bytes) -> None:
-        with suppress(ConnectionError):  # a client that has gone: reading ends the session
+        with suppress(ConnectionError):  # the client disconnected; the read loop ends the session
             await self._socket.send_frame(body, WSMsgType.TEXT)
 
     def _start(self, work: Coroutine[None, None, None]) -> None:
@@ -176,5 +177,5 @@ def _head(block: Block) -> orjson.Fragment:
 
 
 def _notification(name: str, head: orjson.Fragment) -> bytes:
-    news = {"subscription": name, "result": head}
-    return orjson.dumps({"jsonrpc": "2.0", "method": "eth_subscription", "params": news})
+    content = {"subscription": name, "result": head}
+    return orjson.dumps({"jsonrpc": "2.0", "method": "eth_subscription", "params": content})

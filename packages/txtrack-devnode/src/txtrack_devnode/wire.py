@@ -1,8 +1,8 @@
-"""Blocks, transactions and receipts as JSON, named and encoded as Ethereum's JSON-RPC does.
+"""Blocks, transactions and receipts in the JSON form of Ethereum's JSON-RPC.
 
 Quantities are ``0x`` and hexadecimal digits without leading zeros; bytes have two digits each.
-What this node has no notion of (roots, bloom filters, signatures) has the right form and no
-meaning.
+Fields that this node does not compute (roots, bloom filters, signatures) have the right form and
+placeholder values.
 """
 
 from txtrack_devnode.block import Block
@@ -20,7 +20,7 @@ _ERROR_STRING_SELECTOR = "08c379a0"  # of Solidity's Error(string)
 
 
 def block_json(block: Block, *, full: bool) -> Json:
-    """Write a block with its transactions, or only with their hashes."""
+    """Return a block with its transactions, or with their hashes only."""
     return header_json(block) | {
         "size": hex(_BLOCK_BYTES + _TRANSACTION_BYTES * len(block.transactions)),
         "transactions": _transactions(block) if full else [tx.hash for tx in block.transactions],
@@ -30,7 +30,7 @@ def block_json(block: Block, *, full: bool) -> Json:
 
 
 def header_json(block: Block) -> Json:
-    """Write a block without its transactions, as a subscriber to ``newHeads`` gets it."""
+    """Return a block without transactions, as a ``newHeads`` notification has it."""
     return {
         "number": hex(block.number),
         "hash": block.hash,
@@ -54,35 +54,35 @@ def header_json(block: Block) -> Json:
 
 
 def pending_block_json(block: Block, *, full: bool) -> Json:
-    """Write the block that is still to be mined: it has no hash, nonce, miner or bloom yet."""
-    nothing: Json = dict.fromkeys(("hash", "nonce", "miner", "logsBloom"))
+    """Return the pending block, which has no hash, nonce, miner or bloom filter yet."""
+    missing: Json = dict.fromkeys(("hash", "nonce", "miner", "logsBloom"))
     transactions = [pending_json(tx) for tx in block.transactions]
     return (
-        block_json(block, full=False) | nothing | ({"transactions": transactions} if full else {})
+        block_json(block, full=False) | missing | ({"transactions": transactions} if full else {})
     )
 
 
 def transaction_json(mined: Mined) -> Json:
-    """Write a transaction that is in a block."""
+    """Return a mined transaction."""
     return _transaction(mined.transaction, mined.block.base_fee) | _place(mined.block, mined.index)
 
 
 def pending_json(tx: Transaction) -> Json:
-    """Write a transaction that waits in the pool."""
+    """Return a pending transaction."""
     place = dict.fromkeys(("blockHash", "blockNumber", "blockTimestamp", "transactionIndex"))
     return _transaction(tx, tx.max_fee) | place
 
 
 def receipts_json(block: Block) -> list[Json]:
-    """Write the receipts of a whole block."""
+    """Return all receipts of a block."""
     return [receipt_json(Mined(tx, block, index)) for index, tx in enumerate(block.transactions)]
 
 
 def receipt_json(mined: Mined) -> Json:
-    """Write what came of a transaction.
+    """Return the receipt of a transaction.
 
-    Why it reverted is in ``revertReason``, encoded as Solidity's ``Error(string)``: a field that
-    only some real nodes have.
+    The field ``revertReason``, encoded as Solidity's ``Error(string)``, exists on some real nodes
+    only.
     """
     tx, block = mined.transaction, mined.block
     reason = block.revert_reason(tx.hash)
@@ -105,7 +105,7 @@ def receipt_json(mined: Mined) -> Json:
 
 
 def encode_reason(reason: str) -> str:
-    """Encode a revert reason as the data that a Solidity contract returns."""
+    """Encode a revert reason as a Solidity contract returns it."""
     data = reason.encode()
     padding = -len(data) % 32
     return f"0x{_ERROR_STRING_SELECTOR}{32:064x}{len(data):064x}{data.hex()}{'00' * padding}"
@@ -132,7 +132,7 @@ def _transaction(tx: Transaction, base_fee: int) -> Json:
         "input": tx.data,
         "gas": hex(tx.gas),
         "gasPrice": hex(tx.gas_price(base_fee)),
-        **(_offer(tx) if tx.type >= DYNAMIC_FEE else {}),
+        **(_dynamic_fee_fields(tx) if tx.type >= DYNAMIC_FEE else {}),
         "v": "0x0",
         "yParity": "0x0",
         "r": "0x1",
@@ -140,8 +140,8 @@ def _transaction(tx: Transaction, base_fee: int) -> Json:
     }
 
 
-def _offer(tx: Transaction) -> Json:
-    """Write the fields that legacy transactions do not have."""
+def _dynamic_fee_fields(tx: Transaction) -> Json:
+    """Return the fields that legacy transactions do not have."""
     fields: Json = {
         "maxFeePerGas": hex(tx.max_fee),
         "maxPriorityFeePerGas": hex(tx.priority_fee),
@@ -149,7 +149,7 @@ def _offer(tx: Transaction) -> Json:
     }
     if tx.type == SET_CODE:
         fields["authorizationList"] = [
-            # Whose they are is only in the signature.
+            # Only the signature says which account authorized it.
             {
                 "chainId": hex(tx.chain_id),
                 "address": NO_ADDRESS,
@@ -164,7 +164,7 @@ def _offer(tx: Transaction) -> Json:
 
 
 def _system_transaction(tx: Transaction) -> Json:
-    """Write a transaction that nobody signed, as the OP stack writes its deposits."""
+    """Return an unsigned transaction in the form of an OP stack deposit."""
     return {
         "type": hex(tx.type),
         "hash": tx.hash,

@@ -9,7 +9,7 @@ from txtrack_devnode.rpc import (
     Dispatcher,
     RpcError,
     failure,
-    parse,
+    parse_body,
 )
 
 
@@ -41,7 +41,7 @@ def dispatcher() -> Dispatcher:
 def answer(dispatcher: Dispatcher, request: object) -> object:
     body = request if isinstance(request, bytes) else orjson.dumps(request)
     try:
-        reply = dispatcher.answer(parse(body))
+        reply = dispatcher.answer(parse_body(body))
     except RpcError as error:
         reply = failure(None, error.code, error.message)
     return None if reply is None else orjson.loads(reply)
@@ -87,9 +87,9 @@ def test_notifications_get_no_answer(dispatcher: Dispatcher) -> None:
         (b"{", -32700, "parse error"),
         (b"\xff", -32700, "parse error"),
         ([], -32600, "empty batch"),
-        (3, -32600, "a request is an object"),
-        ({"id": 1}, -32600, "a request is an object"),
-        ({"id": 1, "method": 3}, -32600, "a request is an object"),
+        (3, -32600, "a request must be an object"),
+        ({"id": 1}, -32600, "a request must be an object"),
+        ({"id": 1, "method": 3}, -32600, "a request must be an object"),
         ([request("add", 1)] * (MAX_BATCH + 1), -32600, "batch too large: at most 1000"),
         (request("nope"), -32601, "the method nope does not exist/is not available"),
         (request("add"), -32602, "missing value for required argument 0"),

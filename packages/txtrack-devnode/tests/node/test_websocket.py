@@ -227,7 +227,7 @@ async def test_subscriptions_of_one_connection_are_limited(client: Client) -> No
 
     error = await client.ask("eth_subscribe", "newHeads")
 
-    assert error["message"] == "at most 100 subscriptions in one connection"
+    assert error["message"] == "at most 100 subscriptions per connection"
 
 
 async def test_no_json_is_an_error_and_the_connection_stays(client: Client) -> None:

@@ -28,7 +28,7 @@ class RefusedBatch(Fault):
     message: str | None = None
     http_status: int = 200
 
-    def refusal(self, size: int) -> RpcError:
+    def error_for(self, size: int) -> RpcError:
         """Return why a batch of this size is refused."""
         words = f"batch of {size} calls: at most {self.limit} allowed"
         return RpcError(self.code, self.message or words)

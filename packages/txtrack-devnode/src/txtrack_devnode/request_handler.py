@@ -1,4 +1,4 @@
-"""From the body of a request to what goes back, through the faults that are switched on."""
+"""Handle the body of a request: apply the active faults, call the methods, return a response."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,22 +19,22 @@ from txtrack_devnode.faults.exchanges import (
 )
 from txtrack_devnode.faults.kind import Call
 from txtrack_devnode.faults.options import exempt
-from txtrack_devnode.rpc import INTERNAL_ERROR, Dispatcher, RpcError, failure, parse
+from txtrack_devnode.rpc import INTERNAL_ERROR, Dispatcher, RpcError, failure, parse_body
 from txtrack_devnode.view import ChainView
 
-LIMIT_EXCEEDED = -32005  # of EIP-1474
+LIMIT_EXCEEDED = -32005  # EIP-1474
 JSON, HTML = "application/json", "text/html"
 _PAGE = b"<html><head><title>502 Bad Gateway</title></head><body>Bad Gateway</body></html>"
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What goes back to the client, over HTTP or WebSocket.
+class Response:
+    """A response over HTTP or WebSocket.
 
     Attributes:
-        body: ``None`` if only notifications came.
-        status: HTTP status; WebSocket has no such thing.
-        share: How much of the body is sent before the connection closes; ``None`` is all of it.
+        body: ``None`` if the request had only notifications.
+        status: HTTP status; not used over WebSocket.
+        share: Share of the body that is sent before the connection closes; ``None`` for all.
     """
 
     body: bytes | None
@@ -44,14 +44,14 @@ class Reply:
     share: float | None = None
 
 
-class Exchange:
-    """Answers requests, whichever way they come.
+class RequestHandler:
+    """Handles requests over HTTP and WebSocket alike.
 
     Args:
-        chain: What really is.
-        ethereum: The methods that look at the chain.
-        faults: What goes wrong.
-        die: Called with the seconds that the node is to be dead.
+        chain: The chain that the node is on.
+        ethereum: The methods that read the chain.
+        faults: The active faults.
+        die: Called with the seconds for which the node closes its port.
     """
 
     def __init__(
@@ -66,30 +66,30 @@ class Exchange:
         self._faults = faults
         self._die = die
 
-    async def answer(self, body: bytes, dispatcher: Dispatcher) -> Reply | None:
-        """Answer a request or a batch; ``None`` closes the connection without an answer."""
+    async def handle(self, body: bytes, dispatcher: Dispatcher) -> Response | None:
+        """Handle a request or a batch; ``None`` closes the connection without a response."""
         try:
-            request = parse(body)
+            request = parse_body(body)
         except RpcError as error:
-            return Reply(failure(None, error.code, error.message))
+            return Response(failure(None, error.code, error.message))
         calls = _calls(request)
-        # What controls the node gets through whatever is broken, or nothing could be mended.
+        # No fault applies to the control methods: otherwise a fault could not be cleared.
         if any(exempt(call.method) for call in calls):
-            return Reply(self._dispatched(request, dispatcher, self._chain))
-        return await self._through_faults(request, calls, dispatcher)
+            return Response(self._dispatch(request, dispatcher, self._chain))
+        return await self._handle_with_faults(request, calls, dispatcher)
 
-    def around(self, method: str, params: list[object], run: Callable[[], object]) -> object:
-        """Make one call as the faults have it."""
-        asked, state = Call(method, params), self._ethereum.state
-        self._ethereum.state = self._faults.split(asked, state)
+    def call(self, method: str, params: list[object], run: Callable[[], object]) -> object:
+        """Make one call under the active faults."""
+        call, state = Call(method, params), self._ethereum.state
+        self._ethereum.state = self._faults.split(call, state)
         try:
-            return self._faults.call(asked, run, self._ethereum.state)
+            return self._faults.call(call, run, self._ethereum.state)
         finally:
             self._ethereum.state = state
 
-    async def _through_faults(
+    async def _handle_with_faults(
         self, request: object, calls: list[Call], dispatcher: Dispatcher
-    ) -> Reply | None:
+    ) -> Response | None:
         share: float | None = None
         number = self._faults.begin()
         for fault, cleared in self._faults.exchange(calls):
@@ -106,29 +106,29 @@ class Exchange:
                     self._die(fault.seconds)
                     return None
                 case _:
-                    return _in_place(fault, request)
-        # Taken only now: of the moment of the answer, not of that of the request.
+                    return _fault_response(fault, request)
+        # Read after the delays: the response shows the state at its own time, not at the request's.
         state = self._faults.state(calls)
         if isinstance(request, list) and (refused := self._faults.batch(calls)):
-            error = refused.refusal(len(request))
+            error = refused.error_for(len(request))
             body = failure(None, error.code, error.message)
-            return Reply(body, refused.http_status, share=share)
-        answer = self._dispatched(self._tampered(request), dispatcher, state)
-        return Reply(answer, share=share)
+            return Response(body, refused.http_status, share=share)
+        response = self._dispatch(self._replaced(request), dispatcher, state)
+        return Response(response, share=share)
 
-    def _dispatched(
+    def _dispatch(
         self, request: object, dispatcher: Dispatcher, state: Chain | ChainView
     ) -> bytes | None:
-        # Nothing waits while a request is answered, so that no other one meets this state.
+        # Dispatching does not await, so no other request can see this state.
         self._ethereum.state = state
         return dispatcher.answer(request)
 
-    def _tampered(self, request: object) -> object:
+    def _replaced(self, request: object) -> object:
         if not isinstance(request, list):
-            return self._instead(request)[0]
-        return [item for asked in request for item in self._instead(asked)]
+            return self._replacements(request)[0]
+        return [item for single in request for item in self._replacements(single)]
 
-    def _instead(self, request: object) -> list[object]:
+    def _replacements(self, request: object) -> list[object]:
         calls = _calls(request)
         if not calls or not isinstance(request, dict) or "id" not in request:
             return [request]
@@ -136,7 +136,7 @@ class Exchange:
 
 
 def _calls(request: object) -> list[Call]:
-    """List the calls of a request or a batch, as far as it has the form."""
+    """Return the valid calls of a request or a batch."""
     items = request if isinstance(request, list) else [request]
     return [
         Call(item["method"], params if isinstance(params := item.get("params"), list) else [])
@@ -145,21 +145,21 @@ def _calls(request: object) -> list[Call]:
     ]
 
 
-def _in_place(fault: ExchangeFault, request: object) -> Reply:
-    """Write what comes in place of the answer."""
+def _fault_response(fault: ExchangeFault, request: object) -> Response:
+    """Return the response that a fault sends in place of the right one."""
     match fault:
         case RateLimit():
-            body = _refused(request, LIMIT_EXCEEDED, "rate limit exceeded")
-            return Reply(body, 429, fault.headers)
+            body = _failures(request, LIMIT_EXCEEDED, "rate limit exceeded")
+            return Response(body, 429, fault.headers)
         case ServerFailure():
-            body = _refused(request, INTERNAL_ERROR, "service unavailable")
-            return Reply(body, fault.status)
+            body = _failures(request, INTERNAL_ERROR, "service unavailable")
+            return Response(body, fault.status)
         case NotJson():
-            return Reply(_PAGE, content_type=HTML)
-    raise TypeError(f"nothing is known of {fault!r}")
+            return Response(_PAGE, content_type=HTML)
+    raise TypeError(f"unknown fault {fault!r}")
 
 
-def _refused(request: object, code: int, message: str) -> bytes:
+def _failures(request: object, code: int, message: str) -> bytes:
     if isinstance(request, list):
-        return b"[" + b",".join(_refused(item, code, message) for item in request) + b"]"
+        return b"[" + b",".join(_failures(item, code, message) for item in request) + b"]"
     return failure(request.get("id") if isinstance(request, dict) else None, code, message)
