@@ -3,7 +3,7 @@
 from txtrack_devnode.block import Block
 from txtrack_devnode.blocks import Mined
 from txtrack_devnode.chain import ETHER, GWEI, Chain, ChainError, Reorg
-from txtrack_devnode.faults import Fault, Faults, Injection
+from txtrack_devnode.faults import Fault, FaultInjector, Injection
 from txtrack_devnode.rules import SYSTEM_TRANSACTIONS, ChainRules, SystemTransaction
 from txtrack_devnode.server import DevelopmentNode
 from txtrack_devnode.transaction import Authorization, Transaction
@@ -19,7 +19,7 @@ __all__ = [
     "ChainRules",
     "DevelopmentNode",
     "Fault",
-    "Faults",
+    "FaultInjector",
     "Injection",
     "Mined",
     "Reorg",

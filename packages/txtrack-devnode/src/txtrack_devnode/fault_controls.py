@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from txtrack_devnode import params
-from txtrack_devnode.faults import Faults, describe, parse
+from txtrack_devnode.faults import FaultInjector, describe, parse
 from txtrack_devnode.rpc import INVALID_PARAMS, Method, RpcError
 
 MAX_LOG_ENTRIES = 1_000
@@ -13,7 +13,7 @@ MAX_LOG_ENTRIES = 1_000
 class FaultMethods:
     """Methods that inject, list and clear the faults of one node."""
 
-    def __init__(self, faults: Faults) -> None:
+    def __init__(self, faults: FaultInjector) -> None:
         self._faults = faults
 
     def table(self) -> Mapping[str, Method]:

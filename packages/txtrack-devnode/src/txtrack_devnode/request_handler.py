@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from txtrack_devnode.chain import Chain
 from txtrack_devnode.ethereum import EthereumMethods
-from txtrack_devnode.faults import Faults
+from txtrack_devnode.faults import FaultInjector
 from txtrack_devnode.faults.exchanges import (
     CutOff,
     Death,
@@ -18,7 +18,7 @@ from txtrack_devnode.faults.exchanges import (
     SlowAnswer,
 )
 from txtrack_devnode.faults.kind import Call
-from txtrack_devnode.faults.options import exempt
+from txtrack_devnode.faults.options import is_control_method
 from txtrack_devnode.rpc import INTERNAL_ERROR, Dispatcher, RpcError, failure, parse_body
 from txtrack_devnode.view import ChainView
 
@@ -58,7 +58,7 @@ class RequestHandler:
         self,
         chain: Chain,
         ethereum: EthereumMethods,
-        faults: Faults,
+        faults: FaultInjector,
         die: Callable[[float], None],
     ) -> None:
         self._chain = chain
@@ -74,7 +74,7 @@ class RequestHandler:
             return Response(failure(None, error.code, error.message))
         calls = _calls(request)
         # No fault applies to the control methods: otherwise a fault could not be cleared.
-        if any(exempt(call.method) for call in calls):
+        if any(is_control_method(call.method) for call in calls):
             return Response(self._dispatch(request, dispatcher, self._chain))
         return await self._handle_with_faults(request, calls, dispatcher)
 

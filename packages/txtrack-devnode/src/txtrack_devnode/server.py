@@ -14,7 +14,7 @@ from txtrack_devnode.chain import Chain, ChainError
 from txtrack_devnode.controls import ControlMethods
 from txtrack_devnode.ethereum import EthereumMethods
 from txtrack_devnode.fault_controls import FaultMethods
-from txtrack_devnode.faults import Faults
+from txtrack_devnode.faults import FaultInjector
 from txtrack_devnode.listener import MAX_BODY_BYTES, HttpListener
 from txtrack_devnode.request_handler import RequestHandler, Response
 from txtrack_devnode.rpc import Dispatcher
@@ -59,7 +59,7 @@ class DevelopmentNode:
         if block_time is not None and block_time <= 0:
             raise ValueError(f"block_time must be over 0 seconds or None, got {block_time!r}")
         self.chain = Chain(chain_id=chain_id) if chain is None else chain
-        self.faults = Faults(self.chain, seed)
+        self.faults = FaultInjector(self.chain, seed)
         self.http_requests = 0
         self._block_time = block_time
         self._listener = HttpListener(host, port, post=self._post, get=self._websocket)

@@ -12,7 +12,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from txtrack_devnode import params
 from txtrack_devnode.block import Block
-from txtrack_devnode.faults import Faults
+from txtrack_devnode.faults import FaultInjector
 from txtrack_devnode.request_handler import RequestHandler
 from txtrack_devnode.rpc import METHOD_NOT_FOUND, SERVER_ERROR, Dispatcher, RpcError
 from txtrack_devnode.wire import header_json
@@ -65,7 +65,7 @@ class WebSocketSession:
         socket: web.WebSocketResponse,
         handler: RequestHandler,
         dispatcher: Dispatcher,
-        faults: Faults,
+        faults: FaultInjector,
         abort: Callable[[], None],
     ) -> None:
         self._socket = socket

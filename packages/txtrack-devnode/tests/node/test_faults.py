@@ -2,7 +2,7 @@
 
 import pytest
 
-from txtrack_devnode import Chain, DevelopmentNode, Faults
+from txtrack_devnode import Chain, DevelopmentNode, FaultInjector
 from txtrack_devnode.faults import (
     KINDS,
     CallError,
@@ -26,11 +26,11 @@ HASH = "0x" + "ab" * 32
 
 
 @pytest.fixture
-def faults() -> Faults:
-    return Faults(Chain(), seed=7)
+def faults() -> FaultInjector:
+    return FaultInjector(Chain(), seed=7)
 
 
-def strikes(faults: Faults, count: int, method: str = "eth_call") -> list[bool]:
+def strikes(faults: FaultInjector, count: int, method: str = "eth_call") -> list[bool]:
     """Tell which of so many calls are refused."""
     struck = []
     for _ in range(count):
@@ -83,10 +83,10 @@ WRONG = [
     ("hang:times=0", "times must be a whole number of 1 or more, got 0"),
     ("hang:times=1.5", "times must be a whole number"),
     ("hang:seconds=1", "hang has the options times, probability, methods, about (p is short"),
-    ("hang:times=1,times=2", "each option may be given once"),
+    ("hang:times=1,times=2", "each option can be given only once"),
     ("hang:about=0x12", "about must be a hash"),
     ("hang:methods=", "methods must be names of methods"),
-    ("hang:methods=dev_clear", "none of them dev_ or evm_"),
+    ("hang:methods=dev_clear", "without dev_ and evm_ methods"),
     ("stale-null:methods=eth_call", "methods must be some of eth_getBlockByHash+"),
     ("slow-answer:seconds=inf", "seconds must be seconds from 0 to 86400"),
     ("slow-answer:seconds=-1", "seconds must be seconds from 0"),
@@ -95,8 +95,8 @@ WRONG = [
     ("server-failure:status=404", "status must be a whole number from 500 to 599, got 404"),
     ("cut-off:share=1", "share must be a number from 0 to 0.99"),
     ("lagging-head:blocks=0", "blocks must be a whole number from 1"),
-    ("call-error:message=", "message must be 1 to 200 printable letters"),
-    ("x" * 1_001, "at most 1000 letters, got 1001"),
+    ("call-error:message=", "message must be 1 to 200 printable characters"),
+    ("x" * 1_001, "at most 1000 characters, got 1001"),
 ]
 
 
@@ -113,7 +113,7 @@ def test_an_option_must_have_a_possible_value_in_python_too() -> None:
         Hang(times=-1)
 
 
-def test_counted_fault_strikes_so_often_and_no_more(faults: Faults) -> None:
+def test_counted_fault_strikes_so_often_and_no_more(faults: FaultInjector) -> None:
     faults.inject(CallError(times=2))
 
     assert strikes(faults, 4) == [True, True, False, False]
@@ -124,7 +124,7 @@ def test_counted_fault_strikes_so_often_and_no_more(faults: Faults) -> None:
 def test_chance_is_that_of_the_seed() -> None:
     runs = []
     for seed in (7, 7, 8):
-        faults = Faults(Chain(), seed)
+        faults = FaultInjector(Chain(), seed)
         faults.inject(CallError(probability=0.5))
         runs.append(strikes(faults, 100))
 
@@ -133,9 +133,9 @@ def test_chance_is_that_of_the_seed() -> None:
     assert 20 < sum(runs[0]) < 80
 
 
-def test_another_fault_leaves_the_chance_of_the_first_as_it_is(faults: Faults) -> None:
+def test_another_fault_leaves_the_chance_of_the_first_as_it_is(faults: FaultInjector) -> None:
     sometimes = CallError(probability=0.5, methods=frozenset({"eth_call"}))
-    both = Faults(Chain(), seed=7)
+    both = FaultInjector(Chain(), seed=7)
     for one in (faults, both):
         one.inject(sometimes)
     both.inject(Indexing(probability=0.5))
@@ -150,21 +150,21 @@ def test_another_fault_leaves_the_chance_of_the_first_as_it_is(faults: Faults) -
     assert both.counts["indexing"] > 0
 
 
-def test_every_fault_has_a_chance_of_its_own(faults: Faults) -> None:
+def test_every_fault_has_a_chance_of_its_own(faults: FaultInjector) -> None:
     for method in ("eth_call", "eth_gasPrice"):
         faults.inject(CallError(probability=0.5, methods=frozenset({method})))
 
     assert strikes(faults, 50, "eth_call") != strikes(faults, 50, "eth_gasPrice")
 
 
-def test_fault_of_some_methods_leaves_the_others_alone(faults: Faults) -> None:
+def test_fault_of_some_methods_leaves_the_others_alone(faults: FaultInjector) -> None:
     faults.inject(MethodNotFound(methods=frozenset({"eth_call"})))
 
     assert strikes(faults, 1, "eth_call") == [True]
     assert strikes(faults, 1, "eth_gasPrice") == [False]
 
 
-def test_one_fault_is_cleared_by_its_number_and_all_together(faults: Faults) -> None:
+def test_one_fault_is_cleared_by_its_number_and_all_together(faults: FaultInjector) -> None:
     first, second = faults.inject(CallError()), faults.inject(MethodNotFound())
 
     assert faults.clear(first) == 1
@@ -174,7 +174,7 @@ def test_one_fault_is_cleared_by_its_number_and_all_together(faults: Faults) -> 
     assert faults.active == {}
 
 
-def test_log_tells_every_strike(faults: Faults) -> None:
+def test_log_tells_every_strike(faults: FaultInjector) -> None:
     number = faults.inject(CallError(times=2))
     faults.begin()
     strikes(faults, 1)
@@ -189,7 +189,7 @@ def test_log_tells_every_strike(faults: Faults) -> None:
     assert {(entry.fault, entry.name) for entry in faults.log} == {(number, "call-error")}
 
 
-def test_used_up_faults_leave_room_for_others(faults: Faults) -> None:
+def test_used_up_faults_leave_room_for_others(faults: FaultInjector) -> None:
     for _ in range(2_000):
         faults.inject(CallError(times=1))
         assert strikes(faults, 1) == [True]
@@ -198,7 +198,7 @@ def test_used_up_faults_leave_room_for_others(faults: Faults) -> None:
     assert faults.clear() == 0
 
 
-def test_too_many_faults_are_refused(faults: Faults) -> None:
+def test_too_many_faults_are_refused(faults: FaultInjector) -> None:
     for _ in range(1_000):
         faults.inject(CallError())
 

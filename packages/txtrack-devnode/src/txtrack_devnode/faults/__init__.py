@@ -1,12 +1,6 @@
-"""Misbehaviour on demand: faults as values, switched on and off while the node runs."""
+"""Faults of the node: values that are injected and cleared while the node runs."""
 
-from txtrack_devnode.faults.distortions import (
-    DuplicatedTransaction,
-    ForeignReceipt,
-    LaggingReceipts,
-    StaleNull,
-    WrongChainId,
-)
+from txtrack_devnode.faults.errors import CallError, Indexing, MethodNotFound
 from txtrack_devnode.faults.exchanges import (
     CutOff,
     Death,
@@ -24,7 +18,7 @@ from txtrack_devnode.faults.heads import (
     ResetChain,
     SilentHeads,
 )
-from txtrack_devnode.faults.injector import Faults, Injection
+from txtrack_devnode.faults.injector import FaultInjector, Injection
 from txtrack_devnode.faults.kind import Fault
 from txtrack_devnode.faults.odd_blocks import HashesOnly, PrunedBlocks, WrongParent
 from txtrack_devnode.faults.odd_receipts import FlippedStatus, MissingReceipt, NoStatus
@@ -34,8 +28,14 @@ from txtrack_devnode.faults.odd_transactions import (
     OddPending,
     Unprotected,
 )
-from txtrack_devnode.faults.refusals import CallError, Indexing, MethodNotFound
 from txtrack_devnode.faults.requests import DuplicatedAnswer, RefusedBatch, WrongId
+from txtrack_devnode.faults.results import (
+    DuplicatedTransaction,
+    ForeignReceipt,
+    LaggingReceipts,
+    StaleNull,
+    WrongChainId,
+)
 from txtrack_devnode.faults.spec import KINDS, describe, parse
 
 __all__ = [
@@ -46,7 +46,7 @@ __all__ = [
     "DuplicatedAnswer",
     "DuplicatedTransaction",
     "Fault",
-    "Faults",
+    "FaultInjector",
     "FlippedStatus",
     "ForeignReceipt",
     "Forked",

@@ -1,4 +1,4 @@
-"""Faults of a whole exchange: of the connection, of HTTP, of the body."""
+"""Faults of a request as a whole: of the connection, of HTTP, of the body."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,14 +10,14 @@ from txtrack_devnode.faults.kind import Fault
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeFault(Fault):
-    """Strikes a request over HTTP, or a message over WebSocket, as a whole."""
+    """Applies to an HTTP request, or a WebSocket message, as a whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hang(ExchangeFault):
-    """The node takes the request and gives no answer until the fault is cleared.
+    """The node does not answer a request until the fault is cleared.
 
-    While it is constant, pings and subscriptions get nothing either.
+    A constant fault also stops pongs and subscriptions.
     """
 
     name: ClassVar[str] = "hang"
@@ -25,7 +25,7 @@ class Hang(ExchangeFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlowAnswer(ExchangeFault):
-    """The answer comes ``seconds`` late."""
+    """The response is ``seconds`` late."""
 
     name: ClassVar[str] = "slow-answer"
     seconds: float = 1.0
@@ -33,7 +33,7 @@ class SlowAnswer(ExchangeFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death(ExchangeFault):
-    """The node closes all connections and its port, and is back on it after ``seconds``."""
+    """The node aborts all connections and closes its port for ``seconds``."""
 
     name: ClassVar[str] = "death"
     seconds: float = 1.0
@@ -41,9 +41,9 @@ class Death(ExchangeFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RateLimit(ExchangeFault):
-    """Status 429, over WebSocket error -32005; ``retry_after`` in seconds goes into the header.
+    """Status 429, or error -32005 over WebSocket; ``retry_after`` (seconds) sets the header.
 
-    With ``as_date`` the header has the form of a date, which is rounded up to whole seconds.
+    With ``as_date``, the header is a date, rounded up to a whole second.
     """
 
     name: ClassVar[str] = "rate-limit"
@@ -52,21 +52,21 @@ class RateLimit(ExchangeFault):
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of the answer (RFC 9110, section 10.2.3)."""
+        """Headers of the response (RFC 9110, section 10.2.3)."""
         if self.retry_after is None:
             return {}
         if not self.as_date:
             return {"Retry-After": str(self.retry_after)}
         now = datetime.now(UTC)
-        moment = now.replace(microsecond=0) + timedelta(
+        date = now.replace(microsecond=0) + timedelta(
             seconds=self.retry_after + bool(now.microsecond)
         )
-        return {"Retry-After": format_datetime(moment, usegmt=True)}
+        return {"Retry-After": format_datetime(date, usegmt=True)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFailure(ExchangeFault):
-    """A status of 500 or more, over WebSocket error -32603."""
+    """Status 500 or above, or error -32603 over WebSocket."""
 
     name: ClassVar[str] = "server-failure"
     status: int = 503
@@ -74,14 +74,14 @@ class ServerFailure(ExchangeFault):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotJson(ExchangeFault):
-    """Status 200 and a page of HTML, as gateways before nodes send."""
+    """Status 200 and an HTML page, as gateways in front of nodes send."""
 
     name: ClassVar[str] = "not-json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutOff(ExchangeFault):
-    """The connection closes after a ``share`` of the body; over WebSocket with nothing sent."""
+    """The connection closes after a ``share`` of the body; over WebSocket before any of it."""
 
     name: ClassVar[str] = "cut-off"
     share: float = 0.5

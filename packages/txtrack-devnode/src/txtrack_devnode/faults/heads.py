@@ -1,4 +1,4 @@
-"""Faults of the head: the node is behind, on another branch, stands still, or tells nobody."""
+"""Faults of the head: the node lags, is stuck or on another branch, or sends no new heads."""
 
 from dataclasses import dataclass, replace
 from random import Random
@@ -13,51 +13,51 @@ F = TypeVar("F", bound=Fault)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaggingHead(ViewFault):
-    """All answers are those of a node ``blocks`` behind, subscriptions too while it is constant."""
+    """The node is ``blocks`` behind; a constant fault also delays subscriptions."""
 
     name: ClassVar[str] = "lagging-head"
     blocks: int = 1
 
-    def view(self, chain: Chain, chance: Random) -> ChainView:
-        """Stand under the head."""
-        del chance
+    def view(self, chain: Chain, random: Random) -> ChainView:
+        """Return the view of a node that lags."""
+        del random
         return lagging_view(chain, self.blocks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrozenHead(ViewFault):
-    """The node hears of no block after block ``at``, also when a reorg throws that one out.
+    """The node gets no block after block ``at``, also if a reorg removes that block.
 
-    Left out, ``at`` is the head when the fault is injected.
+    Default for ``at``: the head at the time of injection.
     """
 
     name: ClassVar[str] = "frozen-head"
     at: str | None = None
 
-    def settled(self, chain: Chain) -> Self:
-        """Take the head of now; refuse a block that is unknown."""
+    def resolved(self, chain: Chain) -> Self:
+        """Fill in the current head, or raise `ChainError` for an unknown block."""
         if self.at is None:
             return replace(self, at=chain.head.hash)
         if chain.block_by_hash(self.at) is None:
             raise ChainError(f"{self.name}: no block has the hash {self.at}")
         return self
 
-    def view(self, chain: Chain, chance: Random) -> ChainView:
-        """Stand at the block."""
-        del chance
+    def view(self, chain: Chain, random: Random) -> ChainView:
+        """Return the view of a node whose head is the block."""
+        del random
         block = chain.block_by_hash(self.at or chain.head.hash)
-        assert block is not None  # noqa: S101 - ``settled`` has seen it, and none is forgotten
+        assert block is not None  # noqa: S101 - ``resolved`` checked it, and the chain keeps every block
         return ChainView(chain, block, block.number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forked(ViewFault):
-    """The node is on a branch of its own: see ``Chain.fork``.
+    """The node is on a branch of its own: see `Chain.fork`.
 
-    With ``fork``, it is the branch with this number in ``Chain.forks``, which other nodes can be on
-    too. Left out, a new branch begins ``depth`` blocks below the head when the fault is injected
-    (at block 0 if there are fewer), with ``length`` blocks; one that ``grows`` gets a block
-    whenever the chain does. With a ``length`` of 0 the chain is only shorter.
+    ``fork`` is the index of an existing branch in ``Chain.forks``; several nodes can share it.
+    Otherwise a new branch starts ``depth`` blocks below the head (at most at block 0) at the time
+    of injection, with ``length`` blocks. With ``grows``, the branch mines a block whenever the
+    chain does. With a ``length`` of 0, the branch is only shorter than the chain.
     """
 
     name: ClassVar[str] = "forked"
@@ -66,24 +66,24 @@ class Forked(ViewFault):
     grows: bool = False
     fork: int | None = None
 
-    def settled(self, chain: Chain) -> Self:
-        """Make the branch, or refuse one that does not exist."""
+    def resolved(self, chain: Chain) -> Self:
+        """Start the branch, or raise `ChainError` if ``fork`` does not exist."""
         if self.fork is not None:
-            return _checked(self, chain, self.fork)
+            return _check_fork(self, chain, self.fork)
         chain.fork(min(self.depth, chain.depth), length=self.length, grows=self.grows)
         return replace(self, fork=len(chain.forks) - 1)
 
-    def view(self, chain: Chain, chance: Random) -> Chain:
-        """Answer from the branch."""
-        del chance
+    def view(self, chain: Chain, random: Random) -> Chain:
+        """Return the branch."""
+        del random
         return chain.forks[self.fork or 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResetChain(ViewFault):
-    """The node began again with another block 0, and has ``length`` blocks: see ``Chain.reset``.
+    """The node is on a chain with another block 0 and ``length`` blocks: see `Chain.reset`.
 
-    ``grows`` and ``fork`` are those of ``forked``.
+    ``grows`` and ``fork`` are the same as for `Forked`.
     """
 
     name: ClassVar[str] = "reset-chain"
@@ -91,24 +91,24 @@ class ResetChain(ViewFault):
     grows: bool = False
     fork: int | None = None
 
-    def settled(self, chain: Chain) -> Self:
-        """Make the chain, or refuse one that does not exist."""
+    def resolved(self, chain: Chain) -> Self:
+        """Start the chain, or raise `ChainError` if ``fork`` does not exist."""
         if self.fork is not None:
-            return _checked(self, chain, self.fork)
+            return _check_fork(self, chain, self.fork)
         chain.reset(self.length, grows=self.grows)
         return replace(self, fork=len(chain.forks) - 1)
 
-    def view(self, chain: Chain, chance: Random) -> Chain:
-        """Answer from the other chain."""
-        del chance
+    def view(self, chain: Chain, random: Random) -> Chain:
+        """Return the other chain."""
+        del random
         return chain.forks[self.fork or 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadBalanced(ViewFault):
-    """Behind the address are nodes at the head and up to ``blocks`` behind: each answers some.
+    """The address is a load balancer over nodes that are 0 to ``blocks`` behind.
 
-    With ``split``, the calls of one batch go to different nodes. Subscribers are told of the head.
+    With ``split``, the calls of one batch go to different nodes. Subscriptions are not affected.
     """
 
     name: ClassVar[str] = "load-balanced"
@@ -117,24 +117,24 @@ class LoadBalanced(ViewFault):
 
     @property
     def constant(self) -> bool:
-        """No: which node answers is chance."""
+        """Always false: the node that answers is random."""
         return False
 
-    def view(self, chain: Chain, chance: Random) -> Chain | ChainView:
-        """Answer from one of the nodes."""
-        late = chance.randint(0, self.blocks)
-        return lagging_view(chain, late) if late else chain
+    def view(self, chain: Chain, random: Random) -> Chain | ChainView:
+        """Return the state of one of the nodes."""
+        lag = random.randint(0, self.blocks)
+        return lagging_view(chain, lag) if lag else chain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SilentHeads(Fault):
-    """Subscriptions to ``newHeads`` get nothing, all else is well."""
+    """Subscriptions to ``newHeads`` get no notifications."""
 
     name: ClassVar[str] = "silent-heads"
     concerned: ClassVar[frozenset[str]] = frozenset(("eth_subscribe",))
 
 
-def _checked(fault: F, chain: Chain, number: int) -> F:
+def _check_fork(fault: F, chain: Chain, number: int) -> F:
     if number >= len(chain.forks):
         raise ChainError(f"{fault.name}: no fork has the number {number}")
     return fault

@@ -1,4 +1,4 @@
-"""A fault: a value that says how the node misbehaves, when, and how often."""
+"""The base of all faults: which calls a fault applies to, how likely, and how often."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -6,13 +6,13 @@ from random import Random
 from typing import ClassVar, Self
 
 from txtrack_devnode.chain import Chain
-from txtrack_devnode.faults.options import OPTIONS, exempt
+from txtrack_devnode.faults.options import OPTIONS, is_control_method
 from txtrack_devnode.view import ChainView
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a method that a client asks for."""
+    """A method call of a client."""
 
     method: str
     params: Sequence[object]
@@ -20,21 +20,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What all faults have in common; by itself it does nothing.
+    """Common options of all faults; this class itself has no effect.
 
     Args:
-        times: How often it strikes before it is used up; ``None`` is without end.
-        probability: How likely it strikes when it could, by the seeded chance of ``Faults``.
-        methods: The methods that it concerns; none means all that it can concern.
-        about: A hash: then it concerns only calls that have it among their parameters.
+        times: How many times the fault is triggered; ``None`` for no limit.
+        probability: Probability that it is triggered by a call that it applies to.
+        methods: Methods that it applies to. Default: all that this kind of fault can apply to.
+        about: Hash of a transaction or block: the fault applies only to calls with this
+            parameter.
 
     Raises:
-        ValueError: An option has no possible value.
+        ValueError: An option is invalid.
     """
 
     name: ClassVar[str]
     concerned: ClassVar[frozenset[str]] = frozenset()
-    """The methods that this kind can concern; none means all."""
+    """Methods that this kind of fault can apply to; empty for all."""
 
     times: int | None = None
     probability: float = 1.0
@@ -44,8 +45,8 @@ class Fault:
     def __post_init__(self) -> None:
         for field in fields(self):
             option, value = OPTIONS[field.name], getattr(self, field.name)
-            if not option.fits(value):
-                message = f"{self.name}: {field.name} must be {option.wanted}, got {value!r}"
+            if not option.is_valid(value):
+                message = f"{self.name}: {field.name} must be {option.expected}, got {value!r}"
                 raise ValueError(message)
         if self.concerned and not self.methods <= self.concerned:
             raise ValueError(
@@ -55,29 +56,29 @@ class Fault:
 
     @property
     def constant(self) -> bool:
-        """Whether it strikes everything, always: not a part of the calls, nor by chance."""
+        """Whether it applies to every call, every time."""
         whole = self.methods in (frozenset(), self.concerned) and self.about is None
         return whole and self.times is None and self.probability == 1.0
 
     def concerns(self, call: Call) -> bool:
-        """Say whether it may strike this call."""
+        """Return whether the fault can apply to this call."""
         allowed = self.methods or self.concerned
-        if exempt(call.method) or (allowed and call.method not in allowed):
+        if is_control_method(call.method) or (allowed and call.method not in allowed):
             return False
         return self.about is None or self.about in _texts(call.params)
 
-    def settled(self, chain: Chain) -> Self:
-        """Fill in what is meant as "now", when the fault is injected."""
+    def resolved(self, chain: Chain) -> Self:
+        """Return the fault with options filled in from the chain, at the time of injection."""
         del chain
         return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewFault(Fault):
-    """The node answers from another place of the chain: one exchange from one place."""
+    """The node answers from another state of the chain, the same for a whole request."""
 
-    def view(self, chain: Chain, chance: Random) -> Chain | ChainView:
-        """Return what the node knows, perhaps by chance."""
+    def view(self, chain: Chain, random: Random) -> Chain | ChainView:
+        """Return the state that the node answers from."""
         raise NotImplementedError
 
 

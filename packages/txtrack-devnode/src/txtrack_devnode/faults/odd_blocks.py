@@ -1,61 +1,61 @@
-"""Faults that make blocks odd."""
+"""Faults that change blocks."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from txtrack_devnode.chain import Chain
-from txtrack_devnode.faults.distortions import BLOCKS, Distortion, plain
 from txtrack_devnode.faults.kind import Call
+from txtrack_devnode.faults.results import BLOCKS, ResultFault, decoded
 from txtrack_devnode.hashing import digest
 from txtrack_devnode.view import ChainView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HashesOnly(Distortion):
-    """A block lists hashes although whole transactions were asked for."""
+class HashesOnly(ResultFault):
+    """A block lists hashes although full transactions were requested."""
 
     name: ClassVar[str] = "hashes-only"
     concerned: ClassVar[frozenset[str]] = frozenset(BLOCKS)
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Leave the hashes of the transactions."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Replace each transaction by its hash."""
         del call, state
-        block = plain(result)
-        whole = [item for item in block["transactions"] if isinstance(item, dict)]
-        return block | {"transactions": [item["hash"] for item in whole]} if whole else result
+        block = decoded(result)
+        full = [item for item in block["transactions"] if isinstance(item, dict)]
+        return block | {"transactions": [item["hash"] for item in full]} if full else result
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrongParent(Distortion):
-    """A block names a parent that does not exist, in a ``part`` of all blocks."""
+class WrongParent(ResultFault):
+    """A ``part`` of all blocks has a parent hash that does not exist."""
 
     name: ClassVar[str] = "wrong-parent"
     concerned: ClassVar[frozenset[str]] = frozenset(BLOCKS)
     part: float = 1.0
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Put another hash in its place."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Replace the parent hash."""
         del call, state
-        block = plain(result)
+        block = decoded(result)
         if not self.affects(block["hash"] or block["parentHash"]):
             return result
         return block | {"parentHash": digest("parent", block["parentHash"])}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PrunedBlocks(Distortion):
-    """The node no longer has the oldest blocks, from block 0 on: ``null``."""
+class PrunedBlocks(ResultFault):
+    """The ``blocks`` oldest blocks are ``null``."""
 
     name: ClassVar[str] = "pruned-blocks"
     concerned: ClassVar[frozenset[str]] = frozenset((*BLOCKS, "eth_getBlockReceipts"))
     blocks: int = 1
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Return nothing for a block that is too old."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Return ``None`` for a block that is too old."""
         del state
-        found = plain(result)
+        found = decoded(result)
         if isinstance(found, list):
-            if not found:  # whose block they are is not in the answer
+            if not found:  # an empty list does not name its block
                 return None if call.params[:1] in (["0x0"], ["earliest"]) else result
             found = {"number": found[0]["blockNumber"]}
         number = found["number"]

@@ -1,17 +1,17 @@
-"""Faults that make the receipts of single transactions odd: see ``odd_transactions``."""
+"""Faults that change the receipts of selected transactions: see ``odd_transactions``."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from txtrack_devnode.chain import Chain
-from txtrack_devnode.faults.distortions import (
+from txtrack_devnode.faults.kind import Call
+from txtrack_devnode.faults.results import (
     RECEIPTS,
-    Distortion,
     Record,
-    plain,
+    ResultFault,
+    decoded,
     receipts_changed,
 )
-from txtrack_devnode.faults.kind import Call
 from txtrack_devnode.hashing import digest
 from txtrack_devnode.view import ChainView
 
@@ -19,18 +19,18 @@ _FLIPPED = {"0x0": "0x1", "0x1": "0x0"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MissingReceipt(Distortion):
-    """The node never has the receipt, although it has the transaction in its block."""
+class MissingReceipt(ResultFault):
+    """The receipt is missing, although the transaction is in its block."""
 
     name: ClassVar[str] = "missing-receipt"
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Return nothing; of a whole block, all other receipts."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Return ``None``, or for a whole block all other receipts."""
         del call, state
-        found = plain(result)
+        found = decoded(result)
         if isinstance(found, list):
             kept = [item for item in found if not self.affects(item["transactionHash"])]
             return result if len(kept) == len(found) else kept
@@ -38,16 +38,16 @@ class MissingReceipt(Distortion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoStatus(Distortion):
-    """A receipt has a ``root`` and no ``status``, as before Byzantium."""
+class NoStatus(ResultFault):
+    """A receipt has ``root`` instead of ``status``, as before Byzantium."""
 
     name: ClassVar[str] = "no-status"
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Put the root in place of the status."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Replace the status by a root."""
         del call, state
 
         def older(receipt: Record) -> Record:
@@ -60,16 +60,16 @@ class NoStatus(Distortion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FlippedStatus(Distortion):
-    """A receipt says that the transaction failed where it succeeded, and the other way round."""
+class FlippedStatus(ResultFault):
+    """A receipt has the opposite status."""
 
     name: ClassVar[str] = "flipped-status"
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Turn the status round."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Invert the status."""
         del call, state
 
         def flipped(receipt: Record) -> Record:

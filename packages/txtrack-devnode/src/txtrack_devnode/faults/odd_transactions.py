@@ -1,7 +1,7 @@
-"""Faults that make single transactions odd, in blocks, receipts and look-ups alike.
+"""Faults that change selected transactions in blocks, receipts and look-ups alike.
 
-Real nodes do this consistently, so ``part`` and ``transaction`` choose the transactions, whatever
-the chance does.
+Real nodes do this consistently, so ``part`` and ``transaction`` select the transactions by their
+hashes and not at random.
 """
 
 from collections.abc import Callable
@@ -10,15 +10,15 @@ from typing import ClassVar, Literal
 
 from txtrack_devnode.blocks import Mined
 from txtrack_devnode.chain import Chain
-from txtrack_devnode.faults.distortions import (
+from txtrack_devnode.faults.kind import Call
+from txtrack_devnode.faults.results import (
     BLOCKS,
     RECEIPTS,
-    Distortion,
     Record,
-    plain,
+    ResultFault,
+    decoded,
     receipts_changed,
 )
-from txtrack_devnode.faults.kind import Call
 from txtrack_devnode.view import ChainView
 from txtrack_devnode.wire import transaction_json
 
@@ -28,10 +28,10 @@ _HEAD_FIELDS = {"transaction": "hash", "block": "hash", "receipt": "transactionH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OddField(Distortion):
-    """The ``field`` of each ``record`` reads ``value``; "absent" leaves it out.
+class OddField(ResultFault):
+    """The ``field`` of each ``record`` has the value ``value``; "absent" removes it.
 
-    Records are chosen by ``part`` and ``transaction``: transactions and receipts by the
+    Records are selected by ``part`` and ``transaction``: transactions and receipts by the
     transaction's hash, blocks by their own.
     """
 
@@ -43,14 +43,14 @@ class OddField(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Change the field in all records of this kind."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Change the field in all selected records."""
         del state
         if self.record == "transaction":
             return transactions_changed(call, result, self._changed)
         if self.record == "receipt":
             return receipts_changed(result, self._changed) if call.method in RECEIPTS else result
-        return self._changed(plain(result)) if call.method in BLOCKS else result
+        return self._changed(decoded(result)) if call.method in BLOCKS else result
 
     def _changed(self, record: Record) -> Record:
         if not self.affects(record[_HEAD_FIELDS[self.record]]):
@@ -61,15 +61,15 @@ class OddField(Distortion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unprotected(Distortion):
-    """Transactions are legacy ones with ``chainId`` 0x0: from before EIP-155, or signed so."""
+class Unprotected(ResultFault):
+    """Transactions have the legacy type and ``chainId`` 0x0, as without EIP-155."""
 
     name: ClassVar[str] = "unprotected"
     concerned: ClassVar[frozenset[str]] = frozenset((TRANSACTION, *BLOCKS))
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Rewrite the fields that depend on the type."""
         del state
         return transactions_changed(call, result, self._changed)
@@ -83,7 +83,7 @@ class Unprotected(Distortion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ListedTwice(Distortion):
+class ListedTwice(ResultFault):
     """A block also lists the transactions of the block before it.
 
     Look-ups and receipts name the first of the two. Seen at Arbitrum (classic), XDC and Cronos.
@@ -94,25 +94,25 @@ class ListedTwice(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Append the transactions, in the form in which the block's own ones are."""
-        listed = plain(result)
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Append the transactions, in full or as hashes like the block's own."""
+        listed = decoded(result)
         block = state.block_by_hash(listed["hash"] or "")
         before = state.block_by_hash(listed["parentHash"])
         again = [tx for tx in before.transactions if self.affects(tx.hash)] if before else []
         if block is None or not again:
             return result
-        whole = _asks_for_all(call)
+        full = _asks_for_full(call)
         last = len(block.transactions)
         more = [
-            transaction_json(Mined(tx, block, last + index)) if whole else tx.hash
+            transaction_json(Mined(tx, block, last + index)) if full else tx.hash
             for index, tx in enumerate(again)
         ]
         return listed | {"transactions": [*listed["transactions"], *more]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OddPending(Distortion):
+class OddPending(ResultFault):
     """A pending transaction has zeros (``shape=zero``) or "0x" (``empty``) in place of null."""
 
     name: ClassVar[str] = "odd-pending"
@@ -121,10 +121,10 @@ class OddPending(Distortion):
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Fill in the place that the transaction does not have."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Fill in the block of a pending transaction."""
         del call, state
-        found = plain(result)
+        found = decoded(result)
         if found["blockHash"] is not None or not self.affects(found["hash"]):
             return result
         if self.shape == "empty":
@@ -132,13 +132,13 @@ class OddPending(Distortion):
         return found | {"blockHash": _ZERO_HASH, "blockNumber": "0x0", "transactionIndex": "0x0"}
 
 
-def _asks_for_all(call: Call) -> bool:
+def _asks_for_full(call: Call) -> bool:
     return len(call.params) > 1 and call.params[1] is True
 
 
 def transactions_changed(call: Call, result: object, change: Callable[[Record], Record]) -> object:
-    """Change the whole transactions in a result; ``result`` itself if that changes nothing."""
-    found = plain(result)
+    """Apply ``change`` to each full transaction; return ``result`` itself if nothing changed."""
+    found = decoded(result)
     if call.method == TRANSACTION:
         changed = change(found)
     elif call.method in BLOCKS and isinstance(next(iter(found["transactions"]), None), dict):

@@ -1,14 +1,8 @@
-"""Faults in text, for the command line and the control methods: ``name:option=value,…``."""
+"""The text form of faults, for `--fault` and ``dev_inject``: ``name:option=value,…``."""
 
 from dataclasses import fields
 
-from txtrack_devnode.faults.distortions import (
-    DuplicatedTransaction,
-    ForeignReceipt,
-    LaggingReceipts,
-    StaleNull,
-    WrongChainId,
-)
+from txtrack_devnode.faults.errors import CallError, Indexing, MethodNotFound
 from txtrack_devnode.faults.exchanges import (
     CutOff,
     Death,
@@ -35,11 +29,17 @@ from txtrack_devnode.faults.odd_transactions import (
     OddPending,
     Unprotected,
 )
-from txtrack_devnode.faults.options import OPTIONS, written
-from txtrack_devnode.faults.refusals import CallError, Indexing, MethodNotFound
+from txtrack_devnode.faults.options import OPTIONS, format_value
 from txtrack_devnode.faults.requests import DuplicatedAnswer, RefusedBatch, WrongId
+from txtrack_devnode.faults.results import (
+    DuplicatedTransaction,
+    ForeignReceipt,
+    LaggingReceipts,
+    StaleNull,
+    WrongChainId,
+)
 
-LONGEST_SPEC = 1_000
+MAX_SPEC_LENGTH = 1_000
 _SHORT = {"p": "probability"}
 
 KINDS: tuple[type[Fault], ...] = (
@@ -51,19 +51,19 @@ KINDS: tuple[type[Fault], ...] = (
     *(OddField, Unprotected, ListedTwice, OddPending),
     *(MissingReceipt, NoStatus, FlippedStatus, HashesOnly, WrongParent, PrunedBlocks),
 )
-"""All faults, those of one sort together."""
+"""All kinds of faults, grouped by subject."""
 
 _BY_NAME = {kind.name: kind for kind in KINDS}
 
 
 def parse(text: str) -> Fault:
-    """Read a fault: its name alone, or with options as in ``rate-limit:p=0.1,retry_after=2``.
+    """Parse a fault: a name, or a name with options as in ``rate-limit:p=0.1,retry_after=2``.
 
     Raises:
-        ValueError: There is no such fault or option, or an option has no possible value.
+        ValueError: The fault or an option is unknown, or a value is invalid.
     """
-    if len(text) > LONGEST_SPEC:
-        raise ValueError(f"a fault has at most {LONGEST_SPEC} letters, got {len(text)}")
+    if len(text) > MAX_SPEC_LENGTH:
+        raise ValueError(f"a fault must have at most {MAX_SPEC_LENGTH} characters, got {len(text)}")
     name, _, rest = text.partition(":")
     kind = _BY_NAME.get(name)
     if kind is None:
@@ -71,14 +71,14 @@ def parse(text: str) -> Fault:
     parts = [_option(kind, part) for part in rest.split(",")] if rest else []
     given = dict(parts)
     if len(given) < len(parts):
-        raise ValueError(f"{kind.name}: each option may be given once, got {rest[:80]!r}")
+        raise ValueError(f"{kind.name}: each option can be given only once, got {rest[:80]!r}")
     return kind(**given)  # type: ignore[arg-type]
 
 
 def describe(fault: Fault) -> str:
-    """Write a fault so that ``parse`` reads the same one."""
+    """Return the text of a fault, which `parse` turns into an equal fault."""
     given = [
-        f"{field.name}={written(value)}"
+        f"{field.name}={format_value(value)}"
         for field in fields(fault)
         if (value := getattr(fault, field.name)) != field.default
     ]
@@ -96,7 +96,7 @@ def _option(kind: type[Fault], text: str) -> tuple[str, object]:
         )
     option = OPTIONS[name]
     try:
-        return name, option.read(value)
+        return name, option.parse(value)
     except (ValueError, KeyError):
-        message = f"{kind.name}: {name} must be {option.wanted}, got {value[:80]!r}"
+        message = f"{kind.name}: {name} must be {option.expected}, got {value[:80]!r}"
         raise ValueError(message) from None

@@ -1,4 +1,4 @@
-"""Faults that make a call's result wrong."""
+"""Faults that change the result of a call."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,17 +17,17 @@ Record: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Distortion(Fault):
-    """Strikes the result of one call, alone or in a batch."""
+class ResultFault(Fault):
+    """Changes the result of a call, alone or in a batch."""
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Give the wrong result; ``result`` itself where there is nothing to make wrong."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Return the changed result, or ``result`` itself if the fault does not change it."""
         raise NotImplementedError
 
     def affects(self, tx_hash: str) -> bool:
-        """Return whether a transaction is among those that ``part`` and ``transaction`` choose.
+        """Return whether ``part`` and ``transaction`` select a transaction.
 
-        Kinds without these options affect all.
+        Faults without these options select all.
         """
         only: str | None = getattr(self, "transaction", None)
         if only is not None:
@@ -37,7 +37,7 @@ class Distortion(Fault):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StaleNull(Distortion):
+class StaleNull(ResultFault):
     """``null`` for a transaction, a receipt or a block that the node has."""
 
     name: ClassVar[str] = "stale-null"
@@ -45,22 +45,22 @@ class StaleNull(Distortion):
         ("eth_getTransactionByHash", *BLOCKS, *RECEIPTS)
     )
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Give nothing."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Return ``None``."""
         del call, result, state
         return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LaggingReceipts(Distortion):
-    """Receipts are ``null`` until ``blocks`` more blocks are on top of theirs."""
+class LaggingReceipts(ResultFault):
+    """Receipts are ``null`` until their block is ``blocks`` blocks below the head."""
 
     name: ClassVar[str] = "lagging-receipts"
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
     blocks: int = 1
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Give nothing if the block is new."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Return ``None`` if the block is too new."""
         del call
         newest = state.head.number - self.blocks
         late = any(int(receipt["blockNumber"], 16) > newest for receipt in _records(result))
@@ -68,16 +68,16 @@ class LaggingReceipts(Distortion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignReceipt(Distortion):
-    """A receipt says that it is of the block before its own."""
+class ForeignReceipt(ResultFault):
+    """A receipt names the block before its own."""
 
     name: ClassVar[str] = "foreign-receipt"
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
     part: float = 1.0
     transaction: str | None = None
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Move the receipts."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Change the block of the receipts."""
         del call
 
         def moved(receipt: Record) -> Record:
@@ -91,10 +91,10 @@ class ForeignReceipt(Distortion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DuplicatedTransaction(Distortion):
-    """A block has its first transaction twice, its receipts likewise.
+class DuplicatedTransaction(ResultFault):
+    """A block has its first transaction twice, and its receipt too.
 
-    The second one has the same index, or with ``renumbered`` one of its own.
+    The second one has the same index, or with ``renumbered`` an index of its own.
     """
 
     name: ClassVar[str] = "duplicated-transaction"
@@ -102,10 +102,10 @@ class DuplicatedTransaction(Distortion):
 
     renumbered: bool = False
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Repeat the first one at the end."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Append the first transaction or receipt again."""
         del call, state
-        found = plain(result)
+        found = decoded(result)
         records = found if isinstance(found, list) else found["transactions"]
         if not records:
             return result
@@ -117,31 +117,31 @@ class DuplicatedTransaction(Distortion):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WrongChainId(Distortion):
-    """The node says that it is on chain ``chain_id``."""
+class WrongChainId(ResultFault):
+    """The node reports the chain id ``chain_id``."""
 
     name: ClassVar[str] = "wrong-chain-id"
     concerned: ClassVar[frozenset[str]] = frozenset(("eth_chainId", "net_version"))
     chain_id: int = 1
 
-    def distorted(self, call: Call, result: object, state: Chain | ChainView) -> object:
-        """Give the other number, in the method's notation."""
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
+        """Return the other chain id, in the notation of the method."""
         del result, state
         return hex(self.chain_id) if call.method == "eth_chainId" else str(self.chain_id)
 
 
-def plain(result: object) -> Any:
-    """Read a result that is kept as text."""
+def decoded(result: object) -> Any:
+    """Return a result as Python values; blocks and receipts are cached as JSON text."""
     return orjson.loads(orjson.dumps(result)) if isinstance(result, orjson.Fragment) else result
 
 
 def _records(result: object) -> list[Record]:
-    found = plain(result)
+    found = decoded(result)
     return found if isinstance(found, list) else [found]
 
 
 def receipts_changed(result: object, change: Callable[[Record], Record]) -> object:
-    """Change a receipt, or each of a list; ``result`` itself if that changes nothing."""
-    found = plain(result)
+    """Apply ``change`` to each receipt; return ``result`` itself if nothing changed."""
+    found = decoded(result)
     changed = [change(item) for item in found] if isinstance(found, list) else change(found)
     return result if changed == found else changed

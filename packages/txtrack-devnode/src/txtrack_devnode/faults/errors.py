@@ -1,4 +1,4 @@
-"""Faults that give a call an error in place of its result; the call itself is not made."""
+"""Faults that answer a call with an error; the call itself is not made."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,29 +8,29 @@ from txtrack_devnode.rpc import INTERNAL_ERROR, METHOD_NOT_FOUND, SERVER_ERROR, 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal(Fault):
-    """Strikes one call, alone or in a batch, before it is made."""
+class ErrorFault(Fault):
+    """Answers a call with an error, alone or in a batch."""
 
     def error(self, method: str) -> RpcError:
-        """Tell what the call gets."""
+        """Return the error of the call."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MethodNotFound(Refusal):
-    """The node does not have the method: error -32601."""
+class MethodNotFound(ErrorFault):
+    """Error -32601: the node does not have the method."""
 
     name: ClassVar[str] = "method-not-found"
 
     def error(self, method: str) -> RpcError:
-        """Say it as geth does."""
+        """Return the error of geth."""
         message = f"the method {method} does not exist/is not available"
         return RpcError(METHOD_NOT_FOUND, message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Indexing(Refusal):
-    """The node has not indexed its transactions yet: error -32000."""
+class Indexing(ErrorFault):
+    """Error -32000: the node has not indexed its transactions yet."""
 
     name: ClassVar[str] = "indexing"
     concerned: ClassVar[frozenset[str]] = frozenset(
@@ -38,20 +38,20 @@ class Indexing(Refusal):
     )
 
     def error(self, method: str) -> RpcError:
-        """Say it as geth does."""
+        """Return the error of geth."""
         del method
         return RpcError(SERVER_ERROR, "transaction indexing is in progress")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallError(Refusal):
-    """The call gets this error; others of the same batch get their results."""
+class CallError(ErrorFault):
+    """The call gets this error; other calls of the same batch get their results."""
 
     name: ClassVar[str] = "call-error"
     code: int = INTERNAL_ERROR
     message: str = "internal error"
 
     def error(self, method: str) -> RpcError:
-        """Say what was asked for."""
+        """Return the configured error."""
         del method
         return RpcError(self.code, self.message)
