@@ -1,1 +1,1 @@
-"""The commands that this package adds to ``txtrack``: its entry points name them."""
+"""The commands ``txtrack demo`` and ``txtrack node``, which ``txtrack`` finds as entry points."""

@@ -1,4 +1,4 @@
-"""``txtrack demo``: the demonstration."""
+"""``txtrack demo``: run the demo."""
 
 from typing import Annotated
 
@@ -18,16 +18,16 @@ async def demo(
 ) -> int:
     """Watch a few hundred transactions of every kind, on a chain of its own.
 
-    It starts two development nodes, sends payments that succeed, revert, are repriced, cancelled,
-    replaced, reorged out, dropped and left to expire, crashes a tracker on purpose, lets the nodes
-    misbehave in every way, and shows what became of each payment and what the tracker did about
-    each fault. It needs no network and leaves nothing behind.
+    The demo starts two development nodes and sends payments that succeed, revert, are repriced,
+    cancelled, replaced, reorged out, dropped or expire. It crashes a tracker on purpose, injects
+    faults into the nodes, and shows the final state of each payment and the effect of each fault.
+    It needs no network and leaves no files.
 
     Exit status: 0 if every transaction ended as the chain says, 1 if one did not, 2 for bad input.
 
     Args:
-        fast: Leave no time to watch: a block every twentieth of a second.
-        transactions: How many to send.
+        fast: Run at full speed: a block every 0.05 s, no pauses to read.
+        transactions: Number of transactions to send.
     """
     try:
         with ended_by_sigterm():
