@@ -11,7 +11,7 @@ FEWER := BEAMISH_MODEL_SEEDS=200 TRACKER_LIVES=6
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
 KILLS ?= 1000
-LOCKED := requirements.lock packages/beamish/pyproject.toml packages/transaction-tracker/pyproject.toml
+LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 
 .PHONY: help run test test-all test-everything stress check format docs bench bench-tracker soak lock clean
 
@@ -49,7 +49,7 @@ stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress
 check: $(VENV)/ready  ## Check format, lint, types, layers and words
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy packages/beamish/src packages/transaction-tracker/src
+	@$(BIN)/mypy packages/beamish/src packages/transaction-tracker/src packages/txtrack-devnode/src
 	@$(BIN)/python -m pytest -q tests/test_layers.py tests/test_words.py
 
 format: $(VENV)/ready  ## Format the code

@@ -1,4 +1,4 @@
-"""Imports go one way: a module imports from its own layer or one above it."""
+"""Imports go one way, between the packages and between the layers of each."""
 
 import ast
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 PACKAGES = Path(__file__).parent.parent / "packages"
 
-# Each package from the top layer down: what a later layer may import from the earlier ones.
+# Each package from the top layer down: a later layer can import from the earlier ones. A later
+# package can import from the earlier ones, too.
 LAYERS = {
     "beamish": [
         {"errors", "pid", "messages", "child_spec", "results", "_checks", "_stable_hash"},
@@ -27,12 +28,22 @@ LAYERS = {
     ],
     "transaction_tracker": [
         {"awake", "domain", "json_answers", "threads"},
-        {"sources", "store", "node", "net"},
+        {"sources", "store", "net"},
         {"tracker", "follower", "providers", "outbox", "listener", "metrics"},
         {"api"},
         {"application", "settings"},
-        {"demo", "cli"},
+        {"cli"},
         {"__init__", "__main__"},
+    ],
+    "txtrack_devnode": [
+        {"hashing", "transaction", "block", "blocks", "ledger", "pool", "rules"},
+        {"admission", "chain", "view"},
+        {"rpc", "params", "wire", "calls", "faults"},
+        {"ethereum", "controls", "fault_controls", "request_handler", "websocket", "listener"},
+        {"server"},
+        {"demo"},
+        {"commands"},
+        {"__init__"},
     ],
 }
 
@@ -73,6 +84,17 @@ def imported(package: str, path: Path) -> set[str]:
     return names
 
 
+def imported_tops(path: Path) -> set[str]:
+    """List the packages that the module at ``path`` imports, for typing too."""
+    tops: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            tops.add((node.module or "").split(".")[0])
+        elif isinstance(node, ast.Import):
+            tops |= {alias.name.split(".")[0] for alias in node.names}
+    return tops
+
+
 @pytest.mark.parametrize("package", LAYERS)
 def test_no_module_imports_from_a_layer_below_its_own(package: str) -> None:
     wrong = []
@@ -87,6 +109,31 @@ def test_no_module_imports_from_a_layer_below_its_own(package: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("package", LAYERS)
+def test_no_package_imports_from_one_above_it(package: str) -> None:
+    above = set([*LAYERS][[*LAYERS].index(package) + 1 :])
+    wrong = [
+        f"{path} imports {top}"
+        for path in modules(package)
+        for top in imported_tops(path)
+        if top in above
+    ]
+
+    assert wrong == []
+
+
+def test_development_node_shares_no_code_with_what_it_tests() -> None:
+    package = "txtrack_devnode"
+    on_top = {"demo", "commands"}  # these play with the tracker and its command line
+    wrong = [
+        path.name
+        for path in modules(package)
+        if room(package, path) not in on_top and "transaction_tracker" in imported_tops(path)
+    ]
+
+    assert wrong == []
+
+
 def test_beamish_imports_only_the_standard_library_and_itself() -> None:
     import sys
 
@@ -96,13 +143,6 @@ def test_beamish_imports_only_the_standard_library_and_itself() -> None:
     for path in modules("beamish"):
         if room("beamish", path) in optional:
             continue
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.ImportFrom):
-                tops = {(node.module or "").split(".")[0]}
-            elif isinstance(node, ast.Import):
-                tops = {alias.name.split(".")[0] for alias in node.names}
-            else:
-                continue
-            foreign += [f"{path.name}: {top}" for top in tops - allowed]
+        foreign += [f"{path.name}: {top}" for top in imported_tops(path) - allowed]
 
     assert foreign == []

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from transaction_tracker.node.transaction import TRANSFER_GAS
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Request
+from txtrack_devnode.transaction import TRANSFER_GAS
 
 ROOT = Path(__file__).parents[2]
 IN_NODE_MODULES = ROOT / "node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil"

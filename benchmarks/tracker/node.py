@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from benchmarks.tracker import partner
 from benchmarks.tracker.partner import Partner
 from benchmarks.tracker.prepared import waiting
-from transaction_tracker.node import Chain, DevelopmentNode, Transaction
-from transaction_tracker.node.faults import SlowAnswer
+from txtrack_devnode import Chain, DevelopmentNode, Transaction
+from txtrack_devnode.faults import SlowAnswer
 
 START_SECONDS = 300.0
 # Transactions of other people in each block that ``grow`` mines.

@@ -12,12 +12,12 @@ from itertools import islice
 from typing import Any
 
 from transaction_tracker.domain import Event, Registration, Tracked
-from transaction_tracker.node import Chain, Transaction
-from transaction_tracker.node.transaction import TRANSFER_GAS
-from transaction_tracker.node.wire import pending_json
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.store import Step, chain, committing, registering
 from transaction_tracker.store.database import Database, Failed
+from txtrack_devnode import Chain, Transaction
+from txtrack_devnode.transaction import TRANSFER_GAS
+from txtrack_devnode.wire import pending_json
 
 CHAIN_ID = 31337
 SOURCE = f"ethereum:{CHAIN_ID}"

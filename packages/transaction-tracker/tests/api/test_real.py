@@ -14,7 +14,7 @@ import pytest
 from beamish import telemetry
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Service, Web, WebOptions
-from transaction_tracker.node import Chain, DevelopmentNode, Transaction
+from txtrack_devnode import Chain, DevelopmentNode, Transaction
 
 from .support import PATIENCE, Client
 

@@ -14,7 +14,7 @@ from schemathesis.schemas import BaseSchema
 
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
-from transaction_tracker.node import Chain, DevelopmentNode
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import make_token
 

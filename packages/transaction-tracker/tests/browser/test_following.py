@@ -12,7 +12,7 @@ from selenium.webdriver.common.keys import Keys
 
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
-from transaction_tracker.node import Chain, DevelopmentNode
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import Browser
 

@@ -14,7 +14,7 @@ import pytest
 from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.application import Settings, TransactionTrackerApplication
 from transaction_tracker.cli import main
-from transaction_tracker.node import Chain, DevelopmentNode
+from txtrack_devnode import Chain, DevelopmentNode
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,10 @@
-"""``txtrack`` itself: help, version, the node as a program."""
+"""``txtrack`` itself: help, version."""
 
-import asyncio
-import signal
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import aiohttp
 import pytest
 from cyclopts import App
 
@@ -112,8 +108,6 @@ def test_completion_script_is_installed(
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        ("demo", ["--fast", "--transactions", "Exit status", "1 if one did not"]),
-        ("node", ["--port", "--chain-id", "--block-time", "Exit status", "dev_reorg"]),
         (
             "watch",
             ["--rpc", "--chain-id", "--database", "--timeout", "Exit status", "6: the node cannot"],
@@ -134,26 +128,3 @@ async def test_version_is_that_of_the_package(txtrack: Txtrack) -> None:
     ran = await txtrack("--version")
 
     assert (ran.status, ran.out) == (0, f"{version('transaction-tracker')}\n")
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_node_runs_until_told_to_stop(number: signal.Signals) -> None:
-    command = ["node", "--port", "0", "--chain-id", "5", "--block-time", "0"]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "transaction_tracker", *command), stdout=asyncio.subprocess.PIPE
-    )
-    assert process.stdout is not None
-    try:
-        line = (await process.stdout.readline()).decode()
-        assert "chain 5, a block at each evm_mine" in line
-        request = {"jsonrpc": "2.0", "id": 1, "method": "eth_chainId"}
-        async with (
-            aiohttp.ClientSession() as http,
-            http.post(line.split()[0], json=request) as response,
-        ):
-            assert (await response.json())["result"] == "0x5"
-    finally:
-        process.send_signal(number)
-        status = await process.wait()
-
-    assert status == 0

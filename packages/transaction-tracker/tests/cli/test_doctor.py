@@ -15,12 +15,12 @@ import pytest
 from transaction_tracker.api import Following
 from transaction_tracker.cli.guest import in_database
 from transaction_tracker.follower import Verdict
-from transaction_tracker.node import Chain, DevelopmentNode
-from transaction_tracker.node.faults import DuplicatedTransaction
-from transaction_tracker.node.faults.distortions import plain
-from transaction_tracker.node.faults.kind import Call
 from transaction_tracker.store.endpoints import Secret, add
 from transaction_tracker.store.url import DatabaseUrl
+from txtrack_devnode import Chain, DevelopmentNode
+from txtrack_devnode.faults import DuplicatedTransaction
+from txtrack_devnode.faults.kind import Call
+from txtrack_devnode.faults.results import decoded
 
 from ..api.support import serving  # noqa: TID252 - a service in the state that a test sets
 from .conftest import Command, Ran
@@ -145,8 +145,8 @@ async def test_head_block_that_cannot_be_read_is_wrong_with_block_and_field(
     doctor: Command, fresh: DevelopmentNode
 ) -> None:
     class Bodiless(DuplicatedTransaction):
-        def distorted(self, call: Call, result: object, state: Any) -> object:
-            return plain(result) | {"transactions": None}
+        def changed(self, call: Call, result: object, state: Any) -> object:
+            return decoded(result) | {"transactions": None}
 
     fresh.chain.mine(1)
     fresh.faults.inject(Bodiless(methods=frozenset(("eth_getBlockByHash",))))

@@ -8,8 +8,8 @@ from beamish import ExitError, GenServer, process, run
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.cli.exits import TROUBLE
 from transaction_tracker.cli.failures import failure
-from transaction_tracker.node import DevelopmentNode
 from transaction_tracker.tracker import FOLLOWER
+from txtrack_devnode import DevelopmentNode
 
 
 async def _kill_the_follower_again_and_again() -> None:

@@ -8,7 +8,7 @@ import aiohttp
 from transaction_tracker import TransactionTracker
 from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.application import Settings, TransactionTrackerApplication
-from transaction_tracker.node import GWEI, DevelopmentNode
+from txtrack_devnode import GWEI, DevelopmentNode
 
 from .conftest import Command
 

@@ -8,10 +8,10 @@ import pytest
 from beamish import GenServer
 from transaction_tracker import NotTrackedError, TransactionTracker
 from transaction_tracker.cli.retention import retention
-from transaction_tracker.node import GWEI, DevelopmentNode
 from transaction_tracker.settings import ConfigurationError, Flags, load
 from transaction_tracker.store import STORE, Book, Step, Store
 from transaction_tracker.store.pruning import LIMIT
+from txtrack_devnode import GWEI, DevelopmentNode
 
 from ..databases import SOURCE  # noqa: TID252 - for all tests of the package
 from ..store.support import confirmed, mined, tracked, wanted  # noqa: TID252 - as the store's

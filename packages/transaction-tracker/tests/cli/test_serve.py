@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from transaction_tracker.cli import main
-from transaction_tracker.node import DevelopmentNode
+from txtrack_devnode import DevelopmentNode
 
 from .conftest import Txtrack
 from .program import SECONDS, serving

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from transaction_tracker.node import GWEI, DevelopmentNode, Transaction
+from txtrack_devnode import GWEI, DevelopmentNode, Transaction
 
 from .conftest import Command
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 import aiohttp
 import pytest
 
-from transaction_tracker.node import DevelopmentNode
+from txtrack_devnode import DevelopmentNode
 
 from ..postgres import Postgres  # noqa: TID252
 from ..silence import Line, line_to  # noqa: TID252

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.node import GWEI, Chain, DevelopmentNode, Transaction
+from txtrack_devnode import GWEI, Chain, DevelopmentNode, Transaction
 
 Txtrack = Callable[..., Awaitable[Any]]
 

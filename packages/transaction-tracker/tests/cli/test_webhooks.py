@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from transaction_tracker.node import DevelopmentNode
+from txtrack_devnode import DevelopmentNode
 
 from .conftest import Command
 

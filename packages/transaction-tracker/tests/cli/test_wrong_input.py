@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from transaction_tracker.cli import main
-from transaction_tracker.node import DevelopmentNode
+from txtrack_devnode import DevelopmentNode
 
 from .conftest import Command
 
@@ -34,11 +34,6 @@ BAD: list[tuple[list[str], str]] = [
         ["watch", "--rpc", "http://127.0.0.1:1", HASH, "--poll-interval", "0"],
         "--poll-interval must be over 0",
     ),
-    (["node", "--port", "70000"], "--port"),
-    (["node", "--block-time", "-1"], "--block-time: a time must be"),
-    (["node", "--block-time", "inf"], "--block-time: a time must be"),
-    (["demo", "--transactions", "3"], "--transactions"),
-    (["demo", "--transactions", "10001"], "--transactions"),
 ]
 
 

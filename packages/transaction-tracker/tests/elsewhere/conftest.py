@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from transaction_tracker.node import Chain, DevelopmentNode
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import Network
 

@@ -9,10 +9,10 @@ from typing import Any
 from beamish import telemetry
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
 from transaction_tracker.listener import OnEvent
-from transaction_tracker.node import Chain, DevelopmentNode, Transaction
 from transaction_tracker.providers import Pool
 from transaction_tracker.providers.heads import Rhythm
 from transaction_tracker.tracker import FOLLOWER
+from txtrack_devnode import Chain, DevelopmentNode, Transaction
 
 # The same patience, and the same words for it, as in all other tests of the application.
 from ..tracker.support import (  # noqa: TID252

@@ -3,7 +3,9 @@
 import pytest
 
 from transaction_tracker import Policy, TransactionTracker
-from transaction_tracker.node.faults import (
+from transaction_tracker.sources.ethereum.blocks import Blocks
+from transaction_tracker.store import Store
+from txtrack_devnode.faults import (
     CallError,
     Fault,
     Indexing,
@@ -11,8 +13,6 @@ from transaction_tracker.node.faults import (
     LaggingReceipts,
     StaleNull,
 )
-from transaction_tracker.sources.ethereum.blocks import Blocks
-from transaction_tracker.store import Store
 
 from .support import Network, caught_up, eventually, history, reach, states
 

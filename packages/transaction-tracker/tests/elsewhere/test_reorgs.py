@@ -3,9 +3,9 @@
 import pytest
 
 from transaction_tracker import TransactionTracker
-from transaction_tracker.node import Transaction
-from transaction_tracker.node.faults import LaggingHead
 from transaction_tracker.store import Store
+from txtrack_devnode import Transaction
+from txtrack_devnode.faults import LaggingHead
 
 from .support import Network, caught_up, eventually, history, reach, states
 

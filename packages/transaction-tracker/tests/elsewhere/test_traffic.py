@@ -5,7 +5,7 @@ import time
 from itertools import product
 
 from transaction_tracker import TransactionTracker
-from transaction_tracker.node.faults import RateLimit
+from txtrack_devnode.faults import RateLimit
 
 from .support import Network, caught_up, eventually, reach
 

@@ -4,9 +4,9 @@ import asyncio
 
 from beamish import Backoff
 from transaction_tracker import TransactionTracker
-from transaction_tracker.node import Transaction
-from transaction_tracker.node.faults import Hang, SilentHeads
 from transaction_tracker.providers.heads import Rhythm
+from txtrack_devnode import Transaction
+from txtrack_devnode.faults import Hang, SilentHeads
 
 from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import DEADLINE_SECONDS, Network, applied, eventually, reach

@@ -20,10 +20,10 @@ from transaction_tracker import (
     TransactionTrackerApplication,
 )
 from transaction_tracker.api.app import create_app
-from transaction_tracker.node import Chain, DevelopmentNode
-from transaction_tracker.node.exchange import Reply
-from transaction_tracker.node.faults import FrozenHead, Hang
 from transaction_tracker.sources.ethereum import SecretUrl
+from txtrack_devnode import Chain, DevelopmentNode
+from txtrack_devnode.faults import FrozenHead, Hang
+from txtrack_devnode.request_handler import Reply
 
 from ..lives.world import SimulatedNode, network, simulated_clock  # noqa: TID252
 

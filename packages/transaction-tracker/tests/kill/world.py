@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from transaction_tracker import State
-from transaction_tracker.node import Block, Chain, ChainError, DevelopmentNode, Transaction
-from transaction_tracker.node.chain import ORPHANS
-from transaction_tracker.node.faults import (
+from txtrack_devnode import Block, Chain, ChainError, DevelopmentNode, Transaction
+from txtrack_devnode.chain import ORPHANS
+from txtrack_devnode.faults import (
     Fault,
     Indexing,
     LaggingHead,
@@ -16,7 +16,7 @@ from transaction_tracker.node.faults import (
     SlowAnswer,
     StaleNull,
 )
-from transaction_tracker.node.transaction import REPLACEMENTS
+from txtrack_devnode.transaction import REPLACEMENTS
 
 from .operating import Command, Operator
 

@@ -2,7 +2,7 @@
 
 from transaction_tracker import State
 from transaction_tracker.domain import FeeScope, Outcome, Tracked
-from transaction_tracker.node import Block, Chain, Transaction
+from txtrack_devnode import Block, Chain, Transaction
 
 from .receipts import OtherReceipts
 

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from transaction_tracker import TransactionTracker
-from transaction_tracker.node import Authorization, Chain, Transaction
-from transaction_tracker.node.faults import Fault, Forked, ResetChain
+from txtrack_devnode import Authorization, Chain, Transaction
+from txtrack_devnode.faults import Fault, Forked, ResetChain
 
 from .halts import LIMIT_SECONDS, TELLING_SECONDS
 from .world import SimulatedNode

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from transaction_tracker.domain import FeeScope
-from transaction_tracker.node import SYSTEM_TRANSACTIONS, ChainRules
-from transaction_tracker.node.chain import ETHEREUM
-from transaction_tracker.node.faults import (
+from txtrack_devnode import SYSTEM_TRANSACTIONS, ChainRules
+from txtrack_devnode.chain import ETHEREUM
+from txtrack_devnode.faults import (
     Fault,
     FlippedStatus,
     HashesOnly,
@@ -23,7 +23,7 @@ from transaction_tracker.node.faults import (
     WrongParent,
     describe,
 )
-from transaction_tracker.node.rules import NULL_ROUND_ANSWERS
+from txtrack_devnode.rules import NULL_ROUND_ANSWERS
 
 from . import oddities
 from .receipts import BlobReceipts, OtherReceipts, RollupReceipts

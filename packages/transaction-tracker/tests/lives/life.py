@@ -15,9 +15,12 @@ from transaction_tracker import (
     TransactionTracker,
     TransactionTrackerApplication,
 )
-from transaction_tracker.node import Chain, ChainError, Transaction
-from transaction_tracker.node.chain import ORPHANS
-from transaction_tracker.node.faults import (
+from transaction_tracker.sources.ethereum import SecretUrl
+from transaction_tracker.store import Store
+from transaction_tracker.tracker import FOLLOWER, REGISTRY
+from txtrack_devnode import Chain, ChainError, Transaction
+from txtrack_devnode.chain import ORPHANS
+from txtrack_devnode.faults import (
     CallError,
     CutOff,
     DuplicatedAnswer,
@@ -36,10 +39,7 @@ from transaction_tracker.node.faults import (
     StaleNull,
     WrongId,
 )
-from transaction_tracker.node.transaction import REPLACEMENTS
-from transaction_tracker.sources.ethereum import SecretUrl
-from transaction_tracker.store import Store
-from transaction_tracker.tracker import FOLLOWER, REGISTRY
+from txtrack_devnode.transaction import REPLACEMENTS
 
 from . import speed
 from .details import Details

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 
-from transaction_tracker.node.faults import (
+from txtrack_devnode.faults import (
     CallError,
     DuplicatedTransaction,
     Fault,
@@ -19,7 +19,7 @@ from transaction_tracker.node.faults import (
     RefusedBatch,
     Unprotected,
 )
-from transaction_tracker.node.faults.distortions import Distortion
+from txtrack_devnode.faults.results import ResultFault
 
 ABOUT_TRANSACTIONS = frozenset(("eth_getTransactionByHash", "eth_getTransactionReceipt"))
 _NOT_SUPPORTED = "Batched requests are not supported by this server"
@@ -109,7 +109,7 @@ def load_balanced(chance: random.Random) -> Fault:
 
 __all__ = [
     "ABOUT_TRANSACTIONS",
-    "Distortion",
+    "ResultFault",
     "load_balanced",
     "may_park",
     "pruned",

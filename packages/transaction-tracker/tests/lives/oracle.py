@@ -8,7 +8,7 @@ from transaction_tracker import State
 from transaction_tracker.domain import Tracked
 from transaction_tracker.domain.states import ANCHORED
 from transaction_tracker.listener import StoredEvent
-from transaction_tracker.node import Block, Chain, Transaction
+from txtrack_devnode import Block, Chain, Transaction
 
 DROP_SECONDS = 20.0
 

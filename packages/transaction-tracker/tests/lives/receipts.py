@@ -3,15 +3,15 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from transaction_tracker.node import Chain
-from transaction_tracker.node.faults.distortions import (
+from txtrack_devnode import Chain
+from txtrack_devnode.faults.kind import Call
+from txtrack_devnode.faults.results import (
     RECEIPTS,
-    Distortion,
     Record,
+    ResultFault,
     receipts_changed,
 )
-from transaction_tracker.node.faults.kind import Call
-from transaction_tracker.node.view import View
+from txtrack_devnode.view import ChainView
 
 # Solidity's Panic(uint256) with the code of an overflow, and an error of a contract's own.
 _PANIC = f"0x4e487b71{0x11:064x}"
@@ -24,7 +24,7 @@ _OF_ACCOUNTS = ("0x0", "0x2", "0x4")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OtherReceipts(Distortion):
+class OtherReceipts(ResultFault):
     """The chain takes more than the gas, and reasons are not only text.
 
     Not a fault: each provider sends such receipts, and they are right.
@@ -32,7 +32,7 @@ class OtherReceipts(Distortion):
 
     concerned: ClassVar[frozenset[str]] = frozenset(RECEIPTS)
 
-    def distorted(self, call: Call, result: object, state: Chain | View) -> object:
+    def changed(self, call: Call, result: object, state: Chain | ChainView) -> object:
         """Write the receipts of accounts in this way."""
         del call, state
         return receipts_changed(result, self._written)

@@ -8,8 +8,8 @@ import pytest
 from transaction_tracker import State
 from transaction_tracker.domain import Event, Tracked
 from transaction_tracker.listener import StoredEvent
-from transaction_tracker.node import SYSTEM_TRANSACTIONS, Chain, ChainRules, Transaction
-from transaction_tracker.node.faults import FlippedStatus, MissingReceipt, OddField
+from txtrack_devnode import SYSTEM_TRANSACTIONS, Chain, ChainRules, Transaction
+from txtrack_devnode.faults import FlippedStatus, MissingReceipt, OddField
 
 from .ingredients import INGREDIENTS, World, draw, percents
 from .oracle import Oracle

@@ -11,9 +11,9 @@ from unittest import mock
 
 import aiohttp
 
-from transaction_tracker.node import Chain, DevelopmentNode
-from transaction_tracker.node.exchange import Reply
 from transaction_tracker.sources.ethereum import http
+from txtrack_devnode import Chain, DevelopmentNode
+from txtrack_devnode.request_handler import Response
 
 START = 1_700_000_000.0  # Unix seconds at which each simulation begins
 SLOWEST_ANSWER = 0.2
@@ -23,7 +23,7 @@ SLOWEST_ANSWER = 0.2
 class Content:
     """The body of an answer, perhaps not all of it."""
 
-    reply: Reply
+    reply: Response
 
     async def iter_any(self) -> AsyncIterator[bytes]:
         body = self.reply.body or b""
@@ -77,11 +77,11 @@ class SimulatedNode:
         self.requests = 0
         self.troubles: list[int] = []
 
-    async def answer(self, body: bytes) -> Reply | None:
+    async def answer(self, body: bytes) -> Response | None:
         self.requests += 1
         if self.down:
             raise aiohttp.ServerDisconnectedError
-        return await self.node._exchange.answer(body, self.node._dispatcher)
+        return await self.node._handler.handle(body, self.node._dispatcher)
 
 
 class Session:

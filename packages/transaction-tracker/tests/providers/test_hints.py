@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from transaction_tracker import Settings, TransactionTrackerApplication
-from transaction_tracker.node import Chain, DevelopmentNode
 from transaction_tracker.providers import HeadHint, ProviderSettings
 from transaction_tracker.providers.hints import Hints
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import eventually
 

@@ -8,15 +8,15 @@ import pytest
 
 from beamish.testing import StartSupervised
 from transaction_tracker.domain import Chain, Link
-from transaction_tracker.node import Chain as NodeChain
-from transaction_tracker.node import DevelopmentNode
-from transaction_tracker.node.block import Block
 from transaction_tracker.providers import Pool, ProviderSettings
 from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
+from txtrack_devnode import Chain as NodeChain
+from txtrack_devnode import DevelopmentNode
+from txtrack_devnode.block import Block
 
 from .conftest import MakePool
 from .support import PATIENCE, Node, chain_to, eventually, link_at, states, status_of

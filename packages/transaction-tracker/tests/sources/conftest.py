@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 import pytest
 from aiohttp import web
 
-from transaction_tracker.node import Chain, DevelopmentNode
 from transaction_tracker.sources.ethereum import EthereumSource, RpcClient, SecretUrl
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import PASSWORD, PATH, QUERY, USER, ScriptedNode
 

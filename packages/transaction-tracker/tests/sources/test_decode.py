@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 
 from transaction_tracker.domain import BlockRef, Outcome
-from transaction_tracker.node.wire import encode_reason
 from transaction_tracker.sources import MalformedError
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
+from txtrack_devnode.wire import encode_reason
 
 
 def hash_of(digit: str) -> str:

@@ -14,7 +14,6 @@ from transaction_tracker.domain import (
     Refused,
     Seen,
 )
-from transaction_tracker.node import GWEI, Chain, DevelopmentNode, Transaction
 from transaction_tracker.sources import (
     Consensus,
     Contained,
@@ -24,6 +23,7 @@ from transaction_tracker.sources import (
     WrongChainError,
 )
 from transaction_tracker.sources.ethereum import EthereumSource
+from txtrack_devnode import GWEI, Chain, DevelopmentNode, Transaction
 
 UNKNOWN = "0x" + "9" * 64
 

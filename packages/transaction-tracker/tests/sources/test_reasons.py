@@ -2,10 +2,10 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.node.wire import encode_reason
 from transaction_tracker.sources import ApplicationError, ServerError
 from transaction_tracker.sources.ethereum.reasons import of_call, of_receipt
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
+from txtrack_devnode.wire import encode_reason
 
 POOR = encode_reason("too poor")
 OVERFLOW = "0x4e487b71" + f"{0x11:064x}"

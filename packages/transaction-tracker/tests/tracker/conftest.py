@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from transaction_tracker import Settings, TransactionTrackerApplication
-from transaction_tracker.node import Chain, DevelopmentNode
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .anvil import Anvil, anvil_binary
 

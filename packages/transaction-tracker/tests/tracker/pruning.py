@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from transaction_tracker.node import DevelopmentNode
-from transaction_tracker.node.ethereum import EthereumMethods
-from transaction_tracker.node.rpc import RpcError
+from txtrack_devnode import DevelopmentNode
+from txtrack_devnode.ethereum import EthereumMethods
+from txtrack_devnode.rpc import RpcError
 
 
 class PruningNode(DevelopmentNode):

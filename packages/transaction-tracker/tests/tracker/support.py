@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Any
 
 from transaction_tracker import Tracked, TransactionTracker, TransactionTrackerApplication
-from transaction_tracker.node import DevelopmentNode, Transaction
 from transaction_tracker.store import Store
 from transaction_tracker.tracker import Until
+from txtrack_devnode import DevelopmentNode, Transaction
 
 PATIENCE = 50.0
 

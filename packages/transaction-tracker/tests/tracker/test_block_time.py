@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
-from transaction_tracker.node import DevelopmentNode
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.sources.ethereum.url import WEBSOCKET
+from txtrack_devnode import DevelopmentNode
 
 from .support import eventually
 

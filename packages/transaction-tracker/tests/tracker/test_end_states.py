@@ -3,8 +3,8 @@
 import pytest
 
 from transaction_tracker import Outcome, TransactionTracker, TransactionTrackerApplication
-from transaction_tracker.node import GWEI, DevelopmentNode
-from transaction_tracker.node.transaction import REPLACEMENTS, Replacement
+from txtrack_devnode import GWEI, DevelopmentNode
+from txtrack_devnode.transaction import REPLACEMENTS, Replacement
 
 from .support import PATIENCE, caught_up, history, reach, submit
 

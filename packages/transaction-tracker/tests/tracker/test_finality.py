@@ -11,8 +11,8 @@ from transaction_tracker import (
     TransactionTrackerApplication,
 )
 from transaction_tracker.domain import Tag
-from transaction_tracker.node import Chain, DevelopmentNode
 from transaction_tracker.store import Store
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import caught_up, eventually, reach, submit
 

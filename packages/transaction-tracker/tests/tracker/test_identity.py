@@ -17,9 +17,9 @@ from transaction_tracker import (
     TransactionTrackerApplication,
 )
 from transaction_tracker.domain import BlockRef
-from transaction_tracker.node import Chain
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.store import DatabaseUrl, Store
+from txtrack_devnode import Chain
 
 from .pruning import PruningNode
 from .support import caught_up, eventually, reach, submit

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
-from transaction_tracker.node import Chain, DevelopmentNode
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import caught_up, eventually, reach
 

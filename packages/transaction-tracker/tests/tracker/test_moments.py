@@ -16,8 +16,8 @@ from transaction_tracker import (
     TransactionTrackerApplication,
 )
 from transaction_tracker.domain import MARGIN, BlockRef, Included, Seen, Transaction
-from transaction_tracker.node import DevelopmentNode
 from transaction_tracker.sources import Answer, Block, MalformedError, RateLimitedError
+from txtrack_devnode import DevelopmentNode
 
 from .support import caught_up, eventually, history, reach, submit
 

@@ -15,11 +15,11 @@ from transaction_tracker import (
     TransactionTrackerApplication,
 )
 from transaction_tracker.application.tree import MAX_RESTARTS
-from transaction_tracker.node import DevelopmentNode
 from transaction_tracker.outbox import OUTBOX
 from transaction_tracker.providers import PROVIDERS
 from transaction_tracker.store import STORE
 from transaction_tracker.tracker import FOLLOWER, REGISTRY, SUPERVISOR
+from txtrack_devnode import DevelopmentNode
 
 from .support import PATIENCE, caught_up, eventually, history, reach, submit
 

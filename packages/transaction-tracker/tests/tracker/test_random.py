@@ -7,9 +7,9 @@ import pytest
 
 from beamish import process
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
-from transaction_tracker.node import Chain, ChainError, DevelopmentNode, Transaction
-from transaction_tracker.node.chain import ORPHANS
-from transaction_tracker.node.transaction import REPLACEMENTS
+from txtrack_devnode import Chain, ChainError, DevelopmentNode, Transaction
+from txtrack_devnode.chain import ORPHANS
+from txtrack_devnode.transaction import REPLACEMENTS
 
 from .support import PATIENCE, caught_up, history
 

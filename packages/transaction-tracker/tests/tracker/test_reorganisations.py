@@ -2,8 +2,8 @@
 
 from transaction_tracker import TransactionTracker, TransactionTrackerApplication
 from transaction_tracker.domain import MARGIN
-from transaction_tracker.node import DevelopmentNode, Transaction
-from transaction_tracker.node.faults import LaggingHead
+from txtrack_devnode import DevelopmentNode, Transaction
+from txtrack_devnode.faults import LaggingHead
 
 from .support import caught_up, eventually, history, reach, submit
 

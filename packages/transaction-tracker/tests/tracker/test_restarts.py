@@ -11,8 +11,8 @@ import pytest
 
 from beamish import DynamicSupervisor
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
-from transaction_tracker.node import DevelopmentNode
 from transaction_tracker.tracker import SUPERVISOR
+from txtrack_devnode import DevelopmentNode
 
 from .support import caught_up, eventually, history, reach, submit
 

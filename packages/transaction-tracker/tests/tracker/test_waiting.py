@@ -14,10 +14,10 @@ from transaction_tracker import (
     TransactionTracker,
     TransactionTrackerApplication,
 )
-from transaction_tracker.node import GWEI, DevelopmentNode, Transaction
-from transaction_tracker.node.faults import LaggingHead, StaleNull
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.tracker import REGISTRY
+from txtrack_devnode import GWEI, DevelopmentNode, Transaction
+from txtrack_devnode.faults import LaggingHead, StaleNull
 
 from .support import caught_up, eventually, history, reach, submit
 

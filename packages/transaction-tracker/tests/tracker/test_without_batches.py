@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
-from transaction_tracker.node import Chain, DevelopmentNode
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import caught_up, reach, submit
 

@@ -16,7 +16,7 @@ from transaction_tracker import (
     TransactionTrackerApplication,
     WrongChainError,
 )
-from transaction_tracker.node import Chain, DevelopmentNode
+from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import caught_up, eventually, reach, submit
 

@@ -41,13 +41,13 @@ class Command:
 COMMANDS = (
     Command(
         "demo",
-        "demo:demo",
+        "optional:demo",
         FIRST,
         "Watch a few hundred transactions of every kind, on a chain of its own.",
     ),
     Command(
         "node",
-        "node:node",
+        "optional:node",
         FIRST,
         "Run the development node: a small chain behind JSON-RPC, over HTTP and WebSocket.",
     ),

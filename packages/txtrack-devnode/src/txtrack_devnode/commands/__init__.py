@@ -1,0 +1,1 @@
+"""The commands ``txtrack demo`` and ``txtrack node``, which ``txtrack`` finds as entry points."""

@@ -1,0 +1,108 @@
+"""``eth_call`` and ``eth_getLogs`` on a chain that runs no contracts."""
+
+from typing import Any
+
+import pytest
+
+from txtrack_devnode import ETHER, DevelopmentNode, Transaction
+from txtrack_devnode.wire import encode_reason
+
+from .support import Ask
+
+UNKNOWN = "0x" + "ab" * 32
+
+
+def replay(tx: Transaction) -> dict[str, Any]:
+    """Write the call that does what ``tx`` did."""
+    return {"from": tx.sender, "to": tx.to, "value": hex(tx.value), "input": tx.data}
+
+
+async def reverted(node: DevelopmentNode, reason: str = "paused") -> Transaction:
+    """Given: a reverted transaction in block 1, and block 2 on top."""
+    sender, to, _ = node.chain.accounts
+    tx = node.chain.submit(sender, to, 5, data="0xabcd", reverts=reason)
+    await node.mine(2)
+    return tx
+
+
+@pytest.mark.parametrize("height", ["0x0", "0x1"])
+async def test_replay_of_a_reverted_transaction_reverts(
+    node: DevelopmentNode, ask: Ask, height: str
+) -> None:
+    tx = await reverted(node)
+
+    error = await ask("eth_call", replay(tx), height)
+
+    assert error == {
+        "code": 3,
+        "message": "execution reverted: paused",
+        "data": encode_reason("paused"),
+    }
+
+
+async def test_replay_may_revert_without_a_reason(node: DevelopmentNode, ask: Ask) -> None:
+    tx = await reverted(node, "")
+
+    error = await ask("eth_call", replay(tx), "0x1")
+
+    assert error == {"code": 3, "message": "execution reverted", "data": "0x"}
+
+
+async def test_replay_is_found_by_the_hash_of_the_block(node: DevelopmentNode, ask: Ask) -> None:
+    tx = await reverted(node)
+    block = node.chain.block(1)
+    assert block is not None
+
+    assert (await ask("eth_call", replay(tx), block.hash))["code"] == 3
+    assert (await ask("eth_call", replay(tx), {"blockHash": block.hash}))["code"] == 3
+
+
+async def test_other_calls_succeed(node: DevelopmentNode, ask: Ask) -> None:
+    tx = await reverted(node)
+    good = node.chain.submit(node.chain.accounts[1])
+    await node.mine()
+
+    assert await ask("eth_call", replay(tx)) == "0x", "not where it reverted"
+    assert await ask("eth_call", replay(tx) | {"value": "0x6"}, "0x1") == "0x"
+    assert await ask("eth_call", replay(good), "latest") == "0x"
+    assert await ask("eth_call", {"to": tx.to, "data": "0x01"}, "pending") == "0x"
+
+
+async def test_call_that_its_sender_cannot_pay_is_refused(node: DevelopmentNode, ask: Ask) -> None:
+    call = {"from": node.chain.accounts[0], "value": hex(10**9 * ETHER + 1)}
+
+    error = await ask("eth_call", call)
+
+    assert error["code"] == -32000
+    assert error["message"].startswith("insufficient funds for transfer")
+
+
+async def test_there_are_no_logs(node: DevelopmentNode, ask: Ask) -> None:
+    await node.mine()
+
+    assert await ask("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest"}) == []
+    assert await ask("eth_getLogs", {"blockHash": node.chain.head.hash, "topics": [None]}) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "params", "code", "words"),
+    [
+        ("eth_call", [], -32602, "missing value for required argument 0"),
+        ("eth_call", ["0x"], -32602, "the transaction must be an object"),
+        ("eth_call", [{"to": "me"}], -32602, "to must be 0x and 40"),
+        ("eth_call", [{}, "newest"], -32602, "the block must be a height"),
+        ("eth_call", [{}, "0x9"], -32000, "header not found"),
+        ("eth_call", [{"data": "0x11", "input": "0x22"}], -32602, "differ"),
+        ("eth_getLogs", [{"fromBlock": "old"}], -32602, "the block must be a height"),
+        ("eth_getLogs", [{"block": "0x1"}], -32602, "got ['block']"),
+        ("eth_getLogs", [{"blockHash": "0x1"}], -32602, "blockHash must be 0x and 64"),
+        ("eth_getLogs", [{"blockHash": UNKNOWN}], -32000, "header not found"),
+    ],
+)
+async def test_wrong_calls_are_refused(
+    ask: Ask, method: str, params: list[object], code: int, words: str
+) -> None:
+    error = await ask(method, *params)
+
+    assert error["code"] == code
+    assert words in error["message"]
