@@ -8,9 +8,9 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
-from transaction_tracker.api.feed import Feed
 
 from transaction_tracker.api.routes.events import _CHUNK as CHUNK
+from transaction_tracker.api.signals import Feed
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import list_tokens
 

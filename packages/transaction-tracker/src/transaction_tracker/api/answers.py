@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from transaction_tracker.api.access import needs
+from transaction_tracker.api.context import Room, room_of
 from transaction_tracker.api.problems import MEDIA_TYPE, Problem
-from transaction_tracker.api.room import Room, room_of
 from transaction_tracker.store.pages import MAX_PAGE
 
 _TEXTS = {

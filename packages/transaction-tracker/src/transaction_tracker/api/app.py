@@ -18,6 +18,7 @@ from transaction_tracker.api import documentation, routes
 from transaction_tracker.api.access import Gate, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
+from transaction_tracker.api.context import Recent, Room
 from transaction_tracker.api.dashboard import POLICY, add_dashboard
 from transaction_tracker.api.description import describe, operation_id
 from transaction_tracker.api.guard import Guard
@@ -26,7 +27,6 @@ from transaction_tracker.api.idempotency import Idempotency
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.queries import check_query
-from transaction_tracker.api.room import Recent, Room
 from transaction_tracker.api.service import Service
 from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from transaction_tracker.api.feed import Feed
+from transaction_tracker.api.signals import Feed
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.providers.status import ProviderStatus

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from transaction_tracker.api import cursors
 from transaction_tracker.api.access import Principal
 from transaction_tracker.api.answers import READ, Limit, RoomOf, answer, problems, shows
-from transaction_tracker.api.room import Room
+from transaction_tracker.api.context import Room
 from transaction_tracker.api.views import EventPage, event_view
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.store import Store

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import READ, RoomOf, answer, problems, shows
+from transaction_tracker.api.context import Room
 from transaction_tracker.api.problems import ProblemError
-from transaction_tracker.api.room import Room
 from transaction_tracker.api.views import rfc3339
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import CONTENT_TYPE, Gauges

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import ADMIN, READ, RoomOf, answer, problems, shows
+from transaction_tracker.api.context import Room
 from transaction_tracker.api.problems import ProblemError
-from transaction_tracker.api.room import Room
 from transaction_tracker.api.service import ProviderControl
 from transaction_tracker.providers.status import ProviderStatus
 

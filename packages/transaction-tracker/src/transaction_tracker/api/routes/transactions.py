@@ -20,6 +20,7 @@ from transaction_tracker.api.answers import (
     shows,
     with_body,
 )
+from transaction_tracker.api.context import Room
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.registering import (
     MAX_ITEMS,
@@ -29,7 +30,6 @@ from transaction_tracker.api.registering import (
     check_items,
     read_items,
 )
-from transaction_tracker.api.room import Room
 from transaction_tracker.api.views import (
     Json,
     TransactionDetail,
