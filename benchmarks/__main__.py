@@ -68,7 +68,7 @@ def run(wanted: list[str], *, quick: bool) -> Results:
 
 
 def absences(columns: tuple[Column, ...], machine: Machine) -> dict[Column, str]:
-    """Say why a column has no figures."""
+    """Return why each column without figures has none."""
     absent: dict[Column, str] = {
         column: "not measured" for column in COLUMNS if column not in columns
     }

@@ -168,7 +168,7 @@ async def running() -> AsyncIterator[None]:
 
 
 def implementation() -> Implementation[Server]:
-    """Give the loops what they call."""
+    """Return the functions that the loops call."""
     trackers = Trackers()
     return Implementation(
         running=running,

@@ -12,7 +12,7 @@ Step = tuple[int, Workload, Runner]
 
 
 def steps(workloads: Sequence[Workload], runners: Sequence[Runner]) -> Iterator[Step]:
-    """Give the order of the runs: all runners side by side, another one first each time."""
+    """Yield the runs in order: all runners in turn, starting with another one each time."""
     for repeat in range(max(workload.repeats for workload in workloads)):
         first = repeat % max(1, len(runners))
         turn = [*runners[first:], *runners[:first]]

@@ -31,7 +31,7 @@ class Measurements:
         self.failures.append(f"{workload} on {runner}")
 
     def samples(self, runner: str, figure: str) -> list[float]:
-        """Give what was measured, lowest first."""
+        """Return the measured values in ascending order."""
         return sorted(self._samples.get((runner, figure), []))
 
     def figures(self) -> list[str]:
@@ -39,7 +39,7 @@ class Measurements:
         return list(dict.fromkeys(figure for _, figure in self._samples))
 
     def median(self, column: Column, figure: str) -> float | None:
-        """Give the column's median: its best runner's where it has several."""
+        """Return the column's median; of several runners, the best one's."""
         medians = [
             statistics.median(samples)
             for runner, of in self.columns.items()
@@ -48,10 +48,10 @@ class Measurements:
         return min(medians, default=None)
 
     def value(self, row: Row, column: Column) -> float | None:
-        """Give what ``row`` shows in ``column``."""
+        """Return the value of ``row`` in ``column``."""
         return self.median(column, row.source(column))
 
     def ratio(self, row: Row, to: Column, of: Column = "beamish") -> float | None:
-        """Give the ratio of the medians, that of ``of`` to that of ``to``."""
+        """Return the median of ``of`` divided by that of ``to``."""
         ours, theirs = self.value(row, of), self.value(row, to)
         return ours / theirs if ours is not None and theirs else None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def resident_bytes() -> int:
-    """Give the resident set size; its highest value so far where only that is known."""
+    """Return the resident set size, or its maximum so far where only that is known."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

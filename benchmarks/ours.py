@@ -79,7 +79,7 @@ async def running() -> AsyncIterator[None]:
 
 
 def implementation() -> Implementation[Pid]:
-    """Give the loops what they call."""
+    """Return the functions that the loops call."""
     return Implementation(
         running=running,
         start=TransactionTracker.track,

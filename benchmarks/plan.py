@@ -36,11 +36,11 @@ class Workload:
 
     @property
     def arguments(self) -> list[str]:
-        """Give what the implementation's program is told."""
+        """Return the arguments of the implementation's program."""
         return [self.name or self.label, str(self.servers), str(self.operations)]
 
     def small(self) -> "Workload":
-        """Shrink to what shows that it runs, and no more."""
+        """Return a workload that is just large enough to show that it runs."""
         servers, operations = min(self.servers, 200), min(self.operations, 200)
         return replace(self, servers=servers, operations=operations, repeats=1)
 

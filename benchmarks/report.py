@@ -69,7 +69,7 @@ def ratio_cell(ratio: float | None, at_most: float | None) -> str:
 
 
 def verdict(value: float, at_most: float, shown: str) -> str:
-    """Say whether a target was met."""
+    """Return the text about a target: met or missed."""
     return f"(≤ {shown}: met)" if value <= at_most else f"(≤ {shown}: **missed**)"
 
 
@@ -82,14 +82,14 @@ def scaling(measurements: Measurements) -> str:
 
 
 def scaled(measurements: Measurements, sizes: list[int], name: str) -> Iterator[str]:
-    """Give one figure at every size."""
+    """Yield one figure at every size."""
     for size in sizes:
         value = measurements.median("beamish", f"scale_{size}.{name}")
         yield "" if value is None else value_text(f"scale_{size}.{name}", value)
 
 
 def million(measurements: Measurements) -> str:
-    """Say how the greatest size did against its targets."""
+    """Return the text about the largest size and its targets."""
     time = measurements.median("beamish", f"scale_{SCALES[-1]}.total")
     size = measurements.median("beamish", f"scale_{SCALES[-1]}.rss")
     if time is None or size is None:
@@ -139,13 +139,13 @@ def extremes(figure: str, samples: list[float]) -> list[str]:
 
 
 def summary(measurements: Measurements, missing: Mapping[Column, str]) -> str:
-    """Give what the terminal shows."""
+    """Return the summary for the terminal."""
     parts = [comparison(measurements, missing), scaling(measurements), million(measurements)]
     return "\n\n".join(part for part in parts if part)
 
 
 def provenance(machine: Machine, *, beam: bool = True) -> str:
-    """Say where the figures come from; ``beam`` says whether some are the BEAM's."""
+    """Return the origin of the figures; ``beam`` is whether some are the BEAM's."""
     measured = [machine.python, machine.beam or "Elixir not installed"]
     return (
         f"Measured on {machine.date} on {machine.cpu}, {machine.cores} cores, {machine.system}; "

@@ -43,7 +43,7 @@ class Finder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Let `Loader` load what belongs to beamish."""
+        """Return a spec with `Loader` for modules of beamish."""
         if fullname.partition(".")[0] != "beamish":
             return None
         spec = PathFinder.find_spec(fullname, path, target)

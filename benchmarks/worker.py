@@ -34,7 +34,7 @@ async def run_and_leave(name: str, workload: str, servers: str, operations: str)
     workloads = Workloads(measured, int(servers), int(operations))
     async with measured.running():
         print(json.dumps(await workloads.run(workload)), flush=True)
-        # At once: taking a million servers down in order is no part of a workload.
+        # At once: stopping a million servers in order is not part of a workload.
         os._exit(0)
 
 

@@ -173,17 +173,17 @@ class Workloads(Generic[Server]):
 
 
 def transaction_id(number: int, prefix: str = "txn") -> str:
-    """Give the id of one transaction; each call makes a new string."""
+    """Return the id of a transaction, as a new string."""
     return f"{prefix}_{number:024}"
 
 
 def ids(count: int, prefix: str = "txn") -> list[str]:
-    """Give the ids of ``count`` transactions."""
+    """Return the ids of ``count`` transactions."""
     return [transaction_id(number, prefix) for number in range(1, count + 1)]
 
 
 def in_turn(servers: int, operations: int) -> list[str]:
-    """Give the ids of ``servers`` transactions over and over."""
+    """Return ``operations`` ids that repeat those of ``servers`` transactions."""
     return [transaction_id(number % servers + 1) for number in range(operations)]
 
 

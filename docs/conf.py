@@ -52,7 +52,7 @@ nitpick_ignore_regex = [
 
 
 class Ours(PyXRefRole):
-    """Find a name as a reader does: in the same class, then the same module, then anywhere."""
+    """A role that finds a name in the same class, then the same module, then anywhere."""
 
     def process_link(
         self,
@@ -62,7 +62,7 @@ class Ours(PyXRefRole):
         title: str,
         target: str,
     ) -> tuple[str, str]:
-        """Let the Python domain look for it in this order."""
+        """Set the role with which the Python domain searches in this order."""
         refnode.attributes.update(refdomain="py", reftype="obj", refspecific=True)
         return super().process_link(env, refnode, has_explicit_title, title, target)
 

@@ -22,7 +22,7 @@ from transaction_tracker import (
 )
 from transaction_tracker.sources.http_polling import Habits, HttpPollingSource, Limits
 
-# What the bank says of each transfer, one answer after the other; the last one for ever.
+# The answers of the bank for each transfer, in order; the last one repeats.
 STORIES = {
     "rent": ["received", "processing", "settled"],
     "salary": ["received", "settled"],
@@ -40,7 +40,7 @@ class Bank:
         self._numbers = count(1)
 
     async def transfer(self, request: web.Request) -> web.StreamResponse:
-        """Tell what has become of a transfer, if nothing comes between."""
+        """Answer with the status of a transfer, or with a fault."""
         number = next(self._numbers)
         if number == 5:
             return web.Response(status=429, headers={"Retry-After": "1"})
@@ -76,7 +76,7 @@ class Bank:
 
 
 def source(url: str) -> HttpPollingSource:
-    """Say how to ask the bank, and what its words mean."""
+    """Return the source: the URL of the bank and the meanings of its status words."""
     return HttpPollingSource(
         f"{url}/v1/transfers/{{id}}",
         name="example-bank",
@@ -131,7 +131,7 @@ async def main() -> None:
 
 
 def sentence(tracked: Tracked) -> str:
-    """Say in a line what became of a transfer."""
+    """Return a line about the state of a transfer."""
     why = tracked.outcome.error if tracked.outcome else None
     return f"{tracked.id:13} {tracked.state}" + (f": {why}" if why else "")
 

@@ -70,7 +70,7 @@ class Echo(GenServer):
                 super().handle_info(message)
 
     def terminate(self, reason: object) -> None:
-        """Let go of the socket, also after a crash."""
+        """Close the socket, also after a crash."""
         self.transport.close()
 
 

@@ -50,7 +50,7 @@ class Intake(GenServer, shutdown=1.0):
             process.send(self.pid, "next")
 
     def terminate(self, reason: object) -> None:
-        """Take no more jobs."""
+        """Stop accepting jobs."""
         print("closed for new jobs", flush=True)
 
 
@@ -62,7 +62,7 @@ class Service(Application):
         return [Worker.child_spec(name="worker"), Intake.child_spec()]
 
     def stop(self) -> None:
-        """Say goodbye."""
+        """Print that the program stopped."""
         print("stopped in order", flush=True)
 
 

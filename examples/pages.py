@@ -31,7 +31,7 @@ class Page(GenServer, restart="transient"):
         return self.hits
 
     def terminate(self, reason: object) -> None:
-        """Say what was counted."""
+        """Print the number of hits."""
         print(f"{self.path}: {self.hits} hits", flush=True)
 
 

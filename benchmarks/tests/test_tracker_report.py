@@ -49,7 +49,7 @@ def test_a_target_is_held_against_the_median_of_the_runs() -> None:
     assert line(report.targets(bad), title)[1:] == ["≤ 5.00 s", "5.10 s", "**missed**"]
 
 
-def test_what_was_not_measured_says_why_and_is_never_met() -> None:
+def test_missing_figure_shows_its_reason_and_misses_its_target() -> None:
     samples = Samples(absent={"detection": "no anvil"}, failures={"boot": "it broke"})
 
     text = report.targets(samples)

@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
 
 
 def sizes_of(options: argparse.Namespace) -> Sizes:
-    """Say how much is measured."""
+    """Return the sizes to measure."""
     sizes = QUICK if options.quick else FULL
     return replace(sizes, booted=(*sizes.booted, MILLION)) if options.all else sizes
 

@@ -48,7 +48,7 @@ class Bench:
 
     @contextmanager
     def database(self, kind: Kind = "SQLite") -> Iterator[str]:
-        """Give the address of a new, empty database."""
+        """Yield the URL of a new, empty database."""
         name = next(self._names)
         if kind == "PostgreSQL":
             with self._server().database(name) as url:

@@ -63,7 +63,7 @@ class Blocks:
 
 @contextmanager
 def heard() -> Iterator[Blocks]:
-    """Hear of blocks for as long as the context lasts."""
+    """Record blocks inside the ``with`` block."""
     blocks = Blocks()
     telemetry.attach_many("benchmarks", [APPLIED, DETECTED], blocks.hear)
     try:

@@ -54,7 +54,7 @@ async def running() -> AsyncIterator[Receivers]:
 
 
 async def receive() -> None:
-    """Be the receivers."""
+    """Run the receivers."""
     arrivals: dict[int, float] = {}
 
     async def take(request: web.Request) -> web.Response:

@@ -66,7 +66,7 @@ class Node:
         return await self._ask(f"grow {blocks}")
 
     async def count(self) -> Head:
-        """Say where it is."""
+        """Return the node's head."""
         return await self._ask("count")
 
     async def _ask(self, what: str) -> Head:
@@ -91,7 +91,7 @@ async def running(transactions: int, per_block: int, latency: float = 0.0) -> As
 
 
 async def serve(transactions: int, per_block: int, latency: float) -> None:
-    """Be the node."""
+    """Run the node."""
     async with DevelopmentNode(chain=waiting(transactions, per_block)) as node:
         if latency:
             node.faults.inject(SlowAnswer(seconds=latency))

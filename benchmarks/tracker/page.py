@@ -35,7 +35,7 @@ def whole(provenance: str, targets: str, samples: Samples, sizes: Sizes) -> str:
 
 
 def provenance(machine: Machine, file_system: str, loads: tuple[float, float]) -> str:
-    """Say where the figures come from.
+    """Return the origin of the figures.
 
     Args:
         machine: What was measured on.
@@ -61,5 +61,5 @@ def file_system(folder: Path) -> str:
 
 
 def load() -> float:
-    """Give the machine's load in the last minute."""
+    """Return the machine's load average of the last minute."""
     return os.getloadavg()[0]

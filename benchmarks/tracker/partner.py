@@ -22,7 +22,7 @@ class Partner:
         self._process = process
 
     async def hear(self) -> Any:
-        """Give the next thing that it says.
+        """Return the next value that the program sends.
 
         Raises:
             RuntimeError: It has ended.
@@ -34,13 +34,13 @@ class Partner:
         return json.loads(line)
 
     def tell(self, what: str) -> None:
-        """Give it a line to read."""
+        """Send a line to the program."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{what}\n".encode())
 
 
 def say(thing: dict[str, Any]) -> None:
-    """Say something to the program that started this one."""
+    """Send a value to the parent program."""
     print(json.dumps(thing), flush=True)
 
 

@@ -38,7 +38,7 @@ class Postgres:
 
     @contextmanager
     def database(self, name: str) -> Iterator[str]:
-        """Give the address of a new, empty database."""
+        """Yield the URL of a new, empty database."""
         self.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         try:
             yield self.url(name)
@@ -85,7 +85,7 @@ def _serve(postgres: Path, folder: Path, who: dict[str, Any]) -> Iterator[Postgr
 
 
 def _user(folder: Path) -> dict[str, Any]:
-    """Name another user to whoever is root, whom the server refuses to serve."""
+    """Return the options to run as another user, because the server refuses to run as root."""
     if os.geteuid() != 0:
         return {}
     names = [one.pw_name for one in pwd.getpwall()]

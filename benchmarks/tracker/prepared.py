@@ -61,7 +61,7 @@ def fill(url: str, transactions: Iterator[Transaction], required: int) -> int:
 
 
 def seen(tx: Transaction, required: int) -> Event:
-    """Give the event that makes a registered transaction pending."""
+    """Return the event that makes a registered transaction pending."""
     told = decode.transaction(pending_json(tx))
     pending = replace(
         Tracked(tx.hash, required),

@@ -47,7 +47,7 @@ async def running(expected: int) -> AsyncIterator[Receiver]:
 
 
 async def receive(expected: int) -> None:
-    """Be the receiver."""
+    """Run the receiver."""
     requests, ids = 0, set[str]()
     everything = asyncio.Event()
 

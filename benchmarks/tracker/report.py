@@ -177,7 +177,7 @@ def value_text(figure: str, value: float) -> str:
 
 
 def why_not(samples: Samples, scene: str) -> str:
-    """Say why there is no figure."""
+    """Return why a figure is missing."""
     if scene in samples.failures:
         return f"failed: {samples.failures[scene]}"
     return samples.absent.get(scene, "not measured")

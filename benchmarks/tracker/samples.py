@@ -26,11 +26,11 @@ class Samples:
             self._samples[f"{label}.{name}"] += many
 
     def of(self, figure: str) -> list[float]:
-        """Give what was measured, lowest first."""
+        """Return the measured values in ascending order."""
         return sorted(self._samples.get(figure, []))
 
     def median(self, figure: str) -> float | None:
-        """Give the median of what was measured; ``None`` when nothing was."""
+        """Return the median; ``None`` without samples."""
         samples = self.of(figure)
         return statistics.median(samples) if samples else None
 
@@ -40,11 +40,11 @@ class Samples:
 
 
 def percentiles(samples: Iterable[float]) -> dict[str, float]:
-    """Give the median and how long all but five, and all but one in a hundred took at most."""
+    """Return the 50th, 95th and 99th percentiles."""
     ordered = sorted(samples)
     return {f"p{share}": ordered[_rank(len(ordered), share)] for share in (50, 95, 99)}
 
 
 def _rank(count: int, share: int) -> int:
-    """Say which of so many ordered samples has ``share`` per cent at or below it."""
+    """Return the index of the sample with ``share`` per cent of samples at or below it."""
     return max(0, -(-count * share // 100) - 1)

@@ -26,7 +26,7 @@ class Watcher:
     _partner: Partner
 
     async def next(self) -> tuple[int, float]:
-        """Give the next block that was announced, and when, by the machine's monotonic clock."""
+        """Return the next announced block and its time on the machine's monotonic clock."""
         told = await self._partner.hear()
         return told["number"], told["time"]
 
@@ -41,7 +41,7 @@ async def running(ws_url: str) -> AsyncIterator[Watcher]:
 
 
 async def watch(url: str) -> None:
-    """Be the watcher."""
+    """Run the watcher."""
     async with aiohttp.ClientSession() as session, session.ws_connect(url) as socket:
         await socket.send_json(_SUBSCRIBE)
         async for message in socket:

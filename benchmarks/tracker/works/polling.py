@@ -1,7 +1,7 @@
 """Count the requests that a block costs a program that asks for each transaction's receipt.
 
 It is written as such programs are, with care: asynchronous, over one kept connection, with a
-hundred calls in each request, and it asks no more about what is deep enough.
+hundred calls in each request, and it stops asking about transactions that are deep enough.
 """
 
 import time

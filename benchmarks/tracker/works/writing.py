@@ -38,7 +38,7 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
 
 
 def mined(pending: Tracked, block: BlockRef) -> Event:
-    """Give the event that puts a transaction into a block."""
+    """Return the event that puts a transaction into a block."""
     outcome = Outcome(succeeded=True, fee=21_000 * 10**9)
     version = pending.version + 1
     after = replace(pending, state="mined", version=version, anchor=block, outcome=outcome)

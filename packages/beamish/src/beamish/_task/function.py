@@ -89,7 +89,7 @@ async def _run(fn: Callable[..., Any], args: tuple[Any, ...]) -> Any:
 
 
 def check_function(fn: object) -> None:
-    """Refuse what is no function; a coroutine is the usual mistake."""
+    """Raise `TypeError` if ``fn`` is not a function; a coroutine is the usual mistake."""
     if callable(fn):
         return
     if isinstance(fn, Coroutine):

@@ -98,7 +98,7 @@ async def _ipython(names: dict[str, Any], history: bool) -> Status:
 
 @contextmanager
 def _interrupting(evaluator: Evaluator) -> Iterator[None]:
-    """Let SIGINT interrupt only the running input."""
+    """Make SIGINT interrupt only the running input."""
 
     def interrupt(_: int, frame: FrameType | None) -> None:
         evaluator.interrupt(frame)

@@ -36,7 +36,7 @@ class SimulatedRuntime(Runtime):
         self._directness = random.random()
 
     def may_go_on(self) -> bool:
-        """Say whether the next call runs at once and the running task goes on, by the seed."""
+        """Return whether the seed lets the next call run on the stack and the task continue."""
         if self.interrupted is not None or self._random.random() >= self._directness:
             return False
         self._trace.direct(sys._getframe(1))
@@ -51,7 +51,7 @@ class SimulatedRuntime(Runtime):
         self.begin_step()
 
     def ready(self, process: Process) -> None:
-        """Give ``process`` a turn soon; the loop picks among those that are ready."""
+        """Schedule a turn of ``process``; the loop picks among the ready processes."""
         if self.check_loop():
             self.loop.call_soon(process.turn, context=self.context)
 
