@@ -38,13 +38,17 @@ CLEAN_REASONS = ("normal", "shutdown", ("shutdown", "moved"))
 REASONS = (*CLEAN_REASONS, "boom", ("boom", 1))
 
 
+EXAMPLES = 60
+
+
 def budget() -> settings:
-    """A few examples, always the same; ``BEAMISH_MODEL_EXAMPLES=1000`` plays as many new ones."""
-    examples = os.environ.get("BEAMISH_MODEL_EXAMPLES")
+    """Return up to 60 examples, always the same; with ``BEAMISH_MODEL_EXAMPLES=1000``, new ones."""
+    examples = int(os.environ.get("BEAMISH_MODEL_EXAMPLES", EXAMPLES))
+    new = examples > EXAMPLES
     return settings(
-        max_examples=int(examples or 60),
-        stateful_step_count=60 if examples else 30,
-        derandomize=examples is None,
+        max_examples=examples,
+        stateful_step_count=60 if new else 30,
+        derandomize=not new,
         database=None,
         deadline=None,
         report_multiple_bugs=False,
