@@ -17,7 +17,8 @@ from .operating import Command, Operator
 from .records import Judge, Records, repeats
 from .world import CONFIRMATIONS, World
 
-PATIENCE = 50.0
+# A machine that does much else needs a minute for the hundreds of deliveries that are left.
+PATIENCE = 400.0
 # Who waits for the manieth of something gives up some time after who waits for a clock.
 _PATIENT_SECONDS = 0.15
 _LONGEST_PAUSE_SECONDS = 0.016

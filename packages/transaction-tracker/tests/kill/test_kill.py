@@ -28,6 +28,7 @@ VERSION_0_1 = Path(__file__).parent.parent / "store" / "version_0_1.sql"
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("seed", STORIES)
 async def test_nothing_is_lost_or_doubled_with_sqlite(
     seed: int, tmp_path: Path, record_property: Record
@@ -47,6 +48,7 @@ async def test_nothing_is_lost_or_doubled_with_sqlite(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1_000)
 @pytest.mark.postgres
 @pytest.mark.parametrize("seed", STORIES)
 async def test_nothing_is_lost_or_doubled_with_postgresql(
