@@ -35,13 +35,10 @@ else
 	@echo "those with a browser, an anvil node or a PostgreSQL server: make test-all"
 endif
 
-# The pages in a browser are the same on each CPython: the first one's run tests them.
 test-all:  ## Run every test, on each supported CPython that this machine has
-	@rest=; tools/pythons | while read -r version python; do \
+	@tools/pythons | while read -r version python; do \
 		echo "== CPython $$version"; \
-		$(MAKE) --no-print-directory test-everything PYTHON=$$python TESTS="$$rest" \
-			< /dev/null || exit 1; \
-		rest='-m "not browser"'; \
+		$(MAKE) --no-print-directory test-everything PYTHON=$$python < /dev/null || exit 1; \
 	done
 
 test-everything: $(VENV)/ready
