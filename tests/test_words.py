@@ -86,9 +86,6 @@ PENDING = {
     "packages/transaction-tracker/tests/sources",
     "packages/transaction-tracker/tests/sources/http_polling",
     "packages/transaction-tracker/tests/world",
-    "packages/txtrack-devnode/src/txtrack_devnode/demo",
-    "packages/txtrack-devnode/tests/demo",
-    "packages/txtrack-devnode/tests/node",
 }
 
 

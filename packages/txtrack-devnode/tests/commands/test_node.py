@@ -1,4 +1,4 @@
-"""``txtrack node``: the development node as a program, and its faults from its start."""
+"""``txtrack node``: the development node as a program."""
 
 import asyncio
 import signal
@@ -33,7 +33,7 @@ def test_help_names_every_fault_and_every_option(capsys: pytest.CaptureFixture[s
         (f"frozen-head:at={HASH}", f"--fault: frozen-head: no block has the hash {HASH}"),
     ],
 )
-def test_wrong_fault_is_bad_input(
+def test_invalid_fault_is_bad_input(
     capsys: pytest.CaptureFixture[str], fault: str, words: str
 ) -> None:
     status = main(["node", "--port", "0", "--fault", "indexing", "--fault", fault])
@@ -42,7 +42,7 @@ def test_wrong_fault_is_bad_input(
     assert words in capsys.readouterr().err
 
 
-async def test_node_misbehaves_from_its_start() -> None:
+async def test_faults_are_active_from_the_start() -> None:
     faults = ("--fault", "wrong-chain-id:chain_id=9", "--fault", "stale-null:p=0.5")
     command = ["node", "--port", "0", "--block-time", "0", "--seed", "3", *faults]
     process = await asyncio.create_subprocess_exec(
@@ -62,7 +62,7 @@ async def test_node_misbehaves_from_its_start() -> None:
     assert lines[3:] == ["fault wrong-chain-id:chain_id=9", "fault stale-null:probability=0.5"]
 
 
-def test_null_rounds_must_leave_some_numbers_with_a_block(
+def test_null_rounds_must_not_cover_every_number(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     status = main(["node", "--port", "0", "--null-rounds", "1"])
@@ -100,7 +100,7 @@ def test_help_is_complete(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_node_runs_until_told_to_stop(number: signal.Signals) -> None:
+async def test_node_runs_until_a_signal(number: signal.Signals) -> None:
     command = ["node", "--port", "0", "--chain-id", "5", "--block-time", "0"]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "transaction_tracker", *command), stdout=asyncio.subprocess.PIPE

@@ -1,4 +1,4 @@
-"""The demonstration from beginning to end, at full speed."""
+"""The demo from start to end, at full speed."""
 
 import asyncio
 import io
@@ -8,18 +8,18 @@ import pytest
 from rich.console import Console
 
 from transaction_tracker.cli import main
-from txtrack_devnode.demo import FAST, FEWEST, play
+from txtrack_devnode.demo import FAST, MIN_PAYMENTS, run_demo
 from txtrack_devnode.demo.kinds import KINDS
-from txtrack_devnode.demo.troubles import TROUBLES
+from txtrack_devnode.demo.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.slow
 
 
 @dataclass(frozen=True)
-class Played:
-    """How the demonstration went."""
+class Run:
+    """A finished run of the demo."""
 
-    right: bool
+    correct: bool
     text: str
 
     @property
@@ -27,47 +27,47 @@ class Played:
         return self.text.splitlines()
 
 
-def run(*, terminal: bool) -> Played:
+def run(*, terminal: bool) -> Run:
     written = io.StringIO()
     console = Console(file=written, force_terminal=terminal, width=100, height=30)
-    right = asyncio.run(play(console, payments=4 * FEWEST, tempo=FAST))
-    return Played(right, written.getvalue())
+    correct = asyncio.run(run_demo(console, payments=4 * MIN_PAYMENTS, speed=FAST))
+    return Run(correct, written.getvalue())
 
 
 @pytest.fixture(scope="module")
-def plain() -> Played:
+def plain() -> Run:
     return run(terminal=False)
 
 
 @pytest.fixture(scope="module")
-def terminal() -> Played:
+def terminal() -> Run:
     return run(terminal=True)
 
 
-def test_every_payment_ends_as_the_chain_says(plain: Played, terminal: Played) -> None:
-    for played in (plain, terminal):
-        assert played.right
-        assert "Every one of 80 ended as the chain says." in played.text
+def test_every_payment_has_the_final_state_that_the_chain_says(plain: Run, terminal: Run) -> None:
+    for finished in (plain, terminal):
+        assert finished.correct
+        assert "All 80 payments have the state that the chain says." in finished.text
 
 
-def test_story_is_complete(plain: Played) -> None:
-    for words in ("await TransactionTracker.start(tx)", "3 blocks go, 4 come", "1 restart,"):
-        assert words in plain.text
+def test_all_steps_and_kinds_are_shown(plain: Run) -> None:
+    for text in ("await TransactionTracker.start(tx)", "3 blocks removed, 4 added", "1 restart,"):
+        assert text in plain.text
     for kind in KINDS:
-        assert kind.fate in plain.text
+        assert kind.description in plain.text
 
 
-def test_every_trouble_hit_and_blocks_went_on_all_the_same(plain: Played) -> None:
-    for trouble in TROUBLES:
-        (row,) = [line for line in plain.lines if line.startswith(f" {trouble.name}  ")]
-        hit, *_, blocks = row.removeprefix(f" {trouble.name}").split()
+def test_every_fault_is_triggered_and_blocks_are_still_applied(plain: Run) -> None:
+    for scenario in SCENARIOS:
+        (row,) = [line for line in plain.lines if line.startswith(f" {scenario.name}  ")]
+        triggered, *_, blocks = row.removeprefix(f" {scenario.name}").split()
 
-        assert trouble.meaning in row
-        assert int(hit) > 0
+        assert scenario.handling in row
+        assert int(triggered) > 0
         assert int(blocks) > 0
 
 
-def test_crash_report_comes_with_another_pid_under_the_same_id(plain: Played) -> None:
+def test_crashed_tracker_is_found_under_its_id_with_another_pid(plain: Run) -> None:
     before, after = (
         result(plain, f">>> {prefix}TransactionTracker.lookup(tx)") for prefix in ("pid = ", "")
     )
@@ -78,22 +78,22 @@ def test_crash_report_comes_with_another_pid_under_the_same_id(plain: Played) ->
     assert "** RuntimeError: its a crash" in plain.lines
 
 
-def test_tracker_knows_the_same_after_its_crash(plain: Played) -> None:
+def test_tracker_has_the_same_state_after_its_crash(plain: Run) -> None:
     lines = plain.lines
-    asked = [at for at, line in enumerate(lines) if line.endswith("(tx)).state")]
-    states = [lines[at + 1] for at in asked]
+    calls = [index for index, line in enumerate(lines) if line.endswith("(tx)).state")]
+    states = [lines[index + 1] for index in calls]
 
     assert len(states) == 2
     assert states[0] == states[1]
 
 
-def test_there_are_control_codes_only_on_a_terminal(plain: Played, terminal: Played) -> None:
+def test_control_codes_are_written_only_to_a_terminal(plain: Run, terminal: Run) -> None:
     assert "\x1b" not in plain.text
     assert "\x1b" in terminal.text
 
 
-def test_board_is_drawn_on_a_terminal_and_a_line_for_each_block_elsewhere(
-    plain: Played, terminal: Played
+def test_terminal_shows_a_panel_and_other_output_a_line_per_block(
+    plain: Run, terminal: Run
 ) -> None:
     assert "] block   1: " in plain.text
     assert "╭" not in plain.text
@@ -101,11 +101,11 @@ def test_board_is_drawn_on_a_terminal_and_a_line_for_each_block_elsewhere(
 
 
 def test_command_ends_with_status_0(capsys: pytest.CaptureFixture[str]) -> None:
-    status = main(["demo", "--fast", "--transactions", str(FEWEST)])
+    status = main(["demo", "--fast", "--transactions", str(MIN_PAYMENTS)])
 
     assert status == 0
-    assert "Every one of 20 ended as the chain says." in capsys.readouterr().out
+    assert "All 20 payments have the state that the chain says." in capsys.readouterr().out
 
 
-def result(played: Played, call: str) -> str:
-    return played.lines[played.lines.index(call) + 1]
+def result(finished: Run, call: str) -> str:
+    return finished.lines[finished.lines.index(call) + 1]

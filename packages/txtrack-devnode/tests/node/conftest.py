@@ -1,4 +1,4 @@
-"""A running development node and a way to ask it."""
+"""A running development node, and fixtures that send requests to it."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -26,7 +26,7 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def ask(node: DevelopmentNode, http: aiohttp.ClientSession) -> Ask:
-    """Call a method and give its result, or the whole error as a dict."""
+    """Call a method and return its result, or the error as a dict."""
 
     async def call(method: str, *params: object) -> Any:
         request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
@@ -41,7 +41,7 @@ def ask(node: DevelopmentNode, http: aiohttp.ClientSession) -> Ask:
 
 @pytest.fixture
 def post(node: DevelopmentNode, http: aiohttp.ClientSession) -> Post:
-    """Send requests as they are, and give the status, the headers and the JSON that came back."""
+    """Send a request unchanged and return the status, the headers and the JSON of the response."""
 
     async def send(requests: object) -> Answer:
         async with http.post(node.url, data=orjson.dumps(requests)) as response:

@@ -1,4 +1,4 @@
-"""What tests of the node say to it and get back."""
+"""Types of the requests and responses of the tests."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Nodes on another branch, on a shorter chain, behind one address; and chains of other kinds."""
+"""Nodes on another branch or a shorter chain, load balancers, and chains with other rules."""
 
 import orjson
 import pytest
@@ -25,7 +25,7 @@ def chain() -> Chain:
     return Chain(accounts=4)
 
 
-def test_fork_shares_what_is_below_and_goes_its_own_way_above(chain: Chain) -> None:
+def test_fork_shares_the_blocks_below_and_has_its_own_above(chain: Chain) -> None:
     chain.mine(10)
 
     fork = chain.fork(4, length=2)
@@ -38,7 +38,7 @@ def test_fork_shares_what_is_below_and_goes_its_own_way_above(chain: Chain) -> N
     assert chain.head.number == 10
 
 
-def test_fork_mines_on_its_own_without_touching_the_chain(chain: Chain) -> None:
+def test_fork_mines_without_changing_the_chain(chain: Chain) -> None:
     sender, to, *_ = chain.accounts
     old = chain.submit(sender, to, 5)
     chain.mine(2)
@@ -66,7 +66,7 @@ def test_forks_from_the_same_block_are_different_chains(chain: Chain) -> None:
     assert chain.mine()[0].hash not in heads
 
 
-def test_fork_that_grows_gets_a_block_whenever_the_chain_does(chain: Chain) -> None:
+def test_growing_fork_mines_when_the_chain_does(chain: Chain) -> None:
     chain.mine(5)
     stuck, grows = chain.fork(3, length=1), chain.fork(3, length=1, grows=True)
 
@@ -107,7 +107,7 @@ async def test_node_answers_from_its_branch(node: DevelopmentNode, ask: Ask) -> 
     assert (await ask("dev_mine_fork", 1))["code"] == -32602
 
 
-async def test_branch_deeper_than_the_chain_begins_at_its_first_block(
+async def test_branch_deeper_than_the_chain_starts_at_block_zero(
     node: DevelopmentNode, ask: Ask
 ) -> None:
     await node.mine(2)
@@ -138,7 +138,9 @@ async def test_node_is_on_a_shorter_chain_with_another_genesis(
     assert await ask("eth_chainId") == "0x7a69"
 
 
-async def test_each_request_is_answered_by_another_node(node: DevelopmentNode, ask: Ask) -> None:
+async def test_load_balanced_requests_go_to_different_nodes(
+    node: DevelopmentNode, ask: Ask
+) -> None:
     await node.mine(9)
     node.faults.inject(LoadBalanced(blocks=3))
 
@@ -148,7 +150,7 @@ async def test_each_request_is_answered_by_another_node(node: DevelopmentNode, a
 
 
 @pytest.mark.parametrize("split", [False, True])
-async def test_calls_of_one_batch_go_to_different_nodes_if_told_so(
+async def test_split_sends_the_calls_of_a_batch_to_different_nodes(
     node: DevelopmentNode, post: Post, split: bool
 ) -> None:
     await node.mine(9)
@@ -160,7 +162,7 @@ async def test_calls_of_one_batch_go_to_different_nodes_if_told_so(
     assert len({item["result"] for item in answers}) == (4 if split else 1)
 
 
-async def test_numbers_without_a_block(node: DevelopmentNode, ask: Ask) -> None:
+async def test_null_rounds_have_no_block(node: DevelopmentNode, ask: Ask) -> None:
     await node.mine(2)
     await ask("dev_skip", 2)
     head = await node.mine()
@@ -182,7 +184,7 @@ async def test_numbers_without_a_block(node: DevelopmentNode, ask: Ask) -> None:
         ("previous", ["0x2", None, None]),
     ],
 )
-def test_answers_where_a_number_has_no_block(answer: NullRoundAnswer, told: list[object]) -> None:
+def test_null_rounds_get_the_configured_answer(answer: NullRoundAnswer, told: list[object]) -> None:
     rules = ChainRules(null_rounds=3, null_round_answer=answer)
     chain = Chain(rules=rules)
     chain.mine(4)
@@ -199,7 +201,7 @@ def test_answers_where_a_number_has_no_block(answer: NullRoundAnswer, told: list
     ] == told
 
 
-def test_reorganisation_and_views_of_a_chain_with_null_rounds() -> None:
+def test_reorg_and_views_work_with_null_rounds() -> None:
     chain = Chain(accounts=2, rules=ChainRules(null_rounds=3))
     sender, to = chain.accounts
     chain.mine(4)
@@ -238,7 +240,7 @@ def test_chain_without_account_nonces_mines_all_with_nonce_zero() -> None:
         chain.replace(waiting.hash, "repriced")
 
 
-def test_chain_puts_its_own_transactions_first_into_each_block() -> None:
+def test_system_transactions_are_at_the_start_of_each_block() -> None:
     chain = Chain(accounts=2, rules=ChainRules(system=tuple(SYSTEM_TRANSACTIONS)))
     tx = chain.submit(chain.accounts[0], chain.accounts[1], 1)
 
@@ -269,7 +271,7 @@ def test_system_transaction_has_the_fields_of_a_deposit() -> None:
     assert (receipt["type"], receipt["status"]) == ("0x7e", "0x1")
 
 
-async def test_authorization_uses_up_a_nonce_without_any_transaction(
+async def test_authorization_uses_a_nonce_without_a_transaction(
     node: DevelopmentNode, ask: Ask
 ) -> None:
     victim, sponsor, _ = node.chain.accounts

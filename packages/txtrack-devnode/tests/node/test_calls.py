@@ -1,4 +1,4 @@
-"""``eth_call`` and ``eth_getLogs`` on a chain that runs no contracts."""
+"""``eth_call`` and ``eth_getLogs`` on a chain without contracts."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ async def test_replay_of_a_reverted_transaction_reverts(
     }
 
 
-async def test_replay_may_revert_without_a_reason(node: DevelopmentNode, ask: Ask) -> None:
+async def test_replay_can_revert_without_a_reason(node: DevelopmentNode, ask: Ask) -> None:
     tx = await reverted(node, "")
 
     error = await ask("eth_call", replay(tx), "0x1")
@@ -48,7 +48,7 @@ async def test_replay_may_revert_without_a_reason(node: DevelopmentNode, ask: As
     assert error == {"code": 3, "message": "execution reverted", "data": "0x"}
 
 
-async def test_replay_is_found_by_the_hash_of_the_block(node: DevelopmentNode, ask: Ask) -> None:
+async def test_replay_accepts_the_hash_of_a_block(node: DevelopmentNode, ask: Ask) -> None:
     tx = await reverted(node)
     block = node.chain.block(1)
     assert block is not None
@@ -68,7 +68,7 @@ async def test_other_calls_succeed(node: DevelopmentNode, ask: Ask) -> None:
     assert await ask("eth_call", {"to": tx.to, "data": "0x01"}, "pending") == "0x"
 
 
-async def test_call_that_its_sender_cannot_pay_is_refused(node: DevelopmentNode, ask: Ask) -> None:
+async def test_call_that_the_sender_cannot_pay_is_an_error(node: DevelopmentNode, ask: Ask) -> None:
     call = {"from": node.chain.accounts[0], "value": hex(10**9 * ETHER + 1)}
 
     error = await ask("eth_call", call)
@@ -99,7 +99,7 @@ async def test_there_are_no_logs(node: DevelopmentNode, ask: Ask) -> None:
         ("eth_getLogs", [{"blockHash": UNKNOWN}], -32000, "header not found"),
     ],
 )
-async def test_wrong_calls_are_refused(
+async def test_invalid_calls_are_errors(
     ask: Ask, method: str, params: list[object], code: int, words: str
 ) -> None:
     error = await ask(method, *params)

@@ -1,4 +1,4 @@
-"""The chain by itself: transactions, blocks, reorgs, accounts."""
+"""The chain without a node: transactions, blocks, reorgs, accounts."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def test_mined_blocks_form_a_chain_of_parents(chain: Chain) -> None:
     assert chain.head is blocks[2]
 
 
-def test_submitted_transaction_waits_until_it_is_mined(chain: Chain) -> None:
+def test_submitted_transaction_is_pending_until_it_is_mined(chain: Chain) -> None:
     tx = pay(chain)
     assert chain.pending(tx.hash) is tx
     assert chain.mined(tx.hash) is None
@@ -54,7 +54,7 @@ def test_submitted_transaction_waits_until_it_is_mined(chain: Chain) -> None:
     assert chain.head.revert_reason(tx.hash) is None
 
 
-def test_nonces_count_up_with_what_waits_and_with_what_is_mined(chain: Chain) -> None:
+def test_nonces_count_pending_and_mined_transactions(chain: Chain) -> None:
     sender = chain.accounts[0]
     assert [pay(chain).nonce for _ in range(3)] == [0, 1, 2]
     assert (chain.nonce(sender), chain.pending_nonce(sender)) == (0, 3)
@@ -78,7 +78,7 @@ def test_transaction_after_a_nonce_gap_waits_for_the_gap_to_close(chain: Chain) 
     assert chain.head.transactions == (between, late)
 
 
-def test_transaction_that_offers_less_than_the_base_fee_waits(chain: Chain) -> None:
+def test_transaction_below_the_base_fee_stays_pending(chain: Chain) -> None:
     cheap = pay(chain, max_fee=GWEI - 1, priority_fee=0)
     chain.mine(3)
     assert chain.pending(cheap.hash)
@@ -109,7 +109,7 @@ def test_reverting_transaction_is_mined_with_its_reason_and_moves_nothing(chain:
     assert chain.nonce(tx.sender) == 1
 
 
-def test_waiting_transaction_can_be_told_to_revert_and_to_succeed_again(chain: Chain) -> None:
+def test_pending_transaction_can_be_made_to_revert_and_to_succeed(chain: Chain) -> None:
     fails, works = pay(chain, 0), pay(chain, 1)
     chain.revert(fails.hash, "")
     chain.revert(works.hash, "paused")
@@ -137,7 +137,7 @@ def test_balances_move_at_the_height_of_the_block(chain: Chain) -> None:
     ("kind", "to_self", "value"),
     [("repriced", False, 7), ("cancelled", True, 0), ("replaced", False, 8)],
 )
-def test_replacement_takes_the_slot(chain: Chain, kind: str, to_self: bool, value: int) -> None:
+def test_replacement_uses_the_nonce(chain: Chain, kind: str, to_self: bool, value: int) -> None:
     first = chain.submit(chain.accounts[0], chain.accounts[1], 7, data="0xabcd")
 
     winner = chain.replace(first.hash, kind)  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ def test_replacement_must_pay_a_tenth_more(chain: Chain) -> None:
     assert chain.pending(first.hash) is None
 
 
-def test_dropped_transaction_is_unknown_and_can_come_again(chain: Chain) -> None:
+def test_dropped_transaction_can_be_added_again(chain: Chain) -> None:
     tx = pay(chain)
 
     assert chain.drop(tx.hash)
@@ -194,7 +194,9 @@ REFUSED: list[tuple[str, Callable[[Chain], object]]] = [
 
 
 @pytest.mark.parametrize(("words", "ask"), REFUSED)
-def test_refused_with_the_reason(chain: Chain, words: str, ask: Callable[[Chain], object]) -> None:
+def test_invalid_request_is_an_error_with_its_reason(
+    chain: Chain, words: str, ask: Callable[[Chain], object]
+) -> None:
     pay(chain)
     before = chain.mine()[-1]
 
@@ -204,7 +206,7 @@ def test_refused_with_the_reason(chain: Chain, words: str, ask: Callable[[Chain]
     assert chain.head is before
 
 
-def test_reorg_puts_another_branch_in_place(chain: Chain) -> None:
+def test_reorg_replaces_blocks_by_another_branch(chain: Chain) -> None:
     tx = pay(chain)
     old = chain.mine(3)
 
@@ -220,7 +222,7 @@ def test_reorg_puts_another_branch_in_place(chain: Chain) -> None:
     assert chain.is_canonical(reorg.added[-1])
 
 
-def test_orphans_go_back_to_the_pool(chain: Chain) -> None:
+def test_orphans_return_to_the_pool(chain: Chain) -> None:
     tx = pay(chain)
     chain.mine()
 
@@ -233,7 +235,7 @@ def test_orphans_go_back_to_the_pool(chain: Chain) -> None:
     assert chain.mined(tx.hash)
 
 
-def test_orphans_stay_out(chain: Chain) -> None:
+def test_orphans_are_dropped(chain: Chain) -> None:
     tx = pay(chain)
     chain.mine()
 
@@ -244,7 +246,7 @@ def test_orphans_stay_out(chain: Chain) -> None:
     assert chain.pending_nonce(tx.sender) == 0
 
 
-def test_orphans_move_to_a_later_block(chain: Chain) -> None:
+def test_orphans_are_mined_again_in_a_later_block(chain: Chain) -> None:
     tx = pay(chain, reverts="before")
     old = chain.mine()[0]
     chain.revert(tx.hash, None)
@@ -259,7 +261,7 @@ def test_orphans_move_to_a_later_block(chain: Chain) -> None:
     assert mined.block.revert_reason(tx.hash) is None
 
 
-def test_orphans_can_move_to_another_block_of_the_same_height(chain: Chain) -> None:
+def test_orphans_can_be_mined_again_at_the_same_height(chain: Chain) -> None:
     tx = pay(chain)
     old = chain.mine()[0]
 
@@ -294,7 +296,7 @@ def test_head_falls_after_a_rollback_or_a_shorter_branch(chain: Chain) -> None:
 
 
 @pytest.mark.parametrize("orphans", ORPHANS)
-def test_reorg_winds_the_accounts_back(chain: Chain, orphans: Orphans) -> None:
+def test_reorg_restores_the_accounts(chain: Chain, orphans: Orphans) -> None:
     sender, to = chain.accounts[:2]
     chain.submit(sender, to, ETHER)
     chain.mine()
@@ -310,7 +312,7 @@ def test_reorg_winds_the_accounts_back(chain: Chain, orphans: Orphans) -> None:
     assert chain.balance(newcomer) == 0
 
 
-def test_orphans_come_before_what_already_waited(chain: Chain) -> None:
+def test_orphans_come_before_pending_transactions(chain: Chain) -> None:
     first = pay(chain, 0)
     chain.mine()
     second = pay(chain, 1)
@@ -333,7 +335,7 @@ def test_safe_and_finalized_follow_the_head_and_finalized_never_falls() -> None:
     assert (chain.head.number, chain.safe, chain.finalized) == (5, 5, 5)
 
 
-def test_same_seed_gives_the_same_hashes_and_another_seed_others() -> None:
+def test_hashes_depend_on_the_seed_only() -> None:
     def play(seed: object) -> list[str]:
         chain = Chain(seed=seed)
         pay(chain)
@@ -345,7 +347,7 @@ def test_same_seed_gives_the_same_hashes_and_another_seed_others() -> None:
     assert not set(play("a")) & set(play("b"))
 
 
-def test_sender_who_cannot_pay_any_more_reverts() -> None:
+def test_transaction_reverts_if_its_sender_can_no_longer_pay() -> None:
     chain = Chain(accounts=2)
     rest = chain.balance(chain.accounts[0]) - ETHER
     chain.submit(chain.accounts[0], chain.accounts[1], rest)
@@ -357,7 +359,7 @@ def test_sender_who_cannot_pay_any_more_reverts() -> None:
     assert chain.balance(chain.accounts[0]) > 0
 
 
-def test_pending_block_shows_what_comes_next_and_changes_nothing(chain: Chain) -> None:
+def test_pending_block_is_the_next_block_and_changes_nothing(chain: Chain) -> None:
     tx = pay(chain)
 
     block = chain.pending_block()
@@ -377,7 +379,7 @@ def test_ten_thousand_transactions_fit_into_a_block(chain: Chain) -> None:
     assert chain.head.gas_used == 10_000 * 21_000
 
 
-def test_watchers_are_told_of_every_new_head_until_they_leave() -> None:
+def test_watchers_are_called_for_every_new_head_until_removed() -> None:
     chain = Chain()
     seen: list[Block] = []
     leave = chain.watch(seen.append)

@@ -1,4 +1,4 @@
-"""Random histories against what a chain must never break."""
+"""Random histories, and the invariants that a chain must keep."""
 
 from itertools import pairwise
 

@@ -1,4 +1,4 @@
-"""Faults of single calls and of batches: refused, wrong, missing, double."""
+"""Faults of calls and batches: errors, and wrong, missing or duplicated results."""
 
 from collections import Counter
 from typing import Any
@@ -39,7 +39,7 @@ def place(answer: Any) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("method", LOOK_UPS)
-async def test_stale_null_for_what_the_node_has(
+async def test_stale_null_applies_to_existing_transactions(
     node: DevelopmentNode, ask: Ask, tx: Transaction, method: str
 ) -> None:
     node.faults.inject(StaleNull(times=2))
@@ -50,7 +50,7 @@ async def test_stale_null_for_what_the_node_has(
     assert answers[2]["blockNumber"] == "0x1"
 
 
-async def test_stale_null_for_blocks_and_their_receipts(
+async def test_stale_null_applies_to_blocks_and_receipts(
     node: DevelopmentNode, ask: Ask, tx: Transaction
 ) -> None:
     node.faults.inject(StaleNull())
@@ -61,7 +61,7 @@ async def test_stale_null_for_blocks_and_their_receipts(
     assert await ask("eth_blockNumber") == "0x1"
 
 
-async def test_null_that_is_true_is_no_fault(node: DevelopmentNode, ask: Ask) -> None:
+async def test_true_null_does_not_count_as_triggered(node: DevelopmentNode, ask: Ask) -> None:
     node.faults.inject(StaleNull(times=1))
 
     assert await ask("eth_getTransactionByHash", UNKNOWN) is None
@@ -69,7 +69,7 @@ async def test_null_that_is_true_is_no_fault(node: DevelopmentNode, ask: Ask) ->
     assert node.faults.counts == {}
 
 
-async def test_stale_null_about_one_transaction(
+async def test_stale_null_applies_to_one_transaction(
     node: DevelopmentNode, ask: Ask, tx: Transaction
 ) -> None:
     other = node.chain.submit(node.chain.accounts[1])
@@ -81,7 +81,7 @@ async def test_stale_null_about_one_transaction(
 
 
 @pytest.mark.parametrize("method", LOOK_UPS)
-async def test_indexing_is_the_error_of_geth(
+async def test_indexing_has_the_error_of_geth(
     node: DevelopmentNode, ask: Ask, tx: Transaction, method: str
 ) -> None:
     node.faults.inject(Indexing())
@@ -111,9 +111,7 @@ async def test_receipts_lag_behind_their_block(
 
 
 @pytest.mark.parametrize("fault", [LaggingReceipts(), ForeignReceipt(), DuplicatedTransaction()])
-async def test_nothing_is_made_of_what_does_not_exist(
-    node: DevelopmentNode, ask: Ask, fault: Fault
-) -> None:
+async def test_missing_data_is_not_changed(node: DevelopmentNode, ask: Ask, fault: Fault) -> None:
     node.faults.inject(fault)
 
     assert await ask("eth_getTransactionReceipt", UNKNOWN) is None
@@ -129,7 +127,7 @@ async def test_wrong_chain_id(node: DevelopmentNode, ask: Ask) -> None:
     assert await ask("net_version") == "5"
 
 
-async def test_method_not_found_is_not_done(node: DevelopmentNode, ask: Ask) -> None:
+async def test_method_of_an_error_fault_is_not_called(node: DevelopmentNode, ask: Ask) -> None:
     node.faults.inject(MethodNotFound(methods=frozenset({"eth_sendTransaction"})))
 
     error = await ask("eth_sendTransaction", {"from": node.chain.accounts[0]})
@@ -148,7 +146,7 @@ async def test_one_call_of_a_batch_gets_an_error(node: DevelopmentNode, post: Po
     assert [answer.get("result") for answer in answers[1:]] == ["0x7a69", "0x7a69"]
 
 
-async def test_batches_over_the_limit_are_refused(node: DevelopmentNode, post: Post) -> None:
+async def test_batches_over_the_limit_are_errors(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(RefusedBatch(limit=2))
     calls = [request("eth_chainId", number=number) for number in range(3)]
 
@@ -171,7 +169,7 @@ async def test_wrong_id(node: DevelopmentNode, post: Post) -> None:
     assert [answer["id"] == number for number, answer in enumerate(batch)] == [False, True]
 
 
-async def test_notification_has_no_id_to_be_wrong(node: DevelopmentNode, post: Post) -> None:
+async def test_wrong_id_does_not_apply_to_notifications(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(WrongId())
 
     answer = await post({"jsonrpc": "2.0", "method": "eth_chainId"})
@@ -199,18 +197,20 @@ async def test_payment_is_never_sent_twice(node: DevelopmentNode, post: Post) ->
     assert len(answers) == len(node.chain.pool) == 1
 
 
-async def test_receipt_of_another_block(node: DevelopmentNode, ask: Ask, tx: Transaction) -> None:
+async def test_foreign_receipt_names_another_block(
+    node: DevelopmentNode, ask: Ask, tx: Transaction
+) -> None:
     node.faults.inject(ForeignReceipt())
     genesis = node.chain.block(0)
     assert genesis is not None
 
     assert place(await ask("eth_getTransactionReceipt", tx.hash)) == (genesis.hash, "0x0")
-    assert [place(one) for one in await ask("eth_getBlockReceipts", "0x1")] == [
+    assert [place(receipt) for receipt in await ask("eth_getBlockReceipts", "0x1")] == [
         (genesis.hash, "0x0")
     ]
 
 
-async def test_block_with_a_transaction_twice(
+async def test_block_has_a_transaction_twice(
     node: DevelopmentNode, ask: Ask, tx: Transaction
 ) -> None:
     node.faults.inject(DuplicatedTransaction())
@@ -222,7 +222,7 @@ async def test_block_with_a_transaction_twice(
     assert (await ask("eth_getBlockByNumber", "0x0", True))["transactions"] == []
 
 
-async def test_faults_leave_the_truth_alone(
+async def test_faults_do_not_change_the_chain(
     node: DevelopmentNode, ask: Ask, tx: Transaction
 ) -> None:
     for fault in (ForeignReceipt(), DuplicatedTransaction(), WrongChainId(), StaleNull(times=1)):
@@ -237,7 +237,7 @@ async def test_faults_leave_the_truth_alone(
     assert len((await ask("eth_getBlockByNumber", "0x1", True))["transactions"]) == 1
 
 
-async def test_several_faults_at_once_by_chance(
+async def test_several_faults_have_independent_probabilities(
     node: DevelopmentNode, post: Post, tx: Transaction
 ) -> None:
     node.faults.inject(StaleNull(probability=0.4))

@@ -1,4 +1,4 @@
-"""Faults of whole exchanges over HTTP: the connection, the status, the body, the time."""
+"""Faults of whole HTTP requests: connection, status, body, delay."""
 
 import asyncio
 import gc
@@ -48,7 +48,7 @@ async def test_rate_limit_is_status_429(node: DevelopmentNode, post: Post) -> No
     assert node.counters == {"eth_blockNumber": 1}, "what is refused is not done"
 
 
-async def test_rate_limit_may_give_a_date(node: DevelopmentNode, post: Post) -> None:
+async def test_rate_limit_can_have_a_date(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(RateLimit(retry_after=60, as_date=True))
     before = datetime.now(UTC)
 
@@ -59,20 +59,22 @@ async def test_rate_limit_may_give_a_date(node: DevelopmentNode, post: Post) -> 
     assert header.endswith(" GMT")
 
 
-async def test_rate_limit_may_give_no_time(node: DevelopmentNode, post: Post) -> None:
+async def test_rate_limit_can_have_no_time(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(RateLimit())
 
     assert "Retry-After" not in (await post(HEIGHT)).headers
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 504])
-async def test_server_failure_is_its_status(node: DevelopmentNode, post: Post, status: int) -> None:
+async def test_server_failure_has_its_status(
+    node: DevelopmentNode, post: Post, status: int
+) -> None:
     node.faults.inject(ServerFailure(status=status))
 
     assert (await post(HEIGHT)).status == status
 
 
-async def test_a_batch_is_struck_as_a_whole(node: DevelopmentNode, post: Post) -> None:
+async def test_fault_applies_to_a_whole_batch(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(RateLimit(methods=frozenset({"eth_chainId"})))
 
     struck = await post([HEIGHT, request("eth_chainId", number=2)])
@@ -82,7 +84,7 @@ async def test_a_batch_is_struck_as_a_whole(node: DevelopmentNode, post: Post) -
     assert (await post([HEIGHT])).status == 200
 
 
-async def test_not_json_is_a_page(node: DevelopmentNode, post: Post) -> None:
+async def test_not_json_is_an_html_page(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(NotJson())
 
     answer = await post(HEIGHT)
@@ -112,7 +114,7 @@ async def test_cut_off_body_ends_early(
     assert received == whole[: int(len(whole) * share)]
 
 
-async def test_slow_answer_comes_later(node: DevelopmentNode, post: Post) -> None:
+async def test_slow_response_is_late(node: DevelopmentNode, post: Post) -> None:
     clock = asyncio.get_running_loop().time
     node.faults.inject(SlowAnswer(times=1, seconds=0.05))
     began = clock()
@@ -126,7 +128,7 @@ async def test_slow_answer_comes_later(node: DevelopmentNode, post: Post) -> Non
     assert clock() - began >= 0.05
 
 
-async def test_hanging_answer_comes_when_the_fault_is_cleared(
+async def test_hanging_request_gets_a_response_when_the_fault_is_cleared(
     node: DevelopmentNode, post: Post, ask: Ask
 ) -> None:
     number = await ask("dev_inject", "hang:times=1")
@@ -140,7 +142,7 @@ async def test_hanging_answer_comes_when_the_fault_is_cleared(
     assert (await hanging).json["result"] == "0x0"
 
 
-async def test_controls_get_through_whatever_is_broken(
+async def test_no_fault_applies_to_control_methods(
     node: DevelopmentNode, post: Post, ask: Ask
 ) -> None:
     for fault in (Hang(), NotJson(), RateLimit(), Death(), CutOff()):
@@ -154,7 +156,7 @@ async def test_controls_get_through_whatever_is_broken(
     assert node.faults.counts == {}
 
 
-async def test_node_may_end_twice(http: aiohttp.ClientSession) -> None:
+async def test_node_can_be_stopped_twice(http: aiohttp.ClientSession) -> None:
     async with DevelopmentNode() as node:
         await node.__aexit__(None, None, None)
         node.chain.mine()
@@ -162,7 +164,7 @@ async def test_node_may_end_twice(http: aiohttp.ClientSession) -> None:
     assert not node.listening
 
 
-async def test_chain_keeps_no_node_that_has_ended() -> None:
+async def test_chain_keeps_no_reference_to_a_stopped_node() -> None:
     chain = Chain()
     async with DevelopmentNode(chain=chain) as node:
         ended = weakref.ref(node)
@@ -173,7 +175,7 @@ async def test_chain_keeps_no_node_that_has_ended() -> None:
     assert ended() is None
 
 
-async def test_what_is_asked_together_with_a_control_gets_the_truth(
+async def test_calls_in_a_batch_with_a_control_method_get_right_results(
     node: DevelopmentNode, post: Post
 ) -> None:
     node.faults.inject(LaggingHead(blocks=1))
@@ -185,7 +187,7 @@ async def test_what_is_asked_together_with_a_control_gets_the_truth(
     assert answers[1]["result"] == "0x2"
 
 
-async def test_node_ends_while_answers_hang(http: aiohttp.ClientSession) -> None:
+async def test_node_stops_while_requests_hang(http: aiohttp.ClientSession) -> None:
     async with DevelopmentNode() as node:
         node.faults.inject(Hang())
         hanging = asyncio.create_task(http.post(node.url, data=orjson.dumps(HEIGHT)))
@@ -195,7 +197,7 @@ async def test_node_ends_while_answers_hang(http: aiohttp.ClientSession) -> None
         assert response.status == 200
 
 
-async def test_fault_cleared_while_another_waits_strikes_no_more(
+async def test_fault_cleared_during_a_wait_does_not_apply(
     node: DevelopmentNode, post: Post
 ) -> None:
     slow = node.faults.inject(Hang(times=1))
@@ -209,7 +211,7 @@ async def test_fault_cleared_while_another_waits_strikes_no_more(
     assert (await waiting).status == 200
 
 
-async def test_log_knows_the_exchange_of_one_that_waited(node: DevelopmentNode, post: Post) -> None:
+async def test_log_has_the_request_number_after_a_wait(node: DevelopmentNode, post: Post) -> None:
     hang = node.faults.inject(Hang(times=1))
     node.faults.inject(RateLimit(times=2))
     waiting = asyncio.create_task(post(HEIGHT))
@@ -226,7 +228,7 @@ async def test_log_knows_the_exchange_of_one_that_waited(node: DevelopmentNode, 
     ]
 
 
-async def test_answer_that_hangs_ends_with_its_client(
+async def test_hanging_request_ends_when_its_client_disconnects(
     node: DevelopmentNode, http: aiohttp.ClientSession
 ) -> None:
     before = len(asyncio.all_tasks())
@@ -242,7 +244,7 @@ async def test_answer_that_hangs_ends_with_its_client(
             await asyncio.sleep(0.001)
 
 
-async def test_dead_node_is_revived_on_its_port(node: DevelopmentNode, post: Post) -> None:
+async def test_node_opens_the_same_port_again(node: DevelopmentNode, post: Post) -> None:
     url = node.url
     await post(HEIGHT)
 
@@ -257,7 +259,7 @@ async def test_dead_node_is_revived_on_its_port(node: DevelopmentNode, post: Pos
     assert (await post(HEIGHT)).json["result"] == "0x1"
 
 
-async def test_death_cuts_what_hangs(node: DevelopmentNode, post: Post) -> None:
+async def test_death_aborts_hanging_requests(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(Hang())
     hanging = asyncio.create_task(post(HEIGHT))
     await until_struck(node, "hang")
@@ -268,7 +270,7 @@ async def test_death_cuts_what_hangs(node: DevelopmentNode, post: Post) -> None:
         await hanging
 
 
-async def test_death_as_a_fault_passes_by_itself(node: DevelopmentNode, post: Post) -> None:
+async def test_death_fault_ends_by_itself(node: DevelopmentNode, post: Post) -> None:
     node.faults.inject(Death(times=1, seconds=0.01))
 
     with pytest.raises(aiohttp.ClientConnectionError):
@@ -283,9 +285,7 @@ async def test_death_as_a_fault_passes_by_itself(node: DevelopmentNode, post: Po
                 await asyncio.sleep(0.001)
 
 
-async def test_dying_twice_and_reviving_twice_changes_nothing(
-    node: DevelopmentNode, post: Post
-) -> None:
+async def test_die_and_revive_are_idempotent(node: DevelopmentNode, post: Post) -> None:
     await node.die()
     await node.die()
     await node.revive()
@@ -294,7 +294,7 @@ async def test_dying_twice_and_reviving_twice_changes_nothing(
     assert (await post(HEIGHT)).json["result"] == "0x0"
 
 
-async def test_port_taken_by_another_is_an_error_on_revival(node: DevelopmentNode) -> None:
+async def test_port_in_use_is_an_error_on_revival(node: DevelopmentNode) -> None:
     await node.die()
     port = int(node.url.rpartition(":")[2])
 
@@ -304,7 +304,7 @@ async def test_port_taken_by_another_is_an_error_on_revival(node: DevelopmentNod
         assert not node.listening
 
 
-async def test_same_seed_and_same_requests_give_the_same_faults(
+async def test_same_seed_and_requests_trigger_the_same_faults(
     http: aiohttp.ClientSession,
 ) -> None:
     statuses = []

@@ -1,4 +1,4 @@
-"""Faults as values and as text, and the chance that decides when they strike."""
+"""Faults as values and as text, and when they are triggered."""
 
 import pytest
 
@@ -30,20 +30,20 @@ def faults() -> FaultInjector:
     return FaultInjector(Chain(), seed=7)
 
 
-def strikes(faults: FaultInjector, count: int, method: str = "eth_call") -> list[bool]:
-    """Tell which of so many calls are refused."""
-    struck = []
+def triggered(faults: FaultInjector, count: int, method: str = "eth_call") -> list[bool]:
+    """Return for each of ``count`` calls whether the fault applied."""
+    results = []
     for _ in range(count):
         try:
             faults.call(Call(method, []), lambda: "0x", Chain())
-            struck.append(False)
+            results.append(False)
         except RpcError:
-            struck.append(True)
-    return struck
+            results.append(True)
+    return results
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_fault_is_written_as_it_is_read(kind: type[Fault]) -> None:
+def test_text_of_every_fault_is_parsed_to_an_equal_fault(kind: type[Fault]) -> None:
     assert parse(kind.name) == kind()
     assert describe(kind()) == kind.name
 
@@ -68,7 +68,7 @@ def test_every_fault_is_written_as_it_is_read(kind: type[Fault]) -> None:
         (f"frozen-head:at={HASH}", FrozenHead(at=HASH)),
     ],
 )
-def test_options_are_read(text: str, fault: Fault) -> None:
+def test_options_are_parsed(text: str, fault: Fault) -> None:
     assert parse(text) == fault
     assert parse(describe(fault)) == fault
 
@@ -101,70 +101,72 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("text", "words"), WRONG)
-def test_wrong_text_gets_an_error_that_says_what_is_wrong(text: str, words: str) -> None:
+def test_invalid_text_is_an_error_with_the_reason(text: str, words: str) -> None:
     with pytest.raises(ValueError, match=r"(?s).") as error:
         parse(text)
 
     assert words in str(error.value)
 
 
-def test_an_option_must_have_a_possible_value_in_python_too() -> None:
+def test_options_are_checked_in_python() -> None:
     with pytest.raises(ValueError, match="hang: times must be a whole number of 1 or more, got -1"):
         Hang(times=-1)
 
 
-def test_counted_fault_strikes_so_often_and_no_more(faults: FaultInjector) -> None:
+def test_fault_with_times_is_triggered_that_many_times(faults: FaultInjector) -> None:
     faults.inject(CallError(times=2))
 
-    assert strikes(faults, 4) == [True, True, False, False]
+    assert triggered(faults, 4) == [True, True, False, False]
     assert faults.active == {}
     assert faults.counts == {"call-error": 2}
 
 
-def test_chance_is_that_of_the_seed() -> None:
+def test_probability_depends_on_the_seed() -> None:
     runs = []
     for seed in (7, 7, 8):
         faults = FaultInjector(Chain(), seed)
         faults.inject(CallError(probability=0.5))
-        runs.append(strikes(faults, 100))
+        runs.append(triggered(faults, 100))
 
     assert runs[0] == runs[1]
     assert runs[0] != runs[2]
     assert 20 < sum(runs[0]) < 80
 
 
-def test_another_fault_leaves_the_chance_of_the_first_as_it_is(faults: FaultInjector) -> None:
+def test_another_fault_does_not_change_the_random_numbers_of_the_first(
+    faults: FaultInjector,
+) -> None:
     sometimes = CallError(probability=0.5, methods=frozenset({"eth_call"}))
     both = FaultInjector(Chain(), seed=7)
-    for one in (faults, both):
-        one.inject(sometimes)
+    for injector in (faults, both):
+        injector.inject(sometimes)
     both.inject(Indexing(probability=0.5))
 
-    alone = strikes(faults, 50)
+    alone = triggered(faults, 50)
     beside = []
     for _ in range(50):
-        strikes(both, 1, "eth_getTransactionByHash")
-        beside += strikes(both, 1)
+        triggered(both, 1, "eth_getTransactionByHash")
+        beside += triggered(both, 1)
 
     assert alone == beside
     assert both.counts["indexing"] > 0
 
 
-def test_every_fault_has_a_chance_of_its_own(faults: FaultInjector) -> None:
+def test_every_fault_has_its_own_random_numbers(faults: FaultInjector) -> None:
     for method in ("eth_call", "eth_gasPrice"):
         faults.inject(CallError(probability=0.5, methods=frozenset({method})))
 
-    assert strikes(faults, 50, "eth_call") != strikes(faults, 50, "eth_gasPrice")
+    assert triggered(faults, 50, "eth_call") != triggered(faults, 50, "eth_gasPrice")
 
 
-def test_fault_of_some_methods_leaves_the_others_alone(faults: FaultInjector) -> None:
+def test_fault_applies_only_to_its_methods(faults: FaultInjector) -> None:
     faults.inject(MethodNotFound(methods=frozenset({"eth_call"})))
 
-    assert strikes(faults, 1, "eth_call") == [True]
-    assert strikes(faults, 1, "eth_gasPrice") == [False]
+    assert triggered(faults, 1, "eth_call") == [True]
+    assert triggered(faults, 1, "eth_gasPrice") == [False]
 
 
-def test_one_fault_is_cleared_by_its_number_and_all_together(faults: FaultInjector) -> None:
+def test_faults_are_cleared_by_number_or_all_at_once(faults: FaultInjector) -> None:
     first, second = faults.inject(CallError()), faults.inject(MethodNotFound())
 
     assert faults.clear(first) == 1
@@ -174,13 +176,13 @@ def test_one_fault_is_cleared_by_its_number_and_all_together(faults: FaultInject
     assert faults.active == {}
 
 
-def test_log_tells_every_strike(faults: FaultInjector) -> None:
+def test_log_has_every_trigger(faults: FaultInjector) -> None:
     number = faults.inject(CallError(times=2))
     faults.begin()
-    strikes(faults, 1)
+    triggered(faults, 1)
     faults.begin()
     faults.begin()
-    strikes(faults, 2, "eth_gasPrice")
+    triggered(faults, 2, "eth_gasPrice")
 
     assert [(entry.number, entry.exchange, entry.method) for entry in faults.log] == [
         (1, 1, "eth_call"),
@@ -189,16 +191,16 @@ def test_log_tells_every_strike(faults: FaultInjector) -> None:
     assert {(entry.fault, entry.name) for entry in faults.log} == {(number, "call-error")}
 
 
-def test_used_up_faults_leave_room_for_others(faults: FaultInjector) -> None:
+def test_used_up_faults_do_not_count_for_the_limit(faults: FaultInjector) -> None:
     for _ in range(2_000):
         faults.inject(CallError(times=1))
-        assert strikes(faults, 1) == [True]
+        assert triggered(faults, 1) == [True]
 
-    assert strikes(faults, 1) == [False]
+    assert triggered(faults, 1) == [False]
     assert faults.clear() == 0
 
 
-def test_too_many_faults_are_refused(faults: FaultInjector) -> None:
+def test_too_many_faults_are_an_error(faults: FaultInjector) -> None:
     for _ in range(1_000):
         faults.inject(CallError())
 
@@ -206,7 +208,7 @@ def test_too_many_faults_are_refused(faults: FaultInjector) -> None:
         faults.inject(CallError())
 
 
-async def test_controls_switch_faults(node: DevelopmentNode, ask: Ask) -> None:
+async def test_control_methods_inject_and_clear_faults(node: DevelopmentNode, ask: Ask) -> None:
     first = await ask("dev_inject", "wrong-chain-id:chain_id=5")
     second = await ask("dev_inject", "stale-null:p=0.5")
     assert await ask("eth_chainId") == "0x5"
@@ -238,7 +240,7 @@ async def test_controls_switch_faults(node: DevelopmentNode, ask: Ask) -> None:
         ("dev_injected", [None], "the number must be 0x"),
     ],
 )
-async def test_wrong_controls_are_refused(
+async def test_invalid_control_calls_are_errors(
     ask: Ask, method: str, params: list[object], words: str
 ) -> None:
     error = await ask(method, *params)

@@ -1,4 +1,4 @@
-"""Answers that real nodes give and Ethereum's specification does not: one fault each."""
+"""Responses of real nodes that break Ethereum's specification: one fault each."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ async def test_field_of_transactions_is_null(
     ]
 
 
-async def test_field_is_odd_in_one_transaction_alone(
+async def test_field_is_odd_in_one_transaction_only(
     node: DevelopmentNode, ask: Ask, pair: tuple[Transaction, Transaction]
 ) -> None:
     node.faults.inject(OddField(field="nonce", transaction=pair[1].hash))
@@ -64,7 +64,7 @@ async def test_field_is_odd_in_one_transaction_alone(
     assert [item["nonce"] for item in await listed(ask)] == ["0x0", None]
 
 
-async def test_part_chooses_the_same_transactions_each_time(node: DevelopmentNode) -> None:
+async def test_part_selects_the_same_transactions_each_time(node: DevelopmentNode) -> None:
     fault = OddField(part=0.25)
     hashes = [node.chain.submit(node.chain.accounts[0]).hash for _ in range(400)]
 
@@ -85,7 +85,7 @@ async def test_fee_fields_are_unreadable(
     assert all("effectiveGasPrice" not in item for item in await ask("eth_getBlockReceipts", "0x1"))
 
 
-async def test_transaction_is_twice_in_its_block_with_another_index(
+async def test_transaction_is_duplicated_with_another_index(
     node: DevelopmentNode, ask: Ask, pair: tuple[Transaction, Transaction]
 ) -> None:
     node.faults.inject(DuplicatedTransaction(renumbered=True))
@@ -96,7 +96,7 @@ async def test_transaction_is_twice_in_its_block_with_another_index(
     assert [item["transactionIndex"] for item in found] == ["0x0", "0x1", "0x2"]
 
 
-async def test_transaction_is_listed_in_the_next_block_too(
+async def test_transaction_is_listed_again_in_the_next_block(
     node: DevelopmentNode, ask: Ask, pair: tuple[Transaction, Transaction]
 ) -> None:
     node.faults.inject(ListedTwice(transaction=pair[0].hash))
@@ -112,7 +112,7 @@ async def test_transaction_is_listed_in_the_next_block_too(
     assert (await ask("eth_getBlockByNumber", "0x2"))["transactions"] == [own.hash, pair[0].hash]
 
 
-async def test_hashes_come_in_place_of_transactions(
+async def test_block_lists_hashes_instead_of_transactions(
     node: DevelopmentNode, ask: Ask, pair: tuple[Transaction, Transaction]
 ) -> None:
     node.faults.inject(HashesOnly())
@@ -120,7 +120,7 @@ async def test_hashes_come_in_place_of_transactions(
     assert await listed(ask) == [tx.hash for tx in pair]
 
 
-async def test_parent_does_not_fit(node: DevelopmentNode, ask: Ask) -> None:
+async def test_block_has_a_wrong_parent(node: DevelopmentNode, ask: Ask) -> None:
     head = await node.mine()
     node.faults.inject(WrongParent())
 
@@ -147,7 +147,7 @@ async def test_unprotected_transaction_is_legacy_with_chain_id_zero(
         (OddPending(shape="empty"), ["0x", "0x", "0x"]),
     ],
 )
-async def test_pending_transaction_has_an_odd_place(
+async def test_pending_transaction_has_zeros_or_empty_block_fields(
     node: DevelopmentNode,
     ask: Ask,
     pair: tuple[Transaction, Transaction],
@@ -163,7 +163,7 @@ async def test_pending_transaction_has_an_odd_place(
     assert (await ask("eth_getTransactionByHash", pair[0].hash))["blockNumber"] == "0x1"
 
 
-async def test_receipt_is_never_there(
+async def test_receipt_is_missing(
     node: DevelopmentNode, ask: Ask, pair: tuple[Transaction, Transaction]
 ) -> None:
     node.faults.inject(MissingReceipt(transaction=pair[0].hash))
@@ -187,7 +187,7 @@ async def test_receipt_from_before_byzantium_has_a_root_and_no_status(
     assert (new["status"], "root" in new) == ("0x0", False)
 
 
-async def test_receipt_has_the_other_status(
+async def test_receipt_has_the_opposite_status(
     node: DevelopmentNode, ask: Ask, pair: tuple[Transaction, Transaction]
 ) -> None:
     node.faults.inject(FlippedStatus())
@@ -196,7 +196,7 @@ async def test_receipt_has_the_other_status(
     assert (await ask("eth_getTransactionReceipt", pair[0].hash))["status"] == "0x0"
 
 
-async def test_one_receipt_names_another_block(
+async def test_foreign_receipt_of_one_transaction_names_another_block(
     node: DevelopmentNode, ask: Ask, pair: tuple[Transaction, Transaction]
 ) -> None:
     node.faults.inject(ForeignReceipt(transaction=pair[0].hash))
@@ -206,7 +206,7 @@ async def test_one_receipt_names_another_block(
     assert [item["blockNumber"] for item in receipts] == ["0x0", "0x1"]
 
 
-async def test_oldest_blocks_are_gone(node: DevelopmentNode, ask: Ask) -> None:
+async def test_oldest_blocks_are_null(node: DevelopmentNode, ask: Ask) -> None:
     await node.mine(3)
     node.faults.inject(PrunedBlocks(blocks=2))
 
@@ -229,7 +229,7 @@ async def test_oldest_blocks_are_gone(node: DevelopmentNode, ask: Ask) -> None:
         ("refused-batch:http_status=413", 413, -32600, "batch of 2 calls: at most 0 allowed"),
     ],
 )
-async def test_batches_are_refused_in_any_words(
+async def test_refused_batch_has_the_given_message_and_status(
     node: DevelopmentNode, post: Post, text: str, status: int, code: int, words: str
 ) -> None:
     fault = parse(text)
@@ -251,9 +251,7 @@ async def test_batches_are_refused_in_any_words(
         *(MissingReceipt(), NoStatus(), FlippedStatus(), OddField(record="receipt")),
     ],
 )
-async def test_nothing_odd_is_made_of_an_empty_block(
-    node: DevelopmentNode, ask: Ask, fault: Fault
-) -> None:
+async def test_empty_block_is_not_changed(node: DevelopmentNode, ask: Ask, fault: Fault) -> None:
     await node.mine()
     before = [
         await ask("eth_getBlockByNumber", "latest", True),
@@ -270,7 +268,7 @@ async def test_nothing_odd_is_made_of_an_empty_block(
     assert node.faults.counts == {}
 
 
-def test_odd_answers_change_nothing_about_the_chain() -> None:
+def test_odd_answers_do_not_change_the_chain() -> None:
     chain = Chain()
     tx = chain.submit(chain.accounts[0])
     chain.mine()

@@ -59,7 +59,7 @@ def test_result_carries_the_id_of_the_request(dispatcher: Dispatcher) -> None:
     }
 
 
-def test_params_may_be_left_out(dispatcher: Dispatcher) -> None:
+def test_params_are_optional(dispatcher: Dispatcher) -> None:
     reply = answer(dispatcher, {"jsonrpc": "2.0", "id": 1, "method": "add"})
 
     assert reply["error"]["message"] == "missing value for required argument 0 (left)"  # type: ignore[index]
@@ -73,7 +73,7 @@ def test_batch_is_answered_in_order(dispatcher: Dispatcher) -> None:
     assert "error" in replies[1]  # type: ignore[index]
 
 
-def test_notifications_get_no_answer(dispatcher: Dispatcher) -> None:
+def test_notifications_get_no_response(dispatcher: Dispatcher) -> None:
     notification = {"jsonrpc": "2.0", "method": "add", "params": [1]}
 
     assert answer(dispatcher, notification) is None
@@ -109,11 +109,11 @@ def test_errors_have_the_codes_of_the_specification(
     assert words in error["message"]
 
 
-def test_error_may_carry_data(dispatcher: Dispatcher) -> None:
+def test_error_can_have_data(dispatcher: Dispatcher) -> None:
     assert answer(dispatcher, request("fail"))["error"]["data"] == "0x08c379a0"  # type: ignore[index]
 
 
-def test_batch_stops_where_its_answer_gets_too_large() -> None:
+def test_batch_response_is_limited_in_size() -> None:
     large = Dispatcher({"large": lambda: "x" * (MAX_BATCH_BYTES // 2)})
 
     replies = answer(large, [request("large", id=number) for number in range(4)])
@@ -130,7 +130,7 @@ def test_deeply_nested_request_is_an_error_not_a_crash(dispatcher: Dispatcher) -
     assert reply["error"]["code"] == -32700  # type: ignore[index]
 
 
-def test_every_method_asked_for_is_counted(dispatcher: Dispatcher) -> None:
+def test_every_call_is_counted_by_method(dispatcher: Dispatcher) -> None:
     answer(dispatcher, [request("add", 1), request("add", 2), request("refuse"), request("nope")])
 
     assert dispatcher.counters == {"add": 2, "refuse": 1}

@@ -1,4 +1,4 @@
-"""The node over HTTP, asked as a client asks a real one."""
+"""The node over HTTP, used like a real node."""
 
 import asyncio
 import errno
@@ -16,7 +16,7 @@ UNKNOWN = "0x" + "ab" * 32
 ANYBODY = "0x" + "1" * 40
 
 
-async def test_node_tells_who_it_is(ask: Ask) -> None:
+async def test_node_reports_its_identity(ask: Ask) -> None:
     assert (await ask("web3_clientVersion")).startswith("txtrack-node/")
     assert await ask("net_version") == "31337"
     assert await ask("eth_chainId") == "0x7a69"
@@ -145,7 +145,7 @@ async def test_receipt_has_every_field_of_the_specification(
     }
 
 
-async def test_receipt_of_a_reverted_transaction_carries_the_encoded_reason(
+async def test_receipt_of_a_reverted_transaction_has_the_encoded_reason(
     node: DevelopmentNode, ask: Ask
 ) -> None:
     tx = node.chain.submit(node.chain.accounts[0], reverts="paused")
@@ -202,7 +202,7 @@ async def test_accounts_send_unsigned_transactions(node: DevelopmentNode, ask: A
     assert await ask("eth_getBalance", to, "earliest") == hex(10**9 * ETHER)
 
 
-async def test_every_field_of_a_sent_transaction_counts(ask: Ask) -> None:
+async def test_every_field_of_a_sent_transaction_is_used(ask: Ask) -> None:
     sender, to, _ = await ask("eth_accounts")
     fees = {"maxFeePerGas": "0x77359400", "maxPriorityFeePerGas": "0x1"}
     given = {"nonce": "0x3", "gas": "0x7530", "input": "0xabcd", **fees}
@@ -212,7 +212,7 @@ async def test_every_field_of_a_sent_transaction_counts(ask: Ask) -> None:
     assert (await ask("eth_getTransactionByHash", tx_hash)).items() >= given.items()
 
 
-async def test_gas_price_stands_for_both_fees(ask: Ask) -> None:
+async def test_gas_price_sets_both_fees(ask: Ask) -> None:
     sender = (await ask("eth_accounts"))[0]
 
     tx_hash = await ask("eth_sendTransaction", {"from": sender, "gasPrice": "0x77359400"})
@@ -221,7 +221,7 @@ async def test_gas_price_stands_for_both_fees(ask: Ask) -> None:
     assert tx["maxFeePerGas"] == tx["maxPriorityFeePerGas"] == "0x77359400"
 
 
-async def test_state_of_an_orphaned_block_is_refused(node: DevelopmentNode, ask: Ask) -> None:
+async def test_state_of_an_orphaned_block_is_an_error(node: DevelopmentNode, ask: Ask) -> None:
     orphan = await node.mine()
     node.chain.reorg(1)
 
@@ -231,7 +231,7 @@ async def test_state_of_an_orphaned_block_is_refused(node: DevelopmentNode, ask:
     assert (await ask("eth_getBlockByHash", orphan.hash))["hash"] == orphan.hash
 
 
-async def test_controls_do_what_happens_to_transactions(node: DevelopmentNode, ask: Ask) -> None:
+async def test_control_methods_change_transactions(node: DevelopmentNode, ask: Ask) -> None:
     sender = node.chain.accounts[0]
     hashes = [await ask("eth_sendTransaction", {"from": sender}) for _ in range(4)]
 
@@ -247,7 +247,7 @@ async def test_controls_do_what_happens_to_transactions(node: DevelopmentNode, a
     assert await ask("eth_getTransactionByHash", hashes[3]) is None
 
 
-async def test_controls_reorganise_the_chain(node: DevelopmentNode, ask: Ask) -> None:
+async def test_control_methods_reorganise_the_chain(node: DevelopmentNode, ask: Ask) -> None:
     tx_hash = node.chain.submit(node.chain.accounts[0]).hash
     mined = await ask("dev_mine", "0x2")
 
@@ -285,7 +285,7 @@ async def test_batch_is_one_request_over_http(
     assert node.counters["eth_blockNumber"] == 100
 
 
-async def test_notification_gets_an_empty_answer(
+async def test_notification_gets_an_empty_response(
     node: DevelopmentNode, http: aiohttp.ClientSession
 ) -> None:
     async with http.post(node.url, data=b'{"jsonrpc":"2.0","method":"evm_mine"}') as response:
@@ -294,14 +294,14 @@ async def test_notification_gets_an_empty_answer(
     assert node.chain.head.number == 1
 
 
-async def test_body_over_the_limit_is_refused(
+async def test_body_over_the_limit_is_an_error(
     node: DevelopmentNode, http: aiohttp.ClientSession
 ) -> None:
     async with http.post(node.url, data=io.BytesIO(b" " * (5 * 2**20 + 1))) as response:
         assert response.status == 413
 
 
-async def test_only_post_is_answered(node: DevelopmentNode, http: aiohttp.ClientSession) -> None:
+async def test_only_post_is_allowed(node: DevelopmentNode, http: aiohttp.ClientSession) -> None:
     async with http.get(node.url) as response:
         assert response.status == 405
 
@@ -314,7 +314,7 @@ async def test_node_mines_by_itself_at_its_block_time() -> None:
 
     height = node.chain.head.number
     await asyncio.sleep(0.03)
-    assert node.chain.head.number == height, "a stopped node mines no more"
+    assert node.chain.head.number == height, "a stopped node does not mine"
 
 
 async def test_port_in_use_is_an_error(node: DevelopmentNode) -> None:
@@ -322,7 +322,7 @@ async def test_port_in_use_is_an_error(node: DevelopmentNode) -> None:
 
     with pytest.raises(OSError) as error:
         async with DevelopmentNode(port=port):
-            pytest.fail("it listens on a port in use")
+            pytest.fail("the node opened a port in use")
 
     assert error.value.errno == errno.EADDRINUSE
 
@@ -335,7 +335,7 @@ async def test_port_is_free_again_after_the_node(http: aiohttp.ClientSession) ->
         assert second.url == f"http://127.0.0.1:{port}"
 
 
-def test_url_before_the_node_listens_is_an_error() -> None:
+def test_url_before_the_start_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         _ = DevelopmentNode().url
 
@@ -346,7 +346,7 @@ def test_block_time_must_be_positive(block_time: float) -> None:
         DevelopmentNode(block_time=block_time)
 
 
-async def test_chain_id_is_taken_over(http: aiohttp.ClientSession) -> None:
+async def test_chain_id_is_used(http: aiohttp.ClientSession) -> None:
     async with DevelopmentNode(chain_id=5) as node:
         assert node.chain.chain_id == 5
 

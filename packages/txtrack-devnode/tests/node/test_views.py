@@ -1,4 +1,4 @@
-"""Nodes that lag, stand on an old branch, or share a chain."""
+"""Nodes that lag, are on an old branch, or share a chain."""
 
 from collections.abc import AsyncIterator
 
@@ -43,7 +43,9 @@ def test_view_ends_at_its_tip(chain: Chain, paid: list[Transaction]) -> None:
     assert not view.is_canonical(chain.head)
 
 
-def test_what_was_mined_above_the_tip_still_waits(chain: Chain, paid: list[Transaction]) -> None:
+def test_transactions_mined_above_the_tip_are_pending(
+    chain: Chain, paid: list[Transaction]
+) -> None:
     sender, to, _ = chain.accounts
     waiting = chain.submit(sender, to, 1)
     view = lagging_view(chain, 2)
@@ -59,7 +61,7 @@ def test_what_was_mined_above_the_tip_still_waits(chain: Chain, paid: list[Trans
     assert view.pending_block().transactions == (*paid[3:], waiting)
 
 
-def test_view_of_an_old_branch_knows_its_own_transactions(
+def test_view_of_an_old_branch_has_its_own_transactions(
     chain: Chain, paid: list[Transaction]
 ) -> None:
     sender, to, third = chain.accounts
@@ -96,7 +98,7 @@ def test_reverted_payment_of_an_old_branch_moved_nothing(chain: Chain) -> None:
     assert view.balance(sender) == 10**9 * ETHER - FEE
 
 
-def test_slot_taken_on_the_old_branch_is_taken(chain: Chain) -> None:
+def test_nonce_used_on_the_old_branch_is_used(chain: Chain) -> None:
     first = chain.submit(chain.accounts[0], value=1)
     tip = chain.mine()[0]
     chain.reorg(1, "drop")
@@ -109,7 +111,7 @@ def test_slot_taken_on_the_old_branch_is_taken(chain: Chain) -> None:
     assert view.mined(first.hash) is not None
 
 
-def test_safe_and_finalized_lag_too() -> None:
+def test_safe_and_finalized_blocks_lag() -> None:
     chain = Chain(safe_distance=2, finalized_distance=4)
     chain.mine(20)
 
@@ -120,7 +122,7 @@ def test_safe_and_finalized_lag_too() -> None:
     assert (lagging_view(chain, 3).safe, lagging_view(chain, 3).finalized) == (13, 13)
 
 
-def test_view_of_a_short_chain_is_of_its_first_block(chain: Chain) -> None:
+def test_view_of_a_short_chain_ends_at_block_zero(chain: Chain) -> None:
     chain.mine(2)
 
     assert lagging_view(chain, 100).head is chain.block(0)
@@ -153,7 +155,7 @@ async def test_all_methods_of_a_lagging_node_agree(node: DevelopmentNode, ask: A
     assert await ask("eth_blockNumber") == "0x2"
 
 
-async def test_lag_by_chance_is_the_same_for_a_whole_batch(
+async def test_probable_lag_is_the_same_for_a_whole_batch(
     node: DevelopmentNode, post: Post
 ) -> None:
     await node.mine(3)
@@ -166,7 +168,7 @@ async def test_lag_by_chance_is_the_same_for_a_whole_batch(
     assert set.union(*heights) == {"0x1", "0x3"}
 
 
-async def test_the_largest_lag_counts(node: DevelopmentNode, ask: Ask) -> None:
+async def test_largest_lag_wins(node: DevelopmentNode, ask: Ask) -> None:
     await node.mine(9)
     for blocks in (2, 5, 3):
         node.faults.inject(LaggingHead(blocks=blocks))
@@ -174,7 +176,7 @@ async def test_the_largest_lag_counts(node: DevelopmentNode, ask: Ask) -> None:
     assert await ask("eth_blockNumber") == "0x4"
 
 
-async def test_frozen_node_hears_of_no_reorg(node: DevelopmentNode, ask: Ask) -> None:
+async def test_frozen_node_does_not_see_a_reorg(node: DevelopmentNode, ask: Ask) -> None:
     tx = node.chain.submit(node.chain.accounts[0])
     old = await node.mine()
     await ask("dev_inject", "frozen-head")
@@ -243,6 +245,6 @@ async def test_nodes_share_a_chain_and_have_their_own_faults(
     assert second.chain is node.chain
 
 
-def test_silence_concerns_subscriptions_only() -> None:
+def test_silent_heads_do_not_affect_requests() -> None:
     with pytest.raises(ValueError, match="methods must be some of eth_subscribe, got eth_call"):
         SilentHeads(methods=frozenset({"eth_call"}))

@@ -1,4 +1,4 @@
-"""The node over WebSocket: requests, subscriptions, silence."""
+"""The node over WebSocket: requests, subscriptions, faults."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -85,7 +85,7 @@ async def heads(client: Client, count: int) -> list[tuple[str, str]]:
     return seen
 
 
-async def test_requests_and_batches_are_answered(node: DevelopmentNode, client: Client) -> None:
+async def test_requests_and_batches_get_responses(node: DevelopmentNode, client: Client) -> None:
     assert await client.ask("eth_chainId") == "0x7a69"
     assert (await client.ask("eth_getBlockByNumber", "latest", True))["number"] == "0x0"
     await client.send([request("eth_chainId", number=4), request("nope", number=5)])
@@ -97,13 +97,13 @@ async def test_requests_and_batches_are_answered(node: DevelopmentNode, client: 
     assert node.http_requests == 0
 
 
-async def test_binary_messages_are_requests_too(client: Client) -> None:
+async def test_binary_messages_are_requests(client: Client) -> None:
     await client.socket.send_bytes(orjson.dumps(request("eth_chainId")))
 
     assert (await client.next())["result"] == "0x7a69"
 
 
-async def test_notification_gets_no_answer(client: Client) -> None:
+async def test_notification_gets_no_response(client: Client) -> None:
     await client.send({"jsonrpc": "2.0", "method": "evm_mine"})
 
     assert await client.ask("eth_blockNumber") == "0x1"
@@ -131,7 +131,7 @@ async def test_head_is_the_block_without_its_transactions(
     assert head == {key: value for key, value in block.items() if key not in left_out}
 
 
-async def test_reorg_gives_its_new_blocks_and_rollback_gives_nothing(
+async def test_reorg_announces_its_new_blocks_and_rollback_announces_none(
     node: DevelopmentNode, client: Client
 ) -> None:
     await node.mine(3)
@@ -144,7 +144,7 @@ async def test_reorg_gives_its_new_blocks_and_rollback_gives_nothing(
     assert await heads(client, 4) == [(name, block.hash) for block in (*reorg.added, last)]
 
 
-async def test_name_of_a_subscription_comes_before_its_news(client: Client) -> None:
+async def test_subscription_id_arrives_before_its_first_notification(client: Client) -> None:
     await client.send([request("eth_subscribe", "newHeads"), request("evm_mine", number=2)])
 
     name = (await client.next())[0]["result"]
@@ -152,7 +152,7 @@ async def test_name_of_a_subscription_comes_before_its_news(client: Client) -> N
     assert [seen for seen, _ in await heads(client, 1)] == [name]
 
 
-async def test_every_subscriber_gets_the_news(node: DevelopmentNode, connect: Connect) -> None:
+async def test_every_subscriber_gets_notifications(node: DevelopmentNode, connect: Connect) -> None:
     clients = [await connect() for _ in range(3)]
     names = [await client.subscribe() for client in clients]
     names.append(await clients[0].subscribe())
@@ -167,7 +167,9 @@ async def test_every_subscriber_gets_the_news(node: DevelopmentNode, connect: Co
     assert len(set(names)) == 4
 
 
-async def test_unsubscribed_gets_no_more_news(node: DevelopmentNode, client: Client) -> None:
+async def test_cancelled_subscription_gets_no_notifications(
+    node: DevelopmentNode, client: Client
+) -> None:
     first, second = await client.subscribe(), await client.subscribe()
 
     assert await client.ask("eth_unsubscribe", first) is True
@@ -177,7 +179,9 @@ async def test_unsubscribed_gets_no_more_news(node: DevelopmentNode, client: Cli
     assert await heads(client, 1) == [(second, head.hash)]
 
 
-async def test_one_that_left_disturbs_nobody(node: DevelopmentNode, connect: Connect) -> None:
+async def test_disconnected_subscriber_does_not_affect_others(
+    node: DevelopmentNode, connect: Connect
+) -> None:
     gone, stays = await connect(), await connect()
     await gone.subscribe()
     name = await stays.subscribe()
@@ -188,7 +192,7 @@ async def test_one_that_left_disturbs_nobody(node: DevelopmentNode, connect: Con
     assert await heads(stays, 1) == [(name, head.hash)]
 
 
-async def test_burst_is_delivered_and_a_subscriber_too_slow_is_dropped(
+async def test_burst_is_delivered_and_a_slow_subscriber_is_disconnected(
     node: DevelopmentNode, connect: Connect
 ) -> None:
     quick = await connect()
@@ -212,7 +216,7 @@ async def test_burst_is_delivered_and_a_subscriber_too_slow_is_dropped(
         (["newHeads", {}], -32602, "the second parameter must be left out for newHeads"),
     ],
 )
-async def test_wrong_subscriptions_are_refused(
+async def test_invalid_subscriptions_are_errors(
     client: Client, params: list[object], code: int, words: str
 ) -> None:
     error = await client.ask("eth_subscribe", *params)
@@ -221,7 +225,7 @@ async def test_wrong_subscriptions_are_refused(
     assert words in error["message"]
 
 
-async def test_subscriptions_of_one_connection_are_limited(client: Client) -> None:
+async def test_subscriptions_per_connection_are_limited(client: Client) -> None:
     for _ in range(100):
         await client.subscribe()
 
@@ -230,21 +234,21 @@ async def test_subscriptions_of_one_connection_are_limited(client: Client) -> No
     assert error["message"] == "at most 100 subscriptions per connection"
 
 
-async def test_no_json_is_an_error_and_the_connection_stays(client: Client) -> None:
+async def test_invalid_json_is_an_error_and_the_connection_stays_open(client: Client) -> None:
     await client.socket.send_str("{")
 
     assert (await client.next())["error"]["code"] == -32700
     assert await client.ask("eth_blockNumber") == "0x0"
 
 
-async def test_message_over_the_limit_ends_the_connection(client: Client) -> None:
+async def test_message_over_the_limit_closes_the_connection(client: Client) -> None:
     with suppress(ConnectionError):  # it may end before all is sent
         await client.socket.send_str(" " * (5 * 2**20 + 1))
 
     assert await client.ended()
 
 
-async def test_node_says_goodbye_when_it_ends(http: aiohttp.ClientSession) -> None:
+async def test_stopped_node_sends_a_close_frame(http: aiohttp.ClientSession) -> None:
     async with DevelopmentNode() as node:
         client = Client(await http.ws_connect(node.url.replace("http", "ws")))
         await client.subscribe()
@@ -257,7 +261,7 @@ async def test_node_says_goodbye_when_it_ends(http: aiohttp.ClientSession) -> No
 @pytest.mark.parametrize(
     ("fault", "code"), [(RateLimit(retry_after=1), -32005), (ServerFailure(), -32603)]
 )
-async def test_status_is_an_error_object_here(
+async def test_status_faults_are_error_objects_over_websocket(
     node: DevelopmentNode, client: Client, fault: RateLimit | ServerFailure, code: int
 ) -> None:
     node.faults.inject(fault)
@@ -265,7 +269,9 @@ async def test_status_is_an_error_object_here(
     assert (await client.ask("eth_blockNumber"))["code"] == code
 
 
-async def test_not_json_is_a_page_here_too(node: DevelopmentNode, client: Client) -> None:
+async def test_not_json_is_an_html_page_over_websocket(
+    node: DevelopmentNode, client: Client
+) -> None:
     node.faults.inject(NotJson())
     await client.send(request("eth_blockNumber"))
 
@@ -274,7 +280,7 @@ async def test_not_json_is_a_page_here_too(node: DevelopmentNode, client: Client
 
 
 @pytest.mark.parametrize("fault", [CutOff(), Death(seconds=60)])
-async def test_connection_ends_without_an_answer(
+async def test_connection_closes_without_a_response(
     node: DevelopmentNode, client: Client, fault: CutOff | Death
 ) -> None:
     node.faults.inject(fault)
@@ -283,7 +289,7 @@ async def test_connection_ends_without_an_answer(
     assert await client.ended()
 
 
-async def test_slow_answer_lets_others_pass(node: DevelopmentNode, client: Client) -> None:
+async def test_slow_response_does_not_delay_others(node: DevelopmentNode, client: Client) -> None:
     node.faults.inject(SlowAnswer(times=1, seconds=0.05))
     await client.send(request("eth_chainId", number=1))
     await client.send(request("eth_chainId", number=2))
@@ -291,7 +297,7 @@ async def test_slow_answer_lets_others_pass(node: DevelopmentNode, client: Clien
     assert [(await client.next())["id"] for _ in range(2)] == [2, 1]
 
 
-async def test_hanging_node_gives_no_answer_no_news_and_no_pong(
+async def test_hanging_node_sends_no_response_no_notification_and_no_pong(
     node: DevelopmentNode, client: Client
 ) -> None:
     await client.subscribe()
@@ -335,7 +341,7 @@ async def test_pings_are_answered_unless_the_node_hangs(
         Hang(probability=0.5),
     ],
 )
-async def test_news_come_from_a_node_that_hangs_only_now_and_then(
+async def test_node_with_a_probable_hang_sends_notifications(
     node: DevelopmentNode, client: Client, fault: Hang
 ) -> None:
     name = await client.subscribe()
@@ -346,7 +352,7 @@ async def test_news_come_from_a_node_that_hangs_only_now_and_then(
     assert await heads(client, 1) == [(name, head.hash)]
 
 
-async def test_silent_subscription_while_all_else_is_well(
+async def test_silent_heads_affect_only_subscriptions(
     node: DevelopmentNode, client: Client
 ) -> None:
     name = await client.subscribe()
@@ -360,7 +366,7 @@ async def test_silent_subscription_while_all_else_is_well(
     assert await heads(client, 1) == [(name, head.hash)]
 
 
-async def test_news_of_a_lagging_node_lag_too(node: DevelopmentNode, client: Client) -> None:
+async def test_notifications_of_a_lagging_node_lag(node: DevelopmentNode, client: Client) -> None:
     name = await client.subscribe()
     node.faults.inject(LaggingHead(blocks=2))
 
@@ -370,7 +376,9 @@ async def test_news_of_a_lagging_node_lag_too(node: DevelopmentNode, client: Cli
     assert await client.ask("eth_blockNumber") == "0x2"
 
 
-async def test_revived_node_has_no_old_subscribers(node: DevelopmentNode, connect: Connect) -> None:
+async def test_reopened_node_has_no_old_subscribers(
+    node: DevelopmentNode, connect: Connect
+) -> None:
     client = await connect()
     await client.subscribe()
     await node.die()
@@ -384,7 +392,7 @@ async def test_revived_node_has_no_old_subscribers(node: DevelopmentNode, connec
     assert await heads(again, 1) == [(name, head.hash)]
 
 
-async def test_nodes_of_one_chain_tell_the_same_news(
+async def test_nodes_of_one_chain_send_the_same_heads(
     node: DevelopmentNode, client: Client, http: aiohttp.ClientSession
 ) -> None:
     async with DevelopmentNode(chain=node.chain) as second:

@@ -1,4 +1,4 @@
-"""Wrong requests to the node: the right code, and a message that says what is wrong."""
+"""Invalid requests: the error code, and the reason in the message."""
 
 import pytest
 
@@ -59,7 +59,7 @@ WRONG: list[tuple[str, list[object], int, str]] = [
 
 
 @pytest.mark.parametrize(("method", "params", "code", "words"), WRONG)
-async def test_wrong_request_gets_an_error_that_says_what_is_wrong(
+async def test_invalid_request_gets_an_error_with_the_reason(
     ask: Ask, method: str, params: list[object], code: int, words: str
 ) -> None:
     error = await ask(method, *params)

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from transaction_tracker.cli.exits import OK, TROUBLE, CommandError
 from transaction_tracker.cli.signals import ended_by_sigterm
-from txtrack_devnode.demo import FAST, FEWEST, SLOW, DemoError, play
+from txtrack_devnode.demo import FAST, MIN_PAYMENTS, SLOW, DemoError, run_demo
 
 
 async def demo(
     *,
     fast: Annotated[bool, Parameter(negative=())] = False,
-    transactions: Annotated[int, Parameter(validator=Number(gte=FEWEST, lte=10_000))] = 360,
+    transactions: Annotated[int, Parameter(validator=Number(gte=MIN_PAYMENTS, lte=10_000))] = 360,
 ) -> int:
     """Watch a few hundred transactions of every kind, on a chain of its own.
 
@@ -31,8 +31,8 @@ async def demo(
     """
     try:
         with ended_by_sigterm():
-            tempo = FAST if fast else SLOW
-            right = await play(Console(), payments=transactions, tempo=tempo)
+            speed = FAST if fast else SLOW
+            correct = await run_demo(Console(), payments=transactions, speed=speed)
     except DemoError as error:
         raise CommandError(str(error)) from None
-    return OK if right else TROUBLE
+    return OK if correct else TROUBLE

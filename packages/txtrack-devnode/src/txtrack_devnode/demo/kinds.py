@@ -1,4 +1,4 @@
-"""The kinds of payments that the demonstration sends, and how each must end."""
+"""The kinds of payments of the demo, and the final state of each kind."""
 
 from dataclasses import dataclass
 
@@ -7,27 +7,27 @@ from txtrack_devnode.transaction import Replacement, Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """What happens to a payment, and the state that it must end in."""
+class PaymentKind:
+    """What happens to a payment, and its expected final state."""
 
     name: str
-    fate: str
-    end: State
+    description: str
+    state: State
     percent: int
     reason: Replacement | None = None
 
 
-PAID = Kind("paid", "is mined", "confirmed", 46)
-EARLY = Kind("early", "is tracked before it is sent", "confirmed", 5)
-REVERTED = Kind("reverted", "is mined, and reverts", "failed", 12)
-REPRICED = Kind("repriced", "too cheap, offers more", "replaced", 7, "repriced")
-CANCELLED = Kind("cancelled", "too cheap, is cancelled", "replaced", 7, "cancelled")
-REPLACED = Kind("replaced", "too cheap, loses its nonce", "replaced", 6, "replaced")
-ORPHANED = Kind("orphaned", "reorged out, mined again", "confirmed", 5)
-RESCUED = Kind("rescued", "reverts, reorged, succeeds", "confirmed", 4)
-RECALLED = Kind("recalled", "reorged out, is cancelled", "replaced", 4, "cancelled")
-DROPPED = Kind("dropped", "is forgotten by every node", "dropped", 2)
-EXPIRED = Kind("expired", "too cheap until its deadline", "expired", 2)
+PAID = PaymentKind("paid", "is mined", "confirmed", 46)
+EARLY = PaymentKind("early", "is tracked before it is sent", "confirmed", 5)
+REVERTED = PaymentKind("reverted", "is mined and reverts", "failed", 12)
+REPRICED = PaymentKind("repriced", "too cheap, then repriced", "replaced", 7, "repriced")
+CANCELLED = PaymentKind("cancelled", "too cheap, then cancelled", "replaced", 7, "cancelled")
+REPLACED = PaymentKind("replaced", "too cheap, then replaced", "replaced", 6, "replaced")
+ORPHANED = PaymentKind("orphaned", "reorged out, mined again", "confirmed", 5)
+RESCUED = PaymentKind("rescued", "reverts, reorged, succeeds", "confirmed", 4)
+RECALLED = PaymentKind("recalled", "reorged out, is cancelled", "replaced", 4, "cancelled")
+DROPPED = PaymentKind("dropped", "dropped by every node", "dropped", 2)
+EXPIRED = PaymentKind("expired", "too cheap until its deadline", "expired", 2)
 
 KINDS = (
     PAID,
@@ -46,25 +46,25 @@ TOO_CHEAP = (REPRICED, CANCELLED, REPLACED)
 NEVER_MINED = (DROPPED, EXPIRED)
 REORGED = (ORPHANED, RESCUED, RECALLED)
 
-FEWEST = 20
-"""With fewer payments than this, there would be more kinds than plain payments."""
+MIN_PAYMENTS = 20
+"""With fewer payments, most would be of the special kinds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """One payment of the demonstration: what was sent first, and what is to become of it."""
+    """A payment of the demo: its kind and its first transaction."""
 
-    kind: Kind
+    kind: PaymentKind
     transaction: Transaction
 
     @property
     def id(self) -> str:
-        """The hash that is tracked."""
+        """Hash of the tracked transaction."""
         return self.transaction.hash
 
 
-def shares(total: int) -> dict[Kind, int]:
-    """Divide ``total`` payments among the kinds: none without, the rest are plain ones."""
+def counts_by_kind(total: int) -> dict[PaymentKind, int]:
+    """Return how many of ``total`` payments each kind gets: at least one."""
     counts = {kind: max(1, total * kind.percent // 100) for kind in KINDS}
     counts[PAID] += total - sum(counts.values())
     return counts

@@ -1,4 +1,4 @@
-"""What really became of each payment, read from the chain itself and not from the tracker."""
+"""The expected final state of each payment, read from the chain and not from the tracker."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -9,8 +9,8 @@ from txtrack_devnode.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """How a transaction ended: the state, the rival that won, why it failed."""
+class FinalState:
+    """Final state of a transaction, with the transaction that replaced it and its error."""
 
     state: State
     winner: str | None = None
@@ -18,31 +18,31 @@ class Ending:
     error: str | None = None
 
     @classmethod
-    def seen(cls, tracked: Tracked) -> Self:
-        """Take what the tracker says."""
+    def of_tracked(cls, tracked: Tracked) -> Self:
+        """Return the final state that the tracker reports."""
         error = tracked.outcome.error if tracked.outcome else None
         return cls(tracked.state, tracked.superseded_by, tracked.reason, error)
 
 
 class Oracle:
-    """Knows every transaction of the canonical chain by its sender and nonce."""
+    """Reads final states from the canonical chain, by sender and nonce."""
 
     def __init__(self, chain: Chain) -> None:
         self._chain = chain
         blocks = filter(None, map(chain.block, range(chain.head.number + 1)))
         self._mined = {tx.slot: tx for block in blocks for tx in block.transactions}
 
-    def ending(self, tx: Transaction) -> Ending:
-        """Tell how ``tx`` ended."""
+    def final_state(self, tx: Transaction) -> FinalState:
+        """Return the final state of ``tx``."""
         winner = self._mined.get(tx.slot)
         if winner is None:
-            # Who still waits at the end is one whose deadline has passed.
-            return Ending("expired" if self._chain.pending(tx.hash) else "dropped")
+            # Payments that are still pending at the end of the demo had a deadline.
+            return FinalState("expired" if self._chain.pending(tx.hash) else "dropped")
         if winner.hash != tx.hash:
-            return Ending("replaced", winner.hash, _reason(tx, winner))
+            return FinalState("replaced", winner.hash, _reason(tx, winner))
         mined = self._chain.mined(tx.hash)
         error = mined.block.revert_reason(tx.hash) if mined else None
-        return Ending("confirmed") if error is None else Ending("failed", error=error)
+        return FinalState("confirmed") if error is None else FinalState("failed", error=error)
 
 
 def _reason(tx: Transaction, winner: Transaction) -> Reason:

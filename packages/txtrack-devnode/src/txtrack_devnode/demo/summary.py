@@ -1,4 +1,4 @@
-"""The end of the demonstration: what was expected, what the tracker saw, what the chain says."""
+"""The result of the demo: expected state, tracker's state and chain's state of each payment."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,66 +8,72 @@ from rich.table import Table
 from rich.text import Text
 
 from transaction_tracker.domain import Tracked
-from txtrack_devnode.demo.kinds import KINDS, Kind, Payment
-from txtrack_devnode.demo.oracle import Ending, Oracle
+from txtrack_devnode.demo.kinds import KINDS, Payment, PaymentKind
+from txtrack_devnode.demo.oracle import FinalState, Oracle
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """One payment: what its kind promised, what the tracker saw, what the chain says."""
+class PaymentCheck:
+    """Final states of a payment, according to the tracker and to the chain."""
 
     payment: Payment
-    seen: Ending
-    true: Ending
+    tracker: FinalState
+    chain: FinalState
 
     @property
-    def right(self) -> bool:
-        """Whether all three agree."""
+    def correct(self) -> bool:
+        """Whether the tracker, the chain and the kind of the payment agree."""
         kind = self.payment.kind
-        return self.seen == self.true and (kind.end, kind.reason) == (
-            self.seen.state,
-            self.seen.reason,
+        return self.tracker == self.chain and (kind.state, kind.reason) == (
+            self.tracker.state,
+            self.tracker.reason,
         )
 
 
-def judge(
-    payments: Sequence[Payment], seen: Mapping[str, Tracked], oracle: Oracle
-) -> list[Verdict]:
-    """Compare what the tracker saw with the chain, payment by payment."""
+def check_payments(
+    payments: Sequence[Payment], tracked: Mapping[str, Tracked], oracle: Oracle
+) -> list[PaymentCheck]:
+    """Compare the tracker with the chain for each payment."""
     return [
-        Verdict(payment, Ending.seen(seen[payment.id]), oracle.ending(payment.transaction))
+        PaymentCheck(
+            payment,
+            FinalState.of_tracked(tracked[payment.id]),
+            oracle.final_state(payment.transaction),
+        )
         for payment in payments
     ]
 
 
-def table(verdicts: Sequence[Verdict]) -> Table:
-    """Draw one row per kind of payment, and the total."""
+def table(checks: Sequence[PaymentCheck]) -> Table:
+    """Return a table with a row per kind of payment, and the total."""
     drawn = Table(box=box.SIMPLE, pad_edge=False, show_footer=True)
     drawn.add_column("payment", "all", style="bold", footer_style="bold")
-    drawn.add_column("what happens to it")
-    drawn.add_column("must end")
-    drawn.add_column("sent", str(len(verdicts)), justify="right")
-    drawn.add_column("right", _right(verdicts), justify="right")
+    drawn.add_column("what happens")
+    drawn.add_column("final state")
+    drawn.add_column("sent", str(len(checks)), justify="right")
+    drawn.add_column("correct", _correct(checks), justify="right")
     for kind in KINDS:
-        own = [verdict for verdict in verdicts if verdict.payment.kind is kind]
-        drawn.add_row(kind.name, kind.fate, _end(kind), str(len(own)), _right(own))
+        of_kind = [check for check in checks if check.payment.kind is kind]
+        drawn.add_row(
+            kind.name, kind.description, _state(kind), str(len(of_kind)), _correct(of_kind)
+        )
     return drawn
 
 
-def mistakes(verdicts: Sequence[Verdict]) -> list[str]:
-    """Name every payment whose end is not what it must be."""
+def mismatches(checks: Sequence[PaymentCheck]) -> list[str]:
+    """Return a line for each payment with a wrong final state."""
     return [
-        f"{verdict.payment.kind.name} {verdict.payment.id}: "
-        f"the tracker saw {verdict.seen}, the chain says {verdict.true}"
-        for verdict in verdicts
-        if not verdict.right
+        f"{check.payment.kind.name} {check.payment.id}: "
+        f"the tracker says {check.tracker}, the chain says {check.chain}"
+        for check in checks
+        if not check.correct
     ]
 
 
-def _right(verdicts: Sequence[Verdict]) -> Text:
-    count = sum(verdict.right for verdict in verdicts)
-    return Text(str(count), "green" if count == len(verdicts) else "bold red")
+def _correct(checks: Sequence[PaymentCheck]) -> Text:
+    count = sum(check.correct for check in checks)
+    return Text(str(count), "green" if count == len(checks) else "bold red")
 
 
-def _end(kind: Kind) -> str:
-    return kind.end if kind.reason is None else f"{kind.end} ({kind.reason})"
+def _state(kind: PaymentKind) -> str:
+    return kind.state if kind.reason is None else f"{kind.state} ({kind.reason})"

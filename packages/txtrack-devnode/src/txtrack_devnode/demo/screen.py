@@ -1,4 +1,4 @@
-"""Telling the story: on a terminal with a live board below it, elsewhere in plain lines."""
+"""The output of the demo: a live panel on a terminal, plain lines elsewhere."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,66 +8,66 @@ from rich.live import Live
 from rich.syntax import Syntax
 from rich.text import Text
 
-from txtrack_devnode.demo.board import Board
+from txtrack_devnode.demo.snapshot import Snapshot
 
 
-class View:
+class Screen:
     """Writes to one console.
 
-    Without a terminal there is no board and no control code: a line for each block instead.
+    Without a terminal, it writes a line per block instead of a panel, and no control codes.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._moves = console.is_terminal and not console.is_dumb_terminal
+        self._is_terminal = console.is_terminal and not console.is_dumb_terminal
         self._live: Live | None = None
 
     @contextmanager
     def showing(self) -> Iterator[None]:
-        """Keep the board on the terminal meanwhile."""
-        if not self._moves:
+        """Show the live panel while the block runs."""
+        if not self._is_terminal:
             yield
             return
-        # Refreshed by show() alone: no thread of rich's draws while the event loop changes things.
+        # Refreshed only by show(): a refresh thread of rich would read while the event loop writes.
         with Live(console=self._console, auto_refresh=False, transient=True) as self._live:
             yield
         self._live = None
 
     @property
     def live(self) -> bool:
-        """Whether there is a board."""
+        """Whether the live panel is shown."""
         return self._live is not None
 
-    def show(self, board: Board) -> None:
-        """Draw the board anew, or write its line."""
+    def show(self, snapshot: Snapshot) -> None:
+        """Update the panel, or write a line."""
         if self._live is not None:
-            self._live.update(board.panel(), refresh=True)
+            self._live.update(snapshot.panel(), refresh=True)
         else:
-            self.say(board.line())
+            self.write(snapshot.line())
 
-    def act(self, text: str) -> None:
-        """Begin a part of the story."""
+    def heading(self, text: str) -> None:
+        """Write the heading of a section."""
         self._console.print(Text(f"\n{text}", "bold"))
 
-    def say(self, text: str, style: str = "") -> None:
-        """Tell something."""
-        self._console.print(Text(text, style), soft_wrap=not self._moves)
+    def write(self, text: str, style: str = "") -> None:
+        """Write a line of text."""
+        self._console.print(Text(text, style), soft_wrap=not self._is_terminal)
 
     def code(self, expression: str, result: object = None) -> None:
-        """Show the Python that does what happens now, and what it gives."""
+        """Write a Python expression and its result."""
         self.script(f">>> {expression}", "pycon")
         if result is not None:
-            self.say(str(result), "bright_black")
+            self.write(str(result), "bright_black")
 
     def script(self, text: str, language: str = "python") -> None:
-        """Show some Python."""
-        if self._moves:
+        """Write source code."""
+        if self._is_terminal:
             self._console.print(_highlighted(text, language))
         else:
             self._console.print(Text(text), soft_wrap=True)
 
     def draw(self, renderable: RenderableType) -> None:
-        """Show a table."""
+        """Write a table."""
         self._console.print(renderable)
 
 

@@ -1,4 +1,4 @@
-"""What the demonstration shows at one moment, and how it is drawn."""
+"""The numbers that the demo shows while it runs, and their layout."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,14 +26,14 @@ COLOURS: dict[State, str] = {
     "untracked": "bright_black",
     "reversed": "red",
 }
-# States that nothing in the demonstration comes to take a line only if something does.
+# States that no payment of the demo reaches: shown only if one does.
 _RARE: frozenset[State] = frozenset(("invalid", "untracked", "reversed"))
-_BAR = 34
+_BAR_WIDTH = 34
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
-    """The numbers of one moment."""
+class Snapshot:
+    """Counts of transactions, trackers and requests at one time."""
 
     counts: Mapping[State, int]
     height: int
@@ -45,30 +45,30 @@ class Board:
 
     @property
     def total(self) -> int:
-        """How many transactions are tracked."""
+        """Number of tracked transactions."""
         return sum(self.counts.values())
 
     @property
     def requests_per_block(self) -> float:
-        """Requests that the node has had, for each block so far."""
+        """Average number of requests per block."""
         return self.requests / max(1, self.height)
 
     def line(self) -> str:
-        """Say it in one line, for output that is no terminal."""
+        """Return one line of text, for output that is not a terminal."""
         states = ", ".join(f"{state} {count}" for state, count in self.counts.items() if count)
         return (
-            f"[{self.seconds:5.1f} s] block {self.height:>3}: {states or 'nothing yet'}"
+            f"[{self.seconds:5.1f} s] block {self.height:>3}: {states or 'no transactions'}"
             f" | {counted(self.trackers, 'tracker')}, {counted(self.restarts, 'restart')}"
         )
 
     def panel(self) -> RenderableType:
-        """Draw it."""
-        both = Table.grid(expand=True, padding=(0, 2))
-        both.add_column(ratio=1)
-        both.add_column(justify="left")
-        both.add_row(self._states(), self._numbers())
+        """Return the panel for a terminal."""
+        columns = Table.grid(expand=True, padding=(0, 2))
+        columns.add_column(ratio=1)
+        columns.add_column(justify="left")
+        columns.add_row(self._states(), self._numbers())
         title = f"block {self.height}  {self.head_hash[:10]}"
-        return Panel(Group(both), title=title, title_align="left", border_style="bright_black")
+        return Panel(Group(columns), title=title, title_align="left", border_style="bright_black")
 
     def _states(self) -> Table:
         grid = Table.grid(padding=(0, 1))
@@ -81,8 +81,8 @@ class Board:
         return grid
 
     def _bar(self, count: int, style: str) -> Text:
-        # Whoever is there is seen, be it one among thousands.
-        width = max(count > 0, round(count * _BAR / max(1, self.total)))
+        # At least one character, so that a single transaction among thousands is visible.
+        width = max(count > 0, round(count * _BAR_WIDTH / max(1, self.total)))
         return Text("━" * width, style)
 
     def _numbers(self) -> Table:
@@ -99,5 +99,5 @@ class Board:
 
 
 def counted(number: int, noun: str) -> str:
-    """Write a number and what it counts."""
+    """Return a number with its noun, such as "2 trackers"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
