@@ -21,7 +21,7 @@ app = application()
 
 DOCS = Path(__file__).parents[4] / "docs" / "tracker"
 PAGES = sorted(DOCS.glob("*.md"))
-SECONDS = 100.0
+SECONDS = 250.0
 BLOCK = re.compile(r"^```(\w+[\w -]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
