@@ -21,8 +21,8 @@ from .support import Client, make_token, serving
 
 PACKAGE = Path(__file__).parents[2]
 FOLDER = Path(api.__file__).parent / "assets"
-LONGEST_FILE = 400
-LEAST_CONTRAST = 4.5
+MAX_FILE_LINES = 400
+MIN_CONTRAST = 4.5
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -175,7 +175,7 @@ def test_scripts_never_write_html() -> None:
 def test_each_file_is_small_and_used() -> None:
     text = STYLE + "".join(content.decode() for content, _ in FILES.values())
     for file in FOLDER.iterdir():
-        assert len(file.read_text().splitlines()) < LONGEST_FILE
+        assert len(file.read_text().splitlines()) < MAX_FILE_LINES
         assert file.name == "index.html" or f"/{file.name}" in text
 
 
@@ -198,7 +198,7 @@ def test_text_has_enough_contrast(scheme: str) -> None:
     alone = [(tone, "paper") for tone, _ in tones]
 
     for text, ground in [*tones, *grounds, *alone, ("faint", "quiet-back"), ("ink", "bad-back")]:
-        assert contrast(colours[text], colours[ground]) >= LEAST_CONTRAST, (text, ground)
+        assert contrast(colours[text], colours[ground]) >= MIN_CONTRAST, (text, ground)
 
 
 def contrast(*colours: str) -> float:

@@ -89,7 +89,7 @@ async def test_internal_error_is_500_without_details(caplog: pytest.LogCaptureFi
 
     assert sent[0]["status"] == 500
     assert b"hunter2" not in sent[1]["body"]  # type: ignore[operator]
-    assert "hunter2" in caplog.text  # whoever runs the service wants to know
+    assert "hunter2" in caplog.text  # the operator needs the cause
 
 
 async def test_every_response_has_security_headers_and_a_request_id(client: Client) -> None:

@@ -65,7 +65,7 @@ async def test_wrong_token_is_sent_once_and_valid_token_signs_in(
     await browser.until_text("#link", "Connected")
     await browser.until_text("#figures", "Ready")
 
-    # One without a token, one with the wrong one, and no more while somebody typed.
+    # One request without a token, one with the wrong token, and none while the user types.
     assert refused(caplog) == 2
     assert token not in await browser.run(
         "return location.href + document.documentElement.outerHTML"
@@ -353,7 +353,7 @@ async def test_error_of_one_transaction_does_not_affect_the_page(
     await browser.run("location.hash = 'abcdefgh'")
 
     await browser.until_text("#detail", shown)
-    # The stream is the one from before: had it failed, all would begin anew within 1.25 s.
+    # The stream is still open: if it had failed, the page would reconnect within 1.25 s.
     await asyncio.sleep(1.5)
     assert await browser.run("return window.streams") == 0
     assert await browser.text("#link") == "Connected"
