@@ -1,4 +1,4 @@
-"""An API on this machine, without tokens."""
+"""A local API without tokens."""
 
 from collections.abc import AsyncIterator
 

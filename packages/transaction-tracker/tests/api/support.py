@@ -1,4 +1,4 @@
-"""An API over HTTP, and a client that asks it."""
+"""An API over HTTP, and its client."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +13,7 @@ import orjson
 
 from beamish import Application, ChildSpec, DynamicSupervisor, Registry
 from transaction_tracker import InvalidTransactionError
-from transaction_tracker.api import WEB, Feed, Following, Service, Web, WebOptions
+from transaction_tracker.api import WEB, EventSignals, Following, Service, Web, WebOptions
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
 from transaction_tracker.follower import Verdict
 from transaction_tracker.metrics import Metrics
@@ -27,7 +27,7 @@ TEN = Link(10, "ten", "nine")
 
 
 class Somewhere:
-    """A source at which every id of eight or more letters and digits is one."""
+    """A source at which every id of eight or more letters and digits is valid."""
 
     name = SOURCE
 
@@ -38,7 +38,7 @@ class Somewhere:
 
 
 class Stand(Application):
-    """Everything but the follower: nothing happens unless the test says so."""
+    """Run everything but the follower, so that only the test changes states."""
 
     strategy = "rest_for_one"
 
@@ -66,7 +66,7 @@ class Stand(Application):
 
 @dataclass(frozen=True)
 class Reply:
-    """What was answered."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
@@ -79,7 +79,7 @@ class Reply:
 
 @dataclass
 class Client:
-    """Asks one API."""
+    """A client of one API."""
 
     url: str
     session: aiohttp.ClientSession
@@ -111,7 +111,7 @@ class Client:
         return replace(self, token=token)
 
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a connection for what no client would send."""
+        """Open a raw connection, for requests that no HTTP client sends."""
         return await asyncio.open_connection("127.0.0.1", self.port)
 
 
@@ -124,7 +124,7 @@ async def serving(
 ) -> AsyncIterator[Client]:
     """Run an API with some options."""
     now = following or (lambda: Following(10, 0.0, verdict=Verdict("ok")))
-    service = Service(following=now, feed=Feed(), metrics=Metrics(runtime=False))
+    service = Service(following=now, feed=EventSignals(), metrics=Metrics(runtime=False))
     settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
     async with Stand(service, settings, database):
         await Store.claim(SOURCE)
@@ -133,7 +133,7 @@ async def serving(
 
 
 async def make_token(*scopes: Scope, **options: Any) -> str:
-    """Make a token, and give its text."""
+    """Create a token, and return its text."""
     text, _ = await Store.run(partial(create_token, label="a test", scopes=scopes, **options))
     return text
 
@@ -153,13 +153,13 @@ async def move(key: str, **changes: Any) -> Tracked:
 
 
 async def mine(key: str) -> Tracked:
-    """Let a transaction be in block ten."""
+    """Store that a transaction is in block ten."""
     anchor = BlockRef(TEN.number, TEN.hash)
     return await move(key, state="mined", anchor=anchor, outcome=Outcome(True, 21))
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait for a condition that nobody sends a message about."""
+    """Poll until a condition holds."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.002)

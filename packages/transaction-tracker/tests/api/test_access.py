@@ -1,4 +1,4 @@
-"""Tokens and kept answers in the database, on every kind of it."""
+"""Tokens and stored responses, in each kind of database."""
 
 import sqlite3
 import time
@@ -31,7 +31,7 @@ from transaction_tracker.store.pages import (
 from .support import move, register, serving
 
 
-async def test_tokens_live_in_any_database(database_url: str) -> None:
+async def test_tokens_are_stored_in_each_kind_of_database(database_url: str) -> None:
     async with serving(database=database_url):
         assert not await Store.run(has_usable_token)
         given, token = await Store.run(
@@ -51,7 +51,7 @@ async def test_tokens_live_in_any_database(database_url: str) -> None:
         assert known.scopes == {"read", "write"}
 
 
-async def test_answers_live_in_any_database(database_url: str) -> None:
+async def test_responses_are_stored_in_each_kind_of_database(database_url: str) -> None:
     answer = Answer("f" * 64, 200, "application/json", b'{"a": 1}')
     async with serving(database=database_url):
         await Store.run(partial(keep_answer, owner="", key="k", answer=answer))
@@ -60,7 +60,7 @@ async def test_answers_live_in_any_database(database_url: str) -> None:
         assert await Store.run(partial(find_answer, owner="x", key="k")) is None
 
 
-async def test_an_answer_is_forgotten_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_stored_response_is_deleted_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
     answer = Answer("f" * 64, 200, "application/json", b"{}")
     async with serving():
         await Store.run(partial(keep_answer, owner="", key="k", answer=answer))
@@ -92,7 +92,7 @@ async def test_pages_are_the_same_in_any_database(database_url: str) -> None:
         assert await Store.run(last_position) == 2
 
 
-async def test_what_was_given_out_is_nowhere_in_the_database(tmp_path: object) -> None:
+async def test_token_text_is_not_in_the_database(tmp_path: object) -> None:
     path = f"{tmp_path}/test.db"
     async with serving(database=path):
         given, token = await Store.run(partial(create_token, label="ci", scopes=["read"]))
@@ -106,7 +106,7 @@ async def test_what_was_given_out_is_nowhere_in_the_database(tmp_path: object) -
     assert token.secret_hash not in repr(token)
 
 
-async def test_a_token_matches_only_as_a_whole() -> None:
+async def test_token_matches_only_completely() -> None:
     async with serving():
         given, token = await Store.run(partial(create_token, label="ci", scopes=["read"]))
         _, other = await Store.run(partial(create_token, label="ci", scopes=["admin"]))
@@ -129,7 +129,7 @@ async def test_a_token_matches_only_as_a_whole() -> None:
         {"expires_in": float("nan")},
     ],
 )
-async def test_a_token_that_cannot_be_is_refused(wrong: dict[str, object]) -> None:
+async def test_invalid_token_values_are_refused(wrong: dict[str, object]) -> None:
     arguments = {"label": "ci", "scopes": ["read"]} | wrong
     async with serving():
         with pytest.raises(ValueError, match=next(iter(wrong))):

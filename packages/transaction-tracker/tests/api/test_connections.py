@@ -1,4 +1,4 @@
-"""How many connections there may be, and that our own work keeps what it needs."""
+"""Limits on connections, and descriptors reserved for the service."""
 
 import asyncio
 import errno
@@ -11,8 +11,8 @@ from contextlib import closing
 import pytest
 
 from transaction_tracker.api import WebOptions, descriptors
-from transaction_tracker.api.connections import Acceptor, Admission, Throttle
-from transaction_tracker.api.descriptors import raise_limit, room_for_clients
+from transaction_tracker.api.connections import Acceptor, Admission, LogLimiter
+from transaction_tracker.api.descriptors import max_client_descriptors, raise_limit
 
 from .support import PATIENCE, Client, eventually, serving
 
@@ -27,7 +27,7 @@ def limits() -> Iterator[tuple[int, int]]:
 
 
 async def answered(client: Client) -> bool:
-    """Ask on a new connection; return whether an answer came before it was closed."""
+    """Send a request on a new connection; return whether it got a response."""
     try:
         reader, writer = await client.connect()
         writer.write(REQUEST)
@@ -38,7 +38,7 @@ async def answered(client: Client) -> bool:
     return line.startswith(b"HTTP/1.1 200 ")
 
 
-async def test_an_address_has_only_so_many_connections() -> None:
+async def test_connections_per_address_are_limited() -> None:
     async with serving(max_connections_per_address=3, max_connections=100) as client:
         idle = [await client.connect() for _ in range(3)]
 
@@ -50,7 +50,7 @@ async def test_an_address_has_only_so_many_connections() -> None:
                 await asyncio.sleep(0.002)
 
 
-async def test_a_trusted_proxy_has_as_many_as_there_are() -> None:
+async def test_trusted_proxy_is_exempt_from_the_limit_per_address() -> None:
     limits = {"max_connections_per_address": 1, "max_connections": 100}
     async with serving(trusted_proxies=("127.0.0.0/8",), **limits) as client:
         idle = [await client.connect() for _ in range(10)]
@@ -60,7 +60,7 @@ async def test_a_trusted_proxy_has_as_many_as_there_are() -> None:
             writer.close()
 
 
-def test_addresses_are_counted_apart_and_released() -> None:
+def test_addresses_are_counted_separately_and_released() -> None:
     admission = Admission(4, 2)
 
     assert admission.admit("192.0.2.1") is None
@@ -84,7 +84,7 @@ def test_an_ipv6_network_counts_as_one_address() -> None:
     assert admission.admit("2001:db8:0:1::1") is None
 
 
-def test_the_service_keeps_descriptors_for_its_own_work(
+def test_descriptors_are_reserved_for_the_service(
     limits: tuple[int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, limits[1]))
@@ -94,10 +94,10 @@ def test_the_service_keeps_descriptors_for_its_own_work(
     assert (admission.max_total, admission.max_per_address) == (512, 128)
     assert "the limit of open files leaves 512 connections in all" in caplog.text
     resource.setrlimit(resource.RLIMIT_NOFILE, (100, limits[1]))
-    assert room_for_clients() == 50
+    assert max_client_descriptors() == 50
 
 
-def test_limits_that_fit_stay_as_they_are(
+def test_limits_below_the_descriptors_are_unchanged(
     limits: tuple[int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (4096, limits[1]))
@@ -108,7 +108,7 @@ def test_limits_that_fit_stay_as_they_are(
     assert not caplog.records
 
 
-def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(limits: tuple[int, int]) -> None:
+def test_soft_limit_of_open_files_is_raised_to_the_hard_limit(limits: tuple[int, int]) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, limits[1]))
 
     raise_limit()
@@ -116,16 +116,16 @@ def test_the_soft_limit_of_open_files_is_raised_to_the_hard_one(limits: tuple[in
     assert resource.getrlimit(resource.RLIMIT_NOFILE) == (limits[1], limits[1])
 
 
-def test_a_system_without_such_limits_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_system_without_a_limit_of_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(descriptors, "resource", None)
 
     raise_limit()
 
-    assert room_for_clients() is None
+    assert max_client_descriptors() is None
 
 
 class Scarce(socket.socket):
-    """A listening socket that cannot accept for want of descriptors, until it has more."""
+    """A listening socket that has no descriptors to accept with, until it gets some."""
 
     failures = 1_000_000
 
@@ -136,7 +136,7 @@ class Scarce(socket.socket):
         return super().accept()
 
 
-async def test_accepting_goes_on_after_descriptors_have_run_out_and_logs_one_line(
+async def test_accepting_resumes_after_descriptors_ran_out_with_one_log_line(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("transaction_tracker.api.connections._PAUSE_SECONDS", 0.001)
@@ -160,7 +160,7 @@ async def test_accepting_goes_on_after_descriptors_have_run_out_and_logs_one_lin
         acceptor.close()
         writer.close()
     assert [record.message for record in caplog.records] == [
-        "cannot accept connections: Too many open files; trying again every second"
+        "cannot accept connections: Too many open files; retrying every second"
     ]
 
 
@@ -177,10 +177,10 @@ async def test_refused_connections_log_one_line_a_minute(
     assert [record.message for record in refused] == ["connection refused: 1 connections are open"]
 
 
-def test_a_throttle_counts_what_it_does_not_let_through() -> None:
-    throttle = Throttle()
+def test_limiter_counts_suppressed_occurrences() -> None:
+    limiter = LogLimiter()
 
-    assert [throttle.count(now) for now in (0.0, 1.0, 59.9, 60.0, 60.1, 120.0)] == [
+    assert [limiter.count(now) for now in (0.0, 1.0, 59.9, 60.0, 60.1, 120.0)] == [
         1,
         None,
         None,
@@ -190,8 +190,8 @@ def test_a_throttle_counts_what_it_does_not_let_through() -> None:
     ]
 
 
-async def test_a_flood_of_connections_leaves_time_for_other_work() -> None:
-    """While a connection waits, accepting does not give up the event loop of itself."""
+async def test_flood_of_connections_does_not_starve_the_event_loop() -> None:
+    """While connections are queued, accepting does not yield to the event loop by itself."""
 
     class Flooded(socket.socket):
         accepted = 0
@@ -211,7 +211,7 @@ async def test_a_flood_of_connections_leaves_time_for_other_work() -> None:
         acceptor.close()
 
 
-async def test_the_process_ends_when_accepting_does(caplog: pytest.LogCaptureFixture) -> None:
+async def test_process_stops_if_accepting_fails(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(socket.socket):
         accepted = socket.socket()
 
@@ -228,7 +228,7 @@ async def test_the_process_ends_when_accepting_does(caplog: pytest.LogCaptureFix
         acceptor.close()
 
 
-async def test_a_connection_that_comes_with_the_end_is_no_error(
+async def test_connection_during_the_shutdown_is_not_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     loop = asyncio.get_running_loop()

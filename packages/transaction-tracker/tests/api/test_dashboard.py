@@ -1,4 +1,4 @@
-"""The dashboard's page and files: who gets them, how, and what they may do in a browser."""
+"""The dashboard's files: access, media types and content security policy."""
 
 import re
 import subprocess
@@ -21,8 +21,8 @@ from .support import Client, make_token, serving
 
 PACKAGE = Path(__file__).parents[2]
 FOLDER = Path(api.__file__).parent / "assets"
-LONGEST_FILE = 400
-LEAST_CONTRAST = 4.5
+MAX_FILE_LINES = 400
+MIN_CONTRAST = 4.5
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",
@@ -44,13 +44,13 @@ SINKS = (
 
 @pytest.fixture
 async def closed() -> AsyncIterator[Client]:
-    """An API with one token, which may do everything."""
+    """An API with one token, which has the scope admin."""
     async with serving() as client:
         yield client.with_token(await make_token("admin"))
 
 
 @pytest.mark.parametrize("path", sorted(FILES))
-async def test_each_file_comes_without_a_token_and_is_held_to_a_policy(
+async def test_files_need_no_token_and_have_a_content_security_policy(
     closed: Client, path: str
 ) -> None:
     reply = await closed.with_token(None).get(path)
@@ -66,7 +66,7 @@ async def test_each_file_comes_without_a_token_and_is_held_to_a_policy(
     assert reply.headers["cache-control"] == "no-store"
 
 
-async def test_the_page_is_html_and_its_types_are_right(client: Client) -> None:
+async def test_page_is_html_with_correct_media_types(client: Client) -> None:
     kinds = {path.rpartition(".")[2]: kind.partition(";")[0] for path, (_, kind) in FILES.items()}
 
     assert (await client.get(PAGE)).headers["content-type"] == "text/html; charset=utf-8"
@@ -100,7 +100,7 @@ async def test_head_is_answered_without_a_body(closed: Client) -> None:
         "/favicon.ico",
     ],
 )
-async def test_nothing_else_is_there(closed: Client, path: str) -> None:
+async def test_unknown_files_are_404(closed: Client, path: str) -> None:
     url = URL(f"{closed.url}{path}", encoded=True)
     token = {"Authorization": f"Bearer {closed.token}"}
 
@@ -109,7 +109,7 @@ async def test_nothing_else_is_there(closed: Client, path: str) -> None:
         assert holder.content_type == "application/problem+json"
 
 
-async def test_no_token_is_needed_for_nothing_more_than_before(closed: Client) -> None:
+async def test_public_paths_are_exactly_the_listed_ones(closed: Client) -> None:
     nobody = closed.with_token(None)
     described = (await nobody.get("/openapi.json")).json["paths"]
     paths = [path.replace("{", "").replace("}", "") for path in described]
@@ -121,7 +121,7 @@ async def test_no_token_is_needed_for_nothing_more_than_before(closed: Client) -
 
 
 @pytest.mark.parametrize("path", [PAGE, "/assets/main.js", "/healthz", "/docs"])
-async def test_public_path_can_only_be_read(closed: Client, path: str) -> None:
+async def test_public_paths_accept_only_get_and_head(closed: Client, path: str) -> None:
     reader, writer = await closed.connect()
     head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nIdempotency-Key: a\r\n"
     # The body never comes: nobody waits for it.
@@ -134,7 +134,7 @@ async def test_public_path_can_only_be_read(closed: Client, path: str) -> None:
     assert b"allow: get, head\r\n" in answer
 
 
-async def test_its_own_page_may_read_without_tokens_and_do_no_more(client: Client) -> None:
+async def test_dashboard_can_only_read_without_tokens(client: Client) -> None:
     ours = {"Sec-Fetch-Site": "same-origin"}
     writing = ours | {"Origin": client.url}
 
@@ -154,11 +154,11 @@ async def test_its_own_page_may_read_without_tokens_and_do_no_more(client: Clien
         {"Sec-Fetch-Site": "same-origin, none"},
     ],
 )
-async def test_other_pages_may_not_read(client: Client, headers: dict[str, str]) -> None:
+async def test_other_web_pages_cannot_read(client: Client, headers: dict[str, str]) -> None:
     assert (await client.get("/v1/transactions", headers=headers)).status == 403
 
 
-def test_the_page_names_no_other_address_and_holds_no_code() -> None:
+def test_page_has_no_external_urls_and_no_inline_code() -> None:
     page = FILES[PAGE][0].decode()
 
     assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", page)
@@ -167,19 +167,19 @@ def test_the_page_names_no_other_address_and_holds_no_code() -> None:
         assert not re.search(r"https?://|//[a-z]+\.", text), path
 
 
-def test_no_text_of_strangers_can_become_html() -> None:
+def test_scripts_never_write_html() -> None:
     for path, (content, _) in FILES.items():
         assert not re.search(SINKS, content.decode()), path
 
 
-def test_each_file_is_small_and_named_by_another() -> None:
+def test_each_file_is_small_and_used() -> None:
     text = STYLE + "".join(content.decode() for content, _ in FILES.values())
     for file in FOLDER.iterdir():
-        assert len(file.read_text().splitlines()) < LONGEST_FILE
+        assert len(file.read_text().splitlines()) < MAX_FILE_LINES
         assert file.name == "index.html" or f"/{file.name}" in text
 
 
-def test_the_page_knows_every_state() -> None:
+def test_page_has_every_state() -> None:
     source = FILES["/assets/dom.js"][0].decode()
     tables = re.findall(r"export const (?:OPEN|ENDED) = {(.*?)}", source, re.DOTALL)
     known = re.findall(r"(\w+): ", "".join(tables))
@@ -188,7 +188,7 @@ def test_the_page_knows_every_state() -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_text_can_be_read_on_its_ground(scheme: str) -> None:
+def test_text_has_enough_contrast(scheme: str) -> None:
     light, dark = re.findall(r":root {(.*?)}", FILES["/assets/style.css"][0].decode(), re.DOTALL)
     colours = dict(re.findall(r"--([\w-]+): #(\w{6});", light))
     if scheme == "dark":
@@ -198,11 +198,11 @@ def test_every_text_can_be_read_on_its_ground(scheme: str) -> None:
     alone = [(tone, "paper") for tone, _ in tones]
 
     for text, ground in [*tones, *grounds, *alone, ("faint", "quiet-back"), ("ink", "bad-back")]:
-        assert contrast(colours[text], colours[ground]) >= LEAST_CONTRAST, (text, ground)
+        assert contrast(colours[text], colours[ground]) >= MIN_CONTRAST, (text, ground)
 
 
 def contrast(*colours: str) -> float:
-    """Compare two colours as WCAG 2.2 does."""
+    """Return the contrast of two colours (WCAG 2.2)."""
     light, dark = sorted(map(luminance, colours), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
@@ -215,7 +215,7 @@ def luminance(colour: str) -> float:
     return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
-def test_what_the_page_asks_for_is_described() -> None:
+def test_requests_of_the_page_are_in_the_description() -> None:
     text = "".join(content.decode() for content, _ in FILES.values())
     asked = set(re.findall(r'(?:json|text|ask)\([`"]([\w/]+)', text))
 
@@ -230,7 +230,7 @@ def test_what_the_page_asks_for_is_described() -> None:
     }
 
 
-def test_a_wheel_holds_all_of_it(tmp_path: Path) -> None:
+def test_wheel_contains_all_files(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=PACKAGE, check=True, capture_output=True)
 

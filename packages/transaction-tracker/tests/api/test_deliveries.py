@@ -1,4 +1,4 @@
-"""How deliveries are going, as operators see it: endpoints, attempts, lateness."""
+"""Delivery status for operators: endpoints, attempts, late deliveries."""
 
 import time
 from collections.abc import AsyncIterator
@@ -37,14 +37,14 @@ async def store(made: AttemptRecord) -> None:
 
 
 async def wait_since(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    """Let an event wait for an endpoint for so long."""
+    """Store a pending delivery of this age."""
     real = time.time
     monkeypatch.setattr(time, "time", lambda: real() - seconds)
     await move("abcdefgh", state="pending")
     monkeypatch.setattr(time, "time", real)
 
 
-async def test_an_endpoint_shows_its_health_its_attempts_and_what_comes_next(
+async def test_endpoint_has_its_health_and_attempts(
     client: Client,
 ) -> None:
     endpoint = await add_endpoint()
@@ -75,7 +75,7 @@ async def test_an_endpoint_shows_its_health_its_attempts_and_what_comes_next(
     assert (disabled["health"], disabled["next_attempt_at"]) == ("disabled", None)
 
 
-async def test_attempts_are_listed_page_by_page_with_what_came_back(client: Client) -> None:
+async def test_attempts_are_listed_in_pages_with_responses(client: Client) -> None:
     endpoint = await add_endpoint()
     await register(client, "abcdefgh", "ijklmnop")
     await move("abcdefgh", state="pending")
@@ -107,7 +107,7 @@ async def test_attempts_are_listed_page_by_page_with_what_came_back(client: Clie
     assert (await client.get(f"{path}?cursor=e1")).status == 422
 
 
-async def test_attempts_are_shown_to_holders_of_the_scope_admin_only(client: Client) -> None:
+async def test_attempts_need_the_scope_admin(client: Client) -> None:
     endpoint = await add_endpoint()
     path = f"/v1/endpoints/{endpoint.id}/attempts"
     reader, admin = await make_token("read"), await make_token("admin")
@@ -120,7 +120,7 @@ async def test_attempts_are_shown_to_holders_of_the_scope_admin_only(client: Cli
     ("seconds", "flow", "noted"),
     [(0, "flowing", False), (90, "behind", True), (400, "stalled", True)],
 )
-async def test_deliveries_that_wait_for_long_are_told(
+async def test_late_deliveries_are_reported(
     client: Client, monkeypatch: pytest.MonkeyPatch, seconds: float, flow: str, noted: bool
 ) -> None:
     endpoint = await add_endpoint()
@@ -164,7 +164,7 @@ async def test_frozen_deliveries_are_neither_behind_nor_flowing(client: Client) 
         ("/v1/deliveries", {"flow", "pending", "oldest_pending_at", "frozen_since"}),
     ],
 )
-async def test_the_description_knows_what_is_shown(
+async def test_description_matches_the_responses(
     client: Client, path: str, names: set[str]
 ) -> None:
     description = (await client.get("/openapi.json")).json

@@ -1,4 +1,4 @@
-"""The API describes itself: to programs in OpenAPI, and to people on a page."""
+"""The OpenAPI description, and its HTML page."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ OPERATION_IDS = {
 
 
 class Page(HTMLParser):
-    """Collects what a page refers to, and checks that its elements are closed."""
+    """Collect the references of a page, and check that its elements are closed."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ async def described(client: Client) -> Any:
     return (await client.get("/openapi.json")).json
 
 
-async def test_operation_ids_are_ours_unique_and_stable(described: Any) -> None:
+async def test_operation_ids_are_unique_and_stable(described: Any) -> None:
     ids = [operation["operationId"] for _, operation in operations(described)]
 
     assert len(ids) == len(set(ids))
@@ -75,7 +75,7 @@ def test_route_without_an_operation_id_is_named_after_its_function() -> None:
     assert router.routes[0].unique_id == "listAllAttempts"  # type: ignore[attr-defined]
 
 
-async def test_operations_say_what_they_do_what_scope_they_need_and_what_they_refuse(
+async def test_operations_have_a_summary_scopes_and_problems(
     described: Any,
 ) -> None:
     for name, operation in operations(described):
@@ -101,7 +101,7 @@ async def test_page_shows_every_operation_and_schema(client: Client, described: 
     assert targets <= set(shown.all("id"))
 
 
-async def test_page_loads_nothing_from_elsewhere_and_runs_nothing(client: Client) -> None:
+async def test_page_loads_no_external_files_and_no_scripts(client: Client) -> None:
     reply = await client.get("/docs")
     home = await client.get("/")
 

@@ -1,4 +1,4 @@
-"""The feed of events, pulled and streamed: nothing is lost, and nobody holds it up."""
+"""Events as pages and as a stream: none is lost, and a slow client blocks no other."""
 
 import asyncio
 import socket
@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from transaction_tracker.api.routes.events import _CHUNK as CHUNK
-from transaction_tracker.api.signals import Feed
+from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import list_tokens
 
@@ -20,7 +20,7 @@ HOURS = 7_200.0
 
 
 async def read_event(reply: aiohttp.ClientResponse) -> tuple[str, dict[str, Any]]:
-    """Read the next event of a stream; give its id and its data."""
+    """Return the id and the data of the next event of a stream."""
     fields: dict[str, str] = {}
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -32,12 +32,12 @@ async def read_event(reply: aiohttp.ClientResponse) -> tuple[str, dict[str, Any]
 
 
 async def happen(count: int) -> None:
-    """Let the transactions of a test move on."""
+    """Store transitions of the test's transactions."""
     for number in range(count):
         await move(f"{number:08}", state="pending")
 
 
-async def test_events_are_pulled_page_by_page_without_gap_or_repeat(client: Client) -> None:
+async def test_event_pages_have_no_gap_and_no_repeat(client: Client) -> None:
     await register(client, *(f"{number:08}" for number in range(5)))
     await happen(5)
 
@@ -64,7 +64,7 @@ async def test_events_of_one_transaction(client: Client) -> None:
     assert [one["state"] for one in found] == ["pending", "mined"]
 
 
-async def test_a_stream_gives_events_as_they_are_stored(client: Client) -> None:
+async def test_stream_sends_events_as_they_are_stored(client: Client) -> None:
     await register(client, "00000000", "00000001")
     async with client.session.get(f"{client.url}/v1/stream") as reply:
         assert reply.content_type == "text/event-stream"
@@ -77,7 +77,7 @@ async def test_a_stream_gives_events_as_they_are_stored(client: Client) -> None:
     assert [first["id"], second["id"]] == ["00000000:1", "00000001:1"]
 
 
-async def test_a_stream_goes_on_where_it_broke_off(client: Client) -> None:
+async def test_stream_resumes_after_the_last_event(client: Client) -> None:
     await register(client, *(f"{number:08}" for number in range(500)))
     await happen(2)
     async with client.session.get(f"{client.url}/v1/stream?after=e0") as reply:
@@ -94,7 +94,7 @@ async def test_a_stream_goes_on_where_it_broke_off(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("query", "start"), [("", b"e2"), ("?after=e1", b"e1")])
-async def test_a_stream_says_where_it_begins(client: Client, query: str, start: bytes) -> None:
+async def test_stream_begins_with_its_cursor(client: Client, query: str, start: bytes) -> None:
     await register(client, "00000000", "00000001")
     await happen(2)
     async with (
@@ -107,7 +107,7 @@ async def test_a_stream_says_where_it_begins(client: Client, query: str, start: 
     assert beginning == b"retry: 2000\nid: %b\n\n" % start
 
 
-async def test_a_stream_that_broke_off_before_its_first_event_loses_none(client: Client) -> None:
+async def test_stream_lost_before_its_first_event_resumes_without_loss(client: Client) -> None:
     await register(client, "00000000", "00000001")
     await happen(1)
     async with client.session.get(f"{client.url}/v1/stream") as reply:
@@ -122,7 +122,7 @@ async def test_a_stream_that_broke_off_before_its_first_event_loses_none(client:
     assert event["id"] == "00000001:1"
 
 
-async def test_a_stream_can_be_of_one_transaction(client: Client) -> None:
+async def test_stream_of_one_transaction(client: Client) -> None:
     await register(client, "00000000", "00000001")
     async with client.session.get(f"{client.url}/v1/stream?after=e0&transaction=00000001") as reply:
         await happen(2)
@@ -132,8 +132,8 @@ async def test_a_stream_can_be_of_one_transaction(client: Client) -> None:
     assert event["transaction"] == "00000001"
 
 
-async def test_a_stream_loses_no_event_that_is_stored_while_it_reads() -> None:
-    """The signal comes before the stream has heard that there was nothing yet."""
+async def test_stream_loses_no_event_stored_during_a_read() -> None:
+    """The signal is set before the stream has read that there is no event yet."""
     gate = threading.Event()
     async with serving(heartbeat_seconds=HOURS) as client:
         await register(client, "00000000")
@@ -152,7 +152,7 @@ async def test_a_stream_loses_no_event_that_is_stored_while_it_reads() -> None:
     assert event["id"] == "00000000:1"
 
 
-async def test_a_stream_goes_on_reading_while_there_is_more() -> None:
+async def test_stream_reads_until_no_event_is_left() -> None:
     async with serving(heartbeat_seconds=HOURS) as client:
         keys = [f"{number:08}" for number in range(CHUNK + 1)]
         await register(client, *keys)
@@ -163,17 +163,17 @@ async def test_a_stream_goes_on_reading_while_there_is_more() -> None:
     assert found == keys
 
 
-async def test_a_silent_stream_shows_that_it_lives() -> None:
+async def test_idle_stream_sends_heartbeats() -> None:
     async with (
         serving(heartbeat_seconds=0.01) as client,
         client.session.get(f"{client.url}/v1/stream") as reply,
         asyncio.timeout(PATIENCE),
     ):
-        while await reply.content.readline() != b": still here\n":
+        while await reply.content.readline() != b": heartbeat\n":
             pass
 
 
-async def test_streams_are_bounded_and_leave_their_places() -> None:
+async def test_number_of_streams_is_limited() -> None:
     async with serving(max_streams=1) as client:
         async with client.session.get(f"{client.url}/v1/stream") as reply:
             await reply.content.readline()
@@ -187,7 +187,7 @@ async def test_streams_are_bounded_and_leave_their_places() -> None:
             assert reply.status == 200
 
 
-async def test_a_client_that_reads_nothing_is_cut_off() -> None:
+async def test_client_that_reads_nothing_is_disconnected() -> None:
     ids = [f"{number:08}" for number in range(200)]
     async with serving(send_seconds=0.05) as client:
         # Each event brings four kilobytes along.
@@ -203,7 +203,7 @@ async def test_a_client_that_reads_nothing_is_cut_off() -> None:
         assert (await client.get("/healthz")).status == 200
 
 
-async def test_a_stream_ends_with_its_token() -> None:
+async def test_stream_ends_after_its_token_is_revoked() -> None:
     async with serving(heartbeat_seconds=0.01) as client:
         admin = client.with_token(await make_token("admin"))
         headers = {"Authorization": f"Bearer {await make_token('read')}"}
@@ -219,12 +219,12 @@ async def test_a_stream_ends_with_its_token() -> None:
 
 
 @pytest.mark.parametrize("path", ["/v1/stream?after=e1'", "/v1/stream?transaction=no"])
-async def test_a_stream_that_cannot_be_is_refused(client: Client, path: str) -> None:
+async def test_invalid_stream_parameters_are_refused(client: Client, path: str) -> None:
     assert (await client.get(path)).status == 422
 
 
-def test_nobody_stays_in_the_feed_who_has_left() -> None:
-    feed = Feed()
+def test_signals_are_removed_after_use() -> None:
+    feed = EventSignals()
     with feed.waiting("a"), feed.waiting("a"), feed.stream():
         pass
 

@@ -1,4 +1,4 @@
-"""HEAD is answered wherever GET is: with the same headers, and without a body."""
+"""HEAD works for each path with GET: with the same headers, without a body."""
 
 import asyncio
 import logging
@@ -21,7 +21,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR]
 
 
-async def test_every_path_that_can_be_read_answers_head_as_get(
+async def test_head_has_the_headers_of_get_on_every_path(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     await register(client, "abcdefgh")
@@ -43,7 +43,7 @@ async def test_every_path_that_can_be_read_answers_head_as_get(
     assert errors(caplog) == []
 
 
-async def test_head_of_the_stream_ends_with_its_headers(
+async def test_head_of_the_stream_ends_after_the_headers(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await client.connect()
@@ -65,20 +65,20 @@ async def test_head_of_the_stream_ends_with_its_headers(
     ("path", "status"),
     [("/v1/deliveries/resume", 405), ("/v1/nothing", 404), ("/v1/events?x", 422)],
 )
-async def test_head_fails_as_get_does(client: Client, path: str, status: int) -> None:
+async def test_head_fails_like_get(client: Client, path: str, status: int) -> None:
     head = await client.ask("HEAD", path)
 
     assert (head.status, head.body) == (status, b"")
     assert head.headers["content-type"] == "application/problem+json"
 
 
-async def test_path_that_is_only_written_names_no_head(client: Client) -> None:
+async def test_path_without_get_has_no_head(client: Client) -> None:
     reply = await client.ask("HEAD", "/v1/deliveries/resume")
 
     assert reply.headers["allow"] == "POST"
 
 
-async def test_log_and_metrics_have_the_method_that_came(
+async def test_log_and_metrics_have_the_method_head(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "transaction_tracker.api")

@@ -1,4 +1,4 @@
-"""A POST that comes again under its key does not happen again."""
+"""A POST repeated with its key is executed once."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ PATH = "/v1/transactions"
 KEY = {"Idempotency-Key": "4b4c1b0e-order-7"}
 
 
-async def test_the_same_request_gets_the_same_answer(client: Client) -> None:
+async def test_repeated_request_gets_the_stored_response(client: Client) -> None:
     first = await client.post(PATH, json={"id": "abcdefgh"}, headers=KEY)
     await client.ask("DELETE", f"{PATH}/abcdefgh")
 
@@ -28,7 +28,7 @@ async def test_the_same_request_gets_the_same_answer(client: Client) -> None:
     assert (await client.get(f"{PATH}/abcdefgh")).json["state"] == "untracked"
 
 
-async def test_another_body_or_path_under_the_same_key_is_refused(client: Client) -> None:
+async def test_key_with_another_body_or_path_is_refused(client: Client) -> None:
     await client.post(PATH, json={"id": "abcdefgh"}, headers=KEY)
 
     body = await client.post(PATH, json={"id": "abcdefgi"}, headers=KEY)
@@ -39,7 +39,7 @@ async def test_another_body_or_path_under_the_same_key_is_refused(client: Client
     assert (await client.get(f"{PATH}/abcdefgi")).status == 404
 
 
-async def test_another_query_under_the_same_key_is_refused(client: Client) -> None:
+async def test_key_with_another_query_is_refused(client: Client) -> None:
     await client.post(f"{PATH}/abcdefgh/recheck?a=1", headers=KEY)
     await client.post(PATH, json={"id": "abcdefgh"}, headers=KEY)
 
@@ -49,14 +49,14 @@ async def test_another_query_under_the_same_key_is_refused(client: Client) -> No
     assert other.json["type"].endswith(":idempotency-key-reuse")
 
 
-async def test_what_was_refused_may_be_mended_under_the_same_key(client: Client) -> None:
+async def test_refused_request_can_be_corrected_with_the_same_key(client: Client) -> None:
     refused = await client.post(PATH, json={"id": "no"}, headers=KEY)
     mended = await client.post(PATH, json={"id": "abcdefgh"}, headers=KEY)
 
     assert (refused.status, mended.status) == (422, 200)
 
 
-async def test_each_token_has_its_own_keys(client: Client) -> None:
+async def test_keys_belong_to_their_token(client: Client) -> None:
     one = client.with_token(await make_token("admin"))
     other = client.with_token(await make_token("admin"))
     await one.post(PATH, json={"id": "abcdefgh"}, headers=KEY)
@@ -66,7 +66,7 @@ async def test_each_token_has_its_own_keys(client: Client) -> None:
     assert reply.status == 200
 
 
-async def test_one_that_comes_while_the_first_is_under_way_is_refused() -> None:
+async def test_repeat_during_the_first_request_is_a_conflict() -> None:
     going, go = asyncio.Event(), asyncio.Event()
 
     async def slow(*_: object) -> None:
@@ -74,16 +74,16 @@ async def test_one_that_comes_while_the_first_is_under_way_is_refused() -> None:
         await go.wait()
 
     layer = Idempotency(slow, frozenset())  # type: ignore[arg-type]
-    layer._under_way.add(("", "k"))
+    layer._in_progress.add(("", "k"))
     sent: list[object] = []
 
-    with pytest.raises(Exception, match="under way"):
+    with pytest.raises(Exception, match="in progress"):
         await layer(_scope("k"), _nothing, sent.append)  # type: ignore[arg-type]
 
     assert not going.is_set()
 
 
-async def test_of_many_at_once_one_is_done(client: Client) -> None:
+async def test_concurrent_repeats_execute_once(client: Client) -> None:
     body = [{"id": f"{number:08}"} for number in range(500)]
 
     replies = await asyncio.gather(*(client.post(PATH, json=body, headers=KEY) for _ in range(8)))
@@ -94,14 +94,14 @@ async def test_of_many_at_once_one_is_done(client: Client) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256, "a\tb"])
-async def test_a_key_that_is_none_is_refused(client: Client, key: str) -> None:
+async def test_invalid_key_is_refused(client: Client, key: str) -> None:
     reply = await client.post(PATH, json={"id": "abcdefgh"}, headers={"Idempotency-Key": key})
 
     assert reply.status == 400
     assert reply.json["errors"][0]["header"] == "Idempotency-Key"
 
 
-async def test_an_answer_with_a_token_is_never_stored(client: Client) -> None:
+async def test_response_with_a_token_is_not_stored(client: Client) -> None:
     wanted = {"label": "me", "scopes": ["admin"]}
 
     reply = await client.post("/v1/tokens", json=wanted, headers=KEY)
@@ -110,7 +110,7 @@ async def test_an_answer_with_a_token_is_never_stored(client: Client) -> None:
     assert await Store.run(lambda c: find_answer(c, "", KEY["Idempotency-Key"])) is None
 
 
-async def test_a_post_without_a_body_has_a_key_too(client: Client) -> None:
+async def test_post_without_a_body_accepts_a_key(client: Client) -> None:
     await register(client, "abcdefgh")
 
     first = await client.post(f"{PATH}/abcdefgh/recheck", headers=KEY)

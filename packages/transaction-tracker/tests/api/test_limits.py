@@ -1,4 +1,4 @@
-"""Limits on what comes in: size, depth, time, headers, connections, requests at once."""
+"""Limits of requests: size, depth, time, headers, connections, concurrency."""
 
 import asyncio
 import gzip
@@ -17,7 +17,7 @@ PATH = "/v1/transactions"
 JSON = {"Content-Type": "application/json"}
 
 
-async def test_a_body_that_says_it_is_too_large_is_refused() -> None:
+async def test_content_length_over_the_limit_is_refused() -> None:
     async with serving(max_body_bytes=1_000) as client:
         reply = await client.post(PATH, data=b"[" + b" " * 2_000 + b"]", headers=JSON)
 
@@ -25,7 +25,7 @@ async def test_a_body_that_says_it_is_too_large_is_refused() -> None:
     assert reply.headers["content-type"] == "application/problem+json"
 
 
-async def test_a_body_that_does_not_say_how_large_it_is_is_counted_as_it_comes() -> None:
+async def test_body_without_content_length_is_counted() -> None:
     async with serving(max_body_bytes=100_000) as client:
         reader, writer = await client.connect()
         writer.write(
@@ -40,7 +40,7 @@ async def test_a_body_that_does_not_say_how_large_it_is_is_counted_as_it_comes()
         writer.close()
 
 
-async def test_a_body_without_an_end_is_refused_and_the_connection_closed() -> None:
+async def test_endless_body_is_refused_and_the_connection_closed() -> None:
     async with serving(max_body_bytes=1_000, body_seconds=5.0) as client:
         reader, writer = await client.connect()
         writer.write(
@@ -55,7 +55,7 @@ async def test_a_body_without_an_end_is_refused_and_the_connection_closed() -> N
         writer.close()
 
 
-async def test_a_small_compressed_body_that_would_be_large_is_refused(client: Client) -> None:
+async def test_compressed_body_is_refused(client: Client) -> None:
     bomb = gzip.compress(b"[" + b" " * 10_000_000 + b"]")
 
     reply = await client.post(PATH, data=bomb, headers=JSON | {"Content-Encoding": "gzip"})
@@ -64,7 +64,7 @@ async def test_a_small_compressed_body_that_would_be_large_is_refused(client: Cl
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", "", "x"])
-async def test_a_body_that_a_form_could_send_is_refused(client: Client, media_type: str) -> None:
+async def test_media_type_that_a_form_can_send_is_refused(client: Client, media_type: str) -> None:
     reply = await client.post(PATH, data=b'{"id":"abcdefgh"}', headers={"Content-Type": media_type})
 
     assert reply.status == 415
@@ -78,9 +78,7 @@ BROKEN = [
 
 @pytest.mark.parametrize("body", BROKEN)
 @pytest.mark.parametrize("path", [PATH, "/v1/tokens", "/v1/endpoints"])
-async def test_body_that_is_not_json_is_reported_as_such(
-    client: Client, path: str, body: bytes
-) -> None:
+async def test_body_that_is_not_json_is_reported(client: Client, path: str, body: bytes) -> None:
     reply = await client.post(path, data=body, headers=JSON)
 
     assert reply.status == 400
@@ -88,7 +86,7 @@ async def test_body_that_is_not_json_is_reported_as_such(
     assert reply.json["detail"].startswith("the body is not valid JSON: ")
 
 
-async def test_broken_json_is_reported_with_its_place(client: Client) -> None:
+async def test_invalid_json_is_reported_with_its_position(client: Client) -> None:
     reply = await client.post("/v1/tokens", data=b'{"label": x}', headers=JSON)
 
     assert reply.json["detail"].endswith("Expecting value at character 10")
@@ -110,7 +108,7 @@ async def test_deep_json_is_refused_on_every_path(client: Client, opening: bytes
         assert reply.status == 400, reply.body
 
 
-async def test_json_that_is_nested_too_deep_is_told_from_broken_json(client: Client) -> None:
+async def test_deep_json_differs_from_invalid_json(client: Client) -> None:
     deep = b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1)
 
     reply = await client.post(PATH, data=deep, headers=JSON)
@@ -135,7 +133,7 @@ def test_very_many_lists_are_refused() -> None:
     "evil",
     [b'"\\' * 2_000_000, b'\\"' * 2_000_000, b'"' * 4_000_001, b'"a' * 400_000, b"[]" * 240_000],
 )
-def test_no_text_makes_the_check_slow(evil: bytes) -> None:
+def test_depth_check_is_fast_for_any_body(evil: bytes) -> None:
     began = time.process_time()
 
     with suppress(ProblemError):
@@ -145,7 +143,7 @@ def test_no_text_makes_the_check_slow(evil: bytes) -> None:
     assert time.process_time() - began < 10.0
 
 
-async def test_a_slow_body_is_given_up() -> None:
+async def test_slow_body_times_out() -> None:
     async with serving(body_seconds=0.05) as client:
         reader, writer = await client.connect()
         writer.write(
@@ -160,7 +158,7 @@ async def test_a_slow_body_is_given_up() -> None:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nX: "])
-async def test_slow_headers_are_given_up(sent: bytes) -> None:
+async def test_slow_headers_time_out(sent: bytes) -> None:
     async with serving(header_seconds=0.05) as client:
         reader, writer = await client.connect()
         writer.write(sent)
@@ -169,7 +167,7 @@ async def test_slow_headers_are_given_up(sent: bytes) -> None:
         writer.close()
 
 
-async def test_a_second_request_must_come_in_time_too() -> None:
+async def test_second_request_has_the_same_timeout() -> None:
     async with serving(header_seconds=0.1) as client:
         reader, writer = await client.connect()
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nG")
@@ -204,7 +202,7 @@ async def test_large_headers_are_refused(client: Client, headers: bytes) -> None
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
     ],
 )
-async def test_what_is_no_request_is_400_and_logs_nothing(
+async def test_invalid_request_is_400_and_not_logged(
     client: Client, sent: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader, writer = await client.connect()
@@ -217,10 +215,10 @@ async def test_what_is_no_request_is_400_and_logs_nothing(
 
 @pytest.mark.parametrize("length", [b"5", b"35"])
 @pytest.mark.parametrize("path", [b"/v1/transactions", b"/healthz", b"/nothing"])
-async def test_two_lengths_of_a_body_end_the_connection(
+async def test_ambiguous_body_length_closes_the_connection(
     client: Client, length: bytes, path: bytes
 ) -> None:
-    """RFC 9112, section 6.1: what follows may be a request that a proxy has never seen."""
+    """RFC 9112, section 6.1: the rest can be a request that a proxy has not seen."""
     reader, writer = await client.connect()
     writer.write(
         b"POST " + path + b" HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -267,7 +265,7 @@ async def test_too_many_requests_at_once_are_refused() -> None:
         writer.close()
 
 
-async def test_who_has_no_token_cannot_make_us_read_a_body() -> None:
+async def test_body_is_not_read_without_a_token() -> None:
     async with serving(body_seconds=60.0) as client:
         await client.post("/v1/tokens", json={"label": "me", "scopes": ["admin"]})
         reader, writer = await client.connect()

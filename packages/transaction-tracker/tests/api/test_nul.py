@@ -1,4 +1,4 @@
-"""The character NUL, which PostgreSQL does not store: refused, and no error of the service."""
+"""The character NUL, which PostgreSQL does not store: refused, and not an internal error."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ NUL = "abcdefgh\0"
 
 
 async def asked(client: Client, nul: str) -> dict[str, int]:
-    """Ask every route with a path parameter that is ``nul``, and return those not refused."""
+    """Request every route with the path parameter ``nul``, and return those that accept it."""
     paths = (await client.get("/openapi.json")).json["paths"]
     statuses = {}
     for path, item in paths.items():
@@ -42,7 +42,7 @@ async def test_nul_in_a_path_is_refused(database_url: str, nul: str) -> None:
     "path",
     ["transactions?after=%00", "transactions?state=%00", "events?after=%00", "stream?after=%00"],
 )
-async def test_nul_in_a_query_is_no_error_of_the_service(database_url: str, path: str) -> None:
+async def test_nul_in_a_query_is_not_an_internal_error(database_url: str, path: str) -> None:
     async with serving(database=database_url) as client:
         assert (await client.get(f"/v1/{path}")).status < 500
 

@@ -1,4 +1,4 @@
-"""The pages about the API and about security say what there is."""
+"""The pages about the API and about security are complete."""
 
 import re
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ SCOPES = {"read": READ, "write": WRITE, "admin": ADMIN}
 
 
 def rows(header: str) -> Iterator[list[str]]:
-    """Give the cells of the table that begins with a header."""
+    """Return the cells of the table with this header."""
     for line in PAGE.read_text().partition(f"| {header} |")[2].splitlines()[2:]:
         if not line.startswith("|"):
             return
@@ -34,15 +34,15 @@ def first_cells(header: str) -> list[str]:
     return [row[0].strip("`") for row in rows(header)]
 
 
-async def test_every_route_is_there(client: Client) -> None:
+async def test_page_lists_every_route(client: Client) -> None:
     described = (await client.get("/openapi.json")).json["paths"]
     known = [f"{method.upper()} {path}" for path, found in described.items() for method in found]
 
-    assert sorted(first_cells("Route | Scope | What it does")) == sorted(known)
+    assert sorted(first_cells("Route | Scope | Description")) == sorted(known)
 
 
-def test_every_route_needs_the_scope_that_is_told() -> None:
-    told = {row[0].strip("`"): row[1] for row in rows("Route | Scope | What it does")}
+def test_page_names_the_scope_of_every_route() -> None:
+    told = {row[0].strip("`"): row[1] for row in rows("Route | Scope | Description")}
     routes = [route for router in ROUTERS for route in router.routes if isinstance(route, Route)]
     needed = {
         f"{method} {route.path}": " ".join(
@@ -55,7 +55,7 @@ def test_every_route_needs_the_scope_that_is_told() -> None:
     assert told == needed
 
 
-def test_every_kind_of_problem_is_there() -> None:
+def test_page_lists_every_problem_type() -> None:
     source = "".join(path.read_text() for path in (SOURCE / "api").rglob("*.py"))
     known = set(re.findall(r'kind="([a-z-]+)"|"([a-z]+-[a-z]+-(?:full|waiters|streams))"', source))
 
@@ -63,7 +63,7 @@ def test_every_kind_of_problem_is_there() -> None:
     assert set(first_cells("Type | Status | Meaning")) == {a or b for a, b in known} - {"parked"}
 
 
-def test_every_metric_is_there() -> None:
+def test_page_lists_every_metric() -> None:
     numbers = {one.name: 0 for one in fields(Gauges) if one.name != "tracked"}
     every = Gauges({"pending": 1}, **numbers)
     page = Metrics(runtime=False).render(every).decode()
@@ -73,20 +73,20 @@ def test_every_metric_is_there() -> None:
         if not family.name.endswith("_created")
     }
 
-    assert set(first_cells("Metric | Labels | What it is")) == known
+    assert set(first_cells("Metric | Labels | Description")) == known
 
 
-async def test_nothing_else_is_rendered(client: Client) -> None:
+async def test_metrics_have_no_undocumented_name(client: Client) -> None:
     page = (await client.get("/metrics")).body.decode()
     families = text_string_to_metric_families(page)
     ours = {family.name for family in families if family.name.startswith("transaction_tracker_")}
-    told = {name.removesuffix("_total") for name in first_cells("Metric | Labels | What it is")}
+    told = {name.removesuffix("_total") for name in first_cells("Metric | Labels | Description")}
 
     assert len(ours) >= 20
     assert {name for name in ours if not name.endswith("_created")} <= told
 
 
-def test_what_enforces_security_and_what_tries_to_break_it_is_there() -> None:
+def test_files_of_the_security_page_exist() -> None:
     rules = re.findall(r"^\| [^|]+ \| ([^|]+) \| ([^|]+) \|$", security(), re.MULTILINE)
     files = [
         folder / name
@@ -99,7 +99,7 @@ def test_what_enforces_security_and_what_tries_to_break_it_is_there() -> None:
     assert [file for file in files if not file.exists()] == []
 
 
-def test_all_that_providers_are_asked_is_told() -> None:
+def test_security_page_lists_every_rpc_method() -> None:
     modules = [*(SOURCE / "sources").rglob("*.py"), SOURCE / "providers" / "heads.py"]
     method = r"(?:eth|debug|trace)_[a-z]\w+"
     asked = {name for one in modules for name in re.findall(rf'"({method})"', one.read_text())}

@@ -1,4 +1,4 @@
-"""Every error is a problem report, and none tells a secret."""
+"""Every error is a problem without secrets."""
 
 import logging
 
@@ -25,7 +25,7 @@ async def test_unknown_path_is_404(client: Client) -> None:
     assert "/openapi.json" in str(content["detail"])
 
 
-async def test_wrong_method_is_405_and_names_the_right_ones(client: Client) -> None:
+async def test_wrong_method_is_405_with_the_allowed_methods(client: Client) -> None:
     reply = await client.ask("PATCH", "/v1/transactions")
 
     problem(reply, 405)
@@ -50,7 +50,7 @@ async def test_wrong_parameter_is_named(client: Client, query: str, parameter: s
     assert [fault["parameter"] for fault in content["errors"]] == [parameter]  # type: ignore[attr-defined]
 
 
-async def test_a_wrong_id_is_422_and_an_unknown_one_404(client: Client) -> None:
+async def test_invalid_id_is_422_and_unknown_id_is_404(client: Client) -> None:
     problem(await client.get("/v1/transactions/no"), 422)
     content = problem(await client.get("/v1/transactions/whoisthat1"), 404)
 
@@ -64,7 +64,7 @@ async def test_a_cursor_of_another_kind_is_refused(client: Client, path: str) ->
     problem(await client.get(path), 422)
 
 
-async def test_what_came_is_not_repeated_in_errors(client: Client) -> None:
+async def test_errors_do_not_repeat_the_input(client: Client) -> None:
     body = {"label": "x", "scopes": ["hunter2-is-my-password"]}
 
     reply = await client.post("/v1/tokens", json=body)
@@ -73,7 +73,7 @@ async def test_what_came_is_not_repeated_in_errors(client: Client) -> None:
     assert b"hunter2" not in reply.body
 
 
-async def test_an_error_of_ours_is_500_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
+async def test_internal_error_is_500_without_details(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(*_: object) -> None:
         raise RuntimeError("the password is hunter2")
 
@@ -84,15 +84,15 @@ async def test_an_error_of_ours_is_500_without_its_text(caplog: pytest.LogCaptur
 
     scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "client": None}
     scope["query_string"] = b""
-    guard = Guard(broken, most=1, send_seconds=1.0, max_headers_bytes=100)
+    guard = Guard(broken, max_requests=1, send_seconds=1.0, max_headers_bytes=100)
     await guard(scope, None, send)  # type: ignore[arg-type]
 
     assert sent[0]["status"] == 500
     assert b"hunter2" not in sent[1]["body"]  # type: ignore[operator]
-    assert "hunter2" in caplog.text  # whoever runs the service wants to know
+    assert "hunter2" in caplog.text  # the operator needs the cause
 
 
-async def test_every_answer_has_safe_headers_and_a_request_id(client: Client) -> None:
+async def test_every_response_has_security_headers_and_a_request_id(client: Client) -> None:
     for path in ("/healthz", "/v1/nothing", "/metrics"):
         headers = (await client.get(path)).headers
 
@@ -104,7 +104,7 @@ async def test_every_answer_has_safe_headers_and_a_request_id(client: Client) ->
         assert "access-control-allow-origin" not in headers
 
 
-async def test_a_request_id_is_taken_over_unless_it_could_forge_a_log(client: Client) -> None:
+async def test_request_id_of_the_client_is_used_if_it_is_safe(client: Client) -> None:
     taken = await client.get("/healthz", headers={"X-Request-ID": "mine-1.2_3"})
     refused = await client.get("/healthz", headers={"X-Request-ID": "a b"})
 
@@ -112,7 +112,7 @@ async def test_a_request_id_is_taken_over_unless_it_could_forge_a_log(client: Cl
     assert refused.headers["x-request-id"] != "a b"
 
 
-async def test_a_request_is_logged_without_its_query_and_headers(
+async def test_request_is_logged_without_query_and_headers(
     client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "transaction_tracker.api")
@@ -125,7 +125,7 @@ async def test_a_request_is_logged_without_its_query_and_headers(
     assert "hunter" not in str(vars(record))
 
 
-async def test_readiness_and_life_need_no_token(client: Client) -> None:
+async def test_readiness_and_liveness_need_no_token(client: Client) -> None:
     await register(client, "abcdefgh")
 
     assert (await client.get("/healthz")).json == {"status": "alive"}

@@ -1,4 +1,4 @@
-"""Query parameters that a route does not take are errors: none is ever ignored."""
+"""Unknown query parameters are errors."""
 
 import re
 
@@ -8,7 +8,7 @@ from .support import Client, register, serving
 
 
 async def paths(client: Client) -> list[tuple[str, str]]:
-    """List all methods and paths of the API, with something in the place of ids."""
+    """Return all methods and paths of the API, with ids filled in."""
     described = (await client.get("/openapi.json")).json["paths"]
     return [
         (method.upper(), re.sub(r"\{\w+\}", "abcdefgh", path))
@@ -17,7 +17,7 @@ async def paths(client: Client) -> list[tuple[str, str]]:
     ]
 
 
-async def test_every_route_refuses_a_query_parameter_that_it_does_not_take(client: Client) -> None:
+async def test_every_route_refuses_unknown_query_parameters(client: Client) -> None:
     for method, path in [*await paths(client), ("GET", "/openapi.json")]:
         reply = await client.ask(method, f"{path}?sate=confirmed", json={})
 
@@ -35,15 +35,15 @@ async def test_every_route_refuses_a_query_parameter_that_it_does_not_take(clien
         ("/v1/events?affter=e1", "did you mean 'after'?"),
         ("/v1/stream?transactions=abcdefgh", "did you mean 'transaction'?"),
         ("/v1/transactions?zzz", "known are cursor, limit, state"),
-        ("/v1/endpoints?limit=5", "this path takes none"),
-        ("/healthz?verbose", "this path takes none"),
+        ("/v1/endpoints?limit=5", "this path has no query parameters"),
+        ("/healthz?verbose", "this path has no query parameters"),
     ],
 )
 async def test_nearest_name_is_suggested(client: Client, path: str, hint: str) -> None:
     assert (await client.get(path)).json["detail"].endswith(hint)
 
 
-async def test_every_unknown_parameter_is_named_and_its_value_is_not(client: Client) -> None:
+async def test_error_names_unknown_parameters_without_values(client: Client) -> None:
     reply = await client.get("/v1/transactions?sate=hunter2&limt=hunter3&limit=1")
 
     assert [fault["parameter"] for fault in reply.json["errors"]] == ["sate", "limt"]
@@ -57,7 +57,7 @@ async def test_long_name_is_cut(client: Client) -> None:
     assert len(reply.body) < 500
 
 
-async def test_parameter_of_one_value_must_not_be_repeated(client: Client) -> None:
+async def test_repeated_parameter_with_a_single_value_is_refused(client: Client) -> None:
     await register(client, "abcdefgh")
 
     twice = await client.get("/v1/transactions?limit=1&limit=2")
@@ -67,14 +67,14 @@ async def test_parameter_of_one_value_must_not_be_repeated(client: Client) -> No
     assert [shown["id"] for shown in states.json["transactions"]] == ["abcdefgh"]
 
 
-async def test_nothing_is_done_where_a_parameter_is_unknown(client: Client) -> None:
+async def test_unknown_parameter_prevents_the_operation(client: Client) -> None:
     await client.post("/v1/transactions?dry_run=true", json={"id": "abcdefgh"})
 
     assert (await client.get("/v1/transactions")).json["transactions"] == []
 
 
 @pytest.mark.parametrize("path", ["/?from=chat", "/docs?from=chat", "/assets/main.js?from=chat"])
-async def test_pages_can_be_linked_to_with_parameters_of_others(client: Client, path: str) -> None:
+async def test_pages_ignore_foreign_parameters(client: Client, path: str) -> None:
     assert (await client.get(path)).status == 200
 
 

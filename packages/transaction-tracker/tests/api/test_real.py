@@ -1,4 +1,4 @@
-"""The API of the whole application, which follows a development node."""
+"""The API of the complete application, with a development node."""
 
 import asyncio
 import io
@@ -63,7 +63,7 @@ async def reach(client: Client, transaction: str, until: str) -> dict[str, objec
     return found
 
 
-async def test_a_payment_is_followed_to_its_end(client: Client, node: DevelopmentNode) -> None:
+async def test_payment_is_tracked_until_final(client: Client, node: DevelopmentNode) -> None:
     payment = submit(node).hash
     await client.post(PATH, json={"id": payment, "metadata": {"order": 7}})
     await reach(client, payment, "pending")
@@ -91,7 +91,7 @@ async def eventually_confirmed(client: Client, payment: str, count: int) -> None
             await asyncio.sleep(0.002)
 
 
-async def test_a_stream_tells_of_a_reorganisation(client: Client, node: DevelopmentNode) -> None:
+async def test_stream_reports_a_reorganisation(client: Client, node: DevelopmentNode) -> None:
     payment = submit(node).hash
     states: list[str] = []
     async with client.session.get(f"{client.url}/v1/stream?after=e0") as reply:
@@ -110,7 +110,7 @@ async def test_a_stream_tells_of_a_reorganisation(client: Client, node: Developm
     assert states[:3] == ["pending", "mined", "pending"]
 
 
-async def test_what_the_source_does_not_accept_is_refused(client: Client) -> None:
+async def test_id_that_the_source_refuses_is_refused(client: Client) -> None:
     for wrong in ("0x12", "hello", "0x" + "g" * 64):
         reply = await client.post(PATH, json={"id": wrong})
 
@@ -148,7 +148,7 @@ async def test_providers_are_listed_paused_and_resumed(client: Client) -> None:
     assert unknown.status == 404
 
 
-async def test_it_is_ready_while_it_hears_of_its_source(client: Client) -> None:
+async def test_service_is_ready_while_its_source_answers(client: Client) -> None:
     await wait_ready(client)
 
     assert (await client.get("/readyz")).json == {"status": "ready"}
@@ -160,7 +160,7 @@ async def wait_ready(client: Client) -> None:
             await asyncio.sleep(0.002)
 
 
-async def test_endpoints_are_made_tried_rotated_and_removed(client: Client) -> None:
+async def test_endpoints_are_added_tested_rotated_and_removed(client: Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         url = f"http://127.0.0.1:{closed.getsockname()[1]}/hook"
     made = await client.post("/v1/endpoints", json={"url": url, "states": ["confirmed"]})
@@ -192,7 +192,7 @@ async def test_endpoints_are_made_tried_rotated_and_removed(client: Client) -> N
     assert (removed.status, (await client.get(path)).status) == (204, 404)
 
 
-async def test_endpoints_that_cannot_be_are_refused(client: Client) -> None:
+async def test_invalid_endpoints_are_refused(client: Client) -> None:
     refused = await client.post("/v1/endpoints", json={"url": "http://169.254.169.254/latest"})
     no_url = await client.post("/v1/endpoints", json={"url": "hello"})
     bad_state = await client.post(
@@ -209,7 +209,7 @@ async def test_deliveries_are_not_frozen(client: Client) -> None:
     assert (await client.post("/v1/deliveries/resume")).json == {"frozen_since": None}
 
 
-async def test_the_application_stops_soon_while_somebody_listens(
+async def test_application_stops_soon_with_open_streams(
     node: DevelopmentNode, tmp_path: Path
 ) -> None:
     settings = Settings(

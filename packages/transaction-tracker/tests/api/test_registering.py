@@ -1,4 +1,4 @@
-"""Registering transactions: one, many, good and bad ones together."""
+"""Registering transactions: one, many, valid and invalid ones together."""
 
 import time
 from typing import Any
@@ -36,7 +36,7 @@ async def test_one_object_registers_one_transaction(client: Client) -> None:
 
 
 @pytest.mark.parametrize("wrap", [lambda items: items, lambda items: {"transactions": items}])
-async def test_bad_ones_are_reported_in_their_place_and_good_ones_registered(
+async def test_invalid_registrations_are_reported_and_valid_ones_stored(
     client: Client, wrap: Any
 ) -> None:
     items: list[Any] = [
@@ -94,7 +94,7 @@ async def test_bad_ones_are_reported_in_their_place_and_good_ones_registered(
         ({}, "#/id"),
     ],
 )
-async def test_a_bad_one_alone_is_a_problem_that_says_where(
+async def test_single_invalid_registration_is_a_problem_with_a_pointer(
     client: Client, item: dict[str, Any], pointer: str
 ) -> None:
     reply = await client.post(PATH, json=item)
@@ -116,7 +116,7 @@ async def test_a_bad_one_alone_is_a_problem_that_says_where(
         True,
     ],
 )
-async def test_another_shape_is_a_problem(client: Client, body: Any) -> None:
+async def test_body_of_another_shape_is_a_problem(client: Client, body: Any) -> None:
     assert (await client.post(PATH, json=body)).status == 422
 
 
@@ -127,7 +127,7 @@ async def test_more_than_ten_thousand_are_a_problem(client: Client) -> None:
     assert (await client.get(PATH)).json["transactions"] == []
 
 
-async def test_a_whole_number_is_one_however_it_is_written(client: Client) -> None:
+async def test_whole_float_is_an_integer(client: Client) -> None:
     body = b'{"id": "abcdefgh", "confirmations": 3.0}'
 
     await client.post(PATH, data=body, headers={"Content-Type": "application/json"})
@@ -135,7 +135,7 @@ async def test_a_whole_number_is_one_however_it_is_written(client: Client) -> No
     assert (await client.get(f"{PATH}/abcdefgh")).json["required"] == 3
 
 
-async def test_a_deadline_is_kept(client: Client) -> None:
+async def test_deadline_is_stored(client: Client) -> None:
     await client.post(PATH, json={"id": "aaaaaaaa", "deadline": "2030-01-01T02:00:00+02:00"})
     await client.post(PATH, json={"id": "bbbbbbbb", "expires_in": 60})
 
@@ -146,7 +146,7 @@ async def test_a_deadline_is_kept(client: Client) -> None:
     assert 55 < second.deadline - time.time() <= 60
 
 
-async def test_a_full_queue_says_when_to_come_again() -> None:
+async def test_full_queue_has_retry_after() -> None:
     async with serving(max_registering=2) as client:
         three = [{"id": f"{number:08}"} for number in range(3)]
         refused = await client.post(PATH, json=three)
@@ -157,8 +157,8 @@ async def test_a_full_queue_says_when_to_come_again() -> None:
     assert accepted.status == 200
 
 
-def test_a_tag_that_the_chain_does_not_have_is_refused_with_its_place() -> None:
-    """A transaction that waits for it would never end."""
+def test_unknown_finality_tag_is_refused_with_a_pointer() -> None:
+    """A transaction that waits for an unknown tag would never end."""
     source = EthereumSource("http://127.0.0.1:1", 1, profile={"finality_tags": False})
     context = Context(source, Book(), required=12)
     body = orjson.dumps([{"id": "0x" + "1" * 64, "confirmations": tag} for tag in ("safe", 3)])

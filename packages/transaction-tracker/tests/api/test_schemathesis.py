@@ -1,4 +1,4 @@
-"""What the API says of itself holds, for data that fits and data that does not."""
+"""The API conforms to its description, for valid and invalid data."""
 
 import asyncio
 import uuid
@@ -41,14 +41,14 @@ CONFIG: dict[str, Any] = {
 
 @pytest.fixture
 def unhooked() -> Iterator[None]:
-    """Leave no hook behind: they are the whole program's."""
+    """Remove the hooks, which are global."""
     yield
     schemathesis.hooks.unregister_all()
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("unhooked")
-async def test_the_api_is_as_it_is_described() -> None:
+async def test_api_conforms_to_its_description() -> None:
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
         web = WebOptions(port=0, max_failures=1_000_000, max_wait_seconds=0.01)
         settings = Settings(node.url, database=":memory:", poll_interval=0.05, web=web)
@@ -61,7 +61,7 @@ async def test_the_api_is_as_it_is_described() -> None:
 
 
 def failures(url: str, token: str) -> Iterator[str]:
-    """Ask all that a schema can think of, and say what was not as described."""
+    """Send the requests that schemathesis generates, and return the deviations."""
     config = SchemathesisConfig.from_dict(
         CONFIG | {"auth": {"openapi": {"HTTPBearer": {"bearer": token}}}}
     )
@@ -91,7 +91,7 @@ def failed(event: events.ScenarioFinished) -> Iterator[str]:
 
 
 def ask_what_is_there(schema: BaseSchema, token: str) -> None:
-    """Check the answers about a transaction and a token that exist."""
+    """Check the responses for an existing transaction and token."""
     headers = {"Authorization": f"Bearer {token}"}
     posted = schema["/v1/transactions"]["POST"].Case(
         body=[{"id": KNOWN, "metadata": {"a": 1}}, {"id": "no"}], media_type="application/json"
@@ -110,6 +110,6 @@ def ask_what_is_there(schema: BaseSchema, token: str) -> None:
 
 
 def before_call(_context: Any, case: Any, _options: Any) -> None:
-    """Use each idempotency key once: a key that comes again with other data is refused."""
+    """Use each idempotency key once: a key repeated with other data is refused."""
     if case.headers and len(case.headers.get("Idempotency-Key") or "") > 0:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())

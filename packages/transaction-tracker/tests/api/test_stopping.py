@@ -1,4 +1,4 @@
-"""How requests under way end with the service."""
+"""Requests in progress when the service stops."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from transaction_tracker.store import Store
 from .support import serving
 
 
-async def test_a_request_that_is_cut_off_at_the_end_is_no_error(
+async def test_request_cancelled_at_shutdown_is_not_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     go_on, began = threading.Event(), threading.Event()
@@ -42,8 +42,8 @@ async def test_a_request_that_is_cut_off_at_the_end_is_no_error(
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
-async def test_an_answer_that_has_begun_is_broken_off_without_an_error() -> None:
-    """Its connection is cut off: an error that is raised would be logged with a traceback."""
+async def test_started_response_is_aborted_without_an_error() -> None:
+    """The connection is aborted: an error would be logged with a traceback."""
     cut_off: list[None] = []
     sent: list[Message] = []
 

@@ -1,4 +1,4 @@
-"""No request is handed to a thread: FastAPI does that with each function that is not async."""
+"""No request runs in a thread, as FastAPI does with functions that are not async."""
 
 import inspect
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from transaction_tracker.api.routes import ROUTERS
 
 
 def functions(dependant: Any) -> Iterator[Any]:
-    """List what is called for a request, with everything that it depends on."""
+    """Return the functions of a request, including its dependencies."""
     yield dependant.call
     for dependency in dependant.dependencies:
         yield from functions(dependency)
 
 
-def test_every_function_that_answers_a_request_is_async() -> None:
+def test_every_route_and_dependency_is_async() -> None:
     app = create_app(SimpleNamespace(id_pattern=""))  # type: ignore[arg-type]
     listed = [*app.routes, *(route for router in ROUTERS for route in router.routes)]
     routes = [route for route in listed if isinstance(route, APIRoute)]

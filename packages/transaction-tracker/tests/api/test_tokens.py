@@ -1,4 +1,4 @@
-"""Tokens over HTTP: who comes in, who does not, and what guessers meet."""
+"""Authentication over HTTP, and the limit on wrong tokens."""
 
 import asyncio
 import time
@@ -24,16 +24,16 @@ MAX_FAILURES = WebOptions().max_failures
 
 @pytest.fixture
 async def closed() -> AsyncIterator[Client]:
-    """An API with one token, which may do everything."""
+    """An API with one token, which has the scope admin."""
     async with serving() as client:
         yield client.with_token(await make_token("admin"))
 
 
-async def test_without_any_token_this_machine_may_do_everything(client: Client) -> None:
+async def test_local_requests_need_no_token_before_the_first(client: Client) -> None:
     assert (await client.get("/v1/transactions")).status == 200
 
 
-async def test_once_there_is_a_token_nobody_comes_in_without(closed: Client) -> None:
+async def test_every_request_needs_a_token_after_the_first(closed: Client) -> None:
     reply = await closed.with_token(None).get("/v1/transactions")
 
     assert reply.status == 401
@@ -41,7 +41,7 @@ async def test_once_there_is_a_token_nobody_comes_in_without(closed: Client) -> 
     assert (await closed.get("/v1/transactions")).status == 200
 
 
-async def test_revoking_the_last_token_opens_nothing(closed: Client) -> None:
+async def test_revoking_the_last_token_admits_no_request(closed: Client) -> None:
     (token,) = (await closed.get("/v1/tokens")).json["tokens"]
 
     await closed.ask("DELETE", f"/v1/tokens/{token['id']}")
@@ -67,7 +67,7 @@ async def test_revoking_the_last_token_opens_nothing(closed: Client) -> None:
         ("admin", "GET", "/v1/tokens", True),
     ],
 )
-async def test_a_token_does_what_its_scope_says(
+async def test_token_has_the_rights_of_its_scope(
     client: Client, scope: str, method: str, path: str, allowed: bool
 ) -> None:
     holder = client.with_token(await make_token(scope))  # type: ignore[arg-type]
@@ -78,13 +78,13 @@ async def test_a_token_does_what_its_scope_says(
     assert allowed is (reply.status < 300)
 
 
-async def test_a_token_ends_when_it_expires(closed: Client) -> None:
+async def test_expired_token_is_refused(closed: Client) -> None:
     short = closed.with_token(await make_token("read", expires_in=1e-6))
 
     assert (await short.get("/v1/transactions")).status == 401
 
 
-async def test_a_token_of_the_api_is_shown_once_and_works_at_once(closed: Client) -> None:
+async def test_created_token_is_shown_once_and_works_at_once(closed: Client) -> None:
     made = await closed.post("/v1/tokens", json={"label": "ci", "scopes": ["read"]})
 
     assert made.status == 201
@@ -93,14 +93,14 @@ async def test_a_token_of_the_api_is_shown_once_and_works_at_once(closed: Client
     assert made.json["token"].split("_", 2)[2].encode() not in listed.body
 
 
-async def test_the_first_token_must_be_able_to_make_others(client: Client) -> None:
+async def test_first_token_must_have_the_scope_admin(client: Client) -> None:
     refused = await client.post("/v1/tokens", json={"label": "ci", "scopes": ["read"]})
     made = await client.post("/v1/tokens", json={"label": "me", "scopes": ["admin"]})
 
     assert (refused.status, made.status) == (409, 201)
 
 
-async def test_use_of_a_token_is_noted(closed: Client) -> None:
+async def test_last_use_of_a_token_is_stored(closed: Client) -> None:
     await closed.get("/v1/transactions")
 
     (token,) = await Store.run(list_tokens)
@@ -121,13 +121,13 @@ async def test_use_of_a_token_is_noted(closed: Client) -> None:
         "Bearer " + "x" * 8_000,
     ],
 )
-async def test_whatever_is_no_token_is_401(closed: Client, header: str) -> None:
+async def test_invalid_authorization_is_401(closed: Client, header: str) -> None:
     guesser = closed.with_token(None)
 
     assert (await guesser.get("/v1/events", headers={"Authorization": header})).status == 401
 
 
-async def test_two_tokens_in_a_request_are_none(closed: Client) -> None:
+async def test_two_authorization_headers_are_401(closed: Client) -> None:
     reader, writer = await closed.connect()
     line = f"Authorization: Bearer {closed.token}\r\n"
     writer.write(f"GET /v1/events HTTP/1.1\r\nHost: localhost\r\n{line}{line}\r\n".encode())
@@ -136,7 +136,7 @@ async def test_two_tokens_in_a_request_are_none(closed: Client) -> None:
     writer.close()
 
 
-async def test_guessing_is_stopped_even_if_the_last_guess_is_right(closed: Client) -> None:
+async def test_blocked_address_is_refused_even_with_a_valid_token(closed: Client) -> None:
     good = await make_token("read")  # never used from here
     await closed.get("/v1/events")  # this one is
     wrong = closed.with_token("txt_000000000000_" + "A" * 43)
@@ -151,7 +151,7 @@ async def test_guessing_is_stopped_even_if_the_last_guess_is_right(closed: Clien
     assert (await closed.get("/v1/events")).status == 200
 
 
-async def test_guessing_without_a_token_at_all_is_not_guessing(closed: Client) -> None:
+async def test_requests_without_a_token_do_not_count_as_failures(closed: Client) -> None:
     nobody = closed.with_token(None)
 
     statuses = {(await nobody.get("/v1/events")).status for _ in range(MAX_FAILURES + 2)}
@@ -170,13 +170,13 @@ async def test_guessing_without_a_token_at_all_is_not_guessing(closed: Client) -
         {"Sec-Fetch-Site": "cross-site"},
     ],
 )
-async def test_no_web_page_is_answered_without_tokens(
+async def test_web_pages_are_refused_without_tokens(
     client: Client, headers: dict[str, str]
 ) -> None:
     assert (await client.get("/v1/transactions", headers=headers)).status == 403
 
 
-def test_failures_are_forgotten_after_a_while() -> None:
+def test_failures_expire() -> None:
     failures = Failures(MAX_FAILURES)
     for _ in range(MAX_FAILURES):
         failures.add("1.2.3.4", 0.0)
@@ -186,7 +186,7 @@ def test_failures_are_forgotten_after_a_while() -> None:
     assert failures.blocked("1.2.3.5", 1.0) is None
 
 
-def test_guesses_are_limited_in_every_minute() -> None:
+def test_failures_are_limited_per_minute() -> None:
     failures = Failures(MAX_FAILURES)
     for minute in range(3):
         now = minute * WINDOW_SECONDS
@@ -197,7 +197,7 @@ def test_guesses_are_limited_in_every_minute() -> None:
         assert failures.blocked("1.2.3.4", now + 1.0) == WINDOW_SECONDS - 1.0
 
 
-def test_failures_of_many_addresses_take_bounded_memory() -> None:
+def test_failures_use_bounded_memory() -> None:
     failures = Failures(MAX_FAILURES)
     for number in range(20_000):
         failures.add(str(number), 0.0)
@@ -205,7 +205,7 @@ def test_failures_of_many_addresses_take_bounded_memory() -> None:
     assert len(failures._by_address) == 10_000
 
 
-async def test_a_token_revoked_by_another_program_is_noticed_soon(client: Client) -> None:
+async def test_token_revoked_by_another_program_is_refused_soon(client: Client) -> None:
     clock = [0.0]
     _, token = await make_token("read"), (await Store.run(list_tokens))[0]
     tokens = Tokens(lambda: Store.run(list_tokens), lambda: clock[0])
@@ -218,7 +218,7 @@ async def test_a_token_revoked_by_another_program_is_noticed_soon(client: Client
     assert found.revoked_at is not None
 
 
-async def test_many_requests_read_the_tokens_once() -> None:
+async def test_concurrent_requests_load_the_tokens_once() -> None:
     reads = 0
 
     async def load() -> list[Token]:

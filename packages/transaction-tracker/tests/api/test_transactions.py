@@ -1,4 +1,4 @@
-"""Looking at transactions, waiting for them, and letting them go."""
+"""Reading, waiting for and untracking transactions."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from .support import PATIENCE, SOURCE, TEN, Client, eventually, mine, move, regi
 PATH = "/v1/transactions"
 
 
-async def test_all_is_told_about_a_transaction(client: Client) -> None:
+async def test_transaction_has_why_and_history(client: Client) -> None:
     await register(client, "abcdefgh")
     await move("abcdefgh", state="pending", flags=frozenset(("underpriced",)))
     await mine("abcdefgh")
@@ -39,7 +39,7 @@ async def test_all_is_told_about_a_transaction(client: Client) -> None:
     assert content["why"]["since"] == content["history"][1]["recorded_at"]
 
 
-async def test_a_source_that_is_silent_is_a_degraded_one() -> None:
+async def test_halted_source_is_degraded() -> None:
     halted = Following(10, 90.0, verdict=Verdict("halted", "block 11 has no nonce"))
     async with serving(following=lambda: halted) as client:
         await register(client, "abcdefgh")
@@ -48,7 +48,7 @@ async def test_a_source_that_is_silent_is_a_degraded_one() -> None:
 
     assert content["provider_degraded"] is True
     assert content["why"]["notes"] == [
-        "This can be out of date: source halted: block 11 has no nonce."
+        "This state can be out of date: source halted: block 11 has no nonce."
     ]
     assert ready.status == 503
     (error,) = ready.json["errors"]
@@ -76,7 +76,7 @@ async def test_a_starting_source_is_not_ready() -> None:
     assert ready.json["detail"].startswith("source starting: no provider has given a readable")
 
 
-async def test_pages_give_each_transaction_once(client: Client) -> None:
+async def test_pages_contain_each_transaction_once(client: Client) -> None:
     ids = [f"{number:08}" for number in range(7)]
     await register(client, *ids)
 
@@ -91,7 +91,7 @@ async def test_pages_give_each_transaction_once(client: Client) -> None:
     assert found == ids
 
 
-async def test_pages_can_be_of_some_states(client: Client) -> None:
+async def test_list_filters_by_state(client: Client) -> None:
     await register(client, "aaaaaaaa", "bbbbbbbb", "cccccccc")
     await move("bbbbbbbb", state="pending")
     await mine("cccccccc")
@@ -101,7 +101,7 @@ async def test_pages_can_be_of_some_states(client: Client) -> None:
     assert [one["id"] for one in page["transactions"]] == ["bbbbbbbb", "cccccccc"]
 
 
-async def test_untracking_ends_it(client: Client) -> None:
+async def test_delete_untracks_a_transaction(client: Client) -> None:
     await register(client, "abcdefgh")
 
     content = (await client.ask("DELETE", f"{PATH}/abcdefgh")).json
@@ -111,13 +111,13 @@ async def test_untracking_ends_it(client: Client) -> None:
 
 
 @pytest.mark.parametrize("method", ["DELETE", "GET"])
-async def test_one_that_nobody_registered_is_404(client: Client, method: str) -> None:
+async def test_unregistered_transaction_is_404(client: Client, method: str) -> None:
     assert (await client.ask(method, f"{PATH}/abcdefgh")).status == 404
     assert (await client.post(f"{PATH}/abcdefgh/recheck")).status == 404
     assert (await client.get(f"{PATH}/abcdefgh/wait")).status == 404
 
 
-async def test_a_wait_ends_when_it_is_reached(client: Client) -> None:
+async def test_wait_returns_when_the_state_is_reached(client: Client) -> None:
     await register(client, "abcdefgh")
     waiting = asyncio.create_task(client.get(f"{PATH}/abcdefgh/wait?until=mined&timeout=60"))
     await eventually(lambda: client.service.feed._waiters)
@@ -130,7 +130,7 @@ async def test_a_wait_ends_when_it_is_reached(client: Client) -> None:
     assert content["transaction"]["state"] == "mined"
 
 
-async def test_a_wait_for_what_is_there_already_ends_at_once(client: Client) -> None:
+async def test_wait_for_the_current_state_returns_at_once(client: Client) -> None:
     await register(client, "abcdefgh")
 
     content = (await client.get(f"{PATH}/abcdefgh/wait?until=registered&timeout=60")).json
@@ -138,7 +138,7 @@ async def test_a_wait_for_what_is_there_already_ends_at_once(client: Client) -> 
     assert content["reached"] is True
 
 
-async def test_a_wait_says_when_it_was_in_vain(client: Client) -> None:
+async def test_wait_that_times_out_is_not_reached(client: Client) -> None:
     await register(client, "abcdefgh")
 
     content = (await client.get(f"{PATH}/abcdefgh/wait?timeout=0.01")).json
@@ -148,13 +148,13 @@ async def test_a_wait_says_when_it_was_in_vain(client: Client) -> None:
 
 
 @pytest.mark.parametrize("query", ["timeout=61", "timeout=-1", "timeout=nan", "until=gone"])
-async def test_a_wait_that_cannot_be_is_refused(client: Client, query: str) -> None:
+async def test_invalid_wait_parameters_are_refused(client: Client, query: str) -> None:
     await register(client, "abcdefgh")
 
     assert (await client.get(f"{PATH}/abcdefgh/wait?{query}")).status == 422
 
 
-async def test_waiters_are_bounded_and_leave_their_places() -> None:
+async def test_number_of_long_polls_is_limited() -> None:
     async with serving(max_waiters=1) as client:
         await register(client, "abcdefgh")
         _, writer = await client.connect()
@@ -171,7 +171,7 @@ async def test_waiters_are_bounded_and_leave_their_places() -> None:
     assert again.status == 200
 
 
-async def test_recheck_answers_before_the_source_does(client: Client) -> None:
+async def test_recheck_responds_before_the_source(client: Client) -> None:
     await register(client, "abcdefgh")
 
     reply = await client.post(f"{PATH}/abcdefgh/recheck")
@@ -180,7 +180,7 @@ async def test_recheck_answers_before_the_source_does(client: Client) -> None:
     assert reply.json["state"] == "registered"
 
 
-async def test_metadata_comes_back_as_it_was_sent(client: Client) -> None:
+async def test_metadata_is_returned_unchanged(client: Client) -> None:
     metadata = {"text": 'ü\u2028"\\', "list": [1, {"a": None}], "number": 1.5}
 
     await client.post(PATH, json={"id": "abcdefgh", "metadata": metadata})

@@ -1,4 +1,4 @@
-"""The process of the API: where it listens, what it refuses, and how it stops."""
+"""The process of the API: address, options and shutdown."""
 
 import asyncio
 import gc
@@ -20,19 +20,19 @@ def service() -> Service:
 
 
 def root(error: BaseException) -> BaseException:
-    """Give the error below all others."""
+    """Return the innermost cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     return error
 
 
-async def test_port_0_takes_a_free_one_and_tells_it() -> None:
+async def test_port_0_chooses_a_free_port() -> None:
     async with serving() as client:
         assert client.port > 0
         assert (await client.get("/healthz")).status == 200
 
 
-async def test_a_port_in_use_is_said_so() -> None:
+async def test_port_in_use_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
 
@@ -44,13 +44,13 @@ async def test_a_port_in_use_is_said_so() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
-async def test_an_address_that_others_reach_needs_a_token(host: str) -> None:
+async def test_non_loopback_address_needs_a_token(host: str) -> None:
     with pytest.raises(StartError, match="create a token first"):
         async with Stand(service(), WebOptions(host=host, port=0), ":memory:"):
             pass
 
 
-async def test_a_host_that_is_none_is_said_so() -> None:
+async def test_unknown_host_is_reported() -> None:
     with pytest.raises(StartError) as caught:
         async with Stand(service(), WebOptions(host="127.0.0.256", port=0), ":memory:"):
             pass
@@ -58,8 +58,8 @@ async def test_a_host_that_is_none_is_said_so() -> None:
     assert "127.0.0.256" in str(caught.value)
 
 
-async def test_an_answer_is_sent_at_once() -> None:
-    """Parts of it do not wait until others were acknowledged (Nagle), which takes 40 ms each."""
+async def test_response_is_sent_without_delay() -> None:
+    """Parts of a response do not wait for acknowledgements (Nagle), 40 ms each."""
     async with serving() as client:
         reader, writer = await client.connect()
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -71,7 +71,7 @@ async def test_an_answer_is_sent_at_once() -> None:
 
 
 def connected_to(address: tuple[str, int]) -> list[socket.socket]:
-    """Find the sockets of this program whose other end is there."""
+    """Return the sockets of this program that are connected to this address."""
     ours = (one for one in gc.get_objects() if type(one) is socket.socket)
     return [one for one in ours if one.fileno() != -1 and peer_of(one) == address]
 
@@ -83,7 +83,7 @@ def peer_of(one: socket.socket) -> object:
         return None
 
 
-async def test_with_a_token_it_may_listen_anywhere(tmp_path: object) -> None:
+async def test_any_address_is_allowed_with_a_token(tmp_path: object) -> None:
     database = f"{tmp_path}/test.db"
     async with serving(database=database):
         token = await make_token("read")
@@ -97,7 +97,7 @@ async def test_with_a_token_it_may_listen_anywhere(tmp_path: object) -> None:
             assert reply.status == 200
 
 
-async def test_an_expired_token_opens_no_address(tmp_path: object) -> None:
+async def test_expired_token_does_not_allow_other_addresses(tmp_path: object) -> None:
     database = f"{tmp_path}/test.db"
     async with serving(database=database):
         await make_token("read", expires_in=1e-6)
@@ -107,7 +107,7 @@ async def test_an_expired_token_opens_no_address(tmp_path: object) -> None:
             pass
 
 
-async def test_it_stops_without_waiting_for_those_who_wait_and_listen() -> None:
+async def test_shutdown_ends_long_polls_and_streams() -> None:
     async with serving(shutdown_seconds=30.0) as client:
         await register(client, "abcdefgh")
         waiting = asyncio.create_task(client.get("/v1/transactions/abcdefgh/wait?timeout=60"))
@@ -124,7 +124,7 @@ async def test_it_stops_without_waiting_for_those_who_wait_and_listen() -> None:
         stream.close()
 
 
-async def test_a_request_under_way_is_answered_before_it_stops() -> None:
+async def test_shutdown_completes_requests_in_progress() -> None:
     async with serving(shutdown_seconds=10.0) as client:
         reader, writer = await client.connect()
         head = b"POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\n"
@@ -146,12 +146,12 @@ async def test_a_request_under_way_is_answered_before_it_stops() -> None:
 
 
 async def _requests(_service: Service) -> None:
-    """Let the server read what was sent to it."""
+    """Wait until the server has read the request."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-async def test_it_comes_back_when_it_is_killed() -> None:
+async def test_killed_api_is_restarted() -> None:
     async with serving() as client:
         web = process.whereis(WEB)
         assert web is not None
@@ -166,7 +166,7 @@ async def test_it_comes_back_when_it_is_killed() -> None:
             socket.create_connection(("127.0.0.1", client.port), timeout=1).close()
 
 
-async def test_no_signal_handler_is_touched() -> None:
+async def test_signal_handlers_are_unchanged() -> None:
     import signal
 
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
@@ -176,7 +176,7 @@ async def test_no_signal_handler_is_touched() -> None:
     assert during == before
 
 
-async def test_a_store_that_cannot_write_is_not_ready() -> None:
+async def test_service_is_not_ready_if_the_store_cannot_be_written() -> None:
     refuse = "CREATE TRIGGER full BEFORE UPDATE ON cursors BEGIN SELECT RAISE(ABORT, 'full'); END"
     async with serving() as client:
         await Store.run(lambda connection: connection.exec_driver_sql(refuse))
@@ -184,7 +184,7 @@ async def test_a_store_that_cannot_write_is_not_ready() -> None:
         reply = await client.get("/readyz")
 
     assert reply.status == 503
-    assert reply.json["errors"] == [{"detail": "store: cannot be written"}]
+    assert reply.json["errors"] == [{"detail": "store: write failed"}]
 
 
 @pytest.mark.parametrize(
@@ -198,12 +198,12 @@ async def test_a_store_that_cannot_write_is_not_ready() -> None:
         {"trusted_proxies": ("proxy",)},
     ],
 )
-def test_options_that_cannot_be_are_refused(wrong: dict[str, object]) -> None:
+def test_invalid_options_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError):
         WebOptions(**wrong)  # type: ignore[arg-type]
 
 
-async def test_a_proxy_is_believed_only_where_it_is_trusted() -> None:
+async def test_forwarded_address_is_used_only_from_a_trusted_proxy() -> None:
     async with serving() as client:
         direct = await guess_from_many(client)
     async with serving(trusted_proxies=("127.0.0.1",)) as client:
@@ -214,7 +214,7 @@ async def test_a_proxy_is_believed_only_where_it_is_trusted() -> None:
 
 
 async def guess_from_many(client: Client) -> list[int]:
-    """Guess tokens under the names of many clients."""
+    """Send wrong tokens with many forwarded addresses."""
     await make_token("admin")
     guesser = client.with_token("txt_000000000000_" + "A" * 43)
     return [

@@ -1,4 +1,4 @@
-"""Why a transaction is where it is: something is said for every state and flag."""
+"""Why a transaction is in its state: a sentence for each state, a note for each flag."""
 
 from dataclasses import replace
 
@@ -31,16 +31,16 @@ def tracked(state: State, **fields: object) -> Tracked:
     [
         (
             tracked("registered"),
-            "Registered 1 min 40 s ago; the source has given no answer about it yet.",
+            "Registered 1 min 40 s ago; the source has not answered about it yet.",
         ),
         (
             tracked("pending", waiting_since=400.0),
-            "Known to the source for 10 min and in no block: it waits for one to take it.",
+            "Known to the source for 10 min; waiting for a block that includes it.",
         ),
         (
             tracked("missing", missing_since=Sighting(11, 970.0)),
-            "Unknown to the source for 30 s and 3 blocks. Missing at every healthy provider for "
-            "24 blocks and 5 min, it counts as dropped.",
+            "Unknown to the source for 30 s and 3 blocks. It is dropped once it has been missing "
+            "at every healthy provider for 24 blocks and 5 min.",
         ),
         (
             tracked("mined", anchor=BLOCK, outcome=Outcome(True, 1)),
@@ -48,8 +48,8 @@ def tracked(state: State, **fields: object) -> Tracked:
         ),
         (
             tracked("mined", anchor=BLOCK, required="finalized"),
-            "In block 10; it has 5 confirmations, and is final when the chain calls that block "
-            "finalized.",
+            "In block 10; it has 5 confirmations, and is final when the chain marks that block "
+            "as finalized.",
         ),
         (
             tracked("mined_reverted", anchor=BLOCK, outcome=Outcome(False, 1, "too poor")),
@@ -57,37 +57,37 @@ def tracked(state: State, **fields: object) -> Tracked:
         ),
         (
             tracked("superseded", anchor=BLOCK, superseded_by="rival", reason="cancelled"),
-            "rival, a cancellation by its sender, took its place. In block 10; it has 5 of 12 "
+            "rival, a cancellation by its sender, replaced it. In block 10; it has 5 of 12 "
             "confirmations, 7 missing.",
         ),
         (
             tracked("confirmed", anchor=BLOCK),
-            "Final: it succeeded. In block 10, with the 12 confirmations that it needed.",
+            "Final: it succeeded. In block 10, with the 12 required confirmations.",
         ),
         (
             tracked("failed", anchor=BLOCK, required="safe", outcome=Outcome(False, None)),
-            "Final: it did not succeed. In block 10, which the chain calls safe.",
+            "Final: it did not succeed. In block 10, which the chain has marked as safe.",
         ),
         (
             tracked("replaced", anchor=BLOCK, superseded_by="rival", reason="repriced"),
-            "Final: rival, the same payment at another price, took its place. In block 10, with "
-            "the 12 confirmations that it needed.",
+            "Final: rival, the same payment with another fee, replaced it. In block 10, with the "
+            "12 required confirmations.",
         ),
         (
             tracked("dropped"),
-            "Every healthy provider had lost it 1 min 40 s ago. Should it be mined even so, it "
-            "goes on.",
+            "Dropped 1 min 40 s ago: no healthy provider knew it any more. If it is mined after "
+            "all, tracking continues.",
         ),
-        (tracked("expired"), "Final: its deadline passed while it was in no block."),
+        (tracked("expired"), "Final: it was not in a block at its deadline."),
         (
             tracked("invalid", outcome=Outcome(False, None, "wrong chain")),
-            "Final: the source says that it can never be one of its transactions (wrong chain).",
+            "Final: the source reports that it can never be a valid transaction (wrong chain).",
         ),
         (
             tracked("untracked"),
-            "Final: it is followed no more, as somebody asked. Register it to follow it again.",
+            "Final: tracking was stopped by a request. Register it to track it again.",
         ),
-        (tracked("reversed"), "Final: it had succeeded, and was taken back later."),
+        (tracked("reversed"), "Final: it succeeded and was reversed later."),
     ],
     ids=lambda one: one.state if isinstance(one, Tracked) else "",
 )
@@ -96,7 +96,7 @@ def test_sentence(one: Tracked, sentence: str) -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_something_is_said_for_every_state_whatever_is_known(state: State) -> None:
+def test_every_state_has_a_sentence(state: State) -> None:
     for situation in (NOW, replace(NOW, tip=None, confirmations=0)):
         reason = why(tracked(state), situation)
 
@@ -107,7 +107,7 @@ def test_something_is_said_for_every_state_whatever_is_known(state: State) -> No
 
 
 @pytest.mark.parametrize("flag", FLAGS)
-def test_something_is_said_for_every_flag(flag: Flag) -> None:
+def test_every_flag_has_a_note(flag: Flag) -> None:
     (note,) = why(tracked("pending", flags=frozenset((flag,))), NOW).notes
 
     assert note.endswith(".")
@@ -116,19 +116,18 @@ def test_something_is_said_for_every_flag(flag: Flag) -> None:
 @pytest.mark.parametrize(
     "error", ["ValueError: poison", "status must be 0x0 or 0x1, got '0x7'; in a receipt"]
 )
-def test_a_parked_one_waits_for_a_new_start(error: str) -> None:
+def test_parked_transaction_waits_for_a_new_start(error: str) -> None:
     reason = why(tracked("pending", error=error), NOW)
 
     assert reason.waits_for == "a_new_start"
     assert reason.sentence == (
-        "It is parked in state pending: its tracker crashed too often, or no provider describes "
-        f"it in a readable way. The last error: {error}. Register it again to give it a new "
-        "tracker."
+        "Parked in state pending: its tracker crashed too often, or no provider sends it in a "
+        f"readable form. Last error: {error}. Register it again to start a new tracker."
     )
     assert reason.next_check is None
 
 
-def test_a_degraded_source_is_said_while_it_matters() -> None:
+def test_degraded_source_is_noted_for_open_transactions() -> None:
     degraded = replace(NOW, degraded="source halted: block 7 has no nonce")
 
     (note,) = why(tracked("pending"), degraded).notes
@@ -150,9 +149,9 @@ def test_next_check(one: Tracked, expected: NextCheck) -> None:
     assert why(one, NOW).next_check == expected
 
 
-def test_a_deadline_to_come_is_noted() -> None:
+def test_future_deadline_is_noted() -> None:
     assert why(tracked("pending", deadline=1_090.0), NOW).notes == (
-        "Its deadline is in 1 min 30 s; in no block then, it expires.",
+        "It expires in 1 min 30 s if no block includes it by then.",
     )
 
 
@@ -162,7 +161,7 @@ def test_missing_confirmations_never_fall_below_none() -> None:
     assert why(tracked("mined", anchor=BLOCK), deep).missing_confirmations == 0
 
 
-def test_the_policy_of_the_application_is_told() -> None:
+def test_why_uses_the_policy_of_the_application() -> None:
     patient = replace(NOW, policy=Policy(drop_blocks=7, drop_seconds=86_400.0))
 
     assert "for 7 blocks and 1 d" in why(tracked("missing"), patient).sentence

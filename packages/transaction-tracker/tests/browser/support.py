@@ -52,17 +52,17 @@ class Browser:
         self._driver = driver
 
     def resize(self, width: int, height: int) -> None:
-        """Be a screen of this size."""
+        """Set the size of the screen."""
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
 
     def leave(self) -> None:
-        """Go where nothing is, and forget what was logged."""
+        """Open an empty page, and clear the log."""
         self._driver.get("about:blank")
         self.console()
 
     def console(self) -> list[str]:
-        """Take what the console says, refusals by a policy among it."""
+        """Record the messages of the console, including violations of the policy."""
         return [entry["message"] for entry in self._driver.get_log("browser")]
 
     async def open(self, url: str) -> None:
@@ -70,20 +70,20 @@ class Browser:
         await asyncio.to_thread(self._driver.get, url)
 
     async def run(self, script: str, *arguments: object) -> Any:
-        """Give what a script returns."""
+        """Return the result of a script."""
         return await asyncio.to_thread(self._driver.execute_script, script, *arguments)
 
     async def until(self, expression: str, *arguments: object) -> Any:
-        """Wait until an expression is true, and give what it came to."""
+        """Wait until an expression is true, and return its value."""
         return await asyncio.to_thread(self._until, f"return {expression}", *arguments)
 
     async def until_text(self, selector: str, text: str) -> None:
-        """Wait until what a selector finds shows a text."""
+        """Wait until the element of a selector contains a text."""
         find = "[...document.querySelectorAll(arguments[0])].some(one => one.checkVisibility()"
         await self.until(f"{find} && one.innerText.includes(arguments[1]))", selector, text)
 
     async def text(self, selector: str) -> str:
-        """Give the text of an element."""
+        """Return the text of an element."""
         return str(
             await self.run("return document.querySelector(arguments[0]).innerText", selector)
         )

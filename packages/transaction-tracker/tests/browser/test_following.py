@@ -54,7 +54,7 @@ def pay(node: DevelopmentNode, **options: str) -> str:
     return node.chain.submit(accounts[0], accounts[-1], 1, reverts=options.get("reverts")).hash
 
 
-async def test_a_transaction_is_followed_before_ones_eyes(
+async def test_page_shows_a_transaction_until_it_is_final(
     browser: Browser, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     async with serving(node, tmp_path) as url:
@@ -87,7 +87,7 @@ async def test_a_transaction_is_followed_before_ones_eyes(
         assert browser.console() == []
 
 
-async def test_a_failure_tells_why_and_is_text(
+async def test_failure_shows_its_reason_as_text(
     browser: Browser, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     async with serving(node, tmp_path) as url:
@@ -104,7 +104,7 @@ async def test_a_failure_tells_why_and_is_text(
         assert browser.console() == []
 
 
-async def test_a_service_that_went_away_is_found_again(
+async def test_page_reconnects_to_a_restarted_service(
     browser: Browser, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -117,7 +117,7 @@ async def test_a_service_that_went_away_is_found_again(
         await browser.run("window.unloaded = false")
 
     await browser.until_text("#link", "Connection lost")
-    assert "Trying again in" in await browser.text("#link")
+    assert "Retrying in" in await browser.text("#link")
     assert await browser.run("return document.querySelector('#inside').dataset.stale") == ""
     async with serving(node, tmp_path, port):
         await browser.until_text("#link", "Connected")
@@ -128,7 +128,7 @@ async def test_a_service_that_went_away_is_found_again(
         assert await browser.run("return window.unloaded") is False
 
 
-async def test_while_it_is_away_it_is_not_pestered(
+async def test_page_backs_off_while_the_service_is_down(
     browser: Browser, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     async with serving(node, tmp_path) as url:
@@ -143,7 +143,7 @@ async def test_while_it_is_away_it_is_not_pestered(
         writer.close()
 
     async with await asyncio.start_server(knock, "127.0.0.1", port):
-        wait = r"document.querySelector('#link').innerText.match(/again in ([3-9]|\d\d)\D/)"
+        wait = r"document.querySelector('#link').innerText.match(/Retrying in ([3-9]|\d\d)\D/)"
         await browser.until(wait)
 
     # After about 1 s, 2 s, 4 s; Chromium itself asks again when a connection was closed at once.

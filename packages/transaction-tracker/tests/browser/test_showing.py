@@ -46,26 +46,26 @@ def refused(caplog: pytest.LogCaptureFixture) -> int:
     return sum(getattr(one, "status", None) == 401 for one in caplog.records)
 
 
-async def test_a_wrong_token_is_sent_once_and_a_right_one_opens(
+async def test_wrong_token_is_sent_once_and_valid_token_signs_in(
     browser: Browser, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "transaction_tracker.api")
     token = await make_token("read")
     await browser.open(client.url)
-    await browser.until_text("#refusal", "answered to those who have a token")
+    await browser.until_text("#refusal", "This service requires a token")
 
     await browser.enter("#token", "two words")
     await browser.until_text("#refusal", "Nothing was sent")
     assert refused(caplog) == 1
     await browser.run("document.querySelector('#token').value = ''")
     await browser.enter("#token", WRONG)
-    await browser.until_text("#refusal", "The token was refused")
+    await browser.until_text("#refusal", "unknown, expired or revoked")
     assert await browser.run("return sessionStorage.length") == 0
     await browser.enter("#token", token)
     await browser.until_text("#link", "Connected")
     await browser.until_text("#figures", "Ready")
 
-    # One without a token, one with the wrong one, and no more while somebody typed.
+    # One request without a token, one with the wrong token, and none while the user types.
     assert refused(caplog) == 2
     assert token not in await browser.run(
         "return location.href + document.documentElement.outerHTML"
@@ -74,12 +74,12 @@ async def test_a_wrong_token_is_sent_once_and_a_right_one_opens(
     assert "Dead letters" not in await browser.text("#figures")  # that is for admins
 
 
-async def test_a_token_lasts_as_long_as_the_tab_or_until_it_is_forgotten(
+async def test_token_is_kept_until_the_tab_closes_or_sign_out(
     browser: Browser, client: Client
 ) -> None:
     token = await make_token("admin")
     await browser.open(client.url)
-    await browser.until_text("#door", "A token, please")
+    await browser.until_text("#door", "Sign in")
     await browser.enter("#token", token)
     await browser.until_text("#figures", "Dead letters")
 
@@ -87,18 +87,18 @@ async def test_a_token_lasts_as_long_as_the_tab_or_until_it_is_forgotten(
     await browser.until_text("#link", "Connected")
     await browser.click("#forget")
 
-    await browser.until_text("#refusal", "answered to those who have a token")
+    await browser.until_text("#refusal", "This service requires a token")
     assert await browser.run("return sessionStorage.length") == 0
     assert await browser.run("return document.querySelector('#inside').hidden") is True
 
 
-async def test_a_token_that_is_revoked_while_it_is_used_is_not_tried_again(
+async def test_revoked_token_is_not_sent_again(
     browser: Browser, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "transaction_tracker.api")
     holder, other = client.with_token(await make_token("admin")), await make_token("read")
     await browser.open(f"{client.url}/#abcdefgh")
-    await browser.until_text("#door", "A token, please")
+    await browser.until_text("#door", "Sign in")
     await browser.enter("#token", holder.token or "")
     await browser.until_text("#detail", "abcdefgh is not tracked")
     before = refused(caplog)
@@ -107,24 +107,24 @@ async def test_a_token_that_is_revoked_while_it_is_used_is_not_tried_again(
     await holder.ask("DELETE", f"/v1/tokens/{token['id']}")
     await browser.run("document.querySelector('.chip').click()")
 
-    await browser.until_text("#refusal", "The token was refused")
+    await browser.until_text("#refusal", "unknown, expired or revoked")
     assert 1 <= refused(caplog) - before <= 2
     # What was open does not hide the question, and is there again after it.
     await browser.enter("#token", other)
     await browser.until_text("#detail", "abcdefgh is not tracked")
 
 
-async def test_a_token_without_the_scope_is_said_so(browser: Browser, client: Client) -> None:
+async def test_token_without_the_scope_read_is_reported(browser: Browser, client: Client) -> None:
     token = await make_token("write")
     await browser.open(client.url)
-    await browser.until_text("#door", "A token, please")
+    await browser.until_text("#door", "Sign in")
 
     await browser.enter("#token", token)
 
-    await browser.until_text("#refusal", "accepted, but lacks the scope read")
+    await browser.until_text("#refusal", "valid, but lacks the scope read")
 
 
-async def test_what_strangers_wrote_is_text(
+async def test_hostile_data_is_shown_as_text(
     browser: Browser, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Somewhere, "identify", lambda _self, text: text)
@@ -138,7 +138,7 @@ async def test_what_strangers_wrote_is_text(
         "return [...document.querySelectorAll('#rows a')].map(a => a.innerText)"
     )
     await browser.click("#rows tr:nth-child(3) a")
-    await browser.until_text("#detail .sentence", f"The last error: {HOSTILE}3")
+    await browser.until_text("#detail .sentence", f"Last error: {HOSTILE}3")
     detail = await browser.text("#detail")
     await browser.open(f"{client.url}/#{HOSTILE}nowhere")
     await browser.until_text("#detail", f"{HOSTILE}nowhere is not tracked")
@@ -151,7 +151,7 @@ async def test_what_strangers_wrote_is_text(
     assert "404" in "".join(browser.console())  # the browser's own line about the last one
 
 
-async def test_alarms_are_told_at_the_top_and_in_the_title(browser: Browser) -> None:
+async def test_alarms_are_at_the_top_and_in_the_title(browser: Browser) -> None:
     since = time.monotonic() - 600
     verdict = Verdict("halted", f"block 11: the node's nonce is None {HOSTILE}", since)
     async with serving(following=lambda: Following(10, 1.0, verdict=verdict)) as client:
@@ -175,7 +175,7 @@ async def test_alarms_are_told_at_the_top_and_in_the_title(browser: Browser) -> 
     assert "Deliveries are frozen" in title
 
 
-async def test_a_lagging_source_is_an_amber_line_that_goes_when_it_moves(browser: Browser) -> None:
+async def test_lagging_source_is_an_amber_alarm_until_it_moves(browser: Browser) -> None:
     now = [Verdict("lagging", "no head has advanced beyond block 10", time.monotonic() - 90)]
     async with serving(following=lambda: Following(10, 1.0, verdict=now[0])) as client:
         await browser.open(client.url)
@@ -194,7 +194,7 @@ async def test_a_lagging_source_is_an_amber_line_that_goes_when_it_moves(browser
 @pytest.mark.parametrize(
     ("seconds", "word", "tone"), [(90, "behind", "warn"), (400, "stalled", "bad")]
 )
-async def test_deliveries_that_are_late_are_amber_after_a_minute_and_red_after_five(
+async def test_late_deliveries_are_amber_then_red(
     browser: Browser,
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
@@ -271,22 +271,20 @@ async def test_pages_and_filters_work_by_keyboard(browser: Browser, client: Clie
     assert browser.console() == []
 
 
-async def test_an_id_is_found_or_said_to_be_unknown(browser: Browser, client: Client) -> None:
+async def test_search_finds_an_id_or_reports_it_unknown(browser: Browser, client: Client) -> None:
     await register(client, "abcdefgh")
     await browser.open(client.url)
     await browser.until_text("#rows", "abcdefgh")
 
     await browser.enter("#wanted", " ABCDEFGH ")
-    await browser.until_text("#detail", "the source has given no answer about it yet")
+    await browser.until_text("#detail", "the source has not answered about it yet")
     await browser.click("#detail form button")
     await browser.run("document.querySelector('#wanted').value = ''")
     await browser.enter("#wanted", "no")
     await browser.until_text("#detail", "expected eight or more letters and digits")
 
 
-async def test_events_of_a_time_without_a_stream_are_shown(
-    browser: Browser, client: Client
-) -> None:
+async def test_events_during_a_lost_stream_are_shown(browser: Browser, client: Client) -> None:
     await register(client, "abcdefgh", "ijklmnop")
     await browser.open(client.url)
     await browser.until_text("#link", "Connected")
@@ -304,9 +302,7 @@ async def test_events_of_a_time_without_a_stream_are_shown(
     assert await browser.run("return document.querySelectorAll('#changes li').length") == 2
 
 
-async def test_events_before_the_first_one_that_came_are_shown(
-    browser: Browser, client: Client
-) -> None:
+async def test_events_lost_before_the_first_one_are_shown(browser: Browser, client: Client) -> None:
     await register(client, "abcdefgh")
     await browser.open(client.url)
     await browser.until_text("#link", "Connected")
@@ -320,28 +316,28 @@ async def test_events_before_the_first_one_that_came_are_shown(
 
 
 @pytest.mark.parametrize("rest", ["%2Frecheck", "%2Fwait", "/wait", "a" * 17_000])
-async def test_an_address_that_names_no_transaction_disturbs_nothing(
+async def test_invalid_fragment_does_not_affect_the_page(
     browser: Browser, client: Client, rest: str
 ) -> None:
     await register(client, "abcdefgh")
 
     await browser.open(f"{client.url}/#abcdefgh{rest}")
 
-    await browser.until_text("#detail", "No transaction has such an id.")
+    await browser.until_text("#detail", "This is not a valid transaction id.")
     await browser.until_text("#link", "Connected")
     await browser.run("location.hash = 'abcdefgh'")
-    await browser.until_text("#detail", "the source has given no answer about it yet")
+    await browser.until_text("#detail", "the source has not answered about it yet")
     assert browser.console() == []  # nothing was asked, so nothing was refused
 
 
 @pytest.mark.parametrize(
     ("answer", "shown"),
     [
-        ("Response.json({}, {status: 200})", "cannot be shown"),
+        ("Response.json({}, {status: 200})", "cannot be displayed"),
         ("Response.json({detail: 'it teaps'}, {status: 418})", "it teaps"),
     ],
 )
-async def test_what_is_wrong_with_one_transaction_stays_with_it(
+async def test_error_of_one_transaction_does_not_affect_the_page(
     browser: Browser, client: Client, answer: str, shown: str
 ) -> None:
     await register(client, "abcdefgh")
@@ -357,7 +353,7 @@ async def test_what_is_wrong_with_one_transaction_stays_with_it(
     await browser.run("location.hash = 'abcdefgh'")
 
     await browser.until_text("#detail", shown)
-    # The stream is the one from before: had it failed, all would begin anew within 1.25 s.
+    # The stream is still open: if it had failed, the page would reconnect within 1.25 s.
     await asyncio.sleep(1.5)
     assert await browser.run("return window.streams") == 0
     assert await browser.text("#link") == "Connected"
@@ -375,7 +371,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch, before: str = "") -> None:
     monkeypatch.setitem(FILES, "/assets/main.js", (before.encode() + quick, kind))
 
 
-async def test_a_page_that_nobody_sees_pauses_while_the_service_is_away_too(
+async def test_hidden_page_pauses_while_the_service_is_down(
     browser: Browser, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impatient(monkeypatch)
@@ -386,38 +382,36 @@ async def test_a_page_that_nobody_sees_pauses_while_the_service_is_away_too(
 
     await browser.run(HIDE + TOLD)
 
-    await browser.until_text("#link", "Paused while nobody looks")
+    await browser.until_text("#link", "Paused while the tab is hidden")
     client.service.feed.open()
     await browser.run("window.seen = true;" + TOLD)
     await browser.until_text("#link", "Connected")
 
 
-async def test_a_page_that_was_opened_in_the_background_pauses(
+async def test_page_opened_in_the_background_pauses(
     browser: Browser, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impatient(monkeypatch, HIDE)
 
     await browser.open(client.url)
 
-    await browser.until_text("#link", "Paused while nobody looks")
+    await browser.until_text("#link", "Paused while the tab is hidden")
     await browser.run("window.seen = true;" + TOLD)
     await browser.until_text("#link", "Connected")
 
 
-async def test_without_room_for_a_stream_it_still_shows_what_there_is(browser: Browser) -> None:
+async def test_page_without_a_stream_polls(browser: Browser) -> None:
     async with serving(max_streams=1) as client:
         await register(client, "abcdefgh")
         async with client.session.get(f"{client.url}/v1/stream"):
             await browser.open(client.url)
 
-            await browser.until_text("#link", "no room for live updates")
+            await browser.until_text("#link", "without live updates")
             await browser.until_text("#rows", "abcdefgh")
             await browser.until_text("#figures", "Ready")
 
 
-async def test_a_phone_shows_it_without_scrolling_sideways(
-    browser: Browser, client: Client
-) -> None:
+async def test_page_fits_a_phone(browser: Browser, client: Client) -> None:
     browser.resize(360, 740)
     await register(client, "a" * 64)
     await move("a" * 64, state="pending", flags=frozenset({"stuck", "underpriced", "nonce_gap"}))

@@ -194,7 +194,7 @@ async def test_stream_gives_events_and_leaves_comments_out(serving: Serving) -> 
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await response.write(b"retry: 5\n\n: still here\n\nid: 7\r\nevent: a\r\ndata: x\r\n")
+        await response.write(b"retry: 5\n\n: heartbeat\n\nid: 7\r\nevent: a\r\ndata: x\r\n")
         await response.write(b"data: y\n\nid: 8\ndata: half")
         return response
 
@@ -211,7 +211,7 @@ async def test_stream_gives_the_id_that_it_begins_with(serving: Serving) -> None
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        await response.write(b"retry: 5\nid: e7\n\n: still here\n\nid: e8\ndata: x\n\n\n\n")
+        await response.write(b"retry: 5\nid: e7\n\n: heartbeat\n\nid: e8\ndata: x\n\n\n\n")
         return response
 
     async with Api(await serving(handler)) as api, api.stream("v1/stream") as stream:

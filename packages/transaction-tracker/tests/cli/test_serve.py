@@ -132,7 +132,7 @@ async def test_other_addresses_need_a_token(txtrack: Txtrack, node: DevelopmentN
     ran = await txtrack("serve", "--rpc", node.url, "--port", "0", "--host", "0.0.0.0")
 
     assert ran.status == 1
-    assert "0.0.0.0 can be reached by others: create a token first" in ran.err
+    assert "0.0.0.0 is reachable from other machines: create a token first" in ran.err
 
 
 async def test_port_in_use_is_explained(txtrack: Txtrack, node: DevelopmentNode) -> None:

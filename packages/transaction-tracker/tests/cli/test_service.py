@@ -330,7 +330,7 @@ class TestProviders:
         ran = await command("provider", action, "a b")
 
         assert ran.status == 1
-        assert "there is no such provider; txtrack provider ls lists" in ran.err
+        assert "unknown provider; txtrack provider ls lists" in ran.err
 
 
 @pytest.mark.parametrize(

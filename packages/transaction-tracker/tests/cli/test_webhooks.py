@@ -198,7 +198,7 @@ async def test_unknown_endpoint(command: Command, action: str) -> None:
     ran = await command("webhook", action, "ep_nobody")
 
     assert ran.status == 1
-    assert "there is no such endpoint; txtrack webhook ls lists the endpoints" in ran.err
+    assert "unknown endpoint; txtrack webhook ls lists the endpoints" in ran.err
 
 
 async def test_a_failing_endpoint_shows_why(

@@ -335,7 +335,7 @@ async def test_frozen_deliveries_wait_until_resumed(
     await Store.run(chain.freeze)
 
     await happens("tx", states=["pending"])
-    result = await endpoints.test(endpoint.id)  # what a user asks for is no event
+    result = await endpoints.test(endpoint.id)  # a test message is not an event
 
     assert result.delivered
     assert [came.message["type"] for came in receiver.received] == ["transaction_tracker.test"]

@@ -94,7 +94,7 @@ async def add(network: Network, url: str, *, answers: float | None = None) -> No
 
 
 async def delays(network: Network, url: str, events: int, name: str = "tx") -> list[float]:
-    """Let events happen, and return how long each took to arrive, the longest last."""
+    """Store events, and return how long each took to arrive, the longest last."""
     written = {}
     for number in range(events):
         key = f"{name}{number}"
@@ -249,7 +249,7 @@ async def started(slots: SharedSlots, host: str) -> Pid:
     return pid
 
 
-async def test_a_host_holds_no_more_shared_slots_than_are_free() -> None:
+async def test_host_holds_at_most_as_many_shared_slots_as_are_free() -> None:
     slots = SharedSlots(8)
     taken = count()
     while slots.has_free("one"):

@@ -1,14 +1,14 @@
-"""The HTTP API: what users and their programs touch of the tracker over the network."""
+"""The HTTP API and the dashboard."""
 
 from transaction_tracker.api.app import create_app
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.service import Following, ProviderControl, Service
-from transaction_tracker.api.signals import Feed
+from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.api.web import WEB, Web
 
 __all__ = [
     "WEB",
-    "Feed",
+    "EventSignals",
     "Following",
     "ProviderControl",
     "Service",

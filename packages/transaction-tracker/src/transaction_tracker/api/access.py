@@ -1,4 +1,4 @@
-"""Who may do what: bearer tokens, and what is done about guessers."""
+"""Authentication by bearer tokens, scopes, and a limit on wrong tokens."""
 
 import asyncio
 import ipaddress
@@ -26,12 +26,12 @@ from transaction_tracker.store.access import (
     touch_token,
 )
 
-# Nobody needs a token to learn that the service lives, or how to ask it; nor for the page, which
-# asks for one before it shows anything.
+# These paths need no token: they contain no data. The dashboard asks for a token before it
+# requests any.
 PUBLIC = frozenset(("/healthz", "/readyz", "/openapi.json", "/docs", *FILES))
 _READING = frozenset(("GET", "HEAD"))
 
-# A token that another program made or revoked is noticed after so long.
+# The delay until a token that another program created or revoked takes effect.
 REFRESH_SECONDS = 5.0
 TOUCH_SECONDS = 600.0
 
@@ -39,26 +39,27 @@ WINDOW_SECONDS = 60.0
 _MAX_ADDRESSES = 10_000
 
 _LOCAL_NAMES = re.compile(r"(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?", re.IGNORECASE)
-_OWN_SITES = ("none", "same-origin")  # typed in or no browser at all; from our own page
+# "none" is a typed URL or a client other than a browser, "same-origin" the dashboard.
+_OWN_SITES = ("none", "same-origin")
 _BEARER = Security(
-    HTTPBearer(auto_error=False, description="A token made by `txtrack token create`.")
+    HTTPBearer(auto_error=False, description="A token created with `txtrack token create`.")
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks.
+    """The authenticated client of a request.
 
     Attributes:
-        id: The token's id; nothing where no token is needed.
-        scopes: What it may do.
+        id: Id of the token; empty if no token is needed.
+        scopes: Scopes of the token.
     """
 
     id: str
     scopes: frozenset[Scope]
 
     def allows(self, scope: Scope) -> bool:
-        """Whether it may do what needs ``scope``."""
+        """Return whether the token has ``scope``, or ``admin``, which includes all scopes."""
         return scope in self.scopes or "admin" in self.scopes
 
 
@@ -67,22 +68,22 @@ ANYBODY = Principal("", frozenset(SCOPES))
 
 @dataclass(slots=True)
 class Failures:
-    """Wrong tokens of the last minute by address, of a bounded number of addresses.
+    """Numbers of wrong tokens in the last minute, for a bounded number of addresses.
 
-    Time comes in as an argument, in seconds of any clock.
+    Times are seconds of any one clock.
 
     Attributes:
-        most: How many an address may send.
+        limit: Number of wrong tokens after which an address is blocked.
     """
 
-    most: int
+    limit: int
     _by_address: dict[str, tuple[int, float]] = field(default_factory=dict)
 
     def blocked(self, address: str, now: float) -> float | None:
-        """Say for how many seconds this address is not listened to, if it is not."""
+        """Return for how many seconds this address stays blocked; ``None`` if it is not."""
         count, since = self._by_address.get(address, (0, now))
         left = since + WINDOW_SECONDS - now
-        return left if count >= self.most and left > 0 else None
+        return left if count >= self.limit and left > 0 else None
 
     def add(self, address: str, now: float) -> None:
         """Count a wrong token."""
@@ -95,11 +96,11 @@ class Failures:
 
 
 class Tokens:
-    """The tokens as the database has them, kept here for some seconds.
+    """The tokens in the database, cached for ``REFRESH_SECONDS``.
 
     Args:
-        load: Reads them all.
-        clock: Seconds that never go back.
+        load: Function that loads all tokens.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -114,23 +115,23 @@ class Tokens:
         self._reading = asyncio.Lock()
 
     async def all(self) -> list[Token]:
-        """List them."""
+        """Return all tokens."""
         if self._stale():
-            async with self._reading:  # one reads, the others wait for it
+            async with self._reading:  # one request loads the tokens, the others wait for it
                 if self._stale():
                     self._known = await self._load()
                     self._read_at = self._clock()
         return self._known
 
     async def accept(self, principal: Principal) -> bool:
-        """Say whether somebody who was let in would be still, for those who stay long."""
+        """Return whether a client of a long request is still authorized."""
         if principal is ANYBODY:
             return not await self.all()
         now = time.time()
-        return any(one.id == principal.id and one.usable(now) for one in await self.all())
+        return any(token.id == principal.id and token.usable(now) for token in await self.all())
 
     def forget(self) -> None:
-        """Read them again next time: one was made or revoked."""
+        """Clear the cache, after a token was created or revoked."""
         self._read_at = None
 
     def _stale(self) -> bool:
@@ -138,20 +139,21 @@ class Tokens:
 
 
 async def load_tokens() -> list[Token]:
-    """Read all tokens from the store."""
+    """Load all tokens from the store."""
     return await Store.run(list_tokens)
 
 
-class Gate:
-    """Let in who has a token; without any token in the database, who is on this machine.
+class Authentication:
+    """Middleware: admit requests with a valid token, or local requests if there is no token.
 
-    Once there has been a token, only tokens open: revoking the last one opens nothing.
+    A revoked token stays in the database and still counts, so revoking the last token does not
+    admit requests without a token again.
 
     Args:
-        app: What answers.
-        is_local: Whether only this machine can reach us.
-        tokens: The tokens there are.
-        max_failures: Wrong tokens from one address in a minute.
+        app: Inner application.
+        is_local: Whether the API listens on a loopback address.
+        tokens: Tokens in the database.
+        max_failures: Number of wrong tokens per minute after which an address is blocked.
     """
 
     def __init__(self, app: ASGIApp, is_local: bool, tokens: Tokens, max_failures: int) -> None:
@@ -159,15 +161,16 @@ class Gate:
         self._is_local = is_local
         self._tokens = tokens
         self._failures = Failures(max_failures)
-        # Behind a proxy all share an address: a guesser there must not lock the others out.
-        self._welcome: dict[tuple[str, str], None] = {}
+        # Clients behind one proxy share an address. A client that was accepted before stays
+        # accepted while its address is blocked, so that a guesser cannot lock it out.
+        self._recently_accepted: dict[tuple[str, str], None] = {}
 
     async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
-        """Answer one request, or refuse it."""
+        """Handle one request."""
         if scope["path"] not in PUBLIC:
             scope["state"]["principal"] = await self._principal(scope)
         elif scope["method"] not in _READING:
-            # Here already: of who has shown no token, no body is read.
+            # Raised here, before the body is read: the client has shown no token.
             raise _only_read()
         await self._app(scope, receive, send)
 
@@ -185,21 +188,22 @@ class Gate:
     def _checked(self, text: str, known: list[Token], address: str) -> Token:
         now = time.monotonic()
         token = match_token(text, known)
-        good = token is not None and token.usable(time.time())
+        valid = token is not None and token.usable(time.time())
         wait = self._failures.blocked(address, now)
-        if wait is not None and not (token and good and (address, token.id) in self._welcome):
-            detail = "too many wrong tokens came from this address; wait, then send a right one"
+        known_client = token and valid and (address, token.id) in self._recently_accepted
+        if wait is not None and not known_client:
+            detail = "too many wrong tokens from this address; wait, then send a valid token"
             raise too_many(detail, kind="too-many-failures", retry_after=wait)
-        if token is None or not good:
+        if token is None or not valid:
             self._failures.add(address, now)
             raise unauthorized("the token is unknown, expired or revoked", error="invalid_token")
-        self._greet(address, token.id)
+        self._remember(address, token.id)
         return token
 
-    def _greet(self, address: str, token: str) -> None:
-        self._welcome[address, token] = None
-        if len(self._welcome) > _MAX_ADDRESSES:
-            del self._welcome[next(iter(self._welcome))]
+    def _remember(self, address: str, token: str) -> None:
+        self._recently_accepted[address, token] = None
+        if len(self._recently_accepted) > _MAX_ADDRESSES:
+            del self._recently_accepted[next(iter(self._recently_accepted))]
 
     async def _touch(self, token: Token) -> None:
         if token.last_used_at is None or time.time() - token.last_used_at > TOUCH_SECONDS:
@@ -208,33 +212,34 @@ class Gate:
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[None]]:
-    """Make a dependency that lets a request through whose token has ``scope``."""
+    """Return a dependency that raises a problem unless the token has ``scope``."""
 
     async def check(
         request: Request, _token: HTTPAuthorizationCredentials | None = _BEARER
     ) -> None:
         principal: Principal = request.state.principal
         if not principal.allows(scope):
-            raise ProblemError(403, f"this needs a token with the scope {scope!r}", kind="scope")
+            raise ProblemError(403, f"the token must have the scope {scope!r}", kind="scope")
 
     return check
 
 
 def check_local(headers: Headers) -> None:
-    """Refuse requests that a web page made, when there are no tokens to tell by.
+    """Raise a problem for a request of another web page, as long as there are no tokens.
 
-    A page in this machine's browser reaches loopback addresses too, also under a name of its
-    own that resolves to one (DNS rebinding). Only our own page is answered, which reads: a
-    browser sends no ``Origin`` with that, and names a page of another port ``same-site``.
+    A web page in this machine's browser can send requests to loopback addresses, also under a
+    host name that resolves to one (DNS rebinding). Only the dashboard is allowed. It only reads,
+    and for such requests a browser sends no ``Origin``; pages of another port are ``same-site``.
     """
     if not _LOCAL_NAMES.fullmatch(headers.get("host", "")):
-        raise ProblemError(403, "without tokens, ask under the name localhost or 127.0.0.1")
+        detail = "without tokens, the host must be localhost or a loopback address"
+        raise ProblemError(403, detail)
     if "origin" in headers or headers.get("sec-fetch-site", "none") not in _OWN_SITES:
-        raise ProblemError(403, "without tokens, no web page is answered but the dashboard")
+        raise ProblemError(403, "without tokens, the dashboard is the only web page allowed")
 
 
 def unauthorized(detail: str, *, error: str | None = None) -> ProblemError:
-    """Say that a token is missing or wrong.
+    """Return the problem of a missing or invalid token.
 
     Source:
         RFC 6750, section 3.
@@ -247,13 +252,13 @@ def unauthorized(detail: str, *, error: str | None = None) -> ProblemError:
 
 def _only_read() -> ProblemError:
     allowed = ", ".join(sorted(_READING))
-    return ProblemError(405, "this path can only be read", headers={"Allow": allowed})
+    return ProblemError(405, "method not allowed; see the Allow header", headers={"Allow": allowed})
 
 
 def _presented(headers: Headers) -> str:
     given = headers.getlist("authorization")
     if len(given) != 1:
-        raise unauthorized("send one header, Authorization: Bearer txt_…")
+        raise unauthorized("send one header Authorization: Bearer txt_…")
     scheme, _, text = given[0].partition(" ")
     if scheme.lower() != "bearer":
         raise unauthorized("send a bearer token: Authorization: Bearer txt_…")
@@ -261,12 +266,12 @@ def _presented(headers: Headers) -> str:
 
 
 def _address(scope: Connection) -> str:
-    """Name who is counted as one: an address, or a network that one party has whole."""
+    """Return the key under which failures count: an IPv4 address, or an IPv6 network (/64)."""
     host = (scope.get("client") or ("unknown", 0))[0]
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
         return str(host)
-    if address.version == 6:  # a /64 is the least that one party gets
+    if address.version == 6:  # one client usually has a whole /64
         return str(ipaddress.ip_network((address, 64), strict=False))
     return str(address)

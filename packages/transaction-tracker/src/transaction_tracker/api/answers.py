@@ -1,4 +1,4 @@
-"""How routes answer and are described: JSON written by orjson, and the problems they may report."""
+"""Responses of the routes and their descriptions for OpenAPI."""
 
 from typing import Annotated, Any
 
@@ -8,24 +8,23 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from transaction_tracker.api.access import needs
-from transaction_tracker.api.context import Room, room_of
-from transaction_tracker.api.problems import MEDIA_TYPE, Problem
+from transaction_tracker.api.context import ApiContext, api_context
+from transaction_tracker.api.problems import MEDIA_TYPE, ProblemDetails
 from transaction_tracker.store.pages import MAX_PAGE
 
 _TEXTS = {
-    400: "The request is not JSON, or nested too deep.",
-    401: "A token is missing or wrong.",
-    403: "The token has not the scope for this.",
-    404: "There is no such thing.",
-    408: "The body did not come in time.",
-    409: "It cannot be done as things are.",
+    400: "The body is not valid JSON, or nested too deep.",
+    401: "The token is missing or invalid.",
+    403: "The token lacks the required scope.",
+    404: "Not found.",
+    408: "The body was not received in time.",
+    409: "The request conflicts with the current state.",
     413: "The body is too large.",
-    415: "The body is no plain JSON.",
-    422: "A part of the request is not as expected; `errors` says which.",
-    429: "A limit is reached; Retry-After says when to come again.",
-    500: "An error in the service; it is logged.",
-    502: "Somebody whom we asked did not answer as expected.",
-    503: "A part of the service is not there at the moment.",
+    415: "The body is not uncompressed JSON.",
+    422: "A part of the request is invalid; `errors` names it.",
+    429: "A limit is reached; retry after the time in Retry-After.",
+    500: "Internal error; the service has logged it.",
+    503: "A part of the service is unavailable.",
 }
 
 # The scopes are for the API's description; `needs` checks them.
@@ -33,32 +32,32 @@ READ = Security(needs("read"), scopes=["read"])
 WRITE = Security(needs("write"), scopes=["write"])
 ADMIN = Security(needs("admin"), scopes=["admin"])
 
-RoomOf = Annotated[Room, Depends(room_of)]
-Id = Annotated[str, Path(max_length=200, description="The transaction's id at its source.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="How many at most.")]
+Api = Annotated[ApiContext, Depends(api_context)]
+Id = Annotated[str, Path(max_length=200, description="Id of the transaction at its source.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of items.")]
 
 
 def answer(content: Any, status: int = 200) -> Response:
-    """Answer with JSON."""
+    """Return a JSON response."""
     return Response(orjson.dumps(content), status, media_type="application/json")
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems that a route can report, and those that all can."""
+    """Return the descriptions of a route's problems, including those of all routes."""
     chosen = sorted({401, 403, 429, 500, 503, *statuses})
     return {status: _problem(_TEXTS[status]) for status in chosen}
 
 
 def with_body(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Describe the problems of a route that takes a body."""
+    """Return the descriptions of the problems of a route with a request body."""
     return problems(400, 408, 409, 413, 415, 422, *statuses)
 
 
-def shows(model: type[BaseModel], text: str = "What was asked for.") -> dict[str, Any]:
-    """Describe an answer that the route writes itself."""
+def shows(model: type[BaseModel], text: str = "Success.") -> dict[str, Any]:
+    """Return the description of a response that the route writes with ``answer``."""
     return {"model": model, "description": text}
 
 
 def _problem(text: str) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    schema = {"$ref": f"#/components/schemas/{ProblemDetails.__name__}"}
     return {"description": text, "content": {MEDIA_TYPE: {"schema": schema}}}

@@ -1,4 +1,4 @@
-"""The application that uvicorn serves: routes, and the layers around them."""
+"""The ASGI application: routes and middleware."""
 
 import asyncio
 import math
@@ -15,14 +15,14 @@ from starlette.routing import Match, Route
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
 
 from transaction_tracker.api import documentation, routes
-from transaction_tracker.api.access import Gate, Tokens, load_tokens
+from transaction_tracker.api.access import Authentication, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
-from transaction_tracker.api.context import Recent, Room
+from transaction_tracker.api.context import ApiContext, CachedValue
 from transaction_tracker.api.dashboard import POLICY, add_dashboard
 from transaction_tracker.api.description import describe, operation_id
 from transaction_tracker.api.guard import Guard
-from transaction_tracker.api.head import Head
+from transaction_tracker.api.head import HeadRequests
 from transaction_tracker.api.idempotency import Idempotency
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import ProblemError, not_json, response
@@ -30,28 +30,25 @@ from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
 from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
 
-DESCRIPTION = """Follow money transactions until their end is certain.
+DESCRIPTION = """Track money transactions until their state is final.
 
-Errors are problem reports (RFC 9457). Lists come in pages: give a page's `next` for the next one.
-A POST with an `Idempotency-Key` that comes again within 24 hours is answered as before."""
+Errors are problem details (RFC 9457). Lists have pages: send a page's `next` to get the next page.
+A POST repeated with the same `Idempotency-Key` within 24 hours returns the stored response."""
 
 
 def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
-    """Make the application.
+    """Return the ASGI application, which needs the running tracker application.
 
     Args:
-        service: What it serves.
-        options: Its limits; ``host`` decides whether it may be asked without a token.
-
-    Returns:
-        An ASGI application. It needs the running tracker application around it.
+        service: The parts of the tracker application that the API uses.
+        options: Limits of the API. ``host`` decides whether requests without a token are allowed.
     """
     options = options or WebOptions()
     app = FastAPI(
         title="Transaction tracker",
         version=version("transaction-tracker"),
         description=DESCRIPTION,
-        # Their pages load scripts from elsewhere.
+        # FastAPI's own pages load scripts from another site.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
@@ -60,25 +57,25 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
         generate_unique_id_function=operation_id,
     )
     tokens = Tokens(load_tokens)
-    app.state.room = Room(service, options, tokens)
+    app.state.context = ApiContext(service, options, tokens)
     for router in routes.ROUTERS:
         app.include_router(router)
     add_dashboard(app)
     _handle_errors(app)
-    _surround(app, options, tokens)
+    _add_middleware(app, options, tokens)
     _describe(app, service)
     return app
 
 
 def _describe(app: FastAPI, service: Service) -> None:
-    # It takes a tenth of a second: once, and not where everything waits for it.
+    # Takes a tenth of a second: done once, and in a thread so that it does not block the loop.
     write = partial(describe, app, service.id_pattern, routes.SECRET_ANSWERS)
-    description = Recent(math.inf, partial(asyncio.to_thread, write))
+    description = CachedValue(math.inf, partial(asyncio.to_thread, write))
 
     async def render() -> str:
         return await asyncio.to_thread(documentation.page, await description())
 
-    page = Recent(math.inf, render)
+    page = CachedValue(math.inf, render)
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:
@@ -89,17 +86,18 @@ def _describe(app: FastAPI, service: Service) -> None:
         return HTMLResponse(await page(), headers={"Content-Security-Policy": POLICY})
 
 
-def _surround(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
-    # From the inside out: who is not let in cannot make us read a body.
-    app.add_middleware(Head)
+def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
+    # From the innermost to the outermost. Authentication is outside of Bodies, so a client without
+    # a token cannot make the service read a body.
+    app.add_middleware(HeadRequests)
     app.add_middleware(Idempotency, excluded=routes.SECRET_ANSWERS)
-    app.add_middleware(Bodies, most_bytes=options.max_body_bytes, seconds=options.body_seconds)
+    app.add_middleware(Bodies, max_bytes=options.max_body_bytes, seconds=options.body_seconds)
     app.add_middleware(
-        Gate, is_local=options.is_local, tokens=tokens, max_failures=options.max_failures
+        Authentication, is_local=options.is_local, tokens=tokens, max_failures=options.max_failures
     )
     app.add_middleware(
         Guard,
-        most=options.max_requests,
+        max_requests=options.max_requests,
         send_seconds=options.send_seconds,
         max_headers_bytes=options.max_headers_bytes,
     )
@@ -118,8 +116,8 @@ def _handle_errors(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Response:
         headers = dict(error.headers or {})
         if error.status_code == HTTP_400_BAD_REQUEST:
-            # FastAPI raises it only for a body that is not text, or has a number too long to read.
-            return response(not_json("it cannot be read"), request.state.request_id)
+            # FastAPI raises 400 only if the body is not text or contains a too long number.
+            return response(not_json("it cannot be decoded"), request.state.request_id)
         if error.status_code == HTTP_405_METHOD_NOT_ALLOWED:
             headers["Allow"] = ", ".join(_methods(request)) or headers["Allow"]
         detail = _DETAILS.get(error.status_code, error.detail)
@@ -132,7 +130,7 @@ def _handle_errors(app: FastAPI) -> None:
         return response(ProblemError(404, detail, kind="not-tracked"), request.state.request_id)
 
     @app.exception_handler(InvalidTransactionError)
-    async def no_id(request: Request, error: InvalidTransactionError) -> Response:
+    async def invalid_id(request: Request, error: InvalidTransactionError) -> Response:
         fault = {"detail": str(error), "parameter": "id"}
         found = ProblemError(422, str(error), kind="invalid-transaction", errors=[fault])
         return response(found, request.state.request_id)
@@ -143,7 +141,7 @@ def _handle_errors(app: FastAPI) -> None:
 
 
 def _methods(request: Request) -> list[str]:
-    """List the methods of a path; each route knows only its own."""
+    """Return the methods of all routes of the request's path."""
     found = (
         route.methods or ()
         for router in routes.ROUTERS
@@ -155,27 +153,29 @@ def _methods(request: Request) -> list[str]:
 
 
 _DETAILS = {
-    404: "there is nothing at this path; /docs and /openapi.json list the paths",
-    405: "method not allowed; the header Allow names those that are",
+    404: "unknown path; /docs and /openapi.json list the paths",
+    405: "method not allowed; see the Allow header",
 }
 
 
 def _invalid(found: Sequence[Any]) -> ProblemError:
-    if any(one["type"] == "json_invalid" for one in found):
+    if any(error["type"] == "json_invalid" for error in found):
         cause, place = found[0]["ctx"]["error"], found[0]["loc"][-1]
         return not_json(f"{cause} at character {place}")
-    faults = [_fault(one) for one in found]
-    return ProblemError(
-        422, "; ".join(one["detail"] for one in faults[:3]), kind="invalid-request", errors=faults
-    )
+    details = [_error_detail(error) for error in found]
+    text = "; ".join(detail["detail"] for detail in details[:3])
+    return ProblemError(422, text, kind="invalid-request", errors=details)
 
 
-def _fault(one: Any) -> dict[str, str]:
-    """Say what is wrong and where, but not what came: it may be long, or secret."""
-    place, *steps = (str(step) for step in one["loc"])
+def _error_detail(error: Any) -> dict[str, str]:
+    """Return the location and the message of an error, without the value.
+
+    The value can be long or secret.
+    """
+    place, *steps = (str(step) for step in error["loc"])
     if place == "body":
         pointer = "/".join(("#", *(step.replace("~", "~0").replace("/", "~1") for step in steps)))
-        return {"detail": one["msg"], "pointer": pointer}
+        return {"detail": error["msg"], "pointer": pointer}
     name = "/".join(steps)
     kind = "header" if place == "header" else "parameter"
-    return {"detail": f"{name}: {one['msg']}", kind: name}
+    return {"detail": f"{name}: {error['msg']}", kind: name}

@@ -1,4 +1,4 @@
-"""Bodies of requests: read whole, but within limits of size, time and depth."""
+"""Read request bodies, with limits on size, time and nesting."""
 
 import asyncio
 
@@ -14,31 +14,32 @@ MAX_STRINGS = 500_000
 _BRACES = bytes.maketrans(b"{}", b"[]")
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
-# A client that is told off while it still sends would lose the answer: so much is thrown away.
+# A client that is still sending when the connection closes would lose the response, so the rest
+# of a refused body is read and discarded for this long.
 _DRAIN_SECONDS = 1.0
 _CLOSE = {"Connection": "close"}
 
 
 class ClientDisconnectedError(Exception):
-    """The client went away before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 class Bodies:
-    """Let only requests through whose body is whole, small, in time and plain JSON.
+    """Middleware: admit only requests whose body is complete, within limits, and JSON.
 
     Args:
-        app: What answers.
-        most_bytes: The largest body; counted as it comes, whatever ``Content-Length`` says.
-        seconds: The longest time that a body may take to come.
+        app: Inner application.
+        max_bytes: Maximum size of a body, counted while it is received.
+        seconds: Timeout for receiving a body.
     """
 
-    def __init__(self, app: ASGIApp, most_bytes: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: int, seconds: float) -> None:
         self._app = app
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Read the body, then answer."""
+        """Read and check the body, then handle the request."""
         headers = Headers(scope=scope)
         if not _has_body(headers):
             await self._app(scope, receive, send)
@@ -54,15 +55,15 @@ class Bodies:
 
     async def _read(self, headers: Headers, receive: Receive) -> bytes:
         if headers.get("content-encoding", "identity").lower() != "identity":
-            raise ProblemError(415, "send the body as it is, not compressed", headers=_CLOSE)
-        if int(headers.get("content-length", "0")) > self._most_bytes:
+            raise ProblemError(415, "send the body without compression", headers=_CLOSE)
+        if int(headers.get("content-length", "0")) > self._max_bytes:
             await _drain(receive)
             raise self._too_large()
         try:
             async with asyncio.timeout(self._seconds):
                 return await self._collect(receive)
         except TimeoutError:
-            detail = f"the body must be here within {self._seconds:g} s"
+            detail = f"the body was not received within {self._seconds:g} s"
             raise ProblemError(408, detail, headers=_CLOSE) from None
 
     async def _collect(self, receive: Receive) -> bytes:
@@ -73,7 +74,7 @@ class Bodies:
                 raise ClientDisconnectedError
             body += message.get("body", b"")
             more = message.get("more_body", False)
-            if len(body) > self._most_bytes:
+            if len(body) > self._max_bytes:
                 if more:
                     await _drain(receive)
                 raise self._too_large()
@@ -81,15 +82,18 @@ class Bodies:
                 return bytes(body)
 
     def _too_large(self) -> ProblemError:
-        detail = f"a body may have {self._most_bytes:,} bytes; split the request"
+        detail = f"a body must have at most {self._max_bytes:,} bytes; split the request"
         return ProblemError(413, detail, headers=_CLOSE)
 
 
 def check_media_type(headers: Headers) -> None:
-    """Refuse a body that is not called JSON: a page elsewhere could send it unasked.
+    """Raise a problem unless the media type is JSON.
+
+    Browsers let any web page send forms and plain text to other sites without asking them, but
+    not JSON.
 
     Source:
-        Fetch standard, CORS-safelisted request headers: forms and plain text need no consent.
+        Fetch standard, CORS-safelisted request headers.
     """
     media_type = headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
@@ -97,27 +101,30 @@ def check_media_type(headers: Headers) -> None:
 
 
 def check_depth(body: bytes) -> None:
-    """Refuse JSON that is nested too deep, or has too many lists and objects, before parsing it."""
-    # What is between quotes that are not escaped is no bracket. Neither a loop nor a pattern
-    # goes over the text: nobody can write one that takes long.
+    """Raise a problem for JSON that is nested too deep or has too many values, before parsing.
+
+    It uses only operations of bytes, whose time is linear in the size of the body: no loop over
+    characters, and no pattern that a body could slow down.
+    """
+    # Every second part is inside a string, where brackets do not count.
     parts = body.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"', 2 * MAX_STRINGS)
     brackets = b"".join(parts[::2]).translate(_BRACES, _NOT_BRACKETS)
     if len(parts) > 2 * MAX_STRINGS or len(brackets) > 2 * MAX_CONTAINERS:
-        most = f"{MAX_STRINGS:,} strings, and {MAX_CONTAINERS:,} lists and objects"
-        raise ProblemError(413, f"a body may have {most}")
+        limits = f"{MAX_STRINGS:,} strings, and {MAX_CONTAINERS:,} lists and objects"
+        raise ProblemError(413, f"a body must have at most {limits}")
     for _ in range(MAX_DEPTH):
-        # Each round takes the innermost pairs away, and so one level.
+        # Each round removes the innermost pairs of brackets, and so one level of nesting.
         brackets = brackets.replace(b"[]", b"")
         if not brackets:
             return
-    # A pair that is left lies deeper than the rounds went; without one, brackets do not match.
+    # A remaining pair is nested deeper than the limit; without a pair, the brackets do not match.
     if b"[]" not in brackets:
         raise not_json("its brackets do not match")
     raise ProblemError(400, f"JSON must be nested at most {MAX_DEPTH} deep")
 
 
 def replay(body: bytes, receive: Receive) -> Receive:
-    """Give a body that was read already, and then whatever else comes."""
+    """Return a ``receive`` that first returns a body that was already read."""
     given = False
 
     async def again() -> Message:

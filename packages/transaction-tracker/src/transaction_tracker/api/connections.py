@@ -1,4 +1,4 @@
-"""Accepting connections: only so many in all and from one address, whatever comes."""
+"""Accept connections, with limits in total and per address."""
 
 import asyncio
 import logging
@@ -10,32 +10,32 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from transaction_tracker.api.descriptors import room_for_clients
+from transaction_tracker.api.descriptors import max_client_descriptors
 from transaction_tracker.api.options import WebOptions
 
 logger = logging.getLogger("transaction_tracker.api")
 
-# The owner of an IPv6 connection usually has a whole network of this size.
+# One client usually has a whole IPv6 network of this size.
 _IPV6_PREFIX = 64
-# Connections accepted before other work has its turn.
+# Connections that are accepted before the event loop does other work.
 _BURST = 32
 _PAUSE_SECONDS = 1.0
-_LOG_SECONDS = 60.0
+_LOG_INTERVAL_SECONDS = 60.0
 
 Networks = Sequence[IPv4Network | IPv6Network]
 
 
 @dataclass(slots=True)
-class Throttle:
-    """Counts what happens, and says at most once a minute that it is time to log it."""
+class LogLimiter:
+    """A counter of occurrences that are logged at most once a minute."""
 
     _count: int = 0
     _logged_at: float | None = None
 
     def count(self, now: float) -> int | None:
-        """Count one more; return how many there were since the last line if one is due."""
+        """Count an occurrence; return the number since the last log line if a line is due."""
         self._count += 1
-        if self._logged_at is not None and now - self._logged_at < _LOG_SECONDS:
+        if self._logged_at is not None and now - self._logged_at < _LOG_INTERVAL_SECONDS:
             return None
         self._logged_at, count, self._count = now, self._count, 0
         return count
@@ -43,13 +43,13 @@ class Throttle:
 
 @dataclass(slots=True)
 class Admission:
-    """How many connections there are, and whether one more is admitted.
+    """Counts of open connections, and limits on them.
 
     Attributes:
-        max_total: Connections at once.
-        max_per_address: Connections at once from one IPv4 address or IPv6 network of 64 bits.
-        trusted: Networks of proxies, whose connections are those of many clients: only
-            ``max_total`` holds for them.
+        max_total: Maximum number of connections.
+        max_per_address: Maximum number of connections from one IPv4 address or IPv6 /64 network.
+        trusted: Networks of proxies, which connect for many clients: only ``max_total`` applies to
+            them.
     """
 
     max_total: int
@@ -62,20 +62,20 @@ class Admission:
     def of(cls, options: WebOptions) -> "Admission":
         """Return the configured limits, or lower ones if there are too few file descriptors."""
         total, per_address = options.max_connections, options.max_connections_per_address
-        room = room_for_clients()
-        if room is not None and room < total:
-            per_address = max(1, per_address * room // total)
+        available = max_client_descriptors()
+        if available is not None and available < total:
+            per_address = max(1, per_address * available // total)
             logger.warning(
                 "web.max_connections is %d, and the limit of open files leaves %d connections "
                 "in all and %d from one address; raise the limit (LimitNOFILE, ulimit -n)",
-                *(total, room, per_address),
+                *(total, available, per_address),
             )
-            total = room
+            total = available
         trusted = [ip_network(network, strict=False) for network in options.trusted_proxies]
         return cls(total, per_address, trusted)
 
     def admit(self, host: str) -> str | None:
-        """Count a connection and return ``None``; or return why there is no room for it."""
+        """Count a connection and return ``None``, or return why it is refused."""
         if self.total >= self.max_total:
             return f"{self.max_total:,} connections are open"
         key = self._key(host)
@@ -87,7 +87,7 @@ class Admission:
         return None
 
     def release(self, host: str) -> None:
-        """Count a connection no longer."""
+        """Remove a connection from the counts."""
         self.total -= 1
         key = self._key(host)
         if key is not None:
@@ -107,17 +107,17 @@ class Admission:
 
 
 class Acceptor:
-    """Accepts the connections of one listening socket.
+    """Accept the connections of one listening socket.
 
-    Differs from asyncio's servers: it counts a connection before anything is made for it, and
-    without descriptors it waits a moment and logs once a minute; asyncio logs thousands of lines
-    a second then.
+    Differs from asyncio's servers: a connection is counted before a transport is created for it.
+    Without free file descriptors, it waits a second and logs once a minute; asyncio would log
+    thousands of lines a second.
 
     Args:
-        sock: The listening socket; closed with this.
-        admission: Which connections are admitted.
-        make: Makes the protocol of a connection. It is called with what must be called when the
-            connection is over.
+        sock: Listening socket; ``close`` closes it.
+        admission: Limits on connections.
+        make: Function that returns the protocol of a connection. Its argument is a function that
+            the protocol must call when the connection is closed.
     """
 
     def __init__(
@@ -129,21 +129,21 @@ class Acceptor:
         self._sock = sock
         self._admission = admission
         self._make = make
-        self._refused = Throttle()
-        self._failed = Throttle()
+        self._refused = LogLimiter()
+        self._failed = LogLimiter()
         self._opening: set[asyncio.Task[None]] = set()
         self._task = asyncio.get_running_loop().create_task(self._accept())
 
     def check(self) -> None:
-        """Raise the error that has ended the accepting, if one has."""
+        """Raise the error that stopped the accepting of connections, if there is one."""
         if self._task.done():
             self._task.result()
 
     def close(self) -> None:
-        """Accept no more."""
+        """Stop accepting connections and close the socket."""
         if self._sock.fileno() >= 0:
-            # A connection that has just come has scheduled asyncio's accept, which would fail
-            # loudly on a closed socket.
+            # A connection that has just arrived has scheduled asyncio's accept, which would log an
+            # error on a closed socket.
             with suppress(NotImplementedError):  # Windows
                 asyncio.get_running_loop().remove_reader(self._sock.fileno())
         self._task.cancel()
@@ -158,7 +158,7 @@ class Acceptor:
             try:
                 connection, peer = await loop.sock_accept(self._sock)
             except ConnectionAbortedError:
-                continue  # its client has gone already
+                continue  # the client has already disconnected
             except OSError as error:
                 self._report(error)
                 await asyncio.sleep(_PAUSE_SECONDS)
@@ -166,7 +166,7 @@ class Acceptor:
             self._admit(connection, str(peer[0]))
             accepted += 1
             if accepted % _BURST == 0:
-                # While connections wait, the accept above does not give up the event loop.
+                # While connections are queued, the accept above does not yield to the event loop.
                 await asyncio.sleep(0)
 
     def _admit(self, connection: socket.socket, host: str) -> None:
@@ -193,7 +193,7 @@ class Acceptor:
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(lambda: self._make(release), connection)
-        except OSError:  # the client has gone meanwhile
+        except OSError:  # the client has disconnected meanwhile
             connection.close()
             release()
         except BaseException:
@@ -204,5 +204,5 @@ class Acceptor:
     def _report(self, error: OSError) -> None:
         count = self._failed.count(time.monotonic())
         if count is not None:
-            says = "cannot accept connections: %s; trying again every second"
-            logger.error(says, error.strerror, extra={"failures": count})
+            text = "cannot accept connections: %s; retrying every second"
+            logger.error(text, error.strerror, extra={"failures": count})

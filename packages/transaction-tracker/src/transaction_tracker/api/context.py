@@ -1,4 +1,4 @@
-"""What the routes share: the service, its limits, and who is inside at the moment."""
+"""State that the routes share: the service, its limits and counts of long requests."""
 
 import asyncio
 import time
@@ -16,35 +16,34 @@ from transaction_tracker.api.service import Service
 from transaction_tracker.store import Store, StoreError
 from transaction_tracker.store.pages import touch
 
-# Counting reads every row: for many readers it is done once.
-# Anybody may ask whether we are ready: the store is not written each time.
+# Anyone can request /readyz without a token, so the check that the store can be written is cached.
 _PROBE_SECONDS = 1.0
-_STORE_SECONDS = 2.0
+_STORE_TIMEOUT_SECONDS = 2.0
 
 T = TypeVar("T")
 
 
-class Places:
-    """A bounded number of places; who finds none is sent away at once, and comes again.
+class ConcurrencyLimit:
+    """A limit on concurrent requests; a request beyond it fails at once and can be retried.
 
     Args:
-        most: How many.
-        what: What takes a place, in the plural, for the problem that is reported.
-        kind: Which problem that is.
+        limit: Maximum number.
+        subject: Subject and verb of the problem's text, such as "streams are open".
+        kind: Kind of the problem.
     """
 
-    def __init__(self, most: int, what: str, kind: str) -> None:
-        self._most = most
-        self._what = what
+    def __init__(self, limit: int, subject: str, kind: str) -> None:
+        self._limit = limit
+        self._subject = subject
         self._kind = kind
         self.taken = 0
 
     @contextmanager
     def take(self, count: int = 1) -> Iterator[None]:
-        """Hold places while the block lasts, or raise a problem with status 429."""
-        if self.taken + count > self._most:
+        """Count requests while the block runs, or raise a problem with status 429."""
+        if self.taken + count > self._limit:
             raise too_many(
-                f"at most {self._most:,} {self._what} at once; come again", kind=self._kind
+                f"at most {self._limit:,} {self._subject} at once; retry later", kind=self._kind
             )
         self.taken += count
         try:
@@ -53,55 +52,55 @@ class Places:
             self.taken -= count
 
 
-class Recent(Generic[T]):
-    """Something that takes time to find out: found out again only when it is some seconds old.
+class CachedValue(Generic[T]):
+    """A value that is computed once and cached; concurrent callers share one computation.
 
     Args:
-        seconds: How old it may be.
-        find_out: Finds it out.
+        seconds: Maximum age of the cached value.
+        compute: Function that computes the value.
     """
 
-    def __init__(self, seconds: float, find_out: Callable[[], Awaitable[T]]) -> None:
+    def __init__(self, seconds: float, compute: Callable[[], Awaitable[T]]) -> None:
         self._seconds = seconds
-        self._find_out = find_out
-        self._found: tuple[float, T] | None = None
-        self._finding = asyncio.Lock()
+        self._compute = compute
+        self._cached: tuple[float, T] | None = None
+        self._lock = asyncio.Lock()
 
     async def __call__(self) -> T:
-        """Give it."""
-        async with self._finding:
+        """Return the value, computed again if it is too old."""
+        async with self._lock:
             now = time.monotonic()
-            if self._found is None or now - self._found[0] > self._seconds:
-                self._found = now, await self._find_out()
-            return self._found[1]
+            if self._cached is None or now - self._cached[0] > self._seconds:
+                self._cached = now, await self._compute()
+            return self._cached[1]
 
 
-class Room:
-    """What the routes of one API share.
+class ApiContext:
+    """State that the routes of one API share.
 
     Args:
-        service: What is served.
-        options: Within which limits.
-        tokens: The tokens there are.
+        service: The parts of the tracker application that the API uses.
+        options: Limits of the API.
+        tokens: Tokens in the database.
     """
 
     def __init__(self, service: Service, options: WebOptions, tokens: Tokens) -> None:
         self.service = service
         self.options = options
         self.tokens = tokens
-        self.registering = Places(
+        self.registering = ConcurrencyLimit(
             options.max_registering, "transactions are registered", "registration-queue-full"
         )
-        self.waiters = Places(options.max_waiters, "requests wait", "too-many-waiters")
-        self.streams = Places(options.max_streams, "streams are open", "too-many-streams")
-        self.store_fault = Recent(_PROBE_SECONDS, _store_fault)
+        self.waiters = ConcurrencyLimit(options.max_waiters, "requests wait", "too-many-waiters")
+        self.streams = ConcurrencyLimit(options.max_streams, "streams are open", "too-many-streams")
+        self.store_fault = CachedValue(_PROBE_SECONDS, _store_fault)
 
     def degraded(self) -> bool:
-        """Return whether what is known of open transactions can be out of date."""
+        """Return whether the states of open transactions can be out of date."""
         return self.degraded_reason() is not None
 
     def degraded_reason(self) -> str | None:
-        """Return why what is known of open transactions can be out of date, or ``None``."""
+        """Return why the states of open transactions can be out of date, or ``None``."""
         verdict = self.service.following().verdict
         if verdict.state != "ok":
             return verdict.text
@@ -111,19 +110,19 @@ class Room:
         return "no provider is healthy"
 
 
-async def room_of(request: Request) -> Room:
-    """Give the room of the API that a request came to; a dependency of the routes."""
-    room: Room = request.app.state.room
-    return room
+async def api_context(request: Request) -> ApiContext:
+    """Return the shared state; a dependency of the routes."""
+    context: ApiContext = request.app.state.context
+    return context
 
 
 async def _store_fault() -> str | None:
-    """Say what keeps the store from writing."""
+    """Return why the store cannot be written, or ``None``."""
     try:
-        async with asyncio.timeout(_STORE_SECONDS):
+        async with asyncio.timeout(_STORE_TIMEOUT_SECONDS):
             await Store.run(touch)
     except TimeoutError:
-        return f"store: no write within {_STORE_SECONDS:g} s"
+        return f"store: no write within {_STORE_TIMEOUT_SECONDS:g} s"
     except (StoreError, ExitError):
-        return "store: cannot be written"
+        return "store: write failed"
     return None

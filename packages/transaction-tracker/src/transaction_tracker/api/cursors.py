@@ -1,4 +1,4 @@
-"""Cursors: where a page ends, as text that whoever passes it on need not understand."""
+"""Cursors: the end of a page as opaque text."""
 
 from typing import Annotated
 
@@ -10,42 +10,42 @@ ATTEMPT_PATTERN = r"^a[0-9]{1,18}$"
 
 TransactionCursor = Annotated[
     str | None,
-    Query(pattern=TRANSACTION_PATTERN, description="Where to go on: an answer's `next`."),
+    Query(pattern=TRANSACTION_PATTERN, description="`next` of the previous page."),
 ]
 EventCursor = Annotated[
-    str | None, Query(pattern=EVENT_PATTERN, description="Where to go on: an answer's `next`.")
+    str | None, Query(pattern=EVENT_PATTERN, description="`next` of the previous page.")
 ]
 AttemptCursor = Annotated[
-    str | None, Query(pattern=ATTEMPT_PATTERN, description="Where to go on: an answer's `next`.")
+    str | None, Query(pattern=ATTEMPT_PATTERN, description="`next` of the previous page.")
 ]
 
 
 def of_transaction(transaction: str) -> str:
-    """Write a place in the list of transactions."""
+    """Return the cursor of a transaction."""
     return "t" + transaction.encode().hex()
 
 
 def transaction_at(cursor: str) -> str:
-    """Read a place in the list of transactions; the pattern was checked."""
-    # What nobody gave out is a place too, but one that every database can be asked about.
+    """Return the transaction of a cursor that matches ``TRANSACTION_PATTERN``."""
+    # A forged cursor can contain any bytes. It must become text that every database accepts.
     return bytes.fromhex(cursor[1:]).decode(errors="replace").replace("\0", "")
 
 
 def of_event(position: int) -> str:
-    """Write a place among the events."""
+    """Return the cursor of an event."""
     return f"e{position}"
 
 
 def position_at(cursor: str) -> int:
-    """Read a place among the events; the pattern was checked."""
+    """Return the event's position of a cursor that matches ``EVENT_PATTERN``."""
     return int(cursor[1:])
 
 
 def of_attempt(number: int) -> str:
-    """Write a place among the attempts to deliver."""
+    """Return the cursor of an attempt."""
     return f"a{number}"
 
 
 def attempt_at(cursor: str) -> int:
-    """Read a place among the attempts to deliver; the pattern was checked."""
+    """Return the attempt's id of a cursor that matches ``ATTEMPT_PATTERN``."""
     return int(cursor[1:])

@@ -1,4 +1,4 @@
-"""The dashboard: one page for operators, and the files that it is made of; none holds data."""
+"""The dashboard: a static page for operators, which contains no data itself."""
 
 from collections.abc import Iterator
 from importlib.resources import files
@@ -18,8 +18,8 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 
-# The page shows what strangers sent. Only our own files run, nothing can be written as HTML
-# (trusted types), and what it reads can go nowhere else.
+# The page shows text from outside. Only scripts of this site run, text can never be inserted as
+# HTML (trusted types), and the page can send data to no other site.
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -38,29 +38,29 @@ POLICY = "; ".join(
 
 def _load() -> Iterator[tuple[str, tuple[bytes, str]]]:
     for file in (files(__package__) / "assets").iterdir():
-        # An editor's copy, say, is none of ours.
+        # Skips other files, such as an editor's backup.
         if media_type := _TYPES.get(PurePath(file.name).suffix):
             path = PAGE if file.name == "index.html" else ASSETS + file.name
             yield path, (file.read_bytes(), media_type)
 
 
-# Read once: a request for them touches no disk, and no path leads anywhere else.
+# Loaded once: requests read no disk, and no path can name another file.
 FILES = dict(_load())
 
 
 def add_dashboard(app: FastAPI) -> None:
-    """Serve the page and its files; they are no part of the API's description."""
+    """Add the routes of the page and its files, which are not in the OpenAPI description."""
     app.add_api_route(PAGE, page, include_in_schema=False)
     app.add_api_route(ASSETS + "{name}", asset, include_in_schema=False)
 
 
 async def page() -> Response:
-    """Give the page."""
+    """Return the page."""
     return _file(PAGE)
 
 
 async def asset(name: str) -> Response:
-    """Give one of its files."""
+    """Return one of the page's files."""
     return _file(ASSETS + name)
 
 

@@ -1,4 +1,4 @@
-"""The API's description of itself, in OpenAPI 3.1."""
+"""The OpenAPI 3.1 description of the API."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,36 +8,36 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from transaction_tracker.api.answers import problems
-from transaction_tracker.api.problems import Problem
+from transaction_tracker.api.problems import ProblemDetails
 
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "required": False,
-    "description": "Sent again with the same key, the request is answered as before.",
+    "description": "A repeated request with the same key returns the stored response.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": r"^[\x21-\x7e]+$"},
 }
-# FastAPI's own shape of errors, which we do not use.
+# FastAPI's schemas of errors, which this API does not use.
 _UNUSED = ("HTTPValidationError", "ValidationError")
 
 
 def operation_id(route: APIRoute) -> str:
-    """Return the operation id of a route that has none of its own: its function's name.
+    """Return the operation id of a route without an explicit one: the name of its function.
 
-    FastAPI's default holds path and method, so generated clients would call
-    ``list_attempts_v1_endpoints__id__attempts_get`` where this gives ``listAttempts``.
+    FastAPI's default contains path and method: generated clients would have a function
+    ``list_attempts_v1_endpoints__id__attempts_get`` instead of ``listAttempts``.
     """
     first, *others = route.name.split("_")
     return first + "".join(map(str.capitalize, others))
 
 
 def describe(app: FastAPI, id_pattern: str | None, without_keys: frozenset[str]) -> dict[str, Any]:
-    """Write the description of an API.
+    """Return the OpenAPI description of an application.
 
     Args:
-        app: The API.
-        id_pattern: What a transaction's id looks like.
-        without_keys: Paths that take no idempotency key.
+        app: The application.
+        id_pattern: Pattern of transaction ids.
+        without_keys: Paths that accept no idempotency key.
 
     Source:
         OpenAPI Specification 3.1.
@@ -48,11 +48,11 @@ def describe(app: FastAPI, id_pattern: str | None, without_keys: frozenset[str])
     schemas = described["components"]["schemas"]
     for name in _UNUSED:
         schemas.pop(name, None)
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    schemas |= problem.pop("$defs") | {Problem.__name__: problem}
+    problem = ProblemDetails.model_json_schema(ref_template="#/components/schemas/{model}")
+    schemas |= problem.pop("$defs") | {ProblemDetails.__name__: problem}
     for path, method, operation in _operations(described):
         _summarise(operation)
-        # Every route refuses query parameters that it does not take.
+        # Every route refuses unknown query parameters.
         operation["responses"].setdefault("422", problems(422)[422])
         if method == "post" and path not in without_keys:
             operation.setdefault("parameters", []).append(_KEY)
@@ -62,7 +62,7 @@ def describe(app: FastAPI, id_pattern: str | None, without_keys: frozenset[str])
 
 
 def _summarise(operation: dict[str, Any]) -> None:
-    """Split a docstring: its first sentence is the summary, what follows is the description."""
+    """Split a docstring: the first paragraph is the summary, the rest is the description."""
     summary, _, rest = operation["description"].partition("\n\n")
     operation["summary"] = " ".join(summary.split()).removesuffix(".")
     operation["description"] = rest

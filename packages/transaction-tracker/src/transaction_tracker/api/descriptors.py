@@ -1,4 +1,4 @@
-"""File descriptors: as many as the system gives, with some kept back for the service's own work."""
+"""Limits on file descriptors, with a reserve for the service's own work."""
 
 from contextlib import suppress
 
@@ -7,24 +7,27 @@ try:
 except ImportError:  # Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
-# For the database, the providers, the webhooks and the name server, whatever clients do.
+# For the database, providers, webhooks and name lookups: clients can never use these.
 RESERVE = 512
 
 
 def raise_limit() -> None:
-    """Raise the soft limit of open files to the hard one: many systems give 1,024 of 500,000."""
+    """Raise the soft limit of open files to the hard limit.
+
+    Many systems have a soft limit of 1,024 and a hard limit of 500,000.
+    """
     if resource is None:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    # macOS has no hard limit, and accepts fewer than that all the same.
+    # macOS reports no hard limit, but refuses an unlimited soft limit.
     with suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def room_for_clients(reserve: int = RESERVE) -> int | None:
-    """Return how many descriptors clients may use; ``None`` where the system has no limit.
+def max_client_descriptors(reserve: int = RESERVE) -> int | None:
+    """Return how many descriptors clients can use; ``None`` if the system has no limit.
 
-    At least half of them stay for the service, however few there are.
+    The reserve is at most half of the limit.
     """
     if resource is None:
         return None

@@ -1,4 +1,4 @@
-"""The page ``/docs``: the API's description as HTML, without scripts and without the internet."""
+"""The page ``/docs``: the OpenAPI description as HTML, without scripts or external files."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -24,19 +24,16 @@ _MAX_PATTERN_CHARACTERS = 80
 
 
 class Html(str):
-    """Text that is HTML already; all other text is escaped where it becomes part of a page."""
+    """Text that is already HTML; all other text is escaped when it is inserted."""
 
     __slots__ = ()
 
 
 def page(description: Json) -> str:
-    """Render an API's description as one page.
+    """Return an OpenAPI description as an HTML page.
 
     Args:
-        description: In OpenAPI 3.1.
-
-    Returns:
-        HTML. Its only other file is ``STYLE``.
+        description: OpenAPI 3.1 description.
     """
     info = description["info"]
     groups = _groups(description)
@@ -52,7 +49,7 @@ def page(description: Json) -> str:
         _tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         _tag("meta", name="color-scheme", content="light dark"),
         _tag("title", f"{info['title']}: HTTP API"),
-        # Relative, so that a proxy can serve it under a path of its own.
+        # Relative, so that a proxy can serve the page under another path.
         _tag("link", rel="icon", href="assets/icon.svg"),
         _tag("link", rel="stylesheet", href="assets/style.css"),
         _tag("link", rel="stylesheet", href=STYLE),
@@ -65,7 +62,7 @@ Operations = list[tuple[str, str, Json]]
 
 
 def _groups(description: Json) -> dict[str, Operations]:
-    """Sort the operations by their first tag, in the order in which the tags appear."""
+    """Return the operations by their first tag, in the order in which the tags appear."""
     groups: dict[str, Operations] = {}
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
@@ -128,7 +125,7 @@ def _parameters(parameters: Iterable[Json]) -> Iterable[Html]:
     ]
     if rows:
         yield _tag("h4", "Parameters")
-        yield _table(("Name", "Where", "Type", "What it is"), rows)
+        yield _table(("Name", "In", "Type", "Description"), rows)
 
 
 def _body(body: Json | None) -> Iterable[Html]:
@@ -153,8 +150,8 @@ def _responses(responses: Json) -> Iterable[Html]:
     for status, response in sorted(responses.items()):
         row = (status, _content(response), _inlined(response["description"]))
         (bad if MEDIA_TYPE in response.get("content", {}) else good).append(row)
-    columns = ("Status", "Content", "What it says")
-    yield _tag("h4", "Answers")
+    columns = ("Status", "Content", "Description")
+    yield _tag("h4", "Responses")
     yield _table(columns, good)
     statuses = ", ".join(status for status, _, _ in bad)
     yield _tag("details", _tag("summary", f"Problems: {statuses}"), _table(columns, bad))
@@ -189,11 +186,11 @@ def _properties(schema: Json) -> Html:
         )
         for name, member in schema["properties"].items()
     ]
-    return _table(("Member", "Type", "What it is"), rows)
+    return _table(("Field", "Type", "Description"), rows)
 
 
 def _type(schema: Json) -> Html:
-    """Write a type in a few words, with links to the schemas that it names."""
+    """Return the name of a type, with links to schemas."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return _tag("a", name, href=f"#schema-{name}")
@@ -205,7 +202,7 @@ def _type(schema: Json) -> Html:
 
 
 def _notes(schema: Json, text: str) -> Html:
-    """Write what is known of a value: its description, choices, limits and default."""
+    """Return the description, choices, limits and default of a value."""
     parts = [_inlined(text)] if text else []
     for part in (schema, *schema.get("anyOf", ()), schema.get("items", {})):
         parts += _values(part)
@@ -236,7 +233,7 @@ def _inlined(text: str) -> Html:
 
 
 def _inline(text: str) -> Iterable[Html]:
-    """Escape text; what is between backticks is code."""
+    """Escape text; text between backticks becomes code."""
     for place, part in enumerate(text.split("`")):
         yield _tag("code", part) if place % 2 else Html(escape(part))
 
@@ -251,7 +248,7 @@ _EMPTY = frozenset(("link", "meta"))
 
 
 def _tag(name: str, /, *content: str, **attributes: str) -> Html:
-    """Write an element; attributes are named as in HTML, with ``_`` for ``-`` and at the end."""
+    """Return an element; attribute names have ``_`` for ``-``, and a trailing ``_`` is dropped."""
     written = "".join(
         f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
         for key, value in attributes.items()

@@ -1,4 +1,4 @@
-"""What goes wrong with a request about a webhook endpoint, as problems."""
+"""Problems of requests about webhook endpoints."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,20 +11,20 @@ from transaction_tracker.net import ForbiddenAddressError, ForbiddenUrlError, No
 from transaction_tracker.outbox.endpoints import UnknownEndpointError
 from transaction_tracker.store import DatabaseFailedError, StoreError
 
-EndpointId = Annotated[str, Path(max_length=40, description="The endpoint's id.")]
+EndpointId = Annotated[str, Path(max_length=40, description="Id of the endpoint.")]
 
-# Words of the errors about where a URL leads, not about its form.
-_ABOUT_PLACES = ("is not allowed", "allow list")
+# Texts of the errors about a URL's host, which the allow list can permit.
+_ABOUT_HOSTS = ("is not allowed", "allow list")
 _NEVER_ALLOWED = ("metadata", "unspecified", "multicast")
 
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Raise the errors of the outbox as problems."""
+    """Convert errors of the outbox to problems."""
     try:
         yield
     except UnknownEndpointError:
-        detail = "there is no such endpoint; GET /v1/endpoints lists them"
+        detail = "unknown endpoint; GET /v1/endpoints lists the endpoints"
         raise ProblemError(404, detail, kind="unknown-endpoint") from None
     except (ForbiddenUrlError, ForbiddenAddressError, NoAnswerError) as error:
         raise refused(_with_way_out(str(error)), "#/url") from None
@@ -37,10 +37,10 @@ def explained() -> Iterator[None]:
 
 
 def _with_way_out(text: str) -> str:
-    """Name the option that allows a URL, where one can: clouds' metadata stays refused."""
-    if any(words in text for words in _NEVER_ALLOWED):
+    """Append the option that can allow the URL; nothing can allow a cloud metadata address."""
+    if any(part in text for part in _NEVER_ALLOWED):
         return text
-    if not any(words in text for words in _ABOUT_PLACES):
+    if not any(part in text for part in _ABOUT_HOSTS):
         return text
     return f"{text}; webhooks.allow_private in the service's configuration can allow it"
 
@@ -49,8 +49,8 @@ def refused(detail: str, pointer: str = "#") -> ProblemError:
     """Return the problem of a request with a wrong value.
 
     Args:
-        detail: What is wrong.
-        pointer: Where in the body, as a JSON pointer (RFC 6901).
+        detail: Text of the problem.
+        pointer: JSON pointer to the value in the body (RFC 6901).
     """
-    fault = {"detail": detail, "pointer": pointer}
-    return ProblemError(422, detail, kind="invalid-request", errors=[fault])
+    error = {"detail": detail, "pointer": pointer}
+    return ProblemError(422, detail, kind="invalid-request", errors=[error])

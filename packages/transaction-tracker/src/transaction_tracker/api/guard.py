@@ -1,4 +1,4 @@
-"""The outermost layer: a name for each request, its log line, safe headers, and no crash shown."""
+"""The outermost middleware: request ids, log lines, security headers, limits and errors."""
 
 import asyncio
 import logging
@@ -18,12 +18,12 @@ logger = logging.getLogger("transaction_tracker.api")
 
 REQUEST = ("transaction_tracker", "http", "request")
 
-# A name that the client gave is taken over when it cannot do harm in a log.
+# A request id of the client is used if it cannot forge log lines.
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_LOGGED_PATH_CHARACTERS = 200
+_MAX_LOGGED_PATH_CHARACTERS = 200
 MAX_HEADERS = 100
 
-# Nothing here is a page: a browser may neither run, frame, guess nor keep any of it.
+# Defaults for responses that are not pages: a browser must not run, frame, sniff or cache them.
 _SAFE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -35,83 +35,83 @@ _SAFE_HEADERS = {
 
 
 class Guard:
-    """Name, bound, log and protect every request.
+    """Middleware: identify, limit, log and protect every request.
 
     Args:
-        app: What answers.
-        most: Requests under way at once; more are refused with 503.
-        send_seconds: How long a client may take to accept a part of an answer.
-        max_headers_bytes: Size of a request's line and headers.
+        app: Inner application.
+        max_requests: Maximum number of concurrent requests; further requests get 503.
+        send_seconds: Timeout for a client to accept a part of a response.
+        max_headers_bytes: Maximum size of a request's line and headers.
     """
 
     def __init__(
-        self, app: ASGIApp, most: int, send_seconds: float, max_headers_bytes: int
+        self, app: ASGIApp, max_requests: int, send_seconds: float, max_headers_bytes: int
     ) -> None:
         self._app = app
-        self._most = most
+        self._max_requests = max_requests
         self._max_headers_bytes = max_headers_bytes
         self._send_seconds = send_seconds
-        self._under_way = 0
+        self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        seen = Exchange(scope, send, self._send_seconds)
-        self._under_way += 1
+        exchange = HttpExchange(scope, send, self._send_seconds)
+        self._requests += 1
         try:
-            await self._answer(seen, receive)
+            await self._handle(exchange, receive)
         finally:
-            self._under_way -= 1
-            seen.report()
+            self._requests -= 1
+            exchange.report()
 
-    async def _answer(self, seen: "Exchange", receive: Receive) -> None:
+    async def _handle(self, exchange: "HttpExchange", receive: Receive) -> None:
         try:
-            if self._under_way > self._most:
-                raise unavailable("too many requests are under way; try again soon")
-            self._check_headers(seen.scope)
-            await self._app(seen.scope, receive, seen.send)
+            if self._requests > self._max_requests:
+                raise unavailable("too many concurrent requests; retry soon")
+            self._check_headers(exchange.scope)
+            await self._app(exchange.scope, receive, exchange.send)
         except SlowClientError:
             return
         except ProblemError as error:
-            await seen.fail(error, receive)
+            await exchange.fail(error, receive)
         except (ExitError, StoreError):
-            # A process that is being restarted: its supervisor has reported why.
-            await seen.fail(unavailable("a part of the service is restarting"), receive)
-        except Exception:  # whatever it is, the client sees no more than that it happened
-            logger.exception("request failed", extra={"request_id": seen.id})
-            await seen.fail(ProblemError(500, "an error in the service; it is logged"), receive)
+            # A process is being restarted; its supervisor has logged why.
+            await exchange.fail(unavailable("a part of the service is restarting"), receive)
+        except Exception:  # the response must not contain details of an unexpected error
+            logger.exception("request failed", extra={"request_id": exchange.id})
+            await exchange.fail(ProblemError(500, "internal error; it is logged"), receive)
 
     def _check_headers(self, scope: Scope) -> None:
-        # uvicorn counts only what comes in more than one piece.
+        # uvicorn's limit applies only to headers that arrive in more than one piece.
         size = len(scope.get("raw_path") or b"") + len(scope["query_string"])
         size += sum(len(name) + len(value) + len(": \r\n") for name, value in scope["headers"])
         if size > self._max_headers_bytes or len(scope["headers"]) > MAX_HEADERS:
             detail = (
-                f"a request's line and headers may have {self._max_headers_bytes:,} bytes, and "
-                f"there may be {MAX_HEADERS} headers"
+                f"a request's line and headers must have at most {self._max_headers_bytes:,} "
+                f"bytes, and there must be at most {MAX_HEADERS} headers"
             )
             raise ProblemError(431, detail, headers={"Connection": "close"})
 
 
 class SlowClientError(Exception):
-    """The client did not take what it had asked for, and was cut off."""
+    """The client did not accept the response in time; its connection was aborted."""
 
 
-class Exchange:
-    """One request and what became of it.
+class HttpExchange:
+    """One request and its response.
 
     Args:
         scope: The request.
-        send: Sends the answer.
-        seconds: How long the client may take to accept a part of it.
+        send: Function that sends the response.
+        seconds: Timeout for the client to accept a part of the response.
     """
 
     def __init__(self, scope: Scope, send: Send, seconds: float) -> None:
-        asked = Headers(scope=scope)
-        given = asked.get("x-request-id", "")
-        self._is_ambiguous = "content-length" in asked and "transfer-encoding" in asked
+        headers = Headers(scope=scope)
+        given = headers.get("x-request-id", "")
+        self._is_ambiguous = "content-length" in headers and "transfer-encoding" in headers
         self.id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
         self.scope = scope
         self._send = send
@@ -121,13 +121,14 @@ class Exchange:
         scope.setdefault("state", {})["request_id"] = self.id
 
     async def send(self, message: Message) -> None:
-        """Pass on the answer, with the headers that all answers have."""
+        """Send a part of the response, with the headers that all responses have."""
         if message["type"] == "http.response.start":
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self.id
             if self._is_ambiguous:
-                # A proxy that goes by the other header takes the rest for another request.
+                # A proxy that obeys the other header could read the rest of the body as another
+                # request (request smuggling), so the connection must not be reused.
                 # Source: RFC 9112, section 6.1.
                 headers["Connection"] = "close"
             for name, value in _SAFE_HEADERS.items():
@@ -136,33 +137,34 @@ class Exchange:
             async with asyncio.timeout(self._seconds):
                 await self._send(message)
         except TimeoutError:
-            # Closing would wait for what is still to be sent.
+            # Abort instead of close: a close would wait until the client has read the rest.
             if (abort := self.scope["state"].get("abort")) is not None:
                 abort()
             raise SlowClientError from None
 
     async def fail(self, error: ProblemError, receive: Receive) -> None:
-        """Answer with a problem; when the answer has begun, it can only break off."""
+        """Send a problem; if the response has started, abort the connection instead."""
         if self._status is not None:
             abort = self.scope["state"].get("abort")
             if abort is None:
                 raise error
-            # No more than that, and above all no error that the server would log as its own.
+            # Returns without raising: uvicorn would log the error as its own.
             abort()
             await asyncio.sleep(0)  # until the server knows that the connection is over
             return
         await response(error, self.id)(self.scope, receive, self.send)
 
     def report(self) -> None:
-        """Log and count it."""
+        """Log and count the request."""
         seconds = time.perf_counter() - self._began
         method, route = self.scope["method"], getattr(self.scope.get("route"), "path", "unknown")
         principal = self.scope["state"].get("principal")
         facts = {
             "request_id": self.id,
             "method": method,
-            # Quoted: a path may hold anything, and a query may hold secrets.
-            "path": quote(self.scope["path"])[:_LOGGED_PATH_CHARACTERS],
+            # Quoted, because a path can contain any character. Without the query, which can
+            # contain secrets.
+            "path": quote(self.scope["path"])[:_MAX_LOGGED_PATH_CHARACTERS],
             "status": self._status,
             "seconds": round(seconds, 6),
             "client": (self.scope.get("client") or ("unknown",))[0],

@@ -1,17 +1,17 @@
-"""HEAD: the headers of a GET, without its body."""
+"""HEAD requests: the headers of a GET, without its body."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
 class HeadAnsweredError(Exception):
-    """The headers are sent: nothing more of the answer is needed."""
+    """The headers are sent, so the rest of the response is not needed."""
 
 
-class Head:
-    """Answer HEAD wherever GET is answered.
+class HeadRequests:
+    """Middleware: handle HEAD for each path that has GET.
 
     Args:
-        app: Answers GET.
+        app: Inner application.
 
     Source:
         RFC 9110, section 9.3.2: the same headers as for GET, and no content.
@@ -21,7 +21,7 @@ class Head:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         if scope["type"] != "http" or scope["method"] != "HEAD":
             await self._app(scope, receive, send)
             return
@@ -29,15 +29,15 @@ class Head:
         async def send_headers(message: Message) -> None:
             await send(message)
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-            # Ends what would go on after the headers: a stream of events has no end.
+            # Ends the route here: an event stream would never end by itself.
             raise HeadAnsweredError
 
-        # The outer layers log and count the method that came.
-        asked = {**scope, "method": "GET"}
+        # A copy, so that the outer middleware logs and counts the method HEAD.
+        get = {**scope, "method": "GET"}
         try:
-            await self._app(asked, receive, send_headers)
+            await self._app(get, receive, send_headers)
         except HeadAnsweredError:
             pass
         finally:
-            if "route" in asked:
-                scope["route"] = asked["route"]
+            if "route" in get:
+                scope["route"] = get["route"]

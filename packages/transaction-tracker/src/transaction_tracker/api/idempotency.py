@@ -1,4 +1,4 @@
-"""Idempotency keys: a POST that is sent again does not happen again."""
+"""Idempotency keys: a repeated POST is executed once."""
 
 import hashlib
 import re
@@ -18,15 +18,15 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
 class Idempotency:
-    """Answer a POST that came before under the same key as it was answered then.
+    """Middleware: return the stored response to a POST repeated with the same key.
 
-    Kept for 24 hours: answers that say that something was done. They are written before
-    they are sent. Should the program die between doing and writing, the repeat is done
-    again; registering a transaction again changes nothing.
+    Successful responses are stored for 24 hours, before they are sent. If the program is killed
+    between the operation and the storing of its response, a repeated request executes the
+    operation again; for a registration, that has no effect.
 
     Args:
-        app: What answers.
-        excluded: Paths whose answers hold secrets that must be stored nowhere.
+        app: Inner application.
+        excluded: Paths whose responses contain secrets that must not be stored.
 
     Source:
         IETF draft-ietf-httpapi-idempotency-key-header.
@@ -35,10 +35,10 @@ class Idempotency:
     def __init__(self, app: ASGIApp, excluded: frozenset[str]) -> None:
         self._app = app
         self._excluded = excluded
-        self._under_way: set[tuple[str, str]] = set()
+        self._in_progress: set[tuple[str, str]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         key = Headers(scope=scope).get("idempotency-key")
         if scope["method"] != "POST" or key is None:
             await self._app(scope, receive, send)
@@ -46,45 +46,45 @@ class Idempotency:
         self._check(key, scope["path"])
         principal: Principal = scope["state"]["principal"]
         place = (principal.id, key)
-        if place in self._under_way:
-            detail = "a request with this Idempotency-Key is under way; wait for its answer"
+        if place in self._in_progress:
+            detail = "a request with this Idempotency-Key is in progress; wait for its response"
             raise ProblemError(409, detail, kind="idempotency-conflict")
-        self._under_way.add(place)
+        self._in_progress.add(place)
         try:
             await self._once(place, scope, receive, send)
         finally:
-            self._under_way.discard(place)
+            self._in_progress.discard(place)
 
     def _check(self, key: str, path: str) -> None:
         if path in self._excluded:
-            detail = "no Idempotency-Key here: the answer holds a secret, which is not stored"
-            raise ProblemError(400, detail, errors=[_fault(detail)])
+            detail = "this path accepts no Idempotency-Key: its response contains a secret"
+            raise ProblemError(400, detail, errors=[_error_detail(detail)])
         if not _KEY.fullmatch(key):
             detail = "Idempotency-Key must be 1 to 255 visible ASCII characters"
-            raise ProblemError(400, detail, errors=[_fault(detail)])
+            raise ProblemError(400, detail, errors=[_error_detail(detail)])
 
     async def _once(
         self, place: tuple[str, str], scope: Scope, receive: Receive, send: Send
     ) -> None:
         body = (await receive()).get("body", b"")
-        print_ = _fingerprint(scope, body)
+        fingerprint = _fingerprint(scope, body)
         before = await Store.run(partial(find_answer, owner=place[0], key=place[1]))
         if before is None:
-            recorder = Recorder(print_)
+            recorder = ResponseRecorder(fingerprint)
             await self._app(scope, replay(body, receive), recorder)
             await recorder.finish(place, send)
-        elif before.fingerprint == print_:
+        elif before.fingerprint == fingerprint:
             await _repeat(before)(scope, receive, send)
         else:
-            detail = "this Idempotency-Key came with another request; use a new key for each"
+            detail = "this Idempotency-Key was used with a different request; use a new key"
             raise ProblemError(422, detail, kind="idempotency-key-reuse")
 
 
-class Recorder:
-    """Holds an answer back until it is stored.
+class ResponseRecorder:
+    """Buffer of a response that is sent after it is stored.
 
     Args:
-        fingerprint: Of the request that it answers.
+        fingerprint: Fingerprint of the request.
     """
 
     def __init__(self, fingerprint: str) -> None:
@@ -92,11 +92,11 @@ class Recorder:
         self._messages: list[Message] = []
 
     async def __call__(self, message: Message) -> None:
-        """Take a part of the answer."""
+        """Add a part of the response."""
         self._messages.append(message)
 
     async def finish(self, place: tuple[str, str], send: Send) -> None:
-        """Store the answer if something was done, and send it."""
+        """Store the response if it is successful, and send it."""
         start, *rest = self._messages
         if start["status"] < 300:
             answer = Answer(
@@ -120,10 +120,10 @@ def _repeat(answer: Answer) -> Response:
 
 def _fingerprint(scope: Scope, body: bytes) -> str:
     request = (scope["method"].encode(), scope["path"].encode(), scope["query_string"], body)
-    # Lengths first: no two requests run into the same bytes.
+    # With the length of each part, two different requests cannot give the same bytes.
     framed = b"".join(b"%d:%b" % (len(part), part) for part in request)
     return hashlib.sha256(framed).hexdigest()
 
 
-def _fault(detail: str) -> dict[str, str]:
+def _error_detail(detail: str) -> dict[str, str]:
     return {"detail": detail, "header": "Idempotency-Key"}

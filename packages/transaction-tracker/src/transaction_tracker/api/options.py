@@ -1,4 +1,4 @@
-"""Where the API listens, and what it allows."""
+"""Address and limits of the API."""
 
 import ipaddress
 from dataclasses import dataclass, fields
@@ -9,32 +9,33 @@ MAX_SHUTDOWN_SECONDS = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebOptions:
-    """How the API meets the network.
+    """Address and limits of the API.
 
     Attributes:
-        host: Address to listen on. One that others can reach needs a token in the database.
-        port: Port; 0 takes a free one.
-        trusted_proxies: Addresses or networks whose ``X-Forwarded-For`` is believed.
-        max_body_bytes: Size of a request's body.
-        max_headers_bytes: Size of a request's line and headers.
-        max_requests: Requests under way at once.
-        max_connections: Open connections; more are closed at once. Fewer are accepted where the
-            limit of open files leaves too little for the service's own work.
-        max_connections_per_address: Open connections from one IPv4 address, or from one IPv6
-            network of 64 bits; more are closed at once. Trusted proxies are exempt.
-        max_waiters: Long polls under way at once.
-        max_wait_seconds: How long a long poll may take, whatever it asks for.
-        max_streams: Event streams open at once.
-        max_registering: Transactions being registered at once: beyond it, 429.
-        max_failures: Wrong tokens from one address in a minute; then it is not listened to.
-        header_seconds: Time for a request's headers to come.
-        body_seconds: Time for its body to come.
-        send_seconds: Time for a client to take what a stream sends it.
-        heartbeat_seconds: Silence after which a stream sends a comment.
-        shutdown_seconds: Time for requests under way to end when the API stops.
+        host: Address to listen on. An address that is not loopback needs a token in the database.
+        port: Port to listen on; 0 chooses a free port.
+        trusted_proxies: Addresses or networks whose ``X-Forwarded-For`` header is trusted.
+        max_body_bytes: Maximum size of a request body.
+        max_headers_bytes: Maximum size of a request's line and headers.
+        max_requests: Maximum number of concurrent requests.
+        max_connections: Maximum number of open connections; further connections are closed. The
+            limit of open files can lower it.
+        max_connections_per_address: Maximum number of open connections from one IPv4 address or
+            IPv6 network (/64); further connections are closed. Trusted proxies are exempt.
+        max_waiters: Maximum number of concurrent long polls.
+        max_wait_seconds: Maximum duration of a long poll.
+        max_streams: Maximum number of open event streams.
+        max_registering: Maximum number of transactions that are registered concurrently; further
+            requests get 429.
+        max_failures: Number of wrong tokens per minute after which an address is blocked.
+        header_seconds: Timeout for receiving the headers of a request.
+        body_seconds: Timeout for receiving the body of a request.
+        send_seconds: Timeout for a client to accept a part of a response.
+        heartbeat_seconds: Time without an event after which a stream sends a comment.
+        shutdown_seconds: Time for requests in progress to end when the API stops.
 
     Raises:
-        ValueError: A limit is not over 0, the port is none, a proxy is no network.
+        ValueError: A limit is not over 0, the port is out of range, or a proxy is not a network.
     """
 
     host: str = "127.0.0.1"
@@ -59,11 +60,11 @@ class WebOptions:
     def __post_init__(self) -> None:
         if not 0 <= self.port <= 65_535:
             raise ValueError(f"port must be 0 to 65535, got {self.port!r}")
-        for one in fields(self):
-            value = getattr(self, one.name)
-            limits = one.name.startswith("max_") or one.name.endswith("_seconds")
-            if limits and not value > 0:
-                raise ValueError(f"{one.name} must be over 0, got {value!r}")
+        for field in fields(self):
+            value = getattr(self, field.name)
+            is_limit = field.name.startswith("max_") or field.name.endswith("_seconds")
+            if is_limit and not value > 0:
+                raise ValueError(f"{field.name} must be over 0, got {value!r}")
         if self.shutdown_seconds > MAX_SHUTDOWN_SECONDS:
             raise ValueError(
                 f"shutdown_seconds must be up to {MAX_SHUTDOWN_SECONDS:g}, "
@@ -74,7 +75,7 @@ class WebOptions:
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach it."""
+        """Whether the address is a loopback address."""
         if self.host == "localhost":
             return True
         try:

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 has them: ``application/problem+json``, whatever went wrong."""
+"""Error responses as problem details (RFC 9457): ``application/problem+json``."""
 
 import http
 from collections.abc import Mapping, Sequence
@@ -13,14 +13,15 @@ _PREFIX = "urn:problem-type:transaction-tracker:"
 
 
 class ProblemError(Exception):
-    """A request that cannot be answered as asked, and why.
+    """An error that becomes a response with problem details.
 
     Args:
         status: HTTP status.
-        detail: What was expected, what came, what to do; never a secret.
-        kind: Which problem it is, for programs: ``not-tracked``. Without it, the status says all.
-        errors: What is wrong with single parts of the request.
-        headers: What else the answer says, such as ``Retry-After``.
+        detail: What was expected, what was received, what to do; never a secret.
+        kind: Kind of problem, for programs, such as ``not-tracked``. Default: none beyond the
+            status.
+        errors: Errors of single parts of the request.
+        headers: Further headers of the response, such as ``Retry-After``.
     """
 
     def __init__(
@@ -40,29 +41,29 @@ class ProblemError(Exception):
         self.headers = dict(headers or {})
 
 
-class Fault(BaseModel):
-    """What is wrong with one part of a request."""
+class ErrorDetail(BaseModel):
+    """An error in one part of a request, or in one part of the service (`/readyz`)."""
 
     detail: str
     pointer: str | None = Field(None, description="JSON Pointer into the body, as a URI fragment.")
-    parameter: str | None = Field(None, description="The parameter of the path or the query.")
-    header: str | None = Field(None, description="The header.")
-    since: str | None = Field(None, description="Since when, in `/readyz`.")
+    parameter: str | None = Field(None, description="Name of the path or query parameter.")
+    header: str | None = Field(None, description="Name of the header.")
+    since: str | None = Field(None, description="Time since which the part fails (`/readyz`).")
 
 
-class Problem(BaseModel):
-    """A problem report of RFC 9457."""
+class ProblemDetails(BaseModel):
+    """Problem details (RFC 9457)."""
 
-    type: str = Field(description="Which problem it is; about:blank when the status says all.")
+    type: str = Field(description="Kind of problem; about:blank if the status is the only kind.")
     title: str
     status: int
     detail: str
-    instance: str = Field(description="The request, as the logs call it.")
-    errors: list[Fault] | None = None
+    instance: str = Field(description="Id of the request, as in the log and `X-Request-ID`.")
+    errors: list[ErrorDetail] | None = None
 
 
 def response(error: ProblemError, request_id: str) -> Response:
-    """Write a problem as an answer.
+    """Return the response of a problem.
 
     Source:
         RFC 9457, section 3.
@@ -86,18 +87,18 @@ def not_json(cause: str) -> ProblemError:
     """Return the problem of a body that is not JSON.
 
     Args:
-        cause: Where it breaks, in the parser's words; nothing of the body, which can hold secrets.
+        cause: The parser's message. It must not contain the body, which can contain secrets.
     """
     detail = f"the body is not valid JSON: {cause}"
     return ProblemError(400, detail, kind="not-json")
 
 
 def too_many(detail: str, *, kind: str, retry_after: float = 1.0) -> ProblemError:
-    """Say that a limit is reached, and when to come again (in seconds)."""
-    again = str(max(1, round(retry_after)))
-    return ProblemError(429, detail, kind=kind, headers={"Retry-After": again})
+    """Return the problem of a limit that is reached; ``retry_after`` is in seconds."""
+    seconds = str(max(1, round(retry_after)))
+    return ProblemError(429, detail, kind=kind, headers={"Retry-After": seconds})
 
 
 def unavailable(detail: str) -> ProblemError:
-    """Say that a part of the service is not there at the moment."""
+    """Return the problem of a part of the service that is unavailable."""
     return ProblemError(503, detail, kind="unavailable", headers={"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""Query parameters: those that a route does not take are errors, and never ignored."""
+"""Check query parameters: unknown and repeated parameters are errors."""
 
 import difflib
 from collections import Counter
@@ -12,19 +12,19 @@ from fastapi.routing import APIRoute
 from transaction_tracker.api.dashboard import FILES
 from transaction_tracker.api.problems import ProblemError
 
-# Browsers, proxies and chat programs add parameters of their own to the addresses of pages.
+# Browsers, proxies and chat programs add their own parameters to the URLs of pages.
 PAGES = frozenset(("/docs", *FILES))
 _MAX_NAME_CHARACTERS = 40
 
 
 async def check_query(request: Request) -> None:
-    """Raise a problem for query parameters that a route does not take; a dependency of every route.
+    """Raise a problem for unknown or repeated query parameters; a dependency of every route.
 
-    An ignored parameter gives the wrong answer without a word: `?sate=confirmed` would list
-    transactions in every state, and of two `limit` one would be ignored.
+    If they were ignored, the response would be wrong without an error: `?sate=confirmed` would
+    list transactions in every state.
 
     Raises:
-        ProblemError: A name is unknown, or one that can have a single value is repeated.
+        ProblemError: A parameter is unknown, or a parameter with a single value is repeated.
     """
     text = request.scope["query_string"]
     if not text or request.scope["path"] in PAGES:
@@ -42,7 +42,7 @@ async def check_query(request: Request) -> None:
 
 
 def _parameters(route: APIRoute) -> Iterator[tuple[str, bool]]:
-    """List the query parameters of a route, and whether each can be repeated."""
+    """Return the query parameters of a route, and whether each can be repeated."""
     pending: list[Any] = [route.dependant]
     while pending:
         dependant = pending.pop()
@@ -61,12 +61,12 @@ def _fault(name: str, count: int, known: dict[str, bool]) -> str:
 
 def _hint(name: str, known: list[str]) -> str:
     if not known:
-        return "this path takes none"
+        return "this path has no query parameters"
     near = difflib.get_close_matches(name[:_MAX_NAME_CHARACTERS].lower(), known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
 
 
 def _shown(name: str) -> str:
-    """Return a name cut where it gets long: only a wrong one does."""
+    """Return a name, cut to a maximum length; only unknown names can be longer."""
     cut = name[:_MAX_NAME_CHARACTERS]
     return cut if cut == name else f"{cut}…"

@@ -1,4 +1,4 @@
-"""What a registration may look like, and telling the good ones of a request from the bad."""
+"""Parse and check the registrations of a request."""
 
 import re
 import time
@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from transaction_tracker.api.problems import Fault, ProblemError, not_json
+from transaction_tracker.api.problems import ErrorDetail, ProblemError, not_json
 from transaction_tracker.domain import InvalidTransactionError, Registration, State, Tag
 from transaction_tracker.tracker import Context
 
@@ -27,44 +27,52 @@ MAX_ITEMS = 10_000
 MAX_CONFIRMATIONS = 10_000
 MAX_METADATA_BYTES = 4_096
 MAX_ID_CHARACTERS = 200
-LONGEST_SECONDS = 10 * 365 * 86_400.0
-LATEST = datetime(9999, 1, 1, tzinfo=UTC)
+MAX_EXPIRY_SECONDS = 10 * 365 * 86_400.0
+MAX_DEADLINE = datetime(9999, 1, 1, tzinfo=UTC)
 
-
-# Readers of times also take numbers, dates alone and times without a zone.
+# Checked by a pattern, because pydantic also accepts numbers and dates without a time.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _rfc3339(value: Any) -> Any:
     if not (isinstance(value, str) and _TIME.fullmatch(value)):
-        raise ValueError("expected a time such as 2030-01-31T12:00:00Z, as RFC 3339 has it")
+        raise ValueError("expected an RFC 3339 time such as 2030-01-31T12:00:00Z")
     return value
 
 
 def _whole(value: Any) -> Any:
-    """Take 12.0 for 12: JSON knows one kind of number, and some writers add the point."""
+    """Convert 12.0 to 12: JSON has one kind of number, and some writers add the point."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class RegistrationIn(BaseModel):
-    """A transaction to follow."""
+    """A transaction to track."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     id: str = Field(min_length=1, max_length=MAX_ID_CHARACTERS)
     confirmations: (
         Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(_whole)] | Tag | None
-    ) = Field(None, description="What makes it final; without it, the service's setting.")
+    ) = Field(
+        None,
+        description="Number of confirmations that make the state final, or a tag of the chain. "
+        "Default: the service's setting.",
+    )
     expires_in: float | None = Field(
-        None, gt=0, le=LONGEST_SECONDS, description="Seconds until it expires, in no block."
+        None,
+        gt=0,
+        le=MAX_EXPIRY_SECONDS,
+        description="Seconds after which a transaction that is not in a block expires.",
     )
     deadline: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = Field(
         None,
         strict=False,
-        description="When it expires, in no block; RFC 3339. Not together with expires_in.",
+        description="Time at which a transaction that is not in a block expires, RFC 3339. "
+        "Excludes expires_in.",
     )
     metadata: dict[str, Any] = Field(
-        default_factory=dict, description="Given back with each event; up to 4,096 bytes as JSON."
+        default_factory=dict,
+        description="JSON object that is returned with each event, up to 4,096 bytes.",
     )
 
     @model_validator(mode="after")
@@ -74,11 +82,11 @@ class RegistrationIn(BaseModel):
         return self
 
 
-_one = TypeAdapter(RegistrationIn)
+_adapter = TypeAdapter(RegistrationIn)
 
 
-class Accepted(BaseModel):
-    """A registration that is stored."""
+class AcceptedItem(BaseModel):
+    """A registration that was stored."""
 
     id: str
     status: Literal["accepted"]
@@ -86,30 +94,30 @@ class Accepted(BaseModel):
     version: int
 
 
-class Refused(BaseModel):
-    """A registration that is none."""
+class RefusedItem(BaseModel):
+    """A registration that was refused."""
 
     id: str | None
     status: Literal["refused"]
-    errors: list[Fault]
+    errors: list[ErrorDetail]
 
 
-class Registered(BaseModel):
-    """What became of each registration, in the order in which they were sent."""
+class RegistrationResults(BaseModel):
+    """Result of each registration, in the order of the request."""
 
     accepted: int
     refused: int
-    results: list[Accepted | Refused]
+    results: list[AcceptedItem | RefusedItem]
 
 
 @dataclass(frozen=True, slots=True)
-class Fallible:
-    """One registration of a request: good, or what is wrong with it.
+class CheckedItem:
+    """One checked registration of a request: valid, or with errors.
 
     Attributes:
-        given: The id that was sent, if it was a text.
-        registration: What to register.
-        errors: What is wrong.
+        given: The id in the request, if it is text.
+        registration: The registration; ``None`` if there are errors.
+        errors: Errors with their JSON pointers.
     """
 
     given: str | None
@@ -118,43 +126,43 @@ class Fallible:
 
 
 @dataclass(frozen=True, slots=True)
-class Content:
-    """The registrations of a request, not checked yet.
+class RequestItems:
+    """The registrations of a request, not yet checked.
 
     Attributes:
-        items: One by one.
-        place: Pointer to the list of them; ``None`` when the body is the one registration.
+        items: The registrations.
+        place: JSON pointer to the list; ``None`` if the body is a single registration.
     """
 
     items: list[Any]
     place: str | None
 
     def pointers(self) -> Iterable[str]:
-        """Say where each item is, as a JSON Pointer in a URI fragment."""
+        """Return the JSON pointer of each item, as a URI fragment."""
         if self.place is None:
             return ["#"]
         return [f"{self.place}/{number}" for number in range(len(self.items))]
 
 
-def read_items(body: bytes) -> Content:
-    """Read the registrations of a body.
+def read_items(body: bytes) -> RequestItems:
+    """Return the registrations of a body.
 
     Raises:
-        ProblemError: The body is not JSON, none of the three shapes, or has too many.
+        ProblemError: The body is not JSON, has none of the three shapes, or has too many items.
     """
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise not_json(str(error)) from None
     if isinstance(content, dict) and "transactions" not in content:
-        return Content([content], None)
+        return RequestItems([content], None)
     place = "#/transactions" if isinstance(content, dict) else "#"
     items = content.pop("transactions") if isinstance(content, dict) else content
     if not isinstance(items, list) or (isinstance(content, dict) and content):
         raise _bad('expected a registration, a list of them, or {"transactions": [...]}', "#")
     if not 1 <= len(items) <= MAX_ITEMS:
         raise _bad(f"expected 1 to {MAX_ITEMS:,} registrations, got {len(items):,}", place)
-    return Content(items, place)
+    return RequestItems(items, place)
 
 
 def _bad(detail: str, pointer: str) -> ProblemError:
@@ -162,12 +170,12 @@ def _bad(detail: str, pointer: str) -> ProblemError:
     return ProblemError(422, detail, kind="invalid-request", errors=[fault])
 
 
-def check_items(content: Content, context: Context) -> list[Fallible]:
+def check_items(content: RequestItems, context: Context) -> list[CheckedItem]:
     """Check each registration of a request.
 
     Args:
-        content: What was sent.
-        context: Knows what an id is, and what counts when a registration does not say.
+        content: The registrations.
+        context: Source, which checks ids, and defaults of confirmations and deadline.
     """
     now = time.time()
     return [
@@ -176,13 +184,13 @@ def check_items(content: Content, context: Context) -> list[Fallible]:
     ]
 
 
-def _check(item: Any, context: Context, now: float, pointer: str) -> Fallible:
+def _check(item: Any, context: Context, now: float, pointer: str) -> CheckedItem:
     given = item.get("id") if isinstance(item, dict) else None
     given = given if isinstance(given, str) else None
     try:
-        wanted = _one.validate_python(item)
+        wanted = _adapter.validate_python(item)
     except ValidationError as error:
-        return Fallible(given, None, tuple(_faults(error, pointer)))
+        return CheckedItem(given, None, tuple(_faults(error, pointer)))
     metadata = orjson.dumps(wanted.metadata)
     if len(metadata) > MAX_METADATA_BYTES:
         return _refused(
@@ -198,31 +206,32 @@ def _check(item: Any, context: Context, now: float, pointer: str) -> Fallible:
         required = context.requirement(wanted.confirmations)
     except ValueError as error:
         return _refused(given, str(error), f"{pointer}/confirmations")
-    return Fallible(
+    return CheckedItem(
         given, Registration(key, required, _deadline(wanted, now, context), metadata.decode())
     )
 
 
 def _deadline(wanted: RegistrationIn, now: float, context: Context) -> float | None:
     if wanted.deadline is not None:
-        return min(wanted.deadline, LATEST).timestamp()
+        return min(wanted.deadline, MAX_DEADLINE).timestamp()
     seconds = context.expires_after if wanted.expires_in is None else wanted.expires_in
     return None if seconds is None else now + seconds
 
 
-def _refused(given: str | None, detail: str, pointer: str) -> Fallible:
-    return Fallible(given, None, ({"detail": detail, "pointer": pointer},))
+def _refused(given: str | None, detail: str, pointer: str) -> CheckedItem:
+    return CheckedItem(given, None, ({"detail": detail, "pointer": pointer},))
 
 
 def _faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:
-    # What came is not repeated: it may be long, or secret.
+    # Without the input, which can be long or secret.
     found = error.errors(include_url=False, include_context=False, include_input=False)
     return [
-        {"detail": one["msg"], "pointer": "/".join((pointer, *_steps(one["loc"])))} for one in found
+        {"detail": each["msg"], "pointer": "/".join((pointer, *_steps(each["loc"])))}
+        for each in found
     ]
 
 
 def _steps(location: Sequence[str | int]) -> list[str]:
-    # The branches of a union are no steps: confirmations/int.
+    # Further parts are branches of a union, such as confirmations/int, not steps in the body.
     steps = [str(step) for step in location]
     return [step.replace("~", "~0").replace("/", "~1") for step in steps[:1]]

@@ -1,4 +1,4 @@
-"""uvicorn inside our event loop: no signal handlers, guarded connections, problems as JSON."""
+"""uvicorn in the application's event loop, without signal handlers and with stricter limits."""
 
 import asyncio
 import contextlib
@@ -16,15 +16,15 @@ from transaction_tracker.api.connections import Acceptor, Admission
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import MEDIA_TYPE
 
-# What strangers send over a wire is no news: only what goes wrong here is.
+# uvicorn warns about invalid requests, which anyone can send. Only errors are logged.
 _wire = logging.getLogger("transaction_tracker.api.wire")
 _wire.setLevel(logging.ERROR)
 
 
 def _is_error(record: logging.LogRecord) -> bool:
-    """Return whether a record is about an error: uvicorn also logs requests that are cancelled.
+    """Return whether a record is about an error, not about a cancelled request.
 
-    They are cancelled when they have not ended in the time for it, or the program is killed.
+    uvicorn logs both. Requests are cancelled at a shutdown if they do not end in time.
     """
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
@@ -34,7 +34,7 @@ _wire.addFilter(_is_error)
 _TICK_SECONDS = 1.0
 _BACKLOG = 1_024
 _LINGER_SECONDS = 1.0
-_LOOK_SECONDS = 0.01
+_POLL_INTERVAL_SECONDS = 0.01
 
 _BAD_REQUEST = (
     b'{"type":"about:blank","title":"Bad Request","status":400,'
@@ -42,14 +42,14 @@ _BAD_REQUEST = (
 )
 
 
-class Listener(uvicorn.Server):
-    """The server of one API; whoever runs it handles the signals.
+class HttpServer(uvicorn.Server):
+    """A uvicorn server that leaves signals to its caller.
 
     Args:
-        config: uvicorn's.
-        protocol: Serves one connection.
-        admission: Which connections are admitted.
-        shutdown_seconds: Time for requests under way to end when it is stopped.
+        config: Configuration of uvicorn.
+        protocol: Protocol class of connections.
+        admission: Limits on connections.
+        shutdown_seconds: Time for requests in progress to end when the server stops.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ class Listener(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the program that this is a part of."""
+        """Capture no signals: the surrounding program handles them."""
         yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections, under limits of our own."""
+        """Accept connections within the limits of ``admission``."""
         await self.lifespan.startup()
         self.servers = []
         self._acceptors = [
@@ -81,7 +81,7 @@ class Listener(uvicorn.Server):
         self.started = True
 
     async def main_loop(self) -> None:
-        """Keep the clock in the headers right until told to stop."""
+        """Update the ``Date`` header every second until the server stops."""
         while not self.should_exit:
             for acceptor in self._acceptors:
                 acceptor.check()
@@ -91,7 +91,7 @@ class Listener(uvicorn.Server):
                     await self._stop.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept no more, and wait for what is under way, but not for ever."""
+        """Stop accepting connections, and wait ``shutdown_seconds`` for requests to end."""
         for acceptor in self._acceptors:
             acceptor.close()
         for connection in list(self.server_state.connections):
@@ -100,18 +100,18 @@ class Listener(uvicorn.Server):
             async with asyncio.timeout(self._shutdown_seconds):
                 while self.server_state.tasks:
                     await asyncio.wait(self.server_state.tasks)
-                while self.server_state.connections:  # they still send the last of it
-                    await asyncio.sleep(_LOOK_SECONDS)
+                while self.server_state.connections:  # responses are still being sent
+                    await asyncio.sleep(_POLL_INTERVAL_SECONDS)
         for task in self.server_state.tasks:
             task.cancel()
 
     def stop(self) -> None:
-        """Accept no more, and end when what is under way has ended."""
+        """Start the shutdown: stop accepting connections, and wait for requests to end."""
         self.should_exit = True
         self._stop.set()
 
     def abandon(self) -> None:
-        """Let everything go at once."""
+        """Abort all connections."""
         for acceptor in self._acceptors:
             acceptor.close()
         for connection in list(self.server_state.connections):
@@ -125,8 +125,8 @@ class Listener(uvicorn.Server):
         return protocol
 
 
-def listener(app: FastAPI, options: WebOptions) -> Listener:
-    """Make a server for ``app``; ``serve(sockets=[...])`` runs it."""
+def http_server(app: FastAPI, options: WebOptions) -> HttpServer:
+    """Return a server for ``app``; ``serve(sockets=[...])`` runs it."""
     protocol = _protocol(options)
     config = uvicorn.Config(
         app,
@@ -140,20 +140,20 @@ def listener(app: FastAPI, options: WebOptions) -> Listener:
         forwarded_allow_ips=list(options.trusted_proxies),
         h11_max_incomplete_event_size=options.max_headers_bytes,
     )
-    return Listener(config, protocol, Admission.of(options), options.shutdown_seconds)
+    return HttpServer(config, protocol, Admission.of(options), options.shutdown_seconds)
 
 
 def bind(options: WebOptions) -> socket.socket:
-    """Take the address.
+    """Return a socket that listens on the address and port of the options.
 
     Raises:
-        OSError: It cannot be had; the message says which, and what to do.
+        OSError: The address cannot be used; the message names the address and a way out.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(
             options.host, options.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        # asyncio sends small parts at once only on sockets that say what they speak.
+        # With the protocol given, asyncio sets TCP_NODELAY, so small parts are sent at once.
         sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     except OSError as error:
         raise _cannot_listen(options, error) from None
@@ -170,7 +170,7 @@ def bind(options: WebOptions) -> socket.socket:
 
 def _cannot_listen(options: WebOptions, error: OSError) -> OSError:
     where = f"{options.host} port {options.port}"
-    way_out = "choose another address or port; port 0 takes any that is free"
+    way_out = "choose another address or port; port 0 chooses a free port"
     return OSError(error.errno, f"cannot listen on {where}: {error.strerror}; {way_out}")
 
 
@@ -182,10 +182,10 @@ def _protocol(options: WebOptions) -> "type[GuardedProtocol]":
 
 
 class GuardedProtocol(H11Protocol):
-    """One connection: closed when its headers do not come.
+    """One connection, which is closed if a request's headers do not arrive in time.
 
     Attributes:
-        on_close: Called once the connection is over.
+        on_close: Function that is called when the connection is closed.
     """
 
     header_seconds: float
@@ -194,61 +194,61 @@ class GuardedProtocol(H11Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.logger = _wire
-        # For those who answer: how to be rid of a client that takes nothing.
+        # Lets the middleware abort the connection of a client that reads nothing.
         self.app_state = {**self.app_state, "abort": self._abort}
         self._refused = False
-        self._patience: asyncio.TimerHandle | None = None
+        self._header_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, and wait for the first request."""
+        """Start the timer for the first request."""
         super().connection_made(transport)
         self._expect_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End, and make room for another connection."""
+        """Release the connection's slot."""
         super().connection_lost(exc)
         self.on_close()
-        if self._patience is not None:
-            self._patience.cancel()
+        if self._header_timer is not None:
+            self._header_timer.cancel()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request on this connection."""
+        """Start the timer for the next request."""
         super().on_response_complete()
         self._expect_headers()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is no request."""
+        """Send a problem for an invalid request."""
         headers = [(b"content-type", MEDIA_TYPE.encode()), (b"connection", b"close")]
         events = (
             h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
             h11.Data(data=_BAD_REQUEST),
             h11.EndOfMessage(),
         )
-        with contextlib.suppress(h11.LocalProtocolError):  # an answer is under way already
+        with contextlib.suppress(h11.LocalProtocolError):  # a response has already started
             for event in events:
                 self.transport.write(self.conn.send(event) or b"")
-        # Who still sends would lose the answer if this closed at once.
+        # A client that is still sending would lose the response if the connection closed at once.
         self._refused = True
         self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self._abort)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless what came was refused."""
+        """Parse data, unless the request was refused."""
         if not self._refused:
             super().data_received(data)
 
     def _expect_headers(self) -> None:
-        if self._patience is not None:
-            self._patience.cancel()
-        self._patience = self.loop.call_later(self.header_seconds, self._give_up)
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+        self._header_timer = self.loop.call_later(self.header_seconds, self._give_up)
 
     def _give_up(self) -> None:
-        # uvicorn's own limit of idle time ends with the first byte: one byte an hour holds
-        # a connection for ever.
+        # uvicorn's keep-alive timeout ends with the first byte: without this timer, a client that
+        # sends one byte an hour would hold a connection without limit.
         if self.cycle is not None and not self.cycle.response_complete:
             return
         if self.transport.get_write_buffer_size():
-            self._abort()  # a close would wait until the client has taken it
+            self._abort()  # a close would wait until the client has read the rest
         else:
             self.transport.close()
 

@@ -1,10 +1,10 @@
-"""What the API needs of the application that it serves: the one seam between the two."""
+"""The interface between the API and the application."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from transaction_tracker.api.signals import Feed
+from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.providers.status import ProviderStatus
@@ -15,7 +15,7 @@ _STARTING = Verdict("starting", "no provider has given a readable answer about t
 
 @dataclass(frozen=True, slots=True)
 class Following:
-    """How well the follower keeps up with its source.
+    """Progress of the follower.
 
     Attributes:
         head: Height of the source's head in its last answer; ``None`` before the first.
@@ -34,48 +34,48 @@ class Following:
 
 
 class ProviderControl(Protocol):
-    """The RPC endpoints, by their names; an unknown name is a ``LookupError``."""
+    """Control of the RPC providers by name; an unknown name raises ``LookupError``."""
 
     def status(self) -> Sequence[ProviderStatus]:
-        """Say of each how it does."""
+        """Return the status of each provider."""
 
     async def pause(self, name: str) -> ProviderStatus:
-        """Ask this one no more."""
+        """Stop sending requests to a provider."""
 
     async def resume(self, name: str) -> ProviderStatus:
-        """Ask this one again."""
+        """Use a paused provider again."""
 
     async def check(self, name: str) -> ProviderStatus:
-        """Ask this one now who it is and where its head is."""
+        """Check a provider's chain and head now."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """What the application passes to the API.
+    """The parts of the application that it passes to the API.
 
-    The rest is imported: ``TransactionTracker``, its ``Context`` with source, book, settings
-    and policy, ``Store.run``, the outbox's functions. Wiring, in ``application.py``::
+    The API imports the other parts: ``TransactionTracker`` with its ``Context``, ``Store.run`` and
+    the outbox's functions. ``application/tree.py`` connects them::
 
-        feed, metrics = Feed(), Metrics()             # once per application
+        feed, metrics = EventSignals(), Metrics()     # once per application
         feed.announce(stored)                         # in announce(stored), after each commit
         service = Service(following=..., feed=feed, metrics=metrics, ...)
         Web.child_spec(service, WebOptions(host="127.0.0.1", port=8080), name=WEB)  # the last child
         await Web.url(WEB)                            # "http://127.0.0.1:54321"
 
-    ``metrics`` counts from when ``Web`` starts, or from its ``attach()`` if that is earlier.
+    ``metrics`` counts from the start of ``Web``, or from an earlier ``attach()``.
 
     Attributes:
-        following: Tells how well the follower keeps up; cheap, never waits.
-        providers: The RPC endpoints, if there are several to manage.
-        resume_deliveries: Lets callbacks go on that a finality violation has frozen.
-        feed: Wakes long polls and streams.
-        metrics: Counts what happens.
-        id_pattern: What a transaction id looks like, for the API's description.
+        following: Function that returns the follower's progress; fast, never waits.
+        providers: Control of the RPC providers; ``None`` for a source without providers.
+        resume_deliveries: Function that resumes deliveries after a finality violation.
+        feed: Signals for long polls and event streams.
+        metrics: Metrics of the application.
+        id_pattern: Pattern of transaction ids, for the OpenAPI description.
     """
 
     following: Callable[[], Following]
     providers: ProviderControl | None = None
     resume_deliveries: Callable[[], Awaitable[None]] = Store.thaw
-    feed: Feed = field(default_factory=Feed)
+    feed: EventSignals = field(default_factory=EventSignals)
     metrics: Metrics = field(default_factory=Metrics)
     id_pattern: str | None = None

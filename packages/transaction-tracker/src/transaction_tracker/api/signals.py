@@ -1,4 +1,4 @@
-"""Waking those who wait for something to be stored."""
+"""Wake long polls and event streams when events are stored."""
 
 import asyncio
 from collections import defaultdict
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from transaction_tracker.store import Stored
 
 
-class Feed:
-    """Whoever waits for events, of one transaction or of all, and the end of waiting.
+class EventSignals:
+    """Signals for long polls (one transaction) and event streams (all events).
 
-    It carries no events: who is woken reads them from the store, where none is ever
-    lost. Costs one check for each commit while nobody waits.
+    A signal carries no event: the woken request reads the store, so no event can be lost. Without
+    waiting requests, a commit costs one check.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Feed:
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
 
     def announce(self, stored: Stored) -> None:
-        """Wake those whom this concerns; for the application, after each commit."""
+        """Set the signals of a commit. The application calls this after each commit."""
         if stored.events:
             for signal in self._streams:
                 signal.set()
@@ -31,18 +31,19 @@ class Feed:
                     signal.set()
 
     def open(self) -> None:
-        """Let others wait, after a restart too."""
+        """Allow requests to wait, at the start and after a restart of the API."""
         self.closed = False
 
     def close(self) -> None:
-        """Wake all, for the last time: the program stops."""
+        """Wake all waiting requests, because the API stops."""
         self.closed = True
-        for signal in (*self._streams, *(one for many in self._waiters.values() for one in many)):
+        polls = (signal for signals in self._waiters.values() for signal in signals)
+        for signal in (*self._streams, *polls):
             signal.set()
 
     @contextmanager
     def stream(self) -> Iterator[asyncio.Event]:
-        """Give a signal that is set when there are new events, while the block lasts."""
+        """Yield a signal that is set when events are stored."""
         signal = asyncio.Event()
         self._streams.add(signal)
         try:
@@ -52,7 +53,7 @@ class Feed:
 
     @contextmanager
     def waiting(self, transaction: str) -> Iterator[asyncio.Event]:
-        """Give a signal that is set when something of ``transaction`` was stored."""
+        """Yield a signal that is set when ``transaction`` changes in the store."""
         signal = asyncio.Event()
         self._waiters[transaction].add(signal)
         try:

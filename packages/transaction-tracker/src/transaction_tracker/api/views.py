@@ -1,4 +1,4 @@
-"""What the API shows: the shape of each answer, for its readers and for OpenAPI."""
+"""Response models of the API, and the functions that fill them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -23,19 +23,19 @@ class BlockView(BaseModel):
 
 
 class OutcomeView(BaseModel):
-    """How a transaction ended in its block."""
+    """Outcome of a transaction in its block."""
 
     succeeded: bool
-    fee: str | None = Field(description="In wei, the chain's smallest unit; digits.")
+    fee: str | None = Field(description="Fee in the chain's smallest unit (wei), as decimal text.")
     fee_scope: FeeScope | None = Field(
-        description="total: all that the transaction paid. execution: the chain may have taken "
-        "more, such as the fee for publishing data on another chain."
+        description="total: the whole fee. execution: without fees that the chain charges in "
+        "addition, such as the fee for publishing data on another chain."
     )
     error: str | None
 
 
 class NextCheckView(BaseModel):
-    """When a transaction is looked at next, at the latest: one of these."""
+    """Latest time of the next check of a transaction; one of the fields is set."""
 
     at_height: int | None = None
     at_time: datetime | None = None
@@ -43,7 +43,7 @@ class NextCheckView(BaseModel):
 
 
 class WhyView(BaseModel):
-    """Why a transaction is where it is."""
+    """Why a transaction is in its state, and what it waits for."""
 
     sentence: str
     waits_for: WaitsFor
@@ -54,10 +54,10 @@ class WhyView(BaseModel):
 
 
 class EventView(BaseModel):
-    """One transition, or a change of flags: then the state is the one before."""
+    """A transition, or a change of flags: then `previous` equals `state`."""
 
-    id: str = Field(description="The same for ever: receivers know a repeat by it.")
-    cursor: str = Field(description="Give it as `after`, or as Last-Event-ID, to go on from here.")
+    id: str = Field(description="Id of the event, which never changes; identifies duplicates.")
+    cursor: str = Field(description="Send it as `after` or Last-Event-ID to continue after it.")
     transaction: str
     version: int
     previous: State
@@ -72,23 +72,25 @@ class EventView(BaseModel):
 
 
 class TransactionView(BaseModel):
-    """A transaction as it is now."""
+    """Current state of a transaction."""
 
     id: str
     state: State
-    final: bool = Field(description="Nothing comes after this state.")
+    final: bool = Field(description="Whether the state can no longer change.")
     version: int
-    required: Required = Field(description="Confirmations, or the chain's own tag.")
-    confirmations: int = Field(description="Counted as this is read.")
+    required: Required = Field(description="Required confirmations, or a tag of the chain.")
+    confirmations: int = Field(description="Confirmations at the time of the request.")
     flags: list[Flag]
-    provider_degraded: bool = Field(description="The source does not answer as it should.")
+    provider_degraded: bool = Field(
+        description="Whether the state can be out of date, because of the source or its providers."
+    )
     block: BlockView | None
     outcome: OutcomeView | None
     superseded_by: str | None
     reason: str | None
     parked: str | None = Field(
-        description="Why it is parked: the last crash of its tracker, which crashed too often, or "
-        "what no provider sends in a readable way. It is null for a transaction that is not parked."
+        description="Why the transaction is parked: the last crash of its tracker, which crashed "
+        "too often, or data that no provider sends in a readable form. Null if it is not parked."
     )
     deadline: datetime | None
     metadata: Json
@@ -97,36 +99,38 @@ class TransactionView(BaseModel):
 
 
 class TransactionDetail(TransactionView):
-    """A transaction as it is now, how it came to be so, and why."""
+    """Current state of a transaction, with the reason and the history."""
 
     why: WhyView
-    history: list[EventView] = Field(description="The last 100 events, the oldest first.")
+    history: list[EventView] = Field(description="Last 100 events, the oldest first.")
 
 
 class TransactionPage(BaseModel):
     """A page of transactions."""
 
     transactions: list[TransactionView]
-    next: str | None = Field(description="Give it as `cursor` for the next page.")
+    next: str | None = Field(
+        description="Send it as `cursor` to get the next page; null at the end."
+    )
 
 
 class EventPage(BaseModel):
     """A page of events."""
 
     events: list[EventView]
-    next: str = Field(description="Give it as `after`, also when there is nothing more yet.")
-    more: bool = Field(description="There is more already.")
+    next: str = Field(description="Send it as `after` to get the next page; never null.")
+    more: bool = Field(description="Whether the next page already has events.")
 
 
 class WaitResult(BaseModel):
-    """What became of a transaction while somebody waited."""
+    """Result of a long poll."""
 
-    reached: bool = Field(description="It is where it was waited for, or at an end.")
+    reached: bool = Field(description="Whether the transaction is in the state, or has ended.")
     transaction: TransactionView
 
 
 def rfc3339(seconds: float) -> str:
-    """Write Unix seconds as a time in UTC.
+    """Return Unix seconds as a time in UTC.
 
     Source:
         RFC 3339.
@@ -135,7 +139,7 @@ def rfc3339(seconds: float) -> str:
 
 
 def transaction_view(kept: Kept, confirmations: int, degraded: bool) -> Json:
-    """Show a transaction."""
+    """Return the JSON of a transaction."""
     tracked = kept.tracked
     return {
         "id": tracked.id,
@@ -152,7 +156,7 @@ def transaction_view(kept: Kept, confirmations: int, degraded: bool) -> Json:
         "reason": tracked.reason,
         "parked": tracked.error,
         "deadline": _time(tracked.deadline),
-        # It was made by this program, from an object that somebody sent: no need to read it.
+        # Already JSON, which this program wrote, so it is inserted without parsing.
         "metadata": orjson.Fragment(kept.metadata),
         "created_at": rfc3339(kept.created_at),
         "updated_at": rfc3339(kept.updated_at),
@@ -160,7 +164,7 @@ def transaction_view(kept: Kept, confirmations: int, degraded: bool) -> Json:
 
 
 def event_view(entry: Entry) -> Json:
-    """Show an event."""
+    """Return the JSON of an event."""
     event, tracked = entry.event, entry.event.tracked
     return {
         "id": event.id,
@@ -180,7 +184,7 @@ def event_view(entry: Entry) -> Json:
 
 
 def why_view(why: Why) -> Json:
-    """Show why a transaction is where it is."""
+    """Return the JSON of the reason for a state."""
     return {
         "sentence": why.sentence,
         "waits_for": why.waits_for,
@@ -212,7 +216,8 @@ def _block(block: BlockRef | None) -> Json | None:
 def _outcome(outcome: Outcome | None) -> Json | None:
     if outcome is None:
         return None
-    # In digits: a fee can be larger than any number that JSON's readers agree on.
+    # Decimal text: many JSON parsers read numbers as 64-bit floats, which cannot hold a fee in wei
+    # exactly.
     fee = None if outcome.fee is None else str(outcome.fee)
     scope = None if outcome.fee is None else outcome.fee_scope
     error = outcome.error

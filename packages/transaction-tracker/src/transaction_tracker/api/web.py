@@ -1,4 +1,4 @@
-"""The process that serves the API: the last child to start, and the first to stop."""
+"""The process that serves the API: starts last and stops first."""
 
 import asyncio
 import logging
@@ -8,7 +8,7 @@ from contextlib import suppress
 from beamish import Exit, GenServer, Pid, Stop, call, process
 from transaction_tracker.api.app import create_app
 from transaction_tracker.api.options import MAX_SHUTDOWN_SECONDS, WebOptions
-from transaction_tracker.api.server import Listener, bind, listener
+from transaction_tracker.api.server import HttpServer, bind, http_server
 from transaction_tracker.api.service import Service
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import has_usable_token
@@ -21,51 +21,51 @@ logger = logging.getLogger("transaction_tracker.api")
 
 
 class NoTokenError(ValueError):
-    """The API would be open to others, and no token protects it."""
+    """The API would be reachable from other machines without a token."""
 
 
 class Web(GenServer, trap_exit=True, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
     """Serve the API.
 
     Args:
-        service: What it serves.
-        options: Where, and within which limits.
+        service: The parts of the application that the API uses.
+        options: Address and limits.
 
     Raises:
-        StartError: When it starts: the port is in use (``OSError``), or the address is one
-            that others can reach and there is no token (``NoTokenError``).
+        StartError: At the start: the port is in use (``OSError``), or the address is not a
+            loopback address and there is no token (``NoTokenError``).
     """
 
     def __init__(self, service: Service, options: WebOptions) -> None:
         self._service = service
         self._options = options
         self._url = ""
-        self._listener: Listener | None = None
+        self._listener: HttpServer | None = None
         self._server: Pid | None = None
         self._served = asyncio.Event()
 
     async def init(self) -> None:
-        """Make sure that it is safe, and listen."""
+        """Check that a token exists if one is needed, and listen."""
         if not self._options.is_local and not await Store.run(has_usable_token):
             raise NoTokenError(
-                f"{self._options.host} can be reached by others: create a token first, "
+                f"{self._options.host} is reachable from other machines: create a token first, "
                 "or listen on 127.0.0.1"
             )
         sock = bind(self._options)
         self._url = _url(sock)
         self._service.feed.open()
         self._service.metrics.attach()
-        self._listener = listener(create_app(self._service, self._options), self._options)
+        self._listener = http_server(create_app(self._service, self._options), self._options)
         self._server = process.spawn_link(self._serve, self._listener, sock)
         logger.info("listening", extra={"url": self._url})
 
     @call
     def url(self) -> str:
-        """Say where the API is: ``http://127.0.0.1:8080``."""
+        """Return the URL of the API, such as ``http://127.0.0.1:8080``."""
         return self._url
 
     def handle_info(self, message: object) -> Stop | None:
-        """End with the server."""
+        """Stop if the server has stopped."""
         match message:
             case Exit(_, reason):
                 return Stop(reason)
@@ -74,7 +74,7 @@ class Web(GenServer, trap_exit=True, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
                 return None
 
     async def terminate(self, _reason: object) -> None:
-        """Accept no more, let requests end, and close what does not."""
+        """Stop accepting connections, wait for requests in progress, and cancel the rest."""
         self._service.feed.close()
         if self._listener is not None:
             self._listener.stop()
@@ -83,11 +83,12 @@ class Web(GenServer, trap_exit=True, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
                     await self._served.wait()
         self._service.metrics.detach()
 
-    async def _serve(self, server: Listener, sock: socket.socket) -> None:
+    async def _serve(self, server: HttpServer, sock: socket.socket) -> None:
         try:
             await server.serve(sockets=[sock])
         finally:
-            # Also when this is killed: nobody is to find a port that does not answer.
+            # Runs even if this process is killed: an open port that nobody serves would hang
+            # its clients.
             server.abandon()
             sock.close()
             self._served.set()

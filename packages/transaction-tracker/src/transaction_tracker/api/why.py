@@ -1,4 +1,4 @@
-"""Why a transaction is where it is, and what it waits for: in a sentence, and as facts."""
+"""Explain why a transaction is in its state and what it waits for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,30 +7,30 @@ from typing import Literal
 from transaction_tracker.domain import Flag, Policy, Reason, State, Tracked
 
 WaitsFor = Literal[
-    "first_answer",  # the source was not asked yet, or did not answer
-    "inclusion",  # a block has to take it
-    "reappearance",  # somebody has to know it again
-    "confirmations",  # more blocks have to follow
-    "finality_tag",  # the chain has to call its block safe, or finalized
-    "a_new_start",  # its tracker was parked
+    "first_answer",  # the first answer of the source about the transaction
+    "inclusion",  # a block that contains it
+    "reappearance",  # a provider that knows it again
+    "confirmations",  # further blocks
+    "finality_tag",  # the chain's tag "safe" or "finalized" on its block
+    "a_new_start",  # a new registration, since it is parked
     "nothing",  # it has ended
 ]
 
-# Whatever happens, a transaction in no block is asked about singly at least this often.
-LONGEST_PAUSE_SECONDS = 300.0
+# A transaction that is not in a block is looked up individually at least this often.
+MAX_LOOKUP_INTERVAL_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What beside the transaction itself decides what is to be said of it.
+    """Facts outside the transaction that the explanation needs.
 
     Attributes:
-        now: Unix seconds.
-        since: Unix seconds since when it is in its state.
-        tip: Height of the highest block that was applied.
-        confirmations: How many it has.
-        degraded: Why what is known can be out of date; ``None`` when the source moves.
-        policy: When waiting becomes something worse.
+        now: Current time in Unix seconds.
+        since: Unix seconds at which the transaction entered its state.
+        tip: Height of the highest applied block.
+        confirmations: Confirmations of the transaction.
+        degraded: Why the state can be out of date; ``None`` if it cannot.
+        policy: Times and blocks after which a missing transaction counts as dropped.
     """
 
     now: float
@@ -43,12 +43,12 @@ class Situation:
 
 @dataclass(frozen=True, slots=True)
 class NextCheck:
-    """When it is looked at next, at the latest.
+    """Latest time of the next check.
 
     Attributes:
-        at_height: With the block of this height.
-        at_time: At this time, in Unix seconds.
-        within_seconds: Within so many seconds, and with every block.
+        at_height: The check happens with the block of this height.
+        at_time: The check happens at this time, in Unix seconds.
+        within_seconds: The check happens within this time, and with every block.
     """
 
     at_height: int | None = None
@@ -58,15 +58,15 @@ class NextCheck:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """Why a transaction is where it is.
+    """Why a transaction is in its state.
 
     Attributes:
-        sentence: For people.
-        waits_for: What has to happen next.
-        since: Unix seconds since when.
-        missing_confirmations: How many are missing, where they decide.
-        next_check: When it is looked at next; ``None`` when never.
-        notes: What else there is to know, for people.
+        sentence: Explanation for people.
+        waits_for: What must happen next.
+        since: Unix seconds at which the transaction entered its state.
+        missing_confirmations: Number of missing confirmations; ``None`` if they do not decide.
+        next_check: Latest time of the next check; ``None`` if there is none.
+        notes: Further notes for people.
     """
 
     sentence: str
@@ -78,30 +78,31 @@ class Why:
 
 
 _FLAGS: dict[Flag, str] = {
-    "stuck": "It is pending for longer than is usual.",
-    "underpriced": "It offers less than a block takes now; its sender can offer more.",
-    "nonce_gap": "An earlier transaction of its sender is missing: no block can take it before.",
-    "finality_violation": "It had ended in a block that the chain took back; "
-    "deliveries are frozen until somebody lets them go on.",
+    "stuck": "It has been pending for unusually long.",
+    "underpriced": "Its fee is below the current price; its sender can replace it with a higher "
+    "fee.",
+    "nonce_gap": "An earlier transaction of its sender is missing; no block can include it before.",
+    "finality_violation": "It was final in a block that a reorganisation removed; deliveries are "
+    "frozen until an operator resumes them.",
     "status_unknown": "Its receipt has no status, as before the Byzantium fork: whether it "
     "succeeded is unknown, and it stays mined.",
 }
 
 _REASONS: dict[Reason, str] = {
-    "repriced": "the same payment at another price",
+    "repriced": "the same payment with another fee",
     "cancelled": "a cancellation by its sender",
-    "replaced": "something else from its sender",
+    "replaced": "another transaction of its sender",
     "nonce-used": "an authorization, or a transaction that no provider has",
 }
 
 
 def why(tracked: Tracked, situation: Situation) -> Why:
-    """Say why a transaction is where it is."""
+    """Return why a transaction is in its state."""
     if tracked.error is not None and not tracked.final:
         sentence = (
-            f"It is parked in state {tracked.state}: its tracker crashed too often, or no provider "
-            f"describes it in a readable way. The last error: {tracked.error}. Register it again "
-            "to give it a new tracker."
+            f"Parked in state {tracked.state}: its tracker crashed too often, or no provider sends "
+            f"it in a readable form. Last error: {tracked.error}. Register it again to start a "
+            "new tracker."
         )
         return Why(sentence, "a_new_start", situation.since, None, None, _notes(tracked, situation))
     return Why(
@@ -139,23 +140,23 @@ def _next_check(tracked: Tracked, situation: Situation) -> NextCheck | None:
         following = None if situation.tip is None else situation.tip + 1
         return NextCheck(at_height=following if tracked.due is None else tracked.due)
     deadline = tracked.deadline
-    if deadline is not None and 0 < deadline - situation.now < LONGEST_PAUSE_SECONDS:
+    if deadline is not None and 0 < deadline - situation.now < MAX_LOOKUP_INTERVAL_SECONDS:
         return NextCheck(at_time=deadline)
-    return NextCheck(within_seconds=LONGEST_PAUSE_SECONDS)
+    return NextCheck(within_seconds=MAX_LOOKUP_INTERVAL_SECONDS)
 
 
 def _notes(tracked: Tracked, situation: Situation) -> tuple[str, ...]:
     notes = [text for flag, text in _FLAGS.items() if flag in tracked.flags]
     if situation.degraded is not None and not tracked.final:
-        notes.append(f"This can be out of date: {situation.degraded}.")
+        notes.append(f"This state can be out of date: {situation.degraded}.")
     if tracked.deadline is not None and tracked.unplaced and tracked.deadline > situation.now:
         left = duration(tracked.deadline - situation.now)
-        notes.append(f"Its deadline is in {left}; in no block then, it expires.")
+        notes.append(f"It expires in {left} if no block includes it by then.")
     return tuple(notes)
 
 
 def duration(seconds: float) -> str:
-    """Write a time in the two largest units that say something: ``2 h 5 min``."""
+    """Return a duration in its two largest units, such as ``2 h 5 min``."""
     left = max(0, round(seconds))
     parts: list[str] = []
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1)):
@@ -167,13 +168,13 @@ def duration(seconds: float) -> str:
 
 def _registered(_tracked: Tracked, situation: Situation) -> str:
     waited = duration(situation.now - situation.since)
-    return f"Registered {waited} ago; the source has given no answer about it yet."
+    return f"Registered {waited} ago; the source has not answered about it yet."
 
 
 def _pending(tracked: Tracked, situation: Situation) -> str:
     since = situation.since if tracked.waiting_since is None else tracked.waiting_since
     waited = duration(situation.now - since)
-    return f"Known to the source for {waited} and in no block: it waits for one to take it."
+    return f"Known to the source for {waited}; waiting for a block that includes it."
 
 
 def _missing(tracked: Tracked, situation: Situation) -> str:
@@ -182,8 +183,8 @@ def _missing(tracked: Tracked, situation: Situation) -> str:
     blocks = 0 if seen is None or situation.tip is None else situation.tip - seen.height
     return (
         f"Unknown to the source for {duration(situation.now - since)} and {max(0, blocks)} blocks. "
-        f"Missing at every healthy provider for {policy.drop_blocks} blocks and "
-        f"{duration(policy.drop_seconds)}, it counts as dropped."
+        f"It is dropped once it has been missing at every healthy provider for "
+        f"{policy.drop_blocks} blocks and {duration(policy.drop_seconds)}."
     )
 
 
@@ -196,7 +197,7 @@ def _mined_reverted(tracked: Tracked, situation: Situation) -> str:
 
 
 def _superseded(tracked: Tracked, situation: Situation) -> str:
-    return f"{_rival(tracked)} {_in_block(tracked)}; {_depth(tracked, situation)}."
+    return f"{_replacement(tracked)} {_in_block(tracked)}; {_depth(tracked, situation)}."
 
 
 def _confirmed(tracked: Tracked, _situation: Situation) -> str:
@@ -208,37 +209,37 @@ def _failed(tracked: Tracked, _situation: Situation) -> str:
 
 
 def _replaced(tracked: Tracked, _situation: Situation) -> str:
-    return f"Final: {_rival(tracked)} {_in_block(tracked)}, {_deep(tracked)}."
+    return f"Final: {_replacement(tracked)} {_in_block(tracked)}, {_deep(tracked)}."
 
 
 def _dropped(tracked: Tracked, situation: Situation) -> str:
     waited = duration(situation.now - situation.since)
     if tracked.reason == "nonce-used":
         return (
-            f"No healthy provider knew it {waited} ago, and its nonce was used by no transaction "
-            "that a provider has: for example by an EIP-7702 authorization of its sender."
+            f"Dropped {waited} ago: no healthy provider knew it any more, and its nonce was used, "
+            "but not by a transaction that a provider has; for example by an EIP-7702 "
+            "authorization of its sender."
         )
     return (
-        f"Every healthy provider had lost it {waited} ago. Should it be mined even so, it goes on."
+        f"Dropped {waited} ago: no healthy provider knew it any more. If it is mined after all, "
+        "tracking continues."
     )
 
 
 def _expired(_tracked: Tracked, _situation: Situation) -> str:
-    return "Final: its deadline passed while it was in no block."
+    return "Final: it was not in a block at its deadline."
 
 
 def _invalid(tracked: Tracked, _situation: Situation) -> str:
-    return (
-        f"Final: the source says that it can never be one of its transactions{_failure(tracked)}."
-    )
+    return f"Final: the source reports that it can never be a valid transaction{_failure(tracked)}."
 
 
 def _untracked(_tracked: Tracked, _situation: Situation) -> str:
-    return "Final: it is followed no more, as somebody asked. Register it to follow it again."
+    return "Final: tracking was stopped by a request. Register it to track it again."
 
 
 def _reversed(tracked: Tracked, _situation: Situation) -> str:
-    return f"Final: it had succeeded, and was taken back later{_failure(tracked)}."
+    return f"Final: it succeeded and was reversed later{_failure(tracked)}."
 
 
 _SENTENCES: dict[State, Callable[[Tracked, Situation], str]] = {
@@ -260,15 +261,15 @@ _SENTENCES: dict[State, Callable[[Tracked, Situation], str]] = {
 
 
 def _in_block(tracked: Tracked) -> str:
-    # A source without blocks, a bank for one, has no anchor to show.
-    return "In no block" if tracked.anchor is None else f"In block {tracked.anchor.number}"
+    # A source without blocks, such as a bank, has no anchor.
+    return "Not in a block" if tracked.anchor is None else f"In block {tracked.anchor.number}"
 
 
 def _depth(tracked: Tracked, situation: Situation) -> str:
     if isinstance(tracked.required, str):
         return (
-            f"it has {situation.confirmations} confirmations, and is final when the chain calls "
-            f"that block {tracked.required}"
+            f"it has {situation.confirmations} confirmations, and is final when the chain marks "
+            f"that block as {tracked.required}"
         )
     missing = _missing_confirmations(tracked, situation)
     return (
@@ -278,15 +279,15 @@ def _depth(tracked: Tracked, situation: Situation) -> str:
 
 def _deep(tracked: Tracked) -> str:
     if isinstance(tracked.required, str):
-        return f"which the chain calls {tracked.required}"
-    return f"with the {tracked.required} confirmations that it needed"
+        return f"which the chain has marked as {tracked.required}"
+    return f"with the {tracked.required} required confirmations"
 
 
 def _failure(tracked: Tracked) -> str:
-    told = tracked.outcome and tracked.outcome.error
-    return f" ({told})" if told else ""
+    error = tracked.outcome and tracked.outcome.error
+    return f" ({error})" if error else ""
 
 
-def _rival(tracked: Tracked) -> str:
-    what = "" if tracked.reason is None else f", {_REASONS[tracked.reason]},"
-    return f"{tracked.superseded_by or 'another transaction'}{what} took its place."
+def _replacement(tracked: Tracked) -> str:
+    reason = "" if tracked.reason is None else f", {_REASONS[tracked.reason]},"
+    return f"{tracked.superseded_by or 'another transaction'}{reason} replaced it."

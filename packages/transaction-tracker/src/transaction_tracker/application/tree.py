@@ -15,7 +15,7 @@ from beamish import (
     Registry,
     telemetry,
 )
-from transaction_tracker.api import WEB, Feed, Following, Service, Web
+from transaction_tracker.api import WEB, EventSignals, Following, Service, Web
 from transaction_tracker.application.settings import Settings
 from transaction_tracker.domain import MARGIN, BlockRef
 from transaction_tracker.follower import (
@@ -159,7 +159,7 @@ class TransactionTrackerApplication(Application):
         self._book = Book()
         self._status = FollowerStatus(self._best_head)
         self._reports = Reports()
-        self._feed = Feed()
+        self._feed = EventSignals()
         self._metrics = Metrics()
 
     @property

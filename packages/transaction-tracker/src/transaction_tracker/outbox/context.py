@@ -87,7 +87,7 @@ def via(endpoint: str) -> Via:
 
 
 def wake() -> None:
-    """Tell all delivery workers that there can be new deliveries. Never waits, never raises.
+    """Wake all delivery workers: there can be new deliveries. Never waits, never raises.
 
     Called after events were stored and after deliveries were resumed. If the outbox is not
     running, its workers read the store when they start.
@@ -101,7 +101,7 @@ def wake() -> None:
 
 
 def probe(endpoint: str) -> None:
-    """Tell an endpoint's delivery worker to try again at once. Never waits, never raises."""
+    """Wake an endpoint's delivery worker for a probe at once. Never waits, never raises."""
     GenServer.cast(via(endpoint), WakeUp(probes=True))
 
 

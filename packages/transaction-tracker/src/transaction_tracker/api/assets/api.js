@@ -1,31 +1,31 @@
-// Asking the API: the token, and the three ways in which an answer can fail to come.
+// Requests to the API: the token, and the three kinds of failure.
 
 const KEY = "transaction-tracker-token";
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
-/** The API answered, but not with what was asked for. */
+/** The API responded with a problem. */
 export class Refused extends Error {
   constructor(status, problem, retryAfter) {
-    super(problem.detail ?? `the service answered ${status}`);
+    super(problem.detail ?? `the service responded with HTTP ${status}`);
     this.status = status;
     this.kind = (problem.type ?? "").split(":").at(-1);
     this.faults = problem.errors ?? [];
     this.retryAfterMs = 1_000 * (Number(retryAfter) || 0);
   }
 
-  /** Whether another token is needed. */
+  /** Whether the user must enter another token. */
   get wantsToken() {
     return this.status === 401 || (this.status === 403 && this.kind === "scope");
   }
 }
 
-/** Nobody answered. */
+/** The service did not respond. */
 export class Lost extends Error {}
 
 let held = stored((storage) => storage.getItem(KEY));
 
-// This tab's memory only: it ends with the tab, and no other page reads it. A browser may forbid
-// even that; then the token lives as long as the page.
+// In session storage: it ends with the tab, and no other site can read it. If the browser forbids
+// storage, the token is kept as long as the page.
 function stored(action) {
   try {
     return action(sessionStorage);
@@ -46,10 +46,10 @@ export function forgetToken() {
   stored((storage) => storage.removeItem(KEY));
 }
 
-/** Ask for a path; the answer is a good one. */
+/** Send a GET request, and return the successful response. */
 export async function ask(path, signal, headers = {}) {
   const sent = held === null ? headers : { ...headers, Authorization: `Bearer ${held}` };
-  // No cookies, no other address, whatever the answer says.
+  // No cookies, no redirects, no other origin.
   const options = { headers: sent, signal, cache: "no-store", credentials: "omit", redirect: "error" };
   const answer = await heard(fetch(path, { ...options, mode: "same-origin" }), signal);
   if (answer.ok) return answer;
@@ -57,26 +57,26 @@ export async function ask(path, signal, headers = {}) {
   throw new Refused(answer.status, problem, answer.headers.get("Retry-After"));
 }
 
-/** Ask for a path, and give the text of the answer. */
+/** Send a GET request, and return the text of the response. */
 export async function text(path, signal) {
-  const limited = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const limited = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
   return heard(ask(path, limited).then((answer) => answer.text()), signal);
 }
 
-/** Ask for a path, and give what its JSON says. */
+/** Send a GET request, and return the parsed JSON of the response. */
 export const json = async (path, signal) => JSON.parse(await text(path, signal), exactly);
 
-/** Tell apart what we have stopped ourselves, what was refused, and silence. */
+/** Convert network errors and timeouts to `Lost`; pass on aborts and problems. */
 async function heard(promise, signal) {
   try {
     return await promise;
   } catch (error) {
     if (signal.aborted || error instanceof Refused || error instanceof Lost) throw error;
-    throw new Lost("the service does not answer");
+    throw new Lost("the service does not respond");
   }
 }
 
-// Metadata may hold numbers that JavaScript would round: those are kept as they were written.
+// Numbers in metadata that JavaScript would round are kept as text.
 function exactly(_key, value, context) {
   if (typeof value !== "number" || !context || Number.isSafeInteger(value)) return value;
   return String(value) === context.source ? value : (JSON.rawJSON?.(context.source) ?? context.source);

@@ -1,4 +1,4 @@
-// The latest changes, as the event stream brings them.
+// The latest changes, from the event stream.
 
 import { ago, badge, byId, el, fill } from "./dom.js";
 
@@ -7,7 +7,7 @@ const SHOWN = 20;
 let latest = [];
 let drawing = false;
 
-/** Add a change on top; many at once are drawn once. */
+/** Add a change at the top; changes of one frame are drawn together. */
 export function add(event) {
   latest = [event, ...latest.slice(0, SHOWN - 1)];
   if (drawing) return;

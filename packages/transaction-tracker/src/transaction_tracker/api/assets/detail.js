@@ -1,5 +1,5 @@
-// One transaction: where it is, why, and how it came to be there. Its id stands in the fragment,
-// which no server ever sees, so that a link leads to it and "back" closes it.
+// The details of one transaction. Its id is in the URL's fragment, which is not sent to servers, so
+// a link opens it and "back" closes it.
 
 import { Refused, json } from "./api.js";
 import { badge, byId, count, el, fill, flagList, moment, span, words } from "./dom.js";
@@ -7,7 +7,7 @@ import { depth } from "./table.js";
 import { Bell, NEVER_MS, sleep } from "./waiting.js";
 
 const REST_MS = 300;
-const LONGEST_ID = 200;
+const MAX_ID_CHARACTERS = 200;
 const LATER = "later";
 
 const changed = new Bell();
@@ -15,7 +15,7 @@ const dialog = byId("detail");
 let shown = null;
 let last = "";
 
-/** Show the one that is asked for, whenever it may have changed. */
+/** Show the transaction of the fragment, again after each possible change. */
 export async function follow(signal) {
   for (;;) {
     const id = wanted();
@@ -25,7 +25,7 @@ export async function follow(signal) {
   }
 }
 
-/** Say that a transaction may have changed; without an id, any. */
+/** Note that a transaction can have changed; without an id, any transaction. */
 export function touch(id = wanted()) {
   if (id === wanted()) changed.ring();
 }
@@ -40,7 +40,7 @@ function wanted() {
 }
 
 async function show(id, signal) {
-  const content = possible(id) ? await asked(id, signal) : { refused: "No transaction has such an id." };
+  const content = possible(id) ? await asked(id, signal) : { refused: "This is not a valid transaction id." };
   const now = JSON.stringify([id, content]);
   if (id !== wanted()) return;
   if (now !== last) write(id, content);
@@ -48,8 +48,8 @@ async function show(id, signal) {
   if (!dialog.open) appear();
 }
 
-// Anybody can write a link: with a slash, or as a dot, it would lead to another path of the API.
-const possible = (id) => id.length <= LONGEST_ID && !id.includes("/") && id !== "." && id !== "..";
+// Anyone can write a link: an id with a slash, or of dots, would request another path of the API.
+const possible = (id) => id.length <= MAX_ID_CHARACTERS && !id.includes("/") && id !== "." && id !== "..";
 
 async function asked(id, signal) {
   try {
@@ -60,7 +60,7 @@ async function asked(id, signal) {
   }
 }
 
-// What is wrong with this question alone must not stop the rest of the page.
+// An error of this request alone must not stop the rest of the page.
 const aboutThis = (error) =>
   error instanceof Refused && error.status >= 400 && error.status < 500 && error.status !== 429 && !error.wantsToken;
 
@@ -71,7 +71,7 @@ function write(id, { found, refused }) {
     fill(body, ...all(found));
   } catch (error) {
     console.error(error);
-    fill(body, ...nothing(id, "The service's answer about it cannot be shown."));
+    fill(body, ...nothing(id, "The response of the service cannot be displayed."));
   }
 }
 
@@ -83,7 +83,7 @@ function appear() {
   dialog.scrollTop = 0;
 }
 
-/** Make way, but come back to it. */
+/** Close the dialog, but open it again later. */
 export function hide() {
   if (dialog.open) dialog.close(LATER);
 }
@@ -93,11 +93,11 @@ function turn() {
   else changed.ring();
 }
 
-/** Let the address say which one is shown. */
+/** Connect the dialog to the fragment of the URL. */
 export function open() {
   addEventListener("hashchange", turn);
   dialog.addEventListener("close", () => {
-    // Told late: another one may be asked for by now.
+    // The event comes late: the fragment can name another transaction by now.
     if (wanted() === shown && dialog.returnValue !== LATER) {
       history.pushState(null, "", location.pathname + location.search);
     }
@@ -112,7 +112,7 @@ export function open() {
 // -- What is shown
 
 const nothing = (id, why) => [
-  el("p", { class: "id foreign" }, id.length > LONGEST_ID ? `${id.slice(0, LONGEST_ID)}…` : id),
+  el("p", { class: "id foreign" }, id.length > MAX_ID_CHARACTERS ? `${id.slice(0, MAX_ID_CHARACTERS)}…` : id),
   el("p", { class: "sentence" }, why),
 ];
 
@@ -145,7 +145,7 @@ const hash = (text) => el("span", { class: "id" }, text);
 const facts = (one) => [
   ["Waits for", one.why.waits_for === "nothing" ? null : words(one.why.waits_for)],
   ["Since", moment(one.why.since)],
-  ["Next look", nextLook(one.why.next_check)],
+  ["Next check", nextCheck(one.why.next_check)],
   ["Confirmations", one.block ? depth(one) : null],
   ["Block", one.block && count(one.block.number)],
   ["Block hash", one.block && hash(one.block.hash)],
@@ -153,14 +153,14 @@ const facts = (one) => [
   ["Error", one.outcome?.error ?? null],
   ["Superseded by", one.superseded_by && hash(one.superseded_by)],
   ["Reason", one.reason && words(one.reason)],
-  ["Parked because of", one.parked],
+  ["Parked because", one.parked],
   ["Deadline", one.deadline && moment(one.deadline)],
   ["Registered", moment(one.created_at)],
   ["Changed", moment(one.updated_at)],
   ["Version", count(one.version)],
 ];
 
-function nextLook(check) {
+function nextCheck(check) {
   if (!check) return null;
   if (check.at_height !== null) return `with block ${count(check.at_height)}`;
   if (check.at_time !== null) return moment(check.at_time);
@@ -173,7 +173,7 @@ function metadata(given) {
 }
 
 function story(events) {
-  if (!events.length) return el("p", { class: "quiet" }, "Nothing happened yet.");
+  if (!events.length) return el("p", { class: "quiet" }, "No events yet.");
   const items = events.toReversed().map((event) =>
     el("li", {},
       el("span", { class: "line" }, badge(event.state), ...flagList(event.flags)),

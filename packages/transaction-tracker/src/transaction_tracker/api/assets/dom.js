@@ -1,14 +1,14 @@
-// Elements, and how numbers, times and states are written. Nothing here takes HTML: whatever the
-// API says ends as text.
+// Elements, and formats of numbers, times and states. No function accepts HTML: all data of the API
+// becomes text.
 
 const NUMBER = new Intl.NumberFormat("en");
 const CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const UNITS = [["d", 86_400], ["h", 3_600], ["min", 60], ["s", 1]];
 
-// What would turn the direction of the text after it, or be invisible, is shown as a mark.
+// Control characters and characters that change the text direction are shown as U+FFFD.
 const UNSEEN = /(?!\n)[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-// Each state with its tone; the word is always beside the colour. Open ones first.
+// The tone of each state. The name of the state is always shown next to the colour.
 export const OPEN = {
   registered: "quiet",
   pending: "wait",
@@ -34,7 +34,7 @@ export const count = (number) => NUMBER.format(number);
 export const words = (name) => name.replaceAll("_", " ");
 export const toneOf = (state) => OPEN[state] ?? ENDED[state] ?? "quiet";
 
-/** Make an element; strings among the children become text. */
+/** Return a new element; strings among the children become text. */
 export function el(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -44,7 +44,7 @@ export function el(tag, attributes = {}, ...children) {
   return made;
 }
 
-/** Put these children in the place of what an element had; `null` is left out. */
+/** Replace the children of an element; `null` is skipped. */
 export function fill(parent, ...children) {
   const kept = children.flat().filter((child) => child !== null && child !== undefined);
   parent.replaceChildren(
@@ -52,13 +52,13 @@ export function fill(parent, ...children) {
   );
 }
 
-/** Set a text, but only if it is another one: focus, selection and screen readers stay calm. */
+/** Set a text only if it differs, to keep focus and selection and not to trigger screen readers. */
 export function setText(element, text) {
   const wanted = shown(text);
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
-/** Show what `facts` say by `make`, but only if they are others than last time. */
+/** Return a function that renders `facts` with `make`, only if they differ from the last ones. */
 export function renderer(parent, make) {
   let last;
   return (facts) => {
@@ -68,7 +68,7 @@ export function renderer(parent, make) {
   };
 }
 
-/** Write seconds in the two largest units that say something, `2 h 5 min`; no unit stands alone. */
+/** Return a duration in its two largest units, `2 h 5 min`, with no line break inside a part. */
 export function span(seconds) {
   let left = Math.max(0, Math.round(seconds));
   const parts = [];
@@ -80,21 +80,21 @@ export function span(seconds) {
   return parts.slice(0, 2).join(" ") || "0\u00a0s";
 }
 
-/** Write a short time: milliseconds below a second. */
+/** Return a short duration, in milliseconds below a second. */
 export const latency = (seconds) =>
   seconds < 1 ? `${Math.round(seconds * 1_000)} ms` : `${seconds.toFixed(1)} s`;
 
-/** Show how long ago something was; `tick` keeps it true. */
+/** Return an element with the age of a time; `tick` updates it. */
 export function ago(iso) {
   const made = el("time", { datetime: iso, title: CLOCK.format(new Date(iso)) });
   age(made);
   return made;
 }
 
-/** Show a moment in this browser's time zone. */
+/** Return an element with a time in the browser's time zone. */
 export const moment = (iso) => el("time", { datetime: iso, class: "moment" }, CLOCK.format(new Date(iso)));
 
-/** Write all ages anew. */
+/** Update all ages. */
 export function tick() {
   document.querySelectorAll("time:not(.moment)").forEach(age);
 }
@@ -104,11 +104,11 @@ function age(element) {
   setText(element, seconds < 5 ? "just now" : `${span(seconds).split(" ")[0]} ago`);
 }
 
-/** Show a state: a colour and a word. */
+/** Return the badge of a state. */
 export const badge = (state) =>
   el("span", { class: "badge", "data-tone": toneOf(state) }, words(state));
 
-/** Show flags as words. */
+/** Return the elements of flags. */
 export const flagList = (flags) =>
   flags.map((flag) =>
     el("span", { class: "flag", "data-tone": flag === "finality_violation" ? "bad" : "warn" }, words(flag)),

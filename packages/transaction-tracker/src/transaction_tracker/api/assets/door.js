@@ -1,12 +1,12 @@
-// Asking for a token. One that was refused is forgotten, and nothing is asked until another comes:
-// the service listens to nobody who guesses.
+// The sign-in form. A refused token is discarded, and no request is sent until the user enters
+// another token: the service blocks addresses that send wrong tokens.
 
 import { forgetToken, hasToken, keepToken } from "./api.js";
 import { byId, setText } from "./dom.js";
 
 const VISIBLE = /^[\x21-\x7e]{1,500}$/;
 
-/** Wait until somebody gives a token; `error` says why one is needed. */
+/** Wait until the user enters a token; `error` is why a token is needed. */
 export async function token(error) {
   const form = byId("door");
   const refusal = because(error, hasToken());
@@ -20,9 +20,9 @@ export async function token(error) {
 }
 
 function because(error, sent) {
-  if (error.status === 403) return "This token was accepted, but lacks the scope read: with it nothing can be shown.";
-  if (sent) return "The token was refused: it is unknown, expired or revoked. It was forgotten, and is not tried again.";
-  return "This service is answered to those who have a token.";
+  if (error.status === 403) return "The token is valid, but lacks the scope read.";
+  if (sent) return "The token is unknown, expired or revoked. It was discarded; enter another one.";
+  return "This service requires a token.";
 }
 
 function given(form) {
@@ -32,7 +32,7 @@ function given(form) {
       event.preventDefault();
       const text = field.value.trim();
       if (!VISIBLE.test(text)) {
-        setText(byId("refusal"), "This is no token: it is one word, txt_ and what follows. Nothing was sent.");
+        setText(byId("refusal"), "This is not a valid token: a token is one word that begins with txt_. Nothing was sent.");
         return;
       }
       field.value = "";

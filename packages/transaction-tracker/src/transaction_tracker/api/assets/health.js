@@ -1,21 +1,21 @@
-// Health at a glance: what the API says of the service, again and again.
+// The health of the service, polled from the API.
 
 import { Refused, json, text } from "./api.js";
 import { OPEN, byId, count, el, latency, moment, renderer, span, words } from "./dom.js";
 
 const GAUGE = /^transaction_tracker_(\w+?)(?:\{state="(\w+)"\})? (\S+)$/gm;
-// What waits at all endpoints takes a while to count.
+// Counting the deliveries of all endpoints is slow.
 const OUTBOX_MS = 30_000;
-// More failing or disabled endpoints than these are only counted.
+// Further failing or disabled endpoints are only counted.
 const MAX_NAMED = 3;
 
 const TONES = { active: "good", healthy: "good", paused: "warn", refused: "bad", unchecked: "quiet" };
 
 let endpoints = { at: -Infinity, found: null };
 
-/** Ask for all of it. */
+/** Request the health data. */
 export async function look(signal) {
-  // One first: a token that is good no more is not sent five times at once.
+  // One request first, so that an expired token is not sent five times at once.
   const deliveries = await json("v1/deliveries", signal);
   const [{ faults, notes }, { providers }, gauges, targets] = await Promise.all([
     readiness(signal),
@@ -45,7 +45,7 @@ function read(page) {
   return gauges;
 }
 
-// Only `admin` may see where events go: without it, the rest is shown.
+// Endpoints need the scope `admin`; without it, the page shows the rest.
 async function outbox(signal) {
   if (Date.now() - endpoints.at < OUTBOX_MS) return endpoints.found;
   endpoints = { at: Date.now(), found: null };
@@ -61,58 +61,58 @@ async function outbox(signal) {
   return endpoints.found;
 }
 
-/** Forget what the last token was allowed to see. */
+/** Clear the data that the last token could read. */
 export function forget() {
   endpoints = { at: -Infinity, found: null };
 }
 
-// -- What stands at the top
+// -- Alarms
 
-/** Say what somebody has to look at, the worst first. */
+/** Return the alarms, the most severe first. */
 export function alarms({ faults, notes, providers, frozen, gauges, endpoints: targets }) {
   const found = [];
   const dead = sum(targets, "dead");
   const disabled = (targets ?? []).filter((one) => one.health === "disabled");
   const failing = (targets ?? []).filter((one) => one.health === "failing");
   if (frozen) found.push({ tone: "bad", title: "Deliveries are frozen", since: frozen,
-    text: "The chain took back what was final. No event is delivered until somebody has looked:",
+    text: "A reorganisation removed a final block. No event is delivered until an operator resumes deliveries:",
     command: "txtrack deliveries resume" });
   for (const fault of faults) found.push(sourceAlarm(fault, "bad") ?? { tone: "bad", title: "Not ready", text: fault.detail });
-  for (const note of notes) found.push(sourceAlarm(note, "warn") ?? lateAlarm(note) ?? { tone: "warn", title: "Look at this", text: note.detail });
+  for (const note of notes) found.push(sourceAlarm(note, "warn") ?? lateAlarm(note) ?? { tone: "warn", title: "Warning", text: note.detail });
   if (providers.length && !providers.some((one) => one.healthy)) found.push({ tone: "bad",
-    title: "No provider answers as it should", text: "States stand still until one does.",
+    title: "No provider is healthy", text: "States do not change until a provider is healthy.",
     command: "txtrack provider check" });
   if (gauges.parked) found.push({ tone: "warn", title: `${many(gauges.parked, "tracker")} parked`,
-    text: "They crashed too often, or no provider describes their transactions in a readable way. Find them in the list, then start them again:",
+    text: "They crashed too often, or no provider sends their transactions in a readable form. Find them in the list, then recheck them:",
     command: "txtrack recheck ID" });
   if (dead) found.push({ tone: "warn", title: many(dead, "dead letter"),
-    text: "Events were given up. Once their receiver is well:", command: "txtrack webhook redeliver ENDPOINT" });
+    text: "These events will not be retried. Once their receiver works:", command: "txtrack webhook redeliver ENDPOINT" });
   for (const one of failing.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${one.id} is failing`,
     since: one.since, text: `Last error: ${one.error ?? "unknown"}.`, tried: one.tried, next: one.next,
     command: `txtrack webhook attempts ${one.id}` });
   if (failing.length > MAX_NAMED) found.push({ tone: "warn", title: `${many(failing.length - MAX_NAMED, "more endpoint")} failing`,
     text: "Their events wait.", command: "txtrack webhook ls" });
   for (const { id, why } of disabled.slice(0, MAX_NAMED)) found.push({ tone: "warn", title: `Endpoint ${id} is disabled`,
-    text: why ?? "Nothing is delivered to it.", command: `txtrack webhook enable ${id}` });
+    text: why ?? "No events are delivered to it.", command: `txtrack webhook enable ${id}` });
   if (disabled.length > MAX_NAMED) found.push({ tone: "warn", title: `${many(disabled.length - MAX_NAMED, "more endpoint")} disabled`,
-    text: "Nothing is delivered to them.", command: "txtrack webhook ls" });
+    text: "No events are delivered to them.", command: "txtrack webhook ls" });
   return found;
 }
 
-// Receivers that do not hear of events in time: amber after a minute, red after five.
+// Late deliveries: amber after a minute, red after five.
 function lateAlarm({ detail, since }) {
   const [, flow, text] = /^deliveries are (behind|stalled): (.*)$/s.exec(detail) ?? [];
   return flow ? { tone: flow === "stalled" ? "bad" : "warn", title: `Deliveries are ${flow}`, since,
     text: `${text[0].toUpperCase()}${text.slice(1)}.`, command: "txtrack webhook ls" } : null;
 }
 
-// Why the chain does not move: the service says it in one line, with the block and the field.
+// Why the source is halted or lagging: one line, with the block and the field.
 function sourceAlarm({ detail, since }, tone) {
   const [, state, reason] = /^source (halted|lagging): (.*)$/s.exec(detail) ?? [];
   return state ? { tone, title: `Source ${state}`, since, text: reason, command: "txtrack doctor" } : null;
 }
 
-/** Show them. */
+/** Show the alarms. */
 export const alarmList = renderer(byId("alarms"), (found) =>
   found.map(({ tone, title, since, text: said, tried, next, command }) =>
     el("p", { class: "alarm", "data-tone": tone },
@@ -124,10 +124,10 @@ export const alarmList = renderer(byId("alarms"), (found) =>
 export const figures = renderer(byId("figures"), (seen) => cards(seen).map(card));
 
 const FLOWS = {
-  flowing: ["Flowing", "none is late", "good"],
+  flowing: ["Flowing", "no delivery is late", "good"],
   behind: ["Behind", "oldest over a minute old", "warn"],
   stalled: ["Stalled", "oldest over 5 minutes old", "bad"],
-  frozen: ["Frozen", "nothing is delivered", "bad"],
+  frozen: ["Frozen", "until resumed", "bad"],
 };
 
 function cards({ faults, providers, deliveries, gauges, endpoints: targets }) {
@@ -145,7 +145,7 @@ function cards({ faults, providers, deliveries, gauges, endpoints: targets }) {
     ["Deliveries", ...FLOWS[deliveries.flow]],
     ["Outbox", count(deliveries.pending), waiting(deliveries), FLOWS[deliveries.flow][2] === "good" ? null : FLOWS[deliveries.flow][2]],
     targets === null ? null : ["Dead letters", count(dead), `from ${many(targets.length, "endpoint")}`, dead ? "warn" : null],
-    ["Parked", count(gauges.parked ?? 0), gauges.parked ? "trackers given up" : "none given up", gauges.parked ? "warn" : null],
+    ["Parked", count(gauges.parked ?? 0), gauges.parked ? "parked trackers" : "no parked trackers", gauges.parked ? "warn" : null],
   ].filter(Boolean);
 }
 
@@ -154,9 +154,9 @@ const card = ([name, value, note, tone]) =>
     el("dt", {}, name), el("dd", { class: "value" }, value), el("dd", { class: "quiet" }, note));
 
 const heard = (seconds) =>
-  seconds === undefined ? "not heard yet" : seconds < 2 ? "heard just now" : `heard ${span(seconds)} ago`;
+  seconds === undefined ? "no block received yet" : seconds < 2 ? "received just now" : `received ${span(seconds)} ago`;
 const waiting = ({ pending, oldest_pending_at: oldest }) => {
-  if (!pending) return "nothing waits";
+  if (!pending) return "no pending deliveries";
   const age = oldest === null ? null : Math.max(0, (Date.now() - Date.parse(oldest)) / 1_000);
   return age === null ? "pending at disabled endpoints" : `pending, oldest ${span(age)}`;
 };
@@ -165,7 +165,7 @@ const many = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : 
 
 // -- Providers
 
-/** Show how the providers do. */
+/** Show the providers. */
 export function providerList(providers) {
   byId("providers").hidden = providers.length === 0;
   listed(providers.map(({ requests: _, head_age: __, ...facts }) => facts));
@@ -181,13 +181,13 @@ function provider(one) {
       el("span", { class: "badge", "data-tone": TONES[one.state] ?? "quiet" }, words(one.state))),
     el("p", {}, position(one)),
     el("p", { class: "quiet" }, [speed(one), failing(one, errors)].filter(Boolean).join(" · ")),
-    one.paused_until ? el("p", {}, "Asked again at ", moment(new Date(one.paused_until * 1_000).toISOString())) : null,
-    one.by_hand ? el("p", {}, "Paused by hand") : null,
+    one.paused_until ? el("p", {}, "Paused until ", moment(new Date(one.paused_until * 1_000).toISOString())) : null,
+    one.by_hand ? el("p", {}, "Paused by an operator") : null,
     one.last_error && !one.healthy ? el("p", { class: "foreign" }, one.last_error) : null);
 }
 
 const position = ({ head, lag }) =>
-  head === null ? "No head yet" : `Head ${count(head)}${lag ? `, ${many(lag, "block")} behind` : ""}`;
+  head === null ? "Head unknown" : `Head ${count(head)}${lag ? `, ${many(lag, "block")} behind` : ""}`;
 const speed = ({ latency_p50: half, latency_p95: most }) =>
   half === null ? null : `${latency(half)}, 95 % within ${latency(most)}`;
 const failing = ({ error_rate: rate }, errors) =>

@@ -1,5 +1,5 @@
-// The page as a small tree: what follows the service is started together, and when one part
-// fails, all of it is stopped and started again, after a pause that grows.
+// The page as a small supervision tree: the loops that follow the service start together; if one
+// fails, all are stopped and started again after a back-off.
 
 import { Lost, forgetToken, hasToken, json } from "./api.js";
 import * as changes from "./changes.js";
@@ -11,16 +11,16 @@ import * as stream from "./stream.js";
 import * as table from "./table.js";
 import { Bell, NEVER_MS, sleep } from "./waiting.js";
 
-const LOOK_MS = 5_000;
+const POLL_MS = 5_000;
 const TICK_MS = 5_000;
 const FIRST_PAUSE_MS = 1_000;
-const LONGEST_PAUSE_MS = 30_000;
-// Whoever looks elsewhere for so long leaves the service alone, and comes back to where it was.
+const MAX_PAUSE_MS = 30_000;
+// A tab that is hidden for this long stops sending requests until it is visible again.
 const HIDDEN_MS = 60_000;
 const NEVER = new AbortController().signal;
 
-const FORGOTTEN = new Error("the token was forgotten");
-const HIDDEN = new Error("nobody looks");
+const FORGOTTEN = new Error("signed out");
+const HIDDEN = new Error("the tab is hidden");
 
 const title = document.title;
 const again = new Bell();
@@ -30,7 +30,7 @@ let unseen = false;
 async function run() {
   let pause = FIRST_PAUSE_MS;
   for (;;) {
-    await somebody();
+    await untilVisible();
     const began = performance.now();
     attempt = new AbortController();
     byId("forget").hidden = !hasToken();
@@ -39,20 +39,20 @@ async function run() {
     } catch (error) {
       const cause = attempt.signal.aborted ? attempt.signal.reason : error;
       attempt.abort();
-      if (performance.now() - began > LONGEST_PAUSE_MS) pause = FIRST_PAUSE_MS;
+      if (performance.now() - began > MAX_PAUSE_MS) pause = FIRST_PAUSE_MS;
       pause = await recover(cause, pause);
     }
   }
 }
 
-/** Wait until somebody looks, if nobody has for long. */
-async function somebody() {
-  if (unseen) say("Paused while nobody looks", "quiet");
+/** Wait until the tab is visible, if it was hidden for long. */
+async function untilVisible() {
+  if (unseen) say("Paused while the tab is hidden", "quiet");
   while (unseen) await again.wait(NEVER_MS, NEVER);
 }
 
 async function follow(signal) {
-  // One question first: should the token be wrong, it was sent once.
+  // One request first, so that a wrong token is sent only once.
   await json("v1/deliveries", signal);
   byId("inside").hidden = false;
   await Promise.race([
@@ -63,7 +63,7 @@ async function follow(signal) {
   ]);
 }
 
-/** Do what an error asks for, and say how long to wait after the next one. */
+/** Handle an error, and return the pause after the next one. */
 async function recover(cause, pause) {
   byId("inside").dataset.stale = "";
   if (cause === FORGOTTEN) {
@@ -72,7 +72,7 @@ async function recover(cause, pause) {
     await admit(cause);
   } else if (cause !== HIDDEN) {
     await backOff(cause, pause);
-    return Math.min(2 * pause, LONGEST_PAUSE_MS);
+    return Math.min(2 * pause, MAX_PAUSE_MS);
   }
   return FIRST_PAUSE_MS;
 }
@@ -87,12 +87,12 @@ async function admit(cause) {
 }
 
 async function backOff(cause, pause) {
-  // A mistake of this page, neither silence nor a refusal, is one to read about.
+  // Log errors of this page itself, which are neither `Lost` nor `Refused`.
   if (!(cause instanceof Error) || cause.name !== "Error") console.error(cause);
-  const what = cause instanceof Lost ? "Connection lost" : "Not answered";
+  const what = cause instanceof Lost ? "Connection lost" : "Request failed";
   const wait = Math.max(pause * (0.75 + Math.random() / 2), cause.retryAfterMs ?? 0);
   document.title = `${what} · ${title}`;
-  say(`${what}: ${cause.message}. Trying again in ${span(Math.max(1, wait / 1_000))}.`, "bad");
+  say(`${what}: ${cause.message}. Retrying in ${span(Math.max(1, wait / 1_000))}.`, "bad");
   await again.wait(wait, NEVER);
 }
 
@@ -100,7 +100,7 @@ async function backOff(cause, pause) {
 
 function connected(live) {
   if (live) say("Connected", "good");
-  else say("Connected, but there is no room for live updates", "warn");
+  else say("Connected without live updates: the service has too many streams", "warn");
 }
 
 function happened(event) {
@@ -114,7 +114,7 @@ async function watch(signal) {
     show(await health.look(signal));
     table.touch();
     detail.touch();
-    await sleep(LOOK_MS, signal);
+    await sleep(POLL_MS, signal);
   }
 }
 
@@ -133,18 +133,18 @@ function say(text, tone) {
   byId("link").dataset.tone = tone;
 }
 
-// -- What comes from the browser
+// -- Events of the browser
 
 let hiding;
 document.addEventListener("visibilitychange", () => {
   clearTimeout(hiding);
-  if (document.hidden) return awaitEyes();
+  if (document.hidden) return startHiding();
   unseen = false;
   again.ring();
 });
 
-// It is kept, too: between two attempts there is nothing to stop.
-function awaitEyes() {
+// Also sets a flag: between two attempts there is no request to abort.
+function startHiding() {
   hiding = setTimeout(() => {
     unseen = true;
     attempt.abort(HIDDEN);
@@ -160,6 +160,6 @@ byId("forget").addEventListener("click", () => {
 
 setInterval(tick, TICK_MS);
 detail.open();
-// A tab may be opened in the background, and nothing tells of that later.
-if (document.hidden) awaitEyes();
+// A tab opened in the background gets no visibilitychange event until it is shown.
+if (document.hidden) startHiding();
 run();

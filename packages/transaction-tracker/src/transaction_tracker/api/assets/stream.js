@@ -1,21 +1,21 @@
-// The event stream, read with fetch: EventSource could send no token but in the URL.
+// The event stream, read with fetch: EventSource can send a token only in the URL.
 
 import { Lost, Refused, ask } from "./api.js";
 import { sleep } from "./waiting.js";
 
-// The service says something every 15 s, if only that it is still there.
+// The service sends an event or a heartbeat at least every 15 s.
 const SILENCE_MS = 60_000;
-const LONGEST_LINE = 4 * 2 ** 20;
-// Away for longer, the pages are read anew instead of all that happened meanwhile.
-const LONGEST_GAP_MS = 10 * 60_000;
+const MAX_LINE_CHARACTERS = 4 * 2 ** 20;
+// After a longer gap, the page reloads its data instead of reading all missed events.
+const MAX_GAP_MS = 10 * 60_000;
 
 let lastId = null;
 let heardAt = 0;
 
-/** Hand over events as they come; ends only by an error, and goes on from the last one then.
- *  `onRoom` hears whether there is room for a stream. */
+/** Call `onEvent` for each event; ends only with an error, and resumes after the last event.
+ *  `onRoom` is called with whether the service accepts the stream. */
 export async function follow(signal, onEvent, onRoom) {
-  if (Date.now() - heardAt > LONGEST_GAP_MS) lastId = null;
+  if (Date.now() - heardAt > MAX_GAP_MS) lastId = null;
   const answer = await opened(signal, onRoom);
   onRoom(true);
   for await (const { id, data } of events(answer.body)) {
@@ -27,7 +27,7 @@ export async function follow(signal, onEvent, onRoom) {
   throw new Lost("the event stream ended");
 }
 
-// Without a stream the page still reads on: there is only so much room for them.
+// If the service has too many streams, the page keeps polling and tries again later.
 async function opened(signal, onRoom) {
   for (;;) {
     const headers = lastId === null ? {} : { "Last-Event-ID": lastId };
@@ -47,8 +47,8 @@ function forgotten(error) {
 }
 
 /**
- * Read server-sent events; a comment comes as an event without id, and the place where the stream
- * begins as one without data.
+ * Yield server-sent events; a comment becomes an event without id, and the start of the stream an
+ * event without data.
  *
  * Source: the HTML standard, "Server-sent events".
  */
@@ -70,11 +70,11 @@ async function* lines(body) {
   let rest = "";
   try {
     for (;;) {
-      const { done, value } = await patiently(reader);
+      const { done, value } = await readWithTimeout(reader);
       if (done) return;
       const found = (rest + value).split("\n");
       rest = found.pop();
-      if (rest.length > LONGEST_LINE) throw new Lost("the event stream sends no events");
+      if (rest.length > MAX_LINE_CHARACTERS) throw new Lost("the event stream sent a line that is too long");
       yield* found;
     }
   } finally {
@@ -82,10 +82,10 @@ async function* lines(body) {
   }
 }
 
-async function patiently(reader) {
+async function readWithTimeout(reader) {
   let timer;
   const silence = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Lost("the event stream fell silent")), SILENCE_MS);
+    timer = setTimeout(() => reject(new Lost("the event stream timed out")), SILENCE_MS);
   });
   try {
     return await Promise.race([reader.read(), silence]);

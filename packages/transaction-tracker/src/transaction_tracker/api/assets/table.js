@@ -6,7 +6,7 @@ import { Bell, NEVER_MS } from "./waiting.js";
 
 const SIZE = 50;
 const REST_MS = 500;
-const LONGEST_BRIEF = 200;
+const MAX_METADATA_CHARACTERS = 200;
 
 const changed = new Bell();
 const resting = new Bell();
@@ -16,20 +16,20 @@ const chips = new Map();
 let cursors = [null];
 let next = null;
 
-/** Read the page that is wanted, whenever something changed. */
+/** Load the current page, again after each change. */
 export async function follow(signal) {
   for (;;) {
     const began = performance.now();
     const wanted = path();
     const page = await json(wanted, signal);
     if (wanted === path()) show(page);
-    // Events come by the thousand: this takes a quarter of the time at most.
+    // Events can come by the thousand: loading takes at most a quarter of the time.
     await resting.wait(Math.max(REST_MS, 3 * (performance.now() - began)), signal);
     await changed.wait(NEVER_MS, signal);
   }
 }
 
-/** Say that what is shown may have changed. */
+/** Note that the shown transactions can have changed. */
 export const touch = () => changed.ring();
 
 function path() {
@@ -39,7 +39,7 @@ function path() {
   return `v1/transactions?${query}`;
 }
 
-// What somebody asked for does not wait.
+// A page that the user asked for is loaded at once.
 function turn(to) {
   cursors = to;
   next = null;
@@ -51,9 +51,9 @@ function turn(to) {
 byId("next").addEventListener("click", () => next && turn([...cursors, next]));
 byId("previous").addEventListener("click", () => turn(cursors.slice(0, -1)));
 
-// -- States: how many, and a filter
+// -- Filter by state
 
-/** Show how many there are in each state. */
+/** Show the number of transactions in each state. */
 export function census(states) {
   for (const [state, { button, number }] of chips) {
     const many = states[state] ?? 0;
@@ -88,7 +88,7 @@ function show({ transactions, next: following }) {
   byId("previous").disabled = cursors.length === 1;
   byId("next").disabled = next === null;
   setText(byId("place"), `Page ${count(cursors.length)}`);
-  setText(byId("nothing"), chosen.size ? `None is ${[...chosen].map(words).join(" or ")}.` : "Nothing is tracked yet.");
+  setText(byId("nothing"), chosen.size ? `No transaction is ${[...chosen].map(words).join(" or ")}.` : "No transactions yet.");
   byId("nothing").hidden = transactions.length > 0;
 }
 
@@ -113,7 +113,7 @@ function made(id) {
   return row;
 }
 
-// Only what differs is touched: the focus stays where it is, and so does a selection.
+// Writes only changes, so that focus and selection are kept.
 function write(row, one) {
   const facts = JSON.stringify([one.version, depth(one), one.parked]);
   if (row.dataset.facts === facts) return;
@@ -135,10 +135,10 @@ const parked = (one) =>
 function brief(metadata) {
   const parts = Object.entries(metadata).map(([key, value]) =>
     `${key}: ${typeof value === "string" ? value : JSON.stringify(value)}`);
-  return parts.join(", ").slice(0, LONGEST_BRIEF) || "–";
+  return parts.join(", ").slice(0, MAX_METADATA_CHARACTERS) || "–";
 }
 
-/** Write how deep a transaction is, and how deep it must be. */
+/** Return the confirmations of a transaction, and the required ones. */
 export function depth({ block, confirmations, required, final }) {
   if (!block) return "–";
   if (typeof required === "string") return `${count(confirmations)}, until ${required}`;

@@ -1,6 +1,6 @@
-// Waiting: for a time, for a word from somebody, and in either case no longer than a signal lets us.
+// Wait for a time or a notification, until a signal aborts.
 
-/** As long as a timer can wait: some weeks. */
+/** Maximum delay of a timer, about 25 days. */
 export const NEVER_MS = 2 ** 31 - 1;
 
 /** Wait for some milliseconds; rejects when `signal` aborts. */
@@ -18,18 +18,18 @@ export function sleep(milliseconds, signal) {
   });
 }
 
-/** Something to wait for that remembers that it came; many at once are one. */
+/** A notification that is remembered until the next wait; several count as one. */
 export class Bell {
   #rung = false;
   #wake = () => {};
 
-  /** Wake whoever waits, or comes to wait next. */
+  /** Wake the current wait, or the next one. */
   ring() {
     this.#rung = true;
     this.#wake();
   }
 
-  /** Wait until it rings, or until `milliseconds` are over. */
+  /** Wait for `ring`, at most `milliseconds`. */
   async wait(milliseconds, signal) {
     if (!this.#rung) {
       const woken = new AbortController();

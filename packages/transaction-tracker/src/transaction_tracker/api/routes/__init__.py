@@ -1,4 +1,4 @@
-"""The paths of the API, a module for each kind of thing."""
+"""The routes of the API, one module per resource."""
 
 from transaction_tracker.api.routes import (
     deliveries,
@@ -22,5 +22,5 @@ ROUTERS = (
     health.router,
 )
 
-# What is answered there must not be stored for a repeat.
+# Paths whose responses contain secrets and must not be stored for idempotency keys.
 SECRET_ANSWERS = frozenset(("/v1/tokens",))

@@ -1,4 +1,4 @@
-"""Deliveries as a whole: frozen by a finality violation, until somebody lets them go on."""
+"""Deliveries as a whole: their status, and resuming them after a finality violation."""
 
 import time
 from datetime import datetime
@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from transaction_tracker.api.answers import ADMIN, READ, RoomOf, answer, problems, shows
+from transaction_tracker.api.answers import ADMIN, READ, Api, answer, problems, shows
 from transaction_tracker.api.views import rfc3339
 from transaction_tracker.outbox import endpoints
 from transaction_tracker.outbox.health import Flow, flow
@@ -17,21 +17,21 @@ router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 
 class DeliveriesView(BaseModel):
-    """Whether events are delivered."""
+    """Whether deliveries are frozen."""
 
     frozen_since: str | None
 
 
 class DeliveriesStatus(DeliveriesView):
-    """Whether events are delivered, and in time."""
+    """Status of all deliveries."""
 
     flow: Flow = Field(
         description="behind: the oldest pending delivery has waited for a minute. stalled: for "
-        "five minutes. frozen: nothing is delivered since the chain took back what was final."
+        "five minutes. frozen: a finality violation has stopped all deliveries."
     )
-    pending: int = Field(description="Deliveries that are not settled yet.")
+    pending: int = Field(description="Number of pending deliveries.")
     oldest_pending_at: datetime | None = Field(
-        description="When the oldest of them was written, disabled endpoints left out."
+        description="Time of the oldest pending delivery to an enabled endpoint."
     )
     failing_endpoints: int
 
@@ -43,7 +43,7 @@ class DeliveriesStatus(DeliveriesView):
     responses={200: shows(DeliveriesStatus), **problems()},
 )
 async def deliveries() -> Response:
-    """Return whether events are delivered in time, or behind, or frozen."""
+    """Return the status of all deliveries."""
     frozen = await Store.frozen()
     waiting, oldest = await endpoints.backlog(), await endpoints.oldest_pending()
     age = 0.0 if oldest is None else time.time() - oldest
@@ -61,11 +61,11 @@ async def deliveries() -> Response:
     "/resume",
     operation_id="resumeDeliveries",
     dependencies=[ADMIN],
-    responses={200: shows(DeliveriesView, "As it is now."), **problems(400, 409, 422)},
+    responses={200: shows(DeliveriesView), **problems(400, 409, 422)},
 )
-async def resume(room: RoomOf) -> Response:
-    """Deliver events again, after somebody has looked at what the chain took back."""
-    await room.service.resume_deliveries()
+async def resume(api: Api) -> Response:
+    """Resume deliveries that a finality violation has frozen."""
+    await api.service.resume_deliveries()
     return answer(await _view())
 
 

@@ -1,4 +1,4 @@
-"""What was delivered to an endpoint: attempts, dead letters, redeliveries."""
+"""Deliveries of one endpoint: attempts, dead letters, redelivery."""
 
 from datetime import datetime
 from typing import Annotated
@@ -18,33 +18,33 @@ router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADM
 
 
 class RedeliverIn(BaseModel):
-    """What to deliver again: without either, all dead letters."""
+    """The events to redeliver. Default: all dead letters."""
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"not": {"required": ["event", "since"]}}
     )
 
     event: str | None = Field(
-        None, pattern=cursors.EVENT_PATTERN, description="This one: its `cursor`."
+        None, pattern=cursors.EVENT_PATTERN, description="`cursor` of one event."
     )
     since: str | None = Field(
-        None, pattern=cursors.EVENT_PATTERN, description="All from this one on: its `cursor`."
+        None, pattern=cursors.EVENT_PATTERN, description="`cursor` of the first of all events."
     )
 
 
 class AttemptView(BaseModel):
     """One attempt to deliver an event."""
 
-    event: str = Field(description="The event's id.")
-    event_cursor: str = Field(description="The event's `cursor`.")
-    number: int = Field(description="1 is the first; a redelivery counts from 1 again.")
+    event: str = Field(description="Id of the event.")
+    event_cursor: str = Field(description="`cursor` of the event.")
+    number: int = Field(description="Number of the attempt, from 1; starts again at a redelivery.")
     ended_at: datetime
-    seconds: float
-    outcome: str = Field(description="`delivered`, or which kind of failure it was.")
-    status: int | None = Field(description="Of the answer; null when none came.")
+    seconds: float = Field(description="Duration.")
+    outcome: str = Field(description="`delivered`, or the kind of failure.")
+    status: int | None = Field(description="HTTP status; null without a response.")
     error: str | None
     answer: str | None = Field(
-        description="The first KiB of the body of the answer, without the endpoint's secrets."
+        description="First KiB of the response's body; the endpoint's secrets are redacted."
     )
 
 
@@ -52,17 +52,19 @@ class AttemptPage(BaseModel):
     """A page of attempts, the newest first."""
 
     attempts: list[AttemptView]
-    next: str | None = Field(description="Give it as `cursor` for the next page.")
+    next: str | None = Field(
+        description="Send it as `cursor` to get the next page; null at the end."
+    )
 
 
 class Redelivered(BaseModel):
-    """How many events will be delivered again."""
+    """Number of events that will be redelivered."""
 
     count: int
 
 
 class DeadLetter(BaseModel):
-    """An event that was given up."""
+    """An event whose delivery failed finally."""
 
     event: EventView
     attempts: int
@@ -72,10 +74,12 @@ class DeadLetter(BaseModel):
 
 
 class DeadLetterPage(BaseModel):
-    """A page of events that were given up, in the order of the events."""
+    """A page of dead letters, in the order of their events."""
 
     dead_letters: list[DeadLetter]
-    next: str | None = Field(description="Give it as `cursor` for the next page.")
+    next: str | None = Field(
+        description="Send it as `cursor` to get the next page; null at the end."
+    )
 
 
 @router.post(
@@ -84,7 +88,7 @@ class DeadLetterPage(BaseModel):
     responses={200: shows(Redelivered), **with_body(404)},
 )
 async def redeliver(id: EndpointId, wanted: RedeliverIn | None = None) -> Response:  # noqa: A002
-    """Deliver again: dead letters, one event, or all events from one on."""
+    """Redeliver dead letters, one event, or all events from a cursor on."""
     chosen = wanted or RedeliverIn(event=None, since=None)
     if chosen.event is not None and chosen.since is not None:
         raise refused("give event or since, not both")
@@ -105,13 +109,13 @@ async def dead_letters(
     cursor: cursors.EventCursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """List events that were given up at an endpoint."""
+    """List the dead letters of an endpoint."""
     after = 0 if cursor is None else cursors.position_at(cursor)
     with explained():
         found = await endpoints.dead_letters(id, after=after, limit=limit)
     full = len(found) == limit
     content = {
-        "dead_letters": [_letter(one) for one in found],
+        "dead_letters": [_letter(delivery) for delivery in found],
         "next": cursors.of_event(found[-1].position) if full else None,
     }
     return answer(content)
@@ -122,15 +126,18 @@ async def list_attempts(
     id: EndpointId,  # noqa: A002
     event: Annotated[
         str | None,
-        Query(pattern=cursors.EVENT_PATTERN, description="Only of this one: its `cursor`."),
+        Query(
+            pattern=cursors.EVENT_PATTERN,
+            description="Only for the event with this `cursor`.",
+        ),
     ] = None,
     cursor: cursors.AttemptCursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """List the last attempts at an endpoint, with what came back.
+    """List the last attempts at an endpoint, with their responses.
 
-    Of each event the last 10 are kept; of the endpoint, the last 100 that succeeded and the last
-    100 that failed, or some more.
+    The service stores the last 10 attempts of each event, and at least the last 100 successful and
+    the last 100 failed attempts of an endpoint.
     """
     before = None if cursor is None else cursors.attempt_at(cursor)
     with explained():

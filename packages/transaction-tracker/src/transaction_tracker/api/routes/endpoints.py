@@ -1,4 +1,4 @@
-"""Endpoints: where events are delivered to by webhook."""
+"""Webhook endpoints."""
 
 from datetime import datetime
 
@@ -10,6 +10,7 @@ from transaction_tracker.api.answers import ADMIN, answer, problems, shows, with
 from transaction_tracker.api.endpoint_problems import EndpointId, explained
 from transaction_tracker.api.views import Json, rfc3339
 from transaction_tracker.domain import State
+from transaction_tracker.net.url import MAX_URL_CHARACTERS
 from transaction_tracker.outbox import endpoints
 from transaction_tracker.outbox.endpoints import (
     DeliveryStatus,
@@ -25,51 +26,55 @@ _PATTERN = (
     f"^whsec_(?:{_FOUR}{{8,20}}(?:[A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?"
     f"|{_FOUR}{{21}}(?:[A-Za-z0-9+/]{{2}}==)?)$"
 )
-_FORM = "whsec_ and 24 to 64 bytes in base64; made if it is left out."
-_LONGEST_URL = 2_048
+_FORM = "whsec_ and 24 to 64 bytes in base64. Default: a new random secret."
 
 
-class _Wish(BaseModel):
+class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class EndpointIn(_Wish):
-    """Where to deliver, and what."""
+class EndpointIn(_Input):
+    """URL and states of an endpoint."""
 
     url: str = Field(
-        min_length=1, max_length=_LONGEST_URL, description="https, on the public internet."
+        min_length=1,
+        max_length=MAX_URL_CHARACTERS,
+        description="URL with https, on the public internet.",
     )
     states: list[State] | None = Field(
-        None, min_length=1, max_length=20, description="Only of these; of all without it."
+        None,
+        min_length=1,
+        max_length=20,
+        description="States whose events are delivered. Default: all.",
     )
 
 
 class NewEndpointIn(EndpointIn):
-    """Where to deliver, and what, signed with which secret."""
+    """A new endpoint."""
 
     secret: str | None = Field(None, pattern=_PATTERN, description=_FORM)
 
 
-class RotateIn(_Wish):
-    """The next secret."""
+class RotateIn(_Input):
+    """The new secret of an endpoint."""
 
     secret: str | None = Field(None, pattern=_PATTERN, description=_FORM)
     overlap: float = Field(
         endpoints.OVERLAP_SECONDS,
         ge=0,
         le=endpoints.MAX_OVERLAP_SECONDS,
-        description="Seconds for which deliveries are signed with the old one too.",
+        description="Seconds for which the old secret also signs deliveries.",
     )
 
 
-class DisableIn(_Wish):
-    """Why to deliver no more."""
+class DisableIn(_Input):
+    """Why an endpoint is disabled."""
 
     reason: str = Field("by hand", max_length=endpoints.MAX_REASON_CHARACTERS)
 
 
 class EndpointView(BaseModel):
-    """Where events are delivered to."""
+    """An endpoint."""
 
     id: str
     url: str
@@ -77,28 +82,28 @@ class EndpointView(BaseModel):
     enabled: bool
     disabled_reason: str | None
     created_at: str
-    previous_secret_until: str | None = Field(description="The old secret signs as well till then.")
+    previous_secret_until: str | None = Field(
+        description="Time until which the old secret also signs deliveries."
+    )
 
 
 class EndpointWithSecret(EndpointView):
-    """Where events are delivered to, with the secret, which is shown only here."""
+    """An endpoint with its secret, which is shown only once."""
 
     secret: str
 
 
 class EndpointDetail(EndpointView):
-    """Where events are delivered to, and how that goes."""
+    """An endpoint with its delivery status."""
 
-    health: HealthState = Field(
-        description="failing: five attempts in a row, or more, have delivered nothing."
-    )
+    health: HealthState = Field(description="failing: at least the last five attempts failed.")
     failing_since: datetime | None
     pending: int
     dead: int
     last_attempt_at: datetime | None
-    last_error: str | None = Field(description="Of the last attempt that failed, if it is kept.")
+    last_error: str | None = Field(description="Error of the last failed attempt, if it is stored.")
     last_error_at: datetime | None
-    next_attempt_at: datetime | None = Field(description="Null when none is planned.")
+    next_attempt_at: datetime | None = Field(description="Null if no attempt is scheduled.")
 
 
 class EndpointList(BaseModel):
@@ -108,7 +113,7 @@ class EndpointList(BaseModel):
 
 
 class TestResult(BaseModel):
-    """What came of a message that was sent to see whether it arrives."""
+    """Result of a test message."""
 
     delivered: bool
     outcome: str
@@ -124,7 +129,7 @@ class TestResult(BaseModel):
     responses={201: shows(EndpointWithSecret), **with_body()},
 )
 async def create(wanted: NewEndpointIn) -> Response:
-    """Deliver events to a URL from now on; Standard Webhooks 1.0 says how they are signed."""
+    """Add an endpoint: deliver future events to a URL, signed by Standard Webhooks 1.0."""
     with explained():
         endpoint = await endpoints.add(wanted.url, secret=wanted.secret, states=wanted.states)
     return answer(_with_secret(endpoint), 201)
@@ -132,7 +137,7 @@ async def create(wanted: NewEndpointIn) -> Response:
 
 @router.get("", operation_id="listEndpoints", responses={200: shows(EndpointList), **problems()})
 async def list_endpoints() -> Response:
-    """List the endpoints, and how deliveries to each are going."""
+    """List the endpoints with their delivery status."""
     return answer({"endpoints": [_detail(status) for status in await endpoints.statuses()]})
 
 
@@ -141,8 +146,8 @@ async def list_endpoints() -> Response:
     operation_id="getEndpoint",
     responses={200: shows(EndpointDetail), **problems(404, 422)},
 )
-async def get_endpoint(id: EndpointId) -> Response:  # noqa: A002 - the path's word
-    """Show an endpoint, and how deliveries to it are going."""
+async def get_endpoint(id: EndpointId) -> Response:  # noqa: A002 - the path's name
+    """Return an endpoint with its delivery status."""
     with explained():
         return answer(_detail(await endpoints.status(id)))
 
@@ -151,7 +156,7 @@ async def get_endpoint(id: EndpointId) -> Response:  # noqa: A002 - the path's w
     "/{id}", operation_id="updateEndpoint", responses={200: shows(EndpointView), **with_body(404)}
 )
 async def change(id: EndpointId, wanted: EndpointIn) -> Response:  # noqa: A002
-    """Deliver elsewhere, or other states; what is pending goes to the new URL."""
+    """Change the URL and states of an endpoint; pending deliveries go to the new URL."""
     with explained():
         return answer(_view(await endpoints.change(id, url=wanted.url, states=wanted.states)))
 
@@ -164,7 +169,7 @@ async def change(id: EndpointId, wanted: EndpointIn) -> Response:  # noqa: A002
     responses=problems(404, 422),
 )
 async def remove(id: EndpointId) -> Response:  # noqa: A002
-    """Forget an endpoint, and all that was to be delivered to it."""
+    """Delete an endpoint with all its deliveries."""
     with explained():
         await endpoints.remove(id)
     return Response(status_code=204)
@@ -176,7 +181,7 @@ async def remove(id: EndpointId) -> Response:  # noqa: A002
     responses={200: shows(EndpointView), **problems(400, 404, 409, 422)},
 )
 async def enable(id: EndpointId) -> Response:  # noqa: A002
-    """Deliver again: first what was pending, then what is new."""
+    """Enable an endpoint: pending deliveries are sent, and future events are delivered."""
     with explained():
         return answer(_view(await endpoints.enable(id)))
 
@@ -187,7 +192,7 @@ async def enable(id: EndpointId) -> Response:  # noqa: A002
     responses={200: shows(EndpointView), **with_body(404)},
 )
 async def disable(id: EndpointId, wanted: DisableIn | None = None) -> Response:  # noqa: A002
-    """Deliver no more; what is pending waits."""
+    """Disable an endpoint: pending deliveries wait, and future events are not delivered."""
     reason = (wanted or DisableIn(reason="by hand")).reason
     with explained():
         return answer(_view(await endpoints.disable(id, reason)))
@@ -199,7 +204,7 @@ async def disable(id: EndpointId, wanted: DisableIn | None = None) -> Response: 
     responses={200: shows(EndpointWithSecret), **with_body(404)},
 )
 async def rotate(id: EndpointId, wanted: RotateIn | None = None) -> Response:  # noqa: A002
-    """Sign with a new secret, and for a while with the old one as well."""
+    """Rotate the secret; the old secret also signs deliveries for a while."""
     chosen = wanted or RotateIn(secret=None, overlap=endpoints.OVERLAP_SECONDS)
     with explained():
         endpoint = await endpoints.rotate(id, secret=chosen.secret, overlap=chosen.overlap)
@@ -212,7 +217,7 @@ async def rotate(id: EndpointId, wanted: RotateIn | None = None) -> Response:  #
     responses={200: shows(TestResult), **problems(400, 404, 409, 422)},
 )
 async def test(id: EndpointId) -> Response:  # noqa: A002
-    """Send a message now, once, and say what came of it."""
+    """Send a test message now, without retries, and return the result."""
     with explained():
         result = await endpoints.test(id)
     content = {

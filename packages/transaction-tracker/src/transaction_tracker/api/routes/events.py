@@ -1,4 +1,4 @@
-"""Events: pulled page by page, or as a stream; no event is lost between two requests."""
+"""Events, as pages and as a stream; no event is lost between two requests."""
 
 import asyncio
 from functools import partial
@@ -11,8 +11,8 @@ from starlette.types import Receive, Scope, Send
 
 from transaction_tracker.api import cursors
 from transaction_tracker.api.access import Principal
-from transaction_tracker.api.answers import READ, Limit, RoomOf, answer, problems, shows
-from transaction_tracker.api.context import Room
+from transaction_tracker.api.answers import READ, Api, Limit, answer, problems, shows
+from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.views import EventPage, event_view
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.store import Store
@@ -27,7 +27,8 @@ _CHUNK = 200
 _RETRY_MILLISECONDS = 2_000
 
 Of = Annotated[
-    str | None, Query(max_length=200, description="Only of this transaction.", alias="transaction")
+    str | None,
+    Query(max_length=200, description="Only events of this transaction.", alias="transaction"),
 ]
 
 
@@ -35,17 +36,17 @@ Of = Annotated[
     "/events",
     operation_id="listEvents",
     dependencies=[READ],
-    responses={200: shows(EventPage, "A page, in the order of writing."), **problems(422)},
+    responses={200: shows(EventPage, "A page, in the order of recording."), **problems(422)},
 )
 async def list_events(
-    room: RoomOf, after: cursors.EventCursor = None, transaction: Of = None, limit: Limit = 100
+    api: Api, after: cursors.EventCursor = None, transaction: Of = None, limit: Limit = 100
 ) -> Response:
-    """List events; without `after`, from the first that there was.
+    """List events after a cursor; without `after`, from the first event.
 
-    Deliver each one at least once: store `next` when you have handled the page.
+    To process each event at least once, store `next` after you have processed the page.
     """
     position = _position(after) or 0
-    # One more than is shown says whether there is more.
+    # One event more than the page has tells whether there is a next page.
     events = await Store.run(
         partial(events_page, after=position, limit=limit + 1, transaction=_key(transaction))
     )
@@ -73,48 +74,49 @@ async def list_events(
     },
 )
 async def stream(
-    room: RoomOf,
+    api: Api,
     after: cursors.EventCursor = None,
     transaction: Of = None,
     last_event_id: Annotated[
-        str | None, Header(pattern=cursors.EVENT_PATTERN, description="Goes before `after`.")
+        str | None, Header(pattern=cursors.EVENT_PATTERN, description="Overrides `after`.")
     ] = None,
 ) -> Response:
     """Stream events as they are stored; without `after` or Last-Event-ID, from now on.
 
-    It begins with an id without an event, for who loses it before the first one. A client that
-    does not keep up is cut off; it goes on from its Last-Event-ID without loss.
+    The stream begins with an id without an event, the cursor of its start, so that a client can
+    reconnect without loss before the first event. The connection of a client that does not keep up
+    is closed; the client continues from its Last-Event-ID without loss.
 
     Source: the HTML standard, "Server-sent events".
     """
     position = _position(last_event_id)
     if position is None:
         position = _position(after)
-    return EventStream(room, position, _key(transaction))
+    return EventStream(api, position, _key(transaction))
 
 
 class EventStream(Response):
-    """An answer that goes on until the client leaves, its token ends, or the API stops.
+    """A response that lasts until the client disconnects, its token expires, or the API stops.
 
     Args:
-        room: Where the events come from.
-        after: The position of the last event that the client has; ``None`` begins now.
-        transaction: Only of this one; ``None`` is of all.
+        api: State of the API.
+        after: Position of the last event that the client has; ``None`` starts with new events.
+        transaction: Only events of this transaction; ``None`` for all.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, room: Room, after: int | None, transaction: str | None) -> None:
+    def __init__(self, api: ApiContext, after: int | None, transaction: str | None) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no"})
         del self.headers["content-length"]
-        self._room = room
+        self._api = api
         self._after = after
         self._transaction = transaction
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send events."""
-        feed = self._room.service.feed
-        with self._room.streams.take(), feed.stream() as signal:
+        feed = self._api.service.feed
+        with self._api.streams.take(), feed.stream() as signal:
             position = self._after
             if position is None:
                 position = await Store.run(last_position)
@@ -140,10 +142,10 @@ class EventStream(Response):
             if events:
                 await _part(send, b"".join(map(_written, events)))
                 position = events[-1].position
-            if self._room.service.feed.closed or not await self._room.tokens.accept(principal):
+            if self._api.service.feed.closed or not await self._api.tokens.accept(principal):
                 break
             if len(events) < _CHUNK and not await self._wait(signal, gone):
-                await _part(send, b": still here\n\n")
+                await _part(send, b": heartbeat\n\n")
         await _part(send, b"", last=True)
 
     async def _next(self, position: int) -> list[Entry]:
@@ -152,12 +154,12 @@ class EventStream(Response):
         )
 
     async def _wait(self, signal: asyncio.Event, gone: asyncio.Future[None]) -> bool:
-        """Wait for more, and say whether there may be some; silence is no sign of life."""
-        return await first(signal, gone, self._room.options.heartbeat_seconds)
+        """Wait for new events; return ``False`` when a heartbeat is due instead."""
+        return await first(signal, gone, self._api.options.heartbeat_seconds)
 
 
 def _beginning(position: int) -> bytes:
-    # The id is kept without an event too: who loses the stream before the first one misses none.
+    # An id without an event: a client that loses the stream before the first event resumes here.
     return b"retry: %d\nid: %b\n\n" % (_RETRY_MILLISECONDS, cursors.of_event(position).encode())
 
 

@@ -1,4 +1,4 @@
-"""Whether the program lives, whether it is of use, and what there is to measure."""
+"""Liveness, readiness and metrics."""
 
 import asyncio
 import time
@@ -8,8 +8,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from transaction_tracker.api.answers import READ, RoomOf, answer, problems, shows
-from transaction_tracker.api.context import Room
+from transaction_tracker.api.answers import READ, Api, answer, problems, shows
+from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.views import rfc3339
 from transaction_tracker.follower.verdict import Verdict
@@ -23,30 +23,30 @@ router = APIRouter(tags=["operation"])
 
 
 class Alive(BaseModel):
-    """The program answers."""
+    """The program responds."""
 
     status: Literal["alive"]
 
 
-class Note(BaseModel):
-    """Something to look at that does not make the service unready."""
+class HealthNote(BaseModel):
+    """A warning that does not make the service unready."""
 
     detail: str
     since: str
 
 
 class Ready(BaseModel):
-    """All parts do what they are there for."""
+    """The service works."""
 
     status: Literal["ready"]
-    notes: list[Note] | None = Field(None, description="Such as a source that is lagging.")
+    notes: list[HealthNote] | None = Field(None, description="Warnings, such as a lagging source.")
 
 
 @router.get(
-    "/healthz", operation_id="getHealth", responses={200: shows(Alive, "The program lives.")}
+    "/healthz", operation_id="getHealth", responses={200: shows(Alive, "The program responds.")}
 )
 async def healthz() -> Response:
-    """Say that the program lives; restart it when this fails."""
+    """Return 200 while the program responds; restart it if this fails."""
     return answer({"status": "alive"})
 
 
@@ -54,25 +54,25 @@ async def healthz() -> Response:
     "/readyz",
     operation_id="getReadiness",
     responses={
-        200: shows(Ready, "All is well."),
-        503: problems()[503] | {"description": "A part is not; `errors` says which, and why."},
+        200: shows(Ready, "The service works."),
+        503: problems()[503] | {"description": "A part does not work; see `errors`."},
     },
 )
-async def readyz(room: RoomOf) -> Response:
+async def readyz(api: Api) -> Response:
     """Return whether the store can be written and the source moves."""
     errors = []
-    store_fault = await room.store_fault()
+    store_fault = await api.store_fault()
     if store_fault is not None:
         errors.append({"detail": store_fault})
-    verdict = room.service.following().verdict
+    verdict = api.service.following().verdict
     if verdict.state in ("halted", "starting"):
-        errors.append(_told(verdict))
+        errors.append(_detail(verdict))
     if errors:
         detail = "; ".join(error["detail"] for error in errors)
         raise ProblemError(
             503, detail, kind="not-ready", errors=errors, headers={"Retry-After": "5"}
         )
-    notes = [_told(verdict)] if verdict.state == "lagging" else []
+    notes = [_detail(verdict)] if verdict.state == "lagging" else []
     notes += await _late_deliveries()
     return answer({"status": "ready"} | ({"notes": notes} if notes else {}))
 
@@ -90,16 +90,16 @@ async def readyz(room: RoomOf) -> Response:
         **problems(),
     },
 )
-async def metrics(room: RoomOf) -> Response:
-    """Give all metrics, as Prometheus reads them."""
-    gauges = await _gauges(room)
-    # A million processes take a while to count: not here, where everything waits for it.
-    page = await asyncio.to_thread(room.service.metrics.render, gauges)
+async def metrics(api: Api) -> Response:
+    """Return all metrics in Prometheus text format."""
+    gauges = await _gauges(api)
+    # In a thread: counting a million processes would block the event loop.
+    page = await asyncio.to_thread(api.service.metrics.render, gauges)
     return Response(page, media_type=CONTENT_TYPE)
 
 
 async def _late_deliveries() -> list[dict[str, str]]:
-    """Return a note if deliveries are behind: a receiver that is down makes nothing unready."""
+    """Return a note if deliveries are behind; a receiver that is down is not unreadiness."""
     oldest = await endpoints.oldest_pending()
     age = 0.0 if oldest is None else time.time() - oldest
     found = flow(age, frozen=False)
@@ -109,13 +109,13 @@ async def _late_deliveries() -> list[dict[str, str]]:
     return [{"detail": detail, "since": rfc3339(oldest)}]
 
 
-def _told(verdict: Verdict) -> dict[str, str]:
+def _detail(verdict: Verdict) -> dict[str, str]:
     lasted = time.monotonic() - verdict.since
     return {"detail": verdict.text, "since": rfc3339(time.time() - lasted)}
 
 
-async def _gauges(room: Room) -> Gauges:
-    following, book = room.service.following(), Context.current().book
+async def _gauges(api: ApiContext) -> Gauges:
+    following, book = api.service.following(), Context.current().book
     head = following.head
     waiting = await endpoints.backlog()
     oldest, verdict = waiting.oldest, following.verdict
@@ -133,7 +133,7 @@ async def _gauges(room: Room) -> Gauges:
         outbox_oldest_seconds=0.0 if oldest is None else time.time() - oldest,
         endpoints_failing=await endpoints.count_failing(),
         deliveries_frozen=int(await Store.frozen() is not None),
-        registering=room.registering.taken,
-        waiters=room.waiters.taken,
-        streams=room.streams.taken,
+        registering=api.registering.taken,
+        waiters=api.waiters.taken,
+        streams=api.streams.taken,
     )

@@ -1,4 +1,4 @@
-"""The RPC endpoints that the source is asked at."""
+"""RPC providers of the source."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated
@@ -7,19 +7,19 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from transaction_tracker.api.answers import ADMIN, READ, RoomOf, answer, problems, shows
-from transaction_tracker.api.context import Room
+from transaction_tracker.api.answers import ADMIN, READ, Api, answer, problems, shows
+from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.service import ProviderControl
 from transaction_tracker.providers.status import ProviderStatus
 
 router = APIRouter(prefix="/v1/providers", tags=["providers"])
 
-Name = Annotated[str, Path(max_length=300, description="As the list has it.")]
+Name = Annotated[str, Path(max_length=300, description="Name of the provider.")]
 
 
 class ProviderView(BaseModel):
-    """How a provider does."""
+    """Status of a provider."""
 
     name: str
     state: str
@@ -53,52 +53,52 @@ class ProviderList(BaseModel):
     dependencies=[READ],
     responses={200: shows(ProviderList), **problems()},
 )
-async def list_providers(room: RoomOf) -> Response:
-    """List the providers, and how they do."""
-    control = room.service.providers
+async def list_providers(api: Api) -> Response:
+    """List the providers with their status."""
+    control = api.service.providers
     found = () if control is None else control.status()
-    return answer({"providers": [one.facts() for one in found]})
+    return answer({"providers": [status.facts() for status in found]})
 
 
 @router.post(
     "/{name}/pause",
     operation_id="pauseProvider",
     dependencies=[ADMIN],
-    responses={200: shows(ProviderView, "As it is now."), **problems(400, 404, 409, 422)},
+    responses={200: shows(ProviderView), **problems(400, 404, 409, 422)},
 )
-async def pause(name: Name, room: RoomOf) -> Response:
-    """Ask a provider no more."""
-    return await _do(room, name, lambda control: control.pause(name))
+async def pause(name: Name, api: Api) -> Response:
+    """Pause a provider: the service sends it no requests."""
+    return await _do(api, name, lambda control: control.pause(name))
 
 
 @router.post(
     "/{name}/resume",
     operation_id="resumeProvider",
     dependencies=[ADMIN],
-    responses={200: shows(ProviderView, "As it is now."), **problems(400, 404, 409, 422)},
+    responses={200: shows(ProviderView), **problems(400, 404, 409, 422)},
 )
-async def resume(name: Name, room: RoomOf) -> Response:
-    """Ask a provider again."""
-    return await _do(room, name, lambda control: control.resume(name))
+async def resume(name: Name, api: Api) -> Response:
+    """Resume a paused provider, once a check has succeeded."""
+    return await _do(api, name, lambda control: control.resume(name))
 
 
 @router.post(
     "/{name}/check",
     operation_id="checkProvider",
     dependencies=[ADMIN],
-    responses={200: shows(ProviderView, "As it is now."), **problems(400, 404, 409, 422)},
+    responses={200: shows(ProviderView), **problems(400, 404, 409, 422)},
 )
-async def check(name: Name, room: RoomOf) -> Response:
-    """Ask a provider now which chain it is on, and where its head is."""
-    return await _do(room, name, lambda control: control.check(name))
+async def check(name: Name, api: Api) -> Response:
+    """Check a provider's chain and head now."""
+    return await _do(api, name, lambda control: control.check(name))
 
 
 async def _do(
-    room: Room, name: str, action: Callable[[ProviderControl], Awaitable[ProviderStatus]]
+    api: ApiContext, name: str, action: Callable[[ProviderControl], Awaitable[ProviderStatus]]
 ) -> Response:
-    control = room.service.providers
+    control = api.service.providers
     known = () if control is None else control.status()
-    if control is None or not any(one.name == name for one in known):
-        detail = "there is no such provider; GET /v1/providers lists them"
+    if control is None or not any(status.name == name for status in known):
+        detail = "unknown provider; GET /v1/providers lists the providers"
         raise ProblemError(404, detail, kind="unknown-provider")
     return answer((await action(control)).facts())

@@ -1,4 +1,4 @@
-"""Tokens: made, listed and revoked while the service runs."""
+"""Create, list and revoke tokens."""
 
 from functools import partial
 from typing import Annotated
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from transaction_tracker.api.access import ANYBODY
-from transaction_tracker.api.answers import ADMIN, RoomOf, answer, problems, shows, with_body
+from transaction_tracker.api.answers import ADMIN, Api, answer, problems, shows, with_body
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.views import Json, rfc3339
 from transaction_tracker.store import Store
@@ -23,11 +23,11 @@ from transaction_tracker.store.access import (
 
 router = APIRouter(prefix="/v1/tokens", tags=["tokens"], dependencies=[ADMIN])
 
-_LONGEST_SECONDS = 10 * 365 * 86_400.0
+MAX_LIFETIME_SECONDS = 10 * 365 * 86_400.0
 
 
 class TokenIn(BaseModel):
-    """A token to make."""
+    """A new token."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -35,26 +35,30 @@ class TokenIn(BaseModel):
         min_length=1,
         max_length=MAX_LABEL_CHARACTERS,
         pattern=r"^[\x20-\x7e]+$",
-        description="What it is for.",
+        description="Purpose of the token.",
     )
-    scopes: list[Scope] = Field(min_length=1, max_length=3, description="admin is everything.")
-    expires_in: float | None = Field(None, gt=0, le=_LONGEST_SECONDS, description="Seconds.")
+    scopes: list[Scope] = Field(
+        min_length=1, max_length=3, description="`admin` includes all scopes."
+    )
+    expires_in: float | None = Field(
+        None, gt=0, le=MAX_LIFETIME_SECONDS, description="Lifetime in seconds. Default: unlimited."
+    )
 
 
 class TokenView(BaseModel):
-    """A token; its text cannot be had again."""
+    """A token, without its text."""
 
     id: str
     label: str
     scopes: list[Scope]
     created_at: str
     expires_at: str | None
-    last_used_at: str | None = Field(description="Some minutes coarse.")
+    last_used_at: str | None = Field(description="Updated at most every 10 minutes.")
     revoked_at: str | None
 
 
 class NewToken(TokenView):
-    """A new token with its text, which is shown only here."""
+    """A new token with its text, which is shown only once."""
 
     token: str
 
@@ -69,15 +73,16 @@ class TokenList(BaseModel):
     "",
     operation_id="createToken",
     status_code=201,
-    responses={201: shows(NewToken, "Keep its text now."), **with_body()},
+    responses={201: shows(NewToken, "The token; its text is not shown again."), **with_body()},
 )
-async def create(wanted: TokenIn, request: Request, room: RoomOf) -> Response:
-    """Make a token. No Idempotency-Key: the answer must be stored nowhere.
+async def create(wanted: TokenIn, request: Request, api: Api) -> Response:
+    """Create a token.
 
-    The first one needs the scope `admin`: from then on nobody comes in without a token.
+    This path accepts no Idempotency-Key, since its response must not be stored. The first token
+    must have the scope `admin`: once it exists, every request needs a token.
     """
     if request.state.principal is ANYBODY and "admin" not in wanted.scopes:
-        detail = "the first token needs the scope admin: without one, nobody could make others"
+        detail = "the first token must have the scope admin; otherwise no further token can be made"
         raise ProblemError(409, detail, kind="no-admin")
     make = partial(
         create_token, label=wanted.label, scopes=wanted.scopes, expires_in=wanted.expires_in
@@ -86,32 +91,32 @@ async def create(wanted: TokenIn, request: Request, room: RoomOf) -> Response:
         text, token = await Store.run(make)
     except ValueError as error:  # too many; the rest was checked
         raise ProblemError(409, str(error), kind="too-many-tokens") from None
-    room.tokens.forget()
+    api.tokens.forget()
     return answer({"token": text, **_view(token)}, 201)
 
 
 @router.get("", operation_id="listTokens", responses={200: shows(TokenList), **problems()})
-async def list_all(room: RoomOf) -> Response:
-    """List the tokens that ever were."""
+async def list_all(api: Api) -> Response:
+    """List all tokens, including revoked and expired ones."""
     return answer({"tokens": [_view(token) for token in await Store.run(list_tokens)]})
 
 
 @router.delete(
     "/{id}",
     operation_id="revokeToken",
-    responses={200: shows(TokenView, "As it is now."), **problems(404, 422)},
+    responses={200: shows(TokenView), **problems(404, 422)},
 )
 async def revoke(
-    id: Annotated[str, Path(max_length=16)],  # noqa: A002 - the path's word
-    room: RoomOf,
+    id: Annotated[str, Path(max_length=16)],  # noqa: A002 - the path's name
+    api: Api,
 ) -> Response:
-    """Accept a token no more, from now on."""
+    """Revoke a token at once."""
     await Store.run(partial(revoke_token, token=id))
-    room.tokens.forget()
+    api.tokens.forget()
     for token in await Store.run(list_tokens):
         if token.id == id:
             return answer(_view(token))
-    detail = "there is no such token; GET /v1/tokens lists them"
+    detail = "unknown token; GET /v1/tokens lists the tokens"
     raise ProblemError(404, detail, kind="unknown-token")
 
 

@@ -1,4 +1,4 @@
-"""Transactions: register, list, look at, wait for, ask about again, and let go."""
+"""Register, list, read, wait for, recheck and untrack transactions."""
 
 import asyncio
 import time
@@ -12,21 +12,21 @@ from transaction_tracker.api import cursors
 from transaction_tracker.api.answers import (
     READ,
     WRITE,
+    Api,
     Id,
     Limit,
-    RoomOf,
     answer,
     problems,
     shows,
     with_body,
 )
-from transaction_tracker.api.context import Room
+from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.registering import (
     MAX_ITEMS,
-    Fallible,
-    Registered,
+    CheckedItem,
     RegistrationIn,
+    RegistrationResults,
     check_items,
     read_items,
 )
@@ -51,14 +51,15 @@ from transaction_tracker.tracker import Context, TransactionTracker
 
 router = APIRouter(prefix="/v1/transactions", tags=["transactions"])
 
-HISTORY = 100
-LONGEST_WAIT_SECONDS = 60.0
+MAX_HISTORY_EVENTS = 100
+MAX_WAIT_SECONDS = 60.0
 
 
 def _body() -> dict[str, Any]:
     single = RegistrationIn.model_json_schema()
     single["not"] = {"required": ["deadline", "expires_in"]}
-    # Each item is checked on its own: one that is malformed is reported in its place.
+    # The schema allows any item: each is checked separately, so that one invalid registration
+    # does not refuse the request.
     many = {"type": "array", "items": {}, "minItems": 1, "maxItems": MAX_ITEMS}
     wrapped = {
         "type": "object",
@@ -74,36 +75,36 @@ def _body() -> dict[str, Any]:
     "",
     operation_id="registerTransactions",
     dependencies=[WRITE],
-    responses={200: shows(Registered, "What became of each."), **with_body()},
+    responses={200: shows(RegistrationResults, "Result of each registration."), **with_body()},
     openapi_extra=_body(),
 )
-async def register(request: Request, room: RoomOf) -> Response:
-    """Follow transactions: one, or up to 10,000.
+async def register(request: Request, api: Api) -> Response:
+    """Track one transaction, or up to 10,000.
 
-    Sent as a single object, one that is malformed is a problem with status 422. In a list, it is
-    reported in its place, and the others are registered.
+    An invalid registration is a problem with status 422 if it is sent as a single object. In a
+    list, its result contains the errors, and the other registrations are stored.
     """
     content = read_items(await request.body())
-    with room.registering.take(len(content.items)):
+    with api.registering.take(len(content.items)):
         checked = check_items(content, Context.current())
         if content.place is None and checked[0].errors:
             detail = "; ".join(error["detail"] for error in checked[0].errors)
             raise ProblemError(422, detail, kind="invalid-request", errors=checked[0].errors)
-        good = [one.registration for one in checked if one.registration is not None]
-        stored = {one.id: one for one in await TransactionTracker.start_many(good)}
+        valid = [item.registration for item in checked if item.registration is not None]
+        stored = {tracked.id: tracked for tracked in await TransactionTracker.start_many(valid)}
     return answer(_registered(checked, stored))
 
 
-def _registered(checked: list[Fallible], stored: dict[str, Tracked]) -> Json:
-    results = [_result(one, stored) for one in checked]
-    refused = sum(bool(one.errors) for one in checked)
+def _registered(checked: list[CheckedItem], stored: dict[str, Tracked]) -> Json:
+    results = [_result(item, stored) for item in checked]
+    refused = sum(bool(item.errors) for item in checked)
     return {"accepted": len(checked) - refused, "refused": refused, "results": results}
 
 
-def _result(one: Fallible, stored: dict[str, Tracked]) -> Json:
-    if one.registration is None:
-        return {"id": one.given, "status": "refused", "errors": one.errors}
-    tracked = stored[one.registration.id]
+def _result(item: CheckedItem, stored: dict[str, Tracked]) -> Json:
+    if item.registration is None:
+        return {"id": item.given, "status": "refused", "errors": item.errors}
+    tracked = stored[item.registration.id]
     return {
         "id": tracked.id,
         "status": "accepted",
@@ -119,18 +120,18 @@ def _result(one: Fallible, stored: dict[str, Tracked]) -> Json:
     responses={200: shows(TransactionPage, "A page, in the order of the ids."), **problems(422)},
 )
 async def list_transactions(
-    room: RoomOf,
+    api: Api,
     state: Annotated[
-        list[State], Query(default_factory=list, max_length=20, description="Only in these.")
+        list[State], Query(default_factory=list, max_length=20, description="Only these states.")
     ],
     cursor: cursors.TransactionCursor = None,
     limit: Limit = 100,
 ) -> Response:
-    """List transactions."""
+    """List transactions, by state if wanted."""
     after = None if cursor is None else cursors.transaction_at(cursor)
     page = partial(transactions_page, after=after, limit=limit, states=state)
     rows = await Store.run(page)
-    degraded = room.degraded()
+    degraded = api.degraded()
     full = len(rows) == limit
     content = {
         "transactions": [_view(kept, degraded) for kept in rows],
@@ -145,12 +146,12 @@ async def list_transactions(
     dependencies=[READ],
     responses={200: shows(TransactionDetail), **problems(404, 422)},
 )
-async def get_transaction(id: Id, room: RoomOf) -> Response:  # noqa: A002 - the path's word
-    """Tell all about a transaction: its state, how it came to be so, and why it is there."""
+async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the path's name
+    """Return a transaction with the reason for its state and its history."""
     key = Context.current().source.identify(id)
     kept = await _kept(key)
-    events = await Store.run(partial(last_events, transaction=key, limit=HISTORY))
-    degraded = room.degraded_reason()
+    events = await Store.run(partial(last_events, transaction=key, limit=MAX_HISTORY_EVENTS))
+    degraded = api.degraded_reason()
     content = _view(kept, degraded is not None)
     content["why"] = why_view(why(kept.tracked, _situation(kept, events, degraded)))
     content["history"] = [event_view(entry) for entry in events]
@@ -161,12 +162,12 @@ async def get_transaction(id: Id, room: RoomOf) -> Response:  # noqa: A002 - the
     "/{id}",
     operation_id="untrackTransaction",
     dependencies=[WRITE],
-    responses={200: shows(TransactionView, "As it is now."), **problems(404, 422)},
+    responses={200: shows(TransactionView), **problems(404, 422)},
 )
-async def untrack(id: Id, room: RoomOf) -> Response:  # noqa: A002
-    """Follow a transaction no more; one that has ended stays as it is."""
+async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
+    """Stop tracking a transaction; no effect on a finished one."""
     tracked = await TransactionTracker.untrack(id)
-    return answer(_view(await _kept(tracked.id), room.degraded()))
+    return answer(_view(await _kept(tracked.id), api.degraded()))
 
 
 @router.post(
@@ -175,54 +176,57 @@ async def untrack(id: Id, room: RoomOf) -> Response:  # noqa: A002
     dependencies=[WRITE],
     status_code=202,
     responses={
-        202: shows(TransactionView, "As it is until the source answers."),
+        202: shows(TransactionView, "The state before the check."),
         **problems(400, 404, 409, 422),
     },
 )
-async def recheck(id: Id, room: RoomOf) -> Response:  # noqa: A002
-    """Ask the source about a transaction soon."""
+async def recheck(id: Id, api: Api) -> Response:  # noqa: A002
+    """Schedule a check of a transaction at its source."""
     tracked = await TransactionTracker.recheck(id)
-    return answer(_view(await _kept(tracked.id), room.degraded()), 202)
+    return answer(_view(await _kept(tracked.id), api.degraded()), 202)
 
 
 @router.get(
     "/{id}/wait",
     operation_id="waitForTransaction",
     dependencies=[READ],
-    responses={200: shows(WaitResult, "What became of it."), **problems(404, 422)},
+    responses={200: shows(WaitResult), **problems(404, 422)},
 )
 async def wait(
     request: Request,
     id: Id,  # noqa: A002
-    room: RoomOf,
+    api: Api,
     until: Annotated[
-        State | Literal["terminal"], Query(description="A state; terminal is any that ends it.")
+        State | Literal["terminal"],
+        Query(description="State to wait for; `terminal` is any state that ends the transaction."),
     ] = "terminal",
-    timeout: Annotated[float, Query(ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds.")] = 30.0,
+    timeout: Annotated[
+        float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Timeout in seconds.")
+    ] = 30.0,
 ) -> Response:
-    """Wait until a transaction is in a state, or at an end, and tell where it is then."""
+    """Wait until a transaction is in a state or has ended, and return it."""
     key = Context.current().source.identify(id)
-    seconds = min(timeout, room.options.max_wait_seconds)
-    with room.waiters.take():
-        kept = await _until(room, request, key, until, seconds)
+    seconds = min(timeout, api.options.max_wait_seconds)
+    with api.waiters.take():
+        kept = await _until(api, request, key, until, seconds)
     content = {
         "reached": _reached(kept.tracked, until),
-        "transaction": _view(kept, room.degraded()),
+        "transaction": _view(kept, api.degraded()),
     }
     return answer(content)
 
 
-async def _until(room: Room, request: Request, key: str, until: str, seconds: float) -> Kept:
-    """Wait for it, for the end of the time, for the client to leave or for the API to stop."""
+async def _until(api: ApiContext, request: Request, key: str, until: str, seconds: float) -> Kept:
+    """Wait for the state, the timeout, the client's disconnect or the end of the API."""
     end = time.monotonic() + seconds
     gone = asyncio.ensure_future(disconnected(request.receive))
     try:
-        with room.service.feed.waiting(key) as signal:
+        with api.service.feed.waiting(key) as signal:
             while True:
                 signal.clear()
                 kept = await _kept(key)
                 left = end - time.monotonic()
-                if _reached(kept.tracked, until) or left <= 0 or room.service.feed.closed:
+                if _reached(kept.tracked, until) or left <= 0 or api.service.feed.closed:
                     return kept
                 if gone.done():
                     return kept
