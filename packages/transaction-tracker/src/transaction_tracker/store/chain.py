@@ -133,8 +133,8 @@ def _add_slots(
 
 def _drop(connection: Connection, source: str, lowest: int) -> None:
     for table in (blocks, block_slots):
-        gone = table.c.source == source, table.c.number >= lowest
-        connection.execute(delete(table).where(*gone))
+        condition = table.c.source == source, table.c.number >= lowest
+        connection.execute(delete(table).where(*condition))
 
 
 def _pack(slots: Mapping[str, str]) -> bytes:

@@ -190,8 +190,8 @@ def remove(connection: Connection, endpoint: str) -> bool:
     """Delete an endpoint with its deliveries and attempts; return whether there was one."""
     connection.execute(delete(outbox).where(outbox.c.endpoint_id == endpoint))
     connection.execute(delete(attempts).where(attempts.c.endpoint_id == endpoint))
-    gone = connection.execute(delete(endpoints).where(endpoints.c.id == endpoint))
-    return bool(gone.rowcount)
+    deleted = connection.execute(delete(endpoints).where(endpoints.c.id == endpoint))
+    return bool(deleted.rowcount)
 
 
 def _set(connection: Connection, endpoint: str, **values: Any) -> Endpoint | None:
