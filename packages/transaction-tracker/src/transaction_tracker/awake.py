@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 _STEP_SECONDS = 1.0
-# A timer fires this late only if the program was suspended or the event loop was blocked.
+# A timer fires this late only if the program was suspended, or the machine or the loop was busy.
 _MAX_DELAY_SECONDS = 1.0
 
 

@@ -194,8 +194,8 @@ def test_fields_of_a_block_are_set_only_while_a_block_decides_the_state(
     assert (after.reason is not None) == (overtaken or used)
     unknown = "status_unknown" in after.flags
     assert unknown == (fact == "included without a status")
-    told = (placed and not overtaken and not unknown) or after.state == "invalid"
-    assert (after.outcome is not None) == told
+    has_outcome = (placed and not overtaken and not unknown) or after.state == "invalid"
+    assert (after.outcome is not None) == has_outcome
     assert (after.missing_since is not None) == (after.state in ("missing", "dropped"))
     assert (after.waiting_since is not None) == (after.state == "pending")
 
@@ -249,10 +249,10 @@ def test_required_tag_makes_a_state_final_and_depth_does_not(required: Tag) -> N
     mined = replace(in_state("mined"), required=required)
 
     deep, none = transition(mined, Buried(HERE, 1_000_000))
-    told, _ = transition(mined, Buried(HERE, 1, frozenset((required,))))
+    tagged, _ = transition(mined, Buried(HERE, 1, frozenset((required,))))
 
     assert (deep, none) == (mined, None)
-    assert told.state == "confirmed"
+    assert tagged.state == "confirmed"
 
 
 def test_transaction_without_a_status_is_not_final_at_any_depth() -> None:

@@ -72,7 +72,7 @@ def test_killed_program_has_written_only_whole_blocks(tmp_path: Path) -> None:
         )
 
     for blocks in (7, 23):
-        told = killed_after(blocks, path)
+        reported = killed_after(blocks, path)
         database = Database(path).open()
         ((links, positions, versions, last),) = database.run([state])
         ((slots),) = database.run([lambda connection: chain.load_slots(connection, SOURCE)])
@@ -80,7 +80,7 @@ def test_killed_program_has_written_only_whole_blocks(tmp_path: Path) -> None:
 
         # The reported block is stored; the next one is stored completely or not at all.
         written = len(links)
-        assert told + 1 <= written <= told + 2
+        assert reported + 1 <= written <= reported + 2
         assert [link.number for link in links] == list(range(written))
         assert positions == list(range(1, EACH * written + 1))
         assert (versions, last) == ({written}, EACH * written)

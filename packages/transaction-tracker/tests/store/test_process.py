@@ -32,12 +32,12 @@ class Announcements:
     """Records what the store announced, with the content of its book at that moment."""
 
     def __init__(self, book: Book) -> None:
-        self.heard: list[Stored] = []
+        self.stored: list[Stored] = []
         self.known: list[list[Any]] = []
         self._book = book
 
     def __call__(self, stored: Stored) -> None:
-        self.heard.append(stored)
+        self.stored.append(stored)
         self.known.append(list(self._book))
 
 
@@ -79,7 +79,7 @@ async def test_change_is_announced_after_the_book_and_before_the_result(
 
     stored = await Store.commit(Step(SOURCE, events=(seen(tracked()),)))
 
-    assert announcements.heard[-1] == stored
+    assert announcements.stored[-1] == stored
     assert announcements.known[-1] == [seen(tracked()).tracked]
 
 

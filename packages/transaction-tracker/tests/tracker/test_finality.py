@@ -55,17 +55,17 @@ async def test_each_transaction_can_require_another_depth(
 async def test_finality_violation_is_reported_and_pauses_deliveries(
     settings: Settings, node: DevelopmentNode, caplog: pytest.LogCaptureFixture
 ) -> None:
-    heard: list[str] = []
+    received: list[str] = []
 
     def on_event(event: Event) -> None:
-        heard.append(event.tracked.state)
+        received.append(event.tracked.state)
 
     async with TransactionTrackerApplication(settings, on_event=on_event) as app:
         tx = submit(node)
         await TransactionTracker.start(tx.hash)
         node.chain.mine(3)
         await reach(tx.hash, "confirmed")
-        await eventually(lambda: heard and heard[-1] == "confirmed")
+        await eventually(lambda: received and received[-1] == "confirmed")
 
         node.chain.reorg(3, "drop", length=4)
         await caught_up(app, node)
@@ -76,14 +76,14 @@ async def test_finality_violation_is_reported_and_pauses_deliveries(
         assert tracked.flags == {"finality_violation"}
         assert "finality violation" in caplog.text
         assert await Store.frozen() is not None
-        assert heard[-1] == "confirmed"
+        assert received[-1] == "confirmed"
 
         await Store.thaw()
         node.chain.add(tx)
         node.chain.mine(3)
         again = await reach(tx.hash, "confirmed")
         assert again.flags == {"finality_violation"}
-        await eventually(lambda: heard.count("confirmed") == 2)
+        await eventually(lambda: received.count("confirmed") == 2)
 
 
 async def test_reorganisation_above_the_final_blocks_pauses_nothing(

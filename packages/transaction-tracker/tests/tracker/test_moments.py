@@ -284,11 +284,11 @@ async def test_fact_that_crashes_a_tracker_delays_no_other(
 async def test_on_event_gets_each_transition_in_order(
     settings: Settings, node: DevelopmentNode
 ) -> None:
-    heard: list[tuple[str, str, str]] = []
+    received: list[tuple[str, str, str]] = []
 
     async def on_event(event: Event) -> None:
         await asyncio.sleep(0)
-        heard.append((event.id, event.previous, event.tracked.state))
+        received.append((event.id, event.previous, event.tracked.state))
 
     async with TransactionTrackerApplication(settings, on_event=on_event):
         tx = submit(node)
@@ -297,9 +297,9 @@ async def test_on_event_gets_each_transition_in_order(
         await node.mine()
         await reach(tx.hash, "mined")
         node.chain.mine(2)
-        await eventually(lambda: len(heard) == 3)
+        await eventually(lambda: len(received) == 3)
 
-    assert heard == [
+    assert received == [
         (f"{tx.hash}:1", "registered", "pending"),
         (f"{tx.hash}:2", "pending", "mined"),
         (f"{tx.hash}:3", "mined", "confirmed"),

@@ -125,8 +125,8 @@ from transaction_tracker import Settings, TransactionTracker, TransactionTracker
 
 async def main(url, database, *transactions):
     settings = Settings(url, confirmations=3, database=database, poll_interval=0.01)
-    tell = lambda event: print(event.id, event.tracked.state, flush=True)
-    async with TransactionTrackerApplication(settings, on_event=tell):
+    show = lambda event: print(event.id, event.tracked.state, flush=True)
+    async with TransactionTrackerApplication(settings, on_event=show):
         for transaction in transactions:
             await TransactionTracker.start(transaction)
         print("ready", flush=True)

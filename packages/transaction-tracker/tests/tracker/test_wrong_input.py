@@ -77,7 +77,7 @@ async def test_database_of_another_chain_fails_the_start_and_is_unchanged(
     async with DevelopmentNode(chain=Chain(chain_id=5)) as other:
         error = await failure(replace(settings, rpc_url=other.url, chain_id=5))
 
-    assert "is for ethereum:31337, and cannot hold ethereum:5" in str(error)
+    assert "belongs to ethereum:31337 and cannot hold ethereum:5" in str(error)
     async with TransactionTrackerApplication(settings):
         assert (await TransactionTracker.status(tx.hash)).id == tx.hash
 

@@ -52,7 +52,7 @@ from transaction_tracker.tracker import (
 RESTART_BACKOFF = Backoff(initial=0.05, factor=2.0, maximum=30.0, jitter=0.1, reset_after=60.0)
 MAX_RESTARTS = 5
 MAX_SECONDS = 60.0
-# Blocks kept if a tag makes states final: the chain sets tags up to two epochs (64 blocks) late.
+# Blocks kept if a tag makes states final: the chain sets tags about two epochs (64 blocks) late.
 _FINALITY_BLOCKS = 96
 
 

@@ -30,6 +30,7 @@ from transaction_tracker.domain.facts import (
 from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.recent import Recent
 from transaction_tracker.domain.registration import (
+    MAX_CONFIRMATIONS,
     MAX_METADATA_BYTES,
     Registration,
     check_required,
@@ -58,6 +59,7 @@ __all__ = [
     "ENDS",
     "FLAGS",
     "MARGIN",
+    "MAX_CONFIRMATIONS",
     "MAX_METADATA_BYTES",
     "REASONS",
     "STATES",

@@ -102,8 +102,8 @@ class Chain:
     def confirmations(self, block: BlockRef) -> int:
         """Return the number of blocks from ``block`` to the tip, both counted.
 
-        A block that is not on the chain has 0. A block below the lowest kept one was on the chain
-        when it was kept, and no reorganisation has reached it since, so its number is enough.
+        From the lowest kept block up, a block that is not kept has 0: it is not on the chain. Below
+        that, only the number counts, and the caller must know that the block is on the chain.
         """
         if self.tip is None or self.bottom is None:
             return 0

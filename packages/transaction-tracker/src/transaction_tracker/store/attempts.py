@@ -155,8 +155,8 @@ def forget(connection: Connection, keys: Sequence[tuple[str, int]]) -> None:
         attempts.c.endpoint_id == bindparam("endpoint"), attempts.c.position == bindparam("place")
     )
     if keys:
-        gone = [{"endpoint": endpoint, "place": position} for endpoint, position in keys]
-        connection.execute(delete(attempts).where(each), gone)
+        parameters = [{"endpoint": endpoint, "place": position} for endpoint, position in keys]
+        connection.execute(delete(attempts).where(each), parameters)
 
 
 def _keep(connection: Connection, which: ColumnElement[bool], limit: int) -> None:

@@ -63,7 +63,7 @@ def load_slots(connection: Connection, source: str) -> list[tuple[Link, dict[str
 
 
 def move_chain(connection: Connection, step: Step) -> BlockRef | None:
-    """Remove and add the blocks of a step; return the new tip, or ``None`` if it is unchanged."""
+    """Undo and apply the blocks of a step; return the new tip, or ``None`` if it has no block."""
     tip = None
     if step.forgets:
         _drop(connection, step.source, 0)
@@ -133,8 +133,8 @@ def _add_slots(
 
 def _drop(connection: Connection, source: str, lowest: int) -> None:
     for table in (blocks, block_slots):
-        gone = table.c.source == source, table.c.number >= lowest
-        connection.execute(delete(table).where(*gone))
+        condition = table.c.source == source, table.c.number >= lowest
+        connection.execute(delete(table).where(*condition))
 
 
 def _pack(slots: Mapping[str, str]) -> bytes:

@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from yarl import URL
 
-from transaction_tracker.domain import STATES, State
+from transaction_tracker.domain import State
 from transaction_tracker.store.errors import StoreError
+from transaction_tracker.store.rows import STATE_VALUES
 from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
 # Each endpoint has a process, and can have an open connection at any time.
@@ -22,9 +23,6 @@ MAX_ENDPOINTS = 512
 PREFIX = "whsec_"
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
 _GENERATED_BYTES = 32
-
-# Share one string per state among all rows.
-_STATES: dict[str, State] = {state: state for state in STATES}
 
 
 class Secret:
@@ -192,8 +190,8 @@ def remove(connection: Connection, endpoint: str) -> bool:
     """Delete an endpoint with its deliveries and attempts; return whether there was one."""
     connection.execute(delete(outbox).where(outbox.c.endpoint_id == endpoint))
     connection.execute(delete(attempts).where(attempts.c.endpoint_id == endpoint))
-    gone = connection.execute(delete(endpoints).where(endpoints.c.id == endpoint))
-    return bool(gone.rowcount)
+    deleted = connection.execute(delete(endpoints).where(endpoints.c.id == endpoint))
+    return bool(deleted.rowcount)
 
 
 def _set(connection: Connection, endpoint: str, **values: Any) -> Endpoint | None:
@@ -231,7 +229,7 @@ def endpoint_from(row: Row[Any]) -> Endpoint:
 
 def states_from(text: str | None) -> tuple[State, ...] | None:
     """Parse the states whose events an endpoint receives."""
-    return None if text is None else tuple(_STATES[state] for state in json.loads(text))
+    return None if text is None else tuple(STATE_VALUES[state] for state in json.loads(text))
 
 
 def _states_text(states: Sequence[State] | None) -> str | None:

@@ -5,24 +5,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
-from transaction_tracker.domain import (
-    REASONS,
-    STATES,
-    BlockRef,
-    Event,
-    Reason,
-    State,
-    Tracked,
-)
+from transaction_tracker.domain import BlockRef, Event, Tracked
 from transaction_tracker.store.chain import frozen_since
 from transaction_tracker.store.pages import last_position
-from transaction_tracker.store.rows import flags, outcome, required
+from transaction_tracker.store.rows import REASON_VALUES, STATE_VALUES, flags, outcome, required
 from transaction_tracker.store.schema.events import events
 from transaction_tracker.store.schema.outbox import consumers
-
-# Share one object per value among all rows.
-_STATES: dict[str, State] = {state: state for state in STATES}
-_REASONS: dict[str | None, Reason | None] = {None: None} | {reason: reason for reason in REASONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +40,18 @@ def entry(row: Row[Any]) -> Entry:
     tracked = Tracked(
         id=row.transaction_id,
         required=required(row.required),
-        state=_STATES[row.state],
+        state=STATE_VALUES[row.state],
         version=row.version,
         slot=row.slot,
         content=row.content,
         anchor=None if row.block_hash is None else BlockRef(row.block_number, row.block_hash),
         outcome=outcome(row.succeeded, row.fee, row.failure, row.fee_scope),
         superseded_by=row.superseded_by,
-        reason=_REASONS[row.reason],
+        reason=REASON_VALUES[row.reason],
         deadline=row.deadline,
         flags=flags(row.flags),
     )
-    event = Event(_STATES[row.previous], tracked)
+    event = Event(STATE_VALUES[row.previous], tracked)
     return Entry(row.position, event, row.recorded_at, row.metadata)
 
 

@@ -221,8 +221,8 @@ def prune(connection: Connection, before: float, limit: int) -> int:
         outbox.c.endpoint_id == bindparam("endpoint"), outbox.c.position == bindparam("place")
     )
     if rows:
-        gone = [{"endpoint": endpoint, "place": position} for endpoint, position in rows]
-        connection.execute(delete(outbox).where(each), gone)
+        parameters = [{"endpoint": endpoint, "place": position} for endpoint, position in rows]
+        connection.execute(delete(outbox).where(each), parameters)
         attempts.forget(connection, [(endpoint, position) for endpoint, position in rows])
     return len(rows)
 

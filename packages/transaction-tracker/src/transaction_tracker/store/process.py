@@ -176,14 +176,15 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     async def register(registrations: Sequence[Registration]) -> list[Tracked]:
         """Store new transactions, and return the stored state of all, in any order.
 
-        An untracked or parked transaction is registered again; other known ones are unchanged.
+        A parked transaction loses its error, and an untracked one is registered again; other known
+        ones are unchanged.
         """
         stored = await Store.run(partial(registering.register, registrations=registrations))
         return list(stored.rows)
 
     @staticmethod
     async def commit(step: Step) -> Stored:
-        """Write one step: all of it, or nothing if the database fails."""
+        """Write one step in one database transaction, without transitions of stale versions."""
         return await Store.run(partial(committing.commit, step=step))
 
     @staticmethod

@@ -70,8 +70,10 @@ EVENT_COLUMNS = (
 _MAX_TEXT_CHARACTERS = 2_000
 
 # Share one object per value among all rows.
-_STATES: dict[str, State] = {state: state for state in STATES}
-_REASONS: dict[str | None, Reason | None] = {None: None} | {reason: reason for reason in REASONS}
+STATE_VALUES: dict[str, State] = {state: state for state in STATES}
+REASON_VALUES: dict[str | None, Reason | None] = {None: None} | {
+    reason: reason for reason in REASONS
+}
 _FLAGS: dict[str, Flag] = {flag: flag for flag in FLAGS}
 _TAGS = {str(tag): tag for tag in TAGS}
 
@@ -136,14 +138,14 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
         yield Tracked(
             row[0],
             required(row[1]),
-            _STATES[row[2]],
+            STATE_VALUES[row[2]],
             row[3],
             row[4],
             row[5],
             anchor,
             outcome(row[8], row[9], row[10], row[20]),
             row[11],
-            _REASONS[row[12]],
+            REASON_VALUES[row[12]],
             row[13],
             row[14],
             row[15],

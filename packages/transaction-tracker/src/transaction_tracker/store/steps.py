@@ -44,7 +44,7 @@ class Stored:
     Attributes:
         rows: Transactions as they are stored now: changed ones, and those with another version.
         events: The transitions that were written.
-        tip: The new highest block; ``None`` if no block changed.
+        tip: The new highest block; ``None`` if no block was undone or applied.
         position: Position of the first event; the others follow consecutively. 0 without events.
     """
 
