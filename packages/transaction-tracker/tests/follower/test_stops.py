@@ -23,7 +23,7 @@ from transaction_tracker.api.app import create_app
 from transaction_tracker.sources.ethereum import SecretUrl
 from txtrack_devnode import Chain, DevelopmentNode
 from txtrack_devnode.faults import FrozenHead, Hang
-from txtrack_devnode.request_handler import Reply
+from txtrack_devnode.request_handler import Response
 
 from ..lives.world import SimulatedNode, network, simulated_clock  # noqa: TID252
 
@@ -38,7 +38,7 @@ class PoisonedNode(SimulatedNode):
 
     poisoned = False
 
-    async def answer(self, body: bytes) -> Reply | None:
+    async def answer(self, body: bytes) -> Response | None:
         reply = await super().answer(body)
         if not self.poisoned or reply is None or reply.body is None:
             return reply
@@ -46,7 +46,7 @@ class PoisonedNode(SimulatedNode):
         return mock.Mock(**{**_fields(reply), "body": changed})
 
 
-def _fields(reply: Reply) -> dict[str, Any]:
+def _fields(reply: Response) -> dict[str, Any]:
     return {name: getattr(reply, name) for name in ("status", "headers", "share")}
 
 

@@ -143,7 +143,7 @@ class World:
     def excuses(self, tx_hash: str) -> bool:
         """Return whether the answers about a transaction leave it without an end."""
         return any(
-            isinstance(fault, oddities.Distortion) and fault.affects(tx_hash)
+            isinstance(fault, oddities.ResultFault) and fault.affects(tx_hash)
             for fault in self.excused
         )
 
