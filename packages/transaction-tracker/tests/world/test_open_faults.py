@@ -131,28 +131,6 @@ def test_a_wrong_sender_while_pending_replaces_nothing(honest: int) -> None:
     world.play(main)
 
 
-@open_fault("the marks of the followed provider alone are believed")
-@pytest.mark.parametrize("honest", [1, 2])
-def test_a_final_mark_of_one_provider_alone_confirms_nothing(honest: int) -> None:
-    payment = transaction("customer", 1)
-    chain = chain_of(LENGTH)
-    odd = Node(chain, "odd")
-    world = world_of(odd, honest, confirmations="finalized")
-    for other in world.nodes[1:]:
-        other.tags = {"safe": LENGTH - 40, "finalized": LENGTH - 80}
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.track(payment)
-        chain.mine(payment)
-        for _ in range(4):
-            odd.tags = {"safe": chain.head.number, "finalized": chain.head.number}
-            await world.blocks(1)
-        assert await world.ends(payment) == []
-
-    world.play(main)
-
-
 @open_fault("a receipt is one provider's word while the others have none of the transaction")
 def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
     """The other one has the block, and no receipts yet."""
