@@ -109,6 +109,22 @@ async def test_provider_on_another_chain_than_most(doctor: Command, fresh: Devel
     assert found.startswith(f"provider {odd.url}: is on another chain than provider {fresh.url}")
 
 
+async def test_as_many_providers_on_one_chain_as_on_another(
+    doctor: Command, fresh: DevelopmentNode
+) -> None:
+    async with DevelopmentNode(chain=chain(genesis_time=5)) as odd:
+        ran = await doctor("--rpc", odd.url, "--rpc", fresh.url)
+
+    (found,) = wrong(ran)
+    ours, theirs = fresh.chain.block(0), odd.chain.block(0)
+    assert ours is not None
+    assert theirs is not None
+    assert found.startswith(f"provider {fresh.url}: is on chain 31337, which begins with block")
+    assert ours.hash in found
+    assert f"and provider {odd.url} is on chain 31337, which begins with {theirs.hash}" in found
+    assert "as many providers say one as the other" in found
+
+
 async def test_lagging_provider(doctor: Command, fresh: DevelopmentNode) -> None:
     async with DevelopmentNode(chain=chain(genesis_time=fresh.chain.head.timestamp)) as ahead:
         await ahead.mine(5)

@@ -81,7 +81,7 @@ class World:
         (
             replace(MINED, required="safe"),
             (Buried(TEN, 1, frozenset(("safe",))),),
-            Ending(TEN, True),
+            Ending(TEN, True, tag="safe"),
         ),
     ],
 )

@@ -11,6 +11,7 @@ import pytest
 from beamish import Supervisor
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.providers import Pool, ProviderSettings, health
+from transaction_tracker.providers import pool as pool_module
 from transaction_tracker.sources import SourceError, TransportError, WrongChainError
 from transaction_tracker.sources.ethereum.rpc import Identity
 
@@ -78,14 +79,51 @@ async def test_one_with_the_same_number_and_another_first_block_is_refused(
     )
 
 
-async def test_without_a_number_the_first_ones_word_counts(
-    make_pool: MakePool, nodes: list[Node]
-) -> None:
+async def test_without_a_number_most_decide(make_pool: MakePool, nodes: list[Node]) -> None:
     nodes[0].chain_id = 5
     pool = await make_pool(*nodes)
 
-    assert (await pool.identity()).chain_id == 5
-    assert states(pool) == ["healthy", "refused", "refused"]
+    assert (await pool.identity()).chain_id == 1
+    assert states(pool) == ["refused", "healthy", "healthy"]
+
+
+async def test_most_decide_which_first_block_is_right(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[0].genesis = OTHER
+    pool = await make_pool(*nodes, chain_id=1)
+
+    assert await pool.identity() == Identity(1, BlockRef(0, nodes[1].genesis))
+    assert states(pool) == ["refused", "healthy", "healthy"]
+
+
+@pytest.mark.parametrize("chain_id", [None, 1])
+async def test_one_against_one_follows_neither(
+    make_pool: MakePool, nodes: list[Node], chain_id: int | None
+) -> None:
+    nodes[0].genesis = OTHER
+    pool = await make_pool(*nodes[:2], chain_id=chain_id)
+
+    expected = (
+        f"block 0 is {OTHER} at 127.0.0.1-1, and {nodes[1].genesis} at 127.0.0.1-2; .* remove the "
+        "provider that is wrong, or add another one"
+    )
+    with pytest.raises(WrongChainError, match=expected):
+        await pool.identity()
+    with pytest.raises(WrongChainError, match=expected):
+        await pool.call("eth_blockNumber")
+    assert states(pool) == ["unchecked", "unchecked"]
+
+
+async def test_one_against_one_is_settled_by_the_block_that_the_database_knows(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    nodes[0].genesis = OTHER
+    pool = await make_pool(*nodes[:2])
+    known = BlockRef(0, nodes[1].genesis)
+
+    assert await pool.identity(0, expected=known) == Identity(1, known)
+    assert states(pool) == ["refused", "healthy"]
 
 
 async def test_all_on_the_wrong_chain(make_pool: MakePool, nodes: list[Node]) -> None:
@@ -118,8 +156,9 @@ async def test_one_that_cannot_be_reached_does_not_keep_the_others_back(
 
 
 async def test_one_that_hangs_does_not_keep_the_others_back_for_long(
-    make_pool: MakePool, nodes: list[Node]
+    make_pool: MakePool, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(pool_module, "_VOTE_SECONDS", 0.2)
     nodes[0].mood = hang
     pool = await make_pool(*nodes[:2], deadline=60.0)
 
@@ -221,7 +260,7 @@ async def test_a_refused_one_that_was_put_right_is_taken_after_a_check(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     nodes[1].chain_id = 5
-    pool = await make_pool(*nodes[:2])
+    pool = await make_pool(*nodes[:2], chain_id=1)
     await pool.identity()
     nodes[1].chain_id = 1
 

@@ -215,7 +215,7 @@ def test_three_unreadable_blocks_in_a_row_pause_it() -> None:
     pauses = []
     for now in (0.0, 1.0, 2.0):
         health.answered(0.1, "malformed")  # the request itself was answered
-        pauses.append(health.unreadable_block(now))
+        pauses.append(health.unreadable_block("whole", now))
 
     assert pauses == [None, None, SHORTEST_PAUSE]
 
@@ -224,9 +224,9 @@ def test_a_readable_block_in_between_excuses_unreadable_ones() -> None:
     health = Health()
 
     for now in range(9):
-        assert health.unreadable_block(float(now)) is None
+        assert health.unreadable_block("whole", float(now)) is None
         if now % 2:
-            health.readable_block()
+            health.readable_block("whole")
 
 
 def test_an_unreadable_part_of_an_answer_counts_in_the_rate_and_never_pauses() -> None:
@@ -286,3 +286,13 @@ def test_a_provider_without_lag_is_not_stuck_however_long_the_chain_rests() -> N
         assert not health.stuck
     health.saw_head(100, 101, 3_600.0)
     assert not health.stuck
+
+
+def test_readable_heads_do_not_hide_that_no_block_can_be_read() -> None:
+    health = Health()
+    pauses = []
+    for now in range(3):
+        pauses.append(health.unreadable_block("whole", float(now)))
+        health.readable_block("place")
+
+    assert pauses == [None, None, 60.0]

@@ -89,12 +89,26 @@ async def test_without_block_0_anywhere_the_lowest_block_that_one_has_counts(
     assert await pool.identity() == Identity(1, BlockRef(50, FIFTY))
 
 
+async def test_the_height_at_which_most_have_a_block_counts(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    """The first one alone has block 0, and another chain."""
+    nodes[0].genesis = OTHER
+    nodes[1].mood = nodes[2].mood = pruned(50, _50=FIFTY)
+    pool = await make_pool(*nodes)
+
+    assert await pool.identity() == Identity(1, BlockRef(50, FIFTY))
+
+    assert states(pool) == ["refused", "healthy", "healthy"]
+
+
 async def test_another_block_at_the_height_that_counts_is_refused(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     nodes[0].mood = pruned(50, _50=FIFTY)
     nodes[1].mood = pruned(50, _50=OTHER)
-    pool = await make_pool(*nodes[:2])
+    nodes[2].mood = pruned(50, _50=FIFTY)
+    pool = await make_pool(*nodes)
 
     await pool.identity()
 
@@ -111,7 +125,8 @@ async def test_the_height_that_is_asked_for_counts_from_then_on(
     await pool.identity()
     assert "refused" not in states(pool)
 
-    assert await pool.identity(70) == Identity(1, BlockRef(70, FIFTY))
+    known = BlockRef(70, FIFTY)
+    assert await pool.identity(70, expected=known) == Identity(1, known)
 
     assert states(pool)[1] == "refused"
 

@@ -9,7 +9,7 @@ from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.objections import Agreement
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
-from .rpc import FakeRpc, Node, hash_at, receipt, tx_hash
+from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, tx_hash
 
 CHAIN = Chain.of(20, [Link(n, hash_at(n), hash_at(n - 1)) for n in range(1, 20)])
 TEN, ELEVEN = BlockRef(10, hash_at(10)), BlockRef(11, hash_at(11))
@@ -246,3 +246,51 @@ async def test_a_single_provider_is_not_asked_for_receipts_again() -> None:
 
     assert judging(rpc).requests({KEY: PAID}) == []
     assert await judging(rpc).objections(CHAIN, {KEY: PAID}) == {}
+
+
+# -- The chain's own word
+
+FINAL = Ending(TEN, succeeded=None, tag="finalized")
+
+
+def marked(*numbers: int | None, branch: int = 0) -> list[Node]:
+    """Return nodes with these finalized blocks."""
+
+    def node(number: int | None) -> Node:
+        mark = None if number is None else raw_block(number, branch=branch)
+        return lambda request: mark if request.params[0] == "finalized" else None
+
+    return [node(number) for number in numbers]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "is_told"),
+    [
+        (marked(10), True),
+        (marked(9), False),
+        (marked(None), False),
+        (marked(10, 12), True),
+        (marked(10, 9), False),
+        (marked(10, None), False),
+        (marked(10, 11, 9), True),
+        (marked(10, 11, None), True),
+        (marked(10, 9, None), False),
+        (marked(10, 10, 9, 9), False),
+        (marked(99, 99), True),  # above our tip
+        (marked(12, 12, branch=1), False),  # another block than ours of that height
+    ],
+)
+async def test_most_marks_must_have_reached_the_block(nodes: list[Node], *, is_told: bool) -> None:
+    rpc = FakeRpc(*nodes)
+
+    found = await Agreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL, OTHER: PAID})  # type: ignore[arg-type]
+
+    assert list(found) == ([] if is_told else [KEY])
+
+
+async def test_a_mark_is_asked_for_once_and_only_where_an_end_needs_it() -> None:
+    safe = replace(FINAL, tag="safe")
+    requests = agreement().requests({KEY: FINAL, OTHER: FINAL, tx_hash(3): safe})
+
+    assert [request.params[0] for request in requests] == ["finalized", "safe"]
+    assert agreement().requests({KEY: SUPERSEDED}) == []

@@ -80,7 +80,9 @@ class Endings:
             ending = None if tracked is None else _ending(tracked, observations)
             if tracked is not None and ending is not None:
                 last = _last_confirmation(tracked.required, ending.block, chain)
-                found[key] = replace(ending, confirmed_by=last)
+                required = tracked.required
+                tag = required if isinstance(required, str) else None
+                found[key] = replace(ending, confirmed_by=last, tag=tag)
         return found
 
     async def cleared(

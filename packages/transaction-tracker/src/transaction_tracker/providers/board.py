@@ -16,6 +16,7 @@ from transaction_tracker.providers.choice import (
     choose,
     preferred,
 )
+from transaction_tracker.providers.election import elected, is_decided
 from transaction_tracker.providers.endpoint import Endpoint
 from transaction_tracker.providers.health import FLUTTER_SECONDS
 from transaction_tracker.providers.status import ProviderStatus
@@ -35,7 +36,7 @@ class Board:
 
     Args:
         endpoints: The providers, in the order in which they are preferred.
-        chain_id: The chain that they must be on; ``None`` takes the first one's word.
+        chain_id: The chain that they must be on; ``None`` takes the word of most.
         max_lag: Blocks that the followed one may be behind while another one is not.
         look_interval: Seconds between looks at those that stand by.
         flutter: Seconds for which a provider's highest head stands for it.
@@ -174,18 +175,41 @@ class Board:
         if height != self.at:
             self.at, self.reference = height, None
 
+    @property
+    def is_decided(self) -> bool:
+        """Whether it is certain which chain this is, whatever other providers answer."""
+        if self.reference is not None:
+            return True
+        voters = sum(not one.by_hand for one in self.endpoints)
+        return is_decided(self._identities(), voters, self.expected)
+
+    @property
+    def needs_comparison(self) -> bool:
+        """Whether a provider was asked at another height than the one at which all are compared."""
+        return any(
+            one.anchor is not None and one.anchor.number != self.at
+            for one in self._identities().values()
+        )
+
     def settle(self) -> None:
-        """Take the word of the first that answered for which chain this is, if nobody else's."""
+        """Choose the chain that most providers are on, unless that has been done.
+
+        Raises:
+            WrongChainError: Two chains have as many providers each.
+        """
         if self.reference is None:
-            known = (one.identity for one in self.endpoints if one.identity is not None)
-            fitting = [one for one in known if self._wanted in (None, one.chain_id)]
-            self.reference = _reference(fitting, self.at, self.expected)
+            self.reference = elected(self._identities(), self.at, self.expected)
             if self.reference is not None and self.at is None:
                 # Without any anchor: later checks must not search for one again.
                 self.at = 0 if self.reference.anchor is None else self.reference.anchor.number
         for endpoint in self.endpoints:
             if endpoint.identity is not None:
                 self.judge(endpoint, endpoint.identity)
+
+    def _identities(self) -> dict[str, Identity]:
+        known = {one.name: one.identity for one in self.endpoints if one.identity is not None}
+        wanted = self._wanted
+        return {name: one for name, one in known.items() if wanted in (None, one.chain_id)}
 
     def judge(self, endpoint: Endpoint, identity: Identity) -> WrongChainError | None:
         """Note which chain a provider is on, and refuse it when that is another one."""
@@ -236,25 +260,6 @@ class Board:
         shown = "in the minority with its chain" if reason == "minority" else reason
         logger.warning("provider %s is %s: following %s now", left.name, shown, name)
         events.switched(name, left.name, reason)
-
-
-def _reference(
-    identities: Sequence[Identity], at: int | None, expected: BlockRef | None
-) -> Identity | None:
-    """Choose the identity by which all are judged.
-
-    The expected one if a provider has it; otherwise the first one's chain, the lowest anchor.
-    """
-    if not identities:
-        return None
-    ours = [one for one in identities if expected is not None and one.anchor == expected]
-    if ours:
-        return ours[0]
-    chain_id = identities[0].chain_id
-    anchors = [one.anchor for one in identities if one.chain_id == chain_id and one.anchor]
-    fitting = [anchor for anchor in anchors if at in (None, anchor.number)]
-    # By the number alone: of several blocks of that height the first provider's counts.
-    return Identity(chain_id, min(fitting, key=lambda anchor: anchor.number, default=None))
 
 
 def _now() -> float:

@@ -18,6 +18,9 @@ ErrorClass: TypeAlias = Literal[
     "transport", "rate_limit", "server", "malformed", "not_yet", "application"
 ]
 
+# A block's place in the chain, or the block with its transactions.
+BlockPart: TypeAlias = Literal["place", "whole"]
+
 FAILURES = 3
 FAILURE_SECONDS = 60.0
 SHORTEST_PAUSE = 60.0
@@ -50,8 +53,9 @@ class Health:
 
     It is paused after three transport failures within 60 s, after three answers in a row
     that are server errors or nonsense, and after three unreadable blocks without a readable one
-    between them. Its refusals of single requests never count: they are
-    about the request, and would come from every provider. Each pause is twice as long as the
+    between them. Heads, without their transactions, are counted apart from whole blocks. Its
+    refusals of single requests never count: they are about the request, and would come from every
+    provider. Each pause is twice as long as the
     last, until a good stretch. A pause ends when a check succeeds, not by itself.
 
     Attributes:
@@ -78,7 +82,7 @@ class Health:
     # While it is behind: its highest head, and when that was first seen.
     _behind: tuple[int, float] | None = None
     _bad_in_a_row: int = 0
-    _unreadable_in_a_row: int = 0
+    _unreadable_in_a_row: Counter[BlockPart] = field(default_factory=Counter)
     _pauses: int = 0
     _pause_ends: float | None = None
 
@@ -109,18 +113,22 @@ class Health:
         """Note one bad result among others of a request that was answered."""
         self.errors[kind] += 1
 
-    def readable_block(self) -> None:
-        """Note a block that could be read."""
-        self._unreadable_in_a_row = 0
+    def readable_block(self, part: BlockPart) -> None:
+        """Note a block that could be read.
 
-    def unreadable_block(self, now: float) -> float | None:
+        A head says nothing about the transactions of blocks: between two blocks there are heads, so
+        that a provider whose blocks cannot be read would never be paused.
+        """
+        self._unreadable_in_a_row.pop(part, None)
+
+    def unreadable_block(self, part: BlockPart, now: float) -> float | None:
         """Note a block that only this provider sends unreadable; return the pause in seconds.
 
         It is already counted as an error: the pause is decided later, once other providers
         have sent the same block in a readable form.
         """
-        self._unreadable_in_a_row += 1
-        if self._unreadable_in_a_row < FAILURES or self.paused_until is not None:
+        self._unreadable_in_a_row[part] += 1
+        if self._unreadable_in_a_row[part] < FAILURES or self.paused_until is not None:
             return None
         return self._pause(now)
 
@@ -133,7 +141,7 @@ class Health:
         self.paused_until = None
         self._failures.clear()
         self._bad_in_a_row = 0
-        self._unreadable_in_a_row = 0
+        self._unreadable_in_a_row.clear()
 
     def saw_head(self, height: int, best: int, now: float, window: float = FLUTTER_SECONDS) -> None:
         """Note the provider's head, and the best known at this moment.

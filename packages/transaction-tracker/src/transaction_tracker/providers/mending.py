@@ -7,8 +7,9 @@ from typing import Any
 from transaction_tracker.providers.asking import ask_at
 from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
+from transaction_tracker.providers.health import BlockPart
 from transaction_tracker.providers.provider import Provider
-from transaction_tracker.providers.questions import concerns_block, is_read
+from transaction_tracker.providers.questions import block_part, is_read
 from transaction_tracker.sources import MalformedError, ServerError, SourceError
 from transaction_tracker.sources.ethereum.rpc import Request
 
@@ -41,7 +42,7 @@ class Mending:
         self._suspects: dict[int, list[Endpoint]] = {
             at: [first] for at in self.left if isinstance(results[at], MalformedError)
         }
-        self.guilty: dict[str, Endpoint] = {}
+        self.guilty: dict[tuple[str, BlockPart], Endpoint] = {}
 
     @property
     def open_requests(self) -> list[Request]:
@@ -72,8 +73,9 @@ class Mending:
     def _replace(self, at: int, answer: Any) -> None:
         self._results[at] = answer
         self.left.remove(at)
-        if concerns_block(self._requests[at]):
-            self.guilty |= {one.name: one for one in self._suspects.get(at, ())}
+        part = block_part(self._requests[at])
+        if part is not None:
+            self.guilty |= {(one.name, part): one for one in self._suspects.get(at, ())}
 
 
 async def mended(
@@ -101,6 +103,6 @@ async def mended(
             mending.take(await ask_at(other, mending.open_requests), other)
         except SourceError:
             continue  # it gives no answer at all, and so no opinion
-    for endpoint in mending.guilty.values():
-        Provider.sent_unreadable_block(endpoint.process)
+    for (_, part), endpoint in mending.guilty.items():
+        Provider.sent_unreadable_block(endpoint.process, part)
     return mending.finished()

@@ -37,6 +37,8 @@ _MAX_RESTARTS = 10
 _MAX_SECONDS = 10.0
 # Once one provider has answered, a start does not wait for those that may hang.
 _GRACE_SECONDS = 1.0
+# Unless it is open which chain they are on: at the first start, those that hang have a vote.
+_VOTE_SECONDS = 5.0
 # Another provider may well do better.
 _ELSEWHERE = (TransportError, ServerError, RateLimitedError, MalformedError)
 
@@ -55,7 +57,7 @@ class Pool:
 
     Args:
         settings: The providers, in the order in which they are preferred.
-        chain_id: The chain that they must be on; ``None`` takes the first one's word.
+        chain_id: The chain that they must be on; ``None`` takes the word of most.
         max_lag: Blocks that the followed one may be behind while another one is not.
         look_interval: Seconds between looks at those that stand by.
         hints: Who gets a ``HeadHint`` when a provider tells of a new head.
@@ -129,7 +131,8 @@ class Pool:
     ) -> Identity:
         """Check all providers: which chain they are on, and that it is the same one.
 
-        One on another chain is refused from now on. Those that do not answer are checked
+        At the first start, the chain that most of them are on decides. One on another chain is
+        refused from now on. Those that do not answer are checked
         again later, by themselves.
 
         Args:
@@ -139,7 +142,8 @@ class Pool:
                 one is refused, also if it comes first.
 
         Raises:
-            WrongChainError: All that can be asked are on another chain.
+            WrongChainError: All that can be asked are on another chain, or two chains have as many
+                providers each.
             SourceError: None that is on the right one answers.
         """
         if at is not None:
@@ -147,6 +151,10 @@ class Pool:
             self._board.expected = expected
         errors = await self._check_all()
         self._board.settle()
+        if self._board.needs_comparison:
+            # Some were asked before it was known at which height.
+            errors = await self._check_all()
+            self._board.settle()
         if self._board.reference is not None and self._board.usable():
             return self._board.reference
         raise self._why_none(errors)
@@ -368,7 +376,7 @@ class Pool:
         waiting = set(tasks)
         try:
             while waiting:
-                patience = _GRACE_SECONDS if None in found.values() else None
+                patience = self._patience() if None in found.values() else None
                 done, waiting = await asyncio.wait(
                     waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED
                 )
@@ -379,6 +387,9 @@ class Pool:
             for task in waiting:
                 task.cancel()
         return found
+
+    def _patience(self) -> float:
+        return _GRACE_SECONDS if self._board.is_decided else _VOTE_SECONDS
 
     def _why_none(self, errors: dict[str, SourceError | None]) -> SourceError:
         found = [

@@ -10,10 +10,10 @@ from beamish import Continue, From, GenServer, NoReply, Pid, call, cast, process
 from transaction_tracker.providers import events
 from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
-from transaction_tracker.providers.health import FAILURES, error_class
+from transaction_tracker.providers.health import FAILURES, BlockPart, error_class
 from transaction_tracker.providers.questions import (
     asks_for_head,
-    concerns_block,
+    block_part,
     head_of,
     look_requests,
     whole_failure,
@@ -101,10 +101,10 @@ class Provider(GenServer):
         return NoReply()
 
     @cast
-    def sent_unreadable_block(self) -> None:
+    def sent_unreadable_block(self, part: BlockPart) -> None:
         """Count a block that could not be read, and that another provider sent readable."""
         error = MalformedError(self._endpoint.last_error or f"{self._endpoint.name}: unreadable")
-        self._pause_after(error, self._endpoint.health.unreadable_block(_now()))
+        self._pause_after(error, self._endpoint.health.unreadable_block(part, _now()))
 
     @cast
     def sent_wrong_parent(self, number: int) -> None:
@@ -186,7 +186,7 @@ class Provider(GenServer):
         if isinstance(head, MalformedError) and self._board.has_readable_heads(
             self._endpoint, _now()
         ):
-            self._pause_after(head, self._endpoint.health.unreadable_block(_now()))
+            self._pause_after(head, self._endpoint.health.unreadable_block("place", _now()))
         if isinstance(head, SourceError):
             return head
         if head is None:
@@ -313,8 +313,9 @@ class Provider(GenServer):
                 self._endpoint.health.erred(error_class(result))
                 self._endpoint.last_error = str(result)
                 continue
-            if result is not None and concerns_block(request):
-                self._endpoint.health.readable_block()
+            part = block_part(request)
+            if result is not None and part is not None:
+                self._endpoint.health.readable_block(part)
             if asks_for_head(request):
                 self._note_head(result)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from transaction_tracker.domain import Link
-from transaction_tracker.providers.health import error_class
+from transaction_tracker.providers.health import BlockPart, error_class
 from transaction_tracker.sources import MalformedError, SourceError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.rpc import Request
@@ -31,6 +31,13 @@ def is_read(request: Request) -> bool:
 def concerns_block(request: Request) -> bool:
     """Return whether a request is for a head or a block, which a healthy provider can send."""
     return request.method in ("eth_blockNumber", "eth_getBlockByNumber", "eth_getBlockByHash")
+
+
+def block_part(request: Request) -> BlockPart | None:
+    """Return which part of a block a request asks for; ``None`` for another request."""
+    if not concerns_block(request):
+        return None
+    return "whole" if request.params[1:2] == (True,) else "place"
 
 
 def asks_for_head(request: Request) -> bool:

@@ -122,7 +122,7 @@ class SourceSection(Section):
     chain_id: int | None = option(
         None,
         "a chain's number, 1 or more",
-        "The chain that all providers must be on; without it the first provider's word counts.",
+        "The chain that all providers must be on; without it the word of most providers counts.",
         ge=1,
         le=_LARGEST_CHAIN_ID,
     )

@@ -61,6 +61,7 @@ class Ending:
         slot: The slot that the winner took.
         confirmed_by: The kept block that is the last confirmation asked for; ``None`` where the
             chain's own word confirms, and where that block is no longer kept.
+        tag: The chain's own word that confirms, where that is asked for.
     """
 
     block: BlockRef
@@ -68,6 +69,7 @@ class Ending:
     winner: str | None = None
     slot: str | None = None
     confirmed_by: BlockRef | None = None
+    tag: Tag | None = None
 
 
 @dataclass(frozen=True, slots=True)

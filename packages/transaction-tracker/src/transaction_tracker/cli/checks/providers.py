@@ -163,8 +163,9 @@ def _unreadable(one: Answers) -> Iterator[Finding]:
 
 
 def _wrong_chain(one: Answers, others: Sequence[Answers], wanted: int | None) -> Iterator[Finding]:
-    # What most say is right; the first one, when they are equally many.
-    (most, _), *_ = Counter((other.chain_id, other.genesis) for other in others).most_common()
+    counted = Counter((other.chain_id, other.genesis) for other in others if other.genesis)
+    (most, count), *rest = counted.most_common() or [((one.chain_id, one.genesis), 1)]
+    rival = next((who for who, votes in rest if votes == count), None)
     if wanted is not None and one.chain_id != wanted:
         yield error(
             one.name,
@@ -172,15 +173,31 @@ def _wrong_chain(one: Answers, others: Sequence[Answers], wanted: int | None) ->
             why="transactions of another chain would be taken for missing",
             do="correct its url, or source.chain_id",
         )
+    elif one.genesis and rival is not None:
+        if one.genesis == rival[1]:
+            yield _tied(one, others, most)
     elif (one.chain_id, one.genesis) != most and one.genesis:
         usual = next(other.name for other in others if (other.chain_id, other.genesis) == most)
         yield error(
             one.name,
             f"is on another chain than {usual}: chain {one.chain_id}, which begins with block "
-            f"{one.genesis}, not chain {most[0]} and {most[1] or 'unknown'}",
+            f"{one.genesis}, not chain {most[0]} and {most[1]}",
             why="one application follows one chain, through providers that agree on it",
             do="remove the one that is wrong, and set source.chain_id",
         )
+
+
+def _tied(one: Answers, others: Sequence[Answers], most: tuple[int, str]) -> Finding:
+    """Return the finding for a provider of a chain that as many providers are on as on another."""
+    rival = next(other.name for other in others if (other.chain_id, other.genesis) == most)
+    return error(
+        one.name,
+        f"is on chain {one.chain_id}, which begins with block {one.genesis}, and {rival} is on "
+        f"chain {most[0]}, which begins with {most[1]}: as many providers say one as the other",
+        why="nothing tells which chain this is, so that the service does not start for the first "
+        "time",
+        do="remove the provider that is wrong, or add another one; set source.chain_id",
+    )
 
 
 def _lagging(one: Answers, others: Sequence[Answers]) -> Iterator[Finding]:

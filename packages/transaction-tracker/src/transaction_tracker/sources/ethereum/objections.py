@@ -7,6 +7,7 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Chain, Outcome
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Rpc, Told
 from transaction_tracker.sources.ethereum.takers import objections_to_takers, taker_requests
@@ -30,7 +31,8 @@ class Agreement:
         mined = {key: end for key, end in endings.items() if end.succeeded is not None}
         # A single provider has given its receipts already.
         receipts = self._receipts(mined) if self._rpc.is_compared else []
-        return [*receipts, *taker_requests(self._context, endings)]
+        takers = taker_requests(self._context, endings)
+        return [*receipts, *takers, *mark_requests(endings)]
 
     async def objections(
         self, chain: Chain, endings: Mapping[str, Ending], told: Told | None = None
@@ -55,6 +57,8 @@ class Agreement:
                 found[key] = Objection(_other_block(names, end.block), contradicts=True)
             elif names := _outvoting(dissent, end.confirmed_by):
                 found[key] = Objection(_other_chain(names, end), contradicts=True, passes=True)
+            elif (objection := objection_to_mark(end, answers, chain)) and key not in found:
+                found[key] = objection
             elif dissent.unanswered and key not in found:
                 names = dissent.unanswered
                 found[key] = Objection(f"no answer from {', '.join(names)}", contradicts=False)
