@@ -12,9 +12,11 @@ from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
 from transaction_tracker.providers.health import FAILURES, error_class
 from transaction_tracker.providers.questions import (
+    about_transactions,
     asks_for_head,
     concerns_block,
     head_of,
+    height_request,
     look_requests,
     whole_failure,
 )
@@ -256,21 +258,35 @@ class Provider(GenServer):
             For each request its result or the error that it met; one error where the whole
             request failed.
         """
+        extra = [height_request()] if self._may_be_the_calls(requests) else []
+        asked = [*extra, *requests]
         results: list[Any] = []
 
         async def work() -> list[Any]:
-            results[:] = await self._endpoint.client.batch(requests)
-            error = whole_failure(requests, results)
+            results[:] = await self._endpoint.client.batch(asked)
+            error = whole_failure(asked, results)
             if error is not None:
                 raise error
             return results
 
-        answer = await self._attempt(len(requests), work)
+        answer = await self._attempt(len(asked), work)
         if isinstance(answer, list):
-            self._note(requests, answer)
-        elif isinstance(answer, ServerError) and results:
-            return results  # the request is answered: each part of it can be asked elsewhere
-        return answer
+            self._note(asked, answer)
+        elif not (isinstance(answer, ServerError) and results):
+            return answer
+        # Where the request is answered, each part of it can be asked elsewhere.
+        return results[len(extra) :]
+
+    def _may_be_the_calls(self, requests: Sequence[Request]) -> bool:
+        """Return whether every call can be limited although the provider is not.
+
+        A limit of every call is about the whole request. Without another call, a few transactions
+        that are always limited would look like that, and their block would wait without end. A
+        full batch of them does not come about.
+        """
+        together = self._endpoint.client.together
+        is_short = len(requests) < together or together == 1
+        return is_short and bool(requests) and about_transactions(requests)
 
     async def _attempt(self, calls: int, work: Callable[[], Awaitable[T]]) -> T | SourceError:
         """Do something at the provider, and note how it went."""

@@ -7,6 +7,18 @@ from typing import Any, Protocol
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
+# About single transactions, or all receipts of a block: one at which a node breaks can break all
+# nodes.
+ABOUT_TRANSACTIONS = (
+    "eth_getTransactionByHash",
+    "eth_getTransactionReceipt",
+    "eth_getBlockReceipts",
+    "eth_getCode",
+    "eth_call",
+    "debug_traceTransaction",
+    "trace_transaction",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
