@@ -61,6 +61,7 @@ class Provider(GenServer):
         self._checking = False
         self._looking = False
         self._wrong_parents: list[int] = []
+        self._incomplete: set[int] = set()
         self._waiting: list[From] = []
         self._asking: set[Pid] = set()
 
@@ -123,6 +124,18 @@ class Provider(GenServer):
         endpoint.last_error = f"{endpoint.name}: block {number} has a wrong parentHash"
         error = MalformedError(endpoint.last_error)
         self._pause_after(error, endpoint.health.pause(_now()))
+
+    @cast
+    def sent_incomplete_block(self, number: int) -> None:
+        """Count a block without a transaction that most providers list in it."""
+        self._incomplete.add(number)
+        endpoint = self._endpoint
+        endpoint.health.erred("malformed")
+        endpoint.last_error = f"{endpoint.name}: block {number} lacks a transaction"
+        if len(self._incomplete) >= FAILURES:
+            self._incomplete.clear()
+            error = MalformedError(endpoint.last_error)
+            self._pause_after(error, endpoint.health.pause(_now()))
 
     @call(timeout=None)
     def check(self, *, from_: From) -> NoReply:
@@ -326,6 +339,8 @@ class Provider(GenServer):
         """Learn from single answers what concerns the provider itself."""
         for request, result in zip(requests, results, strict=True):
             if isinstance(result, SourceError):
+                if isinstance(result, MalformedError) and asks_for_head(request):
+                    self._endpoint.unreadable_head_at = _now()
                 self._endpoint.health.erred(error_class(result))
                 self._endpoint.last_error = str(result)
                 continue

@@ -151,6 +151,9 @@ class RpcClient:
     def blame(self, node: str, number: int) -> None:
         """Do nothing: there is no other node to ask instead."""
 
+    def left_out(self, node: str, number: int) -> None:
+        """Do nothing: there is no other node to ask instead."""
+
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Return ``None`` for each request: there is no other node."""
         return [None] * len(requests)

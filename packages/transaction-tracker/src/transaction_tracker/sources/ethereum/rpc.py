@@ -191,6 +191,14 @@ class Rpc(Protocol):
             number: The block's height.
         """
 
+    def left_out(self, node: str, number: int) -> None:
+        """Count a block against the node that sent it without one of its transactions.
+
+        Args:
+            node: Its name.
+            number: The block's height.
+        """
+
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy nodes other than the followed one, in turn.
 
