@@ -120,7 +120,8 @@ TABLE: dict[State, Table] = {
     "pending": _without(IN_NO_BLOCK, "seen"),
     "missing": _without(IN_NO_BLOCK, "absent")
     | {"vanished": ("dropped", None), "vanished with its nonce used": ("dropped", None)},
-    "dropped": _without(IN_NO_BLOCK, "absent"),
+    # It has ended: it can come back to life, and does not end a second time.
+    "dropped": _without(IN_NO_BLOCK, "absent", "late", "refused"),
     "mined": _without(MINED, "included here") | {"buried here": ("confirmed", HERE)},
     "mined_reverted": _without(MINED, "reverted here") | {"buried here": ("failed", HERE)},
     "superseded": SUPERSEDED | {"buried here": ("replaced", HERE)},

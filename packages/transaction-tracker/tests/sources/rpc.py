@@ -72,6 +72,9 @@ class FakeRpc:
     def blame(self, node: str, number: int) -> None:
         self.blamed.append((node, number))
 
+    def left_out(self, node: str, number: int) -> None:
+        self.blamed.append((node, number))
+
     @property
     def is_compared(self) -> bool:
         return len(self.nodes) > 1

@@ -328,13 +328,34 @@ async def test_a_batch_grows_back_and_no_further(scripted: ScriptedNode) -> None
     await client.close()
 
 
-async def test_a_rate_limit_within_a_batch_is_heard(
+async def test_a_rate_limit_of_one_call_is_about_that_call(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda requests: [
         result(requests[0], 1),
         refusal(requests[1], 429, "slow down"),
     ]
+    await client.batch(calls(2))
+    scripted.answer = lambda request: result(request, 1)
+
+    assert await client.call("eth_chainId") == 1
+
+
+async def test_a_rate_limit_of_a_call_about_a_transaction_closes_nothing(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda request: refusal(request, -32005, "rate limit exceeded")
+    with pytest.raises(RateLimitedError):
+        await client.call("eth_getTransactionReceipt", "0x1")
+    scripted.answer = lambda request: result(request, 1)
+
+    assert await client.call("eth_chainId") == 1
+
+
+async def test_a_rate_limit_of_all_calls_of_a_batch_is_heard(
+    client: RpcClient, scripted: ScriptedNode
+) -> None:
+    scripted.answer = lambda requests: [refusal(one, 429, "slow down") for one in requests]
     await client.batch(calls(2))
 
     with pytest.raises(RateLimitedError, match="left alone"):

@@ -24,12 +24,15 @@ class Node:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.error: SourceError | None = None
+        self.is_whole = False
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         (request,) = requests
         assert request.method == "eth_getBlockReceipts"
         self.asked.append(str(request.params[0]))
         await asyncio.sleep(0)
+        if self.error is not None and self.is_whole:
+            raise self.error
         return [self.error or request.result([])]
 
 
@@ -120,9 +123,17 @@ async def test_a_node_that_wants_fewer_questions_is_not_asked_again(
     receipts: BlockReceipts, node: Node
 ) -> None:
     await receipts.of(link(1), MANY)
-    node.error = RateLimitedError("slow down", 1.0)
+    node.error, node.is_whole = RateLimitedError("slow down", 1.0), True
     receipts.foresee("2")
 
     with pytest.raises(RateLimitedError):
         await receipts.of(link(2), MANY)
     assert node.asked == ["1", "2"]
+
+
+async def test_a_limit_of_this_call_alone_has_them_asked_for_one_by_one(
+    receipts: BlockReceipts, node: Node
+) -> None:
+    node.error = RateLimitedError("the method needs another plan")
+
+    assert await receipts.of(link(1), MANY) is None

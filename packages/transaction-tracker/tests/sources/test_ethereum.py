@@ -180,7 +180,9 @@ async def test_a_node_that_is_behind_us_cannot_say_that_there_is_none(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     assert await source.look_up({UNKNOWN: None}, 1) == {}
-    assert await source.consensus({UNKNOWN: None}, 1) == {}
+    assert (await source.consensus({UNKNOWN: None}, 1))[UNKNOWN] == Consensus(
+        "open", 1, "a provider is at block 0, and must be at 1 to tell that there is none"
+    )
 
 
 async def test_what_waits_for_an_unknown_transaction_before_it_has_a_gap(
@@ -254,7 +256,10 @@ async def test_nobody_agrees_that_one_in_a_block_is_in_none(
     tx = submit(node)
     await node.mine()
 
-    assert await source.consensus({tx.hash: None}, 1) == {}
+    head = node.chain.head
+    assert await source.consensus({tx.hash: None}, 1) == {
+        tx.hash: Consensus("open", 1, f"a provider has it in block {head.number} ({head.hash})")
+    }
 
 
 async def test_old_blocks_are_proven_by_the_links_to_our_lowest_block(

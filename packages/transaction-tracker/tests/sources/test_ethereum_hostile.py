@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef
+from transaction_tracker.domain import Absent, BlockRef
 from transaction_tracker.sources import (
     MalformedError,
     NotYetError,
-    RateLimitedError,
+    Unanswered,
     Unreadable,
 )
 from transaction_tracker.sources.ethereum import EthereumSource
@@ -179,7 +179,7 @@ async def test_an_absence_counts_only_where_the_node_says_that_it_is_far_enough(
     )
 
     assert await source.look_up({ID: None}, 4) == {}
-    assert await source.consensus({ID: None}, 4) == {}
+    assert (await source.consensus({ID: None}, 4))[ID].kind == "open"
 
 
 async def test_indexing_in_progress_is_no_fact(
@@ -191,17 +191,24 @@ async def test_indexing_in_progress_is_no_fact(
     assert await source.look_up({ID: None}, 0) == {}
 
 
-async def test_a_rate_limit_of_one_call_is_one_of_all(
+async def test_a_rate_limit_of_one_call_is_about_its_transaction_only(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
-    scripted.answer = lambda requests: [
-        result(requests[0], "0x1"),
-        result(requests[1], None),
-        refusal(requests[2], -32005, "limit exceeded"),
-    ]
+    def answer(requests: Any) -> Any:
+        if not isinstance(requests, list):
+            return result(requests, None)  # the receipt of the first
+        return [
+            result(requests[0], "0x1"),
+            result(requests[1], None),
+            refusal(requests[2], -32005, "limit exceeded"),
+        ]
 
-    with pytest.raises(RateLimitedError):
-        await source.look_up({ID: None, OTHER: None}, 0)
+    scripted.answer = answer
+
+    found = await source.look_up({ID: None, OTHER: None}, 0)
+
+    assert isinstance(found[ID], Absent)
+    assert isinstance(found[OTHER], Unanswered)
 
 
 async def test_why_a_transaction_reverted_is_asked_for_where_the_receipt_does_not_say(

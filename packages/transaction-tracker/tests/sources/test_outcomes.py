@@ -8,6 +8,8 @@ from transaction_tracker.sources import (
     ApplicationError,
     Block,
     RateLimitedError,
+    ServerError,
+    SourceError,
     TransportError,
     Unreadable,
 )
@@ -145,11 +147,13 @@ async def test_a_field_that_only_the_fee_needs_stops_nothing(field: str) -> None
     assert outcome.succeeded
 
 
-async def test_a_rate_limit_is_told() -> None:
-    rpc = FakeRpc(node_with({FIRST: RateLimitedError("slow down"), SECOND: receipt(SECOND)}))
+@pytest.mark.parametrize(
+    "error", [RateLimitedError("slow down"), ServerError("internal error", -32603)]
+)
+async def test_a_receipt_that_is_refused_does_not_stop_the_others(error: SourceError) -> None:
+    rpc = FakeRpc(node_with({FIRST: error, SECOND: receipt(SECOND)}))
 
-    with pytest.raises(RateLimitedError):
-        await reader(rpc).of_block(block(), [FIRST, SECOND])
+    assert (await reader(rpc).of_block(block(), [FIRST, SECOND])).keys() == {SECOND}
 
 
 async def test_an_error_of_the_whole_request_is_told() -> None:

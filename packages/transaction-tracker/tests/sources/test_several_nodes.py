@@ -65,13 +65,17 @@ async def test_an_error_of_one_node_leaves_everything_open(method: str) -> None:
     well, failing = knowing(**head), knowing(**head, **{method: ERROR})
 
     assert await source_of(well, well).consensus({KEY: None}, 20) == {KEY: Consensus("absent", 2)}
-    assert await source_of(well, failing).consensus({KEY: None}, 20) == {}
+    assert await source_of(well, failing).consensus({KEY: None}, 20) == {
+        KEY: Consensus("open", 2, str(ERROR))
+    }
 
 
 async def test_a_node_that_gives_no_answer_leaves_everything_open() -> None:
     well = knowing(eth_blockNumber="0x14")
 
-    assert await source_of(well, well, SILENT).consensus({KEY: None}, 20) == {}
+    found = await source_of(well, well, SILENT).consensus({KEY: None}, 20)
+
+    assert found == {KEY: Consensus("open", 3, "cut off")}
 
 
 @pytest.mark.parametrize("method", ["eth_getTransactionByHash", "eth_getTransactionReceipt"])

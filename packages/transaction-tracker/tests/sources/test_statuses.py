@@ -169,9 +169,14 @@ async def test_an_error_leaves_it_open(error: SourceError) -> None:
     assert await settle(Nodes(whole), CALL, ALL_USED) is None
 
 
-@pytest.mark.parametrize("how", [{}, {"whole": True}])
-async def test_a_rate_limit_is_told(how: dict[str, object]) -> None:
-    nodes = Nodes(how | {"debug_traceTransaction": RateLimitedError("slow down")})
+async def test_a_rate_limit_of_one_call_leaves_its_transaction_open() -> None:
+    nodes = Nodes({"debug_traceTransaction": RateLimitedError("traces are sold separately")})
+
+    assert await settle(nodes, CALL, ALL_USED) is None
+
+
+async def test_a_rate_limit_of_the_whole_request_is_told() -> None:
+    nodes = Nodes({"whole": True, "debug_traceTransaction": RateLimitedError("slow down")})
 
     with pytest.raises(RateLimitedError):
         await settle(nodes, CALL, ALL_USED)

@@ -19,8 +19,8 @@ class Deadlines:
         return len(self._times)
 
     def note(self, tracked: Tracked) -> None:
-        """Track the deadline of a transaction; stop if it has none or is in a block."""
-        if tracked.deadline is None or not tracked.unplaced:
+        """Track the deadline of a transaction; stop if it has none, is in a block or has ended."""
+        if tracked.deadline is None or tracked.ended or not tracked.unplaced:
             self.forget(tracked.id)
         elif self._times.get(tracked.id) != tracked.deadline:
             self.ask_again(tracked.id, tracked.deadline)

@@ -30,7 +30,8 @@ ANCHORED: frozenset[State] = frozenset(ENDS)
 TERMINAL: frozenset[State] = frozenset(
     (*ENDS.values(), "expired", "invalid", "untracked", "reversed")
 )
-# In no known block. Only these states can become missing, dropped or expired.
+# In no known block. Only these states can become missing, dropped or expired. Dropped is an end: no
+# other one follows unless the transaction is seen again.
 UNPLACED: frozenset[State] = frozenset(("registered", "pending", "missing", "dropped"))
 
 Reason = Literal[

@@ -109,6 +109,9 @@ def _apply_unplaced(
     tracked: Tracked, observation: Absent | Vanished | Late | Refused, policy: Policy
 ) -> Tracked:
     """Apply a fact that only matters for a transaction in no block."""
+    if tracked.state == "dropped":
+        # It has ended. Only what brings it back to life changes that; no other end follows.
+        return tracked
     match observation:
         case Absent(height, at):
             return _absent(tracked, Sighting(height, at))
@@ -215,7 +218,7 @@ def _buried(tracked: Tracked, buried: Buried) -> Tracked:
 
 
 def _absent(tracked: Tracked, since: Sighting) -> Tracked:
-    if tracked.state in ("missing", "dropped"):
+    if tracked.state == "missing":
         return tracked
     changes = _clear_waiting(tracked) | {"state": "missing", "missing_since": since}
     return replace(tracked, **changes)

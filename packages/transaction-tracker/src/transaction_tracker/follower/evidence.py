@@ -25,7 +25,10 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.follower.endings import Endings, Facts
 from transaction_tracker.follower.old_blocks import RepeatedBlocks
-from transaction_tracker.follower.unreadable import UnreadableTransactions
+from transaction_tracker.follower.unreadable import (
+    MIN_REFUSED_SECONDS,
+    UnreadableTransactions,
+)
 from transaction_tracker.sources import (
     Answer,
     Block,
@@ -33,6 +36,7 @@ from transaction_tracker.sources import (
     Head,
     MalformedError,
     SourceError,
+    Unanswered,
     Unreadable,
 )
 from transaction_tracker.store import Book
@@ -73,6 +77,7 @@ class Evidence:
         self._endings = endings
         self._repeated = repeated
         self._unreadable = UnreadableTransactions()
+        self._unanswered = UnreadableTransactions(MIN_REFUSED_SECONDS)
         self._marks: dict[Tag, BlockRef] = {}
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
@@ -118,6 +123,7 @@ class Evidence:
     def forget(self, transaction: str) -> None:
         """Forget what was kept of a transaction: it has ended, or is untracked."""
         self._unreadable.forget(transaction)
+        self._unanswered.forget(transaction)
 
     async def foresee(self, blocks: Sequence[Block], chain: Chain) -> None:
         """Fetch in few requests what applying blocks, one after the other, needs.
@@ -185,33 +191,78 @@ class Evidence:
         return await self._endings.cleared(facts, chain, _now())
 
     async def of_transactions(
-        self, slots: Mapping[str, str | None], chain: Chain, *, at_once: bool
+        self,
+        slots: Mapping[str, str | None],
+        chain: Chain,
+        *,
+        at_once: bool,
+        doubted: Collection[str] = (),
     ) -> Facts:
-        """Ask about single transactions; one about which nothing is certain is left out."""
-        height = -1 if chain.tip is None else chain.tip.number
+        """Ask about single transactions; one about which nothing is certain is left out.
+
+        Args:
+            slots: The transactions, with their slots where these are known.
+            chain: Our chain.
+            at_once: In one request to each provider.
+            doubted: Those that every provider is asked about if the followed one has them in
+                no block.
+        """
         enough = self.height_to_ask(chain)
-        answers = await self._source.look_up(slots, enough, at_once=at_once)
+        answers = await self._source.look_up(slots, enough, at_once=at_once, doubted=doubted)
         ours = self.in_recent_blocks(slots.keys())
         old = await self._old_blocks(answers, chain)
         facts: Facts = {}
         for key, answer in answers.items():
-            if isinstance(answer, Unreadable):
-                await self._could_not_read(key, answer.why)
+            if isinstance(answer, Unreadable | Unanswered):
+                await self._has_no_answer(key, answer)
                 continue
-            self._unreadable.forget(key)
-            if isinstance(answer, Seen):
-                facts[key] = (answer, *await self._behind(key, answer.transaction.slot, chain))
-            elif not isinstance(answer, Included):
-                # No node knows it any more, perhaps because a block took its slot before it was
-                # tracked here. Or the node is below our own block that has it.
-                if key not in ours:
-                    facts[key] = await self._behind(key, slots[key], chain) or (answer,)
-            elif chain.holds(answer.block) or answer.block in old:
-                facts[key] = (answer, self._buried(answer.block, chain))
-            elif answer.block.number > height:
-                # The source is a block further than we are: that block will tell.
-                facts[key] = (Seen(answer.transaction, time.time()),)
+            self.forget(key)
+            if key in ours and not isinstance(answer, Seen | Included):
+                continue  # the node is below our own block that has it
+            try:
+                found = await self._of_answer(key, answer, slots[key], chain, old)
+            except SourceError as error:
+                # What one answer needs besides must not cost the other transactions theirs.
+                logger.debug("what the answer about %s needs: %s", key, error)
+                continue
+            if found:
+                facts[key] = found
         return await self._endings.cleared(facts, chain, _now())
+
+    async def _of_answer(
+        self,
+        key: str,
+        answer: Observation,
+        slot: str | None,
+        chain: Chain,
+        old: Collection[BlockRef],
+    ) -> tuple[Observation, ...]:
+        """Return the facts in an answer about one transaction; none where it is not certain."""
+        match answer:
+            case Seen():
+                return (answer, *await self._behind(key, answer.transaction.slot, chain))
+            case Included():
+                if chain.holds(answer.block) or answer.block in old:
+                    if self._is_left_out(key, answer):
+                        await self._source.compare_listings(answer.block, key)
+                    return (answer, self._buried(answer.block, chain))
+                is_above = chain.tip is None or answer.block.number > chain.tip.number
+                # The source is a block further than we are: that block will tell.
+                return (Seen(answer.transaction, time.time()),) if is_above else ()
+        # No node knows it any more, perhaps because a block took its slot before it was tracked
+        # here.
+        return await self._behind(key, slot, chain) or (answer,)
+
+    def _is_left_out(self, key: str, answer: Included) -> bool:
+        """Return whether our block was sent without a transaction that another provider has in it.
+
+        A transaction without a slot is not among those that are kept of a block.
+        """
+        tracked, lowest = self._book.get(key), self._recent.lowest
+        if tracked is None or not tracked.unplaced or answer.transaction.slot is None:
+            return False
+        is_recent = lowest is not None and answer.block.number >= lowest
+        return is_recent and not self.in_recent_blocks([key])
 
     async def of_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...] | None:
         """Search for the block that took a transaction's slot long ago.
@@ -304,9 +355,9 @@ class Evidence:
     ) -> Included | None:
         transaction = self._describe(block, key)
         if isinstance(outcome, Unreadable):
-            await self._could_not_read(key, outcome.why)
+            await self._has_no_answer(key, outcome)
         elif transaction is not None:
-            self._unreadable.forget(key)
+            self.forget(key)
             return Included(transaction, block.link.ref, outcome)
         return None
 
@@ -367,14 +418,18 @@ class Evidence:
 
     # -- What cannot be read
 
-    async def _could_not_read(self, key: str, why: str) -> None:
-        _count("answer", 1)
+    async def _has_no_answer(self, key: str, answer: Unreadable | Unanswered) -> None:
+        """Count an answer that says nothing of its transaction, and park it once that lasts."""
+        counted = self._unanswered
+        if isinstance(answer, Unreadable):
+            _count("answer", 1)
+            counted = self._unreadable
         tracked = self._book.get(key)
         if tracked is None or tracked.error is not None:
             return
-        if self._unreadable.note(key, _now()):
-            logger.error("%s is parked: %s", key, why)
-            await TransactionTracker.park(key, why)
+        if counted.note(key, _now()):
+            logger.error("%s is parked: %s", key, answer.why)
+            await TransactionTracker.park(key, answer.why)
 
     def count_unreadable(self, block: Block) -> None:
         """Report how much of an applied block could not be read."""

@@ -12,6 +12,7 @@ from transaction_tracker.follower.outage import Outage
 from transaction_tracker.follower.questions import Questions
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.undecided import Undecided
 from transaction_tracker.follower.walk import Walk
 from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
@@ -66,7 +67,10 @@ class Follower(GenServer):
         self._status = status
         self._walk = Walk(source, book, self._records, status, keep, block_time)
         evidence = self._walk.evidence
-        self._questions = Questions(source, book, evidence, self._records, policy, sweep_budget)
+        undecided = Undecided(status)
+        self._questions = Questions(
+            source, book, evidence, self._records, policy, undecided, sweep_budget
+        )
         self._outage = Outage()
         self._block_time = BlockTime(poll_interval)
         self._hint: HeadHint | None = None

@@ -1,6 +1,7 @@
 """Questions about single transactions: the new ones, the old ones in turn, the doubtful ones."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Collection
 
@@ -19,7 +20,15 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.records import Records
-from transaction_tracker.sources import ChainSource, Consensus
+from transaction_tracker.follower.searches import Searches
+from transaction_tracker.follower.undecided import Undecided
+from transaction_tracker.sources import (
+    ChainSource,
+    Consensus,
+    NotYetError,
+    RateLimitedError,
+    SourceError,
+)
 from transaction_tracker.store import Book, Step
 
 # New transactions in one look-up: with the head, one batch of a hundred calls at most.
@@ -32,6 +41,11 @@ _LATE_AT_ONCE = 33
 _LATE_AGAIN_SECONDS = 15.0
 # A single provider must say twice that no block has a transaction whose deadline has passed.
 _TELL_TWICE_SECONDS = 1.0
+# From then on, the followed provider is not believed alone that a transaction is in no block.
+_DOUBTED_SECONDS = 60.0
+_NO_ANSWER = "no provider tells for certain whether a block has it"
+
+logger = logging.getLogger("transaction_tracker")
 
 
 class Questions:
@@ -43,6 +57,7 @@ class Questions:
         evidence: Makes facts of answers.
         records: Makes transitions of facts.
         policy: When a missing transaction is doubtful.
+        undecided: Where transactions are noted whose end cannot be decided.
         budget: Calls that one sweep may make, all in one batch.
     """
 
@@ -53,6 +68,7 @@ class Questions:
         evidence: Evidence,
         records: Records,
         policy: Policy,
+        undecided: Undecided,
         budget: int,
     ) -> None:
         self._source = source
@@ -64,6 +80,8 @@ class Questions:
         # Kept in memory only: a restart starts these again.
         self._refused: dict[str, Sighting] = {}
         self._told_once: set[str] = set()
+        self._searches = Searches()
+        self._undecided = undecided
         records.on_end(self._forget)
 
     async def fresh(self, chain: Chain) -> None:
@@ -71,7 +89,11 @@ class Questions:
         await self._ask(self._records.sweep.take_fresh(_now(), _FRESH), chain, at_once=False)
 
     async def due(self, chain: Chain) -> None:
-        """Ask about those whose turn it is, in one request."""
+        """Ask about those whose turn it is, in one request to each provider.
+
+        The others are asked about those only that have been pending for long.
+        """
+        self._review()
         ids = self._records.sweep.take_due(_now(), self._fitting(self._each_sweep))
         await self._ask(ids, chain, at_once=True)
         telemetry.execute(
@@ -105,19 +127,52 @@ class Questions:
         slots = self._slots(ids)
         if not slots or chain.tip is None:
             return
-        facts = await self._evidence.of_transactions(slots, chain, at_once=at_once)
+        doubted = [key for key in slots if self._is_long_pending(key)]
+        facts = await self._evidence.of_transactions(slots, chain, at_once=at_once, doubted=doubted)
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
                 self._refused.pop(key, None)
         doubtful = [key for key in facts if self._is_doubtful(key, facts[key], chain)]
+        open_reasons = dict.fromkeys(slots.keys() - facts.keys(), _NO_ANSWER)
         if doubtful:
-            facts |= await self._agreed(doubtful, facts, chain)
+            facts |= await self._agreed(doubtful, facts, open_reasons, chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
+        for key in slots:
+            if key in open_reasons and self._is_undecided(key, chain):
+                self._undecided.note(key, open_reasons[key])
+            else:
+                self._undecided.forget(key)
+        self._undecided.report()
 
     def _forget(self, transaction: str) -> None:
         """Forget answers about a transaction that has ended: it can be registered again."""
         self._refused.pop(transaction, None)
         self._told_once.discard(transaction)
+        self._searches.forget(transaction)
+        self._undecided.forget(transaction)
+
+    def _review(self) -> None:
+        """Forget undecided transactions that a block has decided since."""
+        for key in self._undecided.transactions:
+            tracked = self._book.get(key)
+            if tracked is None or not tracked.unplaced:
+                self._undecided.forget(key)
+        self._undecided.report()
+
+    def _is_undecided(self, key: str, chain: Chain) -> bool:
+        """Return whether a transaction waits for an end that is due."""
+        tracked = self._book.get(key)
+        # One that is parked is reported as such.
+        if tracked is None or chain.tip is None or tracked.error is not None or tracked.ended:
+            return False
+        is_late = tracked.unplaced and _is_late(tracked)
+        return is_late or self._is_long_missing(tracked, chain.tip.number)
+
+    def _is_long_pending(self, key: str) -> bool:
+        tracked = self._book.get(key)
+        if tracked is None or tracked.state != "pending" or tracked.waiting_since is None:
+            return False
+        return time.time() - tracked.waiting_since >= _DOUBTED_SECONDS
 
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
         known = {key: self._book.get(key) for key in ids}
@@ -129,6 +184,8 @@ class Questions:
         if tracked is None or len(observations) > 1 or chain.tip is None:
             return False
         answer = observations[0]
+        if tracked.ended and not isinstance(answer, Seen):
+            return False  # one that is dropped ends once
         if isinstance(answer, Refused):
             return True
         if isinstance(answer, Absent) and self._is_long_missing(tracked, chain.tip.number):
@@ -147,15 +204,34 @@ class Questions:
             and time.time() - since.time >= self._policy.drop_seconds
         )
 
-    async def _agreed(self, ids: Collection[str], facts: Facts, chain: Chain) -> Facts:
-        """Ask everybody, and add what all agree about to what one provider said."""
+    async def _agreed(
+        self, ids: Collection[str], facts: Facts, open_reasons: dict[str, str], chain: Chain
+    ) -> Facts:
+        """Ask everybody, and add what all agree about to what one provider said.
+
+        Args:
+            ids: The transactions.
+            facts: What one provider said of them.
+            open_reasons: Gets the reasons why they do not agree, by transaction.
+            chain: Our chain.
+        """
         height = -1 if chain.tip is None else chain.tip.number
         asked = set(ids) - self._evidence.in_recent_blocks(ids)
         enough = self._evidence.height_to_ask(chain)
         agreed = await self._source.consensus(self._slots(asked), enough) if asked else {}
         more: Facts = {}
         for key in ids:
-            more[key] = await self._judged(key, facts[key], agreed.get(key), chain, height)
+            consensus = agreed.get(key)
+            try:
+                more[key] = await self._judged(key, facts[key], consensus, chain, height)
+            except SourceError as error:
+                # The search for one winner must not cost the others their answers.
+                logger.debug("what all say about %s needs: %s", key, error)
+                # A refusal by one provider is not a fact, and must not become one here.
+                more[key] = tuple(one for one in facts[key] if not isinstance(one, Refused))
+                open_reasons[key] = str(error)
+            if consensus is not None and consensus.kind == "open":
+                open_reasons[key] = consensus.reason
         return more
 
     async def _judged(
@@ -173,19 +249,37 @@ class Questions:
                 return (refusal,)
             # By itself, what one provider refuses is not a fact; what all say is one.
             told = ()
-        if consensus is None or consensus.kind == "refused":
+        if consensus is None or consensus.kind in ("refused", "open"):
             return told
         if consensus.kind == "nonce-used":
             slot = self._slots([key]).get(key)
-            taken = await self._evidence.of_winner(key, slot, chain) if slot else ()
-            if taken is None:
-                return told
+            taken = await self._search(key, slot, chain) if slot else ()
             if taken:
                 return taken
         gone = consensus.kind in ("absent", "nonce-used")
         vanished = (Vanished(height, now, nonce_used=consensus.kind == "nonce-used"),)
         late = (Late(now),) if self._is_told_enough(key, consensus) else ()
         return (*told, *(vanished if gone else ()), *late)
+
+    async def _search(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...]:
+        """Search for the winner of a slot, unless a search was limited a short time ago.
+
+        Raises:
+            SourceError: There is no answer; ask again later.
+        """
+        blocked = self._searches.blocked(key, _now())
+        if blocked is not None:
+            raise RateLimitedError(blocked)
+        try:
+            found = await self._evidence.of_winner(key, slot, chain)
+        except RateLimitedError as error:
+            if self._searches.failed(key, str(error), _now()):
+                return ()  # as if no provider kept the state that is needed
+            raise
+        self._searches.forget(key)
+        if found is None:
+            raise NotYetError("the block that used its nonce is not proven to be on our chain yet")
+        return found
 
     def _is_refused(self, key: str, consensus: Consensus | None, height: int) -> bool:
         """Return whether a refusal is certain: all providers have told it, and for long.

@@ -47,6 +47,7 @@ class FollowerStatus:
         self._fault: Note | None = None
         self._halt: Note | None = None
         self._held: Note | None = None
+        self._undecided: Note | None = None
         self._above_at: float | None = None  # when a head above our last block was heard
         self.head: int | None = None
         self.heard_at: float | None = None
@@ -133,6 +134,14 @@ class FollowerStatus:
         since = self._clock() if self._held is None else self._held.since
         self._held = Note(_line(reason), since)
 
+    def undecided(self, note: Note | None) -> None:
+        """Record that a waiting transaction's end cannot be decided, or with ``None`` that all can.
+
+        Args:
+            note: Why, and since when.
+        """
+        self._undecided = note and Note(_line(note.text), note.since)
+
     # -- For all others
 
     def verdict(self, now: float, block_time: float) -> Verdict:
@@ -158,6 +167,7 @@ class FollowerStatus:
             fault=self._fault,
             halt=self._halt,
             held=self._held,
+            undecided=self._undecided,
         )
 
     def _look_at_others(self, now: float) -> None:

@@ -67,6 +67,7 @@ class Progress:
         fault: What last kept the chain from moving.
         halt: Why the follower has decided to stop.
         held: Why ends are held back.
+        undecided: Why the end of a transaction that waits cannot be decided.
     """
 
     started_at: float
@@ -80,6 +81,7 @@ class Progress:
     fault: Note | None = None
     halt: Note | None = None
     held: Note | None = None
+    undecided: Note | None = None
 
 
 def limit_seconds(block_time: float) -> float:
@@ -128,6 +130,8 @@ def _halted(progress: Progress, now: float, block_time: float, limit: float) -> 
     if progress.held is not None and now - progress.held.since >= limit:
         reason = f"no transaction is given its end: {progress.held.text}"
         return Verdict("halted", reason, progress.held.since)
+    if progress.undecided is not None and now - progress.undecided.since >= limit:
+        return Verdict("halted", progress.undecided.text, progress.undecided.since)
     return None
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from beamish import telemetry
 from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, Recent
+from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.old_blocks import RepeatedBlocks
@@ -73,6 +74,7 @@ class Walk:
         self._status = status
         self._block_time = block_time
         self._recent = Recent()
+        self._branches = Branches()
         self._low_heads = 0
         self._low_since = 0.0
         self._counted = 0
@@ -99,6 +101,8 @@ class Walk:
             await self._tell_depth()
             return False
         path = await self._path(head.link)
+        if self._is_left([block.link for block in path.blocks]):
+            return False
         await self._turn_to(path)
         await self.evidence.foresee(path.blocks, self.chain)
         await self._apply_all(path.blocks, seen_at)
@@ -119,6 +123,9 @@ class Walk:
     async def _stays(self, head: Link) -> bool:
         """Return whether this head is not a reason to move."""
         tip = self.chain.tip
+        self._branches.showed(head, self.chain, _now())
+        if self._is_left([head]):
+            return True
         if tip is None or head.number > tip.number:
             self._trust_again()
             return False
@@ -129,6 +136,11 @@ class Walk:
             return False
         self._status.up_to_date()
         return True
+
+    def _is_left(self, links: Sequence[Link]) -> bool:
+        """Return whether the way to a head leads back to a branch that we have left."""
+        patience = _PATIENT_BLOCKS * self._block_time()
+        return self._branches.is_left(links, self.chain, _now(), patience)
 
     def _trust_again(self) -> None:
         self._low_heads = 0
@@ -319,6 +331,7 @@ class Walk:
         )
         await self._records.commit(step)
         self._move_to(below)
+        self._branches.left(link)
         self.evidence.forget_marks(link.number)
         self._recent.drop(link)
 
@@ -411,6 +424,7 @@ class Walk:
         for block in blocks:
             self._status.applied(block.link.ref)
             self._recent.push(block.link, block.slots)
+            self._branches.applied(block.link, _now())
             self.evidence.count_unreadable(block)
             self._measure(block, hits if block is last else set(), seen_at, started)
 

@@ -149,10 +149,17 @@ class Board:
         return view is not None and view.side(self.chain) != "unknown"
 
     def has_readable_heads(self, but: Endpoint, now: float) -> bool:
-        """Return whether another provider has shown a readable head lately."""
+        """Return whether another provider has lately shown a readable head, as its last one.
+
+        When the heads of all become unreadable at once, their last readable ones are recent too.
+        Then nobody is at fault alone, and a pause of all helps nobody.
+        """
         start = now - _MAX_LOOKS_OLD * self.look_interval
-        views = (one.view for one in self.usable() if one is not but)
-        return any(view is not None and view.since(start) is not None for view in views)
+        others = (one for one in self.usable() if one is not but and one.view is not None)
+        return any(
+            one.view is not None and one.view.head_at >= max(start, one.unreadable_head_at)
+            for one in others
+        )
 
     def status(self, endpoint: Endpoint) -> ProviderStatus:
         """Describe a provider."""

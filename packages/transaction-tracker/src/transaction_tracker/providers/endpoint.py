@@ -37,6 +37,7 @@ class Endpoint:
         self.standing: Standing = "unchecked"
         self.unproven = False
         self.view: View | None = None
+        self.unreadable_head_at = float("-inf")
         self.side: Side = "unknown"
         self.side_since = 0.0
         self.by_hand = False

@@ -244,6 +244,10 @@ class Pool:
         """Count a block with a wrong parent; a provider that sends several in a row is paused."""
         Provider.sent_wrong_parent(self._board.named(node).process, number)
 
+    def left_out(self, node: str, number: int) -> None:
+        """Count a block that lacks a transaction; a provider that sends several is paused."""
+        Provider.sent_incomplete_block(self._board.named(node).process, number)
+
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy providers other than the followed one, in turn.
 

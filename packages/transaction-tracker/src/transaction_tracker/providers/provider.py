@@ -12,9 +12,11 @@ from transaction_tracker.providers.board import Board
 from transaction_tracker.providers.endpoint import Endpoint
 from transaction_tracker.providers.health import FAILURES, BlockPart, error_class
 from transaction_tracker.providers.questions import (
+    about_transactions,
     asks_for_head,
     block_part,
     head_of,
+    height_request,
     look_requests,
     whole_failure,
 )
@@ -59,6 +61,7 @@ class Provider(GenServer):
         self._checking = False
         self._looking = False
         self._wrong_parents: list[int] = []
+        self._incomplete: set[int] = set()
         self._waiting: list[From] = []
         self._asking: set[Pid] = set()
 
@@ -121,6 +124,18 @@ class Provider(GenServer):
         endpoint.last_error = f"{endpoint.name}: block {number} has a wrong parentHash"
         error = MalformedError(endpoint.last_error)
         self._pause_after(error, endpoint.health.pause(_now()))
+
+    @cast
+    def sent_incomplete_block(self, number: int) -> None:
+        """Count a block without a transaction that most providers list in it."""
+        self._incomplete.add(number)
+        endpoint = self._endpoint
+        endpoint.health.erred("malformed")
+        endpoint.last_error = f"{endpoint.name}: block {number} lacks a transaction"
+        if len(self._incomplete) >= FAILURES:
+            self._incomplete.clear()
+            error = MalformedError(endpoint.last_error)
+            self._pause_after(error, endpoint.health.pause(_now()))
 
     @call(timeout=None)
     def check(self, *, from_: From) -> NoReply:
@@ -256,21 +271,35 @@ class Provider(GenServer):
             For each request its result or the error that it met; one error where the whole
             request failed.
         """
+        extra = [height_request()] if self._may_be_the_calls(requests) else []
+        asked = [*extra, *requests]
         results: list[Any] = []
 
         async def work() -> list[Any]:
-            results[:] = await self._endpoint.client.batch(requests)
-            error = whole_failure(requests, results)
+            results[:] = await self._endpoint.client.batch(asked)
+            error = whole_failure(asked, results)
             if error is not None:
                 raise error
             return results
 
-        answer = await self._attempt(len(requests), work)
+        answer = await self._attempt(len(asked), work)
         if isinstance(answer, list):
-            self._note(requests, answer)
-        elif isinstance(answer, ServerError) and results:
-            return results  # the request is answered: each part of it can be asked elsewhere
-        return answer
+            self._note(asked, answer)
+        elif not (isinstance(answer, ServerError) and results):
+            return answer
+        # Where the request is answered, each part of it can be asked elsewhere.
+        return results[len(extra) :]
+
+    def _may_be_the_calls(self, requests: Sequence[Request]) -> bool:
+        """Return whether every call can be limited although the provider is not.
+
+        A limit of every call is about the whole request. Without another call, a few transactions
+        that are always limited would look like that, and their block would wait without end. A
+        full batch of them does not come about.
+        """
+        together = self._endpoint.client.together
+        is_short = len(requests) < together or together == 1
+        return is_short and bool(requests) and about_transactions(requests)
 
     async def _attempt(self, calls: int, work: Callable[[], Awaitable[T]]) -> T | SourceError:
         """Do something at the provider, and note how it went."""
@@ -310,6 +339,8 @@ class Provider(GenServer):
         """Learn from single answers what concerns the provider itself."""
         for request, result in zip(requests, results, strict=True):
             if isinstance(result, SourceError):
+                if isinstance(result, MalformedError) and asks_for_head(request):
+                    self._endpoint.unreadable_head_at = _now()
                 self._endpoint.health.erred(error_class(result))
                 self._endpoint.last_error = str(result)
                 continue

@@ -7,18 +7,10 @@ from transaction_tracker.domain import Link
 from transaction_tracker.providers.health import BlockPart, error_class
 from transaction_tracker.sources import MalformedError, SourceError
 from transaction_tracker.sources.ethereum import decode, fields
-from transaction_tracker.sources.ethereum.rpc import Request
+from transaction_tracker.sources.ethereum.rpc import ABOUT_TRANSACTIONS, Request
 
 # Failures that another provider may not have, and that concern the whole request.
 _ITS_FAULT = ("transport", "rate_limit", "server")
-# About single transactions, or all receipts of a block: one that a node breaks at may break all
-# nodes.
-_ABOUT_TRANSACTIONS = (
-    "eth_getTransactionByHash",
-    "eth_getTransactionReceipt",
-    "eth_getBlockReceipts",
-    "eth_call",
-)
 # What changes nothing wherever it is asked, and however often.
 _READS = ("eth_get", "eth_call", "eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_feeHistory")
 
@@ -45,6 +37,16 @@ def asks_for_head(request: Request) -> bool:
     if request.method == "eth_blockNumber":
         return True
     return request.method == "eth_getBlockByNumber" and request.params[:1] == ("latest",)
+
+
+def about_transactions(requests: Sequence[Request]) -> bool:
+    """Return whether all requests are about single transactions."""
+    return all(one.method in ABOUT_TRANSACTIONS for one in requests)
+
+
+def height_request() -> Request:
+    """Return the request for the height of the head, which each provider answers."""
+    return Request("eth_blockNumber", (), lambda value: fields.height(value, "head"))
 
 
 def look_requests(height: int | None) -> list[Request]:
@@ -83,7 +85,8 @@ def head_of(result: Any) -> Link | int | None:
 def whole_failure(requests: Sequence[Request], results: Sequence[Any]) -> SourceError | None:
     """Return the error that all results met, where it is about the provider.
 
-    Unreadable results are not: they are counted one by one.
+    Unreadable results are not: they are counted one by one. A rate limit is, unless another
+    call of the same request was answered; see ``height_request``.
 
     Source:
         OpenZeppelin Relayer#681: "internal error" (-32603) said of one transaction, by every
@@ -93,6 +96,6 @@ def whole_failure(requests: Sequence[Request], results: Sequence[Any]) -> Source
     if not errors or len(errors) < len(results):
         return None
     kind = error_class(errors[0])
-    if kind == "server" and all(one.method in _ABOUT_TRANSACTIONS for one in requests):
+    if kind == "server" and about_transactions(requests):
         return None
     return errors[0] if kind in _ITS_FAULT else None

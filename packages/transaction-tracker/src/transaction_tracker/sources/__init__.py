@@ -22,6 +22,7 @@ from transaction_tracker.sources.protocol import (
     Head,
     Objection,
     Source,
+    Unanswered,
     Unreadable,
     has_blocks,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Source",
     "SourceError",
     "TransportError",
+    "Unanswered",
     "Unreadable",
     "WrongChainError",
     "has_blocks",

@@ -31,8 +31,19 @@ class Unreadable:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """All providers that were asked refuse to tell of a transaction.
+
+    Attributes:
+        why: The provider and its error.
+    """
+
+    why: str
+
+
 # What one source says about one transaction.
-Answer = Seen | Included | Absent | Refused | Reported | Unreadable
+Answer = Seen | Included | Absent | Refused | Reported | Unreadable | Unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +53,14 @@ class Consensus:
     Attributes:
         kind: ``"unmined"``: none has it in a block; ``"absent"``: none knows it, and its slot is
             free; ``"nonce-used"``: none knows it, and its slot is used; ``"refused"``: none has
-            it in a block, and it is signed for another chain.
-        providers: How many said so.
+            it in a block, and it is signed for another chain; ``"open"``: they do not agree.
+        providers: How many were asked.
+        reason: Why they do not agree.
     """
 
-    kind: Literal["unmined", "absent", "nonce-used", "refused"]
+    kind: Literal["unmined", "absent", "nonce-used", "refused", "open"]
     providers: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +226,9 @@ class ChainSource(Source, Protocol):
             The block with another parent; ``None`` where nobody names another one.
         """
 
+    async def compare_listings(self, ref: BlockRef, transaction: str) -> None:
+        """Count a block against the providers that leave a transaction out of it, if few do."""
+
     async def blocks(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks by number, each the parent of the next.
 
@@ -262,7 +278,12 @@ class ChainSource(Source, Protocol):
         """
 
     async def look_up(
-        self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
+        self,
+        slots: Mapping[str, str | None],
+        height: int,
+        *,
+        at_once: bool = False,
+        doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
         """Fetch what is known of single transactions.
 
@@ -271,6 +292,8 @@ class ChainSource(Source, Protocol):
             height: A source below it cannot say that there is none. Above it our own blocks are
                 known in full.
             at_once: In one request, with all that might be needed, and not step by step.
+            doubted: Those of which it is not enough that the followed provider has them in no
+                block: the others are asked too.
 
         Returns:
             The answers that are facts; a transaction without one is left out.
@@ -279,7 +302,7 @@ class ChainSource(Source, Protocol):
     async def consensus(
         self, slots: Mapping[str, str | None], height: int
     ) -> Mapping[str, Consensus]:
-        """Ask every healthy provider, and return what all of them agree about.
+        """Ask every healthy provider, and return whether all of them agree, for each transaction.
 
         One that gives no answer, or is below ``height``, leaves everything open.
         """

@@ -113,6 +113,17 @@ class Blocks:
                 return await self._whole(found)
         return None
 
+    async def compare_listings(self, ref: BlockRef, key: str) -> None:
+        """Count a block against the nodes that leave a transaction out of it, if they are few.
+
+        A hash commits to the transactions, so all nodes must list the same ones.
+        """
+        versions = await self._rpc.versions(self._by_hash(ref))
+        blocks = {name: found for name, found in versions.items() if isinstance(found, Block)}
+        lacking = [name for name, found in blocks.items() if key not in found.ids]
+        for name in lacking if 2 * len(lacking) < len(blocks) else ():
+            self._rpc.left_out(name, ref.number)
+
     async def by_number(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks side by side; see ``ChainSource.blocks``."""
         # Without parent hashes, the block below says what the first one builds on.

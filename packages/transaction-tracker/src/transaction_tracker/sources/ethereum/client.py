@@ -19,7 +19,13 @@ from transaction_tracker.sources.ethereum.classify import (
 )
 from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
 from transaction_tracker.sources.ethereum.identity import identity
-from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request, Told
+from transaction_tracker.sources.ethereum.rpc import (
+    ABOUT_TRANSACTIONS,
+    Dissent,
+    Identity,
+    Request,
+    Told,
+)
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.gate import Gate
 
@@ -116,7 +122,13 @@ class RpcClient:
         results: list[Any] = []
         while len(results) < len(requests):
             start = len(results)
-            results += await self._batch(requests[start : start + self._size.size])
+            try:
+                results += await self._batch(requests[start : start + self._size.size])
+            except RateLimitedError as error:
+                if not results:
+                    raise
+                # The limit is about the rest: what was answered before it stays.
+                results += [error] * (len(requests) - start)
         return results
 
     async def told(self, requests: Sequence[Request]) -> Told:
@@ -137,6 +149,9 @@ class RpcClient:
         return {}
 
     def blame(self, node: str, number: int) -> None:
+        """Do nothing: there is no other node to ask instead."""
+
+    def left_out(self, node: str, number: int) -> None:
         """Do nothing: there is no other node to ask instead."""
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
@@ -245,18 +260,23 @@ class RpcClient:
         except RateLimitedError as error:
             self._gate.refused(error.retry_after)
             raise
-        self._listen(results)
+        self._listen(requests, results)
         return [
             self._named(request.result(result), result)
             for request, result in zip(requests, results, strict=True)
         ]
 
-    def _listen(self, results: list[Any]) -> None:
-        refusal = next((one for one in results if isinstance(one, RateLimitedError)), None)
-        if refusal is None:
+    def _listen(self, requests: Sequence[Request], results: list[Any]) -> None:
+        """Close the gate if the node limits every call, and not only one about a transaction.
+
+        One call's limit is about that call, such as a method that is sold separately: a pause
+        for it would let a single transaction stop all others.
+        """
+        limits = [one for one in results if isinstance(one, RateLimitedError)]
+        if len(limits) < len(results):
             self._gate.passed()
-        else:
-            self._gate.refused(refusal.retry_after)
+        elif len(requests) > 1 or requests[0].method not in ABOUT_TRANSACTIONS:
+            self._gate.refused(limits[0].retry_after)
 
     def _results(self, answer: Any, count: int) -> list[Any]:
         if count > 1 and (refusal := _only_answer(answer)) is not None:

@@ -1,7 +1,7 @@
 """Questions about single transactions, in as few requests as possible."""
 
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Answer, Consensus, Unreadable
+from transaction_tracker.sources.protocol import Answer, Consensus, Unanswered, Unreadable
 
 
 def _quantity(value: Any) -> int:
@@ -27,8 +27,10 @@ def _quantity(value: Any) -> int:
 
 # What a node says that does not know the state of a height; not what it says about itself.
 _NO_NONCE = (ApplicationError, MalformedError, NotYetError, ServerError)
-
 _BLOCK_NUMBER = Request("eth_blockNumber", (), _quantity)
+
+# What a node says of a call that it refuses. What is not there yet, and no answer, are no refusal.
+_REFUSED = (ApplicationError, RateLimitedError, ServerError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,29 +48,38 @@ class _Told:
     nonce: int | SourceError | None = None
 
     @property
-    def failed(self) -> bool:
-        """Whether a part got no answer, so that nothing follows from its absence."""
+    def error(self) -> SourceError | None:
+        """The error of a part without an answer: nothing follows from its absence."""
         parts = (self.transaction, self.receipt, self.nonce)
-        return any(isinstance(part, SourceError) for part in parts)
+        return next((part for part in parts if isinstance(part, SourceError)), None)
 
     @property
-    def in_block(self) -> bool:
-        """Whether any part says that a block has it."""
-        found = self.transaction
-        return self.receipt is not None or (
-            isinstance(found, decode.Found) and found.block is not None
-        )
+    def open_reason(self) -> str | None:
+        """Why the node does not say that no block has the transaction; ``None`` if it does."""
+        if self.error is not None:
+            return str(self.error)
+        found, receipt = self.transaction, self.receipt
+        block = receipt.block if isinstance(receipt, decode.Receipt) else None
+        block = found.block if isinstance(found, decode.Found) and found.block else block
+        if block is None:
+            return None if receipt is None else "a provider has a receipt of it"
+        return f"a provider has it in block {block.number} ({block.hash})"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether the node knows the transaction, and has it in no block."""
+        return isinstance(self.transaction, decode.Found) and self.transaction.block is None
 
     @property
     def lacks_a_part(self) -> bool:
-        """Whether the node lacks what another one may have, or contradicts itself.
+        """Whether the node lacks or refuses what another one may have, or contradicts itself.
 
         The two parts are from two moments. Only when they name one block are they one fact.
         """
         found, receipt = self.transaction, self.receipt
-        if found is None:
+        if not isinstance(found, decode.Found):
             return True
-        if not isinstance(found, decode.Found) or found.block is None:
+        if found.block is None:
             return False
         return not isinstance(receipt, decode.Receipt) or receipt.block != found.block
 
@@ -88,16 +99,29 @@ class LookUp:
         self._outcomes = outcomes
 
     async def answers(
-        self, slots: Mapping[str, str | None], height: int, *, at_once: bool
+        self,
+        slots: Mapping[str, str | None],
+        height: int,
+        *,
+        at_once: bool,
+        doubted: Collection[str] = (),
     ) -> dict[str, Answer]:
-        """Ask the node that is followed, and the others for what it lacks."""
+        """Ask the node that is followed, and the others for what it lacks.
+
+        Args:
+            slots: The transactions, with their slots where these are known.
+            height: A node below it cannot say that there is none.
+            at_once: In one request, with all that might be needed.
+            doubted: Those that the others are asked about too if the node has them in no block.
+        """
         if at_once:
             questions = self._questions(slots, "pending")
             head, told = _read(slots, await self._rpc.batch(questions))
         else:
             head, told = await self._step_by_step(list(slots))
-        _raise_rate_limit(told.values())
+        waiting = {key: told[key] for key in doubted if told[key].is_pending}
         told |= await self._completed({key: one for key, one in told.items() if one.lacks_a_part})
+        told |= await self._mined_elsewhere(waiting)
         mined = await self._included(told)
         now = time.time()
         answers: dict[str, Answer] = {}
@@ -110,7 +134,7 @@ class LookUp:
     async def consensus(
         self, slots: Mapping[str, str | None], height: int, tip: int | None = None
     ) -> dict[str, Consensus]:
-        """Ask every healthy node.
+        """Ask every healthy node, and return for each transaction what all agree about, if so.
 
         Args:
             slots: The transactions, with their slots where these are known.
@@ -123,15 +147,19 @@ class LookUp:
         if at_heads:
             # Some are below our tip, or do not know the state of a height.
             nodes = await self._everywhere(slots, "latest")
-        if not nodes or any(head < height for head, _ in nodes):
-            return {}
+        lowest = min(head for head, _ in nodes)
         is_above = at_heads and tip is not None and any(head > tip for head, _ in nodes)
-        agreed: dict[str, Consensus] = {}
+        found: dict[str, Consensus] = {}
         for key, slot in slots.items():
-            found = self._agreed([told[key] for _, told in nodes], slot)
-            if found is not None and not (is_above and found.kind == "nonce-used"):
-                agreed[key] = found
-        return agreed
+            told = [told[key] for _, told in nodes]
+            agreed = self._agreed(told, slot)
+            if lowest < height:
+                agreed = Consensus("open", len(nodes), _why_behind(told, lowest, height))
+            elif is_above and agreed.kind == "nonce-used":
+                reason = "its nonce is used, perhaps by a block above our last one"
+                agreed = Consensus("open", len(nodes), reason)
+            found[key] = agreed
+        return found
 
     # -- Asking
 
@@ -151,9 +179,8 @@ class LookUp:
             if one is None or (isinstance(one, decode.Found) and one.block is not None)
         ]
         requests = [self._outcomes.request(key) for key in unclear]
-        receipts = dict(
-            zip(unclear, await self._rpc.batch(requests) if requests else [], strict=True)
-        )
+        answers = await self._rpc.batch(requests) if requests else []
+        receipts = dict(zip(unclear, answers, strict=True))
         told = {key: _Told(one, receipts.get(key)) for key, one in transactions.items()}
         return _height(head), told
 
@@ -171,6 +198,26 @@ class LookUp:
         return {
             key: replace(one, transaction=transactions[key], receipt=receipts[key])
             for key, one in told.items()
+        }
+
+    async def _mined_elsewhere(self, told: Mapping[str, _Told]) -> dict[str, _Told]:
+        """Ask the other nodes in turn for the blocks of what the followed one has in none.
+
+        One that leaves a transaction out of its block, or whose pool keeps it, would have it wait
+        without end.
+        """
+        if not told:
+            return {}
+        requests = [
+            *(self._transaction(key, only_mined=True) for key in told),
+            *(self._outcomes.request(key) for key in told),
+        ]
+        answers = await self._rpc.elsewhere(requests)
+        parts = zip(told, answers[: len(told)], answers[len(told) :], strict=True)
+        return {
+            key: replace(told[key], transaction=found, receipt=receipt)
+            for key, found, receipt in parts
+            if found is not None and receipt is not None
         }
 
     async def _included(self, told: Mapping[str, _Told]) -> dict[str, Answer]:
@@ -199,12 +246,12 @@ class LookUp:
             *(Request("eth_getTransactionCount", (it, until), _quantity) for it in senders),
         ]
 
-    def _transaction(self, key: str) -> Request:
-        def read(value: Any) -> decode.Found:
+    def _transaction(self, key: str, *, only_mined: bool = False) -> Request:
+        def read(value: Any) -> decode.Found | None:
             found = decode.found(value, self._context.profile)
             if found.id != key:
                 raise MalformedError(f"transaction {found.id} came for {key}")
-            return found
+            return None if only_mined and found.block is None else found
 
         return Request("eth_getTransactionByHash", (key,), read)
 
@@ -220,8 +267,8 @@ class LookUp:
             return self._of_found(found, told, now)
         if found is None and receipt is None and head is not None:
             return Absent(head, now)
-        # An error, or a receipt without its transaction: neither is a fact.
-        return None
+        # A receipt without its transaction, or what is not known yet: neither is a fact.
+        return _unanswered(told)
 
     def _of_found(self, found: decode.Found, told: _Told, now: float) -> Answer | None:
         if found.block is None:
@@ -237,14 +284,15 @@ class LookUp:
                 f"({found.block.hash}), its receipt block {told.receipt.block.number} "
                 f"({told.receipt.block.hash})"
             )
-        return None
+        return _unanswered(told)
 
     def _is_foreign(self, found: decode.Found) -> bool:
         return found.chain_id not in (None, self._context.chain_id)
 
-    def _agreed(self, told: list[_Told], slot: str | None) -> Consensus | None:
-        if any(one.failed or one.in_block for one in told):
-            return None
+    def _agreed(self, told: list[_Told], slot: str | None) -> Consensus:
+        reason = next((reason for one in told if (reason := one.open_reason)), None)
+        if reason is not None:
+            return Consensus("open", len(told), reason)
         known = [one.transaction for one in told if isinstance(one.transaction, decode.Found)]
         if len(known) == len(told) and all(map(self._is_foreign, known)):
             return Consensus("refused", len(told))
@@ -275,12 +323,20 @@ def _lacks_nonce(told: Mapping[str, _Told], slots: Mapping[str, str | None]) -> 
     )
 
 
-def _raise_rate_limit(told: Iterable[_Told]) -> None:
-    """Raise the first rate limit: the rest of the batch met it too."""
-    for one in told:
-        for part in (one.transaction, one.receipt):
-            if isinstance(part, RateLimitedError):
-                raise part
+def _why_behind(told: Collection[_Told], head: int, height: int) -> str:
+    """Return why a node is not at a height: it is behind, or it gave no answer."""
+    errors = [str(one.error) for one in told if one.error is not None]
+    if head < 0 and errors:
+        return errors[0]
+    return f"a provider is at block {head}, and must be at {height} to tell that there is none"
+
+
+def _unanswered(told: _Told) -> Unanswered | None:
+    """Return the error with which a node refuses to tell a part, if it does."""
+    for part in (told.transaction, told.receipt):
+        if isinstance(part, _REFUSED):
+            return Unanswered(str(part))
+    return None
 
 
 def _height(answer: Any) -> int:

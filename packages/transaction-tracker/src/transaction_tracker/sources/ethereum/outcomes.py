@@ -7,7 +7,7 @@ from itertools import chain
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Outcome
-from transaction_tracker.sources.errors import MalformedError, RateLimitedError, SourceError
+from transaction_tracker.sources.errors import MalformedError, NotYetError, SourceError
 from transaction_tracker.sources.ethereum import decode, reasons
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS, BlockReceipts
@@ -22,22 +22,28 @@ Outcomes = dict[str, Outcome | Unreadable | None]
 
 @dataclass(slots=True)
 class _Found:
-    """Receipts so far, and why others cannot be read."""
+    """Receipts so far, why others cannot be read, and those that the node refuses."""
 
     receipts: dict[str, decode.Receipt] = field(default_factory=dict)
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
 
     def missing(self, ids: Collection[str]) -> list[str]:
         return [key for key in ids if key not in self.receipts and key not in self.unreadable]
+
+    def late(self, ids: Collection[str]) -> list[str]:
+        """Return those that the node can have soon."""
+        return [key for key in self.missing(ids) if key not in self.refused]
 
     def add(self, key: str, answer: Any) -> None:
         match answer:
             case decode.Receipt():
                 self.receipts[key] = answer
-            case RateLimitedError():
-                raise answer
             case MalformedError():
                 self.unreadable[key] = Unreadable(str(answer))
+            case SourceError() if not isinstance(answer, NotYetError):
+                # Also a rate limit: it is about this call, others of the request were answered.
+                self.refused.add(key)
 
 
 class OutcomeReader:
@@ -71,8 +77,8 @@ class OutcomeReader:
         """
         found = _Found()
         for wait in (*NOT_YET_WAITS, None):
-            await self._fetch(block, found, found.missing(ids))
-            if wait is None or not found.missing(ids):
+            await self._fetch(block, found, found.late(ids))
+            if wait is None or not found.late(ids):
                 break
             await asyncio.sleep(wait)
         await self._fetch_elsewhere(block.link.ref, found, found.missing(ids))

@@ -21,6 +21,10 @@ MANY_HITS = 100
 BLOCK_RECEIPTS = "eth_getBlockReceipts"
 
 
+class _CallLimitedError(RateLimitedError):
+    """The node limits this call, and answered others of the same request."""
+
+
 class BlockReceipts:
     """Asks for the receipts of whole blocks, where that is worth it and the node can.
 
@@ -82,7 +86,7 @@ class BlockReceipts:
             return None
         try:
             return await self._answer(link.hash) or []
-        except (ApplicationError, ServerError, MalformedError) as error:
+        except (ApplicationError, ServerError, MalformedError, _CallLimitedError) as error:
             # Too much at once, or one receipt that spoils all: one by one, most can be had.
             self.note(error)
             return None
@@ -112,6 +116,8 @@ class BlockReceipts:
 
     async def _ask(self, block_hash: str) -> Any:
         (answer,) = await self._rpc.batch([self._request(block_hash)])
+        if isinstance(answer, RateLimitedError):
+            raise _CallLimitedError(str(answer), answer.retry_after)
         if isinstance(answer, SourceError):
             raise answer
         return answer

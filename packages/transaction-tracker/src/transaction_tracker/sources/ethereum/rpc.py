@@ -7,6 +7,18 @@ from typing import Any, Protocol
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
+# About single transactions, or all receipts of a block: one at which a node breaks can break all
+# nodes.
+ABOUT_TRANSACTIONS = (
+    "eth_getTransactionByHash",
+    "eth_getTransactionReceipt",
+    "eth_getBlockReceipts",
+    "eth_getCode",
+    "eth_call",
+    "debug_traceTransaction",
+    "trace_transaction",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -173,6 +185,14 @@ class Rpc(Protocol):
 
     def blame(self, node: str, number: int) -> None:
         """Count a block that names a wrong parent against the node that sent it.
+
+        Args:
+            node: Its name.
+            number: The block's height.
+        """
+
+    def left_out(self, node: str, number: int) -> None:
+        """Count a block against the node that sent it without one of its transactions.
 
         Args:
             node: Its name.

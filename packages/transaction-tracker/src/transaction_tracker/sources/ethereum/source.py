@@ -191,6 +191,10 @@ class EthereumSource:
         """Fetch a block from the other providers, if they name another parent."""
         return await self._blocks.other_version(block, self._chain)
 
+    async def compare_listings(self, ref: BlockRef, transaction: str) -> None:
+        """Count a block against the providers that leave a transaction out of it."""
+        await self._blocks.compare_listings(ref, transaction)
+
     async def blocks(self, numbers: range) -> list[Block]:
         """Fetch consecutive canonical blocks by number, side by side."""
         return await self._blocks.by_number(numbers)
@@ -226,10 +230,15 @@ class EthereumSource:
         return await self._outcomes.of_blocks(wanted)
 
     async def look_up(
-        self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
+        self,
+        slots: Mapping[str, str | None],
+        height: int,
+        *,
+        at_once: bool = False,
+        doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
         """Fetch single transactions, and the receipts of those that are or may be in a block."""
-        return await self._look_up.answers(slots, height, at_once=at_once)
+        return await self._look_up.answers(slots, height, at_once=at_once, doubted=doubted)
 
     async def consensus(
         self, slots: Mapping[str, str | None], height: int

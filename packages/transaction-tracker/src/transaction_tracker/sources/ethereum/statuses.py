@@ -74,7 +74,7 @@ class Statuses:
             receipts: Their receipts, by hash. A receipt with a status keeps its outcome.
 
         Raises:
-            RateLimitedError: The node wants fewer requests; ask again later.
+            RateLimitedError: The node limits the whole request; ask again later.
         """
         outcomes = {key: receipt.outcome for key, receipt in receipts.items()}
         # A block can list hashes in place of transactions: nothing is known of those.
@@ -134,9 +134,6 @@ class Statuses:
             raise
         except SourceError as error:
             return [error] * len(requests)
-        limited = next((item for item in answers if isinstance(item, RateLimitedError)), None)
-        if limited is not None:
-            raise limited
         return answers
 
     def _outcome(self, succeeded: bool, item: Mapping[str, Any], receipt: Receipt) -> Outcome:

@@ -1,0 +1,180 @@
+"""Ends that providers do not let us decide: no end, and no silence (rules 11.4 and 11.5)."""
+
+from typing import Any
+
+from .chain import transaction
+from .clock import unix_time
+from .node import Node, RpcError
+from .world import World, chain_of
+
+LENGTH = 200
+ERRORS = 60  # blocks: far longer than any end or alarm takes
+
+
+def test_a_deadline_that_another_branch_holds_back_is_told() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    branch = chain.fork(LENGTH - 5, "branch")
+    branch.grow(5)
+    world = World(Node(branch, "alone"), Node(chain, "honest"))
+
+    async def main() -> None:
+        await world.reaches(branch)
+        await world.track(payment, deadline=unix_time() + 60.0)
+        branch.wait(payment)
+        chain.mine(payment)
+        branch.mine()
+        await world.blocks(ERRORS, chain, branch)
+        assert await world.ends(payment) == []
+        assert (await world.get("/readyz")).status == 503
+
+    world.play(main)
+
+
+def test_a_payment_that_the_followed_provider_alone_has_as_pending_ends() -> None:
+    """It leaves the payment out of the block that all others have it in."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = World(odd, Node(chain, "good"))
+    waiting = dict.fromkeys(("blockHash", "blockNumber", "transactionIndex")) | payment
+
+    def without(_params: list[Any], block: Any) -> Any:
+        return block and block | {"transactions": []}
+
+    odd.change = {
+        "eth_getBlockByHash": without,
+        "eth_getBlockByNumber": without,
+        "eth_getTransactionByHash": lambda _params, _found: waiting,
+        "eth_getTransactionReceipt": lambda _params, _found: None,
+    }
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment)
+        await world.becomes(payment, "pending")
+        chain.mine(payment)
+        await world.blocks(2 * ERRORS)
+        ready = await world.get("/readyz")
+        assert await world.ends(payment) == ["confirmed"] or ready.status == 503
+
+    world.play(main)
+
+
+def test_a_deadline_that_can_be_decided_again_ends_the_alarm() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    honest, odd = Node(chain, "honest"), Node(chain, "odd")
+    world = World(honest, odd)
+
+    def limit(_params: list[Any], _found: Any) -> Any:
+        raise RpcError(-32005, "rate limit exceeded")
+
+    odd.change["eth_getTransactionByHash"] = limit
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment, deadline=unix_time() + 60.0)
+        await world.blocks(8)
+        assert (await world.get("/readyz")).status == 200
+        await world.blocks(8)
+        ready = await world.get("/readyz")
+        assert ready.status == 503
+        assert "odd.test" in ready.content["detail"]
+        odd.change.clear()
+        await world.blocks(3)
+        assert await world.ends(payment) == ["expired"]
+        assert (await world.get("/readyz")).status == 200
+
+    world.play(main)
+
+
+def test_a_lost_transaction_that_one_provider_cannot_tell_of_is_told() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    honest, odd = Node(chain, "honest"), Node(chain, "odd")
+    world = World(honest, odd)
+
+    def refuse(_params: list[Any], _found: Any) -> Any:
+        raise RpcError(-32000, "the index is broken")
+
+    odd.change["eth_getTransactionByHash"] = refuse
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment)
+        await world.becomes(payment, "pending")
+        chain.pool.clear()
+        await world.blocks(2 * ERRORS)
+        assert await world.ends(payment) == []
+        assert (await world.get("/readyz")).status == 503
+
+    world.play(main)
+
+
+def test_heads_that_become_unreadable_everywhere_pause_no_provider() -> None:
+    chain = chain_of(LENGTH)
+    nodes = [Node(chain, name) for name in ("one", "two", "three")]
+    world = World(*nodes)
+
+    def unreadable(params: list[Any], found: Any) -> Any:
+        return found | {"hash": "0x1"} if params[0] == "latest" else found
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.blocks(3)
+        for node in nodes:
+            node.change["eth_getBlockByNumber"] = unreadable
+        await world.blocks(10)
+        for node in nodes:
+            node.change.clear()
+        assert world.app is not None
+        assert "paused" not in [status.state for status in world.app.pool.status()]
+        await world.reaches(chain, within=60.0)
+
+    world.play(main)
+
+
+def test_a_provider_that_leaves_transactions_out_of_blocks_is_paused() -> None:
+    payments = [transaction("customer", nonce) for nonce in range(3)]
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = World(odd, Node(chain, "good"), Node(chain, "well"))
+    left_out = {payment["hash"] for payment in payments}
+
+    def without(_params: list[Any], block: Any) -> Any:
+        return block and block | {"transactions": []}
+
+    def pending(params: list[Any], found: Any) -> Any:
+        if params[0] not in left_out or not found:
+            return found
+        return found | dict.fromkeys(("blockHash", "blockNumber", "transactionIndex"))
+
+    odd.change = {
+        "eth_getBlockByHash": without,
+        "eth_getBlockByNumber": without,
+        "eth_getTransactionByHash": pending,
+        "eth_getTransactionReceipt": lambda _params, _found: None,
+    }
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(*payments)
+        await world.track(*payments)
+        for payment in payments:
+            await world.becomes(payment, "pending")
+            chain.mine(payment)
+            await world.blocks(1)
+        assert world.app is not None
+        pool = world.app.pool
+
+        async def is_paused() -> bool:
+            await world.blocks(1)
+            return pool.status()[0].state == "paused"
+
+        assert await world.until(is_paused, within=1_200.0)
+
+    world.play(main)
