@@ -1,0 +1,234 @@
+"""Ends that two providers must agree with, and what becomes of those that they do not (11.5)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from .chain import Json, transaction
+from .node import Node
+from .world import CONFIRMATIONS, World, chain_of
+
+LENGTH = 200
+ERRORS = 60  # blocks: far longer than any end or alarm takes
+
+
+def world_of(first: Node, honest: int, **settings: object) -> World:
+    """Return a world with one odd provider and some that answer from the same chain as it is."""
+    others = (Node(first.chain, f"honest-{number}") for number in range(honest))
+    return World(first, *others, **settings)
+
+
+async def alarm(world: World) -> str:
+    """Return what the service says of itself while it is not ready, or fail the test."""
+    ready = await world.get("/readyz")
+    assert ready.status == 503, ready
+    return str(ready.content)
+
+
+def list_in_block(node: Node, height: int, item: Json) -> None:
+    """Let a node list a transaction in a block that does not have it, and tell its receipt."""
+
+    def place() -> Json:
+        block = node.chain.at(height)
+        assert block is not None
+        return {"blockHash": block.hash, "blockNumber": hex(height), "transactionIndex": "0x0"}
+
+    def block(params: list[Any], found: Any) -> Any:
+        if not found or int(found["number"], 16) != height or not params[1]:
+            return found
+        return found | {"transactions": [{**item, **place()}]}
+
+    def instead(told: Callable[[], Json]) -> Any:
+        def change(params: list[Any], found: Any) -> Any:
+            is_told = params[0] == item["hash"] and node.chain.head.number >= height
+            return told() if is_told else found
+
+        return change
+
+    receipt = {
+        "transactionHash": item["hash"],
+        "from": item["from"],
+        "to": item["to"],
+        "type": item["type"],
+        "status": "0x1",
+        "gasUsed": "0x5208",
+        "cumulativeGasUsed": "0x5208",
+        "effectiveGasPrice": "0x1",
+        "contractAddress": None,
+        "logs": [],
+        "logsBloom": "0x" + "0" * 512,
+    }
+    node.change = {
+        "eth_getBlockByHash": block,
+        "eth_getBlockByNumber": block,
+        "eth_getTransactionByHash": instead(lambda: {**item, **place()}),
+        "eth_getTransactionReceipt": instead(lambda: {**receipt, **place()}),
+    }
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_a_transaction_that_one_provider_alone_lists_in_a_block_is_not_confirmed(
+    honest: int,
+) -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest)
+    list_in_block(odd, LENGTH + 3, payment)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+        assert "does not list it in block" in await alarm(world)
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_a_winner_that_one_provider_alone_lists_in_a_block_replaces_nothing(honest: int) -> None:
+    payment, phantom = transaction("customer", 1), transaction("customer", 1, value="0x1")
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest)
+    list_in_block(odd, LENGTH + 3, phantom)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_a_wrong_sender_while_pending_replaces_nothing(honest: int) -> None:
+    """One provider names somebody else as sender; that one's own payment is mined."""
+    payment, foreign = transaction("customer", 1), transaction("stranger", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest)
+    odd.change["eth_getTransactionByHash"] = lambda params, found: (
+        found | {"from": foreign["from"]} if found and params[0] == payment["hash"] else found
+    )
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment)
+        await world.becomes(payment, "pending")
+        chain.mine(foreign)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+        assert "says that it has sender and nonce" in await alarm(world)
+
+    world.play(main)
+
+
+def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
+    """The other one has the block, and no receipts yet."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd, honest = Node(chain, "odd"), Node(chain, "honest")
+    odd.change["eth_getTransactionReceipt"] = lambda _params, found: (
+        found and found | {"status": "0x0"}
+    )
+    for method in ("eth_getTransactionReceipt", "eth_getBlockReceipts"):
+        honest.change[method] = lambda _params, _found: None
+    world = World(odd, honest)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+        assert "honest.test-2 lists it in block" in await alarm(world)
+
+    world.play(main)
+
+
+def test_an_end_that_was_contradicted_is_not_told_because_that_provider_is_down() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    branch = chain.fork(LENGTH, "branch")
+    honest = Node(chain, "honest")
+    world = World(Node(branch, "alone"), honest)
+
+    async def main() -> None:
+        await world.reaches(branch)
+        await world.track(payment)
+        branch.mine(payment)
+        chain.mine()
+        await world.blocks(2 * CONFIRMATIONS, chain, branch)
+        honest.down = True
+        await world.blocks(5, chain, branch)
+        honest.down = False
+        await world.blocks(2, chain, branch)
+        assert await world.ends(payment) == []
+        assert "honest.test-2 holds another block" in await alarm(world)
+
+    world.play(main)
+
+
+# -- What is told of ends that are held back
+
+
+def test_an_old_block_that_one_provider_cannot_show_stops_no_end_in_silence() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(20)
+    chain.mine(payment)
+    chain.grow(LENGTH)
+    good, odd = Node(chain, "good"), Node(chain, "odd")
+    world = World(good, odd)
+    odd.change["eth_getBlockByNumber"] = lambda params, found: (
+        found | {"hash": None} if params[0] == hex(21) else found
+    )
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.blocks(ERRORS)
+        ready = await world.get("/readyz")
+        assert await world.ends(payment) == ["confirmed"] or ready.status == 503
+
+    world.play(main)
+
+
+class Failing(Node):
+    """A node that fails with HTTP 500 for every second request about receipts."""
+
+    asked = 0
+
+    def answer(self, body: bytes) -> tuple[int, bytes]:
+        if b"eth_getTransactionReceipt" in body:
+            self.asked += 1
+            if self.asked % 2 == 0:
+                return 500, b"<html>internal error</html>"
+        return super().answer(body)
+
+
+def test_ends_that_are_contradicted_with_errors_in_between_are_told() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    branch = chain.fork(LENGTH, "branch")
+    world = World(Node(branch, "alone"), Failing(chain, "honest"))
+
+    async def main() -> None:
+        await world.reaches(branch)
+        await world.track(payment)
+        branch.mine(payment)
+        chain.mine()
+        told = []
+        for _ in range(ERRORS):
+            await world.blocks(1, chain, branch)
+            told.append((await world.get("/readyz")).status)
+        assert await world.ends(payment) == []
+        assert 503 in told
+
+    world.play(main)
