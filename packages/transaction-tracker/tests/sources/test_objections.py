@@ -184,9 +184,58 @@ async def test_a_block_that_cannot_be_read_in_full_does_not_contradict() -> None
     assert not found.contradicts
 
 
-async def test_a_provider_whose_head_is_below_the_block_is_not_waited_for() -> None:
-    assert await objection(PAID, paid(), node(head=9)) is None
-    assert await objection(PAID, paid(), node(head=9), node(head=10)) is not None
+class Clock:
+    """Seconds that the test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def waiting(judging: Agreement, key: str = KEY) -> list[bool]:
+    """Return whether an end waits; one that does must not be contradicted."""
+    found = await judging.objections(CHAIN, {key: PAID})
+    return [not one.contradicts for one in found.values()]
+
+
+async def test_a_provider_whose_head_is_below_the_block_is_waited_for_a_while() -> None:
+    clock = Clock()
+    rpc = FakeRpc(paid(), node(head=9))
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+
+    assert await waiting(judging) == [True]
+    clock.now = 44.0
+    assert await waiting(judging) == [True]
+    clock.now = 46.0
+    assert await waiting(judging) == []
+
+
+async def test_a_provider_whose_head_stands_still_delays_one_end_only() -> None:
+    clock = Clock()
+    rpc = FakeRpc(paid(KEY, OTHER), node(head=9))
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    await waiting(judging)
+    clock.now = 46.0
+
+    assert await waiting(judging, OTHER) == []
+    rpc.nodes[1] = node(head=8)  # another head, and so not stuck
+    judging.forget(OTHER)
+    assert await waiting(judging, OTHER) == [True]
+
+
+async def test_a_provider_that_is_behind_and_goes_on_delays_an_end_for_a_while_only() -> None:
+    clock = Clock()
+    rpc = FakeRpc(paid(), node())
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+
+    for head in range(6):
+        clock.now, rpc.nodes[1] = 10.0 * head, node(head=head)
+        assert await waiting(judging) == ([True] if clock.now < 45.0 else [])
+
+
+async def test_two_that_agree_wait_for_no_third() -> None:
+    assert await objection(PAID, paid(), paid(), node(head=9)) is None
 
 
 async def test_a_provider_at_the_block_that_does_not_show_it_is_waited_for() -> None:
@@ -197,9 +246,15 @@ async def test_a_provider_at_the_block_that_does_not_show_it_is_waited_for() -> 
 
 
 async def test_no_provider_that_agrees_is_too_few() -> None:
-    found = await objection(PAID, node(head=9), node(head=9))
+    clock = Clock()
+    rpc = FakeRpc(node(head=9), node(head=9))
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    await waiting(judging)
+    clock.now = 60.0
 
-    assert found == Objection("no provider shows block 10", contradicts=False)
+    found = await judging.objections(CHAIN, {KEY: PAID})
+
+    assert found == {KEY: Objection("no provider shows block 10", contradicts=False)}
 
 
 @pytest.mark.parametrize("error", [CUT_OFF, RateLimitedError("fewer requests")])
@@ -539,7 +594,7 @@ async def test_an_objection_stands_against_the_same_end_only(
     number = now.block.number
     status = "0x1" if now.succeeded else "0x0"
     rpc.dissenting = Dissent()
-    rpc.nodes = [node(receipt(KEY, number, status=status)), node(head=9)]
+    rpc.nodes = [node(receipt(KEY, number, status=status))]
 
     assert list(await judging.objections(CHAIN, {KEY: now})) == ([KEY] if stands else [])
 
@@ -550,7 +605,7 @@ async def test_an_objection_to_confirmations_falls_with_them() -> None:
     rpc.dissenting = Dissent(leaving={"1": 11})
     await judging.objections(CHAIN, {KEY: end})
 
-    rpc.dissenting, rpc.nodes = Dissent(), [paid(), node(head=9)]
+    rpc.dissenting, rpc.nodes = Dissent(), [paid()]
     other = replace(end, confirmed_by=BlockRef(11, hash_at(11, branch=1)))
 
     assert list(await judging.objections(CHAIN, {KEY: other})) == []
@@ -571,7 +626,7 @@ async def test_an_objection_is_forgotten_with_its_transaction() -> None:
     rpc.dissenting = Dissent(against={TEN: ("1",)})
     await judging.objections(CHAIN, {KEY: PAID})
 
-    judging.standing.forget(KEY)
-    rpc.dissenting, rpc.nodes = Dissent(), [paid(), node(head=9)]
+    judging.forget(KEY)
+    rpc.dissenting, rpc.nodes = Dissent(), [paid()]
 
     assert await judging.objections(CHAIN, {KEY: PAID}) == {}

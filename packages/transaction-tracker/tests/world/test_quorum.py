@@ -1,5 +1,6 @@
 """Ends that two providers must agree with, and what becomes of those that they do not (11.5)."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -172,6 +173,30 @@ def test_an_end_that_was_contradicted_is_not_told_because_that_provider_is_down(
         await world.blocks(2, chain, branch)
         assert await world.ends(payment) == []
         assert "honest.test-2 holds another block" in await alarm(world)
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("confirmations", [1, CONFIRMATIONS])
+@pytest.mark.parametrize("honest", [1, 2])
+def test_blocks_above_all_that_the_other_providers_have_yet_confirm_nothing(
+    honest: int, confirmations: int
+) -> None:
+    """Nobody can contradict them before the chain proper has blocks of these heights."""
+    phantom = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest, confirmations=confirmations)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(phantom)
+        odd.chain = chain.fork(LENGTH, "made up")
+        odd.chain.mine(phantom)
+        odd.chain.grow(confirmations)
+        await asyncio.sleep(10.0)
+        await world.blocks(2 * CONFIRMATIONS, chain)
+        assert await world.ends(phantom) == []
 
     world.play(main)
 

@@ -1,14 +1,22 @@
 """Whether the healthy providers agree with ends that are about to be told."""
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from transaction_tracker.domain import BlockRef, Chain, Outcome
 from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.laggards import Laggards
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Rpc, Told
 from transaction_tracker.sources.ethereum.standing import StandingObjections
 from transaction_tracker.sources.ethereum.vote_reader import QUORUM, VoteReader, agreeing
 from transaction_tracker.sources.ethereum.votes import Vote
 from transaction_tracker.sources.protocol import Ending, Objection
+
+# How long an end waits for providers whose heads are below its block: less than it may be held
+# back without an alarm.
+_LAG_SECONDS = 45.0
+_LAG_BLOCKS = 3
 
 
 class Agreement:
@@ -17,19 +25,27 @@ class Agreement:
     Args:
         rpc: Asks the nodes.
         context: The chain.
-
-    Attributes:
-        standing: What providers objected that have not answered otherwise since.
+        clock: Returns seconds; those of the event loop unless given.
     """
 
-    def __init__(self, rpc: Rpc, context: ChainContext) -> None:
+    def __init__(
+        self, rpc: Rpc, context: ChainContext, clock: Callable[[], float] | None = None
+    ) -> None:
         self._rpc = rpc
+        self._context = context
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._reader = VoteReader(rpc, context)
-        self.standing = StandingObjections()
+        self._standing = StandingObjections()
+        self._laggards = Laggards()
 
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
         """Return what providers are asked about ends, besides their blocks."""
         return self._reader.requests(endings)
+
+    def forget(self, key: str) -> None:
+        """Forget a transaction: it has ended, or is untracked."""
+        self._standing.forget(key)
+        self._laggards.forget(key)
 
     async def objections(
         self, chain: Chain, endings: Mapping[str, Ending], told: Told | None = None
@@ -60,14 +76,25 @@ class Agreement:
         against = set(objection.providers) if objection is not None else set()
         agree = [name for name in agreeing(votes) if name not in against]
         if objection is not None:
-            self.standing.note(key, end, objection, {*agree, *dissent.dismissed})
+            self._standing.note(key, end, objection, {*agree, *dissent.dismissed})
             return objection
         objection = None
         if len(agree) < QUORUM:
-            objection = self.standing.against(key, end, {*agree, *dissent.dismissed})
+            objection = self._standing.against(key, end, {*agree, *dissent.dismissed})
         if objection is None and self._rpc.is_compared:
-            return _missing(end, dissent, votes)
+            return _missing(end, dissent, self._awaited(key, votes))
         return objection
+
+    def _awaited(self, key: str, votes: Mapping[str, Vote]) -> dict[str, Vote]:
+        """Return the votes with those as silent that an end still waits for."""
+        limit = max(_LAG_SECONDS, _LAG_BLOCKS * self._context.profile.block_time)
+        awaited = dict(votes)
+        for name, vote in votes.items():
+            if vote.stance == "behind" and self._laggards.is_waited_for(
+                name, vote.head, key, self._clock(), limit
+            ):
+                awaited[name] = replace(vote, stance="silent")
+        return awaited
 
 
 def _contradiction(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Objection | None:
@@ -98,7 +125,7 @@ def _outvoted(against: Iterable[Vote], agree: int) -> Outcome | None:
 def _missing(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Objection | None:
     """Return why an end that nobody contradicts has too few providers that agree with it.
 
-    A provider whose head is below the block cannot agree, and is not waited for.
+    A provider whose head stays below the block cannot agree, and is not waited for.
     """
     if dissent.unanswered:
         whys = (f"{name} gives no answer: {error}" for name, error in dissent.unanswered.items())

@@ -269,7 +269,7 @@ class EthereumSource:
 
     def forget_objections(self, transaction: str) -> None:
         """Forget the objections to ends of a transaction."""
-        self._agreement.standing.forget(transaction)
+        self._agreement.forget(transaction)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

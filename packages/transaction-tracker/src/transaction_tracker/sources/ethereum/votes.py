@@ -23,6 +23,7 @@ class Vote:
         outcome: How the transaction ended by its receipt, where that contradicts the end.
         can_be_asked: Whether its blocks can still settle what it did not say.
         lists: Whether its block lists the transaction, and its receipt alone is missing.
+        head: The height of its head, where that is below the block.
     """
 
     stance: Stance
@@ -30,6 +31,7 @@ class Vote:
     outcome: Outcome | None = None
     can_be_asked: bool = False
     lists: bool = False
+    head: int = 0
 
 
 AGREES = Vote("agrees")
@@ -111,7 +113,7 @@ def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
         return Vote("silent", f"does not show {place}: {block}")
     if not isinstance(block, Block):
         if isinstance(head, int) and head < end.block.number:
-            return Vote("behind", f"is at block {head}")
+            return Vote("behind", f"is at block {head}, below it", head=head)
         return Vote("silent", f"does not show {place}")
     if block.link.ref != end.block:
         return Vote("silent", f"shows block {block.link.hash} in place of {place}")
