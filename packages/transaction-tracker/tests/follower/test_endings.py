@@ -41,12 +41,16 @@ class Source:
     def __init__(self) -> None:
         self.found: dict[str, Objection] = {}
         self.asked: list[dict[str, Ending]] = []
+        self.forgotten: list[str] = []
 
     async def objections(
         self, _chain: Chain, endings: Mapping[str, Ending], _opinion: object = None
     ) -> Mapping[str, Objection]:
         self.asked.append(dict(endings))
         return {key: one for key, one in self.found.items() if key in endings}
+
+    def forget_objections(self, transaction: str) -> None:
+        self.forgotten.append(transaction)
 
 
 class World:
@@ -55,13 +59,21 @@ class World:
     def __init__(self, **tracked: Tracked) -> None:
         self.source = Source()
         self.book = dict(tracked)
-        self.status = FollowerStatus(clock=lambda: 0.0)
+        self.now = 0.0
+        self.status = FollowerStatus(clock=lambda: self.now)
         book: Any = self.book
         source: Any = self.source
         self.endings = Endings(source, book, self.status)
 
     async def cleared(self, facts: Facts, now: float = 0.0, chain: Chain = CHAIN) -> Facts:
+        self.now = now
         return await self.endings.cleared(facts, chain, now)
+
+    @property
+    def alarm(self) -> str:
+        """Why the chain is halted; empty while it is not."""
+        verdict = self.status.verdict(self.now, 12.0)
+        return verdict.reason if verdict.state == "halted" else ""
 
 
 @pytest.mark.parametrize(
@@ -142,13 +154,70 @@ async def test_a_contradicted_end_is_alarmed_once(caplog: pytest.LogCaptureFixtu
     assert reason == "the end of tx (and of 1 more) is held back: a holds another block"
 
 
-async def test_a_missing_answer_is_not_alarmed(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "objections",
+    [[NO_ANSWER], [OTHER_BLOCK], [OTHER_BLOCK, NO_ANSWER], [NO_ANSWER, OTHER_BLOCK]],
+    ids=["unanswered", "contradicted", "contradicted-first", "unanswered-first"],
+)
+async def test_an_end_that_is_held_back_for_long_is_alarmed_whatever_the_reasons_are(
+    objections: list[Objection],
+) -> None:
+    world = World(tx=MINED)
+
+    for look in range(12):
+        world.status.applied(TEN)
+        world.status.heard(10)
+        world.source.found = {"tx": objections[look % len(objections)]}
+        await world.cleared({"tx": (DEEP,)}, 5.0 * look)
+        assert world.alarm == ""
+    world.now = 60.0
+
+    assert objections[-1].reason in world.alarm
+
+
+async def test_many_ends_that_are_held_back_for_a_moment_each_are_not_alarmed() -> None:
+    keys = [f"tx{number}" for number in range(20)]
+    world = World(**{key: replace(MINED, id=key) for key in keys})
+
+    for look, key in enumerate(keys):
+        world.source.found = {key: NO_ANSWER}
+        world.status.applied(TEN)
+        await world.cleared(dict.fromkeys(keys[look:], (DEEP,)), 10.0 * look)
+        assert world.alarm == ""
+        del world.book[key]
+
+
+async def test_a_missing_answer_is_no_error_in_the_log_until_it_lasts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     world = World(tx=MINED)
     world.source.found = {"tx": NO_ANSWER}
 
     await world.cleared({"tx": (DEEP,)})
 
-    assert (caplog.records, world.status.held_reason) == ([], None)
+    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+    assert world.status.held_reason == "the end of tx is held back: no answer from a"
+
+
+async def test_a_contradiction_with_missing_answers_in_between_is_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(tx=MINED)
+    caplog.set_level(logging.ERROR, "transaction_tracker")
+
+    for look, objection in enumerate([NO_ANSWER, OTHER_BLOCK, NO_ANSWER, OTHER_BLOCK]):
+        world.source.found = {"tx": objection}
+        await world.cleared({"tx": (DEEP,)}, 10.0 * look)
+
+    assert len(caplog.records) == 1
+
+
+async def test_objections_are_forgotten_with_their_transaction() -> None:
+    world = World(tx=MINED)
+
+    world.endings.forget("tx")
+
+    assert world.source.forgotten == ["tx"]
 
 
 async def test_the_alarm_ends_when_the_providers_agree() -> None:

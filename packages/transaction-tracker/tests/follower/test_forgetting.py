@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ async def test_unreadable_answers_do_not_count_for_one_that_is_registered_again(
     records: Records,
 ) -> None:
     """The count is in memory, and a transaction can be untracked and registered again."""
-    source: Any = None
+    source: Any = SimpleNamespace(forget_objections=lambda _transaction: None)
     book = Book()
     book.write([OPEN])
     status = FollowerStatus(clock=lambda: 0.0)

@@ -172,7 +172,7 @@ def test_held_ends_are_halted_at_the_limit_and_the_reason_can_change(world: Worl
     for number in range(102, 107):
         world.now += BLOCK_TIME - 0.01
         world.apply(number)
-        world.status.held("node-2 has block 0xb at 90")
+        world.status.held("node-2 has block 0xb at 90", (number - 101) * (BLOCK_TIME - 0.01))
     assert world.verdict().state == "ok"
     world.now += 0.05
     assert world.verdict().state == "halted"

@@ -78,7 +78,7 @@ async def test_a_provider_with_another_block_at_that_height_is_against_it(
     found = await pool.dissent(CHAIN, blocks)
 
     assert found.against == {link_at(90).ref: (THIRD,), link_at(95).ref: (THIRD,)}
-    assert found.unanswered == ()
+    assert found.unanswered == {}
 
 
 async def test_the_followed_one_is_asked_too(make_pool: MakePool, nodes: list[Node]) -> None:
@@ -133,7 +133,7 @@ async def test_a_provider_behind_on_another_chain_is_against_what_it_holds_above
     # It holds nothing above its head, and so no other block there.
     assert found.against == {link_at(81).ref: (SECOND,), link_at(85).ref: (SECOND,)}
     assert found.leaving == {SECOND: 81}
-    assert found.unanswered == ()
+    assert found.unanswered == {}
 
 
 async def test_a_provider_that_leaves_our_chain_below_a_block_is_known_though_it_lacks_it(
@@ -183,7 +183,10 @@ async def test_a_provider_in_trouble_is_named(
     pool = await following(make_pool, *nodes[:2])
     nodes[1].mood = mood
 
-    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent(unanswered=(SECOND,))
+    found = await pool.dissent(CHAIN, [BLOCK])
+
+    assert (found.against, found.leaving, list(found.unanswered)) == ({}, {}, [SECOND])
+    assert found.unanswered[SECOND].startswith("http://127.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +213,7 @@ async def test_a_paused_provider_has_no_say(make_pool: MakePool, nodes: list[Nod
     pool = await following(make_pool, *nodes[:2])
     await pool.pause(SECOND)
 
-    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
+    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent(dismissed=frozenset((SECOND,)))
 
 
 async def test_nothing_is_asked_for_no_blocks(make_pool: MakePool, nodes: list[Node]) -> None:
@@ -360,7 +363,9 @@ async def test_a_gap_that_could_not_be_proven_is_no_answer(
 
     nodes[1].mood = mood
 
-    assert await pool.dissent(CHAIN, [BLOCK]) == Dissent(leaving={SECOND: 99}, unanswered=(SECOND,))
+    found = await pool.dissent(CHAIN, [BLOCK])
+
+    assert (found.against, found.leaving, list(found.unanswered)) == ({}, {SECOND: 99}, [SECOND])
 
 
 async def test_status_tells_which_chain_a_provider_holds(
@@ -396,8 +401,8 @@ async def test_other_calls_go_along_in_one_request_to_each_provider(
 
     found = await pool.dissent(CHAIN, [BLOCK], ALONG)
 
-    assert (found.against, found.unanswered) == ({}, ())
-    assert [list(answers) for answers in found.answers] == [[None, "0x1"]] * 3
+    assert (found.against, found.unanswered) == ({}, {})
+    assert [list(answers) for answers in found.answers.values()] == [[None, "0x1"]] * 3
     assert [node.requests - past for node, past in zip(nodes, before, strict=True)] == [1, 1, 1]
 
 
@@ -411,7 +416,7 @@ async def test_a_provider_that_has_told_is_asked_only_for_the_rest(
     found = await pool.dissent(CHAIN, [BLOCK], ALONG[1:], told)
 
     assert told.node == "127.0.0.1-1"
-    assert [list(answers) for answers in found.answers] == [["0x1"]] * 2
+    assert [list(answers) for answers in found.answers.values()] == [["0x1"]] * 2
     assert [node.requests - past for node, past in zip(nodes, before, strict=False)] == [0, 1]
 
 
@@ -424,9 +429,9 @@ async def test_a_provider_without_an_answer_has_its_error_in_each_place(
 
     found = await pool.dissent(CHAIN, [BLOCK], ALONG)
 
-    assert found.unanswered == (SECOND,)
-    assert [type(one) for one in found.answers[1]] == [ServerError] * 2
-    assert list(found.answers[0]) == [None, "0x1"]
+    assert list(found.unanswered) == [SECOND]
+    assert [type(one) for one in found.answers[SECOND]] == [ServerError] * 2
+    assert list(found.answers["127.0.0.1-1"]) == [None, "0x1"]
 
 
 async def test_without_any_healthy_provider_ends_get_no_silent_consent(

@@ -94,14 +94,21 @@ class FakeRpc:
         against = {
             block: names for block, names in self.dissenting.against.items() if block in blocks
         }
-        answers = []
+        answers = {}
         for number, node in enumerate(self.nodes):
             known = told if told is not None and told.node == str(number) else Told("")
             asked = known.missing(requests)
             self.others += asked if number else []
             results = [request.result(node(request)) for request in asked]
-            answers.append(known.completed(requests, results))
-        return replace(self.dissenting, against=against, answers=tuple(answers))
+            answers[str(number)] = known.completed(requests, results)
+        return replace(self.dissenting, against=against, answers=answers)
+
+    async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
+        self.others += [request for own in requests.values() for request in own]
+        return {
+            name: [request.result(self.nodes[int(name)](request)) for request in own]
+            for name, own in requests.items()
+        }
 
     def _mended(self, request: Request) -> Any:
         result = request.result(self.nodes[0](request))

@@ -1,44 +1,97 @@
+"""What the providers must say before an end is told (rules 11.1 and 11.5)."""
+
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from transaction_tracker.domain import BlockRef, Chain, Link
-from transaction_tracker.sources import Ending, Objection, TransportError
+from transaction_tracker.sources import (
+    ApplicationError,
+    Ending,
+    Objection,
+    RateLimitedError,
+    TransportError,
+)
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.objections import Agreement
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
-from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, tx_hash
+from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
 
 CHAIN = Chain.of(20, [Link(n, hash_at(n), hash_at(n - 1)) for n in range(1, 20)])
 TEN, ELEVEN = BlockRef(10, hash_at(10)), BlockRef(11, hash_at(11))
-KEY, OTHER = tx_hash(1), tx_hash(2)
+KEY, OTHER, WINNER = tx_hash(1), tx_hash(2), tx_hash(3)
 PAID, REVERTED, SUPERSEDED = Ending(TEN, True), Ending(TEN, False), Ending(TEN, None)
+TAKER = transaction(WINNER, 7)
+SLOT = f"{TAKER['from']}:7"
+PLACED = TAKER | {"blockHash": TEN.hash, "blockNumber": "0xa"}
+TAKEN = Ending(TEN, None, WINNER, SLOT)
+CUT_OFF = TransportError("cut off")
 
 
-def second(*receipts: dict[str, Any], block_receipts: bool = True) -> Node:
-    """Make another node with these receipts."""
+def node(
+    *receipts: Any,
+    lists: tuple[Any, ...] | None = None,
+    of_block: Any = None,
+    head: int = 20,
+    transactions: Mapping[str, Any] | None = None,
+    asked: list[str] | None = None,
+) -> Node:
+    """Make a node.
+
+    Args:
+        receipts: The receipts that it has one by one.
+        lists: The body of its block 10; it shows no such block without.
+        of_block: All receipts of that block.
+        head: Its head.
+        transactions: The transactions that it knows.
+        asked: Gets the methods that it is asked for.
+    """
 
     def answer(request: Request) -> Any:
-        if request.method == "eth_getBlockReceipts":
-            there = [one for one in receipts if one["blockHash"] == request.params[0]]
-            return there if block_receipts else None
-        found = [one for one in receipts if one["transactionHash"] == request.params[0]]
-        return found[0] if found else None
+        if asked is not None:
+            asked.append(request.method)
+        match request.method:
+            case "eth_getTransactionReceipt":
+                found = [one for one in receipts if one["transactionHash"] == request.params[0]]
+                return found[0] if found else None
+            case "eth_getBlockReceipts":
+                return of_block
+            case "eth_getBlockByHash":
+                return None if lists is None else raw_block(10, *lists)
+            case "eth_blockNumber":
+                return hex(head)
+            case "eth_getTransactionByHash":
+                return (transactions or {}).get(str(request.params[0]))
+        raise AssertionError(request.method)
 
     return answer
 
 
-def agreement(*others: Node, together: int = 1_000, told: Dissent | None = None) -> Agreement:
-    rpc = FakeRpc(lambda _request: None, *others, together=together)
+def paid(*keys: str, **changes: Any) -> Node:
+    return node(*(receipt(key) for key in keys or (KEY,)), **changes)
+
+
+def agreement(*nodes: Node, together: int = 1_000, told: Dissent | None = None) -> Agreement:
+    rpc = FakeRpc(*nodes, together=together)
     rpc.dissenting = told or Dissent()
     return Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("end", [PAID, REVERTED, SUPERSEDED])
-async def test_an_end_that_nobody_contradicts_can_be_told(end: Ending) -> None:
-    assert await agreement().objections(CHAIN, {KEY: end}) == {}
+async def objection(end: Ending, *nodes: Node, **options: Any) -> Objection | None:
+    return (await agreement(*nodes, **options).objections(CHAIN, {KEY: end})).get(KEY)
+
+
+# -- Receipts
+
+
+async def test_an_end_with_two_receipts_is_told_and_no_block_is_asked_for() -> None:
+    asked: list[str] = []
+
+    assert await objection(PAID, paid(asked=asked), paid(asked=asked)) is None
+    assert set(asked) == {"eth_getTransactionReceipt"}
 
 
 @pytest.mark.parametrize(
@@ -47,81 +100,331 @@ async def test_an_end_that_nobody_contradicts_can_be_told(end: Ending) -> None:
 async def test_another_providers_receipt_can_contradict_it(
     end: Ending, status: str, says: str
 ) -> None:
-    node = second(receipt(KEY, status=status), receipt(OTHER, status=status))
+    ours = node(receipt(KEY, status="0x1" if end.succeeded else "0x0"))
 
-    found = await agreement(node).objections(CHAIN, {KEY: end, OTHER: SUPERSEDED})
+    found = await objection(end, ours, node(receipt(KEY, status=status)))
 
-    why = f"1 of 1 receipts say that it {says}"
-    assert found == {KEY: Objection(why, contradicts=True)}
+    why = f"1 has a receipt by which it {says}"
+    assert found == Objection(why, contradicts=True, providers=("1",))
 
 
 @pytest.mark.parametrize(
-    "told",
+    ("statuses", "against", "outvoted"),
     [
-        receipt(KEY, status="0x1"),
-        receipt(KEY, status=None),  # from before Byzantium
-        receipt(KEY, 11, status="0x0"),  # on another branch: the blocks decide
-        receipt(KEY, status="0x7"),
-        receipt(OTHER, status="0x0"),
+        (["0x1", "0x1"], None, None),
+        (["0x1", "0x0"], ("1",), None),
+        (["0x1", "0x1", "0x0"], None, None),
+        (["0x1", "0x0", "0x0"], ("1", "2"), False),
     ],
 )
-async def test_a_receipt_that_says_nothing_else_does_not_contradict_it(told: Any) -> None:
-    assert await agreement(lambda _request: told).objections(CHAIN, {KEY: PAID}) == {}
+async def test_most_receipts_decide_and_of_two_that_differ_neither(
+    statuses: list[str], against: tuple[str, ...] | None, outvoted: bool | None
+) -> None:
+    found = await objection(PAID, *(node(receipt(KEY, status=status)) for status in statuses))
+
+    assert (found and found.providers) == against
+    assert (found and found.outcome and found.outcome.succeeded) == outvoted
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [
+        None,
+        receipt(KEY, 11),  # of another branch
+        receipt(OTHER),
+        receipt(KEY, status="0x7"),
+        ApplicationError("transaction indexing is in progress", -32000),
+    ],
+)
+async def test_a_single_receipt_is_held_where_another_provider_lists_the_transaction(
+    nothing: Any,
+) -> None:
+    silent = node(lists=(KEY,), of_block=[])
+
+    def second(request: Request) -> Any:
+        return nothing if request.method == "eth_getTransactionReceipt" else silent(request)
+
+    found = await objection(PAID, paid(), second)
+
+    why = f"1 lists it in block 10 ({TEN.hash}), and has no receipt of it"
+    assert found == Objection(why, contradicts=False)
+
+
+@pytest.mark.parametrize(
+    ("status", "contradicts"), [("0x1", None), ("0x0", True)], ids=["agrees", "contradicts"]
+)
+async def test_a_receipt_that_is_only_in_those_of_the_block_counts(
+    status: str, contradicts: bool | None
+) -> None:
+    second = node(lists=(KEY,), of_block=[receipt(OTHER), receipt(KEY, status=status)])
+
+    found = await objection(PAID, paid(), second)
+
+    assert (found and found.contradicts) == contradicts
+
+
+@pytest.mark.parametrize("end", [PAID, REVERTED])
+async def test_a_block_that_does_not_list_the_transaction_contradicts_its_end(end: Ending) -> None:
+    ours = node(receipt(KEY, status="0x1" if end.succeeded else "0x0"))
+
+    found = await objection(end, ours, node(lists=(OTHER,)))
+
+    why = f"1 does not list it in block 10 ({TEN.hash})"
+    assert found == Objection(why, contradicts=True, providers=("1",))
+
+
+async def test_two_that_agree_outvote_a_block_that_does_not_list_it() -> None:
+    assert await objection(PAID, paid(), paid(), node(lists=())) is None
+
+
+async def test_a_block_that_cannot_be_read_in_full_does_not_contradict() -> None:
+    found = await objection(PAID, paid(), node(lists=({"hash": None}, transaction(OTHER))))
+
+    assert found is not None
+    assert not found.contradicts
+
+
+class Clock:
+    """Seconds that the test sets."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def waiting(judging: Agreement, key: str = KEY) -> list[bool]:
+    """Return whether an end waits; one that does must not be contradicted."""
+    found = await judging.objections(CHAIN, {key: PAID})
+    return [not one.contradicts for one in found.values()]
+
+
+async def test_a_provider_whose_head_is_below_the_block_is_waited_for_a_while() -> None:
+    clock = Clock()
+    rpc = FakeRpc(paid(), node(head=9))
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+
+    assert await waiting(judging) == [True]
+    clock.now = 44.0
+    assert await waiting(judging) == [True]
+    clock.now = 46.0
+    assert await waiting(judging) == []
+
+
+async def test_a_provider_whose_head_stands_still_delays_one_end_only() -> None:
+    clock = Clock()
+    rpc = FakeRpc(paid(KEY, OTHER), node(head=9))
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    await waiting(judging)
+    clock.now = 46.0
+
+    assert await waiting(judging, OTHER) == []
+    rpc.nodes[1] = node(head=8)  # another head, and so not stuck
+    judging.forget(OTHER)
+    assert await waiting(judging, OTHER) == [True]
+
+
+async def test_a_provider_that_is_behind_and_goes_on_delays_an_end_for_a_while_only() -> None:
+    clock = Clock()
+    rpc = FakeRpc(paid(), node())
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+
+    for head in range(6):
+        clock.now, rpc.nodes[1] = 10.0 * head, node(head=head)
+        assert await waiting(judging) == ([True] if clock.now < 45.0 else [])
+
+
+async def test_two_that_agree_wait_for_no_third() -> None:
+    assert await objection(PAID, paid(), paid(), node(head=9)) is None
+
+
+async def test_a_provider_at_the_block_that_does_not_show_it_is_waited_for() -> None:
+    found = await objection(PAID, paid(), node(head=10))
+
+    why = f"1 does not show block 10 ({TEN.hash})"
+    assert found == Objection(why, contradicts=False)
+
+
+async def test_no_provider_that_agrees_is_too_few() -> None:
+    clock = Clock()
+    rpc = FakeRpc(node(head=9), node(head=9))
+    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    await waiting(judging)
+    clock.now = 60.0
+
+    found = await judging.objections(CHAIN, {KEY: PAID})
+
+    assert found == {KEY: Objection("no provider shows block 10", contradicts=False)}
+
+
+@pytest.mark.parametrize("error", [CUT_OFF, RateLimitedError("fewer requests")])
+async def test_a_provider_out_of_reach_is_waited_for_and_not_asked_at_once_again(
+    error: Any,
+) -> None:
+    asked: list[str] = []
+
+    def second(request: Request) -> Any:
+        asked.append(request.method)
+        return error
+
+    found = await objection(PAID, paid(), second)
+
+    why = f"1 gives no answer about it: {error}"
+    assert found == Objection(why, contradicts=False)
+    assert asked == ["eth_getTransactionReceipt"]
+
+
+# -- Receipts without a status
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "stance"),
+    [
+        ({"status": None}, {"status": None}, None),
+        ({"status": None, "root": TEN.hash}, {"status": None, "root": TEN.hash}, None),
+        ({}, {"status": None}, None),
+        ({}, {"status": None, "gasUsed": "0x"}, None),
+        ({}, {"status": None, "root": TEN.hash}, False),
+        ({"status": None}, {"status": None, "gasUsed": "0x2"}, True),
+        ({}, {"status": None, "gasUsed": "0x2"}, True),
+    ],
+)
+async def test_a_receipt_without_a_status_says_as_much_as_its_use_of_gas(
+    ours: dict[str, Any], theirs: dict[str, Any], stance: bool | None
+) -> None:
+    nodes = (node(receipt(KEY, **changes)) for changes in (ours, theirs))
+
+    found = await objection(PAID, *nodes)
+
+    assert (found and found.contradicts) == stance
+
+
+# -- Winners
+
+
+def knowing(winner: Any = PLACED, loser: Any = None, lists: tuple[Any, ...] | None = None) -> Node:
+    return node(transactions={WINNER: winner, KEY: loser}, lists=lists)
+
+
+async def test_a_winner_that_two_providers_show_is_told() -> None:
+    assert await objection(TAKEN, knowing(), knowing()) is None
+
+
+@pytest.mark.parametrize(
+    "loser",
+    [
+        transaction(KEY, 8),
+        transaction(KEY, 7) | {"from": "0x" + "b" * 40},
+        transaction(KEY, 7) | {"blockHash": ELEVEN.hash, "blockNumber": "0xb"},
+    ],
+    ids=["nonce", "sender", "in-a-block"],
+)
+@pytest.mark.parametrize("liar", [0, 1])
+async def test_what_a_provider_says_of_the_loser_can_contradict_the_end(
+    loser: Any, liar: int
+) -> None:
+    nodes = [knowing(), knowing()]
+    nodes[liar] = knowing(loser=loser)
+
+    found = await objection(TAKEN, *nodes)
+
+    assert found is not None
+    assert (found.contradicts, found.providers) == (True, (str(liar),))
+
+
+@pytest.mark.parametrize("loser", [transaction(KEY, 7), transaction(KEY, 7) | {"nonce": "?"}])
+async def test_a_loser_of_that_slot_or_of_none_does_not_contradict(loser: Any) -> None:
+    assert await objection(TAKEN, knowing(), knowing(loser=loser)) is None
+
+
+@pytest.mark.parametrize("winner", [None, TAKER, PLACED | {"blockHash": ELEVEN.hash}])
+@pytest.mark.parametrize(
+    ("lists", "stance"),
+    [
+        ((TAKER,), None),
+        ((WINNER,), None),  # hashes only: the sender is not told
+        ((transaction(WINNER, 8),), True),
+        ((transaction(OTHER, 7),), True),
+        ((), True),
+        (None, False),
+    ],
+)
+async def test_the_block_settles_what_a_provider_does_not_say_of_the_winner(
+    winner: Any, lists: tuple[Any, ...] | None, stance: bool | None
+) -> None:
+    found = await objection(TAKEN, knowing(), knowing(winner, lists=lists))
+
+    assert (found and found.contradicts) == stance
+
+
+async def test_a_single_node_is_not_asked_for_blocks() -> None:
+    assert await objection(TAKEN, knowing(None)) is None
+    assert await objection(PAID, node()) is None
+
+
+async def test_ends_of_a_superseded_transaction_need_no_receipt() -> None:
+    never: Node = lambda _request: pytest.fail("asked for a receipt")  # noqa: E731
+
+    assert await objection(SUPERSEDED, never, never) is None
+
+
+# -- Blocks
 
 
 @pytest.mark.parametrize("end", [PAID, SUPERSEDED])
-@pytest.mark.parametrize(("names", "verb"), [(("a",), "holds"), (("a", "b"), "hold")])
+@pytest.mark.parametrize(("names", "verb"), [(("0",), "holds"), (("0", "1"), "hold")])
 async def test_a_provider_with_another_block_contradicts_it(
     end: Ending, names: tuple[str, ...], verb: str
 ) -> None:
     told = Dissent(against={TEN: names})
+    both = [paid(KEY, OTHER)] * 2
 
-    found = await agreement(told=told).objections(
-        CHAIN, {KEY: end, OTHER: Ending(ELEVEN, succeeded=True)}
-    )
+    found = await agreement(*both, told=told).objections(CHAIN, {KEY: end})
 
     why = f"{', '.join(names)} {verb} another block than {TEN.hash} at height 10"
-    assert found == {KEY: Objection(why, contradicts=True)}
+    assert found == {KEY: Objection(why, contradicts=True, providers=names)}
 
 
 @pytest.mark.parametrize(
     ("others", "leaving", "is_held"),
     [
-        (1, {"b": 11}, True),
-        (1, {"b": 12}, False),  # it holds the last confirmation
-        (2, {"b": 9}, False),  # outvoted
-        (2, {"b": 9, "c": 11}, True),
-        (3, {"b": 9, "c": 11}, True),
+        (1, {"1": 11}, True),
+        (1, {"1": 12}, False),  # it holds the last confirmation
+        (2, {"1": 9}, False),  # outvoted
+        (2, {"1": 9, "2": 11}, True),
+        (3, {"1": 9, "2": 11}, True),
     ],
 )
 async def test_confirmations_that_most_providers_do_not_hold_end_nothing(
     others: int, leaving: dict[str, int], *, is_held: bool
 ) -> None:
-    rest = [second() for _ in range(others)]
     end = replace(PAID, confirmed_by=ELEVEN)
 
-    found = await agreement(*rest, told=Dissent(leaving=leaving)).objections(CHAIN, {KEY: end})
+    found = await objection(end, *[paid()] * (1 + others), told=Dissent(leaving=leaving))
 
-    names = ", ".join(leaving)
+    names = tuple(leaving)
     verb = "holds" if len(leaving) == 1 else "hold"
-    why = f"{names} {verb} other blocks than we do above its block 10"
-    held = Objection(why, contradicts=True, passes=True)
-    assert found == ({KEY: held} if is_held else {})
+    why = f"{', '.join(names)} {verb} other blocks than we do above its block 10"
+    held = Objection(why, contradicts=True, passes=True, providers=names)
+    assert found == (held if is_held else None)
 
 
 async def test_a_provider_that_gives_no_answer_holds_all_ends_back_without_contradicting() -> None:
-    told = Dissent(unanswered=("a", "b"))
+    told = Dissent(unanswered={"0": "HTTP 500", "1": "cut off"})
 
-    found = await agreement(told=told).objections(CHAIN, {KEY: PAID, OTHER: SUPERSEDED})
+    found = await agreement(paid(), paid(), told=told).objections(
+        CHAIN, {KEY: PAID, OTHER: SUPERSEDED}
+    )
 
-    assert found == dict.fromkeys((KEY, OTHER), Objection("no answer from a, b", contradicts=False))
+    why = "0 gives no answer: HTTP 500; 1 gives no answer: cut off"
+    assert found == dict.fromkeys((KEY, OTHER), Objection(why, contradicts=False))
 
 
 async def test_a_contradiction_counts_more_than_a_missing_answer() -> None:
-    told = Dissent(against={ELEVEN: ("b",)}, unanswered=("a",))
-    node = second(receipt(KEY, status="0x0"))
+    told = Dissent(against={ELEVEN: ("1",)}, unanswered={"0": "cut off"})
+    second = node(receipt(KEY, status="0x0"))
 
-    found = await agreement(node, told=told).objections(
+    found = await agreement(paid(), second, told=told).objections(
         CHAIN, {KEY: PAID, OTHER: Ending(ELEVEN, succeeded=True)}
     )
 
@@ -130,10 +433,7 @@ async def test_a_contradiction_counts_more_than_a_missing_answer() -> None:
     assert "another block" in found[OTHER].reason
 
 
-async def test_a_provider_without_receipts_is_not_against_it() -> None:
-    node: Node = lambda _request: TransportError("cut off")  # noqa: E731
-
-    assert await agreement(node).objections(CHAIN, {KEY: PAID}) == {}
+# -- Many ends
 
 
 @pytest.mark.parametrize(
@@ -149,103 +449,187 @@ async def test_many_ends_of_one_block_are_compared_with_all_its_receipts(
     ends: int, together: int, method: str
 ) -> None:
     keys = [tx_hash(number) for number in range(ends)]
-    receipts = [receipt(key) for key in keys]
-    receipts[-1] |= {"status": "0x0"}
-    asked: set[str] = set()
-    answer = second(*receipts)
+    told = [receipt(key) for key in keys]
+    ours = node(*told, of_block=told)
+    told = [*told[:-1], told[-1] | {"status": "0x0"}]
+    asked: list[str] = []
+    second = node(*told, of_block=told, asked=asked)
 
-    def noting(request: Request) -> Any:
-        asked.add(request.method)
-        return answer(request)
-
-    found = await agreement(noting, together=together).objections(CHAIN, dict.fromkeys(keys, PAID))
+    found = await agreement(ours, second, together=together).objections(
+        CHAIN, dict.fromkeys(keys, PAID)
+    )
 
     assert list(found) == [keys[-1]]
-    assert asked == {method}
+    assert set(asked) == {method}
 
 
 async def test_receipts_of_a_block_about_other_transactions_are_not_looked_at() -> None:
     keys = [tx_hash(number) for number in range(2)]
-    node = second(receipt(keys[0]), receipt(keys[1]), receipt(tx_hash(7), status="0x0"))
+    told = [receipt(keys[0]), receipt(keys[1]), receipt(tx_hash(7), status="0x0")]
+    nodes = [node(of_block=told)] * 2
 
-    assert await agreement(node, together=1).objections(CHAIN, dict.fromkeys(keys, PAID)) == {}
-
-
-async def test_ends_of_a_superseded_transaction_need_no_receipt() -> None:
-    node: Node = lambda _request: pytest.fail("asked for a receipt")  # noqa: E731
-
-    assert await agreement(node).objections(CHAIN, {KEY: SUPERSEDED}) == {}
+    assert await agreement(*nodes, together=1).objections(CHAIN, dict.fromkeys(keys, PAID)) == {}
 
 
-@pytest.mark.parametrize(
-    ("statuses", "told", "outvoted"),
-    [
-        (["0x1", "0x1"], None, None),
-        (["0x1", "0x0"], "1 of 2 receipts say that it reverted", None),
-        (["0x1", "0x1", "0x0"], None, None),
-        (["0x1", "0x0", "0x0"], "2 of 3 receipts say that it reverted", False),
-    ],
-)
-async def test_most_receipts_decide_and_of_two_that_differ_neither(
-    statuses: list[str], told: str | None, outvoted: bool | None
-) -> None:
-    nodes = [second(receipt(KEY, status=status)) for status in statuses]
-    rpc = FakeRpc(*nodes)
+async def test_a_receipt_that_those_of_the_block_lack_is_not_asked_for_in_the_same_way() -> None:
+    keys = [tx_hash(number) for number in range(2)]
+    asked: list[str] = []
+    nodes = [
+        node(of_block=[receipt(key) for key in keys]),
+        node(of_block=[receipt(keys[0])], lists=tuple(keys), asked=asked),
+    ]
 
-    found = await Agreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: PAID})  # type: ignore[arg-type]
+    found = await agreement(*nodes, together=1).objections(CHAIN, dict.fromkeys(keys, PAID))
 
-    assert [objection.reason for objection in found.values()] == ([told] if told else [])
-    outcomes = [one.outcome and one.outcome.succeeded for one in found.values()]
-    assert outcomes == ([outvoted] if told else [])
+    assert [one.contradicts for one in found.values()] == [False]
+    assert asked.count("eth_getBlockReceipts") == 1
 
 
 # -- What the followed provider has said already
 
 
-def judging(rpc: FakeRpc) -> Agreement:
-    return Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
-
-
 async def test_a_provider_that_has_given_its_opinion_is_not_asked_again() -> None:
-    asked: list[Request] = []
-    answer = second(receipt(KEY, status="0x0"))
+    asked: list[str] = []
+    rpc = FakeRpc(node(receipt(KEY, status="0x0"), asked=asked), paid())
+    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.told(judging.requests({KEY: PAID}))
 
-    def followed(request: Request) -> Any:
-        asked.append(request)
-        return answer(request)
-
-    rpc = FakeRpc(followed, second(receipt(KEY)))
-    told = await rpc.told(judging(rpc).requests({KEY: PAID}))
-
-    found = await judging(rpc).objections(CHAIN, {KEY: PAID}, told)
+    found = await judging.objections(CHAIN, {KEY: PAID}, told)
 
     assert len(asked) == 1
-    assert [one.reason for one in found.values()] == ["1 of 2 receipts say that it reverted"]
+    assert [one.providers for one in found.values()] == [("0",)]
 
 
-@pytest.mark.parametrize("nothing", [None, TransportError("cut off"), {"status": "0x7"}])
+@pytest.mark.parametrize("nothing", [None, CUT_OFF, {"status": "0x7"}])
 async def test_a_provider_that_has_not_told_is_asked_again(nothing: Any) -> None:
     answers = iter([nothing, receipt(KEY, status="0x0")])
-    rpc = FakeRpc(lambda _request: next(answers), second())
-    told = await rpc.told(judging(rpc).requests({KEY: PAID}))
+    rpc = FakeRpc(lambda _request: next(answers), paid())
+    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.told(judging.requests({KEY: PAID}))
 
-    found = await judging(rpc).objections(CHAIN, {KEY: PAID}, told)
+    found = await judging.objections(CHAIN, {KEY: PAID}, told)
 
-    assert [one.reason for one in found.values()] == ["1 of 1 receipts say that it reverted"]
+    assert [one.providers for one in found.values()] == [("0",)]
 
 
-async def test_what_one_provider_has_said_does_not_stand_for_another_one() -> None:
-    rpc = FakeRpc(second(receipt(KEY)), second(receipt(KEY, status="0x0")))
-    told = await rpc.told(judging(rpc).requests({KEY: PAID}))
+async def test_that_a_loser_is_not_known_is_an_answer() -> None:
+    asked: list[str] = []
+    rpc = FakeRpc(node(transactions={WINNER: PLACED}, asked=asked), knowing())
+    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.told(judging.requests({KEY: TAKEN}))
 
-    assert list(await judging(rpc).objections(CHAIN, {KEY: PAID}, told)) == [KEY]
+    assert await judging.objections(CHAIN, {KEY: TAKEN}, told) == {}
+    assert len(asked) == 2
 
 
 async def test_a_single_provider_is_not_asked_for_receipts_again() -> None:
     rpc = FakeRpc(lambda _request: pytest.fail("asked for a receipt"))
+    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
-    assert judging(rpc).requests({KEY: PAID}) == []
-    assert await judging(rpc).objections(CHAIN, {KEY: PAID}) == {}
+    assert judging.requests({KEY: PAID}) == []
+    assert await judging.objections(CHAIN, {KEY: PAID}) == {}
+
+
+# -- Objections that stand
+
+
+def judged_by(*nodes: Node) -> tuple[Agreement, FakeRpc]:
+    rpc = FakeRpc(*nodes)
+    return Agreement(rpc, ChainContext(1)), rpc  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("end", [PAID, replace(PAID, confirmed_by=ELEVEN)])
+async def test_an_objection_stands_while_its_provider_gives_no_answer(end: Ending) -> None:
+    judging, rpc = judged_by(paid(), paid())
+    rpc.dissenting = Dissent(against={end.confirmed_by or TEN: ("1",)})
+    await judging.objections(CHAIN, {KEY: end})
+
+    rpc.dissenting, rpc.nodes = Dissent(), [paid()]
+    for _ in range(2):
+        found = await judging.objections(CHAIN, {KEY: end})
+        assert [one.contradicts for one in found.values()] == [True]
+        assert "1 holds" in found[KEY].reason
+        assert "has not said otherwise since" in found[KEY].reason
+
+
+@pytest.mark.parametrize(
+    ("nodes", "stands"),
+    [
+        ([paid(), paid()], False),  # the provider itself says otherwise
+        ([paid(), node(head=9)], True),
+        ([paid(), node(lists=(KEY,))], True),
+        ([paid(), lambda _request: CUT_OFF], True),
+        ([paid(), node(head=9), paid()], False),  # two others agree
+        ([paid(), node(head=9), node(head=9)], True),
+    ],
+)
+async def test_an_objection_stands_until_its_provider_or_two_others_agree(
+    nodes: list[Node], *, stands: bool
+) -> None:
+    judging, rpc = judged_by(paid(), paid())
+    rpc.dissenting = Dissent(against={TEN: ("1",)})
+    await judging.objections(CHAIN, {KEY: PAID})
+
+    rpc.dissenting, rpc.nodes = Dissent(), nodes
+
+    assert list(await judging.objections(CHAIN, {KEY: PAID})) == ([KEY] if stands else [])
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "stands"),
+    [
+        (PAID, REVERTED, False),
+        (PAID, Ending(ELEVEN, succeeded=True), False),
+        (PAID, replace(PAID, confirmed_by=ELEVEN), True),
+        (replace(PAID, confirmed_by=ELEVEN), PAID, True),  # it is no longer kept
+    ],
+)
+async def test_an_objection_stands_against_the_same_end_only(
+    before: Ending, now: Ending, *, stands: bool
+) -> None:
+    judging, rpc = judged_by(paid(), paid())
+    rpc.dissenting = Dissent(against={before.confirmed_by or before.block: ("1",)})
+    await judging.objections(CHAIN, {KEY: before})
+
+    number = now.block.number
+    status = "0x1" if now.succeeded else "0x0"
+    rpc.dissenting = Dissent()
+    rpc.nodes = [node(receipt(KEY, number, status=status))]
+
+    assert list(await judging.objections(CHAIN, {KEY: now})) == ([KEY] if stands else [])
+
+
+async def test_an_objection_to_confirmations_falls_with_them() -> None:
+    judging, rpc = judged_by(paid(), paid())
+    end = replace(PAID, confirmed_by=ELEVEN)
+    rpc.dissenting = Dissent(leaving={"1": 11})
+    await judging.objections(CHAIN, {KEY: end})
+
+    rpc.dissenting, rpc.nodes = Dissent(), [paid()]
+    other = replace(end, confirmed_by=BlockRef(11, hash_at(11, branch=1)))
+
+    assert list(await judging.objections(CHAIN, {KEY: other})) == []
+
+
+async def test_an_objection_falls_when_an_operator_pauses_its_provider() -> None:
+    judging, rpc = judged_by(paid(), paid())
+    rpc.dissenting = Dissent(against={TEN: ("1",)})
+    await judging.objections(CHAIN, {KEY: PAID})
+
+    rpc.dissenting, rpc.nodes = Dissent(dismissed=frozenset(("1",))), [paid()]
+
+    assert await judging.objections(CHAIN, {KEY: PAID}) == {}
+
+
+async def test_an_objection_is_forgotten_with_its_transaction() -> None:
+    judging, rpc = judged_by(paid(), paid())
+    rpc.dissenting = Dissent(against={TEN: ("1",)})
+    await judging.objections(CHAIN, {KEY: PAID})
+
+    judging.forget(KEY)
+    rpc.dissenting, rpc.nodes = Dissent(), [paid()]
+
+    assert await judging.objections(CHAIN, {KEY: PAID}) == {}
 
 
 # -- The chain's own word
@@ -283,7 +667,7 @@ def marked(*numbers: int | None, branch: int = 0) -> list[Node]:
 async def test_most_marks_must_have_reached_the_block(nodes: list[Node], *, is_told: bool) -> None:
     rpc = FakeRpc(*nodes)
 
-    found = await Agreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL, OTHER: PAID})  # type: ignore[arg-type]
+    found = await Agreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL})  # type: ignore[arg-type]
 
     assert list(found) == ([] if is_told else [KEY])
 

@@ -90,11 +90,12 @@ def nothing(payment: Json) -> dict[str, Any]:
 
 @pytest.mark.parametrize("late", [False, True], ids=["mined-later", "mined-before"])
 def test_a_receipt_that_the_followed_node_never_has_is_asked_of_others(late: bool) -> None:
+    """Two others: no end comes from one receipt."""
     payment = transaction("customer", 1)
     chain = chain_of(100)
-    odd, good = Node(chain, "odd"), Node(chain, "good")
+    odd, good, third = Node(chain, "odd"), Node(chain, "good"), Node(chain, "third")
     odd.change = nothing(payment)
-    world = World(odd, good)
+    world = World(odd, good, third)
 
     async def main() -> None:
         await world.reaches(chain)
@@ -109,15 +110,64 @@ def test_a_receipt_that_the_followed_node_never_has_is_asked_of_others(late: boo
     world.play(main)
 
 
-def test_a_transaction_that_the_followed_node_lacks_is_asked_of_others() -> None:
-    """Its block is below all that is kept, so that no block tells of it."""
+def test_a_receipt_that_one_of_two_providers_alone_has_ends_nothing_and_is_told() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    odd.change = nothing(payment)
+    world = World(odd, good)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        await world.blocks(3 * CONFIRMATIONS)
+        assert await world.ends(payment) == []
+        ready = await world.get("/readyz")
+        assert ready.status == 503
+        assert "odd.test-1 lists it in block" in str(ready.content)
+
+        odd.change = {}
+        await world.blocks(2)
+        await world.becomes(payment, "confirmed")
+        assert (await world.get("/readyz")).status == 200
+
+    world.play(main)
+
+
+def test_a_receipt_that_a_provider_has_only_among_those_of_the_block_is_enough() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(100)
+    odd, good = Node(chain, "odd"), Node(chain, "good")
+    odd.change = {"eth_getTransactionReceipt": nothing(payment)["eth_getTransactionReceipt"]}
+    world = World(odd, good)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(CONFIRMATIONS)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("index", [True, False], ids=["index", "no-index"])
+def test_a_transaction_that_the_followed_node_lacks_is_asked_of_others(index: bool) -> None:
+    """Its block is below all that is kept, so that no block tells of it.
+
+    Without its index the node still has the block, and all receipts of it.
+    """
     payment = transaction("customer", 1)
     chain = chain_of(20)
     chain.mine(payment)
     chain.grow(200)
-    odd, good = Node(chain, "odd"), Node(chain, "good")
+    odd, good, third = Node(chain, "odd"), Node(chain, "good"), Node(chain, "third")
     odd.change = {**nothing(payment), "eth_getTransactionByHash": lambda _params, _item: None}
-    world = World(odd, good)
+    if not index:
+        del odd.change["eth_getBlockReceipts"]
+    world = World(odd, good, *([third] if index else []))
 
     async def main() -> None:
         await world.blocks(100, seconds=2.0)

@@ -22,7 +22,7 @@ class Following:
         heard_seconds: Seconds since that answer.
         applied_seconds: Seconds since a block was applied; ``None`` before the first since the
             program started.
-        ends_held: Whether ends are held back, because healthy providers contradict each other.
+        ends_held: Whether ends are held back: healthy providers disagree, or do not answer.
         verdict: Whether the source moves, and if not, why.
     """
 

@@ -1,6 +1,7 @@
-"""Ends that are about to be told: held back while a healthy provider contradicts them."""
+"""Ends that are about to be told: held back until the healthy providers agree with them."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
@@ -35,23 +36,29 @@ class _Held(NamedTuple):
     Attributes:
         ending: The end.
         objection: Why it is held back.
+        since: When it was first held back, for whatever reason: seconds of the caller's clock.
+        was_contradicted: Whether it has been contradicted since then: that is logged once.
     """
 
     ending: Ending
     objection: Objection
+    since: float
+    was_contradicted: bool
 
 
 class Endings:
     """Asks the healthy providers before an end is told.
 
     An end cannot be taken back. A node on another branch, or a wrong receipt, must not make one:
-    so each end needs that no healthy provider holds another block there, or says that the
-    transaction ended otherwise.
+    so each end needs that the healthy providers agree with it; see ``ChainSource.objections``.
+
+    An end that is held back can wait for an answer that never comes. So the time for which it has
+    been held back runs on whatever the reasons are, and is reported.
 
     Args:
         source: Who asks the providers.
         book: The open transactions.
-        status: Where contradictions are reported.
+        status: Where ends that are held back are reported.
     """
 
     def __init__(self, source: ChainSource, book: Book, status: FollowerStatus) -> None:
@@ -98,16 +105,20 @@ class Endings:
         """
         endings = self.expected(facts, chain)
         if not endings:
-            self._note({}, {}, chain)
+            self._note({}, {}, chain, now)
             return facts
         objections = await self._source.objections(chain, endings, opinion)
-        self._note(endings, objections, chain)
+        self._note(endings, objections, chain, now)
         self._tip = None if chain.tip is None else chain.tip.ref
         self._retry_at = now + RETRY_SECONDS
         return facts | {
             key: self._held_back(key, facts[key], objection.outcome)
             for key, objection in objections.items()
         }
+
+    def forget(self, transaction: str) -> None:
+        """Forget what was kept of a transaction: it has ended, or is untracked."""
+        self._source.forget_objections(transaction)
 
     def _held_back(
         self, key: str, observations: tuple[Observation, ...], outcome: Outcome | None
@@ -123,23 +134,29 @@ class Endings:
         return (*kept, *_corrected(tracked, outcome))
 
     def _note(
-        self, endings: Mapping[str, Ending], objections: Mapping[str, Objection], chain: Chain
+        self,
+        endings: Mapping[str, Ending],
+        objections: Mapping[str, Objection],
+        chain: Chain,
+        now: float,
     ) -> None:
-        before = {key for key, held in self._held.items() if held.objection.contradicts}
-        kept = {key: held for key, held in self._held.items() if key not in endings}
+        before = self._held
         self._held = {
-            key: held for key, held in kept.items() if self._is_open(key, held.ending, chain)
+            key: held
+            for key, held in before.items()
+            if key not in endings and self._is_open(key, held.ending, chain)
         }
         for key, objection in objections.items():
-            self._held[key] = _Held(endings[key], objection)
-        contradicted = {
-            key: held.objection for key, held in self._held.items() if held.objection.contradicts
-        }
-        for key in contradicted.keys() - before:
-            # What does not pass makes the source halted, which is logged as an error.
-            level = logging.INFO if contradicted[key].passes else logging.ERROR
-            logger.log(level, "the end of %s is held back: %s", key, contradicted[key].reason)
-        self._status.held(_summary(contradicted))
+            last = before.get(key)
+            if last is not None and last.ending.block != endings[key].block:
+                last = None
+            self._held[key] = _held(endings[key], objection, last, now)
+            if last is None or self._held[key].was_contradicted != last.was_contradicted:
+                _log(key, objection)
+        self._status.held(_summary(self._held), now - min(self._since(), now))
+
+    def _since(self) -> float:
+        return min((held.since for held in self._held.values()), default=math.inf)
 
     def _is_open(self, key: str, ending: Ending, chain: Chain) -> bool:
         """Return whether a transaction still waits for this end.
@@ -153,13 +170,30 @@ class Endings:
         return is_deep and tracked is not None and tracked.anchor == ending.block
 
 
-def _summary(contradicted: Mapping[str, Objection]) -> str | None:
-    if not contradicted:
+def _held(ending: Ending, objection: Objection, last: _Held | None, now: float) -> _Held:
+    if last is None:
+        return _Held(ending, objection, now, objection.contradicts)
+    return _Held(ending, objection, last.since, last.was_contradicted or objection.contradicts)
+
+
+def _log(key: str, objection: Objection) -> None:
+    """Log why an end is held back.
+
+    What can pass makes the source halted once it lasts, which is logged as an error.
+    """
+    is_error = objection.contradicts and not objection.passes
+    level = logging.ERROR if is_error else logging.INFO
+    logger.log(level, "the end of %s is held back: %s", key, objection.reason)
+
+
+def _summary(held: Mapping[str, _Held]) -> str | None:
+    """Return why ends are held back, with the one that has been for longest."""
+    if not held:
         return None
-    key, objection = next(iter(contradicted.items()))
-    others = len(contradicted) - 1
+    key = min(held, key=lambda key: held[key].since)
+    others = len(held) - 1
     more = f" (and of {others} more)" if others else ""
-    return f"the end of {key}{more} is held back: {objection.reason}"
+    return f"the end of {key}{more} is held back: {held[key].objection.reason}"
 
 
 def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending | None:

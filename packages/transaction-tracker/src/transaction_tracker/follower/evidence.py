@@ -124,6 +124,7 @@ class Evidence:
         """Forget what was kept of a transaction: it has ended, or is untracked."""
         self._unreadable.forget(transaction)
         self._unanswered.forget(transaction)
+        self._endings.forget(transaction)
 
     async def foresee(self, blocks: Sequence[Block], chain: Chain) -> None:
         """Fetch in few requests what applying blocks, one after the other, needs.

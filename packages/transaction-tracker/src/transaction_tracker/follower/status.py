@@ -126,13 +126,14 @@ class FollowerStatus:
         """Record that the follower goes on after ``halted``."""
         self._halt = None
 
-    def held(self, reason: str | None) -> None:
-        """Record that ends are held back, or with ``None`` that they no longer are."""
-        if reason is None:
-            self._held = None
-            return
-        since = self._clock() if self._held is None else self._held.since
-        self._held = Note(_line(reason), since)
+    def held(self, reason: str | None, seconds: float = 0.0) -> None:
+        """Record that ends are held back, or with ``None`` that they no longer are.
+
+        Args:
+            reason: Why, and which.
+            seconds: How long the one that was held back first has been so.
+        """
+        self._held = None if reason is None else Note(_line(reason), self._clock() - seconds)
 
     def undecided(self, note: Note | None) -> None:
         """Record that a waiting transaction's end cannot be decided, or with ``None`` that all can.

@@ -23,7 +23,7 @@ class Gauges:
         source_halted: 1 while the source is halted, otherwise 0.
         source_lagging: 1 while no provider's head advances, otherwise 0.
         last_block_applied_seconds: Seconds since a block was applied.
-        ends_held: 1 while ends are held back because healthy providers disagree, otherwise 0.
+        ends_held: 1 while healthy providers disagree or do not answer about ends, otherwise 0.
         outbox_pending: Pending deliveries.
         outbox_oldest_seconds: Age of the oldest pending delivery.
         endpoints_failing: Enabled endpoints that are failing.
@@ -57,7 +57,7 @@ _TEXTS = {
     "source_halted": "1 while the source is halted, otherwise 0.",
     "source_lagging": "1 while no provider's head advances, otherwise 0.",
     "last_block_applied_seconds": "Time since a block was applied.",
-    "ends_held": "1 while ends are held back because healthy providers disagree, otherwise 0.",
+    "ends_held": "1 while healthy providers disagree or do not answer about ends, otherwise 0.",
     "outbox_pending": "Pending deliveries of events to endpoints.",
     "outbox_oldest_seconds": "Age of the oldest pending delivery.",
     "endpoints_failing": "Enabled endpoints that are failing.",

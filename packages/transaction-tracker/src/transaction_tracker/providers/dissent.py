@@ -29,13 +29,14 @@ class Opinion:
     Attributes:
         against: The blocks that its chain does not contain.
         leaves_at: The lowest height at which it is known to hold another block than we do.
-        is_complete: Whether it answered all that it was asked about blocks, or refused to.
+        error: Why it did not answer all that it was asked about blocks; ``None`` if it did, or
+            refused to.
         answers: The results of the requests that were sent along.
     """
 
     against: frozenset[BlockRef] = frozenset()
     leaves_at: int | None = None
-    is_complete: bool = True
+    error: str | None = None
     answers: Sequence[Any] = ()
 
 
@@ -69,8 +70,8 @@ async def dissent(endpoints: Sequence[Endpoint], inquiry: Inquiry) -> Dissent:
     return Dissent(
         against={block: names for block, names in against.items() if names},
         leaving={name: told.leaves_at for name, told in said if told.leaves_at is not None},
-        unanswered=tuple(name for name, told in said if not told.is_complete),
-        answers=tuple(told.answers for _, told in said) if inquiry.requests else (),
+        unanswered={name: told.error for name, told in said if told.error is not None},
+        answers={name: told.answers for name, told in said} if inquiry.requests else {},
     )
 
 
@@ -101,7 +102,7 @@ async def opinion(endpoint: Endpoint, inquiry: Inquiry) -> Opinion:
     view, results = await look_at(endpoint, height, requests)
     answers = told.completed(inquiry.requests, results)
     if isinstance(view, SourceError):
-        return Opinion(is_complete=isinstance(view, _NO_OPINION), answers=answers)
+        return Opinion(error=_trouble([view]), answers=answers)
     return replace(await _compared(endpoint, chain, blocks, view), answers=answers)
 
 
@@ -127,8 +128,12 @@ async def _compared(
     parting = _lowest(lowest, {block for block in against if chain.holds(block)})
     against |= _from_height(parting, chain, blocks, view)
     failed = [one for one in (*shown.values(), *gaps.values()) if isinstance(one, SourceError)]
-    is_complete = all(isinstance(error, _NO_OPINION) for error in failed)
-    return Opinion(frozenset(against), _lowest(lowest, against), is_complete)
+    return Opinion(frozenset(against), _lowest(lowest, against), _trouble(failed))
+
+
+def _trouble(errors: Sequence[SourceError]) -> str | None:
+    """Return the first error that is not an answer of a provider in good health."""
+    return next((str(one) for one in errors if not isinstance(one, _NO_OPINION)), None)
 
 
 def _from_height(

@@ -240,6 +240,13 @@ class Pool:
         answers = await asyncio.gather(*(results_or_errors(one, [request]) for one in asked))
         return {one.name: answer for one, (answer,) in zip(asked, answers, strict=True)}
 
+    async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
+        """Call methods at providers by name, and at no other one; see ``Rpc.each``."""
+        answers = await asyncio.gather(
+            *(results_or_errors(self._board.named(name), own) for name, own in requests.items())
+        )
+        return dict(zip(requests, answers, strict=True))
+
     def blame(self, node: str, number: int) -> None:
         """Count a block with a wrong parent; a provider that sends several in a row is paused."""
         Provider.sent_wrong_parent(self._board.named(node).process, number)
@@ -295,7 +302,9 @@ class Pool:
             return Dissent()
         endpoints = await self._in_turn() if requests else self._board.usable()
         start = asyncio.get_running_loop().time() - self._board.look_interval
-        return await dissent(endpoints, Inquiry(chain, blocks, start, requests, told or Told("")))
+        inquiry = Inquiry(chain, blocks, start, requests, told or Told(""))
+        dismissed = frozenset(one.name for one in self._board.endpoints if one.by_hand)
+        return replace(await dissent(endpoints, inquiry), dismissed=dismissed)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

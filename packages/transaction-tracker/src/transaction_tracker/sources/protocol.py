@@ -107,18 +107,20 @@ class Objection:
 
     Attributes:
         reason: The provider and what it says.
-        contradicts: Whether a provider says something else; otherwise one gave no answer, and
+        contradicts: Whether a provider says something else; otherwise one has not agreed yet, and
             will be asked again.
         outcome: How the transaction ended by most providers' receipts, where that contradicts
             the end.
         passes: Whether it looks like a reorganisation that has not reached all providers yet. It
             is reported once it lasts.
+        providers: The names of those that say something else.
     """
 
     reason: str
     contradicts: bool
     outcome: Outcome | None = None
     passes: bool = False
+    providers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,9 +342,15 @@ class ChainSource(Source, Protocol):
             opinion: What ``foresee`` returned for the block that has just been fetched. As far as
                 the followed provider gave its opinion there, it is not asked again.
 
+        A provider that holds the block agrees, contradicts, or is waited for; where several can be
+        asked, two must agree. An objection stands while its provider gives no answer.
+
         Returns:
             The transactions whose end cannot be told now, and why.
         """
+
+    def forget_objections(self, transaction: str) -> None:
+        """Forget the objections to ends of a transaction: it has ended, or is untracked."""
 
 
 def has_blocks(source: Source) -> TypeGuard[ChainSource]:

@@ -148,6 +148,10 @@ class RpcClient:
         del request
         return {}
 
+    async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
+        """Call many methods: this node is the only one that has a name."""
+        return {name: await self.batch(own) for name, own in requests.items()}
+
     def blame(self, node: str, number: int) -> None:
         """Do nothing: there is no other node to ask instead."""
 
@@ -174,7 +178,7 @@ class RpcClient:
             return Dissent()
         told = told or Told(str(self))
         results = await self.batch(told.missing(requests))
-        return Dissent(answers=(told.completed(requests, results),))
+        return Dissent(answers={str(self): told.completed(requests, results)})
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

@@ -1,38 +1,52 @@
 """Whether the healthy providers agree with ends that are about to be told."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from transaction_tracker.domain import BlockRef, Chain, Outcome
-from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
+from transaction_tracker.sources.ethereum.laggards import Laggards
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
-from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Rpc, Told
-from transaction_tracker.sources.ethereum.takers import objections_to_takers, taker_requests
+from transaction_tracker.sources.ethereum.standing import StandingObjections
+from transaction_tracker.sources.ethereum.vote_reader import QUORUM, VoteReader, agreeing
+from transaction_tracker.sources.ethereum.votes import Vote
 from transaction_tracker.sources.protocol import Ending, Objection
+
+# How long an end waits for providers whose heads are below its block: less than it may be held
+# back without an alarm.
+_LAG_SECONDS = 45.0
+_LAG_BLOCKS = 3
 
 
 class Agreement:
-    """Compares ends with what the healthy providers say: about the block and about the receipt.
+    """Compares ends with what the providers say of the block, the receipt and the winner.
 
     Args:
-        rpc: Who asks the nodes.
+        rpc: Asks the nodes.
         context: The chain.
+        clock: Returns seconds; those of the event loop unless given.
     """
 
-    def __init__(self, rpc: Rpc, context: ChainContext) -> None:
+    def __init__(
+        self, rpc: Rpc, context: ChainContext, clock: Callable[[], float] | None = None
+    ) -> None:
         self._rpc = rpc
         self._context = context
+        self._clock = clock or (lambda: asyncio.get_running_loop().time())
+        self._reader = VoteReader(rpc, context)
+        self._standing = StandingObjections()
+        self._laggards = Laggards()
 
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
         """Return what providers are asked about ends, besides their blocks."""
-        mined = {key: end for key, end in endings.items() if end.succeeded is not None}
-        # A single provider has given its receipts already.
-        receipts = self._receipts(mined) if self._rpc.is_compared else []
-        takers = taker_requests(self._context, endings)
-        return [*receipts, *takers, *mark_requests(endings)]
+        return [*self._reader.requests(endings), *mark_requests(endings)]
+
+    def forget(self, key: str) -> None:
+        """Forget a transaction: it has ended, or is untracked."""
+        self._standing.forget(key)
+        self._laggards.forget(key)
 
     async def objections(
         self, chain: Chain, endings: Mapping[str, Ending], told: Told | None = None
@@ -43,79 +57,93 @@ class Agreement:
         blocks |= {end.confirmed_by for end in endings.values() if end.confirmed_by is not None}
         # All are asked, also the followed one: the receipt can have come from another provider.
         dissent = await self._rpc.dissent(chain, blocks, requests, told)
-        answers = [dict(zip(requests, told, strict=True)) for told in dissent.answers]
-        found = objections_to_takers(self._context, answers, endings)
-        receipts = _by_id(answers)
+        answers = {
+            name: dict(zip(requests, results, strict=True))
+            for name, results in dissent.answers.items()
+        }
+        votes = await self._reader.votes(endings, answers)
+        found = {}
         for key, end in endings.items():
-            if end.succeeded is None:
-                continue
-            if (objection := _of_receipts(receipts[key], end)) is not None:
+            objection = self._objection(key, end, dissent, votes.get(key, {}))
+            if objection is None:
+                objection = objection_to_mark(end, list(answers.values()), chain)
+            if objection is not None:
                 found[key] = objection
-        for key, end in endings.items():
-            names = dissent.against.get(end.block)
-            if names:
-                found[key] = Objection(_other_block(names, end.block), contradicts=True)
-            elif names := _outvoting(dissent, end.confirmed_by):
-                found[key] = Objection(_other_chain(names, end), contradicts=True, passes=True)
-            elif (objection := objection_to_mark(end, answers, chain)) and key not in found:
-                found[key] = objection
-            elif dissent.unanswered and key not in found:
-                names = dissent.unanswered
-                found[key] = Objection(f"no answer from {', '.join(names)}", contradicts=False)
         return found
 
-    def _receipts(self, mined: Mapping[str, Ending]) -> list[Request]:
-        by_block: dict[BlockRef, list[str]] = {}
-        for key, end in mined.items():
-            by_block.setdefault(end.block, []).append(key)
-        # From so many ends in one block on, all its receipts cost less than those of the ends.
-        most = min(MANY_HITS, self._rpc.together)
-        requests: list[Request] = []
-        for block, keys in by_block.items():
-            if len(keys) > most:
-                requests.append(Request(BLOCK_RECEIPTS, (block.hash,), self._read_all))
-            else:
-                requests += [
-                    Request("eth_getTransactionReceipt", (key,), self._read) for key in keys
-                ]
-        return requests
+    def _objection(
+        self, key: str, end: Ending, dissent: Dissent, votes: Mapping[str, Vote]
+    ) -> Objection | None:
+        """Return why an end cannot be told, with the providers that say otherwise first."""
+        objection = _contradiction(end, dissent, votes)
+        against = set(objection.providers) if objection is not None else set()
+        agree = [name for name in agreeing(votes) if name not in against]
+        if objection is not None:
+            self._standing.note(key, end, objection, {*agree, *dissent.dismissed})
+            return objection
+        objection = None
+        if len(agree) < QUORUM:
+            objection = self._standing.against(key, end, {*agree, *dissent.dismissed})
+        if objection is None and self._rpc.is_compared:
+            return _missing(end, dissent, self._awaited(key, votes))
+        return objection
 
-    def _read(self, value: Any) -> decode.Receipt:
-        return decode.receipt(value, self._context.profile)
-
-    def _read_all(self, value: Any) -> list[decode.Receipt]:
-        return decode.receipts(value, self._context.profile)
-
-
-def _by_id(answers: Sequence[Mapping[Request, Any]]) -> Mapping[str, list[decode.Receipt]]:
-    """Return the receipts of all providers, by transaction."""
-    found: defaultdict[str, list[decode.Receipt]] = defaultdict(list)
-    for of_provider in answers:
-        for answer in of_provider.values():
-            for receipt in answer if isinstance(answer, list) else [answer]:
-                if isinstance(receipt, decode.Receipt):
-                    found[receipt.id].append(receipt)
-    return found
+    def _awaited(self, key: str, votes: Mapping[str, Vote]) -> dict[str, Vote]:
+        """Return the votes with those as silent that an end still waits for."""
+        limit = max(_LAG_SECONDS, _LAG_BLOCKS * self._context.profile.block_time)
+        awaited = dict(votes)
+        for name, vote in votes.items():
+            if vote.stance == "behind" and self._laggards.is_waited_for(
+                name, vote.head, key, self._clock(), limit
+            ):
+                awaited[name] = replace(vote, stance="silent")
+        return awaited
 
 
-def _of_receipts(receipts: Sequence[decode.Receipt], end: Ending) -> Objection | None:
-    """Return how receipts contradict an end: one does, unless most say the same as we.
-
-    A receipt of another block comes from another branch: that is judged by the blocks.
-    """
-    told = [receipt.outcome for receipt in receipts if receipt.block == end.block]
-    outcomes: list[Outcome] = [outcome for outcome in told if outcome is not None]
-    against = [outcome for outcome in outcomes if outcome.succeeded != end.succeeded]
-    agreeing = len(outcomes) - len(against)
-    if not against or agreeing > max(1, len(against)):
+def _contradiction(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Objection | None:
+    """Return what providers say that is not true if the end is."""
+    if names := dissent.against.get(end.block):
+        return Objection(_other_block(names, end.block), contradicts=True, providers=names)
+    if names := _outvoting(dissent, end.confirmed_by):
+        why = _other_chain(names, end)
+        return Objection(why, contradicts=True, passes=True, providers=names)
+    against = {name: vote for name, vote in votes.items() if vote.stance == "contradicts"}
+    agree = len(agreeing(votes))
+    if not against or agree > max(1, len(against)):
         return None
-    reason = f"{len(against)} of {len(outcomes)} receipts say that it {_ended(against[0])}"
-    outvoted = len(against) > max(1, agreeing)
-    return Objection(reason, contradicts=True, outcome=against[0] if outvoted else None)
+    return Objection(
+        _said(against),
+        contradicts=True,
+        outcome=_outvoted(against.values(), agree),
+        providers=tuple(against),
+    )
 
 
-def _ended(outcome: Outcome) -> str:
-    return "succeeded" if outcome.succeeded else "reverted"
+def _outvoted(against: Iterable[Vote], agree: int) -> Outcome | None:
+    """Return the outcome that most receipts tell, if that is not the one of the end."""
+    outcomes = [vote.outcome for vote in against if vote.outcome is not None]
+    return outcomes[0] if len(outcomes) > max(1, agree) else None
+
+
+def _missing(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Objection | None:
+    """Return why an end that nobody contradicts has too few providers that agree with it.
+
+    A provider whose head stays below the block cannot agree, and is not waited for.
+    """
+    if dissent.unanswered:
+        whys = (f"{name} gives no answer: {error}" for name, error in dissent.unanswered.items())
+        return Objection("; ".join(whys), contradicts=False)
+    agree = agreeing(votes)
+    silent = {name: vote for name, vote in votes.items() if vote.stance == "silent"}
+    if silent and len(agree) < QUORUM:
+        return Objection(_said(silent), contradicts=False)
+    if votes and not agree and all(vote.stance == "behind" for vote in votes.values()):
+        return Objection(f"no provider shows block {end.block.number}", contradicts=False)
+    return None
+
+
+def _said(votes: Mapping[str, Vote]) -> str:
+    return "; ".join(f"{name} {vote.reason}" for name, vote in votes.items())
 
 
 def _outvoting(dissent: Dissent, block: BlockRef | None) -> tuple[str, ...]:

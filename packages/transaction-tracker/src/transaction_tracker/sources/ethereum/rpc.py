@@ -30,11 +30,13 @@ class Request:
         read: Converts the result, or raises ``MalformedError``. It runs where the provider that
             sent the result is known: an unreadable result counts against that provider, and
             another one can be asked. ``None`` returns results as they came. Never gets ``null``.
+        takes_null: Whether ``null`` is an answer that one expects, and not a node that is behind.
     """
 
     method: str
     params: tuple[object, ...] = ()
     read: Callable[[Any], Any] | None = field(default=None, compare=False)
+    takes_null: bool = field(default=False, compare=False)
 
     def result(self, raw: Any) -> Any:
         """Convert a raw result; return ``null`` and errors as they are, never raise."""
@@ -75,7 +77,7 @@ class Told:
     results: Mapping[Request, Any] = field(default_factory=dict)
 
     def missing(self, requests: Sequence[Request]) -> list[Request]:
-        """Return the calls without an answer. Neither an error nor ``null`` counts as one."""
+        """Return the calls without an answer, such as an error or a ``null`` not expected."""
         return [request for request in requests if not self._has(request)]
 
     def completed(self, requests: Sequence[Request], results: Sequence[Any]) -> list[Any]:
@@ -85,7 +87,9 @@ class Told:
 
     def _has(self, request: Request) -> bool:
         result = self.results.get(request)
-        return result is not None and not isinstance(result, SourceError)
+        if result is None:
+            return request.takes_null and request in self.results
+        return not isinstance(result, SourceError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +100,19 @@ class Dissent:
         against: For each block the names of the providers whose chain does not contain it; only
             blocks that at least one provider is against.
         unanswered: The usable providers that gave no answer because of a transport error, a
-            server error or an unreadable result. They either answer soon or are paused.
-        answers: For each usable provider the results of the calls that were sent along.
+            server error or an unreadable result, each with that error.
+        answers: For each usable provider, by name, the results of the calls that were sent along.
         leaving: The usable providers whose chains leave ours, each with the lowest height at
             which it is known to hold another block. Its head can be lower than a block of ours
             that its chain does not contain.
+        dismissed: The providers that an operator has paused: what they said no longer counts.
     """
 
     against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
-    unanswered: tuple[str, ...] = ()
-    answers: tuple[Sequence[Any], ...] = ()
+    unanswered: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     leaving: Mapping[str, int] = field(default_factory=dict)
+    dismissed: frozenset[str] = frozenset()
 
 
 class Rpc(Protocol):
@@ -181,6 +187,13 @@ class Rpc(Protocol):
         Returns:
             By the node's name its result, or the error that it met. Nothing where there is one
             node only, which has nobody to be compared with.
+        """
+
+    async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
+        """Call methods at nodes by their names, with no other node asked in the place of one.
+
+        Returns:
+            By node, for each of its calls the result or the error that it met.
         """
 
     def blame(self, node: str, number: int) -> None:

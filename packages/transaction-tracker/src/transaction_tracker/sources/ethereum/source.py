@@ -272,9 +272,13 @@ class EthereumSource:
     async def objections(
         self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
-        """Ask the healthy providers about the blocks and the receipts of ends."""
+        """Ask the healthy providers about the blocks, the receipts and the winners of ends."""
         told = opinion if isinstance(opinion, Told) else None
         return await self._agreement.objections(chain, endings, told)
+
+    def forget_objections(self, transaction: str) -> None:
+        """Forget the objections to ends of a transaction."""
+        self._agreement.forget(transaction)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
