@@ -104,7 +104,7 @@ async def test_json_may_be_so_deep_and_no_deeper() -> None:
     deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
 
     assert orjson.dumps(await parse(deepest)) == deepest
-    with pytest.raises(MalformedError, match="nested 32 deep"):
+    with pytest.raises(MalformedError, match="nested at most 32 deep"):
         await parse(b"[" + deepest + b"]")
 
 
