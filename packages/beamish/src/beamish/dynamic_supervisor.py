@@ -7,41 +7,27 @@ Source:
     Elixir's ``DynamicSupervisor``; `Backoff` and ``intensity="child"`` go beyond it.
 """
 
-import asyncio
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from beamish import _checks
-from beamish._runtime.runtime import running
-from beamish._supervision.dynamic import (
-    DynamicSupervisorServer,
-    DynamicSupervisorSpec,
-    Intensity,
-    OnGiveUp,
-)
-from beamish._supervision.module_based import ModuleBased
-from beamish._supervision.refusals import Refused, ask
+from beamish._server.base import behaviour
+from beamish._server.methods import checked_call
+from beamish._supervision.many import DynamicSupervisorSpec, Intensity, ManyChildren, OnGiveUp
 from beamish._supervision.specs import as_spec, check_intensity
-from beamish.child_spec import Backoff, ChildSpec
-from beamish.errors import (
-    ExitError,
-)
-from beamish.pid import Dest, Pid
+from beamish.child_spec import Backoff
+from beamish.pid import Pid
 
 _INTENSITIES = ("supervisor", "child")
 
 
-class DynamicSupervisor(ModuleBased):
-    """Functions on dynamic supervisors, and the base of module-based ones.
+@behaviour
+class DynamicSupervisor(ManyChildren):
+    """A supervisor of children that come and go, and the base of module-based ones.
 
     A subclass that defines ``init(self, ...)``, which returns ``DynamicSupervisor.spec(...)``, is
-    started with the arguments of ``init``.
+    started with the arguments of ``init``; otherwise ``start_link`` and ``child_spec`` take what
+    `spec` takes. The client functions take the supervisor's pid or name first.
     """
-
-    _server: ClassVar[type[DynamicSupervisorServer]] = DynamicSupervisorServer
-
-    def init(self, *args: Any, **kwargs: Any) -> DynamicSupervisorSpec:
-        """Return the options; to be defined by module-based supervisors."""
-        return self.spec(*args, **kwargs)
 
     @staticmethod
     def spec(
@@ -97,16 +83,16 @@ class DynamicSupervisor(ModuleBased):
             on_give_up,
         )
 
-    @staticmethod
-    async def start_child(supervisor: Dest, spec: Any) -> Pid:
+    @checked_call(as_spec, timeout=None)
+    def start_child(self, spec: Any) -> Pid:
         """Start a child under a dynamic supervisor.
 
         Returns once the child's ``init`` has returned. Children whose ``init`` waits start side
-        by side.
+        by side. A caller that is cancelled meanwhile leaves the start alone.
 
         Args:
-            supervisor: Pid or name of the supervisor.
-            spec: How to start, stop and restart the child. Its ``id`` need not be unique here.
+            spec: How to start, stop and restart the child: a `ChildSpec`, or a class that starts
+                without arguments. Its ``id`` need not be unique here.
 
         Returns:
             The child's pid, already linked to the supervisor.
@@ -116,47 +102,10 @@ class DynamicSupervisor(ModuleBased):
             AlreadyStartedError: Another process holds the child's name.
             IgnoredError: Its ``init`` returned `IGNORE`.
             StartError: ``init`` failed; ``reason`` says how. The spec is dropped.
-            ValueError: The child is ``significant``, which only a `Supervisor` heeds.
+            ValueError: The child is ``significant``, which only a `Supervisor` supports.
 
         Source:
             ``DynamicSupervisor.start_child/2``. Differs: raises where Elixir returns
             ``{:error, reason}``; starts with a waiting ``init`` overlap.
         """
-        if spec.__class__ is not ChildSpec:
-            spec = as_spec(spec)
-        reply: Any = await DynamicSupervisorServer.start_child(supervisor, spec)
-        if reply.__class__ is not Pid and reply.__class__ is not Refused:
-            reply = await _shielded(reply, supervisor)
-        await running().notice_interruption()
-        if reply.__class__ is Refused:
-            reply.raise_error()
-        pid: Pid = reply
-        return pid
-
-    @staticmethod
-    async def terminate_child(supervisor: Dest, pid: Pid) -> None:
-        """Stop a child, and wait until it is dead.
-
-        Args:
-            supervisor: Pid or name of the supervisor.
-            pid: The child; of one that is being restarted, its last pid.
-
-        Raises:
-            NotFoundError: It is no child of this supervisor.
-
-        Source:
-            ``DynamicSupervisor.terminate_child/2``.
-        """
-        if not isinstance(pid, Pid):
-            raise TypeError(f"a dynamic supervisor knows its children by pid; got {pid!r}")
-        waits = await ask(supervisor, DynamicSupervisorServer.terminate_child, pid)
-        if waits is not None:
-            await asyncio.wait([waits])  # who gives up waiting does not stop the ending
-
-
-async def _shielded(future: asyncio.Future[Any], supervisor: Dest) -> Any:
-    """Wait for what a supervisor starts; a caller that is cancelled does not cancel it."""
-    await asyncio.wait([future])
-    if future.cancelled():
-        raise ExitError("shutdown", supervisor)
-    return future.result()
+        return self._add(spec)

@@ -17,7 +17,7 @@ from beamish._runtime import names
 from beamish._server.start import ServerStart
 from beamish._stable_hash import stable_hash, whole_number
 from beamish._strategy import Strategy
-from beamish._supervision.refusals import Refused, ask
+from beamish._supervision.errors import Refused, ask
 from beamish._supervision.specs import as_spec
 from beamish._supervision.static import SupervisorServer, SupervisorSpec
 from beamish.child_spec import ChildSpec

@@ -20,8 +20,8 @@ from beamish._strategy import (
     Strategy,
 )
 from beamish._supervision.blocks import cancelled_at_death_of, stopped
+from beamish._supervision.errors import ask, significance_error
 from beamish._supervision.module_based import ModuleBased
-from beamish._supervision.refusals import ask, significance_error
 from beamish._supervision.specs import (
     as_spec,
     check_ids,

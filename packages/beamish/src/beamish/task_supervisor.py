@@ -12,8 +12,9 @@ from typing import Any, TypeVar, TypeVarTuple, overload
 
 from beamish import child_spec
 from beamish._runtime import names
-from beamish._server.start import ServerStart
-from beamish._supervision.dynamic import DynamicSupervisorServer
+from beamish._server.base import behaviour
+from beamish._server.methods import call
+from beamish._supervision.many import DynamicSupervisorSpec, ManyChildren
 from beamish._task.answer import TaskRef, caller
 from beamish._task.function import FunctionProcess, Listener, check_function, name_of, spawn
 from beamish._task.stream import OnTimeout, Starter, stream
@@ -21,7 +22,7 @@ from beamish.child_spec import ChildSpec, Restart, Shutdown
 from beamish.dynamic_supervisor import DynamicSupervisor
 from beamish.errors import ExitError, MaxChildrenError
 from beamish.pid import Dest, Name, Pid
-from beamish.results import Counts, Exited, Ok
+from beamish.results import Exited, Ok
 from beamish.task import Task, own
 
 __all__ = ["TaskSupervisor"]
@@ -32,32 +33,6 @@ Ts = TypeVarTuple("Ts")
 _SHUTDOWN = 5.0
 
 
-class TaskSupervisorServer(DynamicSupervisorServer):
-    """The process of a task supervisor."""
-
-    _beamish_name = "TaskSupervisor"
-
-    def start_task(
-        self, fn: Callable[..., Any], args: tuple[Any, ...], shutdown: Shutdown, listener: Listener
-    ) -> FunctionProcess:
-        """Start a task that is never restarted, without asking the supervisor's process.
-
-        A plain function cannot wait for its turn. The task is a child from the first moment, not
-        when a message arrives: so it counts towards ``max_children``, and however the supervisor
-        ends, it ends the task with all its other children.
-        """
-        if self._me is None or self._me.phase != "running":
-            raise ExitError("shutdown", self.pid)
-        name = name_of(fn)
-        limit = self.spec.max_children
-        if limit is not None and self._taken() >= limit:
-            raise MaxChildrenError(limit, f"task {name}")
-        spec = _spec(fn, args, "temporary", shutdown)
-        task = spawn(fn, args, self.pid, listener)
-        self._adopt(task.pid, spec)
-        return task
-
-
 def _spec(
     fn: Callable[..., Any], args: tuple[Any, ...], restart: Restart, shutdown: Shutdown
 ) -> ChildSpec:
@@ -65,11 +40,11 @@ def _spec(
     return ChildSpec(name_of(fn), Task.start_link, (fn, *args), restart=restart, shutdown=shutdown)
 
 
-def _server(supervisor: Dest) -> TaskSupervisorServer:
+def _server(supervisor: Dest) -> "TaskSupervisor":
     process = names.process_of(supervisor)
     process.runtime.check_loop()
     server = getattr(process, "server", None)
-    if not isinstance(server, TaskSupervisorServer):
+    if not isinstance(server, TaskSupervisor):
         raise TypeError(f"{supervisor!r} ({process.class_name()}) is not a TaskSupervisor")
     return server
 
@@ -78,7 +53,7 @@ def _starter(supervisor: Dest, shutdown: Shutdown) -> Starter:
     child_spec.check_shutdown(shutdown)
 
     def start(fn: Callable[..., Any], args: tuple[Any, ...], slot: Listener) -> FunctionProcess:
-        return _server(supervisor).start_task(fn, args, shutdown, slot)
+        return _server(supervisor)._start_task(fn, args, shutdown, slot)
 
     return start
 
@@ -92,13 +67,14 @@ def _async(
     linked: bool,
 ) -> Task[Any]:
     def start(ref: TaskRef) -> FunctionProcess:
-        return _server(supervisor).start_task(fn, args, shutdown, ref)
+        return _server(supervisor)._start_task(fn, args, shutdown, ref)
 
     return own(caller(), fn, start, linked=linked)
 
 
-class TaskSupervisor:
-    """Functions on task supervisors; every one takes the supervisor's name or pid first.
+@behaviour
+class TaskSupervisor(ManyChildren):
+    """A supervisor of tasks; its functions take the supervisor's name or pid first.
 
     Tasks are started at once, in the caller's own turn, even while the supervisor is busy or
     suspended: `async_`, `async_nolink` and the streams are plain functions.
@@ -106,8 +82,9 @@ class TaskSupervisor:
 
     # -- Starting the supervisor
 
-    @staticmethod
+    @classmethod
     async def start_link(
+        cls,
         *,
         name: Name | None = None,
         max_children: int | None = None,
@@ -118,8 +95,8 @@ class TaskSupervisor:
 
         Args:
             name: Its local name or via name.
-            max_children: How many tasks there may be; ``None`` sets no limit.
-            max_restarts: How many restarts within ``max_seconds`` are borne, of tasks that are
+            max_children: Maximum number of tasks; ``None`` sets no limit.
+            max_restarts: Maximum number of restarts within ``max_seconds``, of tasks that are
                 restarted at all.
             max_seconds: The length of that window, in seconds.
 
@@ -130,11 +107,16 @@ class TaskSupervisor:
         Source:
             ``Task.Supervisor.start_link/1``.
         """
-        arguments = _arguments(max_children, max_restarts, max_seconds)
-        return await TaskSupervisorServer.start_link(*arguments, name=name)
+        return await super().start_link(
+            name=name,
+            max_children=max_children,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+        )
 
-    @staticmethod
-    def child_spec(
+    @classmethod
+    def child_spec(  # type: ignore[override] # its own options only
+        cls,
         *,
         name: Name | None = None,
         max_children: int | None = None,
@@ -142,16 +124,23 @@ class TaskSupervisor:
         max_seconds: float = 5.0,
         id: Any = None,  # noqa: A002 - the field of ChildSpec
     ) -> ChildSpec:
-        """Say how another supervisor starts this one; see `start_link` for the arguments."""
-        arguments = _arguments(max_children, max_restarts, max_seconds)
-        chosen = id if id is not None else TaskSupervisor if name is None else name
-        start = ServerStart(TaskSupervisorServer, name)
-        return ChildSpec(chosen, start, arguments, type="supervisor", shutdown=None)
+        """Return how another supervisor starts this one; see `start_link` for the arguments."""
+        return super().child_spec(
+            name=name,
+            id=id,
+            max_children=max_children,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+        )
 
     @staticmethod
-    async def stop(supervisor: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
-        """Stop a task supervisor; its tasks stop first, side by side."""
-        await DynamicSupervisor.stop(supervisor, reason, timeout)
+    def spec(
+        *, max_children: int | None = None, max_restarts: int = 3, max_seconds: float = 5.0
+    ) -> DynamicSupervisorSpec:
+        """Check the options of a task supervisor; see `start_link`."""
+        return DynamicSupervisor.spec(
+            max_children=max_children, max_restarts=max_restarts, max_seconds=max_seconds
+        )
 
     # -- Starting tasks
 
@@ -178,8 +167,31 @@ class TaskSupervisor:
         Source:
             ``Task.Supervisor.start_child/3`` and ``/5``.
         """
-        spec = _spec(fn, args, restart, shutdown)
-        return await DynamicSupervisor.start_child(supervisor, spec)
+        return await TaskSupervisor._start_child(supervisor, _spec(fn, args, restart, shutdown))
+
+    @call(timeout=None)
+    def _start_child(self, spec: ChildSpec) -> Pid:
+        return self._add(spec)
+
+    def _start_task(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], shutdown: Shutdown, listener: Listener
+    ) -> FunctionProcess:
+        """Start a task that is never restarted, without asking the supervisor's process.
+
+        A plain function cannot wait for its turn. The task is a child from the first moment, not
+        when a message arrives: so it counts towards ``max_children``, and however the supervisor
+        ends, it ends the task with all its other children.
+        """
+        if self._me is None or self._me.phase != "running":
+            raise ExitError("shutdown", self.pid)
+        name = name_of(fn)
+        limit = self._options.max_children
+        if limit is not None and self._taken() >= limit:
+            raise MaxChildrenError(limit, f"task {name}")
+        spec = _spec(fn, args, "temporary", shutdown)
+        task = spawn(fn, args, self.pid, listener)
+        self._adopt(task.pid, spec)
+        return task
 
     @overload
     @staticmethod
@@ -312,29 +324,5 @@ class TaskSupervisor:
         Source:
             ``Task.Supervisor.children/1``.
         """
-        found = await DynamicSupervisor.which_children(supervisor)
+        found = await TaskSupervisor.which_children(supervisor)
         return [child.pid for child in found if child.pid is not None]
-
-    @staticmethod
-    async def count_children(supervisor: Dest) -> Counts:
-        """Count the tasks; see `DynamicSupervisor.count_children`."""
-        return await DynamicSupervisor.count_children(supervisor)
-
-    @staticmethod
-    async def terminate_child(supervisor: Dest, pid: Pid) -> None:
-        """Stop a task, and wait until it is dead.
-
-        Raises:
-            NotFoundError: It is no task of this supervisor.
-
-        Source:
-            ``Task.Supervisor.terminate_child/2``.
-        """
-        await DynamicSupervisor.terminate_child(supervisor, pid)
-
-
-def _arguments(max_children: int | None, max_restarts: int, max_seconds: float) -> tuple[Any, ...]:
-    options = DynamicSupervisor.spec(
-        max_children=max_children, max_restarts=max_restarts, max_seconds=max_seconds
-    )
-    return DynamicSupervisor, (options,), {}

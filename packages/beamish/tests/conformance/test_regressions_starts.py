@@ -66,8 +66,10 @@ class Names:
 class Killer(GenServer):
     """Kills ``victim`` in its ``__init__`` or in its ``terminate``."""
 
-    def __init__(self, victim: Pid, *, at_once: bool) -> None:
+    def __init__(self, victim: Pid, *, at_once: object) -> None:
         self.victim = victim
+        if at_once == "although dead":
+            process.exit(self.pid, "kill")
         if at_once:
             process.exit(victim, "boom")
 
@@ -141,7 +143,9 @@ async def test_registry_gives_no_name_to_a_dead_process() -> None:
         assert Registry.whereis("names", "x") is None
 
 
-@pytest.mark.parametrize("how", ["start", "stop", "start_child"])
+@pytest.mark.parametrize(
+    "how", ["start", "stop", "start_child", "start_child, dead before", "terminate_child"]
+)
 async def test_code_of_a_process_ends_when_its_request_kills_it(how: str, settle: Settle) -> None:
     """Contract: death is immediate."""
 
@@ -153,7 +157,11 @@ async def test_code_of_a_process_ends_when_its_request_kills_it(how: str, settle
             await GenServer.stop(await Killer.start(me, at_once=False))
         else:
             sup = await DynamicSupervisor.start_link()
-            await DynamicSupervisor.start_child(sup, Killer.child_spec(me, at_once=True))
+            at_once = {"start_child": True, "terminate_child": False}.get(how, "although dead")
+            spec = Killer.child_spec(me, at_once=at_once)
+            with contextlib.suppress(BeamishError):
+                pid = await DynamicSupervisor.start_child(sup, spec)
+                await DynamicSupervisor.terminate_child(sup, pid)
         ran_on.append(how)
 
     ran_on: list[str] = []

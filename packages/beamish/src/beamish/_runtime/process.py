@@ -158,7 +158,7 @@ class Process:
         return TypeError(f"{self.pid!r} ({self.class_name()}) is not a server: {advice}")
 
     def disturb(self) -> None:
-        """See to it that the call that this process answers does not end as if nothing were."""
+        """Make the direct call that this process answers take the slow path."""
 
     def queue_length(self) -> int:
         """Count the messages that wait."""
@@ -225,9 +225,23 @@ class Process:
         task.cancel()
         if asyncio.current_task() is task:
             self.runtime.end_slice(task)
-            answering = current_pid.get()
-            if answering is not None and answering._process is not None:
-                answering._process.disturb()
+            self._force_slow_path()
+
+    def _force_slow_path(self) -> None:
+        """Make the direct calls below on the stack take the slow path, where the caller notices.
+
+        A child that runs code of its own on the stack of a call, such as ``__init__``, stands
+        above its supervisor there, which answers the call. Only processes that run a callback
+        are told: an idle one would not be woken by its next message.
+        """
+        here = current_pid.get()
+        if here is None:
+            return
+        dead = here._process is None  # then it is unknown whose child it was
+        for pid in list(self.runtime.processes) if dead else (here, *here._process.ancestors):
+            process = pid._process
+            if process is not None and process.current_callback() is not None:
+                process.disturb()
 
     # -- Death, in two steps: it is gone for all who look, then those who care are told
 

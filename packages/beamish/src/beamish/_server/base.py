@@ -63,6 +63,9 @@ class Server:
     _terminate: ClassVar[Callable[..., Any] | None] = None
     # Check the arguments of a start where they are given; return them as __init__ takes them.
     _prepare: ClassVar[Callable[..., Any] | None] = None
+    # Decide about a child that has exited. A server that defines it hears of exits at once, and
+    # its async callbacks take their first step at once; see `eager.step`.
+    _child_exited: ClassVar[Callable[..., Any] | None] = None
     # List the pids that die with the server although they are not linked to it.
     _dependents: ClassVar[Callable[..., Any] | None] = None
 

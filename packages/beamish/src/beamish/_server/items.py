@@ -59,7 +59,7 @@ class ChildExit:
 
     def run(self, process: Any) -> Any:
         """Tell the supervisor."""
-        return process.server.child_exited(*self._facts)
+        return process.server._child_exited(*self._facts)
 
 
 class Start:

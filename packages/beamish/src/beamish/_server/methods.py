@@ -37,6 +37,7 @@ def _b_enter(_b_process, _b_function{names}):
 def make(_b_timeout):
     async def client({declaration}):
         {guard}
+        {check}
         if not _b_telemetry.observes:
             _b_process = {dest}._process if {dest}.__class__ is _b_pid else _b_find({dest})
             if _b_process is not None and _b_process.direct:
@@ -136,11 +137,15 @@ class _Method:
             declaration=parameters.declaration(dest),
             dest=dest,
             guard=parameters.guard(),
+            check=self._check_source(parameters),
             names=parameters.names(),
             passed=parameters.passed(),
             positional=parameters.positional(),
             keywords=parameters.keywords(),
         )
+
+    def _check_source(self, parameters: Parameters) -> str:
+        return ""
 
     def _annotate(self, client: Any, parameters: Parameters) -> Any:
         """Give the client function the annotations of the method, for `inspect.signature`."""
@@ -158,10 +163,16 @@ def _dest_of(parameters: Parameters) -> str:
 class CallMethod(_Method, Generic[P, R]):
     """The descriptor that ``@call`` makes."""
 
-    def __init__(self, function: Callable[..., Any], timeout: float | None = CALL_TIMEOUT) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        timeout: float | None = CALL_TIMEOUT,
+        check: Callable[[Any], Any] | None = None,
+    ) -> None:
         _checks.timeout(timeout)
         super().__init__(function)
         self.default_timeout = timeout
+        self.check = check
         from_ = inspect.signature(function).parameters.get("from_")
         self.wants_from: bool = from_ is not None and from_.kind is from_.KEYWORD_ONLY
         if from_ is not None and not self.wants_from:
@@ -182,6 +193,7 @@ class CallMethod(_Method, Generic[P, R]):
             "_b_answer": requests.answer,
             "_b_become": current_pid.set,
             "_b_call": requests.call,
+            "_b_check": self.check,
             "_b_copy_context": copy_context,
             "_b_find": requests.find,
             "_b_pid": Pid,
@@ -196,6 +208,12 @@ class CallMethod(_Method, Generic[P, R]):
         if "return" in self.function.__annotations__:
             client.__annotations__["return"] = self.function.__annotations__["return"]
         return client
+
+    def _check_source(self, parameters: Parameters) -> str:
+        if self.check is None:
+            return ""
+        first = parameters.listed[0].name
+        return f"{first} = _b_check({first})"
 
     def _with_timeout(self, make: Callable[[float | None], Any], seconds: float | None) -> Any:
         _checks.timeout(seconds)
@@ -300,6 +318,16 @@ def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
     if function is None:
         return lambda method: CallMethod(method, seconds)
     return CallMethod(function, seconds)
+
+
+def checked_call(check: Callable[[Any], Any], *, timeout: float | None) -> _TimedCall:
+    """Make a method of the library a ``@call`` whose first argument is checked by the caller.
+
+    Args:
+        check: Is given the first argument, before anything is sent; returns what is sent.
+        timeout: As in `call`.
+    """
+    return lambda method: CallMethod(method, timeout, check)  # type: ignore[return-value]
 
 
 def cast(function: Callable[Concatenate[S, P], R], /) -> CastMethod[P, R]:

@@ -15,7 +15,7 @@ from beamish._runtime.tasks import failure
 from beamish._server.items import SYSTEM, Item
 from beamish._server.lifecycle import Lifecycle
 from beamish._server.observed import Observed, enter_observed
-from beamish._server.requests import SPECIAL, From, Waiting, enter
+from beamish._server.requests import SPECIAL, From, Later, Waiting, enter
 from beamish.errors import CallingSelfError
 from beamish.pid import Dest
 from beamish.results import (
@@ -156,7 +156,7 @@ class ServerProcess(Lifecycle):
             self.callers = few.remove(self.callers, from_)
 
     def disturb(self) -> None:
-        """Let the call on whose stack this process runs end the long way."""
+        """Make the direct call that this process answers take the slow path."""
         if self.mailbox is None:
             self.mailbox = deque()
 
@@ -313,6 +313,8 @@ class ServerProcess(Lifecycle):
                 self.do_then(item, then)
             case NoReply(then):
                 self.do_then(item, then)
+            case Later():
+                result.answer(from_)
             case Stop():
                 self.do_then(item, result)
             case _:

@@ -11,10 +11,7 @@ from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running
 from beamish.errors import CallTimeoutError, ExitError, NoProcessError
 from beamish.pid import Dest, Pid
-from beamish.results import Continue, Fail, Hibernate, NoReply, Reply, Stop, Timeout
-
-SPECIAL = frozenset({Reply, Fail, NoReply, Stop, Continue, Timeout, Hibernate, CoroutineType})
-"""Types of results that say more than "this is the reply"."""
+from beamish.results import Continue, Fail, Hibernate, NoReply, Reply, Stop, Timeout, _AnyResult
 
 _OPEN = object()
 
@@ -124,6 +121,38 @@ class From:
                 runtime.timers.cancel(timer)
             self._close()  # cancelled: a late reply goes nowhere
             self._future = self._error = None
+
+
+class Later(_AnyResult):  # type: ignore[misc] # as `Fail`, a result of any type
+    """What a method of the library returns when ``future`` will hold its result.
+
+    The server handles other messages meanwhile, as after `NoReply`, but the method needs no
+    ``from_``, with which a call cannot take the fast path.
+    """
+
+    __slots__ = ("future",)
+
+    def __init__(self, future: asyncio.Future[Any]) -> None:
+        self.future = future
+
+    def answer(self, from_: From) -> None:
+        """Answer the call when the future is done; a caller that gives up leaves it alone."""
+
+        def done(future: asyncio.Future[Any]) -> None:
+            if future.cancelled():
+                from_.fail("shutdown")
+            elif future.exception() is not None:
+                from_.fail(future.exception())
+            else:
+                from_.answer(future.result())
+
+        self.future.add_done_callback(done)
+
+
+SPECIAL = frozenset(
+    {Reply, Fail, Later, NoReply, Stop, Continue, Timeout, Hibernate, CoroutineType}
+)
+"""Types of results that say more than "this is the reply"."""
 
 
 class Waiting:

@@ -99,7 +99,6 @@ class Table:
         "prefix",
         "prepare",
         "qualname",
-        "stray_cast",
         "terminate",
     )
 
@@ -110,17 +109,16 @@ class Table:
         self.prefix = prefix
         # As logs and reports call it; that of a supervisor's server is its public class.
         self.qualname: str = cls.__dict__.get("_beamish_name", cls.__qualname__)
-        self.eager = options.eager
+        self.check_no_init()
+        self.eager = options.eager or (prefix != "" and cls._child_exited is not None)
         # Written at the first start: a decorator such as `dataclass` adds __init__ to a class that
         # is finished already.
         self.check_init: Callable[..., None] = self._check_init_first
         self.init = self._own("init")
         terminate = self._own("terminate")
         self.terminate = None if terminate is None else Callback("terminate", terminate)
-        # Logs a cast that the class does not know, where that must not end the server.
-        self.stray_cast = getattr(cls, "_beamish_stray_cast", None)
         # Lists who dies with a server without being linked; for registries.
-        self.dependents = getattr(cls, "_beamish_dependents", None)
+        self.dependents = getattr(cls, "_beamish_dependents", cls._dependents if prefix else None)
         self.prepare = cls._prepare if prefix else None
         self.format_status = self._named("format_status")
         self.info = Callback("handle_info", self._named("handle_info"), plain=True)
@@ -149,6 +147,16 @@ class Table:
         """Return a callback, ``None`` if it is the default, which does nothing."""
         function = self._named(name)
         return None if function is getattr(self.base, name, None) else function
+
+    def check_no_init(self) -> None:
+        """Refuse an ``__init__`` that would take the place of that of the library's own server."""
+        if not self.prefix or self.base.__init__ in (self.cls.__init__, object.__init__):
+            return
+        advice = "; put it into init" if hasattr(self.base, "init") else ""
+        raise TypeError(
+            f"{self.qualname} must not define __init__, which {self.base.__qualname__} needs "
+            f"for itself{advice}"
+        )
 
     def _check_init_first(self, *args: Any, **kwargs: Any) -> None:
         refuse_reserved(self.cls)
@@ -208,10 +216,7 @@ class Table:
 
         The library's own servers log such a cast and go on.
         """
-        if self.stray_cast:
-            function = self.stray_cast(name)
-        else:
-            function = _log_cast(name) if self.prefix else _crash(name, "cast")
+        function = _log_cast(name) if self.prefix else _crash(name, "cast")
         return self.casts.get(name) or Callback(name, function, plain=True)
 
 

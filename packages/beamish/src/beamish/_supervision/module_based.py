@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from beamish._server.start import ServerStart
-from beamish._supervision.refusals import ask
+from beamish._supervision.errors import ask
 from beamish._supervision.specs import check_spec_options, own_server
 from beamish.child_spec import ChildSpec
 from beamish.gen_server import GenServer

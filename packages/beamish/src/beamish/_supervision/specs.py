@@ -8,6 +8,7 @@ from beamish import _checks
 from beamish._runtime import eager
 from beamish._server.requests import safe_repr
 from beamish.child_spec import ChildSpec, check_restart, check_shutdown
+from beamish.pid import Pid
 from beamish.results import IGNORE
 
 
@@ -24,6 +25,13 @@ def as_spec(child: Any) -> ChildSpec:
         "a child is a ChildSpec, or a class that starts without arguments, such as a GenServer; "
         f"got {child!r}"
     )
+
+
+def pid_of_child(pid: Any) -> Pid:
+    """Return ``pid``; raise `TypeError` for anything else that names a child."""
+    if not isinstance(pid, Pid):
+        raise TypeError(f"a dynamic supervisor knows its children by pid; got {pid!r}")
+    return pid
 
 
 def title_of(spec: ChildSpec) -> str:

@@ -15,8 +15,8 @@ from beamish._strategy import (
     restarts,
 )
 from beamish._supervision.ending import end, end_all
+from beamish._supervision.errors import Refused, failed_to_start, not_found, significance_error
 from beamish._supervision.launch import launch, link_to, strays
-from beamish._supervision.refusals import Refused, failed_to_start, not_found, significance_error
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
 from beamish._supervision.restarting import Between
 from beamish._supervision.specs import options_of, title_of
@@ -169,7 +169,7 @@ class SupervisorServer(GenServer, trap_exit=True):
 
     # -- Exits of children
 
-    async def child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
+    async def _child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
         """Restart what the strategy says, or go without; give up if it happens too often."""
         child = self._by_pid.pop(pid, None)
         if child is None:

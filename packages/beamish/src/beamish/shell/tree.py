@@ -16,7 +16,7 @@ from beamish import _checks
 from beamish._runtime import names
 from beamish._runtime.inspection import inspect
 from beamish._strategy import RestartWindow
-from beamish._supervision.dynamic import DynamicSupervisorServer
+from beamish._supervision.many import ManyChildren
 from beamish._supervision.static import SupervisorServer
 from beamish.pid import Dest, Pid
 from beamish.results import ChildInfo
@@ -96,13 +96,19 @@ def _node(child: ChildInfo, own: Restarts | None, limit: int) -> Node:
     server = getattr(process, "server", None)
     status = "starting" if process.status() == "starting" else child.status
     facts = child.id, child.pid, process.class_name(), status, child.type
-    if not isinstance(server, SupervisorServer | DynamicSupervisorServer):
+    if not isinstance(server, SupervisorServer | ManyChildren):
         return Node(*facts, own)
     below = tuple(islice(_children(server, limit), limit))
-    left_out = len(server.children) + len(getattr(server, "restarting", ())) - len(below)
+    left_out = _number(server) - len(below)
     # A supervisor that is starting has no window yet.
     restarts = own or _restarts(getattr(server, "_window", None), process)
     return Node(*facts, restarts, below, left_out)
+
+
+def _number(server: SupervisorServer | ManyChildren) -> int:
+    if isinstance(server, SupervisorServer):
+        return len(server.children)
+    return len(server._children) + len(server._restarting)
 
 
 def _restarts(window: RestartWindow | None, process: Any) -> Restarts | None:
@@ -112,23 +118,23 @@ def _restarts(window: RestartWindow | None, process: Any) -> Restarts | None:
     return Restarts(used, window.max_restarts, window.max_seconds)
 
 
-def _children(server: SupervisorServer | DynamicSupervisorServer, limit: int) -> Iterator[Node]:
+def _children(server: SupervisorServer | ManyChildren, limit: int) -> Iterator[Node]:
     # Not which_children: it would build a list of a million to show twenty.
     if isinstance(server, SupervisorServer):
         for child in server.children.values():
             yield _node(child.info(), None, limit)
         return
-    for pid, spec in server.children.items():
+    for pid, spec in server._children.items():
         own = _own_restarts(server, server._histories.get(pid))
         yield _node(ChildInfo(spec.id, pid, spec.type, "running"), own, limit)
-    for between in server.restarting.values():
+    for between in server._restarting.values():
         own = _own_restarts(server, between.history)
         spec = between.spec
         yield _node(ChildInfo(spec.id, None, spec.type, "restarting"), own, limit)
 
 
-def _own_restarts(server: DynamicSupervisorServer, history: Any) -> Restarts | None:
-    if history is None or server.spec.intensity != "child":
+def _own_restarts(server: ManyChildren, history: Any) -> Restarts | None:
+    if history is None or server._options.intensity != "child":
         return None
     return _restarts(history.window, server._me)
 

@@ -1,4 +1,4 @@
-"""What a supervisor refuses, and how its clients hear of it."""
+"""The errors of supervisors, and how clients get them."""
 
 from typing import Any, NoReturn
 

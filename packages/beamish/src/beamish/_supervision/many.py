@@ -1,24 +1,26 @@
-"""The process of a `DynamicSupervisor`: masses of children, each by itself."""
+"""Supervisors of masses of children, each by itself: their starts, restarts and ends."""
 
 import asyncio
 import inspect
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from beamish._runtime import eager
 from beamish._runtime.tasks import failure
 from beamish._server.items import ChildExit
-from beamish._server.requests import describe, safe_repr
+from beamish._server.methods import call, checked_call
+from beamish._server.requests import Later
 from beamish._server.start import ServerStart, Starting
 from beamish._strategy import RestartWindow, restarts
+from beamish._supervision.base import SupervisorBase
 from beamish._supervision.ending import Ending, end_all
+from beamish._supervision.errors import insignificance_error, not_found
 from beamish._supervision.launch import as_start_error, launch, link_to, strays
-from beamish._supervision.refusals import Refused, insignificance_error, not_found
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
 from beamish._supervision.restarting import History, Restarting
-from beamish._supervision.specs import options_of, title_of
+from beamish._supervision.specs import pid_of_child, title_of
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
     ExitError,
@@ -26,10 +28,8 @@ from beamish.errors import (
     MaxChildrenError,
     StartError,
 )
-from beamish.gen_server import GenServer, call
-from beamish.messages import Exit
 from beamish.pid import Pid
-from beamish.results import IGNORE, ChildInfo, Counts, Stop
+from beamish.results import ChildInfo, Counts, Fail, Stop
 
 Intensity: TypeAlias = Literal["supervisor", "child"]
 OnStarted: TypeAlias = Callable[[Pid | None, BaseException | None], Any]
@@ -56,19 +56,18 @@ class _Again:
         self._last_pid = last_pid
 
     def run(self, process: Any) -> Any:
-        return process.server.restart_again(self._last_pid)
+        return process.server._restart_again(self._last_pid)
 
 
-class DynamicSupervisorServer(GenServer, trap_exit=True):
-    """The process of a dynamic supervisor."""
+class ManyChildren(SupervisorBase):
+    """A supervisor of children that come and go, each by itself."""
 
-    _beamish_eager: ClassVar[bool] = True
-    _beamish_name: ClassVar[str] = "DynamicSupervisor"
+    _spec_type = DynamicSupervisorSpec
 
-    def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._owner, self._arguments = owner, (args, kwargs)
-        self.children: dict[Pid, ChildSpec] = {}
-        self.restarting: dict[Pid, Restarting] = {}  # by the last pid
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._children: dict[Pid, ChildSpec] = {}
+        self._restarting: dict[Pid, Restarting] = {}  # by the last pid
         # Starts whose init waits: how each is given up; the future is done when the start is.
         self._starts: dict[asyncio.Future[Any], Callable[[], object]] = {}
         self._new = 0  # how many of them are not restarts
@@ -76,34 +75,25 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         self._endings: set[asyncio.Task[Any]] = set()  # of children that are being terminated
         self._histories: dict[Pid, History] = {}
 
-    async def init(self) -> Any:
-        """Get the options."""
-        spec = await options_of(self._owner, self._arguments, DynamicSupervisorSpec)
-        if spec is IGNORE:
-            return IGNORE
-        self.spec: DynamicSupervisorSpec = spec
+    def _begin(self, spec: DynamicSupervisorSpec) -> None:
+        self._options = spec
         self._window = self._new_window()
-        return None
 
     def _new_window(self) -> RestartWindow:
-        return RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
-
-    @property
-    def _me(self) -> Any:
-        return self.pid._process
+        return RestartWindow(self._options.max_restarts, self._options.max_seconds)
 
     def _now(self) -> float:
         now: float = self._me.runtime.loop.time()
         return now
 
-    async def terminate(self, reason: Any) -> None:
+    async def _terminate(self, reason: Any) -> None:
         """Stop all children side by side, those included that are only about to start."""
-        for last_pid in list(self.restarting):
+        for last_pid in list(self._restarting):
             self._drop_restarting(last_pid)
-        while self.children or self._starts or self._endings:
+        while self._children or self._starts or self._endings:
             for give_up in list(self._starts.values()):
                 give_up()
-            children, self.children = self.children, {}
+            children, self._children = self._children, {}
             await end_all(self.pid, children.items())
             under_way = [*self._starts, *self._endings]
             if under_way:
@@ -113,16 +103,15 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
 
     # -- Starting
 
-    @call(timeout=None)
-    def start_child(self, spec: ChildSpec) -> Any:
-        """Start a child; return its pid, a refusal, or a future of either."""
+    def _add(self, spec: ChildSpec) -> Pid | Fail | Later:
+        """Start a child; return its pid, or a refusal, or what becomes either."""
         if spec.significant:
-            return Refused(insignificance_error(spec))
-        limit = self.spec.max_children
+            return Fail(insignificance_error(spec))
+        limit = self._options.max_children
         if limit is not None and self._taken() >= limit:
-            return Refused(MaxChildrenError(limit, title_of(spec)))
+            return Fail(MaxChildrenError(limit, title_of(spec)))
 
-        def done(pid: Pid | None, error: BaseException | None) -> Any:
+        def done(pid: Pid | None, error: BaseException | None) -> Pid | Fail:
             self._new -= 1
             if pid is None:
                 return _refusal(error)
@@ -130,29 +119,31 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             return pid
 
         self._new += 1
-        return self._start(spec, done)
+        return self._start(spec, done)  # type: ignore[no-any-return] # what done returns, or Later
 
     def _taken(self) -> int:
-        return len(self.children) + len(self.restarting) + self._new
+        return len(self._children) + len(self._restarting) + self._new
 
     def _start(self, spec: ChildSpec, done: OnStarted) -> Any:
         """Begin to start a child; ``done(pid, error)`` is called as soon as that has ended.
 
         Returns:
-            What ``done`` returned, or a future of it.
+            What ``done`` returned, or a `Later` of it.
         """
-        extra, start, loop = self.spec.extra_arguments, spec.start, self._me.runtime.loop
+        extra, start, loop = self._options.extra_arguments, spec.start, self._me.runtime.loop
         if extra or not isinstance(start, ServerStart):
             step = eager.step(launch(spec, extra), copy_context(), loop)
             if isinstance(step, eager.Outcome):
                 return done(step.value, step.error)
-            return self._when_task_ends(step, done)
+            return Later(self._when_task_ends(step, done))
         try:  # the same without a coroutine
             begun = start.begin_child(self.pid, spec.args, spec.kwargs)
         except BaseException as error:  # such as the name of an unknown registry
             self._me.runtime.exit_program(error)
             return done(None, as_start_error(error, spec))
-        return done(begun, None) if isinstance(begun, Pid) else self._when_started(begun, done)
+        if isinstance(begun, Pid):
+            return done(begun, None)
+        return Later(self._when_started(begun, done))
 
     def _when_started(self, begun: Starting, done: OnStarted) -> asyncio.Future[Any]:
         process = begun.process
@@ -196,7 +187,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             future.set_result(result)
 
     def _adopt(self, pid: Pid, spec: ChildSpec) -> None:
-        self.children[pid] = spec
+        self._children[pid] = spec
         if pid._process is not None:
             link_to(self.pid, pid)
         else:  # it has died already, before it was known as a child
@@ -204,9 +195,9 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
 
     # -- Exits of children
 
-    def child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
+    def _child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
         """Restart the child, drop it, give it up, or give up altogether."""
-        spec = self.children.pop(pid, None)
+        spec = self._children.pop(pid, None)
         if spec is None:  # not a child, one that was stopped meanwhile, or one that is not yet
             if self._starts:
                 self._early[pid] = reason, reported
@@ -220,34 +211,34 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     def _restart(self, last_pid: Pid, child: Restarting) -> Any:
         """Restart a child that has exited or failed to start, if that is not too often."""
         now = self._now()
-        if child.history is None and (self.spec.backoff or self.spec.intensity == "child"):
+        if child.history is None and (self._options.backoff or self._options.intensity == "child"):
             child.history = History(self._new_window())
-        per_child = self.spec.intensity == "child"
+        per_child = self._options.intensity == "child"
         window = child.history.window if per_child and child.history else self._window
         if not window.allow(now):
             return self._give_up(last_pid, child)
-        self.restarting[last_pid] = child
-        if self.spec.backoff is None:
+        self._restarting[last_pid] = child
+        if self._options.backoff is None:
             self._start_again(last_pid, child)
         else:
-            self._wait(last_pid, child, now, self.spec.backoff)
-        if last_pid in self.restarting:  # else it runs again already
+            self._wait(last_pid, child, now, self._options.backoff)
+        if last_pid in self._restarting:  # else it runs again already
             child.announce(last_pid, child.spec)
         return None
 
     def _no_longer_restarting(self, last_pid: Pid) -> Restarting:
-        child = self.restarting.pop(last_pid)
+        child = self._restarting.pop(last_pid)
         child.withdraw()
         return child
 
-    def _beamish_dependents(self) -> list[Pid]:
+    def _dependents(self) -> list[Pid]:
         # When it has died: a supervisor that was killed restarts nobody.
-        for child in self.restarting.values():
+        for child in self._restarting.values():
             child.withdraw()
         return []
 
     def _give_up(self, last_pid: Pid, child: Restarting) -> Any:
-        spec = self.spec
+        spec = self._options
         limits = spec.max_restarts, spec.max_seconds
         log_give_up(self.pid, child.spec, last_pid, child.reason, *limits)
         if spec.intensity == "supervisor":
@@ -273,9 +264,9 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
         me = self._me
         child.timer = me.call_after(backoff.delay(crashes), lambda: me.system(_Again(last_pid)))
 
-    def restart_again(self, last_pid: Pid) -> Any:
+    def _restart_again(self, last_pid: Pid) -> Any:
         """Restart a child whose turn has come, unless it was stopped meanwhile."""
-        child = self.restarting.get(last_pid)
+        child = self._restarting.get(last_pid)
         if child is None:
             return None
         if child.timer is not None:
@@ -287,14 +278,14 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
     def _start_again(self, last_pid: Pid, child: Restarting) -> None:
         def done(pid: Pid | None, error: BaseException | None) -> None:
             child.start = None
-            if self.restarting.get(last_pid) is child:
+            if self._restarting.get(last_pid) is child:
                 self._started_again(last_pid, child, pid, error)
             elif pid is not None:
-                self.children[pid] = child.spec  # given up too late: it is up, and is to be ended
+                self._children[pid] = child.spec  # given up too late: it is up, and is to be ended
 
         begun = self._start(child.spec, done)
-        if isinstance(begun, asyncio.Future):
-            child.start = begun
+        if isinstance(begun, Later):
+            child.start = begun.future
 
     def _started_again(
         self, last_pid: Pid, child: Restarting, pid: Pid | None, error: BaseException | None
@@ -321,14 +312,14 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
 
     # -- What clients ask
 
-    @call(timeout=None)
-    def terminate_child(self, pid: Pid) -> Any:
-        """Stop a child without holding up the others; return what to wait for, if anything."""
-        if pid in self.restarting:
-            return self._drop_restarting(pid)
-        spec = self.children.pop(pid, None)
+    def _end(self, pid: Pid) -> Fail | Later | None:
+        """Stop a child without holding up the others."""
+        if pid in self._restarting:
+            start = self._drop_restarting(pid)
+            return None if start is None else Later(start)
+        spec = self._children.pop(pid, None)
         if spec is None:
-            return Refused(not_found(pid, len(self.children)))
+            return Fail(not_found(pid, len(self._children)))
         self._histories.pop(pid, None)
         ending = Ending(self.pid)
         ending.order(pid, spec)
@@ -337,7 +328,7 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             return None
         self._endings.add(step)
         step.add_done_callback(self._endings.discard)
-        return step
+        return Later(step)
 
     def _drop_restarting(self, last_pid: Pid) -> asyncio.Future[Any] | None:
         """Give up a restart; return what to wait for until its process is gone."""
@@ -348,50 +339,50 @@ class DynamicSupervisorServer(GenServer, trap_exit=True):
             self._starts[child.start]()
         return child.start
 
+    @checked_call(pid_of_child, timeout=None)
+    def terminate_child(self, pid: Pid) -> None:
+        """Stop a child, and return when it is dead.
+
+        Args:
+            pid: The child; if it is being restarted, its last pid.
+
+        Raises:
+            NotFoundError: The supervisor has no such child.
+
+        Source:
+            ``DynamicSupervisor.terminate_child/2``.
+        """
+        return self._end(pid)  # type: ignore[return-value] # it refuses, or waits, or returns None
+
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:
-        """List the children, those between two processes included."""
+        """List the children, those that are being restarted included.
+
+        Source:
+            ``DynamicSupervisor.which_children/1``.
+        """
         running = [
-            ChildInfo(spec.id, pid, spec.type, "running") for pid, spec in self.children.items()
+            ChildInfo(spec.id, pid, spec.type, "running") for pid, spec in self._children.items()
         ]
         return running + [
             ChildInfo(child.spec.id, None, child.spec.type, "restarting")
-            for child in self.restarting.values()
+            for child in self._restarting.values()
         ]
 
     @call(timeout=None)
     def count_children(self) -> Counts:
-        """Count the children, those between two processes included."""
-        between = [child.spec for child in self.restarting.values()]
-        types = [spec.type for spec in (*self.children.values(), *between)]
-        supervisors = types.count("supervisor")
-        return Counts(len(types), len(self.children), supervisors, len(types) - supervisors)
-
-    def handle_cast(self, request: object) -> None:
-        """Log a cast; ending the supervisor would end all its children.
+        """Count the children, those that are being restarted included.
 
         Source:
-            Elixir's ``DynamicSupervisor.handle_cast/2``, which ignores it. Differs: logs it.
+            ``DynamicSupervisor.count_children/1``.
         """
-        log.error("supervisor %r got the unexpected cast %s", self.pid, safe_repr(request))
-
-    @staticmethod
-    def _beamish_stray_cast(name: str) -> Callable[..., None]:
-        def log_cast(server: GenServer, *args: object, **kwargs: object) -> None:
-            shown = describe(name, args)
-            log.error("supervisor %r got the unexpected cast %s", server.pid, shown)
-
-        return log_cast
-
-    def handle_info(self, message: object) -> None:
-        """Log what does not belong here."""
-        if not isinstance(message, Exit):
-            log.error("supervisor %r got the unexpected message %s", self.pid, safe_repr(message))
+        between = [child.spec for child in self._restarting.values()]
+        types = [spec.type for spec in (*self._children.values(), *between)]
+        supervisors = types.count("supervisor")
+        return Counts(len(types), len(self._children), supervisors, len(types) - supervisors)
 
 
-def _refusal(error: BaseException | None) -> Refused:
+def _refusal(error: BaseException | None) -> Fail:
     if isinstance(error, asyncio.CancelledError):
-        return Refused(ExitError("shutdown"))
-    if not isinstance(error, StartError):
-        return Refused(StartError(error))
-    return Refused(error)
+        return Fail(ExitError("shutdown"))
+    return Fail(error if isinstance(error, StartError) else StartError(error))
