@@ -14,17 +14,16 @@ from typing import Any, NoReturn, TypeAlias
 
 from beamish import _checks
 from beamish._runtime import names
-from beamish._server.start import ServerStart
+from beamish._server.base import behaviour
+from beamish._server.methods import call
 from beamish._stable_hash import stable_hash, whole_number
 from beamish._strategy import Strategy
-from beamish._supervision.errors import Refused, ask
+from beamish._supervision.ordered import OrderedChildren, SupervisorSpec
 from beamish._supervision.specs import as_spec
-from beamish._supervision.static import SupervisorServer, SupervisorSpec
 from beamish.child_spec import ChildSpec
 from beamish.errors import AlreadyStartedError, IgnoredError
-from beamish.gen_server import call
 from beamish.pid import Dest, Name, Pid, Via
-from beamish.results import ChildInfo, Counts
+from beamish.results import Fail
 from beamish.supervisor import Supervisor
 
 __all__ = ["PartitionSupervisor"]
@@ -32,69 +31,16 @@ __all__ = ["PartitionSupervisor"]
 WithArguments: TypeAlias = Callable[[tuple[Any, ...], int], Sequence[Any]]
 
 
-class PartitionSupervisorServer(SupervisorServer):
-    """The process of a partition supervisor; who has a key is found out without asking it."""
-
-    _beamish_name = "PartitionSupervisor"
-
-    def __init__(self, spec: SupervisorSpec) -> None:
-        super().__init__(Supervisor, (spec,), {})
-        self._all = spec.children
-        self.partitions: int = len(self._all)
-
-    def holder(self, key: Any) -> Pid | None:
-        """Find the process that has ``key``, if it runs."""
-        if self.partitions == 0:
-            return None
-        child = self.children.get(partition_of(key, self.partitions))
-        return child.pid if child is not None and child.pid is not None else None
-
-    @call(timeout=None)
-    async def resize(self, partitions: int) -> Any:
-        """Let so many partitions run; reply how many did before, or a refusal."""
-        before, most = self.partitions, len(self._all)
-        if partitions > most:
-            return Refused(
-                ValueError(
-                    f"partitions must be at most {most}, with which the supervisor was started; "
-                    f"got {partitions!r}"
-                )
-            )
-        if partitions < before:
-            self.partitions = partitions  # before they stop, so that no key leads to them
-        refused = await self._grow(range(before, partitions))
-        for partition in reversed(range(partitions, before)):
-            await self.terminate_child(partition)
-        if refused is not None:
-            return refused
-        self.partitions = partitions
-        return before
-
-    async def _grow(self, partitions: range) -> Refused | None:
-        """Start partitions; if one cannot start, stop those before it again."""
-        for partition in partitions:
-            if partition in self.children:
-                reply = await self.restart_child(partition)
-            else:  # a temporary child is forgotten when it stops
-                reply = await self.start_child(self._all[partition])
-            fine = (AlreadyStartedError, IgnoredError)
-            if isinstance(reply, Refused) and not reply.because(*fine):
-                for started in reversed(range(partitions.start, partition)):
-                    await self.terminate_child(started)
-                return reply
-        return None
-
-
 def partition_of(key: Any, partitions: int) -> int:
-    """Say which of so many partitions has ``key``."""
+    """Return which of so many partitions has ``key``."""
     number = whole_number(key)
     return (stable_hash(key) if number is None else abs(number)) % partitions
 
 
-def _server(supervisor: Dest) -> PartitionSupervisorServer:
+def _server(supervisor: Dest) -> "PartitionSupervisor":
     process = names.process_of(supervisor)
     server = getattr(process, "server", None)
-    if not isinstance(server, PartitionSupervisorServer):
+    if not isinstance(server, PartitionSupervisor):
         raise TypeError(f"{supervisor!r} ({process.class_name()}) is not a PartitionSupervisor")
     return server
 
@@ -103,11 +49,27 @@ def _refuse(name: tuple[Dest, Any]) -> NoReturn:
     raise TypeError(f"PartitionSupervisor.via addresses a partition, and names nothing: {name!r}")
 
 
-class PartitionSupervisor:
-    """Functions on partition supervisors; every one takes the supervisor's name first."""
+@behaviour
+class PartitionSupervisor(OrderedChildren):
+    """A supervisor of partitions; its functions take the supervisor's name first."""
 
-    @staticmethod
+    async def _begin(self, spec: SupervisorSpec) -> Any:
+        self._all = spec.children
+        self._count: int = len(self._all)
+        return await super()._begin(spec)
+
+    def _holder(self, key: Any) -> Pid | None:
+        """Return the process that has ``key``, if it runs."""
+        if self._count == 0:
+            return None
+        child = self._children.get(partition_of(key, self._count))
+        return child.pid if child is not None and child.pid is not None else None
+
+    # -- Starting
+
+    @classmethod
     async def start_link(
+        cls,
         *,
         child_spec: Any,
         name: Name,
@@ -123,11 +85,11 @@ class PartitionSupervisor:
             child_spec: How to start one partition: a `ChildSpec`, or a class that starts without
                 arguments. The ids are the numbers of the partitions, from 0 on.
             name: Its local name or via name, which `via` needs.
-            partitions: How many; as many as there are processors, unless said otherwise.
-            with_arguments: ``with_arguments(args, partition)`` gives the arguments of each
+            partitions: Number of partitions. Default: the number of processors.
+            with_arguments: ``with_arguments(args, partition)`` returns the arguments of each
                 partition, made of those of ``child_spec``.
             strategy: As are the others, an option of `Supervisor`.
-            max_restarts: How many restarts within ``max_seconds`` are borne.
+            max_restarts: Maximum number of restarts within ``max_seconds``.
             max_seconds: The length of that window, in seconds.
 
         Raises:
@@ -139,14 +101,19 @@ class PartitionSupervisor:
             ``PartitionSupervisor.start_link/1``.
         """
         names.check_name(name)
-        specs = _partitions(child_spec, partitions, with_arguments)
-        options = Supervisor.spec(
-            specs, strategy=strategy, max_restarts=max_restarts, max_seconds=max_seconds
+        return await super().start_link(
+            child_spec=child_spec,
+            name=name,
+            partitions=partitions,
+            with_arguments=with_arguments,
+            strategy=strategy,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
         )
-        return await PartitionSupervisorServer.start_link(options, name=name)
 
-    @staticmethod
-    def child_spec(
+    @classmethod
+    def child_spec(  # type: ignore[override] # its own options only
+        cls,
         *,
         child_spec: Any,
         name: Name,
@@ -156,14 +123,35 @@ class PartitionSupervisor:
         max_restarts: int = 3,
         max_seconds: float = 5.0,
     ) -> ChildSpec:
-        """Say how another supervisor starts this one; see `start_link` for the arguments."""
+        """Return how another supervisor starts this one; see `start_link` for the arguments."""
         names.check_name(name)
-        specs = _partitions(child_spec, partitions, with_arguments)
-        options = Supervisor.spec(
-            specs, strategy=strategy, max_restarts=max_restarts, max_seconds=max_seconds
+        return super().child_spec(
+            child_spec=child_spec,
+            name=name,
+            partitions=partitions,
+            with_arguments=with_arguments,
+            strategy=strategy,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
         )
-        start = ServerStart(PartitionSupervisorServer, name)
-        return ChildSpec(name, start, (options,), type="supervisor", shutdown=None)
+
+    @staticmethod
+    def spec(
+        *,
+        child_spec: Any,
+        partitions: int | None = None,
+        with_arguments: WithArguments | None = None,
+        strategy: Strategy = "one_for_one",
+        max_restarts: int = 3,
+        max_seconds: float = 5.0,
+    ) -> SupervisorSpec:
+        """Check the options of a partition supervisor; see `start_link`."""
+        return Supervisor.spec(
+            _partitions(child_spec, partitions, with_arguments),
+            strategy=strategy,
+            max_restarts=max_restarts,
+            max_seconds=max_seconds,
+        )
 
     # -- Routing
 
@@ -188,7 +176,7 @@ class PartitionSupervisor:
     def whereis_name(name: tuple[Dest, Any]) -> Pid | None:
         """Say which process has a key; part of the name service that `via` uses."""
         supervisor, key = name
-        return _server(supervisor).holder(key)
+        return _server(supervisor)._holder(key)
 
     @staticmethod
     def register_name(name: tuple[Dest, Any], pid: Pid) -> bool:
@@ -209,7 +197,7 @@ class PartitionSupervisor:
         Source:
             ``PartitionSupervisor.partitions/1``.
         """
-        return _server(supervisor).partitions
+        return _server(supervisor)._count
 
     @staticmethod
     async def resize(supervisor: Dest, partitions: int) -> int:
@@ -230,36 +218,42 @@ class PartitionSupervisor:
             ``PartitionSupervisor.resize!/2`` (Elixir 1.18).
         """
         _checks.count("partitions", partitions)
-        _server(supervisor)  # others would crash for the unknown request
-        before: int = await ask(supervisor, PartitionSupervisorServer.resize, partitions)
+        _server(supervisor)  # a TypeError that names it, where it is no partition supervisor
+        return await PartitionSupervisor._resize(supervisor, partitions)
+
+    @call(timeout=None)
+    async def _resize(self, partitions: int) -> int:
+        before, most = self._count, len(self._all)
+        if partitions > most:
+            return Fail(
+                ValueError(
+                    f"partitions must be at most {most}, with which the supervisor was started; "
+                    f"got {partitions!r}"
+                )
+            )
+        if partitions < before:
+            self._count = partitions  # before they stop, so that no key leads to them
+        refused = await self._grow(range(before, partitions))
+        for partition in reversed(range(partitions, before)):
+            await self._end(partition)
+        if refused is not None:
+            return refused
+        self._count = partitions
         return before
 
-    @staticmethod
-    async def which_children(supervisor: Dest) -> list[ChildInfo]:
-        """List the partitions; the ids are their numbers.
-
-        Source:
-            ``PartitionSupervisor.which_children/1``.
-        """
-        return await Supervisor.which_children(supervisor)
-
-    @staticmethod
-    async def count_children(supervisor: Dest) -> Counts:
-        """Count the partitions.
-
-        Source:
-            ``PartitionSupervisor.count_children/1``.
-        """
-        return await Supervisor.count_children(supervisor)
-
-    @staticmethod
-    async def stop(supervisor: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
-        """Stop the supervisor; its partitions stop first, the last one before the others.
-
-        Source:
-            ``PartitionSupervisor.stop/3``.
-        """
-        await Supervisor.stop(supervisor, reason, timeout)
+    async def _grow(self, partitions: range) -> Fail | None:
+        """Start partitions; if one cannot start, stop those before it again."""
+        for partition in partitions:
+            if partition in self._children:
+                reply = await self._start_again(partition)
+            else:  # a temporary child is forgotten when it stops
+                reply = await self._add(self._all[partition])
+            fine = (AlreadyStartedError, IgnoredError)
+            if isinstance(reply, Fail) and not isinstance(reply.error, fine):
+                for started in reversed(range(partitions.start, partition)):
+                    await self._end(started)
+                return reply
+        return None
 
 
 def _partitions(

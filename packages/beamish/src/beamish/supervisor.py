@@ -9,41 +9,28 @@ Source:
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, ClassVar
+from typing import Any
 
 from beamish import _checks, process
 from beamish._runtime.context import current_pid
-from beamish._strategy import (
-    AUTO_SHUTDOWNS,
-    STRATEGIES,
-    AutoShutdown,
-    Strategy,
-)
+from beamish._server.base import behaviour
+from beamish._server.methods import checked_call
+from beamish._strategy import AUTO_SHUTDOWNS, STRATEGIES, AutoShutdown, Strategy
 from beamish._supervision.blocks import cancelled_at_death_of, stopped
-from beamish._supervision.errors import ask, significance_error
-from beamish._supervision.module_based import ModuleBased
-from beamish._supervision.specs import (
-    as_spec,
-    check_ids,
-    check_intensity,
-)
-from beamish._supervision.static import SupervisorServer, SupervisorSpec
-from beamish.child_spec import check_id
-from beamish.pid import Dest, Name, Pid
+from beamish._supervision.errors import significance_error
+from beamish._supervision.ordered import OrderedChildren, SupervisorSpec
+from beamish._supervision.specs import as_spec, check_ids, check_intensity, hashable_id
+from beamish.pid import Name, Pid
 
 
-class Supervisor(ModuleBased):
-    """Functions on supervisors, and the base of module-based ones.
+@behaviour
+class Supervisor(OrderedChildren):
+    """A supervisor of an ordered list of children, and the base of module-based ones.
 
     A subclass that defines ``init(self, ...)``, which returns ``Supervisor.spec(children, ...)``,
-    is started with the arguments of ``init``.
+    is started with the arguments of ``init``; otherwise ``start_link`` and ``child_spec`` take
+    what `spec` takes. The client functions take the supervisor's pid or name first.
     """
-
-    _server: ClassVar[type[SupervisorServer]] = SupervisorServer
-
-    def init(self, *args: Any, **kwargs: Any) -> SupervisorSpec:
-        """Return the children and options; to be defined by module-based supervisors."""
-        return self.spec(*args, **kwargs)
 
     @staticmethod
     def spec(
@@ -107,9 +94,12 @@ class Supervisor(ModuleBased):
                     block.callback(_unlink, pid, me)
                 yield pid
 
-    @staticmethod
-    async def start_child(supervisor: Dest, child: Any) -> Pid:
+    @checked_call(as_spec, timeout=None)
+    async def start_child(self, child: Any) -> Pid:
         """Add a child to a supervisor and start it.
+
+        Args:
+            child: A `ChildSpec`, or a class that starts without arguments.
 
         Raises:
             AlreadyStartedError: A child with this id runs.
@@ -120,11 +110,10 @@ class Supervisor(ModuleBased):
         Source:
             ``Supervisor.start_child/2``.
         """
-        pid: Pid = await ask(supervisor, SupervisorServer.start_child, as_spec(child))
-        return pid
+        return await self._add(child)
 
-    @staticmethod
-    async def terminate_child(supervisor: Dest, id: Any) -> None:  # noqa: A002
+    @checked_call(hashable_id, timeout=None)
+    async def terminate_child(self, id: Any) -> None:  # noqa: A002
         """Stop a child; its specification stays, unless it is temporary.
 
         Raises:
@@ -133,11 +122,10 @@ class Supervisor(ModuleBased):
         Source:
             ``Supervisor.terminate_child/2``.
         """
-        check_id(id)
-        await ask(supervisor, SupervisorServer.terminate_child, id)
+        return await self._end(id)  # type: ignore[return-value] # it refuses, or returns None
 
-    @staticmethod
-    async def restart_child(supervisor: Dest, id: Any) -> Pid:  # noqa: A002
+    @checked_call(hashable_id, timeout=None)
+    async def restart_child(self, id: Any) -> Pid:  # noqa: A002
         """Start a child that was stopped.
 
         Raises:
@@ -148,12 +136,10 @@ class Supervisor(ModuleBased):
         Source:
             ``Supervisor.restart_child/2``.
         """
-        check_id(id)
-        pid: Pid = await ask(supervisor, SupervisorServer.restart_child, id)
-        return pid
+        return await self._start_again(id)
 
-    @staticmethod
-    async def delete_child(supervisor: Dest, id: Any) -> None:  # noqa: A002
+    @checked_call(hashable_id, timeout=None)
+    def delete_child(self, id: Any) -> None:  # noqa: A002
         """Forget a child that does not run.
 
         Raises:
@@ -163,8 +149,7 @@ class Supervisor(ModuleBased):
         Source:
             ``Supervisor.delete_child/2``.
         """
-        check_id(id)
-        await ask(supervisor, SupervisorServer.delete_child, id)
+        return self._delete(id)  # type: ignore[return-value]
 
 
 def _unlink(supervisor: Pid, me: Pid) -> None:

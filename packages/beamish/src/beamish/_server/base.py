@@ -53,7 +53,6 @@ class Server:
             restart=old.restart if restart is None else restart,
             shutdown=old.shutdown if shutdown is ... else shutdown,
             trap_exit=old.trap_exit if trap_exit is None else trap_exit,
-            eager=old.eager or cls.__dict__.get("_beamish_eager", False),
         )
         cls._beamish = Table(cls, options, base=inherited.base, prefix=inherited.prefix)
 

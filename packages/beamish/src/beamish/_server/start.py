@@ -172,10 +172,7 @@ class ServerStart:
         return begin(self.cls._beamish, args, kwargs, self.name, parent)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        owner = self.cls.__dict__.get("_beamish_owner")
-        if owner is None:
-            return ServerStart, (self.cls, self.name)
-        return _start_of, (owner, self.name)  # its server class has no place of its own
+        return ServerStart, (self.cls, self.name)
 
     def __repr__(self) -> str:
         name = "" if self.name is None else f", name={self.name!r}"
@@ -188,7 +185,3 @@ class ServerStart:
 
     def __hash__(self) -> int:
         return hash((self.cls, self.name))
-
-
-def _start_of(owner: Any, name: Name | None) -> ServerStart:
-    return ServerStart(owner._server, name)

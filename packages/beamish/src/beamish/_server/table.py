@@ -54,14 +54,11 @@ class Options:
         restart: How a supervisor restarts it.
         shutdown: How a supervisor stops it.
         trap_exit: Whether exit signals reach it as messages.
-        eager: Whether its async callbacks take their first step at once; see `eager.step`. For
-            supervisors, which hear of the exits of their children at once, too.
     """
 
     restart: Restart = "permanent"
     shutdown: Shutdown = 5.0
     trap_exit: bool = False
-    eager: bool = False
 
     def __post_init__(self) -> None:
         check_restart(self.restart)
@@ -110,7 +107,7 @@ class Table:
         # As logs and reports call it; that of a supervisor's server is its public class.
         self.qualname: str = cls.__dict__.get("_beamish_name", cls.__qualname__)
         self.check_no_init()
-        self.eager = options.eager or (prefix != "" and cls._child_exited is not None)
+        self.eager = prefix != "" and cls._child_exited is not None
         # Written at the first start: a decorator such as `dataclass` adds __init__ to a class that
         # is finished already.
         self.check_init: Callable[..., None] = self._check_init_first

@@ -1,15 +1,12 @@
 """The specifications and options that supervisors are given."""
 
-import inspect
 from collections.abc import Iterable
 from typing import Any
 
 from beamish import _checks
-from beamish._runtime import eager
 from beamish._server.requests import safe_repr
-from beamish.child_spec import ChildSpec, check_restart, check_shutdown
+from beamish.child_spec import ChildSpec, check_id
 from beamish.pid import Pid
-from beamish.results import IGNORE
 
 
 def as_spec(child: Any) -> ChildSpec:
@@ -25,6 +22,12 @@ def as_spec(child: Any) -> ChildSpec:
         "a child is a ChildSpec, or a class that starts without arguments, such as a GenServer; "
         f"got {child!r}"
     )
+
+
+def hashable_id(id: Any) -> Any:  # noqa: A002 - the field of ChildSpec
+    """Return ``id``; raise `TypeError` if it cannot be the id of a child."""
+    check_id(id)
+    return id
 
 
 def pid_of_child(pid: Any) -> Pid:
@@ -55,38 +58,3 @@ def check_ids(specs: Iterable[ChildSpec]) -> None:
                 f"two children have the id {spec.id!r}; give one another with .replace(id=...)"
             )
         seen.add(spec.id)
-
-
-def check_spec_options(cls: type, options: dict[str, Any]) -> dict[str, Any]:
-    """Check the class keywords of a module-based supervisor, which go into its child spec."""
-    known = {"restart": check_restart, "shutdown": check_shutdown}
-    for name, value in options.items():
-        if name not in known:
-            raise TypeError(f"{cls.__qualname__} takes restart and shutdown, not {name!r}")
-        known[name](value)
-    return options
-
-
-async def options_of(owner: Any, arguments: tuple[Any, Any], kind: type) -> Any:
-    """Return the options of a supervisor: as given, or as its module's ``init`` says them."""
-    args, kwargs = arguments
-    if len(args) == 1 and isinstance(args[0], kind) and not owner._has_own_init():
-        return args[0]
-
-    async def init() -> Any:
-        found = owner().init(*args, **kwargs)
-        return await found if inspect.isawaitable(found) else found
-
-    found = (await eager.in_own_task(init)).result()
-    if found is not IGNORE and not isinstance(found, kind):
-        raise TypeError(
-            f"{owner.__qualname__}.init returned {found!r}; return {owner.__base__.__qualname__}"
-            ".spec(...) or IGNORE"
-        )
-    return found
-
-
-def own_server(owner: type, base: type[Any]) -> type[Any]:
-    """Make the class of the processes of a module-based supervisor, which bears its name."""
-    body = {"_beamish_name": owner.__qualname__, "_beamish_owner": owner}
-    return type(owner.__name__, (base,), body)

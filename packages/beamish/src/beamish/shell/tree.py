@@ -17,7 +17,7 @@ from beamish._runtime import names
 from beamish._runtime.inspection import inspect
 from beamish._strategy import RestartWindow
 from beamish._supervision.many import ManyChildren
-from beamish._supervision.static import SupervisorServer
+from beamish._supervision.ordered import OrderedChildren
 from beamish.pid import Dest, Pid
 from beamish.results import ChildInfo
 from beamish.shell.table import aligned, shown
@@ -96,19 +96,13 @@ def _node(child: ChildInfo, own: Restarts | None, limit: int) -> Node:
     server = getattr(process, "server", None)
     status = "starting" if process.status() == "starting" else child.status
     facts = child.id, child.pid, process.class_name(), status, child.type
-    if not isinstance(server, SupervisorServer | ManyChildren):
+    if not isinstance(server, OrderedChildren | ManyChildren):
         return Node(*facts, own)
     below = tuple(islice(_children(server, limit), limit))
-    left_out = _number(server) - len(below)
+    left_out = len(server._children) + len(getattr(server, "_restarting", ())) - len(below)
     # A supervisor that is starting has no window yet.
     restarts = own or _restarts(getattr(server, "_window", None), process)
     return Node(*facts, restarts, below, left_out)
-
-
-def _number(server: SupervisorServer | ManyChildren) -> int:
-    if isinstance(server, SupervisorServer):
-        return len(server.children)
-    return len(server._children) + len(server._restarting)
 
 
 def _restarts(window: RestartWindow | None, process: Any) -> Restarts | None:
@@ -118,10 +112,10 @@ def _restarts(window: RestartWindow | None, process: Any) -> Restarts | None:
     return Restarts(used, window.max_restarts, window.max_seconds)
 
 
-def _children(server: SupervisorServer | ManyChildren, limit: int) -> Iterator[Node]:
+def _children(server: OrderedChildren | ManyChildren, limit: int) -> Iterator[Node]:
     # Not which_children: it would build a list of a million to show twenty.
-    if isinstance(server, SupervisorServer):
-        for child in server.children.values():
+    if isinstance(server, OrderedChildren):
+        for child in server._children.values():
             yield _node(child.info(), None, limit)
         return
     for pid, spec in server._children.items():

@@ -6,7 +6,6 @@ Source: Elixir, "Module-based supervisors"; there a module defines a ``start_chi
 import asyncio
 import dataclasses
 import pickle
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,7 +15,9 @@ from beamish import (
     DynamicSupervisor,
     ExitError,
     GenServer,
+    PartitionSupervisor,
     Pid,
+    Supervisor,
     TaskSupervisor,
     call,
     debug,
@@ -25,11 +26,13 @@ from beamish import (
 
 from .support import Worker, dynamic_pids
 
-KINDS: dict[str, Callable[[], Any]] = {
-    "DynamicSupervisor": lambda: (DynamicSupervisor, DynamicSupervisor.spec),
-    "TaskSupervisor": lambda: (TaskSupervisor, TaskSupervisor.spec),
+KINDS: dict[str, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {
+    "DynamicSupervisor": (DynamicSupervisor, (), {"max_restarts": 3}),
+    "TaskSupervisor": (TaskSupervisor, (), {"max_restarts": 3}),
+    "Supervisor": (Supervisor, ([],), {"max_restarts": 3}),
+    "PartitionSupervisor": (PartitionSupervisor, (), {"child_spec": Worker, "partitions": 2}),
 }
-every_kind = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+every_kind = pytest.mark.parametrize(("kind", "args", "options"), KINDS.values(), ids=KINDS)
 
 
 class Gated(GenServer):
@@ -106,59 +109,55 @@ async def test_subclass_can_have_requests_of_its_own() -> None:
 
 
 @every_kind
-def test_request_of_a_supervisor_must_not_be_redefined(kind: Any) -> None:
-    base, _ = kind()
+def test_request_of_a_supervisor_must_not_be_redefined(kind: Any, args: Any, options: Any) -> None:
+    def which_children(self: object) -> None: ...
 
-    def start_child(self: object, spec: object) -> None: ...
-
-    with pytest.raises(TypeError, match=r"must not redefine the request 'start_child'"):
-        type("Own", (base,), {"start_child": call(start_child)})
+    with pytest.raises(TypeError, match="must not redefine the request 'which_children'"):
+        type("Own", (kind,), {"which_children": call(which_children)})
 
 
 @every_kind
-def test_subclass_must_not_define_init_of_the_object(kind: Any) -> None:
-    base, _ = kind()
-
+def test_subclass_must_not_define_init_of_the_object(kind: Any, args: Any, options: Any) -> None:
     with pytest.raises(TypeError, match=r"must not define __init__.*; put it into init"):
-        type("Own", (base,), {"__init__": lambda self: None})
+        type("Own", (kind,), {"__init__": lambda self: None})
 
-    late = dataclasses.dataclass(type("Late", (base,), {"__annotations__": {"size": int}}))
+    late = dataclasses.dataclass(type("Late", (kind,), {"__annotations__": {"size": int}}))
     with pytest.raises(TypeError, match="must not define __init__"):
-        late.child_spec()
+        late.child_spec(*args, name="late", **options)
 
 
 @every_kind
 @pytest.mark.parametrize("option", ["trap_exit", "strategy"])
-def test_class_keywords_are_restart_and_shutdown(kind: Any, option: str) -> None:
-    base, _ = kind()
-
+def test_class_keywords_are_restart_and_shutdown(
+    kind: Any, args: Any, options: Any, option: str
+) -> None:
     with pytest.raises(TypeError, match=f"takes restart and shutdown, not {option!r}"):
-        type("Own", (base,), {}, **{option: True})
+        type("Own", (kind,), {}, **{option: True})
 
 
 @every_kind
-async def test_unknown_call_is_an_error_of_the_caller_only(kind: Any) -> None:
-    base, _ = kind()
-    sup = await base.start_link()
+async def test_unknown_call_is_an_error_of_the_caller_only(
+    kind: Any, args: Any, options: Any
+) -> None:
+    sup = await kind.start_link(*args, name="sup", **options)
+    before = await kind.count_children(sup)
 
     with pytest.raises(TypeError, match="takes no such call"):
         await GenServer.call(sup, "request")
     with pytest.raises(TypeError, match="has no such @call method"):
         await Worker.ping(sup)
 
-    assert (await base.count_children(sup)).active == 0
-    await base.stop(sup)
+    assert await kind.count_children(sup) == before
+    await kind.stop(sup)
 
 
 @every_kind
-async def test_supervisor_can_start_without_a_link(kind: Any) -> None:
-    base, _ = kind()
+async def test_supervisor_can_start_without_a_link(kind: Any, args: Any, options: Any) -> None:
+    sup = await kind.start(*args, name="unlinked", **options)
 
-    sup = await base.start(name="unlinked")
-
-    assert base.whereis("unlinked") == sup
+    assert kind.whereis("unlinked") == sup
     assert process.info(process.current()).links == ()
-    await base.stop(sup)
+    await kind.stop(sup)
 
 
 async def test_child_spec_of_a_module_based_supervisor_can_be_pickled() -> None:
@@ -175,21 +174,20 @@ async def test_child_spec_of_a_module_based_supervisor_can_be_pickled() -> None:
 
 
 @every_kind
-def test_child_spec_of_a_plain_supervisor_can_be_pickled(kind: Any) -> None:
-    base, _ = kind()
-    spec = base.child_spec(name="sup", max_children=3)
+def test_child_spec_of_a_plain_supervisor_can_be_pickled(
+    kind: Any, args: Any, options: Any
+) -> None:
+    spec = kind.child_spec(*args, name="sup", **options)
 
     assert pickle.loads(pickle.dumps(spec)) == spec
 
 
 @every_kind
-def test_wrong_option_is_an_error_where_it_is_given(kind: Any) -> None:
-    base, _ = kind()
-
-    with pytest.raises(ValueError, match="max_children"):
-        base.child_spec(max_children=-1)
-    with pytest.raises(TypeError, match="max_child"):
-        base.child_spec(max_child=1)
+def test_wrong_option_is_an_error_where_it_is_given(kind: Any, args: Any, options: Any) -> None:
+    with pytest.raises(ValueError, match="max_restarts"):
+        kind.child_spec(*args, name="sup", **{**options, "max_restarts": -1})
+    with pytest.raises(TypeError, match="max_restart'"):
+        kind.child_spec(*args, name="sup", **options, max_restart=1)
 
 
 async def gated(sup: Pid) -> tuple[asyncio.Task[Pid], asyncio.Future[None]]:
@@ -243,3 +241,45 @@ async def test_start_by_keyword_is_checked_by_the_caller() -> None:
 
     await DynamicSupervisor.terminate_child(sup, pid=pid)
     assert await dynamic_pids(sup) == set()
+
+
+class Tree(Supervisor):
+    """Has its own words, as `Sessions`."""
+
+    async def init(self, *tags: str) -> object:
+        self.children = tags
+        await asyncio.sleep(0)
+        return self.spec([Worker.child_spec(tag).replace(id=tag) for tag in tags])
+
+    @classmethod
+    async def start_link(cls, *tags: str) -> Pid:
+        return await super().start_link(*tags, name="tree")
+
+    @staticmethod
+    async def start_child(tag: str) -> Pid:  # type: ignore[override]
+        return await Supervisor.start_child("tree", Worker.child_spec(tag).replace(id=tag))
+
+    def terminate(self, reason: object) -> None:
+        raise AssertionError("not a callback of a supervisor")
+
+
+async def test_static_supervisor_can_have_words_of_its_own() -> None:
+    sup = await Tree.start_link("first", "second")
+
+    pid = await Tree.start_child("third")
+
+    assert [child.id for child in await Tree.which_children(sup)] == ["first", "second", "third"]
+    assert (await debug.get_state("tree"))["children"] == ("first", "second")
+    await Tree.stop(sup)
+    assert not process.is_alive(pid)
+
+
+async def test_supervisor_of_trees_starts_them_in_their_own_way() -> None:
+    spec = Tree.child_spec("first")
+    assert pickle.loads(pickle.dumps(spec)) == spec
+
+    top = await Supervisor.start_link([spec])
+
+    assert (spec.id, spec.type) == (Tree, "supervisor")
+    assert [child.id for child in await Supervisor.which_children("tree")] == ["first"]
+    await Supervisor.stop(top)

@@ -1,12 +1,12 @@
-"""The process of a `Supervisor`: an ordered list of children, and what becomes of them."""
+"""Supervisors of an ordered list of children: how those start, restart and stop."""
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from beamish._server.items import ChildExit
-from beamish._server.requests import safe_repr
+from beamish._server.methods import call
 from beamish._strategy import (
     AutoShutdown,
     RestartWindow,
@@ -14,12 +14,13 @@ from beamish._strategy import (
     affected,
     restarts,
 )
+from beamish._supervision.base import SupervisorBase
 from beamish._supervision.ending import end, end_all
-from beamish._supervision.errors import Refused, failed_to_start, not_found, significance_error
+from beamish._supervision.errors import failed_to_start, not_found, significance_error
 from beamish._supervision.launch import launch, link_to, strays
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
 from beamish._supervision.restarting import Between
-from beamish._supervision.specs import options_of, title_of
+from beamish._supervision.specs import title_of
 from beamish.child_spec import ChildSpec
 from beamish.errors import (
     AlreadyPresentError,
@@ -27,10 +28,8 @@ from beamish.errors import (
     IgnoredError,
     StartError,
 )
-from beamish.gen_server import GenServer, call
-from beamish.messages import Exit
 from beamish.pid import Pid
-from beamish.results import IGNORE, ChildInfo, Counts, Stop
+from beamish.results import ChildInfo, Counts, Fail, Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,40 +94,36 @@ class _Retry:
         self._child = child
 
     def run(self, process: Any) -> Any:
-        return process.server.retry(self._child)
+        return process.server._retry(self._child)
 
 
-class SupervisorServer(GenServer, trap_exit=True):
-    """The process of a supervisor."""
+class OrderedChildren(SupervisorBase):
+    """A supervisor of an ordered list of children."""
 
-    _beamish_eager: ClassVar[bool] = True
-    _beamish_name: ClassVar[str] = "Supervisor"
+    _spec_type = SupervisorSpec
 
-    def __init__(self, owner: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self._owner, self._arguments = owner, (args, kwargs)
-        self.children: dict[Any, _Child] = {}  # in start order
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._children: dict[Any, _Child] = {}  # in start order
         self._by_pid: dict[Pid, _Child] = {}
 
-    async def init(self) -> Any:
+    async def _begin(self, spec: SupervisorSpec) -> Any:
         """Start the children in order; if one fails, stop those before it."""
-        spec = await options_of(self._owner, self._arguments, SupervisorSpec)
-        if spec is IGNORE:
-            return IGNORE
-        self.spec: SupervisorSpec = spec
-        self._window = RestartWindow(self.spec.max_restarts, self.spec.max_seconds)
-        for spec in self.spec.children:
-            child = self.children[spec.id] = _Child(spec)
+        self._options = spec
+        self._window = RestartWindow(spec.max_restarts, spec.max_seconds)
+        for child_spec in spec.children:
+            child = self._children[child_spec.id] = _Child(child_spec)
             try:
                 await self._start(child)
             except StartError as error:
                 await self._stop_all()
-                return Stop(failed_to_start(spec, error))
+                return Stop(failed_to_start(child_spec, error))
             except asyncio.CancelledError:  # given up, or killed: not without those it started
                 await self._stop_all()
                 raise
         return None
 
-    async def terminate(self, reason: Any) -> None:
+    async def _terminate(self, reason: Any) -> None:
         """Stop the children in reverse order."""
         await self._stop_all()
 
@@ -141,7 +136,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         except IgnoredError:
             child.pid = None
             if child.spec.restart == "temporary":
-                del self.children[child.spec.id]
+                del self._children[child.spec.id]
             return
         finally:
             child.restart_ends()
@@ -160,12 +155,12 @@ class SupervisorServer(GenServer, trap_exit=True):
             await end(self.pid, pid, child.spec)
 
     async def _stop_all(self) -> None:
-        for child in reversed(list(self.children.values())):
+        for child in reversed(list(self._children.values())):
             await self._stop(child)
         await end_all(self.pid, strays(self.pid))
 
     def _forget(self, child: _Child) -> None:
-        self.children.pop(child.spec.id, None)
+        self._children.pop(child.spec.id, None)
 
     # -- Exits of children
 
@@ -191,18 +186,18 @@ class SupervisorServer(GenServer, trap_exit=True):
         return None
 
     def _shuts_down(self) -> bool:
-        if self.spec.auto_shutdown == "any_significant":
+        if self._options.auto_shutdown == "any_significant":
             return True
-        left = [c for c in self.children.values() if c.spec.significant and not c.stopped]
-        return self.spec.auto_shutdown == "all_significant" and not left
+        left = [c for c in self._children.values() if c.spec.significant and not c.stopped]
+        return self._options.auto_shutdown == "all_significant" and not left
 
     async def _restart(self, child: _Child, reason: Any) -> Any:
         now = self._me.runtime.loop.time()
         if not self._window.allow(now):
-            limits = self.spec.max_restarts, self.spec.max_seconds
+            limits = self._options.max_restarts, self._options.max_seconds
             log_give_up(self.pid, child.spec, child.last_pid, reason, *limits)
             return Stop("shutdown")
-        group = affected(self.spec.strategy, self.children.values(), child)
+        group = affected(self._options.strategy, self._children.values(), child)
         await self._stop_group(group, child)
         await self._start_group(group, child, reason)
         return None
@@ -218,7 +213,7 @@ class SupervisorServer(GenServer, trap_exit=True):
         last = failed.last_pid
         assert last is not None  # noqa: S101 - it has been running
         for child in group:
-            if child.spec.id not in self.children:
+            if child.spec.id not in self._children:
                 continue  # temporary, and stopped with the others
             try:
                 await self._start(child)
@@ -230,96 +225,86 @@ class SupervisorServer(GenServer, trap_exit=True):
             if child is failed and child.pid is not None:
                 log_restart(self.pid, child.spec, last, child.pid, reason)
 
-    async def retry(self, child: _Child) -> Any:
+    async def _retry(self, child: _Child) -> Any:
         """Try a failed restart again, unless the child was stopped meanwhile."""
-        if not child.restarting or self.children.get(child.spec.id) is not child:
+        if not child.restarting or self._children.get(child.spec.id) is not child:
             return None
         return await self._restart(child, "restart_failed")
 
-    @property
-    def _me(self) -> Any:
-        return self.pid._process
-
-    def _beamish_dependents(self) -> list[Pid]:
+    def _dependents(self) -> list[Pid]:
         # When it has died: a supervisor that was killed restarts nobody.
-        for child in self.children.values():
+        for child in self._children.values():
             child.restart_ends()
         return []
 
     # -- What clients ask
 
-    @call(timeout=None)
-    async def start_child(self, spec: ChildSpec) -> Any:
-        """Add a child and start it."""
-        known = self.children.get(spec.id)
+    async def _add(self, spec: ChildSpec) -> Pid | Fail:
+        known = self._children.get(spec.id)
         if known is not None:
-            if not known.stopped:
-                return Refused(known.already_started())
-            return Refused(AlreadyPresentError(spec.id))
-        if spec.significant and self.spec.auto_shutdown == "never":
-            return Refused(significance_error(spec))
-        child = self.children[spec.id] = _Child(spec)
+            return Fail(AlreadyPresentError(spec.id) if known.stopped else known.already_started())
+        if spec.significant and self._options.auto_shutdown == "never":
+            return Fail(significance_error(spec))
+        child = self._children[spec.id] = _Child(spec)
         return await self._start_and_tell(child, keep=False)
 
-    @call(timeout=None)
-    async def restart_child(self, id: Any) -> Any:  # noqa: A002 - the field of ChildSpec
-        """Start a child that does not run."""
-        child = self.children.get(id)
+    async def _start_again(self, id: Any) -> Pid | Fail:  # noqa: A002 - the field of ChildSpec
+        child = self._children.get(id)
         if child is None:
-            return Refused(not_found(id, len(self.children)))
+            return Fail(not_found(id, len(self._children)))
         if not child.stopped:
-            return Refused(child.already_started())
+            return Fail(child.already_started())
         return await self._start_and_tell(child, keep=True)
 
-    async def _start_and_tell(self, child: _Child, *, keep: bool) -> Any:
+    async def _start_and_tell(self, child: _Child, *, keep: bool) -> Pid | Fail:
         try:
             await self._start(child)
         except StartError as error:
             if not keep:
                 self._forget(child)
-            return Refused(error)
-        if child.pid is None:
-            return Refused(IgnoredError(title_of(child.spec)))
-        return child.pid
+            return Fail(error)
+        return Fail(IgnoredError(title_of(child.spec))) if child.pid is None else child.pid
 
-    @call(timeout=None)
-    async def terminate_child(self, id: Any) -> Any:  # noqa: A002
-        """Stop a child; its specification stays, unless it is temporary."""
-        child = self.children.get(id) or self._restarting_with(id)
+    async def _end(self, id: Any) -> Fail | None:  # noqa: A002
+        child = self._children.get(id) or self._restarting_with(id)
         if child is None:
-            return Refused(not_found(id, len(self.children)))
+            return Fail(not_found(id, len(self._children)))
         await self._stop(child)
         if child.spec.restart == "temporary":
             self._forget(child)
         return None
 
     def _restarting_with(self, pid: Any) -> _Child | None:
-        return next((c for c in self.children.values() if c.restarting and c.last_pid is pid), None)
+        return next(
+            (c for c in self._children.values() if c.restarting and c.last_pid is pid), None
+        )
 
-    @call(timeout=None)
-    def delete_child(self, id: Any) -> Any:  # noqa: A002
-        """Forget a child that does not run."""
-        child = self.children.get(id)
+    def _delete(self, id: Any) -> Fail | None:  # noqa: A002
+        child = self._children.get(id)
         if child is None:
-            return Refused(not_found(id, len(self.children)))
+            return Fail(not_found(id, len(self._children)))
         if not child.stopped:
-            return Refused(child.already_started())
-        return self._forget(child)
+            return Fail(child.already_started())
+        self._forget(child)
+        return None
 
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:
-        """List the children in start order."""
-        return [child.info() for child in self.children.values()]
+        """List the children in start order, those that are being restarted included.
+
+        Source:
+            ``Supervisor.which_children/1``.
+        """
+        return [child.info() for child in self._children.values()]
 
     @call(timeout=None)
     def count_children(self) -> Counts:
-        """Count the children."""
-        specs = [child.spec for child in self.children.values()]
-        supervisors = sum(spec.type == "supervisor" for spec in specs)
-        active = sum(child.pid is not None for child in self.children.values())
-        return Counts(len(specs), active, supervisors, len(specs) - supervisors)
+        """Count the children, those that are being restarted included.
 
-    def handle_info(self, message: object) -> None:
-        """Log what does not belong here."""
-        if not isinstance(message, Exit):
-            log.error("supervisor %r got the unexpected message %s", self.pid, safe_repr(message))
+        Source:
+            ``Supervisor.count_children/1``.
+        """
+        specs = [child.spec for child in self._children.values()]
+        supervisors = sum(spec.type == "supervisor" for spec in specs)
+        active = sum(child.pid is not None for child in self._children.values())
+        return Counts(len(specs), active, supervisors, len(specs) - supervisors)
