@@ -9,12 +9,11 @@ Source:
 
 import inspect
 from collections.abc import Callable, Coroutine
-from typing import Any, ClassVar, TypeVar, overload
+from typing import Any, TypeVar, overload
 
-from beamish import _checks
 from beamish._server import requests
-from beamish.child_spec import ChildSpec
-from beamish.gen_server import GenServer, call, cast
+from beamish._server.base import Server, behaviour
+from beamish._server.methods import CALL_TIMEOUT, cast, checked_call
 from beamish.pid import Dest, Name, Pid
 from beamish.results import Reply
 
@@ -23,52 +22,11 @@ __all__ = ["Agent"]
 T = TypeVar("T")
 
 
-class AgentServer(GenServer):
-    """The process of an agent."""
-
-    _beamish_name = "Agent"
-
-    def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
-        self.state: Any = None
-        self._begin: tuple[Callable[..., Any], tuple[Any, ...]] | None = (fn, args)
-
-    def init(self) -> Any:
-        """Compute the first state."""
-        assert self._begin is not None  # noqa: S101 - set just before
-        fn, args = self._begin
-        del self._begin
-        return _then(fn(*args), self._become)
-
-    @call
-    def get(self, fn: Callable[[Any], Any]) -> Any:
-        """Reply with what ``fn`` makes of the state."""
-        return _then(fn(self.state), _reply)
-
-    @call
-    def update(self, fn: Callable[[Any], Any]) -> Any:
-        """Let ``fn`` make the next state."""
-        return _then(fn(self.state), self._become)
-
-    @call
-    def get_and_update(self, fn: Callable[[Any], Any]) -> Any:
-        """Reply with one thing that ``fn`` gives, and let the other be the next state."""
-        return _then(fn(self.state), self._reply_and_become)
-
-    @cast
-    def change(self, fn: Callable[[Any], Any]) -> Any:
-        """Let ``fn`` make the next state; nobody waits for it."""
-        return _then(fn(self.state), self._become)
-
-    def _become(self, state: Any) -> None:
-        self.state = state
-
-    def _reply_and_become(self, pair: Any) -> Any:
-        if not isinstance(pair, tuple) or len(pair) != 2:
-            raise TypeError(
-                f"a function for get_and_update must return (reply, new_state); got {pair!r}"
-            )
-        reply, self.state = pair
-        return _reply(reply)
+def _check_function(fn: Any) -> Any:
+    """Return ``fn``; raise `TypeError` if it is not a function."""
+    if not callable(fn):
+        raise TypeError(f"an agent is given functions, as in start_link(lambda: 0); got {fn!r}")
+    return fn
 
 
 def _then(result: Any, use: Callable[[Any], Any]) -> Any:
@@ -85,23 +43,66 @@ def _reply(value: Any) -> Any:
     return Reply(value) if value.__class__ in requests.SPECIAL else value
 
 
-class Agent:
-    """Functions on agents, and the base of module-based ones.
+@behaviour
+class Agent(Server):
+    """A process that keeps a value; the functions below take its pid or name first.
 
-    The functions that are given to `get` and the others take the state, may be ``async def``, and
+    The functions that are given to `get` and the others take the state, can be ``async def``, and
     run in the agent's process, one at a time: one that raises crashes the agent, and while one
-    takes its time, the others wait. What is not to be changed there is better copied by them.
+    takes its time, the others wait. A function that must not change the state copies it first.
 
-    A subclass may have a ``start_link`` of its own, which its supervisors use, and takes the
+    A subclass can have a ``start_link`` of its own, which its supervisors use, and takes the
     class keywords ``restart`` and ``shutdown``.
     """
 
-    _server: ClassVar[type[AgentServer]] = AgentServer
+    def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
+        self.state: Any = None
+        self._first: tuple[Callable[..., Any], tuple[Any, ...]] = (fn, args)
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__()
-        body = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-        cls._server = type(cls.__name__, (cls._server,), body, **options)
+    def _init(self) -> Any:
+        """Compute the first state."""
+        fn, args = self._first
+        del self._first
+        return _then(fn(*args), self._become)
+
+    @classmethod
+    def _prepare(
+        cls, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        cls._beamish.check_init(*args, **kwargs)
+        _check_function(args[0])
+        return args, kwargs
+
+    # -- Requests
+
+    @checked_call(_check_function, timeout=CALL_TIMEOUT)
+    def _get(self, fn: Callable[[Any], Any]) -> Any:
+        return _then(fn(self.state), _reply)
+
+    @checked_call(_check_function, timeout=CALL_TIMEOUT)
+    def _update(self, fn: Callable[[Any], Any]) -> Any:
+        return _then(fn(self.state), self._become)
+
+    @checked_call(_check_function, timeout=CALL_TIMEOUT)
+    def _get_and_update(self, fn: Callable[[Any], Any]) -> Any:
+        return _then(fn(self.state), self._reply_and_become)
+
+    @cast
+    def _change(self, fn: Callable[[Any], Any]) -> Any:
+        return _then(fn(self.state), self._become)
+
+    def _become(self, state: Any) -> None:
+        self.state = state
+
+    def _reply_and_become(self, pair: Any) -> Any:
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            raise TypeError(
+                f"a function for get_and_update must return (reply, new_state); got {pair!r}"
+            )
+        reply, self.state = pair
+        return _reply(reply)
+
+    # -- Starting
 
     @classmethod
     async def start_link(
@@ -126,8 +127,7 @@ class Agent:
         Source:
             ``Agent.start_link/2`` and ``/4``.
         """
-        _check_function(fn)
-        return await cls._server.start_link(fn, *args, name=name, timeout=timeout)
+        return await super().start_link(fn, *args, name=name, timeout=timeout)
 
     @classmethod
     async def start(
@@ -142,28 +142,7 @@ class Agent:
         Source:
             ``Agent.start/2`` and ``/4``.
         """
-        _check_function(fn)
-        return await cls._server.start(fn, *args, name=name, timeout=timeout)
-
-    @classmethod
-    def child_spec(cls, *args: Any, name: Name | None = None, **kwargs: Any) -> ChildSpec:
-        """Say how a supervisor starts this agent; see `start_link` for the arguments.
-
-        Source:
-            ``Agent.child_spec/1``. Its id is the name, if there is one, else the class.
-        """
-        chosen = cls if name is None else name
-        own: Any = cls.start_link
-        known: Any = Agent.start_link
-        if own.__func__ is known.__func__:
-            spec = cls._server.child_spec(*args, name=name, **kwargs)
-            _check_function(args[0])
-            return spec.replace(id=chosen)
-        if name is not None:
-            kwargs["name"] = name
-        inspect.signature(own).bind(*args, **kwargs)  # a wrong argument is a mistake here
-        spec = cls._server.child_spec(_nothing)
-        return spec.replace(id=chosen, start=own, args=args, kwargs=kwargs)
+        return await super().start(fn, *args, name=name, timeout=timeout)
 
     # -- For clients
 
@@ -191,7 +170,7 @@ class Agent:
         Source:
             ``Agent.get/3``.
         """
-        return await _ask(agent, "get", fn, timeout)
+        return await _for(timeout, Agent._get)(agent, fn)
 
     @staticmethod
     async def update(agent: Dest, fn: Callable[[Any], Any], timeout: float | None = 5.0) -> None:
@@ -200,7 +179,7 @@ class Agent:
         Source:
             ``Agent.update/3``.
         """
-        await _ask(agent, "update", fn, timeout)
+        await _for(timeout, Agent._update)(agent, fn)
 
     @overload
     @staticmethod
@@ -223,7 +202,7 @@ class Agent:
         Source:
             ``Agent.get_and_update/3``.
         """
-        return await _ask(agent, "get_and_update", fn, timeout)
+        return await _for(timeout, Agent._get_and_update)(agent, fn)
 
     @staticmethod
     def cast(agent: Dest, fn: Callable[[Any], Any]) -> None:
@@ -233,28 +212,9 @@ class Agent:
             ``Agent.cast/2``.
         """
         _check_function(fn)
-        requests.cast(agent, "change", (fn,), None)
-
-    @staticmethod
-    async def stop(agent: Dest, reason: Any = "normal", timeout: float | None = None) -> None:
-        """Stop the agent, and return when it is dead; see `GenServer.stop`.
-
-        Source:
-            ``Agent.stop/3``.
-        """
-        await GenServer.stop(agent, reason, timeout)
+        Agent._change(agent, fn)
 
 
-async def _ask(agent: Dest, what: str, fn: Callable[[Any], Any], timeout: float | None) -> Any:
-    _check_function(fn)
-    _checks.timeout(timeout)
-    return await requests.call(agent, what, (fn,), None, timeout)
-
-
-def _nothing() -> None:
-    """Stand for the function of an agent that is started in a way of its own."""
-
-
-def _check_function(fn: object) -> None:
-    if not callable(fn):
-        raise TypeError(f"an agent is given functions, as in start_link(lambda: 0); got {fn!r}")
+def _for(timeout: float | None, client: Any) -> Any:
+    """Return the client function with this time limit."""
+    return client if timeout == CALL_TIMEOUT else client.timeout(timeout)

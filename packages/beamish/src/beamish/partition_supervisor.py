@@ -54,7 +54,7 @@ class PartitionSupervisor(OrderedChildren):
     """A supervisor of partitions; its functions take the supervisor's name first."""
 
     async def _begin(self, spec: SupervisorSpec) -> Any:
-        self._all = spec.children
+        self._all: tuple[ChildSpec, ...] = spec.children
         self._count: int = len(self._all)
         return await super()._begin(spec)
 

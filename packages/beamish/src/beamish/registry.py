@@ -12,35 +12,51 @@ Source:
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from beamish import _checks, process
-from beamish._registry.server import Keys, RegistryServer, find_table, find_unique
-from beamish._registry.table import Entry
+from beamish._registry.find import find_table, find_unique
+from beamish._registry.table import Entry, Table
 from beamish._runtime import few
 from beamish._runtime.process import Process
+from beamish._server.base import Server, behaviour
 from beamish.child_spec import ChildSpec
 from beamish.errors import AlreadyRegisteredError, NoProcessError
 from beamish.pid import Pid, Via
 
+Keys: TypeAlias = Literal["unique", "duplicate"]
 Entries: TypeAlias = list[tuple[Pid, Any]]
 Triple: TypeAlias = tuple[Hashable, Pid, Any]
 
 _KEYS = ("unique", "duplicate")
 
 
-class Registry:
-    """Functions on registries; every one takes the registry's name (or pid) first.
+@behaviour
+class Registry(Server, trap_exit=True, shutdown=None):
+    """Processes under keys; every function takes the registry's name (or pid) first.
 
     They are plain functions: a look-up asks no process and waits for nothing.
     """
 
     notes_entries = True  # a process that dies gives its keys back without being asked
 
+    def __init__(
+        self, keys: Keys, registry: str, listeners: Sequence[str], meta: Mapping[Hashable, Any]
+    ) -> None:
+        unique = keys == "unique"
+        self._table = Table(registry, self.pid, unique=unique, listeners=listeners, meta=meta)
+
+    def _dependents(self) -> list[Pid]:
+        return self._table.dissolve()
+
+    def _handle_info(self, message: Any) -> None:
+        """Ignore the exits of linked processes, and any other message."""
+
     # -- Starting
 
-    @staticmethod
+    @classmethod
     async def start_link(
+        cls,
         *,
         keys: Keys,
         name: str,
@@ -63,21 +79,33 @@ class Registry:
             ``Registry.start_link/1``. Differs: no partitions; one thread needs none.
         """
         arguments = _start_arguments(keys, name, listeners, meta)
-        return await RegistryServer.start_link(*arguments, name=name)
+        return await super().start_link(*arguments, name=name)
 
-    @staticmethod
-    def child_spec(
+    @classmethod
+    async def start(
+        cls,
+        *,
+        keys: Keys,
+        name: str,
+        listeners: Sequence[str] = (),
+        meta: Mapping[Hashable, Any] | None = None,
+    ) -> Pid:
+        """Start a registry without a link; see `start_link`."""
+        arguments = _start_arguments(keys, name, listeners, meta)
+        return await super().start(*arguments, name=name)
+
+    @classmethod
+    def child_spec(  # type: ignore[override] # its own options only
+        cls,
         *,
         keys: Keys,
         name: str,
         listeners: Sequence[str] = (),
         meta: Mapping[Hashable, Any] | None = None,
     ) -> ChildSpec:
-        """Say how a supervisor starts this registry; see `start_link`."""
+        """Return how a supervisor starts this registry; see `start_link`."""
         arguments = _start_arguments(keys, name, listeners, meta)
-        return RegistryServer.child_spec(*arguments, name=name).replace(
-            type="supervisor", shutdown=None
-        )
+        return super().child_spec(*arguments, name=name).replace(type="supervisor")
 
     # -- Names
 
@@ -184,7 +212,9 @@ class Registry:
         return [(entry.pid, entry.value) for entry in find_table(registry).at(key)]
 
     @staticmethod
-    def whereis(registry: str | Pid, key: Hashable) -> Pid | None:
+    def whereis(  # type: ignore[override] # finds a key, not the registry
+        registry: str | Pid, key: Hashable
+    ) -> Pid | None:
         """Return the live process that holds ``key`` in a unique registry.
 
         Source:

@@ -5,6 +5,7 @@ Sources: Elixir ``Agent``, "How to supervise", ``start_link/2``, ``get/3``, ``up
 """
 
 import asyncio
+import pickle
 
 import pytest
 
@@ -13,12 +14,16 @@ from beamish import (
     AlreadyStartedError,
     CallTimeoutError,
     ExitError,
+    Fail,
+    GenServer,
     NoProcessError,
     Pid,
     Registry,
+    Reply,
     StartError,
     Stop,
     Supervisor,
+    call,
     debug,
     process,
 )
@@ -320,3 +325,80 @@ async def test_subclass_without_a_start_of_its_own_works_as_well() -> None:
 
         assert child.id is Cache
         assert await Agent.get(child.pid, same) == {}
+
+
+class Own(Agent):
+    """Uses the names of callbacks and of the agent's functions for itself."""
+
+    def init(self) -> None:
+        raise AssertionError("not called")
+
+    def terminate(self, reason: object) -> None:
+        raise AssertionError("not called")
+
+    def handle_info(self, message: object) -> None:
+        raise AssertionError("not called")
+
+    @staticmethod
+    async def get(agent: str) -> str:  # type: ignore[override]
+        return f"got {await Agent.get(agent, same)}"
+
+
+async def test_subclass_with_names_of_its_own_keeps_the_requests() -> None:
+    pid = await Own.start(lambda: 1, name="own")
+    process.send(pid, "a message")
+
+    assert await Own.get("own") == "got 1"
+    await Agent.update(pid, lambda state: state + 1)
+    assert await Agent.get(pid, same) == 2
+    await Own.stop(pid)
+
+
+@pytest.mark.parametrize("name", ["get", "update", "get_and_update", "change"])
+def test_subclass_must_not_redefine_a_request(name: str) -> None:
+    with pytest.raises(TypeError, match=f"must not redefine the request '{name}'"):
+        type("Wrong", (Agent,), {name: call(lambda self, fn: None)})
+
+
+def test_subclass_must_not_define_init_of_the_object() -> None:
+    with pytest.raises(TypeError, match="must not define __init__, which Agent needs"):
+        type("Wrong", (Agent,), {"__init__": lambda self: None})
+
+
+def test_child_spec_can_be_pickled() -> None:
+    for spec in (Own.child_spec(dict, name="own"), Counter.child_spec(3)):
+        assert pickle.loads(pickle.dumps(spec)) == spec
+
+
+async def test_late_reply_is_reported_by_the_name_of_the_function() -> None:
+    pid = await Agent.start(lambda: 1)
+
+    async def never(_: object) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    with pytest.raises(CallTimeoutError, match=r"to get\(<function same"):
+        Agent.cast(pid, never)
+        await Agent.get(pid, same, timeout=0)
+
+    process.exit(pid, "kill")
+
+
+@pytest.mark.parametrize("value", [Fail(ValueError()), Stop("normal"), Reply(1)], ids=repr)
+async def test_state_can_be_what_callbacks_return(value: object) -> None:
+    pid = await Agent.start(lambda: value)
+
+    assert await Agent.get(pid, same) is value
+    assert await Agent.get_and_update(pid, lambda state: (state, 1)) is value
+    assert await Agent.get(pid, same) == 1
+    await Agent.stop(pid)
+
+
+async def test_unknown_request_is_an_error_of_the_caller_only() -> None:
+    pid = await Agent.start(lambda: 1)
+
+    with pytest.raises(TypeError, match="Agent takes no such call"):
+        await GenServer.call(pid, "request")
+    GenServer.cast(pid, "request")
+
+    assert await Agent.get(pid, same) == 1
+    await Agent.stop(pid)

@@ -21,7 +21,7 @@ from beamish import (
     call,
     process,
 )
-from beamish._registry.server import find_table
+from beamish._registry.find import find_table
 from beamish._runtime import few
 
 Settle = Callable[[], Awaitable[None]]

@@ -124,7 +124,7 @@ class _Method:
     def __set_name__(self, owner: type, name: str) -> None:
         # The library's own servers keep some requests private; logs show them without underscore.
         table = getattr(owner, "_beamish", None)
-        self.name = name if table is None else name.removeprefix(table.prefix)
+        self.name: str = name if table is None else name.removeprefix(table.prefix)
         self.client = self.make_client(self.name)
 
     def make_client(self, name: str) -> Any:

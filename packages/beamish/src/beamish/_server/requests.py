@@ -98,8 +98,8 @@ class From:
         finally:
             del error  # else it, its traceback and this frame would hold one another
 
-    async def wait(self, request: str, timeout: float | None) -> Any:
-        """Wait for the reply, at most ``timeout`` seconds."""
+    async def wait(self, name: str, args: tuple[Any, ...], timeout: float | None) -> Any:
+        """Wait for the reply to this request, at most ``timeout`` seconds."""
         if not self.is_open:  # over already, but the caller is to give way
             await running().breathe()
             return self.outcome()
@@ -111,6 +111,7 @@ class From:
 
             def expire() -> None:
                 waiting = server.queue_length()
+                request = describe(name, args)
                 self.fail_with(CallTimeoutError(self._dest, request, timeout, waiting))
 
             timer = runtime.timers.after(timeout, expire)
@@ -232,7 +233,7 @@ def _facts(dest: Dest, name: str) -> dict[str, Any]:
 async def answer(reply: Any, name: str, args: tuple[Any, ...], timeout: float | None) -> Any:
     """Wait for ``reply`` if it is a `Waiting`."""
     if reply.__class__ is Waiting:
-        return await reply.from_.wait(describe(name, args), timeout)
+        return await reply.from_.wait(name, args, timeout)
     return reply
 
 

@@ -104,8 +104,7 @@ class Table:
         self.options = options
         self.base = base
         self.prefix = prefix
-        # As logs and reports call it; that of a supervisor's server is its public class.
-        self.qualname: str = cls.__dict__.get("_beamish_name", cls.__qualname__)
+        self.qualname: str = cls.__qualname__  # as logs and reports call it
         self.check_no_init()
         self.eager = prefix != "" and cls._child_exited is not None
         # Written at the first start: a decorator such as `dataclass` adds __init__ to a class that
@@ -115,7 +114,7 @@ class Table:
         terminate = self._own("terminate")
         self.terminate = None if terminate is None else Callback("terminate", terminate)
         # Lists who dies with a server without being linked; for registries.
-        self.dependents = getattr(cls, "_beamish_dependents", cls._dependents if prefix else None)
+        self.dependents = cls._dependents if prefix else None
         self.prepare = cls._prepare if prefix else None
         self.format_status = self._named("format_status")
         self.info = Callback("handle_info", self._named("handle_info"), plain=True)

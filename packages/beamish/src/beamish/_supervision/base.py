@@ -29,7 +29,7 @@ class SupervisorBase(Server, trap_exit=True, shutdown=None):
         super().__init_subclass__(**options)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._arguments = args, kwargs
+        self._arguments: tuple[tuple[Any, ...], dict[str, Any]] = args, kwargs
 
     def init(self, *args: Any, **kwargs: Any) -> Any:
         """Return the options, as ``spec`` does; to be defined by module-based supervisors.

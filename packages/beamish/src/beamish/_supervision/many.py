@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, TypeAlias
 
 from beamish._runtime import eager
 from beamish._runtime.tasks import failure
@@ -62,7 +62,7 @@ class _Again:
 class ManyChildren(SupervisorBase):
     """A supervisor of children that come and go, each by itself."""
 
-    _spec_type = DynamicSupervisorSpec
+    _spec_type: ClassVar[type[DynamicSupervisorSpec]] = DynamicSupervisorSpec
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -76,8 +76,8 @@ class ManyChildren(SupervisorBase):
         self._histories: dict[Pid, History] = {}
 
     def _begin(self, spec: DynamicSupervisorSpec) -> None:
-        self._options = spec
-        self._window = self._new_window()
+        self._options: DynamicSupervisorSpec = spec
+        self._window: RestartWindow = self._new_window()
 
     def _new_window(self) -> RestartWindow:
         return RestartWindow(self._options.max_restarts, self._options.max_seconds)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from beamish._server.items import ChildExit
 from beamish._server.methods import call
@@ -100,7 +100,7 @@ class _Retry:
 class OrderedChildren(SupervisorBase):
     """A supervisor of an ordered list of children."""
 
-    _spec_type = SupervisorSpec
+    _spec_type: ClassVar[type[SupervisorSpec]] = SupervisorSpec
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -109,8 +109,8 @@ class OrderedChildren(SupervisorBase):
 
     async def _begin(self, spec: SupervisorSpec) -> Any:
         """Start the children in order; if one fails, stop those before it."""
-        self._options = spec
-        self._window = RestartWindow(spec.max_restarts, spec.max_seconds)
+        self._options: SupervisorSpec = spec
+        self._window: RestartWindow = RestartWindow(spec.max_restarts, spec.max_seconds)
         for child_spec in spec.children:
             child = self._children[child_spec.id] = _Child(child_spec)
             try:

@@ -12,7 +12,7 @@ from beamish._runtime.runtime import running
 from beamish._runtime.tasks import TaskProcess
 from beamish._server.process import ServerProcess
 from beamish._server.reports import shown_name
-from beamish._server.requests import From
+from beamish._server.requests import From, describe
 
 _MAX_SHOWN = 20  # processes and tasks
 _CLIENT = "<beamish "  # prefix of the made-up file names of client functions
@@ -94,7 +94,8 @@ def _waits_for(task: asyncio.Task[Any]) -> str:
     for frame in _frames(task):
         seen, code = frame.f_locals, frame.f_code
         if code is From.wait.__code__:
-            what = f"{seen['request']} of {_server(seen['self'])}"
+            request = describe(seen["name"], seen["args"])
+            what = f"{request} of {_server(seen['self'])}"
             return f"waits for the reply to {what} in {place(task)}"
         if code is TaskProcess.receive.__code__:
             return f"waits for a message in {place(task)}"

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import pickle
 
 import pytest
 
@@ -166,3 +167,44 @@ async def test_register_outside_a_process_is_no_process() -> None:
     await asyncio.create_task(outside(), context=contextvars.Context())
 
     assert Registry.count("registry") == 0
+
+
+async def test_registry_can_start_without_a_link() -> None:
+    pid = await Registry.start(keys="unique", name="unlinked")
+
+    assert pid not in process.info(process.current()).links
+    assert Registry.count("unlinked") == 0
+    await Registry.stop(pid)
+
+
+async def test_subclass_of_a_registry_changes_nothing() -> None:
+    class Names(Registry):
+        def terminate(self, reason: object) -> None:
+            raise AssertionError("not called")
+
+        def handle_info(self, message: object) -> None:
+            raise AssertionError("not called")
+
+    top = await Supervisor.start_link([Names.child_spec(keys="unique", name="names")])
+    Registry.register("names", "key", 1)
+    process.send("names", "a message")
+
+    assert Registry.values("names", "key", process.current()) == [1]
+    assert process.info("names").class_name.endswith("Names")
+    process.flag(trap_exit=True)
+    await Supervisor.stop(top)
+
+
+async def test_unknown_request_of_a_registry_is_an_error_of_the_caller_only() -> None:
+    pid = await Registry.start_link(keys="unique", name="registry")
+
+    with pytest.raises(TypeError, match="Registry takes no such call"):
+        await GenServer.call(pid, "request")
+
+    assert process.is_alive(pid)
+
+
+def test_child_spec_of_a_registry_can_be_pickled() -> None:
+    spec = Registry.child_spec(keys="duplicate", name="registry", meta={"key": "value"})
+
+    assert pickle.loads(pickle.dumps(spec)) == spec

@@ -1,32 +1,10 @@
-"""The process of a registry, and how it is found."""
-
-from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+"""How a registry is found by its name or pid."""
 
 from beamish import process
 from beamish._registry.table import Table
 from beamish._runtime.runtime import running
 from beamish.errors import NoProcessError
-from beamish.gen_server import GenServer
 from beamish.pid import Pid
-
-Keys: TypeAlias = Literal["unique", "duplicate"]
-
-
-class RegistryServer(GenServer, trap_exit=True):
-    """The process of a registry; its table is read without asking it."""
-
-    _beamish_name = "Registry"
-
-    def __init__(self, keys: Keys, registry: str, listeners: Sequence[str], meta: Any) -> None:
-        unique = keys == "unique"
-        self.table = Table(registry, self.pid, unique=unique, listeners=listeners, meta=meta)
-
-    def _beamish_dependents(self) -> list[Pid]:
-        return self.table.dissolve()
-
-    def handle_info(self, message: object) -> None:
-        """Ignore what is sent here, the exits of linked processes above all."""
 
 
 def find_table(registry: str | Pid) -> Table:
@@ -34,7 +12,7 @@ def find_table(registry: str | Pid) -> Table:
     if registry.__class__ is str:
         pid = running().names.get(registry)
         try:
-            table = pid._process.server.table  # type: ignore[union-attr]
+            table = pid._process.server._table  # type: ignore[union-attr]
         except AttributeError:
             table = None  # unknown, dead, or not a server
         if table.__class__ is Table:
@@ -50,7 +28,7 @@ def _search(registry: object) -> Table:
         raise NoProcessError(registry, f"unknown registry: {registry!r}; start it first")
     if not pid._process.runtime.check_loop():
         raise NoProcessError(registry)
-    table = getattr(getattr(pid._process, "server", None), "table", None)
+    table = getattr(getattr(pid._process, "server", None), "_table", None)
     if not isinstance(table, Table):
         raise NoProcessError(registry, f"{registry!r} is a process, but not a registry")
     return table
