@@ -79,7 +79,7 @@ class Reply(Generic[T]):
         _check_then(self.then)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Fail(_AnyResult):  # type: ignore[misc] # a subclass of Any, see above
     """Refuse a call: raise ``error`` in the caller; the server keeps its state and goes on.
 
@@ -100,17 +100,21 @@ class Fail(_AnyResult):  # type: ignore[misc] # a subclass of Any, see above
     error: Exception
     then: Then = None
 
-    if TYPE_CHECKING:  # mypy lets a dataclass below Any take any arguments
-
-        def __init__(self, error: Exception, then: Then = None) -> None: ...
-
-    def __post_init__(self) -> None:
+    def __init__(self, error: Exception, then: Then = None) -> None:
         # A coroutine cannot raise StopIteration: Python makes a RuntimeError of it.
-        if not isinstance(self.error, Exception) or isinstance(self.error, StopIteration):
+        if not isinstance(error, Exception) or isinstance(error, StopIteration):
             raise TypeError(
-                f"Fail takes an exception to raise, as in Fail(ValueError(...)); got {self.error!r}"
+                f"Fail takes an exception to raise, as in Fail(ValueError(...)); got {error!r}"
             )
-        _check_then(self.then)
+        if then is not None:
+            _check_then(then)
+        # Frozen dataclasses set their fields the slow way; a refusal costs as little as a reply.
+        _SET_ERROR(self, error)
+        _SET_THEN(self, then)
+
+
+_SET_ERROR = Fail.__dict__["error"].__set__
+_SET_THEN = Fail.__dict__["then"].__set__
 
 
 def check_fail_alone(reply: object) -> None:
