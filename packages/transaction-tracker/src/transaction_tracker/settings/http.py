@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from transaction_tracker.domain import MAX_ID_CHARACTERS
 from transaction_tracker.domain.duration import SECONDS
 from transaction_tracker.settings.http_values import (
     PATH,
@@ -26,7 +27,6 @@ from transaction_tracker.sources.http_polling.options import (
 from transaction_tracker.sources.http_polling.pages import MAX_CURSOR_CHARACTERS
 from transaction_tracker.sources.http_polling.source import (
     ID_PATTERN,
-    MAX_ID_CHARACTERS,
     NAME_PATTERN,
 )
 

@@ -4,7 +4,12 @@ import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 
-from transaction_tracker.domain import InvalidTransactionError, Reported, State
+from transaction_tracker.domain import (
+    MAX_ID_CHARACTERS,
+    InvalidTransactionError,
+    Reported,
+    State,
+)
 from transaction_tracker.net import AllowList
 from transaction_tracker.sources.http_polling.client import MAX_WAIT_SECONDS, Client
 from transaction_tracker.sources.http_polling.headers import check_headers
@@ -22,7 +27,6 @@ from transaction_tracker.sources.polled import Habits, Page, Reply
 ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
 
 NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,59}"
-MAX_ID_CHARACTERS = 200
 
 _NAME = re.compile(NAME_PATTERN)
 
