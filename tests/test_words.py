@@ -67,10 +67,8 @@ PENDING = {
     "packages/transaction-tracker/src/transaction_tracker/cli/checks",
     "packages/transaction-tracker/src/transaction_tracker/follower",
     "packages/transaction-tracker/src/transaction_tracker/providers",
-    "packages/transaction-tracker/src/transaction_tracker/settings",
     "packages/transaction-tracker/src/transaction_tracker/sources",
     "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
-    "packages/transaction-tracker/src/transaction_tracker/sources/http_polling",
     "packages/transaction-tracker/tests/cli",
     "packages/transaction-tracker/tests/elsewhere",
     "packages/transaction-tracker/tests/follower",
@@ -78,9 +76,7 @@ PENDING = {
     "packages/transaction-tracker/tests/lives",
     "packages/transaction-tracker/tests/providers",
     "packages/transaction-tracker/tests/service",
-    "packages/transaction-tracker/tests/settings",
     "packages/transaction-tracker/tests/sources",
-    "packages/transaction-tracker/tests/sources/http_polling",
     "packages/transaction-tracker/tests/world",
 }
 

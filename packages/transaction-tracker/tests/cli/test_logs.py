@@ -11,7 +11,7 @@ from typing import Literal
 import pytest
 
 from transaction_tracker.cli.logs import log_everything, show_logs, show_warnings
-from transaction_tracker.sources.http_polling.redaction import without
+from transaction_tracker.sources.http_polling.redaction import redactor
 
 Captured = pytest.CaptureFixture[str]
 
@@ -92,7 +92,7 @@ def test_known_secrets_are_taken_out_of_whatever_line(
 def test_a_secret_is_taken_out_of_json_though_json_writes_it_differently(
     capsys: Captured, secret: str
 ) -> None:
-    show_logs("json", "info", redact=[without([secret])])
+    show_logs("json", "info", redact=[redactor([secret])])
 
     logger.warning("told %s", secret, extra={"answer": secret})
 

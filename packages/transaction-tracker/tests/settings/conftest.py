@@ -1,4 +1,4 @@
-"""A clean environment, and a place for configuration files."""
+"""A clean environment, and a folder for configuration files."""
 
 import os
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""From the configuration to what the application runs by."""
+"""Conversion of the configuration to the settings of the application."""
 
 from dataclasses import fields
 
@@ -73,7 +73,7 @@ def test_defaults_are_those_of_the_python_api() -> None:
     assert settings.web == WebOptions()
 
 
-def test_sections_have_all_options_of_what_they_become() -> None:
+def test_sections_have_the_options_of_their_classes() -> None:
     provider = {one.name for one in fields(ProviderSettings)}
     web = {one.name for one in fields(WebOptions) if not one.name.endswith("_seconds")}
 
@@ -83,12 +83,12 @@ def test_sections_have_all_options_of_what_they_become() -> None:
     assert web_options(Configuration()) == WebOptions()
 
 
-def test_no_provider_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="providers must name at least one"):
+def test_configuration_without_a_provider_is_an_error() -> None:
+    with pytest.raises(ConfigurationError, match="providers must have at least one"):
         application_settings(Configuration())
 
 
-def test_options_that_do_not_go_together_are_refused() -> None:
+def test_contradicting_options_are_an_error() -> None:
     providers = [{"url": "http://a/s3cret"}, {"url": "http://b/s3cret", "burst": 3}]
     configuration = load(flags=Flags({("providers",): (providers, "--rpc")}))
 

@@ -1,4 +1,4 @@
-"""A service over HTTP as it is configured."""
+"""The configuration of a service over HTTP."""
 
 import json
 import re
@@ -39,7 +39,7 @@ PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "sources.md"
 
 Written = Callable[[str], Path]
 
-LEAST = """
+MINIMAL = """
 [source]
 type = "http"
 [http]
@@ -65,13 +65,13 @@ def wrong(path: Path, **flags: object) -> str:
     typed = {tuple(key.split("__")): (value, "--set") for key, value in flags.items()}
     with pytest.raises(ConfigurationError) as caught:
         load(path, Flags(typed))
-    told = str(caught.value)
-    assert "s3cret" not in told + repr(caught.value.problems)
-    return told.replace(str(path), path.name)
+    message = str(caught.value)
+    assert "s3cret" not in message + repr(caught.value.problems)
+    return message.replace(str(path), path.name)
 
 
-def test_little_is_enough(written: Written) -> None:
-    configuration = load(written(LEAST))
+def test_required_options_are_enough(written: Written) -> None:
+    configuration = load(written(MINIMAL))
 
     source = made(configuration)
     assert source.name == "http:bank"
@@ -91,7 +91,7 @@ def test_configuration_of_the_page_can_be_used(written: Written) -> None:
     assert source.identify("PAY-17") == "PAY-17"
 
 
-def test_sections_have_all_options_of_what_they_become() -> None:
+def test_sections_have_the_options_of_their_classes() -> None:
     options = set(HttpPollingSource.__init__.__annotations__) - {"return"}
     habits = {one.name for one in fields(Habits)} - {"watch_days"} | {"watch_for"}
     limits = {one.name for one in fields(Limits)}
@@ -120,7 +120,7 @@ def test_every_option_reaches_the_source(written: Written, monkeypatch: pytest.M
     inner |= {("feed", "start"): "0"}
     flags |= {("http", *key): (value, "--set") for key, value in inner.items()}
 
-    application_source(load(written(LEAST + BATCH + FEED), Flags(flags)))
+    application_source(load(written(MINIMAL + BATCH + FEED), Flags(flags)))
 
     assert seen == {
         "url": "https://bank.example/v1/s3cret/{id}?key=s3cret",
@@ -154,74 +154,95 @@ def test_defaults_are_those_of_the_python_api() -> None:
 
 
 WRONG: list[tuple[str, str]] = [
-    ('[source]\ntype = "http"', 'http must be given for source.type = "http": a table with name,'),
-    ('[source]\ntype = "http"\n[http]', "http.url must be given: an address such as https://"),
-    ('[source]\ntype = "http"\n[http]', "http.status must be given: a path such as"),
-    (LEAST.replace('"http"', '"ethereum"'), 'http is for source.type = "http"; source.type is'),
-    (LEAST.replace('"http"', '"http"\nchain_id = 1'), "source.chain_id is for source.type"),
+    ('[source]\ntype = "http"', 'http is required for source.type = "http": a table with name,'),
+    ('[source]\ntype = "http"\n[http]', "http.url is required: a URL such as https://"),
+    ('[source]\ntype = "http"\n[http]', "http.status is required: a path such as"),
     (
-        LEAST.replace('"http"', '"http"\nconfirmations = 3'),
-        'source.confirmations is for source.type = "ethereum": a service over HTTP has no blocks; '
-        "leave it out (some.toml line 4)",
+        MINIMAL.replace('"http"', '"ethereum"'),
+        'http requires source.type = "http", got source.type',
     ),
-    (LEAST + '[[providers]]\nurl = "http://a/s3cret"', "providers are for source.type"),
-    (LEAST.replace('"confirmed"', '"done"'), "http.words.settled must be "),
-    (LEAST.replace('"confirmed"', '"done"'), "got 'done' (some.toml line 8)"),
-    (LEAST.replace('"confirmed"', '"mined"'), "got 'mined'"),
-    (LEAST.replace('"confirmed"', '"failed"'), 'http.words must have one for "confirmed"'),
-    (LEAST.replace('"reversed"', '"failed"') + 'watch_for = "1d"', "http.watch_for needs a word"),
-    (LEAST.replace("{id}", "id"), "http.url must have {id} in it, once"),
-    (LEAST.replace("https:", "http:"), "begin with https:// unless its host is in the allow list"),
-    (LEAST.replace("bank.example", "10.1.2.3"), "10.1.2.3 is not allowed: the address is priv"),
-    (LEAST.replace("bank.example", "10.1.2.3"), "; see http.allow_private (some.toml line 6)"),
+    (MINIMAL.replace('"http"', '"http"\nchain_id = 1'), "source.chain_id requires source.type"),
     (
-        LEAST.replace("bank.example", "169.254.169.254") + 'allow_private = ["169.254.0.0/16"]',
+        MINIMAL.replace('"http"', '"http"\nconfirmations = 3'),
+        'source.confirmations requires source.type = "ethereum": a service over HTTP has no '
+        "blocks; remove it (some.toml line 4)",
+    ),
+    (MINIMAL + '[[providers]]\nurl = "http://a/s3cret"', "providers require source.type"),
+    (MINIMAL.replace('"confirmed"', '"done"'), "http.words.settled must be "),
+    (MINIMAL.replace('"confirmed"', '"done"'), "got 'done' (some.toml line 8)"),
+    (MINIMAL.replace('"confirmed"', '"mined"'), "got 'mined'"),
+    (MINIMAL.replace('"confirmed"', '"failed"'), 'http.words must map a word to "confirmed"'),
+    (
+        MINIMAL.replace('"reversed"', '"failed"') + 'watch_for = "1d"',
+        "http.watch_for requires a word",
+    ),
+    (MINIMAL.replace("{id}", "id"), "http.url must contain {id} exactly once"),
+    (
+        MINIMAL.replace("https:", "http:"),
+        "begin with https:// unless its host is in the allow list",
+    ),
+    (MINIMAL.replace("bank.example", "10.1.2.3"), "10.1.2.3 is not allowed: the address is priv"),
+    (MINIMAL.replace("bank.example", "10.1.2.3"), "; see http.allow_private (some.toml line 6)"),
+    (
+        MINIMAL.replace("bank.example", "169.254.169.254") + 'allow_private = ["169.254.0.0/16"]',
         "169.254.169.254 is not allowed: the address is a cloud metadata address",
     ),
     (
-        LEAST + BATCH.replace("bank.example", "10.1.2.3"),
+        MINIMAL + BATCH.replace("bank.example", "10.1.2.3"),
         "http.batch.url is refused: 10.1.2.3 is not allowed",
     ),
-    (LEAST + FEED.replace("{cursor}", ""), "http.feed.url must have {cursor} in it"),
-    (LEAST + FEED + 'entry_cursor = "at"', "http.feed must have either next or entry_cursor"),
-    (LEAST + FEED.replace('next = "next"', ""), "http.feed must have either next or entry_cursor"),
-    (LEAST + 'error = "a b"', "http.error must be a path such as data.transfers[0].status"),
+    (MINIMAL + FEED.replace("{cursor}", ""), "http.feed.url must contain {cursor} exactly once"),
+    (MINIMAL + FEED + 'entry_cursor = "at"', "http.feed must have either next or entry_cursor"),
     (
-        LEAST + "first_delay = 301",
-        "http.first_delay must be http.longest_delay or less: 300 s; got",
+        MINIMAL + FEED.replace('next = "next"', ""),
+        "http.feed must have either next or entry_cursor",
     ),
-    (LEAST + 'longest_delay = "1ms"', "http.longest_delay must be http.first_delay or more: 1 s;"),
-    (LEAST + "watch_longest_delay = 1", "http.watch_longest_delay must be http.watch_first_delay"),
+    (MINIMAL + 'error = "a b"', "http.error must be a path such as data.transfers[0].status"),
     (
-        LEAST + "requests_per_second = 0.01",
+        MINIMAL + "first_delay = 301",
+        "http.first_delay must be at most http.longest_delay (300 s), got",
+    ),
+    (
+        MINIMAL + 'longest_delay = "1ms"',
+        "http.longest_delay must be at least http.first_delay (1 s),",
+    ),
+    (
+        MINIMAL + "watch_longest_delay = 1",
+        "http.watch_longest_delay must be at least http.watch_first",
+    ),
+    (
+        MINIMAL + "requests_per_second = 0.01",
         "http.requests_per_second must be a number, 0.1 or more",
     ),
-    (LEAST + 'headers = { "a b" = "s3cret" }', "http.headers must be names such as Authorization"),
-    (LEAST + 'headers = { Host = "s3cret" }', "http.headers must be names such as Authorization"),
-    (LEAST + 'headers = { Key = "s3cret\\n" }', "http.headers.Key must be names such as"),
-    (LEAST + "headers = { Key = 3 }", "http.headers.Key must be names such as"),
-    (LEAST + 'name2 = "x"', "http.name2 is no option; did you mean name?"),
-    (LEAST.replace('"bank"', '"The Bank"'), "http.name must be small letters, digits and . _ -"),
-    (LEAST + 'id_pattern = "("', "http.id_pattern must be a regular expression"),
-    (LEAST + 'id_pattern = "a{4294967296}"', "http.id_pattern must be a regular expression"),
-    (LEAST + f'id_pattern = "{"(" * 490}a{")" * 490}"', "http.id_pattern must be a regular expr"),
-    (LEAST + "allow_private = [5]", "http.allow_private must be a list of networks"),
-    (LEAST + "allow_private = [[]]", "http.allow_private must be a list of networks"),
-    (LEAST + 'id_pattern = "[^/]+"', "that lets no / ? # % and no control character through"),
+    (
+        MINIMAL + 'headers = { "a b" = "s3cret" }',
+        "http.headers must be names such as Authorization",
+    ),
+    (MINIMAL + 'headers = { Host = "s3cret" }', "http.headers must be names such as Authorization"),
+    (MINIMAL + 'headers = { Key = "s3cret\\n" }', "http.headers.Key must be names such as"),
+    (MINIMAL + "headers = { Key = 3 }", "http.headers.Key must be names such as"),
+    (MINIMAL + 'name2 = "x"', "http.name2 is an unknown option; did you mean name?"),
+    (MINIMAL.replace('"bank"', '"The Bank"'), "http.name must be small letters, digits and . _ -"),
+    (MINIMAL + 'id_pattern = "("', "http.id_pattern must be a regular expression"),
+    (MINIMAL + 'id_pattern = "a{4294967296}"', "http.id_pattern must be a regular expression"),
+    (MINIMAL + f'id_pattern = "{"(" * 490}a{")" * 490}"', "http.id_pattern must be a regular expr"),
+    (MINIMAL + "allow_private = [5]", "http.allow_private must be a list of networks"),
+    (MINIMAL + "allow_private = [[]]", "http.allow_private must be a list of networks"),
+    (MINIMAL + 'id_pattern = "[^/]+"', "that cannot match / ? # % or a control character"),
 ]
 
 
-@pytest.mark.parametrize(("text", "says"), WRONG)
-def test_wrong_file(written: Written, text: str, says: str) -> None:
-    assert says in wrong(written(text))
+@pytest.mark.parametrize(("text", "message"), WRONG)
+def test_error_of_an_invalid_file(written: Written, text: str, message: str) -> None:
+    assert message in wrong(written(text))
 
 
-def test_every_problem_is_told_at_once(written: Written) -> None:
-    path = written(LEAST + BATCH.replace("{ids}", ""))
+def test_error_contains_all_problems(written: Written) -> None:
+    path = written(MINIMAL + BATCH.replace("{ids}", ""))
 
-    told = wrong(path, http__url="https://localhost/s3cret/{id}", http__first_delay="1h")
+    message = wrong(path, http__url="https://localhost/s3cret/{id}", http__first_delay="1h")
 
-    assert [line.split()[0] for line in told.split("; http.")] == [
+    assert [line.split()[0] for line in message.split("; http.")] == [
         "http.url",
         "batch.url",
         "first_delay",
@@ -229,32 +250,38 @@ def test_every_problem_is_told_at_once(written: Written) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "says"),
+    ("variables", "message"),
     [
         (
             {"TXTRACK_HTTP__WORDS__SETTLED": "confirmed"},
-            "http.words has names in which case counts: give all in TXTRACK_HTTP__WORDS, as JSON "
+            "http.words has case-sensitive keys: set TXTRACK_HTTP__WORDS to a JSON object "
             "(variable TXTRACK_HTTP__WORDS__SETTLED)",
         ),
         ({"TXTRACK_HTTP__WORDS": "settled"}, "http.words must be a JSON object (variable"),
         ({"TXTRACK_HTTP__HEADERS": "s3cret"}, "http.headers must be a JSON object (variable"),
         ({"TXTRACK_HTTP__HEADERS__KEY": "s3cret\n"}, "(variable TXTRACK_HTTP__HEADERS__KEY)"),
-        ({"TXTRACK_HTTP__URL": "s3cret"}, "http.url must have {id} in it, once"),
-        ({"TXTRACK_HTTP__BATCH": "s3cret"}, "http.batch must be a table; got something else"),
-        ({"TXTRACK_HTTP__BATCH": "[" * 3_000}, "http.batch must be a table; got something else"),
-        ({"TXTRACK_HTTP": "s3cret"}, "http must be a table; got something else"),
+        ({"TXTRACK_HTTP__URL": "s3cret"}, "http.url must contain {id} exactly once"),
+        (
+            {"TXTRACK_HTTP__BATCH": "s3cret"},
+            "http.batch must be a table, got another value (hidden)",
+        ),
+        (
+            {"TXTRACK_HTTP__BATCH": "[" * 3_000},
+            "http.batch must be a table, got another value (hidden)",
+        ),
+        ({"TXTRACK_HTTP": "s3cret"}, "http must be a table, got another value (hidden)"),
     ],
 )
-def test_wrong_variable(
-    written: Written, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], says: str
+def test_error_of_an_invalid_variable(
+    written: Written, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], message: str
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
-    assert says in wrong(written(LEAST))
+    assert message in wrong(written(MINIMAL))
 
 
-def test_all_of_it_can_be_in_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_can_set_all_options(monkeypatch: pytest.MonkeyPatch) -> None:
     words = json.dumps({"SETTLED": "confirmed", "In Review": "pending"})
     for name, value in {"NAME": "b", "URL": "https://b.example/{id}", "STATUS": "s"}.items():
         monkeypatch.setenv(f"TXTRACK_HTTP__{name}", value)
@@ -271,10 +298,10 @@ def test_all_of_it_can_be_in_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     assert section.allow_private == ("10.0.0.0/8", "bank.internal")
 
 
-def test_header_of_a_variable_takes_the_place_of_that_in_the_file(
+def test_header_of_a_variable_overrides_that_of_the_file(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = written(LEAST + '[http.headers]\nAuthorization = "Bearer old"\nX-Kind = "a"\n')
+    path = written(MINIMAL + '[http.headers]\nAuthorization = "Bearer old"\nX-Kind = "a"\n')
     monkeypatch.setenv("TXTRACK_HTTP__HEADERS__AUTHORIZATION", "Bearer new")
 
     section = load(path).http
@@ -286,8 +313,8 @@ def test_header_of_a_variable_takes_the_place_of_that_in_the_file(
     }
 
 
-def test_no_form_shows_a_secret(written: Written) -> None:
-    text = LEAST + '[http.headers]\nAuthorization = "Bearer s3cret"\n' + BATCH + FEED
+def test_secrets_are_in_no_form_of_the_configuration(written: Written) -> None:
+    text = MINIMAL + '[http.headers]\nAuthorization = "Bearer s3cret"\n' + BATCH + FEED
 
     configuration = load(written(text))
 
@@ -330,12 +357,12 @@ def test_no_form_shows_a_secret(written: Written) -> None:
         ("a\n", "\n"),
     ],
 )
-def test_what_a_pattern_lets_through(pattern: str, character: str) -> None:
+def test_forbidden_character_that_a_pattern_matches_is_found(pattern: str, character: str) -> None:
     assert let_through(pattern) == character
 
 
 @given(st.from_regex(r"[a/?#%\[\]^\\dDwWsS().*+|{}1,\-]{1,12}", fullmatch=True), st.data())
-def test_no_id_of_a_pattern_that_passes_has_such_a_character(
+def test_ids_of_an_accepted_pattern_have_no_forbidden_character(
     pattern: str, data: st.DataObject
 ) -> None:
     with warnings.catch_warnings(action="ignore", category=FutureWarning):
@@ -353,15 +380,15 @@ def is_pattern(text: str) -> bool:
     return True
 
 
-def test_a_pattern_that_python_warns_of_is_taken_without_noise(written: Written) -> None:
+def test_pattern_with_a_future_warning_is_accepted_silently(written: Written) -> None:
     with warnings.catch_warnings(action="error"):
-        source = made(load(written(LEAST + 'id_pattern = "[[a-z]-]"')))
+        source = made(load(written(MINIMAL + 'id_pattern = "[[a-z]-]"')))
 
     assert source.identify("b-]") == "b-]"
 
 
-def test_ids_are_those_of_the_pattern(written: Written) -> None:
-    source = made(load(written(LEAST + r"id_pattern = '[A-Z]-\d+'")))
+def test_id_must_match_the_pattern(written: Written) -> None:
+    source = made(load(written(MINIMAL + r"id_pattern = '[A-Z]-\d+'")))
 
     assert source.identify("T-1") == "T-1"
     for text in ("T-1\n", "t-1", "T-1/2", "T-" + "1" * 199):

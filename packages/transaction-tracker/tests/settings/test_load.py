@@ -1,4 +1,4 @@
-"""What is read from file, variables and flags, and which of them counts."""
+"""Loading: the file, variables that override it, and flags that override both."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +10,11 @@ from transaction_tracker.settings import Configuration, ConfigurationError, Flag
 Written = Callable[[str], Path]
 
 
-def test_nothing_set_gives_the_defaults() -> None:
+def test_defaults_apply_without_a_source() -> None:
     assert load() == Configuration()
 
 
-def test_file_of_the_usual_name_is_read(tmp_path: Path) -> None:
+def test_default_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "txtrack.toml").write_text("[web]\nport = 81")
 
     assert load().web.port == 81
@@ -26,7 +26,7 @@ def test_file_of_the_variable_is_read(written: Written, monkeypatch: pytest.Monk
     assert load().web.port == 82
 
 
-def test_given_file_counts_more_than_that_of_the_variable(
+def test_given_file_overrides_that_of_the_variable(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TXTRACK_CONFIG", "nowhere.toml")
@@ -34,7 +34,7 @@ def test_given_file_counts_more_than_that_of_the_variable(
     assert load(written("[web]\nport = 83")).web.port == 83
 
 
-def test_variables_count_more_than_the_file_and_flags_more_than_variables(
+def test_variables_override_the_file_and_flags_override_variables(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written('[web]\nhost = "::1"\nport = 1\n[logs]\nlevel = "error"\n')
@@ -48,7 +48,7 @@ def test_variables_count_more_than_the_file_and_flags_more_than_variables(
     assert configuration.logs.level == "debug"
 
 
-def test_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TXTRACK_WEB__PORT", "")
 
     assert load() == Configuration()
@@ -63,7 +63,7 @@ def test_variable_sets_one_key_of_one_provider(
     assert [str(one.url) for one in load(path).providers] == ["http://a", "http://c"]
 
 
-def test_list_in_a_variable_replaces_that_of_the_file(
+def test_list_in_a_variable_overrides_that_of_the_file(
     written: Written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = written('[[providers]]\nurl = "http://a"\n[[providers]]\nurl = "http://b"\n')
@@ -101,7 +101,7 @@ def test_configuration_cannot_be_changed() -> None:
         Configuration().web.port = 1
 
 
-def test_error_tells_of_every_problem(written: Written) -> None:
+def test_error_contains_every_problem(written: Written) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load(written("[web]\nport = 70000\n[logs]\nlevel = 3\n"))
 

@@ -43,7 +43,7 @@ def test_file_changes_every_attribute_of_the_profile(written: Written) -> None:
     assert profile.null_rounds
 
 
-def test_attributes_that_are_not_set_are_those_of_the_chain() -> None:
+def test_other_attributes_are_those_of_the_chain() -> None:
     source = Configuration().source
 
     assert source.chain_profile() is UNKNOWN
@@ -51,7 +51,7 @@ def test_attributes_that_are_not_set_are_those_of_the_chain() -> None:
     assert source.block_time is None
 
 
-def test_configured_chain_counts_more_than_the_one_of_a_node(written: Written) -> None:
+def test_configured_chain_overrides_that_of_a_node(written: Written) -> None:
     source = load(written("[source]\nchain_id = 10")).source
 
     assert source.chain_profile(42161) is profile_of(10)
@@ -73,7 +73,7 @@ def test_variables_change_single_attributes(
     assert profile.fee == "op-stack"  # the file's
 
 
-def test_variable_takes_the_whole_profile_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variable_can_contain_the_whole_profile_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TXTRACK_SOURCE__PROFILE", '{"fee": "scroll", "null_rounds": true}')
 
     assert load().source.profile.changes == {"fee": "scroll", "null_rounds": True}
@@ -86,7 +86,7 @@ def test_variable_takes_the_whole_profile_as_json(monkeypatch: pytest.MonkeyPatc
         '["Unpaid(uint256 due, address by)", "error Paused()"]',
     ],
 )
-def test_variable_has_signatures_as_json_or_with_semicolons(
+def test_variable_has_signatures_as_json_or_separated_by_semicolons(
     monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
     monkeypatch.setenv("TXTRACK_SOURCE__ERRORS", text)
@@ -94,7 +94,7 @@ def test_variable_has_signatures_as_json_or_with_semicolons(
     assert load().source.errors == ("Unpaid(uint256 due, address by)", "error Paused()")
 
 
-def test_flag_counts_more_than_the_file(written: Written) -> None:
+def test_flag_overrides_the_file(written: Written) -> None:
     flags = Flags({("source", "profile", "fee"): ("ethereum", "--set")})
 
     assert load(written(FILE), flags).source.chain_profile().fee == "ethereum"

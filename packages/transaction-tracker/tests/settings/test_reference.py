@@ -1,6 +1,6 @@
-"""The configuration's page lists every option as the model has it.
+"""The configuration page lists every option of the model.
 
-Run as a program, this writes the page's tables anew.
+Run as a program, this writes the page's tables again.
 """
 
 from itertools import groupby
@@ -14,7 +14,7 @@ MARK = "<!-- options -->\n"
 
 
 def tables() -> str:
-    sections = groupby(reference(), key=lambda one: one.key.split(".")[0])
+    sections = groupby(reference(), key=lambda option: option.key.split(".")[0])
     return "\n".join(section(name, list(found)) for name, found in sections)
 
 
@@ -22,9 +22,9 @@ def section(name: str, found: list[Option]) -> str:
     many = found[0].key.startswith(f"{name}.0.")
     title = f"[[{name}]]" if many else f"[{name}]"
     head = (
-        f"### `{title}`\n\n{explained(name)}\n\n| Option | Default | What it is |\n|---|---|---|\n"
+        f"### `{title}`\n\n{explained(name)}\n\n| Option | Default | Description |\n|---|---|---|\n"
     )
-    return head + "".join(row(one, f"{name}.0." if many else f"{name}.") for one in found)
+    return head + "".join(row(option, f"{name}.0." if many else f"{name}.") for option in found)
 
 
 def explained(name: str) -> str:
@@ -33,13 +33,13 @@ def explained(name: str) -> str:
     return str(model.__doc__).strip().partition("\n")[0]
 
 
-def row(one: Option, prefix: str) -> str:
-    default = "must be given" if one.required else f"`{one.default}`" if one.default else ""
-    name = one.key.removeprefix(prefix)
-    return f"| `{name}` | {default} | {one.says} It must be {one.expected}. |\n"
+def row(option: Option, prefix: str) -> str:
+    default = "required" if option.required else f"`{option.default}`" if option.default else ""
+    name = option.key.removeprefix(prefix)
+    return f"| `{name}` | {default} | {option.description} It must be {option.expected}. |\n"
 
 
-def test_page_lists_every_option_as_it_is() -> None:
+def test_page_lists_every_option() -> None:
     before, _, after = PAGE.read_text().partition(MARK)
     text, _, rest = after.partition(MARK)
 
@@ -48,11 +48,11 @@ def test_page_lists_every_option_as_it_is() -> None:
     assert text.strip() == tables().strip(), f"run python {__file__}"
 
 
-def test_every_option_says_what_it_is() -> None:
+def test_every_option_has_a_description() -> None:
     wrong = [
-        one.key
-        for one in reference()
-        if not one.says.endswith(".") or not one.expected or one.expected == "None"
+        option.key
+        for option in reference()
+        if not option.description.endswith(".") or not option.expected or option.expected == "None"
     ]
 
     assert wrong == []

@@ -1,4 +1,4 @@
-"""Secrets of the configuration never print."""
+"""Secrets of the configuration are never printed."""
 
 from collections.abc import Callable
 from pathlib import Path

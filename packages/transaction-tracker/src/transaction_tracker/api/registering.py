@@ -20,13 +20,18 @@ from pydantic import (
 )
 
 from transaction_tracker.api.problems import ErrorDetail, ProblemError, not_json
-from transaction_tracker.domain import InvalidTransactionError, Registration, State, Tag
+from transaction_tracker.domain import (
+    MAX_CONFIRMATIONS,
+    MAX_ID_CHARACTERS,
+    MAX_METADATA_BYTES,
+    InvalidTransactionError,
+    Registration,
+    State,
+    Tag,
+)
 from transaction_tracker.tracker import Context
 
 MAX_ITEMS = 10_000
-MAX_CONFIRMATIONS = 10_000
-MAX_METADATA_BYTES = 4_096
-MAX_ID_CHARACTERS = 200
 MAX_EXPIRY_SECONDS = 10 * 365 * 86_400.0
 MAX_DEADLINE = datetime(9999, 1, 1, tzinfo=UTC)
 

@@ -78,7 +78,7 @@ def options(*, as_json: Json = False) -> None:
             output.write_json(asdict(one))
             continue
         output.say(one.key if one.default is None else f"{one.key} = {one.default}")
-        output.say(f"    {one.says}\n    {one.expected}; {one.variable}")
+        output.say(f"    {one.description}\n    {one.expected}; {one.variable}")
 
 
 def _summary(configuration: Configuration) -> str:

@@ -1,7 +1,7 @@
 """What takes a configuration's secrets out of texts that somebody else wrote."""
 
 from transaction_tracker.settings import Configuration
-from transaction_tracker.sources.http_polling.redaction import Redact, keys, without
+from transaction_tracker.sources.http_polling.redaction import Redact, keys, redactor
 
 __all__ = ["Redact", "redactors"]
 
@@ -17,5 +17,5 @@ def redactors(configuration: Configuration) -> list[Redact]:
         addresses = [text.reveal() for _, _, text in http.addresses()]
         secrets += keys(http.headers.values(), addresses)
     if secrets:
-        found.append(without(secrets))
+        found.append(redactor(secrets))
     return found

@@ -31,6 +31,7 @@ from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.recent import Recent
 from transaction_tracker.domain.registration import (
     MAX_CONFIRMATIONS,
+    MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
     Registration,
     check_required,
@@ -60,6 +61,7 @@ __all__ = [
     "FLAGS",
     "MARGIN",
     "MAX_CONFIRMATIONS",
+    "MAX_ID_CHARACTERS",
     "MAX_METADATA_BYTES",
     "REASONS",
     "STATES",

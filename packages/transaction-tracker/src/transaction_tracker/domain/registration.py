@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from transaction_tracker.domain.states import TAGS, Required
 
 MAX_CONFIRMATIONS = 10_000
-MAX_METADATA_BYTES = 4096
+MAX_ID_CHARACTERS = 200
+MAX_METADATA_BYTES = 4_096
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Where the commands find a running service, and the token that they show it."""
+"""Options of the commands that send requests to a running service."""
 
 from typing import Annotated, Any
 
@@ -32,20 +32,18 @@ Token = Annotated[SecretText, PlainValidator(_token), PlainSerializer(_hidden, r
 
 
 class ClientSection(Section):
-    """The commands that talk to a running service."""
+    """Commands that send requests to a running service."""
 
     url: ServiceUrl | None = option(
         None,
         SERVICE_URL,
-        "Where the service is; without it, on this machine at web.port. TXTRACK_URL and --url "
-        "count more.",
-        # It is refused where it holds a password, which the error must not show.
+        "URL of the service. Default: this machine at web.port. TXTRACK_URL and --url override it.",
+        # A URL with a password is an error, and the message must not show the password.
         secret=True,
     )
     token: Token | None = option(
         None,
-        "a token, as txtrack token create prints it",
-        "The token to show to that service. TXTRACK_TOKEN and --token count more. It is never "
-        "printed.",
+        "a token from txtrack token create",
+        "Bearer token for the service; never printed. TXTRACK_TOKEN and --token override it.",
         secret=True,
     )

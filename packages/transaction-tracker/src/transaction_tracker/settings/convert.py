@@ -1,4 +1,4 @@
-"""From the configuration to what the application runs by."""
+"""Convert the configuration to the application's settings and source."""
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.application import Settings
@@ -18,15 +18,15 @@ from transaction_tracker.sources.http_polling import (
 
 
 def application_settings(configuration: Configuration) -> Settings:
-    """Give the application's settings.
+    """Return the application's settings.
 
     Raises:
-        ConfigurationError: No provider is configured, or two options do not go together.
+        ConfigurationError: No provider is configured, or two options contradict each other.
     """
     source = configuration.source
     if source.type == "ethereum" and not configuration.providers:
-        says = "must name at least one: [[providers]] with a url in the file, or --rpc URL"
-        raise ConfigurationError([Problem("providers", says, "")])
+        message = "must have at least one: add [[providers]] with a url to the file, or --rpc URL"
+        raise ConfigurationError([Problem("providers", message, "")])
     return Settings(
         chain_id=source.chain_id,
         confirmations=source.confirmations,
@@ -46,12 +46,12 @@ def application_settings(configuration: Configuration) -> Settings:
 
 
 def application_source(configuration: Configuration) -> HttpPollingSource | None:
-    """Give the source of transactions; ``None`` when it is the chain of the settings' providers."""
+    """Return the HTTP source; ``None`` if the source is the chain of the providers."""
     return None if configuration.http is None else http_source(configuration.http)
 
 
 def http_source(section: HttpSection) -> HttpPollingSource:
-    """Make the source that a table describes."""
+    """Return the HTTP source of a section."""
     return HttpPollingSource(
         section.url.reveal(),
         name=section.name,
@@ -71,17 +71,17 @@ def http_source(section: HttpSection) -> HttpPollingSource:
 
 
 def web_options(configuration: Configuration) -> WebOptions:
-    """Give where the API listens."""
+    """Return the options of the HTTP API."""
     return WebOptions(**configuration.web.model_dump())
 
 
 def _providers(configuration: Configuration) -> tuple[ProviderSettings, ...]:
     found = []
-    for place, section in enumerate(configuration.providers):
+    for index, section in enumerate(configuration.providers):
         try:
             found.append(ProviderSettings(**dict(section)))
         except ValueError as error:
-            raise ConfigurationError([Problem(f"providers.{place}", f": {error}", "")]) from None
+            raise ConfigurationError([Problem(f"providers.{index}", f": {error}", "")]) from None
     return tuple(found)
 
 

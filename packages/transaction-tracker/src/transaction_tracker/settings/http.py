@@ -1,7 +1,8 @@
-"""The table of a service that is asked over HTTP, with those inside it."""
+"""The section of a service that is polled over HTTP, with its tables."""
 
 from collections.abc import Iterator
 
+from transaction_tracker.domain import MAX_ID_CHARACTERS
 from transaction_tracker.domain.duration import SECONDS
 from transaction_tracker.settings.http_values import (
     PATH,
@@ -16,7 +17,18 @@ from transaction_tracker.settings.http_values import (
 from transaction_tracker.settings.options import AllowList, Seconds, option
 from transaction_tracker.settings.sections import Section
 from transaction_tracker.sources.http_polling import Habits, Limits, SecretText
-from transaction_tracker.sources.http_polling.source import ID_PATTERN
+from transaction_tracker.sources.http_polling.headers import MAX_HEADER_CHARACTERS
+from transaction_tracker.sources.http_polling.options import (
+    MAX_BATCH_IDS,
+    MAX_IN_FLIGHT_REQUESTS,
+    MAX_RESPONSE_BYTES,
+    MIN_REQUESTS_PER_SECOND,
+)
+from transaction_tracker.sources.http_polling.pages import MAX_CURSOR_CHARACTERS
+from transaction_tracker.sources.http_polling.source import (
+    ID_PATTERN,
+    NAME_PATTERN,
+)
 
 DAY_SECONDS = 86_400.0
 
@@ -27,204 +39,208 @@ _LIMITS = Limits()
 
 
 class BatchSection(Section):
-    """The look-up of many transactions in one request, where the service offers one."""
+    """The look-up of many transactions in one request, if the service has one."""
 
     url: Address = option(
         ...,
-        "an address such as https://host/path?ids={ids}",
-        "The address, with {ids} where the ids go. Only its host is ever printed.",
+        "a URL such as https://host/path?ids={ids}",
+        "URL of the look-up, with {ids} where the ids go. Only its host is ever printed.",
         secret=True,
     )
-    items: JsonPlace = option(..., PATH, "Where the list of transactions stands in the answer.")
-    id: JsonPlace = option(..., PATH, "Where the id stands in an item of that list.")
+    items: JsonPlace = option(..., PATH, "Path to the list of transactions in the response.")
+    id: JsonPlace = option(..., PATH, "Path to the transaction's id in an item of the list.")
     status: JsonPlace | None = option(
-        None, PATH, "Where the status stands in an item; without it, where http.status says."
+        None, PATH, "Path to the status in an item. Default: http.status."
     )
     error: JsonPlace | None = option(
-        None, PATH, "Where the reason of a failure stands in an item; without it, as http.error."
+        None, PATH, "Path to the reason of a failure in an item. Default: http.error."
     )
     separator: str = option(
         ",",
         "one character",
-        "What stands between two ids.",
+        "Character between two ids.",
         min_length=1,
         max_length=1,
     )
     most: int = option(
         50,
-        "a number, 2 to 1,000",
-        "Ids in one request; it takes fewer while the service refuses so many.",
+        f"a number, 2 to {MAX_BATCH_IDS:,}",
+        "Maximum number of ids per request; lowered while the service refuses that many.",
         ge=2,
-        le=1_000,
+        le=MAX_BATCH_IDS,
     )
 
 
 class FeedSection(Section):
-    """A list of events with a place in it, where the service offers one."""
+    """A list of events with a cursor, if the service has one."""
 
     url: Address = option(
         ...,
-        "an address such as https://host/path?after={cursor}",
-        "The address, with {cursor} where the place goes. Only its host is ever printed.",
+        "a URL such as https://host/path?after={cursor}",
+        "URL of the feed, with {cursor} where the cursor goes. Only its host is ever printed.",
         secret=True,
     )
-    entries: JsonPlace = option(..., PATH, "Where the list of events stands in the answer.")
-    id: JsonPlace = option(..., PATH, "Where the transaction's id stands in an event.")
+    entries: JsonPlace = option(..., PATH, "Path to the list of events in the response.")
+    id: JsonPlace = option(..., PATH, "Path to the transaction's id in an event.")
     status: JsonPlace | None = option(
-        None, PATH, "Where the status stands in an event; without it, an event is only a hint."
+        None,
+        PATH,
+        "Path to the status in an event. Without it, each event only triggers a look-up of its "
+        "transaction.",
     )
-    error: JsonPlace | None = option(
-        None, PATH, "Where the reason of a failure stands in an event."
-    )
+    error: JsonPlace | None = option(None, PATH, "Path to the reason of a failure in an event.")
     next: JsonPlace | None = option(
-        None, PATH, "Where the next place stands in the answer: this, or entry_cursor."
+        None, PATH, "Path to the cursor of the next page in the response; instead of entry_cursor."
     )
     entry_cursor: JsonPlace | None = option(
-        None, PATH, "Where an event's own place stands in the event: this, or next."
+        None, PATH, "Path to an event's cursor in the event; instead of next."
     )
     start: str = option(
         "",
-        "a text of up to 1,000 characters",
-        "What stands for the place before there is one.",
-        max_length=1_000,
+        f"a text of up to {MAX_CURSOR_CHARACTERS:,} characters",
+        "Cursor of the first page.",
+        max_length=MAX_CURSOR_CHARACTERS,
     )
 
 
 class HttpSection(Section):
-    """The service that is asked, where source.type is "http"."""
+    """The service that is polled over HTTP; required for source.type = "http"."""
 
     name: str = option(
         ...,
         "small letters, digits and . _ -, up to 60",
-        "What the service is called; the database belongs to it for ever.",
-        pattern=r"^[a-z0-9][a-z0-9._-]{0,59}$",
+        "Name of the service. It is stored in the database and cannot change later.",
+        pattern=f"^{NAME_PATTERN}$",
     )
     url: Address = option(
         ...,
-        "an address such as https://host/path/{id}",
-        "The address of a transaction, with {id} where its id goes. Only its host is ever printed.",
+        "a URL such as https://host/path/{id}",
+        "URL of a transaction, with {id} where its id goes. Only its host is ever printed.",
         secret=True,
     )
-    status: JsonPlace = option(..., PATH, "Where the status stands in the answer.")
+    status: JsonPlace = option(..., PATH, "Path to the status in the response.")
     words: Words = option(
         ...,
         f"{STATES}; as a variable, a JSON object",
-        "The service's words for states, as it writes them, and what each stands for; one must "
-        'stand for "confirmed", and a word that says "nothing" is known, and no news.',
+        "State for each status word of the service, written as the service writes it. One word "
+        'must map to "confirmed"; a word that maps to "nothing" changes nothing.',
     )
     id: JsonPlace | None = option(
-        None, PATH, "Where the id stands in the answer, to make sure whose it is."
+        None,
+        PATH,
+        "Path to the id in the response, to check that it is about the requested transaction.",
     )
-    error: JsonPlace | None = option(
-        None, PATH, "Where the reason of a failure stands in the answer."
-    )
+    error: JsonPlace | None = option(None, PATH, "Path to the reason of a failure in the response.")
     not_found: Meaning = option(
-        "nothing", STATES, "What it means that the service does not know a transaction: 404, 410."
+        "nothing",
+        STATES,
+        "State of a transaction that the service does not know (404 or 410).",
     )
     id_pattern: IdPattern = option(
         ID_PATTERN,
-        "a regular expression that lets no / ? # % and no control character through, such as "
+        "a regular expression that cannot match / ? # % or a control character, such as "
         "[A-Z]{2}-[0-9]{1,20}",
-        "What a whole id matches; one has at most 200 characters in any case.",
+        f"Pattern of a complete id. An id has at most {MAX_ID_CHARACTERS} characters in any case.",
         max_length=1_000,
     )
     headers: Headers = option(
         {},
-        "names such as Authorization, with texts of 1 to 8,000 printable ASCII characters; as a "
-        "variable, a JSON object",
-        "What is sent with each request. Only the names are ever printed.",
+        f"names such as Authorization, with texts of 1 to {MAX_HEADER_CHARACTERS:,} printable "
+        "ASCII characters; as a variable, a JSON object",
+        "Headers of each request. Only their names are ever printed.",
         secret=True,
     )
     allow_private: AllowList = option(
         (),
         'a list of networks, addresses and host names, such as ["10.0.0.0/8"]',
-        "What may be asked though it is not public, or has no TLS; all else of this kind is "
-        "refused.",
+        "Hosts that are allowed although they are not public or do not use TLS. Other such hosts "
+        "are refused.",
     )
     first_delay: Seconds = option(
         _HABITS.first_delay,
         f"over 0: {SECONDS}",
-        "Time between two questions about a transaction while there is news of it; without "
-        "news, each pause is twice the one before.",
+        "Time between two requests about a transaction while its status changes. Without a "
+        "change, each delay is twice the one before.",
         gt=0,
         le=_YEAR,
     )
     longest_delay: Seconds = option(
         _HABITS.longest_delay,
         f"first_delay or more: {SECONDS}",
-        "Time between two questions, at most.",
+        "Maximum time between two requests about a transaction.",
         gt=0,
         le=_YEAR,
     )
     agree: int = option(
         _HABITS.agree,
         "a number, 1 to 100",
-        "Equal answers in a row that make a bad end; one makes a good one.",
+        "Equal responses in a row that are needed for a bad end: failed, dropped, expired, invalid "
+        "or reversed. One response is enough for confirmed.",
         ge=1,
         le=100,
     )
     watch_for: Seconds = option(
         _HABITS.watch_seconds,
         f"0 to 3660d: {SECONDS}",
-        "Time for which a confirmed transaction is looked at, because it can be reversed.",
+        "Time for which a confirmed transaction is still polled, because it can be reversed.",
         ge=0,
         le=3_660 * DAY_SECONDS,
     )
     watch_first_delay: Seconds = option(
         _HABITS.watch_first_delay,
         f"over 0: {SECONDS}",
-        "As first_delay, for confirmed ones.",
+        "Like first_delay, for confirmed transactions.",
         gt=0,
         le=_YEAR,
     )
     watch_longest_delay: Seconds = option(
         _HABITS.watch_longest_delay,
         f"watch_first_delay or more: {SECONDS}",
-        "As longest_delay, for confirmed ones.",
+        "Like longest_delay, for confirmed transactions.",
         gt=0,
         le=_YEAR,
     )
     feed_interval: Seconds = option(
         _HABITS.feed_interval,
         f"over 0: {SECONDS}",
-        "Time between two looks at the feed, where there is one.",
+        "Time between two requests for the feed.",
         gt=0,
         le=_YEAR,
     )
     requests_per_second: float | None = option(
         _LIMITS.requests_per_second,
-        "a number, 0.1 or more",
-        "Requests per second to each host; without it, no limit of ours.",
-        ge=0.1,
+        f"a number, {MIN_REQUESTS_PER_SECOND} or more",
+        "Maximum number of requests per second to each host. Default: no limit.",
+        ge=MIN_REQUESTS_PER_SECOND,
         le=1_000_000,
         allow_inf_nan=False,
     )
     in_flight: int = option(
         _LIMITS.in_flight,
-        "a number, 1 to 256",
-        "Requests that may wait for their answers at the same time.",
+        f"a number, 1 to {MAX_IN_FLIGHT_REQUESTS}",
+        "Maximum number of requests that wait for responses at the same time.",
         ge=1,
-        le=256,
+        le=MAX_IN_FLIGHT_REQUESTS,
     )
     deadline: Seconds = option(
         _LIMITS.deadline,
         f"over 0, up to 1h: {SECONDS}",
-        "Time that one request may take in all.",
+        "Maximum duration of one request.",
         gt=0,
         le=3_600,
     )
     answer_bytes: int = option(
         _LIMITS.answer_bytes,
-        "a number, 1 to 67,108,864",
-        "The size of an answer; a longer one is refused.",
+        f"a number, 1 to {MAX_RESPONSE_BYTES:,}",
+        "Maximum size of a response in bytes; a longer response is refused.",
         ge=1,
-        le=64 * 2**20,
+        le=MAX_RESPONSE_BYTES,
     )
     batch: BatchSection | None = None
     feed: FeedSection | None = None
 
     def addresses(self) -> Iterator[tuple[str, str, SecretText]]:
-        """List the addresses that are asked: the option, the gap that it must have, the value."""
+        """Yield the configured URLs: the option, its required placeholder, the value."""
         yield "url", "{id}", self.url
         if self.batch is not None:
             yield "batch.url", "{ids}", self.batch.url

@@ -1,4 +1,4 @@
-"""The kinds of values that the options of a service over HTTP have."""
+"""Types of the options of a service over HTTP."""
 
 import re
 import warnings
@@ -12,24 +12,25 @@ from transaction_tracker.sources.http_polling import SecretText
 from transaction_tracker.sources.http_polling.headers import check_headers
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
 from transaction_tracker.sources.http_polling.source import compiled
+from transaction_tracker.sources.http_polling.words import MAX_WORD_CHARACTERS
 
-# What has a meaning of its own in an address: the API could not be asked about such an id.
+# These characters have a meaning in a URL: the API's path of such an id would be another path.
 RESERVED = "/?#%"
-# The source refuses these, and all else that does not print, in any case.
+# The source refuses these and all other characters that are not printable, whatever the pattern.
 _CONTROLS = (*map(chr, range(32)), "\x7f")
-# One piece of a regular expression that stands for a character: an escape, a set, or itself.
+# A part of a regular expression that matches one character: an escape, a set, or the character.
 _PIECE = re.compile(
     r"\\(?:x.{2}|u.{4}|U.{8}|N\{[^}]*\}|[0-7]{2,3}|.)|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL
 )
-_GAP = re.compile(r"\{[a-z]+\}")
+_PLACEHOLDER = re.compile(r"\{[a-z]+\}")
 
 STATES = (
     '"pending", "missing", "confirmed", "failed", "dropped", "expired", "invalid", "reversed" or '
     '"nothing"'
 )
-PATH = "a path such as data.transfers[0].status, or $ for the whole answer"
+PATH = "a path such as data.transfers[0].status, or $ for the whole response"
 
-# TOML has no null: a word that says nothing says so.
+# "nothing" is a word that changes nothing; TOML has no null.
 Meaning = Literal[
     "pending",
     "missing",
@@ -44,14 +45,15 @@ Meaning = Literal[
 
 
 def let_through(pattern: str) -> str:
-    """Give a character that ids of a pattern may have, and must not; empty if there is none.
+    """Return a forbidden character that an id of the pattern can contain; empty if there is none.
 
-    It looks at what stands for single characters, wherever that is: of a pattern that it lets
-    pass no id has such a character, and it refuses some whose ids never have one.
+    The check is conservative: it looks at each part of the pattern that matches a character. If it
+    returns an empty text, no id contains a forbidden character. It can also return a character
+    that no id contains.
     """
-    # A dot means every character, whatever flags the pattern sets.
+    # A dot can match every character, whichever flags the pattern sets.
     with warnings.catch_warnings(action="ignore", category=FutureWarning):
-        found = filter(_reads, _PIECE.findall(pattern))
+        found = filter(_compiles, _PIECE.findall(pattern))
         pieces = [re.compile(piece, re.DOTALL) for piece in found]
     character: str
     for character in (*RESERVED, *_CONTROLS):
@@ -60,8 +62,8 @@ def let_through(pattern: str) -> str:
     return ""
 
 
-def _reads(piece: str) -> bool:
-    """Say whether a piece means something by itself: operators, brackets, references do not."""
+def _compiles(piece: str) -> bool:
+    """Return whether a part is a pattern; single operators, brackets and references are not."""
     try:
         re.compile(piece)
     except re.error:
@@ -72,7 +74,7 @@ def _reads(piece: str) -> bool:
 def _pattern(text: str) -> str:
     compiled(text)
     if character := let_through(text):
-        raise ValueError(f"lets {character!r} through")
+        raise ValueError(f"matches {character!r}")
     return text
 
 
@@ -97,20 +99,20 @@ def _header_name(text: str) -> str:
 
 
 def _once(headers: dict[str, SecretText]) -> dict[str, SecretText]:
-    """Take of several headers of one name the last: sources that count more come later."""
+    """Keep the last of several headers with one name, which is from the overriding source."""
     last = {name.lower(): (name, value) for name, value in headers.items()}
     return dict(last.values())
 
 
 def _table(value: Any) -> Any:
-    """Take a table also as JSON: flags give it so."""
+    """Convert a table in JSON, as flags set it."""
     return from_json(value) if isinstance(value, str) else value
 
 
 def _host_only(value: SecretText) -> str:
-    """Print an address so that it can be read again, without what may be a key in it."""
+    """Return a URL's origin and placeholder, without the parts that can contain a key."""
     text = value.reveal()
-    return f"{URL(text).origin()}/…{''.join(_GAP.findall(text))}"
+    return f"{URL(text).origin()}/…{''.join(_PLACEHOLDER.findall(text))}"
 
 
 def _hidden(_value: SecretText) -> str:
@@ -123,7 +125,8 @@ Address = Annotated[
     SecretText, PlainValidator(_secret), PlainSerializer(_host_only, return_type=str)
 ]
 Words = Annotated[
-    dict[Annotated[str, Field(min_length=1, max_length=100)], Meaning], BeforeValidator(_table)
+    dict[Annotated[str, Field(min_length=1, max_length=MAX_WORD_CHARACTERS)], Meaning],
+    BeforeValidator(_table),
 ]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[

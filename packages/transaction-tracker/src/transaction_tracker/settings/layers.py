@@ -1,4 +1,4 @@
-"""Where values come from: a file, variables and flags, each heavier than the one before."""
+"""The sources of values: a file, environment variables and flags; a later one overrides."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from transaction_tracker.settings.problems import ConfigurationError, Problem, u
 
 DEFAULT_FILE = Path("txtrack.toml")
 FILE_VARIABLE = f"{PREFIX}CONFIG"
-# What the commands that talk to a service read, and the service itself does not.
+# Variables of the commands that send requests to a service; the service ignores them.
 CLIENT_VARIABLES = (f"{PREFIX}URL", f"{PREFIX}TOKEN", f"{PREFIX}WEBHOOK_SECRET")
 MAX_FILE_BYTES = 2**20
 
@@ -25,8 +25,8 @@ Key = tuple[str, ...]
 
 _WORDS: Key = ("http", "words")
 _HEADERS: Key = ("http", "headers")
-# What Kubernetes sets in every container for each Service of the namespace. A Service named
-# "txtrack" or "txtrack-web" has variables with our prefix that nobody has set for us.
+# Kubernetes sets these variables in every container for each Service of the namespace. Those of a
+# Service named "txtrack" or "txtrack-web" start with our prefix, but are not options.
 # Source: Kubernetes, "Discovering services", environment variables.
 _LINKED = re.compile(r"(?P<service>.+)_PORT")
 _LINK_URL = re.compile(r"(tcp|udp|sctp)://\S+:[0-9]+")
@@ -36,14 +36,14 @@ _TABLE = re.compile(r"\s*\[\[?\s*([^\]]+?)\s*\]\]?")
 
 
 class Layer(Protocol):
-    """Values from one place."""
+    """One source of values."""
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values, nested as the sections are."""
+        """The values, nested like the sections."""
 
     def where(self, key: Key) -> str:
-        """Say for a person where the value of ``key`` stands."""
+        """Return a description of the place of the value of ``key``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class File:
     """A configuration file in TOML.
 
     Raises:
-        ConfigurationError: It cannot be read, or is no TOML.
+        ConfigurationError: The file cannot be read, or is not valid TOML.
     """
 
     path: Path
@@ -62,24 +62,25 @@ class File:
         text = _read(self.path)
         object.__setattr__(self, "_text", text)
         try:
-            object.__setattr__(self, "values", _by_place(tomllib.loads(text)))
+            object.__setattr__(self, "values", _by_index(tomllib.loads(text)))
         except tomllib.TOMLDecodeError as error:
-            raise ConfigurationError([Problem("", f"no TOML: {error}", str(self.path))]) from None
+            message = f"invalid TOML: {error}"
+            raise ConfigurationError([Problem("", message, str(self.path))]) from None
 
     def where(self, key: Key) -> str:
-        """Name the file, and the line where it is easily found."""
+        """Return the file, with the line if it is known."""
         line = _line_of(self._text, key)
         return f"{self.path} line {line}" if line else str(self.path)
 
 
 class _Environment(EnvSettingsSource):
-    """Reads the variables; JSON that is nested too deep is refused as text that is not JSON."""
+    """Reads the variables; treats JSON that is nested too deeply as invalid JSON."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         try:
             return super().decode_complex_value(field_name, field, value)
         except RecursionError:
-            raise ValueError("nested too deep") from None
+            raise ValueError("nested too deeply") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,62 +88,65 @@ class Variables:
     """Environment variables such as ``TXTRACK_WEB__PORT``.
 
     Raises:
-        ConfigurationError: A section's variable is not JSON, or there is no such section.
+        ConfigurationError: A section's variable is not JSON, or a section is unknown.
     """
 
     values: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        if problems := [*_unknown_variables(os.environ), *_spoilt_tables(os.environ)]:
+        if problems := [*_unknown_variables(os.environ), *_invalid_tables(os.environ)]:
             raise ConfigurationError(problems)
         try:
             values = _Environment(Configuration)()
-        except SettingsError as error:  # it names the section, and quotes nothing
+        except SettingsError as error:  # its text contains the section's name, and no value
             name = str(error).split('"')[1]
-            says = "must be a JSON object with the section's keys"
+            message = "must be a JSON object with the section's keys"
             where = f"variable {variable((name,))}"
-            raise ConfigurationError([Problem(name, says, where)]) from None
+            raise ConfigurationError([Problem(name, message, where)]) from None
         object.__setattr__(self, "values", values)
 
     def where(self, key: Key) -> str:
-        """Name the variable: the option's own, or its whole section's."""
+        """Return the variable: the one of the option, or the one of its section."""
         names = [variable(key[:length]) for length in range(len(key), 0, -1)]
-        set_ones = {name.upper() for name in os.environ}
-        return f"variable {next((name for name in names if name in set_ones), names[0])}"
+        present = {name.upper() for name in os.environ}
+        return f"variable {next((name for name in names if name in present), names[0])}"
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What was typed after the command.
+    """Flags of a command.
 
     Attributes:
-        typed: The options with their values, and the flags that set them.
+        typed: The value of each option, and the flag that sets it.
     """
 
     typed: Mapping[Key, tuple[Any, str]] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, Any]:
-        """The values, nested as the sections are."""
+        """The values, nested like the sections."""
         nested: dict[str, Any] = {}
         for (*sections, name), (value, _) in self.typed.items():
             table: Any = nested
             for section in sections:
                 table = table.setdefault(section, {}) if isinstance(table, dict) else None
-            # What was given in place of a table is an error that is found later.
+            # A value in the place of a table is an error, which `load` reports.
             if isinstance(table, dict):
                 table[name] = value
         return nested
 
     def where(self, key: Key) -> str:
-        """Name the flag that set it, or its whole table, or a part of it."""
+        """Return the flag that sets the option, its table, or a part of it."""
         names = [self.typed[key[:n]][1] for n in range(len(key), 0, -1) if key[:n] in self.typed]
         names += [flag for part, (_, flag) in self.typed.items() if part[: len(key)] == key]
         return f"flag {names[0]}"
 
 
 def chosen_file(given: Path | None) -> Path | None:
-    """Say which file to read: the given one, the variable's, or the usual one if it is there."""
+    """Return the file to read: the given one, that of ``TXTRACK_CONFIG``, or the default file.
+
+    ``None`` if no file is named and the default file does not exist.
+    """
     if given is not None:
         return given
     if named := os.environ.get(FILE_VARIABLE):
@@ -158,23 +162,24 @@ def _read(path: Path) -> str:
             raise ConfigurationError([Problem("", "is larger than 1 MiB", str(path))])
         return data.decode()
     except OSError as error:
-        says = f"cannot read the configuration: {error.strerror}"
-        raise ConfigurationError([Problem("", says, str(path))]) from None
+        message = f"cannot read the configuration: {error.strerror}"
+        raise ConfigurationError([Problem("", message, str(path))]) from None
     except UnicodeDecodeError:
-        raise ConfigurationError([Problem("", "no TOML: it is not UTF-8", str(path))]) from None
+        message = "invalid TOML: the file is not UTF-8"
+        raise ConfigurationError([Problem("", message, str(path))]) from None
 
 
-def _by_place(value: Any) -> Any:
-    """Write lists of tables as tables by place, so that a variable can set one key of one."""
+def _by_index(value: Any) -> Any:
+    """Convert lists of tables to tables by index, so that a variable can set one key of one."""
     if isinstance(value, dict):
-        return {key: _by_place(one) for key, one in value.items()}
-    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
-        return {str(place): _by_place(one) for place, one in enumerate(value)}
+        return {key: _by_index(inner) for key, inner in value.items()}
+    if isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
+        return {str(index): _by_index(inner) for index, inner in enumerate(value)}
     return value
 
 
 def _line_of(text: str, key: Key) -> int | None:
-    """Find where a key stands; one in an inline table has the line of its table."""
+    """Return the line of a key; for a key in an inline table, the line of the table."""
     counts: dict[str, int] = {}
     table: Key = ()
     best: tuple[int, int] | None = None
@@ -206,9 +211,10 @@ def _unknown_variables(environment: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def _service_links(environment: Mapping[str, str]) -> set[str]:
-    """Return the names of the variables that Kubernetes has set for its Services.
+    """Return the names of the variables that Kubernetes sets for its Services.
 
-    Only what is set for one Service together: a port that a person writes is still refused.
+    A Service is recognized only by its variables together, so that a single variable, such as a
+    misspelled TXTRACK_PORT, is still an error.
     """
     services = [
         match["service"]
@@ -223,18 +229,19 @@ def _service_links(environment: Mapping[str, str]) -> set[str]:
     return {name for name in environment if linked.fullmatch(name)}
 
 
-def _spoilt_tables(environment: Mapping[str, str]) -> Iterator[Problem]:
-    """Find variables of tables with names of the user's own that cannot be read as they were meant.
+def _invalid_tables(environment: Mapping[str, str]) -> Iterator[Problem]:
+    """Yield the problems of variables for tables with keys that users choose.
 
-    Names of variables have no case: that does for headers, and not for the words of a service.
+    The names of variables are case-insensitive. Names of headers are too, but the words of a
+    service are not, so a variable cannot set a single word.
     """
     for name, value in environment.items():
         for table in (_WORDS, _HEADERS):
             if name.upper() == variable(table) and value and not _is_object(value):
                 yield Problem(".".join(table), "must be a JSON object", f"variable {name}")
         if name.upper().startswith(variable((*_WORDS, ""))):
-            says = f"has names in which case counts: give all in {variable(_WORDS)}, as JSON"
-            yield Problem(".".join(_WORDS), says, f"variable {name}")
+            message = f"has case-sensitive keys: set {variable(_WORDS)} to a JSON object"
+            yield Problem(".".join(_WORDS), message, f"variable {name}")
 
 
 def _is_object(text: str) -> bool:
@@ -245,5 +252,5 @@ def _is_object(text: str) -> bool:
 
 
 def variable(key: Key) -> str:
-    """Name the environment variable of an option or a section."""
+    """Return the environment variable of an option or a section."""
     return PREFIX + DELIMITER.join(key).upper()

@@ -1,4 +1,4 @@
-"""Reading the configuration."""
+"""Load the configuration."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,15 +14,18 @@ from transaction_tracker.settings.together import conflicts
 
 
 def load(path: Path | None = None, flags: Flags | None = None) -> Configuration:
-    """Read the configuration: a file, then variables, then flags; what comes later counts.
+    """Load the configuration from a file, environment variables and flags.
+
+    Variables override the file, and flags override both.
 
     Args:
-        path: The file; without one that of ``TXTRACK_CONFIG``, or ``txtrack.toml`` if it is there.
-        flags: What was typed.
+        path: Configuration file. Default: the file of ``TXTRACK_CONFIG``, or ``txtrack.toml`` if
+            it exists.
+        flags: Flags of the command.
 
     Raises:
-        ConfigurationError: Something is wrong; it tells of each key what was expected, what
-            came, and where.
+        ConfigurationError: The configuration is invalid. For each problem, the error contains
+            the key, the expected and the actual value, and the place.
     """
     file = chosen_file(path)
     layers: list[Layer] = [File(file)] if file is not None else []
@@ -34,18 +37,19 @@ def load(path: Path | None = None, flags: Flags | None = None) -> Configuration:
         configuration = Configuration(**merged)
     except ValidationError as error:
         raise ConfigurationError(_problems(error, layers)) from None
-    wrong = [
-        Problem(".".join(key), says, _where(key, layers)) for key, says in conflicts(configuration)
+    problems = [
+        Problem(".".join(key), message, _where(key, layers))
+        for key, message in conflicts(configuration)
     ]
-    if wrong:
-        raise ConfigurationError(wrong)
+    if problems:
+        raise ConfigurationError(problems)
     return configuration
 
 
 def options(
     model: type[BaseModel] = Configuration, at: Key = ()
 ) -> Iterator[tuple[Key, FieldInfo]]:
-    """List all options with their keys; a list of tables has the key ``*`` for each of them."""
+    """Yield all options with their keys; ``*`` stands for each index of a list of tables."""
     for name, info in model.model_fields.items():
         section, many = _section(info)
         if section is None:
@@ -55,7 +59,7 @@ def options(
 
 
 def _section(info: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
-    """Give the model behind a field, if there is one, and whether it is a list of them."""
+    """Return the section that a field contains, or ``None``, and whether it is a list of them."""
     kind = info.annotation
     inside = getattr(kind, "__args__", (None,))[0]
     if isinstance(kind, type) and issubclass(kind, BaseModel):
@@ -66,7 +70,7 @@ def _section(info: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one source over another; tables are merged, all else is replaced."""
+    """Return the values of ``above`` over those of ``below``; merge tables, replace the rest."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
@@ -77,32 +81,32 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 def _problems(error: ValidationError, layers: Sequence[Layer]) -> list[Problem]:
     found: dict[Key, Problem] = {}
-    for one in error.errors(include_url=False, include_context=False):
-        path = tuple(str(part) for part in one["loc"])
+    for details in error.errors(include_url=False, include_context=False):
+        path = tuple(str(part) for part in details["loc"])
         key, info = _nearest(path)
         where = _where(path, layers)
-        if one["type"] == "extra_forbidden":
+        if details["type"] == "extra_forbidden":
             problem = unknown(".".join(path), path[-1], _siblings(path), where)
         else:
-            problem = _wrong(key, info, one, where)
-        # A choice between kinds gives an error for each: one is enough.
-        found.setdefault(key if one["type"] != "extra_forbidden" else path, problem)
+            problem = _invalid(key, info, details, where)
+        # A value of a union type has an error for each member: report one problem per option.
+        found.setdefault(key if details["type"] != "extra_forbidden" else path, problem)
     return list(found.values())
 
 
-def _wrong(key: Key, info: FieldInfo | None, error: Any, where: str) -> Problem:
+def _invalid(key: Key, info: FieldInfo | None, error: Any, where: str) -> Problem:
     extra = info.json_schema_extra if info is not None else None
     facts = extra if isinstance(extra, dict) else {}
     if error["type"] == "missing":
-        return Problem(".".join(key), f"must be given: {facts.get('expected')}", where)
+        return Problem(".".join(key), f"is required: {facts.get('expected')}", where)
     expected = facts.get("expected") or ("tables" if key == ("providers",) else "a table")
-    # What is no option's own value may hold a secret somewhere.
-    came = shown(error["input"]) if facts.get("secret") is False else "something else"
-    return Problem(".".join(key), f"must be {expected}; got {came}", where)
+    # A whole table can contain a secret, so only the value of a single option is shown.
+    actual = shown(error["input"]) if facts.get("secret") is False else "another value (hidden)"
+    return Problem(".".join(key), f"must be {expected}, got {actual}", where)
 
 
 def _nearest(path: Key) -> tuple[Key, FieldInfo | None]:
-    """Give the option that a pydantic location is in: kinds and places of a value follow it."""
+    """Return the option of a pydantic location, which can go on with types and indexes."""
     known = dict(options())
     for length in range(len(path), 0, -1):
         key = path[:length]
@@ -112,7 +116,10 @@ def _nearest(path: Key) -> tuple[Key, FieldInfo | None]:
 
 
 def _entry(path: Key, length: int) -> Key:
-    """Give the entry of a table that a location is in; what is wrong as a name may be a secret."""
+    """Return the key of a table's entry; without the entry's name if the name is invalid.
+
+    An invalid name is not shown, because a user can confuse name and value, and print a secret.
+    """
     return path[:length] if path[-1] == "[key]" else path[: length + 1]
 
 
@@ -127,7 +134,7 @@ def _siblings(path: Key) -> list[str]:
 
 
 def _where(key: Key, layers: Sequence[Layer]) -> str:
-    """Find the heaviest source that has the key, or part of the way to it."""
+    """Return the place of the key, or of its nearest table, in the overriding source."""
     for length in range(len(key), 0, -1):
         for layer in reversed(layers):
             if _has(layer.values, key[:length]):

@@ -28,7 +28,7 @@ DELIMITER = "__"
 
 
 def _as_list(value: Any) -> Any:
-    """Take a list also as JSON, or as a table of its places: variables give it so."""
+    """Convert a list that environment variables define: JSON, or a table of indexes."""
     if isinstance(value, str):
         return from_json(value)
     if isinstance(value, dict) and all(key.isdecimal() for key in value):
@@ -37,7 +37,7 @@ def _as_list(value: Any) -> Any:
 
 
 class Configuration(BaseSettings):
-    """All options of the service and its commands; `load` reads file, variables and flags."""
+    """All options of the service and its commands; `load` reads them."""
 
     model_config = SettingsConfigDict(
         extra="forbid",
@@ -69,5 +69,8 @@ class Configuration(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values only as given: `load` merges the sources, and so knows whence each came."""
+        """Disable pydantic's own sources.
+
+        `load` merges the sources itself, so that an error can name the source of a value.
+        """
         return (init_settings,)

@@ -1,4 +1,4 @@
-"""How one option is declared, and the kinds of values that options have."""
+"""Declare options, and convert their values."""
 
 import ipaddress
 import json
@@ -16,18 +16,20 @@ from transaction_tracker.store.errors import DatabaseUrlError
 from transaction_tracker.store.url import DatabaseUrl
 
 
-def option(default: Any, expected: str, says: str, *, secret: bool = False, **limits: Any) -> Any:
+def option(
+    default: Any, expected: str, description: str, *, secret: bool = False, **limits: Any
+) -> Any:
     """Declare one option of a section.
 
     Args:
-        default: Its value when nobody sets it; ``...`` for one that must be set.
-        expected: What it must be, for errors and for the reference: "a port, 0 to 65535".
-        says: What it does, in a sentence.
-        secret: Whether its value must never be printed.
-        limits: What pydantic's ``Field`` knows: ``ge``, ``le``, ``max_length``.
+        default: Default value; ``...`` for a required option.
+        expected: Valid values, for errors and the reference: "a port, 0 to 65535".
+        description: What the option does, in one sentence.
+        secret: Whether the value must never be printed.
+        limits: Limits of pydantic's ``Field``: ``ge``, ``le``, ``max_length``.
     """
     extra: dict[str, JsonValue] = {"expected": expected, "secret": secret}
-    return Field(default, description=says, json_schema_extra=extra, **limits)
+    return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
 def _seconds(value: Any) -> Any:
@@ -55,30 +57,30 @@ def _socket(value: Any) -> SecretUrl:
     return SecretUrl.of(value, WEBSOCKET)
 
 
-def _words(value: Any) -> Any:
-    """Take a list as a variable has it: JSON, or words with commas between."""
+def _split(value: Any, separator: str) -> Any:
     if not isinstance(value, str):
         return value
     if value.lstrip().startswith("["):
         return from_json(value)
-    return [word.strip() for word in value.split(",") if word.strip()]
+    return [part.strip() for part in value.split(separator) if part.strip()]
+
+
+def _words(value: Any) -> Any:
+    """Parse the list in an environment variable: JSON, or words separated by commas."""
+    return _split(value, ",")
+
+
+def _signatures(value: Any) -> Any:
+    """Parse the signatures in an environment variable: JSON, or separated by semicolons."""
+    return _split(value, ";")
 
 
 def from_json(text: str) -> Any:
-    """Read JSON; whatever is none stays a text, for the checks that follow to refuse."""
+    """Parse JSON; return text that is not JSON unchanged, which a later check refuses."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
-
-
-def _signatures(value: Any) -> Any:
-    """Split signatures as a variable has them: JSON, or as in Solidity with semicolons between."""
-    if not isinstance(value, str):
-        return value
-    if value.lstrip().startswith("["):
-        return from_json(value)
-    return [part.strip() for part in value.split(";") if part.strip()]
 
 
 def _signature(value: Any) -> str:
@@ -87,7 +89,7 @@ def _signature(value: Any) -> str:
 
 
 def _slot_type(value: Any) -> int:
-    """Convert a transaction type, a number or a text such as ``0x7b``."""
+    """Convert a transaction type: a number or a text such as ``0x7b``."""
     if isinstance(value, bool):
         raise ValueError("not a number")
     number = int(value, 0) if isinstance(value, str) else value
@@ -105,7 +107,7 @@ def _allowed(value: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    # Python would take the number 5 for the address 0.0.0.5.
+    # ``ipaddress`` converts the number 5 to the address 0.0.0.5.
     if not isinstance(value, str):
         raise ValueError("not a text")
     return value

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration: which key, what was expected, what came, and where."""
+"""Problems of a configuration: the key, the expected and the actual value, and the place."""
 
 import difflib
 from collections.abc import Iterable, Sequence
@@ -6,33 +6,33 @@ from dataclasses import dataclass
 
 from transaction_tracker.domain import TrackerError
 
-_LONGEST_SHOWN = 80
+_MAX_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a configuration.
 
     Attributes:
-        key: The option, such as ``web.port``; empty when it is no option's fault.
-        says: What was expected, and what came instead. Holds no secret.
-        where: The file and line, the variable or the flag that it stands in.
+        key: Option, such as ``web.port``; empty if the problem is not about one option.
+        message: The expected and the actual value. Contains no secret.
+        where: File and line, environment variable or flag with the value.
     """
 
     key: str
-    says: str
+    message: str
     where: str
 
     def __str__(self) -> str:
-        text = " ".join(filter(None, [self.key, self.says]))
+        text = " ".join(filter(None, [self.key, self.message]))
         return f"{text} ({self.where})" if self.where else text
 
 
 class ConfigurationError(TrackerError):
-    """The configuration cannot be used.
+    """The configuration is invalid.
 
     Attributes:
-        problems: All that is wrong, not only the first.
+        problems: All problems, not only the first one.
     """
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -41,17 +41,17 @@ class ConfigurationError(TrackerError):
 
 
 def unknown(key: str, name: str, known: Sequence[str], where: str) -> Problem:
-    """Say that there is no such key, and which one was meant."""
+    """Return the problem of an unknown key, with the most similar known key."""
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(known))}"
-    return Problem(key, f"is no option; {hint}", where)
+    hint = f"did you mean {near[0]}?" if near else f"known options: {', '.join(sorted(known))}"
+    return Problem(key, f"is an unknown option; {hint}", where)
 
 
 def shown(value: object) -> str:
-    """Show a value that came, cut where it gets long; of a table or list only its kind."""
+    """Format a value for a message: shortened, and only the type of a table or a list."""
     if isinstance(value, dict):
         return "a table"
     if isinstance(value, list | tuple):
         return "a list"
     text = repr(value)
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
+    return text if len(text) <= _MAX_SHOWN_CHARACTERS else f"{text[:_MAX_SHOWN_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""Every option, as documentation has it."""
+"""List every option for the documentation and for ``txtrack config options``."""
 
 import json
 from collections.abc import Iterator
@@ -12,15 +12,15 @@ from transaction_tracker.settings.load import options
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option.
+    """Reference entry of one option.
 
     Attributes:
-        key: Its name, such as ``web.port``; of each provider, ``providers.0.url`` and so on.
-        variable: The environment variable that sets it.
-        expected: What it must be.
-        default: Its value when nobody sets it, as TOML has it; ``None`` for none.
-        required: Whether it must be set.
-        says: What it does.
+        key: Name, such as ``web.port``; an option of a provider is ``providers.0.url``.
+        variable: Environment variable that sets it.
+        expected: Valid values.
+        default: Default value in TOML; ``None`` if there is none.
+        required: Whether the option must be set.
+        description: What the option does.
     """
 
     key: str
@@ -28,11 +28,11 @@ class Option:
     expected: str
     default: str | None
     required: bool
-    says: str
+    description: str
 
 
 def reference() -> Iterator[Option]:
-    """List all options, in the order of the sections."""
+    """Yield all options, in the order of the sections."""
     for key, info in options():
         place = tuple("0" if part == "*" else part for part in key)
         extra = info.json_schema_extra

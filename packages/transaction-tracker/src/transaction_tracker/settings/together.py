@@ -1,4 +1,4 @@
-"""Which options go together, and which do not."""
+"""Check combinations of options."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,27 +9,27 @@ from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.sections import SourceSection
 from transaction_tracker.sources.http_polling.template import Template
 
-# What a source without blocks makes something of; all else is about blocks.
+# Options of [source] that apply to each type of source; the others need blocks.
 _OF_ALL_SOURCES = frozenset(("type", "poll_interval", "expires_after"))
 
-# An option, and what is wrong with it.
+# The key of an option, and the message.
 Conflict = tuple[tuple[str, ...], str]
 
 
 def conflicts(configuration: Configuration) -> Iterator[Conflict]:
-    """Find the options that cannot be as they are because of others."""
+    """Yield the options that are invalid in combination with other options."""
     if configuration.source.type == "http":
-        yield from _of_a_chain(configuration)
-        yield from _of_http(configuration.http)
+        yield from _chain_options(configuration)
+        yield from _http_options(configuration.http)
         return
-    if says := _required(configuration.source):
-        yield ("source", "confirmations"), says
+    if message := _required(configuration.source):
+        yield ("source", "confirmations"), message
     if configuration.http is not None:
-        yield ("http",), 'is for source.type = "http"; source.type is "ethereum"'
+        yield ("http",), 'requires source.type = "http", got source.type = "ethereum"'
 
 
 def meaningful(configuration: Configuration) -> dict[str, Any]:
-    """Give all options with their values, secrets hidden, but for those of another source."""
+    """Return the values of the options that apply to the type of source; hide secrets."""
     values = configuration.model_dump(mode="json")
     if configuration.source.type == "http":
         del values["providers"]
@@ -38,19 +38,19 @@ def meaningful(configuration: Configuration) -> dict[str, Any]:
     return values
 
 
-def _of_a_chain(configuration: Configuration) -> Iterator[Conflict]:
-    """Name what was set though it has no meaning; defaults are in nobody's way."""
+def _chain_options(configuration: Configuration) -> Iterator[Conflict]:
+    """Yield the chain's options that are set although the source is not a chain."""
     source = configuration.source
     for name in sorted(source.model_fields_set - _OF_ALL_SOURCES):
-        says = 'is for source.type = "ethereum": a service over HTTP has no blocks; leave it out'
-        yield ("source", name), says
+        message = 'requires source.type = "ethereum": a service over HTTP has no blocks; remove it'
+        yield ("source", name), message
     if configuration.providers:
-        says = 'are for source.type = "ethereum"; a service over HTTP is named by http.url'
-        yield ("providers",), says
+        message = 'require source.type = "ethereum"; for a service over HTTP, set http.url'
+        yield ("providers",), message
 
 
 def _required(source: SourceSection) -> str:
-    """Return what is wrong with a tag that the configured chain does not have."""
+    """Return why the configured chain does not support the tag in ``confirmations``, or ``""``."""
     try:
         source.chain_profile().check_required(source.confirmations)
     except ValueError as error:
@@ -60,52 +60,53 @@ def _required(source: SourceSection) -> str:
     return ""
 
 
-def _of_http(section: HttpSection | None) -> Iterator[Conflict]:
+def _http_options(section: HttpSection | None) -> Iterator[Conflict]:
     if section is None:
-        says = 'must be given for source.type = "http": a table with name, url, status and words'
-        yield ("http",), says
+        message = 'is required for source.type = "http": a table with name, url, status and words'
+        yield ("http",), message
         return
     yield from _addresses(section)
     yield from _delays(section)
     meanings = section.words.values()
     if "confirmed" not in meanings:
-        yield ("http", "words"), 'must have one for "confirmed": nothing could end well else'
+        message = 'must map a word to "confirmed": otherwise no transaction could succeed'
+        yield ("http", "words"), message
     if section.watch_for and "reversed" not in meanings:
-        yield ("http", "watch_for"), 'needs a word for "reversed" among http.words'
-    if section.feed is not None and (says := _feed(section.feed)):
-        yield ("http", "feed"), says
+        yield ("http", "watch_for"), 'requires a word for "reversed" in http.words'
+    if section.feed is not None and (message := _feed(section.feed)):
+        yield ("http", "feed"), message
 
 
 def _addresses(section: HttpSection) -> Iterator[Conflict]:
     allowed = AllowList.of(section.allow_private)
-    for option, gap, url in section.addresses():
+    for option, placeholder, url in section.addresses():
         try:
-            Template(url.reveal(), gap, allowed, option)
+            Template(url.reveal(), placeholder, allowed, option)
         except ValueError as error:
             key = ("http", *option.split("."))
             yield key, _refusal(str(error).removeprefix(option).strip())
 
 
 def _refusal(text: str) -> str:
-    """Write a template's error without its option, and name the one that lets addresses through."""
-    says = f"is refused{text}" if text.startswith(":") else text
-    about = ("is not allowed", "allow list")
-    return f"{says}; see http.allow_private" if any(words in says for words in about) else says
+    """Return a template's error without the option's name, with the option that can allow it."""
+    message = f"is refused{text}" if text.startswith(":") else text
+    parts = ("is not allowed", "allow list")
+    return f"{message}; see http.allow_private" if any(p in message for p in parts) else message
 
 
 def _delays(section: HttpSection) -> Iterator[Conflict]:
-    for room in ("", "watch_"):
-        first, longest = f"{room}first_delay", f"{room}longest_delay"
+    for prefix in ("", "watch_"):
+        first, longest = f"{prefix}first_delay", f"{prefix}longest_delay"
         low, high = getattr(section, first), getattr(section, longest)
         if high >= low:
             continue
         if longest in section.model_fields_set:
-            yield ("http", longest), f"must be http.{first} or more: {low:g} s; got {high:g} s"
+            yield ("http", longest), f"must be at least http.{first} ({low:g} s), got {high:g} s"
         else:
-            yield ("http", first), f"must be http.{longest} or less: {high:g} s; got {low:g} s"
+            yield ("http", first), f"must be at most http.{longest} ({high:g} s), got {low:g} s"
 
 
 def _feed(feed: FeedSection) -> str:
     if (feed.next is None) == (feed.entry_cursor is None):
-        return "must have either next or entry_cursor, to know how to go on"
+        return "must have either next or entry_cursor"
     return ""

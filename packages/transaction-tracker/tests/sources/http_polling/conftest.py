@@ -1,4 +1,4 @@
-"""A service of the test's own, and what makes sources of it."""
+"""A scripted service, and a function that creates sources for it."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""A service that answers whatever the test says, and a source that asks it."""
+"""A service with scripted responses, and a source that polls it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +24,7 @@ Answer = Callable[[web.Request], Any]
 
 
 class ScriptedService:
-    """Answers each request by what ``answer`` gives: a value, bytes, or a whole response."""
+    """Responds with what ``answer`` returns: a value, bytes, or a whole response."""
 
     def __init__(self) -> None:
         self.answer: Answer = lambda request: {"status": "settled"}
@@ -33,7 +33,7 @@ class ScriptedService:
 
     @property
     def paths(self) -> list[str]:
-        """What was asked for, as it came."""
+        """The requested paths, as received."""
         return [request.raw_path for request in self.received]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -49,7 +49,7 @@ class ScriptedService:
 
 @asynccontextmanager
 async def scripted() -> AsyncIterator[ScriptedService]:
-    """Run such a service on a free port."""
+    """Run a scripted service on a free port."""
     service = ScriptedService()
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", service.handle)
@@ -64,7 +64,7 @@ async def scripted() -> AsyncIterator[ScriptedService]:
 
 
 def source(service: ScriptedService, **options: Any) -> HttpPollingSource:
-    """A source of the service, with an address and a header that hold a secret."""
+    """Return a source of the service, with a secret in its URL and in a header."""
     defaults: dict[str, Any] = {
         "url": f"{service.url}/{SECRET}/transfers/{{id}}",
         "name": "bank",

@@ -1,4 +1,4 @@
-"""The look-up of many in one request, and what is done about those that it leaves out."""
+"""Look-ups of many transactions in one request, and of those that the response lacks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def all_of_them(request: web.Request) -> Any:
     return {"items": [{"id": one, "status": "settled"} for one in ids(request)]}
 
 
-async def test_many_are_asked_about_in_one_request(
+async def test_many_transactions_are_in_one_request(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     service.answer = all_of_them
@@ -44,7 +44,7 @@ async def test_many_are_asked_about_in_one_request(
     assert len(service.received) == 1
 
 
-async def test_one_is_asked_about_by_itself(
+async def test_single_transaction_is_not_sent_as_a_batch(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     await source.look_up(["t1"])
@@ -52,7 +52,7 @@ async def test_one_is_asked_about_by_itself(
     assert service.paths == [f"/{SECRET}/transfers/t1"]
 
 
-async def test_those_that_are_left_out_are_asked_about_one_by_one(
+async def test_transactions_missing_in_the_response_are_looked_up_one_by_one(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     def answer(request: web.Request) -> Any:
@@ -66,7 +66,7 @@ async def test_those_that_are_left_out_are_asked_about_one_by_one(
     assert service.paths[1:] == [f"/{SECRET}/transfers/t2"]
 
 
-async def test_one_bad_item_does_not_spoil_the_others(
+async def test_malformed_item_does_not_affect_other_items(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     items = [
@@ -84,12 +84,12 @@ async def test_one_bad_item_does_not_spoil_the_others(
 
     assert told["t1"] == Reported("confirmed")
     assert isinstance(told["t2"], MalformedError)
-    assert isinstance(told["t3"], MalformedError)  # two answers for one transaction are none
+    assert isinstance(told["t3"], MalformedError)  # two different items for one transaction
     assert told.keys() == {"t1", "t2", "t3"}
 
 
 @pytest.mark.parametrize("status", [400, 404, 413, 414])
-async def test_a_batch_that_is_refused_is_smaller_next_time(
+async def test_refused_batch_makes_the_next_one_smaller(
     source: HttpPollingSource, service: ScriptedService, status: int
 ) -> None:
     def answer(request: web.Request) -> Any:
@@ -108,7 +108,7 @@ async def test_a_batch_that_is_refused_is_smaller_next_time(
     assert source.together <= 10
 
 
-async def test_a_service_in_trouble_is_not_asked_one_by_one(
+async def test_failing_batch_is_not_repeated_one_by_one(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     service.answer = lambda _: web.Response(status=500)
@@ -120,7 +120,7 @@ async def test_a_service_in_trouble_is_not_asked_one_by_one(
     assert source.together == 50
 
 
-async def test_no_address_becomes_too_long(make: Make, service: ScriptedService) -> None:
+async def test_url_of_a_batch_is_never_too_long(make: Make, service: ScriptedService) -> None:
     service.answer = all_of_them
     source = make(batch=batch(service), id_pattern=".+")
     asked = [f"{number}-" + "ü" * 60 for number in range(20)]
@@ -132,7 +132,7 @@ async def test_no_address_becomes_too_long(make: Make, service: ScriptedService)
     assert 1 < len(service.received) < 20
 
 
-async def test_an_id_with_the_separator_in_it_is_asked_about_by_itself(
+async def test_id_with_the_separator_is_looked_up_alone(
     make: Make, service: ScriptedService
 ) -> None:
     def answer(request: web.Request) -> Any:
@@ -147,7 +147,7 @@ async def test_an_id_with_the_separator_in_it_is_asked_about_by_itself(
     assert ids(service.received[0]) == ["a", "b"]
 
 
-async def test_an_item_may_be_of_another_form_than_a_single_answer(
+async def test_item_can_have_other_paths_than_a_single_response(
     make: Make, service: ScriptedService
 ) -> None:
     service.answer = lambda _: {

@@ -1,4 +1,4 @@
-"""Wrong configurations, each with an error that says what to do."""
+"""Invalid options of the source; each error names the option."""
 
 import re
 from typing import Any
@@ -31,14 +31,14 @@ def make(url: Any = URL, **options: Any) -> HttpPollingSource:
 
 
 @pytest.mark.parametrize(
-    ("url", "told"),
+    ("url", "message"),
     [
-        ("https://bank.example/transfers", "url must have {id} in it, once"),
-        ("https://bank.example/{id}/{id}", "url must have {id} in it, once"),
+        ("https://bank.example/transfers", "url must contain {id} exactly once"),
+        ("https://bank.example/{id}/{id}", "url must contain {id} exactly once"),
         ("https://bank.example/{id}/{other}", "no other braces"),
         ("https://bank.example/{id}/}", "no other braces"),
-        ("https://{id}.bank.example/", "url must have the braces after its host"),
-        ("https://bank.example:1{id}000/", "url must have the braces after its host"),
+        ("https://{id}.bank.example/", "url must have its placeholder after the host"),
+        ("https://bank.example:1{id}000/", "url must have its placeholder after the host"),
         ("ftp://bank.example/{id}", "a URL must look like https://host/path"),
         ("http://bank.example/{id}", "a URL must begin with https://"),
         ("https://user:s3cret-key@bank.example/{id}", "no user and no password"),
@@ -49,8 +49,8 @@ def make(url: Any = URL, **options: Any) -> HttpPollingSource:
         (7, "url must be a URL"),
     ],
 )
-def test_a_wrong_address(url: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)) as caught:
+def test_invalid_url_is_an_error(url: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
         make(url)
 
     assert "s3cret-key" not in str(caught.value)
@@ -60,18 +60,18 @@ def test_a_wrong_address(url: Any, told: str) -> None:
     "path",
     ["", ".", ".a", "a.", "a..b", "a b", "a[", "a[x]", "a[-1]", "a[*]", "*", "$a", "$..a", "a[0]b"],
 )
-def test_a_wrong_path(path: str) -> None:
+def test_invalid_path_is_an_error(path: str) -> None:
     with pytest.raises(ValueError, match=r"^status must be a path such as data.transfers\[0\]"):
         make(status=path)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"words": {}}, "words must have one for 'confirmed'"),
-        ({"words": {"ok": "pending"}}, "words must have one for 'confirmed'"),
+        ({"words": {}}, "words must map a word to 'confirmed'"),
+        ({"words": {"ok": "pending"}}, "words must map a word to 'confirmed'"),
         ({"words": {"ok": "done"}}, "words['ok'] must be one of"),
-        ({"words": {"ok": "mined"}}, "mined is none that a service can report"),
+        ({"words": {"ok": "mined"}}, "a service cannot report mined"),
         ({"words": {"": "confirmed"}}, "words must have keys of 1 to 100 characters"),
         ({"words": {True: "confirmed"}}, "true, false and numbers too"),
         ({"words": "ok"}, "words must be a mapping"),
@@ -85,18 +85,18 @@ def test_a_wrong_path(path: str) -> None:
         ({"habits": Habits(watch_days=1)}, "habits.watch_days needs a word for 'reversed'"),
     ],
 )
-def test_a_wrong_option(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_invalid_option_is_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         make(**options)
 
 
 @pytest.mark.parametrize(
-    ("headers", "told"),
+    ("headers", "message"),
     [
         ({"Bad Name": "x"}, "headers must have names such as Authorization, got 'Bad Name'"),
         ({"": "x"}, "headers must have names"),
-        ({"Host": "x"}, "headers must leave Host out"),
-        ({"If-None-Match": "x"}, "headers must leave If-None-Match out"),
+        ({"Host": "x"}, "headers must not contain Host"),
+        ({"If-None-Match": "x"}, "headers must not contain If-None-Match"),
         ({"Key": "s3cret\r\nEvil: 1"}, "headers['Key'] must be 1 to 8000 printable ASCII"),
         ({"Key": "s3cret-ü"}, "printable ASCII"),
         ({"Key": ""}, "printable ASCII"),
@@ -104,17 +104,17 @@ def test_a_wrong_option(options: dict[str, Any], told: str) -> None:
         (["s3cret"], "headers must be a mapping"),
     ],
 )
-def test_a_wrong_header(headers: Any, told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)) as caught:
+def test_invalid_header_is_an_error(headers: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
         make(headers=headers)
 
     assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"url": "https://bank.example/many"}, "batch.url must have {ids} in it"),
+        ({"url": "https://bank.example/many"}, "batch.url must contain {ids} exactly once"),
         ({"items": "a b"}, "batch.items must be a path"),
         ({"id": "a b"}, "batch.id must be a path"),
         ({"status": "a b"}, "batch.status must be a path"),
@@ -124,15 +124,15 @@ def test_a_wrong_header(headers: Any, told: str) -> None:
         ({"most": True}, "batch.most must be a number"),
     ],
 )
-def test_a_wrong_batch(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_invalid_batch_is_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         make(batch=Batch(**(BATCH | options)))
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
-        ({"url": "https://bank.example/events"}, "feed.url must have {cursor} in it"),
+        ({"url": "https://bank.example/events"}, "feed.url must contain {cursor} exactly once"),
         ({"entries": ""}, "feed.entries must be a path"),
         ({"id": ""}, "feed.id must be a path"),
         ({"status": ""}, "feed.status must be a path"),
@@ -144,13 +144,13 @@ def test_a_wrong_batch(options: dict[str, Any], told: str) -> None:
         ({"start": 0}, "feed.start must be text"),
     ],
 )
-def test_a_wrong_feed(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_invalid_feed_is_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         make(feed=Feed(**(FEED | options)))
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"first_delay": 0}, "first_delay must be a number over 0"),
         ({"first_delay": True}, "first_delay must be a number over 0"),
@@ -164,13 +164,13 @@ def test_a_wrong_feed(options: dict[str, Any], told: str) -> None:
         ({"feed_interval": "1"}, "feed_interval must be a number over 0"),
     ],
 )
-def test_wrong_habits(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_invalid_habits_are_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         Habits(**options)
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         ({"requests_per_second": 0}, "limits.requests_per_second must be a number over 0"),
         ({"requests_per_second": 0.01}, "limits.requests_per_second must be 0.1 or more"),
@@ -179,41 +179,41 @@ def test_wrong_habits(options: dict[str, Any], told: str) -> None:
         ({"answer_bytes": 2**40}, "limits.answer_bytes must be a number from 1"),
     ],
 )
-def test_wrong_limits(options: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(told)):
+def test_invalid_limits_are_an_error(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
         Limits(**options)
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "a b", "a/b", "é", "x" * 65, "a\n", None, 7])
-def test_what_is_no_id_is_refused(text: Any) -> None:
+def test_invalid_id_is_refused(text: Any) -> None:
     with pytest.raises(InvalidTransactionError, match="a transaction id of bank must match"):
         make().identify(text)
 
 
 @pytest.mark.parametrize("text", [".", "..", "a\0", "a\ud800", "x" * 201])
-def test_some_texts_are_no_id_whatever_the_pattern(text: str) -> None:
+def test_some_texts_are_invalid_ids_for_every_pattern(text: str) -> None:
     with pytest.raises(InvalidTransactionError):
         make(id_pattern="(?s:.*)").identify(text)
 
 
-def test_an_id_is_taken_as_it_is() -> None:
+def test_id_is_not_changed() -> None:
     assert make().identify("Txn_01-a") == "Txn_01-a"
 
 
-def test_a_secret_never_prints() -> None:
+def test_secret_is_never_printed() -> None:
     source = make(headers={"Authorization": "Bearer s3cret-key"})
     shown = [source, SecretText("s3cret-key"), Batch(**BATCH | {"url": "s3cret-key"})]
 
     assert all("s3cret-key" not in f"{one} {one!r}" for one in shown)
 
 
-def test_a_slow_rate_lets_few_wait() -> None:
+def test_low_rate_limits_concurrent_look_ups() -> None:
     fast, slow = (make(limits=Limits(requests_per_second=rate)) for rate in (100, 0.1))
 
     assert (fast.in_flight, slow.in_flight) == (8, 1)
 
 
-async def test_without_a_feed_there_is_none_to_read() -> None:
+async def test_reading_a_missing_feed_is_an_error() -> None:
     assert not make().has_feed
     with pytest.raises(RuntimeError, match="has no feed"):
         await make().read_feed(None)

@@ -28,7 +28,7 @@ def source(make: Make, service: ScriptedService) -> HttpPollingSource:
     return make(feed=feed(service))
 
 
-async def test_a_page_gives_facts_and_where_the_next_begins(
+async def test_page_has_states_and_the_next_cursor(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     entries = [{"id": "t1", "status": "processing"}, {"id": "t1", "status": "settled"}]
@@ -43,7 +43,7 @@ async def test_a_page_gives_facts_and_where_the_next_begins(
 
 
 @pytest.mark.parametrize("after", [{"next": "p1"}, {"next": None}, {}])
-async def test_at_the_end_the_place_stays(
+async def test_last_page_keeps_the_cursor(
     source: HttpPollingSource, service: ScriptedService, after: dict[str, Any]
 ) -> None:
     service.answer = lambda _: {"events": [{"id": "t1", "status": "settled"}]} | after
@@ -53,7 +53,7 @@ async def test_at_the_end_the_place_stays(
     assert (page.place, page.more) == ("p1", False)
 
 
-async def test_entries_can_be_places(make: Make, service: ScriptedService) -> None:
+async def test_entries_can_have_cursors(make: Make, service: ScriptedService) -> None:
     source = make(feed=feed(service, entry_cursor="number", start="0"))
     events = [{"id": "t1", "status": "settled", "number": 7}]
     service.answer = lambda request: {"events": events if request.query["after"] == "0" else []}
@@ -65,7 +65,7 @@ async def test_entries_can_be_places(make: Make, service: ScriptedService) -> No
     assert (last.place, last.more) == ("7", False)
 
 
-async def test_what_is_no_entry_of_ours_is_left_out_or_a_hint(
+async def test_other_entries_are_skipped_and_malformed_ones_trigger_a_look_up(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     entries = [
@@ -85,7 +85,7 @@ async def test_what_is_no_entry_of_ours_is_left_out_or_a_hint(
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-async def test_a_place_that_the_service_does_not_know_is_lost(
+async def test_unknown_cursor_is_lost(
     source: HttpPollingSource, service: ScriptedService, status: int
 ) -> None:
     service.answer = lambda _: web.Response(status=status)
@@ -97,7 +97,7 @@ async def test_a_place_that_the_service_does_not_know_is_lost(
 
 
 @pytest.mark.parametrize("answer", [{}, {"events": {}}, {"events": [], "next": []}])
-async def test_a_page_of_another_form_is_malformed(
+async def test_page_without_the_configured_paths_is_malformed(
     source: HttpPollingSource, service: ScriptedService, answer: Any
 ) -> None:
     service.answer = lambda _: answer
@@ -107,7 +107,7 @@ async def test_a_page_of_another_form_is_malformed(
 
 
 @pytest.mark.parametrize("place", ["", "x" * 1_001, "a\nb"])
-async def test_a_place_that_cannot_be_is_refused(
+async def test_invalid_cursor_is_malformed(
     source: HttpPollingSource, service: ScriptedService, place: str
 ) -> None:
     service.answer = lambda _: {"events": [], "next": place}
@@ -116,7 +116,7 @@ async def test_a_place_that_cannot_be_is_refused(
         await source.read_feed("p1")
 
 
-async def test_a_feed_in_trouble_is_in_trouble(
+async def test_failing_feed_raises_the_error(
     source: HttpPollingSource, service: ScriptedService
 ) -> None:
     service.answer = lambda _: web.Response(status=502)

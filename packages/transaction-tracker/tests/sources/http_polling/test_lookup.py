@@ -1,4 +1,4 @@
-"""One look-up: what each kind of answer is, and what it is not."""
+"""Single look-ups: the result of each kind of response."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ async def refused(source: HttpPollingSource, transaction: str = "t1") -> SourceE
     return reply
 
 
-def test_it_is_a_polled_source(make: Make) -> None:
+def test_source_is_a_polled_source(make: Make) -> None:
     source: PolledSource = make()
 
     assert not has_blocks(source)
@@ -55,7 +55,7 @@ def test_it_is_a_polled_source(make: Make) -> None:
         ("returned", Reported("reversed", "no funds")),
     ],
 )
-async def test_a_word_of_the_service_is_a_state_of_ours(
+async def test_word_maps_to_a_state(
     make: Make, service: ScriptedService, word: str, fact: Reported
 ) -> None:
     service.answer = lambda _: {"data": [{"status": word, "why": "no funds"}]}
@@ -64,7 +64,7 @@ async def test_a_word_of_the_service_is_a_state_of_ours(
 
 
 @pytest.mark.parametrize("value", [3, True, "3 "])
-async def test_numbers_and_booleans_are_words_too(
+async def test_numbers_and_booleans_are_words(
     make: Make, service: ScriptedService, value: object
 ) -> None:
     service.answer = lambda _: {"status": value}
@@ -78,7 +78,7 @@ async def test_numbers_and_booleans_are_words_too(
 @pytest.mark.parametrize(
     "answer", [{"status": None}, {"status": "noted"}, {"status": "newfangled"}]
 )
-async def test_null_and_words_that_say_nothing_are_no_facts(
+async def test_null_and_words_for_nothing_report_no_state(
     make: Make, service: ScriptedService, answer: Any
 ) -> None:
     service.answer = lambda _: answer
@@ -86,7 +86,7 @@ async def test_null_and_words_that_say_nothing_are_no_facts(
     assert await ask(make()) is None
 
 
-async def test_an_unknown_word_is_counted_and_warned_of_once(
+async def test_unknown_word_is_counted_and_logged_once(
     make: Make, service: ScriptedService, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.answer = lambda _: {"status": "newfangled\n\x1b[31m"}
@@ -96,13 +96,13 @@ async def test_an_unknown_word_is_counted_and_warned_of_once(
         await ask(source, "t1")
         await ask(source, "t2")
 
-    assert source.unknown_words == 2
+    assert source.unknown_word_count == 2
     (record,) = caplog.records
     assert "'newfangled\\n\\x1b[31m'" in record.getMessage()
 
 
 @pytest.mark.parametrize("status", [404, 410])
-async def test_a_transaction_that_the_service_does_not_know_is_no_fact(
+async def test_unknown_transaction_reports_no_state(
     make: Make, service: ScriptedService, status: int
 ) -> None:
     service.answer = lambda _: web.Response(status=status)
@@ -110,7 +110,9 @@ async def test_a_transaction_that_the_service_does_not_know_is_no_fact(
     assert await ask(make()) is None
 
 
-async def test_unless_it_is_told_to_be_one(make: Make, service: ScriptedService) -> None:
+async def test_unknown_transaction_reports_the_configured_state(
+    make: Make, service: ScriptedService
+) -> None:
     service.answer = lambda _: web.Response(status=404)
 
     reply = await ask(make(not_found="missing"))
@@ -136,7 +138,7 @@ async def test_unless_it_is_told_to_be_one(make: Make, service: ScriptedService)
         (503, ServerError),
     ],
 )
-async def test_each_status_is_an_error_of_its_kind(
+async def test_http_status_maps_to_an_error_class(
     make: Make, service: ScriptedService, status: int, kind: type[SourceError]
 ) -> None:
     headers = {"Location": f"{service.url}/elsewhere"}
@@ -146,10 +148,10 @@ async def test_each_status_is_an_error_of_its_kind(
 
     assert type(error) is kind
     assert f"HTTP {status}" in str(error)
-    assert len(service.received) == 1  # no redirect is followed
+    assert len(service.received) == 1  # redirects are not followed
 
 
-async def test_a_service_says_in_how_many_seconds_to_come_back(
+async def test_retry_after_in_seconds_delays_the_next_request(
     make: Make, service: ScriptedService
 ) -> None:
     service.answer = lambda _: web.Response(status=429, headers={"Retry-After": "7"})
@@ -162,10 +164,12 @@ async def test_a_service_says_in_how_many_seconds_to_come_back(
     assert error.retry_after == 7
     assert isinstance(again, RateLimitedError)
     assert again.retry_after == pytest.approx(7, abs=1)
-    assert len(service.received) == 1  # it is left alone until then
+    assert len(service.received) == 1  # no request is sent before that time
 
 
-async def test_or_at_which_time(make: Make, service: ScriptedService) -> None:
+async def test_retry_after_as_a_date_delays_the_next_request(
+    make: Make, service: ScriptedService
+) -> None:
     moment = format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
     service.answer = lambda _: web.Response(status=503, headers={"Retry-After": moment})
 
@@ -189,7 +193,7 @@ async def test_or_at_which_time(make: Make, service: ScriptedService) -> None:
         b"[" * 100_000 + b"]" * 100_000,
     ],
 )
-async def test_an_answer_of_another_form_is_malformed(
+async def test_response_without_the_configured_paths_is_malformed(
     make: Make, service: ScriptedService, body: bytes
 ) -> None:
     service.answer = lambda _: body
@@ -197,7 +201,7 @@ async def test_an_answer_of_another_form_is_malformed(
     assert type(await refused(make())) is MalformedError
 
 
-async def test_an_answer_that_is_too_long_is_cut_off(make: Make, service: ScriptedService) -> None:
+async def test_too_long_response_is_refused(make: Make, service: ScriptedService) -> None:
     service.answer = lambda _: {"status": "settled", "more": "x" * 2_000}
 
     error = await refused(make(limits=Limits(answer_bytes=1_000)))
@@ -206,7 +210,7 @@ async def test_an_answer_that_is_too_long_is_cut_off(make: Make, service: Script
     assert "longer than 1000 bytes" in str(error)
 
 
-async def test_an_answer_about_another_transaction_is_malformed(
+async def test_response_about_another_transaction_is_malformed(
     make: Make, service: ScriptedService
 ) -> None:
     service.answer = lambda _: {"id": "t2", "status": "settled"}
@@ -216,7 +220,7 @@ async def test_an_answer_about_another_transaction_is_malformed(
     assert await ask(source, "t2") == Reported("confirmed")
 
 
-async def test_a_service_that_hangs_is_left_at_its_deadline(
+async def test_hanging_request_ends_at_its_deadline(
     make: Make, service: ScriptedService, clock: Clock
 ) -> None:
     asked, released = asyncio.Event(), asyncio.Event()
@@ -237,7 +241,7 @@ async def test_a_service_that_hangs_is_left_at_its_deadline(
     assert "100 s" in str(error)
 
 
-async def test_an_answer_that_breaks_off_is_none(make: Make, service: ScriptedService) -> None:
+async def test_incomplete_response_is_an_error(make: Make, service: ScriptedService) -> None:
     async def break_off(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Length": "100"})
         await response.prepare(request)
@@ -251,7 +255,7 @@ async def test_an_answer_that_breaks_off_is_none(make: Make, service: ScriptedSe
     assert type(await refused(make())) is TransportError
 
 
-async def test_an_address_that_may_not_be_asked_is_not(
+async def test_forbidden_address_gets_no_request(
     service: ScriptedService,
 ) -> None:
     port = service.url.rpartition(":")[2]
@@ -270,7 +274,7 @@ async def test_an_address_that_may_not_be_asked_is_not(
     assert service.received == []
 
 
-async def test_an_id_is_one_piece_of_the_address(make: Make, service: ScriptedService) -> None:
+async def test_id_is_percent_encoded_in_the_url(make: Make, service: ScriptedService) -> None:
     strange = "a/../b?c=d&e#f %2F+;ü"
 
     await ask(make(id_pattern=".+"), strange)
@@ -282,7 +286,7 @@ async def test_an_id_is_one_piece_of_the_address(make: Make, service: ScriptedSe
     assert dict(query.query) == {"up": strange, "more": "1"}
 
 
-async def test_an_unchanged_answer_is_not_sent_again(make: Make, service: ScriptedService) -> None:
+async def test_unchanged_response_is_not_sent_again(make: Make, service: ScriptedService) -> None:
     def answer(request: web.Request) -> Any:
         if request.headers.get("If-None-Match") == '"v1"':
             return web.Response(status=304)
@@ -295,7 +299,7 @@ async def test_an_unchanged_answer_is_not_sent_again(make: Make, service: Script
     assert [request.headers.get("If-None-Match") for request in service.received] == [None, '"v1"']
 
 
-async def test_a_bad_end_is_asked_for_again_in_full(make: Make, service: ScriptedService) -> None:
+async def test_bad_end_is_requested_without_a_tag(make: Make, service: ScriptedService) -> None:
     service.answer = lambda _: web.json_response({"status": "rejected"}, headers={"ETag": '"v1"'})
     source = make()
 
@@ -305,7 +309,7 @@ async def test_a_bad_end_is_asked_for_again_in_full(make: Make, service: Scripte
     assert all("If-None-Match" not in request.headers for request in service.received)
 
 
-async def test_headers_go_with_each_request(make: Make, service: ScriptedService) -> None:
+async def test_headers_are_sent_with_each_request(make: Make, service: ScriptedService) -> None:
     await ask(make())
 
     (request,) = service.received
@@ -313,7 +317,7 @@ async def test_headers_go_with_each_request(make: Make, service: ScriptedService
     assert request.headers["Accept"] == "application/json"
 
 
-async def test_no_secret_is_in_an_error_a_log_or_a_repr(
+async def test_errors_logs_and_reprs_contain_no_secret(
     make: Make, service: ScriptedService, caplog: pytest.LogCaptureFixture
 ) -> None:
     answers = iter([web.Response(status=500), b"{", {"status": "odd"}, web.Response(status=400)])
@@ -328,7 +332,7 @@ async def test_no_secret_is_in_an_error_a_log_or_a_repr(
     assert SECRET not in told
 
 
-async def test_a_rate_is_kept(make: Make, service: ScriptedService) -> None:
+async def test_rate_limit_is_kept(make: Make, service: ScriptedService) -> None:
     source = make(limits=Limits(requests_per_second=50))
     loop = asyncio.get_running_loop()
 
@@ -340,7 +344,9 @@ async def test_a_rate_is_kept(make: Make, service: ScriptedService) -> None:
     assert source.requests == 60
 
 
-async def test_so_many_requests_at_a_time(make: Make, service: ScriptedService) -> None:
+async def test_number_of_concurrent_requests_is_limited(
+    make: Make, service: ScriptedService
+) -> None:
     now = most = 0
 
     async def answer(_: web.Request) -> web.Response:

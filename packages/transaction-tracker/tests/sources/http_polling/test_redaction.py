@@ -1,4 +1,4 @@
-"""A service that repeats what it was asked with."""
+"""Redaction of secrets that a service repeats."""
 
 from collections.abc import Callable
 
@@ -6,13 +6,13 @@ import pytest
 
 from transaction_tracker.domain import Reported
 from transaction_tracker.sources.http_polling import Batch, HttpPollingSource, SecretText
-from transaction_tracker.sources.http_polling.redaction import keys, without
+from transaction_tracker.sources.http_polling.redaction import keys, redactor
 
 from .support import ScriptedService
 
 Make = Callable[..., HttpPollingSource]
 
-# Longer than anything that is shown of a word or a reason.
+# Longer than the limits of a word and a reason.
 LONG = "ghp" + "".join(f"{number:03d}x" for number in range(200))
 
 
@@ -21,7 +21,7 @@ async def reply(source: HttpPollingSource) -> object:
 
 
 @pytest.mark.parametrize("key", ["s3cret-key", 'keyId="bank7",signature="s3cret"', LONG])
-async def test_reason_that_is_kept_has_no_key(
+async def test_stored_reason_contains_no_secret(
     service: ScriptedService, make: Make, key: str
 ) -> None:
     source = make(error="why", headers={"Key": key})
@@ -33,7 +33,7 @@ async def test_reason_that_is_kept_has_no_key(
     assert await reply(source) == Reported("failed", "no right for …, sorry")
 
 
-async def test_reason_in_an_answer_about_many_has_no_key_of_the_batch(
+async def test_reason_in_a_batch_contains_no_secret_of_the_batch_url(
     service: ScriptedService, make: Make
 ) -> None:
     batch = Batch(f"{service.url}/all?ids={{ids}}&key=batch-key", items="all", id="id")
@@ -49,18 +49,18 @@ async def test_reason_in_an_answer_about_many_has_no_key_of_the_batch(
     assert replies == dict.fromkeys(("A", "B"), Reported("failed", "…"))
 
 
-async def test_strange_word_has_no_part_of_a_long_key(
+async def test_unknown_word_contains_no_part_of_a_long_secret(
     service: ScriptedService, make: Make, caplog: pytest.LogCaptureFixture
 ) -> None:
     source = make(headers={"Authorization": f"Bearer {LONG}"})
     service.answer = lambda request: {"status": f"for {request.headers['Authorization']}"}
 
     assert await reply(source) is None
-    assert source.strange_words == ("for …",)
+    assert source.unknown_words == ("for …",)
     assert LONG[:6] not in caplog.text
 
 
-async def test_key_in_the_query_is_known_however_it_is_repeated(
+async def test_secret_in_the_query_is_recognized_in_every_encoding(
     service: ScriptedService, make: Make
 ) -> None:
     key = "ab%2fcd%2BS3CRET%20x"
@@ -73,7 +73,7 @@ async def test_key_in_the_query_is_known_however_it_is_repeated(
     assert await reply(source) == Reported("failed", "/T-1?key=… … …")
 
 
-def test_what_may_be_a_key() -> None:
+def test_parts_of_headers_and_urls_that_can_be_secrets() -> None:
     addresses = ["https://bank1.example:8443/v1/transfers/k3y-in-path/{id}?s=1&bare-key"]
 
     found = set(keys([SecretText("Bearer abcdef")], addresses))
@@ -81,9 +81,9 @@ def test_what_may_be_a_key() -> None:
     assert found == {"Bearer abcdef", "Bearer", "abcdef", "k3y-in-path", "bare-key"}
 
 
-def test_of_keys_that_begin_alike_nothing_is_left_over() -> None:
-    assert without(["abcdef", "abcdefgh"])("abcdefgh abcdef") == "… …"
+def test_secrets_with_a_common_start_are_removed_completely() -> None:
+    assert redactor(["abcdef", "abcdefgh"])("abcdefgh abcdef") == "… …"
 
 
-def test_without_keys_a_text_stays_as_it_is() -> None:
-    assert without([])("a text") == "a text"
+def test_text_is_unchanged_without_secrets() -> None:
+    assert redactor([])("a text") == "a text"

@@ -1,4 +1,4 @@
-"""Paths, templates and readers, for whatever comes."""
+"""Paths, templates and readers with arbitrary input."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -48,12 +48,12 @@ JSON = st.recursive(
         ("b", NOWHERE),
     ],
 )
-def test_a_path_leads_to_one_place(path: str, value: Any) -> None:
+def test_path_finds_one_value(path: str, value: Any) -> None:
     assert JsonPath.parse(path, "status").find({"a": [{"b": 1}, None]}) == value
 
 
 @given(st.lists(KEYS | st.integers(0, 3), min_size=1, max_size=6), JSON)
-def test_a_path_finds_what_was_put_at_its_end(steps: list[str | int], value: Any) -> None:
+def test_path_finds_the_value_at_its_end(steps: list[str | int], value: Any) -> None:
     answer = value
     for step in reversed(steps):
         answer = {step: answer} if isinstance(step, str) else [*[None] * step, answer]
@@ -63,12 +63,12 @@ def test_a_path_finds_what_was_put_at_its_end(steps: list[str | int], value: Any
 
 
 @given(JSON)
-def test_a_path_never_raises(answer: Any) -> None:
+def test_path_never_raises(answer: Any) -> None:
     JsonPath.parse("a[0].b", "status").find(answer)
 
 
 @given(JSON)
-def test_a_reader_gives_a_fact_or_none_or_says_what_is_wrong(answer: Any) -> None:
+def test_reader_returns_a_report_or_none_or_raises_malformed(answer: Any) -> None:
     status, error = JsonPath.parse("a", "status"), JsonPath.parse("b", "error")
     try:
         fact = Reader(Words(WORDS, str), status, error, str).read(answer)
@@ -77,7 +77,7 @@ def test_a_reader_gives_a_fact_or_none_or_says_what_is_wrong(answer: Any) -> Non
     assert fact is None or isinstance(fact, Reported)
 
 
-def test_a_reason_is_one_short_line() -> None:
+def test_reason_is_one_short_line() -> None:
     status, error = JsonPath.parse("a", "status"), JsonPath.parse("b", "error")
     reader = Reader(Words(WORDS, str), status, error, str)
 
@@ -90,7 +90,7 @@ def test_a_reason_is_one_short_line() -> None:
 
 
 @given(st.text(min_size=1, max_size=50))
-def test_what_goes_into_a_template_stays_one_piece(text: str) -> None:
+def test_text_in_a_template_stays_one_part_of_the_url(text: str) -> None:
     template = Template("https://bank.example/a/{id}/b", "{id}", AllowList(), "url")
     filled = template.fill(text.encode("utf-8", "replace").decode())
 
@@ -100,7 +100,7 @@ def test_what_goes_into_a_template_stays_one_piece(text: str) -> None:
     assert not set(before) & set("/?#&=+ ")
 
 
-async def test_json_may_be_so_deep_and_no_deeper() -> None:
+async def test_depth_of_json_is_limited() -> None:
     deepest = b"[" * MAX_DEPTH + b"]" * MAX_DEPTH
 
     assert orjson.dumps(await parse(deepest)) == deepest
@@ -108,25 +108,25 @@ async def test_json_may_be_so_deep_and_no_deeper() -> None:
         await parse(b"[" + deepest + b"]")
 
 
-async def test_an_answer_of_very_many_objects_is_too_long() -> None:
+async def test_response_with_too_many_objects_is_too_long() -> None:
     with pytest.raises(TooLongError, match="too many values"):
         await parse(b"[" + b"{}," * 600_000 + b"{}]")
 
 
-def test_only_so_many_answers_are_remembered() -> None:
-    etags = Etags(most=2)
+def test_number_of_stored_responses_is_limited() -> None:
+    etags = Etags(max_responses=2)
 
     for name in ("a", "b", "c"):
-        etags.keep(name, f'"{name}"', Reported("pending"))
+        etags.store(name, f'"{name}"', Reported("pending"))
 
     assert [etags.get(name) is not None for name in ("a", "b", "c")] == [False, True, True]
 
 
 @pytest.mark.parametrize("tag", [None, "x" * 201, "a\nb", "ü"])
-def test_a_name_that_cannot_be_sent_is_not_kept(tag: str | None) -> None:
+def test_invalid_tag_is_not_stored(tag: str | None) -> None:
     etags = Etags()
-    etags.keep("a", '"old"', Reported("pending"))
+    etags.store("a", '"old"', Reported("pending"))
 
-    etags.keep("a", tag, Reported("pending"))
+    etags.store("a", tag, Reported("pending"))
 
     assert len(etags) == 0

@@ -92,8 +92,8 @@ async def _asked(
         do = "correct http.id_pattern, or the id"
         return [error("http.id_pattern", str(caught), why="no such id can be followed", do=do)]
     reply = (await source.look_up([one]))[one]
-    if source.strange_words:
-        return [_strange(about, source.strange_words)]
+    if source.unknown_words:
+        return [_strange(about, source.unknown_words)]
     if not isinstance(reply, SourceError):
         state = "nothing" if reply is None else reply.state
         reservation = "" if transaction is not None else _RESERVATION

@@ -1,4 +1,4 @@
-"""Any service that says over HTTP what has become of a transaction.
+"""A source of transactions that is polled over HTTP, such as a bank.
 
 ```python
 bank = HttpPollingSource(
@@ -11,8 +11,8 @@ bank = HttpPollingSource(
 )
 ```
 
-Where the service can call you when something happens, let your handler of its call say
-``Poller.report(transaction_id)``: the call is a hint, and the look-up that follows is the fact.
+If the service can call you when a transaction changes, call ``Poller.report(transaction_id)`` in
+your handler. It triggers a look-up; the state comes only from the look-up's response.
 """
 
 from transaction_tracker.sources.http_polling.options import Batch, Feed, Limits

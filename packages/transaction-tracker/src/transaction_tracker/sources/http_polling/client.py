@@ -1,4 +1,4 @@
-"""Questions to a service by HTTP, no more of them than it wants."""
+"""Send rate-limited requests to a service over HTTP."""
 
 import time
 from collections.abc import Mapping
@@ -29,34 +29,34 @@ from transaction_tracker.sources.http_polling.options import Limits
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
 
-# Seconds that a question waits for its turn, which is before its deadline begins.
-LONGEST_WAIT = 30.0
+# How long a request can wait for the rate limit. The request's deadline starts after this wait.
+MAX_WAIT_SECONDS = 30.0
 MAX_DEPTH = 32
 _LIMITS = JsonLimits(max_depth=MAX_DEPTH)
 _REQUEST = ("transaction_tracker", "provider", "request")
-# What a look-up may find, beside an answer in full.
-_PLAIN = (200, 304, 404, 410)
+# Statuses that answer a look-up: the transaction, not modified, or unknown.
+_ANSWERS = (200, 304, 404, 410)
 _NOT_YET = (202, 204, 425)
 
 
 class TooLongError(MalformedError):
-    """The answer is longer than is taken."""
+    """The response is longer than the limit."""
 
 
 class LateError(TransportError):
-    """The answer did not come in time."""
+    """The response did not arrive within the deadline."""
 
 
 class Client:
-    """Asks a service, each of its hosts at its own rate.
+    """Sends requests to a service; each host has its own rate limit.
 
     Args:
-        headers: What is sent with each request.
-        limits: How much is asked for, and taken.
-        allowed: What may be asked although it is not public.
+        headers: Headers of each request.
+        limits: Limits for requests and responses.
+        allowed: Exceptions to the rule that only public hosts are allowed.
 
     Attributes:
-        requests: How many HTTP requests were sent.
+        requests: Number of HTTP requests sent.
     """
 
     def __init__(
@@ -72,19 +72,19 @@ class Client:
         """Fetch a resource.
 
         Args:
-            template: Its address.
-            text: What goes into the address's gap.
-            etag: The name of what is known already.
+            template: URL of the resource.
+            text: Text for the URL's placeholder.
+            etag: Entity tag of the last response, for a conditional request.
 
         Returns:
-            An answer with status 200; 304 when ``etag`` is still its name; 404 or 410.
+            A response with status 200; 304 if ``etag`` still matches; 404 or 410.
 
         Raises:
-            SourceError: There is none of these; the class says why.
+            SourceError: There is no such response; the class names the cause.
         """
         gate = self._gate(template)
         try:
-            await gate.enter(1, LONGEST_WAIT)
+            await gate.enter(1, MAX_WAIT_SECONDS)
             try:
                 return await self._measured(template, text, etag, gate)
             finally:
@@ -112,11 +112,11 @@ class Client:
             telemetry.execute(_REQUEST, measured, facts)
 
     async def _exchange(self, url: str, etag: str | None, gate: Gate) -> HttpResponse:
-        answer = await self._send(url, etag)
-        if answer.status in _PLAIN and (answer.status != 304 or etag is not None):
+        response = await self._send(url, etag)
+        if response.status in _ANSWERS and (response.status != 304 or etag is not None):
             gate.passed()
-            return self._whole(answer)
-        error = _refusal(answer.status, parse_retry_after(answer.headers.get("Retry-After")))
+            return self._complete(response)
+        error = _failure(response.status, parse_retry_after(response.headers.get("Retry-After")))
         if isinstance(error, RateLimitedError):
             gate.refused(error.retry_after)
         raise error
@@ -134,7 +134,7 @@ class Client:
         except NoAnswerError as error:
             kind = LateError if error.why == "timeout" else TransportError
             raise kind(str(error)) from None
-        except ForbiddenUrlError as error:  # an id can make an address too long
+        except ForbiddenUrlError as error:  # a long id can make the URL too long
             raise ApplicationError(str(error), code=0) from None
 
     def _all_headers(self, etag: str | None) -> dict[str, str]:
@@ -142,13 +142,13 @@ class Client:
         own |= {name: value.reveal() for name, value in self._headers.items()}
         return own if etag is None else own | {"If-None-Match": etag}
 
-    def _whole(self, answer: HttpResponse) -> HttpResponse:
-        if answer.complete or answer.status != 200:
-            return answer
-        most = self._limits.answer_bytes
-        if len(answer.body) >= most:
-            raise TooLongError(f"the answer is longer than {most} bytes")
-        raise TransportError("the answer broke off")
+    def _complete(self, response: HttpResponse) -> HttpResponse:
+        if response.complete or response.status != 200:
+            return response
+        max_bytes = self._limits.answer_bytes
+        if len(response.body) >= max_bytes:
+            raise TooLongError(f"the response is longer than {max_bytes} bytes")
+        raise TransportError("the connection was closed before the end of the response")
 
     def _gate(self, template: Template) -> Gate:
         if template.origin not in self._gates:
@@ -160,35 +160,35 @@ class Client:
 
 
 async def parse(body: bytes) -> Any:
-    """Parse JSON that is not nested too deep and has not too many values.
+    """Parse JSON, with limits for its depth and its number of values.
 
     Raises:
-        TooLongError: It has too many values.
-        MalformedError: It is something else, or nested too deep.
+        TooLongError: The JSON has too many values.
+        MalformedError: The body is not JSON, or is nested too deeply.
     """
     try:
         return await json_answers.parse(body, _LIMITS)
     except NotJsonError as error:
-        raise MalformedError(f"the answer is not JSON: {error}") from None
+        raise MalformedError(f"the response is not JSON: {error}") from None
     except TooManyValuesError as error:
-        raise TooLongError(f"the answer has too many values: {error}") from None
+        raise TooLongError(f"the response has too many values: {error}") from None
 
 
-def _refusal(status: int, retry_after: float | None) -> SourceError:
-    """Tell what a status means that is no answer.
+def _failure(status: int, retry_after: float | None) -> SourceError:
+    """Return the error for a status that does not answer a look-up.
 
     Source:
         RFC 9110; RFC 6585 for 429; RFC 8470 for 425.
     """
-    told = f"HTTP {status}"
+    text = f"HTTP {status}"
     if status == 429 or (status == 503 and retry_after is not None):
-        return RateLimitedError(told, retry_after)
+        return RateLimitedError(text, retry_after)
     if status in _NOT_YET:
-        return NotYetError(f"{told}: there is no answer yet")
+        return NotYetError(f"{text}: not available yet")
     if status in (401, 403):
-        return ServerError(f"{told}: the service refuses our headers")
+        return ServerError(f"{text}: the service refuses the configured headers")
     if 300 <= status < 400:
-        return ServerError(f"{told}: redirects are not followed")
+        return ServerError(f"{text}: redirects are not followed")
     if 400 <= status < 500 and status != 408:
-        return ApplicationError(told, status)
-    return ServerError(told)
+        return ApplicationError(text, status)
+    return ServerError(text)

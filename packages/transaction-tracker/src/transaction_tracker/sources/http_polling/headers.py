@@ -1,14 +1,15 @@
-"""Headers that a service wants with each request: secrets, all of them."""
+"""Check the headers that users configure; each value is treated as a secret."""
 
 import re
 from collections.abc import Mapping
 
 from transaction_tracker.sources.http_polling.secret import SecretText
 
+MAX_HEADER_CHARACTERS = 8_000
+
 _NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
-_LONGEST_VALUE = 8_000
-# What is ours to say.
-_OURS = (
+# Headers that the HTTP client sets.
+_RESERVED = (
     "accept-encoding",
     "connection",
     "content-length",
@@ -23,10 +24,10 @@ _OURS = (
 
 
 def check_headers(headers: Mapping[str, str | SecretText] | None) -> dict[str, SecretText]:
-    """Take headers, or say what is wrong with one; never its value.
+    """Return the headers with their values as secrets.
 
     Raises:
-        ValueError: A name or a value cannot be sent.
+        ValueError: A name or a value cannot be sent. The message never contains a value.
 
     Source:
         RFC 9110, section 5.
@@ -43,8 +44,8 @@ def check_headers(headers: Mapping[str, str | SecretText] | None) -> dict[str, S
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or _NAME.fullmatch(name) is None:
         raise ValueError(f"headers must have names such as Authorization, got {name!r}")
-    if name.lower() in _OURS:
-        raise ValueError(f"headers must leave {name} out: the client says that itself")
+    if name.lower() in _RESERVED:
+        raise ValueError(f"headers must not contain {name}: the HTTP client sets it")
 
 
 def _checked_value(name: str, value: str | SecretText) -> SecretText:
@@ -53,8 +54,8 @@ def _checked_value(name: str, value: str | SecretText) -> SecretText:
     except TypeError as error:
         raise ValueError(f"headers[{name!r}]: {error}") from None
     text = secret.reveal()
-    if not (0 < len(text) <= _LONGEST_VALUE and text.isascii() and text.isprintable()):
+    if not (0 < len(text) <= MAX_HEADER_CHARACTERS and text.isascii() and text.isprintable()):
         raise ValueError(
-            f"headers[{name!r}] must be 1 to {_LONGEST_VALUE} printable ASCII characters"
+            f"headers[{name!r}] must be 1 to {MAX_HEADER_CHARACTERS} printable ASCII characters"
         )
     return secret

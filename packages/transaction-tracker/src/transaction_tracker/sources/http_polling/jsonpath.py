@@ -1,4 +1,4 @@
-"""Where in a JSON answer a value stands: one place, named by a path."""
+"""Paths to one value in a JSON response."""
 
 import re
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from typing import Any
 
 _STEP = re.compile(r"\.([^.\[\]\s\"'*?@$()]+)|\[([0-9]{1,6})\]")
 _STEPS = re.compile(f"(?:{_STEP.pattern})*")
-_LONGEST = 200
-_SHAPE = "must be a path such as data.transfers[0].status, or $ for the whole answer"
+_MAX_PATH_CHARACTERS = 200
+_SHAPE = "must be a path such as data.transfers[0].status, or $ for the whole response"
 
 
 class Nowhere:
-    """Stands for the value of a path that leads nowhere; ``None`` is a value of JSON."""
+    """Type of ``NOWHERE``; ``None`` cannot mark a missing value, since JSON has null."""
 
 
 NOWHERE = Nowhere()
@@ -19,11 +19,11 @@ NOWHERE = Nowhere()
 
 @dataclass(frozen=True, slots=True)
 class JsonPath:
-    """A path of keys and indexes; it names one place, and never several.
+    """A path of keys and indexes; matches at most one value.
 
     Attributes:
-        text: As it is written.
-        steps: The keys and indexes, from the outermost on.
+        text: The path as it was written.
+        steps: Keys and indexes, from the outermost on.
 
     Source:
         RFC 9535, "JSONPath": of its singular queries, those with plain names and indexes from 0.
@@ -34,25 +34,25 @@ class JsonPath:
 
     @classmethod
     def parse(cls, text: str, option: str) -> "JsonPath":
-        """Read a path.
+        """Parse a path.
 
         Args:
-            text: Keys with dots between them, indexes in brackets; ``$`` may stand before it.
-            option: What it was given as, for the error.
+            text: Keys separated by dots, indexes in brackets, optionally after ``$``.
+            option: Name of the option, for the error.
 
         Raises:
-            ValueError: It is no such path.
+            ValueError: The text is not a valid path.
         """
-        usable = isinstance(text, str) and 0 < len(text) <= _LONGEST
+        usable = isinstance(text, str) and 0 < len(text) <= _MAX_PATH_CHARACTERS
         rest = _after_root(text) if usable else "?"
         if _STEPS.fullmatch(rest) is None:
             raise ValueError(f"{option} {_SHAPE}, got {text!r}")
         found = _STEP.findall(rest)
         return cls(text, tuple(key or int(index) for key, index in found))
 
-    def find(self, answer: Any) -> Any:
-        """Give the value at this place, or ``NOWHERE``."""
-        value = answer
+    def find(self, response: Any) -> Any:
+        """Return the value at this path, or ``NOWHERE``."""
+        value = response
         for step in self.steps:
             if isinstance(step, str):
                 value = value.get(step, NOWHERE) if isinstance(value, dict) else NOWHERE
@@ -67,7 +67,7 @@ class JsonPath:
 
 
 def _after_root(text: str) -> str:
-    """Write a path as it would go on after ``$``."""
+    """Return the path in the form that follows ``$``."""
     if text.startswith("$"):
         return text[1:]
     return text if text.startswith("[") else f".{text}"

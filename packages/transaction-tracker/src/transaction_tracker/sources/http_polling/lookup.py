@@ -1,4 +1,4 @@
-"""The look-up of one transaction, and of many in one request."""
+"""Look up transactions, one or many per request."""
 
 import asyncio
 from collections.abc import Collection, Iterator
@@ -23,14 +23,14 @@ UNKNOWN = (404, 410)
 
 
 class Single:
-    """Asks about one transaction.
+    """Looks up one transaction per request.
 
     Args:
-        client: Whom to ask.
-        template: The address of a transaction.
-        reader: What reads the answer.
-        id: Where the answer says whose it is, if it does.
-        not_found: What it means that the service does not know a transaction.
+        client: HTTP client.
+        template: URL of a transaction.
+        reader: Reads a response.
+        id: Path to the transaction's id in the response, to check it; ``None`` does not check.
+        not_found: Result for a transaction that the service does not know.
     """
 
     def __init__(
@@ -49,52 +49,50 @@ class Single:
         self._not_found = not_found
         self._etags = Etags()
 
-    async def ask(self, transaction: str) -> Reply:
-        """Give what came of the question, an error too."""
+    async def look_up(self, transaction: str) -> Reply:
+        """Look up a transaction; return an error instead of raising it."""
         try:
-            return await self._ask(transaction)
+            return await self._look_up(transaction)
         except SourceError as error:
             return error
 
-    async def _ask(self, transaction: str) -> Reported | None:
+    async def _look_up(self, transaction: str) -> Reported | None:
         known = self._etags.get(transaction)
         tag, before = known or (None, None)
-        answer = await self._client.get(self._template, transaction, tag)
-        if answer.status == 304:
+        response = await self._client.get(self._template, transaction, tag)
+        if response.status == 304:
             return before
-        if answer.status in UNKNOWN:
-            self._etags.keep(transaction, None, None)
+        if response.status in UNKNOWN:
+            self._etags.store(transaction, None, None)
             return self._not_found
-        reply = await self._read(transaction, answer.body)
-        # A bad end is told again in full, before it is believed.
-        bad = reply is not None and reply.state in BAD_ENDS
-        self._etags.keep(transaction, None if bad else answer.headers.get("ETag"), reply)
-        return reply
+        report = await self._read(transaction, response.body)
+        # A bad end needs several equal responses. With a stored tag, a 304 would only repeat the
+        # first one, and an error in it would count twice.
+        bad = report is not None and report.state in BAD_ENDS
+        self._etags.store(transaction, None if bad else response.headers.get("ETag"), report)
+        return report
 
     async def _read(self, transaction: str, body: bytes) -> Reported | None:
-        answer = await parse(body)
-        if self._id is not None and identity(self._id, answer) != transaction:
-            raise MalformedError(f"{self._template}: the answer is about another transaction")
+        response = await parse(body)
+        if self._id is not None and identity(self._id, response) != transaction:
+            raise MalformedError(f"{self._template}: the response is about another transaction")
         try:
-            return self._reader.read(answer)
+            return self._reader.read(response)
         except MalformedError as error:
             raise MalformedError(f"{self._template}: {error}") from None
 
 
 class Many:
-    """Asks about many transactions at once.
+    """Looks up many transactions per request.
 
     Args:
-        client: Whom to ask.
-        template: The address.
-        reader: What reads an item of the answer.
-        items: Where the list of items stands.
-        id: Where an item says whose it is.
-        separator: What stands between two ids in the address.
-        most: How many ids go into one request at most.
-
-    Attributes:
-        size: How many go into the next.
+        client: HTTP client.
+        template: URL of the look-up.
+        reader: Reads an item of the response.
+        items: Path to the list of items in the response.
+        id: Path to the transaction's id in an item.
+        separator: Character between two ids in the URL.
+        max_ids: Maximum number of ids per request.
     """
 
     def __init__(
@@ -106,7 +104,7 @@ class Many:
         items: JsonPath,
         id: JsonPath,  # noqa: A002 - as in the options
         separator: str,
-        most: int,
+        max_ids: int,
     ) -> None:
         self._client = client
         self._template = template
@@ -114,28 +112,30 @@ class Many:
         self._items = items
         self._id = id
         self._separator = separator
-        self._size = BatchSize(most)
+        self._size = BatchSize(max_ids)
 
     @property
     def size(self) -> int:
-        """How many transactions go into one request now."""
+        """Number of ids in the next request, at most."""
         return self._size.size
 
-    async def ask(self, ids: Collection[str]) -> dict[str, Reply]:
-        """Give what came of the questions; one that was not answered is left out."""
-        told: dict[str, Reply] = {}
-        for some in self._requests([one for one in ids if self._separator not in one]):
-            told |= await self._ask(some)
-        return told
+    async def look_up(self, ids: Collection[str]) -> dict[str, Reply]:
+        """Look up transactions; leave out those that the responses do not contain."""
+        replies: dict[str, Reply] = {}
+        usable = [transaction for transaction in ids if self._separator not in transaction]
+        for batch in self._batches(usable):
+            replies |= await self._look_up(batch)
+        return replies
 
-    async def _ask(self, ids: list[str]) -> dict[str, Reply]:
+    async def _look_up(self, ids: list[str]) -> dict[str, Reply]:
         try:
-            answer = await self._client.get(self._template, self._separator.join(ids))
-            if answer.status != 200:
-                raise ApplicationError(f"{self._template}: HTTP {answer.status}", answer.status)
-            told = await self._read(ids, answer.body)
+            response = await self._client.get(self._template, self._separator.join(ids))
+            if response.status != 200:
+                raise ApplicationError(f"{self._template}: HTTP {response.status}", response.status)
+            replies = await self._read(ids, response.body)
         except (ApplicationError, TooLongError):
-            # It has to be fewer next time; these are asked about one by one.
+            # The service probably refuses this number of ids: the next batch is smaller, and the
+            # caller looks up these ids one by one.
             self._size.refused(len(ids))
             return {}
         except SourceError as error:
@@ -143,15 +143,15 @@ class Many:
                 self._size.late(len(ids))
             return dict.fromkeys(ids, error)
         self._size.answered(len(ids))
-        return told
+        return replies
 
     async def _read(self, ids: list[str], body: bytes) -> dict[str, Reply]:
-        asked, told = set(ids), dict[str, Reply]()
+        wanted, replies = set(ids), dict[str, Reply]()
         for item in items(self._items, await parse(body)):
             key = identity(self._id, item)
-            if key in asked and key is not None:
-                told[key] = self._joined(told, key, self._read_item(item))
-        return told
+            if key in wanted and key is not None:
+                replies[key] = self._combined(replies, key, self._read_item(item))
+        return replies
 
     def _read_item(self, item: object) -> Reply:
         try:
@@ -159,25 +159,25 @@ class Many:
         except MalformedError as error:
             return error
 
-    def _joined(self, told: dict[str, Reply], key: str, reply: Reply) -> Reply:
-        if key in told and told[key] != reply:
-            return MalformedError(f"{self._template}: two answers for one transaction")
+    def _combined(self, replies: dict[str, Reply], key: str, reply: Reply) -> Reply:
+        if key in replies and replies[key] != reply:
+            return MalformedError(f"{self._template}: two different items for one transaction")
         return reply
 
-    def _requests(self, ids: list[str]) -> Iterator[list[str]]:
-        """Divide ids into as many as one request takes, by their number and their length."""
-        some: list[str] = []
-        for one in ids:
-            longer = self._template.fill(self._separator.join([*some, one]))
-            if some and (len(some) >= self._size.size or len(longer) > MAX_URL_CHARACTERS):
-                yield some
-                some = []
-            some.append(one)
-        if some:
-            yield some
+    def _batches(self, ids: list[str]) -> Iterator[list[str]]:
+        """Yield batches of ids, limited by their number and by the length of the URL."""
+        batch: list[str] = []
+        for transaction in ids:
+            url = self._template.fill(self._separator.join([*batch, transaction]))
+            if batch and (len(batch) >= self._size.size or len(url) > MAX_URL_CHARACTERS):
+                yield batch
+                batch = []
+            batch.append(transaction)
+        if batch:
+            yield batch
 
 
-async def ask_each(single: Single, ids: Collection[str]) -> dict[str, Reply]:
-    """Ask about each transaction by itself, side by side."""
-    replies = await asyncio.gather(*(single.ask(one) for one in ids))
+async def look_up_each(single: Single, ids: Collection[str]) -> dict[str, Reply]:
+    """Look up each transaction in a request of its own, concurrently."""
+    replies = await asyncio.gather(*(single.look_up(transaction) for transaction in ids))
     return dict(zip(ids, replies, strict=True))

@@ -1,4 +1,4 @@
-"""Reading a feed of events, page by page."""
+"""Read a feed of events, page by page."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,22 +12,22 @@ from transaction_tracker.sources.http_polling.reading import Reader, identity, i
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.polled import FeedLostError, Page
 
-_LONGEST_PLACE = 1_000
+MAX_CURSOR_CHARACTERS = 1_000
 
 
 class FeedReader:
-    """Reads events, from where they were read before.
+    """Reads the pages of a feed.
 
     Args:
-        client: Whom to ask.
-        template: The address.
-        reader: What reads an entry; ``None`` where an entry is only a hint.
-        entries: Where the list of entries stands.
-        id: Where an entry says whose it is.
-        next: Where the answer says how to go on.
-        entry_cursor: Where an entry says how to go on after it.
-        start: What stands for the place before there is one.
-        identify: Writes an id in its one form.
+        client: HTTP client.
+        template: URL of the feed.
+        reader: Reads the state in an entry; ``None`` if entries have none.
+        entries: Path to the list of entries in the response.
+        id: Path to the transaction's id in an entry.
+        next: Path to the cursor of the next page in the response.
+        entry_cursor: Path to an entry's cursor in the entry.
+        start: Cursor of the first page.
+        identify: Normalizes an id, or raises ``InvalidTransactionError``.
     """
 
     def __init__(
@@ -53,60 +53,60 @@ class FeedReader:
         self._start = start
         self._identify = identify
 
-    async def read(self, place: str | None) -> Page:
-        """Read the page at a place, or the first.
+    async def read(self, cursor: str | None) -> Page:
+        """Read the page at a cursor, or the first page.
 
         Raises:
-            FeedLostError: The service does not know the place.
-            SourceError: There is no answer.
+            FeedLostError: The service does not know the cursor.
+            SourceError: The service does not return a page.
         """
-        answer = await parse(await self._body(place))
-        entries = items(self._entries, answer)
-        then = self._then(answer, entries, place)
-        found = tuple(entry for one in entries if (entry := self._entry(one)) is not None)
-        return Page(found, then, more=bool(entries) and then != place)
+        response = await parse(await self._body(cursor))
+        entries = items(self._entries, response)
+        following = self._following(response, entries, cursor)
+        found = tuple(read for entry in entries if (read := self._entry(entry)) is not None)
+        return Page(found, following, more=bool(entries) and following != cursor)
 
-    async def _body(self, place: str | None) -> bytes:
+    async def _body(self, cursor: str | None) -> bytes:
         try:
-            answer = await self._client.get(self._template, place or self._start)
-            if answer.status in UNKNOWN:
-                raise ApplicationError(f"{self._template}: HTTP {answer.status}", answer.status)
+            response = await self._client.get(self._template, cursor or self._start)
+            if response.status in UNKNOWN:
+                raise ApplicationError(f"{self._template}: HTTP {response.status}", response.status)
         except ApplicationError as error:
-            if place is None:
+            if cursor is None:
                 raise
             raise FeedLostError(str(error)) from None
-        return answer.body
+        return response.body
 
     def _entry(self, entry: Any) -> tuple[str, Reported | None] | None:
         key = identity(self._id, entry)
         try:
-            # Feeds tell of others' transactions too, and of things that are none.
-            return None if key is None else (self._identify(key), self._fact(entry))
+            # A feed can contain other things than transactions; they are skipped.
+            return None if key is None else (self._identify(key), self._report(entry))
         except InvalidTransactionError:
             return None
 
-    def _fact(self, entry: Any) -> Reported | None:
+    def _report(self, entry: Any) -> Reported | None:
         try:
             return None if self._reader is None else self._reader.read(entry)
         except MalformedError:
             return None
 
-    def _then(self, answer: Any, entries: list[Any], place: str | None) -> str | None:
+    def _following(self, response: Any, entries: list[Any], cursor: str | None) -> str | None:
         if self._next is not None:
-            value = self._next.find(answer)
+            value = self._next.find(response)
         elif self._entry_cursor is not None and entries:
             value = self._entry_cursor.find(entries[-1])
         else:
             value = None
         if value is None or value is NOWHERE:
-            return place
-        return _place(value)
+            return cursor
+        return _cursor(value)
 
 
-def _place(value: Any) -> str:
+def _cursor(value: Any) -> str:
     text = str(value) if isinstance(value, str) or type(value) is int else ""
-    if not (0 < len(text) <= _LONGEST_PLACE and text.isprintable()):
+    if not (0 < len(text) <= MAX_CURSOR_CHARACTERS and text.isprintable()):
         raise MalformedError(
-            f"the feed's next place must be 1 to {_LONGEST_PLACE} printable characters"
+            f"the feed's next cursor must be 1 to {MAX_CURSOR_CHARACTERS} printable characters"
         )
     return text

@@ -1,4 +1,4 @@
-"""What an answer says of one transaction."""
+"""Read the state of one transaction from a response."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from transaction_tracker.sources.http_polling.redaction import Redact
 from transaction_tracker.sources.http_polling.words import Words
 from transaction_tracker.sources.polled import BAD_ENDS
 
-_LONGEST_REASON = 500
+_MAX_REASON_CHARACTERS = 500
 
 
 class Reader:
-    """Reads a transaction's state out of JSON.
+    """Reads a transaction's state from JSON.
 
     Args:
-        words: What the service calls our states.
-        status: Where the state stands.
-        error: Where the reason of a failure stands.
-        redact: What takes our keys out of such a reason: it is kept, and told to everyone.
+        words: The service's status words.
+        status: Path to the status.
+        error: Path to the reason of a failure.
+        redact: Removes secrets from the reason, which is stored and sent to all receivers.
     """
 
     def __init__(
@@ -30,40 +30,40 @@ class Reader:
         self._error = error
         self._redact = redact
 
-    def read(self, answer: Any) -> Reported | None:
-        """Give the fact; ``None`` where the status is null, unknown or says nothing.
+    def read(self, response: Any) -> Reported | None:
+        """Return the reported state; ``None`` if the status is null, unknown or changes nothing.
 
         Raises:
-            MalformedError: There is no status.
+            MalformedError: The response has no status.
         """
-        value = self._status.find(answer)
+        value = self._status.find(response)
         if value is NOWHERE:
-            raise MalformedError(f"the answer has no {self._status}")
+            raise MalformedError(f"the response has no {self._status}")
         state = self._words.state(value)
         if state is None:
             return None
-        return Reported(state, self._reason(answer) if state in BAD_ENDS else None)
+        return Reported(state, self._reason(response) if state in BAD_ENDS else None)
 
-    def _reason(self, answer: Any) -> str | None:
-        value = None if self._error is None else self._error.find(answer)
+    def _reason(self, response: Any) -> str | None:
+        value = None if self._error is None else self._error.find(response)
         if not isinstance(value, str | int) or isinstance(value, bool):
             return None
-        # Before it is cut: the first half of a key is no longer known for one.
-        text = self._redact(str(value))[:_LONGEST_REASON]
+        # Redacted before it is shortened: a part of a secret would not be recognized.
+        text = self._redact(str(value))[:_MAX_REASON_CHARACTERS]
         return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def identity(path: JsonPath, item: Any) -> str | None:
-    """Read the id of a transaction, if there is one."""
+    """Return the transaction id at a path, or ``None``."""
     value = path.find(item)
     if isinstance(value, str) or type(value) is int:
         return str(value)
     return None
 
 
-def items(path: JsonPath, answer: Any) -> list[Any]:
-    """Read a list."""
-    value = path.find(answer)
+def items(path: JsonPath, response: Any) -> list[Any]:
+    """Return the list at a path, or raise ``MalformedError``."""
+    value = path.find(response)
     if not isinstance(value, list):
-        raise MalformedError(f"the answer's {path} must be a list")
+        raise MalformedError(f"the response's {path} must be a list")
     return value

@@ -1,4 +1,4 @@
-"""What takes a service's keys out of texts that somebody else wrote."""
+"""Remove a service's secrets from texts that the service or a library wrote."""
 
 import json
 import re
@@ -10,67 +10,68 @@ from transaction_tracker.sources.http_polling.secret import SecretText
 
 Redact = Callable[[str], str]
 
-# Anything shorter is a word like "v3" or "en", which would spoil every line that it is a part of.
-_SHORTEST = 6
-_GAP = re.compile(r"\{[a-z]+\}")
+# Shorter parts are words such as "v3" or "en", which also occur in unrelated text.
+_MIN_SECRET_CHARACTERS = 6
+_PLACEHOLDER = re.compile(r"\{[a-z]+\}")
 
 
-def without(secrets: Iterable[str]) -> Redact:
-    """Give what takes secrets out of a text, as they are and as JSON writes them."""
+def redactor(secrets: Iterable[str]) -> Redact:
+    """Return a function that removes secrets from a text, also in their JSON form."""
     forms = {form for secret in secrets for form in _forms(secret)}
     if not forms:
         return str
-    # The longest first: of two that begin alike, nothing is left over.
+    # The longest first: if one secret is the start of another, the rest of the longer one would
+    # remain.
     by_length = sorted(forms, key=len, reverse=True)
     pattern = re.compile("|".join(map(re.escape, by_length)))
     return lambda text: pattern.sub("…", text)
 
 
 def keys(headers: Iterable[SecretText], addresses: Iterable[str]) -> Iterator[str]:
-    """Find what may be a key in what a service is asked with.
+    """Yield the parts of headers and URLs that can be secrets.
 
     Args:
-        headers: The values of all headers.
-        addresses: All addresses, with or without their gaps.
+        headers: Values of all headers.
+        addresses: All URLs, with or without their placeholders.
     """
     for value in headers:
         yield from filter(_is_long, _of_header(value.reveal()))
     for address in addresses:
-        yield from filter(_is_long, _of_address(_GAP.sub("", address)))
+        yield from filter(_is_long, _of_address(_PLACEHOLDER.sub("", address)))
 
 
 def _of_header(text: str) -> Iterator[str]:
-    # A key may stand after a word such as Bearer.
+    # A secret can follow a word such as Bearer.
     yield from (text, *text.split())
 
 
 def _of_address(text: str) -> Iterator[str]:
-    """Find what is asked for, and parts of the path that are no plain words.
+    """Yield the values of the query, and the parts of the path that contain a digit.
 
-    As written in the option, as it is sent, and decoded: a service may repeat any of these.
+    Each in three forms: as configured, as sent, and decoded. A service can repeat any of them.
     """
     url = URL(text)
     place, _, query = text.partition("?")
     paths = (*place.split("/")[3:], *url.raw_parts, *url.parts)
-    yield from (one for one in paths if re.search("[0-9]", one))
+    yield from (part for part in paths if re.search("[0-9]", part))
     yield from url.query.values()
     yield from _values(query)
     yield from _values(url.raw_query_string)
 
 
 def _values(query: str) -> Iterator[str]:
-    """Give the values of a query as they are written; one without a name is a value too."""
-    for one in query.split("&"):
-        name, equals, value = one.partition("=")
+    """Yield the encoded values of a query; a parameter without ``=`` is a value too."""
+    for parameter in query.split("&"):
+        name, equals, value = parameter.partition("=")
         yield value if equals else name
 
 
 def _is_long(text: str) -> bool:
-    return len(text) >= _SHORTEST
+    return len(text) >= _MIN_SECRET_CHARACTERS
 
 
 def _forms(secret: str) -> Iterator[str]:
     yield secret
-    # A line of the log may be JSON, in which a quote and a backslash are escaped.
+    # In a log line in JSON, quotes and backslashes are escaped.
     for ascii_only in (True, False):
         yield json.dumps(secret, ensure_ascii=ascii_only)[1:-1]

@@ -1,8 +1,8 @@
-"""Text that never prints."""
+"""Text that is never printed."""
 
 
 class SecretText:
-    """A password or a key, on its way to the one who asks for it and nowhere else.
+    """A password or a key; ``repr`` and ``str`` do not show it.
 
     Args:
         text: The secret.
@@ -12,17 +12,17 @@ class SecretText:
 
     def __init__(self, text: str) -> None:
         if not isinstance(text, str):
-            # Not even its type's own text: that could be the secret.
+            # The error names only the type: the value could be the secret.
             raise TypeError(f"a secret must be text, got a value of type {type(text).__name__}")
         self._text = text
 
     @classmethod
     def of(cls, value: "str | SecretText") -> "SecretText":
-        """Take a secret in either form."""
+        """Convert text to a secret; return a secret unchanged."""
         return value if isinstance(value, SecretText) else cls(value)
 
     def reveal(self) -> str:
-        """Give the text, to send and for nothing else."""
+        """Return the text, only to send it."""
         return self._text
 
     def __repr__(self) -> str:

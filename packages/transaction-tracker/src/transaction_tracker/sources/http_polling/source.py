@@ -1,19 +1,24 @@
-"""A service that tells by HTTP what has become of each of its transactions."""
+"""A polled source: a service that reports the states of its transactions over HTTP."""
 
 import re
 import warnings
 from collections.abc import Collection, Iterable, Mapping
 
-from transaction_tracker.domain import InvalidTransactionError, Reported, State
+from transaction_tracker.domain import (
+    MAX_ID_CHARACTERS,
+    InvalidTransactionError,
+    Reported,
+    State,
+)
 from transaction_tracker.net import AllowList
-from transaction_tracker.sources.http_polling.client import LONGEST_WAIT, Client
+from transaction_tracker.sources.http_polling.client import MAX_WAIT_SECONDS, Client
 from transaction_tracker.sources.http_polling.headers import check_headers
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
-from transaction_tracker.sources.http_polling.lookup import Many, Single, ask_each
+from transaction_tracker.sources.http_polling.lookup import Many, Single, look_up_each
 from transaction_tracker.sources.http_polling.options import Batch, Feed, Limits
 from transaction_tracker.sources.http_polling.pages import FeedReader
 from transaction_tracker.sources.http_polling.reading import Reader
-from transaction_tracker.sources.http_polling.redaction import Redact, keys, without
+from transaction_tracker.sources.http_polling.redaction import Redact, keys, redactor
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.http_polling.words import Words, check_state
@@ -21,37 +26,38 @@ from transaction_tracker.sources.polled import Habits, Page, Reply
 
 ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
 
-_NAME = re.compile("[a-z0-9][a-z0-9._-]{0,59}")
-_LONGEST_ID = 200
+NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,59}"
+
+_NAME = re.compile(NAME_PATTERN)
 
 
 class HttpPollingSource:
-    """A service that is asked about each transaction by HTTP: a ``PolledSource``.
+    """A ``PolledSource`` that requests the state of each transaction over HTTP.
 
-    It tells facts. What it says in a word that is not among ``words``, a null, an answer that it
-    does not know the transaction, an error and a time-out are none, and each is something else.
+    Only a word in ``words`` reports a state. An unknown word, a null, an unknown transaction, an
+    error and a timeout do not, and are handled differently.
 
     Args:
-        url: The address of a transaction, with ``{id}`` where its id goes.
-        name: What the service is called; the database belongs to it for ever.
-        status: The path to the status in the answer, such as ``data.transfers[0].status``.
-        words: The service's words for states, and the states that they stand for; ``None`` for
-            a word that says nothing.
-        id_pattern: A regular expression that a whole id matches.
-        id: The path to the id in the answer, to make sure whose it is.
-        error: The path to the reason of a failure in the answer.
-        not_found: What it means that the service does not know a transaction (404 or 410);
-            ``None`` for nothing.
-        headers: What is sent with each request, keys for instance; never printed.
-        batch: The look-up of many, where the service offers one.
-        feed: A list of events, where the service offers one.
-        habits: How often it is asked, and how far it is believed.
-        limits: How much is asked for, and how much of an answer is taken.
-        allow: Networks, addresses and hosts that may be asked although they are not public, or
-            without TLS.
+        url: URL of a transaction, with ``{id}`` where its id goes.
+        name: Name of the service. It is stored in the database and cannot change later.
+        status: Path to the status in the response, such as ``data.transfers[0].status``.
+        words: State for each status word of the service; ``None`` for a word that changes
+            nothing.
+        id_pattern: Regular expression that a complete id matches.
+        id: Path to the id in the response, to check that it is about this transaction.
+        error: Path to the reason of a failure in the response.
+        not_found: State of a transaction that the service does not know (404 or 410); ``None``
+            changes nothing.
+        headers: Headers of each request, such as API keys; never printed.
+        batch: Look-up of many transactions, if the service has one.
+        feed: List of events, if the service has one.
+        habits: Poll intervals, and how many equal responses a bad end needs.
+        limits: Limits for requests and responses.
+        allow: Networks, addresses and hosts that are allowed although they are not public or do
+            not use TLS.
 
     Raises:
-        ValueError: Something cannot be; the message names it.
+        ValueError: An argument is invalid; the message names it.
     """
 
     def __init__(
@@ -88,85 +94,92 @@ class HttpPollingSource:
         self._single = self._single_look_up(id, not_found)
         self._many = None if batch is None else self._batch_look_up(batch)
         self._feed = None if feed is None else self._feed_reader(feed)
-        # Last: by now each address is known to be one.
-        addresses = [url, *(one.url for one in (batch, feed) if one is not None)]
-        self._redact: Redact = without(keys(sent.values(), addresses))
+        # Last, because only valid URLs can be parsed.
+        addresses = [url, *(options.url for options in (batch, feed) if options is not None)]
+        self._redact: Redact = redactor(keys(sent.values(), addresses))
 
     def __repr__(self) -> str:
         return f"HttpPollingSource({str(self._template)!r}, name={self._name!r})"
 
     @property
     def id_pattern(self) -> str:
-        """What a whole id matches."""
+        """Regular expression that a complete id matches."""
         return f"^(?:{self._pattern.pattern})$"
 
     @property
     def name(self) -> str:
-        """What kept data belong to."""
+        """Name of the source, as the database stores it."""
         return f"http:{self._name}"
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests were sent so far."""
+        """Number of HTTP requests sent so far."""
         return self._client.requests
 
     @property
-    def unknown_words(self) -> int:
-        """How many answers had a status that is not among the words."""
+    def unknown_word_count(self) -> int:
+        """Number of responses with a status that is not in ``words``."""
+        return self._words.unknown_count
+
+    @property
+    def unknown_words(self) -> tuple[str, ...]:
+        """Statuses that are not in ``words``, without secrets and shortened; at most 50."""
         return self._words.unknown
 
     @property
-    def strange_words(self) -> tuple[str, ...]:
-        """Which these were, without keys, cut where they are long."""
-        return self._words.strange
-
-    @property
     def together(self) -> int:
-        """How many transactions may be in one question now."""
+        """Maximum number of transactions in the next request."""
         return 1 if self._many is None else self._many.size
 
     @property
     def in_flight(self) -> int:
-        """How many questions may wait at a time, so that none waits too long for its turn."""
+        """Maximum number of concurrent look-ups.
+
+        A request that waits for the rate limit longer than ``MAX_WAIT_SECONDS`` fails. With this
+        number of look-ups, it waits at most half of that.
+        """
         rate = self._limits.requests_per_second
-        soon = self._limits.in_flight if rate is None else int(rate * LONGEST_WAIT / 2)
+        soon = self._limits.in_flight if rate is None else int(rate * MAX_WAIT_SECONDS / 2)
         return max(1, min(self._limits.in_flight, soon))
 
     @property
     def has_feed(self) -> bool:
-        """Whether there is a feed."""
+        """Whether the service has a feed."""
         return self._feed is not None
 
     def identify(self, text: str) -> str:
-        """Take an id as it is, or raise ``InvalidTransactionError``."""
-        # Nothing in an address can stand for these two: they name other places.
-        usable = isinstance(text, str) and 0 < len(text) <= _LONGEST_ID and text not in (".", "..")
+        """Return a valid id unchanged, or raise ``InvalidTransactionError``."""
+        # "." and ".." cannot be encoded in a URL's path: they would change the path.
+        usable = (
+            isinstance(text, str) and 0 < len(text) <= MAX_ID_CHARACTERS and text not in (".", "..")
+        )
         if not (usable and text.isprintable() and self._pattern.fullmatch(text)):
             raise InvalidTransactionError(
                 f"a transaction id of {self._name} must match {self._pattern.pattern} and have "
-                f"at most {_LONGEST_ID} characters, got {_shown(text)}"
+                f"at most {MAX_ID_CHARACTERS} characters, got {_shown(text)}"
             )
         return text
 
     async def check(self, *, again: bool = False) -> None:
-        """Do nothing: a service shows only by its answers whether it is the right one."""
+        """Do nothing: such a service has nothing like a chain id that could be checked."""
 
     async def look_up(self, ids: Collection[str]) -> Mapping[str, Reply]:
-        """Ask about transactions, in one request if the service offers that.
+        """Look up transactions, in batches if the service supports it.
 
-        Those that a common answer leaves out are asked about one by one.
+        Transactions that a batch's response does not contain are looked up one by one.
         """
-        told: dict[str, Reply] = {}
+        replies: dict[str, Reply] = {}
         if self._many is not None and len(ids) > 1:
-            told = await self._many.ask(ids)
-        return told | await ask_each(self._single, [one for one in ids if one not in told])
+            replies = await self._many.look_up(ids)
+        missing = [transaction for transaction in ids if transaction not in replies]
+        return replies | await look_up_each(self._single, missing)
 
     async def read_feed(self, place: str | None) -> Page:
-        """Read a page of the feed.
+        """Read the page of the feed at a cursor, or the first page.
 
         Raises:
-            FeedLostError: The service does not know the place.
-            SourceError: It gives no answer.
+            FeedLostError: The service does not know the cursor.
+            SourceError: The service does not return a page.
         """
         if self._feed is None:
             raise RuntimeError(f"{self!r} has no feed")
@@ -178,7 +191,7 @@ class HttpPollingSource:
 
     def _check_watch(self) -> None:
         if self.habits.watch_days and "reversed" not in self._words:
-            raise ValueError("habits.watch_days needs a word for 'reversed' among the words")
+            raise ValueError("habits.watch_days needs a word for 'reversed' in words")
 
     def _single_look_up(self, id_: str | None, not_found: State | None) -> Single:
         if not_found is not None:
@@ -199,7 +212,7 @@ class HttpPollingSource:
             items=JsonPath.parse(batch.items, "batch.items"),
             id=JsonPath.parse(batch.id, "batch.id"),
             separator=batch.separator,
-            most=batch.most,
+            max_ids=batch.most,
         )
 
     def _feed_reader(self, feed: Feed) -> FeedReader:
@@ -216,12 +229,12 @@ class HttpPollingSource:
             identify=self.identify,
         )
 
-    def _reader(self, status: str, error: str | None, room: str) -> Reader:
-        path = JsonPath.parse(status, f"{room}status")
-        return Reader(self._words, path, _path(error, f"{room}error"), self._redacted)
+    def _reader(self, status: str, error: str | None, prefix: str) -> Reader:
+        path = JsonPath.parse(status, f"{prefix}status")
+        return Reader(self._words, path, _path(error, f"{prefix}error"), self._redacted)
 
     def _redacted(self, text: str) -> str:
-        """Take our keys out of what the service says: it may repeat what it was asked with."""
+        """Remove secrets from a text of the service, which can repeat parts of the request."""
         return self._redact(text)
 
 
@@ -230,13 +243,13 @@ def _path(text: str | None, option: str) -> JsonPath | None:
 
 
 def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile what ids match.
+    """Compile the pattern of ids.
 
     Raises:
-        ValueError: It is no regular expression, or one that Python cannot take.
+        ValueError: The pattern is not a valid regular expression.
     """
     try:
-        # Python warns of "[[a-z]" on standard error: it means what it means.
+        # Python warns about "[[a-z]", which can become a set operation in a future release.
         with warnings.catch_warnings(action="ignore", category=FutureWarning):
             return re.compile(pattern)
     except (re.error, TypeError, OverflowError, RecursionError) as error:
@@ -247,4 +260,4 @@ def compiled(pattern: str) -> re.Pattern[str]:
 
 def _shown(value: object) -> str:
     text = repr(value)
-    return text if len(text) <= _LONGEST_ID else f"{text[:_LONGEST_ID]}…"
+    return text if len(text) <= MAX_ID_CHARACTERS else f"{text[:MAX_ID_CHARACTERS]}…"

@@ -1,4 +1,4 @@
-"""Addresses with a gap in them, for the ids of transactions or a place in a feed."""
+"""URLs with a placeholder for transaction ids or a feed's cursor."""
 
 import re
 from urllib.parse import quote
@@ -7,41 +7,43 @@ from yarl import URL
 
 from transaction_tracker.net import AllowList, checked_url
 
-# What stands in the gap must find room too.
-_LONGEST = 1_500
+# Less than the limit for a complete URL, because the placeholder's text needs room too.
+_MAX_TEMPLATE_CHARACTERS = 1_500
 _BRACES = re.compile(r"\{[^{}]*\}|[{}]")
 
 
 class Template:
-    """An address with a gap; prints no more than its host.
+    """A URL with a placeholder; ``str`` and ``repr`` show only its host.
 
     Args:
-        text: The address, with the gap in its path or its query.
-        gap: What stands for the gap: ``{id}``, ``{ids}`` or ``{cursor}``.
-        allowed: What may be asked although it is not public.
-        option: What it was given as, for the error.
+        text: The URL, with the placeholder in its path or its query.
+        placeholder: ``{id}``, ``{ids}`` or ``{cursor}``.
+        allowed: Exceptions to the rule that only public hosts are allowed.
+        option: Name of the option, for the error.
 
     Raises:
-        ValueError: It is no such address. The message does not repeat it.
+        ValueError: The URL is invalid or not allowed. The message does not repeat it.
     """
 
     __slots__ = ("_before_and_after", "host", "origin")
 
-    def __init__(self, text: str, gap: str, allowed: AllowList, option: str) -> None:
-        if not isinstance(text, str) or len(text) > _LONGEST:
-            raise ValueError(f"{option} must be a URL of at most {_LONGEST} characters")
-        if _BRACES.findall(text) != [gap]:
+    def __init__(self, text: str, placeholder: str, allowed: AllowList, option: str) -> None:
+        if not isinstance(text, str) or len(text) > _MAX_TEMPLATE_CHARACTERS:
             raise ValueError(
-                f"{option} must have {gap} in it, once, and no other braces: "
-                f"https://host/path/{gap}, for instance"
+                f"{option} must be a URL of at most {_MAX_TEMPLATE_CHARACTERS} characters"
             )
-        self._before_and_after = text.split(gap)
+        if _BRACES.findall(text) != [placeholder]:
+            raise ValueError(
+                f"{option} must contain {placeholder} exactly once, and no other braces, such as "
+                f"https://host/path/{placeholder}"
+            )
+        self._before_and_after = text.split(placeholder)
         url = self._check(option, allowed)
         self.host = url.host or ""
         self.origin = str(url.origin())
 
     def fill(self, text: str) -> str:
-        """Put a text into the gap, so that it stays one piece of a path or a query."""
+        """Return the URL with the text, percent-encoded, in place of the placeholder."""
         return quote(text, safe="").join(self._before_and_after)
 
     def _check(self, option: str, allowed: AllowList) -> URL:
@@ -50,7 +52,7 @@ class Template:
         except ValueError as error:
             raise ValueError(f"{option}: {error}") from None
         if url.origin() != other.origin():
-            raise ValueError(f"{option} must have the braces after its host")
+            raise ValueError(f"{option} must have its placeholder after the host")
         return url
 
     def __str__(self) -> str:

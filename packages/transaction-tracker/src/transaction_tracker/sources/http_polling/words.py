@@ -1,4 +1,4 @@
-"""What a service calls the states of its transactions."""
+"""Map the status words of a service to states."""
 
 import logging
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from transaction_tracker.domain import STATES, State
 from transaction_tracker.sources.errors import MalformedError
 from transaction_tracker.sources.http_polling.redaction import Redact
 
-# The states that need no blocks, no rivals and no user.
+# States that a service can report; the others follow from blocks, competing transactions or users.
 REPORTABLE: tuple[State, ...] = (
     "pending",
     "missing",
@@ -20,26 +20,26 @@ REPORTABLE: tuple[State, ...] = (
     "reversed",
 )
 
-_LONGEST_WORD = 100
-# A service can make up words for ever, and each is a line of the log.
-_MOST_WARNINGS = 50
+MAX_WORD_CHARACTERS = 100
+# Each unknown word is logged once. Without this limit, a service that sends ever new words could
+# fill the log and the memory.
+_MAX_WARNINGS = 50
 
 logger = logging.getLogger("transaction_tracker")
 
 
 class Words:
-    """A service's words for states, in ours.
+    """The status words of a service, and the states that they mean.
 
     Args:
-        states: Each word and the state that it stands for; ``None`` for a word that is known and
-            says nothing.
-        redact: What takes our keys out of what the service says.
+        states: The state for each word; ``None`` for a known word that changes nothing.
+        redact: Removes secrets from a text of the service.
 
     Attributes:
-        unknown: How many answers had a word that is not among them.
+        unknown_count: Number of responses with an unknown word.
 
     Raises:
-        ValueError: They cannot be; the message says which, and why.
+        ValueError: A word or a state is invalid; the message names it.
     """
 
     def __init__(self, states: Mapping[str, State | None], redact: Redact) -> None:
@@ -50,59 +50,59 @@ class Words:
             if state is not None:
                 check_state(f"words[{word!r}]", state)
         if "confirmed" not in states.values():
-            raise ValueError("words must have one for 'confirmed': nothing could end well else")
+            raise ValueError(
+                "words must map a word to 'confirmed': otherwise no transaction could succeed"
+            )
         self._states = dict(states)
         self._redact = redact
-        self._warned: set[str] = set()
-        self.unknown = 0
+        self._logged: set[str] = set()
+        self.unknown_count = 0
 
     @property
-    def strange(self) -> tuple[str, ...]:
-        """The words that were met and are not among them, without keys, cut where they are long."""
-        return tuple(sorted(self._warned))
+    def unknown(self) -> tuple[str, ...]:
+        """Unknown words so far, without secrets and shortened; at most 50."""
+        return tuple(sorted(self._logged))
 
     def __contains__(self, state: State) -> bool:
         return state in self._states.values()
 
     def state(self, value: Any) -> State | None:
-        """Give the state that a word stands for; ``None`` when that says nothing.
+        """Return the state that a word means; ``None`` if the word is unknown or changes nothing.
 
         Raises:
-            MalformedError: It is no word.
+            MalformedError: The value is not a word.
         """
         if value is None:
             return None
         word = _word(value)
         if word in self._states:
             return self._states[word]
-        self._miss(word)
+        self._count_unknown(word)
         return None
 
-    def _miss(self, word: str) -> None:
-        self.unknown += 1
-        # Before it is cut: the first half of a key is no longer known for one.
-        shown = self._redact(word)[:_LONGEST_WORD]
-        if shown in self._warned or len(self._warned) >= _MOST_WARNINGS:
+    def _count_unknown(self, word: str) -> None:
+        self.unknown_count += 1
+        # Redacted before it is shortened: a part of a secret would not be recognized.
+        shown = self._redact(word)[:MAX_WORD_CHARACTERS]
+        if shown in self._logged or len(self._logged) >= _MAX_WARNINGS:
             return
-        self._warned.add(shown)
-        logger.warning(
-            "the source says %r of a transaction, which is no fact: add it to the words", shown
-        )
+        self._logged.add(shown)
+        logger.warning("the source sent the unknown status %r; add it to words", shown)
 
 
 def check_state(option: str, state: object) -> None:
-    """Refuse a state that no service can report."""
+    """Raise ``ValueError`` unless a service can report the state."""
     if state in REPORTABLE:
         return
-    why = f": {state} is none that a service can report" if state in STATES else ""
+    why = f": a service cannot report {state}" if state in STATES else ""
     raise ValueError(f"{option} must be one of {REPORTABLE} or None, got {state!r}{why}")
 
 
 def _check_word(word: object) -> None:
-    if not isinstance(word, str) or not 0 < len(word) <= _LONGEST_WORD:
+    if not isinstance(word, str) or not 0 < len(word) <= MAX_WORD_CHARACTERS:
         raise ValueError(
-            f"words must have keys of 1 to {_LONGEST_WORD} characters, as the service writes "
-            f"them (true, false and numbers too), got {word!r}"
+            f"words must have keys of 1 to {MAX_WORD_CHARACTERS} characters, as the service "
+            f"writes them (true, false and numbers too), got {word!r}"
         )
 
 
