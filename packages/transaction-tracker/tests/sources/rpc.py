@@ -101,7 +101,7 @@ class FakeRpc:
             self.others += asked if number else []
             results = [request.result(node(request)) for request in asked]
             answers[str(number)] = known.completed(requests, results)
-        return replace(self.dissenting, against=against, answers=answers)
+        return replace(self.dissenting, against=against, answers=answers, voters=len(self.nodes))
 
     async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
         self.others += [request for own in requests.values() for request in own]

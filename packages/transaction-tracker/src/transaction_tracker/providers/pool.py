@@ -304,7 +304,9 @@ class Pool:
         start = asyncio.get_running_loop().time() - self._board.look_interval
         inquiry = Inquiry(chain, blocks, start, requests, told or Told(""))
         dismissed = frozenset(one.name for one in self._board.endpoints if one.by_hand)
-        return replace(await dissent(endpoints, inquiry), dismissed=dismissed)
+        voters = len(self._board.endpoints) - len(dismissed)
+        found = await dissent(endpoints, inquiry)
+        return replace(found, dismissed=dismissed, voters=voters)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

@@ -256,6 +256,13 @@ class ChainSource(Source, Protocol):
     async def is_contested(self, block: BlockRef) -> bool:
         """Return whether as many healthy providers have ``block`` as have another one there."""
 
+    async def objection_to_undo(self, block: BlockRef) -> str | None:
+        """Return why a kept block cannot be taken back now; ``None`` if it can be.
+
+        Asked before what was told changes: where a transaction has ended, where the chain itself
+        called the block final, and where the chain parts from ours below all kept blocks.
+        """
+
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
 

@@ -26,6 +26,7 @@ from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_
 from transaction_tracker.sources.ethereum.proof import Known, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc, Told
+from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
@@ -212,6 +213,10 @@ class EthereumSource:
         links = [link for (link,) in everywhere if isinstance(link, Link)]
         holding = sum(link.ref == block for link in links)
         return holding > 0 and 2 * holding >= len(links)
+
+    async def objection_to_undo(self, block: BlockRef) -> str | None:
+        """Return why a kept block cannot be taken back now."""
+        return await objection_to_undo(self._rpc, self._chain, block)
 
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
