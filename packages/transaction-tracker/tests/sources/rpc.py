@@ -76,6 +76,10 @@ class FakeRpc:
         self.blamed.append((node, number))
 
     @property
+    def addresses(self) -> Mapping[str, str]:
+        return {str(at): f"node{at}.test:80" for at in range(len(self.nodes))}
+
+    @property
     def is_compared(self) -> bool:
         return len(self.nodes) > 1
 

@@ -27,6 +27,7 @@ from transaction_tracker.domain.facts import (
     Transaction,
     Vanished,
 )
+from transaction_tracker.domain.objection import StandingObjection
 from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.recent import Recent
 from transaction_tracker.domain.registration import (
@@ -97,6 +98,7 @@ __all__ = [
     "Required",
     "Seen",
     "Sighting",
+    "StandingObjection",
     "State",
     "Sweep",
     "Tag",

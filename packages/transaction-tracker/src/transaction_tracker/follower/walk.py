@@ -92,6 +92,7 @@ class Walk:
         self._move_to(Chain.of(self.chain.keep, links))
         for link, slots in await Store.recent_slots(self._source.name):
             self._recent.push(link, slots)
+        await self.evidence.resume()
 
     async def advance(self) -> bool:
         """Follow the head as far as one stride goes, and return whether there is more."""

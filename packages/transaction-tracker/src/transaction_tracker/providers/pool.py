@@ -126,6 +126,11 @@ class Pool:
         """Whether more than one provider is configured."""
         return len(self._board.endpoints) > 1
 
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The host and the port of each provider, by its name."""
+        return {one.name: one.settings.url.authority for one in self._board.endpoints}
+
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
     ) -> Identity:

@@ -15,6 +15,7 @@ from transaction_tracker.domain import (
     Reported,
     Required,
     Seen,
+    StandingObjection,
     Tag,
     Transaction,
 )
@@ -355,6 +356,15 @@ class ChainSource(Source, Protocol):
         Returns:
             The transactions whose end cannot be told now, and why.
         """
+
+    def standing_objections(self) -> Collection[StandingObjection]:
+        """Return the objections that stand until their providers say otherwise.
+
+        They name the providers in a form that outlives the program, to be kept and restored.
+        """
+
+    def restore_objections(self, kept: Collection[StandingObjection]) -> None:
+        """Let objections stand that were kept; those of providers that are gone are left out."""
 
     def forget_objections(self, transaction: str) -> None:
         """Forget the objections to ends of a transaction: it has ended, or is untracked."""

@@ -135,6 +135,14 @@ class Rpc(Protocol):
     def is_compared(self) -> bool:
         """Whether several nodes are configured, so that their answers can be compared."""
 
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The host and the port of each node, by its name.
+
+        Unlike its name, they stay the same when the list of nodes changes its order. Two nodes at
+        one host and port, which differ in the path only, have the same address.
+        """
+
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
     ) -> Identity:

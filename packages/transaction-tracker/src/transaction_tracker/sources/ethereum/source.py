@@ -9,6 +9,7 @@ from transaction_tracker.domain import (
     Link,
     Outcome,
     Required,
+    StandingObjection,
     Tag,
     Transaction,
 )
@@ -280,6 +281,14 @@ class EthereumSource:
         """Ask the healthy providers about the blocks, the receipts and the winners of ends."""
         told = opinion if isinstance(opinion, Told) else None
         return await self._agreement.objections(chain, endings, told)
+
+    def standing_objections(self) -> Collection[StandingObjection]:
+        """Return the objections that stand until their providers say otherwise."""
+        return self._agreement.standing()
+
+    def restore_objections(self, kept: Collection[StandingObjection]) -> None:
+        """Let objections stand that were kept."""
+        self._agreement.restore(kept)
 
     def forget_objections(self, transaction: str) -> None:
         """Forget the objections to ends of a transaction."""
