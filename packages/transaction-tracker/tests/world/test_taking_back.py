@@ -1,7 +1,5 @@
 """One of several providers alone takes back neither what has ended nor all kept blocks."""
 
-import asyncio
-
 import pytest
 
 from transaction_tracker.store import Store
@@ -169,13 +167,15 @@ def test_a_refusal_is_told_although_no_head_advances() -> None:
         other = chain.fork(LENGTH, "other")
         other.grow(chain.head.number - LENGTH)
         first.chain = other
-        await world.until(has_halted, 120.0)
+        assert await world.until(has_halted, 120.0)
         await is_told(world)
         first.chain = chain
-        await asyncio.sleep(30.0)
-        assert (await world.get("/readyz")).status == 200
+        assert await world.until(is_ready_again, 120.0)
 
     async def has_halted() -> bool:
         return "source halted" in str((await world.get("/readyz")).content)
+
+    async def is_ready_again() -> bool:
+        return "nothing is taken back" not in str((await world.get("/readyz")).content)
 
     world.play(main)
