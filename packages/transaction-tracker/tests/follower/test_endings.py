@@ -14,6 +14,7 @@ from transaction_tracker.domain import (
     Link,
     Outcome,
     Overtaken,
+    StandingObjection,
     Tracked,
     Transaction,
 )
@@ -48,6 +49,9 @@ class Source:
     ) -> Mapping[str, Objection]:
         self.asked.append(dict(endings))
         return {key: one for key, one in self.found.items() if key in endings}
+
+    def standing_objections(self) -> list[StandingObjection]:
+        return []
 
     def forget_objections(self, transaction: str) -> None:
         self.forgotten.append(transaction)

@@ -64,6 +64,12 @@ class Source:
     async def outcomes(self, _block: Block, ids: Collection[str]) -> dict[str, Outcome]:
         return dict.fromkeys(ids, PAID)
 
+    def standing_objections(self) -> tuple[()]:
+        return ()
+
+    def forget_objections(self, _transaction: str) -> None:
+        pass
+
     async def objections(
         self, _chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> dict[str, Any]:

@@ -76,6 +76,10 @@ class FakeRpc:
         self.blamed.append((node, number))
 
     @property
+    def addresses(self) -> Mapping[str, str]:
+        return {str(at): f"node{at}.test:80" for at in range(len(self.nodes))}
+
+    @property
     def is_compared(self) -> bool:
         return len(self.nodes) > 1
 
@@ -101,7 +105,7 @@ class FakeRpc:
             self.others += asked if number else []
             results = [request.result(node(request)) for request in asked]
             answers[str(number)] = known.completed(requests, results)
-        return replace(self.dissenting, against=against, answers=answers)
+        return replace(self.dissenting, against=against, answers=answers, voters=len(self.nodes))
 
     async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
         self.others += [request for own in requests.values() for request in own]

@@ -41,9 +41,10 @@ def test_failover_to_a_node_on_an_old_fork_confirms_nothing(required: int | str)
         await world.blocks(CONFIRMATIONS)
         await world.reaches(chain)
         assert await world.ends(payment) == []
-        # The chain goes on, and what is in it is confirmed.
+        # The chain goes on, the stuck node comes back to it, and what is in it is confirmed.
         chain.mine(payment)
-        good.tags = {"safe": LENGTH + 20, "finalized": LENGTH + 20}
+        stuck.chain = chain
+        good.tags = stuck.tags = {"safe": LENGTH + 20, "finalized": LENGTH + 20}
         await world.blocks(CONFIRMATIONS + 1)
         await world.becomes(payment, "confirmed")
 

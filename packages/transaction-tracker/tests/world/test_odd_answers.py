@@ -129,7 +129,7 @@ def test_a_receipt_of_another_block_is_asked_of_another_provider() -> None:
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
     odd.change = _receipts_of(other_block, payment)
-    world = World(odd, good)
+    world = World(odd, good, Node(chain, "another"))  # an end needs two that agree
 
     async def main() -> None:
         await world.track(payment)

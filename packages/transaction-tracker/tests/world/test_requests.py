@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from transaction_tracker import Policy
+
 from .chain import Json, transaction
 from .node import Node
 from .world import BLOCK_SECONDS, CONFIRMATIONS, World, chain_of
@@ -79,7 +81,8 @@ def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
     if is_known:
         chain.wait(*items)
     nodes = [Node(chain, f"node{number}") for number in range(providers)]
-    world = World(*nodes)
+    # A dropped transaction does not expire as well.
+    world = World(*nodes, policy=Policy(drop_blocks=1_000, drop_seconds=86_400.0))
 
     async def main() -> None:
         await world.track(*items, deadline=time.time() + 20 * BLOCK_SECONDS)

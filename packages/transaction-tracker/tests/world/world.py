@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +108,11 @@ class World:
             return _whole_text(error)
         self.app = app
         return None
+
+    def reconfigure(self, *urls: str) -> None:
+        """Use these providers from the next start on."""
+        providers = tuple(ProviderSettings(url) for url in urls)  # type: ignore[arg-type]
+        self.settings = replace(self.settings, providers=providers)
 
     async def stop(self) -> None:
         """Stop the application, if it runs."""

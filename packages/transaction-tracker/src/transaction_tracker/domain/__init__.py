@@ -27,6 +27,7 @@ from transaction_tracker.domain.facts import (
     Transaction,
     Vanished,
 )
+from transaction_tracker.domain.objection import StandingObjection
 from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.recent import Recent
 from transaction_tracker.domain.registration import (
@@ -99,6 +100,7 @@ __all__ = [
     "Required",
     "Seen",
     "Sighting",
+    "StandingObjection",
     "State",
     "Sweep",
     "Tag",

@@ -15,12 +15,13 @@ from transaction_tracker.domain import (
     Outcome,
     Overtaken,
     Required,
+    StandingObjection,
     Tracked,
     Transaction,
 )
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import ChainSource, Ending, Objection
-from transaction_tracker.store import Book
+from transaction_tracker.store import Book, Store
 
 Facts = dict[str, tuple[Observation, ...]]
 
@@ -66,8 +67,14 @@ class Endings:
         self._book = book
         self._status = status
         self._held: dict[str, _Held] = {}
+        self._stored: frozenset[StandingObjection] = frozenset()
         self._tip: BlockRef | None = None
         self._retry_at = 0.0
+
+    async def resume(self) -> None:
+        """Let the objections stand that were stored before a restart."""
+        self._stored = frozenset(await Store.objections())
+        self._source.restore_objections(self._stored)
 
     def is_due(self, chain: Chain, now: float) -> bool:
         """Return whether held ends are judged again now."""
@@ -108,6 +115,7 @@ class Endings:
             self._note({}, {}, chain, now)
             return facts
         objections = await self._source.objections(chain, endings, opinion)
+        await self._store_objections()
         self._note(endings, objections, chain, now)
         self._tip = None if chain.tip is None else chain.tip.ref
         self._retry_at = now + RETRY_SECONDS
@@ -119,6 +127,17 @@ class Endings:
     def forget(self, transaction: str) -> None:
         """Forget what was kept of a transaction: it has ended, or is untracked."""
         self._source.forget_objections(transaction)
+
+    async def _store_objections(self) -> None:
+        """Store the objections that have begun, and delete those that were withdrawn.
+
+        Done before the end of another provider could be told: a restart while the provider that
+        objects is down must not withdraw what it said.
+        """
+        standing = frozenset(self._source.standing_objections())
+        if standing != self._stored:
+            await Store.keep_objections(self._stored - standing, standing - self._stored)
+            self._stored = standing
 
     def _held_back(
         self, key: str, observations: tuple[Observation, ...], outcome: Outcome | None

@@ -82,6 +82,10 @@ class Evidence:
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
 
+    async def resume(self) -> None:
+        """Go on with what was stored before a restart."""
+        await self._endings.resume()
+
     def note_marks(self, head: Head, chain: Chain) -> None:
         """Note the chain's own marks, as far as they are on our chain.
 

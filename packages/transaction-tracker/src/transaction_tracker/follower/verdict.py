@@ -128,8 +128,7 @@ def _halted(progress: Progress, now: float, block_time: float, limit: float) -> 
         reason = f"no provider has given a readable answer about the head for {limit:g} s or more"
         return Verdict("halted", reason + _because(progress.fault), readable_at)
     if progress.held is not None and now - progress.held.since >= limit:
-        reason = f"no transaction is given its end: {progress.held.text}"
-        return Verdict("halted", reason, progress.held.since)
+        return Verdict("halted", progress.held.text, progress.held.since)
     if progress.undecided is not None and now - progress.undecided.since >= limit:
         return Verdict("halted", progress.undecided.text, progress.undecided.since)
     return None

@@ -14,6 +14,7 @@ from transaction_tracker.follower.evidence import Evidence, Facts
 from transaction_tracker.follower.old_blocks import RepeatedBlocks
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError, SourceError
 from transaction_tracker.store import Book, Step, Store
@@ -75,6 +76,7 @@ class Walk:
         self._block_time = block_time
         self._recent = Recent()
         self._branches = Branches()
+        self._undo_check = UndoCheck(source, status, block_time)
         self._low_heads = 0
         self._low_since = 0.0
         self._counted = 0
@@ -90,6 +92,7 @@ class Walk:
         self._move_to(Chain.of(self.chain.keep, links))
         for link, slots in await Store.recent_slots(self._source.name):
             self._recent.push(link, slots)
+        await self.evidence.resume()
 
     async def advance(self) -> bool:
         """Follow the head as far as one stride goes, and return whether there is more."""
@@ -134,6 +137,7 @@ class Walk:
         self._trust_again()
         if head.ref != tip.ref:
             return False
+        self._undo_check.passed()
         self._status.up_to_date()
         return True
 
@@ -143,8 +147,9 @@ class Walk:
         return self._branches.is_left(links, self.chain, _now(), patience)
 
     def _trust_again(self) -> None:
-        self._low_heads = 0
-        self._status.resumed()
+        if self._low_heads:
+            self._low_heads = 0
+            self._status.resumed()
 
     async def _stays_above(self, head: Link, tip: Link) -> bool:
         """Return whether we stay although the source's head is below our tip.
@@ -267,29 +272,32 @@ class Walk:
             await self._start_over(path.root)
         undo = self.chain.fork(path.root, [block.link for block in path.blocks]).undo
         await self._check_undo(undo)
+        self._undo_check.passed()
         for link in undo:
             await self._undo(link)
         if undo:
             self._reorganised(len(undo))
 
     async def _check_undo(self, links: tuple[Link, ...]) -> None:
-        """Raise an error if ended transactions would be taken back by the word of one provider."""
+        """Raise an error while what has ended, or is final, would be taken back too early."""
+        finalized = self.evidence.marks(self.chain).get("finalized", -1)
         for link in links:
-            if await Store.anchored(link.hash) and await self._source.is_contested(link.ref):
-                raise MalformedError(
-                    f"the followed provider has another block at height {link.number}, where a "
-                    f"transaction has ended, and as many providers have ours ({link.hash})"
-                )
+            has_ended = bool(await Store.anchored(link.hash))
+            if has_ended or link.number <= finalized:
+                what = "where a transaction has ended" if has_ended else "which is finalized"
+                reason = f"the followed provider has another block at height {link.number}, {what}"
+                await self._undo_check.require(link.ref, reason)
 
     async def _start_over(self, root: BlockRef) -> None:
         """Forget all blocks: the chain parts from ours below the lowest that is kept."""
         # Before anything is taken back: it could be another chain altogether, or one node's.
         await self._source.check(again=True)
         bottom = self.chain.bottom
-        if bottom is not None and await self._source.is_contested(bottom.ref):
-            raise MalformedError(
+        if bottom is not None:
+            await self._undo_check.require(
+                bottom.ref,
                 f"the followed provider's chain parts from ours below block {bottom.number}, the "
-                f"lowest that is kept, and as many providers have our block ({bottom.hash})"
+                "lowest that is kept",
             )
         logger.error(
             "the chain parts from ours below block %s, deeper than any that is kept; "

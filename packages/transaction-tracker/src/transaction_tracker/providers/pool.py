@@ -126,6 +126,11 @@ class Pool:
         """Whether more than one provider is configured."""
         return len(self._board.endpoints) > 1
 
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The host and the port of each provider, by its name."""
+        return {one.name: one.settings.url.authority for one in self._board.endpoints}
+
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
     ) -> Identity:
@@ -304,7 +309,9 @@ class Pool:
         start = asyncio.get_running_loop().time() - self._board.look_interval
         inquiry = Inquiry(chain, blocks, start, requests, told or Told(""))
         dismissed = frozenset(one.name for one in self._board.endpoints if one.by_hand)
-        return replace(await dissent(endpoints, inquiry), dismissed=dismissed)
+        voters = len(self._board.endpoints) - len(dismissed)
+        found = await dissent(endpoints, inquiry)
+        return replace(found, dismissed=dismissed, voters=voters)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""

@@ -15,6 +15,7 @@ from transaction_tracker.domain import (
     Reported,
     Required,
     Seen,
+    StandingObjection,
     Tag,
     Transaction,
 )
@@ -256,6 +257,13 @@ class ChainSource(Source, Protocol):
     async def is_contested(self, block: BlockRef) -> bool:
         """Return whether as many healthy providers have ``block`` as have another one there."""
 
+    async def objection_to_undo(self, block: BlockRef) -> str | None:
+        """Return why a kept block cannot be taken back now; ``None`` if it can be.
+
+        Asked before what was told changes: where a transaction has ended, where the chain itself
+        called the block final, and where the chain parts from ours below all kept blocks.
+        """
+
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
 
@@ -348,6 +356,15 @@ class ChainSource(Source, Protocol):
         Returns:
             The transactions whose end cannot be told now, and why.
         """
+
+    def standing_objections(self) -> Collection[StandingObjection]:
+        """Return the objections that stand until their providers say otherwise.
+
+        They name the providers in a form that outlives the program, to be kept and restored.
+        """
+
+    def restore_objections(self, kept: Collection[StandingObjection]) -> None:
+        """Let objections stand that were kept; those of providers that are gone are left out."""
 
     def forget_objections(self, transaction: str) -> None:
         """Forget the objections to ends of a transaction: it has ended, or is untracked."""

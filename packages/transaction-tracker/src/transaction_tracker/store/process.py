@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from sqlalchemy import Connection
 
 from beamish import CallTimeoutError, From, GenServer, NoReply, process, telemetry
 from transaction_tracker.awake import AwakeTimer
-from transaction_tracker.domain import BlockRef, Link, Registration, Tracked
+from transaction_tracker.domain import BlockRef, Link, Registration, StandingObjection, Tracked
 from transaction_tracker.store import (
     chain,
     committing,
+    objections,
     postgresql,
     pruning,
     reading,
@@ -201,6 +202,18 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     async def history(transaction: str) -> list[tuple[int, str]]:
         """Return the versions and states of all events of a transaction."""
         return await Store.run(partial(reading.load_events, transaction=transaction))
+
+    @staticmethod
+    async def objections() -> tuple[StandingObjection, ...]:
+        """Return the providers' objections to ends of open transactions."""
+        return await Store.run(objections.load)
+
+    @staticmethod
+    async def keep_objections(
+        withdrawn: Collection[StandingObjection], begun: Collection[StandingObjection]
+    ) -> None:
+        """Delete and store objections; those of a transaction go with its end by themselves."""
+        await Store.run(partial(objections.replace, withdrawn=withdrawn, begun=begun))
 
     @staticmethod
     async def freeze() -> None:

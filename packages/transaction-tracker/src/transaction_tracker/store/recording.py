@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, bindparam, insert, update
 
 from transaction_tracker.domain import TERMINAL, Event
-from transaction_tracker.store import bulk, outbox
+from transaction_tracker.store import bulk, objections, outbox
 from transaction_tracker.store.rows import (
     EVENT_COLUMNS,
     TRACKED_COLUMNS,
@@ -67,6 +67,8 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
     written = tuple(event for event in steps if event.tracked.id not in stale)
     if not written:
         return 0, ()
+    ended = [event.tracked.id for event in written if event.tracked.final]
+    objections.forget(connection, ended)
     first = _count_on(connection, len(written))
     now, metadata = time.time(), _metadata(connection, written)
     rows = [

@@ -79,6 +79,11 @@ class RpcClient:
     def __repr__(self) -> str:
         return f"RpcClient({str(self.url)!r})"
 
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The host and the port of this node."""
+        return {str(self): self.url.authority}
+
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
     ) -> Identity:

@@ -1,10 +1,10 @@
 """Whether the healthy providers agree with ends that are about to be told."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from transaction_tracker.domain import BlockRef, Chain, Outcome
+from transaction_tracker.domain import BlockRef, Chain, Outcome, StandingObjection
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.laggards import Laggards
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
@@ -42,6 +42,26 @@ class Agreement:
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
         """Return what providers are asked about ends, besides their blocks."""
         return [*self._reader.requests(endings), *mark_requests(endings)]
+
+    def standing(self) -> Collection[StandingObjection]:
+        """Return the objections that stand, with their providers' addresses for names."""
+        addresses = self._rpc.addresses
+        found: dict[tuple[str, str], StandingObjection] = {}
+        for one in self._standing.all():
+            address = addresses.get(one.provider, one.provider)
+            # Of two providers at one address, one objection is kept for both.
+            found.setdefault((one.transaction, address), replace(one, provider=address))
+        return list(found.values())
+
+    def restore(self, kept: Collection[StandingObjection]) -> None:
+        """Let objections stand again, for each provider at the address that made it.
+
+        One whose address is no longer configured is left out: an operator has removed it.
+        """
+        for one in kept:
+            for name, address in self._rpc.addresses.items():
+                if address == one.provider:
+                    self._standing.restore(replace(one, provider=name))
 
     def forget(self, key: str) -> None:
         """Forget a transaction: it has ended, or is untracked."""

@@ -106,6 +106,7 @@ class Dissent:
             which it is known to hold another block. Its head can be lower than a block of ours
             that its chain does not contain.
         dismissed: The providers that an operator has paused: what they said no longer counts.
+        voters: Number of configured providers that no operator has paused, also if they are down.
     """
 
     against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
@@ -113,6 +114,7 @@ class Dissent:
     answers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     leaving: Mapping[str, int] = field(default_factory=dict)
     dismissed: frozenset[str] = frozenset()
+    voters: int = 1
 
 
 class Rpc(Protocol):
@@ -132,6 +134,14 @@ class Rpc(Protocol):
     @property
     def is_compared(self) -> bool:
         """Whether several nodes are configured, so that their answers can be compared."""
+
+    @property
+    def addresses(self) -> Mapping[str, str]:
+        """The host and the port of each node, by its name.
+
+        Unlike its name, they stay the same when the list of nodes changes its order. Two nodes at
+        one host and port, which differ in the path only, have the same address.
+        """
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None

@@ -9,6 +9,7 @@ from transaction_tracker.domain import (
     Link,
     Outcome,
     Required,
+    StandingObjection,
     Tag,
     Transaction,
 )
@@ -26,6 +27,7 @@ from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_
 from transaction_tracker.sources.ethereum.proof import Known, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc, Told
+from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
@@ -213,6 +215,10 @@ class EthereumSource:
         holding = sum(link.ref == block for link in links)
         return holding > 0 and 2 * holding >= len(links)
 
+    async def objection_to_undo(self, block: BlockRef) -> str | None:
+        """Return why a kept block cannot be taken back now."""
+        return await objection_to_undo(self._rpc, self._chain, block)
+
     def transaction(self, block: Block, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
         return decode.transaction(block.body[block.ids[transaction_id]], self.profile)
@@ -275,6 +281,14 @@ class EthereumSource:
         """Ask the healthy providers about the blocks, the receipts and the winners of ends."""
         told = opinion if isinstance(opinion, Told) else None
         return await self._agreement.objections(chain, endings, told)
+
+    def standing_objections(self) -> Collection[StandingObjection]:
+        """Return the objections that stand until their providers say otherwise."""
+        return self._agreement.standing()
+
+    def restore_objections(self, kept: Collection[StandingObjection]) -> None:
+        """Let objections stand that were kept."""
+        self._agreement.restore(kept)
 
     def forget_objections(self, transaction: str) -> None:
         """Forget the objections to ends of a transaction."""

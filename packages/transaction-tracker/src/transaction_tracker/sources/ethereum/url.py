@@ -57,6 +57,11 @@ class SecretUrl:
         """The host's name or address: all that may be told of a provider."""
         return self._url.host or ""
 
+    @property
+    def authority(self) -> str:
+        """The host and the port: what stays the same when a key changes. It contains no secret."""
+        return f"{self._url.host_subcomponent}:{self._url.port}"
+
     def reveal(self) -> URL:
         """Give the whole address, to connect to and for nothing else."""
         return self._url

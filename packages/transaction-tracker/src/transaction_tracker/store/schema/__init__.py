@@ -5,6 +5,7 @@ from transaction_tracker.store.schema.base import Amount, metadata, one_of
 from transaction_tracker.store.schema.blocks import block_slots, blocks, cursors
 from transaction_tracker.store.schema.bookmarks import bookmarks
 from transaction_tracker.store.schema.events import counters, events
+from transaction_tracker.store.schema.objections import objections
 from transaction_tracker.store.schema.outbox import attempts, consumers, endpoints, outbox
 from transaction_tracker.store.schema.transactions import ENDED, OPEN, transactions
 
@@ -23,6 +24,7 @@ __all__ = [
     "events",
     "idempotency_keys",
     "metadata",
+    "objections",
     "one_of",
     "outbox",
     "tokens",
