@@ -313,7 +313,7 @@ def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's name, used as
         process.doom("killed")
     else:
         process.signal(current_pid.get(), reason)
-    process.runtime.pump()
+    process.runtime.deliver_exit_signals()
 
 
 def flag(*, trap_exit: bool) -> bool:

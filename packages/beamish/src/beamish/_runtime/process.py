@@ -277,11 +277,11 @@ class Process:
         for watcher in watchers:
             watcher.died(self.pid, reason)
         for linked in links:
-            self.runtime.post(linked, self.pid, reason, self.reported)
+            self.runtime.queue_exit_signal(linked, self.pid, reason, self.reported)
         self.take_along(reason)
         if telemetry.enabled:
             telemetry.process_exit(self.pid, self.kind(), reason)
-        self.runtime.pump()
+        self.runtime.deliver_exit_signals()
 
     def take_along(self, reason: Any) -> None:
         """Send exit signals to those who depend on this process without a link of their own."""

@@ -1,4 +1,31 @@
-"""The runtime of one event loop: who lives in it, who has something to do, and when."""
+"""The scheduler of one event loop: its processes, its run queue, and their time slices.
+
+A server has neither a thread nor a task of its own. A server that has messages is in the *run
+queue*. One callback of the event loop, `_drain`, takes each server out of the queue and calls its
+`turn`, which handles some of its messages. A call to an idle server needs no turn: it runs on the
+caller's stack (a *direct call*).
+
+asyncio is cooperative: turns and direct calls are ordinary function calls, and a loop of them
+would starve sockets, timers and other tasks. So all of them share one *time slice* of
+`SLICE_SECONDS`. Reading the clock for each message would slow down the fast path, so a slice is
+spent from a *budget*: the number of messages that can be handled before the clock is read again.
+The rules:
+
+1. Each handled message decrements ``budget``.
+2. At 0, `refill_budget` reads the clock. Within the slice, it grants another `CLOCK_INTERVAL`
+   messages.
+3. After the slice, control must return to the event loop: `_drain` reschedules itself, a direct
+   call is queued as a message instead, and a coroutine awaits `yield_to_loop`. The next slice
+   starts in `_drain`, or when `yield_to_loop` returns.
+4. A server enters the run queue when it is idle and gets a message, and after a turn or callback
+   that leaves messages in its mailbox. The first entry schedules `_drain`.
+5. Exit signals do not wait for a turn. `Process.die` queues them, and `deliver_exit_signals`
+   delivers them before `die` returns, unless a delivery further down on the stack is going on,
+   which then delivers them.
+6. Only code in the thread of the event loop can use its runtime; `check_loop` raises for any
+   other. The exceptions are diagnostics: the watchdog's thread reads processes and changes
+   ``suspects``, and a census can be taken in any thread.
+"""
 
 import asyncio
 from _thread import get_ident
@@ -15,24 +42,23 @@ from beamish.pid import Pid
 if TYPE_CHECKING:
     from beamish._runtime.process import Process
 
-# A slice is what processes may do in a row before the loop's other work has its turn. The clock
-# is read once in so many messages.
 SLICE_SECONDS = 0.005
-MESSAGES_PER_CLOCK = 32
+# Messages between two readings of the clock.
+CLOCK_INTERVAL = 32
 
 
 class Runtime:
-    """Everything of one event loop; made on first use, by `Runtime.running`."""
+    """The processes, names and timers of one event loop; `running` creates it on first use."""
 
     __slots__ = (
         "__weakref__",
-        "_pumping",
-        "_ready",
-        "_scheduled",
-        "_signals",
+        "_delivering",
+        "_drain_scheduled",
+        "_exit_signals",
+        "_run_queue",
         "_slice_end",
+        "budget",
         "context",
-        "credit",
         "direct_dispatch",
         "eager_depth",
         "interrupted",
@@ -49,105 +75,130 @@ class Runtime:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop: asyncio.AbstractEventLoop = loop
         self.thread: int = get_ident()
-        self.throttle: Any = None  # of crash reports; made by whoever reports
-        # Empty: what a request has in its context must not reach the casts of all the others.
+        self.throttle: Any = None  # of crash reports; created by the first report
+        # The context of casts, messages and timers. Empty: the variables of the request that
+        # happens to schedule a turn must not reach the other messages that it handles.
         self.context: Context = Context()
         self.timers: Timers = Timers(loop, self.context)
         self.names: dict[str, Pid] = {}
         self.processes: dict[Pid, None] = {}
-        # Children between two processes, by last pid and by name, for `NoProcessError`.
+        # Children that are being restarted, by last pid and by name, for `NoProcessError`.
         self.restarting: dict[Any, Any] = {}
-        # Whose mailboxes may grow, and whether each has been reported; see `mailboxes`.
+        # Processes whose mailboxes can grow, and whether each is reported; see `mailboxes`.
         self.suspects: dict[Pid, bool] = {}
         self.direct_dispatch: bool = environ.get("BEAMISH_DIRECT", "1") != "0"
-        # The task that was cancelled while it ran, to be stopped where it next may wait.
+        # The task that was cancelled while it ran and has not suspended since; see `end_slice`.
         self.interrupted: asyncio.Task[Any] | None = None
         self.eager_depth: int = 0  # of coroutines that take their first step inside one another
-        self.credit: int = 0  # messages until the clock is read
+        self.budget: int = 0  # messages until the clock is read
         self._slice_end = 0.0
-        self._ready: deque[Process] = deque()
-        self._scheduled = False
-        self._signals: deque[tuple[Pid, Pid, Any, bool, bool]] = deque()
-        self._pumping = False
+        self._run_queue: deque[Process] = deque()
+        self._drain_scheduled = False
+        self._exit_signals: deque[tuple[Pid, Pid, Any, bool, bool]] = deque()
+        self._delivering = False
 
-    # -- Fairness
+    # -- Time slices
 
-    def spend(self) -> bool:
-        """Use up some of the slice for what may never wait; false when it is time to `breathe`."""
-        self.credit -= 1
-        return self.credit > 0 or self.may_go_on()
+    def spend_budget(self) -> bool:
+        """Count one message; return whether the time slice goes on.
 
-    async def breathe(self) -> None:
-        """Give the loop's other work its turn; a new slice begins."""
+        For coroutines that can run without suspending. On False, they await `yield_to_loop`.
+        """
+        self.budget -= 1
+        return self.budget > 0 or self.refill_budget()
+
+    async def yield_to_loop(self) -> None:
+        """Let the event loop run its other callbacks once, then start a new time slice."""
         await asyncio.sleep(0)
         self._begin_slice()
 
     async def notice_interruption(self) -> None:
-        """Let the current task be cancelled here, if it was killed by what it has just done."""
+        """Suspend if the running task was cancelled by its last step, so that it stops here."""
         if self.interrupted is not None and asyncio.current_task() is self.interrupted:
-            await self.breathe()
+            await self.yield_to_loop()
 
     def end_slice(self, interrupted: asyncio.Task[Any]) -> None:
-        """See to it that the task that runs now, which is cancelled, waits where it next may."""
+        """End the slice now, because the running task was cancelled.
+
+        A process can kill its own caller, for example by a link. Python raises `CancelledError`
+        only where a task suspends, and a task that makes only direct calls never does: it would
+        go on although its process is dead. With no budget and no slice, its next direct call,
+        receive or `notice_interruption` suspends, and the cancellation takes effect.
+        """
         self.interrupted = interrupted
-        self.credit, self._slice_end = 0, 0.0
+        self.budget, self._slice_end = 0, 0.0
 
     def _begin_slice(self) -> None:
         self.interrupted = None
         self._slice_end = self.loop.time() + SLICE_SECONDS
-        self.credit = MESSAGES_PER_CLOCK
+        self.budget = CLOCK_INTERVAL
 
-    def may_go_on(self) -> bool:
-        """Say, when the credit is used up, whether the slice goes on; renew the credit if so."""
+    def refill_budget(self) -> bool:
+        """Return whether the time slice goes on, and if so refill the budget.
+
+        Called when the budget is used up; reads the clock.
+        """
         if self.loop.time() < self._slice_end:
-            self.credit = MESSAGES_PER_CLOCK
+            self.budget = CLOCK_INTERVAL
             return True
         return False
 
     # -- Exceptions that end the program
 
     def exit_program(self, error: BaseException) -> None:
-        """Raise ``error`` out of the event loop if it asks for the end of the program.
+        """Raise ``error`` out of the event loop if it is a `SystemExit` or `KeyboardInterrupt`.
 
         The rule for every callback, sync and async: any exception ends its process, and only
-        `SystemExit` and `KeyboardInterrupt` reach the program as well. asyncio does that for its
-        tasks; this does it for code that runs outside of a task of its own. Raised from the loop
-        and not here: the processes whose code is on the stack have done nothing wrong.
+        these two reach the program as well. asyncio does that for its tasks; this does it for
+        code that runs outside a task of its own. The loop raises the error, not this method: it
+        would end the processes whose code is on the stack, which did not raise it.
         """
         if isinstance(error, SystemExit | KeyboardInterrupt):
             self.loop.call_soon(_raise, error, context=self.context)
 
-    # -- The run queue: processes with messages, in the order in which they got the first
+    # -- The run queue
 
-    def ready(self, process: "Process") -> None:
-        """Give ``process`` a turn soon."""
-        if not self._scheduled:
+    def schedule(self, process: "Process") -> None:
+        """Append ``process`` to the run queue; no effect if the event loop is closed.
+
+        Raises:
+            BeamishError: Another event loop runs in this thread.
+        """
+        if not self._drain_scheduled:
             if not self.check_loop():
                 return
-            self._scheduled = True
+            self._drain_scheduled = True
             self.loop.call_soon(self._drain, context=self.context)
-        self._ready.append(process)
+        self._run_queue.append(process)
 
     @property
-    def has_ready(self) -> bool:
-        """Whether a process waits for its turn."""
-        return self._scheduled
+    def has_runnable(self) -> bool:
+        """Whether a process is in the run queue."""
+        return self._drain_scheduled
 
     def _drain(self) -> None:
         self._begin_slice()
-        ready = self._ready
+        run_queue = self._run_queue
         try:
-            while ready and (self.credit > 0 or self.may_go_on()):
-                ready.popleft().turn()
+            while run_queue and (self.budget > 0 or self.refill_budget()):
+                run_queue.popleft().turn()
         finally:
-            self._scheduled = bool(ready)
-            if ready:
+            # Also when a turn raises: if the flag stayed set with no callback scheduled, no
+            # process would ever run again.
+            self._drain_scheduled = bool(run_queue)
+            if run_queue:
                 self.loop.call_soon(self._drain, context=self.context)
 
-    # -- The loop that all of this belongs to
+    # -- The event loop
 
     def check_loop(self) -> bool:
-        """Refuse to be touched from elsewhere; false if the loop is over, and all here is dead."""
+        """Return whether the runtime's event loop runs here; False if it is closed.
+
+        A closed loop can run no process, so `close` makes all of them dead.
+
+        Raises:
+            BeamishError: The loop is open, but another one, or none, runs in this thread.
+        """
         if asyncio._get_running_loop() is self.loop:
             return True
         if not self.loop.is_closed():
@@ -159,35 +210,47 @@ class Runtime:
         return False
 
     def close(self) -> None:
-        """Let every process be dead, now that the loop is closed, and keep nothing of it alive."""
+        """Make every process dead after the loop was closed, and drop all references to them."""
         for pid in self.processes:
             pid._process = None
         self.timers = Timers(self.loop, self.context)
-        for kept in (self.processes, self.names, self.restarting, self._ready, self._signals):
+        for kept in (
+            self.processes,
+            self.names,
+            self.restarting,
+            self._run_queue,
+            self._exit_signals,
+        ):
             kept.clear()
 
     # -- Exit signals along links
 
-    def post(
+    def queue_exit_signal(
         self, receiver: Pid, sender: Pid, reason: Any, reported: bool, *, linked: bool = True
     ) -> None:
         """Queue the exit signal of ``sender``, which is dead, for ``receiver``.
 
-        With ``linked``, it arrives only if the two are still linked then.
+        Args:
+            receiver: The process that gets the signal.
+            sender: The dead process.
+            reason: Its exit reason.
+            reported: Whether its crash is logged already.
+            linked: Whether to drop the signal if the two are not linked at its delivery.
         """
-        self._signals.append((receiver, sender, reason, reported, linked))
+        self._exit_signals.append((receiver, sender, reason, reported, linked))
 
-    def pump(self) -> None:
-        """Deliver queued exit signals, and those that they cause in turn.
+    def deliver_exit_signals(self) -> None:
+        """Deliver the queued exit signals, and those that they cause.
 
-        One loop rather than recursion: a chain of linked processes may be of any length.
+        A loop instead of recursion: a chain of linked processes can have any length, and one
+        stack frame for each would exceed Python's recursion limit.
         """
-        if self._pumping:
+        if self._delivering:
             return
-        self._pumping = True
+        self._delivering = True
         try:
-            while self._signals:
-                receiver, sender, reason, reported, linked = self._signals.popleft()
+            while self._exit_signals:
+                receiver, sender, reason, reported, linked = self._exit_signals.popleft()
                 process = receiver._process
                 if process is None:
                     continue
@@ -196,7 +259,7 @@ class Runtime:
                 else:
                     process.exit_from_link(sender, reason, reported)
         finally:
-            self._pumping = False
+            self._delivering = False
 
 
 def _raise(error: BaseException) -> None:
@@ -231,7 +294,7 @@ def _find(loop: asyncio.AbstractEventLoop | None) -> Runtime:
     if runtime is None:
         for closed in [known for known in _runtimes if known.is_closed()]:
             _runtimes.pop(closed).close()
-        # A simulated loop (`beamish.testing`) brings a runtime of its own.
+        # A simulated loop (`beamish.testing`) defines its own runtime.
         runtime = _runtimes[loop] = getattr(loop, "beamish_runtime", _watched)(loop)
     _latest = runtime
     return runtime

@@ -79,8 +79,8 @@ def _same(actual: Any, reason: Any) -> bool:
 
 async def _other_process(dest: Dest) -> Process:
     runtime = running()
-    if not runtime.spend():
-        await runtime.breathe()
+    if not runtime.spend_budget():
+        await runtime.yield_to_loop()
     process: Process = process_of(dest)
     if not process.runtime.check_loop():
         raise NoProcessError(dest)

@@ -58,8 +58,8 @@ class TaskProcess(Process):
 
     async def receive(self, timeout: float | None, match: Callable[[Any], bool] | None) -> Any:
         """Take the first message that matches, waiting for it at most ``timeout`` seconds."""
-        if not self.runtime.spend():
-            await self.runtime.breathe()
+        if not self.runtime.spend_budget():
+            await self.runtime.yield_to_loop()
         queue = self._mailbox
         if match is None:
             message = queue.take_first()

@@ -297,7 +297,9 @@ class Lifecycle(Process):
         if self.table.dependents is not None and self.server is not None:
             passed_on = "shutdown" if isinstance(reason, str) and reason == "normal" else reason
             for pid in self.table.dependents(self.server):
-                self.runtime.post(pid, self.pid, passed_on, self.reported, linked=False)
+                self.runtime.queue_exit_signal(
+                    pid, self.pid, passed_on, self.reported, linked=False
+                )
 
     def drop_messages(self, reason: Any) -> None:
         """Drop what waits in the mailbox; callers hear at once that no reply will come."""

@@ -46,9 +46,9 @@ def make(_b_timeout):
                 if (
                     _b_function is not None
                     and _b_running_loop() is _b_runtime.loop
-                    and (_b_runtime.credit > 0 or _b_runtime.may_go_on())
+                    and (_b_runtime.budget > 0 or _b_runtime.refill_budget())
                 ):
-                    _b_runtime.credit -= 1
+                    _b_runtime.budget -= 1
                     _b_process.direct = False
                     _b_process.callback = {name!r}
                     _b_context = _b_copy_context()

@@ -69,7 +69,7 @@ class ServerProcess(Lifecycle):
             self.mailbox.append(item)
             return
         if self.callback is None and not self.suspended:
-            self.runtime.ready(self)  # which may refuse: then nothing has changed
+            self.runtime.schedule(self)  # which may refuse: then nothing has changed
         self.mailbox = deque((item,))
         self.direct = False
         if self.idle_timer is not None and item[0] is not SYSTEM:
@@ -86,8 +86,8 @@ class ServerProcess(Lifecycle):
         elif callback.wants_from:
             kwargs = {**(kwargs or {}), "from_": from_}
         item: Item = (callback, args, kwargs, from_, copy_context())
-        if self.direct and (self.runtime.credit > 0 or self.runtime.may_go_on()):
-            self.runtime.credit -= 1
+        if self.direct and (self.runtime.budget > 0 or self.runtime.refill_budget()):
+            self.runtime.budget -= 1
             self.handle(item)
             return self._answer(from_)
         self._refuse_self_call(dest)
@@ -194,7 +194,7 @@ class ServerProcess(Lifecycle):
             return  # it goes on when that has ended
         runtime, mailbox = self.runtime, self.mailbox
         new_context = runtime.context.copy
-        allowed = left = min(_TURN, max(runtime.credit, 1))
+        allowed = left = min(_TURN, max(runtime.budget, 1))
         while mailbox and left and not self.suspended:
             left -= 1
             item = mailbox.popleft()
@@ -218,7 +218,7 @@ class ServerProcess(Lifecycle):
             if self.callback is not None or self.phase != "running":
                 break
             mailbox = self.mailbox
-        runtime.credit -= allowed - left
+        runtime.budget -= allowed - left
         if not left and mailbox:
             runtime.suspects.setdefault(self.pid, False)  # see `mailboxes`: free, once a turn
         self.go_on()
@@ -254,14 +254,14 @@ class ServerProcess(Lifecycle):
         if self.suspended:
             self._answer_system_requests()
         elif self.mailbox:
-            self.runtime.ready(self)
+            self.runtime.schedule(self)
         else:
             self.rest()
 
     def rest(self) -> None:
         """Be idle from now on, if nothing waits."""
         if self.mailbox:
-            self.runtime.ready(self)
+            self.runtime.schedule(self)
             return
         self.mailbox = None
         self.direct = (

@@ -101,7 +101,7 @@ class From:
     async def wait(self, name: str, args: tuple[Any, ...], timeout: float | None) -> Any:
         """Wait for the reply to this request, at most ``timeout`` seconds."""
         if not self.is_open:  # over already, but the caller is to give way
-            await running().breathe()
+            await running().yield_to_loop()
             return self.outcome()
         server = self._server
         runtime = server.runtime
@@ -176,7 +176,7 @@ def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 def _no_process(dest: Dest) -> Waiting:
     """Refuse a call; who calls the dead again and again must give way now and then, too."""
     error = no_process(dest)
-    if running().spend():
+    if running().spend_budget():
         try:
             raise error
         finally:

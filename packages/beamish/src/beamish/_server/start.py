@@ -125,8 +125,8 @@ async def start(
     else:
         args, kwargs = table.prepare(args, kwargs)
     runtime = running()
-    if not runtime.spend():
-        await runtime.breathe()
+    if not runtime.spend_budget():
+        await runtime.yield_to_loop()
     begun = begin(table, args, kwargs, name, _starter() if linked else None)
     await runtime.notice_interruption()
     return await begun.wait(timeout) if isinstance(begun, Starting) else begun

@@ -173,5 +173,5 @@ async def wait(refs: Iterable[TaskRef], seconds: float | None, *, first_exit: bo
     exited = first_exit and any(isinstance(ref.answer, Exited) for ref in distinct)
     if waiting and seconds != 0 and not exited:
         await Wait(waiting, first_exit=first_exit).run(seconds)
-    elif not running().spend():  # a loop of such calls must let the tasks run
-        await running().breathe()
+    elif not running().spend_budget():  # a loop of such calls must let the tasks run
+        await running().yield_to_loop()

@@ -111,8 +111,8 @@ class Stream:
         """Wait for the next result; return ``None`` after the last."""
         runtime = self._owner.runtime
         while True:
-            if not runtime.spend():
-                await runtime.breathe()
+            if not runtime.spend_budget():
+                await runtime.yield_to_loop()
             if self._failure is not None:
                 raise self._failure
             if self._line and self._line[0].done:

@@ -16,8 +16,8 @@ from beamish.testing.trace import Trace
 class SimulatedRuntime(Runtime):
     """A runtime whose processes run in any order, one message per turn.
 
-    Its credit is always used up, so that each call that could run on the caller's stack, and each
-    function that may give way to others, asks `may_go_on`.
+    Its budget is always used up, so that each call that could run on the caller's stack, and each
+    function that may give way to others, asks `refill_budget`.
 
     Args:
         loop: The simulated event loop.
@@ -35,7 +35,7 @@ class SimulatedRuntime(Runtime):
         # The share of direct calls differs between seeds, so that long runs of both kinds occur.
         self._directness = random.random()
 
-    def may_go_on(self) -> bool:
+    def refill_budget(self) -> bool:
         """Return whether the seed lets the next call run on the stack and the task continue."""
         if self.interrupted is not None or self._random.random() >= self._directness:
             return False
@@ -43,15 +43,15 @@ class SimulatedRuntime(Runtime):
         return True
 
     def begin_step(self) -> None:
-        """Begin a step of the loop, which is a slice of its own: who was interrupted has waited."""
+        """Begin a step of the loop, which is a time slice of its own."""
         self.interrupted: asyncio.Task[Any] | None = None
-        self.credit = 0
+        self.budget = 0
 
     def _begin_slice(self) -> None:
         self.begin_step()
 
-    def ready(self, process: Process) -> None:
-        """Schedule a turn of ``process``; the loop picks among the ready processes."""
+    def schedule(self, process: Process) -> None:
+        """Schedule a turn of ``process``; the loop picks among the scheduled processes."""
         if self.check_loop():
             self.loop.call_soon(process.turn, context=self.context)
 

@@ -41,7 +41,7 @@ async def settle(*, max_turns: int = 10_000) -> None:
 
 
 def _is_busy(runtime: Runtime) -> bool:
-    if runtime.has_ready:
+    if runtime.has_runnable:
         return True
     me = asyncio.current_task()
     if any(_can_run(task) for task in asyncio.all_tasks(runtime.loop) if task is not me):
