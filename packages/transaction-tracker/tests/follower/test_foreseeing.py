@@ -76,9 +76,6 @@ class Source:
         self.opinions.append(opinion)
         return {}
 
-    def forget_objections(self, _transaction: str) -> None:
-        pass
-
     def transaction(self, _block: Block, key: str) -> Transaction:
         return Transaction(key, "t:1", "c")
 
