@@ -1,4 +1,4 @@
-"""``txtrack`` as a subprocess, and a node for it to meet."""
+"""``txtrack`` as a subprocess, and a node."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""``txtrack serve`` as a program of its own."""
+"""``txtrack serve`` as a separate program."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ async def serving(
         async with asyncio.timeout(SECONDS):
             async for line in process.stderr:
                 fact = json.loads(line)
-                if fact["event"] == "the service runs":
+                if fact["event"] == "the service is running":
                     break
         yield process, fact
     finally:

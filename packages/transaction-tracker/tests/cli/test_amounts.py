@@ -1,4 +1,4 @@
-"""Amounts have units, and no digit of them is lost."""
+"""Amounts have units and all their digits."""
 
 from decimal import Context, Decimal
 
@@ -18,7 +18,7 @@ from transaction_tracker.cli.amounts import written
         (10**19, "10 ether (10,000,000,000 gwei, 10000000000000000000 wei)"),
     ],
 )
-def test_amount_is_written_for_people_and_in_wei(wei: int, text: str) -> None:
+def test_amount_is_formatted_in_ether_gwei_and_wei(wei: int, text: str) -> None:
     assert written(wei) == text
 
 

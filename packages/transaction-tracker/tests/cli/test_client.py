@@ -1,4 +1,4 @@
-"""The client against a server that behaves as ours seldom does."""
+"""The client with a server that behaves in unusual ways."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,7 +33,7 @@ async def serving() -> AsyncIterator[Serving]:
         await runner.cleanup()
 
 
-async def test_question_carries_token_and_parameters(serving: Serving) -> None:
+async def test_get_sends_token_and_parameters(serving: Serving) -> None:
     seen: list[web.Request] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -48,7 +48,7 @@ async def test_question_carries_token_and_parameters(serving: Serving) -> None:
     assert seen[0].headers["Authorization"] == "Bearer txt_1_2"
 
 
-async def test_post_carries_json_and_the_idempotency_key(serving: Serving) -> None:
+async def test_post_sends_json_and_the_idempotency_key(serving: Serving) -> None:
     seen: list[tuple[object, str | None, str]] = []
 
     async def handler(request: web.Request) -> web.Response:
@@ -63,7 +63,7 @@ async def test_post_carries_json_and_the_idempotency_key(serving: Serving) -> No
     assert seen == [({"a": 1}, "once", "application/json")]
 
 
-async def test_busy_service_is_asked_again_when_it_says_so(serving: Serving) -> None:
+async def test_client_retries_while_the_service_is_busy(serving: Serving) -> None:
     asked = 0
 
     async def handler(_request: web.Request) -> web.Response:
@@ -77,7 +77,7 @@ async def test_busy_service_is_asked_again_when_it_says_so(serving: Serving) -> 
         assert await api.get("v1/x") == {"asked": 3}
 
 
-async def test_service_that_stays_busy_is_given_up(serving: Serving) -> None:
+async def test_retries_are_limited(serving: Serving) -> None:
     async def handler(_request: web.Request) -> web.Response:
         problem = {"title": "Too many", "detail": "come later"}
         return web.json_response(problem, status=503, headers={"Retry-After": "0"})
@@ -87,7 +87,7 @@ async def test_service_that_stays_busy_is_given_up(serving: Serving) -> None:
             await api.get("v1/x")
 
 
-async def test_problem_report_becomes_a_message_with_every_fault(serving: Serving) -> None:
+async def test_message_contains_every_error_of_a_problem(serving: Serving) -> None:
     async def handler(_request: web.Request) -> web.Response:
         errors = [{"detail": "too long", "pointer": "#/id"}, {"detail": "odd", "parameter": "n"}]
         return web.json_response({"detail": "two faults", "errors": errors}, status=422)
@@ -104,7 +104,7 @@ async def test_problem_report_becomes_a_message_with_every_fault(serving: Servin
     assert caught.value.http_status == 422
 
 
-async def test_missing_token_is_explained(serving: Serving) -> None:
+async def test_message_names_the_missing_token(serving: Serving) -> None:
     async def handler(_request: web.Request) -> web.Response:
         return web.json_response({"detail": "send a token"}, status=401)
 
@@ -113,7 +113,7 @@ async def test_missing_token_is_explained(serving: Serving) -> None:
             await api.get("v1/x")
 
 
-async def test_error_without_a_report_is_told_by_its_status(serving: Serving) -> None:
+async def test_message_without_a_problem_has_the_status(serving: Serving) -> None:
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(status=502, text="<html>bad gateway")
 
@@ -122,7 +122,7 @@ async def test_error_without_a_report_is_told_by_its_status(serving: Serving) ->
             await api.get("v1/x")
 
 
-async def test_redirect_is_not_followed_as_it_would_carry_the_token(serving: Serving) -> None:
+async def test_redirect_is_not_followed(serving: Serving) -> None:
     seen: list[str] = []
 
     async def elsewhere(request: web.Request) -> web.Response:
@@ -141,7 +141,7 @@ async def test_redirect_is_not_followed_as_it_would_carry_the_token(serving: Ser
     assert seen == []
 
 
-async def test_something_else_that_listens_there_is_recognised(serving: Serving) -> None:
+async def test_another_server_is_recognized(serving: Serving) -> None:
     async def handler(_request: web.Request) -> web.Response:
         return web.Response(text="<html>welcome")
 
@@ -150,7 +150,7 @@ async def test_something_else_that_listens_there_is_recognised(serving: Serving)
             await api.get("v1/x")
 
 
-async def test_nobody_there_is_explained() -> None:
+async def test_unreachable_service_is_explained() -> None:
     async with Api("http://127.0.0.1:1") as api:
         with pytest.raises(CommandError, match="start it with txtrack serve") as caught:
             await api.get("v1/x")
@@ -158,7 +158,7 @@ async def test_nobody_there_is_explained() -> None:
     assert caught.value.status == 6
 
 
-async def test_connection_that_breaks_off_is_no_traceback(serving: Serving) -> None:
+async def test_closed_connection_is_an_error_without_a_traceback(serving: Serving) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         assert request.transport is not None
         request.transport.abort()
@@ -190,7 +190,7 @@ async def test_pages_are_read_until_the_limit(serving: Serving) -> None:
     assert asked[:2] == ["limit=500", "cursor=500&limit=100"]
 
 
-async def test_stream_gives_events_and_leaves_comments_out(serving: Serving) -> None:
+async def test_stream_yields_events_without_comments(serving: Serving) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -207,7 +207,7 @@ async def test_stream_gives_events_and_leaves_comments_out(serving: Serving) -> 
     assert [(one.id, one.event, one.data) for one in events] == [("7", "a", "x\ny")]
 
 
-async def test_stream_gives_the_id_that_it_begins_with(serving: Serving) -> None:
+async def test_stream_yields_its_first_id(serving: Serving) -> None:
     async def handler(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
@@ -220,7 +220,7 @@ async def test_stream_gives_the_id_that_it_begins_with(serving: Serving) -> None
     assert [(one.id, one.data) for one in events] == [("e7", ""), ("e8", "x")]
 
 
-async def test_following_goes_on_from_where_it_began(serving: Serving, command: Command) -> None:
+async def test_reconnect_resumes_from_the_first_id(serving: Serving, command: Command) -> None:
     asked: list[str | None] = []
 
     async def handler(request: web.Request) -> web.StreamResponse:
@@ -240,7 +240,7 @@ async def test_following_goes_on_from_where_it_began(serving: Serving, command: 
     assert ran.documents == [{"id": "first"}]
 
 
-async def test_stream_that_is_refused_is_an_error(serving: Serving) -> None:
+async def test_refused_stream_is_an_error(serving: Serving) -> None:
     async def handler(_request: web.Request) -> web.Response:
         return web.json_response({"detail": "too many streams"}, status=429)
 
@@ -253,7 +253,7 @@ async def test_stream_that_is_refused_is_an_error(serving: Serving) -> None:
 @pytest.mark.parametrize(
     "url", ["", "127.0.0.1:8080", "ftp://host", "http://", "http://me:s3cret@host", "http://h:x"]
 )
-def test_bad_url_is_refused(url: str) -> None:
+def test_invalid_url_is_refused(url: str) -> None:
     with pytest.raises(BadInputError, match="--url must be an address such as") as caught:
         Api(url)
 
@@ -261,7 +261,7 @@ def test_bad_url_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("token", ["a b", "a\nb", "töken"])
-def test_token_that_cannot_stand_in_a_header_is_refused(token: str) -> None:
+def test_invalid_token_is_refused(token: str) -> None:
     with pytest.raises(BadInputError, match="--token") as caught:
         Api("http://127.0.0.1:8080", token)
 

@@ -1,4 +1,4 @@
-"""``txtrack`` itself: help, version."""
+"""``txtrack``: help and version."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version
@@ -48,7 +48,7 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         assert words in out
 
 
-def test_there_are_all_the_commands() -> None:
+def test_all_commands_exist() -> None:
     groups = {path[0] for path in COMMANDS}
 
     assert groups == {
@@ -59,7 +59,7 @@ def test_there_are_all_the_commands() -> None:
 
 
 @pytest.mark.parametrize("command", LISTED, ids=lambda command: command.name)
-def test_summary_is_the_first_sentence_of_the_help_of_the_command(command: Command) -> None:
+def test_summary_is_the_first_sentence_of_the_help(command: Command) -> None:
     own = app[command.name]
 
     assert own.help.split("\n\n")[0].replace("\n", " ") == command.summary
@@ -67,23 +67,21 @@ def test_summary_is_the_first_sentence_of_the_help_of_the_command(command: Comma
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_every_command_explains_itself(
-    capsys: pytest.CaptureFixture[str], path: tuple[str, ...]
-) -> None:
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str], path: tuple[str, ...]) -> None:
     status = main([*path, "--help"])
 
     out = capsys.readouterr().out
     assert status == 0
     assert f"Usage: txtrack {' '.join(path)}" in out
     assert "Exit status" in out or " COMMAND" in out
-    # What the parser library shows unless it is told otherwise.
+    # Defaults of the parser library.
     assert [odd for odd in ("[ARGS", "--empty-", ": False]", "()]", "('") if odd in out] == []
 
 
 @pytest.mark.parametrize(
     "path", [path for path in COMMANDS if _at(path).default_command], ids=" ".join
 )
-def test_flags_explain_themselves_and_are_no_two_things_at_once(path: tuple[str, ...]) -> None:
+def test_flags_have_help_and_unique_names(path: tuple[str, ...]) -> None:
     arguments = [
         one for one in _at(path).assemble_argument_collection(parse_docstring=True) if one.show
     ]

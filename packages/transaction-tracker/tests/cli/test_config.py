@@ -13,9 +13,7 @@ from transaction_tracker.settings.sections import ProfileSection
 Captured = pytest.CaptureFixture[str]
 
 
-def test_what_show_prints_is_a_configuration_that_says_the_same(
-    capsys: Captured, tmp_path: Path
-) -> None:
+def test_output_of_show_is_an_equal_configuration(capsys: Captured, tmp_path: Path) -> None:
     flags = ["--rpc", "http://127.0.0.1:1", "--set", "webhooks.allow_private=['10.0.0.0/8', 'a.b']"]
 
     assert main(["config", "show", *flags, "--database", 'odd "name".db']) == 0
@@ -41,7 +39,7 @@ batch = { url = "https://bank.example/s3cret?ids={ids}", items = "all", id = "id
 """
 
 
-def test_what_show_prints_of_a_service_over_http_says_the_same_but_for_secrets(
+def test_output_of_show_with_a_service_over_http_is_equal_without_secrets(
     capsys: Captured, tmp_path: Path
 ) -> None:
     file = tmp_path / "txtrack.toml"
@@ -61,7 +59,7 @@ def test_what_show_prints_of_a_service_over_http_says_the_same_but_for_secrets(
     assert again.source.expires_after == 86_400
 
 
-def test_header_that_show_has_hidden_is_not_sent(capsys: Captured, tmp_path: Path) -> None:
+def test_hidden_header_is_an_invalid_header(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "txtrack.toml").write_text(HTTP)
     main(["config", "show"])
     (tmp_path / "txtrack.toml").write_text(capsys.readouterr().out)
@@ -71,16 +69,16 @@ def test_header_that_show_has_hidden_is_not_sent(capsys: Captured, tmp_path: Pat
     assert "http.headers.X-Key must be names such as" in capsys.readouterr().err
 
 
-def test_check_names_the_service_and_no_secret(capsys: Captured, tmp_path: Path) -> None:
+def test_check_prints_the_service_without_secrets(capsys: Captured, tmp_path: Path) -> None:
     (tmp_path / "txtrack.toml").write_text(HTTP)
 
     assert main(["config", "check"]) == 0
 
-    said = "Source: bank, asked at https://bank.example/…{id}. Database: transactions.db."
-    assert capsys.readouterr().out == f"The configuration can be used. {said}\n"
+    said = "Source: bank, polled at https://bank.example/…{id}. Database: transactions.db."
+    assert capsys.readouterr().out == f"The configuration is valid. {said}\n"
 
 
-def test_show_names_every_option(capsys: Captured) -> None:
+def test_show_prints_every_option(capsys: Captured) -> None:
     assert main(["config", "show"]) == 0
 
     lines = capsys.readouterr().out.splitlines()
@@ -97,7 +95,7 @@ def test_show_names_every_option(capsys: Captured) -> None:
     assert known == fields
 
 
-def test_show_as_json(capsys: Captured) -> None:
+def test_show_prints_json(capsys: Captured) -> None:
     assert main(["config", "show", "--json", "--port", "81"]) == 0
 
     assert json.loads(capsys.readouterr().out)["web"]["port"] == 81
@@ -121,13 +119,13 @@ def test_check_names_every_problem(capsys: Captured, tmp_path: Path) -> None:
     assert main(["config", "check"]) == 2
 
     assert capsys.readouterr().err.splitlines() == [
-        "txtrack: the configuration cannot be used:",
-        "  web.port must be a port, 0 to 65535; got 70000 (txtrack.toml line 2)",
-        "  web.hots is no option; did you mean host? (txtrack.toml line 3)",
+        "txtrack: the configuration is invalid:",
+        "  web.port must be a port, 0 to 65535, got 70000 (txtrack.toml line 2)",
+        "  web.hots is an unknown option; did you mean host? (txtrack.toml line 3)",
     ]
 
 
-def test_check_as_json_gives_the_problems(capsys: Captured) -> None:
+def test_check_prints_problems_as_json(capsys: Captured) -> None:
     assert main(["config", "check", "--json", "--set", "web.port=x"]) == 2
 
     assert json.loads(capsys.readouterr().out) == {
@@ -135,7 +133,7 @@ def test_check_as_json_gives_the_problems(capsys: Captured) -> None:
         "problems": [
             {
                 "key": "web.port",
-                "says": "must be a port, 0 to 65535; got 'x'",
+                "message": "must be a port, 0 to 65535, got 'x'",
                 "where": "flag --set web.port",
             }
         ],
@@ -146,14 +144,14 @@ def test_check_as_json_gives_the_problems(capsys: Captured) -> None:
 def test_set_without_a_key_is_refused(capsys: Captured, text: str) -> None:
     assert main(["config", "check", "--set", text]) == 2
 
-    assert "--set needs KEY=VALUE, such as web.port=8081" in capsys.readouterr().err
+    assert "--set must be KEY=VALUE, such as web.port=8081" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("text", "value"),
     [("3", 3), ('"3"', 3), ("2.5", 2.5), ("1m", 60), ("'1m'", 60)],
 )
-def test_set_takes_values_as_the_file_has_them_and_words_without_quotes(
+def test_set_parses_toml_values_and_words_without_quotes(
     capsys: Captured, text: str, value: float
 ) -> None:
     assert main(["config", "show", "--set", f"source.stuck_after={text}"]) == 0

@@ -1,4 +1,4 @@
-"""What ``deploy/`` holds fits the program and the machines that it is for."""
+"""The files in ``deploy/`` work with the program and their platforms."""
 
 import configparser
 import os
@@ -42,7 +42,7 @@ def is_understood(command: str) -> bool:
     return callable(function)
 
 
-def test_example_configuration_can_be_used() -> None:
+def test_example_configuration_is_valid() -> None:
     settings = application_settings(load(DEPLOY / "txtrack.toml"))
 
     assert settings.chain_id == 1
@@ -66,7 +66,7 @@ def test_unit_starts_a_command_that_exists() -> None:
     assert is_understood(unit()["Service"]["ExecStart"])
 
 
-def test_unit_gives_the_service_time_and_no_rights() -> None:
+def test_unit_gives_the_service_time_but_no_privileges() -> None:
     service = unit()["Service"]
 
     assert service["Type"] == "notify"
@@ -109,7 +109,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     assert (ran.returncode, ours) == (0, [])
 
 
-def test_container_does_not_run_as_root_and_tells_its_health() -> None:
+def test_container_has_a_health_check_and_no_root_user() -> None:
     given = dict(instructions())
 
     assert given["USER"].isdecimal()
@@ -125,7 +125,7 @@ def test_container_starts_a_command_that_exists() -> None:
     assert is_understood(shlex.join(command))
 
 
-def test_container_copies_what_is_there_and_not_ignored() -> None:
+def test_container_copies_existing_files_that_are_not_ignored() -> None:
     allowed = (DEPLOY / "Containerfile.dockerignore").read_text().splitlines()
     copied = [
         rest.split()[0]
@@ -138,7 +138,7 @@ def test_container_copies_what_is_there_and_not_ignored() -> None:
     assert [path for path in copied if f"!{path}" not in allowed] == []
 
 
-def test_container_takes_the_locked_versions() -> None:
+def test_container_uses_the_locked_versions() -> None:
     (line,) = [rest for word, rest in instructions() if word == "RUN" and rest.startswith("sed")]
     command = line.replace("requirements.lock", str(ROOT / "requirements.lock")).split(">")[0]
 

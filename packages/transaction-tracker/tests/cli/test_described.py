@@ -1,4 +1,4 @@
-"""What ``txtrack get`` says of a transaction."""
+"""The output of ``txtrack get``."""
 
 from typing import Any
 
@@ -33,5 +33,5 @@ def facts(outcome: dict[str, Any] | None) -> dict[str, Any]:
         (None, None),
     ],
 )
-def test_fee_has_its_unit_and_its_scope(outcome: dict[str, Any] | None, fee: str | None) -> None:
+def test_fee_has_units_and_scope(outcome: dict[str, Any] | None, fee: str | None) -> None:
     assert described(facts(outcome))["fee"] == fee

@@ -1,18 +1,18 @@
-"""Lines of a file become registrations, or are reported with their numbers."""
+"""Lines of a file are parsed, or reported with their numbers."""
 
 import pytest
 
-from transaction_tracker.cli.entries import BadLine, Entry, Format, batches, entries
+from transaction_tracker.cli.entries import BadLine, Format, GoodLine, batches, entries
 
 
-def read(text: str, kind: Format = "auto") -> list[Entry | BadLine]:
+def read(text: str, kind: Format = "auto") -> list[GoodLine | BadLine]:
     return list(entries(text.splitlines(keepends=True), kind))
 
 
 def test_plain_ids() -> None:
     assert read("# ours\n\n0xab\n  0xcd  \n") == [
-        Entry(3, {"id": "0xab"}),
-        Entry(4, {"id": "0xcd"}),
+        GoodLine(3, {"id": "0xab"}),
+        GoodLine(4, {"id": "0xcd"}),
     ]
 
 
@@ -20,8 +20,8 @@ def test_json_lines() -> None:
     text = '{"id": "0xab", "confirmations": 3, "metadata": {"invoice": 17}}\n{"id": "0xcd"}'
 
     assert read(text) == [
-        Entry(1, {"id": "0xab", "confirmations": 3, "metadata": {"invoice": 17}}),
-        Entry(2, {"id": "0xcd"}),
+        GoodLine(1, {"id": "0xab", "confirmations": 3, "metadata": {"invoice": 17}}),
+        GoodLine(2, {"id": "0xcd"}),
     ]
 
 
@@ -34,7 +34,7 @@ def test_csv_with_all_columns() -> None:
     )
 
     assert read(text) == [
-        Entry(
+        GoodLine(
             3,
             {
                 "id": "0xab",
@@ -43,58 +43,58 @@ def test_csv_with_all_columns() -> None:
                 "metadata": {"shop": "a,b", "invoice": "17"},
             },
         ),
-        Entry(4, {"id": "0xcd", "confirmations": 3}),
+        GoodLine(4, {"id": "0xcd", "confirmations": 3}),
     ]
 
 
 @pytest.mark.parametrize("name", ["id", "hash", "transaction", '"id"', " ID "])
-def test_csv_is_known_by_its_header(name: str) -> None:
-    assert read(f"{name},note\n0xab,\n") == [Entry(2, {"id": "0xab"})]
+def test_csv_is_detected_by_its_header(name: str) -> None:
+    assert read(f"{name},note\n0xab,\n") == [GoodLine(2, {"id": "0xab"})]
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "bad"),
     [
         ("{oops\n", "jsonl", BadLine(1, "not JSON")),
-        ('{"id": 3}', "auto", BadLine(1, 'not a JSON object with a text "id"')),
-        ("[1]", "jsonl", BadLine(1, 'not a JSON object with a text "id"')),
+        ('{"id": 3}', "auto", BadLine(1, 'must be a JSON object with a text "id"')),
+        ("[1]", "jsonl", BadLine(1, 'must be a JSON object with a text "id"')),
         ("[" * 60_000, "jsonl", BadLine(1, "not JSON")),
         ("x" * 70_000, "ids", BadLine(1, "longer than 65,536 characters")),
-        ("id,a\n0xab\n", "auto", BadLine(2, "1 cells where the header has 2")),
-        ("id,a\n,x\n", "auto", BadLine(2, "no id or hash or transaction in it")),
-        ('id,metadata\n0xab,"[1]"\n', "auto", BadLine(2, "the column metadata must hold a JSON")),
+        ("id,a\n0xab\n", "auto", BadLine(2, "must have 2 cells like the header, got 1")),
+        ("id,a\n,x\n", "auto", BadLine(2, "must have a value for id or hash or transaction")),
+        ('id,metadata\n0xab,"[1]"\n', "auto", BadLine(2, "the column metadata must be a JSON")),
     ],
 )
-def test_bad_line(text: str, kind: Format, bad: BadLine) -> None:
+def test_bad_line_is_reported_with_its_reason(text: str, kind: Format, bad: BadLine) -> None:
     (found,) = read(text, kind)
 
     assert isinstance(found, BadLine)
     assert found.line == bad.line
-    assert found.why.startswith(bad.why)
+    assert found.reason.startswith(bad.reason)
 
 
-def test_unknown_member_is_named_with_those_that_are_known() -> None:
+def test_reason_names_unknown_and_known_members() -> None:
     (found,) = read('{"id": "0xab", "confirmatoins": 3}')
 
     assert isinstance(found, BadLine)
-    assert "confirmatoins" in found.why
-    assert "confirmations" in found.why
+    assert "confirmatoins" in found.reason
+    assert "confirmations" in found.reason
 
 
-def test_bad_line_spoils_no_other() -> None:
+def test_bad_line_does_not_affect_other_lines() -> None:
     text = 'id,note\n0x01,"unclosed\n0x02,fine\n0x03,a,b\n0x04,fine\n'
 
     found = read(text)
 
     assert [(type(one).__name__, one.line) for one in found] == [
         ("BadLine", 2),
-        ("Entry", 3),
+        ("GoodLine", 3),
         ("BadLine", 4),
-        ("Entry", 5),
+        ("GoodLine", 5),
     ]
 
 
-def test_batches_hold_every_line_once() -> None:
+def test_batches_contain_every_line_once() -> None:
     found = read("".join(f"{number}\n" for number in range(25)))
 
     parts = list(batches(found, 10))

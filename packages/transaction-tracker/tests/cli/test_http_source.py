@@ -1,4 +1,4 @@
-"""A bank that is configured, and asked over HTTP: the program, end to end."""
+"""The program with a bank over HTTP, end to end."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ def transfer(status: str, reason: str | None = None) -> dict[str, Any]:
     return {"transfer": {"status": status, "reason": reason}}
 
 
-async def test_a_transfer_is_followed_to_its_end_and_beyond(
+async def test_transfer_is_tracked_until_its_reversal(
     bank: ScriptedService,
     configuration: Path,
     command: Command,
@@ -115,7 +115,7 @@ def deployed(request: web.Request) -> dict[str, Any]:
     return {"transfer": {"id": number, "status": status, "reason": "no funds"}}
 
 
-async def test_example_configuration_of_a_bank_follows_transfers(
+async def test_example_configuration_of_a_bank_tracks_transfers(
     bank: ScriptedService, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bank.answer = deployed
@@ -138,7 +138,7 @@ async def test_example_configuration_of_a_bank_follows_transfers(
     assert {one.headers["Accept-Language"] for one in bank.received} == {"en"}
 
 
-async def test_commands_take_the_ids_of_the_bank(
+async def test_commands_accept_the_ids_of_the_bank(
     configuration: Path, tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "transfers.csv").write_text("id,invoice\nT-1,17\nT-2,18\nT/3,19\n")
@@ -161,10 +161,10 @@ async def test_commands_take_the_ids_of_the_bank(
     assert "a transaction id of bank must match [A-Z]-[0-9]{1,10}" in refused.err
 
 
-async def test_commands_about_providers_say_that_there_are_none(
+async def test_provider_commands_explain_that_there_are_none(
     configuration: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    says = "txtrack: this service has no providers: its source is no chain behind RPC endpoints\n"
+    note = "txtrack: this service has no providers, because its source is not a chain\n"
     async with asyncio.timeout(3 * SECONDS), serving("--config", str(configuration)) as (_, fact):
         monkeypatch.setenv("TXTRACK_URL", str(fact["url"]))
         ran = [
@@ -173,13 +173,13 @@ async def test_commands_about_providers_say_that_there_are_none(
         ]
 
     assert [(one.status, one.out, one.err) for one in ran] == [
-        *[(0, "", says)] * 3,
-        *[(1, "", says)] * 2,
+        *[(0, "", note)] * 3,
+        *[(1, "", note)] * 2,
     ]
 
 
-async def test_secrets_are_in_no_log(bank: ScriptedService, configuration: Path) -> None:
-    # A service may say again what it was asked with, in place of a status too.
+async def test_logs_contain_no_secret(bank: ScriptedService, configuration: Path) -> None:
+    # A service can repeat parts of the request, also in the status.
     bank.answer = lambda request: transfer(f"{request.raw_path} {request.headers['Authorization']}")
     flags = ("--config", str(configuration), "--log-level", "debug")
     async with asyncio.timeout(SECONDS), serving(*flags) as (process, fact):
@@ -190,7 +190,7 @@ async def test_secrets_are_in_no_log(bank: ScriptedService, configuration: Path)
             assert response.status < 300
         assert process.stderr is not None
         lines = [fact]
-        while not str(lines[-1]["event"]).startswith("the source says"):
+        while not str(lines[-1]["event"]).startswith("the source sent the unknown status"):
             lines.append(json.loads(await process.stderr.readline()))
         process.terminate()
         out, err = await process.communicate()
@@ -199,7 +199,7 @@ async def test_secrets_are_in_no_log(bank: ScriptedService, configuration: Path)
     assert "…" in str(lines[-1]["event"])
 
 
-async def test_first_steps_name_no_hash(configuration: Path) -> None:
+async def test_first_steps_contain_an_id_instead_of_a_hash(configuration: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0"),
         *("--config", str(configuration)),
@@ -218,7 +218,7 @@ async def test_first_steps_name_no_hash(configuration: Path) -> None:
     assert lines[2].endswith("txtrack wait ID\n")
 
 
-async def test_another_bank_may_not_use_the_database(configuration: Path, txtrack: Txtrack) -> None:
+async def test_database_of_another_bank_is_refused(configuration: Path, txtrack: Txtrack) -> None:
     async with asyncio.timeout(SECONDS), serving("--config", str(configuration)):
         pass
 
@@ -242,7 +242,7 @@ async def test_transfers_are_watched_without_a_service(
     assert "T-2 failed" in ran.out
 
 
-async def test_watching_shows_no_key_in_a_reason(
+async def test_watch_prints_no_secret_in_a_reason(
     bank: ScriptedService, configuration: Path, txtrack: Txtrack
 ) -> None:
     bank.answer = lambda request: transfer(
@@ -256,7 +256,7 @@ async def test_watching_shows_no_key_in_a_reason(
     assert SECRET not in ran.out + ran.err
 
 
-async def test_watching_goes_by_the_times_of_the_configuration(
+async def test_watch_uses_the_times_of_the_configuration(
     configuration: Path, txtrack: Txtrack
 ) -> None:
     text = configuration.read_text()
@@ -268,16 +268,14 @@ async def test_watching_goes_by_the_times_of_the_configuration(
 
 
 @pytest.mark.parametrize(("typed", "expected"), [(None, 7.0), (0.5, 0.5)])
-def test_what_was_typed_is_heavier_than_the_configuration(
-    typed: float | None, expected: float
-) -> None:
+def test_flag_of_watch_overrides_the_configuration(typed: float | None, expected: float) -> None:
     configuration = Configuration(source=SourceSection(poll_interval=7))
 
     assert _of_source(configuration, typed) == {"poll_interval": expected, "expires_after": None}
 
 
-async def test_watching_needs_a_node_or_a_configured_service(txtrack: Txtrack) -> None:
+async def test_watch_requires_a_node_or_a_configured_service(txtrack: Txtrack) -> None:
     ran = await txtrack("watch", "0x12")
 
     assert ran.status == 2
-    assert 'give --rpc URL, or a configuration with source.type = "http"' in ran.err
+    assert 'watch needs --rpc URL, or a configuration with source.type = "http"' in ran.err

@@ -1,4 +1,4 @@
-"""What is written of the logs."""
+"""The log on standard error."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def fail(secret: str) -> None:
         logger.exception("it failed")
 
 
-def test_json_has_the_facts_of_a_line(capsys: Captured) -> None:
+def test_json_contains_the_fields_of_a_record(capsys: Captured) -> None:
     show_logs("json", "info")
 
     logger.info("applied %d", 3, extra={"seconds": 0.5, "kinds": {"a", "b"} - {"b"}})
@@ -51,7 +51,7 @@ def test_json_has_the_facts_of_a_line(capsys: Captured) -> None:
     assert line["timestamp"].endswith("Z")
 
 
-def test_nothing_below_the_level_is_written(capsys: Captured) -> None:
+def test_lower_levels_are_not_printed(capsys: Captured) -> None:
     show_warnings()
 
     logger.info("quiet")
@@ -63,7 +63,7 @@ def test_nothing_below_the_level_is_written(capsys: Captured) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_traceback_shows_no_local_variables(
+def test_traceback_contains_no_local_variables(
     capsys: Captured, form: Literal["json", "text"]
 ) -> None:
     show_logs(form, "info")
@@ -78,7 +78,7 @@ def test_traceback_shows_no_local_variables(
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
-def test_known_secrets_are_taken_out_of_whatever_line(
+def test_known_secrets_are_removed_from_every_line(
     capsys: Captured, form: Literal["json", "text"]
 ) -> None:
     show_logs(form, "info", redact=[lambda line: line.replace("s3cret", "…")])
@@ -89,9 +89,7 @@ def test_known_secrets_are_taken_out_of_whatever_line(
 
 
 @pytest.mark.parametrize("secret", ['id="s3cret"', r"s3\cret", "s3cr\u00e9t"])
-def test_a_secret_is_taken_out_of_json_though_json_writes_it_differently(
-    capsys: Captured, secret: str
-) -> None:
+def test_escaped_secret_is_removed_from_json(capsys: Captured, secret: str) -> None:
     show_logs("json", "info", redact=[redactor([secret])])
 
     logger.warning("told %s", secret, extra={"answer": secret})
@@ -129,7 +127,7 @@ def fail_uncaught() -> None:
     ],
     ids=["other library", "warning", "thread", "uncaught", "unraisable"],
 )
-def test_what_others_write_is_json_too(capsys: Captured, write: Callable[[], object]) -> None:
+def test_output_of_other_libraries_is_json(capsys: Captured, write: Callable[[], object]) -> None:
     log_everything(show_logs("json", "info"))
 
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The commands of the package txtrack-devnode, where it is not installed."""
+"""The commands of the package txtrack-devnode, if it is not installed."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 from transaction_tracker.cli import optional
 from transaction_tracker.cli.exits import BadInputError
 
-# The same program on a machine that has no such entry point.
+# The program on a machine without such entry points.
 WITHOUT_PACKAGE = """
 import importlib.metadata, sys
 importlib.metadata.entry_points = lambda **wanted: ()
@@ -21,7 +21,7 @@ sys.exit(main())
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Let the machine have these entry points and no others."""
+    """Return a function that replaces the installed entry points."""
 
     def install(**places: str) -> None:
         found = EntryPoints(
@@ -80,7 +80,7 @@ def test_help_without_the_package_names_what_to_install() -> None:
     assert "pip install 'transaction-tracker[demo]'" in " ".join(ran.stdout.split())
 
 
-def test_extra_brings_the_package() -> None:
+def test_extra_installs_the_package() -> None:
     wanted = [line for line in requires("transaction-tracker") or () if "extra == 'demo'" in line]
 
     assert [line.split(">")[0].split("<")[0] for line in wanted] == ["txtrack-devnode"]

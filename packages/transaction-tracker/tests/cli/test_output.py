@@ -1,4 +1,4 @@
-"""What people see on a terminal, and what programs read elsewhere."""
+"""Output for people on a terminal, and for programs in a pipe."""
 
 import io
 import re
@@ -18,7 +18,7 @@ ROWS = f"{HASH}\t\ntwo lines\t3\n"
 
 
 @pytest.mark.parametrize(("header", "out"), [(True, f"id\tstate\n{ROWS}"), (False, ROWS)])
-def test_table_has_tabs_for_programs(
+def test_table_in_a_pipe_has_tabs(
     capsys: pytest.CaptureFixture[str], header: bool, out: str
 ) -> None:
     output.table(("id", "state"), [(HASH, None), ("two\nlines", 3)], header=header)
@@ -59,9 +59,9 @@ async def counted(count: int | None) -> AsyncIterator[int]:
 
 @pytest.mark.parametrize(
     ("limit", "shown", "said"),
-    [(None, 5, ""), (5, 5, ""), (6, 5, ""), (4, 4, "txtrack: 4 shown, there are more; ask on\n")],
+    [(None, 5, ""), (5, 5, ""), (6, 5, ""), (4, 4, "txtrack: 4 shown, more available; ask on\n")],
 )
-async def test_list_that_is_cut_says_so(
+async def test_limited_list_prints_a_note(
     capsys: pytest.CaptureFixture[str], limit: int | None, shown: int, said: str
 ) -> None:
     found = [number async for number in output.limited(counted, limit, "ask on")]
@@ -70,7 +70,7 @@ async def test_list_that_is_cut_says_so(
     assert capsys.readouterr().err == said
 
 
-def test_table_shows_whole_hashes_on_a_terminal(
+def test_table_on_a_terminal_has_complete_hashes(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -83,7 +83,7 @@ def test_table_shows_whole_hashes_on_a_terminal(
     assert "\x1b[32mconfirmed" in out
 
 
-def test_control_codes_of_others_do_not_reach_the_terminal(
+def test_control_codes_are_removed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output.say("a\x1b[2Jb")
@@ -95,7 +95,7 @@ def test_control_codes_of_others_do_not_reach_the_terminal(
     assert "\x1b" not in printed.out + printed.err
 
 
-def test_import_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_import_shows_its_progress(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     shown = io.StringIO()
     monkeypatch.setattr(output, "errors", lambda: Console(file=shown, force_terminal=True))
     file = tmp_path / "ids"

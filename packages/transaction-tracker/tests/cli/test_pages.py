@@ -1,4 +1,4 @@
-"""The pages about the tracker: what they name exists, and their steps work."""
+"""The tracker's pages: their commands, flags and metrics exist, and their steps work."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ BLOCK = re.compile(r"^```(\w+[\w -]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 def commands(page: Path) -> list[str]:
-    """List what the page has typed, in its text and in its blocks."""
+    """Return the commands in the text and in the blocks of a page."""
     text = page.read_text()
     inline = re.findall(r"`(txtrack [a-z][^`\n]*)`", text)
     lines = [
@@ -94,7 +94,7 @@ WAIT = "until (exec 3<>/dev/tcp/127.0.0.1/{}) 2> /dev/null; do sleep 0.05; done"
 
 
 def script(page: str, ports: dict[str, str]) -> str:
-    """Write the page as one shell script: what runs until Ctrl-C goes to the background."""
+    """Convert the page to a shell script; programs that run until Ctrl-C go to the background."""
     lines = ["set -eu", "trap 'kill $(jobs -p)' EXIT"]
     if shutil.which("curl") is None:
         lines.append(CURL)
@@ -108,7 +108,7 @@ def script(page: str, ports: dict[str, str]) -> str:
 
 
 def step(inside: str) -> list[str]:
-    """Write one block of the page for the script."""
+    """Convert one block of the page."""
     last = inside.strip().splitlines()[-1]
     for command, port in FOREVER.items():
         if last.startswith(command):
@@ -118,11 +118,11 @@ def step(inside: str) -> list[str]:
 
 
 def with_ports(text: str, ports: dict[str, str]) -> str:
-    """Put free ports in the place of the usual ones."""
+    """Replace the usual ports by free ones."""
     return re.sub("|".join(ports), lambda found: ports[found[0]], text)
 
 
-# For a machine that lacks it: the same request.
+# The same request, for a machine without curl.
 CURL = """
 curl() {
     python3 -c "
@@ -133,7 +133,7 @@ print(urllib.request.urlopen(sys.argv[2], sys.argv[-1].encode()).read().decode()
 
 
 @pytest.mark.slow
-async def test_quick_start_works_as_it_stands(tmp_path: Path) -> None:
+async def test_quick_start_works(tmp_path: Path) -> None:
     ports = {port: str(free_port()) for port in FOREVER.values()}
     text = script((DOCS / "quick_start.md").read_text(), ports)
     variables = {

@@ -1,4 +1,4 @@
-"""Errors of the service are told in the words of the command line."""
+"""Errors of the API are converted for the command line."""
 
 import re
 from pathlib import Path
@@ -6,30 +6,30 @@ from pathlib import Path
 import pytest
 
 from transaction_tracker import api
-from transaction_tracker.cli.problems import WAYS_OUT, message
+from transaction_tracker.cli.problems import FIXES, message
 
 PREFIX = "urn:problem-type:transaction-tracker:"
 
 
-@pytest.mark.parametrize("kind", WAYS_OUT)
-def test_way_out_is_a_command(kind: str) -> None:
+@pytest.mark.parametrize("kind", FIXES)
+def test_fix_is_a_command(kind: str) -> None:
     problem = {"type": PREFIX + kind, "detail": "a; b is unknown; ask POST /v1/things"}
 
     said = message(404, problem)
 
-    assert said == f"a; b is unknown; {WAYS_OUT[kind]}"
+    assert said == f"a; b is unknown; {FIXES[kind]}"
     assert "txtrack " in said
 
 
-def test_each_request_that_an_error_names_has_a_command() -> None:
+def test_each_request_in_an_error_has_a_command() -> None:
     source = "".join(path.read_text() for path in Path(api.__file__).parent.rglob("*.py"))
 
     named = re.findall(r"; [^\"\n]*\b(?:GET|POST|PUT|DELETE) /v1[^\"]*\"", source)
 
-    assert len(named) == len(WAYS_OUT)
+    assert len(named) == len(FIXES)
 
 
-def test_single_fault_that_repeats_the_detail_is_left_out() -> None:
+def test_error_that_repeats_the_detail_is_omitted() -> None:
     fault = {"detail": "limit: too many", "parameter": "limit"}
     problem = {"type": f"{PREFIX}invalid-request", "detail": "limit: too many", "errors": [fault]}
 

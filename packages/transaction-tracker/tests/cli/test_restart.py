@@ -1,4 +1,4 @@
-"""Commands that go on while the service is started again."""
+"""Commands that continue during a restart of the service."""
 
 import asyncio
 from pathlib import Path
@@ -39,7 +39,7 @@ def cheap(node: DevelopmentNode) -> str:
     return node.chain.submit(accounts[0], accounts[-1], 1, max_fee=fee, priority_fee=0).hash
 
 
-async def test_wait_outlasts_a_restart(
+async def test_wait_continues_after_a_restart(
     command: Command, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     tx = cheap(node)
@@ -56,7 +56,7 @@ async def test_wait_outlasts_a_restart(
     assert waited.status == 4
 
 
-async def test_stream_outlasts_a_restart_without_a_gap(
+async def test_stream_resumes_after_a_restart_without_a_gap(
     command: Command, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     tx = cheap(node)

@@ -1,4 +1,4 @@
-"""Removing what ended long ago, while the service runs."""
+"""The removal of old transactions while the service runs."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ from ..store.support import confirmed, mined, tracked, wanted  # noqa: TID252 - 
 
 
 @pytest.mark.usefixtures("service")
-async def test_what_ended_is_removed_and_what_has_not_stays(node: DevelopmentNode) -> None:
+async def test_only_ended_transactions_are_removed(node: DevelopmentNode) -> None:
     first, second, *_, last = node.chain.accounts
     done = node.chain.submit(first, last, 1).hash
     fee = GWEI - GWEI // 20
@@ -37,7 +37,7 @@ async def test_what_ended_is_removed_and_what_has_not_stays(node: DevelopmentNod
 
 
 @pytest.mark.usefixtures("service")
-async def test_what_ends_while_the_service_runs_is_removed_too(node: DevelopmentNode) -> None:
+async def test_transaction_that_ends_later_is_removed(node: DevelopmentNode) -> None:
     first, *_, last = node.chain.accounts
     async with retention(0.0, pause=0.01), asyncio.timeout(50):
         for _ in range(2):
@@ -49,7 +49,7 @@ async def test_what_ends_while_the_service_runs_is_removed_too(node: Development
                     await asyncio.sleep(0.01)
 
 
-async def test_all_that_ended_is_removed_in_one_round_however_much_it_is() -> None:
+async def test_one_round_removes_all_ended_transactions() -> None:
     """In parts, between which blocks are stored."""
     keys = [f"tx{number}" for number in range(LIMIT + 1)]
     pid = await Store.start(":memory:", Book(), lambda _: None, name=STORE)
@@ -67,7 +67,7 @@ async def test_all_that_ended_is_removed_in_one_round_however_much_it_is() -> No
 
 
 @pytest.mark.usefixtures("service")
-async def test_nothing_is_removed_unless_asked_for(node: DevelopmentNode) -> None:
+async def test_nothing_is_removed_by_default(node: DevelopmentNode) -> None:
     first, *_, last = node.chain.accounts
     done = node.chain.submit(first, last, 1).hash
     await TransactionTracker.start(done)
@@ -79,7 +79,7 @@ async def test_nothing_is_removed_unless_asked_for(node: DevelopmentNode) -> Non
     assert (await TransactionTracker.status(done)).state == "confirmed"
 
 
-async def test_store_that_is_away_is_told_and_tried_again(
+async def test_failed_round_is_logged_and_retried(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.WARNING, "transaction_tracker"):
@@ -87,10 +87,10 @@ async def test_store_that_is_away_is_told_and_tried_again(
             while len(caplog.records) < 2:
                 await asyncio.sleep(0.001)
 
-    assert caplog.records[0].message.startswith("nothing was pruned: ")
+    assert caplog.records[0].message.startswith("pruning failed: ")
 
 
-def test_retention_is_an_hour_at_least() -> None:
+def test_retention_is_at_least_an_hour() -> None:
     flags = Flags({("retention", "ended"): ("5m", "--set")})
 
     with pytest.raises(ConfigurationError, match=r"retention\.ended must be 1h or more") as caught:

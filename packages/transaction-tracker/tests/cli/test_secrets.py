@@ -1,4 +1,4 @@
-"""Each secret of a configuration is taken out of a text that somebody else wrote."""
+"""Each secret of a configuration is removed from texts."""
 
 from pathlib import Path
 
@@ -57,5 +57,5 @@ def without_secrets(text: str, configuration: str) -> str:
         (HTTP, "s3cret-header"),
     ],
 )
-def test_each_secret_is_taken_out_of_a_line(configuration: str, secret: str) -> None:
+def test_each_secret_is_removed_from_a_line(configuration: str, secret: str) -> None:
     assert without_secrets(f"told {secret}.", configuration) == "told …."

@@ -1,4 +1,4 @@
-"""``txtrack serve`` as a program: what it says, and how it ends."""
+"""``txtrack serve`` as a program: its output and its exit status."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ from .program import SECONDS, serving
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_serves_until_told_to_stop(node: DevelopmentNode, number: signal.Signals) -> None:
+async def test_service_runs_until_a_signal(node: DevelopmentNode, number: signal.Signals) -> None:
     async with serving("--rpc", node.url) as (process, fact):
         assert fact["level"] == "info"
         assert fact["source"] == "ethereum:31337"
@@ -38,7 +38,7 @@ async def test_it_serves_until_told_to_stop(node: DevelopmentNode, number: signa
     assert all(json.loads(line) for line in err.splitlines())
 
 
-async def test_systemd_hears_of_it(node: DevelopmentNode, tmp_path: Path) -> None:
+async def test_systemd_is_notified(node: DevelopmentNode, tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.setblocking(False)
@@ -57,7 +57,7 @@ async def test_systemd_hears_of_it(node: DevelopmentNode, tmp_path: Path) -> Non
     assert last == b"STOPPING=1"
 
 
-async def test_first_steps_are_shown_to_people(node: DevelopmentNode) -> None:
+async def test_first_steps_are_printed(node: DevelopmentNode) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0", "--rpc", node.url),
         stdout=asyncio.subprocess.PIPE,
@@ -76,7 +76,7 @@ async def test_first_steps_are_shown_to_people(node: DevelopmentNode) -> None:
     assert process.returncode == 0
 
 
-async def test_secrets_are_in_no_log(node: DevelopmentNode) -> None:
+async def test_logs_contain_no_secret(node: DevelopmentNode) -> None:
     host = node.url.removeprefix("http://")
     flags = ("--rpc", f"http://user:s3cretpass@{host}/?key=s3cretkey")
     async with serving(*flags, "--log-level", "debug") as (process, fact):
@@ -86,7 +86,7 @@ async def test_secrets_are_in_no_log(node: DevelopmentNode) -> None:
     assert "s3cret" not in f"{out!r} {err!r} {fact}"
 
 
-async def test_idle_connections_do_not_stop_it(node: DevelopmentNode) -> None:
+async def test_idle_connections_do_not_stop_the_service(node: DevelopmentNode) -> None:
     """It has 256 descriptors; 400 idle connections must leave it those that it needs."""
     async with serving("--rpc", node.url, open_files=256) as (process, fact):
         port = int(str(fact["url"]).rpartition(":")[2])
@@ -109,17 +109,17 @@ async def test_idle_connections_do_not_stop_it(node: DevelopmentNode) -> None:
     assert all(line.startswith(b"{") for line in lines), lines
 
 
-async def test_why_it_does_not_start_is_json_too(txtrack: Txtrack) -> None:
+async def test_reason_of_a_failed_start_is_json(txtrack: Txtrack) -> None:
     ran = await txtrack(
         *("serve", "--rpc", "http://127.0.0.1:1", "--port", "0", "--log-format", "json")
     )
 
     assert ran.status == 6
     lines = [json.loads(line) for line in ran.err.splitlines()]
-    assert lines[-1]["event"].startswith("the service ends: http://127.0.0.1:1")
+    assert lines[-1]["event"].startswith("the service stops: http://127.0.0.1:1")
 
 
-async def test_no_provider_that_answers_is_status_6(txtrack: Txtrack) -> None:
+async def test_unreachable_provider_is_status_6(txtrack: Txtrack) -> None:
     ran = await txtrack("serve", "--rpc", "http://127.0.0.1:1/s3cretkey", "--port", "0")
 
     assert ran.status == 6
@@ -128,7 +128,7 @@ async def test_no_provider_that_answers_is_status_6(txtrack: Txtrack) -> None:
     assert "s3cretkey" not in ran.err
 
 
-async def test_other_addresses_need_a_token(txtrack: Txtrack, node: DevelopmentNode) -> None:
+async def test_public_address_requires_a_token(txtrack: Txtrack, node: DevelopmentNode) -> None:
     ran = await txtrack("serve", "--rpc", node.url, "--port", "0", "--host", "0.0.0.0")
 
     assert ran.status == 1
@@ -145,7 +145,7 @@ async def test_port_in_use_is_explained(txtrack: Txtrack, node: DevelopmentNode)
     assert "Traceback" not in ran.err
 
 
-def test_no_provider_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_provider_is_bad_input(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve"]) == 2
 
-    assert "providers must name at least one" in capsys.readouterr().err
+    assert "providers must have at least one" in capsys.readouterr().err

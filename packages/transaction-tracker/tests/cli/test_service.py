@@ -31,7 +31,7 @@ def written(path: Path, lines: Iterable[str]) -> str:
 
 @pytest.mark.usefixtures("service")
 class TestTransactions:
-    async def test_added_is_waited_for_and_shown(
+    async def test_added_transaction_is_waited_for_and_shown(
         self, command: Command, node: DevelopmentNode
     ) -> None:
         tx = pay(node).hash
@@ -49,7 +49,7 @@ class TestTransactions:
         assert "mined -> confirmed" in shown.out
         assert asked.out.startswith("confirmed: Final: it succeeded.")
 
-    async def test_everything_as_json(self, command: Command, node: DevelopmentNode) -> None:
+    async def test_commands_print_json(self, command: Command, node: DevelopmentNode) -> None:
         tx = pay(node).hash
 
         (added,) = (await command("add", tx, "--json")).documents
@@ -67,7 +67,7 @@ class TestTransactions:
         assert '"history": [' in shown.out
         assert '"waits_for": "nothing"' in asked.out
 
-    async def test_bad_one_is_refused_and_the_good_one_followed(
+    async def test_invalid_transaction_does_not_affect_a_valid_one(
         self, command: Command, node: DevelopmentNode
     ) -> None:
         tx = pay(node).hash
@@ -82,7 +82,7 @@ class TestTransactions:
         ("what", "state", "status"),
         [("revert", "failed", 3), ("cancelled", "replaced", 4), ("untrack", "untracked", 10)],
     )
-    async def test_exit_status_tells_the_end(
+    async def test_exit_status_is_that_of_the_end_state(
         self, command: Command, node: DevelopmentNode, what: str, state: str, status: int
     ) -> None:
         tx = pay(node, reverts="closed").hash if what == "revert" else cheap(node).hash
@@ -98,7 +98,7 @@ class TestTransactions:
         assert waited.status == status
         assert waited.out.startswith(f"{tx} {state}")
 
-    async def test_expired_and_confirmed_together_tell_of_the_worse(
+    async def test_exit_status_is_that_of_the_worst_end(
         self, command: Command, node: DevelopmentNode
     ) -> None:
         good, bad = pay(node).hash, cheap(node, 1).hash
@@ -136,7 +136,7 @@ class TestTransactions:
 
         assert [line.split("\t")[0] for line in listed.out.splitlines()] == [waiting]
 
-    async def test_ls_lists_all_and_says_where_a_limit_cuts(
+    async def test_ls_lists_all_and_prints_a_note_at_the_limit(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("transaction_tracker.cli.client.PAGE_SIZE", 50)
@@ -151,7 +151,7 @@ class TestTransactions:
         assert header == "transaction\tstate\tdepth\tblock"
         assert [row.split("\t")[0] for row in rows] == ids
         assert [one["id"] for one in some.documents] == ids[:100]
-        cut = "txtrack: 100 shown, there are more; leave --limit out to list all\n"
+        cut = "txtrack: 100 shown, more available; omit --limit to list all\n"
         assert (everything.err, some.err, exactly.err) == ("", cut, "")
 
     async def test_recheck(self, command: Command, node: DevelopmentNode) -> None:
@@ -161,7 +161,7 @@ class TestTransactions:
         assert (await command("recheck", tx)).status == 0
 
     @pytest.mark.parametrize("name", ["get", "why", "wait", "untrack", "recheck"])
-    async def test_what_is_not_followed_is_trouble(self, command: Command, name: str) -> None:
+    async def test_untracked_transaction_is_an_error(self, command: Command, name: str) -> None:
         ran = await command(name, UNKNOWN)
 
         assert ran.status == 1
@@ -177,7 +177,7 @@ class TestTransactions:
 
 @pytest.mark.usefixtures("service")
 class TestImport:
-    async def test_bad_lines_are_reported_with_their_numbers_and_the_good_ones_followed(
+    async def test_bad_lines_are_reported_and_the_others_imported(
         self, command: Command, node: DevelopmentNode, tmp_path: Path
     ) -> None:
         good = [pay(node, sender).hash for sender in (0, 1, 2)]
@@ -186,10 +186,10 @@ class TestImport:
         ran = await command("import", written(tmp_path / "a.csv", lines), "--batch", "2")
 
         assert ran.status == 2
-        assert ran.out == "2 transactions are followed; 2 bad lines, see above\n"
+        assert ran.out == "2 transactions are tracked; 2 bad lines, see above\n"
         first, second = ran.err.splitlines()
         assert first.startswith("line 3: a transaction hash must be")
-        assert second == "line 4: 1 cells where the header has 2"
+        assert second == "line 4: must have 2 cells like the header, got 1"
         listed = (await command("ls", "--json")).documents
         assert {one["id"]: one["metadata"] for one in listed} == {
             good[0]: {"invoice": "17"},
@@ -203,7 +203,7 @@ class TestImport:
 
         for again in ((), (), ("--again",)):
             ran = await command("import", file, *again)
-            assert (ran.status, ran.out) == (0, "2 transactions are followed\n")
+            assert (ran.status, ran.out) == (0, "2 transactions are tracked\n")
 
         assert len((await command("ls", "--no-header")).out.splitlines()) == 2
 
@@ -226,7 +226,7 @@ class TestImport:
         assert done == {"status": "done", "accepted": 1, "bad": 1}
 
     @pytest.mark.parametrize("file", ["nowhere.csv", "."])
-    async def test_file_that_cannot_be_read(self, command: Command, file: str) -> None:
+    async def test_unreadable_file_is_an_error(self, command: Command, file: str) -> None:
         ran = await command("import", file)
 
         assert ran.status == 2
@@ -235,7 +235,7 @@ class TestImport:
 
 @pytest.mark.usefixtures("service")
 class TestEvents:
-    async def test_events_go_on_after_a_cursor(
+    async def test_events_resume_after_a_cursor(
         self, command: Command, node: DevelopmentNode
     ) -> None:
         tx = pay(node).hash
@@ -248,7 +248,7 @@ class TestEvents:
         assert first["version"] == 1
         assert [event["version"] for event in rest] == list(range(2, len(rest) + 2))
 
-    async def test_events_lists_all_and_says_where_a_limit_cuts(
+    async def test_events_lists_all_and_prints_a_note_at_the_limit(
         self, command: Command, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("transaction_tracker.cli.events.PAGE_SIZE", 50)
@@ -263,11 +263,9 @@ class TestEvents:
         assert len(everything.documents) >= 123
         assert everything.err == ""
         assert len(some.out.splitlines()) == 100
-        assert some.err.startswith("txtrack: 100 shown, there are more; go on with --after")
+        assert some.err.startswith("txtrack: 100 shown, more available; resume with --after")
 
-    async def test_follow_prints_events_as_they_come(
-        self, command: Command, node: DevelopmentNode
-    ) -> None:
+    async def test_follow_prints_new_events(self, command: Command, node: DevelopmentNode) -> None:
         first = pay(node).hash
         await command("add", first)
         await command("wait", first)
@@ -293,7 +291,7 @@ class TestEvents:
         assert other in ran.out
         assert one not in ran.out
 
-    async def test_cursor_that_is_none_is_refused(self, command: Command) -> None:
+    async def test_invalid_cursor_is_refused(self, command: Command) -> None:
         ran = await command("events", "--after", "yesterday")
 
         assert ran.status == 2

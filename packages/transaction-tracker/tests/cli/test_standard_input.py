@@ -1,4 +1,4 @@
-"""``-`` is standard input wherever a command reads a file."""
+"""``-`` is standard input in each command that reads a file."""
 
 import io
 import json
@@ -41,14 +41,14 @@ def test_commands_that_read_a_file_are_known() -> None:
 
 
 @pytest.mark.parametrize("path", READERS, ids=" ".join)
-def test_hyphen_is_taken_for_standard_input(path: tuple[str, ...]) -> None:
+def test_hyphen_is_standard_input(path: tuple[str, ...]) -> None:
     _, bound, _ = app.parse_args([*path, STDIN, *NEEDED.get(path, ())], exit_on_error=False)
 
     assert bound.args[0] == STDIN
 
 
 @pytest.mark.parametrize("path", READERS, ids=" ".join)
-def test_unknown_option_is_not_taken_for_a_file(
+def test_unknown_option_is_not_a_file(
     capsys: pytest.CaptureFixture[str], path: tuple[str, ...]
 ) -> None:
     status = main([*path, "--bogus", *NEEDED.get(path, ())])
@@ -57,7 +57,7 @@ def test_unknown_option_is_not_taken_for_a_file(
     assert "nknown option" in " ".join(capsys.readouterr().err.replace("│", "").split())
 
 
-def test_body_of_a_delivery_comes_from_standard_input(
+def test_body_is_read_from_standard_input(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
@@ -69,7 +69,7 @@ def test_body_of_a_delivery_comes_from_standard_input(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
-def test_standard_input_is_utf_8_whatever_the_locale_is(
+def test_standard_input_is_utf_8_in_every_locale(
     monkeypatch: pytest.MonkeyPatch, encoding: str
 ) -> None:
     data = io.BytesIO("\ufeffid,näme\n".encode() + b"0xab,\xff\n")

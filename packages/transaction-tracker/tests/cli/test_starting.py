@@ -1,4 +1,4 @@
-"""What a command imports: a client of the service starts without the modules of the service."""
+"""Imports of the commands: a client starts without the modules of the service."""
 
 import json
 import subprocess
@@ -41,7 +41,7 @@ def test_help_and_version_import_no_command() -> None:
     assert sorted(modules & {*SERVICE, "aiohttp"}) == []
 
 
-def test_client_of_a_service_imports_none_of_it() -> None:
+def test_client_of_a_service_does_not_import_the_service() -> None:
     commands = [
         ("add", "0xab"),
         ("deliveries", "resume"),

@@ -35,17 +35,17 @@ def listed(capsys: Captured) -> list[dict[str, object]]:
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_token_alone_is_on_standard_output(database: Path, capsys: Captured) -> None:
+def test_standard_output_contains_only_the_token(database: Path, capsys: Captured) -> None:
     assert main(["token", "create", "the shop"]) == 0
 
     printed = capsys.readouterr()
     assert printed.out.startswith("txt_")
     assert len(printed.out.splitlines()) == 1
-    assert "it is shown only now" in printed.err
+    assert "it cannot be shown again" in printed.err
     assert printed.out.strip() not in printed.err
 
 
-def test_created_token_is_listed_without_what_it_opens_with(
+def test_created_token_is_listed_without_its_secret(
     token: Callable[..., tuple[str, dict[str, object]]], capsys: Captured
 ) -> None:
     text, made = token("the shop", "--scope", "read", "--expires-in", "1d")
@@ -59,7 +59,7 @@ def test_created_token_is_listed_without_what_it_opens_with(
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_revoked_by_its_id_or_as_a_whole(
+def test_token_is_revoked_by_its_id_or_its_text(
     token: Callable[..., tuple[str, dict[str, object]]], capsys: Captured, whole: bool
 ) -> None:
     text, made = token("the shop")
@@ -69,10 +69,10 @@ def test_revoked_by_its_id_or_as_a_whole(
     assert json.loads(capsys.readouterr().out) == {"id": made["id"], "revoked": True}
     assert [one["state"] for one in listed(capsys)] == ["revoked"]
     assert main(["token", "revoke", text]) == 1
-    assert "is accepted: txtrack token ls lists them" in capsys.readouterr().err
+    assert "txtrack token ls lists the tokens" in capsys.readouterr().err
 
 
-def test_table_has_a_line_for_each(
+def test_table_has_a_line_per_token(
     token: Callable[..., tuple[str, dict[str, object]]], capsys: Captured
 ) -> None:
     token("one")
@@ -84,7 +84,7 @@ def test_table_has_a_line_for_each(
     assert [line.split("\t")[1] for line in lines] == ["one", "two"]
 
 
-def test_token_can_be_made_while_a_service_owns_the_database(
+def test_token_is_created_while_a_service_uses_the_database(
     database: Path, token: Callable[..., tuple[str, dict[str, object]]], capsys: Captured
 ) -> None:
     owner = Database(database).open()
@@ -96,7 +96,7 @@ def test_token_can_be_made_while_a_service_owns_the_database(
     assert [one["label"] for one in listed(capsys)] == ["meanwhile"]
 
 
-def test_both_kinds_of_databases_keep_tokens(
+def test_tokens_work_with_both_databases(
     database: Path, database_url: str, capsys: Captured
 ) -> None:
     owner = Database(database_url).open()
@@ -119,16 +119,18 @@ def test_both_kinds_of_databases_keep_tokens(
         (["create", "x", "--expires-in", "0"], "--expires-in must be over 0"),
     ],
 )
-def test_bad_input(database: Path, capsys: Captured, arguments: list[str], words: str) -> None:
+def test_bad_input_is_an_error(
+    database: Path, capsys: Captured, arguments: list[str], words: str
+) -> None:
     assert main(["token", *arguments]) == 2
 
     assert words in " ".join(capsys.readouterr().err.split())
 
 
-def test_database_in_memory_keeps_no_token(database: Path, capsys: Captured) -> None:
+def test_database_in_memory_is_refused(database: Path, capsys: Captured) -> None:
     assert main(["token", "create", "x", "--database", ":memory:"]) == 1
 
-    assert "is gone with its service" in capsys.readouterr().err
+    assert "cannot use a database in memory" in capsys.readouterr().err
 
 
 def test_unreachable_database_prints_no_password(capsys: Captured, database: Path) -> None:
@@ -141,9 +143,9 @@ def test_unreachable_database_prints_no_password(capsys: Captured, database: Pat
     assert "s3cret" not in err
 
 
-def test_migrate_makes_the_tables(database: Path, capsys: Captured) -> None:
+def test_migrate_creates_the_tables(database: Path, capsys: Captured) -> None:
     assert main(["migrate", "--check"]) == 1
-    assert "to do:" in capsys.readouterr().out
+    assert "pending:" in capsys.readouterr().out
     assert not database.exists()
 
     assert main(["migrate"]) == 0
@@ -154,7 +156,9 @@ def test_migrate_makes_the_tables(database: Path, capsys: Captured) -> None:
     assert json.loads(out.partition("{")[1] + out.partition("{")[2])["pending"] == []
 
 
-def test_migrate_says_when_the_database_is_in_use(database: Path, capsys: Captured) -> None:
+def test_migrate_of_an_up_to_date_database_in_use_does_nothing(
+    database: Path, capsys: Captured
+) -> None:
     database.with_name("some.db-owner").touch()
     owner = Database(database).open()
     try:
@@ -171,11 +175,11 @@ def test_prune_of_an_empty_database_removes_nothing(database: Path, capsys: Capt
     assert json.loads(capsys.readouterr().out) == {"transactions": 0, "deliveries": 0}
 
 
-def test_database_that_cannot_be_written_is_explained(database: Path, capsys: Captured) -> None:
-    database.write_text("this is no database")
+def test_file_that_is_not_a_database_is_an_error(database: Path, capsys: Captured) -> None:
+    database.write_text("this is not a database")
     database.chmod(stat.S_IRUSR)
 
     assert main(["token", "ls"]) == 1
 
     assert str(database) in capsys.readouterr().err
-    assert database.read_text() == "this is no database"
+    assert database.read_text() == "this is not a database"

@@ -27,12 +27,12 @@ def arguments(
     ]
 
 
-def test_genuine_delivery(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_valid_signature_is_accepted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(tmp_path, time.time())) == 0
-    assert capsys.readouterr().out.startswith("RIGHT: signed with this secret")
+    assert capsys.readouterr().out.startswith("VALID: signed with this secret")
 
 
-def test_secret_from_the_environment(
+def test_secret_is_read_from_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TXTRACK_WEBHOOK_SECRET", SECRET.reveal())
@@ -42,16 +42,16 @@ def test_secret_from_the_environment(
 
 
 @pytest.mark.parametrize("change", [{"body": BODY + b" "}, {"secret": Secret.generate()}])
-def test_delivery_that_is_not_genuine(
+def test_invalid_signature_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
 ) -> None:
     assert main(arguments(tmp_path, time.time(), **change)) == 1  # type: ignore[arg-type]
-    assert capsys.readouterr().out.startswith("WRONG: no signature fits.")
+    assert capsys.readouterr().out.startswith("INVALID: no signature matches.")
 
 
-def test_old_delivery(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_old_webhook_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(tmp_path, time.time() - 400)) == 1
-    assert "RIGHT, but sent 40" in capsys.readouterr().out
+    assert "VALID, but sent 40" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_old_delivery(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         (6, "soon", "--timestamp"),
     ],
 )
-def test_bad_input(
+def test_bad_input_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], place: int, value: str, words: str
 ) -> None:
     given = arguments(tmp_path, time.time())
@@ -75,11 +75,9 @@ def test_bad_input(
     assert "s3cret" not in err
 
 
-def test_timestamp_that_is_none_fits_no_signature(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_invalid_timestamp_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = arguments(tmp_path, time.time())
     given[6] = "9" * 30
 
     assert main(given) == 1
-    assert "WRONG" in capsys.readouterr().out
+    assert "INVALID" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""``txtrack watch`` against a running node: what it says and how it ends."""
+"""``txtrack watch`` with a running node: its output and its exit status."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -47,7 +47,7 @@ async def test_one_failed_ends_with_status_3(txtrack: Txtrack, node: Development
 
 
 @pytest.mark.slow
-async def test_replaced_while_the_program_is_down_ends_with_status_4(
+async def test_replacement_during_a_pause_ends_with_status_4(
     txtrack: Txtrack, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     first = cheap(node, 2)
@@ -64,7 +64,7 @@ async def test_replaced_while_the_program_is_down_ends_with_status_4(
     assert ran.out.splitlines()[-1] == "1 replaced"
 
 
-async def test_node_that_goes_away_is_waited_for(txtrack: Txtrack) -> None:
+async def test_watch_waits_for_a_node_that_is_down(txtrack: Txtrack) -> None:
     async with DevelopmentNode(chain=Chain(accounts=4), block_time=0.1) as node:
         tx = cheap(node, 2)
         watched = asyncio.create_task(txtrack(*watching(node, tx.hash, "--timeout", "20")))

@@ -1,4 +1,4 @@
-"""``txtrack webhook`` and ``deliveries`` against a running service, and a receiver."""
+"""``txtrack webhook`` and ``deliveries`` with a running service and a receiver."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("service")
 
 @dataclass
 class Receiver:
-    """Takes what is delivered, and answers as it is told to."""
+    """Stores webhooks, and responds with ``status``."""
 
     url: str = ""
     status: int = 200
@@ -57,7 +57,7 @@ async def confirmed(command: Command, node: DevelopmentNode, sender: int = 0) ->
     return tx
 
 
-async def test_delivery_comes_and_can_be_verified(
+async def test_webhook_is_delivered_with_a_valid_signature(
     command: Command, node: DevelopmentNode, receiver: Receiver, tmp_path: Path
 ) -> None:
     endpoint = await added(command, receiver, "--state", "confirmed")
@@ -83,11 +83,13 @@ async def test_secret_is_shown_once(command: Command, receiver: Receiver) -> Non
     listed = await command("webhook", "ls", "--json")
 
     assert secret.startswith("whsec_")
-    assert "Its secret is shown only now" in ran.err
+    assert "Save the secret: it cannot be shown again" in ran.err
     assert secret not in ran.err + listed.out
 
 
-async def test_life_of_an_endpoint(command: Command, receiver: Receiver) -> None:
+async def test_endpoint_is_disabled_enabled_and_deleted(
+    command: Command, receiver: Receiver
+) -> None:
     endpoint = (await added(command, receiver, "--state", "failed"))["id"]
 
     table = await command("webhook", "ls", "--no-header")
@@ -97,12 +99,12 @@ async def test_life_of_an_endpoint(command: Command, receiver: Receiver) -> None
     assert (await command("webhook", "enable", endpoint)).status == 0
     shown = await command("webhook", "get", endpoint)
     assert "pending" in shown.out
-    assert (await command("webhook", "rm", endpoint)).out == f"{endpoint} is forgotten\n"
+    assert (await command("webhook", "rm", endpoint)).out == f"deleted {endpoint}\n"
     assert (await command("webhook", "ls", "--no-header")).out == ""
 
 
 @pytest.mark.parametrize("overlap", ["1h", "0s"])
-async def test_rotation_gives_a_new_secret(
+async def test_rotation_creates_a_new_secret(
     command: Command, receiver: Receiver, overlap: str
 ) -> None:
     endpoint = await added(command, receiver)
@@ -115,7 +117,7 @@ async def test_rotation_gives_a_new_secret(
 
 
 @pytest.mark.parametrize(("answer", "status"), [(204, 0), (500, 1)])
-async def test_probe_says_whether_it_arrives(
+async def test_test_webhook_prints_its_result(
     command: Command, receiver: Receiver, answer: int, status: int
 ) -> None:
     endpoint = (await added(command, receiver))["id"]
@@ -129,7 +131,7 @@ async def test_probe_says_whether_it_arrives(
     assert b"transaction_tracker.test" in body
 
 
-async def test_one_event_is_delivered_again(
+async def test_one_event_is_redelivered(
     command: Command, node: DevelopmentNode, receiver: Receiver
 ) -> None:
     endpoint = (await added(command, receiver, "--state", "confirmed"))["id"]
@@ -141,11 +143,11 @@ async def test_one_event_is_delivered_again(
         ran = await command("webhook", "redeliver", endpoint, "--event", last["cursor"])
         again, _ = await receiver.came.get()
 
-    assert ran.out == "1 events will be delivered again\n"
+    assert ran.out == "1 events will be redelivered\n"
     assert first["webhook-id"] == again["webhook-id"]
 
 
-async def test_nothing_was_given_up(command: Command, receiver: Receiver) -> None:
+async def test_new_endpoint_has_no_dead_letters(command: Command, receiver: Receiver) -> None:
     endpoint = (await added(command, receiver))["id"]
 
     assert (await command("webhook", "dead", endpoint, "--no-header")).out == ""
@@ -162,7 +164,7 @@ async def test_nothing_was_given_up(command: Command, receiver: Receiver) -> Non
         ("https://printer.local/", "a host under 'local' is not allowed"),
     ],
 )
-async def test_refused_address_names_the_option_that_can_allow_it(
+async def test_error_names_the_option_that_can_allow_an_address(
     command: Command, url: str, words: str
 ) -> None:
     ran = await command("webhook", "add", url)
@@ -180,7 +182,7 @@ async def test_refused_address_names_the_option_that_can_allow_it(
         ("ftp://host/", "a URL must look like"),
     ],
 )
-async def test_no_option_is_named_for_an_address_that_none_can_allow(
+async def test_error_names_no_option_for_a_metadata_address(
     command: Command, url: str, words: str
 ) -> None:
     ran = await command("webhook", "add", url)
@@ -194,14 +196,14 @@ async def test_no_option_is_named_for_an_address_that_none_can_allow(
     "action",
     ["get", "rm", "enable", "disable", "rotate", "test", "redeliver", "dead", "attempts"],
 )
-async def test_unknown_endpoint(command: Command, action: str) -> None:
+async def test_unknown_endpoint_is_an_error(command: Command, action: str) -> None:
     ran = await command("webhook", action, "ep_nobody")
 
     assert ran.status == 1
     assert "unknown endpoint; txtrack webhook ls lists the endpoints" in ran.err
 
 
-async def test_a_failing_endpoint_shows_why(
+async def test_failing_endpoint_shows_its_last_error(
     command: Command, node: DevelopmentNode, receiver: Receiver
 ) -> None:
     endpoint = (await added(command, receiver))["id"]

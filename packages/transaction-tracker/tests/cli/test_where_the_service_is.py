@@ -1,4 +1,4 @@
-"""Client commands find the service by file, variables and flags; what comes later counts."""
+"""Client commands find the service by file, variables and flags, which override in this order."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def token_of(api: Api) -> str | None:
     return header and header.removeprefix("Bearer ")
 
 
-def test_without_a_configuration_it_is_on_this_machine() -> None:
+def test_default_service_is_on_this_machine() -> None:
     api = ServiceFlags().api()
 
     assert str(api.url) == "http://127.0.0.1:8080"
@@ -44,7 +44,7 @@ def test_service_of_the_same_file_is_found(web: str, url: str) -> None:
     assert str(ServiceFlags().api().url) == url
 
 
-def test_what_counts_more_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_later_source_overrides_an_earlier_one(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = [str(ServiceFlags().api().url)]
     configure("[web]\nport = 1001\n")
     seen.append(str(ServiceFlags().api().url))
@@ -58,7 +58,7 @@ def test_what_counts_more_comes_later(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("arguments", "port"), [([], 1), (["--url", "http://127.0.0.1:2"], 2)])
-def test_variable_and_flag_name_the_service(
+def test_variable_and_flag_set_the_service(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     arguments: list[str],
@@ -72,7 +72,7 @@ def test_variable_and_flag_name_the_service(
     assert f"no service at http://127.0.0.1:{port}:" in capsys.readouterr().err
 
 
-def test_file_can_be_named_by_flag_and_by_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flag_and_variable_set_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     configure("[web]\nport = 1001\n")
     configure("[web]\nport = 1002\n", "other.toml")
     configure("[web]\nport = 1003\n", "third.toml")
@@ -82,14 +82,14 @@ def test_file_can_be_named_by_flag_and_by_variable(monkeypatch: pytest.MonkeyPat
     assert ServiceFlags(config=Path("third.toml")).api().url.port == 1003
 
 
-def test_token_comes_from_the_file_unless_one_is_given() -> None:
+def test_given_token_overrides_that_of_the_file() -> None:
     configure(f'[client]\ntoken = "{TOKEN}"\n')
 
     assert token_of(ServiceFlags().api()) == TOKEN
     assert token_of(ServiceFlags(token=OTHER).api()) == OTHER
 
 
-def test_token_of_the_file_is_not_shown_to_another_service() -> None:
+def test_token_of_the_file_is_not_sent_to_another_service() -> None:
     configure(f'[client]\ntoken = "{TOKEN}"\n')
 
     assert token_of(ServiceFlags(url="http://h:1").api()) is None
@@ -98,9 +98,9 @@ def test_token_of_the_file_is_not_shown_to_another_service() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("[web]\nport = 0\n", "web.port is 0, so the service takes any free port"),
+        ("[web]\nport = 0\n", "web.port is 0, so the service listens on any free port"),
         ("[web]\nprt = 1\n", "did you mean port?"),
-        ("oops", "no TOML"),
+        ("oops", "invalid TOML"),
         ('[client]\nurl = "http://me:s3cret@h"\n', "client.url must be an address such as"),
         ('[client]\nurl = "ftp://h"\n', "client.url must be an address such as"),
         ('[client]\ntoken = "s3cret s3cret"\n', "client.token must be a token"),
@@ -108,7 +108,7 @@ def test_token_of_the_file_is_not_shown_to_another_service() -> None:
         ("[client]\ntoken = 5\n", "client.token must be a token"),
     ],
 )
-def test_configuration_that_cannot_be_used_is_explained(text: str, words: str) -> None:
+def test_invalid_configuration_is_explained(text: str, words: str) -> None:
     configure(text)
 
     with pytest.raises(BadInputError) as caught:
@@ -118,7 +118,7 @@ def test_configuration_that_cannot_be_used_is_explained(text: str, words: str) -
     assert "s3cret" not in str(caught.value)
 
 
-def test_file_is_not_read_where_the_service_is_named() -> None:
+def test_file_is_not_read_with_a_url() -> None:
     configure("oops")
 
     assert ServiceFlags(url="http://h:1").api().url.port == 1
@@ -135,7 +135,7 @@ def test_token_is_never_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "s3cret" not in printed.out + printed.err
 
 
-def test_doctor_warns_of_a_token_that_others_can_read(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_warns_about_a_readable_token(capsys: pytest.CaptureFixture[str]) -> None:
     configure(f'[client]\ntoken = "{TOKEN}"\n')
     Path("txtrack.toml").chmod(0o644)
 

@@ -1,4 +1,4 @@
-"""Wrong input: a clear error on standard error, the right exit status, no traceback."""
+"""Bad input: an error on standard error, exit status 2, no traceback."""
 
 import socket
 from collections.abc import Awaitable, Callable
@@ -98,17 +98,17 @@ async def test_node_of_the_wrong_chain_ends_with_status_6(
     assert f"{node.url} is on chain 31337, expected 1" in ran.err
 
 
-async def test_database_that_cannot_be_used_ends_with_status_1(
+async def test_unusable_database_ends_with_status_1(
     txtrack: Txtrack, node: DevelopmentNode, tmp_path: Path
 ) -> None:
     garbage = tmp_path / "garbage.db"
-    garbage.write_text("this is no database, and stays what it is")
+    garbage.write_text("this is not a database, and is not changed")
 
     ran = await txtrack("watch", "--rpc", node.url, "--database", str(garbage), HASH)
 
     assert ran.status == 1
     assert f"txtrack: cannot use database {garbage}" in ran.err
-    assert garbage.read_text() == "this is no database, and stays what it is"
+    assert garbage.read_text() == "this is not a database, and is not changed"
 
 
 def test_port_in_use_ends_with_status_1(capsys: pytest.CaptureFixture[str]) -> None:

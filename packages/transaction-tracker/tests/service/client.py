@@ -1,4 +1,4 @@
-"""Who asks the service over HTTP."""
+"""A client of the service's HTTP API."""
 
 import asyncio
 import json
@@ -16,11 +16,11 @@ Json = dict[str, Any]
 
 
 class Client:
-    """A program of somebody who uses the service.
+    """A client of the service.
 
     Args:
-        url: Where the service is.
-        session: How to ask it.
+        url: URL of the service.
+        session: HTTP session.
     """
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
@@ -64,7 +64,7 @@ class Client:
                 return found
 
     async def stream(self, last_event_id: str, enough: int) -> list[Json]:
-        """Read so many events from the stream, as a browser that comes back does."""
+        """Read a number of events from the stream, starting after an event like a browser."""
         headers = {"Last-Event-ID": last_event_id}
         found: list[Json] = []
         async with (
@@ -86,7 +86,7 @@ async def _events(response: aiohttp.ClientResponse) -> AsyncGenerator[Json, None
 
 
 async def eventually(condition: Callable[[], Awaitable[object] | object]) -> None:
-    """Wait for a condition that nobody sends a message about."""
+    """Poll until a condition is true."""
     async with asyncio.timeout(PATIENCE):
         while True:
             found = condition()

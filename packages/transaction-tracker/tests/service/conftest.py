@@ -1,4 +1,4 @@
-"""A service as a user has it: two real nodes, a configuration file, a receiver of webhooks."""
+"""A complete service: two real nodes, a configuration file, a receiver of webhooks."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from .receiver import Receiver, receiving
 
 @dataclass(frozen=True)
 class Ran:
-    """How a command ended."""
+    """The result of a command."""
 
     status: int
     out: str
@@ -32,12 +32,12 @@ class Ran:
 
     @property
     def documents(self) -> list[Any]:
-        """What was printed as JSON lines."""
+        """The output, parsed as JSON lines."""
         return [json.loads(line) for line in self.out.splitlines()]
 
     @property
     def document(self) -> Any:
-        """What was printed as one JSON document."""
+        """The output, parsed as one JSON document."""
         return json.loads(self.out)
 
 
@@ -47,7 +47,7 @@ Command = Callable[..., Awaitable[Ran]]
 
 @dataclass
 class World:
-    """All of it; the service is another process after each restart."""
+    """Nodes, receiver and service; ``program`` and ``client`` change at a restart."""
 
     network: Network
     receiver: Receiver
@@ -66,7 +66,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 async def world(
     tmp_path_factory: pytest.TempPathFactory, session: aiohttp.ClientSession
 ) -> AsyncIterator[World]:
-    """A service on SQLite, with two nodes: one for all tests of a module, to start it once."""
+    """Return a service on SQLite with two nodes, shared by the tests of a module."""
     folder = tmp_path_factory.mktemp("service")
     async with AsyncExitStack() as stack:
         nodes = [await stack.enter_async_context(twin(GENESIS)) for _ in range(2)]
@@ -80,7 +80,7 @@ async def world(
 def command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Command:
-    """A command in a thread of its own: no program has to start for it."""
+    """Return a function that runs a command in a thread, without a new process."""
     for name in os.environ:
         if name.upper().startswith("TXTRACK"):
             monkeypatch.delenv(name)
@@ -98,7 +98,7 @@ def command(
 
 @pytest.fixture
 def txtrack(world: World, command: Command) -> Txtrack:
-    """A command for the service that the tests share."""
+    """Return a function that runs a command with the shared service."""
 
     async def run(*arguments: str) -> Ran:
         return await command(world.program, *arguments)

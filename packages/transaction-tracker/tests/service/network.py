@@ -1,4 +1,4 @@
-"""Real nodes that make the same blocks, as long as they live."""
+"""Real nodes that mine identical blocks."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,19 +6,19 @@ from typing import Any
 from ..tracker.anvil import Twin  # noqa: TID252 - the one way to run an anvil
 
 GENESIS = 1_900_000_000
-# Deploys a contract that does nothing but revert: PUSH1 0, PUSH1 0, REVERT.
+# Deploys a contract that always reverts: PUSH1 0, PUSH1 0, REVERT.
 REVERTING = "0x6460006000fd6000526005601bf3"
 HIGHER_PRICE = {"maxFeePerGas": hex(3 * 10**10), "maxPriorityFeePerGas": hex(3 * 10**9)}
 
 
 @dataclass
 class Network:
-    """Anvils with the same chain: all that is done is done at each that takes part.
+    """Anvils with the same chain; each action happens at every node that is present.
 
     Attributes:
-        nodes: All of them.
-        away: Those that take no part at the moment.
-        missed: The timestamps of the blocks that were mined without somebody.
+        nodes: All nodes.
+        away: Indexes of the absent nodes.
+        missed: Timestamps of the blocks that absent nodes have missed.
     """
 
     nodes: list[Twin]
@@ -31,18 +31,18 @@ class Network:
         return [node for place, node in enumerate(self.nodes) if place not in self.away]
 
     async def ask(self, method: str, *params: object) -> Any:
-        """Ask all of them, who must say the same."""
+        """Send a request to all present nodes, and check that their responses are equal."""
         first, *others = [await node.ask(method, *params) for node in self.present]
-        assert all(one == first for one in others)
+        assert all(other == first for other in others)
         return first
 
     async def pay(self, sender: int, **fields: object) -> str:
-        """Send a payment from an account, and give its hash."""
+        """Send a payment from an account, and return its hash."""
         return await self.send(sender, **{"to": self.nodes[0].accounts[9], "value": "0x1"} | fields)
 
     async def send(self, sender: int, **fields: object) -> str:
         first, *others = [await node.send(sender, **fields) for node in self.present]
-        assert all(one == first for one in others)
+        assert all(other == first for other in others)
         return first
 
     async def mine(self, blocks: int = 1) -> None:
@@ -54,7 +54,7 @@ class Network:
                 await node.mine_at(self._time)
 
     async def come_back(self, place: int) -> None:
-        """Let a node take part again, once it has the blocks that it missed."""
+        """Return a node to the network, after mining the blocks that it has missed."""
         for timestamp in self.missed:
             await self.nodes[place].mine_at(timestamp)
         self.missed.clear()
@@ -62,15 +62,15 @@ class Network:
         await self.ask("eth_getBlockByNumber", "latest", False)
 
     async def reorganise(self, depth: int) -> None:
-        """Replace blocks by empty ones; their transactions are forgotten."""
+        """Replace blocks by empty ones; their transactions are lost."""
         for node in self.present:
             await node.ask("anvil_reorg", depth, [])
 
     async def roll_back(self, depth: int) -> None:
-        """Take blocks away; their transactions are forgotten."""
+        """Remove blocks; their transactions are lost."""
         for node in self.present:
             await node.ask("anvil_rollback", depth)
 
     async def signed(self, transaction: str) -> str:
-        """Give the signed transaction, with which it can be sent again."""
+        """Return the signed transaction, to send it again."""
         return str(await self.ask("eth_getRawTransactionByHash", transaction))

@@ -1,4 +1,4 @@
-"""``txtrack serve`` as it is run: a program with a configuration file, and logs as JSON."""
+"""``txtrack serve`` as a program, with a configuration file and a log in JSON."""
 
 import asyncio
 import json
@@ -52,12 +52,12 @@ def configured(folder: Path, nodes: Sequence[Twin], database: str) -> Path:
 
 @dataclass
 class Program:
-    """A service that runs.
+    """A running service.
 
     Attributes:
-        process: Its process.
-        url: Where it listens.
-        log: The lines that it has logged since.
+        process: Process of the service.
+        url: URL of the API.
+        log: Lines of the log so far.
     """
 
     process: asyncio.subprocess.Process
@@ -65,17 +65,17 @@ class Program:
     log: list[dict[str, Any]] = field(default_factory=list)
 
     async def read(self) -> None:
-        """Collect what it logs."""
+        """Read the log until the end of the process."""
         assert self.process.stderr is not None
         async for line in self.process.stderr:
             self.log.append(json.loads(line))
 
     def told(self, words: str) -> list[dict[str, Any]]:
-        """List the lines of the log that have some words in them."""
+        """Return the lines of the log that contain a text."""
         return [one for one in self.log if words in one["event"]]
 
     async def stop(self) -> int:
-        """Tell it to stop, and give its exit status."""
+        """Stop the service, and return its exit status."""
         self.process.send_signal(signal.SIGTERM)
         async with asyncio.timeout(STOP_SECONDS):
             return await self.process.wait()
@@ -83,7 +83,7 @@ class Program:
 
 @asynccontextmanager
 async def serving(config: Path) -> AsyncIterator[Program]:
-    """Run the service; it may have been stopped, or not, when the block ends."""
+    """Run the service while the block runs; kill it at the end if it has not been stopped."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "transaction_tracker", "serve", "--config", str(config)),
         stdout=asyncio.subprocess.DEVNULL,
@@ -107,6 +107,6 @@ async def _url(process: asyncio.subprocess.Process) -> str:
         async for line in process.stderr:
             said.append(line)
             fact = json.loads(line)
-            if fact["event"] == "the service runs":
+            if fact["event"] == "the service is running":
                 return str(fact["url"])
     raise AssertionError(f"the service ended: {said}")

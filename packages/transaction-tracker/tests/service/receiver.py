@@ -1,4 +1,4 @@
-"""A receiver of webhooks that believes only what is signed."""
+"""A receiver of webhooks that verifies signatures."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 @dataclass
 class Receiver:
-    """What came, verified as Standard Webhooks has it.
+    """Received webhooks, verified according to Standard Webhooks.
 
     Attributes:
         url: Where it listens.
@@ -31,7 +31,7 @@ class Receiver:
     open: asyncio.Event = field(default_factory=asyncio.Event)
 
     def of(self, transaction: str) -> list[str]:
-        """List the states that it was told of a transaction, in order."""
+        """Return the received states of a transaction, in order."""
         told = [one["data"] for one in self.messages]
         return [one["state"] for one in told if one["id"] == transaction]
 

@@ -1,4 +1,4 @@
-"""A chain that takes back what was final, from the node to the operator who says: go on.
+"""A finality violation, from the node to the operator who resumes deliveries.
 
 The same service as in the other tests, on PostgreSQL.
 """
@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.anvil, pytest.mark.postgres, pytest.mark.slow]
 VIOLATION = 'transaction_tracker_transitions_total{from="confirmed",to="pending"} 1.0'
 
 
-# Before ``command`` in the tests: while that one captures what is printed, no anvil can start.
+# Must be set up before ``command``: an anvil cannot start while output is captured.
 @pytest.fixture
 async def network() -> AsyncIterator[Network]:
     async with twin(GENESIS) as node:
@@ -47,7 +47,7 @@ def config(network: Network, postgres: Postgres, tmp_path: Path) -> Iterator[Pat
         yield configured(tmp_path, network.nodes, database)
 
 
-async def test_a_finality_violation_freezes_deliveries_until_somebody_resumes_them(
+async def test_finality_violation_freezes_deliveries_until_they_are_resumed(
     network: Network,
     receiver: Receiver,
     config: Path,
@@ -74,7 +74,7 @@ async def test_a_finality_violation_freezes_deliveries_until_somebody_resumes_th
         await client.reach(key, "mined")
         assert await program.stop() == 0
 
-    # Frozen it stays, over a restart too, until somebody has looked.
+    # Deliveries stay frozen after a restart, until they are resumed.
     async with serving(config) as program:
         client = Client(program.url, session)
         other = await network.pay(1)
@@ -99,7 +99,7 @@ async def test_a_finality_violation_freezes_deliveries_until_somebody_resumes_th
 
 
 async def alarmed(program: Program, client: Client, transaction: str) -> None:
-    """Make sure that an operator sees it: in the transaction, the log and the metrics."""
+    """Wait until the transaction, the log and the metrics show the violation."""
 
     async def flagged() -> bool:
         found = await client.get(f"/v1/transactions/{transaction}")

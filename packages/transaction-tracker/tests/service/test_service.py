@@ -1,4 +1,4 @@
-"""The whole service, as its users have it: from ``txtrack serve`` to a signed webhook.
+"""The complete service, from ``txtrack serve`` to a signed webhook.
 
 The tests share one service and one chain, on which each makes its own transactions.
 """
@@ -22,7 +22,7 @@ pytestmark = [
 
 
 def versions(events: list[Json]) -> dict[str, list[int]]:
-    """Sort the versions that events tell of by transaction, in the order of the events."""
+    """Return the versions of the events by transaction, in the order of the events."""
     ordered = sorted(events, key=lambda event: str(event["transaction"]))
     return {
         transaction: [event["version"] for event in group]
@@ -31,23 +31,23 @@ def versions(events: list[Json]) -> dict[str, list[int]]:
 
 
 async def sign_up(world: World, txtrack: Txtrack) -> None:
-    """Have the receiver told of everything, unless it is already."""
+    """Add the receiver as an endpoint, if it is not one yet."""
     if not world.receiver.secret:
         added = await txtrack("webhook", "add", world.receiver.url, "--json")
         world.receiver.secret = added.document["secret"]
 
 
 def moves(detail: Json) -> list[str]:
-    """List the states that a transaction went through.
+    """Return the states of a transaction in order.
 
-    Without "missing": anvil forgets what it takes back until it is sent again.
+    Without "missing": anvil loses reorganized transactions until they are sent again.
     """
     states = [str(event["state"]) for event in detail["history"]]
     return [state for state in states if state != "missing"]
 
 
 async def complete_and_in_order(world: World) -> list[Json]:
-    """Make sure of the feed, the stream and the webhooks: the same events, each one, in order."""
+    """Check that feed, stream and webhooks contain the same events, complete and in order."""
     events = await world.client.events()
     middle = len(events) // 2
     streamed = await world.client.stream("e0", middle)
@@ -66,7 +66,7 @@ async def complete_and_in_order(world: World) -> list[Json]:
 
 @dataclass
 class Payments:
-    """Transactions, by what becomes of them."""
+    """Transactions by their end states."""
 
     confirmed: str
     failed: str
@@ -78,7 +78,7 @@ class Payments:
 
     @property
     def statuses(self) -> dict[str, int]:
-        """Tell with which exit status a wait for each one ends."""
+        """Exit status of a wait for each transaction."""
         good = {self.confirmed: 0, self.moved: 0}
         return good | {self.failed: 3, self.replaced: 4, self.dropped: 7, self.expired: 8}
 
@@ -92,18 +92,18 @@ async def send(network: Network) -> Payments:
         failed=await network.send(1, to=contract),
         replaced=await network.pay(2, nonce="0x0"),
         dropped=await network.pay(4),
-        expired=await network.pay(5, nonce="0x7"),  # which is never reached
+        expired=await network.pay(5, nonce="0x7"),  # the account never reaches this nonce
     )
 
 
 async def register(world: World, txtrack: Txtrack, payments: Payments) -> None:
-    """Have them followed, in each way that there is, with notes that come back."""
+    """Register the transactions in every possible way, with metadata."""
     added = await txtrack("add", payments.confirmed, "--metadata", '{"order": 7}')
     listed = world.config.with_name("payments.csv")
     listed.write_text(f"id,order\n{payments.failed},8\n{payments.replaced},9\n")
     imported = await txtrack("import", str(listed))
-    wish = {"id": payments.dropped, "metadata": {"order": 10}}
-    posted = await world.client.post("/v1/transactions", wish)
+    body = {"id": payments.dropped, "metadata": {"order": 10}}
+    posted = await world.client.post("/v1/transactions", body)
     hurried = await txtrack("add", payments.expired, "--expires-in", "1s")
 
     assert [added.status, imported.status, hurried.status] == [0, 0, 0]
@@ -133,7 +133,7 @@ async def let_them_end(world: World, txtrack: Txtrack, payments: Payments) -> No
     await network.mine(3)
 
 
-async def test_each_end_of_a_transaction(world: World, txtrack: Txtrack) -> None:
+async def test_transactions_reach_every_end_state(world: World, txtrack: Txtrack) -> None:
     await sign_up(world, txtrack)
     payments = await send(world.network)
     await register(world, txtrack, payments)
@@ -146,7 +146,7 @@ async def test_each_end_of_a_transaction(world: World, txtrack: Txtrack) -> None
     events = await complete_and_in_order(world)
 
     assert statuses == payments.statuses
-    assert (await txtrack("wait", *statuses)).status == 3  # the worst of them
+    assert (await txtrack("wait", *statuses)).status == 3  # the worst end
     assert [one["state"] for one in found.values()] == [
         *("confirmed", "confirmed", "failed", "replaced", "dropped", "expired"),
     ]
@@ -164,7 +164,9 @@ async def test_each_end_of_a_transaction(world: World, txtrack: Txtrack) -> None
     assert notes[payments.dropped] == {"order": 10}
 
 
-async def test_a_head_that_goes_backwards(world: World, txtrack: Txtrack) -> None:
+async def test_rolled_back_block_makes_its_transaction_pending(
+    world: World, txtrack: Txtrack
+) -> None:
     network, client = world.network, world.client
     await network.mine(2)
     key = await network.pay(6)
@@ -187,12 +189,14 @@ async def providers(txtrack: Txtrack) -> list[str]:
     return [one["state"] for one in (await txtrack("provider", "ls", "--json")).documents]
 
 
-async def test_a_node_hangs_and_another_one_dies(world: World, txtrack: Txtrack) -> None:
+async def test_service_fails_over_from_hanging_and_dead_nodes(
+    world: World, txtrack: Txtrack
+) -> None:
     network, client = world.network, world.client
     assert await providers(txtrack) == ["active", "healthy"]
     first, second = await network.pay(7), await network.pay(8)
 
-    # One hangs, in the middle of it all: blocks go on at the other.
+    # The first node hangs; the second one mines on.
     await txtrack("add", first)
     await client.reach(first, "pending")
     network.nodes[0].hang()
@@ -207,7 +211,7 @@ async def test_a_node_hangs_and_another_one_dies(world: World, txtrack: Txtrack)
 
     await eventually(switched)
 
-    # It comes back, and is followed again when the other one is killed.
+    # The first node is back, and is followed again when the second one is killed.
     network.nodes[0].wake()
     await network.come_back(0)
     name = (await txtrack("provider", "ls", "--json")).documents[0]["name"]
@@ -235,7 +239,7 @@ async def gauge(world: World, name: str, value: float) -> bool:
     return f"transaction_tracker_{name} {value}" in await world.client.page("/metrics")
 
 
-async def test_it_stops_in_order_and_goes_on_after(world: World, txtrack: Txtrack) -> None:
+async def test_service_stops_in_order_and_resumes(world: World, txtrack: Txtrack) -> None:
     network, client, receiver = world.network, world.client, world.receiver
     await sign_up(world, txtrack)
     early, late = await network.pay(0), await network.pay(1, nonce="0x9")
@@ -244,7 +248,7 @@ async def test_it_stops_in_order_and_goes_on_after(world: World, txtrack: Txtrac
     await client.reach(early, "mined")
     before = await client.events()
 
-    # Under way as the signal comes: a webhook, somebody who waits, somebody who listens.
+    # In progress at the signal: a webhook, a long poll and a stream.
     receiver.open.clear()
     await txtrack("add", late)
     await eventually(lambda: receiver.of(late) == ["pending"])
@@ -254,7 +258,7 @@ async def test_it_stops_in_order_and_goes_on_after(world: World, txtrack: Txtrac
     await eventually(lambda: gauge(world, "waiters", 1.0))
     await eventually(lambda: gauge(world, "streams", 1.0))
     for node in network.present:
-        node.hang()  # nothing comes of what is asked of the nodes, and nobody waits for it
+        node.hang()  # the shutdown must not wait for the nodes' responses
     stopping = asyncio.create_task(world.program.stop())
     answered, heard = await waiting, await listening
     receiver.open.set()
@@ -266,7 +270,7 @@ async def test_it_stops_in_order_and_goes_on_after(world: World, txtrack: Txtrac
     assert [event["transaction"] for event in heard] == [late]
     assert [one for one in world.program.log if one["level"] == "error"] == []
 
-    # Meanwhile blocks go on; started again, it knows of all, and tells what it has not told yet.
+    # Blocks are mined meanwhile. After the restart, all events are recorded and delivered.
     await network.mine(2)
     async with serving(world.config) as program:
         world.program, client.url = program, program.url
@@ -277,7 +281,7 @@ async def test_it_stops_in_order_and_goes_on_after(world: World, txtrack: Txtrac
 
         assert events == before + heard + rest
         assert receiver.of(early)[-1] == "confirmed"
-        # What was under way as it stopped has arrived, and is not told again.
+        # The webhook that was in progress at the stop was delivered, and is not repeated.
         assert receiver.ids.count(f"{late}:1") == 1
         assert receiver.forged == []
         assert await program.stop() == 0

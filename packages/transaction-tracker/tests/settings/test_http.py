@@ -237,6 +237,16 @@ def test_error_of_an_invalid_file(written: Written, text: str, message: str) -> 
     assert message in wrong(written(text))
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "0.0.0.0", "224.0.0.1"])
+def test_error_names_no_option_for_an_address_that_is_never_allowed(
+    written: Written, host: str
+) -> None:
+    message = wrong(written(MINIMAL.replace("bank.example", host)))
+
+    assert f"{host} is not allowed" in message
+    assert "allow_private" not in message
+
+
 def test_error_contains_all_problems(written: Written) -> None:
     path = written(MINIMAL + BATCH.replace("{ids}", ""))
 

@@ -13,10 +13,6 @@ from transaction_tracker.store import DatabaseFailedError, StoreError
 
 EndpointId = Annotated[str, Path(max_length=40, description="Id of the endpoint.")]
 
-# Texts of the errors about a URL's host, which the allow list can permit.
-_ABOUT_HOSTS = ("is not allowed", "allow list")
-_NEVER_ALLOWED = ("metadata", "unspecified", "multicast")
-
 
 @contextmanager
 def explained() -> Iterator[None]:
@@ -26,23 +22,17 @@ def explained() -> Iterator[None]:
     except UnknownEndpointError:
         detail = "unknown endpoint; GET /v1/endpoints lists the endpoints"
         raise ProblemError(404, detail, kind="unknown-endpoint") from None
-    except (ForbiddenUrlError, ForbiddenAddressError, NoAnswerError) as error:
-        raise refused(_with_way_out(str(error)), "#/url") from None
+    except (ForbiddenUrlError, ForbiddenAddressError) as error:
+        fix = "; webhooks.allow_private in the service's configuration can allow it"
+        raise refused(f"{error}{fix if error.can_be_allowed else ''}", "#/url") from None
+    except NoAnswerError as error:
+        raise refused(str(error), "#/url") from None
     except DatabaseFailedError:
         raise
     except StoreError as error:
         raise ProblemError(409, str(error), kind="too-many-endpoints") from None
     except ValueError as error:
         raise refused(str(error)) from None
-
-
-def _with_way_out(text: str) -> str:
-    """Append the option that can allow the URL; nothing can allow a cloud metadata address."""
-    if any(part in text for part in _NEVER_ALLOWED):
-        return text
-    if not any(part in text for part in _ABOUT_HOSTS):
-        return text
-    return f"{text}; webhooks.allow_private in the service's configuration can allow it"
 
 
 def refused(detail: str, pointer: str = "#") -> ProblemError:

@@ -1,17 +1,17 @@
-"""Amounts of an EVM chain's coin, with their units."""
+"""Format amounts of an EVM chain's coin with their units."""
 
 from decimal import Context, Decimal
 
 _WEI_DIGITS = {"ether": 18, "gwei": 9}
-# A uint256 has up to 78 digits, and none may be rounded away.
+# A uint256 has up to 78 digits; this precision keeps all of them.
 _EXACT = Context(prec=100)
 
 
 def written(wei: int) -> str:
-    """Write an amount in wei and, for people, in ether and gwei.
+    """Format an amount in ether, gwei and wei, without rounding.
 
-    The units are those of every EVM chain, whatever its coin is called: an ether is 10**18 wei, a
-    gwei 10**9. Nothing is rounded.
+    The units are the same on every EVM chain, whatever the coin's name: an ether is 10**18 wei, a
+    gwei 10**9 wei.
     """
     ether, gwei = (_scaled(wei, digits) for digits in _WEI_DIGITS.values())
     return f"{ether} ether ({gwei} gwei, {wei} wei)"

@@ -1,4 +1,4 @@
-"""The commands of ``txtrack``, and what becomes of their errors."""
+"""The program ``txtrack``: run a command, and convert its errors to an exit status."""
 
 import asyncio
 import os
@@ -14,29 +14,29 @@ from transaction_tracker.cli.text import printable
 
 _HELP = """Track transactions, one supervised process each, until their state is final.
 
-Begin with `txtrack demo`, which needs no node. `txtrack watch --rpc URL HASH` tracks a transaction
-in this terminal. `txtrack serve --rpc URL` runs the service that the other commands talk to.
+Start with `txtrack demo`, which needs no node. `txtrack watch --rpc URL HASH` tracks a transaction
+in this terminal. `txtrack serve --rpc URL` runs the service that most other commands use.
 """
 
 
 def _default(value: object) -> object:
-    """Write a default for people: nothing for a flag or a list that is off or empty."""
+    """Format a default for the help; ``None`` for a flag that is off or an empty list."""
     if value is False or value is None or value == ():
         return None
     return ", ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-# Completion scripts name the flags of every command.
+# Completion scripts contain the flags of every command.
 _NEEDS_ALL = "--install-completion"
 
 
 def application(arguments: Sequence[str] | None = None) -> App:
-    """Return ``txtrack`` with the commands that ``arguments`` name; with all unless given."""
+    """Return the application with the commands in ``arguments``; with all if it is ``None``."""
     app = App(
         name="txtrack",
         help=_HELP,
         version=lambda: version("transaction-tracker"),
-        # No --empty-state next to --state: a list is empty where nothing is given.
+        # No --empty-state for --state: a list is empty by default.
         default_parameter=Parameter(negative_iterable=(), show_default=_default),
     )
     everything = arguments is None or _NEEDS_ALL in arguments
@@ -60,9 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.status
     except KeyboardInterrupt:
         return INTERRUPTED
-    except asyncio.CancelledError:  # nothing cancels a command but SIGTERM
+    except asyncio.CancelledError:  # only SIGTERM cancels a command
         return TERMINATED
-    except BrokenPipeError:  # whoever read the results has enough of them
+    except BrokenPipeError:  # the reader of the output has closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
     return OK if status is None else int(status)

@@ -1,4 +1,4 @@
-"""A client of the service's HTTP API, for the commands that talk to a running service."""
+"""A client of the service's HTTP API."""
 
 import asyncio
 import math
@@ -23,24 +23,24 @@ from transaction_tracker.cli.sse import MAX_EVENT_BYTES, ServerEvent, server_eve
 from transaction_tracker.net.service import SERVICE_URL, check_token, service_url
 
 DEADLINE_SECONDS = 60.0
-MAX_ANSWER_BYTES = 64 * 2**20
+MAX_RESPONSE_BYTES = 64 * 2**20
 PAGE_SIZE = 500
-# A stream that says nothing for so long is dead: the service sends comments more often.
+# The service sends comments on idle streams more often, so a longer silence is a dead connection.
 _SILENCE_SECONDS = 90.0
-# How often to come again when the service says that it is busy, and how long to wait at most.
-_TRIES = 8
-_LONGEST_PAUSE_SECONDS = 30.0
+# Attempts while the service is busy, and the longest time between two of them.
+_MAX_ATTEMPTS = 8
+_MAX_RETRY_SECONDS = 30.0
 _BUSY = (429, 503)
-# What the service refuses because of what was typed.
+# Statuses that mean that the input of the command is invalid.
 _BAD_INPUT = (400, 413, 422)
 
 
 class ApiError(CommandError):
-    """The service refuses, and says why.
+    """The service responded with an error.
 
     Attributes:
-        http_status: The HTTP status.
-        problem: Its problem report, as RFC 9457 has it.
+        http_status: HTTP status.
+        problem: Problem details (RFC 9457).
     """
 
     def __init__(self, http_status: int, problem: Mapping[str, Any], message: str) -> None:
@@ -50,15 +50,15 @@ class ApiError(CommandError):
 
 
 class Api:
-    """A running service.
+    """A client of a running service.
 
     Args:
-        url: Its address, such as ``http://127.0.0.1:8080``.
-        token: The bearer token, where the service wants one. Never printed.
-        deadline: Seconds that one request may take in all, streams aside.
+        url: URL of the service, such as ``http://127.0.0.1:8080``.
+        token: Bearer token, if the service requires one. Never printed.
+        deadline: Maximum duration of one request in seconds, except streams.
 
     Raises:
-        BadInputError: The address is none, or the token cannot stand in a header.
+        BadInputError: The URL or the token is invalid.
     """
 
     def __init__(
@@ -91,23 +91,23 @@ class Api:
         if self._session is not None:
             await self._session.close()
 
-    async def get(self, path: str, *, patient: bool = True, **params: Any) -> Any:
-        """Ask for something; a parameter that is ``None`` is left out, a tuple is repeated.
+    async def get(self, path: str, *, retry: bool = True, **params: Any) -> Any:
+        """Send a GET request; omit parameters that are ``None``, repeat those that are tuples.
 
-        When the service says that it is busy, this waits and comes again, unless not ``patient``.
+        Retries while the service is busy, if ``retry`` is true.
         """
-        return await self._patiently("GET", path, params, tries=_TRIES if patient else 1)
+        return await self._with_retries("GET", path, params, attempts=_MAX_ATTEMPTS if retry else 1)
 
     async def post(
         self, path: str, body: Any = None, *, key: str | None = None, **params: Any
     ) -> Any:
-        """Have something done; with the same idempotency ``key``, only once."""
+        """Send a POST request; with the same idempotency ``key``, it takes effect only once."""
         headers = {} if key is None else {"Idempotency-Key": key}
-        return await self._patiently("POST", path, params, body, headers)
+        return await self._with_retries("POST", path, params, body, headers)
 
     async def delete(self, path: str) -> Any:
-        """Have something ended or removed."""
-        return await self._patiently("DELETE", path, {})
+        """Send a DELETE request."""
+        return await self._with_retries("DELETE", path, {})
 
     async def pages(
         self, path: str, items: str, limit: int | None = None, **params: Any
@@ -127,7 +127,7 @@ class Api:
 
     @asynccontextmanager
     async def stream(self, path: str, **params: Any) -> AsyncIterator[AsyncIterator[ServerEvent]]:
-        """Open an event stream; it ends when the connection does."""
+        """Open an event stream; it ends with the connection."""
         headers = {"Accept": "text/event-stream"}
         try:
             async with self._request("GET", path, params, None, headers) as response:
@@ -137,7 +137,7 @@ class Api:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise self._unreachable(error) from None
 
-    async def _patiently(
+    async def _with_retries(
         self,
         method: str,
         path: str,
@@ -145,9 +145,9 @@ class Api:
         body: Any = None,
         headers: Mapping[str, str] = MappingProxyType({}),
         *,
-        tries: int = _TRIES,
+        attempts: int = _MAX_ATTEMPTS,
     ) -> Any:
-        for left in reversed(range(tries)):
+        for left in reversed(range(attempts)):
             try:
                 async with (
                     asyncio.timeout(self._deadline),
@@ -185,23 +185,23 @@ class Api:
             self.url.join(URL(path, encoded=True)).with_query(query),
             data=None if body is None else orjson.dumps(body),
             headers={**headers, **({} if body is None else {"Content-Type": "application/json"})},
-            # A redirect would carry the token elsewhere.
+            # A redirect would send the token to another server.
             allow_redirects=False,
         )
 
     def _unreachable(self, error: Exception) -> CommandError:
-        what = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
-        way_out = (
-            "start it with txtrack serve, or name another with --url, TXTRACK_URL, or client.url "
-            "in the configuration"
+        reason = "timed out" if isinstance(error, TimeoutError) else _reason(error)
+        fix = (
+            "start it with txtrack serve, or set another URL with --url, TXTRACK_URL, or "
+            "client.url in the configuration"
         )
-        return CommandError(f"no service at {self.url.origin()}: {what}; {way_out}", NO_SOURCE)
+        return CommandError(f"no service at {self.url.origin()}: {reason}; {fix}", NO_SOURCE)
 
 
 def _checked(text: str) -> URL:
     try:
         return service_url(text)
-    except ValueError:  # not its own words: they can quote the text, with a password in it
+    except ValueError:  # its message can contain the URL, with a password
         raise BadInputError(f"--url must be {SERVICE_URL}") from None
 
 
@@ -209,14 +209,14 @@ async def _body(response: aiohttp.ClientResponse) -> Any:
     data = bytearray()
     async for chunk in response.content.iter_any():
         data += chunk
-        if len(data) > MAX_ANSWER_BYTES:
-            raise CommandError("the answer is larger than 64 MiB: ask for less with --limit")
+        if len(data) > MAX_RESPONSE_BYTES:
+            raise CommandError("the response is larger than 64 MiB; request less with --limit")
     try:
         return orjson.loads(data) if data else None
     except orjson.JSONDecodeError:
         if _is_good(response):
             raise CommandError(
-                "what answers there is not txtrack: its answer is not JSON"
+                "the server is not txtrack: its response is not JSON; check the URL"
             ) from None
         return None
 
@@ -226,11 +226,11 @@ def _is_good(response: aiohttp.ClientResponse) -> bool:
 
 
 def _pause(response: aiohttp.ClientResponse) -> float | None:
-    """Say how many seconds to wait before coming again; ``None`` when that makes no sense."""
+    """Return the seconds to wait before a retry; ``None`` if a retry is pointless."""
     wanted = response.headers.get("Retry-After", "")
     if response.status not in _BUSY or not wanted.isdecimal():
         return None
-    return min(float(wanted), _LONGEST_PAUSE_SECONDS)
+    return min(float(wanted), _MAX_RETRY_SECONDS)
 
 
 def _refused(status: int, answer: Any) -> ApiError:

@@ -1,4 +1,4 @@
-"""The commands of ``txtrack``: what the help says of each, and which module has it."""
+"""The commands of ``txtrack``, with their summaries and their modules."""
 
 from collections.abc import Container
 from dataclasses import dataclass
@@ -7,23 +7,22 @@ from typing import Any
 
 from cyclopts import App, Group
 
-from transaction_tracker.cli.groups import CARE, FIRST, FOLLOW
+from transaction_tracker.cli.groups import FIRST, MANAGE, TRACK
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command that is imported only where it is used.
+    """A command that is imported only when it runs.
 
-    Most commands are clients of a running service. They start several times faster when the
-    modules of the service, the database and the demo are not imported with them.
+    Most commands are clients of a running service. They start several times faster without the
+    modules of the service, the database and the demo.
 
     Attributes:
-        name: What is typed after ``txtrack``.
-        place: Its module in this package and its attribute there: a function, or the `App` of
-            a command that has commands of its own.
-        group: Where the help lists it.
-        summary: The first sentence of its own help.
-        usage: How its help shows its arguments, where cyclopts cannot know.
+        name: Name of the command.
+        place: Module and attribute: a function, or the `App` of a command with subcommands.
+        group: Group in the help.
+        summary: First sentence of the command's help.
+        usage: Usage line of the help, if cyclopts cannot derive it.
     """
 
     name: str
@@ -61,88 +60,90 @@ COMMANDS = (
         "serve",
         "serve:serve",
         FIRST,
-        "Run the service: follow transactions, deliver events, answer the HTTP API.",
+        "Run the service: track transactions, deliver events, serve the HTTP API.",
     ),
-    Command("add", "transactions:add", FOLLOW, "Track transactions with a running service."),
+    Command("add", "transactions:add", TRACK, "Track transactions with a running service."),
     Command(
         "import",
         "importing:import_",
-        FOLLOW,
+        TRACK,
         "Track many transactions with a running service, from a file or standard input.",
         usage="Usage: txtrack import [OPTIONS] [FILE]\n",
     ),
     Command(
         "get",
         "transactions:get",
-        FOLLOW,
+        TRACK,
         "Show a transaction: its state, confirmations and history.",
     ),
     Command(
         "ls",
         "transactions:ls",
-        FOLLOW,
-        "List all transactions with their states, in the order of their ids.",
+        TRACK,
+        "List all transactions with their states, sorted by id.",
     ),
-    Command("wait", "wait:wait", FOLLOW, "Wait until transactions have ended, or are in a state."),
+    Command("wait", "wait:wait", TRACK, "Wait until transactions have ended, or are in a state."),
     Command(
         "why",
         "transactions:why",
-        FOLLOW,
-        "Explain why a transaction is in its state, and what it waits for.",
+        TRACK,
+        "Explain the state of a transaction, and what it waits for.",
     ),
     Command(
         "events",
         "events:events",
-        FOLLOW,
-        "Print events: each transition of each transaction, in the order of writing.",
+        TRACK,
+        "Print events: the state changes of transactions, in the order of recording.",
     ),
     Command(
         "recheck",
         "transactions:recheck",
-        FOLLOW,
-        "Ask the source about a transaction soon; a parked one gets a new tracker.",
+        TRACK,
+        "Check a transaction at the source soon; a parked one gets a new tracker.",
     ),
     Command(
         "untrack",
         "transactions:untrack",
-        FOLLOW,
-        "Stop tracking a transaction; what is known of it is kept.",
+        TRACK,
+        "Stop tracking a transaction; its history is kept.",
     ),
     Command(
         "doctor",
         "doctor:doctor",
-        CARE,
-        "Look at everything that the service needs, and explain what is wrong.",
+        MANAGE,
+        "Check everything that the service needs, and explain each problem.",
     ),
-    Command("provider", "providers:app", CARE, "Manage a service's RPC endpoints."),
+    Command("provider", "providers:app", MANAGE, "Manage a service's RPC endpoints."),
     Command(
         "webhook",
         "webhooks:app",
-        CARE,
-        "Manage the webhook endpoints that events are delivered to.",
+        MANAGE,
+        "Manage webhook endpoints, which receive events.",
     ),
-    Command("deliveries", "deliveries:app", CARE, "Resume deliveries after a finality violation."),
-    Command("token", "tokens:app", CARE, "Make, list and revoke bearer tokens, in the database."),
-    Command("config", "config:app", CARE, "Show, check and explain the configuration."),
+    Command(
+        "deliveries", "deliveries:app", MANAGE, "Resume deliveries after a finality violation."
+    ),
+    Command("token", "tokens:app", MANAGE, "Create, list and revoke bearer tokens."),
+    Command("config", "config:app", MANAGE, "Show, check and explain the configuration."),
     Command(
         "migrate",
         "database:migrate",
-        CARE,
-        "Make the database's tables, or bring old ones up to date.",
+        MANAGE,
+        "Create the database's tables, or upgrade old ones.",
     ),
     Command(
         "prune",
         "database:prune",
-        CARE,
+        MANAGE,
         "Remove transactions that ended long ago, with their events and deliveries.",
     ),
 )
 
 
 def register(app: App, wanted: Container[str]) -> None:
-    """Register all commands with ``app``, and import those whose names are ``wanted``.
+    """Register all commands with ``app``, but import only the ``wanted`` ones.
 
-    Of the others, ``app`` has what its own help and its suggestions for wrong names need.
+    The other commands are registered with their summaries, for the help and for suggestions.
     """
     for command in COMMANDS:
         if command.name not in wanted:

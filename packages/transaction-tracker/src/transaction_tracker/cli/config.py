@@ -1,4 +1,4 @@
-"""``txtrack config``: the configuration as it is understood."""
+"""``txtrack config``: show, check and explain the configuration."""
 
 import json
 import re
@@ -10,24 +10,24 @@ from cyclopts import App
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import BAD_INPUT, OK
 from transaction_tracker.cli.flags import ConfigurationFlags, Json, unusable
-from transaction_tracker.cli.groups import CARE
+from transaction_tracker.cli.groups import MANAGE
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.reference import reference
 from transaction_tracker.settings.together import meaningful
 
 _BARE = re.compile("[A-Za-z0-9_-]+")
 
-app = App(name="config", group=CARE, help="Show, check and explain the configuration.")
+app = App(name="config", group=MANAGE, help="Show, check and explain the configuration.")
 
 
 @app.command
 def show(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> None:
-    """Show every option as it counts now: file, variables and flags taken together.
+    """Show the value of every option, from the file, environment variables and flags.
 
-    Secrets are hidden: of an address only the host is shown, of a header only the name. The text
-    is TOML.
+    The output is TOML. Secrets are hidden: it contains only the host of a URL, and only the name of
+    a header.
 
-    Exit status: 0; 2 if the configuration cannot be used.
+    Exit status: 0; 2 if the configuration is invalid.
 
     Args:
         as_json: Print one JSON document.
@@ -41,11 +41,11 @@ def show(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> N
 
 @app.command
 def check(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> int:
-    """Check the configuration, without starting anything.
+    """Check the configuration without starting the service.
 
-    `txtrack doctor` goes on from there: it also asks the providers and opens the database.
+    `txtrack doctor` checks more: it also queries the providers and opens the database.
 
-    Exit status: 0 if it can be used, 2 if not; the message names every problem.
+    Exit status: 0 if the configuration is valid, 2 if not; the message names every problem.
 
     Args:
         as_json: Print one JSON document.
@@ -60,31 +60,32 @@ def check(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> 
     if as_json:
         output.write_document({"usable": True, "problems": []})
     else:
-        output.say(f"The configuration can be used. {_summary(configuration)}")
+        output.say(f"The configuration is valid. {_summary(configuration)}")
     return OK
 
 
 @app.command
 def options(*, as_json: Json = False) -> None:
-    """List every option: what it must be, its default, what it does.
+    """List every option with its default, its description and its valid values.
 
     Exit status: 0.
 
     Args:
-        as_json: Print a JSON line for each.
+        as_json: Print one JSON line per option.
     """
-    for one in reference():
+    for option in reference():
         if as_json:
-            output.write_json(asdict(one))
+            output.write_json(asdict(option))
             continue
-        output.say(one.key if one.default is None else f"{one.key} = {one.default}")
-        output.say(f"    {one.description}\n    {one.expected}; {one.variable}")
+        default = "" if option.default is None else f" = {option.default}"
+        output.say(f"{option.key}{default}")
+        output.say(f"    {option.description}\n    {option.expected}; {option.variable}")
 
 
 def _summary(configuration: Configuration) -> str:
     if configuration.http is not None:
         http = configuration.http
-        source = f"Source: {http.name}, asked at {http.model_dump()['url']}"
+        source = f"Source: {http.name}, polled at {http.model_dump()['url']}"
     else:
         urls = ", ".join(str(one.url) for one in configuration.providers)
         source = f"Providers: {urls or 'none yet'}"
@@ -113,7 +114,7 @@ def _inner(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _line(name: str, value: Any) -> str:
-    # TOML has no null; its numbers, texts, booleans and lists are written as JSON's.
+    # TOML has no null. It writes numbers, texts, booleans and lists like JSON.
     if value is None:
         return f"# {name} is not set"
     key = name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""``txtrack migrate`` and ``txtrack prune``: care for the database."""
+"""``txtrack migrate`` and ``txtrack prune``: maintain the database."""
 
 import time
 from functools import partial
@@ -23,17 +23,17 @@ def migrate(
     flags: ConfigurationFlags | None = None,
     as_json: Json = False,
 ) -> int:
-    """Make the database's tables, or bring old ones up to date.
+    """Create the database's tables, or upgrade old ones.
 
-    The service does so by itself when it starts. Here it is done while none runs, such as before
-    an upgrade of several machines. All of it is done, or nothing. Keep a copy of the database:
-    there is no way back.
+    The service does this at its start. Use the command to migrate while no service runs, such as
+    before an upgrade of several machines. The migration is atomic, but cannot be undone: keep a
+    copy of the database.
 
-    Exit status: 0; 1 if the database cannot be used, or with --check if something is to be done;
-    2 for bad input.
+    Exit status: 0; 1 if the database cannot be used, or with --check if migrations are pending; 2
+    for bad input.
 
     Args:
-        check: Only say what is to be done.
+        check: Only list the pending migrations.
         as_json: Print one JSON document.
     """
     url = (flags or ConfigurationFlags()).load().database.url
@@ -48,7 +48,7 @@ def migrate(
     elif not pending:
         output.say(f"database {url} is up to date")
     else:
-        output.say(f"database {url}: {'to do' if check else 'done'}: {', '.join(pending)}")
+        output.say(f"database {url}: {'pending' if check else 'applied'}: {', '.join(pending)}")
     return TROUBLE if check and pending else OK
 
 
@@ -57,21 +57,21 @@ def prune(
 ) -> None:
     """Remove transactions that ended long ago, with their events and deliveries.
 
-    The service does so by itself where retention.ended is set; otherwise nothing is ever removed
-    but by this. A service may run meanwhile. A transaction of which an endpoint is still to be
-    told, or was told in vain, stays.
+    If retention.ended is set, the service does this by itself; otherwise it removes nothing. The
+    command can run while the service runs. Transactions with pending deliveries or dead letters
+    are kept.
 
     Exit status: 0; 1 if the database cannot be used, 2 for bad input.
 
     Args:
-        older_than: Time since the end, such as 90d.
+        older_than: Minimum time since the end, such as 90d.
         as_json: Print one JSON document.
     """
     before = time.time() - seconds("--older-than", older_than)
     url = (flags or ConfigurationFlags()).load().database.url
     transactions = deliveries = 0
     while True:
-        # In small parts: blocks wait meanwhile.
+        # In small batches, because the service cannot store blocks during each of them.
         pruned = in_database(url, partial(prune_some, before=before))
         transactions += pruned.transactions
         deliveries += pruned.deliveries
@@ -80,4 +80,4 @@ def prune(
     if as_json:
         output.write_document({"transactions": transactions, "deliveries": deliveries})
     else:
-        output.say(f"{transactions:,} transactions and {deliveries:,} deliveries are removed")
+        output.say(f"removed {transactions:,} transactions and {deliveries:,} deliveries")

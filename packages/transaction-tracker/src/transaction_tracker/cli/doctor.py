@@ -1,4 +1,4 @@
-"""``txtrack doctor``: what is wrong, why it matters, and what to do."""
+"""``txtrack doctor``: report each problem with its effect and its fix."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -27,7 +27,7 @@ from transaction_tracker.store.url import DatabaseUrl
 _MARKS: dict[Severity, tuple[str, str]] = {
     "ok": ("ok", "green"),
     "warning": ("warning", "yellow"),
-    "error": ("WRONG", "red"),
+    "error": ("ERROR", "red"),
 }
 
 T = TypeVar("T")
@@ -39,19 +39,18 @@ async def doctor(
     flags: ConfigurationFlags | None = None,
     as_json: Json = False,
 ) -> int:
-    """Look at everything that the service needs, and explain what is wrong.
+    """Check everything that the service needs, and explain each problem.
 
-    It reads the configuration, asks each provider who it is and where its head is, or a service
-    over HTTP about one transaction, looks at the database, at the address of the API and at the
-    endpoints of webhooks. It changes nothing, and may be run while the service runs.
+    Checks the configuration, the chain and the head of each provider (or one transaction at the
+    service over HTTP), the database, the address of the API and the webhook endpoints. The command
+    changes nothing; it can run while the service runs.
 
-    Exit status: 0 if nothing is wrong, even if there are warnings; 1 if something is; 2 for bad
-    input.
+    Exit status: 0 without errors, even with warnings; 1 with errors; 2 for bad input.
 
     Args:
-        transaction: An id that a service over HTTP knows, to ask it about; without it, one of the
-            database, or one that nobody has.
-        as_json: Print a JSON line for each finding.
+        transaction: Id that the service over HTTP knows, to look it up. Default: an id from the
+            database, or a made-up one.
+        as_json: Print one JSON line per finding.
     """
     given = flags or ConfigurationFlags()
     try:
@@ -62,20 +61,20 @@ async def doctor(
         found = await examine(configuration, transaction)
         found += files.check(configuration, chosen_file(given.config))
     _show(found, as_json=as_json)
-    return TROUBLE if any(one.severity == "error" for one in found) else OK
+    return TROUBLE if any(finding.severity == "error" for finding in found) else OK
 
 
 async def examine(configuration: Configuration, transaction: str | None = None) -> list[Finding]:
-    """Look at everything that a configuration names.
+    """Check everything in a configuration.
 
     Args:
-        configuration: What was read.
-        transaction: An id that a service over HTTP can be asked about.
+        configuration: Valid configuration.
+        transaction: Id to look up at the service over HTTP.
     """
     url, options = configuration.database.url, web_options(configuration)
     service = await web.running(options)
-    has_token = bool(_asked(url, has_usable_token))
-    known = _asked(url, load_all) or []
+    has_token = bool(_read(url, has_usable_token))
+    known = _read(url, load_all) or []
     return [
         *await _source(configuration, transaction),
         *database.check(url, service_runs=service.ready is not None),
@@ -88,25 +87,25 @@ async def _source(configuration: Configuration, transaction: str | None) -> list
     section = configuration.http
     if section is None:
         if transaction is not None:
-            raise BadInputError('--transaction is for source.type = "http"')
+            raise BadInputError('--transaction requires source.type = "http"')
         return await providers.check(configuration)
     if transaction is None:
-        one = _asked(configuration.database.url, partial(transactions_page, after=None, limit=1))
-        transaction = one[0].tracked.id if one else None
+        page = _read(configuration.database.url, partial(transactions_page, after=None, limit=1))
+        transaction = page[0].tracked.id if page else None
     found = await http.check(section, transaction)
-    return [_redacted(one, redactors(configuration)) for one in found]
+    return [_redacted(finding, redactors(configuration)) for finding in found]
 
 
-def _redacted(one: Finding, secrets: Sequence[Redact]) -> Finding:
-    """Take the secrets out: a service may say again what it was asked with."""
-    what = one.what
+def _redacted(finding: Finding, secrets: Sequence[Redact]) -> Finding:
+    """Remove secrets from the message, since a service can repeat parts of the request."""
+    message = finding.message
     for redact in secrets:
-        what = redact(what)
-    return replace(one, what=what)
+        message = redact(message)
+    return replace(finding, message=message)
 
 
-def _asked(url: DatabaseUrl, work: Callable[[Connection], T]) -> T | None:
-    """Read from the database, if it can be; why it cannot be, its own check says."""
+def _read(url: DatabaseUrl, work: Callable[[Connection], T]) -> T | None:
+    """Read from the database; return ``None`` if that fails, which the database check reports."""
     if not database.is_there(url):
         return None
     try:
@@ -115,29 +114,29 @@ def _asked(url: DatabaseUrl, work: Callable[[Connection], T]) -> T | None:
         return None
 
 
-def _misconfigured(where: str, what: str) -> Finding:
+def _misconfigured(where: str, message: str) -> Finding:
     return error(
         "configuration",
-        what,
-        why="the service does not start with it",
-        do=f"correct it in {where}" if where else "correct it",
+        message,
+        why="the service does not start with an invalid configuration",
+        fix=f"correct it in {where}" if where else "correct it",
     )
 
 
 def _show(found: Sequence[Finding], *, as_json: bool) -> None:
     if as_json:
-        for one in found:
-            output.write_json(asdict(one))
+        for finding in found:
+            output.write_json(asdict(finding))
         return
     console = output.console()
-    for one in found:
-        mark, style = _MARKS[one.severity]
+    for finding in found:
+        mark, style = _MARKS[finding.severity]
         line = Text(f"{mark:<8}", style)
-        line.append(printable(f"{one.about}: {one.what}"), "none")
+        line.append(printable(f"{finding.subject}: {finding.message}"), "none")
         console.print(line)
-        if one.why:
-            console.print(Text(f"        why: {printable(one.why)}", "dim"))
-            console.print(Text(f"        do:  {printable(one.do)}"))
-    wrong = sum(one.severity == "error" for one in found)
-    warnings = sum(one.severity == "warning" for one in found)
-    output.say(f"{wrong} wrong, {warnings} to look at, {len(found) - wrong - warnings} fine")
+        if finding.why:
+            console.print(Text(f"        why: {printable(finding.why)}", "dim"))
+            console.print(Text(f"        fix: {printable(finding.fix)}"))
+    errors = sum(finding.severity == "error" for finding in found)
+    warnings = sum(finding.severity == "warning" for finding in found)
+    output.say(f"{errors} errors, {warnings} warnings, {len(found) - errors - warnings} ok")

@@ -1,4 +1,4 @@
-"""Transactions in a file: CSV, JSON lines or plain ids, read line by line."""
+"""Read transactions from a file line by line: CSV, JSON lines or plain ids."""
 
 import csv
 import json
@@ -10,43 +10,43 @@ from typing import Any, Literal
 Format = Literal["auto", "csv", "jsonl", "ids"]
 
 MAX_LINE_CHARACTERS = 64 * 1024
-# What a column or a member may be called; everything else of a line of CSV is metadata.
+# Names of columns and members; all other columns of CSV are metadata.
 ID_COLUMNS = ("id", "hash", "transaction")
 FIELDS = ("id", "confirmations", "deadline", "metadata")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A line that asks for a transaction.
+class GoodLine:
+    """A line with a transaction to track.
 
     Attributes:
-        line: Its number, from 1.
-        registration: What to ask the service for.
+        line: Line number, from 1.
+        body: GoodLine, as the API expects it.
     """
 
     line: int
-    registration: Mapping[str, Any]
+    body: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that cannot be read, or was refused.
+    """A line that is invalid, or that the service refused.
 
     Attributes:
-        line: Its number, from 1.
-        why: What was expected, and what came.
+        line: Line number, from 1.
+        reason: What was expected, and what the line contains.
     """
 
     line: int
-    why: str
+    reason: str
 
 
-def entries(lines: Iterable[str], kind: Format) -> Iterator[Entry | BadLine]:
-    """Read the lines; empty ones and those that begin with ``#`` count, and ask for nothing.
+def entries(lines: Iterable[str], kind: Format) -> Iterator[GoodLine | BadLine]:
+    """Parse lines; skip empty lines and lines that begin with ``#``, but count them.
 
     Args:
-        lines: With their ends, as a file gives them.
-        kind: How they are written; ``auto`` decides by the first line that is not empty.
+        lines: Lines with their line ends.
+        kind: Format of the lines; ``auto`` decides by the first line that is not skipped.
     """
     source = iter(lines)
     if kind == "auto":
@@ -63,8 +63,8 @@ def entries(lines: Iterable[str], kind: Format) -> Iterator[Entry | BadLine]:
             yield found
 
 
-def batches(found: Iterable[Entry | BadLine], size: int) -> Iterator[list[Entry | BadLine]]:
-    """Divide what was read into parts of up to ``size``."""
+def batches(found: Iterable[GoodLine | BadLine], size: int) -> Iterator[list[GoodLine | BadLine]]:
+    """Yield the lines in batches of up to ``size``."""
     source = iter(found)
     while batch := list(islice(source, size)):
         yield batch
@@ -84,60 +84,62 @@ def _kind_of(line: str) -> Format:
     return "csv" if any(name.strip('"') in ID_COLUMNS for name in columns) else "ids"
 
 
-def _of_json(number: int, text: str) -> Entry | BadLine:
+def _of_json(number: int, text: str) -> GoodLine | BadLine:
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return BadLine(number, "not JSON")
     if not isinstance(value, dict) or not isinstance(value.get("id"), str):
-        return BadLine(number, 'not a JSON object with a text "id"')
+        return BadLine(number, 'must be a JSON object with a text "id"')
     if strange := sorted(value.keys() - set(FIELDS)):
-        return BadLine(number, f"unknown members {', '.join(strange)}; known are {FIELDS}")
-    return Entry(number, value)
+        return BadLine(number, f"unknown members {', '.join(strange)}; known: {', '.join(FIELDS)}")
+    return GoodLine(number, value)
 
 
-def _of_id(number: int, text: str) -> Entry:
-    return Entry(number, {"id": text})
+def _of_id(number: int, text: str) -> GoodLine:
+    return GoodLine(number, {"id": text})
 
 
 class Csv:
-    """Reads lines of CSV, the first of which names the columns."""
+    """Parses lines of CSV; the first line contains the names of the columns."""
 
     def __init__(self) -> None:
         self._header: list[str] | None = None
 
-    def read(self, number: int, text: str) -> Entry | BadLine | None:
-        """Read a line; the header gives nothing."""
+    def read(self, number: int, text: str) -> GoodLine | BadLine | None:
+        """Parse a line; return ``None`` for the header."""
         try:
-            # A line is a record: an unclosed quote spoils its own line, and no other.
+            # Each line is one record, so that an unclosed quote affects only its own line.
             cells = [cell.strip() for cell in next(csv.reader([text], strict=True))]
         except csv.Error as error:
-            return BadLine(number, f"no CSV: {error}")
+            return BadLine(number, f"invalid CSV: {error}")
         if self._header is None:
             self._header = cells
             return None
         if len(cells) != len(self._header):
-            return BadLine(number, f"{len(cells)} cells where the header has {len(self._header)}")
+            return BadLine(
+                number, f"must have {len(self._header)} cells like the header, got {len(cells)}"
+            )
         return _of_row(number, dict(zip(self._header, cells, strict=True)))
 
 
-def _of_row(number: int, row: Mapping[str, str]) -> Entry | BadLine:
+def _of_row(number: int, row: Mapping[str, str]) -> GoodLine | BadLine:
     cells = {name: cell for name, cell in row.items() if cell}
     names = [name for name in cells if name.lower() in ID_COLUMNS]
     if not names:
-        return BadLine(number, f"no {' or '.join(ID_COLUMNS)} in it")
-    registration: dict[str, Any] = {"id": cells.pop(names[0])}
+        return BadLine(number, f"must have a value for {' or '.join(ID_COLUMNS)}")
+    body: dict[str, Any] = {"id": cells.pop(names[0])}
     if text := cells.pop("confirmations", None):
-        registration["confirmations"] = int(text) if text.isdecimal() else text
+        body["confirmations"] = int(text) if text.isdecimal() else text
     if text := cells.pop("deadline", None):
-        registration["deadline"] = text
+        body["deadline"] = text
     try:
         metadata = json.loads(cells.pop("metadata", "{}"))
     except (ValueError, RecursionError):
         metadata = None
     if not isinstance(metadata, dict):
-        return BadLine(number, "the column metadata must hold a JSON object")
-    # What else the table says of the payment comes back with every event.
+        return BadLine(number, "the column metadata must be a JSON object")
+    # All other columns become metadata, which each event contains.
     if metadata | cells:
-        registration["metadata"] = metadata | cells
-    return Entry(number, registration)
+        body["metadata"] = metadata | cells
+    return GoodLine(number, body)

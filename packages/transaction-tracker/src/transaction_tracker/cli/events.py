@@ -1,4 +1,4 @@
-"""``txtrack events``: what happened, and what happens."""
+"""``txtrack events``: print stored events, and new events as they are recorded."""
 
 import asyncio
 import math
@@ -26,19 +26,20 @@ async def events(
     follow: Annotated[bool, Parameter(negative=())] = False,
     service: ServiceFlags | None = None,
 ) -> None:
-    """Print events: each transition of each transaction, in the order of writing.
+    """Print events: the state changes of transactions, in the order of recording.
 
-    With --json, each line is an event with its cursor; keep that of the last line that you have
-    handled, and give it as --after to go on from there without a gap.
+    With --json, each line is an event with its cursor. To resume without a gap, pass the cursor of
+    the last event that you have handled as --after.
 
-    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
 
     Args:
-        after: Cursor of an event; without it, from the first one, or with --follow from now on.
-        transaction: Only those of this transaction.
-        limit: How many at most; without it, all that there are, and with --follow no end. If
-            there are more, standard error says so.
-        follow: Go on with those that come, over interruptions of the connection too.
+        after: Cursor of the event after which to start. Default: the first event; with --follow,
+            only new events.
+        transaction: Print only events of this transaction.
+        limit: Maximum number of events. Default: all; with --follow, no limit. Without --follow, a
+            note on standard error says if there are more.
+        follow: Also print new events as they are recorded; reconnects after interruptions.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -46,7 +47,7 @@ async def events(
             found = _stream(api, after, transaction, math.inf if limit is None else limit)
         else:
             kept = partial(_kept, api, after, transaction)
-            hint = "go on with --after and the cursor of the last one, which --json shows"
+            hint = "resume with --after and the cursor of the last event, which --json shows"
             found = output.limited(kept, limit, hint)
         async for event in found:
             if flags.as_json:
@@ -71,7 +72,7 @@ async def _kept(
 async def _stream(
     api: Api, after: str | None, transaction: str | None, limit: float
 ) -> AsyncIterator[Mapping[str, Any]]:
-    """Give events as they come; when the connection goes, go on after the last one."""
+    """Yield events as they arrive; reconnect after the last one."""
     connected = False
     while True:
         try:
@@ -88,7 +89,7 @@ async def _stream(
         except CommandError as error:
             if not connected or error.status != NO_SOURCE:
                 raise
-            output.note(f"{error}; trying again")
+            output.note(f"{error}; reconnecting")
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""How ``txtrack`` ends: its exit statuses, and errors that need no traceback."""
+"""Exit statuses of ``txtrack``, and errors that are printed without a traceback."""
 
 from collections.abc import Collection
 from typing import Final
@@ -18,7 +18,7 @@ REVERSED: Final = 11
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
 
-# The states that a wait can end in, the worst first: of many transactions the worst one counts.
+# The states in which a wait can end, the worst first: of several transactions, the worst counts.
 OF_STATES: Final[dict[str, int]] = {
     "reversed": REVERSED,
     "failed": FAILED,
@@ -31,10 +31,10 @@ OF_STATES: Final[dict[str, int]] = {
 
 
 class CommandError(Exception):
-    """The command cannot go on; the message is for the person who typed it."""
+    """The command failed; the message is for its user."""
 
     logged = False
-    """Whether the message is in the log already, and must not be printed as well."""
+    """Whether the message is already in the log, so that it must not be printed again."""
 
     def __init__(self, message: str, status: int = TROUBLE) -> None:
         super().__init__(message)
@@ -42,12 +42,12 @@ class CommandError(Exception):
 
 
 class BadInputError(CommandError):
-    """What was typed makes no sense."""
+    """The input of the command is invalid."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, BAD_INPUT)
 
 
 def of_states(states: Collection[str]) -> int:
-    """Give the exit status for the states that transactions ended in."""
+    """Return the exit status for the final states of transactions."""
     return next((status for state, status in OF_STATES.items() if state in states), OK)

@@ -1,4 +1,4 @@
-"""Why an application did not start, or did not go on, for the person who started it."""
+"""Explain why the service did not start or stopped by itself."""
 
 from beamish import ExitError, StartError
 from transaction_tracker.cli.exits import NO_SOURCE, TROUBLE, CommandError
@@ -6,13 +6,13 @@ from transaction_tracker.domain import TrackerError
 from transaction_tracker.sources import SourceError
 
 _GAVE_UP = (
-    "the service gave up: a part of it crashed again as often as it was restarted; the errors "
-    "above say which and why. Nothing is lost: started again, it goes on where it was"
+    "the service stopped because a process kept crashing after restarts; see the errors above. "
+    "No data is lost: when you start the service again, it resumes"
 )
 
 
 def failure(error: StartError | ExitError) -> CommandError:
-    """Say it in our own words where they are below, else in those of whatever is lowest."""
+    """Return the text of our first error in the chain, or otherwise of the last cause."""
     if isinstance(error, ExitError) and error.reason == "shutdown":
         return CommandError(_GAVE_UP, TROUBLE)
     causes: list[BaseException] = [error]

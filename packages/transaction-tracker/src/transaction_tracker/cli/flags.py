@@ -20,29 +20,29 @@ Json = Annotated[bool, Parameter(name="--json", negative=())]
 Transactions = Annotated[str, Parameter(required=True)]
 NoHeader = Annotated[
     bool,
-    Parameter(negative=(), show_default=False, help="Leave out the line with the columns' names."),
+    Parameter(negative=(), show_default=False, help="Do not print the names of the columns."),
 ]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ConfigurationFlags:
-    """Where the configuration is, and what is different this time.
+    """The configuration, and options that override it.
 
     Attributes:
-        config: Configuration file; without it that of TXTRACK_CONFIG, or txtrack.toml if it is
-            there.
-        rpc: A provider's address, in place of all that are configured; may be repeated.
-        chain_id: The chain that all providers must be on (source.chain_id).
+        config: Configuration file. Default: the file of TXTRACK_CONFIG, or txtrack.toml if it
+            exists.
+        rpc: URL of a provider, instead of all configured providers; can be repeated.
+        chain_id: Chain that all providers must be on (source.chain_id).
         confirmations: Blocks that make a state final, or "safe" or "finalized"
             (source.confirmations).
-        database: The database, a file or postgresql://user@host/name (database.url).
-        host: The address to listen on (web.host).
-        port: The port to listen on (web.port).
-        log_format: How logs are written (logs.format).
-        log_level: The least that is logged (logs.level).
-        set: Any other option, such as source.stuck_after=5m; may be repeated. `txtrack config
-            options` lists them.
+        database: Database: a file or postgresql://user@host/name (database.url).
+        host: Address to listen on (web.host).
+        port: Port to listen on (web.port).
+        log_format: Format of the log (logs.format).
+        log_level: Lowest level that is logged (logs.level).
+        set: Any other option, such as source.stuck_after=5m; can be repeated. `txtrack config
+            options` lists all options.
     """
 
     config: Annotated[Path | None, Parameter(group=_GROUP)] = None
@@ -59,10 +59,10 @@ class ConfigurationFlags:
     set: Annotated[tuple[str, ...], Parameter(group=_GROUP, negative=())] = ()
 
     def load(self) -> "Configuration":
-        """Read the configuration with these flags over it.
+        """Load the configuration, overridden by these flags.
 
         Raises:
-            BadInputError: It cannot be used; every problem is named.
+            BadInputError: The configuration is invalid; the message names every problem.
         """
         from transaction_tracker.settings import ConfigurationError
 
@@ -72,15 +72,15 @@ class ConfigurationFlags:
             raise unusable(error) from None
 
     def read(self) -> "Configuration":
-        """Read the configuration with these flags over it, or raise `ConfigurationError`."""
-        # Imported here, not above: a command that is told where the service is reads no
-        # configuration, and starts in half the time without its model and all sources.
+        """Load the configuration, overridden by these flags, or raise `ConfigurationError`."""
+        # Imported here, not above: a command with --url or TXTRACK_URL needs no configuration, and
+        # starts in half the time without its model and the sources.
         from transaction_tracker.settings import load
 
         return load(self.config, self.typed())
 
     def typed(self) -> "Flags":
-        """Give what was typed, by option."""
+        """Return the flags by option."""
         from transaction_tracker.settings import Flags
 
         return Flags({key: (value, flag) for key, value, flag in self._all()})
@@ -89,7 +89,7 @@ class ConfigurationFlags:
         for text in self.set:
             key, equals, value = text.partition("=")
             if not equals or not all(key.split(".")):
-                raise BadInputError(f"--set needs KEY=VALUE, such as web.port=8081, got {key!r}")
+                raise BadInputError(f"--set must be KEY=VALUE, such as web.port=8081, got {text!r}")
             yield tuple(key.strip().split(".")), _value(value), f"--set {key}"
         if self.rpc:
             yield ("providers",), [{"url": url} for url in self.rpc], "--rpc"
@@ -108,13 +108,13 @@ class ConfigurationFlags:
 
 
 def unusable(error: "ConfigurationError") -> BadInputError:
-    """Name every problem, each in a line."""
+    """Return an error with one line per problem."""
     lines = "\n  ".join(map(str, error.problems))
-    return BadInputError(f"the configuration cannot be used:\n  {lines}")
+    return BadInputError(f"the configuration is invalid:\n  {lines}")
 
 
 def seconds(flag: str, text: str, *, or_none: bool = False) -> float:
-    """Read a time such as ``30``, ``30s``, ``5m``, ``2h``, ``1d``; 0 only with ``or_none``."""
+    """Parse a time such as ``30``, ``30s``, ``5m``, ``2h``, ``1d``; 0 only with ``or_none``."""
     try:
         value = duration(text)
     except ValueError as error:
@@ -126,7 +126,7 @@ def seconds(flag: str, text: str, *, or_none: bool = False) -> float:
 
 
 def _value(text: str) -> Any:
-    """Read a value as the file would have it; whatever is no TOML is a text."""
+    """Parse a value as TOML; return text that is not TOML unchanged."""
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -1,7 +1,7 @@
-"""How the help groups the commands."""
+"""Groups of commands in the help."""
 
 from cyclopts import Group
 
 FIRST = Group("First steps", sort_key=1)
-FOLLOW = Group("Transactions of a running service", sort_key=2)
-CARE = Group("Care for the service", sort_key=3)
+TRACK = Group("Transactions of a running service", sort_key=2)
+MANAGE = Group("Manage the service", sort_key=3)

@@ -1,4 +1,4 @@
-"""Work in the configured database by commands, also while a service uses it."""
+"""Use the configured database in a command, also while a service uses it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,15 +17,16 @@ T = TypeVar("T")
 
 
 def in_database(url: DatabaseUrl, work: Callable[[Connection], T]) -> T:
-    """Do one piece of work in one database transaction; make the tables first, if need be.
+    """Run ``work`` in one database transaction; create or migrate the tables first.
 
-    A service may run: what is done here is short, and waits until its block is written.
+    A service can use the database meanwhile, so ``work`` must be short; it waits for the
+    transaction that the service is writing.
 
     Raises:
         CommandError: The database cannot be used.
     """
     if url.path is None and not url.is_postgresql:
-        raise CommandError("a database in memory is gone with its service: configure a file")
+        raise CommandError("a command cannot use a database in memory; set database.url to a file")
     try:
         if url.path is not None and url.path.exists():
             check_names(url.path)
@@ -36,14 +37,14 @@ def in_database(url: DatabaseUrl, work: Callable[[Connection], T]) -> T:
     try:
         with _visit(url) as engine, engine.begin() as connection:
             return work(connection)
-    except DBAPIError as error:  # not as its cause: it may hold the password
+    except DBAPIError as error:  # not chained: it can contain the password
         raise CommandError(f"cannot use database {url}: {url.describe(error)}") from None
 
 
 @contextmanager
 def _visit(url: DatabaseUrl) -> Iterator[Engine]:
     if url.is_postgresql:
-        # Not the store's connection: that one is the owner of the database.
+        # Not the store's own kind of connection, which takes the lock of the database's owner.
         with postgresql.visit(url.reveal()) as engine:
             yield engine
         return

@@ -1,4 +1,4 @@
-"""``txtrack import``: track many transactions, from a file or from standard input."""
+"""``txtrack import``: track many transactions from a file or standard input."""
 
 import hashlib
 import io
@@ -15,7 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api
-from transaction_tracker.cli.entries import BadLine, Entry, Format, batches, entries
+from transaction_tracker.cli.entries import BadLine, Format, GoodLine, batches, entries
 from transaction_tracker.cli.exits import BAD_INPUT, OK
 from transaction_tracker.cli.service import ServiceFlags
 from transaction_tracker.cli.standard_input import STDIN, InputFile, opened
@@ -24,11 +24,11 @@ from transaction_tracker.cli.transactions import refusal, register
 
 @dataclass(slots=True)
 class Tally:
-    """What became of the lines so far.
+    """Numbers of lines so far.
 
     Attributes:
-        accepted: Lines whose transactions are followed.
-        bad: Lines that could not be read, or were refused.
+        accepted: Lines with transactions that are tracked now.
+        bad: Lines that are invalid or that the service refused.
     """
 
     accepted: int = 0
@@ -46,27 +46,27 @@ async def import_(
 ) -> int:
     """Track many transactions with a running service, from a file or standard input.
 
-    Each line is a transaction, in one of three forms:
+    Each line is a transaction in one of three formats:
 
-    - CSV: the first line names the columns. One is id (or hash, or transaction); confirmations,
-      deadline and metadata are optional, and all other columns become metadata.
+    - CSV: the first line contains the names of the columns. One is id (or hash, or transaction);
+      confirmations, deadline and metadata are optional; all other columns become metadata.
     - JSON: an object with the members id, confirmations, deadline and metadata.
-    - The id alone.
+    - Only the id.
 
-    Empty lines, and those that begin with #, are skipped.
+    Empty lines and lines that begin with # are skipped.
 
-    Bad lines are reported with their numbers on standard error; the good ones around them are
-    tracked. After an interruption, start it again: lines that were imported already are skipped
-    quickly, by idempotency keys made from the lines.
+    Bad lines are reported on standard error with their numbers; the other lines are imported. After
+    an interruption, run the command again: idempotency keys made from the lines let the service
+    skip imported lines quickly.
 
     Exit status: 0; 1 if the service refuses, 2 if at least one line is bad, 6 if no service
-    answers.
+    responds.
 
     Args:
-        file: The file; - is standard input.
-        format_: How the lines are written; auto looks at the first one.
-        batch: Lines in one request.
-        again: Send again also lines that were imported within the last day.
+        file: File to import; - is standard input.
+        format_: Format of the lines; auto detects it from the first line.
+        batch: Number of lines per request.
+        again: Also send lines again that were imported within the last day.
     """
     flags = service or ServiceFlags()
     tally = Tally()
@@ -80,30 +80,30 @@ async def import_(
 
 
 async def _import(
-    api: Api, part: Sequence[Entry | BadLine], tally: Tally, *, again: bool, as_json: bool
+    api: Api, part: Sequence[GoodLine | BadLine], tally: Tally, *, again: bool, as_json: bool
 ) -> None:
-    good = [one for one in part if isinstance(one, Entry)]
-    bad = [one for one in part if isinstance(one, BadLine)]
+    good = [line for line in part if isinstance(line, GoodLine)]
+    bad = [line for line in part if isinstance(line, BadLine)]
     if good:
-        registrations = [one.registration for one in good]
-        answer = await register(api, registrations, None if again else _key(registrations))
-        results = zip(good, answer["results"], strict=True)
+        registrations = [line.body for line in good]
+        response = await register(api, registrations, None if again else _key(registrations))
+        results = zip(good, response["results"], strict=True)
         bad += [
-            BadLine(entry.line, refusal(result))
-            for entry, result in results
+            BadLine(line.line, refusal(result))
+            for line, result in results
             if result["status"] == "refused"
         ]
-        tally.accepted += answer["accepted"]
+        tally.accepted += response["accepted"]
     tally.bad += len(bad)
-    for one in sorted(bad, key=lambda one: one.line):
-        _report(one, as_json=as_json)
+    for line in sorted(bad, key=lambda line: line.line):
+        _report(line, as_json=as_json)
 
 
-def _report(one: BadLine, *, as_json: bool) -> None:
+def _report(bad: BadLine, *, as_json: bool) -> None:
     if as_json:
-        output.write_json({"status": "bad", **asdict(one)})
+        output.write_json({"status": "bad", **asdict(bad)})
     else:
-        output.note(f"line {one.line}: {one.why}")
+        output.note(f"line {bad.line}: {bad.reason}")
 
 
 def _finish(tally: Tally, *, as_json: bool) -> None:
@@ -111,30 +111,30 @@ def _finish(tally: Tally, *, as_json: bool) -> None:
         output.write_json({"status": "done", **asdict(tally)})
     else:
         bad = f"; {tally.bad:,} bad lines, see above" if tally.bad else ""
-        output.say(f"{tally.accepted:,} transactions are followed{bad}")
+        output.say(f"{tally.accepted:,} transactions are tracked{bad}")
 
 
 def _key(registrations: Any) -> str:
-    """Name a request by what it asks for: sent again, it has the same name."""
+    """Return an idempotency key made from the request's content."""
     content = orjson.dumps(registrations, option=orjson.OPT_SORT_KEYS)
     return f"import-{hashlib.sha256(content).hexdigest()}"
 
 
 @contextmanager
 def text_of(file: str) -> Iterator[IO[str]]:
-    """Read a file, or standard input, as text in UTF-8, whatever the locale is."""
+    """Open a file, or standard input, as UTF-8 text, independent of the locale."""
     with opened(file) as data:
         text = io.TextIOWrapper(data, encoding="utf-8-sig", errors="replace")
         try:
             yield text
         finally:
-            # Closing it would close standard input too.
+            # Otherwise the wrapper would close standard input.
             text.detach()
 
 
 @contextmanager
 def progress(stream: IO[str]) -> Iterator[Any]:
-    """Show on standard error how much of a file is done, where somebody may look."""
+    """Show the progress on standard error, if it is a terminal and the input is a file."""
     console = output.errors()
     if not console.is_terminal or not stream.seekable():
         yield lambda: None
@@ -143,5 +143,5 @@ def progress(stream: IO[str]) -> Iterator[Any]:
     columns = (TextColumn("importing"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("import", total=size)
-        # Text files do not tell where they are while lines are read from them; the bytes below do.
+        # A text file cannot report its position during iteration; its file descriptor can.
         yield lambda: progress.update(task, completed=os.lseek(stream.fileno(), 0, os.SEEK_CUR))

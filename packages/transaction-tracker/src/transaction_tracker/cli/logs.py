@@ -1,4 +1,4 @@
-"""What the commands write of the logs, on standard error."""
+"""Write the log to standard error, as JSON or as text."""
 
 import logging
 import sys
@@ -21,7 +21,7 @@ logger = logging.getLogger("transaction_tracker")
 
 
 class StandardError(logging.StreamHandler[TextIO]):
-    """Writes to whatever standard error is now: a live display puts itself in its place."""
+    """Writes to the current ``sys.stderr``, which a live display replaces."""
 
     def __init__(self) -> None:
         super().__init__(sys.stderr)
@@ -33,12 +33,12 @@ class StandardError(logging.StreamHandler[TextIO]):
 
 
 class Redacting(structlog.stdlib.ProcessorFormatter):
-    """Takes known secrets out of each finished line, whoever wrote them into it.
+    """Removes known secrets from each complete line, also from lines of other libraries.
 
     Args:
-        processors: What makes a line of a record.
-        before: What the processors get to see.
-        redact: Each takes one secret out of a text.
+        processors: Processors that format a record as a line.
+        before: Processors that run before them.
+        redact: Functions that remove secrets from a text.
     """
 
     def __init__(
@@ -56,19 +56,19 @@ class Redacting(structlog.stdlib.ProcessorFormatter):
 
 
 def show_warnings(redact: Sequence[Redact] = ()) -> None:
-    """Print warnings and errors from now on, coloured on a terminal."""
+    """Start to print warnings and errors, coloured on a terminal."""
     show_logs("text", "warning", redact=redact)
 
 
 def show_logs(
     form: Literal["json", "text"], level: str, *, redact: Sequence[Redact] = ()
 ) -> logging.Handler:
-    """Print the logs from now on, and return what prints them.
+    """Start to print the log, and return its handler.
 
     Args:
-        form: ``json`` is an object a line, for machines; ``text`` is for people.
-        level: The least that is printed: ``debug``, ``info``, ``warning``, ``error``.
-        redact: Each takes one secret out of a line.
+        form: ``json`` prints one object per line; ``text`` is for people.
+        level: Lowest level that is printed: ``debug``, ``info``, ``warning``, ``error``.
+        redact: Functions that remove secrets from a line.
     """
     handler = StandardError()
     handler.setFormatter(_json(redact) if form == "json" else _text(redact))
@@ -81,9 +81,9 @@ def show_logs(
 
 
 def log_everything(handler: logging.Handler) -> None:
-    """Log also what would be written to standard error as it is, among the lines of JSON.
+    """Also log what would otherwise be printed as text between the lines of JSON.
 
-    That is what other libraries log, Python's warnings, and errors that nobody has caught.
+    These are the logs of other libraries, Python's warnings and uncaught errors.
     """
     root = logging.getLogger()
     root.addHandler(handler)
@@ -113,7 +113,7 @@ def _log_unraisable(args: "sys.UnraisableHookArgs") -> None:
     if args.exc_value is not None:
         exc_info = (args.exc_type, args.exc_value, args.exc_traceback)
         where = repr(args.object)
-        logger.error("an error was ignored", exc_info=exc_info, extra={"where": where})
+        logger.error("ignored an unraisable error", exc_info=exc_info, extra={"where": where})
 
 
 def _text(redact: Sequence[Redact]) -> logging.Formatter:
@@ -150,7 +150,7 @@ def _without_meta(logger: Any, method: str, event: EventDict) -> EventDict:
 
 
 def _traceback(out: TextIO, error: ExcInfo) -> None:
-    # Without the local variables, which structlog would show: they may hold secrets.
+    # Without local variables, which structlog shows by default: they can contain secrets.
     out.write("\n" + printable("".join(traceback.format_exception(*error)).rstrip()))
 
 

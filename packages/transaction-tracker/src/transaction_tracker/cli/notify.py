@@ -1,4 +1,4 @@
-"""Telling systemd how we are, when it started us."""
+"""Notify systemd of the service's state, if systemd started the service."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ logger = logging.getLogger("transaction_tracker")
 
 
 def notify(state: str) -> None:
-    """Send a state such as ``READY=1``; nothing happens without a systemd that listens.
+    """Send a state such as ``READY=1`` to systemd; no effect if systemd does not listen.
 
     Source:
         sd_notify(3): a datagram to the socket named in ``NOTIFY_SOCKET``; a leading ``@`` stands
@@ -29,10 +29,11 @@ def notify(state: str) -> None:
 
 @asynccontextmanager
 async def ready() -> AsyncIterator[None]:
-    """Be ready while the block lasts, and show the watchdog that the event loop runs.
+    """Report readiness while the block runs, and send heartbeats to systemd's watchdog.
 
     Source:
-        sd_watchdog_enabled(3): ``WATCHDOG_USEC`` is the longest silence; half of it is wise.
+        sd_watchdog_enabled(3): ``WATCHDOG_USEC`` is the timeout; half of it is the recommended
+        interval.
     """
     notify("READY=1")
     micros = os.environ.get("WATCHDOG_USEC", "")

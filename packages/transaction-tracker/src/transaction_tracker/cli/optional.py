@@ -1,7 +1,7 @@
 """``txtrack demo`` and ``txtrack node``, which another package provides.
 
-The package txtrack-devnode imports this one, never the other way round: its commands are found
-as entry points.
+The package txtrack-devnode imports this package, not the other way round, so this module finds its
+commands by entry points.
 """
 
 from collections.abc import Callable
@@ -19,14 +19,14 @@ Command = Callable[..., Any]
 
 
 def __getattr__(name: str) -> Command:
-    """Load a command on first use, so that no other command waits for the search."""
+    """Load a command on first use, so that other commands start without the search."""
     if name not in NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return load(name)
 
 
 def load(name: str) -> Command:
-    """Return the installed command of this name, or one that tells how to install it."""
+    """Return the installed command of this name, or one that names the package to install."""
     for entry in entry_points(group=ENTRY_POINTS, name=name):
         command: Command = entry.load()
         return command

@@ -1,4 +1,4 @@
-"""What commands print: for people, or as JSON; results on standard output, all else on error."""
+"""Print text, tables and JSON: results to standard output, the rest to standard error."""
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from rich.text import Text
 
 from transaction_tracker.cli.text import printable
 
-# The colours of states, wherever they are shown.
+# Colours of states.
 COLOURS = {
     "confirmed": "green",
     "failed": "red",
@@ -25,46 +25,46 @@ COLOURS = {
     "missing": "yellow",
 }
 
-_WIDEST = 1_000
+_MAX_WIDTH = 1_000
 _PART_ROWS = 500
 
 Item = TypeVar("Item")
 
 
 def console() -> Console:
-    """Give standard output as it is now."""
+    """Return a console for the current standard output."""
     return Console(highlight=False, soft_wrap=True)
 
 
 def errors() -> Console:
-    """Give standard error as it is now."""
+    """Return a console for the current standard error."""
     return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def write_json(value: object) -> None:
-    """Print one value as JSON in a line of its own."""
+    """Print one value as a line of JSON."""
     sys.stdout.buffer.write(orjson.dumps(value) + b"\n")
     sys.stdout.flush()
 
 
 def write_document(value: object) -> None:
-    """Print one JSON document, indented for people who look."""
+    """Print one indented JSON document."""
     sys.stdout.buffer.write(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
-    """Print a line for people, its control codes taken out."""
+    """Print text to standard output, without control codes."""
     console().print(Text(printable(text)))
 
 
 def note(text: str) -> None:
-    """Print a line for people where results do not go."""
+    """Print text to standard error, without control codes."""
     errors().print(Text(printable(text)))
 
 
 def facts(pairs: Mapping[str, object]) -> None:
-    """Print names and values, one below another; values that are ``None`` are left out."""
+    """Print one line per name and value; omit values that are ``None``."""
     known = {name: value for name, value in pairs.items() if value is not None}
     width = max(map(len, known), default=0)
     for name, value in known.items():
@@ -77,9 +77,9 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: b
     """Print a table.
 
     Args:
-        columns: Their names.
-        rows: The values; ``None`` is an empty cell.
-        header: Whether to print the names first.
+        columns: Names of the columns.
+        rows: Values; ``None`` is an empty cell.
+        header: Whether to print the names of the columns.
     """
     writer = TableWriter(columns, header=header)
     for row in rows:
@@ -90,12 +90,12 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: b
 class TableWriter:
     """Prints a table of any length, row by row or in parts.
 
-    On a terminal the columns are aligned; each part of some hundred rows is as wide as it or an
-    earlier one has to be. Elsewhere the columns are separated by tabs.
+    On a terminal, the columns are aligned within each part of 500 rows; columns only get wider.
+    In a pipe or a file, tabs separate the columns.
 
     Args:
-        columns: Their names.
-        header: Whether to print the names first.
+        columns: Names of the columns.
+        header: Whether to print the names of the columns.
     """
 
     def __init__(self, columns: Sequence[str], *, header: bool = True) -> None:
@@ -106,7 +106,7 @@ class TableWriter:
         self._rows: list[list[Text]] = []
 
     def add(self, row: Sequence[object]) -> None:
-        """Print a row, or keep it until there are enough for a part."""
+        """Print a row, or store it until a part is complete."""
         if not self._aligned:
             self._print_header()
             print("\t".join(_cell(value) for value in row))
@@ -116,14 +116,14 @@ class TableWriter:
             self._print_part()
 
     def finish(self) -> None:
-        """Print what is left, and the header of an empty table."""
+        """Print the remaining rows, or the header of an empty table."""
         if not self._aligned:
             self._print_header()
         elif self._rows or self._header:
             self._print_part()
 
     def _print_header(self) -> None:
-        # Only here, not at the start: a command that fails before the first row prints nothing.
+        # Not in __init__: a command that fails before the first row must print nothing.
         if self._header:
             print("\t".join(self._columns))
             self._header = False
@@ -136,8 +136,8 @@ class TableWriter:
             part.add_column(column, min_width=width)
         for row in self._rows:
             part.add_row(*row)
-        # As wide as it has to be: nobody can use half of a hash.
-        Console(highlight=False, width=_WIDEST).print(part)
+        # Wider than the terminal if necessary: a shortened hash would be useless.
+        Console(highlight=False, width=_MAX_WIDTH).print(part)
         self._rows.clear()
         self._header = False
 
@@ -150,14 +150,14 @@ async def lines(
     as_json: bool,
     header: bool = True,
 ) -> None:
-    """Print items as they come: as lines of JSON, or as the rows of a table.
+    """Print items as they arrive, as lines of JSON or as rows of a table.
 
     Args:
         found: The items.
-        columns: The names of the table's columns.
-        row: Returns the values of an item's row.
+        columns: Names of the table's columns.
+        row: Function that returns the row of an item.
         as_json: Whether to print JSON.
-        header: Whether the table has a header.
+        header: Whether to print the names of the columns.
     """
     if as_json:
         async for item in found:
@@ -172,18 +172,18 @@ async def lines(
 async def limited(
     ask: Callable[[int | None], AsyncIterator[Item]], limit: int | None, hint: str
 ) -> AsyncIterator[Item]:
-    """Yield up to ``limit`` items; if there are more, say so on standard error.
+    """Yield up to ``limit`` items; print a note on standard error if there are more.
 
     Args:
-        ask: Returns up to so many items. It is asked for one more than the limit, which shows
-            whether there are more.
-        limit: How many; ``None`` is all.
-        hint: How to get more.
+        ask: Function that returns up to a number of items. It is called with one more than the
+            limit, to find out whether there are more.
+        limit: Maximum number of items; ``None`` yields all.
+        hint: How to get the rest.
     """
     count = 0
     async for item in ask(None if limit is None else limit + 1):
         if count == limit:
-            note(f"txtrack: {count:,} shown, there are more; {hint}")
+            note(f"txtrack: {count:,} shown, more available; {hint}")
             return
         count += 1
         yield item

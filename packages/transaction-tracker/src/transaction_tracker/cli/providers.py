@@ -1,4 +1,4 @@
-"""``txtrack provider``: the RPC endpoints that a running service asks."""
+"""``txtrack provider``: manage the RPC endpoints of a running service."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,18 +10,18 @@ from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
 from transaction_tracker.cli.flags import NoHeader
-from transaction_tracker.cli.groups import CARE
+from transaction_tracker.cli.groups import MANAGE
 from transaction_tracker.cli.service import ServiceFlags
 
 app = App(
     name="provider",
-    group=CARE,
+    group=MANAGE,
     help="Manage a service's RPC endpoints.",
 )
 
 Facts = Mapping[str, Any]
 
-NONE = "this service has no providers: its source is no chain behind RPC endpoints"
+NONE = "this service has no providers, because its source is not a chain"
 
 _COLUMNS = (
     "provider",
@@ -39,15 +39,15 @@ _COLUMNS = (
 
 @app.command
 async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None) -> None:
-    """List the providers: which is followed, how fast and how far each is, what went wrong.
+    """List the providers with their state, chain, head, latency and last error.
 
-    The column "chain" says whether a provider holds the chain that is followed: "same", "other"
-    (another block at the same height), or "unknown" (its last head is too old, or too far from
-    the followed one, to tell).
+    The column "chain" compares a provider with the followed chain: "same", "other" (another block
+    at the same height), or "unknown" (its last head is too old, or too far from the followed head,
+    to compare).
 
-    A service whose source is not a chain has no providers, and says so.
+    A service whose source is not a chain has no providers; the command prints a note.
 
-    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -60,10 +60,10 @@ async def pause(
 ) -> None:
     """Stop using a provider until it is resumed.
 
-    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the provider is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        name: As `txtrack provider ls` shows it.
+        name: Name of the provider, as `txtrack provider ls` shows it.
     """
     await _do("pause", name, service, header=not no_header)
 
@@ -72,12 +72,12 @@ async def pause(
 async def resume(
     name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
 ) -> None:
-    """Use a paused provider again, also one that was paused because of its errors.
+    """Resume a paused provider, also one that is paused because of its errors.
 
-    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the provider is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        name: As `txtrack provider ls` shows it.
+        name: Name of the provider, as `txtrack provider ls` shows it.
     """
     await _do("resume", name, service, header=not no_header)
 
@@ -86,16 +86,16 @@ async def resume(
 async def check(
     *names: str, no_header: NoHeader = False, service: ServiceFlags | None = None
 ) -> None:
-    """Check now which chain each provider is on, and where its head is.
+    """Check the chain and the head of providers now.
 
-    Exit status: 0; 1 if no provider has this name, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the provider is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        names: As `txtrack provider ls` shows them; all, when none is named.
+        names: Names of providers, as `txtrack provider ls` shows them. Default: all.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        chosen = names or tuple(one["name"] for one in await _all(api))
+        chosen = names or tuple(provider["name"] for provider in await _all(api))
         found = [await _post(api, name, "check") for name in chosen]
     _show(found, flags, header=not no_header)
 
@@ -126,18 +126,18 @@ def _show(found: Sequence[Facts], flags: ServiceFlags, *, header: bool) -> None:
     if not found:
         output.note(f"txtrack: {NONE}")
     elif flags.as_json:
-        for one in found:
-            output.write_json(one)
+        for provider in found:
+            output.write_json(provider)
     else:
         output.table(_COLUMNS, map(_row, found), header=header)
 
 
-def _row(one: Facts) -> list[object]:
-    state = "paused by hand" if one["by_hand"] else one["state"]
+def _row(provider: Facts) -> list[object]:
+    state = "paused by hand" if provider["by_hand"] else provider["state"]
     times = [
-        None if one[name] is None else f"{1000 * one[name]:.0f} ms"
+        None if provider[name] is None else f"{1000 * provider[name]:.0f} ms"
         for name in ("latency_p50", "latency_p95")
     ]
-    age = None if one["head_age"] is None else f"{one['head_age']:.0f} s"
-    place = [one["chain_id"], one["chain"], one["head"], age, one["lag"]]
-    return [one["name"], state, *place, *times, one["last_error"]]
+    age = None if provider["head_age"] is None else f"{provider['head_age']:.0f} s"
+    place = [provider["chain_id"], provider["chain"], provider["head"], age, provider["lag"]]
+    return [provider["name"], state, *place, *times, provider["last_error"]]

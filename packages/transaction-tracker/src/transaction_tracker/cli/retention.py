@@ -1,4 +1,4 @@
-"""Removing what ended long ago, again and again, while the service runs."""
+"""Remove transactions that ended long ago, periodically while the service runs."""
 
 import asyncio
 import logging
@@ -20,10 +20,10 @@ PAUSE_SECONDS = 600.0
 async def retention(
     older_than: float | None, *, pause: float = PAUSE_SECONDS
 ) -> AsyncIterator[None]:
-    """Prune the store while the block lasts.
+    """Prune the store periodically while the block runs.
 
     Args:
-        older_than: Seconds since the end after which a transaction is removed; ``None`` keeps all.
+        older_than: Seconds since its end after which a transaction is removed; ``None`` keeps all.
         pause: Seconds between two rounds.
     """
     if older_than is None:
@@ -42,8 +42,8 @@ async def _prune_forever(older_than: float, pause: float) -> None:
     while True:
         try:
             removed = await _prune(time.time() - older_than)
-        except (StoreError, ExitError) as error:  # the store comes back; so does the next round
-            logger.warning("nothing was pruned: %s", error)
+        except (StoreError, ExitError) as error:  # the store restarts; the next round retries
+            logger.warning("pruning failed: %s; retrying in %.0f s", error, pause)
         else:
             if removed:
                 logger.info("pruned", extra={"transactions": removed})
@@ -51,7 +51,7 @@ async def _prune_forever(older_than: float, pause: float) -> None:
 
 
 async def _prune(before: float) -> int:
-    """Remove in small parts, between which blocks are stored; say how many transactions."""
+    """Prune in small batches, between which blocks can be stored; return the number removed."""
     removed = 0
     while True:
         pruned = await Store.run(partial(prune, before=before))

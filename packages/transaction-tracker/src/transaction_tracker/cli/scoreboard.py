@@ -1,4 +1,4 @@
-"""What ``txtrack watch`` shows: a live table on a terminal, a line for each change elsewhere."""
+"""The output of ``txtrack watch``: a live table on a terminal, otherwise a line per change."""
 
 import time
 from collections import Counter
@@ -17,16 +17,17 @@ from transaction_tracker.domain import STATES, Tracked
 from transaction_tracker.tracker import TransactionTracker
 
 COLOURS = {"confirmed": "green", "failed": "red", "replaced": "bright_blue", "pending": "yellow"}
-_ROOM_BESIDE_ROWS = 6
-_SHORT_HASH = 20
+# Lines of the table other than its rows.
+_FRAME_LINES = 6
+_MAX_HASH_CHARACTERS = 20
 
 
 class Scoreboard:
-    """Shows what is known of the watched transactions.
+    """Shows the states of the watched transactions.
 
     Args:
-        console: Where to.
-        application: What follows them.
+        console: Console for the output.
+        application: Application that tracks the transactions.
     """
 
     PAUSE = 0.25
@@ -40,7 +41,7 @@ class Scoreboard:
 
     @contextmanager
     def showing(self, ids: Sequence[str]) -> Iterator[None]:
-        """Show these transactions meanwhile."""
+        """Show these transactions while the block runs."""
         self._ids = ids
         if not self._moves:
             yield
@@ -50,7 +51,7 @@ class Scoreboard:
         self._live = None
 
     async def show(self) -> None:
-        """Ask for what is known, and show it."""
+        """Load the states and show them."""
         for transaction in self._ids:
             before = self._known.get(transaction)
             if before is None or not before.final:
@@ -62,17 +63,19 @@ class Scoreboard:
             self._live.update(self._table(self._rows_that_fit()), refresh=True)
 
     def finish(self) -> None:
-        """Print the last state of all, for good, and how many ended how."""
+        """Print the last states, and the number of transactions in each state."""
         if self._moves:
             self._console.print(self._table(list(self._known.values())))
         counts = Counter(tracked.state for tracked in self._known.values())
         self._print(", ".join(f"{counts[state]} {state}" for state in STATES if counts[state]))
 
     def _rows_that_fit(self) -> list[Tracked]:
-        """Choose those that have not ended first, when there are more than lines."""
-        room = max(1, self._console.height - _ROOM_BESIDE_ROWS)
+        """Return the rows that fit on the screen; unfinished transactions first if not all fit."""
+        lines = max(1, self._console.height - _FRAME_LINES)
         known = list(self._known.values())
-        return known if len(known) <= room else sorted(known, key=lambda one: one.final)[:room]
+        if len(known) <= lines:
+            return known
+        return sorted(known, key=lambda tracked: tracked.final)[:lines]
 
     def _table(self, rows: Sequence[Tracked]) -> Table:
         tip = self._application.tip
@@ -85,14 +88,14 @@ class Scoreboard:
         table.add_column("transaction", no_wrap=True)
         table.add_column("state", no_wrap=True, min_width=max(map(len, STATES)))
         table.add_column("depth", justify="right", no_wrap=True, min_width=5)
-        table.add_column("what is known", no_wrap=True)
+        table.add_column("details", no_wrap=True)
         for tracked in rows:
             style = COLOURS.get(tracked.state, "cyan")
             table.add_row(
-                _shortened(tracked.id, _SHORT_HASH),
+                _shortened(tracked.id, _MAX_HASH_CHARACTERS),
                 Text(tracked.state, style),
                 self._depth(tracked),
-                Text(_facts(tracked, _SHORT_HASH)),
+                Text(_facts(tracked, _MAX_HASH_CHARACTERS)),
             )
         return table
 
@@ -107,18 +110,18 @@ class Scoreboard:
         self._console.print(Text(text), soft_wrap=True)
 
 
-def _facts(tracked: Tracked, longest_hash: int | None = None) -> str:
+def _facts(tracked: Tracked, max_hash: int | None = None) -> str:
     facts = []
     if tracked.anchor is not None:
         facts.append(f"block {tracked.anchor.number}")
     if tracked.outcome is not None and tracked.outcome.error:
         facts.append(tracked.outcome.error)
     if tracked.superseded_by is not None:
-        facts.append(f"{tracked.reason} by {_shortened(tracked.superseded_by, longest_hash)}")
+        facts.append(f"{tracked.reason} by {_shortened(tracked.superseded_by, max_hash)}")
     if tracked.error is not None:
         facts.append(f"parked: {tracked.error}")
     return printable(", ".join(facts))
 
 
-def _shortened(text: str, longest: int | None) -> str:
-    return text if longest is None or len(text) <= longest else f"{text[: longest - 1]}…"
+def _shortened(text: str, limit: int | None) -> str:
+    return text if limit is None or len(text) <= limit else f"{text[: limit - 1]}…"

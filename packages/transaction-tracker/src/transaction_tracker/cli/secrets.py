@@ -1,4 +1,4 @@
-"""What takes a configuration's secrets out of texts that somebody else wrote."""
+"""Remove a configuration's secrets from texts, such as log lines of libraries."""
 
 from transaction_tracker.settings import Configuration
 from transaction_tracker.sources.http_polling.redaction import Redact, keys, redactor
@@ -7,7 +7,7 @@ __all__ = ["Redact", "redactors"]
 
 
 def redactors(configuration: Configuration) -> list[Redact]:
-    """Give what takes the configuration's secrets out of a text, such as a line of the logs."""
+    """Return functions that remove the configuration's secrets from a text."""
     urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
     found: list[Redact] = [url.redact for url in urls]
     secrets = [*configuration.database.url.secrets]

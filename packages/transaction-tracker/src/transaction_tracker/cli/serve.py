@@ -1,4 +1,4 @@
-"""``txtrack serve``: the service."""
+"""``txtrack serve``: run the service."""
 
 import asyncio
 import logging
@@ -23,16 +23,16 @@ logger = logging.getLogger("transaction_tracker")
 
 
 def serve(*, flags: ConfigurationFlags | None = None) -> None:
-    """Run the service: follow transactions, deliver events, answer the HTTP API.
+    """Run the service: track transactions, deliver events, serve the HTTP API.
 
-    SIGTERM and Ctrl-C stop it in order: it takes no more requests, lets those under way and the
-    deliveries end, and closes the database last. A second signal kills what is left. Whatever
-    stops it, nothing is lost: it goes on where it was.
+    SIGTERM and Ctrl-C stop the service in order: it accepts no new requests, finishes requests and
+    deliveries in progress, and closes the database last. A second signal kills it. In each case,
+    no data is lost, and the service resumes at its next start.
 
-    An address that others can reach is refused until there is a token: txtrack token create.
+    An address that other machines can reach requires a token: txtrack token create.
 
-    Exit status: 0 when told to stop; 1 for trouble; 2 for a configuration that cannot be used; 6
-    if no provider can be reached, or one is on another chain; 130 or 143 when it was killed.
+    Exit status: 0 after a signal to stop; 1 after an error; 2 for an invalid configuration; 6 if no
+    provider can be reached, or one is on another chain; 130 or 143 after a second signal.
     """
     configuration = (flags or ConfigurationFlags()).load()
     try:
@@ -51,7 +51,7 @@ def serve(*, flags: ConfigurationFlags | None = None) -> None:
     except (StartError, ExitError) as error:
         failed = failure(error)
         if logs.format == "json":
-            logger.critical("the service ends: %s", failed, extra={"status": failed.status})
+            logger.critical("the service stops: %s", failed, extra={"status": failed.status})
             failed.logged = True
         raise failed from error
 
@@ -61,7 +61,7 @@ async def _serve(application: TransactionTrackerApplication, configuration: Conf
         freeze_heap()
         url = await Web.url(WEB)
         logger.info(
-            "the service runs",
+            "the service is running",
             extra={"url": url, "source": application.source.name, "open": application.open},
         )
         if configuration.logs.format == "text":
@@ -72,11 +72,11 @@ async def _serve(application: TransactionTrackerApplication, configuration: Conf
 def _introduce(url: str, transaction: str) -> None:
     at = "" if url == "http://127.0.0.1:8080" else f"TXTRACK_URL={url} "
     output.say(
-        f"txtrack {version('transaction-tracker')} listens on {url}. Ctrl-C stops it.\n"
-        f"  follow a transaction   {at}txtrack add {transaction}\n"
+        f"txtrack {version('transaction-tracker')} listens on {url}. Press Ctrl-C to stop it.\n"
+        f"  track a transaction    {at}txtrack add {transaction}\n"
         f"  wait for its end       {at}txtrack wait {transaction}\n"
-        f"  see what happens       {at}txtrack events --follow\n"
-        f"  watch in a browser     {url}\n"
-        f"  be told                {at}txtrack webhook add https://…\n"
-        f"  ask with a program     {url}/docs"
+        f"  print events           {at}txtrack events --follow\n"
+        f"  open the dashboard     {url}\n"
+        f"  receive webhooks       {at}txtrack webhook add https://…\n"
+        f"  read the API's docs    {url}/docs"
     )

@@ -1,4 +1,4 @@
-"""How commands reach a running service."""
+"""Flags of the commands that send requests to a running service."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from transaction_tracker.settings import Configuration
 
 _GROUP = Group("Service", sort_key=20)
-# A service that listens on all addresses is asked at the loopback one.
+# A service that listens on all addresses is reached at the loopback address.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ServiceFlags:
-    """Where the service is, and how to print its answers.
+    """The service, and the format of the output.
 
     Attributes:
-        url: Where the service is. Without it, client.url of the configuration, or this machine
-            at web.port: http://127.0.0.1:8080 where nothing is configured.
-        token: Bearer token; without it, client.token of the configuration. Other users of this
-            machine see flags: better set TXTRACK_TOKEN.
-        config: Configuration file; without it that of TXTRACK_CONFIG, or txtrack.toml if it is
-            there. It is not read where --url or TXTRACK_URL names the service.
-        as_json: Print JSON: one document, or one line for each of many.
+        url: URL of the service. Default: client.url of the configuration, or this machine at
+            web.port; http://127.0.0.1:8080 without a configuration.
+        token: Bearer token. Default: client.token of the configuration. Other users of this
+            machine can see flags, so prefer TXTRACK_TOKEN.
+        config: Configuration file. Default: the file of TXTRACK_CONFIG, or txtrack.toml if it
+            exists. Not read if --url or TXTRACK_URL is set.
+        as_json: Print JSON: one document, or one line per item.
     """
 
     url: Annotated[
@@ -47,10 +47,10 @@ class ServiceFlags:
         """Return a client; use it in an ``async with`` block.
 
         Raises:
-            BadInputError: The configuration cannot be used, or names no service.
+            BadInputError: The configuration is invalid, or contains no URL of a service.
         """
         if self.url:
-            # Not with the token of the file: that is another service's.
+            # Without the token of the file, which belongs to the service of the file.
             return Api(self.url, self.token)
         configuration = ConfigurationFlags(config=self.config).load()
         known = configuration.client.token
@@ -59,28 +59,28 @@ class ServiceFlags:
 
 
 def configured_url(configuration: "Configuration") -> str:
-    """Return the address of the service that a configuration names.
+    """Return the URL of the configured service.
 
     Raises:
-        BadInputError: Its port is not known before it runs.
+        BadInputError: The port is 0, so it is unknown until the service listens.
     """
     if configuration.client.url is not None:
         return configuration.client.url
     web = configuration.web
     if not web.port:
         raise BadInputError(
-            "web.port is 0, so the service takes any free port: name its address with --url, "
+            "web.port is 0, so the service listens on any free port; set its URL with --url, "
             "TXTRACK_URL or client.url"
         )
     return local_url(web.host, web.port)
 
 
 def local_url(host: str, port: int) -> str:
-    """Return the address under which this machine reaches a service that listens there."""
+    """Return the URL at which this machine reaches a service with this host and port."""
     host = _ANY.get(host, host)
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def transaction_path(transaction: str) -> str:
-    """Return the path of a transaction, whatever characters its id has."""
+    """Return the API's path of a transaction, with its id percent-encoded."""
     return f"v1/transactions/{quote(transaction, safe='')}"

@@ -1,4 +1,4 @@
-"""Server-sent events, as they come over the wire."""
+"""Parse server-sent events."""
 
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ class ServerEvent:
     """One event of a stream.
 
     Attributes:
-        id: Where to go on from; empty when the stream named none yet.
-        event: Its kind.
-        data: What it says; empty when only an id came.
+        id: Cursor to resume from; empty if the stream has not sent one.
+        event: Type of the event.
+        data: Content; empty if the stream sent only an id.
     """
 
     id: str
@@ -24,14 +24,14 @@ class ServerEvent:
 
 
 async def server_events(lines: AsyncIterable[bytes]) -> AsyncIterator[ServerEvent]:
-    """Give the events in ``lines``; comments and half an event at the end are left out.
+    """Yield the events in ``lines``; skip comments and an incomplete event at the end.
 
     Source:
         HTML standard, section 9.2.6, interpreting an event stream. Differs: lines end in LF or
-        CRLF, as services write them, ``retry`` is ignored, and an id that comes without data is
-        given, too: it is where to go on from when the stream ends before its first event.
+        CRLF, ``retry`` is ignored, and an id without data is an event too: it is the cursor to
+        resume from if the stream ends before its first event.
     """
-    last_id, given, event, size = "", "", "message", 0
+    last_id, yielded_id, event, size = "", "", "message", 0
     data: list[str] = []
     async for line in lines:
         text = line.decode(errors="replace").rstrip("\n").removesuffix("\r")
@@ -39,9 +39,9 @@ async def server_events(lines: AsyncIterable[bytes]) -> AsyncIterator[ServerEven
         if size > MAX_EVENT_BYTES:
             raise CommandError("an event of the stream is larger than 1 MiB")
         if not text:
-            if data or last_id != given:
+            if data or last_id != yielded_id:
                 yield ServerEvent(last_id, event, "\n".join(data))
-                given = last_id
+                yielded_id = last_id
             event, data, size = "message", [], 0
             continue
         name, _, value = text.partition(":")

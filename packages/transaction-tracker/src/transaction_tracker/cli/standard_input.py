@@ -1,4 +1,4 @@
-"""Files that commands read; ``-`` is standard input."""
+"""Input files of commands; ``-`` is standard input."""
 
 import sys
 from collections.abc import Iterator
@@ -19,16 +19,17 @@ def _check(_kind: Any, value: str) -> None:
         raise ValueError(f"unknown option {value}; a file of this name is ./{value}")
 
 
-# Without the first of these, the parser takes - for an option; with it, it takes options for files.
+# With allow_leading_hyphen, the parser accepts "-" as a file, but also every unknown option; the
+# validator refuses these.
 InputFile = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_check)]
 
 
 @contextmanager
 def opened(file: str) -> Iterator[IO[bytes]]:
-    """Open a file, or standard input, while the block lasts.
+    """Open a file, or standard input, while the block runs.
 
     Raises:
-        BadInputError: It cannot be read; also where that shows only inside the block.
+        BadInputError: The file cannot be read; also if reading fails only inside the block.
     """
     try:
         if file != STDIN:

@@ -2,7 +2,7 @@
 
 
 def printable(text: str) -> str:
-    """Show what came from outside without its control codes: a terminal would obey them."""
+    """Return text from outside without control codes, which a terminal would execute."""
     return "".join(
         character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
         for character in text

@@ -1,4 +1,4 @@
-"""``txtrack token``: who may use the HTTP API."""
+"""``txtrack token``: manage the bearer tokens of the HTTP API."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from cyclopts import App
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import BadInputError, CommandError
 from transaction_tracker.cli.flags import ConfigurationFlags, Json, NoHeader, seconds
-from transaction_tracker.cli.groups import CARE
+from transaction_tracker.cli.groups import MANAGE
 from transaction_tracker.cli.guest import in_database
 from transaction_tracker.store.access import (
     Scope,
@@ -20,7 +20,7 @@ from transaction_tracker.store.access import (
     revoke_token,
 )
 
-app = App(name="token", group=CARE, help="Make, list and revoke bearer tokens, in the database.")
+app = App(name="token", group=MANAGE, help="Create, list and revoke bearer tokens.")
 
 
 @app.command
@@ -33,17 +33,17 @@ def create(
     flags: ConfigurationFlags | None = None,
     as_json: Json = False,
 ) -> None:
-    """Make a token, and print it: this once, as only a hash of it is stored.
+    """Create a token and print it once; the database stores only its hash.
 
-    It counts at once, also for a service that runs. With the first token, requests without one
-    are refused, those from this machine too.
+    A running service accepts the token at once. After the first token, the service refuses
+    requests without a token, also from this machine.
 
     Exit status: 0; 1 if the database cannot be used, 2 for bad input.
 
     Args:
-        label: What it is for, such as the name of who gets it.
-        scope: What its bearer may do: read, write, admin (everything); may be repeated.
-        expires_in: Time such as 90d after which it is not accepted; without it, never.
+        label: Purpose of the token, such as the name of its user.
+        scope: Permission of the token: read, write or admin (all); can be repeated.
+        expires_in: Time such as 90d after which the token expires. Default: never.
         as_json: Print one JSON document.
     """
     lasting = None if expires_in is None else seconds("--expires-in", expires_in)
@@ -56,7 +56,7 @@ def create(
     if as_json:
         output.write_document({"token": text, **_facts(token)})
         return
-    output.note(f"Token {token.id} for {label!r}. Keep it: it is shown only now.")
+    output.note(f"Token {token.id} for {label!r}. Save it now: it cannot be shown again.")
     output.say(text)
 
 
@@ -67,12 +67,12 @@ def ls(
     flags: ConfigurationFlags | None = None,
     as_json: Json = False,
 ) -> None:
-    """List all tokens, revoked and expired ones too; their texts are not stored.
+    """List all tokens, including revoked and expired ones, without their texts.
 
     Exit status: 0; 1 if the database cannot be used, 2 for bad input.
 
     Args:
-        as_json: Print a JSON line for each.
+        as_json: Print one JSON line per token.
     """
     found = in_database((flags or ConfigurationFlags()).load().database.url, list_tokens)
     if as_json:
@@ -87,18 +87,18 @@ def ls(
 def revoke(
     token: str, /, *, flags: ConfigurationFlags | None = None, as_json: Json = False
 ) -> None:
-    """Revoke a token; a running service notices within seconds.
+    """Revoke a token; a running service refuses it within 5 s.
 
-    Exit status: 0; 1 if there is no such token, or the database cannot be used; 2 for bad input.
+    Exit status: 0; 1 if the token is unknown or the database cannot be used; 2 for bad input.
 
     Args:
-        token: Its id, as `txtrack token ls` shows it, or the token itself.
+        token: Id of the token, as `txtrack token ls` shows it, or the token itself.
         as_json: Print one JSON document.
     """
     key = token.split("_")[1] if token.startswith("txt_") and token.count("_") > 1 else token
     database = (flags or ConfigurationFlags()).load().database.url
     if not in_database(database, partial(revoke_token, token=key)):
-        raise CommandError(f"no token {key} is accepted: txtrack token ls lists them")
+        raise CommandError(f"no valid token {key}; txtrack token ls lists the tokens")
     if as_json:
         output.write_document({"id": key, "revoked": True})
     else:

@@ -29,52 +29,53 @@ async def add(
 ) -> int:
     """Track transactions with a running service.
 
-    Once this has returned, they are stored, and tracked until they are final, also when the service
-    is restarted. Adding a transaction again changes nothing.
+    When the command returns, the transactions are stored. The service tracks them until they are
+    final, also across restarts. Adding a tracked transaction changes nothing.
 
-    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers. Of several
-    transactions, the good ones are tracked even if others are bad.
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds. An invalid
+    transaction does not affect the others.
 
     Args:
-        transactions: Ids: on a chain hashes, 0x and 64 hexadecimal digits each; of another source,
-            what it calls its transactions.
-        confirmations: Blocks that make a state final, or "safe" or "finalized"; without it,
+        transactions: Ids. On a chain: hashes, 0x and 64 hexadecimal digits each. With another
+            source: the source's own ids.
+        confirmations: Blocks that make a state final, or "safe" or "finalized". Default:
             source.confirmations of the service.
         expires_in: Time such as 30m or 1d after which a transaction that is in no block expires.
-        metadata: A JSON object of up to 4 KiB that comes back with every event.
-        key: Idempotency key: the same request with the same key is answered as the first was.
+        metadata: JSON object of up to 4 KiB that each event contains.
+        key: Idempotency key: a repeated request with the same key returns the first response.
     """
     wanted = _wanted(confirmations, expires_in, metadata)
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        answer = await register(api, [{"id": one, **wanted} for one in transactions], key)
-    for result in answer["results"]:
+        registrations = [{"id": transaction, **wanted} for transaction in transactions]
+        response = await register(api, registrations, key)
+    for result in response["results"]:
         if flags.as_json:
             output.write_json(result)
         elif result["status"] == "accepted":
             output.say(f"{result['id']} {result['state']}")
         else:
             output.note(f"txtrack: refused: {refusal(result)}")
-    return BAD_INPUT if answer["refused"] else OK
+    return BAD_INPUT if response["refused"] else OK
 
 
 async def register(api: Api, registrations: Sequence[Facts], key: str | None = None) -> Any:
-    """Ask for transactions to be followed; give what became of each."""
+    """Register transactions; return the response with a result for each."""
     return await api.post("v1/transactions", {"transactions": registrations}, key=key)
 
 
 def refusal(result: Facts) -> str:
-    """Say why a registration was refused."""
-    return "; ".join(str(fault["detail"]) for fault in result["errors"])
+    """Return the reason why a registration was refused."""
+    return "; ".join(str(error["detail"]) for error in result["errors"])
 
 
 async def get(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
     """Show a transaction: its state, confirmations and history.
 
-    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
 
     Args:
-        transaction: Its id: on a chain, its hash.
+        transaction: Id of the transaction; on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -94,15 +95,16 @@ async def ls(
     no_header: NoHeader = False,
     service: ServiceFlags | None = None,
 ) -> None:
-    """List all transactions with their states, in the order of their ids.
+    """List all transactions with their states, sorted by id.
 
-    They are printed while they are read, also when there are very many.
+    Prints each page as soon as it is loaded, so the list can be very long.
 
-    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
 
     Args:
-        state: Only those in this state; may be repeated.
-        limit: How many at most; without it, all. If there are more, standard error says so.
+        state: List only transactions in this state; can be repeated.
+        limit: Maximum number of transactions. Default: all. A note on standard error says if
+            there are more.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -110,7 +112,7 @@ async def ls(
         def pages(count: int | None) -> AsyncIterator[Facts]:
             return api.pages("v1/transactions", "transactions", count, state=state)
 
-        found = output.limited(pages, limit, "leave --limit out to list all")
+        found = output.limited(pages, limit, "omit --limit to list all")
         await output.lines(found, _COLUMNS, _row, as_json=flags.as_json, header=not no_header)
 
 
@@ -120,12 +122,12 @@ def _row(transaction: Facts) -> Sequence[object]:
 
 
 async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Explain why a transaction is in its state, and what it waits for.
+    """Explain the state of a transaction, and what it waits for.
 
-    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
 
     Args:
-        transaction: Its id: on a chain, its hash.
+        transaction: Id of the transaction; on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -140,66 +142,68 @@ async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> No
 
 
 async def untrack(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Stop tracking a transaction; what is known of it is kept.
+    """Stop tracking a transaction; its history is kept.
 
-    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
 
     Args:
-        transaction: Its id: on a chain, its hash.
+        transaction: Id of the transaction; on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        answer = await api.delete(transaction_path(transaction))
-    show([answer] if answer else [], as_json=flags.as_json)
+        stopped = await api.delete(transaction_path(transaction))
+    show([stopped] if stopped else [], as_json=flags.as_json)
 
 
 async def recheck(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Ask the source about a transaction soon; a parked one gets a new tracker.
+    """Check a transaction at the source soon; a parked one gets a new tracker.
 
-    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
 
     Args:
-        transaction: Its id: on a chain, its hash.
+        transaction: Id of the transaction; on a chain, its hash.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        answer = await api.post(f"{transaction_path(transaction)}/recheck")
-    show([answer] if answer else [], as_json=flags.as_json)
+        checked = await api.post(f"{transaction_path(transaction)}/recheck")
+    show([checked] if checked else [], as_json=flags.as_json)
 
 
 def show(found: Sequence[Facts], *, as_json: bool) -> None:
     """Print a line for each transaction."""
-    for one in found:
+    for transaction in found:
         if as_json:
-            output.write_json(one)
+            output.write_json(transaction)
         else:
-            output.say(line(one))
+            output.say(line(transaction))
 
 
-def line(one: Facts) -> str:
-    """Say in a line what is known of a transaction."""
-    return ", ".join(filter(None, [f"{one['id']} {one['state']}", *_details(one)]))
+def line(transaction: Facts) -> str:
+    """Return a line with the state and the details of a transaction."""
+    state = f"{transaction['id']} {transaction['state']}"
+    return ", ".join(filter(None, [state, *_details(transaction)]))
 
 
-def described(one: Facts) -> dict[str, object]:
-    """Name what is known of a transaction."""
-    outcome = one["outcome"] or {}
+def described(transaction: Facts) -> dict[str, object]:
+    """Return the names and values that describe a transaction."""
+    outcome = transaction["outcome"] or {}
+    metadata = transaction["metadata"]
     return {
-        "transaction": one["id"],
-        "state": one["state"],
-        "depth": depth(one) or None,
-        "block": _block(one),
+        "transaction": transaction["id"],
+        "state": transaction["state"],
+        "depth": depth(transaction) or None,
+        "block": _block(transaction),
         "failure": outcome.get("error"),
         "fee": _fee(outcome),
-        "superseded by": one["superseded_by"],
-        "reason": one["reason"],
-        "flags": ", ".join(one["flags"]) or None,
-        "parked": one["parked"],
-        "deadline": one["deadline"],
-        "metadata": json.dumps(one["metadata"]) if one["metadata"] else None,
-        "registered": one["created_at"],
-        "changed": one["updated_at"],
-        "why": one.get("why", {}).get("sentence"),
+        "superseded by": transaction["superseded_by"],
+        "reason": transaction["reason"],
+        "flags": ", ".join(transaction["flags"]) or None,
+        "parked": transaction["parked"],
+        "deadline": transaction["deadline"],
+        "metadata": json.dumps(metadata) if metadata else None,
+        "registered": transaction["created_at"],
+        "changed": transaction["updated_at"],
+        "why": transaction.get("why", {}).get("sentence"),
     }
 
 
@@ -211,19 +215,19 @@ def _fee(outcome: Facts) -> str | None:
     return text if outcome.get("fee_scope") != "execution" else f"{text}; execution fee only"
 
 
-def depth(one: Facts) -> str:
-    """Say how many confirmations of how many a transaction has, once it is in a block."""
-    if one["block"] is None:
+def depth(transaction: Facts) -> str:
+    """Return the confirmations of a transaction and the required number; empty without a block."""
+    if transaction["block"] is None:
         return ""
-    required = one["required"]
-    count = one["confirmations"]
+    required = transaction["required"]
+    count = transaction["confirmations"]
     return f"{min(count, required)}/{required}" if isinstance(required, int) else f"{count}"
 
 
 def _wanted(
     confirmations: str | None, expires_in: str | None, metadata: str | None
 ) -> dict[str, Any]:
-    """Write what is asked for beside the id, as the API wants it."""
+    """Return the options of a registration, as the API expects them."""
     wanted: dict[str, Any] = {}
     if confirmations is not None:
         wanted["confirmations"] = int(confirmations) if confirmations.isdecimal() else confirmations
@@ -234,16 +238,19 @@ def _wanted(
     return wanted
 
 
-def _details(one: Facts) -> list[str]:
-    outcome = one["outcome"] or {}
-    superseded_by = one["superseded_by"]
+def _details(transaction: Facts) -> list[str]:
+    block = transaction["block"]
+    outcome = transaction["outcome"] or {}
+    superseded_by = transaction["superseded_by"]
+    flags = transaction["flags"]
+    parked = transaction.get("parked")
     return [
-        f"block {one['block']['number']}" if one["block"] else "",
-        f"depth {depth(one)}" if one["block"] else "",
+        f"block {block['number']}" if block else "",
+        f"depth {depth(transaction)}" if block else "",
         outcome.get("error") or "",
-        f"{one['reason']} by {superseded_by}" if superseded_by else "",
-        f"flags {', '.join(one['flags'])}" if one["flags"] else "",
-        f"parked: {one['parked']}" if one.get("parked") else "",
+        f"{transaction['reason']} by {superseded_by}" if superseded_by else "",
+        f"flags {', '.join(flags)}" if flags else "",
+        f"parked: {parked}" if parked else "",
     ]
 
 
@@ -252,8 +259,8 @@ def _becomes(event: Facts) -> str:
     return f"{event['state']}{flags}"
 
 
-def _block(one: Facts) -> int | None:
-    return one["block"]["number"] if one["block"] else None
+def _block(transaction: Facts) -> int | None:
+    return transaction["block"]["number"] if transaction["block"] else None
 
 
 def _object(text: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``txtrack webhook verify``: whether a delivery is genuine, without a service."""
+"""``txtrack webhook verify``: check the signature of a webhook, without a service."""
 
 import hmac
 import time
@@ -29,54 +29,58 @@ def verify(
     secret: Annotated[str, Parameter(env_var="TXTRACK_WEBHOOK_SECRET", show_default=False)],
     as_json: Json = False,
 ) -> int:
-    """Check the signature of a delivery, as a receiver has to.
+    """Check the signature of a webhook, as a receiver must.
 
-    It needs no service: give the body as it came, byte for byte, and the three headers.
+    Needs the unchanged bytes of the body and the three webhook headers, but no service.
 
-    Exit status: 0 if the signature is right and the delivery is at most 5 minutes old; 1 if not; 2
-    for bad input.
+    Exit status: 0 if the signature is valid and at most 5 minutes old; 1 if not; 2 for bad input.
 
     Args:
         body: File with the body; - is standard input.
-        id_: The header webhook-id.
-        timestamp: The header webhook-timestamp.
-        signature_: The header webhook-signature: v1,… and perhaps others, with spaces between.
-        secret: The endpoint's secret, whsec_….
+        id_: Header webhook-id.
+        timestamp: Header webhook-timestamp.
+        signature_: Header webhook-signature: one or more signatures (v1,…), separated by spaces.
+        secret: Secret of the endpoint, whsec_….
         as_json: Print one JSON document.
     """
     key = _secret(secret)
-    right = is_signed(key, id_, timestamp, _read(body), signature_)
+    valid = is_signed(key, id_, timestamp, _read(body), signature_)
     age = time.time() - timestamp
     fresh = abs(age) <= TOLERANCE_SECONDS
     if as_json:
-        output.write_document({"signature": right, "fresh": fresh, "age": round(age, 1)})
+        output.write_document({"signature": valid, "fresh": fresh, "age": round(age, 1)})
     else:
-        output.say(_verdict(right, fresh, age))
-    return OK if right and fresh else TROUBLE
+        output.say(_verdict(valid, fresh, age))
+    return OK if valid and fresh else TROUBLE
 
 
-def is_signed(secret: "Secret", identity: str, timestamp: int, body: bytes, given: str) -> bool:
-    """Say whether one of the signatures given is that of this delivery."""
-    # Imported where it is used, as is Secret: `txtrack webhook ls` is a client of the service, and
-    # loads neither the outbox nor the database.
+def is_signed(
+    secret: "Secret", identity: str, timestamp: int, body: bytes, signatures: str
+) -> bool:
+    """Return whether one of the signatures is valid for this webhook."""
+    # Imported here, as is Secret: `txtrack webhook ls` is a client of the service, and starts
+    # faster without the outbox and the database.
     from transaction_tracker.outbox import signature
 
     try:
-        right = signature.headers([secret], identity, timestamp, body)["webhook-signature"]
-    except (OverflowError, OSError, ValueError):  # a time or a text that is none
+        expected = signature.headers([secret], identity, timestamp, body)["webhook-signature"]
+    except (OverflowError, OSError, ValueError):  # an invalid timestamp or id
         return False
-    return any(hmac.compare_digest(right.encode(), one.encode()) for one in given.split())
+    return any(
+        hmac.compare_digest(expected.encode(), candidate.encode())
+        for candidate in signatures.split()
+    )
 
 
-def _verdict(right: bool, fresh: bool, age: float) -> str:
-    if not right:
+def _verdict(valid: bool, fresh: bool, age: float) -> str:
+    if not valid:
         return (
-            "WRONG: no signature fits. Is it this endpoint's secret, and the body byte for byte as "
-            "it came, before anything parsed it?"
+            "INVALID: no signature matches. Check that the secret is this endpoint's, and that the "
+            "body has the bytes that were received, before any parsing"
         )
     if not fresh:
-        return f"RIGHT, but sent {age:.0f} s ago by this machine's clock: a receiver refuses that"
-    return f"RIGHT: signed with this secret, {age:.0f} s ago"
+        return f"VALID, but sent {age:.0f} s ago by this machine's clock: receivers refuse it"
+    return f"VALID: signed with this secret {age:.0f} s ago"
 
 
 def _secret(text: str) -> "Secret":
@@ -92,5 +96,5 @@ def _read(body: str) -> bytes:
     with opened(body) as file:
         data = file.read(MAX_BODY_BYTES + 1)
     if len(data) > MAX_BODY_BYTES:
-        raise BadInputError("the body is larger than 1 MiB: no delivery is")
+        raise BadInputError("the body must be at most 1 MiB, which no webhook exceeds")
     return data

@@ -14,10 +14,10 @@ from transaction_tracker.cli.service import ServiceFlags, transaction_path
 from transaction_tracker.cli.transactions import line
 from transaction_tracker.domain import State
 
-# One long poll; the service gives an answer before whatever stands between us loses patience.
+# Duration of one long poll: shorter than the idle timeouts of usual proxies.
 _POLL_SECONDS = 25.0
-_MOST_AT_ONCE = 50
-# How long a service may take to come back, as at an upgrade.
+_MAX_CONCURRENT_POLLS = 50
+# How long the service can be away, for example during an upgrade, before the command fails.
 _RESTART_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
 
@@ -30,19 +30,19 @@ async def wait(
 ) -> int:
     """Wait until transactions have ended, or are in a state.
 
-    Each is printed as it ends. Exit status, of several transactions the first in this list that
-    fits one of them:
+    Prints each transaction when its wait ends. Exit status, of several transactions the first in
+    this list that fits one of them:
 
-    - 5: the timeout came first.
+    - 5: the timeout was reached.
     - 11: reversed. 3: failed. 9: invalid. 7: dropped. 8: expired. 4: replaced. 10: untracked.
-    - 0: all are confirmed, or in the state that was waited for.
-    - 1: trouble, such as a transaction that is not tracked; 2: bad input; 6: no service answers.
+    - 0: all are confirmed, or in the state of --until.
+    - 1: error, such as a transaction that is not tracked; 2: bad input; 6: no service responds.
 
     Args:
-        transactions: Ids of transactions that were added.
-        until: A state to wait for; "terminal" is any end. The wait for a transaction that has
-            ended is over in any case.
-        timeout: Time to wait at most, such as 30s or 5m; without it, as long as it takes.
+        transactions: Ids of tracked transactions.
+        until: State to wait for; "terminal" is any end. The wait for an ended transaction is over
+            in any case.
+        timeout: Maximum time to wait, such as 30s or 5m. Default: no limit.
     """
     limit = math.inf if timeout is None else seconds("--timeout", timeout)
     flags = service or ServiceFlags()
@@ -50,20 +50,20 @@ async def wait(
         found = await _all(api, list(dict.fromkeys(transactions)), until, limit, flags.as_json)
     if len(found) < len(set(transactions)):
         return NOT_ENDED
-    return exits.of_states({one["state"] for one in found} - {until})
+    return exits.of_states({transaction["state"] for transaction in found} - {until})
 
 
 async def _all(
     api: Api, transactions: Sequence[str], until: str, limit: float, as_json: bool
 ) -> list[dict[str, Any]]:
-    """Print each as it ends; those that do not in time are printed as they are, and left out."""
+    """Print each transaction when its wait ends; return those that reached the state in time."""
     deadline = time.monotonic() + limit
-    room = asyncio.Semaphore(_MOST_AT_ONCE)
+    slots = asyncio.Semaphore(_MAX_CONCURRENT_POLLS)
     ended: list[dict[str, Any]] = []
 
-    async def one(transaction: str) -> None:
-        async with room:
-            reached, found = await _one(api, transaction, until, deadline)
+    async def print_end(transaction: str) -> None:
+        async with slots:
+            reached, found = await _wait(api, transaction, until, deadline)
         output.write_json(found) if as_json else output.say(line(found))
         if reached:
             ended.append(found)
@@ -71,23 +71,23 @@ async def _all(
     try:
         async with asyncio.TaskGroup() as group:
             for transaction in transactions:
-                group.create_task(one(transaction))
+                group.create_task(print_end(transaction))
     except* exits.CommandError as errors:
         raise errors.exceptions[0] from None
     return ended
 
 
-async def _one(
+async def _wait(
     api: Api, transaction: str, until: str, deadline: float
 ) -> tuple[bool, dict[str, Any]]:
-    """Ask until it is so far; a service that was there once may be away for a moment."""
+    """Poll until the state or the deadline is reached; tolerate a restart of the service."""
     path = f"{transaction_path(transaction)}/wait"
     missed_since: float | None = None
     known = False
     while True:
         left = max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))
         try:
-            answer = await api.get(path, until=until, timeout=left)
+            response = await api.get(path, until=until, timeout=left)
         except CommandError as error:
             missed_since = missed_since or time.monotonic()
             away = time.monotonic() - missed_since
@@ -96,5 +96,5 @@ async def _one(
             await asyncio.sleep(_PAUSE_SECONDS)
             continue
         known, missed_since = True, None
-        if answer["reached"] or time.monotonic() >= deadline:
-            return answer["reached"], answer["transaction"]
+        if response["reached"] or time.monotonic() >= deadline:
+            return response["reached"], response["transaction"]

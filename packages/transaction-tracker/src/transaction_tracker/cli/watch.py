@@ -1,4 +1,4 @@
-"""``txtrack watch``: follow given transactions until all have ended."""
+"""``txtrack watch``: track transactions in the terminal until all have ended."""
 
 import asyncio
 import math
@@ -44,33 +44,33 @@ async def watch(
 ) -> int:
     """Track transactions in this terminal until all have ended; no service is needed.
 
-    A transaction ends confirmed, failed (it reverted) or replaced (another one took its nonce), and
-    only when enough blocks stand on that; or dropped, when no node knows it for long. While the
-    node does not answer, it is asked again and again.
+    A transaction ends as confirmed, failed (it reverted) or replaced (another transaction used its
+    nonce), once it has enough confirmations; or as dropped, if it is missing for long. While the
+    node does not respond, the command retries.
 
     Exit status, of several transactions the first in this list that fits one of them:
 
-    - 5: the timeout came first; what is known is in the database, if there is one.
+    - 5: the timeout was reached; the states so far are in the database, if it is a file.
     - 11: reversed. 3: failed. 9: invalid. 7: dropped. 8: expired. 4: replaced. 10: untracked.
     - 0: all are confirmed.
-    - 1: trouble; 2: bad input, such as a malformed hash, and nothing was asked or stored; 6: the
-      node cannot be reached, or is on another chain than --chain-id.
+    - 1: error; 2: bad input, such as a malformed hash, before any request; 6: the node cannot be
+      reached, or is on another chain than --chain-id.
     - 130, 143: interrupted by Ctrl-C, by SIGTERM.
 
     Args:
         transactions: Hashes, 0x and 64 hexadecimal digits each; without --rpc, ids of the service.
-        rpc: The node's JSON-RPC address, http or https. Only its host is ever printed. Without it,
-            a service over HTTP is asked, which the configuration names; its source.expires_after
-            counts too.
-        config: Configuration file that names such a service; without it that of TXTRACK_CONFIG, or
-            txtrack.toml if it is there.
-        chain_id: Refuse a node of another chain; without it, any chain is accepted.
-        confirmations: Blocks, the transaction's own counted, that make a state final.
-        timeout: Time to wait at most, such as 30s or 5m; without it, as long as it takes.
-        database: File that keeps what is known, so that watching again continues where it was.
-            With :memory:, all is forgotten at the end.
-        poll_interval: Time between questions for a new block, such as 500ms or 2s; over HTTP,
-            between two looks at which transactions are due. Without it, source.poll_interval of
+        rpc: JSON-RPC URL of the node, http or https. Only its host is ever printed. Without it, the
+            command polls the service over HTTP in the configuration, with its
+            source.expires_after.
+        config: Configuration file with such a service. Default: the file of TXTRACK_CONFIG, or
+            txtrack.toml if it exists.
+        chain_id: Required chain of the node. Default: any chain.
+        confirmations: Blocks that make a state final, including the transaction's own.
+        timeout: Maximum time to wait, such as 30s or 5m. Default: no limit.
+        database: File for the states, so that a later run resumes. With :memory:, the states are
+            lost at the end.
+        poll_interval: Time between two requests for a new block, such as 500ms or 2s; over HTTP,
+            between two checks for transactions that are due. Default: source.poll_interval of
             the configuration; with --rpc, 1s.
     """
     limit = math.inf if timeout is None else seconds("--timeout", timeout)
@@ -96,12 +96,12 @@ def _source(
     if configuration is None:
         return EthereumSource(settings.endpoints[0].url, settings.chain_id)
     if (source := application_source(configuration)) is None:
-        raise BadInputError('give --rpc URL, or a configuration with source.type = "http"')
+        raise BadInputError('watch needs --rpc URL, or a configuration with source.type = "http"')
     return source
 
 
 def _of_source(configuration: Configuration | None, typed: float | None) -> dict[str, Any]:
-    """Give the times that a configured source goes by; what was typed is heavier."""
+    """Return the configured times of the source; a flag overrides them."""
     times: dict[str, Any] = {}
     if configuration is not None:
         source = configuration.source
@@ -129,7 +129,7 @@ def _settings(
 
 
 def _identified(source: Source, transactions: Sequence[str]) -> list[str]:
-    """Write each id in its one form, once; name all that are malformed."""
+    """Return the ids in canonical form, without repetitions; raise an error for malformed ones."""
     ids: dict[str, None] = {}
     errors = []
     for text in transactions:
@@ -143,7 +143,7 @@ def _identified(source: Source, transactions: Sequence[str]) -> list[str]:
 
 
 async def _reach(source: Source) -> None:
-    """Make sure of the node before anything starts."""
+    """Check the source before the application starts."""
     try:
         await source.check()
     except SourceError as error:
@@ -163,30 +163,30 @@ async def _follow(ids: Sequence[str], board: Scoreboard, timeout: float) -> int:
 async def _watched(
     ids: Sequence[str], board: Scoreboard, timeout: float
 ) -> list[Tracked | ParkedError] | None:
-    """Show what happens until all have ended; ``None`` if the time is up before."""
+    """Show the transactions until all have ended; return ``None`` at the timeout."""
     waits = [asyncio.create_task(_end(transaction)) for transaction in ids]
-    open_ones = set(waits)
+    unfinished = set(waits)
     deadline = time.monotonic() + timeout
     try:
-        while open_ones and (left := deadline - time.monotonic()) > 0:
+        while unfinished and (left := deadline - time.monotonic()) > 0:
             await board.show()
-            _, open_ones = await asyncio.wait(open_ones, timeout=min(left, board.PAUSE))
+            _, unfinished = await asyncio.wait(unfinished, timeout=min(left, board.PAUSE))
         await board.show()
     finally:
-        for wait in open_ones:
+        for wait in unfinished:
             wait.cancel()
-    return None if open_ones else [wait.result() for wait in waits]
+    return None if unfinished else [wait.result() for wait in waits]
 
 
 async def _end(transaction: str) -> Tracked | ParkedError:
     try:
         return await TransactionTracker.wait(transaction)
-    except ParkedError as error:  # the others live on
+    except ParkedError as error:  # returned, so that the other transactions are still tracked
         return error
 
 
-def _status(known: Sequence[Tracked | ParkedError]) -> int:
-    for one in known:
-        if isinstance(one, ParkedError):
-            raise CommandError(str(one))
-    return exits.of_states({one.state for one in known if isinstance(one, Tracked)})
+def _status(results: Sequence[Tracked | ParkedError]) -> int:
+    for result in results:
+        if isinstance(result, ParkedError):
+            raise CommandError(str(result))
+    return exits.of_states({result.state for result in results if isinstance(result, Tracked)})

@@ -1,4 +1,4 @@
-"""``txtrack webhook``: who is told of events."""
+"""``txtrack webhook``: manage webhook endpoints."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -10,22 +10,20 @@ from cyclopts.validators import Number
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE
 from transaction_tracker.cli.flags import NoHeader, seconds
-from transaction_tracker.cli.groups import CARE
+from transaction_tracker.cli.groups import MANAGE
 from transaction_tracker.cli.service import ServiceFlags
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
 
 _VERIFY = "--id STR --timestamp INT --signature STR --secret STR"
 
-app = App(
-    name="webhook", group=CARE, help="Manage the webhook endpoints that events are delivered to."
-)
+app = App(name="webhook", group=MANAGE, help="Manage webhook endpoints, which receive events.")
 app.command(verify, usage=f"Usage: txtrack webhook verify {_VERIFY} [OPTIONS] [BODY]\n")
 
 Facts = Mapping[str, Any]
 
 _COLUMNS = ("id", "url", "states", "delivers", "why not")
-_ATTEMPT_COLUMNS = ("event", "attempt", "ended", "seconds", "outcome", "error", "answer")
+_ATTEMPT_COLUMNS = ("event", "attempt", "ended", "seconds", "outcome", "error", "response")
 
 
 @app.command
@@ -39,53 +37,55 @@ async def add(
     ] = None,
     service: ServiceFlags | None = None,
 ) -> None:
-    """Have events delivered to a URL from now on, signed as Standard Webhooks 1.0 has it.
+    """Deliver future events to a URL, signed according to Standard Webhooks 1.0.
 
-    It prints the secret that deliveries are signed with, which the receiver needs: this once. A
-    URL in a private network is refused unless webhooks.allow_private names its network.
+    Prints the endpoint's secret once; the receiver needs it to verify signatures. A URL in a
+    private network is refused unless webhooks.allow_private contains its network.
 
-    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
 
     Args:
-        url: Where to; https, unless webhooks.allow_private names its host or network.
-        state: Only events of this state; may be repeated. Without it, all.
-        secret: Sign with this secret; without it, one is made.
+        url: URL of the receiver; https, unless webhooks.allow_private contains its host or network.
+        state: Deliver only events of this state; can be repeated. Default: all.
+        secret: Secret for the signatures. Default: a generated one.
     """
     flags = service or ServiceFlags()
-    wish = {"url": url, "states": list(state) or None, "secret": secret}
+    body = {"url": url, "states": list(state) or None, "secret": secret}
     async with flags.api() as api:
-        found = await api.post("v1/endpoints", wish)
+        found = await api.post("v1/endpoints", body)
     if flags.as_json:
         output.write_document(found)
         return
-    output.note(f"Events go to {found['url']}. Its secret is shown only now:")
+    output.note(
+        f"Future events are delivered to {found['url']}. Save the secret: it cannot be shown again."
+    )
     output.facts({"endpoint": found["id"], "secret": found["secret"]})
 
 
 @app.command
 async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None) -> None:
-    """List the endpoints.
+    """List the webhook endpoints.
 
-    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
         found = (await api.get("v1/endpoints"))["endpoints"]
     if flags.as_json:
-        for one in found:
-            output.write_json(one)
+        for endpoint in found:
+            output.write_json(endpoint)
     else:
         output.table(_COLUMNS, map(_row, found), header=not no_header)
 
 
 @app.command
 async def get(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Show an endpoint: its health, the last attempt and error, the next attempt, what waits.
+    """Show an endpoint: health, last attempt and error, next attempt, pending deliveries.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id, as `txtrack webhook ls` shows it.
+        endpoint: Id of the endpoint, as `txtrack webhook ls` shows it.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -101,34 +101,34 @@ async def attempts(
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
     service: ServiceFlags | None = None,
 ) -> None:
-    """List the last attempts at an endpoint, the newest first, with what its receiver answered.
+    """List the last attempts at an endpoint with the responses, the newest first.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
-        event: Only attempts to deliver this event: its cursor, as `txtrack events --json` shows it.
-        limit: How many at most.
+        endpoint: Id of the endpoint.
+        event: List only attempts for this event: its cursor, as `txtrack events --json` shows it.
+        limit: Maximum number of attempts.
     """
     flags = service or ServiceFlags()
     path = f"{_path(endpoint)}/attempts"
     async with flags.api() as api:
-        found = [one async for one in api.pages(path, "attempts", limit, event=event)]
+        found = [attempt async for attempt in api.pages(path, "attempts", limit, event=event)]
     if flags.as_json:
-        for one in found:
-            output.write_json(one)
+        for attempt in found:
+            output.write_json(attempt)
     else:
         output.table(_ATTEMPT_COLUMNS, map(_attempt_row, found))
 
 
 @app.command
 async def rm(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Forget an endpoint, and all that was to be delivered to it.
+    """Delete an endpoint with its deliveries.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
+        endpoint: Id of the endpoint.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -136,17 +136,17 @@ async def rm(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
     if flags.as_json:
         output.write_document({"id": endpoint, "removed": True})
     else:
-        output.say(f"{endpoint} is forgotten")
+        output.say(f"deleted {endpoint}")
 
 
 @app.command
 async def enable(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
-    """Deliver to an endpoint again: first what was pending, then what is new.
+    """Enable an endpoint: send pending deliveries, then deliver future events.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
+        endpoint: Id of the endpoint.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -157,13 +157,13 @@ async def enable(endpoint: str, /, *, service: ServiceFlags | None = None) -> No
 async def disable(
     endpoint: str, /, *, reason: str = "by hand", service: ServiceFlags | None = None
 ) -> None:
-    """Deliver to an endpoint no more; what is pending waits, and what comes new is not for it.
+    """Disable an endpoint: pending deliveries wait, future events are not delivered.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
-        reason: Why, for whoever looks later.
+        endpoint: Id of the endpoint.
+        reason: Reason, which `txtrack webhook ls` shows.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -181,30 +181,29 @@ async def rotate(
     ] = None,
     service: ServiceFlags | None = None,
 ) -> None:
-    """Sign with a new secret, and for a while with the old one as well.
+    """Rotate the secret of an endpoint; the old secret also signs for a while.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
-        overlap: Time, such as 1d, for which deliveries are signed with both; 0s ends the old
-            one at once.
-        secret: The new secret; without it, one is made.
+        endpoint: Id of the endpoint.
+        overlap: Time, such as 1d, for which both secrets sign; with 0s, the old one ends at once.
+        secret: New secret. Default: a generated one.
     """
     flags = service or ServiceFlags()
-    wish = {"secret": secret, "overlap": seconds("--overlap", overlap, or_none=True)}
+    body = {"secret": secret, "overlap": seconds("--overlap", overlap, or_none=True)}
     async with flags.api() as api:
-        _show(await api.post(f"{_path(endpoint)}/rotate", wish), flags)
+        _show(await api.post(f"{_path(endpoint)}/rotate", body), flags)
 
 
 @app.command(name="test")
 async def probe(endpoint: str, /, *, service: ServiceFlags | None = None) -> int:
-    """Send a message to an endpoint now, once, and say what came of it.
+    """Send one test webhook to an endpoint now, and print the result.
 
-    Exit status: 0 if it arrived, 1 if not; 2 for bad input, 6 if no service answers.
+    Exit status: 0 if it was delivered, 1 if not; 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
+        endpoint: Id of the endpoint.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -212,9 +211,9 @@ async def probe(endpoint: str, /, *, service: ServiceFlags | None = None) -> int
     if flags.as_json:
         output.write_document(result)
     elif result["delivered"]:
-        output.say(f"arrived: HTTP {result['status']} in {result['seconds']:.2f} s")
+        output.say(f"delivered: HTTP {result['status']} in {result['seconds']:.2f} s")
     else:
-        output.say(f"did not arrive: {result['error'] or result['outcome']}")
+        output.say(f"not delivered: {result['error'] or result['outcome']}")
     return OK if result["delivered"] else TROUBLE
 
 
@@ -227,25 +226,25 @@ async def redeliver(
     since: str | None = None,
     service: ServiceFlags | None = None,
 ) -> None:
-    """Deliver again to an endpoint: what was given up, one event, or all from one on.
+    """Redeliver dead letters, one event, or all events from one on.
 
-    Receivers know repeats by their webhook-id.
+    Receivers recognize repeats by their webhook-id.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
-        event: Only this event: its cursor, as `txtrack events --json` shows it.
-        since: All events from this one on, delivered or not: its cursor.
+        endpoint: Id of the endpoint.
+        event: Redeliver only this event: its cursor, as `txtrack events --json` shows it.
+        since: Redeliver all events from this one on, delivered or not: its cursor.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
-        wish = {"event": event, "since": since}
-        answer = await api.post(f"{_path(endpoint)}/redeliver", wish)
+        body = {"event": event, "since": since}
+        response = await api.post(f"{_path(endpoint)}/redeliver", body)
     if flags.as_json:
-        output.write_document(answer)
+        output.write_document(response)
     else:
-        output.say(f"{answer['count']:,} events will be delivered again")
+        output.say(f"{response['count']:,} events will be redelivered")
 
 
 @app.command
@@ -257,13 +256,14 @@ async def dead(
     no_header: NoHeader = False,
     service: ServiceFlags | None = None,
 ) -> None:
-    """List the dead letters of an endpoint: the events that were given up, and why.
+    """List the dead letters of an endpoint with their last errors.
 
-    Exit status: 0; 1 if there is no such endpoint, 2 for bad input, 6 if no service answers.
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
 
     Args:
-        endpoint: Its id.
-        limit: How many at most; without it, all. If there are more, standard error says so.
+        endpoint: Id of the endpoint.
+        limit: Maximum number of dead letters. Default: all. A note on standard error says if
+            there are more.
     """
     flags = service or ServiceFlags()
     async with flags.api() as api:
@@ -271,7 +271,7 @@ async def dead(
         def pages(count: int | None) -> AsyncIterator[Facts]:
             return api.pages(f"{_path(endpoint)}/dead-letters", "dead_letters", count)
 
-        found = output.limited(pages, limit, "leave --limit out to list all")
+        found = output.limited(pages, limit, "omit --limit to list all")
         columns = ("event", "attempts", "last error", "given up")
         header = not no_header
         await output.lines(found, columns, _letter, as_json=flags.as_json, header=header)
@@ -301,8 +301,8 @@ def _row(found: Facts) -> list[object]:
 
 def _attempt_row(found: Facts) -> list[object]:
     seconds = f"{found['seconds']:.2f}"
-    told = found["event"], found["number"], found["ended_at"], seconds, found["outcome"]
-    return [*told, found["error"], found["answer"]]
+    attempt = found["event"], found["number"], found["ended_at"], seconds, found["outcome"]
+    return [*attempt, found["error"], found["answer"]]
 
 
 def _states(found: Facts) -> str:

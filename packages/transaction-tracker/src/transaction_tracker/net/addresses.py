@@ -115,11 +115,22 @@ class AllowList:
         An IPv4-mapped or NAT64 address is judged as the IPv4 address that it embeds.
         """
         address = _effective(address)
-        if address in _METADATA or any(inner in _METADATA for inner in _embedded(address)):
-            return "a cloud metadata address"
-        if address.is_unspecified or address.is_multicast:
-            return "unspecified" if address.is_unspecified else "multicast"
+        if (reason := _never_allowed(address)) is not None:
+            return reason
         return None if self.allows(address) else _not_public(address)
+
+
+def can_be_allowed(address: Address) -> bool:
+    """Return whether an allow list can permit the address."""
+    return _never_allowed(_effective(address)) is None
+
+
+def _never_allowed(address: Address) -> str | None:
+    if address in _METADATA or any(inner in _METADATA for inner in _embedded(address)):
+        return "a cloud metadata address"
+    if address.is_unspecified:
+        return "unspecified"
+    return "multicast" if address.is_multicast else None
 
 
 def _not_public(address: Address) -> str | None:

@@ -15,14 +15,29 @@ Why = Literal[
 
 
 class ForbiddenUrlError(TrackerError, ValueError):
-    """The URL is not allowed. The message does not repeat the URL, which can contain a key."""
+    """The URL is not allowed. The message does not repeat the URL, which can contain a key.
+
+    Attributes:
+        can_be_allowed: Whether the error is about a host that an allow list can permit.
+    """
+
+    def __init__(self, message: str, *, can_be_allowed: bool = False) -> None:
+        super().__init__(message)
+        self.can_be_allowed = can_be_allowed
 
 
 class ForbiddenAddressError(TrackerError, OSError):
     """Connections to the address are not allowed.
 
     Also an ``OSError``, so that aiohttp treats it as a failed connection.
+
+    Attributes:
+        can_be_allowed: Whether an allow list can permit the address.
     """
+
+    def __init__(self, message: str, *, can_be_allowed: bool = False) -> None:
+        super().__init__(message)
+        self.can_be_allowed = can_be_allowed
 
 
 class NoAnswerError(TrackerError):

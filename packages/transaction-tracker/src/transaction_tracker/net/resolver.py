@@ -8,7 +8,7 @@ from typing import Self
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from transaction_tracker.net.addresses import AllowList
+from transaction_tracker.net.addresses import AllowList, can_be_allowed
 from transaction_tracker.net.errors import ForbiddenAddressError
 from transaction_tracker.threads import DaemonThreads
 
@@ -89,9 +89,12 @@ class CheckedResolver(AbstractResolver):
 def check(allowed: AllowList, addresses: Sequence[str]) -> None:
     """Raise ``ForbiddenAddressError`` if connections to one of the addresses are not allowed."""
     for address in addresses:
-        refusal = allowed.refusal(ip_address(address))
-        if refusal is not None:
-            raise ForbiddenAddressError(f"{address} is not allowed: the address is {refusal}")
+        parsed = ip_address(address)
+        if (refusal := allowed.refusal(parsed)) is not None:
+            raise ForbiddenAddressError(
+                f"{address} is not allowed: the address is {refusal}",
+                can_be_allowed=can_be_allowed(parsed),
+            )
 
 
 def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, ip_address
 
 from yarl import URL
 
-from transaction_tracker.net.addresses import Address, AllowList
+from transaction_tracker.net.addresses import Address, AllowList, can_be_allowed
 from transaction_tracker.net.errors import ForbiddenUrlError
 
 MAX_URL_CHARACTERS = 2_048
@@ -115,20 +115,25 @@ def _check_host(host: str, literal: Address | None, allowed: AllowList) -> None:
     if ":" in host and (literal is None or "%" in host):
         raise ForbiddenUrlError("an IPv6 address in a URL must have no zone")
     if literal is not None and (refusal := allowed.refusal(literal)) is not None:
-        raise ForbiddenUrlError(f"{literal} is not allowed: the address is {refusal}")
+        raise ForbiddenUrlError(
+            f"{literal} is not allowed: the address is {refusal}",
+            can_be_allowed=can_be_allowed(literal),
+        )
     if host in allowed.hosts:
         return
     for name in _LOCAL_NAMES:
         if host == name or host.endswith(f".{name}"):
             raise ForbiddenUrlError(
-                f"a host under {name!r} is not allowed unless it is in the allow list"
+                f"a host under {name!r} is not allowed unless it is in the allow list",
+                can_be_allowed=True,
             )
 
 
 def _check_scheme(url: URL, exempt: bool) -> None:
     if url.scheme != "https" and not exempt:
         raise ForbiddenUrlError(
-            "a URL must begin with https:// unless its host is in the allow list"
+            "a URL must begin with https:// unless its host is in the allow list",
+            can_be_allowed=True,
         )
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from transaction_tracker.net import AllowList
+from transaction_tracker.net import AllowList, ForbiddenUrlError
 from transaction_tracker.settings.http import FeedSection, HttpSection
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.sections import SourceSection
@@ -83,15 +83,11 @@ def _addresses(section: HttpSection) -> Iterator[Conflict]:
         try:
             Template(url.reveal(), placeholder, allowed, option)
         except ValueError as error:
-            key = ("http", *option.split("."))
-            yield key, _refusal(str(error).removeprefix(option).strip())
-
-
-def _refusal(text: str) -> str:
-    """Return a template's error without the option's name, with the option that can allow it."""
-    message = f"is refused{text}" if text.startswith(":") else text
-    parts = ("is not allowed", "allow list")
-    return f"{message}; see http.allow_private" if any(p in message for p in parts) else message
+            text = str(error).removeprefix(option).strip()
+            message = f"is refused{text}" if text.startswith(":") else text
+            if isinstance(error, ForbiddenUrlError) and error.can_be_allowed:
+                message += "; see http.allow_private"
+            yield ("http", *option.split(".")), message
 
 
 def _delays(section: HttpSection) -> Iterator[Conflict]:

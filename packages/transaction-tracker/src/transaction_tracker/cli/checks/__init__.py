@@ -1,1 +1,1 @@
-"""What ``txtrack doctor`` looks at, one module for each part of the service."""
+"""The checks of ``txtrack doctor``, one module per part of the service."""

@@ -1,4 +1,4 @@
-"""Whether webhooks may go where their endpoints say."""
+"""Check the addresses and the health of webhook endpoints."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -13,51 +13,52 @@ from transaction_tracker.net import (
 from transaction_tracker.net.resolver import CheckedResolver, SystemResolver
 from transaction_tracker.store.endpoints import Endpoint
 
-_WHY = "no event is delivered there"
+_WHY = "the endpoint receives no events"
 
 
 async def check(endpoints: Sequence[Endpoint], allow_private: Iterable[str]) -> list[Finding]:
-    """Judge every endpoint by the rules for addresses, as they are resolved now."""
+    """Check whether the endpoints' URLs are allowed, with their current addresses."""
     allowed = AllowList.of(allow_private)
     resolver = CheckedResolver(SystemResolver(), allowed)
+    checks = [_check(endpoint, allowed, resolver) for endpoint in endpoints]
     try:
-        return list(await asyncio.gather(*(_one(one, allowed, resolver) for one in endpoints)))
+        return list(await asyncio.gather(*checks))
     finally:
         await resolver.close()
 
 
-async def _one(endpoint: Endpoint, allowed: AllowList, resolver: CheckedResolver) -> Finding:
-    about = f"endpoint {endpoint.id}"
+async def _check(endpoint: Endpoint, allowed: AllowList, resolver: CheckedResolver) -> Finding:
+    subject = f"endpoint {endpoint.id}"
     try:
         url = checked_url(endpoint.url, allowed)
         await resolver.resolve(url.raw_host or "", url.port or 443)
     except (ForbiddenUrlError, ForbiddenAddressError) as caught:
         return error(
-            about,
-            f"its address is refused: {caught}",
+            subject,
+            f"URL refused: {caught}",
             why=_WHY,
-            do="if it is yours and meant to be private, add its network to webhooks.allow_private; "
-            "otherwise txtrack webhook rm it",
+            fix="if the receiver is yours and private on purpose, add its network to "
+            f"webhooks.allow_private; otherwise run txtrack webhook rm {endpoint.id}",
         )
     except OSError as caught:
         return warning(
-            about,
-            f"its host cannot be resolved: {caught.strerror or caught}",
+            subject,
+            f"cannot resolve the host: {caught.strerror or caught}",
             why=_WHY,
-            do="check the host's name and this machine's name server",
+            fix="check the host's name and this machine's name server",
         )
     if not endpoint.enabled:
         return warning(
-            about,
-            f"is disabled: {endpoint.disabled_reason or 'by hand'}",
-            why=f"{_WHY}, and what it should have heard waits",
-            do="txtrack webhook enable it once its receiver is well",
+            subject,
+            f"disabled: {endpoint.disabled_reason or 'by hand'}",
+            why=f"{_WHY}; its pending deliveries wait",
+            fix=f"fix its receiver, then run txtrack webhook enable {endpoint.id}",
         )
     if endpoint.failing_since is not None:
         return warning(
-            about,
-            "is failing: five attempts in a row, or more, have delivered nothing",
-            why=f"{_WHY} until its receiver is well; what it should have heard waits",
-            do=f"see what its receiver answers with txtrack webhook attempts {endpoint.id}",
+            subject,
+            "failing: at least five attempts in a row failed",
+            why=f"{_WHY} until its receiver works; its pending deliveries wait",
+            fix=f"see the receiver's responses with txtrack webhook attempts {endpoint.id}",
         )
-    return fine(about, "may be delivered to")
+    return fine(subject, "URL allowed")

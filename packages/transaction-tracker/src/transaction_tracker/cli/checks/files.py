@@ -1,4 +1,4 @@
-"""Whether others can read the secrets of the configuration file."""
+"""Check whether other users can read the secrets in the configuration file."""
 
 import stat
 from pathlib import Path
@@ -9,15 +9,15 @@ from transaction_tracker.settings import Configuration
 
 
 def check(configuration: Configuration, file: Path | None) -> list[Finding]:
-    """Look at the permissions of the file, if it has secrets in it."""
+    """Check the permissions of the file, if it contains secrets."""
     if file is None or not _is_open(file) or not _has_secret(configuration, file):
         return []
     return [
         warning(
             f"file {file}",
-            "other users of this machine can read it, and it holds a key or a password",
-            why="whoever has the key can ask the source in your name, at your cost",
-            do=f"chmod 600 {file}, or put the secret into a variable such as "
+            "other users of this machine can read it, and it contains a key or a password",
+            why="they can send requests to the source in your name and at your cost",
+            fix=f"chmod 600 {file}, or move the secret to an environment variable such as "
             f"{_variable(configuration)}",
         )
     ]

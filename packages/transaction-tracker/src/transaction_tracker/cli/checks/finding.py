@@ -1,4 +1,4 @@
-"""What a check found."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,33 +8,33 @@ Severity = Literal["ok", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        severity: ``"error"`` when the service cannot do its work so.
-        about: What was looked at, such as ``provider https://host``.
-        what: What is the case.
-        why: Why it matters; empty when all is well.
-        do: What to do about it; empty when all is well.
+        severity: ``"error"`` if the service cannot work; ``"warning"`` if it works with a risk.
+        subject: Checked thing, such as ``provider https://host``.
+        message: State of the subject.
+        why: Effect of the problem; empty for ``"ok"``.
+        fix: How to fix the problem; empty for ``"ok"``.
     """
 
     severity: Severity
-    about: str
-    what: str
+    subject: str
+    message: str
     why: str = ""
-    do: str = ""
+    fix: str = ""
 
 
-def fine(about: str, what: str) -> Finding:
-    """Say that all is well."""
-    return Finding("ok", about, what)
+def fine(subject: str, message: str) -> Finding:
+    """Return a finding without a problem."""
+    return Finding("ok", subject, message)
 
 
-def warning(about: str, what: str, *, why: str, do: str) -> Finding:
-    """Say what may become a trouble."""
-    return Finding("warning", about, what, why, do)
+def warning(subject: str, message: str, *, why: str, fix: str) -> Finding:
+    """Return a finding with a possible problem."""
+    return Finding("warning", subject, message, why, fix)
 
 
-def error(about: str, what: str, *, why: str, do: str) -> Finding:
-    """Say what is wrong."""
-    return Finding("error", about, what, why, do)
+def error(subject: str, message: str, *, why: str, fix: str) -> Finding:
+    """Return a finding with a problem."""
+    return Finding("error", subject, message, why, fix)

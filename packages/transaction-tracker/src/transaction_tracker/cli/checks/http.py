@@ -1,4 +1,4 @@
-"""Whether a service that is asked over HTTP answers, and in words that we know."""
+"""Check whether a service over HTTP responds with known statuses."""
 
 import logging
 from collections.abc import Iterator
@@ -20,48 +20,49 @@ from transaction_tracker.sources import (
 )
 from transaction_tracker.sources.http_polling import HttpPollingSource
 
-# Asked about when no transaction is known: the first that fits the pattern of ids. That somebody
-# has one of them is not likely, and does no harm.
-_NOBODYS = ("txtrack-doctor", "TXTRACKDOCTOR", "0", "00000000-0000-0000-0000-000000000000")
-_WHY = "what it does not answer is known of no transaction"
-_RESERVATION = ", which is an id of ours; one of its own shows more: --transaction ID"
+# Looked up if no transaction is known: the first one that matches the pattern. A look-up changes
+# nothing, so no harm is done if such a transaction exists.
+_MADE_UP_IDS = ("txtrack-doctor", "TXTRACKDOCTOR", "0", "00000000-0000-0000-0000-000000000000")
+_WHY = "without its responses, no transaction can change its state"
+_MADE_UP_NOTE = " (a made-up id; for a complete check, use --transaction ID)"
 _LOCAL = ("127.0.0.1", "::1", "localhost")
 
-# Where the source writes what it met.
+# The source logs its errors here.
 logger = logging.getLogger("transaction_tracker")
 
 
 async def check(section: HttpSection, transaction: str | None) -> list[Finding]:
-    """Ask the service about one transaction, and for a page of its feed.
+    """Look up one transaction, and read a page of the feed.
 
     Args:
-        section: How it is asked.
-        transaction: One that it should know; without it, what can be told is less.
+        section: Configuration of the service.
+        transaction: Id that the service knows; without it, the check is less complete.
     """
     found = [*_unencrypted(section), *_unwatched(section), *await _forbidden(section)]
-    if any(one.severity == "error" for one in found):
+    if any(finding.severity == "error" for finding in found):
         return found
     source = http_source(section)
-    # What it warns of, the findings say.
-    logger.addFilter(_nothing)
+    # The findings contain what the source would log.
+    logger.addFilter(_drop)
     try:
-        return [*found, *await _asked(section, source, transaction), *await _feed(section, source)]
+        look_up = await _look_up(section, source, transaction)
+        return [*found, *look_up, *await _feed(section, source)]
     finally:
-        logger.removeFilter(_nothing)
+        logger.removeFilter(_drop)
         await source.close()
 
 
-def _nothing(_record: logging.LogRecord) -> bool:
+def _drop(_record: logging.LogRecord) -> bool:
     return False
 
 
 async def _forbidden(section: HttpSection) -> list[Finding]:
-    """Look where the names lead: what is written as an address was judged with the options."""
+    """Check the addresses of host names; literal addresses were checked with the options."""
     client = CheckedClient(AllowList.of(section.allow_private))
     found = []
-    for option, gap, url in section.addresses():
+    for option, placeholder, url in section.addresses():
         try:
-            await client.check(url.reveal().replace(gap, "1"))
+            await client.check(url.reveal().replace(placeholder, "1"))
         except ForbiddenAddressError as caught:
             found.append(_refused(f"http.{option}", caught))
     await client.close()
@@ -71,87 +72,90 @@ async def _forbidden(section: HttpSection) -> list[Finding]:
 def _refused(option: str, caught: ForbiddenAddressError) -> Finding:
     return error(
         option,
-        f"its address is refused: {caught}",
-        why="the source is asked nothing there",
-        do="if it is yours and meant to be private, add its network to http.allow_private; "
-        "otherwise correct the host's name",
+        f"URL refused: {caught}",
+        why="the service sends no requests to this URL",
+        fix="if the host is yours and private on purpose, add its network to "
+        "http.allow_private; otherwise correct the host's name",
     )
 
 
-async def _asked(
+async def _look_up(
     section: HttpSection, source: HttpPollingSource, transaction: str | None
 ) -> list[Finding]:
-    about = f"source {section.model_dump()['url']}"
-    one = transaction or _nobodys(source)
-    if one is None:
-        what = "was not asked: no id is known, and none of ours fits http.id_pattern"
-        return [warning(about, what, why=_WHY, do="name an id that it knows: --transaction ID")]
+    subject = f"source {section.model_dump()['url']}"
+    key = transaction or _made_up_id(source)
+    if key is None:
+        message = "not checked: no id is known, and no made-up id matches http.id_pattern"
+        fix = "pass an id that the service knows: --transaction ID"
+        return [warning(subject, message, why=_WHY, fix=fix)]
     try:
-        source.identify(one)
+        source.identify(key)
     except InvalidTransactionError as caught:
-        do = "correct http.id_pattern, or the id"
-        return [error("http.id_pattern", str(caught), why="no such id can be followed", do=do)]
-    reply = (await source.look_up([one]))[one]
+        why = "a transaction with such an id cannot be tracked"
+        fix = "correct http.id_pattern or the id"
+        return [error("http.id_pattern", str(caught), why=why, fix=fix)]
+    reply = (await source.look_up([key]))[key]
     if source.unknown_words:
-        return [_strange(about, source.unknown_words)]
+        return [_unknown(subject, source.unknown_words)]
     if not isinstance(reply, SourceError):
-        state = "nothing" if reply is None else reply.state
-        reservation = "" if transaction is not None else _RESERVATION
-        return [fine(about, f"answers, and says {state} of {one!r}{reservation}")]
-    return [_trouble(about, reply, known=transaction is not None)]
+        state = "no state" if reply is None else f"state {reply.state}"
+        note = "" if transaction is not None else _MADE_UP_NOTE
+        return [fine(subject, f"responds with {state} for {key!r}{note}")]
+    return [_failure(subject, reply, known=transaction is not None)]
 
 
-def _nobodys(source: HttpPollingSource) -> str | None:
-    for one in _NOBODYS:
+def _made_up_id(source: HttpPollingSource) -> str | None:
+    for text in _MADE_UP_IDS:
         try:
-            return source.identify(one)
+            return source.identify(text)
         except InvalidTransactionError:
             continue
     return None
 
 
-def _strange(about: str, words: tuple[str, ...]) -> Finding:
+def _unknown(subject: str, words: tuple[str, ...]) -> Finding:
     return error(
-        about,
-        f"says {', '.join(map(repr, words))}, which is not among http.words",
-        why="a word that is not known is no fact: the transaction would never come to its end",
-        do="add it to http.words, or correct http.status if it is no status at all",
+        subject,
+        f"unknown status {', '.join(map(repr, words))}, which is not in http.words",
+        why="an unknown status changes nothing, so the transaction would never end",
+        fix="add it to http.words, or correct http.status if the value is not a status",
     )
 
 
-def _trouble(about: str, caught: SourceError, *, known: bool) -> Finding:
-    """Say what an error means; of an id that nobody has, a refusal is a good answer."""
+def _failure(subject: str, caught: SourceError, *, known: bool) -> Finding:
+    """Return the finding for an error; a made-up id can be refused although all is well."""
     if isinstance(caught, ApplicationError | MalformedError) and not known:
-        what = f"answers, though not as it may about an id that it knows: {caught}"
-        do = "name an id that it knows: txtrack doctor --transaction ID"
-        return warning(about, what, why="what it says of its own was not seen", do=do)
+        message = f"responds, but not with the state of a transaction: {caught}"
+        why = "the service does not know the made-up id, so its statuses are not checked"
+        fix = "pass an id that the service knows: txtrack doctor --transaction ID"
+        return warning(subject, message, why=why, fix=fix)
     if isinstance(caught, RateLimitedError | NotYetError):
-        do = "come again later; set http.requests_per_second if this goes on"
-        return warning(about, f"has no time now: {caught}", why=_WHY, do=do)
-    return error(about, f"cannot be asked: {caught}", why=_WHY, do=_way_out(caught))
+        fix = "retry later; set http.requests_per_second if this persists"
+        return warning(subject, f"temporarily unavailable: {caught}", why=_WHY, fix=fix)
+    return error(subject, f"look-up failed: {caught}", why=_WHY, fix=_fix(caught))
 
 
-def _way_out(caught: SourceError) -> str:
+def _fix(caught: SourceError) -> str:
     if isinstance(caught, MalformedError):
-        return "compare its answer with http.status, http.id and http.words"
+        return "compare the response with http.status, http.id and http.words"
     if isinstance(caught, ApplicationError):
-        return "correct http.url, or the id that it was asked about"
+        return "correct http.url, or the id of --transaction"
     if isinstance(caught, ServerError) and "headers" in str(caught):
-        return "correct http.headers; see that the key in them is still good"
+        return "correct http.headers; check that the key in them is still valid"
     return "check http.url, the network and the service's status page"
 
 
 async def _feed(section: HttpSection, source: HttpPollingSource) -> list[Finding]:
     if section.feed is None:
         return []
-    about = f"feed {section.feed.model_dump()['url']}"
+    subject = f"feed {section.feed.model_dump()['url']}"
     try:
         page = await source.read_feed(None)
     except SourceError as caught:
-        why = "without it, news come when it is a transaction's turn, which is later"
-        do = "correct the options of http.feed, or leave it out"
-        return [error(about, f"cannot be read: {caught}", why=why, do=do)]
-    return [fine(about, f"can be read; its first page tells of {len(page.entries)} transactions")]
+        why = "without the feed, changes are only found by polling, which is later"
+        fix = "correct the options of http.feed, or remove http.feed"
+        return [error(subject, f"cannot be read: {caught}", why=why, fix=fix)]
+    return [fine(subject, f"readable; its first page has {len(page.entries)} transactions")]
 
 
 def _unencrypted(section: HttpSection) -> Iterator[Finding]:
@@ -160,9 +164,9 @@ def _unencrypted(section: HttpSection) -> Iterator[Finding]:
         if place.scheme == "http" and place.host not in _LOCAL:
             yield warning(
                 f"http.{option}",
-                "goes over the network unencrypted, headers and all",
-                why="anyone on the way can read the key, and change what the service says",
-                do="use https",
+                "requests with their headers are not encrypted",
+                why="anyone on the network path can read the key and change responses",
+                fix="use https",
             )
 
 
@@ -170,7 +174,7 @@ def _unwatched(section: HttpSection) -> Iterator[Finding]:
     if "reversed" in section.words.values() and not section.watch_for:
         yield warning(
             "http.watch_for",
-            'is 0, though a word stands for "reversed"',
-            why="once confirmed, a transaction is asked about no more, and its reversal not seen",
-            do='set it to as long as one can be taken back, such as "60d"',
+            'is 0, although a word in http.words means "reversed"',
+            why="a confirmed transaction is no longer polled, so a reversal is not noticed",
+            fix='set it to the time for which a reversal is possible, such as "60d"',
         )

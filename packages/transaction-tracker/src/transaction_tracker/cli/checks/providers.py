@@ -1,4 +1,4 @@
-"""Whether the providers answer, agree with one another, and are up to date."""
+"""Check whether the providers respond, agree with each other, and are up to date."""
 
 import asyncio
 import time
@@ -16,23 +16,23 @@ from transaction_tracker.sources.ethereum import RpcClient, decode, fields
 DEADLINE_SECONDS = 10.0
 SLOW_SECONDS = 2.0
 LAGGING_BLOCKS = 3
-# How far a clock can be wrong without harm.
+# Tolerance for differences between clocks.
 FUTURE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What one provider said of itself.
+class ProviderReport:
+    """The responses of one provider.
 
     Attributes:
-        name: Its host.
-        chain_id: The chain that it is on.
-        genesis: The hash of the chain's first block.
-        head: The number of its highest block.
-        age: Seconds since that block, by our clock.
-        seconds: How long it took to answer all this.
-        tag_error: Why it cannot tell the ``safe`` or ``finalized`` block that was asked for.
-        block_error: Why its head block cannot be read, with the field; ``None`` when it can.
+        name: Host of the provider.
+        chain_id: Chain of the provider.
+        genesis: Hash of the chain's first block; empty if the provider has pruned it.
+        head: Number of the head block.
+        age: Age of the head block in seconds, by the local clock.
+        seconds: Total duration of the requests.
+        tag_error: Why the provider has no ``safe`` or ``finalized`` block, if it is configured.
+        block_error: Why the head block cannot be read, with the field; ``None`` if it can.
     """
 
     name: str
@@ -46,29 +46,29 @@ class Answers:
 
 
 async def check(configuration: Configuration) -> list[Finding]:
-    """Ask all providers at once, and compare what they say."""
+    """Query all providers concurrently, and compare their responses."""
     if not configuration.providers:
         return [
             error(
                 "providers",
-                "none is configured",
-                why="without one there is nothing to follow",
-                do="add [[providers]] with a url to the configuration, or give --rpc URL",
+                "none configured",
+                why="the service needs a provider to follow the chain",
+                fix="add [[providers]] with a url to the configuration, or use --rpc URL",
             )
         ]
-    asked = [ask(one, configuration.source.confirmations) for one in configuration.providers]
-    answers = await asyncio.gather(*asked)
-    known = [one for one in answers if isinstance(one, Answers)]
-    found = [one for one in answers if isinstance(one, Finding)]
-    for one in known:
-        section = configuration.source
-        block_time = section.block_time or section.chain_profile(one.chain_id).block_time
-        found += findings(one, known, section.chain_id, limit_seconds(block_time))
+    section = configuration.source
+    queries = [query(provider, section.confirmations) for provider in configuration.providers]
+    results = await asyncio.gather(*queries)
+    reports = [result for result in results if isinstance(result, ProviderReport)]
+    found = [result for result in results if isinstance(result, Finding)]
+    for report in reports:
+        block_time = section.block_time or section.chain_profile(report.chain_id).block_time
+        found += findings(report, reports, section.chain_id, limit_seconds(block_time))
     return [*_unencrypted(configuration.providers), *_alone(configuration.providers), *found]
 
 
-async def ask(provider: ProviderSection, confirmations: int | str) -> Answers | Finding:
-    """Ask one provider who it is and where its head is."""
+async def query(provider: ProviderSection, confirmations: int | str) -> ProviderReport | Finding:
+    """Query the chain and the head of one provider."""
     name = f"provider {provider.url}"
     client = RpcClient(provider.url, deadline=DEADLINE_SECONDS)
     began = time.monotonic()
@@ -78,10 +78,10 @@ async def ask(provider: ProviderSection, confirmations: int | str) -> Answers | 
             await client.call("eth_getBlockByNumber", block, False) for block in ("0x0", "latest")
         ]
         seconds = time.monotonic() - began
-        return Answers(
+        return ProviderReport(
             name,
             chain_id,
-            # A node that has thrown old blocks away says null, and cannot be compared.
+            # A node that has pruned its first block returns null; it cannot be compared.
             fields.hash32(genesis["hash"], "hash") if genesis else "",
             fields.height(head["number"], "number"),
             time.time() - fields.quantity(head["timestamp"], "timestamp"),
@@ -90,40 +90,43 @@ async def ask(provider: ProviderSection, confirmations: int | str) -> Answers | 
             await _block_error(client, head),
         )
     except (SourceError, KeyError, TypeError) as caught:
-        return _no_answer(name, caught)
+        return _failed(name, caught)
     finally:
         await client.close()
 
 
 def findings(
-    one: Answers, others: Sequence[Answers], wanted: int | None, max_age: float
+    report: ProviderReport,
+    reports: Sequence[ProviderReport],
+    wanted: int | None,
+    max_age: float,
 ) -> list[Finding]:
-    """Judge a provider's answers by the configuration and the other providers' answers.
+    """Compare a provider with the configuration and the other providers.
 
     Args:
-        one: The provider's answers.
-        others: Those of all providers.
-        wanted: The chain that is configured.
-        max_age: Seconds after which a head that does not advance is reported.
+        report: Responses of the provider.
+        reports: Responses of all providers.
+        wanted: Configured chain id.
+        max_age: Age in seconds after which the head counts as stale.
     """
     found = [
-        *_wrong_chain(one, others, wanted),
-        *_unreadable(one),
-        *_lagging(one, others),
-        *_clock(one, max_age),
-        *_manners(one),
+        *_wrong_chain(report, reports, wanted),
+        *_unreadable(report),
+        *_lagging(report, reports),
+        *_clock(report, max_age),
+        *_limitations(report),
     ]
-    what = f"answers in {one.seconds:.2f} s: chain {one.chain_id}, block {one.head}"
-    return found or [fine(one.name, what)]
+    message = f"responds in {report.seconds:.2f} s: chain {report.chain_id}, block {report.head}"
+    return found or [fine(report.name, message)]
 
 
-def _no_answer(name: str, caught: Exception) -> Finding:
-    what = str(caught) if isinstance(caught, SourceError) else "its blocks lack what blocks have"
+def _failed(name: str, caught: Exception) -> Finding:
+    reason = str(caught) if isinstance(caught, SourceError) else "its blocks lack required fields"
     return error(
         name,
-        f"cannot be asked: {what}",
-        why="the service follows the chain through it",
-        do="check the address, the key in it, the network and the provider's status page",
+        f"request failed: {reason}",
+        why="the service cannot follow the chain through this provider",
+        fix="check the URL, its key, the network and the provider's status page",
     )
 
 
@@ -134,16 +137,16 @@ async def _tag_error(client: RpcClient, confirmations: int | str) -> str | None:
         block: Any = await client.call("eth_getBlockByNumber", confirmations, False)
     except SourceError as caught:
         return str(caught)
-    return None if block else "it knows no such block"
+    return None if block else "the response is null"
 
 
 async def _block_error(client: RpcClient, head: Any) -> str | None:
-    """Return why the head block cannot be read in full, as the service must read it."""
+    """Return why the full head block cannot be read; the service must read each block."""
     at = f"its block {fields.height(head['number'], 'number')} cannot be read"
     try:
         block: Any = await client.call("eth_getBlockByHash", head["hash"], True)
         if block is None:
-            return None  # it can have left the chain since
+            return None  # a reorganization can have removed it meanwhile
         found = decode.block(block)
         for transaction_id in found.ids:
             decode.transaction(found.body[found.ids[transaction_id]])
@@ -152,98 +155,101 @@ async def _block_error(client: RpcClient, head: Any) -> str | None:
     return None
 
 
-def _unreadable(one: Answers) -> Iterator[Finding]:
-    if one.block_error is not None:
+def _unreadable(report: ProviderReport) -> Iterator[Finding]:
+    if report.block_error is not None:
         yield error(
-            one.name,
-            one.block_error,
+            report.name,
+            report.block_error,
             why="the service cannot apply such a block, and without another provider it halts",
-            do="use another provider; report the field with the chain's name",
+            fix="use another provider; report the field with the chain's name",
         )
 
 
-def _wrong_chain(one: Answers, others: Sequence[Answers], wanted: int | None) -> Iterator[Finding]:
-    counted = Counter((other.chain_id, other.genesis) for other in others if other.genesis)
-    (most, count), *rest = counted.most_common() or [((one.chain_id, one.genesis), 1)]
-    rival = next((who for who, votes in rest if votes == count), None)
-    if wanted is not None and one.chain_id != wanted:
+def _wrong_chain(
+    report: ProviderReport, reports: Sequence[ProviderReport], wanted: int | None
+) -> Iterator[Finding]:
+    counted = Counter((other.chain_id, other.genesis) for other in reports if other.genesis)
+    (most, count), *rest = counted.most_common() or [((report.chain_id, report.genesis), 1)]
+    rival = next((chain for chain, votes in rest if votes == count), None)
+    if wanted is not None and report.chain_id != wanted:
         yield error(
-            one.name,
-            f"is on chain {one.chain_id}, and source.chain_id is {wanted}",
-            why="transactions of another chain would be taken for missing",
-            do="correct its url, or source.chain_id",
+            report.name,
+            f"is on chain {report.chain_id}, but source.chain_id is {wanted}",
+            why="the provider cannot find transactions of the configured chain",
+            fix="correct its url, or source.chain_id",
         )
-    elif one.genesis and rival is not None:
-        if one.genesis == rival[1]:
-            yield _tied(one, others, most)
-    elif (one.chain_id, one.genesis) != most and one.genesis:
-        usual = next(other.name for other in others if (other.chain_id, other.genesis) == most)
+    elif report.genesis and rival is not None:
+        if report.genesis == rival[1]:
+            yield _tied(report, reports, most)
+    elif (report.chain_id, report.genesis) != most and report.genesis:
+        usual = next(other.name for other in reports if (other.chain_id, other.genesis) == most)
         yield error(
-            one.name,
-            f"is on another chain than {usual}: chain {one.chain_id}, which begins with block "
-            f"{one.genesis}, not chain {most[0]} and {most[1]}",
-            why="one application follows one chain, through providers that agree on it",
-            do="remove the one that is wrong, and set source.chain_id",
+            report.name,
+            f"is on another chain than {usual}: chain {report.chain_id} with first block "
+            f"{report.genesis}, not chain {most[0]} with {most[1]}",
+            why="all providers of a service must be on one chain",
+            fix="remove the provider of the wrong chain, and set source.chain_id",
         )
 
 
-def _tied(one: Answers, others: Sequence[Answers], most: tuple[int, str]) -> Finding:
-    """Return the finding for a provider of a chain that as many providers are on as on another."""
-    rival = next(other.name for other in others if (other.chain_id, other.genesis) == most)
+def _tied(
+    report: ProviderReport, reports: Sequence[ProviderReport], most: tuple[int, str]
+) -> Finding:
+    """Return the finding for a chain that has as many providers as another chain."""
+    rival = next(other.name for other in reports if (other.chain_id, other.genesis) == most)
     return error(
-        one.name,
-        f"is on chain {one.chain_id}, which begins with block {one.genesis}, and {rival} is on "
-        f"chain {most[0]}, which begins with {most[1]}: as many providers say one as the other",
-        why="nothing tells which chain this is, so that the service does not start for the first "
-        "time",
-        do="remove the provider that is wrong, or add another one; set source.chain_id",
+        report.name,
+        f"is on chain {report.chain_id} with first block {report.genesis}, and {rival} is on chain "
+        f"{most[0]} with first block {most[1]}; both chains have the same number of providers",
+        why="without a majority for one chain, the service does not start for the first time",
+        fix="remove the provider of the wrong chain, or add another one; set source.chain_id",
     )
 
 
-def _lagging(one: Answers, others: Sequence[Answers]) -> Iterator[Finding]:
-    best = max(others, key=lambda other: other.head)
-    behind = best.head - one.head
+def _lagging(report: ProviderReport, reports: Sequence[ProviderReport]) -> Iterator[Finding]:
+    best = max(reports, key=lambda other: other.head)
+    behind = best.head - report.head
     if behind > LAGGING_BLOCKS:
         yield warning(
-            one.name,
-            f"is {behind} blocks behind {best.name} (at {one.head}, not {best.head})",
-            why="through it, transactions are seen mined so much later",
-            do="wait if it is still syncing; otherwise use another provider",
+            report.name,
+            f"is {behind} blocks behind {best.name} (at {report.head}, not {best.head})",
+            why="through this provider, the service sees blocks later",
+            fix="wait if it is still syncing; otherwise use another provider",
         )
 
 
-def _clock(one: Answers, max_age: float) -> Iterator[Finding]:
-    if one.age < -FUTURE_SECONDS:
+def _clock(report: ProviderReport, max_age: float) -> Iterator[Finding]:
+    if report.age < -FUTURE_SECONDS:
         yield warning(
-            one.name,
-            f"its head is {-one.age:.0f} s in the future of this machine's clock",
-            why="deadlines, tokens and webhook signatures are judged by the clock",
-            do="set this machine's clock (timedatectl status), or mistrust the provider",
+            report.name,
+            f"its head is {-report.age:.0f} s in the future by this machine's clock",
+            why="deadlines, tokens and webhook signatures depend on the clock",
+            fix="check this machine's clock (timedatectl status), then the provider's",
         )
-    elif one.age > max_age + FUTURE_SECONDS:
+    elif report.age > max_age + FUTURE_SECONDS:
         yield warning(
-            one.name,
-            f"its head is {one.age:.0f} s old by this machine's clock",
+            report.name,
+            f"its head is {report.age:.0f} s old by this machine's clock",
             why="if the head does not advance, no transaction can change its state",
-            do="compare its head with an explorer's, and this clock with timedatectl status; set "
-            "source.block_time if the chain's blocks come more slowly",
+            fix="compare its head with an explorer's, and this clock with timedatectl status; set "
+            "source.block_time if the chain's blocks are slower",
         )
 
 
-def _manners(one: Answers) -> Iterator[Finding]:
-    if one.tag_error is not None:
+def _limitations(report: ProviderReport) -> Iterator[Finding]:
+    if report.tag_error is not None:
         yield error(
-            one.name,
-            f"cannot tell the block that source.confirmations names: {one.tag_error}",
-            why="no transaction would ever become final",
-            do="set source.confirmations to a number of blocks, or use another provider",
+            report.name,
+            f"does not support the tag in source.confirmations: {report.tag_error}",
+            why="no transaction would become final",
+            fix="set source.confirmations to a number of blocks, or use another provider",
         )
-    if one.seconds > SLOW_SECONDS:
+    if report.seconds > SLOW_SECONDS:
         yield warning(
-            one.name,
-            f"took {one.seconds:.1f} s for three small questions",
-            why="every block takes several of them",
-            do="use a provider that is nearer, or a plan that is faster",
+            report.name,
+            f"took {report.seconds:.1f} s for three small requests",
+            why="each block needs several such requests",
+            fix="use a closer provider or a faster plan",
         )
 
 
@@ -258,9 +264,9 @@ def _unencrypted(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
         ):
             yield warning(
                 f"provider {provider.url}",
-                "its address holds a key, and goes over the network unencrypted",
-                why="anyone on the way can read the key, and change what the node says",
-                do="use https",
+                "its URL contains a key, and requests are not encrypted",
+                why="anyone on the network path can read the key and change responses",
+                fix="use https",
             )
 
 
@@ -268,7 +274,7 @@ def _alone(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
     if len(providers) == 1:
         yield warning(
             "providers",
-            "no second opinion: there is only one",
-            why="when it is away nothing is seen, and a wrong answer of it cannot be noticed",
-            do="add a second [[providers]], of another operator",
+            "only one is configured",
+            why="while it is down, states do not change; and a wrong response is not noticed",
+            fix="add a second [[providers]] of another operator",
         )

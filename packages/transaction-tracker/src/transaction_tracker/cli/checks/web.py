@@ -1,4 +1,4 @@
-"""Whether the API can listen, and is protected where others can reach it."""
+"""Check whether the API can listen, and requires a token if other machines can reach it."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ DEADLINE_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What answers where the API is to listen.
+    """The service at the configured address, if it is running.
 
     Attributes:
-        url: Where.
-        ready: Whether it does what it is there for; ``None`` when nothing of ours answers.
-        fault: Why it is not ready.
-        notes: What there is to look at although it is ready.
+        url: URL of the address.
+        ready: Whether the service is ready; ``None`` if no txtrack service responds.
+        fault: Reason why the service is not ready.
+        notes: Warnings of a service that is ready.
     """
 
     url: str
@@ -30,17 +30,17 @@ class Running:
 
 
 async def running(options: WebOptions) -> Running:
-    """Look whether our service runs there already."""
+    """Return whether the service is running at the configured address, and its readiness."""
     url = local_url(options.host, options.port)
     async with Api(url, deadline=DEADLINE_SECONDS) as api:
         try:
-            alive = await api.get("healthz", patient=False)
+            alive = await api.get("healthz", retry=False)
             if alive != {"status": "alive"}:
                 return Running(url, None)
-            ready = await api.get("readyz", patient=False)
+            ready = await api.get("readyz", retry=False)
         except ApiError as caught:
-            said = str(caught.problem.get("detail", ""))
-            return Running(url, False if said else None, said)
+            detail = str(caught.problem.get("detail", ""))
+            return Running(url, False if detail else None, detail)
         except CommandError:
             return Running(url, None)
     notes = tuple(str(note["detail"]) for note in ready.get("notes", ()))
@@ -48,66 +48,68 @@ async def running(options: WebOptions) -> Running:
 
 
 def check(options: WebOptions, found: Running, *, has_token: bool) -> list[Finding]:
-    """Judge the address to listen on.
+    """Check the address to listen on.
 
     Args:
-        options: The address.
-        found: What answers there now.
-        has_token: Whether there is a token that is accepted.
+        options: Options of the API.
+        found: State of the service at this address.
+        has_token: Whether a valid token exists.
     """
-    about = f"address {options.host} port {options.port}"
+    subject = f"address {options.host} port {options.port}"
     if not options.is_local and not has_token:
         return [
             error(
-                about,
-                "others can reach it, and there is no token",
-                why="anyone could read and change what is followed; the service refuses to start",
-                do="txtrack token create NAME, or set web.host to 127.0.0.1",
+                subject,
+                "other machines can reach it, and there is no token",
+                why="anyone could read and change the tracked transactions, so the service does "
+                "not start",
+                fix="txtrack token create NAME, or set web.host to 127.0.0.1",
             )
         ]
     if found.ready is None:
-        return [_bindable(about, options)]
+        return [_bindable(subject, options)]
     if found.notes:
         return [_noted(found.url, note) for note in found.notes]
     if found.ready:
-        return [fine(f"service {found.url}", "runs, and is ready")]
+        return [fine(f"service {found.url}", "running and ready")]
     return [
         error(
             f"service {found.url}",
-            f"runs, but is not ready: {found.fault}",
-            why="no transaction can change its state until that ends",
-            do="see the findings about the providers and the database, and the service's log",
+            f"running, but not ready: {found.fault}",
+            why="no transaction can change its state until the service is ready",
+            fix="see the findings about the providers and the database, and the service's log",
         )
     ]
 
 
 def _noted(url: str, note: str) -> Finding:
-    """Judge a note of a service that is ready."""
-    what = f"runs, and is ready, but: {note}"
+    """Return the finding for a warning of a service that is ready."""
+    message = f"running and ready, but: {note}"
     if note.startswith("deliveries"):
         return warning(
             f"service {url}",
-            what,
-            why="receivers do not hear of events in time",
-            do="see which endpoint with txtrack webhook ls, and why with txtrack webhook attempts",
+            message,
+            why="receivers get events too late",
+            fix="find the endpoint with txtrack webhook ls, and the cause with txtrack webhook "
+            "attempts",
         )
     return warning(
         f"service {url}",
-        what,
+        message,
         why="no transaction can change its state until the head advances",
-        do="compare the providers' heads with an explorer's; set source.block_time if the "
-        "chain's blocks come more slowly",
+        fix="compare the providers' heads with an explorer's; set source.block_time if the "
+        "chain's blocks are slower",
     )
 
 
-def _bindable(about: str, options: WebOptions) -> Finding:
+def _bindable(subject: str, options: WebOptions) -> Finding:
     try:
         bind(options).close()
     except OSError as caught:
         return error(
-            about,
+            subject,
             caught.strerror or str(caught),
-            why="the API listens there",
-            do="stop the program that listens there, or choose another web.port",
+            why="the API cannot listen on this address",
+            fix="stop the program that uses the port, or set another web.port",
         )
-    return fine(about, "is free")
+    return fine(subject, "free")

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from transaction_tracker.net import AllowList, checked_url
+from transaction_tracker.net import AllowList, ForbiddenUrlError, checked_url
 
 # Less than the limit for a complete URL, because the placeholder's text needs room too.
 _MAX_TEMPLATE_CHARACTERS = 1_500
@@ -49,6 +49,9 @@ class Template:
     def _check(self, option: str, allowed: AllowList) -> URL:
         try:
             url, other = (checked_url(self.fill(text), allowed) for text in ("1", "2"))
+        except ForbiddenUrlError as error:
+            message = f"{option}: {error}"
+            raise ForbiddenUrlError(message, can_be_allowed=error.can_be_allowed) from None
         except ValueError as error:
             raise ValueError(f"{option}: {error}") from None
         if url.origin() != other.origin():
