@@ -56,10 +56,10 @@ async def test_one_that_has_pruned_block_0_is_accepted_by_its_chain_id(
 ) -> None:
     caplog.set_level(logging.INFO, "transaction_tracker")
     nodes[0].mood = pruned(50, _50=FIFTY)
-    pool = await make_pool(*nodes[:2])
+    pool = await make_pool(*nodes[:3])
 
     assert await pool.identity() == Identity(1, BlockRef(0, nodes[1].genesis))
-    assert states(pool) == ["healthy", "healthy"]
+    assert states(pool) == ["healthy", "healthy", "healthy"]
     await pool.check("127.0.0.1-1")
     await pool.check("127.0.0.1-1")
 
@@ -79,14 +79,14 @@ async def test_one_that_has_pruned_block_0_and_is_on_another_chain_is_refused(
     assert states(pool)[0] == "refused"
 
 
-async def test_without_block_0_anywhere_the_lowest_block_that_one_has_counts(
+async def test_of_different_first_blocks_the_highest_one_counts_which_all_have(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     nodes[0].mood = pruned(60, _60=FIFTY)
     nodes[1].mood = pruned(50, _50=FIFTY, _60=FIFTY)
     pool = await make_pool(*nodes[:2])
 
-    assert await pool.identity() == Identity(1, BlockRef(50, FIFTY))
+    assert await pool.identity() == Identity(1, BlockRef(60, FIFTY))
 
 
 async def test_the_height_at_which_most_have_a_block_counts(

@@ -50,7 +50,7 @@ async def test_a_block_is_linked_to_the_lowest_kept_one_by_its_hash(depth: int) 
     found, rpc = ancestors(node())
     ours, foreign = ref(BOTTOM - depth), ref(BOTTOM - depth, branch=1)
 
-    assert await found.linked([ours, foreign], link(BOTTOM)) == {ours}
+    assert (await found.linked([ours, foreign], link(BOTTOM)))[0] == {ours}
     assert len(rpc.batches) == -(-depth // 100)
     assert rpc.most <= 4
 
@@ -62,7 +62,7 @@ async def test_nothing_is_asked_again_about_blocks_that_are_linked() -> None:
 
     blocks = {ref(BOTTOM - depth) for depth in (1, 400, 900)}
 
-    assert await found.linked([*blocks, ref(BOTTOM - 450, branch=1)], link(BOTTOM)) == blocks
+    assert (await found.linked([*blocks, ref(BOTTOM - 450, branch=1)], link(BOTTOM)))[0] == blocks
     assert rpc.batches == []
 
 
@@ -76,10 +76,10 @@ async def test_blocks_that_were_kept_need_no_question() -> None:
 
     old, older = ref(BOTTOM + 5), ref(BOTTOM + 5, branch=1)
 
-    assert await found.linked([old, older], chain.bottom) == {old}
+    assert (await found.linked([old, older], chain.bottom))[0] == {old}
     assert rpc.batches == []
     found.follows(chain, Chain(70))
-    assert await found.linked([old], chain.bottom) == set()
+    assert (await found.linked([old], chain.bottom))[0] == set()
 
 
 async def test_one_call_sends_a_limited_number_of_requests_and_the_next_one_goes_on() -> None:
@@ -89,7 +89,7 @@ async def test_one_call_sends_a_limited_number_of_requests_and_the_next_one_goes
     linked = []
     for _ in range(4):
         before = len(rpc.batches)
-        linked.append(await found.linked([block], link(BOTTOM)))
+        linked.append((await found.linked([block], link(BOTTOM)))[0])
         assert len(rpc.batches) - before <= MAX_REQUESTS
 
     assert linked == [set(), set(), {block}, {block}]
@@ -100,27 +100,27 @@ async def test_a_wrong_parent_of_the_followed_node_is_asked_of_the_others() -> N
     wrong = raw_block(BOTTOM - 5, parent=hash_at(BOTTOM - 6, branch=1))
     found, _ = ancestors(node(**{f"_{BOTTOM - 5}": wrong}), SILENT, node())
 
-    assert await found.linked([ref(BOTTOM - 20)], link(BOTTOM)) == {ref(BOTTOM - 20)}
+    assert (await found.linked([ref(BOTTOM - 20)], link(BOTTOM)))[0] == {ref(BOTTOM - 20)}
 
 
 async def test_a_wrong_parent_of_the_lowest_kept_block_is_asked_of_the_others() -> None:
     found, _ = ancestors(node(branch=1), node())
     bottom = Link(BOTTOM, hash_at(BOTTOM), hash_at(BOTTOM - 1, branch=2))
 
-    assert await found.linked([ref(BOTTOM - 20)], bottom) == {ref(BOTTOM - 20)}
+    assert (await found.linked([ref(BOTTOM - 20)], bottom))[0] == {ref(BOTTOM - 20)}
 
 
 @pytest.mark.parametrize("others", [(), (node(branch=1),), (SILENT,)])
 async def test_a_block_without_a_way_up_to_ours_is_not_linked(others: tuple[Node, ...]) -> None:
     found, _ = ancestors(node(branch=1, above=BOTTOM - 10), *others)
 
-    assert await found.linked([ref(BOTTOM - 20)], link(BOTTOM)) == set()
+    assert (await found.linked([ref(BOTTOM - 20)], link(BOTTOM)))[0] == set()
 
 
 async def test_an_error_proves_nothing_and_asks_nobody_else() -> None:
     found, rpc = ancestors(SILENT, SILENT)
 
-    assert await found.linked([ref(BOTTOM - 20)], link(BOTTOM)) == set()
+    assert (await found.linked([ref(BOTTOM - 20)], link(BOTTOM)))[0] == set()
     assert rpc.others == []
 
 
@@ -196,3 +196,13 @@ async def test_each_request_asks_for_our_tip_too() -> None:
 
     assert found == Contained(proven=frozenset(blocks))
     assert asked == [[TIP.number, 1, 2, 3], [TIP.number, 4, 5, 6], [TIP.number, 7]]
+
+
+async def test_a_header_that_is_missing_ends_the_links_and_more_than_one_call_goes_on() -> None:
+    block = ref(BOTTOM - 900)
+    whole, _ = ancestors(node(), together=1)
+    pruned, _ = ancestors(node(n4990=None), together=1)
+
+    assert await whole.linked([block], link(BOTTOM)) == (set(), {block})
+    await pruned.linked([block], link(BOTTOM))
+    assert await pruned.linked([block], link(BOTTOM)) == (set(), set())

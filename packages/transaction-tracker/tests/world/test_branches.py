@@ -57,14 +57,15 @@ async def never() -> bool:
 def test_a_branch_that_is_shown_no_longer_is_left_for_the_one_before() -> None:
     """The chain turns to another branch, and back."""
     one = chain_of(LENGTH)
-    two = one.fork(LENGTH - 2, "two")
-    two.grow(2)
     node = Node(one)
     world = World(node)
 
     async def main() -> None:
         await world.reaches(one)
-        node.chain = two
+        await world.blocks(4, one)
+        await world.reaches(one)
+        node.chain = two = one.fork(one.head.number - 2, "two")
+        two.grow(2)
         await world.reaches(two)
         node.chain = one
         await world.reaches(one)
@@ -75,18 +76,20 @@ def test_a_branch_that_is_shown_no_longer_is_left_for_the_one_before() -> None:
 def test_a_longer_branch_is_followed_although_a_stuck_node_shows_the_other_one() -> None:
     payment = transaction("customer", 1)
     one = chain_of(LENGTH)
-    two = one.fork(LENGTH, "two")
-    one.mine()
-    node = TwoFaced(one, two)
+    node = TwoFaced(one, one)
     world = World(node)
 
     async def main() -> None:
         await world.reaches(one)
-        two.mine(payment)
+        await world.blocks(4, one)
+        await world.reaches(one)
+        node.chain = node.other = two = one.fork(one.head.number - 2, "two")
+        two.grow(2)
         await world.reaches(two)
+        node.other = one
         await world.track(payment)
-        two.grow(1)
-        await world.blocks(2 * CONFIRMATIONS, two)
+        one.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS, one)
         assert await world.ends(payment) == ["confirmed"]
 
     world.play(main)

@@ -43,6 +43,42 @@ def test_a_first_provider_of_another_genesis_ends_nothing_against_two_others(
     world.play(main)
 
 
+def test_providers_whose_first_blocks_differ_are_compared_where_all_have_one() -> None:
+    """The one with the lowest first block is on another chain, and must not decide alone."""
+    payment = transaction("customer", 1)
+    chain, other = chain_of(LENGTH), other_chain()
+    world = World(Node(other, "first"), Node(chain, "second"), Node(chain, "third"))
+    for node, oldest in zip(world.nodes, (10, 50, 90), strict=True):
+        node.oldest = oldest
+
+    async def main() -> None:
+        await world.reaches(chain)
+        chain.wait(payment)
+        await world.track(payment)
+        other.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS, chain, other)
+        assert await world.ends(payment) == []
+        assert world.app is not None
+        assert world.app.pool is not None
+        assert [one.state for one in world.app.pool.status()] == ["refused", "active", "healthy"]
+
+    world.play(main)
+
+
+def test_two_providers_whose_first_blocks_differ_start_only_if_they_agree() -> None:
+    chain, other = chain_of(LENGTH), other_chain()
+    world = World(Node(other, "first"), Node(chain, "second"))
+    for node, oldest in zip(world.nodes, (10, 50), strict=True):
+        node.oldest = oldest
+
+    async def main() -> None:
+        refused = await world.try_start()
+        assert refused is not None
+        assert "remove the provider that is wrong, or add another one" in refused
+
+    world.simulate(main)
+
+
 def test_one_provider_against_one_starts_nothing_and_names_both() -> None:
     chain, other = chain_of(LENGTH), other_chain()
     world = World(Node(other, "first"), Node(chain, "second"))

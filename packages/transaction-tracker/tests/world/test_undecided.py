@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from .chain import transaction
 from .clock import unix_time
 from .node import Node, RpcError
@@ -128,11 +130,13 @@ def test_heads_that_become_unreadable_everywhere_pause_no_provider() -> None:
         await world.blocks(3)
         for node in nodes:
             node.change["eth_getBlockByNumber"] = unreadable
-        await world.blocks(10)
+        assert world.app is not None
+        assert world.app.pool is not None
+        for _ in range(10):  # a pause can end before the last one
+            await world.blocks(1)
+            assert "paused" not in [status.state for status in world.app.pool.status()]
         for node in nodes:
             node.change.clear()
-        assert world.app is not None
-        assert "paused" not in [status.state for status in world.app.pool.status()]
         await world.reaches(chain, within=60.0)
 
     world.play(main)
@@ -176,5 +180,99 @@ def test_a_provider_that_leaves_transactions_out_of_blocks_is_paused() -> None:
             return pool.status()[0].state == "paused"
 
         assert await world.until(is_paused, within=1_200.0)
+
+    world.play(main)
+
+
+def test_a_tag_that_the_provider_refuses_is_told() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    node = Node(chain)
+    world = World(node, confirmations="finalized")
+
+    def refuse(params: list[Any], found: Any) -> Any:
+        if params[0] in ("safe", "finalized"):
+            raise RpcError(-32602, "the tag is not supported")
+        return found
+
+    node.change["eth_getBlockByNumber"] = refuse
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(3)
+        assert (await world.get("/readyz")).status == 200
+        await world.blocks(5)
+        ready = await world.get("/readyz")
+        assert ready.status == 503
+        assert "finalized block, which the followed provider does not tell" in str(ready.content)
+        node.change.clear()
+        node.tags = {"finalized": chain.head.number}
+        await world.blocks(3)
+        assert await world.ends(payment) == ["confirmed"]
+        assert (await world.get("/readyz")).status == 200
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("providers", [1, 2])
+def test_a_transaction_that_all_providers_are_still_indexing_is_told(providers: int) -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    nodes = [Node(chain, f"node{number}") for number in range(providers)]
+    world = World(*nodes)
+
+    def indexing(_params: list[Any], _found: Any) -> Any:
+        raise RpcError(-32000, "transaction indexing is in progress")
+
+    for node in nodes:
+        node.change["eth_getTransactionByHash"] = indexing
+        node.change["eth_getTransactionReceipt"] = indexing
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.blocks(4)
+        assert (await world.get("/readyz")).status == 200
+        await world.blocks(ERRORS // 2)
+        ready = await world.get("/readyz")
+        assert ready.status == 503
+        assert payment["hash"] in str(ready.content)
+        for node in nodes:
+            node.change.clear()
+        chain.wait(payment)
+        await world.becomes(payment, "pending", within=900.0)
+        assert (await world.get("/readyz")).status == 200
+
+    world.play(main)
+
+
+def test_an_old_block_whose_headers_are_pruned_is_told() -> None:
+    """The links from our lowest block down to it end there: nothing can prove it."""
+    payment = transaction("customer", 1)
+    chain = chain_of(20)
+    chain.mine(payment)
+    chain.grow(LENGTH)
+    node = Node(chain)
+    world = World(node)
+
+    def pruned(params: list[Any], found: Any) -> Any:
+        is_pruned = params[0].startswith("0x") and 0 < int(params[0], 16) < 100
+        return None if is_pruned else found
+
+    node.change["eth_getBlockByNumber"] = pruned
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        await world.blocks(ERRORS // 2)
+        assert await world.ends(payment) == []
+        ready = await world.get("/readyz")
+        assert ready.status == 503
+        assert "neither the links nor other providers prove that block" in str(ready.content)
+        node.change.clear()
+        await world.becomes(payment, "confirmed", within=900.0)
+        assert (await world.get("/readyz")).status == 200
 
     world.play(main)

@@ -64,6 +64,15 @@ class Agenda:
         """Whether a transaction waits for a tag of the chain."""
         return any(tag is not None for tag, _ in self._by_turn)
 
+    def waiting_for(self, tag: Tag) -> set[str]:
+        """Return the transactions that wait for a tag of the chain."""
+        return {
+            member
+            for turn, members in self._by_turn.items()
+            if turn[0] == tag
+            for member in members
+        }
+
     def _due_turns(self, height: int, marks: Mapping[Tag, int]) -> Iterator[_Turn]:
         for tag, due in self._by_turn:
             reached = height if tag is None else marks.get(tag)

@@ -33,6 +33,7 @@ from transaction_tracker.sources import (
     Answer,
     Block,
     ChainSource,
+    Contained,
     Head,
     MalformedError,
     SourceError,
@@ -59,6 +60,10 @@ class Evidence:
         recent: The slots that the last blocks took.
         endings: Judges facts that would make an end.
         repeated: Judges old blocks that one provider alone says to be on our chain.
+
+    Attributes:
+        doubts: The transactions whose last answers are no facts because of their blocks, and why.
+        being_proven: Those whose blocks need only time to be proven.
     """
 
     def __init__(
@@ -81,6 +86,8 @@ class Evidence:
         self._marks: dict[Tag, BlockRef] = {}
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
+        self.doubts: dict[str, str] = {}
+        self.being_proven: set[str] = set()
 
     async def resume(self) -> None:
         """Go on with what was stored before a restart."""
@@ -215,6 +222,7 @@ class Evidence:
         enough = self.height_to_ask(chain)
         answers = await self._source.look_up(slots, enough, at_once=at_once, doubted=doubted)
         ours = self.in_recent_blocks(slots.keys())
+        self.doubts, self.being_proven = {}, set()
         old = await self._old_blocks(answers, chain)
         facts: Facts = {}
         for key, answer in answers.items():
@@ -408,17 +416,30 @@ class Evidence:
         if chain.tip is None or chain.bottom is None:
             return set()
         old = {
-            answer.block
-            for answer in answers.values()
+            key: answer.block
+            for key, answer in answers.items()
             if isinstance(answer, Included) and answer.block.number < chain.bottom.number
         }
-        return await self._on_our_chain(old, chain.tip, chain.bottom) if old else set()
+        if not old:
+            return set()
+        found = await self._source.contained(set(old.values()), chain.tip.ref, chain.bottom)
+        believed = self._believed(found, chain.tip)
+        self.being_proven = {key for key in old if old[key] in found.told | found.linking}
+        self.doubts = {
+            key: f"a provider has it in block {block.number} ({block.hash}), far below our last "
+            "blocks, and neither the links nor other providers prove that block to be on our chain"
+            for key, block in old.items()
+            if block not in believed
+        }
+        return believed
 
     async def _on_our_chain(
         self, blocks: set[BlockRef], tip: Link, bottom: Link
     ) -> Collection[BlockRef]:
         """Return those blocks below the kept ones that are proven to be on our chain."""
-        found = await self._source.contained(blocks, tip.ref, bottom)
+        return self._believed(await self._source.contained(blocks, tip.ref, bottom), tip)
+
+    def _believed(self, found: Contained, tip: Link) -> Collection[BlockRef]:
         return self._repeated.believed(found, Sighting(tip.number, time.time()))
 
     # -- What cannot be read

@@ -133,6 +133,7 @@ class Follower(GenServer):
             return True
         # Since the look before: what the questions of that one cost is made up for, too.
         requests, self._counted = self._source.requests - self._counted, self._source.requests
+        self._questions.note_tags(self._walk.told_tags)
         room = self._budget.look(requests, is_new=tip != self._walk.chain.tip)
         if self._questions.has_late and self._budget.for_deadlines(room=room):
             await self._questions.late(self._walk.chain)

@@ -7,6 +7,7 @@ from collections.abc import Collection
 
 from beamish import telemetry
 from transaction_tracker.domain import (
+    TAGS,
     Absent,
     Chain,
     Late,
@@ -15,6 +16,7 @@ from transaction_tracker.domain import (
     Refused,
     Seen,
     Sighting,
+    Tag,
     Tracked,
     Vanished,
 )
@@ -84,6 +86,22 @@ class Questions:
         self._undecided = undecided
         records.on_end(self._forget)
 
+    def note_tags(self, told: Collection[Tag]) -> None:
+        """Note the transactions that wait for a tag whose block the provider does not tell.
+
+        Args:
+            told: The tags whose blocks it told with its head.
+        """
+        agenda = self._records.agenda
+        waiting = {key: tag for tag in TAGS if tag not in told for key in agenda.waiting_for(tag)}
+        for key in self._undecided.transactions("tag"):
+            if key not in waiting:
+                self._undecided.forget(key, "tag")
+        for key, tag in waiting.items():
+            reason = f"it waits for the {tag} block, which the followed provider does not tell"
+            self._undecided.note(key, reason, "tag")
+        self._undecided.report()
+
     async def fresh(self, chain: Chain) -> None:
         """Ask about new transactions, as many as one look-up takes."""
         await self._ask(self._records.sweep.take_fresh(_now(), _FRESH), chain, at_once=False)
@@ -132,6 +150,7 @@ class Questions:
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
                 self._refused.pop(key, None)
+        answered = facts.keys() | self._evidence.being_proven
         doubtful = [key for key in facts if self._is_doubtful(key, facts[key], chain)]
         open_reasons = dict.fromkeys(slots.keys() - facts.keys(), _NO_ANSWER)
         if doubtful:
@@ -141,7 +160,11 @@ class Questions:
             if key in open_reasons and self._is_undecided(key, chain):
                 self._undecided.note(key, open_reasons[key])
             else:
-                self._undecided.forget(key)
+                self._undecided.forget(key, "decision")
+            if key in answered or not self._is_open(key):
+                self._undecided.forget(key, "answer")
+            else:
+                self._undecided.note(key, self._evidence.doubts.get(key, _NO_ANSWER), "answer")
         self._undecided.report()
 
     def _forget(self, transaction: str) -> None:
@@ -153,11 +176,15 @@ class Questions:
 
     def _review(self) -> None:
         """Forget undecided transactions that a block has decided since."""
-        for key in self._undecided.transactions:
-            tracked = self._book.get(key)
-            if tracked is None or not tracked.unplaced:
-                self._undecided.forget(key)
+        for key in self._undecided.transactions("decision", "answer"):
+            if not self._is_open(key):
+                self._undecided.forget(key, "decision", "answer")
         self._undecided.report()
+
+    def _is_open(self, key: str) -> bool:
+        """Return whether a transaction is in no block; one that is parked is reported as such."""
+        tracked = self._book.get(key)
+        return tracked is not None and tracked.unplaced and tracked.error is None
 
     def _is_undecided(self, key: str, chain: Chain) -> bool:
         """Return whether a transaction waits for an end that is due."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from beamish import telemetry
-from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, Recent
+from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, Recent, Tag
 from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
@@ -58,6 +58,7 @@ class Walk:
     Attributes:
         chain: The blocks that are kept.
         evidence: Makes facts of what the source says.
+        told_tags: The tags whose blocks the followed provider told with its head.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Walk:
         self._low_heads = 0
         self._low_since = 0.0
         self._counted = 0
+        self.told_tags: frozenset[Tag] = frozenset()
         self.chain = Chain(keep)
         endings = Endings(source, book, status)
         repeated = RepeatedBlocks(records.policy)
@@ -99,6 +101,7 @@ class Walk:
         head = await self._source.head(marks=self._records.agenda.waits_for_tags)
         seen_at = time.monotonic()
         self._status.heard(head.link.number)
+        self.told_tags = frozenset(head.marks)
         if await self._stays(head.link):
             self.evidence.note_marks(head, self.chain)
             await self._tell_depth()

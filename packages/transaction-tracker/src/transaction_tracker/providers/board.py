@@ -205,13 +205,20 @@ class Board:
             WrongChainError: Two chains have as many providers each.
         """
         if self.reference is None:
-            self.reference = elected(self._identities(), self.at, self.expected)
-            if self.reference is not None and self.at is None:
+            found, is_first = elected(self._identities(), self.at, self.expected), self.at is None
+            if found is not None and is_first:
                 # Without any anchor: later checks must not search for one again.
-                self.at = 0 if self.reference.anchor is None else self.reference.anchor.number
+                self.at = 0 if found.anchor is None else found.anchor.number
+            if is_first and self.needs_comparison and not self._is_elected_by_most(found):
+                return  # so far, one of them alone could have decided: all are asked at that height
+            self.reference = found
         for endpoint in self.endpoints:
             if endpoint.identity is not None:
                 self.judge(endpoint, endpoint.identity)
+
+    def _is_elected_by_most(self, found: Identity | None) -> bool:
+        votes = [one.anchor for one in self._identities().values() if one.anchor is not None]
+        return found is not None and 2 * votes.count(found.anchor) > len(votes)  # type: ignore[arg-type]
 
     def _identities(self) -> dict[str, Identity]:
         known = {one.name: one.identity for one in self.endpoints if one.identity is not None}

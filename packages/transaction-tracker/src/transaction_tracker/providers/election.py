@@ -26,7 +26,8 @@ def elected(
     Args:
         identities: What each provider says, by name, in the order in which they are preferred.
         at: The height at which they are compared; ``None`` for the height at which most of them
-            have a block, of several the lowest.
+            have a block, of several the highest: a node that has pruned its old blocks has all
+            above its first one.
         expected: The block there, where the database knows it. It decides if a provider has it.
 
     Raises:
@@ -47,7 +48,7 @@ def elected(
         if one.anchor is not None and one.chain_id == chain_id
     }
     heights = Counter(anchor.number for anchor in anchors.values())
-    height = min(heights, key=lambda height: (-heights[height], height), default=None)
+    height = max(heights, key=lambda height: (heights[height], height), default=None)
     height = height if at is None else at
     hashes = {name: one.hash for name, one in anchors.items() if one.number == height}
     if height is None or not hashes:

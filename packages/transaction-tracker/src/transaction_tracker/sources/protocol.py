@@ -95,11 +95,13 @@ class Contained:
             or, where they are too far down for that, said to be by most providers, at least two.
         told: The blocks of which a single provider says so.
         denied: The blocks of which a provider says otherwise, and which are not proven.
+        linking: The blocks to which the links have not come yet: the next call goes on.
     """
 
     proven: frozenset[BlockRef] = frozenset()
     told: frozenset[BlockRef] = frozenset()
     denied: frozenset[BlockRef] = frozenset()
+    linking: frozenset[BlockRef] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

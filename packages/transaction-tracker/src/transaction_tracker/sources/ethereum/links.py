@@ -56,15 +56,21 @@ class Ancestors:
                 break
             self._links[link.hash] = link
 
-    async def linked(self, blocks: Collection[BlockRef], bottom: Link) -> set[BlockRef]:
-        """Return those blocks that are proven to be ancestors of our lowest kept block.
+    async def linked(
+        self, blocks: Collection[BlockRef], bottom: Link
+    ) -> tuple[set[BlockRef], set[BlockRef]]:
+        """Return the blocks that are proven to be ancestors of our lowest kept block.
 
         Args:
             blocks: Blocks at most ``MAX_LINKED_BLOCKS`` below ``bottom``.
             bottom: The lowest kept block.
+
+        Returns:
+            The proven blocks, and those that the next call may prove: so far, each header that was
+            asked for has come.
         """
         if not blocks:
-            return set()
+            return set(), set()
         lowest, left = min(block.number for block in blocks), MAX_REQUESTS
         path = self._down(bottom, lowest)
         while path[-1].number > lowest and left > 0:
@@ -73,10 +79,12 @@ class Ancestors:
             numbers = range(max(lowest, end.number - left * size), end.number)
             left -= -(-len(numbers) // size)
             if not await self._fetch(end, numbers):
+                left = -1
                 break
             path = self._down(bottom, lowest)
         self._forget(path, bottom)
-        return set(blocks) & {link.ref for link in path}
+        deeper = {block for block in blocks if left >= 0 and block.number < path[-1].number}
+        return set(blocks) & {link.ref for link in path}, deeper
 
     def _down(self, bottom: Link, lowest: int) -> list[Link]:
         """Return the known blocks from ``bottom`` down to a height, as far as they are linked."""

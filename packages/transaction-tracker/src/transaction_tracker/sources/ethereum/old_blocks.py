@@ -40,10 +40,10 @@ class OldBlocks:
         """
         lowest = bottom.number - MAX_LINKED_BLOCKS
         near = {block for block in blocks if has_links and block.number >= lowest}
-        linked = await self._ancestors.linked(near, bottom)
+        linked, linking = await self._ancestors.linked(near, bottom)
         far = set(blocks) - near
         said = await self._said(far, tip) if far else Contained()
-        return Contained(said.proven | linked, said.told, said.denied)
+        return Contained(said.proven | linked, said.told, said.denied, frozenset(linking))
 
     async def _said(self, blocks: Collection[BlockRef], tip: BlockRef) -> Contained:
         """Ask every node for the blocks and for our tip, all in one request."""
