@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beamish import _checks
-from beamish._runtime import few, state, system
+from beamish._runtime import one_or_many, state, system
 from beamish._runtime.debugging import DebugEvent, Debugging
 from beamish._runtime.limits import Limits, limits
 from beamish.pid import Dest, Pid
@@ -159,7 +159,7 @@ async def get_status(dest: Dest, timeout: float | None = TIMEOUT) -> Status:
             process.parent,
             process.name,
             state.formatted(process.server, "status"),
-            few.items(process.links),
+            one_or_many.items(process.links),
             process.queue_length(),
         )
 

@@ -310,7 +310,7 @@ def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's name, used as
     if process is None:
         return
     if isinstance(reason, str) and reason == "kill":
-        process.doom("killed")
+        process.kill("killed")
     else:
         process.signal(current_pid.get(), reason)
     process.runtime.deliver_exit_signals()

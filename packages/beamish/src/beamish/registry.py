@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeAlias
 from beamish import _checks, process
 from beamish._registry.find import find_table, find_unique
 from beamish._registry.table import Entry, Table
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._server.base import Server, behaviour
 from beamish.child_spec import ChildSpec
@@ -235,7 +235,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
         """
         table = find_table(registry)
         holder: Process | None = pid._process
-        held = () if holder is None else few.items(holder.held)
+        held = () if holder is None else one_or_many.items(holder.held)
         return [entry.key for entry in held if isinstance(entry, Entry) and entry.table is table]
 
     @staticmethod

@@ -5,8 +5,8 @@ from typing import Any
 
 from beamish import process
 from beamish._registry.locks import KeyLocks
-from beamish._runtime import few
-from beamish._runtime.few import Few
+from beamish._runtime import one_or_many
+from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.process import Process
 from beamish.errors import NoProcessError
 from beamish.messages import Registered, Unregistered
@@ -63,7 +63,7 @@ class Table:
             return []
         if self.unique:
             return [found]
-        return [entry for entries in found.values() for entry in few.items(entries)]
+        return [entry for entries in found.values() for entry in one_or_many.items(entries)]
 
     def __iter__(self) -> Iterator[Entry]:
         for key in tuple(self.entries):
@@ -73,8 +73,8 @@ class Table:
         """List the entries of ``pid`` under ``key``."""
         if self.unique:
             return [entry for entry in self.at(key) if entry.pid is pid]
-        entries: Few[Entry] = self.entries.get(key, {}).get(pid)
-        return list(few.items(entries))
+        entries: OneOrMany[Entry] = self.entries.get(key, {}).get(pid)
+        return list(one_or_many.items(entries))
 
     def add(self, key: Hashable, pid: Pid, value: Any) -> bool:
         """Enter ``pid`` under ``key``; false if a unique key is taken."""
@@ -86,9 +86,9 @@ class Table:
                 return False
         else:
             by_pid = self.entries.setdefault(key, {})
-            by_pid[pid] = few.add(by_pid.get(pid), entry)
+            by_pid[pid] = one_or_many.add(by_pid.get(pid), entry)
         holder: Process = pid._process
-        holder.held = entry if holder.held is None else few.add(holder.held, entry)
+        holder.held = entry if holder.held is None else one_or_many.add(holder.held, entry)
         self.count += 1
         if self.listeners:
             self._tell(Registered(self.name, key, pid, value))
@@ -98,7 +98,7 @@ class Table:
         """Remove entries of one process under one key, and take them away from it."""
         for entry in entries:
             holder: Process = entry.pid._process
-            holder.held = few.remove(holder.held, entry)
+            holder.held = one_or_many.remove(holder.held, entry)
             self.remove(entry)
         if entries and self.listeners:
             self._tell(Unregistered(self.name, entries[0].key, entries[0].pid))
@@ -114,7 +114,7 @@ class Table:
             del self.entries[key]
         else:
             by_pid = self.entries[key]
-            left = few.remove(by_pid[pid], entry)
+            left = one_or_many.remove(by_pid[pid], entry)
             if left is None:
                 del by_pid[pid]
                 if not by_pid:
@@ -140,6 +140,6 @@ class Table:
         return holders
 
     def _take_from(self, holder: Process) -> None:
-        for held in few.items(holder.held):
+        for held in one_or_many.items(holder.held):
             if isinstance(held, Entry) and held.table is self:
-                holder.held = few.remove(holder.held, held)
+                holder.held = one_or_many.remove(holder.held, held)

@@ -7,8 +7,8 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from beamish import telemetry
-from beamish._runtime import few, unwinding
-from beamish._runtime.few import Few
+from beamish._runtime import one_or_many, unwinding
+from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime
 from beamish._runtime.timers import Timer
@@ -72,7 +72,7 @@ class Lifecycle(Process):
         self.task: asyncio.Task[Any] | None = None  # that runs it, if it is async
         self.direct = False
         self.mailbox: deque[Item] | None = None  # exists while it holds something
-        self.callers: Few[From] = None
+        self.callers: OneOrMany[From] = None
         self.trap_exit = table.options.trap_exit
         self.exit_pending: tuple[Any, bool] | None = None  # reason; whether terminate is to run
         self.idle_timer: Timer | None = None
@@ -173,7 +173,7 @@ class Lifecycle(Process):
     def discard(self) -> None:
         """Be as if it had never been made: its name was taken."""
         self.phase = "dead"
-        self.depart()
+        self.unregister()
 
     # -- Exit signals
 
@@ -194,7 +194,7 @@ class Lifecycle(Process):
         else:
             self.signal(sender, reason)
 
-    def doom(self, reason: Any) -> None:
+    def kill(self, reason: Any) -> None:
         """Die for an exit signal, without ``terminate``."""
         self._exit(reason, terminate=False)
 
@@ -210,7 +210,7 @@ class Lifecycle(Process):
             return  # its parent has told it to terminate, which only a kill takes away
         self.exit_pending = (reason, terminate and self.phase == "running")
         if not self.exit_pending[1]:
-            self.depart()  # dead for all who look, even while its callback unwinds
+            self.unregister()  # dead for all who look, even while its callback unwinds
         self.drop_messages(reason)
         if self.callback is None:
             self.exit_now(None)
@@ -282,17 +282,17 @@ class Lifecycle(Process):
                 item[3].fail(reason)
         self.phase = "dead"
         self.callback = None
-        self.depart()
+        self.unregister()
         self.drop_messages(reason)
         self.die(reason)
 
-    def depart(self) -> None:
+    def unregister(self) -> None:
         """Be dead for everyone who looks."""
-        super().depart()
+        super().unregister()
         self.direct = False
         self.disarm()
 
-    def take_along(self, reason: Any) -> None:
+    def exit_dependents(self, reason: Any) -> None:
         """Send exit signals to those who depend on the server, such as a registry's entries."""
         if self.table.dependents is not None and self.server is not None:
             passed_on = "shutdown" if isinstance(reason, str) and reason == "normal" else reason
@@ -305,7 +305,7 @@ class Lifecycle(Process):
         """Drop what waits in the mailbox; callers hear at once that no reply will come."""
         self.mailbox = None
         if self.callers is not None:
-            for from_ in few.items(self.callers):
+            for from_ in one_or_many.items(self.callers):
                 from_.fail(reason)
             self.callers = None
 

@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import Any
 
 from beamish import telemetry
-from beamish._runtime import eager, few
+from beamish._runtime import eager, one_or_many
 from beamish._runtime.process import SystemRequest
 from beamish._runtime.tasks import failure
 from beamish._server.items import SYSTEM, Item
@@ -91,7 +91,7 @@ class ServerProcess(Lifecycle):
             self.handle(item)
             return self._answer(from_)
         self._refuse_self_call(dest)
-        self.callers = few.add(self.callers, from_)
+        self.callers = one_or_many.add(self.callers, from_)
         self.enqueue(item)
         return Waiting(from_)
 
@@ -142,7 +142,7 @@ class ServerProcess(Lifecycle):
         if self.phase == "dead":
             from_.fail("noproc")
             return from_.outcome()
-        self.callers = few.add(self.callers, from_)
+        self.callers = one_or_many.add(self.callers, from_)
         return Waiting(from_)
 
     def _refuse_self_call(self, dest: Dest) -> None:
@@ -153,9 +153,9 @@ class ServerProcess(Lifecycle):
     def call_is_over(self, from_: From) -> None:
         """Forget who waited: there is a reply, or the caller gave up."""
         if self.callers is not None:
-            self.callers = few.remove(self.callers, from_)
+            self.callers = one_or_many.remove(self.callers, from_)
 
-    def disturb(self) -> None:
+    def force_slow_path(self) -> None:
         """Make the direct call that this process answers take the slow path."""
         if self.mailbox is None:
             self.mailbox = deque()

@@ -4,7 +4,7 @@ import logging
 import traceback
 from typing import Any
 
-from beamish._runtime import few, state
+from beamish._runtime import one_or_many, state
 from beamish._runtime.throttle import throttle
 from beamish._server.requests import describe, safe_repr
 
@@ -41,7 +41,7 @@ def _report(process: Any, what: str, reason: Any, item: Any) -> None:
         shown_reason(reason),
         last_message,
         shown_state(process, "terminate", reason),
-        list(few.items(process.links)),
+        list(one_or_many.items(process.links)),
         list(process.ancestors),
         exc_info=reason if isinstance(reason, BaseException) else None,
         extra=facts(process),

@@ -66,7 +66,7 @@ def _kill_unwanted(process: ServerProcess) -> None:
     # cancellation and may live on (`asyncio.timeout` does exactly that).
     if process.parent is not None:
         process.unlink(process.parent)
-    process.doom("killed")
+    process.kill("killed")
 
 
 def begin(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from beamish._runtime import eager, few
+from beamish._runtime import eager, one_or_many
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import running
 from beamish._server.start import ServerStart, Starting
@@ -63,7 +63,7 @@ async def _launch_foreign(spec: ChildSpec, args: tuple[Any, ...]) -> Pid:
 def link_to(supervisor: Pid, child: Pid) -> None:
     """See to it that the supervisor hears of the child's exit, however it was started."""
     process: Process = supervisor._process
-    if not few.contains(process.links, child):
+    if not one_or_many.contains(process.links, child):
         process.link(child)
 
 
@@ -73,6 +73,6 @@ def strays(supervisor: Pid) -> list[tuple[Pid, ChildSpec]]:
     A start that is given up half-way may leave one behind.
     """
     process: Process = supervisor._process
-    linked = [pid for pid in few.items(process.links) if pid._process is not None]
+    linked = [pid for pid in one_or_many.items(process.links) if pid._process is not None]
     left = [pid for pid in linked if pid._process.parent_pid() is supervisor]
     return [(pid, ChildSpec(pid, ServerStart(None, None))) for pid in left]

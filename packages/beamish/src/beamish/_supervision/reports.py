@@ -36,7 +36,7 @@ def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseE
 
 def log_restart(supervisor: Pid, spec: ChildSpec, last: Pid, new: Pid, reason: Any) -> None:
     """Log and tell telemetry that a child runs again."""
-    throttle(running()).follows(last, new)
+    throttle(running()).restarted(last, new)
     if log.isEnabledFor(logging.INFO):
         log.info("supervisor %r restarted %s as %r", supervisor, title_of(spec), new)
     if telemetry.enabled:

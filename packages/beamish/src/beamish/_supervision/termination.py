@@ -42,7 +42,7 @@ class Ending:
         # Unlink before the exit signal: a child that dies now must not look like a crash.
         process.unlink(self._supervisor)
         if spec.shutdown == "brutal_kill":
-            process.doom("killed")
+            process.kill("killed")
         else:
             if spec.shutdown is not None and spec.shutdown not in self._timers:
                 self._look_in(seconds, seconds)
@@ -69,7 +69,7 @@ class Ending:
                 pid,
                 seconds,
             )
-            process.doom("killed")
+            process.kill("killed")
         if next_end < math.inf:
             self._look_in(next_end - now, seconds)
 
