@@ -330,7 +330,7 @@ def flag(*, trap_exit: bool) -> bool:
 
 
 def register(pid: Pid, name: str) -> None:
-    """Give the local ``name`` to ``pid``.
+    """Register ``pid`` under the local ``name``.
 
     Raises:
         AlreadyRegisteredError: The name is taken.
