@@ -1,7 +1,7 @@
-"""`Agent`: a process that keeps a value, which functions read and change in turn.
+"""`Agent`: a process that keeps a value, which functions read and change one at a time.
 
-When not to use it: when callers should not have to know what the state looks like, a `GenServer`
-gives them named requests. For data that only one process uses, an attribute is enough.
+When not to use it: if callers should not depend on the form of the state, use a `GenServer` with
+named requests. For data that only one process uses, an attribute is enough.
 
 Source:
     Elixir's ``Agent``.
@@ -25,34 +25,34 @@ T = TypeVar("T")
 def _check_function(fn: Any) -> Any:
     """Return ``fn``; raise `TypeError` if it is not a function."""
     if not callable(fn):
-        raise TypeError(f"an agent is given functions, as in start_link(lambda: 0); got {fn!r}")
+        raise TypeError(f"an agent needs a function, as in start_link(lambda: 0); got {fn!r}")
     return fn
 
 
 def _then(result: Any, use: Callable[[Any], Any]) -> Any:
-    """Use ``result`` at once; that of an async function, when it is there."""
-    return _awaited(result, use) if inspect.iscoroutine(result) else use(result)
+    """Return ``use(result)``; for an async function, a coroutine that awaits its result first."""
+    return _use_awaited(result, use) if inspect.iscoroutine(result) else use(result)
 
 
-async def _awaited(result: Any, use: Callable[[Any], Any]) -> Any:
+async def _use_awaited(result: Any, use: Callable[[Any], Any]) -> Any:
     return use(await result)
 
 
 def _reply(value: Any) -> Any:
-    # A value that a callback would mean something special by is wrapped, to be just a value.
+    # Wrap a value that the server would not take as a plain reply, such as a `Stop`.
     return Reply(value) if value.__class__ in requests.SPECIAL else value
 
 
 @behaviour
 class Agent(Server):
-    """A process that keeps a value; the functions below take its pid or name first.
+    """A process that keeps a value; the client functions take its pid or name first.
 
-    The functions that are given to `get` and the others take the state, can be ``async def``, and
-    run in the agent's process, one at a time: one that raises crashes the agent, and while one
-    takes its time, the others wait. A function that must not change the state copies it first.
+    The functions passed to `get`, `update` and so on take the state, can be ``async def``, and run
+    in the agent's process, one at a time: a function that raises crashes the agent, and a slow
+    function delays the next ones. They get the state itself, not a copy.
 
-    A subclass can have a ``start_link`` of its own, which its supervisors use, and takes the
-    class keywords ``restart`` and ``shutdown``.
+    A subclass can define its own ``start_link``, which its supervisors use, and takes the class
+    keywords ``restart`` and ``shutdown``.
     """
 
     def __init__(self, fn: Callable[..., Any], *args: Any) -> None:
@@ -60,10 +60,10 @@ class Agent(Server):
         self._first: tuple[Callable[..., Any], tuple[Any, ...]] = (fn, args)
 
     def _init(self) -> Any:
-        """Compute the first state."""
+        """Compute the initial state."""
         fn, args = self._first
         del self._first
-        return _then(fn(*args), self._become)
+        return _then(fn(*args), self._set_state)
 
     @classmethod
     def _prepare(
@@ -81,20 +81,20 @@ class Agent(Server):
 
     @checked_call(_check_function, timeout=CALL_TIMEOUT)
     def _update(self, fn: Callable[[Any], Any]) -> Any:
-        return _then(fn(self.state), self._become)
+        return _then(fn(self.state), self._set_state)
 
     @checked_call(_check_function, timeout=CALL_TIMEOUT)
     def _get_and_update(self, fn: Callable[[Any], Any]) -> Any:
-        return _then(fn(self.state), self._reply_and_become)
+        return _then(fn(self.state), self._reply_and_set_state)
 
     @cast
     def _change(self, fn: Callable[[Any], Any]) -> Any:
-        return _then(fn(self.state), self._become)
+        return _then(fn(self.state), self._set_state)
 
-    def _become(self, state: Any) -> None:
+    def _set_state(self, state: Any) -> None:
         self.state = state
 
-    def _reply_and_become(self, pair: Any) -> Any:
+    def _reply_and_set_state(self, pair: Any) -> Any:
         if not isinstance(pair, tuple) or len(pair) != 2:
             raise TypeError(
                 f"a function for get_and_update must return (reply, new_state); got {pair!r}"
@@ -112,13 +112,14 @@ class Agent(Server):
         name: Name | None = None,
         timeout: float | None = None,
     ) -> Pid:
-        """Start an agent, linked to the calling process, whose first state ``fn(*args)`` gives.
+        """Start an agent with the state ``fn(*args)``, linked to the calling process.
 
         Args:
-            fn: A function, plain or async; it runs in the agent's process, at each restart again.
-            args: What to call it with.
+            fn: A function, plain or async; it runs in the agent's process, at each start and
+                restart.
+            args: The arguments of ``fn``.
             name: A local name or a `Via`.
-            timeout: Seconds that ``fn`` may take; ``None`` waits for ever.
+            timeout: Seconds that ``fn`` can take; ``None`` sets no limit.
 
         Raises:
             AlreadyStartedError: The name is taken.
@@ -161,10 +162,10 @@ class Agent(Server):
         Args:
             agent: Pid or name of the agent.
             fn: A function, plain or async, which runs in the agent's process.
-            timeout: Seconds to wait; ``None`` waits for ever.
+            timeout: Seconds to wait; ``None`` sets no limit.
 
         Raises:
-            ExitError: There is no such agent, or it exits before it answers; if ``fn`` raised,
+            ExitError: There is no such agent, or it exits before it replies; if ``fn`` raised,
                 its exception is the ``__cause__``.
 
         Source:
@@ -174,7 +175,7 @@ class Agent(Server):
 
     @staticmethod
     async def update(agent: Dest, fn: Callable[[Any], Any], timeout: float | None = 5.0) -> None:
-        """Make ``fn(state)`` the next state, and return when it is; see `get` for the arguments.
+        """Set the state to ``fn(state)``, and wait for that; see `get` for the arguments.
 
         Source:
             ``Agent.update/3``.
@@ -197,7 +198,7 @@ class Agent(Server):
     async def get_and_update(
         agent: Dest, fn: Callable[[Any], Any], timeout: float | None = 5.0
     ) -> Any:
-        """Let ``fn(state)`` give a pair: return the first, and make the second the next state.
+        """Set the state, and return a value; ``fn(state)`` returns ``(value, new_state)``.
 
         Source:
             ``Agent.get_and_update/3``.
@@ -206,7 +207,7 @@ class Agent(Server):
 
     @staticmethod
     def cast(agent: Dest, fn: Callable[[Any], Any]) -> None:
-        """Have ``fn(state)`` made the next state; an agent that is dead or unknown drops it.
+        """Set the state to ``fn(state)`` without waiting; no effect if the agent is dead.
 
         Source:
             ``Agent.cast/2``.
@@ -216,5 +217,5 @@ class Agent(Server):
 
 
 def _for(timeout: float | None, client: Any) -> Any:
-    """Return the client function with this time limit."""
+    """Return the client function with this timeout."""
     return client if timeout == CALL_TIMEOUT else client.timeout(timeout)

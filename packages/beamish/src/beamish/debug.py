@@ -1,10 +1,10 @@
-"""Look into a running server: its state, what it does, and let it pause.
+"""Inspect a running server: read and replace its state, trace it, suspend it.
 
-Every function but `system_monitor` asks the server, which answers between two messages; a
-suspended server still answers. One that is stuck in a callback makes `CallTimeoutError`, which
-names the callback and the line that it waits in.
+Every function except `system_monitor` sends a request, which the server handles between two
+messages; a suspended server handles it too. If the server is stuck in a callback, the function
+raises `CallTimeoutError`, which names the callback and the line that it waits in.
 
-When not to use it: as a way for servers to talk. State that others need deserves a call.
+When not to use it: for communication between servers. Add a call for state that others need.
 
 Source:
     Erlang's ``sys``, and ``erlang:system_monitor``.
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from beamish import _checks
-from beamish._runtime import few, state, system
+from beamish._runtime import one_or_many, state, system
 from beamish._runtime.debugging import DebugEvent, Debugging
 from beamish._runtime.limits import Limits, limits
 from beamish.pid import Dest, Pid
@@ -40,24 +40,24 @@ __all__ = [
 ]
 
 TIMEOUT = 5.0
-"""Seconds that each function waits unless told otherwise. Source: ``sys``."""
+"""The default timeout of each function in seconds. Source: ``sys``."""
 
-_AS_IT_IS: Any = object()
+_UNCHANGED: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What `get_status` tells of a server.
+    """The facts about a server that `get_status` returns.
 
     Args:
         pid: The server.
         class_name: Its class.
         status: ``"running"`` or ``"suspended"``.
-        parent: Who started it, linked.
+        parent: The process that started it with a link.
         name: Its name, if it has one.
-        state: Its attributes, as its ``format_status`` lets them be seen.
+        state: Its attributes, as its ``format_status`` shows them.
         links: Processes linked with it.
-        message_queue_len: Messages that wait.
+        message_queue_len: Number of queued messages.
     """
 
     pid: Pid
@@ -72,13 +72,13 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a server did since its statistics were switched on.
+    """The statistics of a server since they were switched on.
 
     Args:
-        started_at: When they were, in seconds since the epoch.
-        seconds: How long ago that was.
-        messages_in: Calls, casts and other messages that it has begun to handle.
-        replies_out: Calls that it has answered.
+        started_at: Time when they were switched on, in seconds since the epoch.
+        seconds: Seconds since then.
+        messages_in: Number of calls, casts and other messages that it has started to handle.
+        replies_out: Number of replies to calls.
     """
 
     started_at: float
@@ -88,11 +88,11 @@ class Statistics:
 
 
 async def get_state(dest: Dest, timeout: float | None = TIMEOUT) -> dict[str, Any]:
-    """Return a snapshot of the server's attributes.
+    """Return a dict of the server's attributes.
 
     Args:
         dest: Pid, name or via name.
-        timeout: Seconds to wait; ``None`` waits for ever.
+        timeout: Seconds to wait; ``None`` sets no limit.
 
     Raises:
         NoProcessError: There is no such process.
@@ -112,18 +112,18 @@ async def replace_state(
     fn: Callable[[dict[str, Any]], dict[str, Any]],
     timeout: float | None = TIMEOUT,
 ) -> dict[str, Any]:
-    """Set the server's attributes to what ``fn`` returns for a dict of them; return that.
+    """Replace the server's attributes with the result of ``fn``, and return it.
 
-    An exception of ``fn`` is raised here, and leaves the server as it was.
+    An exception of ``fn`` is raised here and does not change the server.
 
     Args:
         dest: Pid, name or via name.
-        fn: Is given the attributes; returns all those that the server is to have.
-        timeout: Seconds to wait; ``None`` waits for ever.
+        fn: Called with a dict of the attributes; returns a dict of all new attributes.
+        timeout: Seconds to wait; ``None`` sets no limit.
 
     Raises:
-        TypeError: ``fn`` returned no dict.
-        ValueError: A key of that dict is no name of an attribute.
+        TypeError: ``fn`` did not return a dict.
+        ValueError: A key of that dict is not a valid attribute name.
         NoProcessError: There is no such process.
         CallTimeoutError: The server is stuck; the message says where.
 
@@ -143,7 +143,7 @@ async def replace_state(
 
 
 async def get_status(dest: Dest, timeout: float | None = TIMEOUT) -> Status:
-    """Return what is known of the server, its state through its ``format_status``.
+    """Return the facts about the server; its state as its ``format_status`` shows it.
 
     Args and errors are those of `get_state`.
 
@@ -159,7 +159,7 @@ async def get_status(dest: Dest, timeout: float | None = TIMEOUT) -> Status:
             process.parent,
             process.name,
             state.formatted(process.server, "status"),
-            few.items(process.links),
+            one_or_many.items(process.links),
             process.queue_length(),
         )
 
@@ -168,7 +168,7 @@ async def get_status(dest: Dest, timeout: float | None = TIMEOUT) -> Status:
 
 
 async def suspend(dest: Dest, timeout: float | None = TIMEOUT) -> None:
-    """Let the server handle nothing but `debug` and ``stop`` until `resume`; messages wait.
+    """Suspend the server until `resume`: it handles only `debug` and ``stop``; messages queue.
 
     Args and errors are those of `get_state`.
 
@@ -178,13 +178,13 @@ async def suspend(dest: Dest, timeout: float | None = TIMEOUT) -> None:
 
     def pause(process: Any) -> None:
         process.suspended = True
-        process.runtime.suspects.setdefault(process.pid, False)  # messages may pile up
+        process.runtime.suspects.setdefault(process.pid, False)  # messages can pile up
 
     await _ask(dest, pause, "suspend()", timeout)
 
 
 async def resume(dest: Dest, timeout: float | None = TIMEOUT) -> None:
-    """Let a suspended server go on.
+    """Resume a suspended server.
 
     Args and errors are those of `get_state`.
 
@@ -199,18 +199,18 @@ async def trace(
     on: bool | Callable[[DebugEvent], object],
     timeout: float | None = TIMEOUT,
 ) -> None:
-    """Show what the server does: each message, call and reply, and each change of its state.
+    """Trace the server: each message, call and reply, and each change of its state.
 
-    State is shown as ``format_status`` lets it be seen; messages are shown as they are.
+    State is shown through ``format_status``; messages are shown in full.
 
     Args:
         dest: Pid, name or via name.
-        on: True prints; a function, such as the ``append`` of a list, is called with each
-            `DebugEvent`; False ends every trace. A function that raises is removed.
-        timeout: Seconds to wait; ``None`` waits for ever.
+        on: True prints the events; a function, such as the ``append`` of a list, is called with
+            each `DebugEvent`; False ends every trace. A function that raises is removed.
+        timeout: Seconds to wait; ``None`` sets no limit.
 
     Raises:
-        TypeError: ``on`` is none of these.
+        TypeError: ``on`` has another value.
         NoProcessError: There is no such process.
         CallTimeoutError: The server is stuck; the message says where.
 
@@ -234,20 +234,20 @@ async def statistics(
     on: bool | None = None,
     timeout: float | None = TIMEOUT,
 ) -> Statistics | None:
-    """Switch statistics on (True) or off (False), or read them (``None``, which switches nothing).
+    """Return the statistics, and switch them on (True) or off (False).
 
     Args:
         dest: Pid, name or via name.
-        on: True begins anew, False stops, ``None`` only reads.
-        timeout: Seconds to wait; ``None`` waits for ever.
+        on: True starts again from 0, False stops, ``None`` only reads.
+        timeout: Seconds to wait; ``None`` sets no limit.
 
     Raises:
-        ValueError: ``on`` is none of these.
+        ValueError: ``on`` has another value.
         NoProcessError: There is no such process.
         CallTimeoutError: The server is stuck; the message says where.
 
     Returns:
-        The statistics so far; ``None`` where they were off.
+        The statistics so far; ``None`` if they were off.
 
     Source:
         ``sys:statistics/3``.
@@ -275,15 +275,15 @@ async def log(
     on: bool | int | None = None,
     timeout: float | None = TIMEOUT,
 ) -> list[DebugEvent]:
-    """Keep the last events of the server, or read them.
+    """Return the logged events of the server, and switch its log on or off.
 
     Args:
         dest: Pid, name or via name.
         on: True keeps the last 10 events, a number that many; False stops; ``None`` only reads.
-        timeout: Seconds to wait; ``None`` waits for ever.
+        timeout: Seconds to wait; ``None`` sets no limit.
 
     Raises:
-        ValueError: ``on`` is none of these.
+        ValueError: ``on`` has another value.
         NoProcessError: There is no such process.
         CallTimeoutError: The server is stuck; the message says where.
 
@@ -310,38 +310,38 @@ async def log(
 
 def system_monitor(
     *,
-    long_schedule: float | None = _AS_IT_IS,
-    long_message_queue: int | None = _AS_IT_IS,
+    long_schedule: float | None = _UNCHANGED,
+    long_message_queue: int | None = _UNCHANGED,
 ) -> Limits:
-    """Set what is reported as too long, in the log and as telemetry; return what was before.
+    """Set the limits above which the log and telemetry report; return the previous limits.
 
-    A callback that blocks the event loop is reported once, while it does, with its process, file
-    and line, and at the level DEBUG with its stack; a mailbox once until it has shrunk below half
-    of the limit. A thread looks 20 times a second (more often for a ``long_schedule`` under 0.1):
-    what is over sooner can go unseen.
+    A callback that blocks the event loop is reported once, while it runs, with its process, file
+    and line, and at the level DEBUG with its stack. A mailbox is reported once, until it has
+    shrunk below half of the limit. A thread checks 20 times a second (more often for a
+    ``long_schedule`` under 0.1): it can miss a callback that ends sooner.
 
     Args:
-        long_schedule: Seconds for which one callback may block the event loop, 0.1 at first.
-        long_message_queue: Messages that may wait in one mailbox, 10,000 at first.
+        long_schedule: Seconds that one callback can block the event loop. Initially 0.1.
+        long_message_queue: Messages that one mailbox can hold. Initially 10,000.
 
-    ``None`` switches a report off; what is left out stays as it is. The limits hold for every
+    ``None`` switches a report off; an omitted limit does not change. The limits apply to every
     event loop of the program.
 
     Raises:
-        ValueError: ``long_schedule`` is no positive number, or ``long_message_queue`` no whole
-            number of at least 1.
+        ValueError: ``long_schedule`` is not a positive number, or ``long_message_queue`` is not a
+            whole number of at least 1.
 
     Source:
         ``erlang:system_monitor/2``. Differs: to the log and telemetry rather than to a process.
     """
     before = dataclasses.replace(limits)
-    if long_schedule is not _AS_IT_IS and long_schedule is not None:
+    if long_schedule is not _UNCHANGED and long_schedule is not None:
         _checks.seconds("long_schedule", long_schedule, positive=True)
-    if long_message_queue is not _AS_IT_IS and long_message_queue is not None:
+    if long_message_queue is not _UNCHANGED and long_message_queue is not None:
         _checks.count("long_message_queue", long_message_queue, least=1)
-    if long_schedule is not _AS_IT_IS:
+    if long_schedule is not _UNCHANGED:
         limits.long_schedule = long_schedule
-    if long_message_queue is not _AS_IT_IS:
+    if long_message_queue is not _UNCHANGED:
         limits.long_message_queue = long_message_queue
     return before
 

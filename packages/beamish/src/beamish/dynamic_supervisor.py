@@ -1,7 +1,7 @@
-"""`DynamicSupervisor`: masses of children that come and go, each restarted when it fails.
+"""`DynamicSupervisor`: starts many children on demand, and restarts each when it fails.
 
 When not to use it: for a fixed set of children that depend on one another, `Supervisor` starts
-them in order and knows strategies.
+them in order and has strategies.
 
 Source:
     Elixir's ``DynamicSupervisor``; `Backoff` and ``intensity="child"`` go beyond it.
@@ -22,7 +22,7 @@ _INTENSITIES = ("supervisor", "child")
 
 @behaviour
 class DynamicSupervisor(ManyChildren):
-    """A supervisor of children that come and go, and the base of module-based ones.
+    """A supervisor of children that are started on demand, and the base of module-based ones.
 
     A subclass that defines ``init(self, ...)``, which returns ``DynamicSupervisor.spec(...)``, is
     started with the arguments of ``init``; otherwise ``start_link`` and ``child_spec`` take what
@@ -45,16 +45,15 @@ class DynamicSupervisor(ManyChildren):
 
         Args:
             strategy: ``"one_for_one"``: children do not depend on one another.
-            max_restarts: How many restarts within ``max_seconds`` are borne.
+            max_restarts: Maximum number of restarts within ``max_seconds``.
             max_seconds: The length of that window, in seconds.
-            max_children: How many children there may be; ``None`` sets no limit.
-            extra_arguments: Put before the arguments of every child.
-            backoff: How long a crashed child waits before it restarts; ``None``: not at all.
-            intensity: Who is given up when restarts are too many: the ``"supervisor"``, with all
-                its children, as in OTP; or the ``"child"`` alone, whose restarts are counted for
-                itself.
+            max_children: Maximum number of children; ``None`` sets no limit.
+            extra_arguments: Arguments that precede the arguments of every child.
+            backoff: The delay before a crashed child restarts; ``None`` sets no delay.
+            intensity: What too many restarts end: the ``"supervisor"`` with all its children, as
+                in OTP; or only the ``"child"``, whose restarts are then counted separately.
             on_give_up: With ``intensity="child"``, called as ``on_give_up(spec, pid, reason)``
-                for a child that is given up; ``pid`` is its last.
+                for a child that is given up; ``pid`` is its last pid.
 
         Raises:
             ValueError: An option has a value that is not allowed.
@@ -87,8 +86,8 @@ class DynamicSupervisor(ManyChildren):
     def start_child(self, spec: Any) -> Pid:
         """Start a child under a dynamic supervisor.
 
-        Returns once the child's ``init`` has returned. Children whose ``init`` waits start side
-        by side. A caller that is cancelled meanwhile leaves the start alone.
+        Returns once the child's ``init`` has returned. Children whose ``init`` suspends start
+        concurrently. Cancelling the caller does not cancel the start.
 
         Args:
             spec: How to start, stop and restart the child: a `ChildSpec`, or a class that starts
@@ -101,11 +100,11 @@ class DynamicSupervisor(ManyChildren):
             MaxChildrenError: ``max_children`` children are running.
             AlreadyStartedError: Another process holds the child's name.
             IgnoredError: Its ``init`` returned `IGNORE`.
-            StartError: ``init`` failed; ``reason`` says how. The spec is dropped.
+            StartError: ``init`` failed, for ``reason``. The specification is dropped.
             ValueError: The child is ``significant``, which only a `Supervisor` supports.
 
         Source:
             ``DynamicSupervisor.start_child/2``. Differs: raises where Elixir returns
-            ``{:error, reason}``; starts with a waiting ``init`` overlap.
+            ``{:error, reason}``; children whose ``init`` suspends start concurrently.
         """
         return self._add(spec)

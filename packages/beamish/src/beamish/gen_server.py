@@ -1,7 +1,7 @@
 """`GenServer`: a process that keeps state and handles one message at a time.
 
 When not to use it: to group functions, or to hold data that never changes. A class or a module
-does that without a mailbox in between.
+needs no mailbox.
 
 Source:
     Elixir's ``GenServer`` and Erlang's ``gen_server``.
@@ -19,7 +19,7 @@ from beamish._server.base import Server, spec_of
 from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
 from beamish._server.spelling import warn_of_typos
-from beamish._server.table import Options, Table
+from beamish._server.table import CallbackTable, Options
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
 from beamish.results import Ok, check_fail_alone
@@ -32,23 +32,23 @@ _log = logging.getLogger("beamish")
 
 
 class _AnyClass:
-    """No server takes this as its only argument.
+    """A type that no server takes as its only argument.
 
-    mypy knows the arguments of a class by its name, but not those of a variable of type
-    ``type[Server]``: it accepts that as a callable with any arguments, such as this one.
+    For a class given by its name, mypy checks the arguments of ``__init__``. A variable of type
+    ``type[Server]`` it accepts as a callable with any arguments; this overload is for those.
     """
 
 
 class GenServer(Server):
-    """A server: subclass it, keep the state in attributes, and define what clients may ask.
+    """A server: subclass it, keep the state in attributes, and define its requests.
 
-    Every method that is named as a callback may be ``def`` or ``async def`` (but ``__init__``);
-    a server never runs two at once. A server may be a `dataclasses.dataclass` (also ``frozen`` and
-    with ``slots``), whose fields are its arguments.
+    Every callback except ``__init__`` can be ``def`` or ``async def``; a server never runs two
+    callbacks at once. A server can be a `dataclasses.dataclass` (also ``frozen`` and with
+    ``slots``), whose fields are its arguments.
 
     Inherited class keywords:
         restart: How a supervisor restarts it: ``"permanent"``, ``"transient"``, ``"temporary"``.
-        shutdown: Seconds it may take to terminate, ``"brutal_kill"``, or ``None`` for ever.
+        shutdown: Seconds that it has to terminate, ``"brutal_kill"``, or ``None`` for no limit.
         trap_exit: Whether exit signals reach ``handle_info`` as `Exit` messages.
 
     Source:
@@ -71,18 +71,18 @@ class GenServer(Server):
 
     # -- Callbacks
     #
-    # Any | None: subclasses return what they like, sync or async, and type checkers accept
-    # `return super().handle_info(message)` in them, which they refuse for Any alone.
+    # Any | None: subclasses can return any type, sync or async, and type checkers accept
+    # `return super().handle_info(message)` in them, which they reject for Any alone.
 
     def init(self) -> Any | None:
-        """Finish the start, after ``__init__``; the starter waits for it.
+        """Complete the start after ``__init__``; the starter waits for it.
 
         Returns:
             ``None``, `Continue`, `Timeout`, `Hibernate`, `IGNORE` or `Stop`.
         """
 
     def handle_call(self, request: Any, from_: From) -> Any:
-        """Answer a request of ``GenServer.call``.
+        """Handle a request of ``GenServer.call``.
 
         Returns:
             The reply, `Reply`, `Fail`, `NoReply` or `Stop`.
@@ -102,7 +102,7 @@ class GenServer(Server):
         )
 
     def handle_info(self, message: Any) -> Any | None:
-        """Handle any other message; this default logs it and goes on.
+        """Handle any other message; by default, log it as unexpected.
 
         Returns:
             ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
@@ -112,7 +112,7 @@ class GenServer(Server):
         return None
 
     def handle_continue(self, arg: Any) -> Any | None:
-        """Go on after a callback that returned ``Continue(arg)``, before any queued message.
+        """Continue after a callback that returned ``Continue(arg)``, before any queued message.
 
         Returns:
             ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
@@ -122,25 +122,27 @@ class GenServer(Server):
         )
 
     def terminate(self, reason: Any) -> Any | None:
-        """Clean up before the end.
+        """Clean up before the exit.
 
-        Runs on `Stop`, on ``stop()``, when a callback raised, and on the exit signal of the
-        parent; never on ``"kill"`` nor on the untrapped exit signal of another process.
+        Runs on `Stop`, on ``stop()``, after a callback raised, and on the exit signal of the
+        parent; never on ``"kill"`` or on the untrapped exit signal of another process.
         """
 
     def format_status(self, status: dict[str, Any]) -> Any:
-        """Return ``status`` as it may be seen in crash logs and by `debug.get_status`.
+        """Return ``status`` as crash logs and `debug.get_status` must show it.
+
+        Override it to hide secrets.
 
         Args:
             status: ``state`` (the attributes), ``reason`` and ``why`` (``"terminate"`` or
-                ``"status"``). The place to hide secrets.
+                ``"status"``).
         """
         return status
 
     # -- Starting
     #
-    # The overloads let type checkers find arguments that ``__init__`` does not take. They cannot
-    # add ``name`` to the parameters of ``__init__``, so a call with it is not checked further.
+    # The overloads let type checkers report arguments that ``__init__`` does not take. They
+    # cannot add ``name`` to the parameters of ``__init__``, so a call with it is not checked.
 
     @overload
     @classmethod
@@ -158,22 +160,22 @@ class GenServer(Server):
     async def start_link(cls: Callable[[_AnyClass], Any], *args: Any, **kwargs: Any) -> Pid: ...
     @classmethod
     async def start_link(cls: Any, *args: Any, **kwargs: Any) -> Pid:
-        """Start the server, linked to the calling process, and return once ``init`` is done.
+        """Start the server, linked to the calling process, and return once ``init`` has returned.
 
-        Classes may define a ``start_link`` or ``start`` of their own, with their own parameters;
-        type checkers want ``# type: ignore[override]`` on such a ``start_link``.
+        A class can define its own ``start_link`` or ``start`` with other parameters; type
+        checkers require ``# type: ignore[override]`` on such a ``start_link``.
 
         Args:
-            args: For ``__init__``.
+            args: Passed to ``__init__``.
             kwargs: ``name``, a local name (a string) or a `Via`; ``timeout``, the seconds that
-                ``init`` may take (``None``, as if left out, waits for ever); all others are for
+                ``init`` can take (default: ``None``, no limit); all others are passed to
                 ``__init__``.
 
         Raises:
             AlreadyStartedError: The name is taken, by the process in ``pid``.
             IgnoredError: ``init`` returned `IGNORE`.
             StartError: ``__init__`` or ``init`` failed, or took too long (reason ``"timeout"``).
-            NoProcessError: This code runs in no process that could be linked.
+            NoProcessError: This code runs in no process, so there is none to link.
 
         Source:
             ``GenServer.start_link/3``.
@@ -191,14 +193,15 @@ class GenServer(Server):
     def child_spec(cls: Callable[[_AnyClass], Any], *args: Any, **kwargs: Any) -> ChildSpec: ...
     @classmethod
     def child_spec(cls: Any, *args: Any, name: Any = None, **kwargs: Any) -> ChildSpec:
-        """Say how a supervisor starts this server with these arguments.
+        """Return how a supervisor starts this server with these arguments.
+
+        Its id is the name, if there is one, otherwise the class.
 
         Raises:
-            TypeError: ``__init__`` does not take these arguments, or ``name`` is no name.
+            TypeError: ``__init__`` does not take these arguments, or ``name`` is not a valid name.
 
         Source:
-            The ``child_spec/1`` that ``use GenServer`` defines. Its id is the name, if there is
-            one, else the class.
+            The ``child_spec/1`` that ``use GenServer`` defines.
         """
         return spec_of(cls, args, kwargs, name)
 
@@ -206,16 +209,16 @@ class GenServer(Server):
 
     @staticmethod
     async def call(dest: Dest, request: Any, timeout: float | None = CALL_TIMEOUT) -> Any:
-        """Ask the server at ``dest``, and wait for what its ``handle_call`` replies.
+        """Send ``request`` to ``handle_call`` of the server at ``dest``, and return the reply.
 
         Args:
             dest: Pid, name or via name.
-            request: Anything.
-            timeout: Seconds to wait; ``None`` waits for ever.
+            request: Any object.
+            timeout: Seconds to wait; ``None`` sets no limit.
 
         Raises:
             NoProcessError: There is no such process.
-            CallTimeoutError: No reply came in time; a late one will be dropped.
+            CallTimeoutError: No reply within ``timeout``; a late reply is dropped.
             CallingSelfError: A server calls itself from its own callback.
             ExitError: The server exited before it replied.
             Exception: The error of the `Fail` with which the server replied.
@@ -237,17 +240,17 @@ class GenServer(Server):
 
     @staticmethod
     def reply(from_: From, value: Any) -> None:
-        """Answer a call whose callback returned `NoReply`; only the first answer counts.
+        """Reply to a call whose callback returned `NoReply`; only the first reply counts.
 
         Args:
-            from_: The call, as the callback got it.
+            from_: The ``from_`` argument of the callback.
             value: The reply, or a `Fail` whose error is raised in the caller.
 
         Source:
             ``GenServer.reply/2``.
         """
         if not isinstance(from_, From):
-            raise TypeError(f"reply needs the From that the callback was given; got {from_!r}")
+            raise TypeError(f"reply needs the from_ argument of the callback; got {from_!r}")
         check_fail_alone(value)
         from_.answer(value)
 
@@ -255,10 +258,10 @@ class GenServer(Server):
     async def multi_call(
         dests: Iterable[Dest], request: Any, timeout: float | None = CALL_TIMEOUT
     ) -> tuple[list[tuple[Dest, Any]], list[tuple[Dest, Exception]]]:
-        """Ask many servers at once.
+        """Call many servers concurrently.
 
         Returns:
-            The replies and the failures, each beside its destination, in the order of ``dests``.
+            The replies and the failures, each with its destination, in the order of ``dests``.
 
         Source:
             ``GenServer.multi_call/4``, whose nodes are our destinations.
@@ -275,16 +278,16 @@ class GenServer(Server):
 async def _ask(dest: Dest, request: Any, timeout: float | None) -> Ok[Any] | Exception:
     try:
         return Ok(await GenServer.call(dest, request, timeout))
-    except Exception as error:  # of this one; the others may answer
+    except Exception as error:  # returned: the failure of one server must not stop the others
         return error
 
 
 def _keep_clients(cls: Any) -> None:
-    """Let a plain method that overrides a ``@call`` or ``@cast`` one have a client, too."""
+    """Add a client to each plain method that overrides a ``@call`` or ``@cast`` method."""
     for name, value in list(vars(cls).items()):
         if isinstance(value, CallMethod | CastMethod) and name in vars(GenServer):
             kind = "call" if isinstance(value, CallMethod) else "cast"
-            raise TypeError(f"{cls.__qualname__}.{name} is a callback, and cannot be a @{kind}")
+            raise TypeError(f"{cls.__qualname__}.{name} is a callback and cannot be a @{kind}")
         if not isinstance(value, FunctionType):
             continue
         overridden = next((vars(c)[name] for c in cls.__mro__[1:] if name in vars(c)), None)
@@ -299,4 +302,4 @@ def _wrap(cls: type, name: str, method: Any) -> None:
     method.__set_name__(cls, name)
 
 
-GenServer._beamish = Table(GenServer, Options(), base=GenServer, prefix="")
+GenServer._beamish = CallbackTable(GenServer, Options(), base=GenServer, prefix="")

@@ -1,8 +1,8 @@
-"""`PartitionSupervisor`: the same child several times, each for a part of the keys.
+"""`PartitionSupervisor`: runs the same child several times, each for a part of the keys.
 
-When not to use it: to use more processors. All processes of an event loop share one thread; what
-partitions spread is waiting: callers that queue at one server, a slow ``init`` that holds up the
-next. A `DynamicSupervisor` whose children start at once needs none.
+When not to use it: to use more processors. All processes of an event loop share one thread.
+Partitions help where callers wait: they queue at one server, or a slow ``init`` delays the next. A
+`DynamicSupervisor` whose children start without suspending needs no partitions.
 
 Source:
     Elixir's ``PartitionSupervisor``.
@@ -32,7 +32,7 @@ WithArguments: TypeAlias = Callable[[tuple[Any, ...], int], Sequence[Any]]
 
 
 def partition_of(key: Any, partitions: int) -> int:
-    """Return which of so many partitions has ``key``."""
+    """Return the number of the partition that has ``key``."""
     number = whole_number(key)
     return (stable_hash(key) if number is None else abs(number)) % partitions
 
@@ -45,8 +45,11 @@ def _server(supervisor: Dest) -> "PartitionSupervisor":
     return server
 
 
-def _refuse(name: tuple[Dest, Any]) -> NoReturn:
-    raise TypeError(f"PartitionSupervisor.via addresses a partition, and names nothing: {name!r}")
+def _not_registrable(name: tuple[Dest, Any]) -> NoReturn:
+    raise TypeError(
+        f"a PartitionSupervisor.via is only a destination; no process can take it as its name, got "
+        f"{name!r}"
+    )
 
 
 @behaviour
@@ -59,7 +62,7 @@ class PartitionSupervisor(OrderedChildren):
         return await super()._begin(spec)
 
     def _holder(self, key: Any) -> Pid | None:
-        """Return the process that has ``key``, if it runs."""
+        """Return the partition that has ``key``, or ``None`` if it is not running."""
         if self._count == 0:
             return None
         child = self._children.get(partition_of(key, self._count))
@@ -88,12 +91,12 @@ class PartitionSupervisor(OrderedChildren):
             partitions: Number of partitions. Default: the number of processors.
             with_arguments: ``with_arguments(args, partition)`` returns the arguments of each
                 partition, made of those of ``child_spec``.
-            strategy: As are the others, an option of `Supervisor`.
+            strategy: The strategy of `Supervisor`.
             max_restarts: Maximum number of restarts within ``max_seconds``.
             max_seconds: The length of that window, in seconds.
 
         Raises:
-            ValueError: A bad option.
+            ValueError: An option is invalid.
             StartError: A partition failed to start.
             AlreadyStartedError: The name is taken.
 
@@ -157,38 +160,39 @@ class PartitionSupervisor(OrderedChildren):
 
     @staticmethod
     def via(supervisor: Dest, key: Any) -> Via:
-        """Address the partition that has ``key``.
+        """Return the destination of the partition that has ``key``.
 
-        A whole number goes by its absolute value modulo the number of partitions; any other key
-        by a hash that is the same in every run. The same key has the same partition, but for
-        `resize`.
+        For a whole number, that is its absolute value modulo the number of partitions; for any
+        other key, a hash that is the same in every run of the program. A key has the same
+        partition until `resize`.
 
         Raises:
-            TypeError: ``key`` has no stable hash, such as an object that shows only its address.
+            TypeError: ``key`` has no stable hash, such as an object whose ``repr`` is its address.
 
         Source:
             ``{:via, PartitionSupervisor, {name, key}}``.
         """
-        partition_of(key, 1)  # a key without a hash is a mistake here, not where it is used
+        partition_of(key, 1)  # raises here, not where the name is used
         return Via(PartitionSupervisor, (supervisor, key))
 
     @staticmethod
     def whereis_name(name: tuple[Dest, Any]) -> Pid | None:
-        """Say which process has a key; part of the name service that `via` uses."""
+        """Return the process that has a key; part of the name service that `via` uses."""
         supervisor, key = name
         return _server(supervisor)._holder(key)
 
     @staticmethod
     def register_name(name: tuple[Dest, Any], pid: Pid) -> bool:
-        """Refuse: partitions are found by their keys, and others cannot take their places."""
-        return False if PartitionSupervisor.whereis_name(name) is not None else _refuse(name)
+        """Return False if the partition runs; otherwise raise: no process can take its name."""
+        running = PartitionSupervisor.whereis_name(name) is not None
+        return False if running else _not_registrable(name)
 
     @staticmethod
     def unregister_name(name: tuple[Dest, Any]) -> NoReturn:
-        """Refuse, as `register_name`."""
-        _refuse(name)
+        """Raise, because no process can have such a name."""
+        _not_registrable(name)
 
-    # -- Looking after partitions
+    # -- Managing partitions
 
     @staticmethod
     async def partitions(supervisor: Dest) -> int:
@@ -201,24 +205,24 @@ class PartitionSupervisor(OrderedChildren):
 
     @staticmethod
     async def resize(supervisor: Dest, partitions: int) -> int:
-        """Stop the last partitions, or start them again, so that so many are left.
+        """Set the number of partitions: stop the last ones, or start them again.
 
         Args:
             supervisor: Name of the supervisor.
-            partitions: From 0 to as many as it was started with.
+            partitions: From 0 to the number that it was started with.
 
         Returns:
-            How many there were before.
+            The previous number.
 
         Raises:
             ValueError: ``partitions`` is out of that range.
-            StartError: A partition could not be started; there are as many as before.
+            StartError: A partition failed to start; the number is unchanged.
 
         Source:
             ``PartitionSupervisor.resize!/2`` (Elixir 1.18).
         """
         _checks.count("partitions", partitions)
-        _server(supervisor)  # a TypeError that names it, where it is no partition supervisor
+        _server(supervisor)  # raises a clear error if it is not a partition supervisor
         return await PartitionSupervisor._resize(supervisor, partitions)
 
     @call(timeout=None)
@@ -232,24 +236,24 @@ class PartitionSupervisor(OrderedChildren):
                 )
             )
         if partitions < before:
-            self._count = partitions  # before they stop, so that no key leads to them
-        refused = await self._grow(range(before, partitions))
+            self._count = partitions  # first, so that no key leads to a partition that stops
+        failed = await self._grow(range(before, partitions))
         for partition in reversed(range(partitions, before)):
             await self._end(partition)
-        if refused is not None:
-            return refused
+        if failed is not None:
+            return failed
         self._count = partitions
         return before
 
     async def _grow(self, partitions: range) -> Fail | None:
-        """Start partitions; if one cannot start, stop those before it again."""
+        """Start partitions; if one fails to start, stop those before it again."""
         for partition in partitions:
             if partition in self._children:
                 reply = await self._start_again(partition)
             else:  # a temporary child is forgotten when it stops
                 reply = await self._add(self._all[partition])
-            fine = (AlreadyStartedError, IgnoredError)
-            if isinstance(reply, Fail) and not isinstance(reply.error, fine):
+            accepted = (AlreadyStartedError, IgnoredError)
+            if isinstance(reply, Fail) and not isinstance(reply.error, accepted):
                 for started in reversed(range(partitions.start, partition)):
                     await self._end(started)
                 return reply

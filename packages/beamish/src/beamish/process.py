@@ -310,7 +310,7 @@ def exit(pid: Dest, reason: Any) -> None:  # noqa: A001 - Erlang's name, used as
     if process is None:
         return
     if isinstance(reason, str) and reason == "kill":
-        process.doom("killed")
+        process.kill("killed")
     else:
         process.signal(current_pid.get(), reason)
     process.runtime.deliver_exit_signals()
@@ -330,7 +330,7 @@ def flag(*, trap_exit: bool) -> bool:
 
 
 def register(pid: Pid, name: str) -> None:
-    """Give the local ``name`` to ``pid``.
+    """Register ``pid`` under the local ``name``.
 
     Raises:
         AlreadyRegisteredError: The name is taken.

@@ -1,6 +1,6 @@
-"""`Registry`: processes under keys of your own, looked up in a moment, gone when they die.
+"""`Registry`: register processes under any keys; entries are removed when a process dies.
 
-A unique registry holds one process a key, and its keys serve as names (`Registry.via`). A
+A unique registry holds one process for each key, and its keys can be names (`Registry.via`). A
 duplicate registry holds many, for publish and subscribe (`Registry.dispatch`).
 
 When not to use it: for a handful of singletons, a local name (``name="cache"``) is enough; for
@@ -16,8 +16,8 @@ from typing import Any, Literal, TypeAlias
 
 from beamish import _checks, process
 from beamish._registry.find import find_table, find_unique
-from beamish._registry.table import Entry, Table
-from beamish._runtime import few
+from beamish._registry.table import RegistryEntry, RegistryTable
+from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._server.base import Server, behaviour
 from beamish.child_spec import ChildSpec
@@ -35,16 +35,19 @@ _KEYS = ("unique", "duplicate")
 class Registry(Server, trap_exit=True, shutdown=None):
     """Processes under keys; every function takes the registry's name (or pid) first.
 
-    They are plain functions: a look-up asks no process and waits for nothing.
+    They are plain functions: a look-up sends no message and never suspends.
     """
 
-    notes_entries = True  # a process that dies gives its keys back without being asked
+    # For `names.take`: `register_name` adds the entry to the names that the process holds.
+    notes_entries = True
 
     def __init__(
         self, keys: Keys, registry: str, listeners: Sequence[str], meta: Mapping[Hashable, Any]
     ) -> None:
         unique = keys == "unique"
-        self._table = Table(registry, self.pid, unique=unique, listeners=listeners, meta=meta)
+        self._table = RegistryTable(
+            registry, self.pid, unique=unique, listeners=listeners, meta=meta
+        )
 
     def _dependents(self) -> list[Pid]:
         return self._table.dissolve()
@@ -69,10 +72,10 @@ class Registry(Server, trap_exit=True, shutdown=None):
             keys: ``"unique"`` or ``"duplicate"``.
             name: Its local name.
             listeners: Local names of processes that get `Registered` and `Unregistered`.
-            meta: The first values of `meta`.
+            meta: The initial values of `meta`.
 
         Raises:
-            ValueError: ``keys`` is neither.
+            ValueError: ``keys`` has another value.
             AlreadyStartedError: The name is taken.
 
         Source:
@@ -111,7 +114,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def via(registry: str, key: Hashable, value: Any = None) -> Via:
-        """Name a process by a key of a unique registry: for ``name=``, and to address it.
+        """Return the via name for a key of a unique registry: a name and a destination.
 
         Source:
             ``{:via, Registry, {registry, key}}`` and ``{:via, Registry, {registry, key, value}}``.
@@ -121,32 +124,33 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def register_name(name: tuple[Any, ...], pid: Pid) -> bool:
-        """Take a via name for ``pid``; part of the name service that `via` uses."""
+        """Register ``pid`` under a via name; part of the name service that `via` uses."""
         table = find_unique(name[0], "a via name")
         return table.add(name[1], pid, name[2] if len(name) > 2 else None)
 
     @staticmethod
     def unregister_name(name: tuple[Any, ...]) -> None:
-        """Give a via name back; part of the name service that `via` uses."""
+        """Unregister a via name; part of the name service that `via` uses."""
         table = find_unique(name[0], "a via name")
         table.drop(table.at(name[1]))
 
     @staticmethod
     def whereis_name(name: tuple[Any, ...]) -> Pid | None:
-        """Say who holds a via name; part of the name service that `via` uses."""
+        """Return the process that holds a via name; part of the name service that `via` uses."""
         return find_unique(name[0], "a via name").holder(name[1])
 
     # -- Entries of the calling process
 
     @staticmethod
     def register(registry: str | Pid, key: Hashable, value: Any = None) -> Pid:
-        """Enter the calling process under ``key``.
+        """Register the calling process under ``key``.
 
         Returns:
-            The pid of the registry, which the calling process is linked to from now on.
+            The pid of the registry. The exit of the registry now ends the calling process too, as
+            with a link.
 
         Raises:
-            AlreadyRegisteredError: A unique key is taken; ``pid`` says by whom.
+            AlreadyRegisteredError: A unique key is taken, by the process in ``pid``.
             NoProcessError: This code runs in no process, or the registry is unknown.
 
         Source:
@@ -173,7 +177,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
     def unregister_match(
         registry: str | Pid, key: Hashable, predicate: Callable[[Any], bool]
     ) -> None:
-        """Remove the calling process's entries under ``key`` for whose value it is true.
+        """Remove the calling process's entries under ``key`` whose value matches ``predicate``.
 
         Source:
             ``Registry.unregister_match/4``, with a predicate for the match pattern.
@@ -204,7 +208,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def lookup(registry: str | Pid, key: Hashable) -> Entries:
-        """List the live processes under ``key`` with their values.
+        """Return the live processes under ``key`` with their values.
 
         Source:
             ``Registry.lookup/2``.
@@ -228,19 +232,21 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def keys(registry: str | Pid, pid: Pid) -> list[Hashable]:
-        """List the keys that ``pid`` holds, one as often as it holds it.
+        """Return the keys that ``pid`` holds; a key with several entries appears several times.
 
         Source:
             ``Registry.keys/2``.
         """
         table = find_table(registry)
         holder: Process | None = pid._process
-        held = () if holder is None else few.items(holder.held)
-        return [entry.key for entry in held if isinstance(entry, Entry) and entry.table is table]
+        held = () if holder is None else one_or_many.items(holder.held)
+        return [
+            entry.key for entry in held if isinstance(entry, RegistryEntry) and entry.table is table
+        ]
 
     @staticmethod
     def values(registry: str | Pid, key: Hashable, pid: Pid) -> list[Any]:
-        """List the values of ``pid`` under ``key``.
+        """Return the values of ``pid`` under ``key``.
 
         Source:
             ``Registry.values/3``.
@@ -249,7 +255,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def match(registry: str | Pid, key: Hashable, predicate: Callable[[Any], bool]) -> Entries:
-        """List the processes under ``key`` for whose value the predicate is true.
+        """Return the processes under ``key`` whose value matches ``predicate``.
 
         Source:
             ``Registry.match/4``, with a predicate for the match pattern.
@@ -258,16 +264,16 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def count_match(registry: str | Pid, key: Hashable, predicate: Callable[[Any], bool]) -> int:
-        """Count what `match` would list."""
+        """Return the number of entries that `match` would return."""
         return len(Registry.match(registry, key, predicate))
 
     @staticmethod
     def select(
         registry: str | Pid, predicate: Callable[[Hashable, Pid, Any], bool]
     ) -> list[Triple]:
-        """List the key, pid and value of the entries for which ``predicate`` is true.
+        """Return the key, pid and value of the entries for which ``predicate`` is true.
 
-        It looks at every entry.
+        Checks every entry.
 
         Source:
             ``Registry.select/2``, with a predicate for the match specification.
@@ -277,12 +283,12 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def count_select(registry: str | Pid, predicate: Callable[[Hashable, Pid, Any], bool]) -> int:
-        """Count what `select` would list."""
+        """Return the number of entries that `select` would return."""
         return len(Registry.select(registry, predicate))
 
     @staticmethod
     def count(registry: str | Pid) -> int:
-        """Count the entries.
+        """Return the number of entries.
 
         Source:
             ``Registry.count/1``.
@@ -304,7 +310,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def meta(registry: str | Pid, key: Hashable, default: Any = None) -> Any:
-        """Return what `put_meta` stored under ``key``.
+        """Return the value that `put_meta` stored under ``key``, or ``default``.
 
         Source:
             ``Registry.meta/2``.
@@ -322,7 +328,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def delete_meta(registry: str | Pid, key: Hashable) -> None:
-        """Forget what `put_meta` stored under ``key``.
+        """Delete the value that `put_meta` stored under ``key``.
 
         Source:
             ``Registry.delete_meta/2``.
@@ -331,7 +337,7 @@ class Registry(Server, trap_exit=True, shutdown=None):
 
     @staticmethod
     def lock(registry: str | Pid, key: Hashable) -> AbstractAsyncContextManager[None]:
-        """Keep others who lock ``key`` out of the ``async with`` block; first come, first served.
+        """Hold the lock of ``key`` within an ``async with`` block; first come, first served.
 
         Source:
             ``Registry.lock/3`` of Elixir 1.18.

@@ -1,7 +1,7 @@
 """`Supervisor`: starts children in order, restarts those that fail, stops them in reverse.
 
-When not to use it: for masses of children of one kind that come and go, `DynamicSupervisor`
-costs less and stops them side by side.
+When not to use it: for many children of one kind that are started on demand, `DynamicSupervisor`
+costs less and stops them concurrently.
 
 Source:
     Elixir's ``Supervisor`` and Erlang's ``supervisor``.
@@ -45,13 +45,13 @@ class Supervisor(OrderedChildren):
 
         Args:
             children: `ChildSpec` values, or classes that start without arguments, in start order.
-            strategy: Who is restarted when one fails: ``"one_for_one"``, ``"one_for_all"`` or
-                ``"rest_for_one"`` (that one and those after it).
-            max_restarts: How many restarts within ``max_seconds`` are borne; at one more the
-                supervisor stops its children and itself, with ``"shutdown"``.
+            strategy: The children to restart when a child fails: ``"one_for_one"`` (that child),
+                ``"one_for_all"`` or ``"rest_for_one"`` (that child and those after it).
+            max_restarts: Maximum number of restarts within ``max_seconds``; at one more, the
+                supervisor stops its children and exits with ``"shutdown"``.
             max_seconds: The length of that window, in seconds.
-            auto_shutdown: Whether the end of ``"any_significant"`` or of ``"all_significant"``
-                children shuts the supervisor down; ``"never"`` by default.
+            auto_shutdown: Whether the supervisor shuts down when ``"any_significant"`` child or
+                ``"all_significant"`` children have exited by themselves. Default: ``"never"``.
 
         Raises:
             ValueError: An option has a value that is not allowed, or an id is used twice.
@@ -77,8 +77,8 @@ class Supervisor(OrderedChildren):
     ) -> AsyncIterator[Pid]:
         """Run a supervisor for the length of an ``async with`` block.
 
-        The current task is attached if it is no process yet. At the end of the block the children
-        stop in reverse order. If the supervisor dies, the block is cancelled and raises
+        The current task becomes a process, if it is not one already. At the end of the block the
+        children stop in reverse order. If the supervisor dies, the block is cancelled and raises
         `ExitError`.
         """
         before = current_pid.get()
@@ -87,7 +87,8 @@ class Supervisor(OrderedChildren):
             async with AsyncExitStack() as block:
                 block.push_async_callback(stopped, pid)
                 if me is before:
-                    # Watched instead of linked: its death ends this block, not what is around it.
+                    # Watched instead of linked: its death must end this block, not the process
+                    # around it.
                     process.unlink(pid)
                     await block.enter_async_context(cancelled_at_death_of(pid))
                 else:
@@ -102,10 +103,10 @@ class Supervisor(OrderedChildren):
             child: A `ChildSpec`, or a class that starts without arguments.
 
         Raises:
-            AlreadyStartedError: A child with this id runs.
-            AlreadyPresentError: A child with this id is there, but does not run.
+            AlreadyStartedError: A child with this id is running.
+            AlreadyPresentError: A child with this id exists, but is not running.
             IgnoredError: Its ``init`` returned `IGNORE`; its specification is kept.
-            StartError: It did not start; its specification is dropped.
+            StartError: The child failed to start; its specification is dropped.
 
         Source:
             ``Supervisor.start_child/2``.
@@ -122,7 +123,7 @@ class Supervisor(OrderedChildren):
         Source:
             ``Supervisor.terminate_child/2``.
         """
-        return await self._end(id)  # type: ignore[return-value] # it refuses, or returns None
+        return await self._end(id)  # type: ignore[return-value] # Fail or None
 
     @checked_call(hashable_id, timeout=None)
     async def restart_child(self, id: Any) -> Pid:  # noqa: A002
@@ -130,8 +131,8 @@ class Supervisor(OrderedChildren):
 
         Raises:
             NotFoundError: There is no such child.
-            AlreadyStartedError: It runs, or is being restarted.
-            StartError: It did not start.
+            AlreadyStartedError: The child is running, or being restarted.
+            StartError: The child failed to start.
 
         Source:
             ``Supervisor.restart_child/2``.
@@ -140,11 +141,11 @@ class Supervisor(OrderedChildren):
 
     @checked_call(hashable_id, timeout=None)
     def delete_child(self, id: Any) -> None:  # noqa: A002
-        """Forget a child that does not run.
+        """Delete the specification of a child that is not running.
 
         Raises:
             NotFoundError: There is no such child.
-            AlreadyStartedError: It runs; stop it first.
+            AlreadyStartedError: The child is running; stop it first.
 
         Source:
             ``Supervisor.delete_child/2``.

@@ -1,7 +1,6 @@
-"""`TaskSupervisor`: tasks that are supervised, so that none is forgotten when a program stops.
+"""`TaskSupervisor`: supervises tasks, so that all of them are stopped when the program stops.
 
-When not to use it: for servers, which have a name, a state and clients, `DynamicSupervisor` is
-the place.
+When not to use it: for servers, which have a state and clients, use `DynamicSupervisor`.
 
 Source:
     Elixir's ``Task.Supervisor``.
@@ -76,8 +75,8 @@ def _async(
 class TaskSupervisor(ManyChildren):
     """A supervisor of tasks; its functions take the supervisor's name or pid first.
 
-    Tasks are started at once, in the caller's own turn, even while the supervisor is busy or
-    suspended: `async_`, `async_nolink` and the streams are plain functions.
+    Tasks start at once, without a message to the supervisor, even while it is busy or suspended:
+    `async_`, `async_nolink` and the streams are plain functions.
     """
 
     # -- Starting the supervisor
@@ -96,12 +95,12 @@ class TaskSupervisor(ManyChildren):
         Args:
             name: Its local name or via name.
             max_children: Maximum number of tasks; ``None`` sets no limit.
-            max_restarts: Maximum number of restarts within ``max_seconds``, of tasks that are
-                restarted at all.
+            max_restarts: Maximum number of restarts within ``max_seconds``, of all tasks together;
+                tasks are temporary by default and then never restarted.
             max_seconds: The length of that window, in seconds.
 
         Raises:
-            ValueError: A bad option.
+            ValueError: An option is invalid.
             AlreadyStartedError: The name is taken.
 
         Source:
@@ -152,14 +151,14 @@ class TaskSupervisor(ManyChildren):
         restart: Restart = "temporary",
         shutdown: Shutdown = _SHUTDOWN,
     ) -> Pid:
-        """Start a task whose answer nobody waits for; only the supervisor is linked with it.
+        """Start a task whose result is ignored; only the supervisor is linked with it.
 
         Args:
             supervisor: Pid or name of the supervisor.
-            fn: An async function, or a plain one.
-            args: What to call it with, at each restart again.
+            fn: A function, plain or async.
+            args: The arguments of ``fn``, also at each restart.
             restart: ``"temporary"``: never; ``"transient"``: when it fails; or ``"permanent"``.
-            shutdown: Seconds that it has to end, ``"brutal_kill"``, or ``None`` for ever.
+            shutdown: Seconds that it has to exit, ``"brutal_kill"``, or ``None`` for no limit.
 
         Raises:
             MaxChildrenError: ``max_children`` tasks are running.
@@ -176,11 +175,11 @@ class TaskSupervisor(ManyChildren):
     def _start_task(
         self, fn: Callable[..., Any], args: tuple[Any, ...], shutdown: Shutdown, listener: Listener
     ) -> FunctionProcess:
-        """Start a task that is never restarted, without asking the supervisor's process.
+        """Start a task that is never restarted, without a message to the supervisor.
 
-        A plain function cannot wait for its turn. The task is a child from the first moment, not
-        when a message arrives: so it counts towards ``max_children``, and however the supervisor
-        ends, it ends the task with all its other children.
+        A plain function cannot wait for a reply. The task is a child at once, not when a message
+        is handled: so it counts towards ``max_children``, and the exit of the supervisor, for any
+        reason, stops it.
         """
         if self._me is None or self._me.phase != "running":
             raise ExitError("shutdown", self.pid)
@@ -210,14 +209,14 @@ class TaskSupervisor(ManyChildren):
     def async_(
         supervisor: Dest, fn: Callable[[*Ts], Any], *args: *Ts, shutdown: Shutdown = _SHUTDOWN
     ) -> Task[Any]:
-        """Start a supervised task that the caller is to await; it is linked to the caller, too.
+        """Start a supervised task whose result the caller awaits; it is also linked to the caller.
 
         Args:
             supervisor: Pid or name of the supervisor.
-            fn: An async function, or a plain one.
-            args: What to call it with.
-            shutdown: Seconds that it has to end when the supervisor stops, ``"brutal_kill"``, or
-                ``None`` for ever.
+            fn: A function, plain or async.
+            args: The arguments of ``fn``.
+            shutdown: Seconds that it has to exit when the supervisor stops, ``"brutal_kill"``, or
+                ``None`` for no limit.
 
         Raises:
             MaxChildrenError: ``max_children`` tasks are running.
@@ -245,9 +244,9 @@ class TaskSupervisor(ManyChildren):
     def async_nolink(
         supervisor: Dest, fn: Callable[[*Ts], Any], *args: *Ts, shutdown: Shutdown = _SHUTDOWN
     ) -> Task[Any]:
-        """Do as `async_`, without the link: the caller survives a task that fails.
+        """Start a task as `async_` does, but without the link: the caller survives its failure.
 
-        The right way for servers: a task that fails is a `Down` in ``handle_info``.
+        Recommended in servers: a task that fails becomes a `Down` in ``handle_info``.
 
         Source:
             ``Task.Supervisor.async_nolink/3`` and ``/5``.
@@ -266,11 +265,11 @@ class TaskSupervisor(ManyChildren):
         on_timeout: OnTimeout = "exit",
         shutdown: Shutdown = _SHUTDOWN,
     ) -> AsyncGenerator[Ok[Any] | Exited, None]:
-        """Do as `Task.async_stream`, with tasks that are the supervisor's children, too.
+        """Return a stream as `Task.async_stream` does; its tasks are children of the supervisor.
 
         Raises:
-            MaxChildrenError: While iterating: there are too many tasks; those of the stream are
-                killed. Let ``max_concurrency`` be lower.
+            MaxChildrenError: While iterating: there are too many tasks; the tasks of the stream
+                are killed. Set a lower ``max_concurrency``.
 
         Source:
             ``Task.Supervisor.async_stream/4`` and ``/6``.
@@ -298,11 +297,13 @@ class TaskSupervisor(ManyChildren):
         on_timeout: OnTimeout = "exit",
         shutdown: Shutdown = _SHUTDOWN,
     ) -> AsyncGenerator[Ok[Any] | Exited, None]:
-        """Do as `async_stream`, without links: a task that fails is an `Exited` in the stream.
+        """Return a stream as `async_stream` does, without links to its tasks.
+
+        A task that fails is an `Exited` in the stream.
 
         Source:
-            ``Task.Supervisor.async_stream_nolink/4`` and ``/6``. Differs: the tasks end also when
-            the process that iterates dies; Elixir lets them go on.
+            ``Task.Supervisor.async_stream_nolink/4`` and ``/6``. Differs: the tasks also stop when
+            the iterating process dies; in Elixir they continue.
         """
         return stream(
             _starter(supervisor, shutdown),
@@ -315,11 +316,11 @@ class TaskSupervisor(ManyChildren):
             on_timeout=on_timeout,
         )
 
-    # -- Looking after tasks
+    # -- Inspection
 
     @staticmethod
     async def children(supervisor: Dest) -> list[Pid]:
-        """List the tasks, but for those between two processes.
+        """Return the running tasks, without those that are being restarted.
 
         Source:
             ``Task.Supervisor.children/1``.

@@ -234,9 +234,9 @@ async def test_what_is_no_function_is_refused_without_harm() -> None:
     agent = await Agent.start(lambda: 1)
 
     for ask in (Agent.get, Agent.update, Agent.get_and_update):
-        with pytest.raises(TypeError, match="an agent is given functions"):
+        with pytest.raises(TypeError, match="an agent needs a function"):
             await ask(agent, 3)
-    with pytest.raises(TypeError, match="an agent is given functions"):
+    with pytest.raises(TypeError, match="an agent needs a function"):
         Agent.cast(agent, 3)
 
     assert await Agent.get(agent, same) == 1

@@ -127,7 +127,7 @@ async def test_via_addresses_and_names_nothing() -> None:
         assert taken.value.pid == GenServer.whereis(via)
 
         await PartitionSupervisor.resize(NAME, 0)
-        with pytest.raises(TypeError, match="names nothing"):
+        with pytest.raises(TypeError, match="is only a destination"):
             await Worker.start(name=via)
 
 

@@ -22,7 +22,7 @@ from beamish import (
     process,
 )
 from beamish._registry.find import find_table
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 
 Settle = Callable[[], Awaitable[None]]
 
@@ -186,7 +186,7 @@ async def test_stop_that_timed_out_watches_no_longer() -> None:
         with pytest.raises(CallTimeoutError):
             await GenServer.stop(pid, timeout=0)
 
-    assert few.items(pid._process.watchers) == ()
+    assert one_or_many.items(pid._process.watchers) == ()
     waiting.cancel()
 
 

@@ -257,7 +257,7 @@ async def test_few_of_very_many_suspects_are_looked_at_at_once() -> None:
 
     left = []
     for _ in range(3):
-        mailboxes.look_at(held)  # they are idle: each that is looked at is forgotten
+        mailboxes.check(held)  # they are idle: each that is looked at is forgotten
         left.append(len(held.suspects))
 
     assert left == [700, 200, 0]

@@ -1,1 +1,1 @@
-"""How a registry keeps its entries; `beamish.registry` is the public face."""
+"""The entries and locks of registries. Private; the public module is `beamish.registry`."""

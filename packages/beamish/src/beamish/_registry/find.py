@@ -1,40 +1,45 @@
-"""How a registry is found by its name or pid."""
+"""Finds a registry by its name or pid."""
 
 from beamish import process
-from beamish._registry.table import Table
+from beamish._registry.table import RegistryTable
 from beamish._runtime.runtime import running
 from beamish.errors import NoProcessError
 from beamish.pid import Pid
 
 
-def find_table(registry: str | Pid) -> Table:
-    """Find a registry by its name or pid."""
+def find_table(registry: str | Pid) -> RegistryTable:
+    """Return the table of a registry.
+
+    Raises:
+        NoProcessError: The registry is unknown or dead.
+        TypeError: ``registry`` is neither a name nor a pid.
+    """
     if registry.__class__ is str:
         pid = running().names.get(registry)
         try:
             table = pid._process.server._table  # type: ignore[union-attr]
         except AttributeError:
-            table = None  # unknown, dead, or not a server
-        if table.__class__ is Table:
+            table = None  # unknown, dead, or not a registry: `_search` raises
+        if table.__class__ is RegistryTable:
             return table
     return _search(registry)
 
 
-def _search(registry: object) -> Table:
+def _search(registry: object) -> RegistryTable:
     if not isinstance(registry, str | Pid):
-        raise TypeError(f"a registry is addressed by its name or pid; got {registry!r}")
+        raise TypeError(f"a registry must be given by its name or pid; got {registry!r}")
     pid = process.whereis(registry) if isinstance(registry, str) else registry
     if pid is None or pid._process is None:
         raise NoProcessError(registry, f"unknown registry: {registry!r}; start it first")
     if not pid._process.runtime.check_loop():
         raise NoProcessError(registry)
     table = getattr(getattr(pid._process, "server", None), "_table", None)
-    if not isinstance(table, Table):
+    if not isinstance(table, RegistryTable):
         raise NoProcessError(registry, f"{registry!r} is a process, but not a registry")
     return table
 
 
-def find_unique(registry: str | Pid, what: str) -> Table:
+def find_unique(registry: str | Pid, what: str) -> RegistryTable:
     table = find_table(registry)
     if not table.unique:
         raise TypeError(

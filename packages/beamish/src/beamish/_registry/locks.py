@@ -1,4 +1,4 @@
-"""Locks on the keys of a registry: first come, first served, over when the registry dies."""
+"""Locks on the keys of a registry: first come, first served, released when the registry dies."""
 
 import asyncio
 from collections import deque
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 
 class KeyLock:
-    """Who holds a key, and who waits for it, in the order they asked."""
+    """The lock of one key, and the tasks that wait for it in order."""
 
     __slots__ = ("held", "waiting")
 
@@ -22,14 +22,15 @@ class KeyLock:
         turn = asyncio.get_running_loop().create_future()
         self.waiting.append(turn)
         try:
-            await turn  # whoever lets go hands it over
+            await turn  # `release` hands the lock over
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.release()  # it was handed over just when its taker gave up
+                # Cancelled after the lock was handed over: pass it on, or it is never released.
+                self.release()
             raise
 
     def release(self) -> bool:
-        """Hand the key to the next who still waits; say whether anybody holds it now."""
+        """Hand the lock to the next waiting task; return whether there was one."""
         self.held = False
         while self.waiting and not self.held:
             turn = self.waiting.popleft()
@@ -46,7 +47,7 @@ class KeyLock:
 
 
 class KeyLocks:
-    """The locks of one registry; a key that nobody holds costs nothing."""
+    """The locks of one registry; a key that is not locked takes no memory."""
 
     __slots__ = ("_locks",)
 
@@ -55,7 +56,7 @@ class KeyLocks:
 
     @asynccontextmanager
     async def hold(self, key: Hashable) -> AsyncIterator[None]:
-        """Keep others who hold ``key`` out of the block."""
+        """Hold the lock of ``key`` within the block."""
         lock = self._locks.setdefault(key, KeyLock())
         held = False
         try:
@@ -68,6 +69,6 @@ class KeyLocks:
                 del self._locks[key]
 
     def give_up(self, error: Exception) -> None:
-        """Raise ``error`` at all who wait."""
+        """Raise ``error`` in all waiting tasks."""
         for lock in self._locks.values():
             lock.give_up(error)

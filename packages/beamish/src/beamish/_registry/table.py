@@ -1,24 +1,24 @@
-"""The entries of a registry: who is under which key."""
+"""The entries of a registry, by key."""
 
 from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
 from beamish import process
 from beamish._registry.locks import KeyLocks
-from beamish._runtime import few
-from beamish._runtime.few import Few
+from beamish._runtime import one_or_many
+from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.process import Process
 from beamish.errors import NoProcessError
 from beamish.messages import Registered, Unregistered
 from beamish.pid import Pid
 
 
-class Entry:
-    """One process under one key; the process holds it, and releases it when it dies."""
+class RegistryEntry:
+    """One process under one key; removed when the process dies."""
 
     __slots__ = ("key", "pid", "table", "value")
 
-    def __init__(self, table: "Table", key: Hashable, pid: Pid, value: Any) -> None:
+    def __init__(self, table: "RegistryTable", key: Hashable, pid: Pid, value: Any) -> None:
         self.table = table
         self.key = key
         self.pid = pid
@@ -34,8 +34,8 @@ class Entry:
         return self.key
 
 
-class Table:
-    """The entries of one registry: for each key, for each process, its entries."""
+class RegistryTable:
+    """The entries of one registry, and its metadata and locks."""
 
     __slots__ = ("count", "entries", "listeners", "locks", "meta", "name", "owner", "unique")
 
@@ -49,72 +49,72 @@ class Table:
         self.meta = dict(meta)
         self.locks = KeyLocks()
         self.count = 0
-        # A unique key has one entry; a duplicate one, entries by pid, so that each is found at
-        # once however many processes share the key.
+        # Unique keys: key to entry. Duplicate keys: key to pid to its entries, so that removing
+        # an entry costs the same for any number of processes under the key.
         self.entries: dict[Hashable, Any] = {}
 
     def holder(self, key: Hashable) -> Pid | None:
         entry = self.entries.get(key)
         return None if entry is None else entry.pid
 
-    def at(self, key: Hashable) -> list[Entry]:
+    def at(self, key: Hashable) -> list[RegistryEntry]:
         found = self.entries.get(key)
         if found is None:
             return []
         if self.unique:
             return [found]
-        return [entry for entries in found.values() for entry in few.items(entries)]
+        return [entry for entries in found.values() for entry in one_or_many.items(entries)]
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[RegistryEntry]:
         for key in tuple(self.entries):
             yield from self.at(key)
 
-    def own(self, key: Hashable, pid: Pid) -> list[Entry]:
-        """List the entries of ``pid`` under ``key``."""
+    def own(self, key: Hashable, pid: Pid) -> list[RegistryEntry]:
+        """Return the entries of ``pid`` under ``key``."""
         if self.unique:
             return [entry for entry in self.at(key) if entry.pid is pid]
-        entries: Few[Entry] = self.entries.get(key, {}).get(pid)
-        return list(few.items(entries))
+        entries: OneOrMany[RegistryEntry] = self.entries.get(key, {}).get(pid)
+        return list(one_or_many.items(entries))
 
     def add(self, key: Hashable, pid: Pid, value: Any) -> bool:
-        """Enter ``pid`` under ``key``; false if a unique key is taken."""
+        """Register ``pid`` under ``key``; return False if a unique key is taken."""
         if pid._process is None:
             raise NoProcessError(pid)
-        entry = Entry(self, key, pid, value)
+        entry = RegistryEntry(self, key, pid, value)
         if self.unique:
             if self.entries.setdefault(key, entry) is not entry:
                 return False
         else:
             by_pid = self.entries.setdefault(key, {})
-            by_pid[pid] = few.add(by_pid.get(pid), entry)
+            by_pid[pid] = one_or_many.add(by_pid.get(pid), entry)
         holder: Process = pid._process
-        holder.held = entry if holder.held is None else few.add(holder.held, entry)
+        holder.held = entry if holder.held is None else one_or_many.add(holder.held, entry)
         self.count += 1
         if self.listeners:
             self._tell(Registered(self.name, key, pid, value))
         return True
 
-    def drop(self, entries: Sequence[Entry]) -> None:
-        """Remove entries of one process under one key, and take them away from it."""
+    def drop(self, entries: Sequence[RegistryEntry]) -> None:
+        """Remove entries of one live process under one key, and notify the listeners."""
         for entry in entries:
             holder: Process = entry.pid._process
-            holder.held = few.remove(holder.held, entry)
+            holder.held = one_or_many.remove(holder.held, entry)
             self.remove(entry)
         if entries and self.listeners:
             self._tell(Unregistered(self.name, entries[0].key, entries[0].pid))
 
-    def remove(self, entry: Entry) -> None:
-        """Remove ``entry``, which its process does not hold any more.
+    def remove(self, entry: RegistryEntry) -> None:
+        """Remove ``entry`` from the table, but not from its process.
 
-        Listeners are not told, so that the death of a process is no event for them, as in Elixir:
-        who wants to know monitors it.
+        Does not notify listeners: as in Elixir, they get no event when a process dies. A listener
+        that needs to know monitors the process.
         """
         key, pid = entry.key, entry.pid
         if self.unique:
             del self.entries[key]
         else:
             by_pid = self.entries[key]
-            left = few.remove(by_pid[pid], entry)
+            left = one_or_many.remove(by_pid[pid], entry)
             if left is None:
                 del by_pid[pid]
                 if not by_pid:
@@ -129,7 +129,7 @@ class Table:
                 process.send(listener, event)
 
     def dissolve(self) -> list[Pid]:
-        """Drop every entry, now that the registry is dead; list who held any."""
+        """Remove every entry because the registry is dead; return the pids that had entries."""
         holders = list(dict.fromkeys(entry.pid for entry in self))
         for pid in holders:
             holder: Process | None = pid._process
@@ -140,6 +140,6 @@ class Table:
         return holders
 
     def _take_from(self, holder: Process) -> None:
-        for held in few.items(holder.held):
-            if isinstance(held, Entry) and held.table is self:
-                holder.held = few.remove(holder.held, held)
+        for held in one_or_many.items(holder.held):
+            if isinstance(held, RegistryEntry) and held.table is self:
+                holder.held = one_or_many.remove(holder.held, held)

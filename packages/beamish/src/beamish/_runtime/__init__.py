@@ -1,5 +1,5 @@
-"""The runtime: the only code that knows the event loop.
+"""The runtime: the only code that uses the event loop.
 
-Private. One `Runtime` for each event loop holds its processes, local names, timers and the queue
-of processes that have something to do.
+Private. One `Runtime` for each event loop holds its processes, local names, timers and run queue;
+`runtime.py` explains the scheduler.
 """

@@ -1,4 +1,4 @@
-"""How many processes there are, and how many messages wait for them, by class."""
+"""Counts the live processes and their queued messages by class."""
 
 from dataclasses import dataclass
 
@@ -10,9 +10,9 @@ class Count:
     """The processes of one class.
 
     Args:
-        processes: How many live.
-        messages: How many messages wait for them, all together.
-        longest: How many wait in the longest of their mailboxes.
+        processes: Number of live processes.
+        messages: Number of queued messages of all of them.
+        longest: Number of messages in the longest of their mailboxes.
     """
 
     processes: int = 0
@@ -21,7 +21,7 @@ class Count:
 
 
 def take() -> dict[str, Count]:
-    """Count the live processes of all event loops; may be called in any thread."""
+    """Return the counts of all event loops by class; can be called in any thread."""
     counts: dict[str, Count] = {}
     for known in list(runtime._runtimes.values()):
         if not known.loop.is_closed():
@@ -34,7 +34,7 @@ def _count(known: runtime.Runtime, counts: dict[str, Count]) -> None:
         process = pid._process
         if process is not None:
             count = counts.setdefault(process.kind(), Count())
-            waiting = process.queue_length()
+            queued = process.queue_length()
             count.processes += 1
-            count.messages += waiting
-            count.longest = max(count.longest, waiting)
+            count.messages += queued
+            count.longest = max(count.longest, queued)

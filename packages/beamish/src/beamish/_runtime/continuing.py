@@ -1,8 +1,8 @@
-"""Notices servers that only return `Continue` and never take a message.
+"""Reports servers that only return `Continue` and never handle a message.
 
 ``handle_continue`` runs before any queued message. A server whose ``handle_continue`` returns
 `Continue` each time starves its own mailbox: calls time out and ``GenServer.stop`` does not
-return, while the event loop runs on and nothing looks wrong.
+return, although the event loop is not blocked, so no other check reports it.
 """
 
 import logging
@@ -12,14 +12,14 @@ from typing import Any
 _log = logging.getLogger("beamish")
 
 CONTINUE_SECONDS = 5.0
-"""For so long a server may handle nothing but its own `Continue`."""
+"""Seconds after which a server that handles nothing but its own `Continue` is reported."""
 
 
 class _Loop:
-    """What was seen of one server that returns `Continue`.
+    """The observations of one server that returns `Continue`.
 
-    ``others`` counts the callbacks that returned something else. As long as it does not grow, each
-    callback was followed by ``handle_continue``, and no message was taken.
+    ``others`` counts the callbacks that returned another result. While it does not grow, each
+    callback is followed by ``handle_continue``, and no message is handled.
     """
 
     __slots__ = ("handled", "others", "reported", "since")
@@ -31,10 +31,10 @@ class _Loop:
         self.reported = False
 
 
-_loops: dict[Any, _Loop] = {}  # by pid; only the watchdog's thread uses it
+_loops: dict[Any, _Loop] = {}  # by pid; used only in the watchdog's thread
 
 
-def look_at(process: Any) -> None:
+def check(process: Any) -> None:
     """Report a server that has only continued for too long. Runs in the watchdog's thread."""
     continued = getattr(process, "continued", 0)
     if not continued:
@@ -42,9 +42,10 @@ def look_at(process: Any) -> None:
     handled = process.handled
     others = handled - continued
     seen = _loops.get(process.pid)
-    # A callback counts as handled a moment before its Continue does: one more is no difference.
+    # ``handled`` is incremented before ``continued``, and this thread can read between the two:
+    # a difference of 1 does not show that another message was handled.
     if seen is None or others > seen.others + 1:
-        _forget_the_dead()
+        _remove_dead()
         _loops[process.pid] = _Loop(handled, others)
         return
     seen.others = min(seen.others, others)
@@ -54,15 +55,16 @@ def look_at(process: Any) -> None:
         _report(process, lasted)
 
 
-def _forget_the_dead() -> None:
+def _remove_dead() -> None:
     for pid in [pid for pid in _loops if pid._process is None]:
         del _loops[pid]
 
 
 def _report(process: Any, seconds: float) -> None:
     _log.warning(
-        "continue loop: %s %r has handled nothing but its own Continue for %.0f s, and takes no "
-        "message; its mailbox holds %d. Let it send itself a message instead, which comes last",
+        "continue loop: %s %r has handled nothing but its own Continue for %.0f s; %d messages "
+        "are queued. Return Continue less often, or let the server send itself a message, which "
+        "is handled after the queued ones",
         process.class_name(),
         process.pid,
         seconds,

@@ -1,4 +1,4 @@
-"""What `debug` has switched on for one server: trace, statistics, log."""
+"""The options of `debug` that are on for one server: trace, statistics, log."""
 
 import logging
 import time
@@ -18,15 +18,15 @@ class DebugEvent:
     """Something that a server did.
 
     Args:
-        at: When, in seconds since the epoch.
+        at: Time in seconds since the epoch.
         pid: The server.
         what: ``"received"``, ``"changed"``, ``"handled"``, ``"replied"`` or ``"raised"``.
-        callback: The name of its callback; of the one that runs, for a reply.
+        callback: The name of its callback; for a reply, of the running callback.
         value: The arguments received; the attributes that changed, each as ``repr`` showed it
             then; the result of the callback; the reply; or the exception.
-        kind: Of what was received: ``"call"``, ``"cast"``, ``"message"``, or ``"callback"`` for
-            what the runtime asks for, such as ``terminate``.
-        peer: The calling process, where there is one.
+        kind: The kind of a received item: ``"call"``, ``"cast"``, ``"message"``, or
+            ``"callback"`` for a callback that the runtime runs, such as ``terminate``.
+        peer: The calling process, if any.
         kwargs: Keyword arguments received.
     """
 
@@ -73,10 +73,10 @@ class Debugging:
     def __init__(self) -> None:
         self.handlers: list[Callable[[DebugEvent], object]] = []
         self.log: deque[DebugEvent] | None = None
-        self.since: float | None = None  # when statistics began, in seconds since the epoch
+        self.since: float | None = None  # start of the statistics, in seconds since the epoch
         self.messages_in = 0
         self.replies_out = 0
-        self._before: dict[str, str] = {}  # the state before the callback that runs
+        self._before: dict[str, str] = {}  # the state before the running callback
 
     @property
     def is_on(self) -> bool:
@@ -88,7 +88,7 @@ class Debugging:
         return bool(self.handlers) or self.log is not None
 
     def received(self, process: Any, item: Any) -> None:
-        """Note that a callback is about to run."""
+        """Record that a callback is about to run."""
         callback, args, kwargs, from_, _ = item
         kind = _kind(process, callback)
         self.messages_in += kind != "callback"
@@ -102,19 +102,19 @@ class Debugging:
         self._note(process, "received", callback.name, args, kind, peer, kwargs or {})
 
     def handled(self, process: Any, item: Any, result: Any) -> None:
-        """Note that a callback has returned, and what it has changed."""
+        """Record that a callback has returned, and the attributes that it has changed."""
         if self._shows:
             self._compare(process, item[0].name)
             self._note(process, "handled", item[0].name, result)
 
     def raised(self, process: Any, item: Any, error: BaseException) -> None:
-        """Note that a callback has raised an exception, and what it had changed by then."""
+        """Record that a callback has raised, and the attributes that it had changed."""
         if self._shows:
             self._compare(process, item[0].name)
             self._note(process, "raised", item[0].name, error)
 
     def replied(self, process: Any, from_: Any, value: Any) -> None:
-        """Note that a call has got its reply."""
+        """Record the reply to a call."""
         self.replies_out += 1
         self._note(process, "replied", process.callback, value, "call", from_.pid)
 
@@ -135,7 +135,7 @@ class Debugging:
         for handler in tuple(self.handlers):
             try:
                 handler(event)
-            except Exception:  # the server is not to suffer from who watches it
+            except Exception:  # an error of a trace handler must not end the traced server
                 _log.exception("trace handler %r raised and has been removed", handler)
                 self.handlers.remove(handler)
 

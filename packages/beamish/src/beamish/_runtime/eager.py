@@ -1,7 +1,7 @@
-"""Run the first step of a coroutine at once, and the rest of it, if any, in a task.
+"""Run a coroutine up to its first suspension at once, and the rest of it, if any, in a task.
 
-So a supervisor whose children start without waiting is done before the next statement runs,
-and no task is made for it.
+A supervisor whose children start without suspending has thus started before the next statement
+runs, and needs no task.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from beamish._runtime.tasks import failure
 
 @dataclass(slots=True)
 class Outcome:
-    """How a coroutine ended that never had to wait."""
+    """The result of a coroutine that never suspended."""
 
     value: Any = None
     error: BaseException | None = None
@@ -31,10 +31,10 @@ class Outcome:
 def step(
     coroutine: Coroutine[Any, Any, Any], context: Context, loop: asyncio.AbstractEventLoop
 ) -> Outcome | asyncio.Task[Any]:
-    """Run ``coroutine`` until it first waits; give its outcome, or the task that goes on.
+    """Run ``coroutine`` until it first suspends; return its outcome, or the task that runs it on.
 
-    Only for coroutines that do not ask for ``asyncio.current_task()`` before they first wait:
-    they would see their caller's.
+    Only for coroutines that do not use ``asyncio.current_task()`` before they first suspend: until
+    then the current task is their caller's.
     """
     steps = _Steps()
     steps.begin(lambda: coroutine, context)
@@ -46,14 +46,14 @@ def step_as_task(
     context: Context,
     loop: asyncio.AbstractEventLoop,
 ) -> Outcome | asyncio.Task[Any]:
-    """Do as `step`, for any coroutine: even its first step sees a current task of its own.
+    """Run any coroutine as `step` does, with its own task as the current task from the start.
 
-    ``function`` is called, without arguments, within that task.
+    ``function`` returns the coroutine; it is called within that task.
     """
     steps = _Steps()
     task = asyncio.Task(steps, loop=loop, context=context)
     outside = asyncio.current_task(loop)
-    # What asyncio documents for the task implementations of other libraries.
+    # The functions that asyncio documents for other implementations of tasks.
     if outside is not None:
         asyncio.tasks._leave_task(loop, outside)
     asyncio.tasks._enter_task(loop, task)
@@ -67,9 +67,9 @@ def step_as_task(
 
 
 async def in_own_task(function: Callable[[], Coroutine[Any, Any, Any]]) -> Outcome:
-    """Run code of users in a task of its own, at once as far as it goes; tell how it ended.
+    """Run code of users in its own task, starting at once; return its outcome.
 
-    Whoever is cancelled meanwhile takes it along, and waits until it has ended.
+    If the caller is cancelled meanwhile, cancels that task too and waits until it has ended.
     """
     step = step_as_task(function, copy_context(), running().loop)
     if isinstance(step, Outcome):
@@ -85,7 +85,7 @@ async def in_own_task(function: Callable[[], Coroutine[Any, Any, Any]]) -> Outco
 
 
 class _Steps(Coroutine[Any, Any, Any]):
-    """A coroutine whose first step is taken outside the task that runs its others."""
+    """A coroutine whose first step runs before the task that runs the other steps."""
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = None
@@ -94,7 +94,7 @@ class _Steps(Coroutine[Any, Any, Any]):
         self._resumed = False
 
     def begin(self, function: Callable[[], Coroutine[Any, Any, Any]], context: Context) -> None:
-        """Take the first step; leave the outcome, if there is one already."""
+        """Run the first step; if the coroutine ends in it, set ``outcome``."""
         try:
             self._coroutine = context.run(function)
             self._waits_for = context.run(self._coroutine.send, None)
@@ -102,12 +102,12 @@ class _Steps(Coroutine[Any, Any, Any]):
             self.outcome = Outcome(stop.value)
         except BaseException as error:
             self.outcome = Outcome(error=error)
-            running().exit_program(error)  # as an asyncio task does, which this one stands for
+            running().exit_program(error)  # as an asyncio task would, in whose place this runs
 
     def send(self, value: Any) -> Any:
-        """Wait first for what the first step waits for, then go on like the coroutine itself."""
+        """Yield what the first step waits for, then resume the coroutine at each call."""
         if self._coroutine is None or self.outcome is not None:
-            raise StopIteration  # whoever took the first step has the outcome
+            raise StopIteration  # the caller of `begin` has the outcome
         if not self._resumed:
             self._resumed = True
             return self._waits_for
@@ -120,7 +120,9 @@ class _Steps(Coroutine[Any, Any, Any]):
         if not self._resumed:
             self._resumed = True
             if isinstance(self._waits_for, asyncio.Future):
-                self._waits_for.cancel()  # as cancelling a task does with what it waits for
+                # Cancelling a task cancels the future that it waits for. The task has not got
+                # this future from `send` yet, so it cannot do that itself.
+                self._waits_for.cancel()
         return self._coroutine.throw(*error)
 
     def close(self) -> None:

@@ -1,34 +1,34 @@
-"""What is known of a process."""
+"""`ProcessInfo`: the facts about a process that `process.info` returns."""
 
 from dataclasses import dataclass
 from typing import Any
 
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 from beamish._runtime.process import Monitor, Process
 from beamish.pid import Pid
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessInfo:
-    """What is known of a process.
+    """The facts about a process.
 
     Args:
         id: Its pid.
-        label: What `set_label` set.
-        class_name: The class of a server, the name of a spawned coroutine function.
+        label: The label that `set_label` set.
+        class_name: The class of a server, or the name of a coroutine function or task.
         status: ``"starting"``, ``"running"``, ``"waiting"``, ``"suspended"`` or ``"exiting"``.
         names: Local names, via names and registry keys that it holds.
-        links: Processes linked with it, the registries it is registered in included.
+        links: Processes linked with it, including the registries that it is registered in.
         monitors: Processes that it monitors.
         monitored_by: Processes that monitor it.
-        message_queue_len: Messages that wait.
+        message_queue_len: Number of queued messages.
         trap_exit: Whether exit signals arrive as messages.
         parent: The process that started it.
         ancestors: The parent, its parent, and so on.
-        started_at: When, in seconds since the epoch.
-        messages_handled: How many since its start.
-        memory_bytes: An estimate that leaves out what its state refers to.
-        current_callback: The callback that runs now.
+        started_at: Time of its start, in seconds since the epoch.
+        messages_handled: Number of messages handled since its start.
+        memory_bytes: An estimate, without the objects that its state refers to.
+        current_callback: The running callback, if any.
     """
 
     id: Pid
@@ -50,18 +50,22 @@ class ProcessInfo:
 
 
 def inspect(process: Process) -> ProcessInfo:
-    """Collect what is known of a live process."""
-    held = few.items(process.held)
+    """Return the facts about a live process."""
+    held = one_or_many.items(process.held)
     registries = [pid for pid in (name.linked_to() for name in held) if pid is not None]
-    watchers = [watcher for watcher in few.items(process.watchers) if isinstance(watcher, Monitor)]
+    watchers = [
+        watcher for watcher in one_or_many.items(process.watchers) if isinstance(watcher, Monitor)
+    ]
     return ProcessInfo(
         id=process.pid,
         label=process.label,
         class_name=process.class_name(),
         status=process.status(),
         names=tuple(name.shown() for name in held),
-        links=tuple(dict.fromkeys((*few.items(process.links), *registries))),
-        monitors=tuple(m.target for m in few.items(process.monitors) if m.target is not None),
+        links=tuple(dict.fromkeys((*one_or_many.items(process.links), *registries))),
+        monitors=tuple(
+            m.target for m in one_or_many.items(process.monitors) if m.target is not None
+        ),
         monitored_by=tuple(watcher.owner for watcher in watchers),
         message_queue_len=process.queue_length(),
         trap_exit=process.trap_exit,

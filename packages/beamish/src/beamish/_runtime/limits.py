@@ -1,4 +1,4 @@
-"""What counts as too long, and how to tell of it from the watchdog's thread."""
+"""The limits that the watchdog reports, and events from the watchdog's thread."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,11 +10,11 @@ from beamish import telemetry
 
 @dataclass(slots=True)
 class Limits:
-    """What the watchdog reports; ``None`` switches a report off.
+    """The limits above which the watchdog reports; ``None`` switches a report off.
 
     Args:
-        long_schedule: Seconds for which one callback may block the event loop.
-        long_message_queue: Messages that may wait in one mailbox.
+        long_schedule: Maximum number of seconds that one callback can block the event loop.
+        long_message_queue: Maximum number of messages in one mailbox.
     """
 
     long_schedule: float | None = 0.1
@@ -22,15 +22,18 @@ class Limits:
 
 
 limits = Limits()
-"""Those in force, for all event loops."""
+"""The current limits, for all event loops."""
 
 
-def tell(
+def emit(
     runtime: Any, event: str, measurements: Mapping[str, Any], facts: Mapping[str, Any]
 ) -> None:
-    """Emit an event about a process, in the thread of its event loop, where handlers run."""
+    """Emit a telemetry event about a process in the thread of its event loop.
+
+    Handlers run in that thread and can use the event loop.
+    """
     if telemetry.enabled:
-        with suppress(RuntimeError):  # the loop is closed by now
+        with suppress(RuntimeError):  # the loop was closed meanwhile
             runtime.loop.call_soon_threadsafe(
                 telemetry.execute, ("beamish", "process", event), measurements, facts
             )

@@ -1,9 +1,9 @@
-"""Notices mailboxes that have grown too long, without looking at each message that comes.
+"""Reports mailboxes that have grown too long, at no cost for each message.
 
-A mailbox can only be long if its process does not take its messages. Where that shows by itself,
-and costs nothing more, the process is made a suspect of its runtime: when a turn ends with
-messages left over, when an async callback begins to wait, when `debug` suspends it, when a message
-finds nobody in ``receive``. The watchdog's thread looks at the suspects now and then.
+A mailbox can only grow if its process does not handle its messages. Each place where that can
+begin adds the process to the ``suspects`` of its runtime: a turn that ends with messages left, an
+async callback that suspends, `debug.suspend`, and a message that arrives while no task of the
+process is in ``receive``. The watchdog's thread checks the suspects.
 """
 
 import logging
@@ -11,40 +11,42 @@ from itertools import islice
 from typing import Any
 
 from beamish._runtime import continuing
-from beamish._runtime.limits import limits, tell
+from beamish._runtime.limits import emit, limits
 
 _log = logging.getLogger("beamish")
 
-_AT_ONCE = 500  # suspects: a hundred thousand servers may wait in async callbacks at a time
+# Suspects checked in one pass. A hundred thousand servers can wait in async callbacks at a time;
+# a pass over all of them would delay the next check for blocked callbacks.
+_BATCH_SIZE = 500
 
 
-def look_at(runtime: Any) -> None:
-    """Report the suspects whose mailboxes are too long; forget those that are none any more.
+def check(runtime: Any) -> None:
+    """Report the suspects whose mailboxes are too long; remove those that are harmless again.
 
-    Runs in the watchdog's thread. The event loop adds suspects meanwhile, so each is taken out
-    before it is looked at: one that becomes a suspect again in between stays in. Who is put back
-    comes last, so that of very many, each has its turn.
+    Runs in the watchdog's thread, while the event loop adds suspects. So each suspect is removed
+    before it is checked: if the event loop adds it again in between, it stays. A suspect that is
+    put back comes last, so that each is checked in its turn however many there are.
     """
-    suspects: dict[Any, bool] = runtime.suspects  # whether each has been reported
-    for pid in list(islice(suspects, _AT_ONCE)):
+    suspects: dict[Any, bool] = runtime.suspects  # pid and whether it is reported
+    for pid in list(islice(suspects, _BATCH_SIZE)):
         reported = suspects.pop(pid, False)
         process = pid._process
         if process is None:
             continue
-        continuing.look_at(process)
+        continuing.check(process)
         length = process.queue_length()
-        reported = _judge(process, length, reported)
-        if reported or length or _is_held_up(process):
+        reported = _check_length(process, length, reported)
+        if reported or length or _is_blocked(process):
             suspects[pid] = reported
 
 
-def _is_held_up(process: Any) -> bool:
-    # Messages may yet come, and no turn will take them.
+def _is_blocked(process: Any) -> bool:
+    # Its mailbox is empty, but messages that arrive now are not handled.
     return process.current_callback() is not None or process.status() == "suspended"
 
 
-def _judge(process: Any, length: int, reported: bool) -> bool:
-    """Report a mailbox once, until it has shrunk below half of the limit."""
+def _check_length(process: Any, length: int, reported: bool) -> bool:
+    """Report a mailbox once, until it has shrunk below half of the limit; return that."""
     limit = limits.long_message_queue
     if limit is None:
         return False
@@ -59,7 +61,7 @@ def _judge(process: Any, length: int, reported: bool) -> bool:
 def _report(process: Any, length: int, limit: int) -> None:
     pid, class_name = process.pid, process.class_name()
     _log.warning(
-        "long message queue: %d messages wait for %s %r, more than %d; it is %s",
+        "long message queue: %d messages are queued at %s %r, more than %d; it is %s",
         length,
         class_name,
         pid,
@@ -68,4 +70,4 @@ def _report(process: Any, length: int, limit: int) -> None:
         extra={"beamish_pid": repr(pid), "beamish_class": class_name},
     )
     facts = {"pid": pid, "class": process.kind()}
-    tell(process.runtime, "long_message_queue", {"messages": length, "limit": limit}, facts)
+    emit(process.runtime, "long_message_queue", {"messages": length, "limit": limit}, facts)

@@ -1,21 +1,21 @@
-"""The messages that wait for a process which takes them itself, with ``receive``."""
+"""The mailbox of a process that takes its messages itself, with ``receive``."""
 
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
 NOTHING: Final = object()
-"""What stands for "no such message", since a message may be any value."""
+"""Returned if no message matches, because a message can be any value, also ``None``."""
 
-_MIN_COMPACTED = 64  # empty places at the front of the list that are given back at once
+_MIN_COMPACTED = 64  # empty places at the front of the list before they are deleted
 
 
 class Scan:
-    """A search that waits for a message, and goes on where it has stopped.
+    """A waiting search for a message, which continues where it has stopped.
 
     Args:
-        match: Whether a message is the wanted one.
-        looked_at: How many of the oldest messages do not match.
+        match: Returns whether a message matches.
+        looked_at: Number of the oldest messages that are known not to match.
     """
 
     __slots__ = ("looked_at", "match")
@@ -26,18 +26,18 @@ class Scan:
 
 
 class MessageQueue:
-    """Messages in the order of their arrival; any of them may be taken out.
+    """Messages in the order of their arrival, any of which can be removed.
 
-    New messages are in a deque, which is fast at both ends. A search moves those that it passes
-    over into a list, where the next search finds them by position: a deque takes as many steps to
-    a position as there are messages before it. All messages in the list are older than those in
-    the deque.
+    New messages are in a deque, which is fast at both ends. A search moves the messages that do
+    not match into a list, where the next search finds them by position; in a deque, reaching a
+    position costs a step for each message before it. Invariant: all messages in the list are older
+    than those in the deque.
     """
 
     __slots__ = ("_first", "_new", "_old", "_scans", "append")
 
     def __init__(self) -> None:
-        self._scans: list[Scan] = []  # that wait, in several tasks of one process
+        self._scans: list[Scan] = []  # waiting searches, of several tasks of one process
         self._set([], deque())
 
     def _set(self, old: list[Any], new: deque[Any]) -> None:
@@ -50,7 +50,7 @@ class MessageQueue:
         return len(self._old) - self._first + len(self._new)
 
     def take_first(self) -> Any:
-        """Take the oldest message, or return `NOTHING`."""
+        """Remove and return the oldest message, or return `NOTHING`."""
         if self._old:
             message = self._old[self._first]
             self._remove_old(self._first)
@@ -58,19 +58,19 @@ class MessageQueue:
         return self._new.popleft() if self._new else NOTHING
 
     def take_matching(self, match: Callable[[Any], bool]) -> Any:
-        """Take the oldest message that matches, or return `NOTHING`."""
+        """Remove and return the oldest message that matches, or return `NOTHING`."""
         return self._search(Scan(match, 0))
 
     def begin(self, match: Callable[[Any], bool]) -> Scan:
-        """Begin to wait, until `end`, for a message that is not in the queue yet."""
+        """Start a search, until `end`, for a message that is not in the queue yet."""
         scan = Scan(match, len(self))
         self._scans.append(scan)
         return scan
 
     def take(self, scan: Scan) -> Any:
-        """Take the oldest message that matches, or return `NOTHING`.
+        """Remove and return the oldest message that matches, or return `NOTHING`.
 
-        Only messages that ``scan`` has not looked at yet are looked at.
+        Checks only the messages that ``scan`` has not checked yet.
         """
         return self._search(scan)
 
@@ -92,7 +92,8 @@ class MessageQueue:
                 scan.looked_at += 1
         if self._new is new:
             return NOTHING
-        # The match function has discarded messages (demonitor with flush): look at all again.
+        # The match function itself has discarded messages (demonitor with flush), which replaced
+        # the list or the deque: positions are no longer valid, so start again.
         scan.looked_at = 0
         return self._search(scan)
 
@@ -113,11 +114,11 @@ class MessageQueue:
                 scan.looked_at -= 1
 
     def end(self, scan: Scan) -> None:
-        """Forget ``scan``."""
+        """End a search."""
         self._scans.remove(scan)
 
     def discard(self, unwanted: Callable[[Any], bool]) -> None:
-        """Remove all messages that are ``unwanted``."""
+        """Remove all messages for which ``unwanted`` is true."""
         old = self._old[self._first :]
         wanted = [not unwanted(message) for message in old]
         for scan in self._scans:
@@ -128,5 +129,5 @@ class MessageQueue:
             self._set(kept, new)
 
     def size_bytes(self) -> int:
-        """Return the memory that the queue takes, without the messages."""
+        """Return the memory of the queue in bytes, without the messages."""
         return self.__sizeof__() + self._old.__sizeof__() + self._new.__sizeof__()

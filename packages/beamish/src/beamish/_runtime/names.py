@@ -1,8 +1,8 @@
-"""Who a destination is: the one place where pids, local names and via names are resolved."""
+"""The only place where destinations (pids, local names and via names) are resolved."""
 
 from typing import Any
 
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime, running
 from beamish.errors import AlreadyRegisteredError, NoProcessError
@@ -19,20 +19,20 @@ class LocalName:
         self.name = name
 
     def release(self, pid: Pid) -> None:
-        """Give the name back."""
+        """Remove the name, if ``pid`` still holds it."""
         if self.runtime.names.get(self.name) is pid:
             del self.runtime.names[self.name]
 
     def linked_to(self) -> None:
-        """Link with nobody."""
+        """Return ``None``: the name links its holder to no process."""
 
     def shown(self) -> str:
-        """Show the name."""
+        """Return the name."""
         return self.name
 
 
 class ServiceName:
-    """A name at a name service other than our own registries."""
+    """A name at a name service other than `Registry`."""
 
     __slots__ = ("via",)
 
@@ -40,24 +40,24 @@ class ServiceName:
         self.via = via
 
     def release(self, pid: Pid) -> None:
-        """Give the name back, if the process still holds it."""
-        # The dying pid is no process any more, so a service that checks may say None already.
+        """Unregister the name, if ``pid`` still holds it."""
+        # The process is already dead for look-ups, so a service that checks can return None.
         if self.via.service.whereis_name(self.via.name) in (pid, None):
             self.via.service.unregister_name(self.via.name)
 
     def linked_to(self) -> None:
-        """Link with nobody."""
+        """Return ``None``: the name links its holder to no process."""
 
     def shown(self) -> Via:
-        """Show the name."""
+        """Return the name."""
         return self.via
 
 
 def pid_of(dest: Dest) -> Pid | None:
-    """Return the live process that ``dest`` names, or ``None``.
+    """Return the pid of the live process at ``dest``, or ``None``.
 
     Raises:
-        TypeError: ``dest`` is nothing that can name a process.
+        TypeError: ``dest`` is not a pid, a name or a via name.
     """
     if isinstance(dest, Pid):
         return dest if dest._process is not None else None
@@ -74,7 +74,7 @@ def local(pid: Pid) -> Process | None:
     """Return the live process of ``pid``, or ``None``.
 
     Raises:
-        BeamishError: It lives in another event loop, whose thread alone may touch it.
+        BeamishError: It lives in another event loop, whose thread alone can use it.
     """
     process: Process | None = pid._process
     return process if process is not None and process.runtime.check_loop() else None
@@ -87,10 +87,10 @@ def alive(pid: Pid) -> Process | None:
 
 
 def process_of(dest: Dest) -> Any:
-    """Return the live process object behind ``dest``.
+    """Return the live `Process` at ``dest``.
 
     Raises:
-        NoProcessError: There is none.
+        NoProcessError: There is no live process.
     """
     pid = pid_of(dest)
     if pid is None:
@@ -99,16 +99,16 @@ def process_of(dest: Dest) -> Any:
 
 
 def no_process(dest: Dest) -> NoProcessError:
-    """Return the error that there is no process behind ``dest``, or that it is restarting."""
+    """Return the error that no live process is at ``dest``, or that it is restarting."""
     try:
         child = running().restarting.get(dest)
-    except TypeError:  # the name of a via name that cannot be hashed
+    except TypeError:  # a via name that cannot be hashed
         child = None
     return NoProcessError(dest, restarting_in=None if child is None else child.restarting_in())
 
 
 def check_name(name: object) -> None:
-    """Refuse what cannot name a process."""
+    """Raise `TypeError` if ``name`` is not a valid name."""
     if isinstance(name, Via) or (isinstance(name, str) and name):
         return
     raise TypeError(
@@ -118,7 +118,7 @@ def check_name(name: object) -> None:
 
 
 def take(process: Process, name: Name) -> None:
-    """Give ``name`` to ``process``.
+    """Register ``process`` under ``name``.
 
     Raises:
         AlreadyRegisteredError: Another process holds it.
@@ -129,27 +129,35 @@ def take(process: Process, name: Name) -> None:
         if name in names:
             raise AlreadyRegisteredError(name, names[name])
         names[name] = pid
-        process.held = few.add(process.held, LocalName(process.runtime, name))
+        process.held = one_or_many.add(process.held, LocalName(process.runtime, name))
     elif not name.service.register_name(name.name, pid):
         raise AlreadyRegisteredError(name, name.service.whereis_name(name.name))
     elif not getattr(name.service, "notes_entries", False):
-        # Our own registries note their entries with the process; other services know nothing.
-        process.held = few.add(process.held, ServiceName(name))
+        # A `Registry` adds its entry to ``held`` itself; other name services do not.
+        process.held = one_or_many.add(process.held, ServiceName(name))
 
 
 def register_local(process: Process, name: str) -> None:
-    """Give the local ``name`` to ``process``, or raise `AlreadyRegisteredError`."""
+    """Register ``process`` under the local ``name``.
+
+    Raises:
+        AlreadyRegisteredError: Another process holds it.
+    """
     if not isinstance(name, str) or not name:
-        raise TypeError(f"a local name is a non-empty string; got {name!r}")
+        raise TypeError(f"a local name must be a non-empty string; got {name!r}")
     take(process, name)
 
 
 def unregister_local(runtime: Runtime, name: str) -> None:
-    """Take the local ``name`` away from its process."""
+    """Unregister the local ``name``.
+
+    Raises:
+        NoProcessError: No process holds it.
+    """
     pid = runtime.names.pop(name, None)
     if pid is None:
         raise NoProcessError(name)
     process = pid._process
-    for held in few.items(process.held):
+    for held in one_or_many.items(process.held):
         if isinstance(held, LocalName) and held.name == name:
-            process.held = few.remove(process.held, held)
+            process.held = one_or_many.remove(process.held, held)

@@ -1,4 +1,10 @@
-"""What all processes share: identity, names, links, monitors, exit signals and death."""
+"""`Process`: the base of all processes, with their names, links, monitors, timers and exit.
+
+A process exits in two steps. `Process.unregister` removes it from every look-up, so that nobody
+finds a process that is ending. `Process.die` then notifies its watchers and sends exit signals to
+its links. A process that is killed while its code still runs takes the first step at once and the
+second when the code has returned.
+"""
 
 import asyncio
 import logging
@@ -7,9 +13,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from beamish import telemetry
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 from beamish._runtime.context import current_pid
-from beamish._runtime.few import Few
+from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.runtime import Runtime
 from beamish._runtime.timers import Timer
 from beamish.errors import CallingSelfError
@@ -18,38 +24,38 @@ from beamish.pid import Pid, Ref
 
 _log = logging.getLogger("beamish")
 
-_ANCESTORS = 32  # who started whom is told so far back, not further
+MAX_ANCESTORS = 32
 
 
-class Held(Protocol):
+class HeldName(Protocol):
     """A name or a registry entry that a process holds until it dies."""
 
     def release(self, pid: Pid) -> None:
-        """Give it back: ``pid`` holds it no more."""
+        """Remove the name, which ``pid`` held."""
 
     def linked_to(self) -> Pid | None:
-        """Name the process that the holder dies with because of it, if any."""
+        """Return the process whose exit ends the holder, such as the registry, or ``None``."""
 
     def shown(self) -> Any:
-        """Show it: the name, or the key."""
+        """Return the name or the key, as `ProcessInfo` shows it."""
 
 
 class SystemRequest(Protocol):
-    """What `debug` and ``stop`` ask of a server, between two of its messages."""
+    """A request of `debug`, ``stop`` or the runtime, which a server handles between messages."""
 
     def run(self, process: Any) -> Any:
-        """Do it; return what a callback would: ``None``, or a `Stop`."""
+        """Handle the request; return what a callback can return, such as ``None`` or a `Stop`."""
 
 
 class Watcher(Protocol):
-    """Something that is told when a process has died."""
+    """An object that is notified when a process has died."""
 
     def died(self, pid: Pid, reason: Any) -> None:
-        """Hear that ``pid`` is dead."""
+        """Handle the death of ``pid``."""
 
 
 class Monitor(Ref):
-    """A monitor: a watcher that sends `Down` to the process that asked for it."""
+    """A watcher that sends `Down` to the process that created it."""
 
     __slots__ = ("owner", "target")
 
@@ -59,22 +65,22 @@ class Monitor(Ref):
         self.target: Pid | None = target
 
     def died(self, pid: Pid, reason: Any) -> None:
-        """Deliver `Down`, unless the monitor is gone."""
+        """Deliver `Down`, unless the monitor was removed."""
         owner = self.owner._process
-        if owner is not None and few.contains(owner.monitors, self):
-            owner.monitors = few.remove(owner.monitors, self)
+        if owner is not None and one_or_many.contains(owner.monitors, self):
+            owner.monitors = one_or_many.remove(owner.monitors, self)
             owner.deliver(Down(self, pid, reason))
 
 
 class Process:
-    """One process: what the runtime knows of it.
+    """One process, as the runtime sees it.
 
-    Subclasses say how it runs: `deliver` takes a message, `turn` handles some, `doom` ends it for
-    an exit signal.
+    Subclasses define how it runs: `deliver` queues a message, `turn` handles some of them, `kill`
+    ends the process.
     """
 
-    task: asyncio.Task[Any] | None = None  # that runs it, or its callback
-    direct = False  # whether calls may run on the caller's stack; servers say so for themselves
+    task: asyncio.Task[Any] | None = None  # the task that runs the process, or its callback
+    direct = False  # whether a call can run on the caller's stack; servers set it
 
     __slots__ = (
         "ancestors",
@@ -97,15 +103,15 @@ class Process:
         self.runtime: Runtime = runtime
         self.pid: Pid = Pid(runtime, self)
         self.ancestors: tuple[Pid, ...] = _lineage(parent)
-        self.lineage: tuple[Pid, ...] | None = None  # the ancestors of those it starts
+        self.lineage: tuple[Pid, ...] | None = None  # the ancestors of the processes it starts
         self.label: Any = None
-        self.held: Few[Held] = None
-        self.links: Few[Pid] = None
-        self.monitors: Few[Monitor] = None
-        self.watchers: Few[Watcher] = None
-        self.timers: Few[Timer] = None
+        self.held: OneOrMany[HeldName] = None
+        self.links: OneOrMany[Pid] = None
+        self.monitors: OneOrMany[Monitor] = None
+        self.watchers: OneOrMany[Watcher] = None
+        self.timers: OneOrMany[Timer] = None
         self.trap_exit: bool = False
-        self.reported: bool = False  # has its crash been logged?
+        self.reported: bool = False  # whether its crash is logged
         self.handled: int = 0
         self.started_at: float = time.time()
         runtime.processes[self.pid] = None
@@ -113,39 +119,39 @@ class Process:
     # -- What subclasses define
 
     def deliver(self, message: Any) -> None:
-        """Take a message; never blocks."""
+        """Queue a message; never suspends."""
         raise NotImplementedError
 
     def turn(self) -> None:
         """Handle a bounded number of messages."""
         raise NotImplementedError
 
-    def doom(self, reason: Any) -> None:
-        """End for an exit signal that is not trapped."""
+    def kill(self, reason: Any) -> None:
+        """End the process for ``reason``, such as an exit signal that it does not trap."""
         raise NotImplementedError
 
     def status(self) -> str:
-        """Say what the process is doing, in Erlang's words."""
+        """Return what the process is doing, in Erlang's words; see `ProcessInfo`."""
         raise NotImplementedError
 
     def class_name(self) -> str:
-        """Name what kind of process it is."""
+        """Return the name of the server's class, or of the coroutine function or task."""
         raise NotImplementedError
 
     def kind(self) -> str:
-        """Name its class for metrics: one of few, however many processes there are."""
+        """Return the class name as a metric label, whose values must be few."""
         return self.class_name()
 
     def parent_pid(self) -> Pid | None:
-        """Name the process that started it."""
+        """Return the pid of the process that started this one, or ``None``."""
         return self.ancestors[0] if self.ancestors else None
 
     def system(self, request: SystemRequest) -> None:
-        """Answer a request of `debug` or ``stop`` in its turn."""
-        raise self._not_a_server("it keeps no state to look at, and is ended with process.exit")
+        """Handle a system request in its turn."""
+        raise self._not_a_server("it has no state to read; stop it with process.exit")
 
     def request(self, dest: Any, *_: Any) -> Any:
-        """Begin a call."""
+        """Start a call."""
         if self.task is not None and asyncio.current_task() is self.task:
             raise CallingSelfError(dest)
         raise self._not_a_server("it takes messages (process.send), not calls")
@@ -157,187 +163,205 @@ class Process:
     def _not_a_server(self, advice: str) -> TypeError:
         return TypeError(f"{self.pid!r} ({self.class_name()}) is not a server: {advice}")
 
-    def disturb(self) -> None:
-        """Make the direct call that this process answers take the slow path."""
+    def force_slow_path(self) -> None:
+        """Make a running direct call take the slow path, where its caller can be suspended."""
 
     def queue_length(self) -> int:
-        """Count the messages that wait."""
+        """Return the number of queued messages."""
         raise NotImplementedError
 
     def current_callback(self) -> str | None:
-        """Name the callback that runs now."""
+        """Return the name of the running callback, or ``None``."""
         return None
 
     def size_bytes(self) -> int:
-        """Estimate the memory that the process takes."""
+        """Return an estimate of the memory of the process, in bytes."""
         return self.__sizeof__() + sum(
-            few.size_bytes(part)
+            one_or_many.size_bytes(part)
             for part in (self.held, self.links, self.monitors, self.watchers, self.timers)
         )
 
     def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
-        """Remove the messages that are ``unwanted`` from those that wait."""
+        """Remove the queued messages for which ``unwanted`` is true."""
         raise NotImplementedError
 
     def abandon(self) -> None:
-        """Be dead, whatever its code still does; for a process that was told to die long ago."""
+        """Complete the exit although the process's code still runs; see `unwinding`."""
         raise NotImplementedError
 
     # -- Links and exit signals
 
     def link(self, pid: Pid) -> None:
-        """Link with ``pid``; a dead process answers with exit ``"noproc"``."""
+        """Link with ``pid``; if it is dead, handle the exit signal ``"noproc"`` from it."""
         other = pid._process
         if other is self:
             return
         if other is None:
             self.signal(pid, "noproc")
             return
-        self.links = few.add(self.links, pid)
-        other.links = few.add(other.links, self.pid)
+        self.links = one_or_many.add(self.links, pid)
+        other.links = one_or_many.add(other.links, self.pid)
 
     def unlink(self, pid: Pid) -> None:
-        """Undo `link`; an exit signal that is under way does not arrive any more."""
-        self.links = few.remove(self.links, pid)
+        """Remove the link with ``pid``; a queued exit signal of it is dropped."""
+        self.links = one_or_many.remove(self.links, pid)
         other = pid._process
         if other is not None:
-            other.links = few.remove(other.links, self.pid)
+            other.links = one_or_many.remove(other.links, self.pid)
 
     def linked_exit(self, sender: Pid, reason: Any, reported: bool) -> None:
-        """Hear that ``sender``, linked to this process, is dead."""
-        if few.contains(self.links, sender):  # unless unlinked since
-            self.links = few.remove(self.links, sender)
+        """Handle the death of ``sender``, unless it was unlinked after its signal was queued."""
+        if one_or_many.contains(self.links, sender):
+            self.links = one_or_many.remove(self.links, sender)
             self.exit_from_link(sender, reason, reported)
 
     def exit_from_link(self, sender: Pid, reason: Any, reported: bool) -> None:
-        """Take the exit signal of a linked process; ``reported`` says that it was logged."""
+        """Handle the exit signal of a linked process.
+
+        Args:
+            sender: The dead process.
+            reason: Its exit reason.
+            reported: Whether its crash is logged already.
+        """
         self.signal(sender, reason)
 
     def signal(self, sender: Pid | None, reason: Any) -> None:
-        """Take an exit signal as Erlang's rules have it."""
+        """Handle an exit signal by Erlang's rules.
+
+        Trapped, it becomes an `Exit` message. Otherwise it ends the process, except for the
+        reason ``"normal"`` from another process.
+        """
         if self.trap_exit:
             self.deliver(Exit(sender, reason))  # type: ignore[arg-type] # None: from no process
         elif sender is self.pid or not _is(reason, "normal"):
-            self.doom(reason)
+            self.kill(reason)
 
     def interrupt(self, task: asyncio.Task[Any]) -> None:
-        """Cancel the task that runs this process, which an exit signal has ended."""
+        """Cancel ``task``, which runs this process or its callback, because of an exit signal.
+
+        If the task is the running one, it has killed itself, and the cancellation takes effect
+        only where it next suspends: the time slice must end, and the direct calls below it on
+        the stack must suspend.
+        """
         task.cancel()
         if asyncio.current_task() is task:
             self.runtime.end_slice(task)
-            self._force_slow_path()
+            self._force_slow_path_of_callers()
 
-    def _force_slow_path(self) -> None:
-        """Make the direct calls below on the stack take the slow path, where the caller notices.
+    def _force_slow_path_of_callers(self) -> None:
+        """Make the direct calls below on the stack take the slow path, where the caller suspends.
 
-        A child that runs code of its own on the stack of a call, such as ``__init__``, stands
-        above its supervisor there, which answers the call. Only processes that run a callback
-        are told: an idle one would not be woken by its next message.
+        The direct call is answered by the current process, or by an ancestor of it: a child whose
+        ``__init__`` runs during a ``start_child`` call is above its supervisor on the stack. Only
+        processes that run a callback are changed: `force_slow_path` gives a server a mailbox, and
+        an idle server that has one is not scheduled by its next message.
         """
         here = current_pid.get()
         if here is None:
             return
-        dead = here._process is None  # then it is unknown whose child it was
+        dead = here._process is None  # then its ancestors are unknown: take all processes
         for pid in list(self.runtime.processes) if dead else (here, *here._process.ancestors):
             process = pid._process
             if process is not None and process.current_callback() is not None:
-                process.disturb()
+                process.force_slow_path()
 
-    # -- Death, in two steps: it is gone for all who look, then those who care are told
+    # -- Death, in two steps: removed from all look-ups, then links and watchers are notified
 
-    def depart(self) -> None:
-        """Be dead for everyone who looks from now on: no pid, name, entry, timer or monitor."""
+    def unregister(self) -> None:
+        """Remove the process from all look-ups: its pid, names, entries, timers and monitors."""
         pid, runtime = self.pid, self.runtime
         if pid._process is None:
             return
         pid._process = None
         del runtime.processes[pid]
-        # Held names that link (registries) are kept in links, so that info stays right.
-        held, self.held = few.items(self.held), None
+        held, self.held = one_or_many.items(self.held), None
         for name in held:
             try:
                 name.release(pid)
-            except Exception:  # a name service that fails must not keep anything alive
-                _log.exception("%r could not give back the name %r", pid, name.shown())
-        timers, self.timers = few.items(self.timers), None
+            except Exception:  # an error of a name service must not stop the exit of the process
+                _log.exception("%r could not unregister the name %r", pid, name.shown())
+        timers, self.timers = one_or_many.items(self.timers), None
         for timer in timers:
             runtime.timers.cancel(timer)
         self._forget_monitors()
 
     def _forget_monitors(self) -> None:
-        monitors, self.monitors = few.items(self.monitors), None
+        monitors, self.monitors = one_or_many.items(self.monitors), None
         for monitor in monitors:
             self._unwatch(monitor)
 
     def die(self, reason: Any) -> None:
-        """Die: tell linked processes and watchers."""
-        self.depart()
-        links, self.links = few.items(self.links), None
-        watchers, self.watchers = few.items(self.watchers), None
+        """Die: notify the watchers and send exit signals to the linked processes."""
+        self.unregister()
+        links, self.links = one_or_many.items(self.links), None
+        watchers, self.watchers = one_or_many.items(self.watchers), None
         for watcher in watchers:
             watcher.died(self.pid, reason)
         for linked in links:
             self.runtime.queue_exit_signal(linked, self.pid, reason, self.reported)
-        self.take_along(reason)
+        self.exit_dependents(reason)
         if telemetry.enabled:
             telemetry.process_exit(self.pid, self.kind(), reason)
         self.runtime.deliver_exit_signals()
 
-    def take_along(self, reason: Any) -> None:
-        """Send exit signals to those who depend on this process without a link of their own."""
+    def exit_dependents(self, reason: Any) -> None:
+        """Send exit signals to processes that depend on this one without being in its links."""
 
     # -- Timers and monitors
 
     def send_after(self, message: Any, seconds: float) -> Timer:
-        """Deliver ``message`` to this process in ``seconds``, if it still lives then."""
+        """Deliver ``message`` to this process in ``seconds``, if it is still alive then."""
         return self.call_after(seconds, lambda: self.deliver(message))
 
     def call_after(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call ``callback`` in ``seconds``, if the process still lives then."""
+        """Call ``callback`` in ``seconds``, if the process is still alive then."""
 
         def fire() -> None:
-            self.timers = few.remove(self.timers, timer)
+            self.timers = one_or_many.remove(self.timers, timer)
             callback()
 
         timer = self.runtime.timers.after(seconds, fire)
         timer.owner = self.pid
-        self.timers = few.add(self.timers, timer)
+        self.timers = one_or_many.add(self.timers, timer)
         return timer
 
     def cancel_timer(self, timer: Timer) -> float | None:
-        """Cancel a timer of this process; return the seconds it had left."""
-        self.timers = few.remove(self.timers, timer)
+        """Cancel a timer of this process; return its remaining seconds, ``None`` if it is over."""
+        self.timers = one_or_many.remove(self.timers, timer)
         return self.runtime.timers.cancel(timer)
 
     def monitor(self, target: Any) -> Monitor:
-        """Monitor the pid ``target``; anything else is a name that nobody holds."""
+        """Monitor the pid ``target``; any other target is an unregistered name.
+
+        If there is no live process, `Down` with the reason ``"noproc"`` is delivered at once.
+        """
         pid = target if isinstance(target, Pid) else None
         monitor = Monitor(self.pid, pid)
         process = None if pid is None else pid._process
         if process is None:
             self.deliver(Down(monitor, target, "noproc"))
         else:
-            self.monitors = few.add(self.monitors, monitor)
-            process.watchers = few.add(process.watchers, monitor)
+            self.monitors = one_or_many.add(self.monitors, monitor)
+            process.watchers = one_or_many.add(process.watchers, monitor)
         return monitor
 
     def demonitor(self, monitor: Monitor) -> None:
-        """Undo `monitor`."""
-        self.monitors = few.remove(self.monitors, monitor)
+        """Remove a monitor."""
+        self.monitors = one_or_many.remove(self.monitors, monitor)
         self._unwatch(monitor)
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell ``watcher`` when the process has died."""
-        self.watchers = few.add(self.watchers, watcher)
+        """Notify ``watcher`` when the process has died."""
+        self.watchers = one_or_many.add(self.watchers, watcher)
 
     def unwatch(self, watcher: Watcher) -> None:
-        """Undo `watch`."""
-        self.watchers = few.remove(self.watchers, watcher)
+        """Remove a watcher."""
+        self.watchers = one_or_many.remove(self.watchers, watcher)
 
     def _unwatch(self, monitor: Monitor) -> None:
         target = None if monitor.target is None else monitor.target._process
         if target is not None:
-            target.watchers = few.remove(target.watchers, monitor)
+            target.watchers = one_or_many.remove(target.watchers, monitor)
 
 
 class OnDeath:
@@ -354,17 +378,20 @@ class OnDeath:
 
 
 def _lineage(parent: Pid | None) -> tuple[Pid, ...]:
-    """List who started a process, who started that one, and so on; siblings share the tuple."""
+    """Return the parent, its parent, and so on, at most `MAX_ANCESTORS`.
+
+    Siblings share one tuple, which the parent keeps.
+    """
     if parent is None:
         return ()
     process = parent._process
     if process is None:
         return (parent,)
     if process.lineage is None:
-        process.lineage = (parent, *process.ancestors[: _ANCESTORS - 1])
+        process.lineage = (parent, *process.ancestors[: MAX_ANCESTORS - 1])
     return process.lineage  # type: ignore[no-any-return]
 
 
 def _is(reason: Any, word: str) -> bool:
-    # Reasons are any values, whose == may do anything.
+    # A reason can be any object, whose == can raise or return anything.
     return isinstance(reason, str) and reason == word

@@ -108,7 +108,7 @@ class Runtime:
         return self.budget > 0 or self.refill_budget()
 
     async def yield_to_loop(self) -> None:
-        """Let the event loop run its other callbacks once, then start a new time slice."""
+        """Suspend, so that the event loop runs its other callbacks; then start a new time slice."""
         await asyncio.sleep(0)
         self._begin_slice()
 

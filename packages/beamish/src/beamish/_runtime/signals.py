@@ -1,9 +1,9 @@
-"""SIGINT and SIGTERM of the main program: the first asks for the end, the second kills.
+"""SIGINT and SIGTERM of the main program: the first stops it, the second kills its processes.
 
-An event loop handles a signal in its next round, which does not come while a callback blocks it.
-So each signal has two handlers. The event loop's own acts on it; and one that Python runs between
-two bytecodes, also while a callback blocks, raises `KeyboardInterrupt` in that callback if the
-loop has not come to the signal before it.
+An event loop handles a signal in its next iteration, which a blocking callback delays. So each
+signal has two handlers. The handler of the event loop acts on the signal. The other one, which
+Python runs between two bytecodes even while a callback blocks, raises `KeyboardInterrupt` in that
+callback if the event loop has not handled the previous signal yet.
 """
 
 import asyncio
@@ -24,12 +24,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Signals:
     """The signals of one main task, from `listen` to the end of the ``with`` block.
 
-    A signal that was ignored when the program started stays ignored: a shell does that to
-    programs in the background, so that a Ctrl-C for another program does not reach them.
+    A signal that was ignored when the program started stays ignored: a shell starts background
+    programs that way, so that a Ctrl-C for another program does not stop them.
 
     Attributes:
         received: The signals that the event loop has handled.
-        waiting: Whether one has arrived that the event loop has not handled yet.
+        waiting: Whether a signal has arrived that the event loop has not handled yet.
     """
 
     def __init__(self) -> None:
@@ -52,9 +52,10 @@ class Signals:
         for number in self._before:
             try:
                 self._loop.add_signal_handler(number, self._receive, number)
-            except NotImplementedError:  # a loop, or a system, that handles no signals
+            except NotImplementedError:  # an event loop, or a system, without signal handling
                 self._loop_handles = False
-            # The loop still gets each signal: it reads them from a pipe, not from a handler.
+            # This replaces the Python handler of the loop, but the loop still gets each signal:
+            # it reads signals from its wake-up pipe.
             signal.signal(number, self._arrive)
 
     def __exit__(self, *_: object) -> None:
@@ -83,7 +84,7 @@ class Signals:
                 _log.warning("%s again: killing all processes", signal.Signals(number).name)
                 self._kill_all()
                 self._task.cancel()
-            case _:  # the program does not end; the system's own handler ends it
+            case _:  # two signals did not end the program: let the system's default handler do so
                 signal.signal(number, signal.SIG_DFL)
                 signal.raise_signal(number)
 

@@ -1,12 +1,12 @@
-"""The state of a server as others may see it."""
+"""Reads, replaces and shows the state of a server for `debug` and crash reports."""
 
 from typing import Any
 
-_OWN = ("pid", "__dict__", "__weakref__")  # slots that are no part of the state
+_NOT_STATE = ("pid", "__dict__", "__weakref__")
 
 
 def attributes(server: Any) -> dict[str, Any]:
-    """Collect the attributes of an instance, those in slots included."""
+    """Return the attributes of a server, including those in slots."""
     found: dict[str, Any] = {}
     for name in _slots(type(server)):
         if hasattr(server, name):
@@ -20,7 +20,7 @@ def _slots(cls: type) -> list[str]:
     for owner in cls.__mro__[:-1]:
         slots = vars(owner).get("__slots__", ())
         names = (slots,) if isinstance(slots, str) else slots
-        found += [_mangled(owner, name) for name in names if name not in _OWN]
+        found += [_mangled(owner, name) for name in names if name not in _NOT_STATE]
     return found
 
 
@@ -30,21 +30,23 @@ def _mangled(owner: type, name: str) -> str:
 
 
 def replace(server: Any, new: dict[str, Any]) -> None:
-    """Give ``server`` the attributes ``new``, and none besides; as before if that fails."""
+    """Replace all attributes of ``server`` by ``new``; if that raises, restore the old ones."""
     for name in new:
-        if not isinstance(name, str) or name in _OWN:
-            raise ValueError(f"the state is a dict of the server's attributes; got {name!r}")
+        if not isinstance(name, str) or name in _NOT_STATE:
+            raise ValueError(
+                f"each key of the state must be the name of an attribute; got {name!r}"
+            )
     old = attributes(server)
     try:
         _set(server, new)
-    except BaseException:  # such as a property's: half a state is worse than none
+    except BaseException:  # such as an error of a property: leave no half-replaced state
         _set(server, old)
         raise
 
 
 def _set(server: Any, new: dict[str, Any]) -> None:
     frozen = getattr(getattr(server, "__dataclass_params__", None), "frozen", False)
-    # Frozen protects a dataclass from its own methods, not from `debug.replace_state`.
+    # A frozen dataclass rejects setattr and delattr, so bypass them.
     set_attribute = object.__setattr__ if frozen else setattr
     delete_attribute = object.__delattr__ if frozen else delattr
     for name in attributes(server).keys() - new.keys():
@@ -54,17 +56,17 @@ def _set(server: Any, new: dict[str, Any]) -> None:
 
 
 def formatted(server: Any, why: str, reason: Any = None) -> Any:
-    """Return the attributes as the server's ``format_status`` lets them be seen."""
+    """Return the attributes as the server's ``format_status`` shows them."""
     facts = {"state": attributes(server), "reason": reason, "why": why}
     try:
         status = server._beamish.format_status(server, facts)
-    except Exception as error:  # what it would have hidden must stay hidden
+    except Exception as error:  # show nothing: it may have failed to hide a secret
         return f"<format_status raised {error!r}>"
     return status.get("state") if isinstance(status, dict) else status
 
 
 def snapshot(server: Any) -> dict[str, str]:
-    """Show each attribute as it is now, as far as ``format_status`` lets it be seen."""
+    """Return the ``repr`` of each attribute that ``format_status`` shows."""
     seen = formatted(server, "status")
     if not isinstance(seen, dict):
         return {"state": shown(seen)}
@@ -72,8 +74,8 @@ def snapshot(server: Any) -> dict[str, str]:
 
 
 def shown(value: Any) -> str:
-    """Show ``value``, also if its ``__repr__`` raises."""
+    """Return ``repr(value)``, or a placeholder if its ``__repr__`` raises."""
     try:
         return repr(value)
-    except Exception as error:  # a trace must not fail for what it shows
+    except Exception as error:  # an error of a user's __repr__ must not end the traced server
         return f"<{type(value).__qualname__} that cannot be shown: {type(error).__qualname__}>"

@@ -1,4 +1,4 @@
-"""Where a process is stuck: in which callback, and what that waits for."""
+"""Describes where a process is stuck: its callback, and the line that it waits in."""
 
 from types import CodeType
 from typing import Any
@@ -7,7 +7,7 @@ from beamish._runtime.process import Process
 
 
 def place(process: Process) -> str | None:
-    """Say where ``process`` is busy, or ``None`` if it is not."""
+    """Return where ``process`` is busy, or ``None`` if it is not."""
     callback = process.current_callback()
     if callback is None:
         return "suspended" if process.status() == "suspended" else None
@@ -16,10 +16,11 @@ def place(process: Process) -> str | None:
 
 
 def _innermost(coroutine: Any) -> str | None:
-    """Follow what a coroutine awaits, down to what does not run Python code."""
+    """Return the innermost line of Python code that a coroutine waits in."""
     found = None
     while coroutine is not None:
-        coroutine = getattr(coroutine, "_coroutine", coroutine)  # of `eager`, which wraps it
+        # `eager` and `Observed` wrap the coroutine of a callback.
+        coroutine = getattr(coroutine, "_coroutine", coroutine)
         frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
         if frame is not None:
             found = _line(frame.f_code, frame.f_lineno)

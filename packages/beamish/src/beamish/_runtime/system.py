@@ -1,4 +1,4 @@
-"""Requests that a server answers between two messages: ``stop`` and those of `debug`."""
+"""Requests that a server handles between two messages: ``stop`` and those of `debug`."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from beamish.pid import Dest
 from beamish.results import Stop
 
 
-class _Ask:
-    """Run a function on the process, and hand its result to whoever waits."""
+class _FunctionRequest:
+    """A request to run a function on the process and set its result on a future."""
 
     def __init__(self, function: Callable[[Any], Any], answer: asyncio.Future[Any]) -> None:
         self._function = function
@@ -22,7 +22,7 @@ class _Ask:
 
     def run(self, process: Any) -> None:
         if self._answer.done():
-            return  # nobody waits any more
+            return  # the request has timed out, or its caller was cancelled
         try:
             self._answer.set_result(self._function(process))
         except Exception as error:
@@ -38,27 +38,35 @@ class _StopRequest:
 
 
 async def ask(dest: Dest, function: Callable[[Any], Any], what: str, timeout: float | None) -> Any:
-    """Have the server at ``dest`` run ``function(process)`` between two messages.
+    """Run ``function(process)`` in the server at ``dest`` between two of its messages.
+
+    Args:
+        dest: Pid, name or via name of the server.
+        function: Its result is returned, its exception raised.
+        what: The request as error messages show it.
+        timeout: Seconds to wait; ``None`` sets no limit.
 
     Raises:
-        CallTimeoutError: It did not come to it in time; the message says where it is stuck.
+        CallTimeoutError: The server did not run it in time; the message says where it is stuck.
+        ExitError: The server exited first.
+        NoProcessError: There is no such process.
     """
     process = await _other_process(dest)
     answer = process.runtime.loop.create_future()
     watch = OnDeath(lambda _, reason: _fail(answer, ExitError(reason, dest)))
     process.watch(watch)
     try:
-        process.system(_Ask(function, answer))
+        process.system(_FunctionRequest(function, answer))
         return await _within(answer, process, dest, what, timeout)
     finally:
         process.unwatch(watch)
 
 
 async def stop(dest: Dest, reason: Any, timeout: float | None) -> None:
-    """Stop the server at ``dest``, and wait until it is dead."""
+    """Stop the server at ``dest`` and wait until it is dead."""
     process = await _other_process(dest)
     death = process.runtime.loop.create_future()
-    watch = OnDeath(lambda _, how: _set(death, how))
+    watch = OnDeath(lambda _, actual: _set(death, actual))
     process.watch(watch)
     try:
         process.system(_StopRequest(reason))
@@ -73,7 +81,7 @@ async def stop(dest: Dest, reason: Any, timeout: float | None) -> None:
 def _same(actual: Any, reason: Any) -> bool:
     try:
         return actual is reason or bool(actual == reason)
-    except Exception:  # reasons are any values, whose == may do anything
+    except Exception:  # a reason can be any object, whose == can raise anything
         return False
 
 

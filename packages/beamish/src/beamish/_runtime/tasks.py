@@ -1,6 +1,6 @@
 """Processes that are asyncio tasks: spawned coroutines, and tasks that are attached.
 
-They have a mailbox and take their messages out of it themselves, with `receive`.
+They have a mailbox and take messages from it themselves, with `receive`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ class TaskProcess(Process):
     """A process whose code runs in one asyncio task."""
 
     handled: int
-    __slots__ = ("_arrival", "_mailbox", "_name", "doomed_by", "task")
+    __slots__ = ("_arrival", "_mailbox", "_name", "kill_reason", "task")
 
     def __init__(self, runtime: Runtime, parent: Pid | None, name: str) -> None:
         super().__init__(runtime, parent)
@@ -38,12 +38,12 @@ class TaskProcess(Process):
         self._mailbox = MessageQueue()
         self._arrival: asyncio.Future[None] | None = None
         self.task: asyncio.Task[Any] | None = None
-        self.doomed_by: Any = _ALIVE
+        self.kill_reason: Any = _ALIVE
 
     # -- Messages
 
     def deliver(self, message: Any) -> None:
-        """Put a message into the mailbox and wake who waits for one."""
+        """Append a message to the mailbox and wake the tasks that wait for one."""
         if not self.runtime.check_loop():
             return
         self._mailbox.append(message)
@@ -52,12 +52,13 @@ class TaskProcess(Process):
     def _wake(self) -> None:
         arrival, self._arrival = self._arrival, None
         if arrival is None:
-            self.runtime.suspects.setdefault(self.pid, False)  # nobody waits: it may pile up
+            # No task waits for a message, so they can pile up; see `mailboxes`.
+            self.runtime.suspects.setdefault(self.pid, False)
         elif not arrival.done():
             arrival.set_result(None)
 
     async def receive(self, timeout: float | None, match: Callable[[Any], bool] | None) -> Any:
-        """Take the first message that matches, waiting for it at most ``timeout`` seconds."""
+        """Wait at most ``timeout`` seconds for a matching message; remove and return it."""
         if not self.runtime.spend_budget():
             await self.runtime.yield_to_loop()
         queue = self._mailbox
@@ -82,7 +83,7 @@ class TaskProcess(Process):
     async def _await_message(self, take: Callable[[], Any], timeout: float | None) -> Any:
         """Wait until ``take`` returns a message."""
         if timeout == 0:
-            raise self._nothing(timeout)
+            raise self._timeout_error(timeout)
         expiry = None if timeout is None else self.runtime.timers.after(timeout, self._wake)
         try:
             while True:
@@ -91,12 +92,12 @@ class TaskProcess(Process):
                 if message is not NOTHING:
                     return message
                 if expiry is not None and expiry.callback is None:
-                    raise self._nothing(timeout)
+                    raise self._timeout_error(timeout)
         finally:
             if expiry is not None:
                 self.runtime.timers.cancel(expiry)
 
-    def _nothing(self, timeout: float | None) -> TimeoutError:
+    def _timeout_error(self, timeout: float | None) -> TimeoutError:
         return TimeoutError(
             f"{self.pid!r} received no matching message within {timeout:g} s; "
             f"{len(self._mailbox)} unmatched messages are queued"
@@ -105,67 +106,69 @@ class TaskProcess(Process):
     async def _next_arrival(self) -> None:
         if self._arrival is None:
             self._arrival = self.runtime.loop.create_future()
-        # Shielded: several tasks of one process may wait, and one that gives up wakes no other.
+        # Shielded: several tasks of one process can wait for the same future. Without it, a
+        # cancelled task would cancel the future for the other tasks too.
         await asyncio.shield(self._arrival)
 
     def queue_length(self) -> int:
-        """Count the messages that wait."""
+        """Return the number of queued messages."""
         return len(self._mailbox)
 
     def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
-        """Remove the messages that are ``unwanted`` from the mailbox."""
+        """Remove the queued messages for which ``unwanted`` is true."""
         self._mailbox.discard(unwanted)
 
     # -- Exit
 
-    def doom(self, reason: Any) -> None:
-        """Die for an exit signal: cancel the task, and tell the others once it has unwound."""
-        if self.doomed_by is not _ALIVE:
+    def kill(self, reason: Any) -> None:
+        """Cancel the task; links and watchers are notified when it has unwound."""
+        if self.kill_reason is not _ALIVE:
             if self.task is not None:
-                self.task.cancel()  # once more: it takes too long over its clean-up
+                self.task.cancel()  # again: a second kill also interrupts the clean-up
             return
-        self.doomed_by = reason
-        self.depart()
+        self.kill_reason = reason
+        self.unregister()
         if self.task is None or self.task.done():
             self.die(reason)
         else:
             self.interrupt(self.task)
 
     @property
-    def doomed(self) -> bool:
-        """Whether an exit signal has ended the process."""
-        return self.doomed_by is not _ALIVE
+    def is_killed(self) -> bool:
+        """Whether an exit signal has killed the process."""
+        return self.kill_reason is not _ALIVE
 
     def turn(self) -> None:
-        """Nothing to do: the task takes its messages itself."""
+        """Do nothing: the task takes its messages itself."""
 
     def status(self) -> str:
-        """Say what the task is doing."""
-        if self.doomed:
+        """Return what the task is doing."""
+        if self.is_killed:
             return "exiting"
         return "waiting" if self._arrival is not None else "running"
 
     def class_name(self) -> str:
-        """Name the coroutine function, or the task."""
+        """Return the name of the coroutine function, or of the task."""
         return self._name
 
     def kind(self) -> str:
-        """Name it for metrics; each attached task has a name of its own, of no use there."""
+        """Return one label for all attached tasks: their names would be too many for metrics."""
         return "attached task"
 
     def size_bytes(self) -> int:
-        """Estimate the memory that the process takes."""
+        """Return an estimate of the memory of the process, in bytes."""
         return super().size_bytes() + self._mailbox.size_bytes()
 
 
 def failure(task: asyncio.Task[Any]) -> BaseException | None:
-    """Return the exception that a task ended with; being cancelled is one, too."""
+    """Return the exception that a task ended with, also `CancelledError`; otherwise ``None``."""
     try:
         task.result()
     except BaseException as error:  # a cancelled task's has a traceback only here
         return error
     finally:
-        del task  # else the error, its traceback and this frame would hold one another
+        # The frame is in the traceback of the error, which the task holds: a reference cycle.
+        del task
     return None
 
 
@@ -175,15 +178,17 @@ class SpawnedProcess(TaskProcess):
     __slots__ = ()
 
     def kind(self) -> str:
-        """Name the coroutine function."""
+        """Return the name of the coroutine function."""
         return self._name
 
     def ended(self, task: asyncio.Task[Any]) -> None:
-        """Die with the reason for which the task has ended."""
-        if self.doomed:
+        """Die with the result of the task as the exit reason."""
+        if self.is_killed:
             if not task.cancelled():
-                task.exception()  # whatever its clean-up raised, the exit signal came first
-            self.die(self.doomed_by)
+                # Retrieved, so that asyncio does not log it: the exit signal is the reason, not
+                # what the clean-up raised.
+                task.exception()
+            self.die(self.kill_reason)
         elif task.cancelled() and task.cancelling():
             self.die(CANCELLED)
         elif (error := failure(task)) is not None:
@@ -192,24 +197,28 @@ class SpawnedProcess(TaskProcess):
         else:
             self.die("normal")
 
-    def doom(self, reason: Any) -> None:
-        """Die for an exit signal; a task that does not let itself be cancelled is left behind."""
-        super().doom(reason)
+    def kill(self, reason: Any) -> None:
+        """Cancel the task; if it ignores the cancellation for too long, exit without it."""
+        super().kill(reason)
         if self.task is not None and not self.task.done():
             unwinding.limit(self, self.task, self.abandon)
 
     def signal(self, sender: Pid | None, reason: Any) -> None:
-        """Take an exit signal; the parent, such as a supervisor, sets a limit of its own."""
+        """Handle an exit signal.
+
+        From the parent it sets no limit on the clean-up of the task: the parent, such as a
+        supervisor, has a limit of its own, the ``shutdown`` of the child.
+        """
         if sender is None or sender is not self.parent_pid() or self.trap_exit:
             super().signal(sender, reason)
         elif not (isinstance(reason, str) and reason == "normal"):
-            super().doom(reason)
+            super().kill(reason)
 
     def abandon(self) -> None:
-        """Be dead, whatever the task still does."""
+        """Exit although the task still runs."""
         if self.task is not None and not self.task.done():
             self.task.remove_done_callback(self.ended)
-            self.die(self.doomed_by)
+            self.die(self.kill_reason)
 
     def _report(self, error: BaseException) -> None:
         self.reported = True
@@ -224,16 +233,16 @@ class SpawnedProcess(TaskProcess):
             )
 
     def title(self) -> str:
-        """Name the process as a reader of its crash report would."""
+        """Return what crash reports call the process."""
         return f"process {self.pid!r} ({self._name})"
 
 
 class Attachment:
-    """The block of `process.attach`: the current task is a process for as long as it lasts.
+    """The block of `process.attach`, within which the current task is a process.
 
-    The block may be left in another task than the one that entered it, as test fixtures and some
-    web frameworks do. An exit signal then cancels the task that entered it, if that still runs;
-    the leaving task gets the `ExitError`.
+    The block can end in another task than the one that entered it, as in test fixtures and some
+    web frameworks. An exit signal then cancels the task that entered it, if that still runs; the
+    task that leaves the block gets the `ExitError`.
     """
 
     def __init__(self) -> None:
@@ -264,13 +273,13 @@ class Attachment:
         task = process.task
         assert task is not None  # noqa: S101 - set when the block was entered
         entered_here = asyncio.current_task() is task
-        if entered_here:  # else the variable belongs to the context of another task
+        if entered_here:  # otherwise the token belongs to the context of another task
             current_pid.reset(self._token)
-        if process.doomed:
+        if process.is_killed:
             if entered_here:
                 await absorb_cancellation(task, error)
-            process.die(process.doomed_by)
-            raise ExitError(process.doomed_by, process.pid)
+            process.die(process.kill_reason)
+            raise ExitError(process.kill_reason, process.pid)
         process.die(_reason_of(error))
 
 
@@ -281,8 +290,9 @@ def _reason_of(error: BaseException | None) -> Any:
 
 
 async def absorb_cancellation(task: asyncio.Task[Any], error: BaseException | None) -> None:
-    """Take back the cancellation that an exit signal asked for; the block raises an error."""
+    """Undo the cancellation by an exit signal, so that the block can raise an error instead."""
     if not isinstance(error, asyncio.CancelledError):
-        with suppress(asyncio.CancelledError):  # the block ended before it could arrive
+        # The block ended before the cancellation was raised: suspend once, so that it is.
+        with suppress(asyncio.CancelledError):
             await asyncio.sleep(0)
     task.uncancel()

@@ -1,4 +1,4 @@
-"""A summary instead of a storm of reports about one child."""
+"""Limits the crash reports about one child; the rest becomes one summary line."""
 
 import logging
 
@@ -8,7 +8,7 @@ from beamish.pid import Pid
 _log = logging.getLogger("beamish")
 
 WINDOW_SECONDS = 5.0
-IN_FULL = 3  # reports about one child in a window that are given in full
+MAX_REPORTS = 3  # crash reports about one child in a window
 
 
 class _Count:
@@ -22,12 +22,12 @@ class _Count:
 
 
 class Throttle:
-    """Counts the reports about each child, and gives the surplus as one line when its time is up.
+    """Counts the crash reports about each child, and logs the number of omitted ones.
 
-    A child is known by the process that crashed first; its supervisor says who follows whom.
+    A child is identified by its newest process; its supervisor reports each restart.
 
     Args:
-        runtime: Whose timers tell the time.
+        runtime: The runtime whose timers end the windows.
     """
 
     __slots__ = ("_counts", "_runtime")
@@ -37,20 +37,20 @@ class Throttle:
         self._counts: dict[Pid, _Count] = {}  # by the child's newest process
 
     def allows(self, pid: Pid, what: str) -> bool:
-        """Count a report about the process ``pid``; say whether it is to be given in full."""
+        """Count a report about the process ``pid``; return whether to log it."""
         count = self._counts.get(pid)
         if count is None:
             count = self._counts[pid] = _Count(pid)
             self._runtime.timers.after(WINDOW_SECONDS, lambda: self._summarise(count, what))
         count.reports += 1
-        return count.reports <= IN_FULL
+        return count.reports <= MAX_REPORTS
 
-    def follows(self, old: Pid, new: Pid) -> None:
-        """Hear that a supervisor has started ``new`` in the place of ``old``."""
+    def restarted(self, old: Pid, new: Pid) -> None:
+        """Count reports about ``new``, which replaces ``old``, as about the same child."""
         count = self._counts.pop(old, None)
         if count is None:
             return
-        newer = self._counts.get(new)  # it has crashed already
+        newer = self._counts.get(new)  # the new process has already crashed
         if newer is not None:
             newer.reports += count.reports
         else:
@@ -60,13 +60,13 @@ class Throttle:
     def _summarise(self, count: _Count, what: str) -> None:
         if self._counts.get(count.last_pid) is count:
             del self._counts[count.last_pid]
-        left_out = count.reports - IN_FULL
-        if left_out > 0:
-            _log.error("%s and those that followed it crashed %d more times", what, left_out)
+        omitted = count.reports - MAX_REPORTS
+        if omitted > 0:
+            _log.error("%s and its successors crashed %d more times", what, omitted)
 
 
 def throttle(runtime: Runtime) -> Throttle:
-    """Return the throttle of ``runtime``."""
+    """Return the throttle of ``runtime``; create it at the first report."""
     if runtime.throttle is None:
         runtime.throttle = Throttle(runtime)
     found: Throttle = runtime.throttle

@@ -1,7 +1,8 @@
-"""Timers of one event loop: a heap of our own behind a single loop timer.
+"""Timers of one event loop: a heap behind a single timer of the loop.
 
-The loop's own timers compare in Python at each push and pop; tuples compare in C. Cancelling
-marks a timer and leaves it in the heap, which is rebuilt when most of it is cancelled.
+The event loop compares its own timers in Python at each push and pop; the tuples in this heap
+compare in C. `Timers.cancel` marks a timer and leaves it in the heap, which is rebuilt when more
+than half of it is cancelled.
 """
 
 import asyncio
@@ -11,12 +12,12 @@ from contextvars import Context
 
 from beamish.pid import Pid, Ref
 
-_BATCH = 256  # timers that fire before the loop's other work has its turn
-_FEW_CANCELLED = 64  # not worth rebuilding the heap for
+_BATCH_SIZE = 256  # timers that fire before control returns to the event loop
+_MIN_CANCELLED = 64  # cancelled timers below which the heap is not rebuilt
 
 
 class Timer(Ref):
-    """One timer; it holds its callback until it fires or is cancelled."""
+    """One timer; ``callback`` becomes ``None`` when it fires or is cancelled."""
 
     __slots__ = ("callback", "owner", "when")
 
@@ -24,11 +25,11 @@ class Timer(Ref):
         super().__init__()
         self.when: float = when
         self.callback: Callable[[], None] | None = callback
-        self.owner: Pid | None = None  # the process that it dies with
+        self.owner: Pid | None = None  # the process whose exit cancels it
 
 
 class Timers:
-    """All timers of one event loop, in seconds of its clock."""
+    """All timers of one event loop; times are in seconds of its clock."""
 
     __slots__ = ("_armed_for", "_cancelled", "_context", "_handle", "_heap", "_loop")
 
@@ -49,12 +50,12 @@ class Timers:
         return timer
 
     def cancel(self, timer: Timer) -> float | None:
-        """Cancel ``timer``; return the seconds it had left, or ``None`` if it is over."""
+        """Cancel ``timer``; return its remaining seconds, or ``None`` if it is over."""
         left = self.left(timer)
         if left is not None:
             timer.callback = None
             self._cancelled += 1
-            if self._cancelled > _FEW_CANCELLED and self._cancelled * 2 > len(self._heap):
+            if self._cancelled > _MIN_CANCELLED and self._cancelled * 2 > len(self._heap):
                 self._rebuild()
         return left
 
@@ -77,10 +78,11 @@ class Timers:
 
     def _fire(self) -> None:
         self._handle = None
-        # A coarse loop clock may call us a little early: what it was armed for counts as due.
+        # The loop fires timers early by up to the resolution of its clock. Without the maximum,
+        # the timer that it was armed for would not be due, and would be armed again.
         due = max(self._loop.time(), self._armed_for)
         try:
-            for _ in range(_BATCH):
+            for _ in range(_BATCH_SIZE):
                 if not self._heap or self._heap[0][0] > due:
                     break
                 self._pop()

@@ -1,4 +1,4 @@
-"""The time that cancelled code has to clean up before it is left to itself."""
+"""The limit on the time that cancelled code can take to clean up."""
 
 import asyncio
 import logging
@@ -12,16 +12,17 @@ UNWIND_SECONDS = 5.0
 
 
 def limit(process: Process, task: asyncio.Task[object], abandoned: Callable[[], None]) -> None:
-    """Call ``abandoned`` if ``task``, cancelled for an exit signal, still runs much later.
+    """Call ``abandoned`` if ``task``, which was cancelled, still runs after `UNWIND_SECONDS`.
 
-    Python cannot kill a coroutine that swallows its cancellation; without a limit, the supervisor
-    of such a process would wait for ever.
+    Python cannot kill a coroutine that suppresses its cancellation. Without a limit, its process
+    would never exit: links and monitors would not be notified, and no supervisor restart it.
     """
 
     def check() -> None:
         if not task.done():
             _log.error(
-                "process %r was told to exit %g s ago and still runs: %r ignores cancellation",
+                "process %r was told to exit %g s ago and still runs: %r ignores cancellation; "
+                "let CancelledError pass in its code",
                 process.pid,
                 UNWIND_SECONDS,
                 task,

@@ -1,7 +1,7 @@
-"""Notices callbacks that block the event loop, and mailboxes that grow.
+"""Reports callbacks that block the event loop, and mailboxes that grow.
 
-One thread for all event loops looks at them now and then. It costs the callbacks nothing: what
-runs is read off the stack of the loop's thread.
+One thread checks all event loops at intervals. It costs the callbacks nothing: the thread finds
+the running callback on the stack of the event loop's thread.
 """
 
 import asyncio
@@ -17,36 +17,36 @@ from weakref import WeakSet, ref
 
 from beamish._runtime import mailboxes
 from beamish._runtime.context import current_pid
-from beamish._runtime.limits import limits, tell
+from beamish._runtime.limits import emit, limits
 
 _log = logging.getLogger("beamish")
 
-_LOOK_SECONDS = 0.05  # between two looks, at most; half of the limit, if that is less
+_CHECK_INTERVAL = 0.05  # seconds between two checks; half of the limit, if that is less
 
-_entries: set[CodeType] = set()
+_entries: set[CodeType] = set()  # the code of functions that enter a callback
 _runtimes: "WeakSet[Any]" = WeakSet()
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
 
 
 def mark(function: Any) -> Any:
-    """Declare that ``function`` enters a callback, and has the process as its first argument."""
+    """Register ``function`` as one that enters a callback; its first argument is the process."""
     _entries.add(function.__code__)
     return function
 
 
 def watch(runtime: Any) -> None:
-    """Look at ``runtime``, whose loop runs in this thread, from now on."""
+    """Start to check ``runtime``, whose event loop runs in this thread."""
     global _thread
     with _lock:
         _runtimes.add(runtime)
         if _thread is None or not _thread.is_alive():
-            _thread = threading.Thread(target=_look, name="beamish watchdog", daemon=True)
+            _thread = threading.Thread(target=_run, name="beamish watchdog", daemon=True)
             _thread.start()
 
 
 class _Callback:
-    """A callback that was seen on the stack: which, and since when."""
+    """A callback that was on the stack in the previous check."""
 
     def __init__(self, process: Any, frame: FrameType) -> None:
         self._key = self._identify(process, frame)
@@ -55,36 +55,36 @@ class _Callback:
 
     @staticmethod
     def _identify(process: Any, frame: FrameType) -> tuple[Any, ...]:
-        # The pid, not the process: who looks must not keep the dead in memory.
+        # The pid, not the process: the watchdog must not keep a dead process in memory.
         return process.pid, process.handled, process.current_callback(), id(frame)
 
     def is_still(self, process: Any, frame: FrameType) -> bool:
-        """Say whether this is the same run of the same callback."""
+        """Return whether this is the same run of the same callback."""
         return self._key == self._identify(process, frame)
 
 
 class _Step:
-    """A task that was seen running: its step may be a short one of many, or one that blocks.
+    """A task that was running in the previous check, in one long step or one of many short ones.
 
-    A task takes one step at most in each round of the event loop. So a task that runs whenever
-    one looks is given a beat to wait for: as long as the loop has not come to that, the step is
-    the same.
+    To tell the two apart, `send_beat` schedules a callback on the event loop. As long as the loop
+    has not run it, the task is still in the same step, because the loop runs other callbacks
+    between two steps.
     """
 
     def __init__(self, task: asyncio.Task[Any]) -> None:
         self._task = ref(task)
-        self.since: float | None = None  # when the beat was sent
+        self.since: float | None = None  # the time of `send_beat`
         self.over = False
         self.reported = False
 
     def is_still(self, task: asyncio.Task[Any]) -> bool:
-        """Say whether this may be the same step."""
+        """Return whether this can be the same step."""
         return self._task() is task and not self.over
 
     def send_beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Ask the loop for a sign of life."""
+        """Schedule a callback on the event loop that ends this step."""
         self.since = time.monotonic()
-        with suppress(RuntimeError):  # the loop is closed by now
+        with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(self._beat)
 
     def _beat(self) -> None:
@@ -94,7 +94,7 @@ class _Step:
 _Sightings = dict[int, "_Callback | _Step"]  # by thread
 
 
-def _look() -> None:
+def _run() -> None:
     sightings: _Sightings = {}
     while True:
         time.sleep(_pause())
@@ -107,19 +107,19 @@ def _look() -> None:
         frames = sys._current_frames()
         for runtime in runtimes:
             try:
-                mailboxes.look_at(runtime)
-                _look_at(runtime, frames.get(runtime.thread), sightings)
-            except Exception:  # it goes on whatever it sees: names and classes are the users'
-                _log.exception("the watchdog could not look at its event loop")
+                mailboxes.check(runtime)
+                _check(runtime, frames.get(runtime.thread), sightings)
+            except Exception:  # of users' names and classes; the checks must continue
+                _log.exception("the watchdog could not check its event loop")
         del frames, runtimes, runtime
 
 
 def _pause() -> float:
     limit = limits.long_schedule
-    return _LOOK_SECONDS if limit is None else min(_LOOK_SECONDS, limit / 2)
+    return _CHECK_INTERVAL if limit is None else min(_CHECK_INTERVAL, limit / 2)
 
 
-def _look_at(runtime: Any, top: FrameType | None, sightings: _Sightings) -> None:
+def _check(runtime: Any, top: FrameType | None, sightings: _Sightings) -> None:
     limit = limits.long_schedule
     process, frame = _entered(top)
     task = asyncio.current_task(runtime.loop)
@@ -133,13 +133,13 @@ def _look_at(runtime: Any, top: FrameType | None, sightings: _Sightings) -> None
             seen.reported = True
             _report(process, process.current_callback(), seen.since, top)
     elif task is not None:
-        _look_at_task(runtime, task, top, sightings)
+        _check_task(runtime, task, top, sightings)
     else:
         sightings.pop(runtime.thread, None)
 
 
 def _entered(frame: FrameType | None) -> tuple[Any, FrameType | None]:
-    """Find the innermost callback on a stack: its process, and the frame that entered it."""
+    """Return the process of the innermost callback on a stack, and the frame that entered it."""
     while frame is not None:
         if frame.f_code in _entries:
             return frame.f_locals[frame.f_code.co_varnames[0]], frame
@@ -147,10 +147,10 @@ def _entered(frame: FrameType | None) -> tuple[Any, FrameType | None]:
     return None, None
 
 
-def _look_at_task(
+def _check_task(
     runtime: Any, task: asyncio.Task[Any], top: FrameType, sightings: _Sightings
 ) -> None:
-    """Look at what runs outside of `enter`: async callbacks, and spawned or attached tasks."""
+    """Check code that runs outside of `enter`: async callbacks, spawned and attached tasks."""
     limit = limits.long_schedule or 0.0
     seen = sightings.get(runtime.thread)
     if not isinstance(seen, _Step) or not seen.is_still(task):
@@ -166,7 +166,7 @@ def _look_at_task(
 
 
 def _owner(runtime: Any, task: asyncio.Task[Any]) -> Any:
-    """Find the process that ``task`` runs, or belongs to."""
+    """Return the process that ``task`` runs or belongs to, or ``None``."""
     if sys.version_info >= (3, 12):
         pid = task.get_context().get(current_pid)
         return None if pid is None else pid._process
@@ -189,7 +189,7 @@ def _report(process: Any, callback: str | None, since: float, top: FrameType) ->
         top.f_lineno,
         extra=extra,
     )
-    # One slow call is worth a line, not the dozens of lines that its stack has.
+    # At the level DEBUG, because a stack has dozens of lines.
     _log.debug("stack of the long schedule of %s %r:\n%s", class_name, pid, stack, extra=extra)
     facts = {"pid": pid, "class": process.kind(), "callback": callback, "stack": stack}
-    tell(process.runtime, "long_schedule", {"duration_seconds": seconds}, facts)
+    emit(process.runtime, "long_schedule", {"duration_seconds": seconds}, facts)

@@ -1,4 +1,4 @@
-"""How a GenServer runs: its callbacks, its requests, its process.
+"""The implementation of servers: their callbacks, requests and processes.
 
-Private; `beamish.gen_server` is the public face.
+Private; the public module is `beamish.gen_server`.
 """

@@ -1,4 +1,4 @@
-"""`Server`: what `GenServer` and the servers of the library itself have in common."""
+"""`Server`: the base of `GenServer` and of the library's own servers."""
 
 import logging
 from collections.abc import Callable
@@ -8,8 +8,8 @@ from beamish import _checks, child_spec
 from beamish._runtime import names, system
 from beamish._server import requests, start
 from beamish._server.requests import From
-from beamish._server.signature import refuse_reserved
-from beamish._server.table import Options, Table
+from beamish._server.signature import check_init_parameters
+from beamish._server.table import CallbackTable, Options
 from beamish.child_spec import ChildSpec, Restart
 from beamish.pid import Dest, Name, Pid
 from beamish.results import Fail
@@ -22,20 +22,20 @@ _log = logging.getLogger("beamish")
 class Server:
     """A process with callbacks that handles one message at a time.
 
-    `GenServer` is the one for users. The library's own servers, such as supervisors, are
+    Users subclass `GenServer`. The library's own servers, such as supervisors, are direct
     subclasses of this class: their callbacks begin with an underscore, and a plain method of a
-    subclass never takes the place of a request. So a subclass of a supervisor can use any public
-    name, ``start_child`` and ``terminate`` too, without changing the supervisor.
+    subclass never replaces a request. So a subclass of a supervisor can use any public name, also
+    ``start_child`` and ``terminate``, without changing the supervisor.
     """
 
     __slots__ = ("__dict__", "__weakref__", "pid")
 
     pid: Pid
-    """The server's own pid, there in ``__init__`` already."""
+    """The server's own pid; already set in ``__init__``."""
 
-    # Besides the callbacks below, the only private attribute: a subclass of `GenServer` can use
-    # any other name.
-    _beamish: ClassVar[Table]
+    # The only private attribute besides the callbacks below, so that a subclass of `GenServer`
+    # can use any other name.
+    _beamish: ClassVar[CallbackTable]
 
     def __init_subclass__(
         cls,
@@ -46,7 +46,7 @@ class Server:
         **kwargs: Any,
     ) -> None:
         super().__init_subclass__(**kwargs)
-        refuse_reserved(cls)
+        check_init_parameters(cls)
         inherited = cls._beamish
         old = inherited.options
         options = Options(
@@ -54,18 +54,19 @@ class Server:
             shutdown=old.shutdown if shutdown is ... else shutdown,
             trap_exit=old.trap_exit if trap_exit is None else trap_exit,
         )
-        cls._beamish = Table(cls, options, base=inherited.base, prefix=inherited.prefix)
+        cls._beamish = CallbackTable(cls, options, base=inherited.base, prefix=inherited.prefix)
 
-    # -- Callbacks of the library's own servers, as those of `GenServer`
+    # -- Callbacks of the library's own servers, like those of `GenServer`
 
     _init: ClassVar[Callable[..., Any] | None] = None
     _terminate: ClassVar[Callable[..., Any] | None] = None
-    # Check the arguments of a start where they are given; return them as __init__ takes them.
+    # Check the arguments of a start in the caller; return the arguments for __init__.
     _prepare: ClassVar[Callable[..., Any] | None] = None
-    # Decide about a child that has exited. A server that defines it hears of exits at once, and
-    # its async callbacks take their first step at once; see `eager.step`.
+    # Handle the exit of a child. A server that defines it gets exits of linked processes as
+    # system requests instead of messages, and its async callbacks run their first step at once;
+    # see `eager.step`.
     _child_exited: ClassVar[Callable[..., Any] | None] = None
-    # List the pids that die with the server although they are not linked to it.
+    # Return the pids that get an exit signal when the server exits, although they are not linked.
     _dependents: ClassVar[Callable[..., Any] | None] = None
 
     def _handle_call(self, request: Any, from_: From) -> Any:
@@ -187,14 +188,14 @@ def spec_of(
 
 
 def behaviour(cls: S) -> S:
-    """Make a class of the library the base of its subclasses.
+    """Mark a class of the library as a behaviour, which other classes subclass.
 
-    Its ``start_link`` is then the usual one, for which supervisors have a shorter way, and its
-    requests cannot be redefined by a subclass.
+    Supervisors start its subclasses directly (see `ServerStart`), unless a subclass defines its
+    own ``start_link``; and a subclass cannot redefine its requests.
     """
     table = cls._beamish
-    cls._beamish = Table(cls, table.options, base=cls, prefix=table.prefix)
+    cls._beamish = CallbackTable(cls, table.options, base=cls, prefix=table.prefix)
     return cls
 
 
-Server._beamish = Table(Server, Options(), base=Server, prefix="_")
+Server._beamish = CallbackTable(Server, Options(), base=Server, prefix="_")

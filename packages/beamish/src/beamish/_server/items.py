@@ -1,4 +1,4 @@
-"""What stands in a server's mailbox, and the requests of the runtime itself."""
+"""The items of a server's mailbox, and the requests that the runtime sends to servers."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,8 +13,8 @@ from beamish.errors import StartError
 from beamish.pid import Pid
 from beamish.results import Stop
 
-# The callback, its arguments, who waits for its reply, and the caller's context; what nobody
-# waits for (a cast, a message) runs in a context of the runtime.
+# The callback, its positional and keyword arguments, the `From` of a call, and the context of its
+# caller. Casts and messages have neither of the last two, and run in an empty context.
 Item: TypeAlias = tuple[
     Callback, tuple[Any, ...], dict[str, Any] | None, From | None, Context | None
 ]
@@ -29,7 +29,7 @@ def _initialise(_: object, process: Any, args: tuple[Any, ...], kwargs: dict[str
     server = process.server = table.cls.__new__(table.cls)
     try:
         server.pid = process.pid
-    except (FrozenInstanceError, TypeError):  # a frozen dataclass; with slots, its super() fails
+    except (FrozenInstanceError, TypeError):  # frozen dataclass; TypeError: with slots as well
         object.__setattr__(server, "pid", process.pid)
     server.__init__(*args, **kwargs)
     return None if table.init is None else table.init(server)
@@ -40,30 +40,30 @@ INIT = Callback("init", _initialise)
 
 
 class ParentExit:
-    """The exit signal of the parent of a server that traps exits: an order to terminate."""
+    """The exit signal of the parent, sent to a server that traps exits: it terminates."""
 
     def __init__(self, reason: Any) -> None:
         self._reason = reason
 
     def run(self, process: Any) -> Stop:
         """Stop the server."""
-        process.reported = True  # the parent knows why it ends its children
+        process.reported = True  # the parent stops its child: not a crash to log
         return Stop(self._reason)
 
 
 class ChildExit:
-    """The exit of a child of a supervisor, which decides at once what to do about it."""
+    """The exit of a child, sent to its supervisor."""
 
     def __init__(self, pid: Pid, reason: Any, reported: bool) -> None:
         self._facts = (pid, reason, reported)
 
     def run(self, process: Any) -> Any:
-        """Tell the supervisor."""
+        """Run the supervisor's ``_child_exited``."""
         return process.server._child_exited(*self._facts)
 
 
 class Start:
-    """How the start of a server ended; or, while its ``init`` waits, who waits for it."""
+    """The start of a server: its error, or the listener and future of a pending start."""
 
     __slots__ = ("error", "future", "listener")
 
@@ -73,16 +73,16 @@ class Start:
         self.future: asyncio.Future[None] | None = None
 
     def raise_error(self) -> None:
-        """Raise the error of the start, if there is one, and keep neither it nor its traceback."""
+        """Raise the error of the start, if there is one, and drop the reference to it."""
         error, self.error = self.error, None
         try:
             if error is not None:
                 raise error
         finally:
-            del error  # else it, its traceback and this frame would hold one another
+            del error  # its traceback holds this frame: a reference cycle
 
     def done(self, error: StartError | None = None) -> None:
-        """Tell the starter."""
+        """Set the result of the start: ``None`` or its error."""
         self.error = error
         if self.listener is not None:
             self.listener(error)

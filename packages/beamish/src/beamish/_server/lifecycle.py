@@ -1,4 +1,16 @@
-"""The beginning and the end of a server's process, and the exit signals in between."""
+"""`Lifecycle`: the start and the exit of a server, and its exit signals.
+
+A server exits for one of three causes, which all end in `complete_exit`:
+
+1. Its start fails: `start_failed`. The starter gets the error, its parent no exit signal.
+2. It terminates: `terminate` runs the callback of that name, then `complete_terminate`. Causes: a
+   `Stop`, ``stop()``, the exception of a callback, the exit signal of the parent.
+3. It is killed by an exit signal that it does not trap: no callback runs.
+
+An exit signal that arrives while a callback runs is kept in ``exit_pending``: a plain function
+cannot be interrupted, and an async callback is cancelled and can still clean up. A killed server is
+removed from all look-ups at once, its links and watchers are notified when the callback has ended.
+"""
 
 import asyncio
 import sys
@@ -7,8 +19,8 @@ from contextvars import Context, copy_context
 from typing import Any
 
 from beamish import telemetry
-from beamish._runtime import few, unwinding
-from beamish._runtime.few import Few
+from beamish._runtime import one_or_many, unwinding
+from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime
 from beamish._runtime.timers import Timer
@@ -16,7 +28,7 @@ from beamish._server import reports
 from beamish._server.items import INIT, SYSTEM, ChildExit, Item, ParentExit, Start
 from beamish._server.observed import enter_observed
 from beamish._server.requests import From, enter
-from beamish._server.table import Table
+from beamish._server.table import CallbackTable
 from beamish.errors import IgnoredError, StartError
 from beamish.pid import Name, Pid
 from beamish.results import (
@@ -31,10 +43,10 @@ from beamish.results import (
 
 
 class Lifecycle(Process):
-    """A server's process from its start to its death; `ServerProcess` adds its messages.
+    """A server's process from its start to its exit; `ServerProcess` adds its messages.
 
-    ``phase`` is "starting", "running", "terminating" or "dead". ``continued`` counts the `Continue`
-    that it has returned, once there was one.
+    ``phase`` is "starting", "running", "terminating" or "dead". ``continued`` is the number of
+    `Continue` results; the attribute exists from the first one on.
     """
 
     continued: int
@@ -60,7 +72,7 @@ class Lifecycle(Process):
     )
 
     def __init__(
-        self, runtime: Runtime, table: Table, name: Name | None, starter: Pid | None
+        self, runtime: Runtime, table: CallbackTable, name: Name | None, starter: Pid | None
     ) -> None:
         super().__init__(runtime, starter)
         self.table = table
@@ -68,18 +80,18 @@ class Lifecycle(Process):
         self.parent: Pid | None = None
         self.server: Any = None
         self.phase = "starting"
-        self.callback: str | None = None  # the name of the one that runs
-        self.task: asyncio.Task[Any] | None = None  # that runs it, if it is async
+        self.callback: str | None = None  # the name of the running callback
+        self.task: asyncio.Task[Any] | None = None  # the task of a suspended async callback
         self.direct = False
-        self.mailbox: deque[Item] | None = None  # exists while it holds something
-        self.callers: Few[From] = None
+        self.mailbox: deque[Item] | None = None  # None while the server is idle
+        self.callers: OneOrMany[From] = None
         self.trap_exit = table.options.trap_exit
-        self.exit_pending: tuple[Any, bool] | None = None  # reason; whether terminate is to run
+        self.exit_pending: tuple[Any, bool] | None = None  # reason; whether terminate must run
         self.idle_timer: Timer | None = None
         self.suspended = False
         self.debugging: Any = None
         self.start: Start | None = None
-        # While it terminates: what it handled, the exit reason, the reply to give.
+        # While it terminates: the item that it handled, the exit reason, the reply to send.
         self.ending: tuple[Item | None, Any, Any] | None = None
 
     # -- What ServerProcess defines
@@ -89,29 +101,30 @@ class Lifecycle(Process):
         raise NotImplementedError
 
     def run_callback(self, item: Item) -> None:
-        """Run one callback, and act on its result."""
+        """Run one callback, and apply its result."""
         raise NotImplementedError
 
-    def rest(self) -> None:
-        """Be idle from now on, if nothing waits."""
+    def become_idle(self) -> None:
+        """Become idle, unless messages are queued."""
         raise NotImplementedError
 
-    def do_then(self, item: Item, then: Any) -> None:
-        """Do what a callback asked for beside its result."""
+    def apply_then(self, item: Item, then: Any) -> None:
+        """Apply a `Continue`, `Timeout`, `Hibernate` or `Stop` that a callback returned."""
         raise NotImplementedError
 
     def context_of(self, item: Item | None) -> Context:
-        """Return the context in which to go on with ``item``."""
+        """Return the context of ``item``, or an empty one."""
         context = None if item is None else item[4]
         return self.runtime.context.copy() if context is None else context
 
-    # -- The beginning
+    # -- Start
 
     def initialise(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Start | None:
-        """Make the server and run its ``init``.
+        """Create the server and run its ``init``.
 
         Returns:
-            ``None`` when it has started; else how that ended, or who is told when it does.
+            ``None`` if the server has started; otherwise its `Start`, which holds the error or
+            gets the result.
         """
         context = copy_context()
         self.callback = "init"
@@ -125,15 +138,15 @@ class Lifecycle(Process):
         if result is None and self.exit_pending is None:
             self.callback = None
             self._started()
-            self.rest()
+            self.become_idle()
             return None
         start = self.start = Start()
         self.finish((INIT, (), None, None, context), result)
-        self.go_on()
+        self.after_callback()
         return start
 
     def init_returned(self, item: Item, result: Any) -> None:
-        """Act on the result of ``init``."""
+        """Apply the result of ``init``."""
         match result:
             case Stop(reason):
                 self.start_failed(reason)
@@ -141,7 +154,7 @@ class Lifecycle(Process):
                 self.start_failed("normal", IgnoredError(self.class_name()))
             case None | Continue() | Timeout() | Hibernate():
                 self._started()
-                self.do_then(item, result)
+                self.apply_then(item, result)
             case _:
                 expected = "None, Continue, Timeout, Hibernate, IGNORE or Stop"
                 self.start_failed(
@@ -157,28 +170,31 @@ class Lifecycle(Process):
             start.done()
 
     def start_failed(self, reason: Any, error: StartError | None = None) -> None:
-        """Be dead without having started; the starter gets the error, and no signal follows."""
+        """Exit before the start is complete; the starter gets the error.
+
+        The link to the parent is removed first: it must not get an exit signal as well.
+        """
         start, self.start = self.start, None
         if self.parent is not None:
             self.unlink(self.parent)
-        self.dead(reason)
+        self.complete_exit(reason)
         if start is not None:
             start.done(error or StartError(reason, self.class_name()))
 
-    def give_up_start(self, reason: Any) -> None:
-        """End a start whose ``init`` still waits."""
+    def abort_start(self, reason: Any) -> None:
+        """Kill a server whose ``init`` is suspended."""
         if self.phase == "starting":
             self._exit(reason, terminate=False)
 
     def discard(self) -> None:
-        """Be as if it had never been made: its name was taken."""
+        """Remove a process that was not started, because its name is taken."""
         self.phase = "dead"
-        self.depart()
+        self.unregister()
 
     # -- Exit signals
 
     def signal(self, sender: Pid | None, reason: Any) -> None:
-        """Take an exit signal; that of the parent is an order to terminate."""
+        """Handle an exit signal; one from the parent makes the server terminate."""
         if sender is None or sender is not self.parent:
             super().signal(sender, reason)
         elif self.trap_exit:
@@ -187,82 +203,84 @@ class Lifecycle(Process):
             self._exit(reason, terminate=True)
 
     def exit_from_link(self, sender: Pid, reason: Any, reported: bool) -> None:
-        """Take the exit signal of a linked process; a supervisor's is that of a child."""
+        """Handle the exit signal of a linked process; in a supervisor, of a child."""
         if self.table.eager and sender is not self.parent:
-            if self.phase != "terminating":  # then all of them are ending
+            if self.phase != "terminating":  # otherwise it is stopping all its children
                 self.system(ChildExit(sender, reason, reported))
         else:
             self.signal(sender, reason)
 
-    def doom(self, reason: Any) -> None:
-        """Die for an exit signal, without ``terminate``."""
+    def kill(self, reason: Any) -> None:
+        """Exit for ``reason`` without running ``terminate``."""
         self._exit(reason, terminate=False)
 
     def _exit(self, reason: Any, *, terminate: bool) -> None:
         dying = self.exit_pending is not None and not self.exit_pending[1]
         if dying and self.task is not None:
-            self.task.cancel()  # once more: it takes too long over its clean-up
+            self.task.cancel()  # again: a second kill also interrupts the clean-up
         if self.phase == "dead" or dying:
             return
         if terminate and self.phase == "terminating":
-            return  # it does what its parent asks for already
+            return  # it is already doing that
         if self.exit_pending is not None and not _is_kill(reason):
-            return  # its parent has told it to terminate, which only a kill takes away
+            return  # it is going to terminate for its parent, which only a kill overrides
         self.exit_pending = (reason, terminate and self.phase == "running")
         if not self.exit_pending[1]:
-            self.depart()  # dead for all who look, even while its callback unwinds
+            self.unregister()  # no look-up finds it, even while its callback unwinds
         self.drop_messages(reason)
         if self.callback is None:
-            self.exit_now(None)
+            self.apply_pending_exit(None)
         elif self.task is not None:
             self.cancel_callback()
-        # Else a plain callback runs, below us on the stack: the process dies when it returns.
+        # Otherwise a plain callback runs, below on the stack: `finish` or `failed` applies the
+        # exit when it returns.
 
     def cancel_callback(self) -> None:
-        """Stop the async callback where it waits; the process goes on dying when it has ended."""
+        """Cancel the async callback; the pending exit is applied when it has ended."""
         assert self.task is not None  # noqa: S101 - an async callback runs
-        assert self.exit_pending is not None  # noqa: S101 - that is why
+        assert self.exit_pending is not None  # noqa: S101 - the caller has set it
         self.interrupt(self.task)
+        # No limit if the parent asked for the exit: a supervisor kills a child that takes too
+        # long. No limit for a supervisor either: its clean-up waits for its children.
         if not self.exit_pending[1] and not self.table.eager:
-            # Else the parent, such as a supervisor, sets a limit; or it waits for its children.
             unwinding.limit(self, self.task, self.abandon)
 
     def abandon(self) -> None:
-        """Be dead, whatever the cancelled callback still does."""
+        """Complete the exit although the cancelled callback still runs."""
         self.task = None
         if self.exit_pending is not None:
-            self.exit_now(None)
+            self.apply_pending_exit(None)
 
-    def exit_now(self, item: Item | None) -> None:
-        """Obey the exit signal that came while a callback ran."""
-        assert self.exit_pending is not None  # noqa: S101 - that is why
+    def apply_pending_exit(self, item: Item | None) -> None:
+        """Apply the pending exit signal."""
+        assert self.exit_pending is not None  # noqa: S101 - the caller has checked it
         (reason, terminate), self.exit_pending = self.exit_pending, None
         if item is not None and item[3] is not None:
             item[3].fail(reason)
         if self.phase == "starting":
             self.start_failed(reason)
         elif terminate:
-            self.reported = True  # the parent knows why it ends its children
+            self.reported = True  # the parent stops its child: not a crash to log
             self.terminate(reason, item)
         else:
-            self.dead(reason)
+            self.complete_exit(reason)
 
-    # -- The end
+    # -- Exit
 
     def terminate(self, reason: Any, item: Item | None, reply: Any = NO_REPLY) -> None:
-        """Run the server's ``terminate``, then die."""
+        """Run the server's ``terminate``, then exit."""
         self.phase = "terminating"
         self.ending = (item, reason, reply)
-        self.disarm()
+        self.cancel_idle_timer()
         callback = self.table.terminate
         if callback is None:
-            self.terminated()
+            self.complete_terminate()
         else:
             self.run_callback((callback, (reason,), None, None, self.context_of(item)))
 
-    def terminated(self, error: BaseException | None = None) -> None:
-        """Die, now that ``terminate`` has returned or raised ``error``."""
-        assert self.ending is not None  # noqa: S101 - it is in the phase "terminating"
+    def complete_terminate(self, error: BaseException | None = None) -> None:
+        """Exit after ``terminate`` has returned, or has raised ``error``, which is the reason."""
+        assert self.ending is not None  # noqa: S101 - the phase is "terminating"
         (item, reason, reply), self.ending = self.ending, None
         reason = reason if error is None else error
         if not is_clean(reason) and (error is not None or not self.reported):
@@ -272,28 +290,28 @@ class Lifecycle(Process):
                 item[3].fail(reason)
             else:
                 item[3].answer(reply)
-        self.dead(reason)
+        self.complete_exit(reason)
 
-    def dead(self, reason: Any) -> None:
-        """Die: drop what waits, and tell those who care."""
+    def complete_exit(self, reason: Any) -> None:
+        """Exit: drop the mailbox, then notify callers, links and watchers."""
         if self.ending is not None:  # killed while it terminated
             item, self.ending = self.ending[0], None
             if item is not None and item[3] is not None:
                 item[3].fail(reason)
         self.phase = "dead"
         self.callback = None
-        self.depart()
+        self.unregister()
         self.drop_messages(reason)
         self.die(reason)
 
-    def depart(self) -> None:
-        """Be dead for everyone who looks."""
-        super().depart()
+    def unregister(self) -> None:
+        """Remove the server from all look-ups; stop direct calls and the idle timer."""
+        super().unregister()
         self.direct = False
-        self.disarm()
+        self.cancel_idle_timer()
 
-    def take_along(self, reason: Any) -> None:
-        """Send exit signals to those who depend on the server, such as a registry's entries."""
+    def exit_dependents(self, reason: Any) -> None:
+        """Send exit signals to dependent processes, such as the holders of a registry's keys."""
         if self.table.dependents is not None and self.server is not None:
             passed_on = "shutdown" if isinstance(reason, str) and reason == "normal" else reason
             for pid in self.table.dependents(self.server):
@@ -302,31 +320,31 @@ class Lifecycle(Process):
                 )
 
     def drop_messages(self, reason: Any) -> None:
-        """Drop what waits in the mailbox; callers hear at once that no reply will come."""
+        """Drop the mailbox and raise `ExitError` in the callers that wait."""
         self.mailbox = None
         if self.callers is not None:
-            for from_ in few.items(self.callers):
+            for from_ in one_or_many.items(self.callers):
                 from_.fail(reason)
             self.callers = None
 
     def count_continue(self) -> None:
-        """Let the watchdog see how often the server has returned `Continue`."""
+        """Count a `Continue` for the watchdog; see `continuing`."""
         try:
             self.continued += 1
-        except AttributeError:  # the first time; most servers never do
+        except AttributeError:  # the first one; most servers return none
             self.continued = 1
         self.runtime.suspects.setdefault(self.pid, False)
 
-    def disarm(self) -> None:
+    def cancel_idle_timer(self) -> None:
         """Cancel the idle timer."""
         if self.idle_timer is not None:
             self.runtime.timers.cancel(self.idle_timer)
             self.idle_timer = None
 
-    # -- What others may know
+    # -- Facts for `process.info` and diagnostics
 
     def status(self) -> str:
-        """Say what the server is doing."""
+        """Return what the server is doing."""
         if self.phase == "starting":
             return "starting"
         if self.phase != "running":
@@ -336,24 +354,24 @@ class Lifecycle(Process):
         return "waiting" if self.callback is None and not self.mailbox else "running"
 
     def class_name(self) -> str:
-        """Name the server's class."""
+        """Return the name of the server's class."""
         return self.table.qualname
 
     def parent_pid(self) -> Pid | None:
-        """Name the process that started it, linked."""
+        """Return the process that started the server with a link, or ``None``."""
         return self.parent
 
     def current_callback(self) -> str | None:
-        """Name the callback that runs now."""
+        """Return the name of the running callback, or ``None``."""
         return self.callback
 
     def queue_length(self) -> int:
-        """Count the messages that wait."""
-        mailbox = self.mailbox  # read once: other threads ask, too
+        """Return the number of queued messages."""
+        mailbox = self.mailbox  # read once: the watchdog's thread calls this too
         return len(mailbox) if mailbox else 0
 
     def size_bytes(self) -> int:
-        """Estimate the memory that the process and its server's attributes take."""
+        """Return an estimate of the memory of the process and its server's attributes, in bytes."""
         server = self.server
         attributes = getattr(server, "__dict__", None)
         size = super().size_bytes() + sys.getsizeof(server) + sys.getsizeof(self.pid)
@@ -363,15 +381,15 @@ class Lifecycle(Process):
     # -- The rest of what ServerProcess defines
 
     def finish(self, item: Item, result: Any) -> None:
-        """Act on the result of a callback."""
+        """Apply the result of a callback."""
         raise NotImplementedError
 
     def failed(self, item: Item, error: BaseException, *, in_task: bool = False) -> None:
-        """Act on the exception of a callback."""
+        """Terminate the server because a callback raised."""
         raise NotImplementedError
 
-    def go_on(self) -> None:
-        """Go on after a callback: with what waits, or to rest."""
+    def after_callback(self) -> None:
+        """Schedule a turn if messages are queued, otherwise become idle."""
         raise NotImplementedError
 
 

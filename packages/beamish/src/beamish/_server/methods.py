@@ -1,4 +1,4 @@
-"""`call` and `cast`: one definition gives the server's method and its typed client function."""
+"""`call` and `cast`: one definition makes the server's method and its typed client function."""
 
 import asyncio
 import functools
@@ -12,7 +12,7 @@ from beamish import _checks, telemetry
 from beamish._runtime import watchdog
 from beamish._runtime.context import current_pid
 from beamish._server import requests
-from beamish._server.signature import Parameters, compiled, dressed
+from beamish._server.signature import Parameters, compiled, copy_metadata
 from beamish.pid import Dest, Pid
 from beamish.results import NoReply
 
@@ -22,13 +22,14 @@ R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
 
 CALL_TIMEOUT = 5.0
-"""Seconds that a call waits for its reply, unless it says otherwise; as in ``GenServer``."""
+"""The default timeout of calls in seconds, as in Elixir's ``GenServer``."""
 
 _UNSET: Any = object()
 
-# The client function of a call. What it does before the last line is the fast path: an idle
-# server runs a plain callback here, on the caller's stack, and nothing of the event loop is
-# touched. Written out in one place, it takes half the time of the functions it would call.
+# The client function of a call. All but the last line is the fast path: an idle server runs the
+# callback here, on the caller's stack, without the event loop. It is `ServerProcess.request`,
+# `run_callback` and `finish` for a call whose result is just a reply, written out: calling them
+# would take twice the time. Any other outcome goes to `finish_direct`.
 _CALL = """
 def _b_enter(_b_process, _b_function{names}):
     _b_become(_b_process.pid)
@@ -99,7 +100,7 @@ class CallClient(Protocol[P, R_co]):
         """Call the server at ``dest``."""
 
     def timeout(self, seconds: float | None) -> "CallClient[P, R_co]":
-        """Return the same function with another time limit; ``None`` waits for ever."""
+        """Return the same function with another timeout; ``None`` sets no limit."""
 
 
 class CastClient(Protocol[P]):
@@ -110,19 +111,19 @@ class CastClient(Protocol[P]):
 
 
 class _Method:
-    """A method of a server that clients may ask for."""
+    """A method of a server that clients can call or cast."""
 
     def __init__(self, function: Callable[..., Any]) -> None:
         if not isinstance(function, FunctionType):
-            raise TypeError(f"@call and @cast decorate a method; got {function!r}")
+            raise TypeError(f"@call and @cast must decorate a method; got {function!r}")
         if not inspect.signature(function).parameters:
-            raise TypeError(f"{function.__qualname__} is a method: its first parameter is self")
+            raise TypeError(f"{function.__qualname__} must have self as its first parameter")
         self.function = function
         self.client: Any = None
-        dressed(self, function)
+        copy_metadata(self, function)
 
     def __set_name__(self, owner: type, name: str) -> None:
-        # The library's own servers keep some requests private; logs show them without underscore.
+        # Logs show the private requests of the library's own servers without the underscore.
         table = getattr(owner, "_beamish", None)
         self.name: str = name if table is None else name.removeprefix(table.prefix)
         self.client = self.make_client(self.name)
@@ -148,7 +149,7 @@ class _Method:
         return ""
 
     def _annotate(self, client: Any, parameters: Parameters) -> Any:
-        """Give the client function the annotations of the method, for `inspect.signature`."""
+        """Copy the annotations of the method to the client function, for `inspect.signature`."""
         known = self.function.__annotations__
         listed = {p.name: known[p.name] for p in parameters.listed if p.name in known}
         client.__annotations__ = {_dest_of(parameters): Dest, **listed}
@@ -156,7 +157,7 @@ class _Method:
 
 
 def _dest_of(parameters: Parameters) -> str:
-    # As readers of signatures and errors see it, unless the method has such a parameter.
+    # The name in signatures and errors, unless the method has such a parameter.
     return "_b_dest" if "dest" in {p.name for p in parameters.listed} else "dest"
 
 
@@ -186,7 +187,7 @@ class CallMethod(_Method, Generic[P, R]):
         return self.client if instance is None else MethodType(self.function, instance)
 
     def make_client(self, name: str) -> Any:
-        """Write the client function, with the method's own parameters."""
+        """Generate the client function, with the parameters of the method."""
         parameters = Parameters(self.function, left_out=("from_",) if self.wants_from else ())
         namespace = {
             **parameters.defaults,
@@ -217,14 +218,14 @@ class CallMethod(_Method, Generic[P, R]):
 
     def _with_timeout(self, make: Callable[[float | None], Any], seconds: float | None) -> Any:
         _checks.timeout(seconds)
-        client = dressed(make(seconds), self.function)
+        client = copy_metadata(make(seconds), self.function)
         client.timeout = functools.partial(self._with_timeout, make)
         client.request_name = self.name
         return client
 
 
 class AsyncCallMethod(CallMethod[P, R]):
-    """How type checkers see ``@call`` on an ``async def``: the client gives what it awaits."""
+    """The type of ``@call`` on an ``async def`` for type checkers: unwraps its coroutine."""
 
     @overload  # type: ignore[override]
     def __get__(self, instance: None, owner: type) -> CallClient[P, R]: ...
@@ -245,7 +246,7 @@ class CastMethod(_Method, Generic[P, R]):
         return self.client if instance is None else MethodType(self.function, instance)
 
     def make_client(self, name: str) -> Any:
-        """Write the client function, with the method's own parameters."""
+        """Generate the client function, with the parameters of the method."""
         parameters = Parameters(self.function)
         namespace = {
             **parameters.defaults,
@@ -260,15 +261,15 @@ class CastMethod(_Method, Generic[P, R]):
 
 
 class DeferredCallMethod(CallMethod[..., Any]):
-    """How type checkers see ``@call`` on a method that returns `NoReply`.
+    """The type of ``@call`` on a method that returns `NoReply` for type checkers.
 
-    They cannot take ``from_`` out of its parameters, nor know what will be replied later: so the
-    client takes any arguments (Python itself still checks them) and gives ``Any``.
+    They cannot remove ``from_`` from its parameters, and do not know the later reply. So the
+    client takes any arguments (Python itself still checks them) and returns ``Any``.
     """
 
 
 class _TimedCall(Protocol):
-    """What ``@call(timeout=...)`` is before it meets the method."""
+    """The decorator that ``@call(timeout=...)`` returns."""
 
     @overload
     def __call__(  # type: ignore[overload-overlap] # the more special one comes first
@@ -295,24 +296,24 @@ def call(function: Callable[Concatenate[S, P], R], /) -> CallMethod[P, R]: ...
 @overload
 def call(*, timeout: float | None) -> _TimedCall: ...
 def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
-    """Make a method one that clients call: ``await Class.method(dest, ...)`` gives its result.
+    """Make a method callable by clients: ``await Class.method(dest, ...)`` returns its result.
 
     On the class, the method is the client function, whose first argument is any destination; on
-    the instance it is the plain method. It may be ``async def``; it may take ``from_`` as a
-    keyword-only parameter, to reply later; and it may return `Reply`, `Fail`, `NoReply` or `Stop`.
-    Wrong arguments are a `TypeError` at the caller, before anything is sent.
+    an instance it is the plain method. It can be ``async def``, can take ``from_`` as a
+    keyword-only parameter to reply later, and can return `Reply`, `Fail`, `NoReply` or `Stop`.
+    Wrong arguments raise `TypeError` in the caller, before anything is sent.
 
     Args:
         function: The method, when used as ``@call``.
-        timeout: Seconds that clients wait for the reply, 5 unless said otherwise; ``None`` waits
-            for ever. ``Class.method.timeout(seconds)(dest, ...)`` overrides it for one call.
+        timeout: Seconds that clients wait for the reply. Default: 5; ``None`` sets no limit.
+            ``Class.method.timeout(seconds)(dest, ...)`` overrides it for one call.
 
     Raises:
-        ExitError: Of the client function, when the server exits before it replies.
-        Exception: Of the client function, the error of a `Fail` that the method returns.
+        ExitError: In the client function: the server exited before it replied.
+        Exception: In the client function: the error of a `Fail` that the method returned.
 
     Source:
-        Elixir's ``handle_call/3`` together with the client function that one writes beside it.
+        Elixir's ``handle_call/3`` and the client function for it.
     """
     seconds = CALL_TIMEOUT if timeout is _UNSET else timeout
     if function is None:
@@ -321,21 +322,22 @@ def call(function: Any = None, /, *, timeout: Any = _UNSET) -> Any:
 
 
 def checked_call(check: Callable[[Any], Any], *, timeout: float | None) -> _TimedCall:
-    """Make a method of the library a ``@call`` whose first argument is checked by the caller.
+    """Make a method callable by clients, which check its first argument before they send it.
 
     Args:
-        check: Is given the first argument, before anything is sent; returns what is sent.
+        check: Called with the first argument before the call is sent; returns the value to send.
         timeout: As in `call`.
     """
     return lambda method: CallMethod(method, timeout, check)  # type: ignore[return-value]
 
 
 def cast(function: Callable[Concatenate[S, P], R], /) -> CastMethod[P, R]:
-    """Make a method one that clients cast: ``Class.method(dest, ...)`` returns ``None`` at once.
+    """Make a method castable by clients: ``Class.method(dest, ...)`` returns ``None`` at once.
 
-    It may return what ``handle_cast`` may. A dead or unknown destination drops the cast.
+    The method can return what ``handle_cast`` can return. A cast to a dead or unknown destination
+    is dropped.
 
     Source:
-        Elixir's ``handle_cast/2`` together with the client function that one writes beside it.
+        Elixir's ``handle_cast/2`` and the client function for it.
     """
     return CastMethod(function)

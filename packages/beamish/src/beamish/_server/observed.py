@@ -1,4 +1,4 @@
-"""Callbacks that telemetry observes: they begin and end with an event."""
+"""Callbacks that telemetry observes: an event at the start and at the end of each."""
 
 from collections.abc import Callable, Coroutine, Generator
 from types import CoroutineType
@@ -10,10 +10,10 @@ from beamish._server.requests import enter
 
 
 class Observed(Coroutine[Any, Any, Any]):
-    """An async callback whose end is told to telemetry.
+    """An async callback whose end emits a telemetry event.
 
-    Not an ``async def`` around it: one that is cancelled before its first step would leave the
-    callback inside for ever unawaited.
+    A class, because an ``async def`` wrapper that is cancelled before its first step never runs:
+    Python would then warn that the callback inside was never awaited.
     """
 
     __slots__ = ("_coroutine", "_span")
@@ -23,7 +23,7 @@ class Observed(Coroutine[Any, Any, Any]):
         self._span = span
 
     def send(self, value: Any) -> Any:
-        """Take a step."""
+        """Run the next step."""
         return self._step(self._coroutine.send, value)
 
     def throw(self, *error: Any) -> Any:
@@ -51,7 +51,7 @@ class Observed(Coroutine[Any, Any, Any]):
 def enter_observed(
     process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None
 ) -> Any:
-    """Do as `enter`, and tell telemetry, in the callback's own context."""
+    """Run a callback as `enter` does, and emit its events in the callback's context."""
     current_pid.set(process.pid)
     facts = {"pid": process.pid, "class": process.kind(), "callback": process.callback}
     span = telemetry.Span(telemetry.CALLBACK, facts)

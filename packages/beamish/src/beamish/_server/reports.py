@@ -1,25 +1,25 @@
-"""Crash reports: one for a crash, and a summary instead of a storm."""
+"""Crash reports of servers: one for each crash, and a summary after many in a row."""
 
 import logging
 import traceback
 from typing import Any
 
-from beamish._runtime import few, state
+from beamish._runtime import one_or_many, state
 from beamish._runtime.throttle import throttle
 from beamish._server.requests import describe, safe_repr
 
 _log = logging.getLogger("beamish")
 
-_SHOWN = 2000  # characters of a state or message that are shown
+MAX_STATE_CHARACTERS = 2000
 
 
 def crash(process: Any, reason: Any, item: Any) -> None:
     """Log that a server has terminated for an abnormal reason.
 
     Args:
-        process: The server's process, before its names and links are gone.
+        process: The server's process, which still has its names and links.
         reason: Its exit reason.
-        item: What it was handling, ``None`` for nothing that was sent to it.
+        item: The item that it was handling, or ``None``.
     """
     process.reported = True
     if not _log.isEnabledFor(logging.ERROR):
@@ -28,8 +28,8 @@ def crash(process: Any, reason: Any, item: Any) -> None:
         what = title(process)
         if throttle(process.runtime).allows(process.pid, what):
             _report(process, what, reason, item)
-    except Exception:  # whatever goes wrong with the report, the process is to die
-        if logging.raiseExceptions:  # as logging's own handlers do
+    except Exception:  # an error in the report must not stop the exit of the process
+        if logging.raiseExceptions:  # as the handlers of `logging` do
             traceback.print_exc()
 
 
@@ -41,7 +41,7 @@ def _report(process: Any, what: str, reason: Any, item: Any) -> None:
         shown_reason(reason),
         last_message,
         shown_state(process, "terminate", reason),
-        list(few.items(process.links)),
+        list(one_or_many.items(process.links)),
         list(process.ancestors),
         exc_info=reason if isinstance(reason, BaseException) else None,
         extra=facts(process),
@@ -49,34 +49,35 @@ def _report(process: Any, what: str, reason: Any, item: Any) -> None:
 
 
 def title(process: Any) -> str:
-    """Name a server as a reader would: its class, name and pid."""
+    """Return the class, name and pid of a server."""
     name = process.label if process.name is None else shown_name(process.name)
     return f"{process.class_name()} {'' if name is None else f'{name} '}{process.pid!r}"
 
 
 def shown_name(name: Any) -> str:
-    """Show a name; of a via name, what the service calls the process."""
+    """Return the ``repr`` of a local name, or of the name within a via name."""
     return repr(name) if isinstance(name, str) else repr(name.name)
 
 
 def shown_reason(reason: Any) -> str:
-    """Show an exit reason in one line."""
+    """Return an exit reason in one line."""
     if isinstance(reason, BaseException):
         return traceback.format_exception_only(reason)[-1].strip()
     return f"(stop) {safe_repr(reason)}"
 
 
 def shown_state(process: Any, why: str, reason: Any) -> str:
-    """Show the state of a server through its ``format_status``."""
+    """Return the state of a server as its ``format_status`` shows it."""
     try:
         shown = safe_repr(state.formatted(process.server, why, reason))
     except Exception as error:
         shown = f"<cannot be shown: {error!r}>"
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    cut = shown[:MAX_STATE_CHARACTERS]
+    return cut if cut == shown else f"{cut}…"
 
 
 def facts(process: Any) -> dict[str, Any]:
-    """Return what structured logs want to know of a process."""
+    """Return the ``extra`` of log records about a server."""
     return {
         "beamish_pid": repr(process.pid),
         "beamish_class": process.class_name(),

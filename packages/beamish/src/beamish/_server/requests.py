@@ -1,4 +1,4 @@
-"""The client's side: calls and casts on their way to a server."""
+"""Sends calls and casts to servers, and waits for replies."""
 
 import asyncio
 from types import CoroutineType
@@ -17,9 +17,9 @@ _OPEN = object()
 
 
 class From:
-    """Who waits for the reply to a call, to be given to ``GenServer.reply``.
+    """A call that waits for its reply; pass it to ``GenServer.reply`` to reply later.
 
-    ``pid`` is the calling process, ``None`` for a call from outside any process.
+    ``pid`` is the calling process, or ``None`` if the call was made outside any process.
 
     Source:
         Erlang's ``From`` of ``handle_call/3``.
@@ -29,7 +29,7 @@ class From:
 
     def __init__(self, server: Any, dest: Dest) -> None:
         self.pid: Pid | None = current_pid.get()
-        self._server = server  # the process; None once the call is over
+        self._server = server  # the process of the server; None once the call has ended
         self._dest = dest
         self._value: Any = _OPEN
         self._error: BaseException | None = None
@@ -39,17 +39,17 @@ class From:
         return f"From({self.pid!r})"
 
     def answer(self, reply: Any) -> None:
-        """Answer with a value, or refuse with a `Fail`; only the first answer counts."""
+        """Reply with a value, or raise the error of a `Fail`; only the first reply counts."""
         if reply.__class__ is Fail:
             self.refuse(reply.error)
         else:
             self.resolve(reply)
 
     def refuse(self, error: Exception) -> None:
-        """Raise ``error`` in the caller; only the first answer counts."""
+        """Raise ``error`` in the caller; only the first reply counts."""
         server = self._server
         if self._close():
-            self._value = None  # answered: an exit of the server no longer replaces the error
+            self._value = None  # a reply: an exit of the server no longer replaces the error
             self._error = error
             if self._future is not None and not self._future.done():
                 self._future.set_exception(error)
@@ -57,7 +57,7 @@ class From:
                 server.debugging.replied(server, self, Fail(error))
 
     def resolve(self, value: Any) -> None:
-        """Answer; only the first answer counts."""
+        """Reply with ``value``; only the first reply counts."""
         server = self._server
         if self._close():
             self._value = value
@@ -67,11 +67,11 @@ class From:
                 server.debugging.replied(server, self, value)
 
     def fail(self, reason: Any) -> None:
-        """Say that the server has exited for ``reason``."""
+        """Raise `ExitError` in the caller because the server has exited for ``reason``."""
         self.fail_with(ExitError(reason, self._dest))
 
     def fail_with(self, error: BaseException) -> None:
-        """Say that no reply will come."""
+        """Raise ``error`` in the caller, unless there is a reply."""
         if self._close() or self._value is _OPEN:
             self._error = error
             if self._future is not None and not self._future.done():
@@ -80,7 +80,7 @@ class From:
     def _close(self) -> bool:
         server, self._server = self._server, None
         if server is not None:
-            server.call_is_over(self)
+            server.call_ended(self)
         return server is not None
 
     @property
@@ -89,18 +89,18 @@ class From:
         return self._server is not None
 
     def outcome(self) -> Any:
-        """Return the reply, or raise why there is none."""
+        """Return the reply, or raise the error."""
         error, self._error = self._error, None
         if error is None:
             return self._value
         try:
             raise error
         finally:
-            del error  # else it, its traceback and this frame would hold one another
+            del error  # its traceback holds this frame: a reference cycle
 
     async def wait(self, name: str, args: tuple[Any, ...], timeout: float | None) -> Any:
         """Wait for the reply to this request, at most ``timeout`` seconds."""
-        if not self.is_open:  # over already, but the caller is to give way
+        if not self.is_open:  # the call has ended, but the caller must still suspend once
             await running().yield_to_loop()
             return self.outcome()
         server = self._server
@@ -120,15 +120,15 @@ class From:
         finally:
             if timer is not None:
                 runtime.timers.cancel(timer)
-            self._close()  # cancelled: a late reply goes nowhere
+            self._close()  # if the caller was cancelled, a late reply is dropped
             self._future = self._error = None
 
 
-class Later(_AnyResult):  # type: ignore[misc] # as `Fail`, a result of any type
-    """What a method of the library returns when ``future`` will hold its result.
+class FutureReply(_AnyResult):  # type: ignore[misc] # as `Fail`, a result of any type
+    """The result of a method of the library's servers whose reply is the result of ``future``.
 
-    The server handles other messages meanwhile, as after `NoReply`, but the method needs no
-    ``from_``, with which a call cannot take the fast path.
+    The server handles other messages meanwhile, as after `NoReply`. Unlike with `NoReply`, the
+    method takes no ``from_``, so that the call can use the fast path.
     """
 
     __slots__ = ("future",)
@@ -137,7 +137,7 @@ class Later(_AnyResult):  # type: ignore[misc] # as `Fail`, a result of any type
         self.future = future
 
     def answer(self, from_: From) -> None:
-        """Answer the call when the future is done; a caller that gives up leaves it alone."""
+        """Reply when the future is done; a caller that no longer waits does not cancel it."""
 
         def done(future: asyncio.Future[Any]) -> None:
             if future.cancelled():
@@ -151,13 +151,13 @@ class Later(_AnyResult):  # type: ignore[misc] # as `Fail`, a result of any type
 
 
 SPECIAL = frozenset(
-    {Reply, Fail, Later, NoReply, Stop, Continue, Timeout, Hibernate, CoroutineType}
+    {Reply, Fail, FutureReply, NoReply, Stop, Continue, Timeout, Hibernate, CoroutineType}
 )
-"""Types of results that say more than "this is the reply"."""
+"""The types of results that are not just a reply."""
 
 
-class Waiting:
-    """What `request` returns for a call whose reply is not there yet."""
+class PendingReply:
+    """The result of `request` for a call that has no reply yet."""
 
     __slots__ = ("from_",)
 
@@ -166,29 +166,33 @@ class Waiting:
 
 
 def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
-    """Begin a call: return the reply if it is there at once, else a `Waiting`."""
+    """Start a call; return the reply if there is one at once, otherwise a `PendingReply`."""
     process = find(dest)
     if process is None or not process.runtime.check_loop():
         return _no_process(dest)
     return process.request(dest, name, args, kwargs)
 
 
-def _no_process(dest: Dest) -> Waiting:
-    """Refuse a call; who calls the dead again and again must give way now and then, too."""
+def _no_process(dest: Dest) -> PendingReply:
+    """Raise that there is no process, or return a `PendingReply` that raises it.
+
+    The latter when the time slice is over: a loop of calls to a dead process must not starve the
+    event loop.
+    """
     error = no_process(dest)
     if running().spend_budget():
         try:
             raise error
         finally:
-            del error  # else it, its traceback and this frame would hold one another
+            del error  # its traceback holds this frame: a reference cycle
     from_ = From(None, dest)
     from_.fail_with(error)
-    return Waiting(from_)
+    return PendingReply(from_)
 
 
 @watchdog.mark
 def enter(process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
-    """Become ``process`` in this context, and run one of its callbacks."""
+    """Run a callback of ``process``, and make it the current process of this context."""
     current_pid.set(process.pid)
     if kwargs is None:
         return function(process.server, *args)
@@ -196,7 +200,7 @@ def enter(process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, 
 
 
 def find(dest: Dest) -> Any:
-    """Return the live process behind ``dest``, or ``None``."""
+    """Return the live process at ``dest``, or ``None``."""
     pid = pid_of(dest)
     return None if pid is None else pid._process
 
@@ -224,15 +228,15 @@ async def call(
 def _facts(dest: Dest, name: str) -> dict[str, Any]:
     try:
         process = find(dest)
-    except NoProcessError:  # an unknown registry: the call itself is to raise that
+    except NoProcessError:  # an unknown registry: the call itself raises that error
         process = None
     pid, kind = (None, None) if process is None else (process.pid, process.kind())
     return {"dest": dest, "pid": pid, "class": kind, "request": name}
 
 
 async def answer(reply: Any, name: str, args: tuple[Any, ...], timeout: float | None) -> Any:
-    """Wait for ``reply`` if it is a `Waiting`."""
-    if reply.__class__ is Waiting:
+    """Wait for ``reply`` if it is a `PendingReply`."""
+    if reply.__class__ is PendingReply:
         return await reply.from_.wait(name, args, timeout)
     return reply
 
@@ -248,7 +252,7 @@ def cast(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | 
 
 
 def describe(name: str, args: tuple[Any, ...], limit: int = 200) -> str:
-    """Show a request as the call that it is."""
+    """Return a request as text, at most ``limit`` characters."""
     if name in ("handle_call", "handle_cast", "handle_info"):
         shown = safe_repr(args[0])
     else:
@@ -257,8 +261,8 @@ def describe(name: str, args: tuple[Any, ...], limit: int = 200) -> str:
 
 
 def safe_repr(value: Any) -> str:
-    """Show ``value``, also if its ``__repr__`` raises."""
+    """Return ``repr(value)``, or a placeholder if its ``__repr__`` raises."""
     try:
         return repr(value)
-    except Exception as error:  # a report must not fail for what it shows
+    except Exception as error:  # an error of a user's __repr__ must not replace the report
         return f"<{type(value).__qualname__} that cannot be shown: {type(error).__qualname__}>"

@@ -1,7 +1,7 @@
-"""Functions that are written for a signature, so that Python itself checks the arguments.
+"""Generates functions with a given signature, so that Python itself checks the arguments.
 
-Binding with `inspect` takes microseconds a call; a function with the same parameters costs
-nothing extra, and its errors are the ones that everybody knows.
+Binding with `inspect` takes microseconds a call. A function with the same parameters costs
+nothing extra, and raises Python's usual errors.
 """
 
 import inspect
@@ -17,7 +17,7 @@ class Parameters:
 
     Args:
         function: The method as it was defined.
-        left_out: Names of keyword-only parameters that callers do not give.
+        left_out: Names of keyword-only parameters that callers do not pass.
     """
 
     def __init__(self, function: Callable[..., Any], left_out: tuple[str, ...] = ()) -> None:
@@ -29,7 +29,7 @@ class Parameters:
         }
 
     def declaration(self, first: str = "") -> str:
-        """Write the parameter list of a ``def``, after the positional-only parameter ``first``."""
+        """Return the parameter list of a ``def``, with ``first`` as a positional-only parameter."""
         parts = [first] if first else []
         only_positional = bool(first)
         starred = False
@@ -53,7 +53,7 @@ class Parameters:
         return f"{star}{p.name}{default}"
 
     def guard(self) -> str:
-        """Write the refusal of a keyword that the method cannot take: its own ``self``."""
+        """Return a statement that raises `TypeError` if ``self`` is passed as a keyword."""
         extra = [p.name for p in self.listed if p.kind is _KIND.VAR_KEYWORD]
         if not extra or self._me.kind is _KIND.POSITIONAL_ONLY:
             return "pass"
@@ -61,11 +61,11 @@ class Parameters:
         return f"if {self._me.name!r} in {extra[0]}: raise TypeError({error!r})"
 
     def names(self) -> str:
-        """Write the names as further arguments of a call: ``, a, b``."""
+        """Return the names as further arguments of a call: ``, a, b``."""
         return "".join(f", {p.name}" for p in self.listed)
 
     def passed(self) -> str:
-        """Write the arguments as they are passed on to the method: ``, a, *rest, key=key``."""
+        """Return the arguments as they are passed on to the method: ``, a, *rest, key=key``."""
         return "".join(f", {self._pass(p)}" for p in self.listed)
 
     def _pass(self, p: inspect.Parameter) -> str:
@@ -79,28 +79,28 @@ class Parameters:
         return p.name
 
     def positional(self) -> str:
-        """Write the tuple of the arguments that are passed by position."""
+        """Return the tuple of the positional arguments as source text."""
         plain = (_KIND.POSITIONAL_ONLY, _KIND.POSITIONAL_OR_KEYWORD)
         parts = [p.name for p in self.listed if p.kind in plain]
         parts += [f"*{p.name}" for p in self.listed if p.kind is _KIND.VAR_POSITIONAL]
         return f"({', '.join(parts)},)" if parts else "()"
 
     def keywords(self) -> str:
-        """Write the dict of the arguments that are passed by keyword, or ``None``."""
+        """Return the dict of the keyword arguments, or ``None``, as source text."""
         parts = [f"{p.name!r}: {p.name}" for p in self.listed if p.kind is _KIND.KEYWORD_ONLY]
         parts += [f"**{p.name}" for p in self.listed if p.kind is _KIND.VAR_KEYWORD]
         return "{" + ", ".join(parts) + "}" if parts else "None"
 
 
 def compiled(source: str, name: str, namespace: dict[str, Any], like: Callable[..., Any]) -> Any:
-    """Compile ``source``, which defines ``name``, and make it look like the function ``like``."""
-    # The source is made of parameter names, which Python has accepted as such before.
+    """Compile ``source``, which defines ``name``, and copy the metadata of ``like`` to it."""
+    # Safe: the only text in the source from outside are parameter names of an existing function.
     exec(compile(source, f"<beamish {like.__qualname__}>", "exec"), namespace)  # noqa: S102
-    return dressed(namespace[name], like)
+    return copy_metadata(namespace[name], like)
 
 
-def dressed(function: Any, like: Callable[..., Any]) -> Any:
-    """Give ``function`` the name, place and docstring of ``like``."""
+def copy_metadata(function: Any, like: Callable[..., Any]) -> Any:
+    """Copy the name, qualified name, module and docstring of ``like`` to ``function``."""
     function.__name__ = like.__name__
     function.__qualname__ = like.__qualname__
     function.__module__ = like.__module__
@@ -108,8 +108,8 @@ def dressed(function: Any, like: Callable[..., Any]) -> Any:
     return function
 
 
-def refuse_reserved(cls: type) -> None:
-    """Refuse an ``__init__`` that takes what ``start_link`` takes, or that is async."""
+def check_init_parameters(cls: type) -> None:
+    """Raise `TypeError` if ``__init__`` has a parameter of ``start_link``, or is async."""
     if cls.__init__ is object.__init__:  # type: ignore[misc]
         return
     parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
@@ -117,18 +117,18 @@ def refuse_reserved(cls: type) -> None:
     if taken:
         raise TypeError(
             f"{cls.__qualname__}.__init__ must not have a parameter called {taken[0]!r}: "
-            f"start_link and child_spec use {taken[0]!r} for themselves; call it something else"
+            f"start_link and child_spec have a parameter of that name; rename it"
         )
     if inspect.iscoroutinefunction(cls.__init__):  # type: ignore[misc]
         raise TypeError(
-            f"{cls.__qualname__}.__init__ must be a plain def; put what waits into `async def init`"
+            f"{cls.__qualname__}.__init__ must be a plain def; await in `async def init` instead"
         )
 
 
 def checker(cls: type) -> Callable[..., None]:
-    """Return a function that takes what ``cls`` is made with, and does nothing.
+    """Return a function that only checks its arguments against ``cls.__init__``.
 
-    It raises the `TypeError` that making one would raise.
+    It raises the `TypeError` that creating an instance would raise.
     """
     init = cls.__init__  # type: ignore[misc]
     if init is object.__init__:
@@ -141,7 +141,7 @@ def checker(cls: type) -> Callable[..., None]:
 
 
 def checker_of(method: Any) -> Callable[..., None]:
-    """Return a function that takes what a class method takes but ``name``, and does nothing."""
+    """Return a function that only checks its arguments against a class method without ``name``."""
     return _checker(Parameters(method.__func__, left_out=("name",)), method.__func__)
 
 

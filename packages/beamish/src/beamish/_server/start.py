@@ -1,4 +1,4 @@
-"""Starting servers: at once where nothing has to wait."""
+"""Starts servers; a start whose ``init`` does not suspend completes at once, without a task."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from beamish._runtime.runtime import running
 from beamish._server.items import Start
 from beamish._server.process import ServerProcess
 from beamish._server.reports import shown_name
-from beamish._server.table import Table
+from beamish._server.table import CallbackTable
 from beamish.errors import (
     AlreadyRegisteredError,
     AlreadyStartedError,
@@ -21,8 +21,8 @@ from beamish.errors import (
 from beamish.pid import Name, Pid
 
 
-class Starting:
-    """A server whose ``init`` waits."""
+class PendingStart:
+    """The start of a server whose ``init`` is suspended."""
 
     __slots__ = ("_start", "process")
 
@@ -30,28 +30,28 @@ class Starting:
         self.process = process
         self._start = start
 
-    def tell(self, listener: Callable[[StartError | None], None]) -> None:
-        """Call ``listener`` in the very step in which the start ends, with its error if any."""
+    def on_end(self, listener: Callable[[StartError | None], None]) -> None:
+        """Call ``listener`` with the error, or ``None``, in the same step in which it ends."""
         self._start.listener = listener
 
     async def wait(self, timeout: float | None = None) -> Pid:
         """Wait until the server has started, at most ``timeout`` seconds.
 
-        A starter that is cancelled, or waits no longer, takes the half-started server along.
+        On a timeout, or if the waiting task is cancelled, the server is killed.
         """
         process, start = self.process, self._start
         future = start.future = process.runtime.loop.create_future()
         timer = None
         if timeout is not None:
-            timer = process.runtime.timers.after(timeout, lambda: process.give_up_start("timeout"))
+            timer = process.runtime.timers.after(timeout, lambda: process.abort_start("timeout"))
         try:
             await asyncio.wait([future])
         except asyncio.CancelledError:
             if process.phase == "starting":
-                process.give_up_start("killed")
-                await asyncio.wait([future])  # until it is dead: its init may clean up
+                process.abort_start("killed")
+                await asyncio.wait([future])  # until it is dead: its init can clean up first
             else:
-                _kill_unwanted(process)
+                _kill_started(process)
             raise
         finally:
             if timer is not None:
@@ -60,34 +60,34 @@ class Starting:
         return process.pid
 
 
-def _kill_unwanted(process: ServerProcess) -> None:
-    """Kill a server that has started just as its starter was cancelled."""
-    # Unlinked first: the exit signal of the server would kill the starter, which handles its
-    # cancellation and may live on (`asyncio.timeout` does exactly that).
+def _kill_started(process: ServerProcess) -> None:
+    """Kill a server that had already started when its starter was cancelled."""
+    # Unlink first: otherwise the exit signal of the server would kill the starter, which can
+    # handle its cancellation and continue, as with `asyncio.timeout`.
     if process.parent is not None:
         process.unlink(process.parent)
-    process.doom("killed")
+    process.kill("killed")
 
 
 def begin(
-    table: Table,
+    table: CallbackTable,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     name: Name | None,
     parent: Pid | None,
-) -> Pid | Starting:
-    """Start a server, linked to ``parent`` if there is one.
+) -> Pid | PendingStart:
+    """Start a server, linked to ``parent`` if that is not ``None``.
 
     Returns:
-        Its pid if its ``init`` did not have to wait, else what to wait for.
+        The pid, or a `PendingStart` if ``init`` is suspended.
 
     Raises:
-        StartError: It did not start.
+        StartError: The server failed to start.
     """
     process = ServerProcess(running(), table, name, current_pid.get())
     if name is not None:
         try:
-            names.take(process, name)  # before __init__ runs, which may use it
+            names.take(process, name)  # before __init__ runs, which can use the name
         except AlreadyRegisteredError as taken:
             process.discard()
             what = f"{table.qualname} {shown_name(name)}"
@@ -97,7 +97,7 @@ def begin(
         except BaseException:
             process.discard()
             raise
-        if process.phase != "starting":  # the name service has ended it
+        if process.phase != "starting":  # a name service has killed it
             raise StartError("killed", table.qualname)
     if parent is not None:
         process.parent = parent
@@ -106,15 +106,15 @@ def begin(
     if start is None:
         return process.pid
     if process.start is not None:
-        return Starting(process, start)
+        return PendingStart(process, start)
     start.raise_error()
     return process.pid
 
 
 async def start(
-    table: Table, args: tuple[Any, ...], kwargs: dict[str, Any], *, linked: bool
+    table: CallbackTable, args: tuple[Any, ...], kwargs: dict[str, Any], *, linked: bool
 ) -> Pid:
-    """Start a server and wait for it; ``kwargs`` may hold ``name`` and ``timeout``."""
+    """Start a server and wait for it; ``kwargs`` can contain ``name`` and ``timeout``."""
     name: Name | None = kwargs.pop("name", None)
     timeout: float | None = kwargs.pop("timeout", None)
     if name is not None:
@@ -129,27 +129,28 @@ async def start(
         await runtime.yield_to_loop()
     begun = begin(table, args, kwargs, name, _starter() if linked else None)
     await runtime.notice_interruption()
-    return await begun.wait(timeout) if isinstance(begun, Starting) else begun
+    return await begun.wait(timeout) if isinstance(begun, PendingStart) else begun
 
 
 def _starter() -> Pid:
     pid = current_pid.get()
     if pid is None or pid._process is None:
         raise NoProcessError(
-            advice="start_link links to the calling process, but this code runs in none; use "
-            "start, or start it from a process (beamish.run, process.attach, a supervisor)"
+            advice="start_link links to the calling process, but this code runs in no process; "
+            "use start, or call it in a process (beamish.run, process.attach, a supervisor)"
         )
     if pid._runtime is not running():
-        pid._process.runtime.check_loop()  # a thread has inherited the context of the process
+        # Raises: a thread has inherited the context of a process of another event loop.
+        pid._process.runtime.check_loop()
     return pid
 
 
 class ServerStart:
-    """The ``start`` of a server's child specification: ``start_link`` with a name.
+    """The ``start`` of a server's child specification: ``start_link`` of a class with a name.
 
     Args:
         cls: The class of the server.
-        name: Its name, if it has one.
+        name: Its name, or ``None``.
     """
 
     __slots__ = ("cls", "name")
@@ -161,14 +162,14 @@ class ServerStart:
     async def __call__(self, *args: Any, **kwargs: Any) -> Pid:
         """Start the server, linked to the calling process."""
         begun = self.begin(args, kwargs)
-        return await begun.wait() if isinstance(begun, Starting) else begun
+        return await begun.wait() if isinstance(begun, PendingStart) else begun
 
-    def begin(self, args: tuple[Any, ...], kwargs: Any) -> Pid | Starting:
-        """Start the server without waiting, linked to the calling process."""
+    def begin(self, args: tuple[Any, ...], kwargs: Any) -> Pid | PendingStart:
+        """Start the server without suspending, linked to the calling process."""
         return begin(self.cls._beamish, args, kwargs, self.name, _starter())
 
-    def begin_child(self, parent: Pid, args: tuple[Any, ...], kwargs: Any) -> Pid | Starting:
-        """Start the server without waiting, linked to ``parent``, which runs this."""
+    def begin_child(self, parent: Pid, args: tuple[Any, ...], kwargs: Any) -> Pid | PendingStart:
+        """Start the server without suspending, linked to ``parent``, the calling process."""
         return begin(self.cls._beamish, args, kwargs, self.name, parent)
 
     def __reduce__(self) -> tuple[Any, ...]:

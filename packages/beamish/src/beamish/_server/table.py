@@ -1,4 +1,4 @@
-"""What a class of servers can do, decided once, when the class is made."""
+"""The callbacks and options of a class of servers, collected once, at its definition."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any
 from beamish import _checks
 from beamish._server.methods import CallMethod, CastMethod
 from beamish._server.requests import describe
-from beamish._server.signature import checker, checker_of, refuse_reserved
+from beamish._server.signature import check_init_parameters, checker, checker_of
 from beamish.child_spec import Restart, Shutdown, check_restart, check_shutdown
 from beamish.results import Fail
 
@@ -16,14 +16,14 @@ _log = logging.getLogger("beamish")
 
 
 class Callback:
-    """One callback: what to run, and how its result is understood.
+    """One callback of a class of servers.
 
     Args:
         name: Its name.
-        function: The method, to be called with the server.
-        is_call: Whether somebody waits for its result.
+        function: The method; its first argument is the server.
+        is_call: Whether its result is the reply to a call.
         wants_from: Whether it takes ``from_``.
-        plain: Whether nothing but its result counts, as for casts and messages.
+        plain: Whether it handles a cast or message, so that a result of ``None`` needs no action.
     """
 
     __slots__ = ("bare", "function", "is_call", "name", "plain", "wants_from")
@@ -42,7 +42,7 @@ class Callback:
         self.is_call = is_call
         self.wants_from = wants_from
         self.plain = plain
-        # What stands in a mailbox for it when it has no arguments: the same each time.
+        # The item of a cast without arguments; one object for all of them.
         self.bare: Any = (self, (), None, None, None)
 
 
@@ -66,15 +66,15 @@ class Options:
         _checks.one_of("trap_exit", self.trap_exit, (True, False))
 
 
-class Table:
+class CallbackTable:
     """The callbacks and options of one class of servers.
 
     Args:
         cls: The class.
         options: Its options.
-        base: The class of the library that it is a kind of, whose ``start_link`` is the usual one.
-        prefix: What the names of its callbacks begin with: nothing for users' servers, an
-            underscore for the library's own, so that other names are free for subclasses of them.
+        base: The behaviour that it subclasses, such as `GenServer`.
+        prefix: The prefix of its callbacks' names: empty for users' servers, an underscore for
+            the library's own, so that their subclasses can use all other names.
     """
 
     __slots__ = (
@@ -104,16 +104,15 @@ class Table:
         self.options = options
         self.base = base
         self.prefix = prefix
-        self.qualname: str = cls.__qualname__  # as logs and reports call it
+        self.qualname: str = cls.__qualname__  # for logs and crash reports
         self.check_no_init()
         self.eager = prefix != "" and cls._child_exited is not None
-        # Written at the first start: a decorator such as `dataclass` adds __init__ to a class that
-        # is finished already.
+        # Generated at the first start: a decorator such as `dataclass` adds __init__ after the
+        # class is defined.
         self.check_init: Callable[..., None] = self._check_init_first
         self.init = self._own("init")
         terminate = self._own("terminate")
         self.terminate = None if terminate is None else Callback("terminate", terminate)
-        # Lists who dies with a server without being linked; for registries.
         self.dependents = cls._dependents if prefix else None
         self.prepare = cls._prepare if prefix else None
         self.format_status = self._named("format_status")
@@ -125,11 +124,11 @@ class Table:
         self.casts: dict[str, Callback] = {
             "handle_cast": Callback("handle_cast", self._named("handle_cast"), plain=True)
         }
-        # Classes may start in a way of their own, which their supervisors are to use.
+        # A class can define its own start_link, which supervisors must then use.
         self.own_start_link = cls.start_link.__func__ is not base.start_link.__func__
         self.check_start = checker_of(cls.start_link) if self.own_start_link else self.check_init
         self._collect(cls)
-        # Callbacks that the fast path may run: they need nothing but their arguments.
+        # The callbacks that the fast path can run, which need only their own arguments.
         self.plain: Mapping[str, Callable[..., Any]] = {
             name: callback.function
             for name, callback in self.calls.items()
@@ -140,22 +139,22 @@ class Table:
         return getattr(self.cls, self.prefix + name)
 
     def _own(self, name: str) -> Any:
-        """Return a callback, ``None`` if it is the default, which does nothing."""
+        """Return a callback, or ``None`` for the default, which does nothing."""
         function = self._named(name)
         return None if function is getattr(self.base, name, None) else function
 
     def check_no_init(self) -> None:
-        """Refuse an ``__init__`` that would take the place of that of the library's own server."""
+        """Raise `TypeError` if a subclass of the library's own server defines ``__init__``."""
         if not self.prefix or self.base.__init__ in (self.cls.__init__, object.__init__):
             return
         advice = "; put it into init" if hasattr(self.base, "init") else ""
         raise TypeError(
-            f"{self.qualname} must not define __init__, which {self.base.__qualname__} needs "
-            f"for itself{advice}"
+            f"{self.qualname} must not define __init__, because {self.base.__qualname__} needs "
+            f"its own{advice}"
         )
 
     def _check_init_first(self, *args: Any, **kwargs: Any) -> None:
-        refuse_reserved(self.cls)
+        check_init_parameters(self.cls)
         self.check_init = checker(self.cls)
         if not self.own_start_link:
             self.check_start = self.check_init
@@ -187,7 +186,7 @@ class Table:
             self.casts[name] = Callback(name, method.function, plain=True)
 
     def _override(self, name: str, function: Callable[..., Any]) -> None:
-        # A plain method that overrides a @call or @cast one is what its clients reach.
+        # A plain method that overrides a @call or @cast method handles its requests.
         for kind in (self.calls, self.casts):
             known = kind.get(name)
             if known is not None and not name.startswith("handle_"):
@@ -200,17 +199,17 @@ class Table:
                 )
 
     def call(self, name: str) -> Callback:
-        """Return the callback of a call, or one that crashes the server for not having it.
+        """Return the callback of a call.
 
-        The library's own servers refuse such a call and go on.
+        An unknown call crashes a user's server; the library's own servers reply with an error.
         """
         answer = _refuse_call if self.prefix else _crash
         return self.calls.get(name) or Callback(name, answer(name, "call"), is_call=True)
 
     def cast(self, name: str) -> Callback:
-        """Return the callback of a cast, or one that crashes the server for not having it.
+        """Return the callback of a cast.
 
-        The library's own servers log such a cast and go on.
+        An unknown cast crashes a user's server; the library's own servers log it.
         """
         function = _log_cast(name) if self.prefix else _crash(name, "cast")
         return self.casts.get(name) or Callback(name, function, plain=True)

@@ -1,1 +1,4 @@
-"""The processes of supervisors; `beamish.supervisor` and `dynamic_supervisor` are the faces."""
+"""The implementation of supervisors.
+
+Private; the public modules are `beamish.supervisor` and `beamish.dynamic_supervisor`.
+"""

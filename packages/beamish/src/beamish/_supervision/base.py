@@ -1,4 +1,4 @@
-"""What all supervisors have in common: how they start, and module-based ones."""
+"""`SupervisorBase`: the start of all supervisors, with options or module-based."""
 
 import inspect
 from typing import Any, ClassVar
@@ -14,9 +14,9 @@ from beamish.results import IGNORE
 class SupervisorBase(Server, trap_exit=True, shutdown=None):
     """A supervisor, plain or module-based.
 
-    A kind of supervisor defines ``spec``, which checks the options; ``_spec_type``, the class of
-    what ``spec`` returns; and ``_begin(spec)``, which starts it. A subclass of it that defines
-    ``init`` is module-based.
+    Each kind of supervisor defines ``spec``, which checks the options; ``_spec_type``, the class
+    of the result of ``spec``; and ``_begin(spec)``, which starts it. A subclass that defines
+    ``init`` is a module-based supervisor.
     """
 
     _spec_type: ClassVar[type[Any]]
@@ -32,10 +32,10 @@ class SupervisorBase(Server, trap_exit=True, shutdown=None):
         self._arguments: tuple[tuple[Any, ...], dict[str, Any]] = args, kwargs
 
     def init(self, *args: Any, **kwargs: Any) -> Any:
-        """Return the options, as ``spec`` does; to be defined by module-based supervisors.
+        """Return the options, as ``spec`` does; module-based supervisors define it.
 
-        It runs in the supervisor's process, at each restart again. It can be async, and can
-        return `IGNORE`.
+        Runs in the supervisor's process, at each start and restart. Can be async, and can return
+        `IGNORE`.
         """
         return self.spec(*args, **kwargs)
 
@@ -47,18 +47,18 @@ class SupervisorBase(Server, trap_exit=True, shutdown=None):
     def _prepare(
         cls, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        cls._beamish.check_no_init()  # once more: a decorator such as `dataclass` can add one
-        # The options of a plain supervisor are checked here, where they are given.
+        cls._beamish.check_no_init()  # again: a decorator such as `dataclass` can add __init__
+        # The options of a plain supervisor are checked here, in the caller.
         return (args, kwargs) if cls._is_module_based() else ((cls.spec(*args, **kwargs),), {})
 
     def _init(self) -> Any:
         args, kwargs = self._arguments
         del self._arguments
         if self._is_module_based():
-            return self._begin_as_told(args, kwargs)
+            return self._begin_module_based(args, kwargs)
         return self._begin(args[0])
 
-    async def _begin_as_told(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def _begin_module_based(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Start with the options that the supervisor's own ``init`` returns."""
 
         async def init() -> Any:
@@ -80,7 +80,8 @@ class SupervisorBase(Server, trap_exit=True, shutdown=None):
         raise NotImplementedError
 
     def _handle_info(self, message: Any) -> None:
-        # The exits of children arrive in another way; what is left is of processes in between.
+        # The exits of children arrive as `ChildExit`. An `Exit` message is of another process,
+        # and needs no action.
         if not isinstance(message, Exit):
             super()._handle_info(message)
 

@@ -14,9 +14,9 @@ from beamish.pid import Pid
 
 @asynccontextmanager
 async def cancelled_at_death_of(pid: Pid) -> AsyncIterator[None]:
-    """Cancel the block when ``pid`` dies before its end, and raise `ExitError` out of it.
+    """Cancel the block if ``pid`` dies before its end, and raise `ExitError` from the block.
 
-    Cancelled is the task that entered the block; another one may leave it.
+    Cancels the task that entered the block; another task can leave it.
     """
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - an async with statement runs in a task
@@ -46,9 +46,10 @@ async def cancelled_at_death_of(pid: Pid) -> AsyncIterator[None]:
 
 
 async def stopped(supervisor: Pid | None) -> None:
-    """Stop a supervisor and wait until it is dead, also when cancelled meanwhile.
+    """Stop a supervisor and wait until it is dead, even if cancelled meanwhile.
 
-    Each child has its time to end in; what comes after the tree must not come before.
+    Each child has its shutdown time. Code after the block must not run before the tree has
+    stopped, so the cancellation is raised afterwards.
     """
     if supervisor is None or supervisor._process is None:
         return
@@ -60,6 +61,6 @@ async def stopped(supervisor: Pid | None) -> None:
         except asyncio.CancelledError as error:
             cancelled = error
     if cancelled is not None:
-        stop.exception()  # looked at; the cancellation counts
+        stop.exception()  # retrieved, so that asyncio does not log it; the cancellation is raised
         raise cancelled
     stop.result()

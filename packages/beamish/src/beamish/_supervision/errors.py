@@ -13,12 +13,12 @@ def not_found(what: Any, among: int) -> NotFoundError:
 
 
 def failed_to_start(spec: ChildSpec, error: StartError) -> Any:
-    """Return the reason for which a supervisor stops whose child did not start."""
+    """Return the exit reason of a supervisor that stops because a child failed to start."""
     return ("shutdown", ("failed_to_start_child", spec.id, error.reason))
 
 
 def significance_error(spec: ChildSpec) -> ValueError:
-    """Return the error that nothing would follow from a child's significance."""
+    """Return the error that a significant child has no effect without ``auto_shutdown``."""
     return ValueError(
         f"child {spec.id!r} is significant, but auto_shutdown='never' ignores that; set "
         "auto_shutdown to 'any_significant' or 'all_significant'"

@@ -1,4 +1,9 @@
-"""Supervisors of masses of children, each by itself: their starts, restarts and ends."""
+"""`ManyChildren`: starts, restarts and stops very many independent children.
+
+Children whose ``init`` suspends start concurrently; the supervisor handles other messages
+meanwhile. So a start ends in a function ``done(pid, error)``, which runs in the same step in which
+``init`` returns: no exit and no request can come between the end of a start and its effect.
+"""
 
 import asyncio
 import inspect
@@ -11,16 +16,16 @@ from beamish._runtime import eager
 from beamish._runtime.tasks import failure
 from beamish._server.items import ChildExit
 from beamish._server.methods import call, checked_call
-from beamish._server.requests import Later
-from beamish._server.start import ServerStart, Starting
+from beamish._server.requests import FutureReply
+from beamish._server.start import PendingStart, ServerStart
 from beamish._strategy import RestartWindow, restarts
 from beamish._supervision.base import SupervisorBase
-from beamish._supervision.ending import Ending, end_all
 from beamish._supervision.errors import insignificance_error, not_found
 from beamish._supervision.launch import as_start_error, launch, link_to, strays
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
-from beamish._supervision.restarting import History, Restarting
+from beamish._supervision.restarting import CrashHistory, RestartingChild
 from beamish._supervision.specs import pid_of_child, title_of
+from beamish._supervision.termination import Termination, terminate_children
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import (
     ExitError,
@@ -38,7 +43,7 @@ OnGiveUp: TypeAlias = Callable[[ChildSpec, Pid, Any], object]
 
 @dataclass(frozen=True, slots=True)
 class DynamicSupervisorSpec:
-    """What `DynamicSupervisor.spec` returns: the options of a supervisor, checked."""
+    """The checked options of a supervisor, the result of `DynamicSupervisor.spec`."""
 
     max_restarts: int
     max_seconds: float
@@ -49,8 +54,8 @@ class DynamicSupervisorSpec:
     on_give_up: OnGiveUp | None
 
 
-class _Again:
-    """A reminder of a supervisor to itself to restart a child."""
+class _RestartRequest:
+    """A request of a supervisor to itself to restart a child."""
 
     def __init__(self, last_pid: Pid) -> None:
         self._last_pid = last_pid
@@ -60,20 +65,21 @@ class _Again:
 
 
 class ManyChildren(SupervisorBase):
-    """A supervisor of children that come and go, each by itself."""
+    """A supervisor of children that are started on demand and restarted independently."""
 
     _spec_type: ClassVar[type[DynamicSupervisorSpec]] = DynamicSupervisorSpec
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._children: dict[Pid, ChildSpec] = {}
-        self._restarting: dict[Pid, Restarting] = {}  # by the last pid
-        # Starts whose init waits: how each is given up; the future is done when the start is.
+        self._restarting: dict[Pid, RestartingChild] = {}  # by the last pid
+        # Starts whose init is suspended: a future of the result, and a function that cancels it.
         self._starts: dict[asyncio.Future[Any], Callable[[], object]] = {}
-        self._new = 0  # how many of them are not restarts
-        self._early: dict[Pid, tuple[Any, bool]] = {}  # exits of what may yet turn out a child
-        self._endings: set[asyncio.Task[Any]] = set()  # of children that are being terminated
-        self._histories: dict[Pid, History] = {}
+        self._new = 0  # the number of starts that are not restarts
+        # Exits during pending starts, of processes that can still become children.
+        self._early: dict[Pid, tuple[Any, bool]] = {}
+        self._terminations: set[asyncio.Task[Any]] = set()  # of single children
+        self._histories: dict[Pid, CrashHistory] = {}
 
     def _begin(self, spec: DynamicSupervisorSpec) -> None:
         self._options: DynamicSupervisorSpec = spec
@@ -87,24 +93,24 @@ class ManyChildren(SupervisorBase):
         return now
 
     async def _terminate(self, reason: Any) -> None:
-        """Stop all children side by side, those included that are only about to start."""
+        """Stop all children concurrently, including those whose start is pending."""
         for last_pid in list(self._restarting):
             self._drop_restarting(last_pid)
-        while self._children or self._starts or self._endings:
-            for give_up in list(self._starts.values()):
-                give_up()
+        while self._children or self._starts or self._terminations:
+            for cancel in list(self._starts.values()):
+                cancel()
             children, self._children = self._children, {}
-            await end_all(self.pid, children.items())
-            under_way = [*self._starts, *self._endings]
-            if under_way:
-                await asyncio.wait(under_way)
-                await asyncio.sleep(0)  # what they call when they are done comes first
-        await end_all(self.pid, strays(self.pid))
+            await terminate_children(self.pid, children.items())
+            pending = [*self._starts, *self._terminations]
+            if pending:
+                await asyncio.wait(pending)
+                await asyncio.sleep(0)  # let their done callbacks run first
+        await terminate_children(self.pid, strays(self.pid))
 
     # -- Starting
 
-    def _add(self, spec: ChildSpec) -> Pid | Fail | Later:
-        """Start a child; return its pid, or a refusal, or what becomes either."""
+    def _add(self, spec: ChildSpec) -> Pid | Fail | FutureReply:
+        """Start a child; return its pid, a `Fail`, or a `FutureReply` of either."""
         if spec.significant:
             return Fail(insignificance_error(spec))
         limit = self._options.max_children
@@ -114,47 +120,46 @@ class ManyChildren(SupervisorBase):
         def done(pid: Pid | None, error: BaseException | None) -> Pid | Fail:
             self._new -= 1
             if pid is None:
-                return _refusal(error)
+                return _start_failure(error)
             self._adopt(pid, spec)
             return pid
 
         self._new += 1
-        return self._start(spec, done)  # type: ignore[no-any-return] # what done returns, or Later
+        return self._start(spec, done)  # type: ignore[no-any-return] # what done returns, or FutureReply
 
     def _taken(self) -> int:
         return len(self._children) + len(self._restarting) + self._new
 
     def _start(self, spec: ChildSpec, done: OnStarted) -> Any:
-        """Begin to start a child; ``done(pid, error)`` is called as soon as that has ended.
+        """Start a child; call ``done(pid, error)`` in the same step in which the start ends.
 
         Returns:
-            What ``done`` returned, or a `Later` of it.
+            The result of ``done``, or a `FutureReply` of it.
         """
         extra, start, loop = self._options.extra_arguments, spec.start, self._me.runtime.loop
         if extra or not isinstance(start, ServerStart):
             step = eager.step(launch(spec, extra), copy_context(), loop)
             if isinstance(step, eager.Outcome):
                 return done(step.value, step.error)
-            return Later(self._when_task_ends(step, done))
-        try:  # the same without a coroutine
+            return FutureReply(self._when_task_ends(step, done))
+        try:  # what `launch` does, without a coroutine
             begun = start.begin_child(self.pid, spec.args, spec.kwargs)
         except BaseException as error:  # such as the name of an unknown registry
             self._me.runtime.exit_program(error)
             return done(None, as_start_error(error, spec))
         if isinstance(begun, Pid):
             return done(begun, None)
-        return Later(self._when_started(begun, done))
+        return FutureReply(self._when_started(begun, done))
 
-    def _when_started(self, begun: Starting, done: OnStarted) -> asyncio.Future[Any]:
+    def _when_started(self, begun: PendingStart, done: OnStarted) -> asyncio.Future[Any]:
         process = begun.process
         future = self._future()
-        self._starts[future] = lambda: process.give_up_start("killed")
+        self._starts[future] = lambda: process.abort_start("killed")
 
         def ended(error: StartError | None) -> None:
-            # In the same step in which its init has returned: nothing can come between.
             self._ended(future, done, process.pid if error is None else None, error)
 
-        begun.tell(ended)
+        begun.on_end(ended)
         return future
 
     def _when_task_ends(self, task: asyncio.Task[Any], done: OnStarted) -> asyncio.Future[Any]:
@@ -180,7 +185,7 @@ class ManyChildren(SupervisorBase):
         error: BaseException | None,
     ) -> None:
         del self._starts[future]
-        result = done(pid, error) if self._me is not None else _refusal(error)
+        result = done(pid, error) if self._me is not None else _start_failure(error)
         if not self._starts:
             self._early.clear()
         if not future.done():
@@ -190,15 +195,15 @@ class ManyChildren(SupervisorBase):
         self._children[pid] = spec
         if pid._process is not None:
             link_to(self.pid, pid)
-        else:  # it has died already, before it was known as a child
+        else:  # it has died before it became a child: handle its exit now
             self._me.later(ChildExit(pid, *self._early.pop(pid, ("noproc", False))))
 
     # -- Exits of children
 
     def _child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
-        """Restart the child, drop it, give it up, or give up altogether."""
+        """Restart the child, remove it, or give it or the whole supervisor up."""
         spec = self._children.pop(pid, None)
-        if spec is None:  # not a child, one that was stopped meanwhile, or one that is not yet
+        if spec is None:  # not a child, stopped meanwhile, or still in its start function
             if self._starts:
                 self._early[pid] = reason, reported
             return None
@@ -206,13 +211,13 @@ class ManyChildren(SupervisorBase):
         history = self._histories.pop(pid, None) if self._histories else None
         if not restarts(spec.restart, reason):
             return None
-        return self._restart(pid, Restarting(spec, history, reason))
+        return self._restart(pid, RestartingChild(spec, history, reason))
 
-    def _restart(self, last_pid: Pid, child: Restarting) -> Any:
+    def _restart(self, last_pid: Pid, child: RestartingChild) -> Any:
         """Restart a child that has exited or failed to start, if that is not too often."""
         now = self._now()
         if child.history is None and (self._options.backoff or self._options.intensity == "child"):
-            child.history = History(self._new_window())
+            child.history = CrashHistory(self._new_window())
         per_child = self._options.intensity == "child"
         window = child.history.window if per_child and child.history else self._window
         if not window.allow(now):
@@ -222,50 +227,52 @@ class ManyChildren(SupervisorBase):
             self._start_again(last_pid, child)
         else:
             self._wait(last_pid, child, now, self._options.backoff)
-        if last_pid in self._restarting:  # else it runs again already
+        if last_pid in self._restarting:  # otherwise the restart is already complete
             child.announce(last_pid, child.spec)
         return None
 
-    def _no_longer_restarting(self, last_pid: Pid) -> Restarting:
+    def _no_longer_restarting(self, last_pid: Pid) -> RestartingChild:
         child = self._restarting.pop(last_pid)
         child.withdraw()
         return child
 
     def _dependents(self) -> list[Pid]:
-        # When it has died: a supervisor that was killed restarts nobody.
+        # Called at the supervisor's exit: no child is restarting any longer.
         for child in self._restarting.values():
             child.withdraw()
         return []
 
-    def _give_up(self, last_pid: Pid, child: Restarting) -> Any:
+    def _give_up(self, last_pid: Pid, child: RestartingChild) -> Any:
         spec = self._options
         limits = spec.max_restarts, spec.max_seconds
         log_give_up(self.pid, child.spec, last_pid, child.reason, *limits)
         if spec.intensity == "supervisor":
             return Stop("shutdown")
         if spec.on_give_up is not None:
-            self._tell_give_up(spec.on_give_up, child, last_pid)
+            self._call_on_give_up(spec.on_give_up, child, last_pid)
         return None
 
-    def _tell_give_up(self, tell: OnGiveUp, child: Restarting, last_pid: Pid) -> None:
+    def _call_on_give_up(self, on_give_up: OnGiveUp, child: RestartingChild, last_pid: Pid) -> None:
         try:
-            told = tell(child.spec, last_pid, child.reason)
-        except BaseException as error:  # the siblings must not suffer for it
+            result = on_give_up(child.spec, last_pid, child.reason)
+        except BaseException as error:  # it must not end the supervisor and the other children
             log.exception("on_give_up of supervisor %r raised", self.pid)
             self._me.runtime.exit_program(error)
             return
-        if inspect.iscoroutine(told):
-            log.error("on_give_up must be a plain function, %r is async", tell)
-            told.close()
+        if inspect.iscoroutine(result):
+            log.error("on_give_up must be a plain function, %r is async", on_give_up)
+            result.close()
 
-    def _wait(self, last_pid: Pid, child: Restarting, now: float, backoff: Backoff) -> None:
-        assert child.history is not None  # noqa: S101 - with back-off each child has one
+    def _wait(self, last_pid: Pid, child: RestartingChild, now: float, backoff: Backoff) -> None:
+        assert child.history is not None  # noqa: S101 - `_restart` has created it
         crashes = child.history.crashed(now, backoff.reset_after)
         me = self._me
-        child.timer = me.call_after(backoff.delay(crashes), lambda: me.system(_Again(last_pid)))
+        child.timer = me.call_after(
+            backoff.delay(crashes), lambda: me.system(_RestartRequest(last_pid))
+        )
 
     def _restart_again(self, last_pid: Pid) -> Any:
-        """Restart a child whose turn has come, unless it was stopped meanwhile."""
+        """Restart a child after its back-off or failed start, unless it was stopped meanwhile."""
         child = self._restarting.get(last_pid)
         if child is None:
             return None
@@ -273,22 +280,24 @@ class ManyChildren(SupervisorBase):
             child.timer = None
             return self._start_again(last_pid, child)
         self._no_longer_restarting(last_pid)
-        return self._restart(last_pid, child)  # its last start has failed, which counts
+        return self._restart(last_pid, child)  # a failed start counts as one more restart
 
-    def _start_again(self, last_pid: Pid, child: Restarting) -> None:
+    def _start_again(self, last_pid: Pid, child: RestartingChild) -> None:
         def done(pid: Pid | None, error: BaseException | None) -> None:
             child.start = None
             if self._restarting.get(last_pid) is child:
                 self._started_again(last_pid, child, pid, error)
             elif pid is not None:
-                self._children[pid] = child.spec  # given up too late: it is up, and is to be ended
+                # Cancelled when the start had already completed, so the child runs. Keep it in
+                # ``_children``, so that `_terminate` stops it.
+                self._children[pid] = child.spec
 
         begun = self._start(child.spec, done)
-        if isinstance(begun, Later):
+        if isinstance(begun, FutureReply):
             child.start = begun.future
 
     def _started_again(
-        self, last_pid: Pid, child: Restarting, pid: Pid | None, error: BaseException | None
+        self, last_pid: Pid, child: RestartingChild, pid: Pid | None, error: BaseException | None
     ) -> None:
         if pid is not None:
             self._no_longer_restarting(last_pid)
@@ -298,40 +307,40 @@ class ManyChildren(SupervisorBase):
         elif error is not None:
             self._failed_again(last_pid, child, error)
 
-    def _failed_again(self, last_pid: Pid, child: Restarting, error: BaseException) -> None:
+    def _failed_again(self, last_pid: Pid, child: RestartingChild, error: BaseException) -> None:
         log_failed_restart(self.pid, child.spec, last_pid, error)
         child.reason = error.reason if isinstance(error, StartError) else error
-        self._me.later(_Again(last_pid))
+        self._me.later(_RestartRequest(last_pid))
 
-    def _restarted(self, last_pid: Pid, child: Restarting, pid: Pid) -> None:
+    def _restarted(self, last_pid: Pid, child: RestartingChild, pid: Pid) -> None:
         if child.history is not None:
             child.history.started_at = self._now()
             self._histories[pid] = child.history
         self._adopt(pid, child.spec)
         log_restart(self.pid, child.spec, last_pid, pid, child.reason)
 
-    # -- What clients ask
+    # -- Requests of clients
 
-    def _end(self, pid: Pid) -> Fail | Later | None:
-        """Stop a child without holding up the others."""
+    def _end(self, pid: Pid) -> Fail | FutureReply | None:
+        """Stop a child; the supervisor handles other messages meanwhile."""
         if pid in self._restarting:
             start = self._drop_restarting(pid)
-            return None if start is None else Later(start)
+            return None if start is None else FutureReply(start)
         spec = self._children.pop(pid, None)
         if spec is None:
             return Fail(not_found(pid, len(self._children)))
         self._histories.pop(pid, None)
-        ending = Ending(self.pid)
-        ending.order(pid, spec)
-        step = eager.step(ending.wait(), copy_context(), self._me.runtime.loop)
+        termination = Termination(self.pid)
+        termination.terminate(pid, spec)
+        step = eager.step(termination.wait(), copy_context(), self._me.runtime.loop)
         if isinstance(step, eager.Outcome):
             return None
-        self._endings.add(step)
-        step.add_done_callback(self._endings.discard)
-        return Later(step)
+        self._terminations.add(step)
+        step.add_done_callback(self._terminations.discard)
+        return FutureReply(step)
 
     def _drop_restarting(self, last_pid: Pid) -> asyncio.Future[Any] | None:
-        """Give up a restart; return what to wait for until its process is gone."""
+        """Cancel a restart; return a future of the end of its pending start, if any."""
         child = self._no_longer_restarting(last_pid)
         if child.timer is not None:
             self._me.cancel_timer(child.timer)
@@ -344,7 +353,7 @@ class ManyChildren(SupervisorBase):
         """Stop a child, and return when it is dead.
 
         Args:
-            pid: The child; if it is being restarted, its last pid.
+            pid: The pid of the child; of a child that is being restarted, the last one.
 
         Raises:
             NotFoundError: The supervisor has no such child.
@@ -352,11 +361,11 @@ class ManyChildren(SupervisorBase):
         Source:
             ``DynamicSupervisor.terminate_child/2``.
         """
-        return self._end(pid)  # type: ignore[return-value] # it refuses, or waits, or returns None
+        return self._end(pid)  # type: ignore[return-value] # Fail, FutureReply or None
 
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:
-        """List the children, those that are being restarted included.
+        """Return the children, including those that are being restarted.
 
         Source:
             ``DynamicSupervisor.which_children/1``.
@@ -371,18 +380,18 @@ class ManyChildren(SupervisorBase):
 
     @call(timeout=None)
     def count_children(self) -> Counts:
-        """Count the children, those that are being restarted included.
+        """Return the number of children, including those that are being restarted.
 
         Source:
             ``DynamicSupervisor.count_children/1``.
         """
-        between = [child.spec for child in self._restarting.values()]
-        types = [spec.type for spec in (*self._children.values(), *between)]
+        restarting = [child.spec for child in self._restarting.values()]
+        types = [spec.type for spec in (*self._children.values(), *restarting)]
         supervisors = types.count("supervisor")
         return Counts(len(types), len(self._children), supervisors, len(types) - supervisors)
 
 
-def _refusal(error: BaseException | None) -> Fail:
+def _start_failure(error: BaseException | None) -> Fail:
     if isinstance(error, asyncio.CancelledError):
         return Fail(ExitError("shutdown"))
     return Fail(error if isinstance(error, StartError) else StartError(error))

@@ -1,4 +1,4 @@
-"""Supervisors of an ordered list of children: how those start, restart and stop."""
+"""`OrderedChildren`: starts, restarts and stops an ordered list of children."""
 
 import asyncio
 from collections.abc import Sequence
@@ -15,12 +15,12 @@ from beamish._strategy import (
     restarts,
 )
 from beamish._supervision.base import SupervisorBase
-from beamish._supervision.ending import end, end_all
 from beamish._supervision.errors import failed_to_start, not_found, significance_error
 from beamish._supervision.launch import launch, link_to, strays
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
-from beamish._supervision.restarting import Between
+from beamish._supervision.restarting import PendingRestart
 from beamish._supervision.specs import title_of
+from beamish._supervision.termination import terminate_child, terminate_children
 from beamish.child_spec import ChildSpec
 from beamish.errors import (
     AlreadyPresentError,
@@ -34,7 +34,7 @@ from beamish.results import ChildInfo, Counts, Fail, Stop
 
 @dataclass(frozen=True, slots=True)
 class SupervisorSpec:
-    """What `Supervisor.spec` returns: the children and options of a supervisor, checked."""
+    """The checked children and options of a supervisor, the result of `Supervisor.spec`."""
 
     children: tuple[ChildSpec, ...]
     strategy: Strategy
@@ -46,40 +46,40 @@ class SupervisorSpec:
 class _Child:
     """One child of a static supervisor."""
 
-    __slots__ = ("_between", "last_pid", "pid", "spec")
+    __slots__ = ("_pending_restart", "last_pid", "pid", "spec")
 
     def __init__(self, spec: ChildSpec) -> None:
         self.spec: ChildSpec = spec
-        self.pid: Pid | None = None  # of the process, while it runs
-        self.last_pid: Pid | None = None  # by which a restarting child can be named
-        self._between: Between | None = None
+        self.pid: Pid | None = None  # None while it does not run
+        self.last_pid: Pid | None = None  # identifies a child that is being restarted
+        self._pending_restart: PendingRestart | None = None
 
     @property
     def restarting(self) -> bool:
-        """Whether it is between two processes."""
-        return self._between is not None
+        """Whether it is being restarted."""
+        return self._pending_restart is not None
 
     def already_started(self) -> AlreadyStartedError:
         """Return the error that it runs, or is being restarted."""
-        assert self.last_pid is not None  # noqa: S101 - it has run
+        assert self.last_pid is not None  # noqa: S101 - the child has run
         return AlreadyStartedError(self.last_pid, title_of(self.spec))
 
     def restart_begins(self) -> None:
-        """Be restarting from now on, under its last pid and its name."""
+        """Mark the child as restarting; callers of its last pid or name get that as the error."""
         self.restart_ends()
-        self._between = Between()
+        self._pending_restart = PendingRestart()
         if self.last_pid is not None:
-            self._between.announce(self.last_pid, self.spec)
+            self._pending_restart.announce(self.last_pid, self.spec)
 
     def restart_ends(self) -> None:
-        """Be running, or stopped."""
-        if self._between is not None:
-            self._between.withdraw()
-            self._between = None
+        """Mark the child as running or stopped."""
+        if self._pending_restart is not None:
+            self._pending_restart.withdraw()
+            self._pending_restart = None
 
     @property
     def stopped(self) -> bool:
-        """Whether it neither runs nor is about to."""
+        """Whether it neither runs nor is being restarted."""
         return self.pid is None and not self.restarting
 
     def info(self) -> ChildInfo:
@@ -88,7 +88,7 @@ class _Child:
 
 
 class _Retry:
-    """A reminder of a supervisor to itself that a restart has failed."""
+    """A request of a supervisor to itself to repeat a failed restart."""
 
     def __init__(self, child: _Child) -> None:
         self._child = child
@@ -118,7 +118,7 @@ class OrderedChildren(SupervisorBase):
             except StartError as error:
                 await self._stop_all()
                 return Stop(failed_to_start(child_spec, error))
-            except asyncio.CancelledError:  # given up, or killed: not without those it started
+            except asyncio.CancelledError:  # killed during its start: stop the started children
                 await self._stop_all()
                 raise
         return None
@@ -152,12 +152,12 @@ class OrderedChildren(SupervisorBase):
         child.restart_ends()
         if pid is not None:
             self._by_pid.pop(pid, None)
-            await end(self.pid, pid, child.spec)
+            await terminate_child(self.pid, pid, child.spec)
 
     async def _stop_all(self) -> None:
         for child in reversed(list(self._children.values())):
             await self._stop(child)
-        await end_all(self.pid, strays(self.pid))
+        await terminate_children(self.pid, strays(self.pid))
 
     def _forget(self, child: _Child) -> None:
         self._children.pop(child.spec.id, None)
@@ -165,10 +165,10 @@ class OrderedChildren(SupervisorBase):
     # -- Exits of children
 
     async def _child_exited(self, pid: Pid, reason: Any, reported: bool) -> Any:
-        """Restart what the strategy says, or go without; give up if it happens too often."""
+        """Restart the children that the strategy selects; give up if that is too often."""
         child = self._by_pid.pop(pid, None)
         if child is None:
-            return None  # not a child, or one that was stopped meanwhile
+            return None  # not a child, or stopped meanwhile
         log_exit(self.pid, child.spec, pid, reason, reported)
         if not restarts(child.spec.restart, reason):
             return self._gone(child)
@@ -181,7 +181,7 @@ class OrderedChildren(SupervisorBase):
         if child.spec.restart == "temporary":
             self._forget(child)
         if child.spec.significant and self._shuts_down():
-            log.info("supervisor %r shuts down: %s has ended", self.pid, title_of(child.spec))
+            log.info("supervisor %r shuts down: %s has exited", self.pid, title_of(child.spec))
             return Stop("shutdown")
         return None
 
@@ -211,7 +211,7 @@ class OrderedChildren(SupervisorBase):
 
     async def _start_group(self, group: Sequence[_Child], failed: _Child, reason: Any) -> None:
         last = failed.last_pid
-        assert last is not None  # noqa: S101 - it has been running
+        assert last is not None  # noqa: S101 - the failed child has run
         for child in group:
             if child.spec.id not in self._children:
                 continue  # temporary, and stopped with the others
@@ -226,18 +226,18 @@ class OrderedChildren(SupervisorBase):
                 log_restart(self.pid, child.spec, last, child.pid, reason)
 
     async def _retry(self, child: _Child) -> Any:
-        """Try a failed restart again, unless the child was stopped meanwhile."""
+        """Repeat a failed restart, unless the child was stopped meanwhile."""
         if not child.restarting or self._children.get(child.spec.id) is not child:
             return None
         return await self._restart(child, "restart_failed")
 
     def _dependents(self) -> list[Pid]:
-        # When it has died: a supervisor that was killed restarts nobody.
+        # Called at the supervisor's exit: no child is restarting any longer.
         for child in self._children.values():
             child.restart_ends()
         return []
 
-    # -- What clients ask
+    # -- Requests of clients
 
     async def _add(self, spec: ChildSpec) -> Pid | Fail:
         known = self._children.get(spec.id)
@@ -290,7 +290,7 @@ class OrderedChildren(SupervisorBase):
 
     @call(timeout=None)
     def which_children(self) -> list[ChildInfo]:
-        """List the children in start order, those that are being restarted included.
+        """Return the children in start order, including those that are being restarted.
 
         Source:
             ``Supervisor.which_children/1``.
@@ -299,7 +299,7 @@ class OrderedChildren(SupervisorBase):
 
     @call(timeout=None)
     def count_children(self) -> Counts:
-        """Count the children, those that are being restarted included.
+        """Return the number of children, including those that are being restarted.
 
         Source:
             ``Supervisor.count_children/1``.

@@ -1,4 +1,4 @@
-"""What supervisors log and tell telemetry: what a child could not report, and decisions."""
+"""Log records and telemetry events of supervisors: exits, restarts, and giving up."""
 
 import functools
 import logging
@@ -9,7 +9,7 @@ from beamish._runtime.runtime import running
 from beamish._runtime.throttle import throttle
 from beamish._server.requests import safe_repr
 from beamish._server.start import ServerStart
-from beamish._server.table import Table
+from beamish._server.table import CallbackTable
 from beamish._supervision.specs import title_of
 from beamish.child_spec import ChildSpec
 from beamish.pid import Pid
@@ -19,7 +19,7 @@ log = logging.getLogger("beamish")
 
 
 def log_exit(supervisor: Pid, spec: ChildSpec, pid: Pid, reason: Any, reported: bool) -> None:
-    """Log the abnormal exit of a child that the child could not report itself."""
+    """Log the abnormal exit of a child, unless its crash is logged already."""
     if reported or is_clean(reason):
         return
     what = title_of(spec)
@@ -28,15 +28,15 @@ def log_exit(supervisor: Pid, spec: ChildSpec, pid: Pid, reason: Any, reported: 
 
 
 def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseException) -> None:
-    """Log that a child could not be started again."""
+    """Log that the restart of a child has failed."""
     what = title_of(spec)
     if throttle(running()).allows(last, f"{what} {last!r}"):
         log.error("supervisor %r could not restart %s: %s", supervisor, what, error, exc_info=error)
 
 
 def log_restart(supervisor: Pid, spec: ChildSpec, last: Pid, new: Pid, reason: Any) -> None:
-    """Log and tell telemetry that a child runs again."""
-    throttle(running()).follows(last, new)
+    """Log that a child was restarted, and emit the event."""
+    throttle(running()).restarted(last, new)
     if log.isEnabledFor(logging.INFO):
         log.info("supervisor %r restarted %s as %r", supervisor, title_of(spec), new)
     if telemetry.enabled:
@@ -52,11 +52,11 @@ def log_give_up(
     max_restarts: int,
     max_seconds: float,
 ) -> None:
-    """Log and tell telemetry that restarting has been too frequent."""
+    """Log that a child was restarted too often, and emit the event."""
     if telemetry.enabled:
         telemetry.supervisor("give_up", _facts(supervisor, spec, last, reason))
     log.error(
-        "supervisor %r gives up: %s exited for %s, after %d restarts within %g s",
+        "supervisor %r gives up: %s exited with %s, after %d restarts within %g s",
         supervisor,
         title_of(spec),
         safe_repr(reason),
@@ -76,10 +76,10 @@ def _facts(supervisor: Pid, spec: ChildSpec, last: Pid | None, reason: Any) -> d
 
 
 def _class_of(spec: ChildSpec) -> str:
-    """Name the class of a child as its own events do; what else starts children, by itself."""
+    """Return the class of a child, as its own events show it, or the name of its start function."""
     start: Any = spec.start
     if isinstance(start, ServerStart):
-        table: Table = start.cls._beamish
+        table: CallbackTable = start.cls._beamish
         return table.qualname
     while isinstance(start, functools.partial):
         start = start.func

@@ -1,4 +1,4 @@
-"""The specifications and options that supervisors are given."""
+"""Checks of the child specifications and options of supervisors."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from beamish.pid import Pid
 
 
 def as_spec(child: Any) -> ChildSpec:
-    """Return the specification of what stands in a list of children."""
+    """Return the specification of an element of a list of children."""
     if isinstance(child, ChildSpec):
         return child
     make = getattr(child, "child_spec", None)
@@ -19,7 +19,7 @@ def as_spec(child: Any) -> ChildSpec:
         if isinstance(spec, ChildSpec):
             return spec
     raise TypeError(
-        "a child is a ChildSpec, or a class that starts without arguments, such as a GenServer; "
+        "a child must be a ChildSpec, or a class that starts without arguments (a GenServer); "
         f"got {child!r}"
     )
 
@@ -33,28 +33,28 @@ def hashable_id(id: Any) -> Any:  # noqa: A002 - the field of ChildSpec
 def pid_of_child(pid: Any) -> Pid:
     """Return ``pid``; raise `TypeError` for anything else that names a child."""
     if not isinstance(pid, Pid):
-        raise TypeError(f"a dynamic supervisor knows its children by pid; got {pid!r}")
+        raise TypeError(f"a child of a dynamic supervisor must be given by its pid; got {pid!r}")
     return pid
 
 
 def title_of(spec: ChildSpec) -> str:
-    """Name a child in logs and errors: by its id, or its class."""
+    """Return the name of a child in logs and errors: its id, or its class."""
     named = spec.id.__qualname__ if isinstance(spec.id, type) else safe_repr(spec.id)
     return f"child {named}"
 
 
 def check_intensity(max_restarts: Any, max_seconds: Any) -> None:
-    """Refuse a restart intensity that is none."""
+    """Raise `ValueError` if a restart intensity is invalid."""
     _checks.count("max_restarts", max_restarts)
     _checks.seconds("max_seconds", max_seconds, positive=True)
 
 
 def check_ids(specs: Iterable[ChildSpec]) -> None:
-    """Refuse two children with one id."""
+    """Raise `ValueError` if two children have the same id."""
     seen: set[Any] = set()
     for spec in specs:
         if spec.id in seen:
             raise ValueError(
-                f"two children have the id {spec.id!r}; give one another with .replace(id=...)"
+                f"two children have the id {spec.id!r}; set another id with .replace(id=...)"
             )
         seen.add(spec.id)

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 from beamish import process
-from beamish._runtime import few
-from beamish._runtime.few import Few
+from beamish._runtime import one_or_many
+from beamish._runtime.one_or_many import OneOrMany
 from beamish._runtime.process import Monitor, Process
 from beamish._runtime.runtime import running
 from beamish.errors import NoProcessError
@@ -44,13 +44,13 @@ class TaskRef(Monitor):
         super().__init__(owner, target)
         self._answer: Answer | None = None
         self._delivered = False
-        self.waits: Few[Wait] = None
+        self.waits: OneOrMany[Wait] = None
 
     def watch(self, task: Process) -> None:
         """Start monitoring ``task``."""
         owner = self.owner._process
-        owner.monitors = few.add(owner.monitors, self)
-        task.watchers = few.add(task.watchers, self)
+        owner.monitors = one_or_many.add(owner.monitors, self)
+        task.watchers = one_or_many.add(task.watchers, self)
 
     def replied(self, value: Any) -> None:
         """Handle the return of ``value`` by the task."""
@@ -61,7 +61,7 @@ class TaskRef(Monitor):
         """Handle the death of the task."""
         if self._is_active():
             owner = self.owner._process
-            owner.monitors = few.remove(owner.monitors, self)
+            owner.monitors = one_or_many.remove(owner.monitors, self)
             self._tell(Exited(reason), Down(self, pid, reason))
 
     def complete(self, value: Any) -> None:
@@ -71,7 +71,7 @@ class TaskRef(Monitor):
     def _is_active(self) -> bool:
         # A removed monitor drops a late answer: Erlang's monitor with an alias.
         owner = self.owner._process
-        return owner is not None and few.contains(owner.monitors, self)
+        return owner is not None and one_or_many.contains(owner.monitors, self)
 
     def _tell(self, answer: Answer, message: Any) -> None:
         first = self._answer is None
@@ -81,7 +81,7 @@ class TaskRef(Monitor):
             self._delivered = True
             self.owner._process.deliver(message)
         elif first:
-            for wait in few.items(self.waits):
+            for wait in one_or_many.items(self.waits):
                 wait.hear(answer)
 
     @property
@@ -146,9 +146,9 @@ class Wait:
         """Wait for at most ``seconds`` seconds."""
         owner = caller()
         timers = owner.runtime.timers
-        owner.watchers = few.add(owner.watchers, self)
+        owner.watchers = one_or_many.add(owner.watchers, self)
         for ref in self._refs:
-            ref.waits = few.add(ref.waits, self)
+            ref.waits = one_or_many.add(ref.waits, self)
         timer = None if seconds is None else timers.after(seconds, self.end)
         try:
             await self._future
@@ -156,8 +156,8 @@ class Wait:
             if timer is not None:
                 timers.cancel(timer)
             for ref in self._refs:
-                ref.waits = few.remove(ref.waits, self)
-            owner.watchers = few.remove(owner.watchers, self)
+                ref.waits = one_or_many.remove(ref.waits, self)
+            owner.watchers = one_or_many.remove(owner.watchers, self)
 
 
 async def wait(refs: Iterable[TaskRef], seconds: float | None, *, first_exit: bool = False) -> None:

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from beamish import process
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 from beamish._runtime.process import OnDeath, Process
 from beamish._task.answer import TaskRef, caller, wait
 from beamish.pid import Pid
@@ -30,7 +30,9 @@ async def end(pid: Pid, ref: TaskRef, seconds: float | None, *, brutal: bool) ->
         await wait((ref,), None)  # after an earlier exit signal it can still be unwinding
         return Exited("noproc")
     death: asyncio.Future[Any] = task.runtime.loop.create_future()
-    task.watchers = few.add(task.watchers, OnDeath(lambda _, reason: _resolve(death, reason)))
+    task.watchers = one_or_many.add(
+        task.watchers, OnDeath(lambda _, reason: _resolve(death, reason))
+    )
     task.reported = True  # not a crash, so its supervisor must not log it
     process.exit(pid, "kill" if brutal else "shutdown")
     timer = None

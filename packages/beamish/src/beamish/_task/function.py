@@ -43,7 +43,7 @@ class FunctionProcess(SpawnedProcess):
 
     def ended(self, task: asyncio.Task[Any]) -> None:
         """Report the result of the function, then end the process."""
-        if self._listener is not None and not self.doomed and failure(task) is None:
+        if self._listener is not None and not self.is_killed and failure(task) is None:
             self._listener.replied(task.result())
         super().ended(task)
 

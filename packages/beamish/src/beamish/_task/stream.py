@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from beamish import _checks
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 from beamish._server.requests import describe
 from beamish._task.answer import Answer, caller
 from beamish._task.function import FunctionProcess, Listener, check_function, name_of
@@ -100,7 +100,7 @@ class Stream:
         """Yield the results; when the consumer stops, kill the running tasks."""
         self._owner = caller()
         self._source = Source(self._elements, self._ring)
-        self._owner.watchers = few.add(self._owner.watchers, self)
+        self._owner.watchers = one_or_many.add(self._owner.watchers, self)
         try:
             while (answer := await self._next_answer()) is not None:
                 yield answer
@@ -139,7 +139,7 @@ class Stream:
     def _start(self, element: Any) -> None:
         slot = _Slot(self, (element,))
         task = slot.task = self._start_task(self._fn, slot.args, slot)
-        task.watchers = few.add(task.watchers, slot)
+        task.watchers = one_or_many.add(task.watchers, slot)
         if self._options.linked:
             self._owner.link(task.pid)
         if self._options.timeout is not None:
@@ -174,7 +174,7 @@ class Stream:
     def _kill(self, slot: _Slot) -> None:
         self._owner.unlink(slot.task.pid)
         slot.task.reported = True  # not a crash, so its supervisor must not log it
-        slot.task.doom("killed")
+        slot.task.kill("killed")
 
     def died(self, pid: Pid, reason: Any) -> None:
         """Kill the tasks because the owner died."""
@@ -198,7 +198,7 @@ class Stream:
         await self._bell
 
     async def _close(self) -> None:
-        self._owner.watchers = few.remove(self._owner.watchers, self)
+        self._owner.watchers = one_or_many.remove(self._owner.watchers, self)
         for slot in tuple(self._running):
             self._kill(slot)
         try:

@@ -20,7 +20,7 @@ Args = TypeVarTuple("Args")
 
 STEP_SECONDS = 0.0001  # the longest duration of a step
 LATE_SECONDS = 0.001  # the longest delay of a timer, and of a function for a thread
-_FEW_CANCELLED = 64  # up to so many cancelled timers, the heap is not rebuilt
+_MIN_CANCELLED = 64  # up to so many cancelled timers, the heap is not rebuilt
 
 
 class SimulatedLoop(asyncio.BaseEventLoop):
@@ -69,7 +69,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def _timer_handle_cancelled(self, _: asyncio.TimerHandle) -> None:
         self._cancelled += 1
-        if self._cancelled > _FEW_CANCELLED and self._cancelled * 2 > len(self._scheduled):
+        if self._cancelled > _MIN_CANCELLED and self._cancelled * 2 > len(self._scheduled):
             self._scheduled = [timer for timer in self._scheduled if not timer.cancelled()]
             heapq.heapify(self._scheduled)
             self._cancelled = 0

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from beamish import process
-from beamish._runtime import few
+from beamish._runtime import one_or_many
 from beamish.child_spec import ChildSpec
 from beamish.gen_server import GenServer
 from beamish.pid import Pid
@@ -94,7 +94,7 @@ async def attached() -> AsyncIterator[Pid]:
             yield pid
         finally:
             me = pid._process
-            for linked in reversed(() if me is None else few.items(me.links)):
+            for linked in reversed(() if me is None else one_or_many.items(me.links)):
                 process.unlink(linked)  # otherwise its exit signal would kill the test
                 process.exit(linked, "shutdown")
 

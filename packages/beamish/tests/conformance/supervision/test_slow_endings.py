@@ -7,7 +7,7 @@ import pytest
 
 from beamish import ChildSpec, DynamicSupervisor, GenServer, Pid, process
 from beamish._runtime.process import OnDeath
-from beamish._supervision.ending import Ending
+from beamish._supervision.termination import Termination
 from beamish.testing import simulate
 
 
@@ -44,11 +44,11 @@ def test_child_that_was_ordered_later_is_killed_later(seed: int) -> None:
         specs = {name: Lingers.child_spec().replace(shutdown=100.0) for name in "abc"}
         pids = {n: await DynamicSupervisor.start_child(sup, spec) for n, spec in specs.items()}
         deaths = Deaths(pids)
-        ending = Ending(sup)
+        termination = Termination(sup)
         for name, spec in specs.items():
-            ending.order(pids[name], spec)
+            termination.terminate(pids[name], spec)
             await asyncio.sleep(40)
-        await ending.wait()
+        await termination.wait()
         process.exit(sup, "kill")
         return deaths.found
 

@@ -234,9 +234,9 @@ async def test_start_by_keyword_is_checked_by_the_caller() -> None:
     sup = await DynamicSupervisor.start_link()
 
     pid = await DynamicSupervisor.start_child(sup, spec=Worker)
-    with pytest.raises(TypeError, match="a child is a ChildSpec"):
+    with pytest.raises(TypeError, match="a child must be a ChildSpec"):
         await DynamicSupervisor.start_child(sup, 42)
-    with pytest.raises(TypeError, match="knows its children by pid"):
+    with pytest.raises(TypeError, match="must be given by its pid"):
         await DynamicSupervisor.terminate_child(sup, "name")
 
     await DynamicSupervisor.terminate_child(sup, pid=pid)

@@ -1,4 +1,4 @@
-"""Stopping children: ordered, waited for, killed if need be."""
+"""Stops children: sends each an exit signal, waits, and kills it after its shutdown time."""
 
 import asyncio
 import math
@@ -14,11 +14,11 @@ from beamish.child_spec import ChildSpec
 from beamish.pid import Pid
 from beamish.results import is_clean
 
-_SLICE_SECONDS = 0.005  # of stopping children before the loop's other work has its turn
+_SLICE_SECONDS = 0.005  # of stopping children before control returns to the event loop
 
 
-class Ending:
-    """Children that are being stopped, side by side: ordered, waited for, killed if need be.
+class Termination:
+    """Children that are being stopped concurrently.
 
     Args:
         supervisor: The process that stops them.
@@ -27,33 +27,38 @@ class Ending:
     def __init__(self, supervisor: Pid) -> None:
         self._supervisor = supervisor
         self._runtime = running()
-        self._left: dict[Pid, tuple[ChildSpec, Process, float]] = {}  # the last: until when
-        self._timers: dict[float, Any] = {}  # one for all that have so many seconds
+        # The children that are still alive, and the loop time at which each is killed.
+        self._left: dict[Pid, tuple[ChildSpec, Process, float]] = {}
+        # One timer for each shutdown time, not for each child: there can be 100,000 children.
+        self._timers: dict[float, Any] = {}
         self._all_dead: asyncio.Future[None] | None = None
 
-    def order(self, pid: Pid, spec: ChildSpec) -> None:
-        """Tell one child to end."""
+    def terminate(self, pid: Pid, spec: ChildSpec) -> None:
+        """Send the exit signal to one child, and start its shutdown time."""
         process: Process | None = pid._process
         if process is None:
             return
         seconds = spec.shutdown if isinstance(spec.shutdown, int | float) else math.inf
         self._left[pid] = spec, process, self._runtime.loop.time() + seconds
         process.watch(OnDeath(self._died))
-        # Unlink before the exit signal: a child that dies now must not look like a crash.
+        # Unlink before the exit signal: otherwise the exit of the child would count as a crash.
         process.unlink(self._supervisor)
         if spec.shutdown == "brutal_kill":
-            process.doom("killed")
+            process.kill("killed")
         else:
             if spec.shutdown is not None and spec.shutdown not in self._timers:
-                self._look_in(seconds, seconds)
+                self._start_timer(seconds, seconds)
             process.signal(self._supervisor, "shutdown")
 
-    def _look_in(self, delay: float, seconds: float) -> None:
+    def _start_timer(self, delay: float, seconds: float) -> None:
         timers = self._runtime.timers
         self._timers[seconds] = timers.after(delay, lambda: self._kill(seconds))
 
     def _kill(self, seconds: float) -> None:
-        """Kill those who had so many seconds and live on; look again when others have had them."""
+        """Kill the children whose shutdown time of ``seconds`` is over; set a timer for the rest.
+
+        Children with the same shutdown time can have got their exit signals at different times.
+        """
         del self._timers[seconds]
         now, next_end = self._runtime.loop.time(), math.inf
         for pid, (spec, process, end) in list(self._left.items()):
@@ -63,27 +68,27 @@ class Ending:
                 next_end = min(next_end, end)
                 continue
             log.error(
-                "supervisor %r had to kill %s %r: it did not end within %g s",
+                "supervisor %r had to kill %s %r: it did not exit within its shutdown time of %g s",
                 self._supervisor,
                 title_of(spec),
                 pid,
                 seconds,
             )
-            process.doom("killed")
+            process.kill("killed")
         if next_end < math.inf:
-            self._look_in(next_end - now, seconds)
+            self._start_timer(next_end - now, seconds)
 
     def _died(self, pid: Pid, reason: Any) -> None:
         spec, _, _ = self._left.pop(pid)
         killed = reason == "killed" if isinstance(reason, str) else False
         if not is_clean(reason) and not killed:
-            self._log_end(pid, spec, reason)
+            self._log_exit(pid, spec, reason)
         if not self._left and self._all_dead is not None and not self._all_dead.done():
             self._all_dead.set_result(None)
 
-    def _log_end(self, pid: Pid, spec: ChildSpec, reason: Any) -> None:
+    def _log_exit(self, pid: Pid, spec: ChildSpec, reason: Any) -> None:
         log.warning(
-            "%s %r of supervisor %r ended for %s while it was being stopped",
+            "%s %r of supervisor %r exited with %s while it was being stopped",
             title_of(spec),
             pid,
             self._supervisor,
@@ -91,7 +96,7 @@ class Ending:
         )
 
     async def wait(self) -> None:
-        """Wait until all of them are dead; suspends only if some are not."""
+        """Wait until all of them are dead; suspend only if some are alive."""
         try:
             if self._left:
                 self._all_dead = self._runtime.loop.create_future()
@@ -101,21 +106,24 @@ class Ending:
                 self._runtime.timers.cancel(timer)
 
 
-async def end(supervisor: Pid, pid: Pid, spec: ChildSpec) -> None:
+async def terminate_child(supervisor: Pid, pid: Pid, spec: ChildSpec) -> None:
     """Stop one child and wait until it is dead."""
-    ending = Ending(supervisor)
-    ending.order(pid, spec)
-    await ending.wait()
+    termination = Termination(supervisor)
+    termination.terminate(pid, spec)
+    await termination.wait()
 
 
-async def end_all(supervisor: Pid, children: Iterable[tuple[Pid, ChildSpec]]) -> None:
-    """Stop many children in one pass, giving the event loop its turns, and wait for them all."""
-    ending = Ending(supervisor)
+async def terminate_children(supervisor: Pid, children: Iterable[tuple[Pid, ChildSpec]]) -> None:
+    """Stop children concurrently and wait until all are dead.
+
+    Yields to the event loop between exit signals, because there can be very many children.
+    """
+    termination = Termination(supervisor)
     loop = running().loop
     pause_at = loop.time() + _SLICE_SECONDS
     for count, (pid, spec) in enumerate(children):
-        ending.order(pid, spec)
+        termination.terminate(pid, spec)
         if count % 64 == 63 and loop.time() > pause_at:
             await asyncio.sleep(0)
             pause_at = loop.time() + _SLICE_SECONDS
-    await ending.wait()
+    await termination.wait()
