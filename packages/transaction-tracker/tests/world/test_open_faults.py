@@ -132,10 +132,6 @@ def test_a_recheck_by_a_receipt_without_status_ends_nothing_that_is_contradicted
     world.play(main)
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="objections are kept in memory only: a restart while the objector is down forgets them",
-)
 def test_a_restart_withdraws_no_objection(tmp_path: Path) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
