@@ -4,7 +4,7 @@ import time
 
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.follower.status import FollowerStatus
-from transaction_tracker.follower.undecided import MIN_ANSWERS, Undecided
+from transaction_tracker.follower.undecided import Undecided
 
 
 class World:
@@ -26,7 +26,7 @@ class World:
 
 def test_one_answer_that_is_not_a_fact_is_not_reported() -> None:
     world = World()
-    for _ in range(MIN_ANSWERS - 1):
+    for _ in range(2):
         world.undecided.note("tx", "no answer", "answer")
     world.undecided.report()
     assert world.reason() == ""
