@@ -53,8 +53,11 @@ async def test_success_recorded_as_failure_on_a_stale_null(network: Network, fau
         await caught_up(app, network.first)
         await asked_again(network, fault.name, tx.hash)
         unclear = await TransactionTracker.status(tx.hash)
-        network.second.faults.clear()  # the first node never has the receipt
+        network.second.faults.clear()  # one receipt places it, and two make it final
         await TransactionTracker.recheck(tx.hash)
+        await reach(tx.hash, "mined")
+        network.first.faults.clear()
+        await network.first.mine(1)
         confirmed = await reach(tx.hash, "terminal")
 
         assert unclear.state == "pending"

@@ -112,9 +112,9 @@ async def test_node_with_another_genesis_is_refused(
     make_pool: MakePool, twins: tuple[Twin, Twin]
 ) -> None:
     async with twin(GENESIS + 1) as stranger:
-        pool = await make_pool(twins[0], stranger)
+        pool = await make_pool(*twins, stranger)
 
-        assert states(pool) == ["healthy", "refused"]
+        assert states(pool) == ["healthy", "healthy", "refused"]
 
 
 async def test_wrong_chain_id_of_all_nodes_raises(

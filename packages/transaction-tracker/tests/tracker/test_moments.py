@@ -51,12 +51,17 @@ class Meddled(EthereumSource):
         return super().transaction(block, transaction_id)
 
     async def look_up(
-        self, slots: Mapping[str, str | None], height: int, *, at_once: bool = False
+        self,
+        slots: Mapping[str, str | None],
+        height: int,
+        *,
+        at_once: bool = False,
+        doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
         if self.refusals:
             self.refusals -= 1
             raise RateLimitedError("slow down")
-        found = dict(await super().look_up(slots, height, at_once=at_once))
+        found = dict(await super().look_up(slots, height, at_once=at_once, doubted=doubted))
         for key in found.keys() & self.placed.keys():
             included = found[key]
             assert isinstance(included, Included)
