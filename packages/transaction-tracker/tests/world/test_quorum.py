@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from transaction_tracker import TransactionTracker
+
 from .chain import Json, transaction
 from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
@@ -197,6 +199,99 @@ def test_blocks_above_all_that_the_other_providers_have_yet_confirm_nothing(
         await asyncio.sleep(10.0)
         await world.blocks(2 * CONFIRMATIONS, chain)
         assert await world.ends(phantom) == []
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_confirmations_that_one_provider_alone_has_confirm_nothing(honest: int) -> None:
+    """All have the payment's block; one makes up the blocks on top, before the others have any."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        odd.chain = chain.fork(LENGTH + 1, "made up")
+        odd.chain.grow(CONFIRMATIONS)
+        await asyncio.sleep(11.0)  # the chain's next block is not there yet
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+def test_one_of_three_providers_that_goes_on_alone_confirms_nothing() -> None:
+    """The chain rests: most nodes have stopped, and one builds its own blocks."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, 2)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        odd.chain = chain.fork(LENGTH, "made up")
+        odd.chain.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS, odd.chain)
+        assert await world.ends(payment) == []
+        assert (await world.get("/readyz")).status == 503
+
+    world.play(main)
+
+
+def test_a_recheck_withdraws_no_objection() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    branch = chain.fork(LENGTH, "branch")
+    honest = Node(chain, "honest")
+    world = World(Node(branch, "alone"), honest)
+
+    async def main() -> None:
+        await world.reaches(branch)
+        await world.track(payment)
+        branch.mine(payment)
+        chain.mine()
+        await world.blocks(2 * CONFIRMATIONS, chain, branch)
+        honest.down = True
+        await world.blocks(2, chain, branch)
+        await TransactionTracker.recheck(payment["hash"])
+        await world.blocks(3, chain, branch)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_an_end_in_another_block_waits_again_for_providers_that_are_behind(honest: int) -> None:
+    """The first block went before the others had it; the second one is made up, and much later."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    other = chain.fork(LENGTH, "other")
+    other.grow(2)
+    other.wait(payment)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest, confirmations=1)
+    for node in world.nodes[1:]:
+        node.height = lambda: LENGTH
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        for node in world.nodes:
+            node.chain, node.height = other, None
+        await world.becomes(payment, "pending")
+        await world.blocks(10, other)
+        odd.chain = other.fork(other.head.number, "made up")
+        odd.chain.mine(payment)
+        await asyncio.sleep(5.0)
+        await world.blocks(5, other)
+        assert await world.ends(payment) == []
 
     world.play(main)
 
