@@ -8,11 +8,10 @@ import pytest
 from transaction_tracker import TransactionTracker
 
 from .chain import transaction
-from .node import Node, RpcError
+from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-MANY = 120  # ends in one block from which on its receipts are asked for all at once
 
 
 def without_status(_params: list[Any], found: Any) -> Any:
@@ -70,30 +69,3 @@ def test_a_restart_withdraws_no_objection(tmp_path: Path) -> None:
         assert await world.ends(payment) == []
 
     world.simulate(main)
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="from 100 ends in a block on only eth_getBlockReceipts is asked, also of a provider "
-    "without that method",
-)
-@pytest.mark.parametrize("odd", [0, 1])
-def test_many_ends_are_told_where_one_provider_lacks_block_receipts(odd: int) -> None:
-    payments = [transaction(f"customer-{number}", 1) for number in range(MANY)]
-    chain = chain_of(LENGTH)
-    nodes = [Node(chain, "first"), Node(chain, "second")]
-
-    def refuse(_params: list[Any], _found: Any) -> Any:
-        raise RpcError(-32601, "the method eth_getBlockReceipts does not exist/is not available")
-
-    nodes[odd].change["eth_getBlockReceipts"] = refuse
-    world = World(*nodes)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.track(*payments)
-        chain.mine(*payments)
-        await world.blocks(CONFIRMATIONS + 2)
-        assert [await world.ends(payment) for payment in payments] == [["confirmed"]] * MANY
-
-    world.play(main)

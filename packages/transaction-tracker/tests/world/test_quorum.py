@@ -9,10 +9,11 @@ import pytest
 from transaction_tracker import TransactionTracker
 
 from .chain import Json, transaction
-from .node import Node
+from .node import Node, RpcError
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
+MANY = 120  # ends in one block: its receipts are asked for all at once
 ERRORS = 60  # blocks: far longer than any end or alarm takes
 
 
@@ -350,5 +351,27 @@ def test_ends_that_are_contradicted_with_errors_in_between_are_told() -> None:
             told.append((await world.get("/readyz")).status)
         assert await world.ends(payment) == []
         assert 503 in told
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_many_ends_are_told_where_one_provider_lacks_block_receipts(odd: int) -> None:
+    payments = [transaction(f"customer-{number}", 1) for number in range(MANY)]
+    chain = chain_of(LENGTH)
+    nodes = [Node(chain, "first"), Node(chain, "second")]
+
+    def refuse(_params: list[Any], _found: Any) -> Any:
+        raise RpcError(-32601, "the method eth_getBlockReceipts does not exist/is not available")
+
+    nodes[odd].change["eth_getBlockReceipts"] = refuse
+    world = World(*nodes)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(*payments)
+        chain.mine(*payments)
+        await world.blocks(CONFIRMATIONS + 2)
+        assert [await world.ends(payment) for payment in payments] == [["confirmed"]] * MANY
 
     world.play(main)
