@@ -8,95 +8,10 @@ import pytest
 from transaction_tracker import TransactionTracker
 
 from .chain import transaction
-from .node import Node, RpcError
+from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-MANY = 120  # ends in one block from which on its receipts are asked for all at once
-
-
-def world_of(odd: Node, honest: int, **settings: object) -> World:
-    """Return a world with one odd provider and some that stay on its chain of now."""
-    others = (Node(odd.chain, f"honest-{number}") for number in range(honest))
-    return World(odd, *others, **settings)
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="no provider but one needs to have the last confirmation: dissent tells which chains "
-    "leave ours, and not which end below it",
-)
-@pytest.mark.parametrize("honest", [1, 2])
-def test_confirmations_that_one_provider_alone_has_confirm_nothing(honest: int) -> None:
-    """All have the payment's block; one makes up the blocks on top, before the others have any."""
-    payment = transaction("customer", 1)
-    chain = chain_of(LENGTH)
-    odd = Node(chain, "odd")
-    world = world_of(odd, honest)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.track(payment)
-        chain.mine(payment)
-        await world.becomes(payment, "mined")
-        odd.chain = chain.fork(LENGTH + 1, "made up")
-        odd.chain.grow(CONFIRMATIONS)
-        await world.until(lambda: is_ended(world), within=11.0)
-        assert await world.ends(payment) == []
-
-    async def is_ended(world: World) -> bool:
-        return bool(await world.ends(payment))
-
-    world.play(main)
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="providers below the block are not waited for after 45 s, however many they are",
-)
-def test_one_of_three_providers_that_goes_on_alone_confirms_nothing() -> None:
-    """The chain rests: most nodes have stopped, and one builds its own blocks."""
-    payment = transaction("customer", 1)
-    chain = chain_of(LENGTH)
-    odd = Node(chain, "odd")
-    world = world_of(odd, 2)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.track(payment)
-        odd.chain = chain.fork(LENGTH, "made up")
-        odd.chain.mine(payment)
-        await world.blocks(2 * CONFIRMATIONS, odd.chain)
-        assert await world.ends(payment) == []
-        assert (await world.get("/readyz")).status == 503
-
-    world.play(main)
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="each answer to a question about a transaction forgets who objected to its end",
-)
-def test_a_recheck_withdraws_no_objection() -> None:
-    payment = transaction("customer", 1)
-    chain = chain_of(LENGTH)
-    branch = chain.fork(LENGTH, "branch")
-    honest = Node(chain, "honest")
-    world = World(Node(branch, "alone"), honest)
-
-    async def main() -> None:
-        await world.reaches(branch)
-        await world.track(payment)
-        branch.mine(payment)
-        chain.mine()
-        await world.blocks(2 * CONFIRMATIONS, chain, branch)
-        honest.down = True
-        await world.blocks(2, chain, branch)
-        await TransactionTracker.recheck(payment["hash"])
-        await world.blocks(3, chain, branch)
-        assert await world.ends(payment) == []
-
-    world.play(main)
 
 
 def without_status(_params: list[Any], found: Any) -> Any:
@@ -154,30 +69,3 @@ def test_a_restart_withdraws_no_objection(tmp_path: Path) -> None:
         assert await world.ends(payment) == []
 
     world.simulate(main)
-
-
-@pytest.mark.xfail(
-    strict=True,
-    reason="from 100 ends in a block on only eth_getBlockReceipts is asked, also of a provider "
-    "without that method",
-)
-@pytest.mark.parametrize("odd", [0, 1])
-def test_many_ends_are_told_where_one_provider_lacks_block_receipts(odd: int) -> None:
-    payments = [transaction(f"customer-{number}", 1) for number in range(MANY)]
-    chain = chain_of(LENGTH)
-    nodes = [Node(chain, "first"), Node(chain, "second")]
-
-    def refuse(_params: list[Any], _found: Any) -> Any:
-        raise RpcError(-32601, "the method eth_getBlockReceipts does not exist/is not available")
-
-    nodes[odd].change["eth_getBlockReceipts"] = refuse
-    world = World(*nodes)
-
-    async def main() -> None:
-        await world.reaches(chain)
-        await world.track(*payments)
-        chain.mine(*payments)
-        await world.blocks(CONFIRMATIONS + 2)
-        assert [await world.ends(payment) for payment in payments] == [["confirmed"]] * MANY
-
-    world.play(main)

@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from transaction_tracker import TransactionTracker
+
 from .chain import Json, transaction
-from .node import Node
+from .node import Node, RpcError
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
+MANY = 120  # ends in one block: its receipts are asked for all at once
 ERRORS = 60  # blocks: far longer than any end or alarm takes
 
 
@@ -201,6 +204,99 @@ def test_blocks_above_all_that_the_other_providers_have_yet_confirm_nothing(
     world.play(main)
 
 
+@pytest.mark.parametrize("honest", [1, 2])
+def test_confirmations_that_one_provider_alone_has_confirm_nothing(honest: int) -> None:
+    """All have the payment's block; one makes up the blocks on top, before the others have any."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        odd.chain = chain.fork(LENGTH + 1, "made up")
+        odd.chain.grow(CONFIRMATIONS)
+        await asyncio.sleep(11.0)  # the chain's next block is not there yet
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+def test_one_of_three_providers_that_goes_on_alone_confirms_nothing() -> None:
+    """The chain rests: most nodes have stopped, and one builds its own blocks."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd = Node(chain, "odd")
+    world = world_of(odd, 2)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        odd.chain = chain.fork(LENGTH, "made up")
+        odd.chain.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS, odd.chain)
+        assert await world.ends(payment) == []
+        assert (await world.get("/readyz")).status == 503
+
+    world.play(main)
+
+
+def test_a_recheck_withdraws_no_objection() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    branch = chain.fork(LENGTH, "branch")
+    honest = Node(chain, "honest")
+    world = World(Node(branch, "alone"), honest)
+
+    async def main() -> None:
+        await world.reaches(branch)
+        await world.track(payment)
+        branch.mine(payment)
+        chain.mine()
+        await world.blocks(2 * CONFIRMATIONS, chain, branch)
+        honest.down = True
+        await world.blocks(2, chain, branch)
+        await TransactionTracker.recheck(payment["hash"])
+        await world.blocks(3, chain, branch)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("honest", [1, 2])
+def test_an_end_in_another_block_waits_again_for_providers_that_are_behind(honest: int) -> None:
+    """The first block went before the others had it; the second one is made up, and much later."""
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    other = chain.fork(LENGTH, "other")
+    other.grow(2)
+    other.wait(payment)
+    odd = Node(chain, "odd")
+    world = world_of(odd, honest, confirmations=1)
+    for node in world.nodes[1:]:
+        node.height = lambda: LENGTH
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.becomes(payment, "mined")
+        for node in world.nodes:
+            node.chain, node.height = other, None
+        await world.becomes(payment, "pending")
+        await world.blocks(10, other)
+        odd.chain = other.fork(other.head.number, "made up")
+        odd.chain.mine(payment)
+        await asyncio.sleep(5.0)
+        await world.blocks(5, other)
+        assert await world.ends(payment) == []
+
+    world.play(main)
+
+
 # -- What is told of ends that are held back
 
 
@@ -255,5 +351,27 @@ def test_ends_that_are_contradicted_with_errors_in_between_are_told() -> None:
             told.append((await world.get("/readyz")).status)
         assert await world.ends(payment) == []
         assert 503 in told
+
+    world.play(main)
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_many_ends_are_told_where_one_provider_lacks_block_receipts(odd: int) -> None:
+    payments = [transaction(f"customer-{number}", 1) for number in range(MANY)]
+    chain = chain_of(LENGTH)
+    nodes = [Node(chain, "first"), Node(chain, "second")]
+
+    def refuse(_params: list[Any], _found: Any) -> Any:
+        raise RpcError(-32601, "the method eth_getBlockReceipts does not exist/is not available")
+
+    nodes[odd].change["eth_getBlockReceipts"] = refuse
+    world = World(*nodes)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(*payments)
+        chain.mine(*payments)
+        await world.blocks(CONFIRMATIONS + 2)
+        assert [await world.ends(payment) for payment in payments] == [["confirmed"]] * MANY
 
     world.play(main)

@@ -133,8 +133,7 @@ class Evidence:
 
     def forget(self, transaction: str) -> None:
         """Forget what was kept of a transaction: it has ended, or is untracked."""
-        self._unreadable.forget(transaction)
-        self._unanswered.forget(transaction)
+        self._has_answer(transaction)
         self._endings.forget(transaction)
 
     async def foresee(self, blocks: Sequence[Block], chain: Chain) -> None:
@@ -229,7 +228,7 @@ class Evidence:
             if isinstance(answer, Unreadable | Unanswered):
                 await self._has_no_answer(key, answer)
                 continue
-            self.forget(key)
+            self._has_answer(key)
             if key in ours and not isinstance(answer, Seen | Included):
                 continue  # the node is below our own block that has it
             try:
@@ -370,7 +369,7 @@ class Evidence:
         if isinstance(outcome, Unreadable):
             await self._has_no_answer(key, outcome)
         elif transaction is not None:
-            self.forget(key)
+            self._has_answer(key)
             return Included(transaction, block.link.ref, outcome)
         return None
 
@@ -443,6 +442,14 @@ class Evidence:
         return self._repeated.believed(found, Sighting(tip.number, time.time()))
 
     # -- What cannot be read
+
+    def _has_answer(self, key: str) -> None:
+        """Forget unusable answers about a transaction.
+
+        Objections to its end stay: an answer of one provider withdraws none of another one.
+        """
+        self._unreadable.forget(key)
+        self._unanswered.forget(key)
 
     async def _has_no_answer(self, key: str, answer: Unreadable | Unanswered) -> None:
         """Count an answer that says nothing of its transaction, and park it once that lasts."""

@@ -32,12 +32,14 @@ class Opinion:
         error: Why it did not answer all that it was asked about blocks; ``None`` if it did, or
             refused to.
         answers: The results of the requests that were sent along.
+        head: The height of its head; ``None`` where it showed none.
     """
 
     against: frozenset[BlockRef] = frozenset()
     leaves_at: int | None = None
     error: str | None = None
     answers: Sequence[Any] = ()
+    head: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ async def dissent(endpoints: Sequence[Endpoint], inquiry: Inquiry) -> Dissent:
         leaving={name: told.leaves_at for name, told in said if told.leaves_at is not None},
         unanswered={name: told.error for name, told in said if told.error is not None},
         answers={name: told.answers for name, told in said} if inquiry.requests else {},
+        heads={name: told.head for name, told in said if told.head is not None},
     )
 
 
@@ -97,13 +100,15 @@ async def opinion(endpoint: Endpoint, inquiry: Inquiry) -> Opinion:
     recent = endpoint.view and endpoint.view.since(inquiry.start)
     if recent is not None and not _unproven(blocks, chain, recent):
         results = await results_or_errors(endpoint, requests) if requests else []
-        return Opinion(answers=told.completed(inquiry.requests, results))
+        answers = told.completed(inquiry.requests, results)
+        return Opinion(answers=answers, head=recent.head.number)
     height = None if chain.tip is None else chain.tip.number
     view, results = await look_at(endpoint, height, requests)
     answers = told.completed(inquiry.requests, results)
     if isinstance(view, SourceError):
         return Opinion(error=_trouble([view]), answers=answers)
-    return replace(await _compared(endpoint, chain, blocks, view), answers=answers)
+    found = await _compared(endpoint, chain, blocks, view)
+    return replace(found, answers=answers, head=view.head.number)
 
 
 async def _compared(

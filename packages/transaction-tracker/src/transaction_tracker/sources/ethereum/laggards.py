@@ -1,4 +1,10 @@
-"""How long an end waits for providers whose heads are below its block: values, no clock."""
+"""How long an end waits for providers whose heads are below its blocks: values, no clock."""
+
+from transaction_tracker.domain import BlockRef
+from transaction_tracker.sources.protocol import Ending
+
+# The block that decides an end, and the one that confirms it.
+_Blocks = tuple[BlockRef, BlockRef | None]
 
 
 class Laggards:
@@ -10,20 +16,26 @@ class Laggards:
     """
 
     def __init__(self) -> None:
-        self._ends: dict[str, float] = {}
+        self._ends: dict[str, tuple[_Blocks, float]] = {}
         self._heads: dict[str, tuple[int, float]] = {}
 
-    def is_waited_for(self, name: str, head: int, key: str, now: float, limit: float) -> bool:
+    def is_waited_for(
+        self, name: str, head: int, key: str, end: Ending, now: float, limit: float
+    ) -> bool:
         """Return whether an end waits for a provider.
 
         Args:
             name: The provider.
-            head: The height of its head, below the end's block.
+            head: The height of its head, below a block of the end.
             key: The transaction.
+            end: Its end. The time starts again with another block, which can be made up too.
             now: Seconds of the caller's clock.
             limit: Seconds for which an end waits, and for which a head is not stuck.
         """
-        since = self._ends.setdefault(key, now)
+        blocks = end.block, end.confirmed_by
+        before, since = self._ends.get(key, (blocks, now))
+        since = since if before == blocks else now
+        self._ends[key] = blocks, since
         last, seen_at = self._heads.get(name, (head, now))
         if last != head:
             seen_at = now

@@ -18,6 +18,7 @@ from transaction_tracker.sources.protocol import Ending, Objection
 # back without an alarm.
 _LAG_SECONDS = 45.0
 _LAG_BLOCKS = 3
+_MIN_SPARING_CONFIRMATIONS = 6
 
 
 class Agreement:
@@ -105,16 +106,43 @@ class Agreement:
         if len(agree) < QUORUM:
             objection = self._standing.against(key, end, {*agree, *dissent.dismissed})
         if objection is None and self._rpc.is_compared:
-            return _missing(end, dissent, self._awaited(key, votes))
+            objection = _missing(end, dissent, self._awaited(key, end, votes))
+            return objection or self._shallow(key, end, dissent)
         return objection
 
-    def _awaited(self, key: str, votes: Mapping[str, Vote]) -> dict[str, Vote]:
+    def _shallow(self, key: str, end: Ending, dissent: Dissent) -> Objection | None:
+        """Return why too few providers have the blocks that confirm an end.
+
+        All can have the end's block, and one alone those on top of it: they can be made up.
+        """
+        if end.confirmed_by is None:
+            return None
+        wanted = end.confirmed_by.number - _spared(end.confirmed_by.number - end.block.number + 1)
+        leaving = {name for name, height in dissent.leaving.items() if height <= wanted}
+        there = {name for name, head in dissent.heads.items() if head >= wanted} - leaving
+        behind = {name: head for name, head in dissent.heads.items() if head < wanted}
+        awaited = [
+            name
+            for name, head in behind.items()
+            if self._laggards.is_waited_for(name, head, key, end, self._clock(), self._patience())
+        ]
+        # One of two can be stuck for long. Of several, one is not believed against the others.
+        if len(there) >= QUORUM or not (awaited or len(behind) > len(there)):
+            return None
+        said = ", ".join(f"{name} is at block {head}" for name, head in behind.items())
+        return Objection(f"{said}, below block {wanted} that confirms it", contradicts=False)
+
+    def _patience(self) -> float:
+        """Return the seconds for which an end waits for a provider that is behind."""
+        return max(_LAG_SECONDS, _LAG_BLOCKS * self._context.profile.block_time)
+
+    def _awaited(self, key: str, end: Ending, votes: Mapping[str, Vote]) -> dict[str, Vote]:
         """Return the votes with those as silent that an end still waits for."""
-        limit = max(_LAG_SECONDS, _LAG_BLOCKS * self._context.profile.block_time)
+        limit = self._patience()
         awaited = dict(votes)
         for name, vote in votes.items():
             if vote.stance == "behind" and self._laggards.is_waited_for(
-                name, vote.head, key, self._clock(), limit
+                name, vote.head, key, end, self._clock(), limit
             ):
                 awaited[name] = replace(vote, stance="silent")
         return awaited
@@ -145,10 +173,20 @@ def _outvoted(against: Iterable[Vote], agree: int) -> Outcome | None:
     return outcomes[0] if len(outcomes) > max(1, agree) else None
 
 
+def _spared(confirmations: int) -> int:
+    """Return how many of the last confirmations one provider alone may have.
+
+    Providers hear of a new block one after another. Without this, ends would often wait for the
+    block after the last confirmation.
+    """
+    return 1 if confirmations >= _MIN_SPARING_CONFIRMATIONS else 0
+
+
 def _missing(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Objection | None:
     """Return why an end that nobody contradicts has too few providers that agree with it.
 
-    A provider whose head stays below the block cannot agree, and is not waited for.
+    A provider whose head stays below the block cannot agree, and is not waited for, unless most
+    are below it: then one provider goes on alone.
     """
     if dissent.unanswered:
         whys = (f"{name} gives no answer: {error}" for name, error in dissent.unanswered.items())
@@ -157,8 +195,11 @@ def _missing(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Object
     silent = {name: vote for name, vote in votes.items() if vote.stance == "silent"}
     if silent and len(agree) < QUORUM:
         return Objection(_said(silent), contradicts=False)
-    if votes and not agree and all(vote.stance == "behind" for vote in votes.values()):
+    behind = {name: vote for name, vote in votes.items() if vote.stance == "behind"}
+    if votes and len(behind) == len(votes):
         return Objection(f"no provider shows block {end.block.number}", contradicts=False)
+    if len(agree) < QUORUM and len(behind) > len(agree):
+        return Objection(_said(behind), contradicts=False)
     return None
 
 

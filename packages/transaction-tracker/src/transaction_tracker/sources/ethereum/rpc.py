@@ -107,6 +107,8 @@ class Dissent:
             that its chain does not contain.
         dismissed: The providers that an operator has paused: what they said no longer counts.
         voters: Number of configured providers that no operator has paused, also if they are down.
+        heads: The heights of the heads of the usable providers that showed one. Not compared: a
+            head is not a dissent.
     """
 
     against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
@@ -115,6 +117,7 @@ class Dissent:
     leaving: Mapping[str, int] = field(default_factory=dict)
     dismissed: frozenset[str] = frozenset()
     voters: int = 1
+    heads: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
 class Rpc(Protocol):

@@ -95,14 +95,22 @@ class VoteReader:
             found[key][name] = vote
 
     async def _ask_for_receipts(self, found: Votes, endings: Mapping[str, Ending]) -> None:
-        """Ask for all receipts of a block where the one is missing of what it lists."""
-        asked = {key: one.method for key, one in self._receipts(endings).items()}
+        """Ask in the other way for receipts that are missing of what a block lists.
+
+        A provider can lack the index of transactions, or the method for all receipts of a block.
+        """
+        asked = self._receipts(endings)
         left = _open(found, lambda vote: vote.lists)
-        left = [(key, name) for key, name in left if asked[key] != BLOCK_RECEIPTS]
-        answers = await self._each(left, lambda key: [self._of_whole_block(endings[key].block)])
+
+        def request(key: str) -> Request:
+            if asked[key].method == BLOCK_RECEIPTS:
+                return self._receipt(key)
+            return self._of_whole_block(endings[key].block)
+
+        answers = await self._each(left, lambda key: [request(key)])
         for key, name in left:
-            told = answers[name][self._of_whole_block(endings[key].block)]
-            vote = votes.of_receipt(key, endings[key], votes.receipt_of(key, told))
+            receipt = votes.receipt_of(key, answers[name][request(key)])
+            vote = votes.of_receipt(key, endings[key], receipt)
             if vote.stance != "silent":
                 found[key][name] = vote
 
