@@ -107,8 +107,8 @@ class Dissent:
             that its chain does not contain.
         dismissed: The providers that an operator has paused: what they said no longer counts.
         voters: Number of configured providers that no operator has paused, also if they are down.
-        heads: The heights of the heads of the usable providers that showed one. Not compared: a
-            head is not a dissent.
+        heads: The heights of the heads of the usable providers that showed one. Neither heads nor
+            voters are compared: they are not a dissent.
     """
 
     against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
@@ -116,7 +116,7 @@ class Dissent:
     answers: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     leaving: Mapping[str, int] = field(default_factory=dict)
     dismissed: frozenset[str] = frozenset()
-    voters: int = 1
+    voters: int = field(default=1, compare=False)
     heads: Mapping[str, int] = field(default_factory=dict, compare=False)
 
 
