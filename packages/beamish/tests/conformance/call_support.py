@@ -90,7 +90,7 @@ class Way:
         return await kind.start()
 
     async def call(self, dest: Any, fn: Callable[[Any], Any]) -> Any:
-        """Let the server at ``dest`` run ``fn``."""
+        """Run ``fn`` in the server at ``dest``."""
         match self.how:
             case "method":
                 return await Runs.run(dest, fn)

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture
 def settle() -> Callable[[], Awaitable[None]]:
-    """Give a function that lets everything run that needs neither time nor the outside."""
+    """Return a function that waits until nothing can run without time or outside input."""
 
     async def run_what_can_run() -> None:
         for _ in range(50):
@@ -32,7 +32,7 @@ class Warm(GenServer):
 
 @pytest.fixture
 async def warm_runtime() -> None:
-    """Let the test begin with a runtime that has just been at work.
+    """Start the test with a runtime that has just been at work.
 
     Calls run on the caller's stack only while the run queue has had a turn lately; without this,
     the first call of each test, often the one it is about, would be queued.

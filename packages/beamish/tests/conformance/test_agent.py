@@ -230,7 +230,7 @@ async def test_answer_that_takes_too_long_is_given_up() -> None:
     assert await Agent.get(agent, same) == 2
 
 
-async def test_what_is_no_function_is_refused_without_harm() -> None:
+async def test_argument_that_is_not_a_function_raises_without_effect() -> None:
     agent = await Agent.start(lambda: 1)
 
     for ask in (Agent.get, Agent.update, Agent.get_and_update):
@@ -260,7 +260,7 @@ async def test_state_is_what_debug_shows() -> None:
 # -- In a tree
 
 
-async def test_supervised_agent_starts_anew_after_a_crash() -> None:
+async def test_supervised_agent_starts_again_after_a_crash() -> None:
     async with Supervisor.running([Agent.child_spec(list, name="agent")]):
         first = process.whereis("agent")
         await Agent.update("agent", lambda state: [*state, 1])
@@ -361,7 +361,7 @@ def test_subclass_must_not_redefine_a_request(name: str) -> None:
 
 
 def test_subclass_must_not_define_init_of_the_object() -> None:
-    with pytest.raises(TypeError, match="must not define __init__, which Agent needs"):
+    with pytest.raises(TypeError, match="must not define __init__, because Agent needs its own"):
         type("Wrong", (Agent,), {"__init__": lambda self: None})
 
 

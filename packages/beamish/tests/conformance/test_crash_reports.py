@@ -52,7 +52,7 @@ class Unprintable:
 
 @pytest.fixture
 def reports(caplog):
-    """Give a function that gives the error records of the logger ``beamish``."""
+    """Return a function that returns the error records of the logger ``beamish``."""
     caplog.set_level(logging.DEBUG, logger="beamish")
 
     def errors() -> list[logging.LogRecord]:
@@ -196,7 +196,7 @@ async def test_abnormal_stop_is_reported_once(reports) -> None:
 
 
 @pytest.mark.parametrize("signal", ["boom", "kill"])
-async def test_exit_signal_is_no_crash_of_its_receiver(signal: str, reports) -> None:
+async def test_exit_signal_is_not_reported_as_a_crash(signal: str, reports) -> None:
     """On the BEAM a process ended by a signal reports nothing itself."""
     async with process.attach():
         pid = await Account.start()
@@ -243,14 +243,14 @@ async def test_children_that_terminate_with_their_parent_report_nothing_more(rep
 
 async def test_crash_of_a_spawned_process_is_reported_once(reports, settle) -> None:
     async def fail() -> None:
-        raise ValueError("spawned in vain")
+        raise ValueError("spawned without effect")
 
     pid = process.spawn(fail)
     await settle()
 
     assert len(reports()) == 1
     formatted = logging.Formatter().format(reports()[0])
-    assert "ValueError: spawned in vain" in formatted
+    assert "ValueError: spawned without effect" in formatted
     assert repr(pid) in text(reports()[0])
 
 

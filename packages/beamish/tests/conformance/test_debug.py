@@ -106,7 +106,7 @@ async def test_suspended_server_handles_nothing_until_resumed(settle) -> None:
     assert await calling == 2
 
 
-async def test_what_came_before_a_suspend_is_handled_and_what_comes_after_waits(settle) -> None:
+async def test_messages_before_a_suspend_are_handled_and_later_ones_wait(settle) -> None:
     """All of it stands in one mailbox while the server is busy."""
     order: list[object] = []
 
@@ -250,7 +250,7 @@ async def test_format_status_that_fails_harms_nobody() -> None:
         lambda dest: debug.replace_state(dest, lambda state: state),
     ],
 )
-async def test_nobody_to_ask_is_noproc(ask) -> None:
+async def test_unknown_destination_is_noproc(ask) -> None:
     pid = await Server.start()
     await GenServer.stop(pid)
 

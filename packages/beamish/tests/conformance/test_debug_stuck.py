@@ -151,7 +151,7 @@ async def test_state_that_cannot_be_set_is_the_callers_error_and_changes_nothing
     assert await debug.get_state(pid) == before
 
 
-async def test_what_is_no_server_is_refused() -> None:
+async def test_process_that_is_not_a_server_raises() -> None:
     pid = process.spawn(asyncio.Event().wait)
 
     with pytest.raises(TypeError, match="is not a server"):

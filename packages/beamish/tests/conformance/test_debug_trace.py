@@ -267,7 +267,7 @@ async def test_call_of_a_request_shows_it_without_its_from() -> None:
     assert events[0].value == ("hello",)
 
 
-async def test_what_is_no_trace_is_refused() -> None:
+async def test_invalid_trace_raises() -> None:
     pid = await Server.start()
 
     with pytest.raises(TypeError, match="True, False or a function"):
@@ -322,7 +322,7 @@ async def test_statistics_count_messages_and_replies() -> None:
 
 
 async def test_statistics_count_no_callbacks_of_the_runtime() -> None:
-    """What nobody sent is no message: continues, the requests of ``debug``."""
+    """Continues and the requests of ``debug`` do not count as messages."""
     pid = await Server.start()
     await debug.statistics(pid, True)
 
@@ -333,7 +333,7 @@ async def test_statistics_count_no_callbacks_of_the_runtime() -> None:
     assert (found.messages_in, found.replies_out) == (1, 1)
 
 
-async def test_statistics_begin_anew_when_switched_on_again() -> None:
+async def test_statistics_start_from_zero_when_switched_on_again() -> None:
     pid = await Server.start()
     await debug.statistics(pid, True)
     await Server.add(pid, 1)

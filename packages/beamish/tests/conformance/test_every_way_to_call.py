@@ -261,7 +261,7 @@ async def test_trapping_caller_gets_the_error_and_the_exit_message(way: Way) -> 
 
 
 @every_way
-async def test_dead_server_is_no_process(way: Way) -> None:
+async def test_call_of_a_dead_server_raises_no_process_error(way: Way) -> None:
     dest = await way.start()
     await GenServer.stop(dest)
 

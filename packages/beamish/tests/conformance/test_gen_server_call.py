@@ -315,7 +315,7 @@ async def test_destination_that_is_none_is_a_type_error(dest: object) -> None:
         await GenServer.call(dest, "hello")
 
 
-async def test_call_of_a_process_that_is_no_server_is_a_type_error() -> None:
+async def test_call_of_a_process_that_is_not_a_server_is_a_type_error() -> None:
     """On the BEAM such a call times out; here it is known at once, as `debug` knows it."""
     async with process.attach():
         pid = process.spawn(process.receive)

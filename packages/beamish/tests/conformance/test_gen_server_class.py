@@ -64,7 +64,7 @@ async def test_child_spec_carries_the_name() -> None:
         assert process.whereis("plain") == pid
 
 
-def test_child_spec_is_identified_by_its_name_or_else_its_class() -> None:
+def test_id_of_a_child_spec_is_its_name_otherwise_its_class() -> None:
     via = Via(NoService(), "key")
 
     assert Plain.child_spec(1, name="plain").id == "plain"

@@ -78,7 +78,7 @@ async def test_each_refusal_counts_as_one_message_handled(way: Way) -> None:
 
 
 @every_way
-async def test_what_comes_then_is_done(way: Way) -> None:
+async def test_then_of_a_fail_is_applied(way: Way) -> None:
     dest = await way.start()
 
     with pytest.raises(OverdrawnError):

@@ -219,7 +219,7 @@ async def test_exit_of_another_link_is_a_message_for_a_trapping_child() -> None:
         assert process.is_alive(pid)
 
 
-async def test_starter_without_link_is_no_parent() -> None:
+async def test_starter_without_link_is_not_the_parent() -> None:
     async with process.attach() as me:
         pid = await Trapping.start(me)
 
@@ -229,7 +229,7 @@ async def test_starter_without_link_is_no_parent() -> None:
         assert process.is_alive(pid)
 
 
-async def test_starter_that_links_later_is_no_parent() -> None:
+async def test_starter_that_links_later_is_not_the_parent() -> None:
     async with process.attach() as me:
         pid = await Child.start(me)
         process.link(pid)

@@ -149,7 +149,7 @@ async def test_timeout_of_zero_does_not_come_when_a_message_waits() -> None:
 
 @on_virtual_clock
 async def test_timeout_survives_a_look_from_debug() -> None:
-    """OTP: a system message is no message of the server; its time-out still comes."""
+    """OTP: a system message does not count as a message; the time-out still comes."""
     pid = await Waits.start(Timeout(10))
 
     await debug.get_state(pid)

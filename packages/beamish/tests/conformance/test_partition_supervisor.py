@@ -131,7 +131,7 @@ async def test_via_addresses_and_names_nothing() -> None:
             await Worker.start(name=via)
 
 
-async def test_other_processes_are_no_partition_supervisors() -> None:
+async def test_other_processes_are_not_partition_supervisors() -> None:
     async with process.attach():
         other = await Supervisor.start_link([])
 

@@ -215,7 +215,7 @@ async def test_server_that_awaits_something_cancelled_crashes() -> None:
 
 
 @pytest.mark.parametrize("reason", ["boom", 42, None, ("a", "tuple")])
-async def test_reason_that_is_no_exception_has_no_cause(reason: object) -> None:
+async def test_reason_that_is_not_an_exception_has_no_cause(reason: object) -> None:
     pid = await Crasher.start()
     calling = asyncio.create_task(GenServer.call(pid, "later"))
     await asyncio.sleep(0)

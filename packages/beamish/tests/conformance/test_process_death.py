@@ -12,7 +12,7 @@ from beamish import Down, ExitError, From, GenServer, NoReply, Pid, StartError, 
 
 
 class Slow(GenServer):
-    """Waits for ever in a callback; notes how it was left."""
+    """Suspends in a callback; records how the callback ended."""
 
     def __init__(self, steps: list[str]) -> None:
         self.steps = steps
@@ -198,7 +198,7 @@ async def test_name_is_gone_when_the_caller_learns_of_the_crash() -> None:
     assert not process.is_alive(pid)
 
 
-async def test_name_is_free_for_whoever_handles_the_down() -> None:
+async def test_name_is_free_when_the_down_is_handled() -> None:
     async with process.attach() as me:
 
         class Heir(GenServer):

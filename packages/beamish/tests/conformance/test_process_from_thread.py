@@ -84,7 +84,7 @@ async def test_callbacks_run_in_the_thread_of_the_loop() -> None:
     assert await GenServer.call(pid, "threads") == {threading.get_ident()}
 
 
-async def test_what_one_thread_sends_arrives_in_order() -> None:
+async def test_messages_of_one_thread_arrive_in_order() -> None:
     pid = await Counter.start()
 
     def work() -> object:

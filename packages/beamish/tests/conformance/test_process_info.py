@@ -203,7 +203,7 @@ async def test_info_tells_the_callback_that_runs(settle) -> None:
     gate.set()
 
 
-async def test_info_of_itself_in_a_callback_is_complete() -> None:
+async def test_info_of_the_own_process_in_a_callback_is_complete() -> None:
     class Looks(GenServer):
         def handle_call(self, request: object, from_: object) -> object:
             return process.info(self.pid)

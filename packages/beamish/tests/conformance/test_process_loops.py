@@ -213,7 +213,7 @@ def test_process_of_a_finished_loop_is_not_alive_in_the_next() -> None:
     asyncio.run(use())
 
 
-def test_end_of_the_loop_is_no_crash_of_its_servers(caplog) -> None:
+def test_end_of_the_loop_is_not_a_crash_of_its_servers(caplog) -> None:
     """``asyncio.run`` cancels what is left: nobody's error, and nothing hangs."""
 
     async def main() -> None:

@@ -41,7 +41,7 @@ def _no_records_kept() -> None:
 
 
 async def end(pid: Pid, how: str) -> None:
-    """Let the process die in one of the ways a process dies, and wait for it."""
+    """End the process in one of the ways a process dies, and wait for it."""
     match how:
         case "stop":
             await GenServer.stop(pid)

@@ -209,7 +209,7 @@ def test_loop_that_closes_says_nothing_of_the_servers_in_it() -> None:
 
         class Looping(GenServer):
             def init(self):
-                return Continue("for ever")
+                return Continue("again")
 
             async def handle_continue(self, arg):
                 await asyncio.Event().wait()

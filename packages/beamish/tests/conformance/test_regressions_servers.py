@@ -86,7 +86,7 @@ class Absorbed(GenServer):
 
 
 async def answered_inside(pid: Pid, gate: asyncio.Event, settle: Settle) -> bool:
-    """Say whether a call is answered while ``handle_info`` is suspended."""
+    """Return whether a call is answered while ``handle_info`` is suspended."""
     Absorbed.note(pid)
     await settle()
     asking = asyncio.create_task(Absorbed.is_inside(pid))

@@ -123,7 +123,7 @@ def test_second_signal_kills(number: signal.Signals) -> None:
         assert running.returncode is not None
 
 
-def test_tree_that_dies_of_itself_ends_with_status_one() -> None:
+def test_tree_that_dies_by_itself_ends_with_status_one() -> None:
     with program("""
         class Failing(GenServer):
             def init(self):

@@ -183,7 +183,7 @@ async def test_only_the_owner_may_await() -> None:
         await Task.await_(task)
 
 
-async def test_await_of_what_is_no_task_is_refused() -> None:
+async def test_await_of_an_object_that_is_not_a_task_raises() -> None:
     async with process.attach():
         with pytest.raises(TypeError, match="expected a Task"):
             await Task.await_(double)  # type: ignore[arg-type]

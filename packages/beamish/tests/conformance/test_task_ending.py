@@ -229,7 +229,7 @@ async def test_shutdown_of_a_task_that_was_asked_before_gives_noproc() -> None:
         assert await Task.shutdown(task) == Exited("noproc")
 
 
-async def test_shutdown_ends_a_task_that_was_awaited_in_vain() -> None:
+async def test_shutdown_ends_a_task_whose_await_timed_out() -> None:
     async with process.attach():
         task = Task.async_(forever)
         with pytest.raises(CallTimeoutError):

@@ -153,7 +153,7 @@ class Background(GenServer):
             log.append(error)
 
 
-async def test_background_task_does_not_wait_for_ever_once_its_server_is_dead(settle) -> None:
+async def test_background_task_stops_waiting_when_its_server_is_dead(settle) -> None:
     log: list[object] = []
     server = await Background.start()
     await Background.begin(server, log)

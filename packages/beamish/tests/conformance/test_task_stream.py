@@ -97,7 +97,7 @@ async def test_supervised_tasks_are_children_of_the_supervisor(settle) -> None:
 
 
 @each_stream
-async def test_no_more_tasks_than_allowed_run_at_a_time(stream, settle) -> None:
+async def test_at_most_max_concurrency_tasks_run_at_a_time(stream, settle) -> None:
     async with attached():
         gates = Gates()
         answers = asyncio.create_task(collect(stream(range(5), gates, max_concurrency=2)))
@@ -131,7 +131,7 @@ async def test_input_is_taken_only_as_far_as_tasks_may_start(stream, settle) -> 
 
 
 @each_stream
-async def test_endless_input_is_no_problem(stream) -> None:
+async def test_endless_input_is_streamed(stream) -> None:
     async with attached():
 
         def numbers() -> Iterator[int]:

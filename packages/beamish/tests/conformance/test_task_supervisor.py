@@ -112,7 +112,7 @@ async def test_failure_is_reported_once(caplog) -> None:
         await TaskSupervisor.stop(sup)
 
 
-async def test_task_that_its_owner_kills_is_no_crash(caplog) -> None:
+async def test_task_that_its_owner_kills_is_not_a_crash(caplog) -> None:
     async with process.attach():
         sup = await TaskSupervisor.start_link()
 
@@ -173,7 +173,7 @@ async def test_caller_outside_any_process_is_refused() -> None:
         TaskSupervisor.async_nolink(SUP, double, 1)
 
 
-async def test_other_processes_are_no_task_supervisors() -> None:
+async def test_other_processes_are_not_task_supervisors() -> None:
     async with process.attach() as me:
         other = await DynamicSupervisor.start_link()
 

@@ -192,7 +192,7 @@ async def test_many_tasks_start_and_stop_in_little_time() -> None:
         await TaskSupervisor.stop(sup)
 
 
-async def test_crashes_of_a_task_that_is_restarted_again_and_again_are_no_storm(caplog) -> None:
+async def test_many_crashes_of_a_restarted_task_are_summarised(caplog) -> None:
     async with process.attach():
         sup = await TaskSupervisor.start_link(max_restarts=50)
         process.unlink(sup)

@@ -301,7 +301,7 @@ async def test_killed_callback_ends_its_span_without_an_error(traces) -> None:
     assert isinstance(calling.exception(), ExitError)
 
 
-async def test_detached_exporter_traces_no_more() -> None:
+async def test_detached_exporter_no_longer_traces() -> None:
     found = Traces()
     exporter = opentelemetry.attach(found.provider)
     pid = await C.start()

@@ -294,7 +294,7 @@ def labels(cell: str) -> set[str]:
     return set(re.findall(r"`(\w+)`", cell))
 
 
-async def test_detached_exporter_counts_no_more_and_leaves_the_registry(registry) -> None:
+async def test_detached_exporter_no_longer_counts_and_leaves_the_registry(registry) -> None:
     exporter = prometheus.attach(registry)
     exporter.detach()
     exporter.detach()

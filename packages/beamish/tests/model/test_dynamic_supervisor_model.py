@@ -96,7 +96,7 @@ class Life(RuleBasedStateMachine):
             del self.children[child.key]
 
     def living(self, key: str) -> Child | None:
-        """The child called ``key``, else some other, so that few steps come to nothing."""
+        """The child called ``key``, otherwise another one, so that few steps have no effect."""
         return self.children.get(key) or next(iter(self.children.values()), None)
 
     @rule(

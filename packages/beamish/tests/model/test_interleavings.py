@@ -1,6 +1,6 @@
 """Clients that start, crash, stop and look up children all at once, in thousands of orders.
 
-The state machines beside do one thing at a time, and know what must come of it. Here several
+The state machines in this folder do one thing at a time, and know its result. Here several
 clients go on at the same time, each seed in another order; so it is checked what holds whatever
 the order: between two steps, what a client is told is possible; in the end, the supervisor, the
 registries and the processes agree. ``BEAMISH_MODEL_SEEDS=100000`` tries as many.
@@ -54,7 +54,7 @@ def spec(key: str, restart: str = "transient") -> ChildSpec:
     return cls.child_spec(key, script, name=name).replace(id=key, restart=restart)
 
 
-def whoever(key: str) -> Pid | None:
+def holder_of(key: str) -> Pid | None:
     """The process of ``key``; a registry never gives one that is dead."""
     pid = Registry.whereis("registry", key)
     assert pid is None or process.is_alive(pid)
@@ -77,7 +77,7 @@ async def disturb(key: str) -> None:
         case 4:
             answer = await outcome(GenServer.stop(via, random.choice(REASONS)))
             assert answer is None or isinstance(answer, ExitError)
-        case 5 if pid := whoever(key):
+        case 5 if pid := holder_of(key):
             process.exit(pid, random.choice(["kill", "boom", "shutdown"]))
         case _:
             await hang_and_give_up(via)
@@ -86,8 +86,8 @@ async def disturb(key: str) -> None:
 async def hang_and_give_up(via: Any) -> None:
     answer = await outcome(Player.hang.timeout(random.choice([0.001, 1.0]))(via))
     assert isinstance(answer, ExitError)
-    if (pid := whoever(via.name[1])) is not None:
-        process.exit(pid, "boom")  # it would hang for ever
+    if (pid := holder_of(via.name[1])) is not None:
+        process.exit(pid, "boom")  # otherwise it would hang
 
 
 async def several(client: Any) -> None:
@@ -100,7 +100,7 @@ async def several(client: Any) -> None:
 
 async def check_names(running: dict[str, Pid]) -> None:
     """The registry holds those that run, and nobody besides."""
-    assert {key: whoever(key) for key in KEYS if whoever(key)} == running
+    assert {key: holder_of(key) for key in KEYS if holder_of(key)} == running
     assert sorted(Registry.select("registry", lambda *_: True)) == sorted(
         (key, pid, key) for key, pid in running.items()
     )
@@ -123,10 +123,10 @@ async def dynamic() -> None:
                     await start(key)
                 case 2:
                     await disturb(key)
-                case 3 if pid := whoever(key):
+                case 3 if pid := holder_of(key):
                     gone.add(key)
                     answer = await outcome(DynamicSupervisor.terminate_child(supervisor, pid))
-                    # One whose init still waits is known by its name, but is no child yet.
+                    # One whose init still waits is known by its name, but is not a child yet.
                     assert isinstance(answer, NotFoundError) or not process.is_alive(pid)
 
     async def start(key: str) -> None:
@@ -139,7 +139,7 @@ async def dynamic() -> None:
     await several(client)
 
     children = await DynamicSupervisor.which_children(supervisor)
-    running = {key: pid for key in KEYS if (pid := whoever(key))}
+    running = {key: pid for key in KEYS if (pid := holder_of(key))}
     assert {child.pid for child in children} == set(running.values())
     assert set(running) >= started - gone
     await check_names(running)

@@ -66,7 +66,7 @@ class Member:
 
 
 async def give_way() -> None:
-    """Let others go on, for a random number of turns."""
+    """Yield to other tasks for a random number of turns."""
     for _ in range(random.randrange(4)):
         process.send(process.current(), "go on")
         assert await process.receive() == "go on"

@@ -165,7 +165,7 @@ async def test_worker_is_a_tree_of_one() -> None:
     assert (look(pid).id, look(pid).children) == ("alone", ())
 
 
-async def test_nobody_is_no_tree() -> None:
+async def test_unknown_name_has_no_tree() -> None:
     with pytest.raises(NoProcessError):
         look("nobody")
 

@@ -53,7 +53,7 @@ def _nothing_is_left_attached() -> Iterator[None]:
 
 @pytest.fixture
 def quick_watchdog() -> Iterator[None]:
-    """Let the watchdog look every 10 ms, and keep its limits for the test."""
+    """Make the watchdog check every 10 ms, and restore its limits after the test."""
     before = debug.system_monitor(long_schedule=0.02)
     yield
     debug.system_monitor(
@@ -63,7 +63,7 @@ def quick_watchdog() -> Iterator[None]:
 
 @pytest.fixture
 def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
-    """Give a function that waits until a condition holds."""
+    """Return a function that waits until a condition holds."""
 
     async def wait(condition: Callable[[], object]) -> None:
         async with asyncio.timeout(50):

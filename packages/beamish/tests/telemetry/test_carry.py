@@ -63,7 +63,7 @@ def _carried():
     [Last.poke, Last.poke_slowly, lambda pid: process.send(pid, "hello")],
     ids=["cast", "async cast", "message"],
 )
-async def test_what_is_carried_follows_and_nothing_else(send) -> None:
+async def test_only_carried_variables_follow(send) -> None:
     pid = await Last.start()
     TRACE.set("mine")
     OTHER.set("mine")

@@ -105,7 +105,7 @@ async def test_spawned_process_that_blocks_is_reported(seen, until) -> None:
     assert event.metadata["pid"] is pid
 
 
-async def test_many_short_steps_are_no_long_one(seen) -> None:
+async def test_many_short_steps_are_not_reported(seen) -> None:
     """A task that is always running, but lets the loop go on, blocks nobody."""
 
     class Steady(GenServer):
@@ -121,7 +121,7 @@ async def test_many_short_steps_are_no_long_one(seen) -> None:
     assert seen.of("process", "long_schedule") == []
 
 
-async def test_many_short_callbacks_are_no_long_one(seen) -> None:
+async def test_many_short_callbacks_are_not_reported(seen) -> None:
     pid = await Blocker.start()
 
     for _ in range(100):

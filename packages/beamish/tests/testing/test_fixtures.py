@@ -83,7 +83,7 @@ async def test_pid(attached):
 async def test_links(attached):
     await Tells.start_link(7)
 
-async def test_what_was_linked_has_ended_with_the_test():
+async def test_linked_processes_have_ended_with_the_test():
     assert ended == [(7, "shutdown")]
     assert process.processes() == []
 

@@ -74,7 +74,7 @@ def test_runs_a_whole_application() -> None:
     assert outcomes(main, 20) == {5}
 
 
-def test_what_main_leaves_behind_is_cleaned_up() -> None:
+def test_processes_that_main_leaves_are_stopped() -> None:
     cleaned = []
 
     async def main() -> None:

@@ -2,8 +2,8 @@
 
 A mailbox can only grow if its process does not handle its messages. Each place where that can
 begin adds the process to the ``suspects`` of its runtime: a turn that ends with messages left, an
-async callback that suspends, `debug.suspend`, and a message that arrives while no task of the
-process is in ``receive``. The watchdog's thread checks the suspects.
+async callback that suspends, a `Continue`, `debug.suspend`, and a message that arrives while no
+task of the process is in ``receive``. The watchdog's thread checks the suspects.
 """
 
 import logging

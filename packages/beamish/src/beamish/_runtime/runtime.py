@@ -20,7 +20,7 @@ The rules:
 4. A server enters the run queue when it is idle and gets a message, and after a turn or callback
    that leaves messages in its mailbox. The first entry schedules `_drain`.
 5. Exit signals do not wait for a turn. `Process.die` queues them, and `deliver_exit_signals`
-   delivers them before `die` returns, unless a delivery further down on the stack is going on,
+   delivers them before `die` returns, unless a delivery is running further down on the stack,
    which then delivers them.
 6. Only code in the thread of the event loop can use its runtime; `check_loop` raises for any
    other. The exceptions are diagnostics: the watchdog's thread reads processes and changes
@@ -100,7 +100,7 @@ class Runtime:
     # -- Time slices
 
     def spend_budget(self) -> bool:
-        """Count one message; return whether the time slice goes on.
+        """Count one message; return whether the time slice continues.
 
         For coroutines that can run without suspending. On False, they await `yield_to_loop`.
         """
@@ -134,7 +134,7 @@ class Runtime:
         self.budget = CLOCK_INTERVAL
 
     def refill_budget(self) -> bool:
-        """Return whether the time slice goes on, and if so refill the budget.
+        """Return whether the time slice has time left, and if so refill the budget.
 
         Called when the budget is used up; reads the clock.
         """

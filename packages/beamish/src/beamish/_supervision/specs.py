@@ -31,7 +31,7 @@ def hashable_id(id: Any) -> Any:  # noqa: A002 - the field of ChildSpec
 
 
 def pid_of_child(pid: Any) -> Pid:
-    """Return ``pid``; raise `TypeError` for anything else that names a child."""
+    """Return ``pid``; raise `TypeError` if it is not a pid."""
     if not isinstance(pid, Pid):
         raise TypeError(f"a child of a dynamic supervisor must be given by its pid; got {pid!r}")
     return pid

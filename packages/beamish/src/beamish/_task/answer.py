@@ -82,7 +82,7 @@ class TaskRef(Monitor):
             self.owner._process.deliver(message)
         elif first:
             for wait in one_or_many.items(self.waits):
-                wait.hear(answer)
+                wait.add(answer)
 
     @property
     def answer(self) -> Answer | None:
@@ -127,7 +127,7 @@ class Wait:
         self._first_exit = first_exit
         self._future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def hear(self, answer: Answer) -> None:
+    def add(self, answer: Answer) -> None:
         """Count a result."""
         self._left -= 1
         if self._left == 0 or (self._first_exit and isinstance(answer, Exited)):

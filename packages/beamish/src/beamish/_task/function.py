@@ -100,7 +100,7 @@ def check_function(fn: object) -> None:
 
 
 def name_of(fn: Callable[..., Any]) -> str:
-    """Name a function, for those who look at its process."""
+    """Return the name of a function, as `process.info` shows it."""
     while isinstance(fn, functools.partial):
         fn = fn.func
     return getattr(fn, "__qualname__", None) or type(fn).__qualname__

@@ -228,13 +228,13 @@ async def message(text: str) -> None:
 
 
 async def settle() -> None:
-    """Let everything that can go on without time passing go on."""
+    """Wait until nothing can run without time passing."""
     for _ in range(250):
         await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Let the event loop turn until ``condition``; fail if it never comes."""
+    """Run the event loop until ``condition`` holds; fail if it never does."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0)

@@ -43,7 +43,7 @@ def test_replace_gives_a_changed_copy() -> None:
 
 
 def test_replace_refuses_an_unknown_field() -> None:
-    """Elixir ``Supervisor.child_spec/2``: a key that is no field raises."""
+    """Elixir ``Supervisor.child_spec/2``: a key that is not a field raises."""
     with pytest.raises(TypeError, match="restrat"):
         ChildSpec("id", start).replace(restrat="temporary")
 
@@ -133,7 +133,7 @@ def test_class_keywords_are_inherited() -> None:
     [lambda: Supervisor.child_spec([]), DynamicSupervisor.child_spec],
     ids=["Supervisor", "DynamicSupervisor"],
 )
-def test_supervisor_waits_for_ever_for_a_supervisor(make: Callable[[], ChildSpec]) -> None:
+def test_supervisor_waits_without_limit_for_a_supervisor(make: Callable[[], ChildSpec]) -> None:
     """Elixir Supervisor, "Shutdown values": infinity is the default of supervisors."""
     spec = make()
 

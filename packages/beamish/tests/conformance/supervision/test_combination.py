@@ -321,7 +321,7 @@ async def test_many_starts_of_one_id_at_once_give_one_tracker() -> None:
         assert {error.pid for error in outcomes if error != pid} == {pid}
 
 
-async def test_callers_of_a_crashing_tracker_never_wait_for_ever() -> None:
+async def test_callers_of_a_crashing_tracker_get_an_answer() -> None:
     async with running():
         pid = await TransactionTracker.start(TXN)
         TransactionTracker.go_wonky_later(pid)

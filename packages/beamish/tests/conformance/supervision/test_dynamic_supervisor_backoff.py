@@ -253,7 +253,7 @@ async def test_permanent_childs_normal_end_is_restarted_too() -> None:
     assert process.is_alive(await started("a"))
 
 
-async def test_transient_childs_normal_end_is_no_restart() -> None:
+async def test_normal_exit_of_a_transient_child_does_not_restart_it() -> None:
     sup = await DynamicSupervisor.start_link(backoff=SOON)
     spec = Worker.child_spec().replace(restart="transient")
 

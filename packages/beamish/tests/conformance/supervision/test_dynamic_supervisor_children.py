@@ -86,7 +86,7 @@ async def test_start_child_takes_a_class() -> None:
 
 
 @pytest.mark.parametrize("bad", [42, "worker", None, object()], ids=lambda bad: type(bad).__name__)
-async def test_start_child_refuses_what_is_no_spec(bad: object) -> None:
+async def test_start_child_raises_for_an_invalid_spec(bad: object) -> None:
     """OTP 25: ``invalid_child_spec``; the supervisor lives on."""
     sup = await DynamicSupervisor.start_link()
 
@@ -265,7 +265,7 @@ async def test_supervisor_may_be_given_by_pid_name_or_via(form: str) -> None:
     assert not process.is_alive(pid)
 
 
-async def test_unknown_supervisor_is_no_process() -> None:
+async def test_unknown_supervisor_raises_no_process_error() -> None:
     with pytest.raises(NoProcessError):
         await DynamicSupervisor.start_child("nobody", Worker.child_spec())
     with pytest.raises(NoProcessError):
@@ -322,7 +322,7 @@ async def test_runs_under_a_supervisor() -> None:
 
 
 async def test_start_child_from_outside_any_process() -> None:
-    """A web handler's task is no process and may start children."""
+    """A web handler's task, which is not a process, can start children."""
     sup = await DynamicSupervisor.start_link()
     found: list[Pid] = []
 

@@ -146,7 +146,7 @@ async def test_on_give_up_that_raises_hurts_nobody() -> None:
     assert await dynamic_pids(sup) == {good}
 
 
-async def test_on_give_up_may_start_the_child_anew() -> None:
+async def test_on_give_up_can_start_the_child_again() -> None:
     """The given-up child is gone by then: its name and its place are free."""
     again: list[str] = []
     sup = await DynamicSupervisor.start_link(

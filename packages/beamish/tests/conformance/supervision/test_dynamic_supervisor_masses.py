@@ -149,7 +149,7 @@ async def test_a_thousand_side_by_side_starts_all_succeed() -> None:
     assert len(set(found)) == THOUSAND
 
 
-async def test_child_that_always_crashes_is_started_as_often_as_allowed_and_no_more(
+async def test_child_that_always_crashes_is_restarted_at_most_max_restarts_times(
     worker: type[Worker],
 ) -> None:
     """A restart storm is bounded: one start and ``max_restarts`` restarts."""

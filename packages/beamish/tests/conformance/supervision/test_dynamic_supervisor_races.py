@@ -197,7 +197,7 @@ async def test_terminate_child_beats_the_restart_of_a_crashing_child() -> None:
     assert await DynamicSupervisor.which_children(sup) == []
 
 
-async def test_crash_while_terminate_child_waits_is_no_restart() -> None:
+async def test_crash_while_terminate_child_waits_does_not_restart() -> None:
     gate = asyncio.Event()
     sup = await DynamicSupervisor.start_link()
     spec = SlowToStop.child_spec("slow", process.current(), gate).replace(shutdown=None)

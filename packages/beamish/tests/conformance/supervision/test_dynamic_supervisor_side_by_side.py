@@ -43,7 +43,7 @@ async def test_slow_init_does_not_hold_up_the_next_start() -> None:
 
 
 async def test_slow_starts_overlap() -> None:
-    """All are in ``init`` at once, else none would get past the barrier."""
+    """All are in ``init`` at once; otherwise none would pass the barrier."""
     barrier = asyncio.Barrier(20)
 
     class Meeting(Worker):

@@ -120,7 +120,7 @@ async def test_odd_exception_in_a_child_is_a_crash_of_that_child(error: BaseExce
 @pytest.mark.parametrize("supervisor", ["static", "dynamic"])
 async def test_restarts_have_a_limit(supervisor: str) -> None:
     """Seen elsewhere: a child that crashes in its start is restarted thousands of times a
-    second, for ever."""
+    second, without end."""
     process.flag(trap_exit=True)
     spec = Scripted.child_spec("a", process.current(), ["ok"] + ["raise"] * 10_000)
     if supervisor == "static":
@@ -342,7 +342,7 @@ async def test_mass_restart_costs_the_same_for_each_child() -> None:
 async def test_memory_of_restarts_does_not_grow_without_end(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Seen elsewhere: the times of all restarts are kept for ever."""
+    """Seen elsewhere: the times of all restarts are kept."""
     caplog.set_level(logging.CRITICAL, logger="beamish")
     sup = await DynamicSupervisor.start_link(max_restarts=MANY, max_seconds=0.001)
     pid = await DynamicSupervisor.start_child(sup, Worker.child_spec("a", process.current()))
@@ -355,7 +355,7 @@ async def test_memory_of_restarts_does_not_grow_without_end(
             pid = (await expect(Started, tag="a")).pid
 
     async def growth() -> int:
-        gc.collect()  # what waits for the collector is no growth
+        gc.collect()  # uncollected garbage does not count as growth
         before, _ = tracemalloc.get_traced_memory()
         await restart_often()
         gc.collect()
@@ -364,7 +364,7 @@ async def test_memory_of_restarts_does_not_grow_without_end(
     await restart_often()
     tracemalloc.start()
     try:
-        # What is kept for ever shows each time; what a thread beside us allocates does not.
+        # A leak shows each time; what a thread beside us allocates does not.
         grown = [await growth() for _ in range(5)]
     finally:
         tracemalloc.stop()

@@ -87,7 +87,7 @@ async def test_trapping_process_is_told_and_lives() -> None:
     await GenServer.stop(pid)
 
 
-async def test_process_without_entries_is_linked_no_more() -> None:
+async def test_process_without_entries_is_no_longer_linked() -> None:
     """Elixir ``Registry.unregister/2``: unlinks when no keys are left."""
     registry = await start_registry()
     pid = await registered(Actor, "a", "b")

@@ -63,7 +63,7 @@ async def test_listener_is_told_of_servers_started_by_via() -> None:
     await GenServer.stop(pid)
 
 
-async def test_refused_registration_and_changed_value_are_no_events() -> None:
+async def test_failed_registration_and_changed_value_send_no_events() -> None:
     """OTP 25."""
     await listen()
     Registry.register("registry", "key", 1)
@@ -115,7 +115,7 @@ async def test_unregistering_all_entries_of_a_duplicate_key_is_one_event() -> No
     assert await mailbox() == [Unregistered("registry", "key", me)]
 
 
-async def test_death_is_no_event() -> None:
+async def test_death_sends_no_event() -> None:
     """Elixir ``Registry.start_link/1``: who wants to know of crashes monitors the process."""
     await listen()
     other = await Actor.start()

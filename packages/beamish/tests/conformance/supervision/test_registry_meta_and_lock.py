@@ -67,7 +67,7 @@ async def test_meta_given_is_copied() -> None:
     assert meta == {"colour": "blue"}
 
 
-async def test_meta_starts_anew_with_the_registry() -> None:
+async def test_meta_is_reset_when_the_registry_restarts() -> None:
     for _ in range(2):
         await Registry.start_link(keys="unique", name="registry", meta={"n": 1})
         assert Registry.meta("registry", "n") == 1

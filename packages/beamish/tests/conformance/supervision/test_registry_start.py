@@ -123,14 +123,14 @@ UNKNOWN = [
 
 
 @pytest.mark.parametrize("ask", UNKNOWN)
-async def test_unknown_registry_is_no_process(ask: object) -> None:
+async def test_unknown_registry_raises_no_process_error(ask: object) -> None:
     """Contract; Elixir raises ``ArgumentError``: unknown registry."""
     with pytest.raises(NoProcessError, match="nowhere"):
         ask()  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("ask", UNKNOWN)
-async def test_name_of_another_process_is_no_registry(ask: object) -> None:
+async def test_name_of_another_process_is_not_a_registry(ask: object) -> None:
     """A server that happens to have the name is not asked things it does not know."""
     other = await Actor.start(name="nowhere")
 
@@ -141,14 +141,14 @@ async def test_name_of_another_process_is_no_registry(ask: object) -> None:
     await GenServer.stop(other)
 
 
-async def test_lock_of_an_unknown_registry_is_no_process() -> None:
+async def test_lock_of_an_unknown_registry_raises_no_process_error() -> None:
     with pytest.raises(NoProcessError):
         async with Registry.lock("nowhere", "key"):
             pytest.fail("the block must not run")
 
 
 @pytest.mark.parametrize("ask", UNKNOWN)
-async def test_dead_registry_is_no_process(ask: object) -> None:
+async def test_dead_registry_raises_no_process_error(ask: object) -> None:
     await Registry.start_link(keys="unique", name="nowhere")
     await GenServer.stop("nowhere")
 
@@ -156,7 +156,7 @@ async def test_dead_registry_is_no_process(ask: object) -> None:
         ask()  # type: ignore[operator]
 
 
-async def test_register_outside_a_process_is_no_process() -> None:
+async def test_register_outside_a_process_raises_no_process_error() -> None:
     await Registry.start_link(keys="unique", name="registry")
 
     async def outside() -> None:

@@ -192,7 +192,7 @@ async def test_via_may_be_made_before_its_registry_runs() -> None:
     await GenServer.stop(pid)
 
 
-async def test_via_with_an_unknown_registry_is_no_process() -> None:
+async def test_via_with_an_unknown_registry_raises_no_process_error() -> None:
     """Contract: an unknown registry is ``NoProcessError`` everywhere; Elixir raises, too."""
     via = Registry.via("nowhere", "key")
 
@@ -214,7 +214,7 @@ async def test_cast_to_an_unknown_registry_or_key_is_lost() -> None:
     assert GenServer.cast(Registry.via("registry", "nobody"), "hello") is None
 
 
-async def test_unknown_key_is_no_process() -> None:
+async def test_unknown_key_raises_no_process_error() -> None:
     """Elixir ``GenServer.call/3`` exits with ``:noproc``, ``send`` raises."""
     await start_registry()
     via = Registry.via("registry", "nobody")
@@ -328,7 +328,7 @@ async def test_other_name_service_is_told_of_an_end(end: str) -> None:
     assert book.entries == {}
 
 
-async def test_unknown_name_of_another_service_is_no_process() -> None:
+async def test_unknown_name_of_another_service_raises_no_process_error() -> None:
     via = Via(PhoneBook(), "nobody")
 
     assert GenServer.whereis(via) is None

@@ -55,7 +55,7 @@ def noise() -> Noise:
 
 
 def listen(heard: Noise) -> None:
-    """Let the running loop complain to the test."""
+    """Record the complaints of the running loop."""
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: heard.append(context))
 
 

@@ -172,7 +172,7 @@ class AnyNames:
         return cls.pids[0] if cls.pids else None
 
 
-async def test_via_name_that_cannot_be_hashed_is_no_fault() -> None:
+async def test_via_name_that_cannot_be_hashed_is_allowed() -> None:
     via = Via(AnyNames, ["a", "list"])
     sup = await DynamicSupervisor.start_link(backoff=LATER)
     pid = await DynamicSupervisor.start_child(sup, Sensor.child_spec(name=via))

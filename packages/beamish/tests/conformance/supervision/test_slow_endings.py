@@ -1,4 +1,4 @@
-"""Children that are stopped side by side: each has all of its ``shutdown`` seconds, and no more."""
+"""Children that are stopped side by side: each has exactly its ``shutdown`` seconds."""
 
 import asyncio
 import functools

@@ -130,7 +130,7 @@ async def test_start_child_whose_name_is_taken_gives_the_owner() -> None:
 
 
 @pytest.mark.parametrize("bad", [42, "worker", None, object()], ids=lambda bad: type(bad).__name__)
-async def test_start_child_refuses_what_is_no_spec(bad: object) -> None:
+async def test_start_child_raises_for_an_invalid_spec(bad: object) -> None:
     sup = await Supervisor.start_link(specs("a"))
 
     with pytest.raises((TypeError, ValueError)):
@@ -165,7 +165,7 @@ async def test_terminate_child_stops_it_and_keeps_the_spec(worker: type[Worker])
 
 
 @pytest.mark.parametrize("strategy", ["one_for_one", "one_for_all", "rest_for_one"])
-async def test_terminate_child_is_no_crash(strategy: str) -> None:
+async def test_terminate_child_is_not_a_crash(strategy: str) -> None:
     """A permanent child that is terminated stays down, its siblings up, whatever the strategy."""
     sup = await Supervisor.start_link(specs("abc"), strategy=strategy, max_restarts=0)
     a, _, c = await pids(sup, *"abc")
@@ -347,7 +347,7 @@ async def test_supervisor_may_be_given_by_pid_name_or_via(form: str) -> None:
 @pytest.mark.parametrize(
     "ask", [Supervisor.which_children, Supervisor.count_children, Supervisor.stop]
 )
-async def test_unknown_supervisor_is_no_process(ask: object) -> None:
+async def test_unknown_supervisor_raises_no_process_error(ask: object) -> None:
     with pytest.raises(NoProcessError):
         await ask("nobody")  # type: ignore[operator]
 

@@ -149,7 +149,7 @@ async def test_spec_refuses_bad_options() -> None:
 
 
 async def test_init_runs_again_when_the_supervisor_is_restarted() -> None:
-    """What ``init`` reads anew, a restart reads anew."""
+    """A restart reads again what ``init`` reads."""
     me = process.current()
     tags = ["first"]
 

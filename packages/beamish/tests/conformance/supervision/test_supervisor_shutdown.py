@@ -76,7 +76,7 @@ async def test_children_get_shutdown_whatever_the_supervisors_reason(reason: obj
     assert (await expect(Exit, pid=sup)).reason == reason
 
 
-async def test_stopping_a_dead_supervisor_is_no_process() -> None:
+async def test_stop_of_a_dead_supervisor_raises_no_process_error() -> None:
     """Elixir ``Supervisor.stop/3`` exits with ``:noproc``."""
     sup = await Supervisor.start_link([])
     await Supervisor.stop(sup)
@@ -120,7 +120,7 @@ async def test_child_that_stops_within_its_time_is_not_killed() -> None:
     assert await down(ref) == "shutdown"
 
 
-async def test_no_shutdown_time_waits_for_ever() -> None:
+async def test_shutdown_none_waits_without_limit() -> None:
     """Elixir Supervisor, "Shutdown values": ``:infinity``."""
     gate = asyncio.Event()
     sup = await Supervisor.start_link([slow(gate, None)])

@@ -258,7 +258,7 @@ async def test_unknown_option_is_a_type_error() -> None:
 @pytest.mark.parametrize(
     "child", [42, "worker", None, object()], ids=lambda bad: type(bad).__name__
 )
-async def test_what_is_no_child_is_refused(child: object) -> None:
+async def test_invalid_child_raises(child: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         await Supervisor.start_link([child])
 

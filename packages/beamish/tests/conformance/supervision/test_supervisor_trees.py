@@ -153,7 +153,7 @@ async def test_tree_stops_from_the_bottom_up(worker: type[Worker]) -> None:
     assert [event.tag for event in await mailbox()] == ["e", "d", "c", "b", "a"]
 
 
-async def test_supervisor_is_given_for_ever_to_stop_its_children() -> None:
+async def test_supervisor_has_no_limit_to_stop_its_children() -> None:
     """Elixir Supervisor, "Shutdown values": infinity for supervisors."""
     sup = await Supervisor.start_link([Supervisor.child_spec(specs("ab"), name="inner")])
     refs = [process.monitor(await started(tag)) for tag in "ab"]
@@ -180,7 +180,7 @@ async def registry_and_workers(strategy: str) -> None:
     await mailbox()
 
 
-async def test_registry_crash_under_rest_for_one_starts_its_users_anew() -> None:
+async def test_registry_crash_under_rest_for_one_restarts_its_users() -> None:
     """The dynamic supervisor starts after the registry, so it is restarted with it, empty."""
     await registry_and_workers("rest_for_one")
     registry, workers = process.whereis("registry"), process.whereis("workers")
