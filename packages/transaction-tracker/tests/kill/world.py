@@ -199,7 +199,7 @@ class World:
         if mined is not None:
             return {"confirmed" if mined.block.revert_reason(key) is None else "failed"}
         if key in self.hopeless:
-            return {"expired"}
+            return {"expired", "dropped"}  # whichever comes first
         if self.chain.pending(key) is not None:
             return {"pending"}
         gone: set[State] = {"missing", "dropped"}
