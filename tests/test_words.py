@@ -53,7 +53,6 @@ PENDING = {
     "packages/transaction-tracker/src/transaction_tracker/providers",
     "packages/transaction-tracker/src/transaction_tracker/sources",
     "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
-    "packages/transaction-tracker/tests",
     "packages/transaction-tracker/tests/elsewhere",
     "packages/transaction-tracker/tests/follower",
     "packages/transaction-tracker/tests/kill",
