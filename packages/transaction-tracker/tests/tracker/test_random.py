@@ -131,8 +131,10 @@ async def check(life: Life, tx: Transaction) -> None:
     allowed = life.truth(tx)
     if allowed & {"confirmed", "failed"}:
         await TransactionTracker.wait(tx.hash, timeout=PATIENCE)
-    tracked = await TransactionTracker.status(tx.hash)
-    states = await history(tx.hash)
+    tracked, states = await TransactionTracker.status(tx.hash), await history(tx.hash)
+    # A change between the two readings is in one of them only: then read them again.
+    while tracked != (latest := await TransactionTracker.status(tx.hash)):
+        tracked, states = latest, await history(tx.hash)
 
     assert tracked.state in allowed, (tx, states)
     # A transaction is registered exactly if it has no events.
