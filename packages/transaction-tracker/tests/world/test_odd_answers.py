@@ -236,6 +236,27 @@ def test_numbers_without_a_block_are_skipped_on_filecoin(empty: str) -> None:
     world.play(main)
 
 
+def test_confirmations_count_numbers_without_a_block_as_filecoin_does() -> None:
+    payment = transaction("customer", 1, chain_id=314)
+    chain = chain_of(100, 314)
+    world = World(Node(chain))
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        chain.mine(skip=4)
+        chain.mine(skip=CONFIRMATIONS - 8)
+        await world.reaches(chain)
+        await asyncio.sleep(60.0)
+        assert await world.ends(payment) == []  # one number less than it takes
+        chain.mine()
+        await world.reaches(chain)
+        await world.becomes(payment, "confirmed")
+
+    world.play(main)
+
+
 def test_many_blocks_with_skipped_numbers_are_caught_up_with() -> None:
     payment = transaction("customer", 1, chain_id=314)
     chain = chain_of(100, 314)
