@@ -1,10 +1,12 @@
-"""What a provider said against an end outlives a restart while that provider is down."""
+"""An objection to an end stands until its provider says otherwise, also over a restart."""
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from transaction_tracker import TransactionTracker
 from transaction_tracker.store import Store
 
 from .chain import transaction
@@ -108,5 +110,34 @@ def test_an_objection_goes_with_its_transaction(tmp_path: Path) -> None:
         await world.becomes(payment, "replaced")
         await asyncio.sleep(1.0)
         assert await Store.objections() == ()
+
+    world.play(main)
+
+
+def without_status(_params: list[Any], found: Any) -> Any:
+    """Answer with a receipt that has no status."""
+    return found and {name: value for name, value in found.items() if name != "status"}
+
+
+def test_a_recheck_by_a_receipt_without_status_ends_nothing_that_is_contradicted() -> None:
+    payment = transaction("customer", 1)
+    chain = chain_of(LENGTH)
+    odd, honest = Node(chain, "odd"), Node(chain, "honest")
+    world = World(odd, honest)
+    honest.change["eth_getTransactionReceipt"] = lambda _params, found: (
+        found and found | {"status": "0x0"}
+    )
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.track(payment)
+        chain.mine(payment)
+        await world.blocks(CONFIRMATIONS + 2)
+        assert await world.ends(payment) == []
+        for node in (odd, honest):
+            node.change["eth_getTransactionReceipt"] = without_status
+        await TransactionTracker.recheck(payment["hash"])
+        await world.blocks(1)
+        assert await world.ends(payment) == []
 
     world.play(main)

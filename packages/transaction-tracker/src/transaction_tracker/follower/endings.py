@@ -223,7 +223,10 @@ def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending |
     for observation in observations:
         match observation:
             case Included(_, block, outcome):
-                return None if outcome is None else Ending(block, outcome.succeeded)
+                # Without a status, the outcome that is stored for this block stays.
+                stored = tracked.outcome if tracked.anchor == block else None
+                known = outcome or stored
+                return None if known is None else Ending(block, known.succeeded)
             case Overtaken(winner, block):
                 return Ending(block, None, winner.id, winner.slot)
     if tracked.anchor != buried.block or "status_unknown" in tracked.flags:

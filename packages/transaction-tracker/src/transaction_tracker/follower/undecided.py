@@ -12,7 +12,7 @@ from transaction_tracker.follower.verdict import Note
 Topic: TypeAlias = Literal["decision", "answer", "tag"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
-# One answer that is no fact is usual; the next question about an old transaction can be far away.
+# A single answer without a fact is usual; the next question about an old one can be far away.
 MIN_ANSWERS = 3
 
 

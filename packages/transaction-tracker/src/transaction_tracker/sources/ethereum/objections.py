@@ -98,13 +98,13 @@ class Agreement:
         """Return why an end cannot be told, with the providers that say otherwise first."""
         objection = _contradiction(end, dissent, votes)
         against = set(objection.providers) if objection is not None else set()
-        agree = [name for name in agreeing(votes) if name not in against]
+        agree = [name for name in agreeing(votes) if name not in against and votes[name].is_firm]
+        withdrawn = {*agree, *dissent.dismissed}
         if objection is not None:
-            self._standing.note(key, end, objection, {*agree, *dissent.dismissed})
+            self._standing.note(key, end, objection, withdrawn)
             return objection
-        objection = None
         if len(agree) < QUORUM:
-            objection = self._standing.against(key, end, {*agree, *dissent.dismissed})
+            objection = self._standing.against(key, end, withdrawn)
         if objection is None and self._rpc.is_compared:
             objection = _missing(end, dissent, self._awaited(key, end, votes))
             return objection or self._shallow(key, end, dissent)

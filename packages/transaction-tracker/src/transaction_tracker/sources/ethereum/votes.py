@@ -24,6 +24,8 @@ class Vote:
         can_be_asked: Whether its blocks can still settle what it did not say.
         lists: Whether its block lists the transaction, and its receipt alone is missing.
         head: The height of its head, where that is below the block.
+        is_firm: Whether it says itself how the transaction ended, and can withdraw what it, or
+            another provider, said against that.
     """
 
     stance: Stance
@@ -32,9 +34,11 @@ class Vote:
     can_be_asked: bool = False
     lists: bool = False
     head: int = 0
+    is_firm: bool = True
 
 
 AGREES = Vote("agrees")
+WITHOUT_STATUS = Vote("agrees", is_firm=False)
 
 
 def receipt_of(key: str, answer: Any) -> Any:
@@ -147,7 +151,7 @@ def _without_status(receipt: decode.Receipt, others: list[decode.Receipt]) -> Vo
     has_root = receipt.raw.get("root") is not None
     if has_root and any(one.outcome is not None for one in others):
         return Vote("silent", "has a receipt from before Byzantium, without a status")
-    return AGREES
+    return WITHOUT_STATUS
 
 
 def _failed(error: SourceError) -> Vote:
