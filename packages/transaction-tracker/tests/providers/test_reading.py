@@ -207,6 +207,26 @@ async def test_elsewhere_asks_the_others_in_turn_for_what_is_missing(
     assert await pool.elsewhere([RECEIPT, other]) == [None, None]
 
 
+async def test_one_other_provider_is_asked_and_each_can_be(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    pool = await started(make_pool, *nodes)
+    await pool.call("eth_blockNumber")
+    nodes[1].mood, nodes[2].mood = (
+        sending("second", RECEIPT.method),
+        sending("third", RECEIPT.method),
+    )
+
+    found = set()
+    while found != {"second", "third"}:
+        before = sum(node.asked[RECEIPT.method] for node in nodes)
+        found |= set(await pool.one_other([RECEIPT]))
+        assert sum(node.asked[RECEIPT.method] for node in nodes) == before + 1
+
+    nodes[1].mood = nodes[2].mood = status(500)
+    assert await pool.one_other([RECEIPT]) == [None]
+
+
 async def test_elsewhere_has_nobody_to_ask_with_one_provider(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:

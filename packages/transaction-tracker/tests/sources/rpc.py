@@ -61,6 +61,9 @@ class FakeRpc:
         self.others += requests
         return [self._elsewhere(request) for request in requests]
 
+    async def one_other(self, requests: Sequence[Request]) -> list[Any]:
+        return await self.elsewhere(requests)
+
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         return [[request.result(node(request)) for request in requests] for node in self.nodes]
 

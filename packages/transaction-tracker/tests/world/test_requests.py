@@ -17,9 +17,8 @@ BLOCKS = 100
 # Questions about single transactions are asked at every 24th look at least, also without room.
 MAX_A_BLOCK = 4.1
 # The least is two looks at the head, one request for what a block needs, and one to each further
-# provider about the ends that come with it. A few ends are asked about again: the second provider
-# did not have their last confirmation yet.
-MAX_OF_THE_FOLLOWED = 3.2
+# provider about the ends that come with it.
+MAX_OF_THE_FOLLOWED = 3.1
 
 
 @pytest.mark.parametrize("providers", [1, 2])

@@ -215,8 +215,8 @@ class Evidence:
             slots: The transactions, with their slots where these are known.
             chain: Our chain.
             at_once: In one request to each provider.
-            doubted: Those that every provider is asked about if the followed one has them in
-                no block.
+            doubted: Those that another provider is asked about if the followed one has them in no
+                block.
         """
         enough = self.height_to_ask(chain)
         answers = await self._source.look_up(slots, enough, at_once=at_once, doubted=doubted)

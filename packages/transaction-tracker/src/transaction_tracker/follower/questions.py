@@ -107,9 +107,9 @@ class Questions:
         await self._ask(self._records.sweep.take_fresh(_now(), _FRESH), chain, at_once=False)
 
     async def due(self, chain: Chain) -> None:
-        """Ask about those whose turn it is, in one request to each provider.
+        """Ask about those whose turn it is, in one request, or one to each of two providers.
 
-        The others are asked about those only that have been pending for long.
+        One of the others is asked about those that have been pending for long.
         """
         self._review()
         ids = self._records.sweep.take_due(_now(), self._fitting(self._each_sweep))

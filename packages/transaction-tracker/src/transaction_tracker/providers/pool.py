@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -276,6 +277,16 @@ class Pool:
             for at, answer in zip(left, answers, strict=True):
                 found[at] = None if isinstance(answer, SourceError) else answer
         return found
+
+    async def one_other(self, requests: Sequence[Request]) -> list[Any]:
+        """Call methods at one of the other healthy providers; see ``Rpc.one_other``."""
+        _followed, *others = await self._in_turn()
+        if not others:
+            return [None] * len(requests)
+        # Not in rotation: a transaction could meet the same provider each time.
+        asked = random.choice(others)  # noqa: S311 - not a secret
+        answers = await results_or_errors(asked, requests)
+        return [None if isinstance(answer, SourceError) else answer for answer in answers]
 
     # -- Comparing
 

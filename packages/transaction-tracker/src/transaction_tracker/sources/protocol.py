@@ -305,7 +305,7 @@ class ChainSource(Source, Protocol):
                 known in full.
             at_once: In one request, with all that might be needed, and not step by step.
             doubted: Those of which it is not enough that the followed provider has them in no
-                block: the others are asked too.
+                block: one of the others is asked too.
 
         Returns:
             The answers that are facts; a transaction without one is left out.

@@ -167,6 +167,10 @@ class RpcClient:
         """Return ``None`` for each request: there is no other node."""
         return [None] * len(requests)
 
+    async def one_other(self, requests: Sequence[Request]) -> list[Any]:
+        """Return ``None`` for each request: there is no other node."""
+        return [None] * len(requests)
+
     def follows(self, chain: Chain) -> None:
         """Do nothing: there is no other node to compare with."""
 

@@ -112,7 +112,8 @@ class LookUp:
             slots: The transactions, with their slots where these are known.
             height: A node below it cannot say that there is none.
             at_once: In one request, with all that might be needed.
-            doubted: Those that the others are asked about too if the node has them in no block.
+            doubted: Those that one of the others is asked about too if the node has them in no
+                block.
         """
         if at_once:
             questions = self._questions(slots, "pending")
@@ -201,9 +202,9 @@ class LookUp:
         }
 
     async def _mined_elsewhere(self, told: Mapping[str, _Told]) -> dict[str, _Told]:
-        """Ask the other nodes in turn for the blocks of what the followed one has in none.
+        """Ask one of the other nodes for the blocks of transactions that are in none here.
 
-        One that leaves a transaction out of its block, or whose pool keeps it, would have it wait
+        A node that leaves a transaction out of its block, or whose pool keeps it, would let it wait
         without end.
         """
         if not told:
@@ -212,7 +213,7 @@ class LookUp:
             *(self._transaction(key, only_mined=True) for key in told),
             *(self._outcomes.request(key) for key in told),
         ]
-        answers = await self._rpc.elsewhere(requests)
+        answers = await self._rpc.one_other(requests)
         parts = zip(told, answers[: len(told)], answers[len(told) :], strict=True)
         return {
             key: replace(told[key], transaction=found, receipt=receipt)

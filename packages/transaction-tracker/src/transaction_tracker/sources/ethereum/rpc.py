@@ -232,6 +232,15 @@ class Rpc(Protocol):
             For each request the first readable result that is not ``null``, or ``None``.
         """
 
+    async def one_other(self, requests: Sequence[Request]) -> list[Any]:
+        """Call methods at one of the healthy nodes other than the followed one, at random.
+
+        For what is asked again and again: it costs one request, however many nodes there are.
+
+        Returns:
+            For each request its readable result, or ``None``.
+        """
+
     def follows(self, chain: Chain) -> None:
         """Set the chain that is followed, after each change of it: nodes are compared with it."""
 
