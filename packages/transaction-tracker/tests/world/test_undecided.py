@@ -117,19 +117,40 @@ def test_a_lost_transaction_that_one_provider_cannot_tell_of_is_told() -> None:
     world.play(main)
 
 
+def unreadable_head(params: list[Any], found: Any) -> Any:
+    """Answer with a head that has no valid hash; other blocks are as they should be."""
+    return found | {"hash": "0x1"} if params[0] == "latest" else found
+
+
+@pytest.mark.parametrize("at", [0, 1], ids=["followed", "standby"])
+def test_a_provider_whose_heads_become_unreadable_is_paused(at: int) -> None:
+    chain = chain_of(LENGTH)
+    nodes = [Node(chain, name) for name in ("one", "two", "three")]
+    world = World(*nodes)
+
+    async def main() -> None:
+        await world.reaches(chain)
+        await world.blocks(3)
+        nodes[at].change["eth_getBlockByNumber"] = unreadable_head
+        await world.blocks(10)
+        assert world.app is not None
+        assert world.app.pool is not None
+        paused = [status.state == "paused" for status in world.app.pool.status()]
+        assert paused == [number == at for number in range(len(nodes))]
+
+    world.play(main)
+
+
 def test_heads_that_become_unreadable_everywhere_pause_no_provider() -> None:
     chain = chain_of(LENGTH)
     nodes = [Node(chain, name) for name in ("one", "two", "three")]
     world = World(*nodes)
 
-    def unreadable(params: list[Any], found: Any) -> Any:
-        return found | {"hash": "0x1"} if params[0] == "latest" else found
-
     async def main() -> None:
         await world.reaches(chain)
         await world.blocks(3)
         for node in nodes:
-            node.change["eth_getBlockByNumber"] = unreadable
+            node.change["eth_getBlockByNumber"] = unreadable_head
         assert world.app is not None
         assert world.app.pool is not None
         for _ in range(10):  # a pause can end before the last one

@@ -19,7 +19,7 @@ ErrorClass: TypeAlias = Literal[
 ]
 
 # A block's place in the chain, or the block with its transactions.
-BlockPart: TypeAlias = Literal["place", "whole"]
+BlockPart: TypeAlias = Literal["head", "place", "whole"]
 
 FAILURES = 3
 FAILURE_SECONDS = 60.0
@@ -116,8 +116,8 @@ class Health:
     def readable_block(self, part: BlockPart) -> None:
         """Note a block that could be read.
 
-        A head says nothing about the transactions of blocks: between two blocks there are heads, so
-        that a provider whose blocks cannot be read would never be paused.
+        Each part counts by itself, as they are requested in turn. A provider whose heads are
+        unreadable, and whose other blocks are not, would otherwise never be paused.
         """
         self._unreadable_in_a_row.pop(part, None)
 

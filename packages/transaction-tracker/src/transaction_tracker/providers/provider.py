@@ -201,7 +201,7 @@ class Provider(GenServer):
         if isinstance(head, MalformedError) and self._board.has_readable_heads(
             self._endpoint, _now()
         ):
-            self._pause_after(head, self._endpoint.health.unreadable_block("place", _now()))
+            self._pause_after(head, self._endpoint.health.unreadable_block("head", _now()))
         if isinstance(head, SourceError):
             return head
         if head is None:

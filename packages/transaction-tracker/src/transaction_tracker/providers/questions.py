@@ -29,6 +29,8 @@ def block_part(request: Request) -> BlockPart | None:
     """Return which part of a block a request asks for; ``None`` for another request."""
     if not concerns_block(request):
         return None
+    if asks_for_head(request):
+        return "head"
     return "whole" if request.params[1:2] == (True,) else "place"
 
 
