@@ -14,7 +14,7 @@ from beamish.testing import simulate
 from transaction_tracker.domain import InvalidTransactionError, Policy, Reported, Tracked
 from transaction_tracker.follower import FollowerStatus, Poller
 from transaction_tracker.sources.polled import FeedLostError, Habits, Page, Reply
-from transaction_tracker.store import STORE, Book, Store, Stored
+from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -121,19 +121,24 @@ class Tree(Application):
 
     source: FakeSource
     database: str | Path = ":memory:"
-    book: Book = field(default_factory=Book)
+    open_transactions: OpenTransactions = field(default_factory=OpenTransactions)
     status: FollowerStatus = field(default_factory=FollowerStatus)
     strategy = "rest_for_one"
 
     def children(self) -> list[ChildSpec]:
-        context = Context(self.source, self.book, 1)
+        context = Context(self.source, self.open_transactions, 1)
         return [
-            Store.child_spec(self.database, self.book, announce, name=STORE),
+            Store.child_spec(self.database, self.open_transactions, announce, name=STORE),
             Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
             DynamicSupervisor.child_spec(name=SUPERVISOR, intensity="child"),
             Boot.child_spec(self.source),
             Poller.child_spec(
-                self.source, self.book, Policy(), self.status, poll_interval=0.002, name=FOLLOWER
+                self.source,
+                self.open_transactions,
+                Policy(),
+                self.status,
+                poll_interval=0.002,
+                name=FOLLOWER,
             ),
         ]
 

@@ -62,12 +62,12 @@ class World:
 
     def __init__(self, **tracked: Tracked) -> None:
         self.source = Source()
-        self.book = dict(tracked)
+        self.open_transactions = dict(tracked)
         self.now = 0.0
         self.status = FollowerStatus(clock=lambda: self.now)
-        book: Any = self.book
+        open_transactions: Any = self.open_transactions
         source: Any = self.source
-        self.endings = Endings(source, book, self.status)
+        self.endings = Endings(source, open_transactions, self.status)
 
     async def cleared(self, facts: Facts, now: float = 0.0, chain: Chain = CHAIN) -> Facts:
         self.now = now
@@ -188,7 +188,7 @@ async def test_many_ends_that_are_held_back_for_a_moment_each_are_not_alarmed() 
         world.status.applied(TEN)
         await world.cleared(dict.fromkeys(keys[look:], (DEEP,)), 10.0 * look)
         assert world.alarm == ""
-        del world.book[key]
+        del world.open_transactions[key]
 
 
 async def test_a_missing_answer_is_no_error_in_the_log_until_it_lasts(
@@ -241,7 +241,7 @@ async def test_the_alarm_ends_with_the_transaction(later: Facts) -> None:
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
 
-    del world.book["tx"]
+    del world.open_transactions["tx"]
     await world.cleared(later, 10.0)
 
     assert world.status.held_reason is None
@@ -253,7 +253,7 @@ async def test_the_alarm_ends_when_a_reorganisation_takes_the_block(later: Facts
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
 
-    world.book["tx"] = PENDING
+    world.open_transactions["tx"] = PENDING
     await world.cleared(later, 10.0)
 
     assert world.status.held_reason is None

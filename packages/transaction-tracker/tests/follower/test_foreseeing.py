@@ -31,7 +31,7 @@ MINED = Tracked(
 WAITING = Tracked("new", 3, state="pending", slot="t:1", content="c")
 
 
-class Book(dict[str, Tracked]):
+class OpenTransactions(dict[str, Tracked]):
     """The open transactions."""
 
     def own(self, ids: Collection[str]) -> set[str]:
@@ -85,15 +85,15 @@ class World:
 
     def __init__(self, *tracked: Tracked) -> None:
         self.source = Source()
-        self.book = Book({one.id: one for one in tracked})
+        self.open_transactions = OpenTransactions({one.id: one for one in tracked})
         agenda = Agenda()
         for one in tracked:
             agenda.note(one)
-        book: Any = self.book
+        open_transactions: Any = self.open_transactions
         source: Any = self.source
-        endings = Endings(source, book, FollowerStatus(clock=lambda: 0.0))
+        endings = Endings(source, open_transactions, FollowerStatus(clock=lambda: 0.0))
         repeated = RepeatedBlocks(Policy())
-        self.evidence = Evidence(source, book, agenda, Recent(), endings, repeated)
+        self.evidence = Evidence(source, open_transactions, agenda, Recent(), endings, repeated)
 
     async def apply(self, number: int, *ids: str) -> list[str]:
         """Apply a block, and return the transactions about which there are facts."""

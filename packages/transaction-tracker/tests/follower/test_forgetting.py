@@ -11,7 +11,7 @@ from transaction_tracker.domain import BlockRef, Outcome, Policy, Tracked
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.walk import Walk
-from transaction_tracker.store import Book, Stored
+from transaction_tracker.store import OpenTransactions, Stored
 
 OPEN = Tracked("tx", 3, state="pending", slot="s:1", content="c")
 MINED = replace(OPEN, state="mined", anchor=BlockRef(1, "1"), outcome=Outcome(True, 1))
@@ -24,7 +24,7 @@ def forgotten() -> list[str]:
 
 @pytest.fixture
 def records(forgotten: list[str]) -> Records:
-    found = Records(Book(), Policy())
+    found = Records(OpenTransactions(), Policy())
     found.on_end(forgotten.append)
     return found
 
@@ -69,15 +69,15 @@ async def test_unreadable_answers_do_not_count_for_one_that_is_registered_again(
 ) -> None:
     """The count is in memory, and a transaction can be untracked and registered again."""
     source: Any = SimpleNamespace(forget_objections=lambda _transaction: None)
-    book = Book()
-    book.write([OPEN])
+    open_transactions = OpenTransactions()
+    open_transactions.write([OPEN])
     status = FollowerStatus(clock=lambda: 0.0)
-    walk = Walk(source, book, records, status, keep=10, block_time=lambda: 12.0)
+    walk = Walk(source, open_transactions, records, status, keep=10, block_time=lambda: 12.0)
     noted = walk.evidence._unreadable
     for now in (0.0, 30.0):
         noted.note(OPEN.id, now)
 
-    records.forget(OPEN.id)  # it has left the book of the records
+    records.forget(OPEN.id)  # it is no longer among the open transactions
 
     assert [noted.note(OPEN.id, now) for now in (31.0, 70.0)] == [False, False]
     assert noted.note(OPEN.id, 95.0)

@@ -308,7 +308,7 @@ async def test_many_are_asked_about_together() -> None:
     async with following(source) as tree:
         registrations = [TransactionTracker.registration(one) for one in ids]
         await TransactionTracker.start_many(registrations)
-        await eventually(lambda: not len(tree.book))
+        await eventually(lambda: not len(tree.open_transactions))
 
     assert set(source.asked.values()) == {1}
     assert source.requests <= 40

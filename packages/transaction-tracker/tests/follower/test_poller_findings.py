@@ -13,17 +13,17 @@ from transaction_tracker.follower.trouble import Trouble
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, ServerError, TransportError
 from transaction_tracker.sources.polled import BAD_ENDS, Habits, Reply
-from transaction_tracker.store import Book
+from transaction_tracker.store import OpenTransactions
 
 STATES: list[State] = ["pending", "missing", "confirmed", "failed", "invalid", "reversed"]
 REPLIES = st.none() | st.just(TransportError("late")) | st.sampled_from(STATES).map(Reported)
 
 
 def judge(agree: int, tracked: Tracked | None) -> tuple[Judge, Sweep, Watch]:
-    book, sweep, watch = Book(), Sweep(), Watch(Habits(watch_days=1))
+    open_transactions, sweep, watch = OpenTransactions(), Sweep(), Watch(Habits(watch_days=1))
     if tracked is not None:
-        book.write([tracked])
-    return Judge(book, sweep, watch, agree), sweep, watch
+        open_transactions.write([tracked])
+    return Judge(open_transactions, sweep, watch, agree), sweep, watch
 
 
 def last_in_a_row(replies: list[Reply]) -> int:

@@ -21,7 +21,7 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import ChainSource, Ending, Objection
-from transaction_tracker.store import Book, Store
+from transaction_tracker.store import OpenTransactions, Store
 
 Facts = dict[str, tuple[Observation, ...]]
 
@@ -58,13 +58,15 @@ class Endings:
 
     Args:
         source: Who asks the providers.
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         status: Where ends that are held back are reported.
     """
 
-    def __init__(self, source: ChainSource, book: Book, status: FollowerStatus) -> None:
+    def __init__(
+        self, source: ChainSource, open_transactions: OpenTransactions, status: FollowerStatus
+    ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._status = status
         self._held: dict[str, _Held] = {}
         self._stored: frozenset[StandingObjection] = frozenset()
@@ -90,7 +92,7 @@ class Endings:
         """
         found = {}
         for key, observations in facts.items():
-            tracked = self._book.get(key)
+            tracked = self._open_transactions.get(key)
             ending = None if tracked is None else _ending(tracked, observations)
             if tracked is not None and ending is not None:
                 last = _last_confirmation(tracked.required, ending.block, chain)
@@ -144,7 +146,7 @@ class Endings:
     ) -> tuple[Observation, ...]:
         """Return the facts without the end, with the outcome that most providers know."""
         kept = _without_depth(observations)
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if outcome is None or tracked is None:
             return kept
         told = next((one for one in kept if isinstance(one, Included)), None)
@@ -183,7 +185,7 @@ class Endings:
         Without this, one that was untracked, or reorganised out of its block or its depth, would
         keep the alarm on, and the service not ready, until another end comes.
         """
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         last = ending.confirmed_by
         is_deep = last is None or chain.confirmations(last) > 0
         return is_deep and tracked is not None and tracked.anchor == ending.block

@@ -40,7 +40,7 @@ from transaction_tracker.sources import (
     Unanswered,
     Unreadable,
 )
-from transaction_tracker.store import Book
+from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker import TransactionTracker
 
 __all__ = ["Evidence", "Facts"]
@@ -55,7 +55,7 @@ class Evidence:
 
     Args:
         source: Where they come from.
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         agenda: Those that wait for depth.
         recent: The slots that the last blocks took.
         endings: Judges facts that would make an end.
@@ -69,14 +69,14 @@ class Evidence:
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         agenda: Agenda,
         recent: Recent,
         endings: Endings,
         repeated: RepeatedBlocks,
     ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._agenda = agenda
         self._recent = recent
         self._endings = endings
@@ -173,7 +173,7 @@ class Evidence:
             rivals = self._rivals(block).items()
             facts |= {key: (*observations, first) for key, observations in rivals}
         endings = self._endings.expected(facts, extended)
-        own = (self._book.get(key) for key in ids)
+        own = (self._open_transactions.get(key) for key in ids)
         if endings or any(one is not None and first.reaches(one.required) for one in own):
             foreseen = await self._source.foresee(block, ids, endings)
             self._early = {block.link.hash: foreseen.outcomes}
@@ -270,7 +270,7 @@ class Evidence:
 
         A transaction without a slot is not among those that are kept of a block.
         """
-        tracked, lowest = self._book.get(key), self._recent.lowest
+        tracked, lowest = self._open_transactions.get(key), self._recent.lowest
         if tracked is None or not tracked.unplaced or answer.transaction.slot is None:
             return False
         is_recent = lowest is not None and answer.block.number >= lowest
@@ -324,8 +324,8 @@ class Evidence:
 
     def _rivals(self, block: Block) -> Facts:
         facts: Facts = {}
-        for loser, winner in self._book.rivals(block.slots).items():
-            tracked = self._book.get(loser)
+        for loser, winner in self._open_transactions.rivals(block.slots).items():
+            tracked = self._open_transactions.get(loser)
             # Only a reorganisation takes a transaction out of its block. And a slot that an
             # earlier block took already is not a slot on this chain.
             if tracked is None or tracked.slot is None or tracked.waits_for_depth:
@@ -339,11 +339,11 @@ class Evidence:
 
     def _own_ids(self, block: Block) -> set[str]:
         """Return the open transactions of a block that are in no other block."""
-        found = self._book.own(block.ids)
+        found = self._open_transactions.own(block.ids)
         return {key for key in found if not self._is_mined_elsewhere(key, block.link.ref)}
 
     def _is_mined_elsewhere(self, key: str, block: BlockRef) -> bool:
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or tracked.state not in ("mined", "mined_reverted"):
             return False
         return tracked.anchor != block
@@ -457,7 +457,7 @@ class Evidence:
         if isinstance(answer, Unreadable):
             _count("answer", 1)
             counted = self._unreadable
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or tracked.error is not None:
             return
         if counted.note(key, _now()):

@@ -11,7 +11,7 @@ from transaction_tracker.follower.evidence import Facts
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import SourceError
 from transaction_tracker.sources.polled import BAD_ENDS, Reply
-from transaction_tracker.store import Book
+from transaction_tracker.store import OpenTransactions
 
 # In these a transaction whose deadline has passed has expired.
 _OPEN: frozenset[State] = frozenset(("pending", "missing"))
@@ -37,14 +37,16 @@ class Judge:
     until then. An error is no answer: it neither adds to the count nor ends the row.
 
     Args:
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         sweep: When to ask about whom.
         watch: The confirmed transactions that can be reversed.
         agree: How often a bad end must be told.
     """
 
-    def __init__(self, book: Book, sweep: Sweep, watch: Watch, agree: int) -> None:
-        self._book = book
+    def __init__(
+        self, open_transactions: OpenTransactions, sweep: Sweep, watch: Watch, agree: int
+    ) -> None:
+        self._open_transactions = open_transactions
         self._sweep = sweep
         self._watch = watch
         self._agreement = Agreement(agree)
@@ -53,7 +55,7 @@ class Judge:
         """Judge what came of questions."""
         findings = Findings()
         for key, reply in replies.items():
-            tracked = self._book.get(key)
+            tracked = self._open_transactions.get(key)
             if tracked is not None:
                 self._open(tracked, reply, findings)
             else:
@@ -69,7 +71,7 @@ class Judge:
         for key, reported in entries:
             if reported is None or reported.state in BAD_ENDS:
                 doubtful[key] = None
-            elif self._book.get(key) is not None:
+            elif self._open_transactions.get(key) is not None:
                 self._agreement.forget(key)
                 facts[key] = (*facts.get(key, ()), reported)
         return facts, list(doubtful)

@@ -17,7 +17,7 @@ from transaction_tracker.follower.trouble import Trouble
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, SourceError
 from transaction_tracker.sources.polled import FeedLostError, Page, PolledSource, Reply
-from transaction_tracker.store import Book, Step, Store, Stored, watched
+from transaction_tracker.store import OpenTransactions, Step, Store, Stored, watched
 from transaction_tracker.tracker import FOLLOWER, Ask, Context, Forget
 
 _DEADLINES_AT_ONCE = 1_000
@@ -61,7 +61,7 @@ class Poller(GenServer):
 
     Args:
         source: Whom to ask.
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         policy: When waiting becomes news.
         status: Where to record that the source answers.
         poll_interval: Seconds between two looks at whose turn it is.
@@ -70,7 +70,7 @@ class Poller(GenServer):
     def __init__(
         self,
         source: PolledSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         policy: Policy,
         status: FollowerStatus,
         *,
@@ -78,13 +78,13 @@ class Poller(GenServer):
     ) -> None:
         habits = source.habits
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._status = status
         self._poll_interval = poll_interval
         self._sweep = Sweep(habits.first_delay, habits.longest_delay)
-        self._records = Records(book, policy, self._sweep)
+        self._records = Records(open_transactions, policy, self._sweep)
         self._watch = Watch(habits)
-        self._judge = Judge(book, self._sweep, self._watch, habits.agree)
+        self._judge = Judge(open_transactions, self._sweep, self._watch, habits.agree)
         self._trouble = Trouble(poll_interval)
         self._paused = False
         self._attending = False
@@ -223,7 +223,7 @@ class Poller(GenServer):
         return key not in self._busy
 
     def _is_followed(self, key: str) -> bool:
-        return self._book.get(key) is not None or key in self._watch
+        return self._open_transactions.get(key) is not None or key in self._watch
 
     # -- Hearing
 
@@ -329,7 +329,7 @@ class Poller(GenServer):
         if _now() < self._feed.reconciled + self._source.habits.longest_delay:
             return  # each has its turn in that time anyway
         self._feed.reconciled = _now()
-        for tracked in self._book:
+        for tracked in self._open_transactions:
             self._ask_soon(tracked.id)
 
     def _measure(self) -> None:

@@ -16,7 +16,7 @@ from transaction_tracker.follower.undecided import Undecided
 from transaction_tracker.follower.walk import Walk
 from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
-from transaction_tracker.store import Book
+from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker import Ask, Forget
 
 
@@ -40,7 +40,7 @@ class Follower(GenServer):
 
     Args:
         source: Where the blocks come from.
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         policy: When waiting becomes news.
         status: Where it records its progress.
         poll_interval: Seconds between questions for the head while a block is due.
@@ -52,7 +52,7 @@ class Follower(GenServer):
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         policy: Policy,
         status: FollowerStatus,
         *,
@@ -63,13 +63,13 @@ class Follower(GenServer):
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval
-        self._records = Records(book, policy)
+        self._records = Records(open_transactions, policy)
         self._status = status
-        self._walk = Walk(source, book, self._records, status, keep, block_time)
+        self._walk = Walk(source, open_transactions, self._records, status, keep, block_time)
         evidence = self._walk.evidence
         undecided = Undecided(status)
         self._questions = Questions(
-            source, book, evidence, self._records, policy, undecided, sweep_budget
+            source, open_transactions, evidence, self._records, policy, undecided, sweep_budget
         )
         self._outage = Outage()
         self._block_time = BlockTime(poll_interval)

@@ -31,7 +31,7 @@ from transaction_tracker.sources import (
     RateLimitedError,
     SourceError,
 )
-from transaction_tracker.store import Book, Step
+from transaction_tracker.store import OpenTransactions, Step
 
 # New transactions in one look-up: with the head, one batch of a hundred calls at most.
 _FRESH = 49
@@ -55,7 +55,7 @@ class Questions:
 
     Args:
         source: Whom to ask.
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         evidence: Makes facts of answers.
         records: Makes transitions of facts.
         policy: When a missing transaction is doubtful.
@@ -66,7 +66,7 @@ class Questions:
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         evidence: Evidence,
         records: Records,
         policy: Policy,
@@ -74,7 +74,7 @@ class Questions:
         budget: int,
     ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._evidence = evidence
         self._records = records
         self._policy = policy
@@ -183,12 +183,12 @@ class Questions:
 
     def _is_open(self, key: str) -> bool:
         """Return whether a transaction is in no block; one that is parked is reported as such."""
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         return tracked is not None and tracked.unplaced and tracked.error is None
 
     def _is_undecided(self, key: str, chain: Chain) -> bool:
         """Return whether a transaction waits for an end that is due."""
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         # One that is parked is reported as such.
         if tracked is None or chain.tip is None or tracked.error is not None or tracked.ended:
             return False
@@ -196,18 +196,18 @@ class Questions:
         return is_late or self._is_long_missing(tracked, chain.tip.number)
 
     def _is_long_pending(self, key: str) -> bool:
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or tracked.state != "pending" or tracked.waiting_since is None:
             return False
         return time.time() - tracked.waiting_since >= _DOUBTED_SECONDS
 
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
-        known = {key: self._book.get(key) for key in ids}
+        known = {key: self._open_transactions.get(key) for key in ids}
         return {key: one.slot for key, one in known.items() if one is not None}
 
     def _is_doubtful(self, key: str, observations: tuple[Observation, ...], chain: Chain) -> bool:
         """Say whether one answer is not enough: what follows from it could be an end."""
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or len(observations) > 1 or chain.tip is None:
             return False
         answer = observations[0]
@@ -321,7 +321,7 @@ class Questions:
 
     def _is_told_enough(self, key: str, consensus: Consensus) -> bool:
         """Return whether a deadline counts: told by several providers, or by one twice."""
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or not _is_late(tracked) or consensus.providers > 1:
             return True
         if key in self._told_once:

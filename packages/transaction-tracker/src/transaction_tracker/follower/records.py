@@ -17,7 +17,7 @@ from transaction_tracker.domain import (
     decide,
 )
 from transaction_tracker.follower.evidence import Facts
-from transaction_tracker.store import Book, Step, Store, Stored
+from transaction_tracker.store import OpenTransactions, Step, Store, Stored
 from transaction_tracker.tracker import TransactionTracker, via
 
 _NOTED_AT_ONCE = 5_000
@@ -29,7 +29,7 @@ class Records:
     """Turns facts into stored transitions, and keeps track of who is to be looked for where.
 
     Args:
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         policy: When waiting becomes news.
         sweep: When to ask about those that no block tells of; the usual times unless given.
 
@@ -40,8 +40,10 @@ class Records:
         deadlines: Those that expire some day.
     """
 
-    def __init__(self, book: Book, policy: Policy, sweep: Sweep | None = None) -> None:
-        self._book = book
+    def __init__(
+        self, open_transactions: OpenTransactions, policy: Policy, sweep: Sweep | None = None
+    ) -> None:
+        self._open_transactions = open_transactions
         self.policy = policy
         self.agenda = Agenda()
         self.sweep = Sweep() if sweep is None else sweep
@@ -59,7 +61,7 @@ class Records:
     async def take_up(self) -> None:
         """Put all open transactions where they belong."""
         # A copy: new ones may come while this lets others run, and say so themselves.
-        for number, tracked in enumerate(list(self._book)):
+        for number, tracked in enumerate(list(self._open_transactions)):
             self._note(tracked)
             if number % _NOTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
@@ -101,7 +103,7 @@ class Records:
             return self._decide_for(key, observations)
 
     def _decide_for(self, key: str, observations: tuple[Observation, ...]) -> tuple[Event, ...]:
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         try:
             return () if tracked is None else decide(tracked, observations, self.policy)
         except Exception:  # whatever a poison transaction raises: the others go on
@@ -118,7 +120,7 @@ class Records:
 
     def forget(self, transaction: str) -> None:
         """Look for a transaction no more, unless it was started again since that was asked for."""
-        tracked = self._book.get(transaction)
+        tracked = self._open_transactions.get(transaction)
         if tracked is not None:
             self._note(tracked)
             return

@@ -17,7 +17,7 @@ from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError, SourceError
-from transaction_tracker.store import Book, Step, Store
+from transaction_tracker.store import OpenTransactions, Step, Store
 
 # Blocks fetched in one go; after so many, other messages of the follower are handled first.
 _STRIDE = 128
@@ -49,7 +49,7 @@ class Walk:
 
     Args:
         source: Where the blocks come from.
-        book: The open transactions.
+        open_transactions: The transactions that are not final, in memory.
         records: Makes transitions of facts.
         status: Where to record our progress.
         keep: Blocks to keep for reorganisations.
@@ -64,14 +64,14 @@ class Walk:
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         records: Records,
         status: FollowerStatus,
         keep: int,
         block_time: Callable[[], float],
     ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._records = records
         self._status = status
         self._block_time = block_time
@@ -83,9 +83,11 @@ class Walk:
         self._counted = 0
         self.told_tags: frozenset[Tag] = frozenset()
         self.chain = Chain(keep)
-        endings = Endings(source, book, status)
+        endings = Endings(source, open_transactions, status)
         repeated = RepeatedBlocks(records.policy)
-        self.evidence = Evidence(source, book, records.agenda, self._recent, endings, repeated)
+        self.evidence = Evidence(
+            source, open_transactions, records.agenda, self._recent, endings, repeated
+        )
         records.on_end(self.evidence.forget)
 
     async def resume(self) -> None:
@@ -322,7 +324,7 @@ class Walk:
         self._recent.clear()
         self.evidence.forget_chain()
         # Also those that were in no block: on this chain one can have them, below our first block.
-        for tracked in self._book:
+        for tracked in self._open_transactions:
             if tracked.unplaced:
                 self._records.sweep.add_fresh(tracked.id)
 
@@ -387,7 +389,9 @@ class Walk:
         catching up. After a crash they are fetched again.
         """
         for count, block in enumerate(blocks[:-1]):
-            if self._book.own(block.ids) or self._book.rivals(block.slots):
+            if self._open_transactions.own(block.ids) or self._open_transactions.rivals(
+                block.slots
+            ):
                 return blocks[:count]
         return blocks[:-1]
 
@@ -396,7 +400,7 @@ class Walk:
     ) -> None:
         started = time.monotonic()
         chain = self.chain.extended([one.link for one in (*quiet, block)])
-        hits = self._book.own(block.ids)
+        hits = self._open_transactions.own(block.ids)
         try:
             facts = await self.evidence.of_block(block, chain, is_last=is_last)
         except SourceError:
