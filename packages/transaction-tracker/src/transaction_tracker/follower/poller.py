@@ -18,7 +18,7 @@ from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, SourceError
 from transaction_tracker.sources.polled import FeedLostError, Page, PolledSource, Reply
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored, watched
-from transaction_tracker.tracker import FOLLOWER, Ask, Context, Forget
+from transaction_tracker.tracker import FOLLOWER, CheckTransaction, Context, TransactionUntracked
 
 _DEADLINES_AT_ONCE = 1_000
 # How long to wait with a deadline that has come, when nothing certain is said.
@@ -33,7 +33,7 @@ class Tick:
 
 
 @dataclass(frozen=True, slots=True)
-class Attend:
+class StartLookUps:
     """Somebody wants to know something soon."""
 
 
@@ -117,18 +117,18 @@ class Poller(GenServer):
             InvalidTransactionError: It is no transaction id of the source.
             NoProcessError: The application does not run.
         """
-        GenServer.cast(FOLLOWER, Ask(Context.current().source.identify(transaction)))
+        GenServer.cast(FOLLOWER, CheckTransaction(Context.current().source.identify(transaction)))
 
     def handle_continue(self, _arg: object) -> None:
         """Begin."""
         self._tick()
 
-    def handle_cast(self, request: Ask | Forget) -> None:
+    def handle_cast(self, request: CheckTransaction | TransactionUntracked) -> None:
         """Ask about a transaction soon, together with others that come now; or no more."""
         match request:
-            case Ask(transaction):
+            case CheckTransaction(transaction):
                 self._ask_soon(transaction)
-            case Forget(transaction):
+            case TransactionUntracked(transaction):
                 self._records.forget(transaction)
                 self._judge.forget(transaction)
 
@@ -137,7 +137,7 @@ class Poller(GenServer):
         match message:
             case Tick():
                 self._tick()
-            case Attend():
+            case StartLookUps():
                 self._attending = False
                 self._ask()
             case Resume():
@@ -176,7 +176,7 @@ class Poller(GenServer):
         self._sweep.add_fresh(transaction)
         if not self._attending:
             self._attending = True
-            process.send(self.pid, Attend())
+            process.send(self.pid, StartLookUps())
 
     def _ask(self) -> None:
         """Put as many questions under way as there may be."""

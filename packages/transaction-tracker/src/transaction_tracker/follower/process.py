@@ -17,7 +17,7 @@ from transaction_tracker.follower.walk import Walk
 from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
 from transaction_tracker.store import OpenTransactions
-from transaction_tracker.tracker import Ask, Forget
+from transaction_tracker.tracker import CheckTransaction, TransactionUntracked
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Poll:
 
 
 @dataclass(frozen=True, slots=True)
-class Attend:
+class CheckNewTransactions:
     """New trackers wait to hear what is known of their transactions."""
 
 
@@ -89,13 +89,13 @@ class Follower(GenServer):
         """Poll for the first time."""
         await self._poll()
 
-    def handle_cast(self, request: Ask | Forget) -> None:
+    def handle_cast(self, request: CheckTransaction | TransactionUntracked) -> None:
         """Ask about a transaction soon, together with others that come now; or no more."""
         match request:
-            case Ask(transaction):
+            case CheckTransaction(transaction):
                 self._records.sweep.add_fresh(transaction)
                 self._attend_soon()
-            case Forget(transaction):
+            case TransactionUntracked(transaction):
                 self._records.forget(transaction)
 
     async def handle_info(self, message: object) -> None:
@@ -109,7 +109,7 @@ class Follower(GenServer):
                 self._poll_after(0.0)
             case HeadHint():
                 pass
-            case Attend():
+            case CheckNewTransactions():
                 self._attending = False
                 await self._attend()
             case _:
@@ -167,7 +167,7 @@ class Follower(GenServer):
     def _attend_soon(self) -> None:
         if self._records.sweep.has_fresh and not self._attending:
             self._attending = True
-            process.send(self.pid, Attend())
+            process.send(self.pid, CheckNewTransactions())
 
     def _poll_after(self, seconds: float) -> None:
         if self._next_poll is not None:

@@ -11,14 +11,14 @@ from transaction_tracker.follower.verdict import Condition, Verdict
 
 WATCHDOG = "TransactionTracker.Watchdog"
 # A stop is told at most 10 s after its limit: this leaves the other half for a busy machine.
-LOOK_SECONDS = 5.0
+CHECK_SECONDS = 5.0
 REPEAT_SECONDS = 600.0
 
 logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CheckVerdict:
     """It is time to evaluate the verdict."""
 
 
@@ -105,7 +105,7 @@ class Watchdog(GenServer):
     def init(self) -> Continue:
         """Start the status' clock."""
         self._status.begin()
-        return Continue(Look())
+        return Continue(CheckVerdict())
 
     def handle_continue(self, _arg: object) -> None:
         """Evaluate the verdict at once: a restart must not delay a report."""
@@ -114,13 +114,13 @@ class Watchdog(GenServer):
     def handle_info(self, message: object) -> None:
         """Evaluate the verdict from time to time."""
         match message:
-            case Look():
+            case CheckVerdict():
                 self._look()
             case _:
                 super().handle_info(message)
 
     def _look(self) -> None:
-        process.send_after(self.pid, Look(), LOOK_SECONDS)
+        process.send_after(self.pid, CheckVerdict(), CHECK_SECONDS)
         now = time.monotonic()
         report = self._reports.next(self._status.verdict(now, self._block_time()), now)
         if report is None:

@@ -54,14 +54,14 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CheckTransaction:
     """Message to the follower: ask the source about this transaction soon."""
 
     transaction: str
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class TransactionUntracked:
     """Message to the follower: this transaction was untracked."""
 
     transaction: str

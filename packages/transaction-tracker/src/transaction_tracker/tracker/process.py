@@ -41,9 +41,9 @@ from transaction_tracker.tracker.context import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
-    Ask,
+    CheckTransaction,
     Context,
-    Forget,
+    TransactionUntracked,
     via,
 )
 
@@ -209,7 +209,7 @@ class TransactionTracker(GenServer, restart="transient"):
                 return tracked
             stored = await Store.commit(Step(context.source.name, events))
             if stored.events:
-                GenServer.cast(FOLLOWER, Forget(key))
+                GenServer.cast(FOLLOWER, TransactionUntracked(key))
                 return events[-1].tracked
             # A block changed the transaction meanwhile, so the step was not written: retry from
             # the new state.
@@ -227,7 +227,7 @@ class TransactionTracker(GenServer, restart="transient"):
         if tracked.error is not None:
             await cls.start(transaction)
         elif not tracked.final:
-            GenServer.cast(FOLLOWER, Ask(tracked.id))
+            GenServer.cast(FOLLOWER, CheckTransaction(tracked.id))
         return tracked
 
     @classmethod
@@ -330,7 +330,7 @@ class TransactionTracker(GenServer, restart="transient"):
         if self.ended:
             return Continue("end")
         if not self.tracked.waits_for_depth:
-            GenServer.cast(FOLLOWER, Ask(self.tracked.id))
+            GenServer.cast(FOLLOWER, CheckTransaction(self.tracked.id))
         return None
 
     def handle_continue(self, _arg: object) -> Stop:
