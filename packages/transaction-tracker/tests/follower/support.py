@@ -25,7 +25,7 @@ from transaction_tracker.tracker import (
     via,
 )
 
-from ..world.clock import virtual_clock  # noqa: TID252 - the one clock of the tests
+from ..world.clock import virtual_clock  # noqa: TID252 - the clock of all tests
 
 PATIENCE = 50.0
 FAST: dict[str, Any] = {

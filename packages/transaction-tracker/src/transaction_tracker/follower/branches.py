@@ -6,7 +6,7 @@ from transaction_tracker.domain import Chain, Link
 
 # More than any reorganisation above the final blocks undoes.
 MAX_BLOCKS = 256
-# A branch that is longer than ours by more blocks than this is the one that grows.
+# A left branch whose head is more blocks above our tip than this is followed again.
 MAX_BEHIND_BLOCKS = 2
 
 

@@ -53,8 +53,8 @@ class Endings:
     A published end cannot be revoked, so a node on another branch, or a wrong receipt, must not
     cause one. Each end requires that the healthy providers agree; see ``ChainSource.objections``.
 
-    A provider may never respond, so an end could be held back without limit. The time since it was
-    first held back is reported, also if the reason changes meanwhile.
+    If a provider never responds, an end is held back without limit. So the time since it was first
+    held back is reported, also if the reason changes meanwhile.
 
     Args:
         source: The source, which asks its providers.

@@ -96,7 +96,7 @@ class Poller(GenServer):
         self._scheduled = False
         self._in_flight = 0
         self._busy: set[str] = set()
-        # Transactions whose look-up in flight may have been answered before their latest hint.
+        # Transactions whose look-up in flight can have been answered before their latest hint.
         self._outdated: set[str] = set()
         self._queues = self._new_queues()
         self._asked = 0
@@ -252,7 +252,7 @@ class Poller(GenServer):
 
     def _ask_again(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
         for key in ids:
-            # The rate limit says nothing about the transaction: it keeps its turn.
+            # A rate limit says nothing about the transaction, so it is asked about first again.
             limited = isinstance(replies.get(key), RateLimitedError)
             if (limited or key in self._outdated) and self._is_followed(key):
                 self._sweep.add_fresh(key)
@@ -334,7 +334,7 @@ class Poller(GenServer):
     async def _restart_feed(self) -> None:
         """Read the feed from its start, and ask about all open transactions.
 
-        The entries between the lost place and the start of the feed may never be sent again.
+        The feed can lack the entries between the lost place and its start.
         """
         step = Step(self._source.name)
         await Store.run(partial(watched.commit_page, step=step, place=None))

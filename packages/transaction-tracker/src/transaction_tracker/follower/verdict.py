@@ -157,7 +157,7 @@ def _nothing_applied(progress: Progress, limit: float) -> str:
         known = f"; the follower last read head {head}, the highest head of any provider is {best}"
     reason = f"no block{after} was applied for {limit:g} s or more{known}"
     if progress.fault is None:
-        return reason + "; no error was reported, the follower may be waiting for an answer"
+        return reason + "; no error was reported, the follower is possibly waiting for a response"
     return reason + _because(progress.fault)
 
 
