@@ -52,7 +52,6 @@ PENDING = {
     "packages/transaction-tracker/src/transaction_tracker/providers",
     "packages/transaction-tracker/src/transaction_tracker/sources",
     "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
-    "packages/transaction-tracker/tests/elsewhere",
     "packages/transaction-tracker/tests/kill",
     "packages/transaction-tracker/tests/lives",
     "packages/transaction-tracker/tests/providers",
