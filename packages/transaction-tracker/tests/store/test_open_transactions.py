@@ -82,7 +82,7 @@ def test_changed_slot_replaces_the_old_one() -> None:
     assert open_transactions.rivals({"s": "x", "t": "y"}) == {"a": "y"}
 
 
-def test_cleared_book_is_empty() -> None:
+def test_clear_removes_everything() -> None:
     open_transactions = open_transactions_with(tracked("a", slot="s"))
     open_transactions.tip = BlockRef(1, "one")
 
