@@ -17,7 +17,7 @@ from transaction_tracker.api import WEB, EventSignals, Following, Service, Web, 
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
 from transaction_tracker.follower import Verdict
 from transaction_tracker.metrics import Metrics
-from transaction_tracker.store import STORE, Book, Step, Store, Stored
+from transaction_tracker.store import STORE, OpenTransactions, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
 from transaction_tracker.tracker import REGISTRY, SUPERVISOR, Context, TransactionTracker, via
 
@@ -47,12 +47,12 @@ class Stand(Application):
         self.service = service
         self.options = options
         self.database = database
-        self.book = Book()
+        self.open_transactions = OpenTransactions()
 
     def children(self) -> list[ChildSpec]:
-        context = Context(Somewhere(), self.book, 12)  # type: ignore[arg-type]
+        context = Context(Somewhere(), self.open_transactions, 12)  # type: ignore[arg-type]
         return [
-            Store.child_spec(self.database, self.book, self.announce, name=STORE),
+            Store.child_spec(self.database, self.open_transactions, self.announce, name=STORE),
             Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
             DynamicSupervisor.child_spec(name=SUPERVISOR),
             Web.child_spec(self.service, self.options, name=WEB),

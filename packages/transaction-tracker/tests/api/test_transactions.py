@@ -73,7 +73,7 @@ async def test_a_starting_source_is_not_ready() -> None:
         ready = await client.get("/readyz")
 
     assert ready.status == 503
-    assert ready.json["detail"].startswith("source starting: no provider has given a readable")
+    assert ready.json["detail"].startswith("source starting: no provider has returned a readable")
 
 
 async def test_pages_contain_each_transaction_once(client: Client) -> None:

@@ -9,7 +9,7 @@ from beamish import GenServer
 from transaction_tracker import NotTrackedError, TransactionTracker
 from transaction_tracker.cli.retention import retention
 from transaction_tracker.settings import ConfigurationError, Flags, load
-from transaction_tracker.store import STORE, Book, Step, Store
+from transaction_tracker.store import STORE, OpenTransactions, Step, Store
 from transaction_tracker.store.pruning import LIMIT
 from txtrack_devnode import GWEI, DevelopmentNode
 
@@ -52,7 +52,7 @@ async def test_transaction_that_ends_later_is_removed(node: DevelopmentNode) -> 
 async def test_one_round_removes_all_ended_transactions() -> None:
     """In parts, between which blocks are stored."""
     keys = [f"tx{number}" for number in range(LIMIT + 1)]
-    pid = await Store.start(":memory:", Book(), lambda _: None, name=STORE)
+    pid = await Store.start(":memory:", OpenTransactions(), lambda _: None, name=STORE)
     await Store.claim(SOURCE)
     await Store.register(wanted(*keys))
     starts = [mined(tracked(key)) for key in keys]

@@ -1,4 +1,4 @@
-"""Nodes that misbehave, an application that follows them, and what it does meanwhile."""
+"""Nodes with faults, and an application that follows them."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -14,7 +14,7 @@ from transaction_tracker.providers.heads import Rhythm
 from transaction_tracker.tracker import FOLLOWER
 from txtrack_devnode import Chain, DevelopmentNode, Transaction
 
-# The same patience, and the same words for it, as in all other tests of the application.
+# The same timeouts and helpers as in all other tests of the application.
 from ..tracker.support import (  # noqa: TID252
     PATIENCE,
     caught_up,
@@ -36,18 +36,18 @@ __all__ = [
 ]
 
 
-# No machine is that slow; a test of a node that hangs puts the clock forward.
+# Long enough for any machine; a test of a node that hangs advances the clock.
 DEADLINE_SECONDS = 100.0
 
 
 @dataclass(frozen=True)
 class Network:
-    """Two nodes of one chain, each with faults of its own; the first one is preferred.
+    """Two nodes of one chain, each with faults of its own.
 
     Attributes:
-        first: The one that is followed while it does well.
-        second: The one that stands by.
-        folder: Where the database is.
+        first: The preferred node.
+        second: The standby node.
+        folder: Folder of the database.
     """
 
     first: DevelopmentNode
@@ -81,7 +81,7 @@ class Network:
     async def followed(
         self, *, on_event: OnEvent | None = None, rhythm: Rhythm | None = None, **changes: Any
     ) -> AsyncIterator[TransactionTrackerApplication]:
-        """Run the application; with a rhythm, the nodes tell it of new heads too."""
+        """Run the application; with a rhythm, it subscribes to new heads too."""
         settings = self.settings(ws=rhythm is not None, **changes)
         pool = Pool(settings.endpoints, chain_id=31337, hints=FOLLOWER, rhythm=rhythm)
         app = TransactionTrackerApplication(settings, on_event=on_event, pool=pool)
@@ -93,9 +93,9 @@ class Network:
 
 
 def states(app: TransactionTrackerApplication) -> list[str]:
-    """Tell how the providers are."""
+    """Return the states of the providers."""
     assert app.pool is not None
-    return [one.state for one in app.pool.status()]
+    return [provider.state for provider in app.pool.status()]
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Answers taken for more than they say: null, not yet, and refusals."""
+"""Answers that other programs misread: null, data that is not available yet, and refusals."""
 
 import pytest
 
@@ -16,14 +16,14 @@ from txtrack_devnode.faults import (
 
 from .support import Network, caught_up, eventually, history, reach, states
 
-# As impatient as can be: a wrong step towards the end would be one at once.
+# No time limits: a wrong conclusion would end a transaction at once.
 HASTY = Policy(drop_blocks=0, drop_seconds=0.0)
 LOOK_UPS = frozenset(("eth_getTransactionByHash", "eth_getTransactionReceipt"))
 RECEIPTS = frozenset(("eth_getTransactionReceipt", "eth_getBlockReceipts"))
 
 
 async def asked_again(network: Network, fault: str, *transactions: str) -> None:
-    """Have transactions asked about now, three times, with a fault in each answer."""
+    """Recheck transactions three times, with a fault in each answer."""
     counts = network.first.faults.counts
     for _ in range(3):
         before = counts[fault]
@@ -35,12 +35,12 @@ async def asked_again(network: Network, fault: str, *transactions: str) -> None:
 @pytest.mark.parametrize(
     "fault",
     [StaleNull(methods=RECEIPTS), LaggingReceipts(blocks=100)],
-    ids=["null for ever", "null while it is new"],
+    ids=["always null", "null while new"],
 )
 async def test_success_recorded_as_failure_on_a_stale_null(network: Network, fault: Fault) -> None:
     """OpenZeppelin Relayer#817, geth#18448: mined, its nonce used, and no receipt at first.
 
-    That combination was read as "somebody else used the nonce: failed". Here it proves nothing.
+    Other programs concluded that another transaction had used the nonce, so this one had failed.
     """
     async with network.followed(policy=HASTY) as app:
         tx = network.submit()
@@ -53,7 +53,7 @@ async def test_success_recorded_as_failure_on_a_stale_null(network: Network, fau
         await caught_up(app, network.first)
         await asked_again(network, fault.name, tx.hash)
         unclear = await TransactionTracker.status(tx.hash)
-        network.second.faults.clear()  # one receipt places it, and two make it final
+        network.second.faults.clear()  # one receipt for the block, two for the end
         await TransactionTracker.recheck(tx.hash)
         await reach(tx.hash, "mined")
         network.first.faults.clear()
@@ -65,10 +65,12 @@ async def test_success_recorded_as_failure_on_a_stale_null(network: Network, fau
         assert await history(tx.hash) == ["pending", "mined", "confirmed"]
 
 
-async def test_success_recorded_as_failure_on_a_stale_null_for_all_of_it(network: Network) -> None:
-    """geth#28789: for a moment a node knows neither the mined transaction nor its receipt.
+async def test_success_recorded_as_failure_on_a_stale_null_for_transaction_and_receipt(
+    network: Network,
+) -> None:
+    """geth#28789: for a moment, a node knows neither the mined transaction nor its receipt.
 
-    Our own block has it, so it is not called missing, whatever the nodes say.
+    Our own block contains the transaction, so it does not become missing.
     """
     async with network.followed(policy=HASTY) as app:
         tx = network.submit()
@@ -79,7 +81,7 @@ async def test_success_recorded_as_failure_on_a_stale_null_for_all_of_it(network
 
         await TransactionTracker.start(tx.hash)
         assert (await TransactionTracker.recheck(tx.hash)).state == "registered"
-        network.second.faults.clear()  # the first node never knows it again
+        network.second.faults.clear()  # the first node still answers null
         await TransactionTracker.recheck(tx.hash)
 
         assert (await reach(tx.hash, "terminal")).state == "confirmed"
@@ -89,7 +91,7 @@ async def test_success_recorded_as_failure_on_a_stale_null_for_all_of_it(network
 async def test_success_recorded_as_failure_on_a_stale_null_of_a_node_that_lags(
     network: Network,
 ) -> None:
-    """geth#18448: the node behind the balancer had not come to the block yet, and said null."""
+    """geth#18448: the node behind the load balancer lacked the block, and returned null."""
     async with network.followed(policy=HASTY) as app:
         tx = network.submit()
         await TransactionTracker.start(tx.hash)
@@ -98,7 +100,7 @@ async def test_success_recorded_as_failure_on_a_stale_null_of_a_node_that_lags(
         await caught_up(app, network.first)
         await reach(tx.hash, "mined")
 
-        # The one that is followed dies; the other is a block behind, where the transaction waits.
+        # The followed node dies. At the height of the other node, the transaction is pending.
         network.second.faults.inject(LaggingHead(blocks=2))
         await network.first.die()
         await eventually(lambda: states(app)[1] == "active")
@@ -113,9 +115,9 @@ async def test_success_recorded_as_failure_on_a_stale_null_of_a_node_that_lags(
 
 
 async def test_transaction_indexing_is_in_progress(network: Network) -> None:
-    """geth#29956, ethers#4999, web3.py#3212: a node that still builds its index was given up.
+    """geth#29956, ethers#4999, web3.py#3212: a node that builds its index was treated as failed.
 
-    It is "not yet": nothing follows from it, and it counts against no node.
+    The error means "not yet": it is not a fact, and does not count against the node.
     """
     for node in (network.first, network.second):
         node.faults.inject(Indexing())
@@ -141,8 +143,10 @@ async def test_transaction_indexing_is_in_progress(network: Network) -> None:
         assert states(app) == ["active", "healthy"]
 
 
-async def test_transaction_indexing_is_in_progress_as_a_block_has_it(network: Network) -> None:
-    """geth#29956: the receipt of a transaction that a new block has cannot be read yet."""
+async def test_transaction_indexing_is_in_progress_for_the_receipt_of_a_new_block(
+    network: Network,
+) -> None:
+    """geth#29956: a node cannot return the receipts of a new block yet."""
     async with network.followed() as app:
         tx = network.submit()
         await TransactionTracker.start(tx.hash)
@@ -162,15 +166,15 @@ async def test_transaction_indexing_is_in_progress_as_a_block_has_it(network: Ne
 
 @pytest.fixture
 def _late_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let no look at a head bring the block along, as where the node does not have it yet."""
+    """Poll heads without the next block, so that the block is requested by its hash."""
     monkeypatch.setattr(Blocks, "request_next", lambda *_: [])
 
 
 @pytest.mark.usefixtures("_late_blocks")
 async def test_block_not_found_right_after_its_head(network: Network) -> None:
-    """viem#1543, erigon#1761: a node tells of a head and a moment long does not have the block.
+    """viem#1543, erigon#1761: a node reports a head, and for a moment lacks its block.
 
-    It is asked again, by the block's hash, and nobody else needs to be.
+    The same node is asked again by the hash of the block, and no other node.
     """
     async with network.followed() as app:
         await caught_up(app, network.first)
@@ -191,7 +195,7 @@ async def test_block_not_found_right_after_its_head(network: Network) -> None:
 async def test_block_not_found_right_after_its_head_and_another_node_has_it(
     network: Network,
 ) -> None:
-    """viem#1543: when the node that told of the block goes on not having it, others may."""
+    """viem#1543: if the node that reported the head still lacks the block, another is asked."""
     async with network.followed() as app:
         await caught_up(app, network.first)
         tx = network.submit()
@@ -220,10 +224,10 @@ async def test_block_not_found_right_after_its_head_and_another_node_has_it(
 async def test_one_class_of_error_pauses_every_provider(
     network: Network, code: int, message: str
 ) -> None:
-    """OpenZeppelin Relayer#681: what every node says of one transaction paused all nodes.
+    """OpenZeppelin Relayer#681: an error about one transaction at each node paused all nodes.
 
-    There it was said with the code of an internal error, and so tried at one node after the
-    other. Here it holds up that transaction alone, and is over when the nodes think better of it.
+    The error had the code of an internal error, so the relayer retried it at one node after
+    another. Here it delays only that transaction, until a node returns its receipt.
     """
     refused = []
     async with network.followed() as app:
@@ -255,10 +259,10 @@ async def test_one_class_of_error_pauses_every_provider(
             await reach(tx.hash, "confirmed")
 
 
-async def test_one_class_of_error_pauses_every_provider_and_hides_what_another_one_knows(
+async def test_one_class_of_error_pauses_every_provider_although_another_has_the_receipt(
     network: Network,
 ) -> None:
-    """OpenZeppelin Relayer#681: where one node only breaks at a transaction, another is asked."""
+    """OpenZeppelin Relayer#681: if one node fails at a transaction, another is asked."""
     async with network.followed() as app:
         tx = network.submit()
         await TransactionTracker.start(tx.hash)

@@ -1,4 +1,4 @@
-"""Callbacks that were lost when the program went down between commit and call."""
+"""Callbacks that were lost when the program stopped between commit and call."""
 
 import asyncio
 import signal
@@ -24,7 +24,7 @@ IDS = ["{}:1", "{}:2", "{}:3"]  # pending, mined, confirmed
 
 @contextmanager
 def killed_at_each_commit(server: Callable[[], str | Via]) -> Iterator[list[str]]:
-    """Kill who calls each time that a transition was stored, before it can have done so."""
+    """Kill a server each time that a transition has been stored, before it makes its call."""
     deaths: list[str] = []
     handler = object()
 
@@ -45,7 +45,7 @@ def killed_at_each_commit(server: Callable[[], str | Via]) -> Iterator[list[str]
 async def receiving(
     handler: Callable[[web.Request], Awaitable[web.Response]],
 ) -> AsyncIterator[str]:
-    """Listen for webhooks, and give the address."""
+    """Listen for webhooks; yield the URL."""
     application = web.Application()
     application.router.add_post("/", handler)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
@@ -58,44 +58,44 @@ async def receiving(
 
 
 async def test_callback_lost_between_commit_and_call(network: Network) -> None:
-    """ewallet: the transition was committed, the process died, and nobody was ever told."""
-    told: list[str] = []
+    """ewallet: the transition was committed, the process died, and no callback was called."""
+    called: list[str] = []
 
-    async with network.followed(on_event=lambda event: told.append(event.id)):
+    async with network.followed(on_event=lambda event: called.append(event.id)):
         tx = network.submit()
         with killed_at_each_commit(lambda: LISTENER) as deaths:
             for state, blocks in (("pending", 0), ("mined", 1), ("confirmed", 2)):
                 await follow(network, tx.hash, blocks)
                 await reach(tx.hash, state)
-                await eventually(lambda: f"{tx.hash}:{len(deaths)}" in told)
+                await eventually(lambda: f"{tx.hash}:{len(deaths)}" in called)
 
     assert deaths == ["pending", "mined", "confirmed"]
-    assert told == [name.format(tx.hash) for name in IDS]
+    assert called == [name.format(tx.hash) for name in IDS]
 
 
 async def test_callback_lost_between_commit_and_call_of_a_webhook(network: Network) -> None:
-    """ewallet: the same for those that are told over HTTP."""
-    heard: list[str] = []
+    """ewallet: the same for webhooks."""
+    received: list[str] = []
 
-    async def hear(request: web.Request) -> web.Response:
-        heard.append(orjson.loads(await request.read())["data"]["state"])
+    async def receive(request: web.Request) -> web.Response:
+        received.append(orjson.loads(await request.read())["data"]["state"])
         return web.Response(status=204)
 
-    async with receiving(hear) as url, network.followed(allow_private=("127.0.0.1",)):
+    async with receiving(receive) as url, network.followed(allow_private=("127.0.0.1",)):
         endpoint = await endpoints.add(url)
         tx = network.submit()
         with killed_at_each_commit(lambda: via(endpoint.id)) as deaths:
             for state, blocks in (("pending", 0), ("mined", 1), ("confirmed", 2)):
                 await follow(network, tx.hash, blocks)
                 await reach(tx.hash, state)
-                await eventually(lambda state=state: state in heard)
+                await eventually(lambda state=state: state in received)
 
     assert deaths == ["pending", "mined", "confirmed"]
-    assert list(dict.fromkeys(heard)) == deaths
+    assert list(dict.fromkeys(received)) == deaths
 
 
 async def follow(network: Network, transaction: str, blocks: int) -> None:
-    """Start with it, or let blocks come."""
+    """Start to track a transaction, or mine blocks if ``blocks`` is not 0."""
     if blocks:
         await network.first.mine(blocks)
     else:
@@ -103,38 +103,38 @@ async def follow(network: Network, transaction: str, blocks: int) -> None:
 
 
 async def test_callback_lost_between_commit_and_call_as_the_program_ends(network: Network) -> None:
-    """ewallet: whoever was being told as the program stopped is told when it runs again."""
+    """ewallet: a callback that runs while the program stops is called again after a restart."""
     began: list[str] = []
-    told: list[str] = []
+    called: list[str] = []
 
-    async def never_ends(event: Event) -> None:
+    async def hang(event: Event) -> None:
         began.append(event.id)
         await asyncio.Event().wait()
 
     tx = network.submit()
-    async with network.followed(on_event=never_ends) as app:
+    async with network.followed(on_event=hang) as app:
         await TransactionTracker.start(tx.hash)
         await reach(tx.hash, "pending")
         await network.first.mine(3)
         await reach(tx.hash, "confirmed")
         await caught_up(app, network.first)
         await eventually(lambda: began)
-    async with network.followed(on_event=lambda event: told.append(event.id)):
-        await eventually(lambda: len(told) == 3)
+    async with network.followed(on_event=lambda event: called.append(event.id)):
+        await eventually(lambda: len(called) == 3)
 
     assert began == [f"{tx.hash}:1"]
-    assert told == [name.format(tx.hash) for name in IDS]
+    assert called == [name.format(tx.hash) for name in IDS]
 
 
 PROGRAM = """
 import asyncio, os, signal, sys
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
 
-async def main(url, database, transaction, deadly):
+async def main(url, database, transaction, kill_at):
     done = asyncio.Event()
 
     def on_event(event):
-        if event.tracked.state == deadly:
+        if event.tracked.state == kill_at:
             os.kill(os.getpid(), signal.SIGKILL)
         print(event.id, flush=True)
         if event.tracked.final:
@@ -151,7 +151,7 @@ asyncio.run(main(*sys.argv[1:]))
 
 @pytest.mark.slow
 async def test_callback_lost_between_commit_and_call_by_a_power_cut(network: Network) -> None:
-    """ewallet: the whole program is killed when the end is stored and the call has just begun."""
+    """ewallet: the program is killed when the final state is stored and the call has begun."""
     tx = network.submit()
     network.chain.mine(4)
 
@@ -164,11 +164,11 @@ async def test_callback_lost_between_commit_and_call_by_a_power_cut(network: Net
     assert list(dict.fromkeys(before + after)) == [f"{tx.hash}:1", f"{tx.hash}:2"]
 
 
-async def run(network: Network, transaction: str, deadly: str) -> tuple[int, list[str]]:
-    """Run the program until it ends, and give its status and of which events it told."""
+async def run(network: Network, transaction: str, kill_at: str) -> tuple[int, list[str]]:
+    """Run the program until it exits; return its exit status and the events of its callback."""
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", PROGRAM, network.first.url, str(network.folder / "own.db")),
-        *(transaction, deadly),
+        *(transaction, kill_at),
         stdout=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(PATIENCE):

@@ -1,4 +1,4 @@
-"""Blocks that came while the program was away, and that it never looked at."""
+"""Blocks that were mined while the program was down, and that it never read."""
 
 from transaction_tracker import TransactionTracker
 from transaction_tracker.store import Store
@@ -9,9 +9,9 @@ BLOCKS = 300
 
 
 async def test_blocks_skipped_silently_after_downtime(network: Network) -> None:
-    """OpenZeppelin Monitor#394: after a pause it went on near the head, and said nothing.
+    """OpenZeppelin Monitor#394: after a pause, it continued near the head without a message.
 
-    All 300 blocks are walked, in order and once each, and what happened in them is found.
+    Here all 300 blocks are applied, in order and once each, and their transactions are found.
     """
     async with network.followed() as app:
         await network.first.mine()
@@ -46,20 +46,20 @@ async def test_blocks_skipped_silently_after_downtime(network: Network) -> None:
             found = [await TransactionTracker.status(tx.hash) for tx in txs]
 
     assert heights == list(range(2, BLOCKS + 2))
-    assert [one.state for one in found[:5]] == [
+    assert [tracked.state for tracked in found[:5]] == [
         "confirmed",
         "failed",
         "replaced",
         "replaced",
         "mined",
     ]
-    assert [one.superseded_by for one in found[2:4]] == [winner.hash for winner in winners]
+    assert [tracked.superseded_by for tracked in found[2:4]] == [winner.hash for winner in winners]
     assert found[5].state in ("pending", "missing")
     assert never.hash == found[5].id
 
 
 async def test_blocks_skipped_silently_after_downtime_with_a_reorg(network: Network) -> None:
-    """OpenZeppelin Monitor#394: the block from which it went on was not on the chain any more."""
+    """OpenZeppelin Monitor#394: the block from which it continued was no longer on the chain."""
     async with network.followed() as app:
         await network.first.mine(3)
         moved, lost = network.submit(0), network.submit(1)
@@ -83,7 +83,7 @@ async def test_blocks_skipped_silently_after_downtime_with_a_reorg(network: Netw
             states = [await history(tx.hash) for tx in (moved, lost)]
 
     assert heights == list(range(4, BLOCKS + 6))
-    assert [one.state for one in ended] == ["confirmed", "replaced"]
+    assert [tracked.state for tracked in ended] == ["confirmed", "replaced"]
     assert ended[1].superseded_by == winner.hash
     assert states[0] == ["pending", "mined", "pending", "mined", "confirmed"]
     assert states[1] == ["pending", "mined", "pending", "superseded", "replaced"]

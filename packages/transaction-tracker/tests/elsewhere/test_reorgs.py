@@ -1,4 +1,4 @@
-"""Confirmations that were counted by subtracting heights, and so were those of another branch."""
+"""Confirmations that were computed from heights, and so counted blocks of another branch."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from .support import Network, caught_up, eventually, history, reach, states
 
 
 async def mined(network: Network, blocks: int) -> Transaction:
-    """Track a transaction into its block, and on until it has so many confirmations."""
+    """Track a transaction, and mine blocks: it is in the first of them."""
     tx = network.submit()
     await TransactionTracker.start(tx.hash)
     await reach(tx.hash, "pending")
@@ -21,9 +21,9 @@ async def mined(network: Network, blocks: int) -> Transaction:
 
 
 async def test_confirmations_wrong_after_a_reorg(network: Network) -> None:
-    """web3.js#3608: confirmations went on from the height of the block that was gone.
+    """web3.js#3608: confirmations were counted from the height of the orphaned block.
 
-    Counted from there, the first block of the new branch would have made this one final.
+    Counted from there, the first block of the new branch would make the transaction final.
     """
     async with network.followed() as app:
         await network.first.mine(2)
@@ -47,7 +47,7 @@ async def test_confirmations_wrong_after_a_reorg(network: Network) -> None:
 async def test_confirmations_wrong_after_a_reorg_that_left_the_transaction_out(
     network: Network,
 ) -> None:
-    """web3.js#3608: a longer branch without the transaction confirmed it all the same."""
+    """web3.js#3608: a longer branch without the transaction confirmed it."""
     async with network.followed() as app:
         await network.first.mine(2)
         tx = await mined(network, 2)
@@ -63,10 +63,10 @@ async def test_confirmations_wrong_after_a_reorg_that_left_the_transaction_out(
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-async def test_confirmations_wrong_after_a_reorg_that_only_took_blocks_away(
+async def test_confirmations_wrong_after_a_reorg_that_only_removed_blocks(
     network: Network, depth: int
 ) -> None:
-    """web3.js#3608: a head that goes backwards, too, takes confirmations with it."""
+    """web3.js#3608: a head that goes backwards reduces the confirmations too."""
     async with network.followed() as app:
         await network.first.mine(2)
         tx = await mined(network, 2)
@@ -82,14 +82,14 @@ async def test_confirmations_wrong_after_a_reorg_that_only_took_blocks_away(
         await reach(tx.hash, "confirmed")
 
 
-@pytest.mark.parametrize("blocks", [3, 80], ids=["a little", "below all that is kept"])
-async def test_confirmations_wrong_after_a_reorg_that_is_none_but_a_node_that_lags(
+@pytest.mark.parametrize("blocks", [3, 80], ids=["a little", "below all kept blocks"])
+async def test_confirmations_wrong_after_a_reorg_that_is_only_a_lagging_node(
     network: Network, blocks: int
 ) -> None:
     """web3.js#3608: a lower height is not another branch.
 
-    The node that is left when the other dies is so far behind that, by its height alone, what
-    is final would be taken back, and all deliveries be stopped.
+    One node dies, and the other lags far behind. By its height alone, final blocks would be undone
+    and all deliveries frozen.
     """
     async with network.followed() as app:
         await network.first.mine(blocks)
@@ -112,10 +112,10 @@ async def test_confirmations_wrong_after_a_reorg_that_is_none_but_a_node_that_la
         assert await Store.frozen() is None
 
 
-async def test_confirmations_wrong_after_a_reorg_of_a_chain_that_became_shorter_for_good(
+async def test_confirmations_wrong_after_a_reorg_that_replaces_a_final_block(
     network: Network,
 ) -> None:
-    """web3.js#3608: with another block in the place of a final one, the truth is told, loudly."""
+    """web3.js#3608: another block in the place of a final one is a finality violation."""
     async with network.followed():
         await network.first.mine(2)
         tx = await mined(network, 3)

@@ -1,4 +1,4 @@
-"""Each failure that the design lists has its tests here, and each test one of its reports."""
+"""Each failure in the table has tests in this folder, and each test names one of its reports."""
 
 import ast
 import re
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-# The rows of "What went wrong elsewhere", with the first words of their tests' names.
+# Failures that users of other programs reported, each with the first words of its tests' names.
 ROWS = {
-    "waits for ever when replaced or dropped": "waits_for_ever",
+    "waits without limit when replaced or dropped": "waits_without_limit",
     "a missed block hangs the waiter": "a_missed_block_hangs_the_waiter",
     "success recorded as failure on a stale null": "success_recorded_as_failure_on_a_stale_null",
     "429 from polling": "429_from_polling",
@@ -21,7 +21,7 @@ ROWS = {
     "callback lost between commit and call": "callback_lost_between_commit_and_call",
 }
 REPORTS = {
-    "waits for ever when replaced or dropped": (
+    "waits without limit when replaced or dropped": (
         *("viem#3875", "ethers#3385", "ethers#4875", "alloy#2678", "web3.js#6328"),
     ),
     "a missed block hangs the waiter": ("alloy#3408", "alloy#4181", "alloy#4194"),
@@ -42,7 +42,7 @@ REPORTS = {
 
 
 def described() -> dict[str, str]:
-    """Read the names and the docstrings of all tests beside this one."""
+    """Return the docstrings of all asynchronous tests in this folder, by name."""
     found = {}
     for path in Path(__file__).parent.glob("test_*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -52,7 +52,7 @@ def described() -> dict[str, str]:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_each_row_has_its_tests_and_each_report_is_named_in_one(row: str) -> None:
+def test_each_row_has_tests_and_each_report_is_named_in_a_test(row: str) -> None:
     docs = [doc for name, doc in described().items() if name.startswith(ROWS[row])]
 
     assert docs

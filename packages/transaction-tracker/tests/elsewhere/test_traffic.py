@@ -1,4 +1,4 @@
-"""Requests that grew with the transactions, until the node refused them all."""
+"""Requests that grew with the number of transactions, until the node refused them all."""
 
 import asyncio
 import time
@@ -14,13 +14,13 @@ BLOCKS = 20
 
 
 async def test_429_from_polling(network: Network) -> None:
-    """web3.py#1435, Nethereum#879: each that waited was a request, at each look: 8,000 here.
+    """web3.py#1435, Nethereum#879: each waiting transaction cost a request per poll: 8,000 here.
 
-    Blocks are fetched, one request each; of those that wait only a few are asked about, in turn.
+    Here each block costs one request, and a few waiting transactions are asked about in turn.
     """
     node = network.first
     async with network.followed() as app:
-        # A gap in the nonces: they wait for ever, block after block.
+        # Because of a gap in the nonces, no block includes them.
         txs = [
             network.submit(sender, nonce=1 + number)
             for number, sender in product(range(MANY // 10), range(10))
@@ -33,7 +33,7 @@ async def test_429_from_polling(network: Network) -> None:
             await node.mine()
             await caught_up(app, node)
         asked = node.counters - counters
-        # A look at the head asks for the next block too.
+        # A poll of the head requests the next block too.
         other = node.http_requests - requests - asked["eth_getBlockByNumber"] // 2
 
     assert asked["eth_getBlockByHash"] == 0
@@ -41,10 +41,10 @@ async def test_429_from_polling(network: Network) -> None:
     assert network.second.counters["eth_getBlockByHash"] == 0
 
 
-async def test_429_from_polling_goes_on_when_the_node_asks_for_peace(network: Network) -> None:
-    """Nethereum#879: the refused request was made again at once, and refused again.
+async def test_429_from_polling_is_not_repeated_before_retry_after(network: Network) -> None:
+    """Nethereum#879: the refused request was repeated at once, and refused again.
 
-    ``Retry-After`` is heeded: not one request comes in that time.
+    Here no request is sent before the time of ``Retry-After``.
     """
     limit = RateLimit(retry_after=1, times=1)
     async with network.followed(providers=(network.settings().providers[0],)):
@@ -65,9 +65,9 @@ async def test_429_from_polling_goes_on_when_the_node_asks_for_peace(network: Ne
 
 
 async def test_429_from_polling_loses_nothing(network: Network) -> None:
-    """web3.py#1435: whoever was refused gave up waiting.
+    """web3.py#1435: a refused request ended the wait with an error.
 
-    Here the first requests are refused at both nodes, whatever they are about, and all goes on.
+    Here both nodes refuse their first requests of any kind, and all transactions are confirmed.
     """
     async with network.followed():
         for node in (network.first, network.second):

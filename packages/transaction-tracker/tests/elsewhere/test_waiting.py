@@ -1,4 +1,4 @@
-"""Waits that never ended: of what was replaced, dropped, or in a block that nobody saw."""
+"""Waits that never ended: for replaced or dropped transactions, and in blocks that were missed."""
 
 import asyncio
 import time
@@ -12,10 +12,10 @@ from .support import Network, applied, caught_up, history, reach
 QUICKLY = Policy(drop_blocks=2, drop_seconds=0.05)
 
 
-async def test_waits_for_ever_when_replaced(network: Network) -> None:
-    """viem#3875, ethers#3385, alloy#2678: the waiter of the first hash never heard of the second.
+async def test_waits_without_limit_when_replaced(network: Network) -> None:
+    """viem#3875, ethers#3385, alloy#2678: the wait for the first hash did not notice the second.
 
-    Ours hears of it in the very block that has the winner.
+    Here the transaction is superseded by the block that contains the winner.
     """
     async with network.followed():
         tx = network.submit()
@@ -38,10 +38,10 @@ async def test_waits_for_ever_when_replaced(network: Network) -> None:
     )
 
 
-async def test_waits_for_ever_when_replaced_before_any_node_knew_it(network: Network) -> None:
-    """viem#3875: a transaction that was gone before the first question had no sender to look by.
+async def test_waits_without_limit_when_replaced_before_any_node_knew_it(network: Network) -> None:
+    """viem#3875: a transaction that was replaced before the first question has no known sender.
 
-    Nothing can be told of such a hash but that nobody has it: it is dropped, and the wait ends.
+    All that can be known about its hash is that no node has it: it is dropped.
     """
     async with network.followed(policy=QUICKLY) as app:
         tx = network.submit()
@@ -57,10 +57,10 @@ async def test_waits_for_ever_when_replaced_before_any_node_knew_it(network: Net
         assert (await reach(winner.hash, "terminal")).state == "confirmed"
 
 
-async def test_waits_for_ever_when_dropped(network: Network) -> None:
-    """ethers#4875, viem#3875, web3.js#6328: a dropped transaction was waited for until a time-out.
+async def test_waits_without_limit_when_dropped(network: Network) -> None:
+    """ethers#4875, viem#3875, web3.js#6328: the wait for a dropped transaction timed out.
 
-    And should it be mined after all, that is heard, too.
+    If the transaction is mined later, it is confirmed.
     """
     async with network.followed(policy=QUICKLY) as app:
         tx = network.submit()
@@ -81,10 +81,10 @@ async def test_waits_for_ever_when_dropped(network: Network) -> None:
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_waits_for_ever_when_nothing_ever_happens(network: Network, known: bool) -> None:
-    """web3.js#6328: without a limit in blocks the promise stayed open.
+async def test_waits_without_limit_when_no_block_includes_it(network: Network, known: bool) -> None:
+    """web3.js#6328: without a limit in blocks, the promise stayed open.
 
-    A transaction has a deadline, whether a node knows it or not.
+    Here a deadline ends the wait, also for a transaction that no node knows.
     """
     async with network.followed():
         tx = network.submit()
@@ -97,7 +97,7 @@ async def test_waits_for_ever_when_nothing_ever_happens(network: Network, known:
 
 
 async def test_a_missed_block_hangs_the_waiter(network: Network) -> None:
-    """alloy#4181: between two questions came two blocks, and the first was never looked at."""
+    """alloy#4181: two blocks arrived between two polls, and the first was never read."""
     async with network.followed() as app:
         await caught_up(app, network.first)
         txs = [network.submit(sender) for sender in range(10)]
@@ -110,7 +110,7 @@ async def test_a_missed_block_hangs_the_waiter(network: Network) -> None:
                 network.chain.drop(tx.hash)
             for tx in txs:
                 network.chain.add(tx)
-                network.chain.mine()  # and no chance for anybody to ask in between
+                network.chain.mine()  # without a poll in between
             network.chain.mine(3)
             for tx in txs:
                 await reach(tx.hash, "confirmed")
@@ -120,7 +120,7 @@ async def test_a_missed_block_hangs_the_waiter(network: Network) -> None:
 
 
 async def test_a_missed_block_hangs_the_waiter_when_a_reorg_brought_it(network: Network) -> None:
-    """alloy#3408: the block came with a reorganisation, between two looks, and was passed over."""
+    """alloy#3408: the block arrived with a reorganisation between two polls, and was skipped."""
     async with network.followed() as app:
         await network.first.mine(5)
         await caught_up(app, network.first)
@@ -135,8 +135,8 @@ async def test_a_missed_block_hangs_the_waiter_when_a_reorg_brought_it(network: 
         assert await history(tx.hash) == ["pending", "mined", "confirmed"]
 
 
-async def test_a_missed_block_hangs_the_waiter_that_came_too_late(network: Network) -> None:
-    """alloy#4194: what was mined before the watch began was never looked for."""
+async def test_a_missed_block_hangs_the_waiter_that_started_after_it(network: Network) -> None:
+    """alloy#4194: a transaction that was mined before the wait started was never found."""
     async with network.followed() as app:
         tx = network.submit()
         await network.first.mine(20)

@@ -1,4 +1,4 @@
-"""Connections that told of heads, broke, and took the events of a while with them, or hung."""
+"""WebSocket connections that lost events when they broke, or that hung."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import DEADLINE_SECONDS, Network, applied, eventually, reach
 
 HOUR = 3600.0
-# A node is asked for its head once an hour: only what a connection tells moves anything.
+# The head is polled once an hour, so only the heads of subscriptions cause progress.
 HINTS_ONLY = {"poll_interval": HOUR}
 PING_SECONDS = 100.0
 
@@ -37,14 +37,14 @@ async def pending(network: Network, count: int) -> list[Transaction]:
 
 
 async def test_a_websocket_reconnect_loses_events_or_hangs(network: Network) -> None:
-    """web3.js#3491, web3.py#3375: what came while there was no connection never came.
+    """web3.js#3491, web3.py#3375: heads during a break of the connection were lost.
 
-    The first head after the break is only a hint to look; the walk finds what lies below it.
+    Here a head is only a hint: the follower fetches all blocks up to it.
     """
     async with network.followed(rhythm=rhythm(), **HINTS_ONLY) as app:
         assert app.pool is not None
-        told = app.pool.status
-        await eventually(lambda: all(one.heads for one in told()))
+        providers = app.pool.status
+        await eventually(lambda: all(provider.heads for provider in providers()))
         before, within, after = await pending(network, 3)
         network.chain.drop(within.hash)
         network.chain.drop(after.hash)
@@ -54,12 +54,12 @@ async def test_a_websocket_reconnect_loses_events_or_hangs(network: Network) -> 
 
             for node in (network.first, network.second):
                 await node.die()
-            await eventually(lambda: not any(one.heads for one in told()))
+            await eventually(lambda: not any(provider.heads for provider in providers()))
             network.chain.add(within)
             network.chain.mine(5)
             for node in (network.first, network.second):
                 await node.revive()
-            await eventually(lambda: all(one.heads for one in told()))
+            await eventually(lambda: all(provider.heads for provider in providers()))
             network.chain.add(after)
             await network.first.mine()
             await reach(after.hash, "mined")
@@ -71,36 +71,36 @@ async def test_a_websocket_reconnect_loses_events_or_hangs(network: Network) -> 
 async def test_a_websocket_reconnect_loses_events_or_hangs_on_a_silent_socket(
     network: Network, clock: Clock
 ) -> None:
-    """web3.py#3151: the socket was open, nothing came, and nobody noticed.
+    """web3.py#3151: the socket was open, but no message arrived, and this was not noticed.
 
-    A ping without an answer is noticed; the connection is made anew, and tells again.
+    Here a ping without a response closes the connection, and another one is opened.
     """
     async with network.followed(rhythm=rhythm(), **HINTS_ONLY) as app:
         assert app.pool is not None
-        told = app.pool.status
-        await eventually(lambda: all(one.heads for one in told()))
+        providers = app.pool.status
+        await eventually(lambda: all(provider.heads for provider in providers()))
         (tx,) = await pending(network, 1)
 
         for node in (network.first, network.second):
             node.faults.inject(Hang())
-        while any(one.heads for one in told()):
+        while any(provider.heads for provider in providers()):
             clock.advance(PING_SECONDS)
             await asyncio.sleep(0.01)
-        network.chain.mine()  # of which nobody is told
+        network.chain.mine()  # without a message about it
         for node in (network.first, network.second):
             node.faults.clear()
-        await eventually(lambda: all(one.heads for one in told()))
+        await eventually(lambda: all(provider.heads for provider in providers()))
         await network.first.mine(2)
 
         await reach(tx.hash, "confirmed")
 
 
-async def test_a_websocket_reconnect_loses_events_or_hangs_where_no_heads_come(
+async def test_a_websocket_reconnect_loses_events_or_hangs_without_heads(
     network: Network,
 ) -> None:
-    """web3.py#3375: the connection lived, answered pings, and its subscription was dead.
+    """web3.py#3375: the connection answered pings, but its subscription sent no heads.
 
-    After three block times without a head it is made anew.
+    Here the connection is replaced after three block times without a head.
     """
     async with network.followed(rhythm=rhythm(block_time=0.05), **HINTS_ONLY):
         (tx,) = await pending(network, 1)
@@ -114,10 +114,10 @@ async def test_a_websocket_reconnect_loses_events_or_hangs_where_no_heads_come(
         await reach(tx.hash, "confirmed")
 
 
-async def test_a_websocket_reconnect_loses_events_or_hangs_and_nobody_depends_on_it(
+async def test_a_websocket_reconnect_loses_events_or_hangs_without_effect_on_polls(
     network: Network,
 ) -> None:
-    """web3.js#3491: with no head told at all, the timer is the truth."""
+    """web3.js#3491: without any head from a subscription, polls find the blocks."""
     for node in (network.first, network.second):
         node.faults.inject(SilentHeads())
     async with network.followed(rhythm=rhythm()):

@@ -1,4 +1,4 @@
-"""A source that says what the test wants, and a tree that follows it."""
+"""A source without blocks whose replies a test sets, and an application that follows it."""
 
 import asyncio
 import time
@@ -14,7 +14,7 @@ from beamish.testing import simulate
 from transaction_tracker.domain import InvalidTransactionError, Policy, Reported, Tracked
 from transaction_tracker.follower import FollowerStatus, Poller
 from transaction_tracker.sources.polled import FeedLostError, Habits, Page, Reply
-from transaction_tracker.store import STORE, Book, Store, Stored
+from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -25,7 +25,7 @@ from transaction_tracker.tracker import (
     via,
 )
 
-from ..world.clock import virtual_clock  # noqa: TID252 - the one clock of the tests
+from ..world.clock import virtual_clock  # noqa: TID252 - the clock of all tests
 
 PATIENCE = 50.0
 FAST: dict[str, Any] = {
@@ -43,31 +43,31 @@ REVERSED = Reported("reversed", "by its sender")
 
 
 class FakeSource:
-    """Answers from lists: each answer once, and the last one for ever."""
+    """Replies from lists: each reply once, then the last reply each time."""
 
     def __init__(self, *, together: int = 1, in_flight: int = 8, **habits: Any) -> None:
         self.name = "http:fake"
         self.habits = Habits(**(FAST | habits))
         self.together = together
         self.in_flight = in_flight
-        self.questions: list[tuple[float, tuple[str, ...]]] = []
+        self.look_ups: list[tuple[float, tuple[str, ...]]] = []
         self.has_feed = False
         self.asked: defaultdict[str, int] = defaultdict(int)
-        self.answers: dict[str, list[Reply]] = {}
-        self.otherwise: Reply = PENDING
+        self.replies: dict[str, list[Reply]] = {}
+        self.default_reply: Reply = PENDING
         self.held: dict[str, asyncio.Event] = {}
         self.pages: dict[str | None, Page] = {}
-        self.read: list[str | None] = []
+        self.pages_read: list[str | None] = []
 
     @property
     def requests(self) -> int:
-        return len(self.questions)
+        return len(self.look_ups)
 
     def times(self, transaction: str) -> list[float]:
-        return [time for time, ids in self.questions if transaction in ids]
+        return [time for time, ids in self.look_ups if transaction in ids]
 
-    def says(self, transaction: str, *replies: Reply) -> None:
-        self.answers[transaction] = list(replies)
+    def set_replies(self, transaction: str, *replies: Reply) -> None:
+        self.replies[transaction] = list(replies)
 
     def identify(self, text: str) -> str:
         if not text.startswith("t"):
@@ -81,7 +81,7 @@ class FakeSource:
         pass
 
     async def look_up(self, ids: Collection[str]) -> dict[str, Reply]:
-        self.questions.append((asyncio.get_running_loop().time(), tuple(ids)))
+        self.look_ups.append((asyncio.get_running_loop().time(), tuple(ids)))
         replies: dict[str, Reply] = {}
         for key in ids:
             self.asked[key] += 1
@@ -91,16 +91,16 @@ class FakeSource:
         return replies
 
     async def read_feed(self, place: str | None) -> Page:
-        self.read.append(place)
+        self.pages_read.append(place)
         if place not in self.pages:
             raise FeedLostError("HTTP 410")
         return self.pages[place]
 
     def _reply(self, key: str) -> Reply:
-        replies = self.answers.get(key, [])
+        replies = self.replies.get(key, [])
         if len(replies) > 1:
             return replies.pop(0)
-        return replies[0] if replies else self.otherwise
+        return replies[0] if replies else self.default_reply
 
 
 class Boot(GenServer):
@@ -117,23 +117,28 @@ class Boot(GenServer):
 
 @dataclass
 class Tree(Application):
-    """What an application has, as far as a source without blocks needs it."""
+    """The part of the application that a source without blocks needs."""
 
     source: FakeSource
     database: str | Path = ":memory:"
-    book: Book = field(default_factory=Book)
+    open_transactions: OpenTransactions = field(default_factory=OpenTransactions)
     status: FollowerStatus = field(default_factory=FollowerStatus)
     strategy = "rest_for_one"
 
     def children(self) -> list[ChildSpec]:
-        context = Context(self.source, self.book, 1)
+        context = Context(self.source, self.open_transactions, 1)
         return [
-            Store.child_spec(self.database, self.book, announce, name=STORE),
+            Store.child_spec(self.database, self.open_transactions, announce, name=STORE),
             Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
             DynamicSupervisor.child_spec(name=SUPERVISOR, intensity="child"),
             Boot.child_spec(self.source),
             Poller.child_spec(
-                self.source, self.book, Policy(), self.status, poll_interval=0.002, name=FOLLOWER
+                self.source,
+                self.open_transactions,
+                Policy(),
+                self.status,
+                poll_interval=0.002,
+                name=FOLLOWER,
             ),
         ]
 
@@ -144,7 +149,7 @@ def announce(stored: Stored) -> None:
 
 
 def play(main: Callable[[], Awaitable[None]]) -> None:
-    """Run ``main`` on a virtual clock: no pause takes longer because the machine is busy."""
+    """Run ``main`` on a virtual clock, so that a busy machine lengthens no delay."""
 
     async def body() -> None:
         with virtual_clock():
@@ -162,14 +167,14 @@ async def following(source: FakeSource, database: str | Path = ":memory:") -> As
 
 
 async def reach(transaction: str, until: Until) -> Tracked:
-    """Wait until a transaction is in a state, and make sure that it is in no other."""
+    """Wait until a transaction is in a state, and check that it is in no other."""
     tracked = await TransactionTracker.wait(transaction, until=until, timeout=PATIENCE)
     assert until in (tracked.state, "terminal"), tracked
     return tracked
 
 
 async def becomes(transaction: str, state: str) -> Tracked:
-    """Wait until a transaction is in a state, also after its end."""
+    """Wait until a transaction is in a state, also if it was final before."""
     async with asyncio.timeout(PATIENCE):
         while (tracked := await TransactionTracker.status(transaction)).state != state:
             await asyncio.sleep(0.002)
@@ -177,23 +182,23 @@ async def becomes(transaction: str, state: str) -> Tracked:
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait for a condition that nobody sends a message about."""
+    """Wait for a condition about which no message is sent."""
     async with asyncio.timeout(PATIENCE):
         while not condition():
             await asyncio.sleep(0.002)
 
 
 async def asked_again(source: FakeSource, transaction: str, times: int = 3) -> None:
-    """Wait until a transaction was asked about some more times, and the answers were heard."""
+    """Wait until the source was asked about a transaction several more times."""
     until = source.asked[transaction] + times
     await eventually(lambda: source.asked[transaction] >= until)
 
 
 async def history(transaction: str) -> list[str]:
-    """List the states that a transaction went through."""
+    """Return the states of a transaction, the oldest first."""
     return [state for _, state in await Store.history(transaction)]
 
 
 def soon() -> float:
-    """A deadline that has passed before anybody can ask."""
+    """Return a deadline that has passed before the source can be asked."""
     return time.time() + 0.001

@@ -1,4 +1,4 @@
-"""Learning when the next block is due: what it saves, and what it must not cost."""
+"""Learning the interval between blocks: requests saved, and delays that must not occur."""
 
 import itertools
 import random
@@ -21,29 +21,29 @@ def polling(
     work: float = 0.0,
     busy: float = 0.0,
 ) -> tuple[int, list[float]]:
-    """Ask for the head until all blocks are found.
+    """Request the head until all blocks are found.
 
     Args:
-        arrivals: When each block comes.
-        poll: Seconds between questions.
-        answer: Seconds from a question to its answer.
-        work: Seconds that a block takes once it was found.
-        busy: Seconds by which each question is sent too late.
+        arrivals: When each block arrives.
+        poll: Seconds between requests.
+        answer: Seconds from a request to its response.
+        work: Seconds of work for each block that is found.
+        busy: Seconds by which each request is sent too late.
 
     Returns:
-        How many questions there were, and how late each block was found.
+        The number of requests, and the seconds from each block's arrival to its response.
     """
     block_time, blocks = BlockTime(poll), sorted(arrivals)
-    now, questions, late = blocks[0], 0, list[float]()
+    now, requests, late = blocks[0], 0, list[float]()
     while len(late) < len(blocks):
-        questions += 1
+        requests += 1
         asked_at, now = now, now + answer
         found = [at for at in blocks[len(late) :] if at <= now]
         late += [now - at for at in found]
         now += work * len(found)
         block_time.found(len(late), asked_at, announced=False)
         now += block_time.delay(now) + busy
-    return questions, late
+    return requests, late
 
 
 def regular(seconds: float, blocks: int, jitter: float = 0.0) -> Iterator[float]:
@@ -52,7 +52,7 @@ def regular(seconds: float, blocks: int, jitter: float = 0.0) -> Iterator[float]
 
 
 @given(st.floats(2.0, 15.0), st.floats(0.1, 1.0))
-def test_a_block_of_a_regular_chain_is_found_about_one_interval_after_its_coming(
+def test_block_of_a_regular_chain_is_found_within_one_and_a_half_poll_intervals(
     seconds: float, poll: float
 ) -> None:
     _, late = polling(regular(seconds, 100), poll)
@@ -61,7 +61,7 @@ def test_a_block_of_a_regular_chain_is_found_about_one_interval_after_its_coming
 
 
 @given(st.floats(8.0, 15.0), st.floats(0.0, 0.4), st.floats(0.0, 1.0), st.floats(0.0, 0.3))
-def test_what_answers_and_blocks_take_does_not_add_up(
+def test_time_for_responses_and_blocks_does_not_accumulate(
     seconds: float, answer: float, work: float, busy: float
 ) -> None:
     _, late = polling(regular(seconds, 300), answer=answer, work=work, busy=busy)
@@ -69,32 +69,32 @@ def test_what_answers_and_blocks_take_does_not_add_up(
     assert max(late) <= 1.5 * POLL + answer + 2 * busy
 
 
-def test_a_regular_chain_is_asked_about_twice_a_block() -> None:
-    questions, _ = polling(regular(12.0, 1000))
+def test_regular_chain_costs_about_two_requests_per_block() -> None:
+    requests, _ = polling(regular(12.0, 1000))
 
-    assert questions < 2_100
+    assert requests < 2_100
 
 
-def test_blocks_that_come_a_little_late_and_slots_that_stay_empty_change_little() -> None:
+def test_slightly_late_blocks_and_empty_slots_add_few_requests() -> None:
     blocks = [at for at in regular(12.0, 1000, jitter=0.5) if random.Random(at).random() > 0.02]
 
-    questions, late = polling(blocks)
+    requests, late = polling(blocks)
 
-    assert questions < 3 * len(blocks)
+    assert requests < 3 * len(blocks)
     assert sum(late) / len(late) < POLL
 
 
-def test_where_blocks_come_as_they_like_nothing_is_skipped() -> None:
+def test_irregular_chain_is_polled_at_every_interval() -> None:
     gaps = itertools.cycle([0.5, 14.0, 3.0, 8.0, 1.5])
     blocks = list(itertools.accumulate(next(gaps) for _ in range(200)))
 
-    questions, late = polling(blocks)
+    requests, late = polling(blocks)
 
     assert max(late) <= POLL
-    assert questions > blocks[-1] / POLL - 1
+    assert requests > blocks[-1] / POLL - 1
 
 
-def test_the_first_few_gaps_say_nothing_yet() -> None:
+def test_first_five_blocks_are_polled_at_every_interval() -> None:
     block_time = BlockTime(POLL)
 
     for number in range(5):
@@ -102,14 +102,14 @@ def test_the_first_few_gaps_say_nothing_yet() -> None:
         assert block_time.delay(12.0 * number) == POLL
 
 
-def test_a_chain_that_is_faster_than_the_questions_is_asked_as_often_as_ever() -> None:
-    questions, _ = polling(regular(0.25, 1000))
+def test_chain_faster_than_the_polls_is_polled_at_every_interval() -> None:
+    requests, _ = polling(regular(0.25, 1000))
 
-    assert questions == pytest.approx(250, rel=0.01)
+    assert requests == pytest.approx(250, rel=0.01)
 
 
 def learned(*, announced: bool) -> tuple[BlockTime, float]:
-    """Ten blocks, each of which was there at the second look."""
+    """Return a chain of ten blocks, each found by the second poll, and the current time."""
     block_time = BlockTime(POLL)
     for number in range(10):
         block_time.found(number - 1, 12.0 * number - POLL, announced=False)
@@ -117,13 +117,13 @@ def learned(*, announced: bool) -> tuple[BlockTime, float]:
     return block_time, 12.0 * 9
 
 
-def test_where_blocks_are_announced_only_a_lost_announcement_is_waited_for() -> None:
+def test_announced_chain_is_polled_only_after_a_block_is_overdue() -> None:
     block_time, now = learned(announced=True)
 
     assert block_time.delay(now) == 12.0 + POLL
 
 
-def test_an_announcement_that_comes_after_the_block_was_found_counts_too() -> None:
+def test_announcement_after_the_block_was_found_counts() -> None:
     block_time, now = learned(announced=False)
     assert block_time.delay(now) == 12.0 - POLL / 8
 
@@ -132,14 +132,14 @@ def test_an_announcement_that_comes_after_the_block_was_found_counts_too() -> No
     assert block_time.delay(now) == 12.0 + POLL
 
 
-def test_a_block_that_does_not_come_is_asked_for_at_every_interval() -> None:
+def test_overdue_block_is_requested_at_every_interval() -> None:
     block_time, now = learned(announced=False)
 
     assert block_time.delay(now + 11.5) == POLL
     assert block_time.delay(now + 20.0) == POLL
 
 
-def test_a_block_that_was_there_at_the_first_look_may_have_been_there_for_long() -> None:
+def test_block_found_by_the_first_poll_can_have_arrived_a_poll_interval_earlier() -> None:
     block_time, now = learned(announced=False)
 
     block_time.found(10, now + 12.0, announced=False)
@@ -147,7 +147,7 @@ def test_a_block_that_was_there_at_the_first_look_may_have_been_there_for_long()
     assert block_time.delay(now + 12.0) == 12.0 - POLL
 
 
-def test_a_block_that_was_found_late_changes_nothing_for_those_after_it() -> None:
+def test_block_found_late_does_not_change_the_learned_interval() -> None:
     block_time, now = learned(announced=False)
 
     block_time.found(10, now + 17.0, announced=False)
@@ -156,7 +156,7 @@ def test_a_block_that_was_found_late_changes_nothing_for_those_after_it() -> Non
     assert block_time.delay(now + 24.0) == 12.0 - POLL
 
 
-def test_a_head_that_went_back_is_no_gap() -> None:
+def test_head_that_went_back_is_not_counted_as_a_gap() -> None:
     block_time, now = learned(announced=False)
 
     block_time.found(8, now + 0.1, announced=False)
@@ -165,7 +165,7 @@ def test_a_head_that_went_back_is_no_gap() -> None:
     assert block_time.delay(now + 12.1) == pytest.approx(12.0 - POLL)
 
 
-def test_somebody_waits_to_hear_that_the_source_answers() -> None:
+def test_delay_between_requests_is_at_most_fifteen_seconds() -> None:
     block_time = BlockTime(POLL)
     for number in range(10):
         block_time.found(number, 600.0 * number, announced=False)

@@ -1,4 +1,4 @@
-"""What a block may cost, and questions that can wait."""
+"""The budget of requests per block, and the questions that can wait."""
 
 from itertools import pairwise
 
@@ -8,77 +8,77 @@ from transaction_tracker.follower.budget import Budget
 
 
 @pytest.mark.parametrize(("requests", "room"), [(2, True), (3, True), (4, False), (60, False)])
-def test_a_block_that_cost_little_has_room_for_a_batch(requests: int, room: bool) -> None:
-    assert Budget().look(requests, is_new=True) is room
+def test_cheap_block_has_room_for_a_batch(requests: int, room: bool) -> None:
+    assert Budget().poll(requests, is_new=True) is room
 
 
-@pytest.mark.parametrize(("vain", "room"), [(0, True), (1, False), (2, False)])
-def test_looks_that_found_nothing_are_part_of_what_the_block_cost(vain: int, room: bool) -> None:
+@pytest.mark.parametrize(("idle_polls", "room"), [(0, True), (1, False), (2, False)])
+def test_polls_without_a_block_count_towards_the_next_block(idle_polls: int, room: bool) -> None:
     budget = Budget()
-    for _ in range(vain):
-        assert not budget.look(1, is_new=False)
+    for _ in range(idle_polls):
+        assert not budget.poll(1, is_new=False)
 
-    assert budget.look(3, is_new=True) is room
+    assert budget.poll(3, is_new=True) is room
 
 
-def test_what_was_too_much_is_made_up_for() -> None:
+def test_excess_requests_reduce_the_room_of_later_blocks() -> None:
     budget = Budget()
-    budget.look(6, is_new=True)
+    budget.poll(6, is_new=True)
 
-    assert [budget.look(3, is_new=True) for _ in range(4)] == [False, False, True, True]
+    assert [budget.poll(3, is_new=True) for _ in range(4)] == [False, False, True, True]
 
 
-def test_a_long_way_back_does_not_keep_questions_waiting_for_long() -> None:
+def test_excess_of_a_deep_reorganisation_is_limited() -> None:
     budget = Budget()
-    budget.look(130, is_new=True)
+    budget.poll(130, is_new=True)
 
-    assert [budget.look(3, is_new=True) for _ in range(6)] == [False] * 4 + [True] * 2
+    assert [budget.poll(3, is_new=True) for _ in range(6)] == [False] * 4 + [True] * 2
 
 
-def test_while_no_block_comes_there_is_room_now_and_then() -> None:
+def test_there_is_room_every_24_polls_without_a_block() -> None:
     budget = Budget()
 
-    rooms = [budget.look(1, is_new=False) for _ in range(72)]
+    rooms = [budget.poll(1, is_new=False) for _ in range(72)]
 
     assert [number for number, room in enumerate(rooms, start=1) if room] == [24, 48, 72]
 
 
-def test_blocks_that_cost_much_for_long_do_not_let_them_wait_for_ever() -> None:
+def test_expensive_blocks_leave_room_every_24_polls() -> None:
     budget = Budget()
 
-    assert [budget.look(9, is_new=True) for _ in range(24)] == [False] * 23 + [True]
+    assert [budget.poll(9, is_new=True) for _ in range(24)] == [False] * 23 + [True]
 
 
-def test_questions_that_cost_more_than_one_request_are_made_up_for() -> None:
+def test_requests_for_questions_count_towards_the_next_block() -> None:
     budget = Budget()
-    assert budget.look(2, is_new=True)
+    assert budget.poll(2, is_new=True)
 
-    # Its own two, and four for the questions of the look before.
-    assert not budget.look(2 + 4, is_new=True)
-    assert [budget.look(1, is_new=True) for _ in range(2)] == [True, True]
+    # Two for the block, and four for the questions after the last poll.
+    assert not budget.poll(2 + 4, is_new=True)
+    assert [budget.poll(1, is_new=True) for _ in range(2)] == [True, True]
 
 
-def test_deadlines_leave_each_fourth_batch_to_other_questions() -> None:
+def test_each_fourth_batch_is_left_to_questions_without_a_deadline() -> None:
     budget = Budget()
 
     assert [budget.for_deadlines(room=True) for _ in range(5)] == [True, True, True, False, True]
 
 
-def test_a_few_batches_about_deadlines_need_no_room() -> None:
+def test_two_batches_about_deadlines_need_no_room() -> None:
     budget = Budget()
 
     assert [budget.for_deadlines(room=False) for _ in range(4)] == [True, True, False, False]
     for _ in range(48):
-        budget.look(9, is_new=True)
+        budget.poll(9, is_new=True)
     assert [budget.for_deadlines(room=False) for _ in range(4)] == [True, True, False, False]
 
 
-def test_deadlines_wait_at_most_for_so_many_looks() -> None:
+def test_deadlines_wait_for_at_most_24_polls() -> None:
     budget = Budget()
 
     asked = []
     for number in range(1, 97):
-        room = budget.look(9, is_new=True)
+        room = budget.poll(9, is_new=True)
         if budget.for_deadlines(room=room):
             asked.append(number)
 
@@ -87,13 +87,13 @@ def test_deadlines_wait_at_most_for_so_many_looks() -> None:
     assert len(asked) <= 2 + 2 * 4
 
 
-def test_deadlines_of_a_chain_that_rests_wait_for_few_looks() -> None:
+def test_deadlines_wait_for_four_polls_while_no_block_arrives() -> None:
     budget = Budget()
     assert [budget.for_deadlines(room=False) for _ in range(3)] == [True, True, False]
 
     for _ in range(3):
-        budget.look(1, is_new=False)
+        budget.poll(1, is_new=False)
     assert not budget.for_deadlines(room=False)
-    budget.look(1, is_new=False)
+    budget.poll(1, is_new=False)
     assert budget.for_deadlines(room=False)
     assert not budget.for_deadlines(room=False)

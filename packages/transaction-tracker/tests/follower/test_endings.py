@@ -37,7 +37,7 @@ SUPERSEDED = replace(PENDING, state="superseded", anchor=TEN, superseded_by="w")
 
 
 class Source:
-    """Objects to what the test says, and keeps what it was asked about."""
+    """Returns the objections that a test sets, and records the ends that it is asked about."""
 
     def __init__(self) -> None:
         self.found: dict[str, Objection] = {}
@@ -48,7 +48,7 @@ class Source:
         self, _chain: Chain, endings: Mapping[str, Ending], _opinion: object = None
     ) -> Mapping[str, Objection]:
         self.asked.append(dict(endings))
-        return {key: one for key, one in self.found.items() if key in endings}
+        return {key: found for key, found in self.found.items() if key in endings}
 
     def standing_objections(self) -> list[StandingObjection]:
         return []
@@ -58,16 +58,16 @@ class Source:
 
 
 class World:
-    """The parts around it."""
+    """Endings, with a source and open transactions that a test sets."""
 
     def __init__(self, **tracked: Tracked) -> None:
         self.source = Source()
-        self.book = dict(tracked)
+        self.open_transactions = dict(tracked)
         self.now = 0.0
         self.status = FollowerStatus(clock=lambda: self.now)
-        book: Any = self.book
+        open_transactions: Any = self.open_transactions
         source: Any = self.source
-        self.endings = Endings(source, book, self.status)
+        self.endings = Endings(source, open_transactions, self.status)
 
     async def cleared(self, facts: Facts, now: float = 0.0, chain: Chain = CHAIN) -> Facts:
         self.now = now
@@ -75,7 +75,7 @@ class World:
 
     @property
     def alarm(self) -> str:
-        """Why the chain is halted; empty while it is not."""
+        """Why the source is halted; empty if it is not."""
         verdict = self.status.verdict(self.now, 12.0)
         return verdict.reason if verdict.state == "halted" else ""
 
@@ -101,7 +101,7 @@ class World:
         ),
     ],
 )
-async def test_the_providers_are_asked_about_an_end_that_facts_would_make(
+async def test_providers_are_asked_about_an_end_that_facts_would_make(
     tracked: Tracked, facts: Any, ending: Ending
 ) -> None:
     world = World(tx=tracked)
@@ -124,7 +124,9 @@ async def test_the_providers_are_asked_about_an_end_that_facts_would_make(
         (None, (DEEP,)),  # not open
     ],
 )
-async def test_nobody_is_asked_where_no_end_follows(tracked: Tracked | None, facts: Any) -> None:
+async def test_providers_are_not_asked_if_no_end_follows(
+    tracked: Tracked | None, facts: Any
+) -> None:
     world = World() if tracked is None else World(tx=tracked)
 
     assert await world.cleared({"tx": facts}) == {"tx": facts}
@@ -132,7 +134,7 @@ async def test_nobody_is_asked_where_no_end_follows(tracked: Tracked | None, fac
 
 
 @pytest.mark.parametrize("objection", [OTHER_BLOCK, NO_ANSWER])
-async def test_an_end_is_held_back_and_all_else_is_told(objection: Objection) -> None:
+async def test_objection_holds_back_only_the_end(objection: Objection) -> None:
     world = World(tx=PENDING, other=MINED)
     world.source.found = {"tx": objection}
     included = Included(PAYMENT, TEN, PAID)
@@ -142,7 +144,7 @@ async def test_an_end_is_held_back_and_all_else_is_told(objection: Objection) ->
     assert facts == {"tx": (included,), "other": (DEEP,), "third": (SHALLOW,)}
 
 
-async def test_a_contradicted_end_is_alarmed_once(caplog: pytest.LogCaptureFixture) -> None:
+async def test_contradicted_end_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     world = World(tx=MINED, other=MINED)
     world.source.found = dict.fromkeys(("tx", "other"), OTHER_BLOCK)
     caplog.set_level(logging.ERROR, "transaction_tracker")
@@ -163,35 +165,35 @@ async def test_a_contradicted_end_is_alarmed_once(caplog: pytest.LogCaptureFixtu
     [[NO_ANSWER], [OTHER_BLOCK], [OTHER_BLOCK, NO_ANSWER], [NO_ANSWER, OTHER_BLOCK]],
     ids=["unanswered", "contradicted", "contradicted-first", "unanswered-first"],
 )
-async def test_an_end_that_is_held_back_for_long_is_alarmed_whatever_the_reasons_are(
+async def test_end_held_back_for_the_limit_halts_the_source_for_any_reason(
     objections: list[Objection],
 ) -> None:
     world = World(tx=MINED)
 
-    for look in range(12):
+    for poll in range(12):
         world.status.applied(TEN)
         world.status.heard(10)
-        world.source.found = {"tx": objections[look % len(objections)]}
-        await world.cleared({"tx": (DEEP,)}, 5.0 * look)
+        world.source.found = {"tx": objections[poll % len(objections)]}
+        await world.cleared({"tx": (DEEP,)}, 5.0 * poll)
         assert world.alarm == ""
     world.now = 60.0
 
     assert objections[-1].reason in world.alarm
 
 
-async def test_many_ends_that_are_held_back_for_a_moment_each_are_not_alarmed() -> None:
+async def test_ends_held_back_one_after_another_do_not_halt_the_source() -> None:
     keys = [f"tx{number}" for number in range(20)]
     world = World(**{key: replace(MINED, id=key) for key in keys})
 
-    for look, key in enumerate(keys):
+    for poll, key in enumerate(keys):
         world.source.found = {key: NO_ANSWER}
         world.status.applied(TEN)
-        await world.cleared(dict.fromkeys(keys[look:], (DEEP,)), 10.0 * look)
+        await world.cleared(dict.fromkeys(keys[poll:], (DEEP,)), 10.0 * poll)
         assert world.alarm == ""
-        del world.book[key]
+        del world.open_transactions[key]
 
 
-async def test_a_missing_answer_is_no_error_in_the_log_until_it_lasts(
+async def test_missing_answer_is_not_logged_as_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World(tx=MINED)
@@ -199,19 +201,19 @@ async def test_a_missing_answer_is_no_error_in_the_log_until_it_lasts(
 
     await world.cleared({"tx": (DEEP,)})
 
-    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert world.status.held_reason == "the end of tx is held back: no answer from a"
 
 
-async def test_a_contradiction_with_missing_answers_in_between_is_logged_once(
+async def test_contradiction_with_missing_answers_in_between_is_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World(tx=MINED)
     caplog.set_level(logging.ERROR, "transaction_tracker")
 
-    for look, objection in enumerate([NO_ANSWER, OTHER_BLOCK, NO_ANSWER, OTHER_BLOCK]):
+    for poll, objection in enumerate([NO_ANSWER, OTHER_BLOCK, NO_ANSWER, OTHER_BLOCK]):
         world.source.found = {"tx": objection}
-        await world.cleared({"tx": (DEEP,)}, 10.0 * look)
+        await world.cleared({"tx": (DEEP,)}, 10.0 * poll)
 
     assert len(caplog.records) == 1
 
@@ -224,7 +226,7 @@ async def test_objections_are_forgotten_with_their_transaction() -> None:
     assert world.source.forgotten == ["tx"]
 
 
-async def test_the_alarm_ends_when_the_providers_agree() -> None:
+async def test_end_is_no_longer_held_back_when_the_providers_agree() -> None:
     world = World(tx=MINED)
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
@@ -236,30 +238,30 @@ async def test_the_alarm_ends_when_the_providers_agree() -> None:
 
 
 @pytest.mark.parametrize("later", [{"other": (DEEP,)}, {}, {"other": (SHALLOW,)}])
-async def test_the_alarm_ends_with_the_transaction(later: Facts) -> None:
+async def test_untracked_transaction_no_longer_holds_back_an_end(later: Facts) -> None:
     world = World(tx=MINED, other=MINED)
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
 
-    del world.book["tx"]
+    del world.open_transactions["tx"]
     await world.cleared(later, 10.0)
 
     assert world.status.held_reason is None
 
 
 @pytest.mark.parametrize("later", [{"other": (SHALLOW,)}, {}])
-async def test_the_alarm_ends_when_a_reorganisation_takes_the_block(later: Facts) -> None:
+async def test_end_is_no_longer_held_back_when_its_block_is_undone(later: Facts) -> None:
     world = World(tx=MINED, other=MINED)
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
 
-    world.book["tx"] = PENDING
+    world.open_transactions["tx"] = PENDING
     await world.cleared(later, 10.0)
 
     assert world.status.held_reason is None
 
 
-async def test_the_alarm_ends_when_a_reorganisation_takes_the_confirmations() -> None:
+async def test_end_is_no_longer_held_back_when_its_confirmations_are_undone() -> None:
     world = World(tx=MINED)
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
@@ -270,7 +272,7 @@ async def test_the_alarm_ends_when_a_reorganisation_takes_the_confirmations() ->
     assert world.status.held_reason is None
 
 
-async def test_the_last_confirmation_is_the_next_block_where_numbers_are_left_out() -> None:
+async def test_last_confirmation_is_the_next_block_if_its_number_has_none() -> None:
     gap = Chain.of(20, [Link(9, "9", "8"), Link(10, "10", "9"), Link(14, "14", "10")])
     world = World(tx=MINED)
 
@@ -279,7 +281,7 @@ async def test_the_last_confirmation_is_the_next_block_where_numbers_are_left_ou
     assert world.source.asked[0]["tx"].confirmed_by == BlockRef(14, "14")
 
 
-async def test_a_last_confirmation_that_is_no_longer_kept_is_not_asked_about() -> None:
+async def test_last_confirmation_that_is_no_longer_kept_is_not_asked_about() -> None:
     world = World(tx=MINED)
 
     await world.cleared({"tx": (DEEP,)}, chain=Chain(5, CHAIN.links[-5:]))
@@ -287,7 +289,7 @@ async def test_a_last_confirmation_that_is_no_longer_kept_is_not_asked_about() -
     assert world.source.asked[0]["tx"].confirmed_by is None
 
 
-async def test_an_alarm_stays_while_another_end_is_judged() -> None:
+async def test_end_stays_held_back_while_another_end_is_checked() -> None:
     world = World(tx=MINED, other=MINED)
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
@@ -297,7 +299,7 @@ async def test_an_alarm_stays_while_another_end_is_judged() -> None:
     assert world.status.held_reason == "the end of tx is held back: a holds another block"
 
 
-async def test_held_ends_are_judged_again_with_a_block_and_after_a_time() -> None:
+async def test_held_ends_are_checked_again_with_a_block_and_after_a_time() -> None:
     world = World(tx=MINED)
     world.source.found = {"tx": OTHER_BLOCK}
     assert world.endings.is_due(CHAIN, 0.0)
@@ -311,7 +313,7 @@ async def test_held_ends_are_judged_again_with_a_block_and_after_a_time() -> Non
     assert world.endings.is_due(CHAIN, 110.0)
 
 
-async def test_what_can_be_a_reorganisation_is_no_error_in_the_log_until_it_lasts(
+async def test_possible_reorganisation_is_not_logged_as_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     world = World(tx=MINED)
@@ -319,5 +321,5 @@ async def test_what_can_be_a_reorganisation_is_no_error_in_the_log_until_it_last
 
     await world.cleared({"tx": (DEEP,)})
 
-    assert [one for one in caplog.records if one.levelno >= logging.WARNING] == []
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
     assert world.status.held_reason is not None

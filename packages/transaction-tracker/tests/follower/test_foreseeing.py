@@ -1,4 +1,4 @@
-"""What the followed provider is asked before a block is applied."""
+"""Requests to the followed provider before a block is applied."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -31,7 +31,7 @@ MINED = Tracked(
 WAITING = Tracked("new", 3, state="pending", slot="t:1", content="c")
 
 
-class Book(dict[str, Tracked]):
+class OpenTransactions(dict[str, Tracked]):
     """The open transactions."""
 
     def own(self, ids: Collection[str]) -> set[str]:
@@ -39,14 +39,14 @@ class Book(dict[str, Tracked]):
 
     def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
         return {
-            one.id: slots[one.slot]
-            for one in self.values()
-            if one.slot in slots and slots[one.slot] != one.id
+            tracked.id: slots[tracked.slot]
+            for tracked in self.values()
+            if tracked.slot in slots and slots[tracked.slot] != tracked.id
         }
 
 
 class Source:
-    """Keeps what it was asked, and has an opinion for each block."""
+    """Records its questions, and returns an opinion for each block."""
 
     def __init__(self) -> None:
         self.foreseen: list[tuple[set[str], dict[str, Ending]]] = []
@@ -81,22 +81,24 @@ class Source:
 
 
 class World:
-    """The parts around it."""
+    """Evidence, with a source and open transactions that a test sets."""
 
     def __init__(self, *tracked: Tracked) -> None:
         self.source = Source()
-        self.book = Book({one.id: one for one in tracked})
+        self.open_transactions = OpenTransactions(
+            {transaction.id: transaction for transaction in tracked}
+        )
         agenda = Agenda()
-        for one in tracked:
-            agenda.note(one)
-        book: Any = self.book
+        for transaction in tracked:
+            agenda.note(transaction)
+        open_transactions: Any = self.open_transactions
         source: Any = self.source
-        endings = Endings(source, book, FollowerStatus(clock=lambda: 0.0))
+        endings = Endings(source, open_transactions, FollowerStatus(clock=lambda: 0.0))
         repeated = RepeatedBlocks(Policy())
-        self.evidence = Evidence(source, book, agenda, Recent(), endings, repeated)
+        self.evidence = Evidence(source, open_transactions, agenda, Recent(), endings, repeated)
 
     async def apply(self, number: int, *ids: str) -> list[str]:
-        """Apply a block, and return the transactions about which there are facts."""
+        """Apply a block; return the transactions about which there are facts."""
         slots = {"t:1": ids[0]} if ids else {}
         link = Link(number, str(number), str(number - 1))
         block = Block(link, {key: at for at, key in enumerate(ids)}, slots, ())
@@ -105,7 +107,7 @@ class World:
         return sorted(await self.evidence.of_block(block, chain.extended([link])))
 
 
-async def test_outcomes_and_ends_that_come_with_a_block_are_asked_for_together() -> None:
+async def test_outcomes_and_ends_of_a_block_are_requested_together() -> None:
     world = World(MINED, WAITING)
 
     assert await world.apply(13, "new") == ["new", "old"]
@@ -116,7 +118,7 @@ async def test_outcomes_and_ends_that_come_with_a_block_are_asked_for_together()
 
 
 @pytest.mark.parametrize(("required", "count"), [(1, 1), (2, 0)])
-async def test_an_end_in_the_block_itself_is_expected(required: int, count: int) -> None:
+async def test_end_in_the_block_itself_is_expected(required: int, count: int) -> None:
     world = World(replace(WAITING, required=required))
 
     await world.apply(13, "new")
@@ -125,7 +127,7 @@ async def test_an_end_in_the_block_itself_is_expected(required: int, count: int)
     assert world.source.opinions == ["of 13"] * count
 
 
-async def test_a_rival_that_ends_a_transaction_at_once_is_expected() -> None:
+async def test_end_by_a_rival_in_the_block_is_expected() -> None:
     world = World(replace(WAITING, required=1))
 
     await world.apply(13, "rival")
@@ -135,7 +137,7 @@ async def test_a_rival_that_ends_a_transaction_at_once_is_expected() -> None:
     assert world.source.foreseen == [(set(), {"new": end})]
 
 
-async def test_an_opinion_does_not_outlive_its_block() -> None:
+async def test_opinion_is_used_only_for_its_block() -> None:
     world = World(MINED)
     await world.apply(13)
     world.source.failure = TransportError("cut off")

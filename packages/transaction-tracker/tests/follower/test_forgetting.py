@@ -1,4 +1,4 @@
-"""What the follower keeps of open transactions goes when they end."""
+"""The follower forgets its data about a transaction when the transaction ends."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from transaction_tracker.domain import BlockRef, Outcome, Policy, Tracked
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.walk import Walk
-from transaction_tracker.store import Book, Stored
+from transaction_tracker.store import OpenTransactions, Stored
 
 OPEN = Tracked("tx", 3, state="pending", slot="s:1", content="c")
 MINED = replace(OPEN, state="mined", anchor=BlockRef(1, "1"), outcome=Outcome(True, 1))
@@ -24,7 +24,7 @@ def forgotten() -> list[str]:
 
 @pytest.fixture
 def records(forgotten: list[str]) -> Records:
-    found = Records(Book(), Policy())
+    found = Records(OpenTransactions(), Policy())
     found.on_end(forgotten.append)
     return found
 
@@ -40,7 +40,7 @@ def records(forgotten: list[str]) -> Records:
         (replace(OPEN, state="invalid"), True),
     ],
 )
-async def test_a_transaction_that_ends_is_forgotten(
+async def test_final_transaction_is_forgotten(
     records: Records, forgotten: list[str], tracked: Tracked, ended: bool
 ) -> None:
     await records.take_over(Stored(rows=(tracked,)))
@@ -48,36 +48,38 @@ async def test_a_transaction_that_ends_is_forgotten(
     assert forgotten == (["tx"] if ended else [])
 
 
-def test_an_untracked_transaction_is_forgotten(records: Records, forgotten: list[str]) -> None:
+def test_untracked_transaction_is_forgotten(records: Records, forgotten: list[str]) -> None:
     records.forget("tx")
 
     assert forgotten == ["tx"]
 
 
-def test_everything_that_asked_for_it_is_told(records: Records, forgotten: list[str]) -> None:
+def test_all_listeners_are_called_at_the_end_of_a_transaction(
+    records: Records, forgotten: list[str]
+) -> None:
     also: list[str] = []
-    tell: Callable[[str], None] = also.append
-    records.on_end(tell)
+    listener: Callable[[str], None] = also.append
+    records.on_end(listener)
 
     records.forget("tx")
 
     assert (forgotten, also) == (["tx"], ["tx"])
 
 
-async def test_unreadable_answers_do_not_count_for_one_that_is_registered_again(
+async def test_unreadable_answers_do_not_count_after_another_registration(
     records: Records,
 ) -> None:
-    """The count is in memory, and a transaction can be untracked and registered again."""
+    """A transaction can be untracked and registered again while the count is in memory."""
     source: Any = SimpleNamespace(forget_objections=lambda _transaction: None)
-    book = Book()
-    book.write([OPEN])
+    open_transactions = OpenTransactions()
+    open_transactions.write([OPEN])
     status = FollowerStatus(clock=lambda: 0.0)
-    walk = Walk(source, book, records, status, keep=10, block_time=lambda: 12.0)
-    noted = walk.evidence._unreadable
+    walk = Walk(source, open_transactions, records, status, keep=10, block_time=lambda: 12.0)
+    unreadable = walk.evidence._unreadable
     for now in (0.0, 30.0):
-        noted.note(OPEN.id, now)
+        unreadable.note(OPEN.id, now)
 
-    records.forget(OPEN.id)  # it has left the book of the records
+    records.forget(OPEN.id)  # it is no longer among the open transactions
 
-    assert [noted.note(OPEN.id, now) for now in (31.0, 70.0)] == [False, False]
-    assert noted.note(OPEN.id, 95.0)
+    assert [unreadable.note(OPEN.id, now) for now in (31.0, 70.0)] == [False, False]
+    assert unreadable.note(OPEN.id, 95.0)

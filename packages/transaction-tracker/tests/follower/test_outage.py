@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from transaction_tracker.follower.outage import LONGEST_DELAY, LONGEST_RETRY_AFTER, Outage
+from transaction_tracker.follower.outage import MAX_DELAY_SECONDS, MAX_RETRY_AFTER_SECONDS, Outage
 from transaction_tracker.sources import NotYetError, RateLimitedError, ServerError
 
 BAD = ServerError("HTTP 503")
@@ -14,7 +14,7 @@ def test_delay_grows_with_each_failure_up_to_a_limit() -> None:
     delays = [outage.failed(BAD, 1.0) for _ in range(12)]
 
     assert [round(delay / 1.05) for delay in delays[:4]] == [1, 2, 4, 8]
-    assert all(LONGEST_DELAY <= delay <= 1.1 * LONGEST_DELAY for delay in delays[6:])
+    assert all(MAX_DELAY_SECONDS <= delay <= 1.1 * MAX_DELAY_SECONDS for delay in delays[6:])
 
 
 def test_outage_ends_with_an_answer() -> None:
@@ -32,7 +32,7 @@ def test_outage_ends_with_an_answer() -> None:
 def test_retry_after_is_obeyed_up_to_a_limit() -> None:
     assert Outage().failed(RateLimitedError("slow down", retry_after=17.0), 1.0) == 17.0
     assert Outage().failed(RateLimitedError("slow down", retry_after=0.0), 1.0) >= 1.0
-    assert Outage().failed(RateLimitedError("go away", 1e12), 1.0) == LONGEST_RETRY_AFTER
+    assert Outage().failed(RateLimitedError("go away", 1e12), 1.0) == MAX_RETRY_AFTER_SECONDS
 
 
 def test_long_outage_logs_one_warning(caplog: pytest.LogCaptureFixture) -> None:

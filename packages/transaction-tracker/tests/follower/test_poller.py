@@ -1,4 +1,4 @@
-"""Following a source without blocks: what becomes of transactions."""
+"""The poller: states of transactions at a source without blocks."""
 
 import asyncio
 import time
@@ -46,9 +46,9 @@ ERRORS = [
 ]
 
 
-async def test_a_transaction_goes_where_its_source_says() -> None:
+async def test_transaction_follows_the_states_of_its_source() -> None:
     source = FakeSource()
-    source.says("t1", None, PENDING, PENDING, CONFIRMED)
+    source.set_replies("t1", None, PENDING, PENDING, CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -60,9 +60,9 @@ async def test_a_transaction_goes_where_its_source_says() -> None:
 
 
 @pytest.mark.parametrize("state", ["failed", "invalid", "expired", "reversed", "dropped"])
-async def test_a_bad_end_is_believed_when_it_is_told_again(state: str) -> None:
+async def test_bad_final_state_is_believed_when_it_is_repeated(state: str) -> None:
     source = FakeSource()
-    source.says("t1", Reported(state, "why"))  # type: ignore[arg-type]
+    source.set_replies("t1", Reported(state, "why"))  # type: ignore[arg-type]
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -73,9 +73,9 @@ async def test_a_bad_end_is_believed_when_it_is_told_again(state: str) -> None:
 
 
 @pytest.mark.parametrize("other", [None, PENDING, Reported("invalid")])
-async def test_and_not_when_another_answer_comes_between(other: Reported | None) -> None:
+async def test_another_reply_in_between_starts_the_count_again(other: Reported | None) -> None:
     source = FakeSource(agree=3)
-    source.says("t1", FAILED, FAILED, other, FAILED, FAILED, CONFIRMED)
+    source.set_replies("t1", FAILED, FAILED, other, FAILED, FAILED, CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -84,9 +84,9 @@ async def test_and_not_when_another_answer_comes_between(other: Reported | None)
         assert "failed" not in await history("t1")
 
 
-async def test_a_reason_of_a_failure_is_kept() -> None:
+async def test_reason_of_a_failure_is_stored() -> None:
     source = FakeSource()
-    source.says("t1", FAILED)
+    source.set_replies("t1", FAILED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -97,9 +97,9 @@ async def test_a_reason_of_a_failure_is_kept() -> None:
 
 
 @pytest.mark.parametrize("agree", [1, 2, 5])
-async def test_as_many_equal_answers_as_were_agreed(agree: int) -> None:
+async def test_bad_final_state_needs_the_configured_number_of_equal_replies(agree: int) -> None:
     source = FakeSource(agree=agree)
-    source.says("t1", *[FAILED] * agree, CONFIRMED)
+    source.set_replies("t1", *[FAILED] * agree, CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -109,49 +109,49 @@ async def test_as_many_equal_answers_as_were_agreed(agree: int) -> None:
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-async def test_an_error_is_no_answer(error: SourceError) -> None:
+async def test_error_neither_counts_nor_interrupts_the_row(error: SourceError) -> None:
     source = FakeSource(agree=2)
-    source.says("t1", PENDING, error, FAILED, error, FAILED, CONFIRMED)
+    source.set_replies("t1", PENDING, error, FAILED, error, FAILED, CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
 
-        # Neither did it end the row of equal answers, nor was it one of them.
+        # One pending, two errors and two failures: the errors did not change the count.
         assert (await reach("t1", "terminal")).state == "failed"
         assert source.asked["t1"] == 5
 
 
-async def test_a_dropped_one_can_come_back() -> None:
+async def test_dropped_transaction_can_be_confirmed_later() -> None:
     source = FakeSource()
-    source.says("t1", Reported("dropped"))
+    source.set_replies("t1", Reported("dropped"))
 
     async with following(source):
         await TransactionTracker.start("t1")
         await reach("t1", "dropped")
         await asked_again(source, "t1")
-        source.says("t1", PENDING, CONFIRMED)
+        source.set_replies("t1", PENDING, CONFIRMED)
 
         await reach("t1", "confirmed")
         assert await history("t1") == ["dropped", "pending", "confirmed"]
 
 
-async def test_an_end_that_is_told_again_and_again_makes_no_haste() -> None:
+async def test_repeated_dropped_state_does_not_shorten_the_delays() -> None:
     source = FakeSource(first_delay=0.001, longest_delay=1_000.0)
-    source.says("t1", Reported("dropped"))
+    source.set_replies("t1", Reported("dropped"))
 
     async with following(source):
         await TransactionTracker.start("t1")
         await reach("t1", "dropped")
         await eventually(lambda: source.asked["t1"] >= 8)
 
-        # Each pause is twice the one before: 8 questions took a quarter of a second.
+        # Each delay is twice the one before: 8 questions took a quarter of a second.
         assert source.asked["t1"] <= 9
 
 
 @pytest.mark.parametrize("state", ["pending", "missing"])
-async def test_what_is_still_open_at_its_deadline_expires(state: str) -> None:
+async def test_transaction_open_at_its_deadline_expires(state: str) -> None:
     source = FakeSource(agree=3)
-    source.says("t1", Reported(state))  # type: ignore[arg-type]
+    source.set_replies("t1", Reported(state))  # type: ignore[arg-type]
 
     async with following(source):
         await TransactionTracker.start("t1", deadline=soon())
@@ -162,22 +162,22 @@ async def test_what_is_still_open_at_its_deadline_expires(state: str) -> None:
 
 
 @pytest.mark.parametrize("reply", [None, ServerError("HTTP 500"), TransportError("late")])
-async def test_nothing_expires_unless_the_source_says_that_it_is_open(
+async def test_transaction_expires_only_if_the_source_reports_it_as_open(
     reply: SourceError | None,
 ) -> None:
     source = FakeSource()
-    source.says("t1", reply)
+    source.set_replies("t1", reply)
 
     async with following(source):
         await TransactionTracker.start("t1", deadline=soon())
         await asked_again(source, "t1", 4)
         assert (await TransactionTracker.status("t1")).state == "registered"
 
-        source.says("t1", CONFIRMED)
+        source.set_replies("t1", CONFIRMED)
         await reach("t1", "confirmed")
 
 
-def test_a_deadline_does_not_wait_for_the_next_question() -> None:
+def test_deadline_does_not_wait_for_the_next_question() -> None:
     source = FakeSource(first_delay=1_000.0, longest_delay=1_000.0, agree=1)
 
     async def main() -> None:
@@ -189,10 +189,10 @@ def test_a_deadline_does_not_wait_for_the_next_question() -> None:
     play(main)
 
 
-async def test_one_that_hangs_holds_up_no_other() -> None:
+async def test_hanging_look_up_does_not_delay_other_transactions() -> None:
     source = FakeSource(in_flight=2)
     source.held["t0"] = asyncio.Event()
-    source.otherwise = CONFIRMED
+    source.default_reply = CONFIRMED
 
     async with following(source):
         for number in range(20):
@@ -205,10 +205,10 @@ async def test_one_that_hangs_holds_up_no_other() -> None:
         await reach("t0", "confirmed")
 
 
-async def test_one_that_always_fails_holds_up_no_other() -> None:
+async def test_failing_look_up_does_not_delay_other_transactions() -> None:
     source = FakeSource(in_flight=1)
-    source.says("t0", ServerError("HTTP 500"))
-    source.otherwise = CONFIRMED
+    source.set_replies("t0", ServerError("HTTP 500"))
+    source.default_reply = CONFIRMED
 
     async with following(source):
         for number in range(50):
@@ -216,38 +216,38 @@ async def test_one_that_always_fails_holds_up_no_other() -> None:
         for number in range(1, 50):
             await reach(f"t{number}", "confirmed")
 
-        source.says("t0", CONFIRMED)
+        source.set_replies("t0", CONFIRMED)
         await reach("t0", "confirmed")
 
 
-async def test_a_source_in_trouble_is_left_alone_and_taken_up_again() -> None:
+async def test_failing_source_gets_few_requests_until_it_responds() -> None:
     source = FakeSource(in_flight=4, together=10)
-    source.otherwise = ServerError("HTTP 500")
+    source.default_reply = ServerError("HTTP 500")
 
     async with following(source) as tree:
         for number in range(100):
             await TransactionTracker.start(f"t{number}")
         poller = process.whereis(FOLLOWER)
-        await eventually(lambda: source.questions)
-        started, _ = source.questions[0]
-        await eventually(lambda: source.questions[-1][0] > started + 0.25)
-        heard = tree.status.heard_at
-        # Four at once and two more in the place of those that failed first; then one question
-        # about one transaction at a time.
+        await eventually(lambda: source.look_ups)
+        started, _ = source.look_ups[0]
+        await eventually(lambda: source.look_ups[-1][0] > started + 0.25)
+        responded = tree.status.heard_at
+        # Four at once, and two more after the first failures; then one question about one
+        # transaction at a time.
         assert source.requests <= 8
-        assert len(source.questions[-1][1]) == 1
+        assert len(source.look_ups[-1][1]) == 1
 
-        source.otherwise = CONFIRMED
+        source.default_reply = CONFIRMED
         for number in range(100):
             await reach(f"t{number}", "confirmed")
 
         assert process.whereis(FOLLOWER) == poller
-        assert tree.status.heard_at != heard
+        assert tree.status.heard_at != responded
 
 
-def test_news_make_the_next_question_come_sooner() -> None:
+def test_change_of_state_shortens_the_delay() -> None:
     source = FakeSource(first_delay=0.01, longest_delay=1_000.0)
-    source.says("t1", *[None] * 6, PENDING, CONFIRMED)
+    source.set_replies("t1", *[None] * 6, PENDING, CONFIRMED)
 
     async def main() -> None:
         async with following(source):
@@ -256,30 +256,30 @@ def test_news_make_the_next_question_come_sooner() -> None:
 
     play(main)
     pauses = [later - time for time, later in pairwise(source.times("t1"))]
-    assert pauses[-2] > 0.15  # without news, each pause is twice the one before
+    assert pauses[-2] > 0.15  # without a change, each delay is twice the one before
     assert pauses[-1] < pauses[-2] / 2
 
 
-async def test_old_ones_have_their_turn_while_many_new_ones_come() -> None:
+async def test_old_transactions_keep_their_turn_among_many_new_ones() -> None:
     source = FakeSource(in_flight=1)
 
     async with following(source):
         await TransactionTracker.start("t0")
         await reach("t0", "pending")
         ids = [f"t{number}" for number in range(1, 501)]
-        registrations = [TransactionTracker.registration(one) for one in ids]
+        registrations = [TransactionTracker.registration(key) for key in ids]
         first = source.requests
         await TransactionTracker.start_many(registrations)
-        await eventually(lambda: all(source.asked[one] for one in ids))
+        await eventually(lambda: all(source.asked[key] for key in ids))
 
-    asked = [ids[0] for _, ids in source.questions[first:]]
-    last_new = max(asked.index(one) for one in ids)
+    asked = [ids[0] for _, ids in source.look_ups[first:]]
+    last_new = max(asked.index(key) for key in ids)
     assert asked[:last_new].count("t0") >= 3
 
 
-def test_a_source_that_says_when_to_come_back_is_left_alone_until_then() -> None:
+def test_retry_after_of_the_source_is_obeyed() -> None:
     source = FakeSource(in_flight=1)
-    source.says("t1", RateLimitedError("HTTP 429", 10.0), CONFIRMED)
+    source.set_replies("t1", RateLimitedError("HTTP 429", 10.0), CONFIRMED)
 
     async def main() -> None:
         async with following(source):
@@ -291,30 +291,30 @@ def test_a_source_that_says_when_to_come_back_is_left_alone_until_then() -> None
     assert second - first >= 10.0
 
 
-async def test_who_was_not_asked_for_because_of_a_limit_is_asked_for_first() -> None:
+async def test_rate_limited_transaction_is_asked_about_first() -> None:
     source = FakeSource(first_delay=1_000.0, longest_delay=1_000.0)
-    source.says("t1", RateLimitedError("HTTP 429", 0.01), CONFIRMED)
+    source.set_replies("t1", RateLimitedError("HTTP 429", 0.01), CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
         await reach("t1", "confirmed")
 
 
-async def test_many_are_asked_about_together() -> None:
+async def test_many_transactions_are_looked_up_together() -> None:
     source = FakeSource(together=50)
-    source.otherwise = CONFIRMED
+    source.default_reply = CONFIRMED
     ids = [f"t{number}" for number in range(1_000)]
 
     async with following(source) as tree:
-        registrations = [TransactionTracker.registration(one) for one in ids]
+        registrations = [TransactionTracker.registration(key) for key in ids]
         await TransactionTracker.start_many(registrations)
-        await eventually(lambda: not len(tree.book))
+        await eventually(lambda: not len(tree.open_transactions))
 
     assert set(source.asked.values()) == {1}
     assert source.requests <= 40
 
 
-async def test_nobody_asks_about_one_that_is_untracked() -> None:
+async def test_source_is_not_asked_about_an_untracked_transaction() -> None:
     source = FakeSource()
 
     async with following(source):
@@ -329,7 +329,7 @@ async def test_nobody_asks_about_one_that_is_untracked() -> None:
     assert source.asked["t1"] == before
 
 
-async def test_a_poller_that_was_killed_goes_on() -> None:
+async def test_killed_poller_continues_after_its_restart() -> None:
     source = FakeSource()
 
     async with following(source):
@@ -338,26 +338,26 @@ async def test_a_poller_that_was_killed_goes_on() -> None:
         poller = process.whereis(FOLLOWER)
         assert poller is not None
         process.exit(poller, "kill")
-        source.says("t1", CONFIRMED)
+        source.set_replies("t1", CONFIRMED)
 
         await reach("t1", "confirmed")
         assert process.whereis(FOLLOWER) != poller
 
 
-async def test_a_program_that_is_started_again_goes_on(tmp_path: Path) -> None:
+async def test_poller_continues_after_a_restart_of_the_program(tmp_path: Path) -> None:
     source = FakeSource()
     async with following(source, tmp_path / "test.db"):
         await TransactionTracker.start("t1")
         await reach("t1", "pending")
 
-    source.says("t1", CONFIRMED)
+    source.set_replies("t1", CONFIRMED)
     async with following(source, tmp_path / "test.db"):
         await reach("t1", "confirmed")
 
 
-async def test_a_confirmed_one_can_be_reversed() -> None:
+async def test_confirmed_transaction_can_be_reversed() -> None:
     source = FakeSource(watch_days=1)
-    source.says("t1", CONFIRMED, CONFIRMED, REVERSED)
+    source.set_replies("t1", CONFIRMED, CONFIRMED, REVERSED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -370,9 +370,11 @@ async def test_a_confirmed_one_can_be_reversed() -> None:
 
 
 @pytest.mark.parametrize("other", [CONFIRMED, None, PENDING])
-async def test_but_not_by_one_answer(other: Reported | None) -> None:
+async def test_single_reply_does_not_reverse_a_confirmed_transaction(
+    other: Reported | None,
+) -> None:
     source = FakeSource(watch_days=1)
-    source.says("t1", CONFIRMED, REVERSED, other, REVERSED, other)
+    source.set_replies("t1", CONFIRMED, REVERSED, other, REVERSED, other)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -381,9 +383,9 @@ async def test_but_not_by_one_answer(other: Reported | None) -> None:
         assert await history("t1") == ["confirmed"]
 
 
-async def test_what_fails_after_its_end_was_taken_back_too() -> None:
+async def test_failure_after_confirmation_is_a_reversal() -> None:
     source = FakeSource(watch_days=1)
-    source.says("t1", CONFIRMED, FAILED)
+    source.set_replies("t1", CONFIRMED, FAILED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -393,21 +395,21 @@ async def test_what_fails_after_its_end_was_taken_back_too() -> None:
     assert tracked.outcome.error == "failed after it was confirmed: no funds"
 
 
-async def test_a_watch_survives_a_restart(tmp_path: Path) -> None:
+async def test_watch_survives_a_restart(tmp_path: Path) -> None:
     source = FakeSource(watch_days=1)
-    source.says("t1", CONFIRMED)
+    source.set_replies("t1", CONFIRMED)
     async with following(source, tmp_path / "test.db"):
         await TransactionTracker.start("t1")
         await reach("t1", "confirmed")
 
-    source.says("t1", REVERSED)
+    source.set_replies("t1", REVERSED)
     async with following(source, tmp_path / "test.db"):
         await becomes("t1", "reversed")
 
 
-def test_a_watch_comes_to_its_end() -> None:
+def test_watch_ends_after_its_days() -> None:
     source = FakeSource(watch_days=10.0 / 86_400, watch_first_delay=0.2, watch_longest_delay=1.0)
-    source.otherwise = CONFIRMED
+    source.default_reply = CONFIRMED
 
     async def main() -> None:
         async with following(source):
@@ -423,9 +425,9 @@ def test_a_watch_comes_to_its_end() -> None:
     play(main)
 
 
-async def test_without_a_watch_nobody_asks_about_what_is_confirmed() -> None:
+async def test_confirmed_transaction_is_not_asked_about_without_a_watch() -> None:
     source = FakeSource()
-    source.says("t1", CONFIRMED)
+    source.set_replies("t1", CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -436,7 +438,7 @@ async def test_without_a_watch_nobody_asks_about_what_is_confirmed() -> None:
     assert source.asked["t1"] == 1
 
 
-async def test_a_database_of_another_source_is_refused(tmp_path: Path) -> None:
+async def test_database_of_another_source_is_refused(tmp_path: Path) -> None:
     async with following(FakeSource(), tmp_path / "test.db"):
         await TransactionTracker.start("t1")
         other = FakeSource()
@@ -445,7 +447,7 @@ async def test_a_database_of_another_source_is_refused(tmp_path: Path) -> None:
             await Store.claim(other.name)
 
 
-async def test_one_that_nobody_started_is_not_tracked() -> None:
+async def test_transaction_that_was_not_started_is_not_tracked() -> None:
     async with following(FakeSource()):
         with pytest.raises(NotTrackedError):
             await TransactionTracker.status("t1")

@@ -1,4 +1,4 @@
-"""Feeds and pushes: what makes the question come now."""
+"""Feeds and pushes: hints for which the source is asked at once."""
 
 import asyncio
 from pathlib import Path
@@ -24,13 +24,13 @@ from .support import (
     reach,
 )
 
-SELDOM = {"first_delay": 1_000.0, "longest_delay": 1_000.0}
+RARELY = {"first_delay": 1_000.0, "longest_delay": 1_000.0}
 
 
 def quiet_source(**options: object) -> FakeSource:
-    """One that nobody would ask again in the time of a test."""
+    """Return a source that is asked once and, without a hint, not again during a test."""
     delays = {"watch_first_delay": 1_000.0, "watch_longest_delay": 1_000.0}
-    return FakeSource(**(SELDOM | delays | options))
+    return FakeSource(**(RARELY | delays | options))
 
 
 def with_feed(**options: object) -> FakeSource:
@@ -40,20 +40,20 @@ def with_feed(**options: object) -> FakeSource:
     return source
 
 
-async def test_a_push_makes_the_question_come_now() -> None:
+async def test_push_makes_the_source_be_asked_at_once() -> None:
     source = quiet_source()
 
     async with following(source):
         await TransactionTracker.start("t1")
         await reach("t1", "pending")
         await eventually(lambda: source.asked["t1"] == 1)
-        source.says("t1", CONFIRMED)
+        source.set_replies("t1", CONFIRMED)
         Poller.report("t1")
 
         await reach("t1", "confirmed")
 
 
-async def test_a_push_about_nobody_is_no_question() -> None:
+async def test_push_about_an_unknown_transaction_has_no_effect() -> None:
     source = quiet_source()
 
     async with following(source):
@@ -66,7 +66,7 @@ async def test_a_push_about_nobody_is_no_question() -> None:
             Poller.report("../admin")
 
 
-async def test_pushes_about_nobody_do_not_pile_up() -> None:
+async def test_pushes_about_unknown_transactions_are_not_kept() -> None:
     source = quiet_source(in_flight=1)
     source.held["t1"] = asyncio.Event()
 
@@ -80,7 +80,7 @@ async def test_pushes_about_nobody_do_not_pile_up() -> None:
         source.held["t1"].set()
 
 
-def test_a_push_needs_an_application() -> None:
+def test_push_needs_an_application() -> None:
     async def push() -> None:
         Poller.report("t1")
 
@@ -88,10 +88,10 @@ def test_a_push_needs_an_application() -> None:
         asyncio.run(push())
 
 
-async def test_a_push_while_a_question_is_under_way_makes_another_follow() -> None:
+async def test_push_during_a_look_up_causes_another_look_up() -> None:
     source = quiet_source()
     source.held["t1"] = asyncio.Event()
-    source.says("t1", PENDING, CONFIRMED)
+    source.set_replies("t1", PENDING, CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -103,7 +103,7 @@ async def test_a_push_while_a_question_is_under_way_makes_another_follow() -> No
         assert source.asked["t1"] == 2
 
 
-async def test_a_thousand_pushes_are_few_questions() -> None:
+async def test_thousand_pushes_cause_few_look_ups() -> None:
     source = quiet_source()
 
     async with following(source):
@@ -118,22 +118,22 @@ async def test_a_thousand_pushes_are_few_questions() -> None:
         assert source.asked["t1"] <= before + 2
 
 
-async def test_a_push_tells_of_a_reversal() -> None:
+async def test_push_about_a_confirmed_transaction_finds_its_reversal() -> None:
     source = quiet_source(watch_days=1, agree=1)
-    source.says("t1", CONFIRMED)
+    source.set_replies("t1", CONFIRMED)
 
     async with following(source):
         await TransactionTracker.start("t1")
         await reach("t1", "confirmed")
-        source.says("t1", REVERSED)
+        source.set_replies("t1", REVERSED)
         Poller.report("t1")
 
         await becomes("t1", "reversed")
 
 
-async def test_good_news_of_a_feed_are_facts() -> None:
+async def test_good_states_of_a_feed_are_facts() -> None:
     source = with_feed()
-    source.says("t1", None)
+    source.set_replies("t1", None)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -147,9 +147,9 @@ async def test_good_news_of_a_feed_are_facts() -> None:
         assert "t2" not in source.asked
 
 
-async def test_bad_news_of_a_feed_are_looked_up() -> None:
+async def test_bad_states_of_a_feed_are_looked_up() -> None:
     source = with_feed(agree=1)
-    source.says("t1", PENDING, PENDING, FAILED)
+    source.set_replies("t1", PENDING, PENDING, FAILED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -166,9 +166,9 @@ async def test_bad_news_of_a_feed_are_looked_up() -> None:
         assert (await reach("t1", "terminal")).state == "failed"
 
 
-async def test_a_feed_that_tells_of_a_reversal_in_the_same_page_is_heard() -> None:
+async def test_reversal_on_the_page_of_its_confirmation_is_handled() -> None:
     source = with_feed(watch_days=1, agree=1)
-    source.says("t1", PENDING, REVERSED)
+    source.set_replies("t1", PENDING, REVERSED)
 
     async with following(source):
         await TransactionTracker.start("t1")
@@ -182,7 +182,7 @@ async def test_a_feed_that_tells_of_a_reversal_in_the_same_page_is_heard() -> No
         assert await history("t1") == ["pending", "confirmed", "reversed"]
 
 
-async def test_a_feed_is_read_on_where_it_was_left(tmp_path: Path) -> None:
+async def test_feed_continues_at_its_place_after_a_restart(tmp_path: Path) -> None:
     source = with_feed()
     source.pages = {
         None: Page((), "p1", more=False),
@@ -190,16 +190,16 @@ async def test_a_feed_is_read_on_where_it_was_left(tmp_path: Path) -> None:
         "p2": Page((), "p2", more=False),
     }
     async with following(source, tmp_path / "test.db"):
-        await eventually(lambda: source.read.count("p2") >= 2)
+        await eventually(lambda: source.pages_read.count("p2") >= 2)
 
-    source.read.clear()
+    source.pages_read.clear()
     async with following(source, tmp_path / "test.db"):
-        await eventually(lambda: source.read)
+        await eventually(lambda: source.pages_read)
 
-    assert set(source.read) == {"p2"}
+    assert set(source.pages_read) == {"p2"}
 
 
-async def test_after_a_gap_all_are_looked_up() -> None:
+async def test_all_transactions_are_looked_up_after_a_lost_place() -> None:
     source = with_feed()
     source.pages = {None: Page((), "p1", more=False), "p1": Page((), "p1", more=False)}
 
@@ -207,37 +207,37 @@ async def test_after_a_gap_all_are_looked_up() -> None:
         for number in range(10):
             await TransactionTracker.start(f"t{number}")
             await reach(f"t{number}", "pending")
-        await eventually(lambda: "p1" in source.read)
-        source.otherwise = CONFIRMED
+        await eventually(lambda: "p1" in source.pages_read)
+        source.default_reply = CONFIRMED
         source.pages = {None: Page((), "p9", more=False), "p9": Page((), "p9", more=False)}
 
         for number in range(10):
             await reach(f"t{number}", "confirmed")
-        await eventually(lambda: source.read[-1] == "p9")
+        await eventually(lambda: source.pages_read[-1] == "p9")
 
 
-async def test_a_feed_that_loses_each_place_asks_about_all_only_once() -> None:
+async def test_feed_that_loses_each_place_causes_one_look_up_per_transaction() -> None:
     source = with_feed()
     source.pages = {None: Page((), "p1", more=False)}
 
     async with following(source):
         await TransactionTracker.start("t1")
         await reach("t1", "pending")
-        before = len(source.read)
-        await eventually(lambda: len(source.read) >= before + 8)
+        before = len(source.pages_read)
+        await eventually(lambda: len(source.pages_read) >= before + 8)
 
         assert source.asked["t1"] <= 2
 
 
-async def test_a_feed_without_an_end_is_left_for_a_while() -> None:
+async def test_feed_without_an_end_is_read_for_a_limited_number_of_pages() -> None:
     source = with_feed(feed_interval=1_000.0)
     source.pages = {None: Page((), "0", more=True)} | {
         str(number): Page((), str(number + 1), more=True) for number in range(1_000)
     }
 
     async with following(source):
-        await eventually(lambda: len(source.read) >= 20)
+        await eventually(lambda: len(source.pages_read) >= 20)
         await TransactionTracker.start("t1")
         await reach("t1", "pending")
 
-        assert len(source.read) == 20
+        assert len(source.pages_read) == 20

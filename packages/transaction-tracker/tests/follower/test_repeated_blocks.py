@@ -1,4 +1,4 @@
-"""What one provider says of a block is believed once it has said so for long."""
+"""A single provider is believed about an old block after repeated answers."""
 
 from transaction_tracker.domain import BlockRef, Policy, Sighting
 from transaction_tracker.follower import old_blocks
@@ -14,7 +14,7 @@ def believed(blocks: RepeatedBlocks, found: Contained, *times: tuple[int, float]
     return [BLOCK in blocks.believed(found, Sighting(*time)) for time in times]
 
 
-def test_the_same_answer_must_come_over_blocks_and_seconds() -> None:
+def test_answer_must_be_repeated_over_blocks_and_seconds() -> None:
     answers = believed(
         RepeatedBlocks(POLICY), TOLD, (100, 0.0), (101, 60.0), (105, 59.0), (105, 60.0), (106, 70.0)
     )
@@ -22,7 +22,7 @@ def test_the_same_answer_must_come_over_blocks_and_seconds() -> None:
     assert answers == [False, False, False, True, True]
 
 
-def test_a_few_answers_are_needed_however_much_later_they_come() -> None:
+def test_three_answers_are_needed_at_any_interval() -> None:
     assert believed(RepeatedBlocks(POLICY), TOLD, (100, 0.0), (200, 600.0), (201, 601.0)) == [
         False,
         False,
@@ -32,7 +32,7 @@ def test_a_few_answers_are_needed_however_much_later_they_come() -> None:
     assert believed(at_once, TOLD, *[(100, 0.0)] * 3) == [False, False, True]
 
 
-def test_what_is_proven_is_believed_at_once_and_what_is_denied_starts_again() -> None:
+def test_proven_block_is_believed_at_once_and_denied_block_starts_again() -> None:
     blocks = RepeatedBlocks(POLICY)
     proven = Contained(proven=frozenset({OTHER}), told=frozenset({BLOCK}))
     assert blocks.believed(proven, Sighting(100, 0.0)) == {OTHER}
@@ -42,7 +42,7 @@ def test_what_is_proven_is_believed_at_once_and_what_is_denied_starts_again() ->
     assert believed(blocks, TOLD, (106, 70.0), (107, 80.0), (111, 130.0)) == [False, False, True]
 
 
-def test_no_answer_changes_nothing_and_another_chain_starts_again() -> None:
+def test_missing_answer_changes_nothing_and_another_chain_starts_again() -> None:
     blocks = RepeatedBlocks(POLICY)
     believed(blocks, TOLD, (100, 0.0), (101, 10.0))
     believed(blocks, Contained(), (102, 20.0))
@@ -53,10 +53,10 @@ def test_no_answer_changes_nothing_and_another_chain_starts_again() -> None:
     assert believed(blocks, TOLD, (106, 70.0)) == [False]
 
 
-def test_the_number_of_blocks_is_limited() -> None:
+def test_number_of_blocks_is_limited() -> None:
     blocks = RepeatedBlocks(POLICY)
     many = frozenset(BlockRef(number, "0x") for number in range(old_blocks.MAX_BLOCKS + 10))
 
     blocks.believed(Contained(told=many), Sighting(1, 0.0))
 
-    assert len(blocks._entries) == old_blocks.MAX_BLOCKS
+    assert len(blocks._answers) == old_blocks.MAX_BLOCKS

@@ -1,4 +1,4 @@
-"""Whether a chain moves: the rules of docs/tracker/operation.md, by a clock that a test sets."""
+"""Whether a source makes progress: the rules of docs/tracker/operation.md, on a set clock."""
 
 import logging
 
@@ -85,7 +85,7 @@ def test_one_block_that_is_never_applied_halts_though_no_head_advances(world: Wo
     assert world.state_after(LIMIT) == "halted"
 
 
-def test_first_block_after_a_long_rest_gets_its_time(world: World) -> None:
+def test_first_block_after_a_long_pause_gets_its_time(world: World) -> None:
     world.apply(101)
     world.now += 3_600
     world.status.heard(102)
@@ -94,7 +94,7 @@ def test_first_block_after_a_long_rest_gets_its_time(world: World) -> None:
     assert world.state_after(0.1) == "halted"
 
 
-def test_a_restart_at_the_head_is_not_a_halt(world: World) -> None:
+def test_restart_at_the_head_is_not_a_halt(world: World) -> None:
     world.status.heard(101)
     world.status.up_to_date()
 
@@ -103,7 +103,7 @@ def test_a_restart_at_the_head_is_not_a_halt(world: World) -> None:
     assert world.state_after(0.1) == "lagging"
 
 
-def test_applied_blocks_are_progress_while_catching_up_with_a_head_at_rest(world: World) -> None:
+def test_applied_blocks_are_progress_while_catching_up_with_an_unchanged_head(world: World) -> None:
     world.status.heard(10_000)
     for number in range(20):
         world.now += LIMIT - 1
@@ -112,7 +112,7 @@ def test_applied_blocks_are_progress_while_catching_up_with_a_head_at_rest(world
     assert world.state_after(LIMIT) == "halted"
 
 
-def test_a_head_at_rest_is_lagging_at_the_limit_and_ok_when_it_advances(world: World) -> None:
+def test_unchanged_head_is_lagging_at_the_limit_and_ok_when_it_advances(world: World) -> None:
     world.apply(101)
     for _ in range(6):
         world.now += 10
@@ -147,7 +147,7 @@ def test_head_that_advances_below_our_last_block_is_halted(world: World) -> None
     assert world.verdict().state == "halted"
 
 
-def test_node_farm_of_different_heights_at_rest_is_lagging_not_halted(world: World) -> None:
+def test_unchanged_nodes_of_different_heights_are_lagging_not_halted(world: World) -> None:
     world.apply(100)
     for _ in range(20):
         world.now += 2
@@ -166,7 +166,7 @@ def test_no_readable_answer_is_halted_even_with_nothing_due(world: World) -> Non
     assert world.state_after(0.1) == "halted"
 
 
-def test_held_ends_are_halted_at_the_limit_and_the_reason_can_change(world: World) -> None:
+def test_held_ends_halt_the_source_at_the_limit_and_the_reason_can_change(world: World) -> None:
     world.apply(101)
     world.status.held("node-2 has block 0xa at 90")
     for number in range(102, 107):
@@ -176,14 +176,14 @@ def test_held_ends_are_halted_at_the_limit_and_the_reason_can_change(world: Worl
     assert world.verdict().state == "ok"
     world.now += 0.05
     assert world.verdict().state == "halted"
-    # Nothing is said of transactions that do get their end.
+    # Only the last reason is reported.
     assert world.verdict().reason == "node-2 has block 0xb at 90"
 
     world.status.held(None)
     assert world.verdict().state == "ok"
 
 
-def test_a_halt_of_the_walk_takes_effect_at_once_until_it_resumes(world: World) -> None:
+def test_halt_by_the_follower_takes_effect_at_once_until_it_resumes(world: World) -> None:
     world.apply(214)
     world.status.halted("the chain became shorter: the source's head is block 5")
     assert world.verdict().state == "halted"
@@ -193,7 +193,7 @@ def test_a_halt_of_the_walk_takes_effect_at_once_until_it_resumes(world: World) 
     assert world.verdict().state == "ok"
 
 
-def test_a_source_without_blocks_never_lags_and_halts_in_silence(world: World) -> None:
+def test_source_without_blocks_never_lags_and_halts_without_responses(world: World) -> None:
     for _ in range(100):
         world.now += 10
         world.status.heard()
@@ -205,7 +205,7 @@ def test_a_source_without_blocks_never_lags_and_halts_in_silence(world: World) -
     assert "HTTP 500" in world.verdict().reason
 
 
-def test_a_fault_is_one_short_line_and_ends_with_the_next_block(world: World) -> None:
+def test_fault_is_one_short_line_and_ends_with_the_next_block(world: World) -> None:
     world.status.failed("a\nb " + "x" * 10_000)
     reason = world.verdict().reason
     assert "a b x" in reason
@@ -216,39 +216,39 @@ def test_a_fault_is_one_short_line_and_ends_with_the_next_block(world: World) ->
     assert "a b x" not in world.verdict().reason
 
 
-# -- When it is reported
+# -- Reports
 
 
-def test_a_halt_is_one_error_every_ten_minutes_and_its_end_one_info() -> None:
+def test_halt_is_one_error_every_ten_minutes_and_its_end_one_info() -> None:
     reports = Reports()
     halted = Verdict("halted", "why", since=100.0)
 
-    told = [reports.next(halted, 160.0 + 5 * look) for look in range(241)]
+    reported = [reports.next(halted, 160.0 + 5 * poll) for poll in range(241)]
     ended = reports.next(Verdict("ok"), 1_400.0)
 
-    assert [one.level for one in told if one is not None] == [logging.ERROR] * 3
-    assert [one.event for one in told if one is not None] == ["halted", None, None]
-    assert told[120] is not None
-    assert told[0] is not None
-    assert told[0].text == "source halted for 60 s: why"
-    assert told[int(REPEAT_SECONDS / 5) - 1] is None
+    assert [report.level for report in reported if report is not None] == [logging.ERROR] * 3
+    assert [report.event for report in reported if report is not None] == ["halted", None, None]
+    assert reported[120] is not None
+    assert reported[0] is not None
+    assert reported[0].text == "source halted for 60 s: why"
+    assert reported[int(REPEAT_SECONDS / 5) - 1] is None
     assert ended is not None
     assert (ended.level, ended.event, ended.seconds) == (logging.INFO, "recovered", 1_300.0)
     assert reports.next(Verdict("ok"), 1_405.0) is None
 
 
-def test_lagging_is_a_warning_and_a_change_of_state_is_told_at_once() -> None:
+def test_lagging_is_a_warning_and_a_change_of_state_is_reported_at_once() -> None:
     reports = Reports()
 
     states = (Verdict("starting"), Verdict("lagging", "a"), Verdict("halted", "b"), Verdict("ok"))
-    told = [reports.next(verdict, at) for at, verdict in enumerate(states)]
+    reported = [reports.next(verdict, at) for at, verdict in enumerate(states)]
 
-    levels = [None if one is None else one.level for one in told]
+    levels = [None if report is None else report.level for report in reported]
     assert levels == [None, logging.WARNING, logging.ERROR, logging.INFO]
 
 
-def test_a_block_that_one_node_of_a_farm_never_has_is_due_all_the_same(world: World) -> None:
-    """The address tells of block 101 and then of block 100, in turn."""
+def test_block_that_one_node_of_an_address_lacks_is_due(world: World) -> None:
+    """The address returns head 101 and head 100 in turn."""
     world.apply(100)
     for _ in range(7):
         world.now += 5.0

@@ -1,4 +1,4 @@
-"""A stop is loud: the whole application on a virtual clock, at a node that keeps it from moving."""
+"""Reports of a stop: the whole application on a virtual clock, with a node that stops it."""
 
 import asyncio
 import json
@@ -29,12 +29,12 @@ from ..lives.world import SimulatedNode, network, simulated_clock  # noqa: TID25
 
 BLOCK_SECONDS = 12.0
 LIMIT = 60.0
-TOLD_SECONDS = 10.0
+REPORT_SECONDS = 10.0
 CONFIRMATIONS = 2
 
 
 class PoisonedNode(SimulatedNode):
-    """A node that can leave the transactions out of its blocks."""
+    """A node that can leave the field ``transactions`` out of its blocks."""
 
     poisoned = False
 
@@ -51,7 +51,7 @@ def _fields(reply: Response) -> dict[str, Any]:
 
 
 def _without_transactions(value: Any) -> Any:
-    """Take the transactions out of each block: nothing can be known of such a block."""
+    """Return a response with the transactions of each block removed: it cannot be applied."""
     if isinstance(value, list):
         return [_without_transactions(item) for item in value]
     if not isinstance(value, dict):
@@ -62,7 +62,7 @@ def _without_transactions(value: Any) -> Any:
 
 @dataclass
 class World:
-    """The application, its nodes, and what its operator sees."""
+    """The application, its nodes and its log."""
 
     chain: Chain
     nodes: list[PoisonedNode]
@@ -70,7 +70,7 @@ class World:
     log: list[logging.LogRecord]
 
     async def get(self, path: str) -> tuple[int, str]:
-        """Ask the API, without a socket."""
+        """Send a request to the API, without a socket."""
         sent: list[Any] = []
 
         async def receive() -> Any:
@@ -104,18 +104,18 @@ class World:
         found = (line[1] for line in lines if line and line[0] == f"transaction_tracker_{name}")
         return next((float(value) for value in found), None)
 
-    def told(self, level: int) -> list[str]:
+    def logged(self, level: int) -> list[str]:
         return [record.getMessage() for record in self.log if record.levelno == level]
 
     async def mine_for(self, seconds: float) -> None:
-        """Let blocks come in time, each with a transaction."""
+        """Mine a block with a transaction at each block time."""
         end = asyncio.get_running_loop().time() + seconds
         while (left := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(left, BLOCK_SECONDS))
             self.mine()
 
     def mine(self) -> str:
-        """Mine a block with a transaction, and return the transaction's hash."""
+        """Mine a block with a transaction; return the transaction's hash."""
         sender, to = self.chain.accounts[:2]
         transaction = self.chain.submit(sender, to, 1)
         self.chain.mine(1)
@@ -123,12 +123,12 @@ class World:
 
 
 def new_chain() -> Chain:
-    """Make the chain; two of them with the same transactions have the same blocks."""
+    """Return a new chain; two of them with the same transactions have the same blocks."""
     return Chain(accounts=2, seed=0)
 
 
 @contextmanager
-def logged() -> Iterator[list[logging.LogRecord]]:
+def log_records() -> Iterator[list[logging.LogRecord]]:
     records: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = records.append  # type: ignore[method-assign]
@@ -144,7 +144,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 
 def running(folder: Path, main: Callable[[World], Awaitable[None]], nodes: int = 1) -> None:
-    """Run the application until it has followed some blocks, then the test."""
+    """Run the application until it has applied some blocks, then run the test."""
 
     async def run() -> None:
         async with simulated_clock():
@@ -157,7 +157,7 @@ def running(folder: Path, main: Callable[[World], Awaitable[None]], nodes: int =
                 database=folder / "stops.db",
             )
             app = TransactionTrackerApplication(settings)
-            with network(*servers), logged() as log:
+            with network(*servers), log_records() as log:
                 async with app:
                     world = World(chain, servers, app, log)
                     await world.mine_for(5 * BLOCK_SECONDS)
@@ -170,26 +170,26 @@ def running(folder: Path, main: Callable[[World], Awaitable[None]], nodes: int =
 
 
 async def halted(world: World) -> str:
-    """Check all that an operator sees of a halt, and return the reason."""
+    """Check the API, the log and the metrics of a halt; return the reason."""
     status, body = await world.get("/readyz")
     assert status == 503, body
     detail = json.loads(body)["detail"]
-    assert len(world.told(logging.ERROR)) == 1, world.told(logging.ERROR)
+    assert len(world.logged(logging.ERROR)) == 1, world.logged(logging.ERROR)
     assert await world.gauge("source_halted") == 1
     assert await world.gauge("source_lagging") == 0
     return str(detail)
 
 
-def test_a_block_that_cannot_be_read_is_told_with_block_and_field(tmp_path: Path) -> None:
+def test_unreadable_block_is_reported_with_block_and_field(tmp_path: Path) -> None:
     async def main(world: World) -> None:
         last = world.chain.head
         world.nodes[0].poisoned = True
-        await world.mine_for(LIMIT + TOLD_SECONDS)
+        await world.mine_for(LIMIT + REPORT_SECONDS)
 
         detail = await halted(world)
         assert f"after block {last.number} ({last.hash})" in detail
         assert "transactions must be an array" in detail
-        (line,) = world.told(logging.ERROR)
+        (line,) = world.logged(logging.ERROR)
         assert f"after block {last.number} ({last.hash})" in line
         assert "transactions must be an array" in line
         age = await world.gauge("last_block_applied_seconds")
@@ -200,39 +200,39 @@ def test_a_block_that_cannot_be_read_is_told_with_block_and_field(tmp_path: Path
         await world.mine_for(2 * LIMIT)
         assert (await world.get("/readyz"))[0] == 200
         assert await world.gauge("source_halted") == 0
-        assert any("moves again" in line for line in world.told(logging.INFO))
-        assert len(world.told(logging.ERROR)) == 1
+        assert any("makes progress again" in line for line in world.logged(logging.INFO))
+        assert len(world.logged(logging.ERROR)) == 1
 
     running(tmp_path, main)
 
 
-def test_a_head_that_stops_is_amber(tmp_path: Path) -> None:
+def test_head_that_stops_is_a_warning(tmp_path: Path) -> None:
     async def main(world: World) -> None:
         world.nodes[0].node.faults.inject(FrozenHead())
-        await world.mine_for(LIMIT + TOLD_SECONDS)
+        await world.mine_for(LIMIT + REPORT_SECONDS)
 
         status, body = await world.get("/readyz")
         assert (status, "source lagging" in body) == (200, True)
-        assert world.told(logging.ERROR) == []
-        assert sum("lagging" in line for line in world.told(logging.WARNING)) == 1
+        assert world.logged(logging.ERROR) == []
+        assert sum("lagging" in line for line in world.logged(logging.WARNING)) == 1
         assert await world.gauge("source_lagging") == 1
         assert await world.gauge("source_halted") == 0
 
     running(tmp_path, main)
 
 
-def test_a_node_that_hangs_is_halted(tmp_path: Path) -> None:
+def test_node_that_hangs_halts_the_source(tmp_path: Path) -> None:
     async def main(world: World) -> None:
         world.nodes[0].node.faults.inject(Hang())
-        await world.mine_for(LIMIT + TOLD_SECONDS)
+        await world.mine_for(LIMIT + REPORT_SECONDS)
 
         assert "node0" in await halted(world)
 
     running(tmp_path, main)
 
 
-def test_a_head_that_advances_below_our_last_block_is_halted(tmp_path: Path) -> None:
-    """A node came back with an old copy of its data, below a block in which something ended."""
+def test_head_that_advances_below_our_last_block_halts_the_source(tmp_path: Path) -> None:
+    """The node restarts with an old copy, below a block in which a transaction has ended."""
 
     async def main(world: World) -> None:
         await world.mine_for(15 * BLOCK_SECONDS)
@@ -246,7 +246,7 @@ def test_a_head_that_advances_below_our_last_block_is_halted(tmp_path: Path) -> 
         for node in world.nodes:
             node.node = DevelopmentNode(chain=world.chain, seed="an old copy")
         for _ in range(10):
-            await asyncio.sleep((LIMIT + TOLD_SECONDS) / 10)
+            await asyncio.sleep((LIMIT + REPORT_SECONDS) / 10)
             world.mine()
         assert world.chain.head.number < ours.head.number - CONFIRMATIONS
 

@@ -1,4 +1,4 @@
-"""Transactions that get no end: which of them are reported."""
+"""Transactions whose end cannot be decided: which of them are reported."""
 
 import time
 
@@ -8,7 +8,7 @@ from transaction_tracker.follower.undecided import Undecided
 
 
 class World:
-    """A status whose chain moves, and what is undecided."""
+    """A status of a source that makes progress, and its undecided transactions."""
 
     def __init__(self) -> None:
         self.now = time.monotonic()
@@ -16,7 +16,7 @@ class World:
         self.undecided = Undecided(self.status)
 
     def reason(self, later: float = 1_000.0) -> str:
-        """Return why the chain is halted some time later; empty while it is not."""
+        """Return why the source is halted some time later; empty if it is not."""
         self.now += later
         self.status.heard(1)
         self.status.applied(BlockRef(1, "one"))
@@ -24,7 +24,7 @@ class World:
         return verdict.reason if verdict.state == "halted" else ""
 
 
-def test_one_answer_that_is_not_a_fact_is_not_reported() -> None:
+def test_only_the_third_answer_without_a_fact_is_reported() -> None:
     world = World()
     for _ in range(2):
         world.undecided.note("tx", "no answer", "answer")
@@ -36,7 +36,7 @@ def test_one_answer_that_is_not_a_fact_is_not_reported() -> None:
     assert world.reason() == "the end of tx is not decided: no answer"
 
 
-def test_each_reason_of_a_transaction_ends_by_itself() -> None:
+def test_reasons_of_a_transaction_end_independently() -> None:
     world = World()
     world.undecided.note("tx", "they disagree")
     world.undecided.note("tx", "no tag", "tag")

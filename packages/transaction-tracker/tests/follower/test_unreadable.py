@@ -5,22 +5,22 @@ from transaction_tracker.follower.unreadable import (
 )
 
 
-def test_a_transaction_is_parked_after_several_answers_over_a_minute() -> None:
+def test_transaction_is_parked_after_several_answers_over_a_minute() -> None:
     unreadable = UnreadableTransactions()
 
-    told = [unreadable.note("tx", now) for now in (0.0, 30.0, 59.9, 60.0)]
+    parked = [unreadable.note("tx", now) for now in (0.0, 30.0, 59.9, 60.0)]
 
     assert (MIN_ANSWERS, MIN_SECONDS) == (3, 60.0)
-    assert told == [False, False, False, True]
+    assert parked == [False, False, False, True]
 
 
-def test_a_minute_with_too_few_answers_is_not_enough() -> None:
+def test_minute_with_too_few_answers_is_not_enough() -> None:
     unreadable = UnreadableTransactions()
 
     assert [unreadable.note("tx", now) for now in (0.0, 600.0, 1_200.0)] == [False, False, True]
 
 
-def test_a_readable_answer_starts_the_count_again() -> None:
+def test_readable_answer_starts_the_count_again() -> None:
     unreadable = UnreadableTransactions()
     for now in (0.0, 30.0):
         unreadable.note("tx", now)
@@ -31,7 +31,7 @@ def test_a_readable_answer_starts_the_count_again() -> None:
     assert unreadable.note("tx", 120.0)
 
 
-def test_each_transaction_is_counted_alone() -> None:
+def test_each_transaction_is_counted_separately() -> None:
     unreadable = UnreadableTransactions()
     for now in (0.0, 30.0):
         unreadable.note("tx", now)
@@ -41,7 +41,7 @@ def test_each_transaction_is_counted_alone() -> None:
     assert unreadable.note("tx", 70.0)
 
 
-def test_a_parked_transaction_that_is_started_again_gets_its_full_time() -> None:
+def test_parked_transaction_that_is_started_again_gets_its_full_time() -> None:
     unreadable = UnreadableTransactions()
     for now in (0.0, 30.0, 60.0):
         unreadable.note("tx", now)
@@ -49,5 +49,5 @@ def test_a_parked_transaction_that_is_started_again_gets_its_full_time() -> None
     assert not unreadable.note("tx", 61.0)
 
 
-def test_one_that_was_never_unreadable_can_be_forgotten() -> None:
+def test_unknown_transaction_can_be_forgotten() -> None:
     UnreadableTransactions().forget("tx")

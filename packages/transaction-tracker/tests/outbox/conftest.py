@@ -9,7 +9,7 @@ from beamish import GenServer, Supervisor
 from transaction_tracker.listener import EventListener
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, schedule, wake, worker
-from transaction_tracker.store import STORE, Book, Store, Stored
+from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
 
 from .receiver import Receiver
 from .support import SOURCE
@@ -24,7 +24,7 @@ async def store() -> AsyncIterator[None]:
 
 @asynccontextmanager
 async def storing(url: str) -> AsyncIterator[None]:
-    pid = await Store.start(url, Book(), wake_all, name=STORE)
+    pid = await Store.start(url, OpenTransactions(), wake_all, name=STORE)
     await Store.claim(SOURCE)
     yield
     if GenServer.whereis(pid):

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from transaction_tracker.domain import Registration
 from transaction_tracker.outbox import DeliveryContext, endpoints, schedule, wake, worker
-from transaction_tracker.store import STORE, Book, Store, outbox, registering
+from transaction_tracker.store import STORE, OpenTransactions, Store, outbox, registering
 from transaction_tracker.store import access as keys
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store.database import Database
@@ -163,8 +163,8 @@ async def test_deadline_keeps_its_span_if_the_clock_was_ahead(
     database.close()
 
     clock.ahead = 0.0
-    book = Book()
-    await Store.start(database_url, book, lambda _: None, name=STORE)
+    open_transactions = OpenTransactions()
+    await Store.start(database_url, open_transactions, lambda _: None, name=STORE)
 
-    deadlines = {tracked.id: tracked.deadline for tracked in book}
+    deadlines = {tracked.id: tracked.deadline for tracked in open_transactions}
     assert deadlines == {"tx": pytest.approx(time.time() + HOUR, abs=60), "other": None}

@@ -14,7 +14,7 @@ from beamish.testing import settle, simulate
 from transaction_tracker.net import HttpResponse, NoAnswerError
 from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, endpoints
 from transaction_tracker.outbox.slots import SharedSlots, Window
-from transaction_tracker.store import STORE, Book, Store
+from transaction_tracker.store import STORE, OpenTransactions, Store
 from transaction_tracker.store.endpoints import MAX_ENDPOINTS
 
 from ..databases import SOURCE  # noqa: TID252
@@ -77,7 +77,7 @@ def play(main: Callable[[Network], Awaitable[None]], seed: int = 0, **limits: in
     async def body() -> None:
         network = Network()
         with virtual_clock():
-            await Store.start_link(":memory:", Book(), wake_all, name=STORE)
+            await Store.start_link(":memory:", OpenTransactions(), wake_all, name=STORE)
             await Store.claim(SOURCE)
             context = DeliveryContext(network, **limits)  # type: ignore[arg-type]
             async with Supervisor.running([Outbox.child_spec(context, name=OUTBOX)]):

@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transaction_tracker.domain import STATES, TERMINAL, Event, State, Tracked
-from transaction_tracker.store import Book, Stored
+from transaction_tracker.store import OpenTransactions, Stored
 
 steps = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(STATES), st.booleans()))
 
 
 @given(steps)
 def test_counts_follow_each_change(moves: list[tuple[str, State, bool]]) -> None:
-    book, model = Book(), dict[str, Tracked]()
+    open_transactions, model = OpenTransactions(), dict[str, Tracked]()
     for key, state, parked in moves:
         before = model.get(key)
         error = "boom" if parked and state not in TERMINAL else None
@@ -25,19 +25,19 @@ def test_counts_follow_each_change(moves: list[tuple[str, State, bool]]) -> None
             after = replace(before, state=state, version=before.version + 1, error=error)
             events = (Event(before.state, after),)
         model[key] = after
-        book.take(Stored((after,), events))
+        open_transactions.take(Stored((after,), events))
 
-    assert book.census.by_state == dict(
+    assert open_transactions.census.by_state == dict(
         Counter(transaction.state for transaction in model.values())
     )
-    assert book.census.parked == sum(
+    assert open_transactions.census.parked == sum(
         transaction.error is not None for transaction in model.values()
     )
 
 
 def test_finished_transactions_are_counted_until_they_are_removed() -> None:
-    book = Book()
-    book.census.add_final({"confirmed": 5, "failed": 1})
-    book.census.add_final({"confirmed": -2, "failed": -1})
+    open_transactions = OpenTransactions()
+    open_transactions.census.add_final({"confirmed": 5, "failed": 1})
+    open_transactions.census.add_final({"confirmed": -2, "failed": -1})
 
-    assert book.census.by_state == {"confirmed": 3}
+    assert open_transactions.census.by_state == {"confirmed": 3}

@@ -14,8 +14,8 @@ from sqlalchemy import Connection
 from beamish import CallTimeoutError, ExitError, GenServer, NoProcessError, StartError, process
 from transaction_tracker.store import (
     STORE,
-    Book,
     DatabaseFailedError,
+    OpenTransactions,
     Step,
     Store,
     Stored,
@@ -29,16 +29,16 @@ from .support import ELEVEN, SOURCE, TEN, confirmed, mined, seen, tracked, wante
 
 
 class Announcements:
-    """Records what the store announced, with the content of its book at that moment."""
+    """Records what the store announced, with the open transactions at that moment."""
 
-    def __init__(self, book: Book) -> None:
+    def __init__(self, open_transactions: OpenTransactions) -> None:
         self.stored: list[Stored] = []
         self.known: list[list[Any]] = []
-        self._book = book
+        self._open_transactions = open_transactions
 
     def __call__(self, stored: Stored) -> None:
         self.stored.append(stored)
-        self.known.append(list(self._book))
+        self.known.append(list(self._open_transactions))
 
 
 async def thread_gone() -> None:
@@ -48,27 +48,31 @@ async def thread_gone() -> None:
 
 
 @pytest.fixture
-def book() -> Book:
-    return Book()
+def open_transactions() -> OpenTransactions:
+    return OpenTransactions()
 
 
 @pytest.fixture
-def announcements(book: Book) -> Announcements:
-    return Announcements(book)
+def announcements(open_transactions: OpenTransactions) -> Announcements:
+    return Announcements(open_transactions)
 
 
 @pytest.fixture
-async def store(database_url: str, book: Book, announcements: Announcements) -> AsyncIterator[str]:
-    pid = await Store.start(database_url, book, announcements, name=STORE)
+async def store(
+    database_url: str, open_transactions: OpenTransactions, announcements: Announcements
+) -> AsyncIterator[str]:
+    pid = await Store.start(database_url, open_transactions, announcements, name=STORE)
     yield database_url
     if GenServer.whereis(pid):
         await GenServer.stop(pid)
 
 
-async def test_book_is_updated_before_the_caller_gets_the_result(store: str, book: Book) -> None:
+async def test_open_transactions_are_updated_before_the_caller_gets_the_result(
+    store: str, open_transactions: OpenTransactions
+) -> None:
     await Store.register(wanted("tx"))
 
-    assert book.get("tx") == tracked()
+    assert open_transactions.get("tx") == tracked()
 
 
 async def test_change_is_announced_after_the_book_and_before_the_result(
@@ -83,7 +87,9 @@ async def test_change_is_announced_after_the_book_and_before_the_result(
     assert announcements.known[-1] == [seen(tracked()).tracked]
 
 
-async def test_final_transaction_is_only_in_the_database(store: str, book: Book) -> None:
+async def test_final_transaction_is_only_in_the_database(
+    store: str, open_transactions: OpenTransactions
+) -> None:
     await Store.claim(SOURCE)
     await Store.register(wanted("tx"))
     first = mined(tracked())
@@ -91,48 +97,50 @@ async def test_final_transaction_is_only_in_the_database(store: str, book: Book)
 
     await Store.commit(Step(SOURCE, events=(first, last), applied=TEN, keep=9))
 
-    assert book.get("tx") is None
+    assert open_transactions.get("tx") is None
     assert await Store.fetch("tx") == last.tracked
     assert await Store.history("tx") == [(1, "mined"), (2, "confirmed")]
     assert await Store.fetch("other") is None
 
 
-async def test_tip_follows_the_blocks(store: str, book: Book) -> None:
+async def test_tip_follows_the_blocks(store: str, open_transactions: OpenTransactions) -> None:
     await Store.claim(SOURCE)
 
     await Store.commit(Step(SOURCE, applied=TEN, keep=9))
     await Store.commit(Step(SOURCE, applied=ELEVEN, keep=9))
     await Store.commit(Step(SOURCE, undone=ELEVEN))
 
-    assert book.tip == TEN.ref
+    assert open_transactions.tip == TEN.ref
 
 
 async def test_restarted_store_loads_its_state(
-    store: str, book: Book, announcements: Announcements
+    store: str, open_transactions: OpenTransactions, announcements: Announcements
 ) -> None:
     await Store.claim(SOURCE)
     await Store.register(wanted("tx"))
     await Store.commit(Step(SOURCE, events=(mined(tracked()),), applied=TEN, keep=9))
     await GenServer.stop(STORE)
 
-    pid = await Store.start(store, book, announcements, name=STORE)
+    pid = await Store.start(store, open_transactions, announcements, name=STORE)
 
-    assert book.get("tx") == mined(tracked()).tracked
+    assert open_transactions.get("tx") == mined(tracked()).tracked
     assert await Store.claim(SOURCE) == [TEN]
-    assert book.tip == TEN.ref
+    assert open_transactions.tip == TEN.ref
     await GenServer.stop(pid)
 
 
-async def test_work_queued_during_a_write_is_written_together(store: str, book: Book) -> None:
+async def test_work_queued_during_a_write_is_written_together(
+    store: str, open_transactions: OpenTransactions
+) -> None:
     names = [f"tx{number}" for number in range(500)]
 
     await asyncio.gather(*(Store.register(wanted(name)) for name in names))
 
-    assert {one.id for one in book} == set(names)
+    assert {one.id for one in open_transactions} == set(names)
 
 
 async def test_work_in_flight_is_finished_before_the_stop(
-    store: str, book: Book, announcements: Announcements
+    store: str, open_transactions: OpenTransactions, announcements: Announcements
 ) -> None:
     registering = asyncio.create_task(Store.register(wanted("tx")))
     await asyncio.sleep(0)
@@ -141,8 +149,8 @@ async def test_work_in_flight_is_finished_before_the_stop(
 
     with pytest.raises(ExitError):
         await registering
-    pid = await Store.start(store, book, announcements, name=STORE)
-    assert book.get("tx") is not None
+    pid = await Store.start(store, open_transactions, announcements, name=STORE)
+    assert open_transactions.get("tx") is not None
     await GenServer.stop(pid)
 
 
@@ -156,15 +164,17 @@ async def test_error_reaches_only_its_caller(store: str) -> None:
 
 
 async def test_unusable_database_fails_the_start(
-    tmp_path: Path, book: Book, announcements: Announcements
+    tmp_path: Path, open_transactions: OpenTransactions, announcements: Announcements
 ) -> None:
     with pytest.raises(StartError) as caught:
-        await Store.start(tmp_path / "missing" / "test.db", book, announcements)
+        await Store.start(tmp_path / "missing" / "test.db", open_transactions, announcements)
 
     assert isinstance(caught.value.__cause__, StoreError)
 
 
-async def test_rejected_row_fails_only_its_own_work(store: str, book: Book) -> None:
+async def test_rejected_row_fails_only_its_own_work(
+    store: str, open_transactions: OpenTransactions
+) -> None:
     await Store.claim(SOURCE)
     await Store.commit(Step(SOURCE, applied=TEN, keep=9))
 
@@ -173,7 +183,7 @@ async def test_rejected_row_fails_only_its_own_work(store: str, book: Book) -> N
     refused, *done = await asyncio.gather(twice, *others, return_exceptions=True)
 
     assert isinstance(refused, DatabaseFailedError)
-    assert sum(len(one) for one in done) == len(book) == 9  # type: ignore[arg-type]
+    assert sum(len(one) for one in done) == len(open_transactions) == 9  # type: ignore[arg-type]
 
 
 async def test_error_of_work_is_raised_in_its_caller(store: str) -> None:
@@ -186,7 +196,9 @@ async def test_error_of_work_is_raised_in_its_caller(store: str) -> None:
     assert await Store.fetch("tx") is None
 
 
-async def test_changes_of_failed_work_are_rolled_back(store: str, book: Book) -> None:
+async def test_changes_of_failed_work_are_rolled_back(
+    store: str, open_transactions: OpenTransactions
+) -> None:
     def work(connection: Connection) -> None:
         registering.register(connection, wanted("tx"))
         raise RuntimeError("halfway")
@@ -195,7 +207,7 @@ async def test_changes_of_failed_work_are_rolled_back(store: str, book: Book) ->
         await Store.run(work)
 
     assert await Store.fetch("tx") is None
-    assert book.get("tx") is None
+    assert open_transactions.get("tx") is None
 
 
 async def test_error_of_work_without_a_caller_is_logged(
@@ -211,9 +223,12 @@ async def test_error_of_work_without_a_caller_is_logged(
 
 
 async def test_full_disk_stops_the_store_and_fails_its_callers(
-    tmp_path: Path, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+    tmp_path: Path,
+    open_transactions: OpenTransactions,
+    announcements: Announcements,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    await Store.start(tmp_path / "test.db", book, announcements, name=STORE)
+    await Store.start(tmp_path / "test.db", open_transactions, announcements, name=STORE)
     await Store.register(wanted("before"))
     await Store.run(
         lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 1").all()
@@ -224,35 +239,41 @@ async def test_full_disk_stops_the_store_and_fails_its_callers(
 
     with pytest.raises(NoProcessError):
         await Store.fetch("tx")
-    pid = await Store.start(tmp_path / "test.db", book, announcements, name=STORE)
-    assert [one.id for one in book] == ["before"]
+    pid = await Store.start(tmp_path / "test.db", open_transactions, announcements, name=STORE)
+    assert [one.id for one in open_transactions] == ["before"]
     await GenServer.stop(pid)
 
 
 @pytest.mark.postgres
 async def test_lost_server_stops_the_store_and_the_next_one_resumes(
-    postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+    postgres: Any,
+    open_transactions: OpenTransactions,
+    announcements: Announcements,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with postgres.database() as url:
-        await Store.start(url, book, announcements, name=STORE)
+        await Store.start(url, open_transactions, announcements, name=STORE)
         await Store.register(wanted("before"))
         postgres.disconnect_all()
 
         with pytest.raises(ExitError, match="terminat"):
             await Store.register(wanted("tx"))
 
-        pid = await Store.start(url, book, announcements, name=STORE)
-        assert [one.id for one in book] == ["before"]
+        pid = await Store.start(url, open_transactions, announcements, name=STORE)
+        assert [one.id for one in open_transactions] == ["before"]
         await GenServer.stop(pid)
 
 
 @pytest.mark.postgres
 async def test_start_waits_for_a_database_in_use(
-    postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+    postgres: Any,
+    open_transactions: OpenTransactions,
+    announcements: Announcements,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with postgres.database() as url:
         other = Database(url).open()
-        starting = asyncio.create_task(Store.start(url, book, announcements))
+        starting = asyncio.create_task(Store.start(url, open_transactions, announcements))
         async with asyncio.timeout(50):
             while "in use by another program; retrying" not in caplog.text:
                 await asyncio.sleep(0.001)
@@ -264,13 +285,16 @@ async def test_start_waits_for_a_database_in_use(
 
 @pytest.mark.postgres
 async def test_start_gives_up_on_a_database_in_use(
-    postgres: Any, book: Book, announcements: Announcements, caplog: pytest.LogCaptureFixture
+    postgres: Any,
+    open_transactions: OpenTransactions,
+    announcements: Announcements,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     with postgres.database() as url:
         other = Database(url).open()
 
         with pytest.raises(StartError, match="in use by another program"):
-            await Store.start(url, book, announcements, start_seconds=0.05)
+            await Store.start(url, open_transactions, announcements, start_seconds=0.05)
 
         other.close()
         await thread_gone()
@@ -297,26 +321,32 @@ async def test_deliveries_can_be_paused_and_resumed(store: str) -> None:
     assert await Store.frozen() is None
 
 
-async def test_finished_transactions_can_be_removed(store: str, book: Book) -> None:
+async def test_finished_transactions_can_be_removed(
+    store: str, open_transactions: OpenTransactions
+) -> None:
     await Store.register(wanted("tx"))
     first = mined(tracked())
     await Store.commit(Step(SOURCE, (first, confirmed(first.tracked))))
 
     assert await Store.prune(time.time() + 9) == Pruned(transactions=1, deliveries=0)
     assert await Store.fetch("tx") is None
-    assert not book.census.by_state
+    assert not open_transactions.census.by_state
 
 
-async def test_parked_transaction_stays_in_the_book_with_its_error(store: str, book: Book) -> None:
+async def test_parked_transaction_stays_open_with_its_error(
+    store: str, open_transactions: OpenTransactions
+) -> None:
     await Store.register(wanted("tx"))
 
     Store.park("tx", "ValueError: odd")
 
-    assert await Store.fetch("tx") == book.get("tx") == tracked(error="ValueError: odd")
+    assert (
+        await Store.fetch("tx") == open_transactions.get("tx") == tracked(error="ValueError: odd")
+    )
 
 
 async def test_killed_store_releases_its_thread_and_file(
-    store: str, book: Book, announcements: Announcements
+    store: str, open_transactions: OpenTransactions, announcements: Announcements
 ) -> None:
     await Store.register(wanted("tx"))
     pid = GenServer.whereis(STORE)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from beamish import ExitError, GenServer, process
-from transaction_tracker.store import STORE, Book, Store, UnavailableError, postgresql
+from transaction_tracker.store import STORE, OpenTransactions, Store, UnavailableError, postgresql
 from transaction_tracker.store.database import Database
 from transaction_tracker.store.postgresql import visit
 
@@ -40,8 +40,10 @@ def url(postgres: Postgres, line: Line) -> Iterator[str]:
 async def test_store_fails_when_its_server_stays_silent(
     line: Line, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    book = Book()
-    await Store.start(url, book, Announcements(book), name=STORE, silence_seconds=0.2)
+    open_transactions = OpenTransactions()
+    await Store.start(
+        url, open_transactions, Announcements(open_transactions), name=STORE, silence_seconds=0.2
+    )
     line.fall_silent()
 
     async with asyncio.timeout(PATIENCE):
@@ -51,8 +53,8 @@ async def test_store_fails_when_its_server_stays_silent(
 
 
 async def test_stopping_store_cuts_off_a_silent_server(line: Line, url: str) -> None:
-    book = Book()
-    pid = await Store.start(url, book, Announcements(book), name=STORE)
+    open_transactions = OpenTransactions()
+    pid = await Store.start(url, open_transactions, Announcements(open_transactions), name=STORE)
     line.fall_silent()
     asked = asyncio.create_task(Store.register(wanted("tx")))
     async with asyncio.timeout(PATIENCE):
@@ -66,8 +68,10 @@ async def test_stopping_store_cuts_off_a_silent_server(line: Line, url: str) -> 
 
 
 async def test_killed_store_cuts_off_a_silent_server(line: Line, url: str) -> None:
-    book = Book()
-    pid = await Store.start(url, book, Announcements(book), name=STORE, silence_seconds=0.5)
+    open_transactions = OpenTransactions()
+    pid = await Store.start(
+        url, open_transactions, Announcements(open_transactions), name=STORE, silence_seconds=0.5
+    )
     line.fall_silent()
     asked = asyncio.create_task(Store.register(wanted("tx")))
     async with asyncio.timeout(PATIENCE):

@@ -227,7 +227,7 @@ async def test_flags_are_set_while_pending_and_cleared_when_mined(
 async def flagged(tx: Transaction, flags: set[str]) -> None:
     context = Registry.meta(REGISTRY, "context")
     await TransactionTracker.recheck(tx.hash)
-    await eventually(lambda: context.book.get(tx.hash).flags == flags)
+    await eventually(lambda: context.open_transactions.get(tx.hash).flags == flags)
 
 
 async def test_repricing_transaction_is_tracked_with_follow_repriced(

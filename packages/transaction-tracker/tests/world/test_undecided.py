@@ -227,7 +227,7 @@ def test_a_tag_that_the_provider_refuses_is_told() -> None:
         await world.blocks(5)
         ready = await world.get("/readyz")
         assert ready.status == 503
-        assert "finalized block, which the followed provider does not tell" in str(ready.content)
+        assert "finalized block, which the followed provider does not report" in str(ready.content)
         node.change.clear()
         node.tags = {"finalized": chain.head.number}
         await world.blocks(3)

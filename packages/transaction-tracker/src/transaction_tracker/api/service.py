@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from transaction_tracker.api.signals import EventSignals
-from transaction_tracker.follower.verdict import Verdict
+from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Store
 
-_STARTING = Verdict("starting", "no provider has given a readable answer about the head yet")
+_STARTING = Verdict("starting", NO_RESPONSE_YET)
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
 from transaction_tracker.sources.ethereum.proof import Known
-from transaction_tracker.store import STORE, Book, Store, Stored
+from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
 from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.tracker import (
     FOLLOWER,
@@ -156,7 +156,7 @@ class TransactionTrackerApplication(Application):
         self._own_pool: Pool | None = None
         self.source: ChainSource | PolledSource = source or self._ethereum()
         self._on_event = on_event
-        self._book = Book()
+        self._open_transactions = OpenTransactions()
         self._status = FollowerStatus(self._best_head)
         self._reports = Reports()
         self._feed = EventSignals()
@@ -165,12 +165,12 @@ class TransactionTrackerApplication(Application):
     @property
     def tip(self) -> BlockRef | None:
         """The last applied block; ``None`` before the first."""
-        return self._book.tip
+        return self._open_transactions.tip
 
     @property
     def open(self) -> int:
         """Number of transactions that are not final."""
-        return len(self._book)
+        return len(self._open_transactions)
 
     def children(self) -> list[ChildSpec]:
         """Return the child specifications in start order.
@@ -181,7 +181,11 @@ class TransactionTrackerApplication(Application):
         settings = self.settings
         return [
             Store.child_spec(
-                settings.database, self._book, self._announce, migrate=settings.migrate, name=STORE
+                settings.database,
+                self._open_transactions,
+                self._announce,
+                migrate=settings.migrate,
+                name=STORE,
             ),
             Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: self._context()}),
             *self._providers(),
@@ -227,7 +231,7 @@ class TransactionTrackerApplication(Application):
         settings = self.settings
         return Context(
             self.source,
-            self._book,
+            self._open_transactions,
             settings.confirmations,
             settings.policy,
             settings.expires_after,
@@ -242,7 +246,7 @@ class TransactionTrackerApplication(Application):
         if not has_blocks(self.source):
             return Poller.child_spec(
                 cast("PolledSource", self.source),
-                self._book,
+                self._open_transactions,
                 settings.policy,
                 self._status,
                 poll_interval=settings.poll_interval,
@@ -252,7 +256,7 @@ class TransactionTrackerApplication(Application):
         keep = (_FINALITY_BLOCKS if isinstance(required, str) else required) + MARGIN
         return Follower.child_spec(
             self.source,
-            self._book,
+            self._open_transactions,
             settings.policy,
             self._status,
             poll_interval=settings.poll_interval,

@@ -1,4 +1,4 @@
-"""Following a source, and telling the trackers that its news concern."""
+"""Follow a source: apply what it reports, and inform the trackers that are affected."""
 
 from transaction_tracker.follower.poller import Poller
 from transaction_tracker.follower.process import Follower

@@ -1,22 +1,22 @@
-"""Branches that were left: an address with nodes on two branches shows both of them in turn."""
+"""Abandoned branches: an address with nodes on two branches returns heads of both in turn."""
 
 from collections.abc import Sequence
 
 from transaction_tracker.domain import Chain, Link
 
-# More than any reorganisation that is not final takes back.
+# More than any reorganisation above the final blocks undoes.
 MAX_BLOCKS = 256
-# So many blocks above our last one prove that the other branch is the one that grows.
+# A left branch whose head is more blocks above our tip than this is followed again.
 MAX_BEHIND_BLOCKS = 2
 
 
 class Branches:
-    """Remembers the branches that were left, and when the followed one was last shown.
+    """Remembers the branches that were left, and when the address last returned a head of ours.
 
-    An address can have nodes on two branches behind it, and shows now the one and now the other.
-    Following each would take transactions in and out of their blocks with each look. So a branch
-    that was left is followed again only once the address does not show the one it was left for
-    any more, or the left one is clearly longer.
+    An address can have nodes on two branches behind it, and return heads of both in turn.
+    Following each head would move transactions in and out of their blocks with each poll. So a
+    branch that was left is followed again only once the address no longer returns heads of the
+    branch it was left for, or once the left branch is clearly longer.
 
     Kept in memory only. Times are seconds of the caller's clock.
     """
@@ -26,30 +26,30 @@ class Branches:
         self._shown_at = float("-inf")
 
     def left(self, link: Link) -> None:
-        """Note a block that was taken back."""
+        """Record a block that was undone."""
         self._left[link.hash] = None
         while len(self._left) > MAX_BLOCKS:
             del self._left[next(iter(self._left))]
 
     def applied(self, link: Link, now: float) -> None:
-        """Note a block that was applied, perhaps again."""
+        """Record a block that was applied, possibly again."""
         self._left.pop(link.hash, None)
         self._shown_at = now
 
     def showed(self, head: Link, chain: Chain, now: float) -> None:
-        """Note a head, if it is on our chain or continues it."""
+        """Record a head that is on our chain or continues it; ignore any other head."""
         tip = chain.tip
         if tip is not None and (chain.holds(head.ref) or head.is_child_of(tip)):
             self._shown_at = now
 
     def is_left(self, links: Sequence[Link], chain: Chain, now: float, patience: float) -> bool:
-        """Return whether blocks are on a branch that was left for one that is still shown.
+        """Return whether blocks are on a left branch while the address still returns ours.
 
         Args:
-            links: A head, or the way to it from the lowest block up.
+            links: A head, or the blocks up to it, from the lowest up.
             chain: Our chain.
             now: The time.
-            patience: Seconds for which our chain counts as shown.
+            patience: Seconds after its last head for which our chain counts as returned.
         """
         tip = chain.tip
         if tip is None or not links or now - self._shown_at >= patience:

@@ -1,68 +1,66 @@
-"""When there is room for questions that can wait."""
+"""The budget of requests per block, and when it allows questions that can wait."""
 
-# One block should cost no more.
+# Average number of requests that one block should cost.
 _REQUESTS_PER_BLOCK = 4
-# After so many looks at the head without any, such questions are asked whatever they cost: at two
-# looks a block that is as good as never.
-_LONGEST_WAIT_LOOKS = 24
-# So many batches about deadlines need no room, and one more each time that these looks have passed:
-# a few deadlines are not kept waiting, a thousand at once are asked about over several blocks.
-_FREE_BATCHES = 2
-# A chain that rests costs little: after so many looks in a row without a block, and each time so
-# many have passed again, there is one more.
-_RESTING_LOOKS = 4
-# While deadlines are due, other questions get every so many-th batch.
+# Number of polls of the head without such a question, after which one batch is sent whatever the
+# cost. Without this, a chain whose blocks always cost more would never allow one.
+_MAX_WAIT_POLLS = 24
+# Batches about deadlines that need no room in the budget; each `_MAX_WAIT_POLLS` polls allow one
+# more. So a few deadlines are checked at once, and a thousand are spread over several blocks.
+_MAX_FREE_BATCHES = 2
+# A chain without new blocks costs little: each such number of polls in a row without a block allows
+# one more free batch.
+_IDLE_POLLS = 4
+# While deadlines are due, each fourth batch is left to other questions.
 _TURNS = 4
 
 
 class Budget:
-    """Counts what blocks cost: the looks at the head that found none, and all that it took.
+    """Counts the requests per block: polls without a new block, and everything a block needs.
 
-    What was more than a block should cost is made up for by those after it.
+    A block that costs more than the budget reduces the room of the blocks after it.
     """
 
     def __init__(self) -> None:
         self._spent = 0
-        self._looks_since = 0
-        self._looks = 0
-        self._resting = 0
-        self._free = _FREE_BATCHES
+        self._polls_since_batch = 0
+        self._polls = 0
+        self._idle = 0
+        self._free_batches = _MAX_FREE_BATCHES
         self._turn = 0
 
-    def look(self, requests: int, *, is_new: bool) -> bool:
-        """Note a look at the head, and return whether there is room for a batch of questions.
+    def poll(self, requests: int, *, is_new: bool) -> bool:
+        """Record a poll of the head; return whether there is room for a batch of questions.
 
         Args:
-            requests: HTTP requests since the look before: its own and all others.
-            is_new: Whether there was a block.
+            requests: HTTP requests since the last poll, including those of this poll.
+            is_new: Whether the poll found a new block.
         """
         self._spent += requests
         room = is_new and self._spent < _REQUESTS_PER_BLOCK
         if is_new:
             self._spent = min(max(0, self._spent - _REQUESTS_PER_BLOCK), _REQUESTS_PER_BLOCK)
-        self._looks += 1
-        self._resting = 0 if is_new else self._resting + 1
-        is_resting = self._resting > 0 and self._resting % _RESTING_LOOKS == 0
-        if is_resting or self._looks % _LONGEST_WAIT_LOOKS == 0:
-            self._free = min(self._free + 1, _FREE_BATCHES)
-        self._looks_since += 1
-        if room or self._looks_since >= _LONGEST_WAIT_LOOKS:
-            self._looks_since = 0
+        self._polls += 1
+        self._idle = 0 if is_new else self._idle + 1
+        is_idle = self._idle > 0 and self._idle % _IDLE_POLLS == 0
+        if is_idle or self._polls % _MAX_WAIT_POLLS == 0:
+            self._free_batches = min(self._free_batches + 1, _MAX_FREE_BATCHES)
+        self._polls_since_batch += 1
+        if room or self._polls_since_batch >= _MAX_WAIT_POLLS:
+            self._polls_since_batch = 0
             return True
         return False
 
     def for_deadlines(self, *, room: bool) -> bool:
-        """Return whether the next batch is about deadlines that have come.
-
-        They share the room with other questions, which get each fourth batch.
+        """Return whether the next batch is about deadlines that have passed.
 
         Args:
-            room: What ``look`` has returned.
+            room: The result of ``poll``.
         """
         if room:
             self._turn = (self._turn + 1) % _TURNS
             return self._turn != 0
-        if not self._free:
+        if not self._free_batches:
             return False
-        self._free -= 1
+        self._free_batches -= 1
         return True

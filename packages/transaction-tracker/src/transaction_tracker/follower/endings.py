@@ -1,4 +1,4 @@
-"""Ends that are about to be told: held back until the healthy providers agree with them."""
+"""Ends that are about to be published: held back until the healthy providers agree."""
 
 import logging
 import math
@@ -21,11 +21,11 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import ChainSource, Ending, Objection
-from transaction_tracker.store import Book, Store
+from transaction_tracker.store import OpenTransactions, Store
 
 Facts = dict[str, tuple[Observation, ...]]
 
-# A held end is judged again with each block, and after this time when no block comes.
+# The providers are asked again about a held end with each block, and after this time without one.
 RETRY_SECONDS = 10.0
 
 logger = logging.getLogger("transaction_tracker")
@@ -36,9 +36,9 @@ class _Held(NamedTuple):
 
     Attributes:
         ending: The end.
-        objection: Why it is held back.
-        since: When it was first held back, for whatever reason: seconds of the caller's clock.
-        was_contradicted: Whether it has been contradicted since then: that is logged once.
+        objection: Why it is held back now.
+        since: When it was first held back, for any reason, in seconds of the caller's clock.
+        was_contradicted: Whether it has been contradicted since then; logged once.
     """
 
     ending: Ending
@@ -48,23 +48,25 @@ class _Held(NamedTuple):
 
 
 class Endings:
-    """Asks the healthy providers before an end is told.
+    """Asks the healthy providers before an end is published.
 
-    An end cannot be taken back. A node on another branch, or a wrong receipt, must not make one:
-    so each end needs that the healthy providers agree with it; see ``ChainSource.objections``.
+    A published end cannot be revoked, so a node on another branch, or a wrong receipt, must not
+    cause one. Each end requires that the healthy providers agree; see ``ChainSource.objections``.
 
-    An end that is held back can wait for an answer that never comes. So the time for which it has
-    been held back runs on whatever the reasons are, and is reported.
+    If a provider never responds, an end is held back without limit. So the time since it was first
+    held back is reported, also if the reason changes meanwhile.
 
     Args:
-        source: Who asks the providers.
-        book: The open transactions.
-        status: Where ends that are held back are reported.
+        source: The source, which asks its providers.
+        open_transactions: The transactions that are not final, in memory.
+        status: Gets the report of ends that are held back.
     """
 
-    def __init__(self, source: ChainSource, book: Book, status: FollowerStatus) -> None:
+    def __init__(
+        self, source: ChainSource, open_transactions: OpenTransactions, status: FollowerStatus
+    ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._status = status
         self._held: dict[str, _Held] = {}
         self._stored: frozenset[StandingObjection] = frozenset()
@@ -72,12 +74,12 @@ class Endings:
         self._retry_at = 0.0
 
     async def resume(self) -> None:
-        """Let the objections stand that were stored before a restart."""
+        """Restore the objections that were stored before a restart."""
         self._stored = frozenset(await Store.objections())
         self._source.restore_objections(self._stored)
 
     def is_due(self, chain: Chain, now: float) -> bool:
-        """Return whether held ends are judged again now."""
+        """Return whether the providers must be asked again about held ends."""
         tip = None if chain.tip is None else chain.tip.ref
         return not self._held or tip != self._tip or now >= self._retry_at
 
@@ -85,12 +87,12 @@ class Endings:
         """Return the ends that facts would make.
 
         Args:
-            facts: About open transactions.
+            facts: Facts about open transactions.
             chain: The chain on which their blocks are confirmed.
         """
         found = {}
         for key, observations in facts.items():
-            tracked = self._book.get(key)
+            tracked = self._open_transactions.get(key)
             ending = None if tracked is None else _ending(tracked, observations)
             if tracked is not None and ending is not None:
                 last = _last_confirmation(tracked.required, ending.block, chain)
@@ -102,21 +104,22 @@ class Endings:
     async def cleared(
         self, facts: Facts, chain: Chain, now: float, opinion: object = None
     ) -> Facts:
-        """Return the facts without those that would make an end which is contradicted.
+        """Return the facts without those that would make an end to which a provider objects.
 
         Args:
-            facts: About open transactions.
+            facts: Facts about open transactions.
             chain: Our chain.
             now: Seconds of the caller's clock.
-            opinion: What the followed provider has said of these ends just now, if anything.
+            opinion: The followed provider's opinion on these ends, if it was fetched with the
+                block; ``None`` to ask it too.
         """
         endings = self.expected(facts, chain)
         if not endings:
-            self._note({}, {}, chain, now)
+            self._update_held({}, {}, chain, now)
             return facts
         objections = await self._source.objections(chain, endings, opinion)
         await self._store_objections()
-        self._note(endings, objections, chain, now)
+        self._update_held(endings, objections, chain, now)
         self._tip = None if chain.tip is None else chain.tip.ref
         self._retry_at = now + RETRY_SECONDS
         return facts | {
@@ -125,14 +128,14 @@ class Endings:
         }
 
     def forget(self, transaction: str) -> None:
-        """Forget what was kept of a transaction: it has ended, or is untracked."""
+        """Forget the objections to ends of a transaction that is final or was untracked."""
         self._source.forget_objections(transaction)
 
     async def _store_objections(self) -> None:
-        """Store the objections that have begun, and delete those that were withdrawn.
+        """Store new objections, and delete those that were withdrawn.
 
-        Done before the end of another provider could be told: a restart while the provider that
-        objects is down must not withdraw what it said.
+        Done before facts are returned. If an objection were only in memory, a restart while its
+        provider is down would lose it, and the other providers could make the end.
         """
         standing = frozenset(self._source.standing_objections())
         if standing != self._stored:
@@ -142,17 +145,17 @@ class Endings:
     def _held_back(
         self, key: str, observations: tuple[Observation, ...], outcome: Outcome | None
     ) -> tuple[Observation, ...]:
-        """Return the facts without the end, with the outcome that most providers know."""
+        """Return the facts without the end, with the outcome that most providers report."""
         kept = _without_depth(observations)
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if outcome is None or tracked is None:
             return kept
-        told = next((one for one in kept if isinstance(one, Included)), None)
-        if told is not None:
-            return (replace(told, outcome=outcome),)
+        included = next((fact for fact in kept if isinstance(fact, Included)), None)
+        if included is not None:
+            return (replace(included, outcome=outcome),)
         return (*kept, *_corrected(tracked, outcome))
 
-    def _note(
+    def _update_held(
         self,
         endings: Mapping[str, Ending],
         objections: Mapping[str, Objection],
@@ -180,10 +183,10 @@ class Endings:
     def _is_open(self, key: str, ending: Ending, chain: Chain) -> bool:
         """Return whether a transaction still waits for this end.
 
-        Without this, one that was untracked, or reorganised out of its block or its depth, would
-        keep the alarm on, and the service not ready, until another end comes.
+        Without this check, a transaction that was untracked, or that a reorganisation moved out of
+        its block or its depth, would keep the service not ready until the next end.
         """
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         last = ending.confirmed_by
         is_deep = last is None or chain.confirmations(last) > 0
         return is_deep and tracked is not None and tracked.anchor == ending.block
@@ -196,9 +199,9 @@ def _held(ending: Ending, objection: Objection, last: _Held | None, now: float) 
 
 
 def _log(key: str, objection: Objection) -> None:
-    """Log why an end is held back.
+    """Log why an end is held back: an objection that can pass by itself is not an error.
 
-    What can pass makes the source halted once it lasts, which is logged as an error.
+    If it lasts, the source is reported as halted, which is logged as an error.
     """
     is_error = objection.contradicts and not objection.passes
     level = logging.ERROR if is_error else logging.INFO
@@ -206,7 +209,7 @@ def _log(key: str, objection: Objection) -> None:
 
 
 def _summary(held: Mapping[str, _Held]) -> str | None:
-    """Return why ends are held back, with the one that has been for longest."""
+    """Return why the end is held back that has been for longest, and the number of others."""
     if not held:
         return None
     key = min(held, key=lambda key: held[key].since)
@@ -217,13 +220,13 @@ def _summary(held: Mapping[str, _Held]) -> str | None:
 
 def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending | None:
     """Return the end that facts would make."""
-    buried = next((one for one in observations if isinstance(one, Buried)), None)
+    buried = next((fact for fact in observations if isinstance(fact, Buried)), None)
     if buried is None or not buried.reaches(tracked.required):
         return None
     for observation in observations:
         match observation:
             case Included(_, block, outcome):
-                # Without a status, the outcome that is stored for this block stays.
+                # A receipt without a status does not replace the outcome stored for this block.
                 stored = tracked.outcome if tracked.anchor == block else None
                 known = outcome or stored
                 return None if known is None else Ending(block, known.succeeded)
@@ -237,18 +240,18 @@ def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending |
 
 
 def _last_confirmation(required: Required, block: BlockRef, chain: Chain) -> BlockRef | None:
-    """Return the kept block with which a block has the confirmations that are asked for."""
+    """Return the kept block that is the last required confirmation of a block, or ``None``."""
     if isinstance(required, str):
         return None
     number = block.number + required - 1
     if chain.bottom is None or number < chain.bottom.number:
         return None
-    # Numbers can be without a block.
+    # On some chains, a number can have no block.
     return next((link.ref for link in chain.links if link.number >= number), None)
 
 
 def _corrected(tracked: Tracked, outcome: Outcome) -> tuple[Observation, ...]:
-    """Return the fact that a transaction ended otherwise in its block than was stored."""
+    """Return the fact that corrects the stored outcome of a transaction in its block."""
     if tracked.anchor is None or tracked.content is None:
         return ()
     transaction = Transaction(tracked.id, tracked.slot, tracked.content, max_fee=tracked.max_fee)
@@ -256,4 +259,4 @@ def _corrected(tracked: Tracked, outcome: Outcome) -> tuple[Observation, ...]:
 
 
 def _without_depth(observations: tuple[Observation, ...]) -> tuple[Observation, ...]:
-    return tuple(one for one in observations if not isinstance(one, Buried))
+    return tuple(fact for fact in observations if not isinstance(fact, Buried))

@@ -1,4 +1,4 @@
-"""What a source's answers say about the open transactions, converted to observations."""
+"""Facts about the open transactions, from the blocks and the answers of a source."""
 
 import asyncio
 import logging
@@ -40,7 +40,7 @@ from transaction_tracker.sources import (
     Unanswered,
     Unreadable,
 )
-from transaction_tracker.store import Book
+from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker import TransactionTracker
 
 __all__ = ["Evidence", "Facts"]
@@ -51,32 +51,33 @@ logger = logging.getLogger("transaction_tracker")
 
 
 class Evidence:
-    """Gathers facts: those of a block, and those about single transactions.
+    """Converts blocks, and answers about single transactions, to facts.
 
     Args:
-        source: Where they come from.
-        book: The open transactions.
-        agenda: Those that wait for depth.
+        source: The source.
+        open_transactions: The transactions that are not final, in memory.
+        agenda: The transactions that wait for depth.
         recent: The slots that the last blocks took.
-        endings: Judges facts that would make an end.
-        repeated: Judges old blocks that one provider alone says to be on our chain.
+        endings: Holds facts back that would make a contradicted end.
+        repeated: Decides about old blocks that only one provider reports to be on our chain.
 
     Attributes:
-        doubts: The transactions whose last answers are no facts because of their blocks, and why.
-        being_proven: Those whose blocks need only time to be proven.
+        doubts: Why the last answer about a transaction is not a fact, by transaction, if the reason
+            is its block.
+        being_proven: The transactions whose blocks need only more answers to be proven.
     """
 
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         agenda: Agenda,
         recent: Recent,
         endings: Endings,
         repeated: RepeatedBlocks,
     ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._agenda = agenda
         self._recent = recent
         self._endings = endings
@@ -90,14 +91,14 @@ class Evidence:
         self.being_proven: set[str] = set()
 
     async def resume(self) -> None:
-        """Go on with what was stored before a restart."""
+        """Restore the objections that were stored before a restart."""
         await self._endings.resume()
 
     def note_marks(self, head: Head, chain: Chain) -> None:
-        """Note the chain's own marks, as far as they are on our chain.
+        """Record the blocks of the chain's tags, such as finalized, if they are on our chain.
 
-        A node on another branch has marks too. One is believed if its block is kept, or if it is
-        below the kept blocks and the node's chain contains our tip.
+        A node on another branch reports tags too. A mark is believed if its block is kept, or if it
+        is below the kept blocks and the node's head is our tip.
         """
         tip, bottom = chain.tip, chain.bottom
         if tip is None or bottom is None:
@@ -108,7 +109,7 @@ class Evidence:
                 self._marks[tag] = mark
 
     def marks(self, chain: Chain) -> dict[Tag, int]:
-        """Return the heights up to which the chain gives its own word."""
+        """Return the height that each tag of the chain has reached."""
         bottom = chain.bottom
         return {
             tag: mark.number
@@ -117,30 +118,32 @@ class Evidence:
         }
 
     def forget_chain(self) -> None:
-        """Forget what was said of blocks: our chain has become another one."""
+        """Forget the marks and the answers about old blocks, because our chain was replaced."""
         self._marks.clear()
         self._repeated.clear()
 
     def forget_marks(self, lowest: int) -> None:
-        """Forget the chain's own marks in blocks that were taken back.
+        """Forget the marks in blocks that were undone.
 
-        Their heights would count again once these are no longer kept, on another branch.
+        Otherwise their heights would count on the new branch, once its kept blocks are above them.
 
         Args:
-            lowest: Height of the lowest block that was taken back.
+            lowest: Height of the lowest block that was undone.
         """
         self._marks = {tag: mark for tag, mark in self._marks.items() if mark.number < lowest}
 
     def forget(self, transaction: str) -> None:
-        """Forget what was kept of a transaction: it has ended, or is untracked."""
-        self._has_answer(transaction)
+        """Forget the answers about a transaction that is final or was untracked."""
+        self._note_usable(transaction)
         self._endings.forget(transaction)
 
     async def foresee(self, blocks: Sequence[Block], chain: Chain) -> None:
-        """Fetch in few requests what applying blocks, one after the other, needs.
+        """Prefetch the data for applying blocks one after another, in few requests.
+
+        A failure has no effect: missing data is fetched when the block is applied.
 
         Args:
-            blocks: The blocks, the lowest first.
+            blocks: The blocks, from the lowest up.
             chain: The chain that they extend.
         """
         self._early, self._opinion = {}, None
@@ -153,40 +156,44 @@ class Evidence:
                 block, ids = wanted[0] if wanted else (blocks[-1], set[str]())
                 await self._foresee_ends(block, ids, blocks, chain)
         except SourceError as error:
-            logger.debug("what %d blocks need: %s", len(blocks), error)
+            logger.debug("could not prefetch data for %d blocks: %s", len(blocks), error)
 
     async def _foresee_ends(
         self, block: Block, ids: set[str], blocks: Sequence[Block], chain: Chain
     ) -> None:
-        """Ask for outcomes together with the followed provider's opinion on ends, if there are any.
+        """Fetch outcomes together with the followed provider's opinion on expected ends.
+
+        No request is made if no end is expected.
 
         Args:
-            block: The block that has the transactions.
-            ids: Those whose outcomes are needed.
-            blocks: All that are applied now.
+            block: The block that contains the transactions.
+            ids: The transactions whose outcomes are needed.
+            blocks: All blocks that are applied now.
             chain: The chain that they extend.
         """
-        extended = chain.extended([one.link for one in blocks])
+        extended = chain.extended([block.link for block in blocks])
         facts = self._depth(extended)
         first = self._buried(block.link.ref, extended)
         if len(blocks) == 1:
             rivals = self._rivals(block).items()
             facts |= {key: (*observations, first) for key, observations in rivals}
         endings = self._endings.expected(facts, extended)
-        own = (self._book.get(key) for key in ids)
-        if endings or any(one is not None and first.reaches(one.required) for one in own):
+        own = (self._open_transactions.get(key) for key in ids)
+        if endings or any(
+            tracked is not None and first.reaches(tracked.required) for tracked in own
+        ):
             foreseen = await self._source.foresee(block, ids, endings)
             self._early = {block.link.hash: foreseen.outcomes}
             self._opinion = foreseen.opinion
 
     async def of_block(self, block: Block, chain: Chain, *, is_last: bool = True) -> Facts:
-        """Gather what a block says, with ``chain`` ending in it.
+        """Return the facts that follow from a block.
 
         Args:
             block: The block.
-            chain: Our chain.
-            is_last: Whether no other block follows at once. Ends are told with the last one, so
-                that the providers are asked once about all of them.
+            chain: Our chain, with the block as its tip.
+            is_last: Whether no other block follows at once. Facts that make ends are returned only
+                with the last block, so that the providers are asked once about all of them.
         """
         facts = self._rivals(block) | await self._own(block)
         if not is_last:
@@ -197,7 +204,7 @@ class Evidence:
         return await self._endings.cleared(facts, chain, _now(), self._opinion)
 
     async def of_depth(self, chain: Chain) -> Facts:
-        """Gather what the depth of ``chain``, and its own word, say of blocks."""
+        """Return the facts that follow from the confirmations and the tags of blocks."""
         facts = self._depth(chain) if self._endings.is_due(chain, _now()) else {}
         return await self._endings.cleared(facts, chain, _now())
 
@@ -209,14 +216,17 @@ class Evidence:
         at_once: bool,
         doubted: Collection[str] = (),
     ) -> Facts:
-        """Ask about single transactions; one about which nothing is certain is left out.
+        """Ask about single transactions.
 
         Args:
             slots: The transactions, with their slots where these are known.
             chain: Our chain.
-            at_once: In one request to each provider.
-            doubted: Those that another provider is asked about if the followed one has them in no
-                block.
+            at_once: Whether to send all calls in one request to each provider.
+            doubted: Transactions for which another provider is asked too if the followed provider
+                reports them in no block.
+
+        Returns:
+            The facts; a transaction about which nothing is certain is left out.
         """
         enough = self.height_to_ask(chain)
         answers = await self._source.look_up(slots, enough, at_once=at_once, doubted=doubted)
@@ -226,16 +236,16 @@ class Evidence:
         facts: Facts = {}
         for key, answer in answers.items():
             if isinstance(answer, Unreadable | Unanswered):
-                await self._has_no_answer(key, answer)
+                await self._note_unusable(key, answer)
                 continue
-            self._has_answer(key)
+            self._note_usable(key)
             if key in ours and not isinstance(answer, Seen | Included):
-                continue  # the node is below our own block that has it
+                continue  # our own block contains it, and the node has not reached that block
             try:
                 found = await self._of_answer(key, answer, slots[key], chain, old)
             except SourceError as error:
-                # What one answer needs besides must not cost the other transactions theirs.
-                logger.debug("what the answer about %s needs: %s", key, error)
+                # An error in a request for one transaction must not discard the other answers.
+                logger.debug("could not complete the answer about %s: %s", key, error)
                 continue
             if found:
                 facts[key] = found
@@ -249,28 +259,28 @@ class Evidence:
         chain: Chain,
         old: Collection[BlockRef],
     ) -> tuple[Observation, ...]:
-        """Return the facts in an answer about one transaction; none where it is not certain."""
+        """Return the facts in an answer about one transaction; none if it is not certain."""
         match answer:
             case Seen():
-                return (answer, *await self._behind(key, answer.transaction.slot, chain))
+                return (answer, *await self._taken_before(key, answer.transaction.slot, chain))
             case Included():
                 if chain.holds(answer.block) or answer.block in old:
                     if self._is_left_out(key, answer):
                         await self._source.compare_listings(answer.block, key)
                     return (answer, self._buried(answer.block, chain))
                 is_above = chain.tip is None or answer.block.number > chain.tip.number
-                # The source is a block further than we are: that block will tell.
+                # The source is ahead of us. The inclusion is a fact once we apply that block.
                 return (Seen(answer.transaction, time.time()),) if is_above else ()
-        # No node knows it any more, perhaps because a block took its slot before it was tracked
-        # here.
-        return await self._behind(key, slot, chain) or (answer,)
+        # The source no longer knows the transaction. A block can have taken its slot before it was
+        # tracked.
+        return await self._taken_before(key, slot, chain) or (answer,)
 
     def _is_left_out(self, key: str, answer: Included) -> bool:
-        """Return whether our block was sent without a transaction that another provider has in it.
+        """Return whether our copy of a block lacks a transaction that a provider reports in it.
 
-        A transaction without a slot is not among those that are kept of a block.
+        Only for transactions with a slot: of a block, only the slots are kept.
         """
-        tracked, lowest = self._book.get(key), self._recent.lowest
+        tracked, lowest = self._open_transactions.get(key), self._recent.lowest
         if tracked is None or not tracked.unplaced or answer.transaction.slot is None:
             return False
         is_recent = lowest is not None and answer.block.number >= lowest
@@ -280,8 +290,8 @@ class Evidence:
         """Search for the block that took a transaction's slot long ago.
 
         Returns:
-            The facts; none if no block is found. ``None`` while the block that a provider named is
-            not proven to be on our chain.
+            The facts; none if no block is found. ``None`` if the block is not yet proven to be on
+            our chain.
         """
         if chain.tip is None or chain.bottom is None:
             return None
@@ -296,10 +306,10 @@ class Evidence:
         return await self._of_taker(key, block.slots[slot], block, chain)
 
     def height_to_ask(self, chain: Chain) -> int:
-        """Return the height that a provider must have reached to say that no block has something.
+        """Return the height that a provider must have reached to report a transaction as absent.
 
-        Our own blocks above that height are known in full: a provider that lags by a few blocks
-        must not keep transactions from their end.
+        Above that height, our own blocks show which transactions they contain. So a provider that
+        lags by a few blocks does not delay ends.
         """
         tip, bottom, lowest = chain.tip, chain.bottom, self._recent.lowest
         if tip is None or bottom is None or lowest is None:
@@ -307,7 +317,7 @@ class Evidence:
         return max(bottom.number, lowest)
 
     def in_recent_blocks(self, ids: Collection[str]) -> set[str]:
-        """Return the transactions that our own last blocks have, whatever providers say."""
+        """Return which transactions our own last blocks contain."""
         return self._recent.among(ids)
 
     # -- Blocks
@@ -324,10 +334,10 @@ class Evidence:
 
     def _rivals(self, block: Block) -> Facts:
         facts: Facts = {}
-        for loser, winner in self._book.rivals(block.slots).items():
-            tracked = self._book.get(loser)
-            # Only a reorganisation takes a transaction out of its block. And a slot that an
-            # earlier block took already is not a slot on this chain.
+        for loser, winner in self._open_transactions.rivals(block.slots).items():
+            tracked = self._open_transactions.get(loser)
+            # A transaction leaves its block only by a reorganisation. And a slot that an earlier
+            # block took already can be used more than once on this chain: nothing follows from it.
             if tracked is None or tracked.slot is None or tracked.waits_for_depth:
                 continue
             if not self._recent.is_free(tracked.slot):
@@ -339,11 +349,11 @@ class Evidence:
 
     def _own_ids(self, block: Block) -> set[str]:
         """Return the open transactions of a block that are in no other block."""
-        found = self._book.own(block.ids)
+        found = self._open_transactions.own(block.ids)
         return {key for key in found if not self._is_mined_elsewhere(key, block.link.ref)}
 
     def _is_mined_elsewhere(self, key: str, block: BlockRef) -> bool:
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or tracked.state not in ("mined", "mined_reverted"):
             return False
         return tracked.anchor != block
@@ -367,9 +377,9 @@ class Evidence:
     ) -> Included | None:
         transaction = self._describe(block, key)
         if isinstance(outcome, Unreadable):
-            await self._has_no_answer(key, outcome)
+            await self._note_unusable(key, outcome)
         elif transaction is not None:
-            self._has_answer(key)
+            self._note_usable(key)
             return Included(transaction, block.link.ref, outcome)
         return None
 
@@ -377,16 +387,18 @@ class Evidence:
         try:
             return self._source.transaction(block, key)
         except MalformedError as error:
-            # One bad transaction must not keep all others from their block.
+            # One malformed transaction must not stop all others in its block.
             logger.warning(
                 "could not read transaction %s of block %s: %s", key, block.link.hash, error
             )
             return None
 
-    # -- Slots that were taken before
+    # -- Slots that earlier blocks took
 
-    async def _behind(self, key: str, slot: str | None, chain: Chain) -> tuple[Observation, ...]:
-        """Look whether a block that is applied already took the slot that has become known."""
+    async def _taken_before(
+        self, key: str, slot: str | None, chain: Chain
+    ) -> tuple[Observation, ...]:
+        """Return the facts if one of the last blocks took a slot; none otherwise."""
         taken = None if slot is None else self._recent.taken(slot)
         if taken is None:
             return ()
@@ -411,7 +423,10 @@ class Evidence:
     async def _old_blocks(
         self, answers: Mapping[str, Answer], chain: Chain
     ) -> Collection[BlockRef]:
-        """Return the blocks below the kept ones that are proven to be on our chain."""
+        """Return the blocks of answers, below the kept ones, that are proven to be on our chain.
+
+        Updates ``doubts`` and ``being_proven``.
+        """
         if chain.tip is None or chain.bottom is None:
             return set()
         old = {
@@ -425,8 +440,9 @@ class Evidence:
         believed = self._believed(found, chain.tip)
         self.being_proven = {key for key in old if old[key] in found.told | found.linking}
         self.doubts = {
-            key: f"a provider has it in block {block.number} ({block.hash}), far below our last "
-            "blocks, and neither the links nor other providers prove that block to be on our chain"
+            key: f"a provider reports it in block {block.number} ({block.hash}), far below our "
+            "last blocks, and neither the links nor other providers prove that block to be on our "
+            "chain"
             for key, block in old.items()
             if block not in believed
         }
@@ -435,29 +451,30 @@ class Evidence:
     async def _on_our_chain(
         self, blocks: set[BlockRef], tip: Link, bottom: Link
     ) -> Collection[BlockRef]:
-        """Return those blocks below the kept ones that are proven to be on our chain."""
+        """Return which blocks below the kept ones are proven to be on our chain."""
         return self._believed(await self._source.contained(blocks, tip.ref, bottom), tip)
 
     def _believed(self, found: Contained, tip: Link) -> Collection[BlockRef]:
         return self._repeated.believed(found, Sighting(tip.number, time.time()))
 
-    # -- What cannot be read
+    # -- Unusable answers
 
-    def _has_answer(self, key: str) -> None:
-        """Forget unusable answers about a transaction.
+    def _note_usable(self, key: str) -> None:
+        """Forget unusable answers about a transaction, after a usable one.
 
-        Objections to its end stay: an answer of one provider withdraws none of another one.
+        Objections to its end stay: an answer of one provider does not withdraw the objection of
+        another.
         """
         self._unreadable.forget(key)
         self._unanswered.forget(key)
 
-    async def _has_no_answer(self, key: str, answer: Unreadable | Unanswered) -> None:
-        """Count an answer that says nothing of its transaction, and park it once that lasts."""
+    async def _note_unusable(self, key: str, answer: Unreadable | Unanswered) -> None:
+        """Count an unusable answer, and park the transaction if that lasts."""
         counted = self._unanswered
         if isinstance(answer, Unreadable):
             _count("answer", 1)
             counted = self._unreadable
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or tracked.error is not None:
             return
         if counted.note(key, _now()):
@@ -465,7 +482,7 @@ class Evidence:
             await TransactionTracker.park(key, answer.why)
 
     def count_unreadable(self, block: Block) -> None:
-        """Report how much of an applied block could not be read."""
+        """Count the parts of an applied block that could not be read."""
         if block.unreadable:
             _count("transaction", block.unreadable)
         if block.hashes_only:

@@ -1,4 +1,4 @@
-"""What the replies of a source without blocks come to: facts that may be believed."""
+"""The evaluation of replies of a source without blocks: which of them are facts."""
 
 import asyncio
 import time
@@ -6,117 +6,126 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from transaction_tracker.domain import Late, Reported, State, Sweep, Tracked
-from transaction_tracker.follower.agreement import Agreement
 from transaction_tracker.follower.evidence import Facts
+from transaction_tracker.follower.repeated_answers import RepeatedAnswers
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import SourceError
 from transaction_tracker.sources.polled import BAD_ENDS, Reply
-from transaction_tracker.store import Book
+from transaction_tracker.store import OpenTransactions
 
-# In these a transaction whose deadline has passed has expired.
+# A transaction in one of these states expires at its deadline.
 _OPEN: frozenset[State] = frozenset(("pending", "missing"))
 
 
 @dataclass(slots=True)
 class Findings:
-    """What replies come to.
+    """The result of an evaluation.
 
     Attributes:
-        facts: About open transactions.
-        taken_back: Confirmed transactions that are so no more, and why.
+        facts: Facts about open transactions.
+        taken_back: Reversals of confirmed transactions, by transaction.
     """
 
     facts: Facts = field(default_factory=dict)
     taken_back: dict[str, Reported] = field(default_factory=dict)
 
 
-class Judge:
-    """Tells what may be believed of what a source says.
+class ReplyEvaluator:
+    """Decides which replies of a source are facts.
 
-    A bad end is believed when it was told several times in a row, and asked about again soon
-    until then. An error is no answer: it neither adds to the count nor ends the row.
+    A bad final state is believed once it has been reported several times in a row; until then,
+    the source is asked again soon. An error neither counts nor interrupts the row.
 
     Args:
-        book: The open transactions.
-        sweep: When to ask about whom.
+        open_transactions: The transactions that are not final, in memory.
+        sweep: Schedule of the questions about open transactions.
         watch: The confirmed transactions that can be reversed.
-        agree: How often a bad end must be told.
+        agree: Number of equal replies in a row that are believed.
     """
 
-    def __init__(self, book: Book, sweep: Sweep, watch: Watch, agree: int) -> None:
-        self._book = book
+    def __init__(
+        self, open_transactions: OpenTransactions, sweep: Sweep, watch: Watch, agree: int
+    ) -> None:
+        self._open_transactions = open_transactions
         self._sweep = sweep
         self._watch = watch
-        self._agreement = Agreement(agree)
+        self._repeated = RepeatedAnswers(agree)
 
-    def of_replies(self, replies: Mapping[str, Reply]) -> Findings:
-        """Judge what came of questions."""
+    def evaluate(self, replies: Mapping[str, Reply]) -> Findings:
+        """Evaluate the replies to a look-up."""
         findings = Findings()
         for key, reply in replies.items():
-            tracked = self._book.get(key)
+            tracked = self._open_transactions.get(key)
             if tracked is not None:
-                self._open(tracked, reply, findings)
+                self._evaluate_open(tracked, reply, findings)
             else:
-                self._ended(key, reply, findings)
+                self._evaluate_final(key, reply, findings)
         return findings
 
-    def of_entries(
+    def evaluate_feed(
         self, entries: tuple[tuple[str, Reported | None], ...]
     ) -> tuple[Facts, list[str]]:
-        """Judge what a feed says: good news are facts, of all else it says whom to ask about."""
+        """Evaluate entries of a feed.
+
+        Returns:
+            The facts, and the transactions that the source must be asked about: those with a bad
+            final state, and those of which the entry gives no state.
+        """
         facts: Facts = {}
         doubtful: dict[str, None] = {}
         for key, reported in entries:
             if reported is None or reported.state in BAD_ENDS:
                 doubtful[key] = None
-            elif self._book.get(key) is not None:
-                self._agreement.forget(key)
+            elif self._open_transactions.get(key) is not None:
+                self._repeated.forget(key)
                 facts[key] = (*facts.get(key, ()), reported)
         return facts, list(doubtful)
 
     def forget(self, transaction: str) -> None:
-        """Forget what was heard of a transaction."""
-        self._agreement.forget(transaction)
+        """Forget the replies about a transaction."""
+        self._repeated.forget(transaction)
 
-    def _open(self, tracked: Tracked, reply: Reply, findings: Findings) -> None:
+    def _evaluate_open(self, tracked: Tracked, reply: Reply, findings: Findings) -> None:
         if isinstance(reply, SourceError):
             return
         end = None if reply is None else _bad_end(tracked, reply)
         if end is None:
-            self._agreement.forget(tracked.id)
+            self._repeated.forget(tracked.id)
         believed = end is not None and self._is_believed(tracked.id, end)
         if reply is not None and (believed or reply.state not in BAD_ENDS):
-            # That its time has come is no news until it is believed that nothing else has.
+            # The deadline counts only once the open state is believed: one outdated reply must
+            # not make a transaction expire.
             late = (Late(time.time()),) if believed and reply.state in _OPEN else ()
             findings.facts[tracked.id] = (reply, *late)
 
-    def _ended(self, key: str, reply: Reply, findings: Findings) -> None:
+    def _evaluate_final(self, key: str, reply: Reply, findings: Findings) -> None:
         if isinstance(reply, SourceError):
             return
         self._sweep.forget(key)
         if key not in self._watch or reply is None or reply.state not in BAD_ENDS:
-            self._agreement.forget(key)
+            self._repeated.forget(key)
         elif self._is_believed(key, reply.state):
             findings.taken_back[key] = _reversal(reply)
 
     def _is_believed(self, key: str, end: State) -> bool:
-        if self._agreement.hears(key, end):
+        if self._repeated.note(key, end):
             return True
         self._sweep.again(key, asyncio.get_running_loop().time())
         return False
 
 
 def _bad_end(tracked: Tracked, reply: Reported) -> State | None:
-    """Say which bad end a reply would be."""
+    """Return the bad final state that would follow from a reply, or ``None``."""
     if reply.state in BAD_ENDS:
-        # Dropped is an end that can be told again and again.
+        # A dropped transaction is still asked about. To count the same state again would restart
+        # its delays with each reply.
         return reply.state if reply.state != tracked.state else None
     late = tracked.deadline is not None and time.time() >= tracked.deadline
     return "expired" if late and reply.state in _OPEN else None
 
 
 def _reversal(reply: Reported) -> Reported:
-    """Call whatever undoes a confirmed transaction by its name."""
+    """Return a bad final state after confirmation as a reversal."""
     if reply.state == "reversed":
         return reply
     why = f": {reply.error}" if reply.error else ""

@@ -1,4 +1,4 @@
-"""The poller: follows a source without blocks, by asking about each transaction in its turn."""
+"""The poller: follows a source without blocks by asking about one transaction after another."""
 
 import asyncio
 import time
@@ -9,68 +9,74 @@ from functools import partial
 
 from beamish import Continue, Down, GenServer, Ref, Task, process, telemetry
 from transaction_tracker.domain import Event, Policy, Reported, Sweep
-from transaction_tracker.follower.findings import Findings, Judge
+from transaction_tracker.follower.findings import Findings, ReplyEvaluator
 from transaction_tracker.follower.outage import Outage
 from transaction_tracker.follower.records import Records
+from transaction_tracker.follower.source_breaker import SourceBreaker
 from transaction_tracker.follower.status import FollowerStatus
-from transaction_tracker.follower.trouble import Trouble
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, SourceError
 from transaction_tracker.sources.polled import FeedLostError, Page, PolledSource, Reply
-from transaction_tracker.store import Book, Step, Store, Stored, watched
-from transaction_tracker.tracker import FOLLOWER, Ask, Context, Forget
+from transaction_tracker.store import OpenTransactions, Step, Store, Stored, watched
+from transaction_tracker.tracker import FOLLOWER, CheckTransaction, Context, TransactionUntracked
 
-_DEADLINES_AT_ONCE = 1_000
-# How long to wait with a deadline that has come, when nothing certain is said.
-_LATE_AGAIN_SECONDS = 15.0
-# A feed that comes to no end is read on at the next turn.
-_PAGES_IN_A_ROW = 20
+_MAX_DEADLINES = 1_000
+# Seconds until a deadline that has passed is checked again, if the replies decide nothing.
+_LATE_RETRY_SECONDS = 15.0
+# A feed that has always more pages must not keep the source busy: the rest is read after the
+# feed interval.
+_MAX_PAGES_IN_A_ROW = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """It is time to see whose turn it is."""
+    """Message: start the look-ups that are due."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attend:
-    """Somebody wants to know something soon."""
+class StartLookUps:
+    """Message: start look-ups for transactions that must be asked about at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Resume:
-    """The source was left alone for long enough."""
+    """Message: the pause of the source is over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """What came of a question about some transactions."""
+class LookedUp:
+    """The result of a look-up.
+
+    Attributes:
+        ids: The transactions that were asked about.
+        replies: The replies, by transaction.
+    """
 
     ids: tuple[str, ...]
     replies: Mapping[str, Reply]
 
 
 class Poller(GenServer):
-    """Follow a source that tells nothing unless it is asked.
+    """Follow a source that reports states only when asked.
 
-    Each transaction is asked about in its turn: often while there is news of it, ever less often
-    without. Questions are under way side by side, so that one without an answer holds up no
-    other; what follows from the answers is decided and stored here, one after the other.
+    After each change of a transaction, the source is asked about it often; without a change, less
+    and less often. Look-ups run concurrently, so a slow response does not delay other
+    transactions. Their results are decided and stored here, one after another.
 
-    What a feed or a push says of a bad end is a hint: it makes the question come now.
+    A bad final state in a feed or a push is only a hint: the source is asked at once.
 
     Args:
-        source: Whom to ask.
-        book: The open transactions.
-        policy: When waiting becomes news.
-        status: Where to record that the source answers.
-        poll_interval: Seconds between two looks at whose turn it is.
+        source: The source.
+        open_transactions: The transactions that are not final, in memory.
+        policy: Time limits for transactions in no block.
+        status: Records whether the source responds.
+        poll_interval: Seconds between two checks for look-ups that are due.
     """
 
     def __init__(
         self,
         source: PolledSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         policy: Policy,
         status: FollowerStatus,
         *,
@@ -78,78 +84,78 @@ class Poller(GenServer):
     ) -> None:
         habits = source.habits
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._status = status
         self._poll_interval = poll_interval
         self._sweep = Sweep(habits.first_delay, habits.longest_delay)
-        self._records = Records(book, policy, self._sweep)
+        self._records = Records(open_transactions, policy, self._sweep)
         self._watch = Watch(habits)
-        self._judge = Judge(book, self._sweep, self._watch, habits.agree)
-        self._trouble = Trouble(poll_interval)
+        self._evaluator = ReplyEvaluator(open_transactions, self._sweep, self._watch, habits.agree)
+        self._breaker = SourceBreaker(poll_interval)
         self._paused = False
-        self._attending = False
-        self._under_way = 0
+        self._scheduled = False
+        self._in_flight = 0
         self._busy: set[str] = set()
-        # Those of the busy about which something was heard since they were asked about.
+        # Transactions whose look-up in flight can have been answered before their latest hint.
         self._outdated: set[str] = set()
-        self._takers = self._ways_to_take()
+        self._queues = self._new_queues()
         self._asked = 0
-        self._feed = _FeedPlace()
+        self._feed = _FeedPosition()
 
     async def init(self) -> Continue:
-        """Take up the open transactions, the confirmed ones that are watched, and the feed."""
-        await self._records.take_up()
+        """Load the open transactions, the watched ones and the place in the feed."""
+        await self._records.load()
         await self._resume_watch()
         self._feed.place = await Store.run(partial(watched.bookmark, source=self._source.name))
         return Continue(Tick())
 
     @staticmethod
     def report(transaction: str) -> None:
-        """Ask about a transaction now: its source has called, and said that something happened.
+        """Ask the source about a transaction now, because a webhook of the source named it.
 
-        For the handler of a service's inbound webhook. The call is only a hint: whoever made
-        it, nothing follows but a question. Of a transaction that nobody follows, nothing does.
+        For the handler of an inbound webhook. The call is only a hint: even a forged one causes
+        nothing but a question to the source. No effect on a transaction that is not tracked.
 
         Args:
-            transaction: Its id at the source.
+            transaction: Transaction id, as the source defines it.
 
         Raises:
-            InvalidTransactionError: It is no transaction id of the source.
-            NoProcessError: The application does not run.
+            InvalidTransactionError: ``transaction`` is not a valid id for the source.
+            NoProcessError: The application is not running.
         """
-        GenServer.cast(FOLLOWER, Ask(Context.current().source.identify(transaction)))
+        GenServer.cast(FOLLOWER, CheckTransaction(Context.current().source.identify(transaction)))
 
     def handle_continue(self, _arg: object) -> None:
-        """Begin."""
+        """Start the first look-ups."""
         self._tick()
 
-    def handle_cast(self, request: Ask | Forget) -> None:
-        """Ask about a transaction soon, together with others that come now; or no more."""
+    def handle_cast(self, request: CheckTransaction | TransactionUntracked) -> None:
+        """Ask about a transaction at once, or forget one that was untracked."""
         match request:
-            case Ask(transaction):
-                self._ask_soon(transaction)
-            case Forget(transaction):
+            case CheckTransaction(transaction):
+                self._ask_now(transaction)
+            case TransactionUntracked(transaction):
                 self._records.forget(transaction)
-                self._judge.forget(transaction)
+                self._evaluator.forget(transaction)
 
     async def handle_info(self, message: object) -> None:
-        """Do what it is time for, and hear what was answered."""
+        """Start look-ups that are due, and handle their results and the pages of the feed."""
         match message:
             case Tick():
                 self._tick()
-            case Attend():
-                self._attending = False
+            case StartLookUps():
+                self._scheduled = False
                 self._ask()
             case Resume():
                 self._paused = False
                 self._ask()
             case (Ref() as ref, Page() | SourceError() as page):
                 process.demonitor(ref, flush=True)
-                await self._hear_feed(page)
-            case (Ref() as ref, Answered(ids, replies)):
+                await self._handle_page(page)
+            case (Ref() as ref, LookedUp(ids, replies)):
                 process.demonitor(ref, flush=True)
-                await self._hear(ids, replies)
-            case Down():  # of a question that crashed, and takes us along: it is linked
+                await self._handle_replies(ids, replies)
+            case Down():  # a task crashed: it is linked, so this process crashes too
                 pass
             case _:
                 super().handle_info(message)
@@ -157,42 +163,42 @@ class Poller(GenServer):
     # -- Asking
 
     def _tick(self) -> None:
-        for key in self._records.deadlines.take_due(time.time(), _DEADLINES_AT_ONCE):
-            # For the case that nothing comes of it now: a transition would cancel it.
-            self._records.deadlines.ask_again(key, time.time() + _LATE_AGAIN_SECONDS)
+        for key in self._records.deadlines.take_due(time.time(), _MAX_DEADLINES):
+            # A change of the state replaces this time. Without one, the deadline is checked again.
+            self._records.deadlines.ask_again(key, time.time() + _LATE_RETRY_SECONDS)
             self._sweep.add_fresh(key)
         self._ask()
         self._read_feed()
         self._measure()
         process.send_after(self.pid, Tick(), self._poll_interval)
 
-    def _ask_soon(self, transaction: str) -> None:
+    def _ask_now(self, transaction: str) -> None:
         if not self._is_followed(transaction):
             return
         if transaction in self._busy:
-            # The answer that is under way may be older than what was heard.
+            # The reply in flight can be older than the hint: ask again after it.
             self._outdated.add(transaction)
             return
         self._sweep.add_fresh(transaction)
-        if not self._attending:
-            self._attending = True
-            process.send(self.pid, Attend())
+        if not self._scheduled:
+            self._scheduled = True
+            process.send(self.pid, StartLookUps())
 
     def _ask(self) -> None:
-        """Put as many questions under way as there may be."""
-        while self._has_room() and (ids := self._next()):
+        """Start as many look-ups as the source allows."""
+        while self._has_room() and (ids := self._next_ids()):
             Task.async_(_look_up, self._source, ids)
-            self._under_way += 1
+            self._in_flight += 1
             self._busy.update(ids)
             self._asked += len(ids)
 
     def _has_room(self) -> bool:
-        # After trouble one question, to see whether it is over, costs least.
-        most = 1 if self._trouble.lasts else self._source.in_flight
-        return not self._paused and self._under_way < most
+        # After a pause, a single look-up tests whether the source responds.
+        limit = 1 if self._breaker.tripped else self._source.in_flight
+        return not self._paused and self._in_flight < limit
 
-    def _next(self) -> tuple[str, ...]:
-        limit = 1 if self._trouble.lasts else self._source.together
+    def _next_ids(self) -> tuple[str, ...]:
+        limit = 1 if self._breaker.tripped else self._source.together
         while taken := self._take(limit):
             free = tuple(key for key in dict.fromkeys(taken) if self._is_free(key))
             if free:
@@ -200,14 +206,18 @@ class Poller(GenServer):
         return ()
 
     def _take(self, limit: int) -> list[str]:
-        """Take those whose turn it is; new, old and ended ones come first by turns."""
-        self._takers.rotate(-1)
+        """Return transactions to ask about.
+
+        Watched, new and due transactions come first in turn: otherwise many transactions of one
+        kind would delay the others without limit.
+        """
+        self._queues.rotate(-1)
         taken: list[str] = []
-        for take in self._takers:
+        for take in self._queues:
             taken += take(_now(), limit - len(taken))
         return taken
 
-    def _ways_to_take(self) -> deque[Callable[[float, int], list[str]]]:
+    def _new_queues(self) -> deque[Callable[[float, int], list[str]]]:
         return deque(
             (
                 lambda now, limit: self._watch.take_due(now, time.time(), limit),
@@ -223,28 +233,28 @@ class Poller(GenServer):
         return key not in self._busy
 
     def _is_followed(self, key: str) -> bool:
-        return self._book.get(key) is not None or key in self._watch
+        return self._open_transactions.get(key) is not None or key in self._watch
 
-    # -- Hearing
+    # -- Handling replies
 
-    async def _hear(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
-        self._under_way -= 1
+    async def _handle_replies(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
+        self._in_flight -= 1
         self._busy.difference_update(ids)
-        pause = self._trouble.note(replies, paused=self._paused)
-        if self._trouble.fault is not None:
-            self._status.failed(self._trouble.fault)
+        pause = self._breaker.note(replies, paused=self._paused)
+        if self._breaker.fault is not None:
+            self._status.failed(self._breaker.fault)
         if pause is not None:
             self._paused = True
             process.send_after(self.pid, Resume(), pause)
-        await self._store(self._judge.of_replies(replies))
+        await self._store(self._evaluator.evaluate(replies))
         self._ask_again(ids, replies)
         self._ask()
 
     def _ask_again(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
         for key in ids:
-            # Where the source wanted fewer questions, nothing was said of the transaction.
-            unheard = isinstance(replies.get(key), RateLimitedError)
-            if (unheard or key in self._outdated) and self._is_followed(key):
+            # A rate limit says nothing about the transaction, so it is asked about first again.
+            limited = isinstance(replies.get(key), RateLimitedError)
+            if (limited or key in self._outdated) and self._is_followed(key):
                 self._sweep.add_fresh(key)
         self._outdated.difference_update(ids)
 
@@ -257,18 +267,18 @@ class Poller(GenServer):
     async def _reversals(self, taken_back: Mapping[str, Reported]) -> tuple[Event, ...]:
         ended = await Store.run(partial(watched.load_ended, ids=taken_back.keys()))
         events: list[Event] = []
-        for one in ended:
-            events += self._records.decide_ended([one], (taken_back[one.id],))
+        for tracked in ended:
+            events += self._records.decide_ended([tracked], (taken_back[tracked.id],))
         return tuple(events)
 
     def _follow_up(self, stored: Stored) -> None:
-        """Watch what is confirmed, and ask soon again about what is not over."""
+        """Watch confirmed transactions, and restart the delays of open ones that have changed."""
         for event in stored.events:
             tracked = event.tracked
             if not tracked.final:
                 self._sweep.again(tracked.id, _now())
                 continue
-            self._judge.forget(tracked.id)
+            self._evaluator.forget(tracked.id)
             if tracked.state == "confirmed":
                 self._watch.add(tracked.id, time.time(), _now())
             else:
@@ -279,8 +289,8 @@ class Poller(GenServer):
         if not seconds:
             return
         since = time.time() - seconds
-        for one in await Store.run(partial(watched.confirmed_since, since=since)):
-            self._watch.resume(one.id, one.at, _now())
+        for confirmed in await Store.run(partial(watched.confirmed_since, since=since)):
+            self._watch.resume(confirmed.id, confirmed.at, _now())
 
     # -- The feed
 
@@ -290,19 +300,19 @@ class Poller(GenServer):
         self._feed.busy = True
         Task.async_(_read_page, self._source, self._feed.place)
 
-    async def _hear_feed(self, page: Page | SourceError) -> None:
+    async def _handle_page(self, page: Page | SourceError) -> None:
         feed, interval = self._feed, self._source.habits.feed_interval
         feed.busy, feed.due = False, _now() + interval
         match page:
             case FeedLostError():
-                await self._begin_feed_anew()
+                await self._restart_feed()
             case SourceError():
                 feed.due = _now() + feed.outage.failed(page, interval)
             case Page(entries, place, more):
                 feed.outage.over()
                 await self._store_page(entries, place)
                 feed.pages = feed.pages + 1 if more else 0
-                if 0 < feed.pages < _PAGES_IN_A_ROW:
+                if 0 < feed.pages < _MAX_PAGES_IN_A_ROW:
                     feed.due = _now()
                     self._read_feed()
                 else:
@@ -311,7 +321,7 @@ class Poller(GenServer):
     async def _store_page(
         self, entries: tuple[tuple[str, Reported | None], ...], place: str | None
     ) -> None:
-        facts, doubtful = self._judge.of_entries(entries)
+        facts, doubtful = self._evaluator.evaluate_feed(entries)
         step = Step(self._source.name, await self._records.decide(facts))
         if step.events or place != self._feed.place:
             stored = await Store.run(partial(watched.commit_page, step=step, place=place))
@@ -319,22 +329,25 @@ class Poller(GenServer):
             await self._records.take_over(stored)
             self._follow_up(stored)
         for key in doubtful:
-            self._ask_soon(key)
+            self._ask_now(key)
 
-    async def _begin_feed_anew(self) -> None:
-        """Read the feed from its start, and ask about all: what was missed may not come again."""
+    async def _restart_feed(self) -> None:
+        """Read the feed from its start, and ask about all open transactions.
+
+        The feed can lack the entries between the lost place and its start.
+        """
         step = Step(self._source.name)
         await Store.run(partial(watched.commit_page, step=step, place=None))
         self._feed.place = None
         if _now() < self._feed.reconciled + self._source.habits.longest_delay:
-            return  # each has its turn in that time anyway
+            return  # the schedule asks about each transaction within that time anyway
         self._feed.reconciled = _now()
-        for tracked in self._book:
-            self._ask_soon(tracked.id)
+        for tracked in self._open_transactions:
+            self._ask_now(tracked.id)
 
     def _measure(self) -> None:
-        if not self._trouble.lasts:
-            # Also one that nobody has a question for is well, as far as anybody knows.
+        if not self._breaker.tripped:
+            # A source that there is no question for counts as responding.
             self._status.heard()
             self._status.up_to_date()
         asked, self._asked = self._asked, 0
@@ -345,8 +358,18 @@ class Poller(GenServer):
         )
 
 
-class _FeedPlace:
-    """How far the feed was read, and when it is read on."""
+class _FeedPosition:
+    """How far the feed has been read, and when it is read again.
+
+    Attributes:
+        place: Where the next page starts; ``None`` for the start of the feed.
+        outage: Failures in a row.
+        due: Time of the event loop from which the next page is read.
+        busy: Whether a page is being read.
+        pages: Pages read in a row, each followed by another.
+        reconciled: Time of the event loop when all transactions were last asked about because the
+            place was lost.
+    """
 
     def __init__(self) -> None:
         self.place: str | None = None
@@ -357,8 +380,8 @@ class _FeedPlace:
         self.reconciled = float("-inf")
 
 
-async def _look_up(source: PolledSource, ids: tuple[str, ...]) -> Answered:
-    return Answered(ids, await source.look_up(ids))
+async def _look_up(source: PolledSource, ids: tuple[str, ...]) -> LookedUp:
+    return LookedUp(ids, await source.look_up(ids))
 
 
 async def _read_page(source: PolledSource, place: str | None) -> Page | SourceError:

@@ -1,4 +1,4 @@
-"""The follower: follows the head of one chain, and asks about what following cannot tell."""
+"""The follower: follows the head of one chain, and asks about single transactions."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,43 +16,44 @@ from transaction_tracker.follower.undecided import Undecided
 from transaction_tracker.follower.walk import Walk
 from transaction_tracker.providers import HeadHint
 from transaction_tracker.sources import ChainSource, SourceError
-from transaction_tracker.store import Book
-from transaction_tracker.tracker import Ask, Forget
+from transaction_tracker.store import OpenTransactions
+from transaction_tracker.tracker import CheckTransaction, TransactionUntracked
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """It is time to ask for the head."""
+    """Message: ask the source for the head."""
 
 
 @dataclass(frozen=True, slots=True)
-class Attend:
-    """New trackers wait to hear what is known of their transactions."""
+class CheckNewTransactions:
+    """Message: ask the source about transactions that were registered a short time ago."""
 
 
 class Follower(GenServer):
     """Follow the head of one chain.
 
-    A head is never broadcast: trackers hear of blocks that have their transaction, or a
-    rival, of heights that make their state final, and of blocks that went. Each block is
-    one step of the store. Blocks and questions about single transactions are handled one
-    after the other, here, so that no block slips in between question and answer.
+    A head is never broadcast. A tracker gets facts only about blocks that contain its transaction
+    or a rival, about heights that make its state final, and about blocks that were undone.
+
+    Each block is one step of the store. Blocks and questions about single transactions are handled
+    one after another, so that no block is applied between a question and its answer.
 
     Args:
-        source: Where the blocks come from.
-        book: The open transactions.
-        policy: When waiting becomes news.
-        status: Where it records its progress.
-        poll_interval: Seconds between questions for the head while a block is due.
-        keep: Blocks to keep for reorganisations.
-        sweep_budget: Calls about single transactions in one batch, for each block.
-        block_time: Returns the seconds from block to block, which can change.
+        source: The source of the blocks.
+        open_transactions: The transactions that are not final, in memory.
+        policy: Time limits for transactions in no block.
+        status: Records the progress.
+        poll_interval: Seconds between requests for the head while a block is due.
+        keep: Number of blocks to keep for reorganisations.
+        sweep_budget: Maximum number of calls about single transactions in one batch per block.
+        block_time: Returns the seconds between blocks, which can change.
     """
 
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         policy: Policy,
         status: FollowerStatus,
         *,
@@ -63,111 +64,115 @@ class Follower(GenServer):
     ) -> None:
         self._source = source
         self._poll_interval = poll_interval
-        self._records = Records(book, policy)
+        self._records = Records(open_transactions, policy)
         self._status = status
-        self._walk = Walk(source, book, self._records, status, keep, block_time)
+        self._walk = Walk(source, open_transactions, self._records, status, keep, block_time)
         evidence = self._walk.evidence
         undecided = Undecided(status)
         self._questions = Questions(
-            source, book, evidence, self._records, policy, undecided, sweep_budget
+            source, open_transactions, evidence, self._records, policy, undecided, sweep_budget
         )
         self._outage = Outage()
         self._block_time = BlockTime(poll_interval)
         self._hint: HeadHint | None = None
-        self._attending = False
+        self._scheduled = False
         self._budget = Budget()
         self._counted = source.requests
         self._next_poll: Ref | None = None
 
     async def init(self) -> Continue:
-        """Go on from the blocks that are stored."""
+        """Load the stored blocks and the open transactions."""
         await self._walk.resume()
-        await self._records.take_up()
+        await self._records.load()
         return Continue(Poll())
 
     async def handle_continue(self, _arg: object) -> None:
         """Poll for the first time."""
         await self._poll()
 
-    def handle_cast(self, request: Ask | Forget) -> None:
-        """Ask about a transaction soon, together with others that come now; or no more."""
+    def handle_cast(self, request: CheckTransaction | TransactionUntracked) -> None:
+        """Schedule a question about a transaction, or forget one that was untracked."""
         match request:
-            case Ask(transaction):
+            case CheckTransaction(transaction):
                 self._records.sweep.add_fresh(transaction)
-                self._attend_soon()
-            case Forget(transaction):
+                self._schedule_new()
+            case TransactionUntracked(transaction):
                 self._records.forget(transaction)
 
     async def handle_info(self, message: object) -> None:
-        """Do what it is time for."""
+        """Poll the head, at once after a hint, and ask about new transactions."""
         match message:
             case Poll():
                 await self._poll()
             case HeadHint() if not self._outage.lasts:
-                # A hint and no more: it only makes the next question come sooner.
+                # The hint is not trusted: it only moves the next poll forward.
                 self._hint = message
                 self._poll_after(0.0)
             case HeadHint():
                 pass
-            case Attend():
-                self._attending = False
-                await self._attend()
+            case CheckNewTransactions():
+                self._scheduled = False
+                await self._ask_about_new()
             case _:
                 super().handle_info(message)
 
     async def _poll(self) -> None:
         asked_at = _now()
         try:
-            delay = 0.0 if await self._follow() else self._until_due(asked_at)
+            delay = 0.0 if await self._advance() else self._seconds_until_due(asked_at)
             self._outage.over()
         except SourceError as error:
             self._status.failed(error)
             delay = self._outage.failed(error, self._poll_interval)
-        self._attend_soon()
+        self._schedule_new()
         self._poll_after(delay)
 
-    async def _follow(self) -> bool:
-        """Go on to the head, then see to those that no block tells of; say if there is more."""
+    async def _advance(self) -> bool:
+        """Apply blocks up to the head, then ask about single transactions.
+
+        Returns:
+            Whether there are more blocks to apply.
+        """
         tip = self._walk.chain.tip
         if await self._walk.advance():
             return True
-        # Since the look before: what the questions of that one cost is made up for, too.
+        # Since the last poll: this includes the requests of the questions after that poll.
         requests, self._counted = self._source.requests - self._counted, self._source.requests
-        self._questions.note_tags(self._walk.told_tags)
-        room = self._budget.look(requests, is_new=tip != self._walk.chain.tip)
+        self._questions.note_tags(self._walk.reported_tags)
+        room = self._budget.poll(requests, is_new=tip != self._walk.chain.tip)
         if self._questions.has_late and self._budget.for_deadlines(room=room):
             await self._questions.late(self._walk.chain)
         elif room:
             await self._questions.due(self._walk.chain)
         return False
 
-    def _until_due(self, asked_at: float) -> float:
+    def _seconds_until_due(self, asked_at: float) -> float:
         tip = self._walk.chain.tip
         hint, self._hint = self._hint, None
         if tip is None:
             return self._poll_interval
         self._block_time.found(tip.number, asked_at, announced=hint is not None)
-        # A node may tell of a head before it has it.
-        told_of_another = hint is not None and hint.hash != tip.hash
-        return self._poll_interval if told_of_another else self._block_time.delay(_now())
+        # A node can announce a head before it can return it.
+        announced_another = hint is not None and hint.hash != tip.hash
+        return self._poll_interval if announced_another else self._block_time.delay(_now())
 
-    async def _attend(self) -> None:
-        # Before the first block there is nothing to place an answer in, and while the
-        # source is down there is none.
+    async def _ask_about_new(self) -> None:
+        # Without a block, the height that a provider must have reached is unknown. During an
+        # outage, the next successful poll schedules these questions again.
         if self._walk.chain.tip is None or self._outage.lasts:
             return
         try:
-            await self._questions.fresh(self._walk.chain)
+            await self._questions.new(self._walk.chain)
         except SourceError as error:
-            # The next poll that succeeds takes up the rest.
+            # The next poll schedules the remaining questions again.
             self._outage.failed(error, self._poll_interval)
         else:
-            self._attend_soon()
+            self._schedule_new()
 
-    def _attend_soon(self) -> None:
-        if self._records.sweep.has_fresh and not self._attending:
-            self._attending = True
-            process.send(self.pid, Attend())
+    def _schedule_new(self) -> None:
+        if self._records.sweep.has_fresh and not self._scheduled:
+            self._scheduled = True
+            process.send(self.pid, CheckNewTransactions())
 
     def _poll_after(self, seconds: float) -> None:
         if self._next_poll is not None:

@@ -1,4 +1,4 @@
-"""Questions about single transactions: the new ones, the old ones in turn, the doubtful ones."""
+"""Questions about single transactions: new ones, others in turn, and those with a deadline."""
 
 import asyncio
 import logging
@@ -31,21 +31,24 @@ from transaction_tracker.sources import (
     RateLimitedError,
     SourceError,
 )
-from transaction_tracker.store import Book, Step
+from transaction_tracker.store import OpenTransactions, Step
 
-# New transactions in one look-up: with the head, one batch of a hundred calls at most.
-_FRESH = 49
-# What a question about an old one takes: the transaction, its receipt, its sender's nonce.
+# Maximum number of new transactions in one look-up: with the head, at most 100 calls in a batch.
+_MAX_NEW = 49
+# Calls per transaction in a sweep: the transaction, its receipt, the nonce of its sender.
 _CALLS_EACH = 3
-# About as many as fit in one request: the next batch can be some blocks away.
-_LATE_AT_ONCE = 33
-# How long to wait with a deadline that has come, when nothing certain can be said.
-_LATE_AGAIN_SECONDS = 15.0
-# A single provider must say twice that no block has a transaction whose deadline has passed.
-_TELL_TWICE_SECONDS = 1.0
-# From then on, the followed provider is not believed alone that a transaction is in no block.
+# Maximum number of deadlines in one batch. About as many as fit in one request, because the next
+# batch can be some blocks later.
+_MAX_LATE = 33
+# Seconds until a deadline that has passed is checked again, if the answers decide nothing.
+_LATE_RETRY_SECONDS = 15.0
+# A single provider must report twice, this many seconds apart, that no block contains a transaction
+# whose deadline has passed.
+_SECOND_ANSWER_SECONDS = 1.0
+# After this time in the state pending, the followed provider alone is not believed that no block
+# contains a transaction.
 _DOUBTED_SECONDS = 60.0
-_NO_ANSWER = "no provider tells for certain whether a block has it"
+_NO_ANSWER = "no provider gives a definite answer whether a block contains it"
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -54,19 +57,19 @@ class Questions:
     """Asks the source about single transactions, and stores what the answers change.
 
     Args:
-        source: Whom to ask.
-        book: The open transactions.
-        evidence: Makes facts of answers.
-        records: Makes transitions of facts.
-        policy: When a missing transaction is doubtful.
-        undecided: Where transactions are noted whose end cannot be decided.
-        budget: Calls that one sweep may make, all in one batch.
+        source: The source.
+        open_transactions: The transactions that are not final, in memory.
+        evidence: Converts answers to facts.
+        records: Decides and stores what follows from facts.
+        policy: Time limits for transactions in no block.
+        undecided: Records transactions whose end cannot be decided.
+        budget: Maximum number of calls in one sweep, which is one batch.
     """
 
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         evidence: Evidence,
         records: Records,
         policy: Policy,
@@ -74,45 +77,48 @@ class Questions:
         budget: int,
     ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._evidence = evidence
         self._records = records
         self._policy = policy
         self._each_sweep = max(1, (budget - 1) // _CALLS_EACH)
-        # Kept in memory only: a restart starts these again.
+        # Kept in memory only: a restart starts these counts again.
         self._refused: dict[str, Sighting] = {}
-        self._told_once: set[str] = set()
+        self._late_once: set[str] = set()
         self._searches = Searches()
         self._undecided = undecided
         records.on_end(self._forget)
 
-    def note_tags(self, told: Collection[Tag]) -> None:
-        """Note the transactions that wait for a tag whose block the provider does not tell.
+    def note_tags(self, reported: Collection[Tag]) -> None:
+        """Record the transactions that wait for a tag whose block is not reported.
 
         Args:
-            told: The tags whose blocks it told with its head.
+            reported: The tags whose blocks the followed provider returned with its head.
         """
         agenda = self._records.agenda
-        waiting = {key: tag for tag in TAGS if tag not in told for key in agenda.waiting_for(tag)}
+        waiting = {
+            key: tag for tag in TAGS if tag not in reported for key in agenda.waiting_for(tag)
+        }
         for key in self._undecided.transactions("tag"):
             if key not in waiting:
                 self._undecided.forget(key, "tag")
         for key, tag in waiting.items():
-            reason = f"it waits for the {tag} block, which the followed provider does not tell"
+            reason = f"it waits for the {tag} block, which the followed provider does not report"
             self._undecided.note(key, reason, "tag")
         self._undecided.report()
 
-    async def fresh(self, chain: Chain) -> None:
-        """Ask about new transactions, as many as one look-up takes."""
-        await self._ask(self._records.sweep.take_fresh(_now(), _FRESH), chain, at_once=False)
+    async def new(self, chain: Chain) -> None:
+        """Ask about new transactions, at most one look-up of them."""
+        await self._ask(self._records.sweep.take_fresh(_now(), _MAX_NEW), chain, at_once=False)
 
     async def due(self, chain: Chain) -> None:
-        """Ask about those whose turn it is, in one request, or one to each of two providers.
+        """Ask about the transactions whose turn has come, in one request.
 
-        One of the others is asked about those that have been pending for long.
+        About those that have been pending for long, another provider is asked too, also in one
+        request.
         """
         self._review()
-        ids = self._records.sweep.take_due(_now(), self._fitting(self._each_sweep))
+        ids = self._records.sweep.take_due(_now(), self._batch_limit(self._each_sweep))
         await self._ask(ids, chain, at_once=True)
         telemetry.execute(
             ("transaction_tracker", "sweep"),
@@ -120,25 +126,25 @@ class Questions:
             {},
         )
 
-    def _fitting(self, most: int) -> int:
-        """Return how many transactions fit in one request; one, where batches are refused."""
+    def _batch_limit(self, limit: int) -> int:
+        """Return how many transactions fit in one request; 1 if the provider refuses batches."""
         fitting = (self._source.calls_per_request - 1) // _CALLS_EACH
-        return max(1, min(most, fitting))
+        return max(1, min(limit, fitting))
 
     @property
     def has_late(self) -> bool:
-        """Whether a deadline has come."""
+        """Whether a deadline has passed."""
         return self._records.deadlines.is_due(time.time())
 
     async def late(self, chain: Chain) -> None:
-        """Ask about those whose deadline has come, in one request to each provider.
+        """Ask each provider, in one request, about transactions whose deadline has passed.
 
-        They expire if no block has them.
+        A transaction expires if no block contains it.
         """
-        ids = self._records.deadlines.take_due(time.time(), self._fitting(_LATE_AT_ONCE))
+        ids = self._records.deadlines.take_due(time.time(), self._batch_limit(_MAX_LATE))
         for key in ids:
-            # For the case that nothing comes of it now: a transition would cancel it.
-            self._records.deadlines.ask_again(key, time.time() + _LATE_AGAIN_SECONDS)
+            # A change of the state replaces this time. Without one, the deadline is checked again.
+            self._records.deadlines.ask_again(key, time.time() + _LATE_RETRY_SECONDS)
         await self._ask(ids, chain, at_once=True)
 
     async def _ask(self, ids: Collection[str], chain: Chain, *, at_once: bool) -> None:
@@ -154,7 +160,7 @@ class Questions:
         doubtful = [key for key in facts if self._is_doubtful(key, facts[key], chain)]
         open_reasons = dict.fromkeys(slots.keys() - facts.keys(), _NO_ANSWER)
         if doubtful:
-            facts |= await self._agreed(doubtful, facts, open_reasons, chain)
+            facts |= await self._with_consensus(doubtful, facts, open_reasons, chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
         for key in slots:
             if key in open_reasons and self._is_undecided(key, chain):
@@ -168,51 +174,57 @@ class Questions:
         self._undecided.report()
 
     def _forget(self, transaction: str) -> None:
-        """Forget answers about a transaction that has ended: it can be registered again."""
+        """Forget all answers about a transaction that is final or was untracked.
+
+        Without this, they would count for the same transaction when it is registered again.
+        """
         self._refused.pop(transaction, None)
-        self._told_once.discard(transaction)
+        self._late_once.discard(transaction)
         self._searches.forget(transaction)
         self._undecided.forget(transaction)
 
     def _review(self) -> None:
-        """Forget undecided transactions that a block has decided since."""
+        """Remove undecided transactions that a block has decided since."""
         for key in self._undecided.transactions("decision", "answer"):
             if not self._is_open(key):
                 self._undecided.forget(key, "decision", "answer")
         self._undecided.report()
 
     def _is_open(self, key: str) -> bool:
-        """Return whether a transaction is in no block; one that is parked is reported as such."""
-        tracked = self._book.get(key)
+        """Return whether a transaction is in no block and not parked.
+
+        A parked transaction is reported as parked, so it is not reported as undecided too.
+        """
+        tracked = self._open_transactions.get(key)
         return tracked is not None and tracked.unplaced and tracked.error is None
 
     def _is_undecided(self, key: str, chain: Chain) -> bool:
-        """Return whether a transaction waits for an end that is due."""
-        tracked = self._book.get(key)
-        # One that is parked is reported as such.
+        """Return whether an end is due for a transaction: a deadline or a time limit has passed."""
+        tracked = self._open_transactions.get(key)
+        # A parked transaction is reported as parked.
         if tracked is None or chain.tip is None or tracked.error is not None or tracked.ended:
             return False
         is_late = tracked.unplaced and _is_late(tracked)
         return is_late or self._is_long_missing(tracked, chain.tip.number)
 
     def _is_long_pending(self, key: str) -> bool:
-        tracked = self._book.get(key)
+        tracked = self._open_transactions.get(key)
         if tracked is None or tracked.state != "pending" or tracked.waiting_since is None:
             return False
         return time.time() - tracked.waiting_since >= _DOUBTED_SECONDS
 
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
-        known = {key: self._book.get(key) for key in ids}
-        return {key: one.slot for key, one in known.items() if one is not None}
+        known = {key: self._open_transactions.get(key) for key in ids}
+        return {key: tracked.slot for key, tracked in known.items() if tracked is not None}
 
     def _is_doubtful(self, key: str, observations: tuple[Observation, ...], chain: Chain) -> bool:
-        """Say whether one answer is not enough: what follows from it could be an end."""
-        tracked = self._book.get(key)
+        """Return whether all providers must be asked, because an end could follow."""
+        tracked = self._open_transactions.get(key)
         if tracked is None or len(observations) > 1 or chain.tip is None:
             return False
         answer = observations[0]
         if tracked.ended and not isinstance(answer, Seen):
-            return False  # one that is dropped ends once
+            return False  # a dropped transaction is not dropped again
         if isinstance(answer, Refused):
             return True
         if isinstance(answer, Absent) and self._is_long_missing(tracked, chain.tip.number):
@@ -231,16 +243,19 @@ class Questions:
             and time.time() - since.time >= self._policy.drop_seconds
         )
 
-    async def _agreed(
+    async def _with_consensus(
         self, ids: Collection[str], facts: Facts, open_reasons: dict[str, str], chain: Chain
     ) -> Facts:
-        """Ask everybody, and add what all agree about to what one provider said.
+        """Ask all providers, and add the facts on which they agree.
 
         Args:
             ids: The transactions.
-            facts: What one provider said of them.
-            open_reasons: Gets the reasons why they do not agree, by transaction.
+            facts: The facts from the answers so far.
+            open_reasons: Updated with the reasons why no end can be decided, by transaction.
             chain: Our chain.
+
+        Returns:
+            The facts about each of the transactions.
         """
         height = -1 if chain.tip is None else chain.tip.number
         asked = set(ids) - self._evidence.in_recent_blocks(ids)
@@ -250,49 +265,53 @@ class Questions:
         for key in ids:
             consensus = agreed.get(key)
             try:
-                more[key] = await self._judged(key, facts[key], consensus, chain, height)
+                more[key] = await self._conclusion(key, facts[key], consensus, chain, height)
             except SourceError as error:
-                # The search for one winner must not cost the others their answers.
-                logger.debug("what all say about %s needs: %s", key, error)
-                # A refusal by one provider is not a fact, and must not become one here.
-                more[key] = tuple(one for one in facts[key] if not isinstance(one, Refused))
+                # An error in the search for one winner must not discard the answers about the
+                # other transactions.
+                logger.debug("could not decide about %s: %s", key, error)
+                # A refusal by a single provider is not a fact.
+                more[key] = tuple(fact for fact in facts[key] if not isinstance(fact, Refused))
                 open_reasons[key] = str(error)
             if consensus is not None and consensus.kind == "open":
                 open_reasons[key] = consensus.reason
         return more
 
-    async def _judged(
+    async def _conclusion(
         self,
         key: str,
-        told: tuple[Observation, ...],
+        facts: tuple[Observation, ...],
         consensus: Consensus | None,
         chain: Chain,
         height: int,
     ) -> tuple[Observation, ...]:
-        """Return what follows for one transaction from what all providers said."""
-        refusal, now = _refusal(told), time.time()
+        """Return the facts about one transaction that follow from the answers of all providers."""
+        refusal, now = _refusal(facts), time.time()
         if refusal is not None:
             if self._is_refused(key, consensus, height):
                 return (refusal,)
-            # By itself, what one provider refuses is not a fact; what all say is one.
-            told = ()
+            # A refusal that not all providers repeat is not a fact.
+            facts = ()
         if consensus is None or consensus.kind in ("refused", "open"):
-            return told
+            return facts
         if consensus.kind == "nonce-used":
             slot = self._slots([key]).get(key)
-            taken = await self._search(key, slot, chain) if slot else ()
+            taken = await self._find_winner(key, slot, chain) if slot else ()
             if taken:
                 return taken
         gone = consensus.kind in ("absent", "nonce-used")
         vanished = (Vanished(height, now, nonce_used=consensus.kind == "nonce-used"),)
-        late = (Late(now),) if self._is_told_enough(key, consensus) else ()
-        return (*told, *(vanished if gone else ()), *late)
+        late = (Late(now),) if self._deadline_counts(key, consensus) else ()
+        return (*facts, *(vanished if gone else ()), *late)
 
-    async def _search(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...]:
+    async def _find_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...]:
         """Search for the winner of a slot, unless a search was limited a short time ago.
 
+        Returns:
+            The facts; none if no winner is found, or if the search is given up.
+
         Raises:
-            SourceError: There is no answer; ask again later.
+            SourceError: The search must be repeated later.
         """
         blocked = self._searches.blocked(key, _now())
         if blocked is not None:
@@ -301,7 +320,7 @@ class Questions:
             found = await self._evidence.of_winner(key, slot, chain)
         except RateLimitedError as error:
             if self._searches.failed(key, str(error), _now()):
-                return ()  # as if no provider kept the state that is needed
+                return ()  # the result if no provider has the old state that the search needs
             raise
         self._searches.forget(key)
         if found is None:
@@ -309,9 +328,9 @@ class Questions:
         return found
 
     def _is_refused(self, key: str, consensus: Consensus | None, height: int) -> bool:
-        """Return whether a refusal is certain: all providers have told it, and for long.
+        """Return whether a refusal is certain: all providers repeat it until the time limits.
 
-        Several addresses can be one node farm: that they agree at one moment is not enough.
+        Several addresses can belong to the same nodes, so a single agreement is not enough.
         """
         if consensus is None or consensus.kind != "refused":
             self._refused.pop(key, None)
@@ -319,21 +338,21 @@ class Questions:
         since = self._refused.setdefault(key, Sighting(height, time.time()))
         return self._has_lasted(since, height)
 
-    def _is_told_enough(self, key: str, consensus: Consensus) -> bool:
-        """Return whether a deadline counts: told by several providers, or by one twice."""
-        tracked = self._book.get(key)
+    def _deadline_counts(self, key: str, consensus: Consensus) -> bool:
+        """Return whether a deadline counts: by several providers, or by one that answered twice."""
+        tracked = self._open_transactions.get(key)
         if tracked is None or not _is_late(tracked) or consensus.providers > 1:
             return True
-        if key in self._told_once:
-            self._told_once.discard(key)
+        if key in self._late_once:
+            self._late_once.discard(key)
             return True
-        self._told_once.add(key)
-        self._records.deadlines.ask_again(key, time.time() + _TELL_TWICE_SECONDS)
+        self._late_once.add(key)
+        self._records.deadlines.ask_again(key, time.time() + _SECOND_ANSWER_SECONDS)
         return False
 
 
 def _refusal(observations: tuple[Observation, ...]) -> Refused | None:
-    return next((one for one in observations if isinstance(one, Refused)), None)
+    return next((fact for fact in observations if isinstance(fact, Refused)), None)
 
 
 def _is_late(tracked: Tracked) -> bool:

@@ -1,4 +1,4 @@
-"""What follows from facts: trackers decide, the store writes, everyone is put where they belong."""
+"""From facts to stored events: trackers decide, the store writes, the schedules are updated."""
 
 import asyncio
 import logging
@@ -17,68 +17,75 @@ from transaction_tracker.domain import (
     decide,
 )
 from transaction_tracker.follower.evidence import Facts
-from transaction_tracker.store import Book, Step, Store, Stored
+from transaction_tracker.store import OpenTransactions, Step, Store, Stored
 from transaction_tracker.tracker import TransactionTracker, via
 
-_NOTED_AT_ONCE = 5_000
+# Transactions scheduled before other tasks of the event loop get their turn.
+_BATCH_SIZE = 5_000
 
 logger = logging.getLogger("transaction_tracker")
 
 
 class Records:
-    """Turns facts into stored transitions, and keeps track of who is to be looked for where.
+    """Turns facts into stored transitions, and schedules when each transaction is checked next.
 
     Args:
-        book: The open transactions.
-        policy: When waiting becomes news.
-        sweep: When to ask about those that no block tells of; the usual times unless given.
+        open_transactions: The transactions that are not final, in memory.
+        policy: Time limits for transactions in no block.
+        sweep: Schedule of the questions about single transactions. Default: one with the default
+            delays.
 
     Attributes:
-        policy: When waiting becomes news.
-        agenda: Those that a block has decided, by block and by height.
-        sweep: Those that are asked about one by one.
-        deadlines: Those that expire some day.
+        policy: Time limits for transactions in no block.
+        agenda: Transactions that wait for depth, by block and by height.
+        sweep: Transactions that the source is asked about one by one.
+        deadlines: Transactions in no block that have a deadline.
     """
 
-    def __init__(self, book: Book, policy: Policy, sweep: Sweep | None = None) -> None:
-        self._book = book
+    def __init__(
+        self, open_transactions: OpenTransactions, policy: Policy, sweep: Sweep | None = None
+    ) -> None:
+        self._open_transactions = open_transactions
         self.policy = policy
         self.agenda = Agenda()
         self.sweep = Sweep() if sweep is None else sweep
         self.deadlines = Deadlines()
-        self._ended: list[Callable[[str], None]] = []
+        self._end_listeners: list[Callable[[str], None]] = []
 
     def on_end(self, forget: Callable[[str], None]) -> None:
-        """Call ``forget`` with the id of each transaction that has ended, or is untracked.
+        """Call ``forget`` with the id of each transaction that becomes final or is untracked.
 
-        For what is kept about open transactions elsewhere: one that is registered again must not
-        meet what was kept of it before.
+        For data about open transactions that is kept elsewhere. Without this, a transaction that
+        is registered again would inherit the data of its earlier registration.
         """
-        self._ended.append(forget)
+        self._end_listeners.append(forget)
 
-    async def take_up(self) -> None:
-        """Put all open transactions where they belong."""
-        # A copy: new ones may come while this lets others run, and say so themselves.
-        for number, tracked in enumerate(list(self._book)):
+    async def load(self) -> None:
+        """Schedule all open transactions."""
+        # A copy: transactions can be registered while other tasks run. The follower gets a message
+        # about each of them.
+        for number, tracked in enumerate(list(self._open_transactions)):
             self._note(tracked)
-            if number % _NOTED_AT_ONCE == 0:
+            if number % _BATCH_SIZE == 0:
                 await asyncio.sleep(0)
 
     async def decide(self, facts: Facts) -> tuple[Event, ...]:
-        """Let the trackers decide what the facts make of their transactions."""
+        """Return the events that the trackers decide from facts."""
         events: list[Event] = []
         for key, observations in facts.items():
-            events += await self._decision(key, observations)
+            events += await self._decide_by_tracker(key, observations)
         return tuple(events)
 
     def decide_ended(
         self, ended: Iterable[Tracked], observations: tuple[Observation, ...]
     ) -> tuple[Event, ...]:
-        """Decide what facts make of transactions that have ended, and have no tracker."""
-        return tuple(event for one in ended for event in decide(one, observations, self.policy))
+        """Return the events that follow from facts for final transactions: they have no tracker."""
+        return tuple(
+            event for tracked in ended for event in decide(tracked, observations, self.policy)
+        )
 
     async def commit(self, step: Step) -> Stored:
-        """Store a step, and look for its transactions where they are to be looked for now."""
+        """Store a step, unless it is empty, and update the schedules of its transactions."""
         if step == Step(step.source):
             return Stored()
         stored = await Store.commit(step)
@@ -86,59 +93,63 @@ class Records:
         return stored
 
     async def take_over(self, stored: Stored) -> None:
-        """Look for stored transactions where they are to be looked for now, and tell of events."""
+        """Update the schedules of stored transactions, and handle their events."""
         for tracked in stored.rows:
             self._note(tracked)
         for event in stored.events:
-            await self._tell(event)
+            await self._handle_event(event)
 
-    async def _decision(self, key: str, observations: tuple[Observation, ...]) -> tuple[Event, ...]:
+    async def _decide_by_tracker(
+        self, key: str, observations: tuple[Observation, ...]
+    ) -> tuple[Event, ...]:
         try:
             return await TransactionTracker.observe(via(key), observations)
         except ExitError:
-            # It is being restarted, or stuck. The block goes by once: the same rules
-            # decide here, and the tracker finds its row moved on.
-            return self._decide_for(key, observations)
+            # The tracker is being restarted, or is stuck. The block is applied only once, so the
+            # same rules decide here; the tracker takes over the stored state afterwards.
+            return self._decide_directly(key, observations)
 
-    def _decide_for(self, key: str, observations: tuple[Observation, ...]) -> tuple[Event, ...]:
-        tracked = self._book.get(key)
+    def _decide_directly(
+        self, key: str, observations: tuple[Observation, ...]
+    ) -> tuple[Event, ...]:
+        tracked = self._open_transactions.get(key)
         try:
             return () if tracked is None else decide(tracked, observations, self.policy)
-        except Exception:  # whatever a poison transaction raises: the others go on
-            logger.exception("nothing could be decided for %s", key)
+        except Exception:  # one transaction whose facts raise must not stop all others
+            logger.exception("could not decide the state of %s", key)
             return ()
 
-    async def _tell(self, event: Event) -> None:
+    async def _handle_event(self, event: Event) -> None:
         if event.previous in TERMINAL and not event.tracked.final:
-            # It had ended, and its tracker with it.
+            # The tracker stopped when the transaction became final.
             await TransactionTracker.reopen(event.tracked.id)
         elif event.tracked.state == "missing" != event.previous:
             self.sweep.again(event.tracked.id, _now())
         await TransactionTracker.track_replacement(event.tracked)
 
     def forget(self, transaction: str) -> None:
-        """Look for a transaction no more, unless it was started again since that was asked for."""
-        tracked = self._book.get(transaction)
+        """Forget an untracked transaction; if it is registered again already, schedule it."""
+        tracked = self._open_transactions.get(transaction)
         if tracked is not None:
             self._note(tracked)
             return
         self.agenda.forget(transaction)
         self.deadlines.forget(transaction)
         self.sweep.forget(transaction)
-        self._has_ended(transaction)
+        self._call_listeners(transaction)
 
-    def _has_ended(self, transaction: str) -> None:
-        for forget in self._ended:
+    def _call_listeners(self, transaction: str) -> None:
+        for forget in self._end_listeners:
             forget(transaction)
 
     def _note(self, tracked: Tracked) -> None:
-        """Put a transaction where it is looked for from now on."""
+        """Schedule a transaction by its state."""
         if tracked.final:
-            self._has_ended(tracked.id)
+            self._call_listeners(tracked.id)
         self.agenda.note(tracked)
         self.deadlines.note(tracked)
         if "status_unknown" in tracked.flags and not tracked.final:
-            # Another provider, or the same one later, may have a receipt with a status.
+            # Another provider, or the same one later, can have a receipt with a status.
             self.sweep.add(tracked.id, _now())
         elif not tracked.unplaced:
             self.sweep.forget(tracked.id)

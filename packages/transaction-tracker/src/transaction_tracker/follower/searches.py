@@ -1,15 +1,15 @@
-"""Searches for the block that used a nonce: repeated with back-off, and given up in the end."""
+"""Searches for the block that used a nonce: retried with back-off, and given up in the end."""
 
 from dataclasses import dataclass
 
 FIRST_DELAY_SECONDS = 15.0
 MAX_DELAY_SECONDS = 300.0
-# Old state that a provider limits for so long is not for sale to us.
+# A provider that limits requests for old state for this long does not serve it on our plan.
 GIVE_UP_SECONDS = 900.0
 
 
 @dataclass(slots=True)
-class _Failed:
+class _FailedSearch:
     since: float
     next_at: float
     delay: float
@@ -17,27 +17,27 @@ class _Failed:
 
 
 class Searches:
-    """When to search again after a provider has limited a search, and when no more.
+    """Decides when to retry a search that a provider has limited, and when to give up.
 
     Kept in memory only. Times are seconds of the caller's clock.
     """
 
     def __init__(self) -> None:
-        self._failed: dict[str, _Failed] = {}
+        self._failed: dict[str, _FailedSearch] = {}
 
     def blocked(self, transaction: str, now: float) -> str | None:
-        """Return why there is no search for a transaction now; ``None`` when there can be one."""
+        """Return why a transaction cannot be searched for now; ``None`` if it can."""
         failed = self._failed.get(transaction)
         return None if failed is None or now >= failed.next_at else failed.why
 
     def failed(self, transaction: str, why: str, now: float) -> bool:
-        """Note a search without an answer; return whether searching is given up."""
+        """Record a limited search; return whether to give up."""
         before = self._failed.get(transaction)
         since = now if before is None else before.since
         delay = FIRST_DELAY_SECONDS if before is None else min(2 * before.delay, MAX_DELAY_SECONDS)
-        self._failed[transaction] = _Failed(since, now + delay, delay, why)
+        self._failed[transaction] = _FailedSearch(since, now + delay, delay, why)
         return now - since >= GIVE_UP_SECONDS
 
     def forget(self, transaction: str) -> None:
-        """Search for a transaction as if for the first time."""
+        """Forget the failed searches for a transaction."""
         self._failed.pop(transaction, None)

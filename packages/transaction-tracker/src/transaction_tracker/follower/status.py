@@ -1,4 +1,4 @@
-"""What the follower has achieved, for every part of the program to read."""
+"""The progress of the follower, for every part of the program to read."""
 
 import time
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.follower.verdict import MIN_LIMIT_SECONDS, Note, Progress, Verdict, judge
 
-# Part of a fault can come from a provider, and is shown in /readyz, the log and the dashboard.
+# Part of a fault can be a provider's text, and is shown in /readyz, the log and the dashboard.
 MAX_FAULT_CHARACTERS = 500
 
 
@@ -17,14 +17,14 @@ class FollowerStatus:
     and its status must say so.
 
     Args:
-        best_head: Returns the highest head of any healthy provider. Standby providers see heads
-            too: that shows when the followed provider alone is stuck.
-        clock: Returns seconds of the monotonic clock; the clock of the system unless given.
+        best_head: Returns the highest head of any healthy provider, including standby providers:
+            that shows when only the followed provider is stuck.
+        clock: Returns seconds of the monotonic clock. Default: the clock of the system.
 
     Attributes:
-        head: Height of the followed provider's head; ``None`` before the first answer.
-        heard_at: When the last readable answer about the head came. All times here are seconds
-            of the monotonic clock.
+        head: Height of the followed provider's head; ``None`` before the first response.
+        heard_at: When the last readable response about the head arrived. All times here are
+            seconds of the monotonic clock.
         head_advanced_at: When a head last advanced at any provider.
         applied_block: The last block applied since the program started.
         applied_at: When it was applied.
@@ -48,7 +48,7 @@ class FollowerStatus:
         self._halt: Note | None = None
         self._held: Note | None = None
         self._undecided: Note | None = None
-        self._above_at: float | None = None  # when a head above our last block was heard
+        self._above_at: float | None = None  # when a head above our last block was recorded
         self.head: int | None = None
         self.heard_at: float | None = None
         self.head_advanced_at: float | None = None
@@ -57,11 +57,11 @@ class FollowerStatus:
 
     @property
     def held_reason(self) -> str | None:
-        """Why ends are held back; ``None`` when they are not."""
+        """Why ends are held back; ``None`` if none is."""
         return None if self._held is None else self._held.text
 
     def begin(self) -> None:
-        """Start the clock. Later calls have no effect: a restart of the follower is no progress."""
+        """Start the clock; later calls have no effect, because a restart is not progress."""
         if not self._has_begun:
             self._has_begun = True
             self._started_at = self._clock()
@@ -69,7 +69,7 @@ class FollowerStatus:
     # -- For the follower
 
     def heard(self, head: int | None = None) -> None:
-        """Record a readable answer about the head.
+        """Record a readable response about the head.
 
         Args:
             head: The head's height; ``None`` from a source without blocks.
@@ -89,25 +89,26 @@ class FollowerStatus:
         now = self.applied_at = self._clock()
         self.applied_block = block
         self._fault = self._halt = self._above_at = None
-        # While more blocks are due, each block that is applied starts the time again.
+        # While more blocks are due, each applied block restarts the time limit.
         known = [head for head in (self.head, self._best) if head is not None]
         self._due_since = now if any(head > block.number for head in known) else None
 
     def up_to_date(self) -> None:
         """Record that our last block is the followed provider's head: nothing is due there."""
         self._fault = None
-        # Unless another provider is ahead: then the followed one can be stuck. Or another node
-        # behind the same address: then it only looks as if nothing was due.
+        # A block can be due all the same: if another provider is ahead, the followed one can be
+        # stuck; if another node behind the same address was ahead a short time ago, this head only
+        # looks like the highest.
         if self._above_at is not None and self._clock() - self._above_at < MIN_LIMIT_SECONDS:
             return
         if self._best is None or (self.head is not None and self.head >= self._best):
             self._due_since = None
 
     def failed(self, error: Exception | str) -> None:
-        """Record what keeps the chain from moving now.
+        """Record the error that prevents progress now.
 
         Args:
-            error: Names the provider, the block and the field where they are known.
+            error: The error; names the provider, the block and the field where they are known.
         """
         text = _line(str(error) or type(error).__name__)
         if self._fault is None:
@@ -116,43 +117,43 @@ class FollowerStatus:
             self._fault = Note(text, self._fault.since, self._fault.times + 1)
 
     def halted(self, reason: str) -> None:
-        """Record that the follower has decided to stop. Takes effect at once.
+        """Record that the follower has stopped by its own decision.
 
-        Call it only when a longer wait cannot help: no time limit applies.
+        Takes effect at once, without a time limit. Only for a state that waiting cannot change.
         """
         self._halt = Note(_line(reason), self._clock() if self._halt is None else self._halt.since)
 
     def resumed(self) -> None:
-        """Record that the follower goes on after ``halted``."""
+        """Record that the follower continues after ``halted``."""
         self._halt = None
 
     def held(self, reason: str | None, seconds: float = 0.0) -> None:
-        """Record that ends are held back, or with ``None`` that they no longer are.
+        """Record that ends are held back; ``None`` if none is.
 
         Args:
-            reason: Why, and which.
-            seconds: How long the one that was held back first has been so.
+            reason: Which ends, and why.
+            seconds: For how many seconds the first of them has been held back.
         """
         self._held = None if reason is None else Note(_line(reason), self._clock() - seconds)
 
     def undecided(self, note: Note | None) -> None:
-        """Record that a waiting transaction's end cannot be decided, or with ``None`` that all can.
+        """Record that the end of a transaction cannot be decided; ``None`` if all can.
 
         Args:
             note: Why, and since when.
         """
         self._undecided = note and Note(_line(note.text), note.since)
 
-    # -- For all others
+    # -- For all other parts of the program
 
     def verdict(self, now: float, block_time: float) -> Verdict:
-        """Return whether the chain moves.
+        """Return whether the source makes progress.
 
         Args:
             now: Seconds of the monotonic clock.
-            block_time: Seconds from block to block.
+            block_time: Seconds between blocks.
         """
-        self._look_at_others(now)
+        self._update_best_head(now)
         return judge(self._progress(), now, block_time)
 
     def _progress(self) -> Progress:
@@ -171,10 +172,10 @@ class FollowerStatus:
             undecided=self._undecided,
         )
 
-    def _look_at_others(self, now: float) -> None:
+    def _update_best_head(self, now: float) -> None:
         self._best = None if self._best_head is None else self._best_head()
-        # The first answer must come from the followed provider: until then, our last block is
-        # unknown, and so is whether anything is due.
+        # Until the followed provider's first response, our last block is unknown, and so is
+        # whether a block is due.
         if self._best is None or self._highest is None or self._best <= self._highest:
             return
         self._highest = self._best
@@ -183,8 +184,8 @@ class FollowerStatus:
     def _has_advanced(self, head: int) -> bool:
         if self._highest is None or head > self._highest:
             return True
-        # A chain that became shorter grows below the old height. A node farm of different
-        # heights (100, 96, 100) does not: it jumps back to the highest head.
+        # A chain that became shorter grows below its old height. Nodes of different heights behind
+        # one address (100, 96, 100) do not count: the address jumps back to the highest head.
         return self.head is not None and self.head < head < self._highest
 
     def _advance(self, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Ends of waiting transactions that providers do not let us decide: reported when that lasts."""
+"""Transactions whose end cannot be decided from the providers' answers: reported if that lasts."""
 
 import time
 from dataclasses import replace
@@ -7,22 +7,22 @@ from typing import Literal, TypeAlias, get_args
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.verdict import Note
 
-# Why a transaction has no end: providers disagree on a decision that is due; no answer about it is
-# a fact; or nobody tells the block of the tag that it waits for.
+# Why the end of a transaction is undecided. "decision": the providers disagree although an end is
+# due. "answer": no answer about it is a fact. "tag": it waits for a tag whose block the followed
+# provider does not report.
 Topic: TypeAlias = Literal["decision", "answer", "tag"]
 TOPICS: tuple[Topic, ...] = get_args(Topic)
 
-# A single answer without a fact is usual; the next question about an old one can be far away.
+# A single answer without a fact is normal, and the next question can be minutes later: without
+# this minimum, it would be reported although nothing is wrong.
 MIN_ANSWERS = 3
 
 
 class Undecided:
-    """Transactions that get no end because of what providers say, or do not say.
-
-    That must not last without a report.
+    """Transactions whose end cannot be decided. The one that has waited longest is reported.
 
     Args:
-        status: Where the transaction that has waited longest is reported.
+        status: Gets the report.
     """
 
     def __init__(self, status: FollowerStatus) -> None:
@@ -30,11 +30,17 @@ class Undecided:
         self._notes: dict[tuple[Topic, str], Note] = {}
 
     def transactions(self, *topics: Topic) -> tuple[str, ...]:
-        """Return the transactions that wait for any of these reasons."""
+        """Return the transactions that are undecided for one of these reasons."""
         return tuple(key for topic, key in self._notes if topic in topics)
 
     def note(self, transaction: str, reason: str, topic: Topic = "decision") -> None:
-        """Note that a transaction's end could not be decided."""
+        """Record that the end of a transaction could not be decided.
+
+        Args:
+            transaction: The transaction.
+            reason: Why, in words for an operator.
+            topic: The kind of reason; each kind is recorded apart.
+        """
         before = self._notes.get((topic, transaction))
         note = Note(reason, time.monotonic())
         if before is not None:
@@ -42,11 +48,11 @@ class Undecided:
         self._notes[topic, transaction] = note
 
     def forget(self, transaction: str, *topics: Topic) -> None:
-        """Forget a transaction: it is decided, or waits for nothing.
+        """Remove a transaction that is decided or no longer waits.
 
         Args:
             transaction: The transaction.
-            *topics: The reasons that are gone; all of them if none is given.
+            *topics: The reasons to remove. Default: all.
         """
         found = [self._notes.pop((topic, transaction), None) for topic in topics or TOPICS]
         if any(found):

@@ -1,4 +1,4 @@
-"""Blocks that are taken back only once the providers agree: a refusal is reported when it lasts."""
+"""The check with all providers before blocks are undone; a refusal is reported if it lasts."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from transaction_tracker.sources import ChainSource, MalformedError
 
 
 class UndoCheck:
-    """Asks the providers before blocks are taken back whose loss cannot be made good.
+    """Asks the providers before blocks are undone that were final, or before all are undone.
 
     Args:
-        source: Who asks the providers.
-        status: Where a refusal is reported.
-        block_time: Returns the seconds from block to block, which can change.
+        source: The source, which asks its providers.
+        status: Gets the report of a refusal.
+        block_time: Returns the seconds between blocks, which can change.
     """
 
     def __init__(
@@ -27,17 +27,17 @@ class UndoCheck:
         self._refused_since: float | None = None
 
     async def require(self, block: BlockRef, reason: str) -> None:
-        """Raise an error while a block cannot be taken back.
+        """Raise an error unless a block can be undone.
 
-        A provider that is out of reach for a moment, or behind, can agree soon. So the follower
-        is halted only once the refusal has lasted; until then, the error tells it.
+        A provider that lags or does not respond for a moment can agree soon. So the source is
+        reported as halted only once the refusal has lasted; until then, only the error is raised.
 
         Args:
             block: The block.
-            reason: Why it would be taken back, and what that would cost.
+            reason: Why it would be undone, in words for an operator.
 
         Raises:
-            MalformedError: It cannot be taken back now.
+            MalformedError: The block cannot be undone now.
         """
         objection = await self._source.objection_to_undo(block)
         if objection is None:
@@ -51,7 +51,7 @@ class UndoCheck:
         raise MalformedError(text)
 
     def passed(self) -> None:
-        """Note that the way to the head is free: it is on our chain, or blocks were taken back."""
+        """Record that no refused undo is pending: the head is ours, or blocks can be undone."""
         if self._refused_since is not None:
             self._refused_since = None
             self._status.resumed()

@@ -1,28 +1,29 @@
-"""Whether a chain moves, decided from what its follower has achieved."""
+"""The verdict on a source: whether it makes progress."""
 
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from transaction_tracker.domain import BlockRef
 
-# A stop must be told soon, but not for a pause that every chain has now and then.
+# A stop must be reported soon, but every chain sometimes pauses for a few blocks.
 MIN_LIMIT_SECONDS = 60.0
 LIMIT_BLOCKS = 5
+NO_RESPONSE_YET = "no provider has returned a readable head yet"
 
 Condition: TypeAlias = Literal["ok", "starting", "lagging", "halted"]
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a chain moves.
+    """Whether a source makes progress.
 
     Attributes:
-        state: ``"halted"`` when blocks are due and none is applied, or nothing readable comes;
-            ``"lagging"`` when no provider's head advances; ``"starting"`` before the first
-            answer; otherwise ``"ok"``.
+        state: ``"halted"`` if blocks are due and none is applied, if no response is readable, or
+            if an end is held back or undecided for too long; ``"lagging"`` if no provider's head
+            advances; ``"starting"`` before the first response; otherwise ``"ok"``.
         reason: Why, with the block, the field and the provider where they are known. Contains no
-            secret. Empty when the state is ``"ok"``.
-        since: When that began, in seconds of the monotonic clock.
+            secret. Empty if the state is ``"ok"``.
+        since: Start of the state, in seconds of the monotonic clock.
     """
 
     state: Condition
@@ -37,12 +38,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text, and since when it has been true.
+    """A condition that lasts.
 
     Attributes:
-        text: What is the case.
-        since: Seconds of the monotonic clock.
-        times: How often it was reported in a row.
+        text: The condition, in words for an operator.
+        since: Start of the condition, in seconds of the monotonic clock.
+        times: How many times in a row it was recorded.
     """
 
     text: str
@@ -52,22 +53,22 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What a follower has achieved; all times are seconds of the monotonic clock.
+    """The progress of a follower; all times are seconds of the monotonic clock.
 
     Attributes:
         started_at: When the program started.
-        head: Height of the followed provider's head; ``None`` before the first answer, and for
+        head: Height of the followed provider's head; ``None`` before the first response, and for
             a source without blocks.
-        best_head: The highest head of any healthy provider, as far as known.
-        heard_at: When the followed provider's last readable answer about the head came.
-        advanced_at: When a head last advanced anywhere.
+        best_head: The highest head of any healthy provider; ``None`` if unknown.
+        heard_at: When the followed provider's last readable response about the head arrived.
+        advanced_at: When a head last advanced at any provider.
         due_since: Since when a head has been above our last block, with no block applied since.
         applied: The last block applied since the program started.
         applied_at: When it was applied.
-        fault: What last kept the chain from moving.
-        halt: Why the follower has decided to stop.
+        fault: The last error that prevented progress.
+        halt: Why the follower has stopped by its own decision.
         held: Why ends are held back.
-        undecided: Why the end of a transaction that waits cannot be decided.
+        undecided: Why the end of a transaction cannot be decided.
     """
 
     started_at: float
@@ -85,31 +86,31 @@ class Progress:
 
 
 def limit_seconds(block_time: float) -> float:
-    """Return how long a chain can stand still before that is reported.
+    """Return the seconds without progress after which a source is reported.
 
     Args:
-        block_time: Seconds from block to block.
+        block_time: Seconds between blocks.
     """
     return max(LIMIT_BLOCKS * block_time, MIN_LIMIT_SECONDS)
 
 
 def judge(progress: Progress, now: float, block_time: float) -> Verdict:
-    """Return whether the chain moves.
+    """Return whether a source makes progress.
 
-    Health is progress made, not questions answered: a provider that tells new heads, none of
-    which can be applied, is a stop.
+    Progress counts, not responses: if a provider reports new heads but none can be applied, the
+    source is halted.
 
     Args:
-        progress: What the follower has achieved.
+        progress: The progress of the follower.
         now: Seconds of the monotonic clock.
-        block_time: Seconds from block to block.
+        block_time: Seconds between blocks.
     """
     limit = limit_seconds(block_time)
     halted = _halted(progress, now, block_time, limit)
     if halted is not None:
         return halted
     if progress.heard_at is None:
-        reason = "no provider has given a readable answer about the head yet"
+        reason = NO_RESPONSE_YET
         return Verdict("starting", reason + _because(progress.fault), progress.started_at)
     moved_at = max(progress.advanced_at or progress.started_at, progress.applied_at or 0.0)
     if progress.advanced_at is not None and now - moved_at >= limit:
@@ -125,7 +126,7 @@ def _halted(progress: Progress, now: float, block_time: float, limit: float) -> 
         return Verdict("halted", _nothing_applied(progress, limit), since)
     readable_at = max(progress.heard_at or 0.0, progress.applied_at or 0.0, progress.started_at)
     if now - readable_at >= limit:
-        reason = f"no provider has given a readable answer about the head for {limit:g} s or more"
+        reason = f"no provider has returned a readable head for {limit:g} s or more"
         return Verdict("halted", reason + _because(progress.fault), readable_at)
     if progress.held is not None and now - progress.held.since >= limit:
         return Verdict("halted", progress.held.text, progress.held.since)
@@ -137,9 +138,10 @@ def _halted(progress: Progress, now: float, block_time: float, limit: float) -> 
 def _is_overdue(progress: Progress, now: float, block_time: float, limit: float) -> bool:
     """Return whether a block has been due for too long.
 
-    Two conditions: a chain at rest has applied no block for long, and its next block must get
-    its time; and a chain whose blocks come regularly had its last one about one block time
-    before the first that is due.
+    Two conditions must hold. No block was applied within the limit. And a block has been due for
+    the limit minus one block time: after a long pause of the chain, the first condition holds
+    already when the next block appears, and that block must get its time. On a regular chain, the
+    last block was applied about one block time before the next became due.
     """
     if progress.due_since is None:
         return False
@@ -155,7 +157,7 @@ def _nothing_applied(progress: Progress, limit: float) -> str:
         known = f"; the follower last read head {head}, the highest head of any provider is {best}"
     reason = f"no block{after} was applied for {limit:g} s or more{known}"
     if progress.fault is None:
-        return reason + "; no error was reported, the follower may be waiting for an answer"
+        return reason + "; no error was reported, the follower is possibly waiting for a response"
     return reason + _because(progress.fault)
 
 

@@ -1,4 +1,4 @@
-"""Walking along the chain: up with the head, and back where the chain is reorganised."""
+"""The walk along the chain: apply blocks up to the head, and undo blocks at reorganisations."""
 
 import asyncio
 import logging
@@ -17,25 +17,25 @@ from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError, SourceError
-from transaction_tracker.store import Book, Step, Store
+from transaction_tracker.store import OpenTransactions, Step, Store
 
-# Blocks fetched in one go; after so many, other messages of the follower are handled first.
-_STRIDE = 128
-# A head below ours mostly comes from a node that lags behind the one that answered before. It is
-# believed when it stays: for this many polls, and for this many block times if it only lacks
-# our last blocks and has no others in their place.
-_PATIENT_POLLS = 3
-_PATIENT_BLOCKS = 2
+# Maximum number of blocks fetched at once; other messages of the follower are handled after them.
+_BATCH_SIZE = 128
+# A head below our tip usually is the response of a node that lags behind another node of the same
+# address. It is believed only if it stays: for this many polls, and for this many block times if
+# it only lacks our last blocks and has no other blocks at their heights.
+_GRACE_POLLS = 3
+_GRACE_BLOCKS = 2
 
 logger = logging.getLogger("transaction_tracker")
 
 
 class _Path(NamedTuple):
-    """The way to a head.
+    """The blocks to apply on the way to a head.
 
     Attributes:
-        root: The block that the first one builds on.
-        blocks: From the lowest up.
+        root: Parent of the lowest block; the head itself if there is no block to apply.
+        blocks: The blocks, from the lowest up.
     """
 
     root: BlockRef
@@ -43,35 +43,36 @@ class _Path(NamedTuple):
 
 
 class Walk:
-    """Our place on the chain, and the way from there to the head.
+    """Our position on the chain, and the steps from there to the head.
 
-    Each block is one step of the store, taken back or applied.
+    Undoes blocks one by one, each in a step of the store, or all kept blocks in one step. Applies
+    several blocks in one step only if all but the last change no open transaction.
 
     Args:
-        source: Where the blocks come from.
-        book: The open transactions.
-        records: Makes transitions of facts.
-        status: Where to record our progress.
-        keep: Blocks to keep for reorganisations.
-        block_time: Returns the seconds from block to block, which can change.
+        source: The source of the blocks.
+        open_transactions: The transactions that are not final, in memory.
+        records: Decides and stores what follows from facts.
+        status: Records the progress.
+        keep: Number of blocks to keep for reorganisations.
+        block_time: Returns the seconds between blocks, which can change.
 
     Attributes:
-        chain: The blocks that are kept.
-        evidence: Makes facts of what the source says.
-        told_tags: The tags whose blocks the followed provider told with its head.
+        chain: The kept blocks.
+        evidence: Converts blocks and answers of the source to facts.
+        reported_tags: The tags whose blocks the followed provider returned with its last head.
     """
 
     def __init__(
         self,
         source: ChainSource,
-        book: Book,
+        open_transactions: OpenTransactions,
         records: Records,
         status: FollowerStatus,
         keep: int,
         block_time: Callable[[], float],
     ) -> None:
         self._source = source
-        self._book = book
+        self._open_transactions = open_transactions
         self._records = records
         self._status = status
         self._block_time = block_time
@@ -81,15 +82,17 @@ class Walk:
         self._low_heads = 0
         self._low_since = 0.0
         self._counted = 0
-        self.told_tags: frozenset[Tag] = frozenset()
+        self.reported_tags: frozenset[Tag] = frozenset()
         self.chain = Chain(keep)
-        endings = Endings(source, book, status)
+        endings = Endings(source, open_transactions, status)
         repeated = RepeatedBlocks(records.policy)
-        self.evidence = Evidence(source, book, records.agenda, self._recent, endings, repeated)
+        self.evidence = Evidence(
+            source, open_transactions, records.agenda, self._recent, endings, repeated
+        )
         records.on_end(self.evidence.forget)
 
     async def resume(self) -> None:
-        """Go on from the blocks that are stored."""
+        """Load the stored blocks, their slots and the objections to ends."""
         links = await Store.claim(self._source.name)
         self._move_to(Chain.of(self.chain.keep, links))
         for link, slots in await Store.recent_slots(self._source.name):
@@ -97,24 +100,24 @@ class Walk:
         await self.evidence.resume()
 
     async def advance(self) -> bool:
-        """Follow the head as far as one stride goes, and return whether there is more."""
+        """Apply blocks up to the head, at most one batch; return whether there are more."""
         head = await self._source.head(marks=self._records.agenda.waits_for_tags)
         seen_at = time.monotonic()
         self._status.heard(head.link.number)
-        self.told_tags = frozenset(head.marks)
-        if await self._stays(head.link):
+        self.reported_tags = frozenset(head.marks)
+        if await self._is_ignored(head.link):
             self.evidence.note_marks(head, self.chain)
-            await self._tell_depth()
+            await self._apply_depth()
             return False
         path = await self._path(head.link)
         if self._is_left([block.link for block in path.blocks]):
             return False
-        await self._turn_to(path)
+        await self._switch_to(path)
         await self.evidence.foresee(path.blocks, self.chain)
         await self._apply_all(path.blocks, seen_at)
         self.evidence.note_marks(head, self.chain)
         if head.marks:
-            await self._tell_depth()
+            await self._apply_depth()
         return self._has_more(head.link, path)
 
     def _has_more(self, head: Link, path: _Path) -> bool:
@@ -126,18 +129,18 @@ class Walk:
 
     # -- Whether to move
 
-    async def _stays(self, head: Link) -> bool:
-        """Return whether this head is not a reason to move."""
+    async def _is_ignored(self, head: Link) -> bool:
+        """Return whether no block must be applied or undone because of this head."""
         tip = self.chain.tip
         self._branches.showed(head, self.chain, _now())
         if self._is_left([head]):
             return True
         if tip is None or head.number > tip.number:
-            self._trust_again()
+            self._end_low_heads()
             return False
         if head.number < tip.number:
-            return await self._stays_above(head, tip)
-        self._trust_again()
+            return await self._ignores_low_head(head, tip)
+        self._end_low_heads()
         if head.ref != tip.ref:
             return False
         self._undo_check.passed()
@@ -145,39 +148,40 @@ class Walk:
         return True
 
     def _is_left(self, links: Sequence[Link]) -> bool:
-        """Return whether the way to a head leads back to a branch that we have left."""
-        patience = _PATIENT_BLOCKS * self._block_time()
+        """Return whether blocks on the way to a head are on a branch that was left."""
+        patience = _GRACE_BLOCKS * self._block_time()
         return self._branches.is_left(links, self.chain, _now(), patience)
 
-    def _trust_again(self) -> None:
+    def _end_low_heads(self) -> None:
         if self._low_heads:
             self._low_heads = 0
             self._status.resumed()
 
-    async def _stays_above(self, head: Link, tip: Link) -> bool:
-        """Return whether we stay although the source's head is below our tip.
+    async def _ignores_low_head(self, head: Link, tip: Link) -> bool:
+        """Return whether to keep our blocks although the source's head is below our tip.
 
-        A node that lags shows our own chain without its last blocks. What is not final goes back
-        with it once that lasts, as the chain can have become shorter. What is final only goes
-        once there is another block in its place, or a node far behind would stop all deliveries.
+        A node that lags reports our own chain without its last blocks. If that lasts, the chain can
+        have become shorter, and blocks in which no transaction has ended are undone. The others
+        are undone only if another block takes their place: otherwise a node that lags far behind
+        would cause finality violations, which freeze all deliveries.
         """
         now = _now()
         if not self._low_heads:
             self._low_since = now
         self._low_heads += 1
-        if self._low_heads < _PATIENT_POLLS:
+        if self._low_heads < _GRACE_POLLS:
             return True
         bottom = self.chain.bottom
         if bottom is None or head.number < bottom.number:
-            # Nothing that is kept can be compared with it: it proves nothing about our blocks.
-            self._halt(head, tip, "it is below all blocks that are kept")
+            # No kept block can be compared with this head, so it proves nothing about our blocks.
+            self._halt(head, tip, "it is below all kept blocks")
             return True
         if not self.chain.holds(head.ref):
             return False
-        if now - self._low_since < _PATIENT_BLOCKS * self._block_time():
+        if now - self._low_since < _GRACE_BLOCKS * self._block_time():
             return True
         if await self._source.is_contested(tip.ref):
-            return True  # others have our last block: this node lags, the chain is not shorter
+            return True  # other providers have our last block, so this node lags
         final = await self._lowest_final_above(head)
         if final is not None:
             self._halt(head, tip, f"a transaction has ended in block {final}")
@@ -189,31 +193,31 @@ class Walk:
             f"{tip.number} ({tip.hash}), and {why}: the node lags far behind, or the chain has "
             "become shorter; nothing is taken back"
         )
-        # Until then it can be a node that catches up.
+        # Within the limit, it can be a node that catches up.
         if _now() - self._low_since < limit_seconds(self._block_time()):
             self._status.failed(reason)
         else:
             self._status.halted(reason)
 
     async def _lowest_final_above(self, head: Link) -> int | None:
-        """Return the first block above a head in which a transaction has ended."""
+        """Return the number of the lowest block above a head in which a transaction has ended."""
         for link in self.chain.links:
             if link.number > head.number and await Store.anchored(link.hash):
                 return link.number
         return None
 
-    async def _tell_depth(self) -> None:
-        """Tell ends that need no further block: by the chain's own word, or held back before."""
+    async def _apply_depth(self) -> None:
+        """Decide ends that need no new block: by a tag of the chain, or held back before."""
         facts = await self.evidence.of_depth(self.chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
 
-    # -- The way to the head
+    # -- Fetching the blocks up to the head
 
     async def _path(self, head: Link) -> _Path:
-        """Fetch the blocks from a kept one up to the head, or a part of the way."""
+        """Fetch the blocks from a kept one up to the head, at most one batch of new numbers."""
         tip = self.chain.tip
         if tip is not None and head.number > tip.number + 1:
-            stop = min(head.number, tip.number + _STRIDE) + 1
+            stop = min(head.number, tip.number + _BATCH_SIZE) + 1
             blocks = await self._source.blocks(range(tip.number + 1, stop))
             if blocks:
                 return await self._path_down(blocks[::-1])
@@ -224,10 +228,10 @@ class Walk:
         return await self._path_down([await self._fetch(head.ref, [])])
 
     async def _path_down(self, path: list[Block]) -> _Path:
-        """Fetch blocks by hash from some down to one that is kept.
+        """Fetch blocks by hash, each the parent of the last, down to a kept one.
 
         Args:
-            path: The blocks so far, from the highest down.
+            path: The blocks fetched so far, from the highest down.
         """
         while True:
             lowest, bottom = path[-1].link, self.chain.bottom
@@ -237,7 +241,8 @@ class Walk:
             try:
                 path.append(await self._fetch(parent, path))
             except NotYetError:
-                # A hash commits to the parent, so one of two providers that differ is wrong.
+                # The hash of a block covers its parent's hash, so if two providers return different
+                # parents, one of them is wrong. No provider has this parent: try the other version.
                 other = await self._source.other_version(path[-1])
                 if other is None:
                     raise
@@ -262,17 +267,20 @@ class Walk:
         return block
 
     def _parent_of(self, link: Link) -> BlockRef:
-        """Return the parent; a kept one with its number, as numbers can be without a block."""
-        # After a reorganisation, a number can be without a block where we keep one.
+        """Return the parent of a block, with the right number if it is kept.
+
+        On some chains, a number can have no block, also one at which our old branch has a block.
+        Then the parent's number is not the number below.
+        """
         for kept in reversed(self.chain.links):
             if kept.hash == link.parent and kept.number < link.number:
                 return kept.ref
         return link.parent_ref
 
-    async def _turn_to(self, path: _Path) -> None:
-        """Take back the blocks that are not below the path."""
+    async def _switch_to(self, path: _Path) -> None:
+        """Undo the kept blocks above the root of a path."""
         if self.chain.tip is not None and not self.chain.holds(path.root):
-            await self._start_over(path.root)
+            await self._undo_all(path.root)
         undo = self.chain.fork(path.root, [block.link for block in path.blocks]).undo
         await self._check_undo(undo)
         self._undo_check.passed()
@@ -282,37 +290,39 @@ class Walk:
             self._reorganised(len(undo))
 
     async def _check_undo(self, links: tuple[Link, ...]) -> None:
-        """Raise an error while what has ended, or is final, would be taken back too early."""
+        """Raise an error if a final block would be undone, and not enough providers agree."""
         finalized = self.evidence.marks(self.chain).get("finalized", -1)
         for link in links:
             has_ended = bool(await Store.anchored(link.hash))
             if has_ended or link.number <= finalized:
-                what = "where a transaction has ended" if has_ended else "which is finalized"
-                reason = f"the followed provider has another block at height {link.number}, {what}"
+                detail = "where a transaction has ended" if has_ended else "which is finalized"
+                reason = (
+                    f"the followed provider has another block at height {link.number}, {detail}"
+                )
                 await self._undo_check.require(link.ref, reason)
 
-    async def _start_over(self, root: BlockRef) -> None:
-        """Forget all blocks: the chain parts from ours below the lowest that is kept."""
-        # Before anything is taken back: it could be another chain altogether, or one node's.
+    async def _undo_all(self, root: BlockRef) -> None:
+        """Undo all kept blocks, because the chain forks from ours below the lowest kept block."""
+        # Checked before anything is undone: the provider can be on another network.
         await self._source.check(again=True)
         bottom = self.chain.bottom
         if bottom is not None:
             await self._undo_check.require(
                 bottom.ref,
-                f"the followed provider's chain parts from ours below block {bottom.number}, the "
-                "lowest that is kept",
+                f"the followed provider's chain forks from ours below block {bottom.number}, the "
+                "lowest kept block",
             )
         logger.error(
-            "the chain parts from ours below block %s, deeper than any that is kept; "
+            "the chain forks from ours below block %s, which is below all kept blocks; "
             "every transaction that is not final is looked up again",
             root.number,
         )
         facts: Facts = {}
         events: list[Event] = []
         for block in {*self._records.agenda.blocks(), *(link.ref for link in self.chain.links)}:
-            lost = self._lost(block)
-            events += await self._violated(block)
-            facts |= lost
+            orphaned = self._orphaned(block)
+            events += await self._finality_violations(block)
+            facts |= orphaned
         events += await self._records.decide(facts)
         await self._records.commit(
             Step(self._source.name, tuple(events), forgets=True, freezes=True)
@@ -321,14 +331,15 @@ class Walk:
         self._move_to(Chain(self.chain.keep))
         self._recent.clear()
         self.evidence.forget_chain()
-        # Also those that were in no block: on this chain one can have them, below our first block.
-        for tracked in self._book:
+        # Also transactions that were in no block: on the new chain, a block below our first one can
+        # contain them.
+        for tracked in self._open_transactions:
             if tracked.unplaced:
                 self._records.sweep.add_fresh(tracked.id)
 
     async def _undo(self, link: Link) -> None:
-        violated = await self._violated(link.ref)
-        events = await self._records.decide(self._lost(link.ref))
+        violated = await self._finality_violations(link.ref)
+        events = await self._records.decide(self._orphaned(link.ref))
         freezes = bool(violated) or link.number <= self.evidence.marks(self.chain).get(
             "finalized", -1
         )
@@ -346,19 +357,19 @@ class Walk:
         self.evidence.forget_marks(link.number)
         self._recent.drop(link)
 
-    def _lost(self, block: BlockRef) -> Facts:
-        """Say that a block is gone to those that it had decided."""
+    def _orphaned(self, block: BlockRef) -> Facts:
+        """Return the fact that a block was undone, for each transaction that it had decided."""
         fact = Orphaned(block, time.time())
         return dict.fromkeys(self._records.agenda.decided_in(block), (fact,))
 
-    async def _violated(self, block: BlockRef) -> tuple[Event, ...]:
-        """Take back what had ended in a block that was thought to stay for ever."""
+    async def _finality_violations(self, block: BlockRef) -> tuple[Event, ...]:
+        """Return the events that reopen transactions that had ended in an undone block."""
         ended = await Store.anchored(block.hash)
         events = self._records.decide_ended(ended, (Orphaned(block, time.time()),))
         for event in events:
             logger.error(
-                "finality violation: %s had %s in block %s (%s), which is not canonical any more; "
-                "deliveries stop until somebody says that they go on",
+                "finality violation: %s was %s in block %s (%s), which is no longer canonical; "
+                "all deliveries are frozen until an operator resumes them",
                 event.tracked.id,
                 event.previous,
                 block.number,
@@ -381,13 +392,15 @@ class Walk:
             applied += len(quiet) + 1
 
     def _leading_quiet(self, blocks: Sequence[Block]) -> Sequence[Block]:
-        """Return the first blocks, without the last one, that change no open transaction.
+        """Return the leading blocks, except the last block, that change no open transaction.
 
-        They share the database transaction of the block after them: otherwise the disk limits
-        catching up. After a crash they are fetched again.
+        They share the database transaction of the block after them: with one transaction each, the
+        disk would limit the speed of catching up. After a crash they are fetched again.
         """
         for count, block in enumerate(blocks[:-1]):
-            if self._book.own(block.ids) or self._book.rivals(block.slots):
+            if self._open_transactions.own(block.ids) or self._open_transactions.rivals(
+                block.slots
+            ):
                 return blocks[:count]
         return blocks[:-1]
 
@@ -395,17 +408,18 @@ class Walk:
         self, quiet: Sequence[Block], block: Block, seen_at: float, *, is_last: bool
     ) -> None:
         started = time.monotonic()
-        chain = self.chain.extended([one.link for one in (*quiet, block)])
-        hits = self._book.own(block.ids)
+        chain = self.chain.extended([applied.link for applied in (*quiet, block)])
+        hits = self._open_transactions.own(block.ids)
         try:
             facts = await self.evidence.of_block(block, chain, is_last=is_last)
         except SourceError:
-            # What is certain is kept: a block that the source cannot explain stops nothing below.
+            # The blocks below are complete: they are stored although the facts of this block are
+            # missing.
             await self._commit(quiet, (), set(), seen_at, started)
             raise
         events = await self._records.decide(facts)
         await self._commit((*quiet, block), events, hits, seen_at, started)
-        # The source lists them in the block and does not say yet what came of them.
+        # The block contains these transactions, but the source does not return their outcomes yet.
         for key in hits - facts.keys():
             self._records.sweep.add_fresh(key)
 
@@ -417,7 +431,7 @@ class Walk:
         seen_at: float,
         started: float,
     ) -> None:
-        """Store blocks in one step; the events and the hits are those of the last one."""
+        """Store blocks in one step; the events and the hits are those of the last block."""
         if not blocks:
             return
         *quiet, last = blocks
@@ -441,7 +455,7 @@ class Walk:
 
     def _measure(self, block: Block, hits: set[str], seen_at: float, started: float) -> None:
         now = time.monotonic()
-        # All since the block before: questions for the head and about single transactions too.
+        # All requests since the last block, including polls and questions about transactions.
         requests, self._counted = self._source.requests - self._counted, self._source.requests
         telemetry.execute(
             ("transaction_tracker", "block", "applied"),

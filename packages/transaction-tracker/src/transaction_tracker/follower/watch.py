@@ -1,16 +1,16 @@
-"""Transactions that have ended well, and are looked at now and then all the same."""
+"""Confirmed transactions that the source is still asked about, because they can be reversed."""
 
 from transaction_tracker.domain import Sweep
 from transaction_tracker.sources.polled import Habits
 
 
 class Watch:
-    """Confirmed transactions that can still be reversed, the longer ago the less often.
+    """Confirmed transactions that can still be reversed: asked about less and less often.
 
-    Time comes in as an argument: this is a value, not a clock.
+    Time is passed as an argument; this class reads no clock.
 
     Args:
-        habits: For how long they are looked at, and how often.
+        habits: For how long confirmed transactions are watched, and how often they are asked about.
     """
 
     def __init__(self, habits: Habits) -> None:
@@ -25,34 +25,39 @@ class Watch:
         return len(self._confirmed_at)
 
     def resume(self, transaction: str, confirmed_at: float, now: float) -> None:
-        """Look at one soon: nobody did while the program was away.
+        """Watch a transaction that was confirmed before a restart; its turn comes at once.
+
+        While the program was down, the source was not asked.
 
         Args:
-            transaction: Its id.
-            confirmed_at: Unix seconds.
-            now: The loop's time.
+            transaction: The transaction id.
+            confirmed_at: When it was confirmed, in Unix seconds.
+            now: The time of the event loop, in seconds.
         """
         self._confirmed_at[transaction] = confirmed_at
         self._sweep.add(transaction, now)
 
     def add(self, transaction: str, confirmed_at: float, now: float) -> None:
-        """Look at one later that is confirmed now; see ``resume``."""
+        """Watch a transaction that is confirmed now; its turn comes after the first delay.
+
+        No effect if nothing is watched. The arguments are those of ``resume``.
+        """
         if self._seconds:
             self._confirmed_at[transaction] = confirmed_at
             self._sweep.again(transaction, now)
 
     def forget(self, transaction: str) -> None:
-        """Look at one no more."""
+        """Stop watching a transaction; no effect if it is not watched."""
         self._confirmed_at.pop(transaction, None)
         self._sweep.forget(transaction)
 
     def take_due(self, now: float, unix_now: float, limit: int) -> list[str]:
-        """Give up to ``limit`` whose turn it is; those that were watched long enough go.
+        """Return transactions whose turn has come; stop watching those whose time is over.
 
         Args:
-            now: The loop's time.
-            unix_now: Unix seconds.
-            limit: How many at most.
+            now: The time of the event loop, in seconds.
+            unix_now: The time in Unix seconds.
+            limit: Maximum number of transactions.
         """
         taken: list[str] = []
         while len(taken) < limit and (due := self._sweep.take_due(now, limit - len(taken))):

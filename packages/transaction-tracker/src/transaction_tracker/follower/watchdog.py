@@ -1,4 +1,4 @@
-"""The watchdog: tells the operator when the chain stops, also while the follower is stuck."""
+"""The watchdog: reports to the operator when a source stops, even if the follower is stuck."""
 
 import logging
 import time
@@ -10,27 +10,27 @@ from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.verdict import Condition, Verdict
 
 WATCHDOG = "TransactionTracker.Watchdog"
-# A stop is told at most 10 s after its limit: this leaves the other half for a busy machine.
-LOOK_SECONDS = 5.0
+# A stop must be reported at most 10 s after its limit: this leaves 5 s for a busy machine.
+CHECK_SECONDS = 5.0
 REPEAT_SECONDS = 600.0
 
 logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """It is time to evaluate the verdict."""
+class CheckVerdict:
+    """Message: evaluate the verdict."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the operator is told.
+    """A report to the operator.
 
     Attributes:
-        level: A level of ``logging``.
+        level: Log level.
         text: One line without secrets.
-        event: The telemetry event; ``None`` when the same was reported before.
-        seconds: How long the state has lasted, or after a recovery, how long it lasted.
+        event: Name of the telemetry event; ``None`` for a repeated report.
+        seconds: Duration of the state so far; after a recovery, its whole duration.
         reason: Why; empty after a recovery.
     """
 
@@ -47,8 +47,8 @@ _LEVELS: dict[Condition, int] = {"halted": logging.ERROR, "lagging": logging.WAR
 class Reports:
     """Decides when a verdict is reported: at each change, then every 10 minutes.
 
-    Outlives the watchdog's process, which restarts with the follower: a follower that crashes
-    again and again must not write an error each time.
+    Outlives the watchdog's process, which restarts with the follower. Otherwise a follower that
+    crashes again and again would log an error at each restart.
     """
 
     def __init__(self) -> None:
@@ -57,10 +57,10 @@ class Reports:
         self._reported_at = 0.0
 
     def next(self, verdict: Verdict, now: float) -> Report | None:
-        """Return what to report of a verdict now, or ``None``.
+        """Return the report that is due for a verdict, or ``None``.
 
         Args:
-            verdict: Whether the chain moves.
+            verdict: Whether the source makes progress.
             now: Seconds of the monotonic clock.
         """
         before, self._state = self._state, verdict.state
@@ -80,19 +80,19 @@ class Reports:
 
     def _recovered(self, now: float) -> Report:
         seconds = now - self._since
-        text = f"the source moves again, after {seconds:.0f} s"
+        text = f"the source makes progress again after {seconds:.0f} s"
         return Report(logging.INFO, text, "recovered", seconds)
 
 
 class Watchdog(GenServer):
-    """Report when the chain stops, and when it moves again.
+    """Report when a source stops, and when it makes progress again.
 
-    A process of its own: it works while the follower waits for an answer that never comes.
+    A process of its own, so that it works while the follower waits for a response.
 
     Args:
-        status: What the follower has achieved.
-        reports: When that is reported.
-        block_time: Returns the seconds from block to block, which can change.
+        status: The progress of the follower.
+        reports: Decides when a verdict is reported.
+        block_time: Returns the seconds between blocks, which can change.
     """
 
     def __init__(
@@ -103,24 +103,24 @@ class Watchdog(GenServer):
         self._block_time = block_time
 
     def init(self) -> Continue:
-        """Start the status' clock."""
+        """Start the clock of the status."""
         self._status.begin()
-        return Continue(Look())
+        return Continue(CheckVerdict())
 
     def handle_continue(self, _arg: object) -> None:
-        """Evaluate the verdict at once: a restart must not delay a report."""
-        self._look()
+        """Evaluate the verdict at once, so that a restart does not delay a report."""
+        self._check()
 
     def handle_info(self, message: object) -> None:
-        """Evaluate the verdict from time to time."""
+        """Evaluate the verdict at each `CheckVerdict`."""
         match message:
-            case Look():
-                self._look()
+            case CheckVerdict():
+                self._check()
             case _:
                 super().handle_info(message)
 
-    def _look(self) -> None:
-        process.send_after(self.pid, Look(), LOOK_SECONDS)
+    def _check(self) -> None:
+        process.send_after(self.pid, CheckVerdict(), CHECK_SECONDS)
         now = time.monotonic()
         report = self._reports.next(self._status.verdict(now, self._block_time()), now)
         if report is None:

@@ -1,12 +1,12 @@
 """The durable state: transactions, their events, deliveries, and the blocks of the chain."""
 
-from transaction_tracker.store.book import Book
 from transaction_tracker.store.errors import (
     DatabaseFailedError,
     DatabaseUrlError,
     StoreError,
     UnavailableError,
 )
+from transaction_tracker.store.open_transactions import OpenTransactions
 from transaction_tracker.store.process import STORE, Store
 from transaction_tracker.store.steps import Step, Stored
 from transaction_tracker.store.upgrade import migrate, pending_revisions
@@ -14,10 +14,10 @@ from transaction_tracker.store.url import DatabaseUrl
 
 __all__ = [
     "STORE",
-    "Book",
     "DatabaseFailedError",
     "DatabaseUrl",
     "DatabaseUrlError",
+    "OpenTransactions",
     "Step",
     "Store",
     "StoreError",

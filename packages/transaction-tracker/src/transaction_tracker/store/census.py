@@ -9,7 +9,7 @@ from transaction_tracker.domain import TERMINAL, Event, State, Tracked
 class TransactionCounts:
     """The number of transactions in each state, and of parked ones.
 
-    Part of the book. Final transactions are counted once, when the database is opened.
+    Part of `OpenTransactions`. Final transactions are counted once, when the database is opened.
     """
 
     def __init__(self) -> None:

@@ -25,10 +25,10 @@ from transaction_tracker.store import (
     registering,
     rescheduling,
 )
-from transaction_tracker.store.book import Book
 from transaction_tracker.store.database import Database, Failed, Work
 from transaction_tracker.store.errors import UnavailableError
 from transaction_tracker.store.garbage_collection import gc_paused
+from transaction_tracker.store.open_transactions import OpenTransactions
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.steps import Step, Stored
 from transaction_tracker.store.url import DatabaseUrl
@@ -74,7 +74,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
     Args:
         database: A file, ``":memory:"``, or the URL of a PostgreSQL database.
-        book: The open transactions in memory, for all readers.
+        open_transactions: The open transactions in memory, for all readers.
         announce: Called in this process after each commit, before the caller gets the result.
         migrate: Whether to create missing tables and migrate old ones at the start.
         start_seconds: How long a start waits for a server that does not answer, or whose
@@ -88,7 +88,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     def __init__(
         self,
         database: str | Path | DatabaseUrl,
-        book: Book,
+        open_transactions: OpenTransactions,
         announce: Announce,
         *,
         migrate: bool = True,
@@ -96,7 +96,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         silence_seconds: float = postgresql.SILENCE_TIMEOUT_SECONDS,
     ) -> None:
         self._database = Database(database)
-        self._book = book
+        self._open_transactions = open_transactions
         self._announce = announce
         self._migrate = migrate
         self._start_seconds = start_seconds
@@ -107,7 +107,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         self._seconds = 0.0
 
     async def init(self) -> None:
-        """Open the database, and load the open transactions into the book."""
+        """Open the database, and load the open transactions into memory."""
         # ``terminate`` is not called for a killed process; the thread and the file must be released
         # anyway.
         self._finalizer = weakref.finalize(self, _release, self._thread, self._database)
@@ -124,7 +124,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         """Run a function in a database transaction, and return its result.
 
         The transaction is shared with other work that was queued at the same time. A result of type
-        ``Stored`` is taken over into the book and announced.
+        ``Stored`` updates the open transactions in memory and is announced.
 
         Args:
             work: A plain function. Runs in the store's thread, so it must not use objects of the
@@ -293,14 +293,14 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     async def _load(self) -> None:
-        self._book.clear()
+        self._open_transactions.clear()
         await self._run_in_thread(partial(self._database.run, [rescheduling.correct_deadlines]))
         parts = self._database.stream(reading.load_open)
         with gc_paused():
             while (rows := await self._run_in_thread(partial(next, parts, None))) is not None:
-                self._book.write(rows)
+                self._open_transactions.write(rows)
         (counts,) = await self._run_in_thread(partial(self._database.run, [reading.count_ended]))
-        self._book.census.add_final(counts)
+        self._open_transactions.census.add_final(counts)
 
     def _queue(self, work: Work, from_: From | None) -> None:
         self._waiting.append((work, from_))
@@ -321,10 +321,10 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         telemetry.execute(("transaction_tracker", "store", "commit"), measured, {})
         for (_, from_), result in zip(self._in_flight, results, strict=True):
             if isinstance(result, Stored):
-                self._book.take(result)
+                self._open_transactions.take(result)
                 self._announce(result)
             elif isinstance(result, Pruned):
-                self._book.census.add_final(result.by_state)
+                self._open_transactions.census.add_final(result.by_state)
             if from_ is not None:
                 GenServer.reply(from_, result)
             elif isinstance(result, Failed):

@@ -4,9 +4,9 @@ from transaction_tracker.tracker.context import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
-    Ask,
+    CheckTransaction,
     Context,
-    Forget,
+    TransactionUntracked,
     via,
 )
 from transaction_tracker.tracker.process import TransactionTracker, Until
@@ -15,10 +15,10 @@ __all__ = [
     "FOLLOWER",
     "REGISTRY",
     "SUPERVISOR",
-    "Ask",
+    "CheckTransaction",
     "Context",
-    "Forget",
     "TransactionTracker",
+    "TransactionUntracked",
     "Until",
     "via",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from beamish import Registry, Via
 from transaction_tracker.domain import Policy, Required
 from transaction_tracker.sources import Source, has_blocks
-from transaction_tracker.store import Book
+from transaction_tracker.store import OpenTransactions
 
 REGISTRY = "TransactionTracker.Registry"
 SUPERVISOR = "TransactionTracker.TrackerSupervisor"
@@ -18,7 +18,7 @@ class Context:
 
     Attributes:
         source: The source of the transactions.
-        book: The stored transactions that are not final.
+        open_transactions: The stored transactions that are not final.
         required: Default requirement of a new registration.
         policy: Time limits for transactions in no block.
         expires_after: Seconds until a newly registered transaction expires; ``None`` for no default
@@ -27,7 +27,7 @@ class Context:
     """
 
     source: Source
-    book: Book
+    open_transactions: OpenTransactions
     required: Required
     policy: Policy = field(default_factory=Policy)
     expires_after: float | None = None
@@ -54,14 +54,14 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class CheckTransaction:
     """Message to the follower: ask the source about this transaction soon."""
 
     transaction: str
 
 
 @dataclass(frozen=True, slots=True)
-class Forget:
+class TransactionUntracked:
     """Message to the follower: this transaction was untracked."""
 
     transaction: str

@@ -41,9 +41,9 @@ from transaction_tracker.tracker.context import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
-    Ask,
+    CheckTransaction,
     Context,
-    Forget,
+    TransactionUntracked,
     via,
 )
 
@@ -76,7 +76,7 @@ class TransactionTracker(GenServer, restart="transient"):
     """
 
     def __init__(self, transaction: str) -> None:
-        stored = Context.current().book.get(transaction)
+        stored = Context.current().open_transactions.get(transaction)
         self.ended = stored is None
         self.tracked = stored or Tracked(transaction, required=0)
         self._waiters: tuple[tuple[WaitForState, From], ...] = ()
@@ -119,7 +119,10 @@ class TransactionTracker(GenServer, restart="transient"):
         running = Registry.whereis(REGISTRY, registration.id)
         # A tracker can still run although its transaction is final, until it handles the last
         # message. It must not be returned before the registration has reached the store.
-        if running is not None and Context.current().book.get(registration.id) is not None:
+        if (
+            running is not None
+            and Context.current().open_transactions.get(registration.id) is not None
+        ):
             return running
         await Store.register([registration])
         return await cls._start_child(registration.id)
@@ -206,7 +209,7 @@ class TransactionTracker(GenServer, restart="transient"):
                 return tracked
             stored = await Store.commit(Step(context.source.name, events))
             if stored.events:
-                GenServer.cast(FOLLOWER, Forget(key))
+                GenServer.cast(FOLLOWER, TransactionUntracked(key))
                 return events[-1].tracked
             # A block changed the transaction meanwhile, so the step was not written: retry from
             # the new state.
@@ -224,7 +227,7 @@ class TransactionTracker(GenServer, restart="transient"):
         if tracked.error is not None:
             await cls.start(transaction)
         elif not tracked.final:
-            GenServer.cast(FOLLOWER, Ask(tracked.id))
+            GenServer.cast(FOLLOWER, CheckTransaction(tracked.id))
         return tracked
 
     @classmethod
@@ -240,7 +243,9 @@ class TransactionTracker(GenServer, restart="transient"):
         # Includes children that are being restarted, so they are not started twice.
         supervised = {child.id for child in children}
         waiting = [
-            tracked.id for tracked in Context.current().book if via(tracked.id) not in supervised
+            tracked.id
+            for tracked in Context.current().open_transactions
+            if via(tracked.id) not in supervised
         ]
         for key in waiting:
             await cls._start_child(key)
@@ -315,7 +320,7 @@ class TransactionTracker(GenServer, restart="transient"):
     @staticmethod
     def confirmations(tracked: Tracked) -> int:
         """Return the current number of confirmations; 0 while the transaction is in no block."""
-        tip = Context.current().book.tip
+        tip = Context.current().open_transactions.tip
         if tracked.anchor is None or tip is None:
             return 0
         return max(0, tip.number - tracked.anchor.number + 1)
@@ -325,7 +330,7 @@ class TransactionTracker(GenServer, restart="transient"):
         if self.ended:
             return Continue("end")
         if not self.tracked.waits_for_depth:
-            GenServer.cast(FOLLOWER, Ask(self.tracked.id))
+            GenServer.cast(FOLLOWER, CheckTransaction(self.tracked.id))
         return None
 
     def handle_continue(self, _arg: object) -> Stop:

@@ -115,14 +115,18 @@ def _detail(verdict: Verdict) -> dict[str, str]:
 
 
 async def _gauges(api: ApiContext) -> Gauges:
-    following, book = api.service.following(), Context.current().book
+    following, open_transactions = api.service.following(), Context.current().open_transactions
     head = following.head
     waiting = await endpoints.backlog()
     oldest, verdict = waiting.oldest, following.verdict
-    behind = None if head is None or book.tip is None else max(0, head - book.tip.number)
+    behind = (
+        None
+        if head is None or open_transactions.tip is None
+        else max(0, head - open_transactions.tip.number)
+    )
     return Gauges(
-        tracked=book.census.by_state,
-        parked=book.census.parked,
+        tracked=open_transactions.census.by_state,
+        parked=open_transactions.census.parked,
         head_lag_seconds=following.heard_seconds,
         head_lag_blocks=behind,
         source_halted=int(verdict.state == "halted"),

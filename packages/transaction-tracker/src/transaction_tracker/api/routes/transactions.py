@@ -260,7 +260,7 @@ def _situation(kept: Kept, events: list[Entry], degraded: str | None) -> Situati
         for entry in reversed(events)
         if entry.event.previous != entry.event.tracked.state
     )
-    tip = context.book.tip
+    tip = context.open_transactions.tip
     return Situation(
         now=time.time(),
         since=next(moves, kept.created_at),

@@ -7,7 +7,7 @@ from transaction_tracker.store.census import TransactionCounts
 from transaction_tracker.store.steps import Stored
 
 
-class Book:
+class OpenTransactions:
     """The open transactions as they are stored, and the tip of the chain.
 
     Only the store writes it: after the commit, and before anyone is informed of a change. It holds

@@ -1,0 +1,95 @@
+from dataclasses import replace
+
+from transaction_tracker.domain import BlockRef
+from transaction_tracker.store import OpenTransactions
+
+from .support import tracked
+
+
+def open_transactions_with(*rows: object) -> OpenTransactions:
+    open_transactions = OpenTransactions()
+    open_transactions.write(rows)  # type: ignore[arg-type]
+    return open_transactions
+
+
+def test_open_transaction_is_found_by_id_and_slot() -> None:
+    open_transactions = open_transactions_with(tracked("a", slot="s"), tracked("b"))
+
+    assert open_transactions.own({"a": 0, "c": 1}) == {"a"}
+    assert open_transactions.rivals({"s": "x", "t": "y"}) == {"a": "x"}
+
+
+def test_transaction_is_not_its_own_rival() -> None:
+    assert open_transactions_with(tracked("a", slot="s")).rivals({"s": "a"}) == {}
+
+
+def test_all_transactions_of_a_slot_are_rivals_of_its_winner() -> None:
+    open_transactions = open_transactions_with(
+        tracked("a", slot="s"), tracked("b", slot="s"), tracked("c", slot="s")
+    )
+
+    assert open_transactions.rivals({"s": "b"}) == {"a": "b", "c": "b"}
+
+
+def test_slot_that_becomes_known_later_is_indexed() -> None:
+    open_transactions = open_transactions_with(tracked("a"))
+
+    open_transactions.write([tracked("a", version=1, slot="s")])
+    open_transactions.write([tracked("a", version=2, slot="s", anchor=BlockRef(1, "one"))])
+
+    assert open_transactions.rivals({"s": "x"}) == {"a": "x"}
+
+
+def test_final_transaction_is_removed() -> None:
+    open_transactions = open_transactions_with(tracked("a", slot="s"), tracked("b", slot="s"))
+
+    open_transactions.write(
+        [tracked("a", slot="s", state="confirmed"), tracked("never seen", state="failed")]
+    )
+
+    assert (
+        open_transactions.get("a"),
+        len(open_transactions),
+        [transaction.id for transaction in open_transactions],
+    ) == (None, 1, ["b"])
+    assert open_transactions.rivals({"s": "x"}) == {"b": "x"}
+    open_transactions.write([tracked("b", slot="s", state="replaced")])
+    assert open_transactions.rivals({"s": "x"}) == {}
+
+
+def test_reopened_transaction_is_added_again() -> None:
+    open_transactions = open_transactions_with(tracked("a", slot="s"))
+    open_transactions.write([tracked("a", slot="s", state="confirmed", version=1)])
+
+    back = tracked("a", slot="s", state="pending", version=2)
+    open_transactions.write([back])
+
+    assert open_transactions.get("a") == back
+    assert open_transactions.rivals({"s": "x"}) == {"a": "x"}
+
+
+def test_dropped_transaction_stays_open() -> None:
+    dropped = tracked("a", slot="s", state="dropped")
+
+    assert open_transactions_with(dropped).get("a") == dropped
+
+
+def test_changed_slot_replaces_the_old_one() -> None:
+    open_transactions = open_transactions_with(tracked("a", slot="s"))
+
+    open_transactions.write([replace(tracked("a"), slot="t")])
+
+    assert open_transactions.rivals({"s": "x", "t": "y"}) == {"a": "y"}
+
+
+def test_clear_removes_everything() -> None:
+    open_transactions = open_transactions_with(tracked("a", slot="s"))
+    open_transactions.tip = BlockRef(1, "one")
+
+    open_transactions.clear()
+
+    assert (
+        len(open_transactions),
+        open_transactions.tip,
+        open_transactions.rivals({"s": "x"}),
+    ) == (0, None, {})
