@@ -54,7 +54,6 @@ PENDING = {
     "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
     "packages/transaction-tracker/tests/elsewhere",
     "packages/transaction-tracker/tests/follower",
-    "packages/transaction-tracker/tests/lives",
     "packages/transaction-tracker/tests/sources",
     "packages/transaction-tracker/tests/world",
 }
