@@ -49,12 +49,8 @@ BREAK = re.compile(r"\n[ \t]*(?:#+:?[ \t]*)?")
 
 # Folders that do not pass yet: take one out once it does.
 PENDING = {
-    "packages/transaction-tracker/src/transaction_tracker/providers",
     "packages/transaction-tracker/src/transaction_tracker/sources",
     "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
-    "packages/transaction-tracker/tests/kill",
-    "packages/transaction-tracker/tests/lives",
-    "packages/transaction-tracker/tests/providers",
     "packages/transaction-tracker/tests/sources",
     "packages/transaction-tracker/tests/world",
 }

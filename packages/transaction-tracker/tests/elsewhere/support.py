@@ -10,7 +10,7 @@ from beamish import telemetry
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
 from transaction_tracker.listener import OnEvent
 from transaction_tracker.providers import Pool
-from transaction_tracker.providers.heads import Rhythm
+from transaction_tracker.providers.subscription import SubscriptionTimeouts
 from transaction_tracker.tracker import FOLLOWER
 from txtrack_devnode import Chain, DevelopmentNode, Transaction
 
@@ -79,11 +79,15 @@ class Network:
 
     @asynccontextmanager
     async def followed(
-        self, *, on_event: OnEvent | None = None, rhythm: Rhythm | None = None, **changes: Any
+        self,
+        *,
+        on_event: OnEvent | None = None,
+        rhythm: SubscriptionTimeouts | None = None,
+        **changes: Any,
     ) -> AsyncIterator[TransactionTrackerApplication]:
         """Run the application; with a rhythm, it subscribes to new heads too."""
         settings = self.settings(ws=rhythm is not None, **changes)
-        pool = Pool(settings.endpoints, chain_id=31337, hints=FOLLOWER, rhythm=rhythm)
+        pool = Pool(settings.endpoints, chain_id=31337, hints=FOLLOWER, timeouts=rhythm)
         app = TransactionTrackerApplication(settings, on_event=on_event, pool=pool)
         async with app:
             yield app

@@ -4,7 +4,7 @@ import asyncio
 
 from beamish import Backoff
 from transaction_tracker import TransactionTracker
-from transaction_tracker.providers.heads import Rhythm
+from transaction_tracker.providers.subscription import SubscriptionTimeouts
 from txtrack_devnode import Transaction
 from txtrack_devnode.faults import Hang, SilentHeads
 
@@ -17,9 +17,9 @@ HINTS_ONLY = {"poll_interval": HOUR}
 PING_SECONDS = 100.0
 
 
-def rhythm(*, block_time: float = HOUR) -> Rhythm:
+def rhythm(*, block_time: float = HOUR) -> SubscriptionTimeouts:
     backoff = Backoff(initial=0.02, maximum=0.02, jitter=0.0)
-    return Rhythm(
+    return SubscriptionTimeouts(
         block_time=block_time,
         ping=PING_SECONDS,
         connect=DEADLINE_SECONDS,

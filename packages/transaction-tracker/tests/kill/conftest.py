@@ -1,13 +1,13 @@
-"""A server of their own for these tests."""
+"""A PostgreSQL server for these tests only."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from .server import Restartable, restartable
+from .server import RestartableServer, restartable_server
 
 
 @pytest.fixture(scope="module")
-def own_server() -> Iterator[Restartable]:
-    with restartable() as server:
+def own_server() -> Iterator[RestartableServer]:
+    with restartable_server() as server:
         yield server

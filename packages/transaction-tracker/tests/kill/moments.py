@@ -1,20 +1,20 @@
-"""When a life is ended."""
+"""The moments at which a life is ended."""
 
 import random
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal[
-    "born",  # so long after the fork: imports are done, all else is still to come
-    "ready",  # so long after the application said that it runs
-    "commit",  # just before the database writes
-    "committed",  # just after, and before anybody has heard of it
-    "hearing",  # while the program's own code is called with an event
-    "heard",  # when it has been, and nobody has noted that
-    "delivery",  # when a webhook has arrived, and was not answered
-    "delivered",  # when the answer is on its way
-    "acknowledged",  # when the operator has read that a command was done
-    "outage",  # after the database server was started anew under the running program
+    "born",  # some time after the fork: only the imports are done
+    "ready",  # some time after the application is ready
+    "commit",  # just before a database commit
+    "committed",  # just after a commit, before its result is used
+    "hearing",  # during a call of ``on_event``
+    "heard",  # just after that call, before its result is stored
+    "delivery",  # when a webhook has arrived, before the response
+    "delivered",  # when the response to a webhook is on its way
+    "acknowledged",  # when the operator has read the result of a command
+    "outage",  # after a restart of the database server under the running program
 ]
 WEIGHTS: dict[Kind, int] = {
     "born": 5,
@@ -27,18 +27,18 @@ WEIGHTS: dict[Kind, int] = {
     "delivered": 2,
     "acknowledged": 2,
 }
-# Those that the program sees to by itself.
+# The moments at which the program kills itself.
 _INSIDE: frozenset[Kind] = frozenset(("commit", "committed", "hearing", "heard"))
 
 Sort = Literal[
     "any",
-    "event",  # that writes events
-    "block",  # that adds a block to the chain
-    "undo",  # that takes one back
-    "delivery",  # that notes what became of webhooks
-    "registration",  # that takes transactions up
+    "event",  # stores events
+    "block",  # adds a block to the chain
+    "undo",  # removes a block
+    "delivery",  # stores results of deliveries
+    "registration",  # registers transactions
 ]
-# How likely each is, and how many of its sort go by, on average, before one is chosen.
+# For each sort its weight, and the mean of the count at which the program is killed.
 _SORTS: dict[Sort, tuple[int, int]] = {
     "any": (1, 8),
     "event": (3, 3),
@@ -47,9 +47,9 @@ _SORTS: dict[Sort, tuple[int, int]] = {
     "delivery": (2, 5),
     "registration": (1, 3),
 }
-_USUAL_COUNT = 8
+_MEAN_COUNT = 8
 
-LONGEST_SECONDS = 0.12
+MAX_SECONDS = 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,12 @@ class Moment:
     """A moment in a life.
 
     Attributes:
-        kind: What it depends on.
-        count: At which of its kind, from 1 up.
-        sort: Which database transactions count, for ``commit`` and ``committed``.
-        share: Of the usual time until the application runs, for ``born``.
-        seconds: How long after it runs, for ``ready``; the others wait no longer than this
-            either, and some more.
+        kind: Kind of the moment.
+        count: The number of the occurrence, from 1.
+        sort: The database transactions that are counted, for ``commit`` and ``committed``.
+        share: Share of the usual time until the application is ready, for ``born``.
+        seconds: Seconds after the application is ready, for ``ready``. For counted kinds, this
+            and some more is the timeout.
     """
 
     kind: Kind
@@ -73,33 +73,33 @@ class Moment:
 
     @staticmethod
     def any_kind(chance: random.Random) -> Kind:
-        """Choose a kind that every program has."""
+        """Return a random kind that is possible without a database server."""
         return chance.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
 
     @classmethod
     def of(cls, kind: Kind, chance: random.Random) -> "Moment":
-        """Choose one of a kind: early ones more often than late ones."""
+        """Return a random moment of a kind; early moments are more likely than late ones."""
         sort: Sort = "any"
-        usual = _USUAL_COUNT
+        mean = _MEAN_COUNT
         if kind in ("commit", "committed"):
             (sort,) = chance.choices([*_SORTS], [weight for weight, _ in _SORTS.values()])
-            usual = _SORTS[sort][1]
+            mean = _SORTS[sort][1]
         return cls(
             kind=kind,
-            count=1 + int(chance.expovariate(1 / usual)),
+            count=1 + int(chance.expovariate(1 / mean)),
             sort=sort,
             share=chance.uniform(0.0, 1.2),
-            seconds=chance.uniform(0.0, LONGEST_SECONDS),
+            seconds=chance.uniform(0.0, MAX_SECONDS),
         )
 
     @property
-    def order(self) -> dict[str, object] | None:
-        """What the program has to know of it; ``None`` when it is killed from outside."""
+    def kill_options(self) -> dict[str, object] | None:
+        """The options of the program that kills itself; ``None`` if it is killed from outside."""
         if self.kind not in _INSIDE:
             return None
         return {"kind": self.kind, "count": self.count, "sort": self.sort}
 
     @property
-    def counts(self) -> bool:
-        """Whether something that happens often decides, and not a clock."""
+    def is_counted(self) -> bool:
+        """Whether the moment is a counted occurrence, and not a time."""
         return self.kind not in ("born", "ready", "outage")

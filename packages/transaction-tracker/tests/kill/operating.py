@@ -1,4 +1,4 @@
-"""Who runs the program: starts it, kills it, and repeats every command until it was done."""
+"""The operator: starts and kills the program, and repeats each command until it is done."""
 
 import asyncio
 import itertools
@@ -12,54 +12,54 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
-PATIENCE = 50.0
-AGAIN_SECONDS = 0.1
-_MOST_CHARACTERS = 2_000
-PROGRAM = Path(__file__).with_name("victim.py")
+TIMEOUT_SECONDS = 50.0
+RETRY_SECONDS = 0.1
+_MAX_CHARACTERS = 2_000
+PROGRAM = Path(__file__).with_name("program.py")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something that the program is to do.
+    """A command to the program.
 
     Attributes:
-        number: Its name.
-        do: What.
-        ids: To whom.
-        deadline: Unix seconds.
+        number: Number of the command.
+        action: What the program does.
+        ids: Arguments: transaction ids, or the URL of a webhook endpoint.
+        deadline: Deadline of the transaction, in Unix seconds.
     """
 
     number: int
-    do: str
+    action: str
     ids: tuple[str, ...]
     deadline: float | None = None
 
 
 class Operator:
-    """One program that is started again and again, one life after the other.
+    """Runs one program again and again, one life after the other.
 
     Args:
-        folder: Where to write what it prints as errors.
-        order: What all of its lives are told.
-        on_done: Called for each command that the program says it has done, with its answer.
-        on_error: Called for each that failed; it is told again soon.
+        folder: Folder of the file for the program's standard error.
+        options: Options of all lives.
+        on_done: Called with each command that the program has done, and its result.
+        on_error: Called with each command that failed, and its error; it is retried soon.
 
     Attributes:
-        life: The number of the one that goes on, or was the last; from 1 up.
-        ready: Set while it says that it runs.
-        outstanding: What it was told, and has not said that it did.
-        acknowledged: Counts what it has said so.
+        life: Number of the present or last life, from 1.
+        ready: Set while the program is ready.
+        outstanding: The commands that were sent and are not acknowledged.
+        acknowledged: Number of acknowledged commands.
     """
 
     def __init__(
         self,
         folder: Path,
-        order: dict[str, Any],
+        options: dict[str, Any],
         on_done: Callable[[Command, Any], None],
         on_error: Callable[[Command, str], None],
     ) -> None:
         self._errors = folder / "errors.txt"
-        self._order = order
+        self._options = options
         self._on_done = on_done
         self._on_error = on_error
         self._numbers = itertools.count(1)
@@ -73,10 +73,10 @@ class Operator:
         self.acknowledged = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self._order["port"] = self._server.sockets[0].getsockname()[1]
+        self._server = await asyncio.start_server(self._handle_connection, "127.0.0.1", 0)
+        self._options["port"] = self._server.sockets[0].getsockname()[1]
         with self._errors.open("wb") as errors:
-            self._zygote = await asyncio.create_subprocess_exec(
+            self._fork_server = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-W", "error", PROGRAM),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -88,69 +88,69 @@ class Operator:
         self.kill()
         if self._ended is not None:
             await self._ended
-        assert self._zygote.stdin is not None
-        self._zygote.stdin.close()
-        await self._zygote.wait()
+        assert self._fork_server.stdin is not None
+        self._fork_server.stdin.close()
+        await self._fork_server.wait()
         self._server.close()
         await asyncio.gather(*self._connections)
         await self._server.wait_closed()
 
     @property
     def errors(self) -> str:
-        """The last that the program has printed."""
-        return self._errors.read_text()[-_MOST_CHARACTERS:]
+        """The end of the program's standard error."""
+        return self._errors.read_text()[-_MAX_CHARACTERS:]
 
     @property
-    def over(self) -> bool:
-        """Whether no life goes on."""
+    def has_ended(self) -> bool:
+        """Whether the last life has ended."""
         return self._pid is None
 
-    # -- Life and death
+    # -- Lives
 
-    async def begin(self, die: dict[str, object] | None = None) -> None:
-        """Start a life, which may be told when to die."""
+    async def start(self, kill: dict[str, object] | None = None) -> None:
+        """Start a life; with ``kill``, the program kills itself at that moment."""
         self.life += 1
         self.ready.clear()
-        assert self._zygote.stdin is not None
-        order = {**self._order, "life": self.life, "die": die}
-        self._zygote.stdin.write(json.dumps(order).encode() + b"\n")
+        assert self._fork_server.stdin is not None
+        options = {**self._options, "life": self.life, "kill": kill}
+        self._fork_server.stdin.write(json.dumps(options).encode() + b"\n")
         self._pid = int(await self._line())
         self._ended = asyncio.create_task(self._wait())
 
     def kill(self) -> None:
-        """End the life, as a power cut does."""
+        """End the life with SIGKILL."""
         if self._pid is not None:
-            with suppress(ProcessLookupError):  # it has just ended, and nobody has said so yet
+            with suppress(ProcessLookupError):  # it has just ended by itself
                 os.kill(self._pid, signal.SIGKILL)
 
-    async def runs(self) -> bool:
-        """Wait until the program says that it runs; ``False`` when it ends before."""
+    async def wait_until_ready(self) -> bool:
+        """Wait until the program is ready; return ``False`` if it ends before."""
         assert self._ended is not None
         ready = asyncio.ensure_future(self.ready.wait())
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await asyncio.wait([self._ended, ready], return_when="FIRST_COMPLETED")
         ready.cancel()
         return self.ready.is_set()
 
-    async def lives(self, seconds: float) -> None:
-        """Wait for so long, or until the life is over."""
+    async def wait(self, seconds: float) -> None:
+        """Wait until the life ends, at most some seconds."""
         assert self._ended is not None
         await asyncio.wait([self._ended], timeout=seconds)
 
-    async def end(self) -> int:
-        """Wait for the end of the life, and give its exit status."""
+    async def wait_for_end(self) -> int:
+        """Wait for the end of the life; return its exit status."""
         assert self._ended is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             status = await self._ended
-            # What it has said is heard to the end, before the next one says anything.
+            # All messages of this life are read before the next life sends any.
             await asyncio.gather(*self._connections)
         return status
 
     async def stop(self) -> int:
-        """Let the life end in order, and give its exit status."""
+        """Stop the program by a shutdown; return its exit status."""
         assert self._writer is not None
         self._writer.write_eof()
-        return await self.end()
+        return await self.wait_for_end()
 
     async def _wait(self) -> int:
         status = int(await self._line())
@@ -158,70 +158,72 @@ class Operator:
         return status
 
     async def _line(self) -> bytes:
-        assert self._zygote.stdout is not None
-        line = await self._zygote.stdout.readline()
-        assert line, f"the program is gone:\n{self.errors}"
+        assert self._fork_server.stdout is not None
+        line = await self._fork_server.stdout.readline()
+        assert line, f"the program has ended:\n{self.errors}"
         return line
 
     # -- Commands
 
-    def tell(self, do: str, *ids: str, deadline: float | None = None) -> int:
-        """Have something done, in this life or in the next, and give its number."""
-        command = Command(next(self._numbers), do, ids, deadline)
+    def send(self, action: str, *ids: str, deadline: float | None = None) -> int:
+        """Send a command, to this life and to the next ones until it is done; return its number."""
+        command = Command(next(self._numbers), action, ids, deadline)
         self.outstanding[command.number] = command
         self._send([command])
         return command.number
 
-    async def does(self, do: str, *ids: str) -> None:
-        """Have something done in this life."""
-        number = self.tell(do, *ids)
-        async with asyncio.timeout(PATIENCE):
-            while number in self.outstanding and not self.over:
+    async def execute(self, action: str, *ids: str) -> None:
+        """Send a command, and wait until it is done or the life ends."""
+        number = self.send(action, *ids)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            while number in self.outstanding and not self.has_ended:
                 await asyncio.sleep(0.005)
 
-    def _again(self, number: int, life: int) -> None:
-        # A new life was told of it as it began.
+    def _retry(self, number: int, life: int) -> None:
+        # A new life has got all outstanding commands when it became ready.
         if life == self.life:
             self._send([self.outstanding[number]])
 
     def _send(self, commands: Sequence[Command]) -> None:
         if self._writer is not None and self.ready.is_set():
             lines = [json.dumps(asdict(command)).encode() + b"\n" for command in commands]
-            # Not writelines: CPython 3.12.1 lets that fail when the other side has gone.
+            # Not writelines: in CPython 3.12.1, it fails when the peer has closed the connection.
             self._writer.write(b"".join(lines))
 
-    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle_connection(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._connections.add(task)
         try:
-            await self._listen(reader, writer)
+            await self._read(reader, writer)
         except ConnectionResetError:
-            pass  # it was killed with something unread
+            pass  # the program was killed with unread data
         finally:
             self._connections.discard(task)
             writer.close()
 
-    async def _listen(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # A life that is over already may be heard late: only the present one is talked to.
+    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # The connection of an earlier life can be accepted late, and is ignored.
         if json.loads(await reader.readline() or b"{}").get("life") != self.life:
             return
         self._writer = writer
         try:
             while (line := await reader.readline()).endswith(b"\n"):
-                self._hear(json.loads(line))
+                self._handle(json.loads(line))
         finally:
             self._writer = None
             self.ready.clear()
 
-    def _hear(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         match message:
             case {"ready": _}:
                 self.ready.set()
                 self._send([*self.outstanding.values()])
             case {"number": number, "error": error}:
                 self._on_error(self.outstanding[number], error)
-                asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._again, number, self.life)
-            case {"number": number, "answer": answer}:
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, self._retry, number, self.life)
+            case {"number": number, "result": result}:
                 self.acknowledged += 1
-                self._on_done(self.outstanding.pop(number), answer)
+                self._on_done(self.outstanding.pop(number), result)

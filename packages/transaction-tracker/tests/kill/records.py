@@ -1,4 +1,4 @@
-"""What is left when all is over: the database, what was delivered, what was told; and the judge."""
+"""The final database, deliveries and ``on_event`` calls of a story, and their checks."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -19,16 +19,16 @@ _ENDS = {"confirmed", "failed", "replaced", "expired"}
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """What the database holds.
+    """The contents of the database.
 
     Attributes:
         rows: The transactions, by id.
-        events: All of them, in the order of writing.
-        deliveries: How many are in each state.
-        links: Number, hash and parent of the blocks that are kept, the lowest first.
+        events: All events, in the order of their positions.
+        deliveries: Number of deliveries in each state.
+        links: Number, hash and parent of the kept blocks, the lowest first.
         cursor: Number and hash of the head.
-        counted: How far positions were given out.
-        integrity: What the database says of itself.
+        last_position: The last event position that was assigned.
+        integrity: Errors of the database's integrity checks.
     """
 
     rows: dict[str, Row[Any]]
@@ -36,12 +36,12 @@ class Records:
     deliveries: dict[str, int]
     links: list[tuple[int, str, str]]
     cursor: tuple[int, str]
-    counted: int
+    last_position: int
     integrity: list[str]
 
     @classmethod
     def read(cls, database: str) -> "Records":
-        """Read all of it, in one transaction."""
+        """Read the database in one transaction."""
         engine = create_engine(DatabaseUrl.of(database).reveal(), poolclass=NullPool)
         with engine.connect() as connection:
             return cls(
@@ -56,7 +56,7 @@ class Records:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of the events, in the order of writing."""
+        """The ids of the events, in the order of their positions."""
         return [event_id(event) for event in self.events]
 
 
@@ -78,9 +78,9 @@ def _cursor(connection: Connection) -> tuple[int, str]:
 def _integrity(connection: Connection) -> list[str]:
     if connection.dialect.name != "sqlite":
         return []
-    said = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
+    results = [row[0] for row in connection.execute(text("PRAGMA integrity_check"))]
     broken = [str(row) for row in connection.execute(text("PRAGMA foreign_key_check"))]
-    return [each for each in said if each != "ok"] + broken
+    return [result for result in results if result != "ok"] + broken
 
 
 def event_id(event: Row[Any]) -> str:
@@ -88,57 +88,59 @@ def event_id(event: Row[Any]) -> str:
 
 
 @dataclass(slots=True)
-class Judge:
-    """Says what is wrong, all of it.
+class Checker:
+    """Checks the result of a story.
 
     Attributes:
-        faults: In words; none when everything is as it has to be.
+        faults: Descriptions of all violations; empty if there are none.
     """
 
     world: World
     records: Records
     faults: list[str] = field(default_factory=list)
 
-    def judge(self, received: list[Received], diary: Path) -> list[str]:
-        """Look at everything."""
-        self.database()
-        self.states()
+    def check_all(self, received: list[Received], event_log: Path) -> list[str]:
+        """Run all checks; return the faults."""
+        self.check_database()
+        self.check_states()
         for key, history in self.histories().items():
-            self.history(key, history)
-        self.deliveries(received)
-        self.told(diary.read_text().splitlines())
+            self.check_history(key, history)
+        self.check_deliveries(received)
+        self.check_callbacks(event_log.read_text().splitlines())
         return self.faults
 
-    def check(self, fine: bool, fault: str) -> None:
-        if not fine:
+    def expect(self, condition: bool, fault: str) -> None:
+        if not condition:
             self.faults.append(fault)
 
     # -- The database
 
-    def database(self) -> None:
+    def check_database(self) -> None:
         records, head = self.records, self.world.chain.head
         positions = [event.position for event in records.events]
-        self.check(not records.integrity, f"the database is damaged: {records.integrity}")
-        self.check(positions == [*range(1, len(positions) + 1)], f"positions: {positions}")
-        self.check(records.counted == len(positions), f"counted {records.counted} events")
-        self.check(records.cursor == (head.number, head.hash), f"the head is {records.cursor}")
+        self.expect(not records.integrity, f"the database is damaged: {records.integrity}")
+        self.expect(positions == [*range(1, len(positions) + 1)], f"positions: {positions}")
+        self.expect(
+            records.last_position == len(positions), f"last position {records.last_position}"
+        )
+        self.expect(records.cursor == (head.number, head.hash), f"the head is {records.cursor}")
         below = records.links[0][2]
         for number, own, parent in records.links:
             block = self.world.chain.block(number)
-            self.check(
-                block is not None and block.hash == own, f"block {number} is not the chain's"
+            self.expect(
+                block is not None and block.hash == own, f"block {number} is not on the chain"
             )
-            self.check(parent == below, f"block {number} does not stand on the one below it")
+            self.expect(parent == below, f"block {number} does not build on the block below it")
             below = own
 
-    def states(self) -> None:
-        """What was acknowledged is known; whatever is known is as the chain says."""
-        for key in self.world.followed:
-            self.check(key in self.records.rows, f"{key} was acknowledged, and is lost")
+    def check_states(self) -> None:
+        """Check that acknowledged transactions are tracked, and each state is that of the chain."""
+        for key in self.world.tracked:
+            self.expect(key in self.records.rows, f"{key} was acknowledged and is lost")
         for key, row in self.records.rows.items():
-            allowed = self.world.truth(key)
-            self.check(row.state in allowed, f"{key} is {row.state}, and has to be {allowed}")
-            self.check(row.error is None, f"{key} was given up: {row.error}")
+            allowed = self.world.allowed_states(key)
+            self.expect(row.state in allowed, f"{key} is {row.state}, expected {allowed}")
+            self.expect(row.error is None, f"{key} is parked: {row.error}")
 
     def histories(self) -> dict[str, list[Row[Any]]]:
         histories: dict[str, list[Row[Any]]] = {key: [] for key in self.records.rows}
@@ -146,86 +148,90 @@ class Judge:
             histories[event.transaction_id].append(event)
         return histories
 
-    def history(self, key: str, history: list[Row[Any]]) -> None:
-        """Each version once, each a change, and each the next of the one before it."""
+    def check_history(self, key: str, history: list[Row[Any]]) -> None:
+        """Check that the versions have no gap, and that each event changes something."""
         row = self.records.rows[key]
         versions = [event.version for event in history]
-        self.check(versions == [*range(1, row.version + 1)], f"{key} has versions {versions}")
+        self.expect(versions == [*range(1, row.version + 1)], f"{key} has versions {versions}")
         ends = [event.state for event in history if event.state in _ENDS]
-        self.check(len(ends) <= 1, f"{key} ended more than once: {ends}")
-        before: Row[Any] | None = None
+        self.expect(len(ends) <= 1, f"{key} ended more than once: {ends}")
+        previous: Row[Any] | None = None
         for event in history:
-            state = "registered" if before is None else before.state
-            self.check(event.previous == state, f"{event_id(event)} follows {event.previous}")
-            self.check(before is None or _content(before) != _content(event), _doubled(event))
-            self.block(event)
-            homes = {None, event.block_hash, None if before is None else before.block_hash}
-            # From one block to another it goes only by being in none.
-            self.check(len(homes) <= 2, f"it did not hear that its block went: {before}, {event}")
-            before = event
-        if before is not None:
-            self.check(before.state == row.state, f"{key} is {row.state} and ended {before.state}")
+            state = "registered" if previous is None else previous.state
+            self.expect(event.previous == state, f"{event_id(event)} follows {event.previous}")
+            self.expect(previous is None or _content(previous) != _content(event), _repeated(event))
+            self.check_block(event)
+            old_block = None if previous is None else previous.block_hash
+            # Between two blocks, an event must report that the transaction is in no block.
+            moved = len({None, event.block_hash, old_block}) > 2
+            self.expect(not moved, f"the removal of the block is missing: {previous}, {event}")
+            previous = event
+        if previous is not None:
+            last = previous.state
+            self.expect(last == row.state, f"{key} is {row.state}, its last event is {last}")
 
-    def block(self, event: Row[Any]) -> None:
-        """A block that decided really had the transaction, or its rival."""
+    def check_block(self, event: Row[Any]) -> None:
+        """Check that the block of an event contains the transaction, or its competitor."""
         if event.block_hash is None:
             return
         block = self.world.blocks.get(event.block_hash)
-        self.check(block is not None, f"{event_id(event)} names a block that never was")
+        self.expect(block is not None, f"{event_id(event)} names a block that never existed")
         decider = event.superseded_by or event.transaction_id
-        there = block is not None and decider in [tx.hash for tx in block.transactions]
-        self.check(there, f"{event_id(event)} names a block that does not have {decider}")
+        contains = block is not None and decider in [tx.hash for tx in block.transactions]
+        self.expect(contains, f"{event_id(event)} names a block that does not have {decider}")
 
-    # -- What others heard
+    # -- Deliveries and callbacks
 
-    def deliveries(self, received: list[Received]) -> None:
-        """Every event at least once, in order for each transaction, and always the same."""
-        self.check(set(self.records.deliveries) <= {"delivered"}, f"{self.records.deliveries}")
+    def check_deliveries(self, received: list[Received]) -> None:
+        """Check that each event was delivered, in order per transaction, and always the same."""
+        self.expect(set(self.records.deliveries) <= {"delivered"}, f"{self.records.deliveries}")
         ids, bodies = self.records.ids, defaultdict(set)
-        for each in received:
-            bodies[each.id].add(each.body)
-        self.check(set(ids) <= set(bodies), f"never delivered: {set(ids) - set(bodies)}")
-        self.check(set(bodies) <= set(ids), f"delivered and not stored: {set(bodies) - set(ids)}")
-        for key, said in bodies.items():
-            self.check(len(said) == 1, f"{key} was delivered with several bodies: {said}")
+        for delivery in received:
+            bodies[delivery.id].add(delivery.body)
+        self.expect(set(ids) <= set(bodies), f"never delivered: {set(ids) - set(bodies)}")
+        self.expect(set(bodies) <= set(ids), f"delivered and not stored: {set(bodies) - set(ids)}")
+        for key, contents in bodies.items():
+            self.expect(len(contents) == 1, f"{key} was delivered with several bodies: {contents}")
         firsts: dict[str, list[int]] = defaultdict(list)
-        for each in {one.id: one for one in reversed(received)}.values():
-            self.check(_says(each) == each.id, f"{each.id} was delivered as {each.message}")
-        for key in dict.fromkeys(one.id for one in received):
+        for first in {delivery.id: delivery for delivery in reversed(received)}.values():
+            self.expect(
+                _content_id(first) == first.id, f"{first.id} was delivered as {first.message}"
+            )
+        for key in dict.fromkeys(delivery.id for delivery in received):
             transaction, _, version = key.rpartition(":")
             firsts[transaction].append(int(version))
         for transaction, versions in firsts.items():
-            self.check(versions == sorted(versions), f"{transaction} was delivered as {versions}")
+            self.expect(versions == sorted(versions), f"{transaction} was delivered as {versions}")
 
-    def told(self, heard: Iterable[str]) -> None:
-        """The program's own code heard every event at least once, and all in order."""
-        firsts = [*dict.fromkeys(heard)]
-        self.check(firsts == self.records.ids, _difference(firsts, self.records.ids))
+    def check_callbacks(self, called: Iterable[str]) -> None:
+        """Check that ``on_event`` was called with each event, the first calls in order."""
+        firsts = [*dict.fromkeys(called)]
+        self.expect(firsts == self.records.ids, _difference(firsts, self.records.ids))
 
 
 def _content(event: Row[Any]) -> tuple[object, ...]:
-    own = event._mapping
-    left_out = ("position", "version", "previous", "recorded_at")
-    return tuple(own[name] for name in own if name not in left_out)
+    columns = event._mapping
+    excluded = ("position", "version", "previous", "recorded_at")
+    return tuple(columns[name] for name in columns if name not in excluded)
 
 
-def _doubled(event: Row[Any]) -> str:
-    return f"{event_id(event)} says the same as the event before it: {event}"
+def _repeated(event: Row[Any]) -> str:
+    return f"{event_id(event)} is the same as the previous event: {event}"
 
 
-def _says(received: Received) -> str:
+def _content_id(received: Received) -> str:
     data = received.message["data"]
-    # What the user noted at the registration comes back with every event.
+    # The metadata of the registration is part of every event.
     return f"{data['metadata']['payment']}:{data['version']}"
 
 
-def _difference(heard: list[str], written: list[str]) -> str:
-    for place, (one, other) in enumerate(zip(heard, written, strict=False)):
-        if one != other:
-            return f"on_event heard {one} first where {other} was next, at place {place}"
-    return f"on_event heard {len(heard)} of {len(written)} events"
+def _difference(called: list[str], stored: list[str]) -> str:
+    for index, (got, expected) in enumerate(zip(called, stored, strict=False)):
+        if got != expected:
+            return f"on_event was first called with {got}, expected {expected}, at index {index}"
+    return f"on_event was called with {len(called)} of {len(stored)} events"
 
 
 def repeats(ids: Iterable[str]) -> int:
-    """Count how often something came that had come before."""
+    """Return the number of repetitions."""
     return sum(count - 1 for count in Counter(ids).values())

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that is started anew in the middle of everything."""
+"""A PostgreSQL server that is restarted while it is in use."""
 
 import asyncio
 import os
@@ -10,23 +10,23 @@ from typing import Any
 from ..postgres import Postgres, running, tool  # noqa: TID252
 
 
-class Restartable:
-    """A server of its own, which nobody else misses while it is away."""
+class RestartableServer:
+    """A server that no other test uses."""
 
     def __init__(self, server: Postgres) -> None:
         self.server = server
 
     async def restart(self) -> None:
-        """Stop it as a crash does, and start it again."""
+        """Stop the server without a shutdown, as in a crash, and start it again."""
         await asyncio.to_thread(self._control, "restart", "-m", "immediate", "-l", self._log)
 
     def stop(self) -> None:
-        """Stop it for good; who started it may be gone."""
+        """Stop the server; the process that started it can be gone."""
         self._control("stop", "-m", "immediate")
 
     @property
     def _log(self) -> str:
-        # Not the first one's: whoever may start the server may not write there.
+        # Not the log of the first start: the user of the server has no permission to write there.
         return str(self.server.folder / "log of restarts")
 
     def _control(self, *command: str) -> None:
@@ -37,7 +37,7 @@ class Restartable:
         assert done.returncode == 0, done.stderr
 
     def _user(self) -> dict[str, Any]:
-        """Be who owns it: the server serves nobody who is root."""
+        """Return the owner of the data as the user: PostgreSQL refuses to run as root."""
         if os.geteuid() != 0:
             return {}
         owner = self.server.folder.stat()
@@ -45,10 +45,10 @@ class Restartable:
 
 
 @contextmanager
-def restartable() -> Iterator[Restartable]:
-    """Run a server for as long as the context lasts."""
+def restartable_server() -> Iterator[RestartableServer]:
+    """Run a server inside the context."""
     with running() as server:
-        controlled = Restartable(server)
+        controlled = RestartableServer(server)
         try:
             yield controlled
         finally:

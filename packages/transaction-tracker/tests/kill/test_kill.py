@@ -1,7 +1,7 @@
-"""The whole program, killed with SIGKILL at random moments: nothing is lost, nothing doubled.
+"""The complete program, killed with SIGKILL at random moments: no event is lost or duplicated.
 
-``TRACKER_KILLS=1000`` kills it a thousand times. Each story has a number, which is its seed: run
-one again with ``-k 'sqlite and 17'``, or as the failure says.
+``TRACKER_KILLS=1000`` kills it a thousand times. The number of a story is its seed:
+``-k 'sqlite and 17'`` runs one story again.
 """
 
 import os
@@ -15,14 +15,14 @@ import pytest
 
 from ..figures import FIGURES, Record  # noqa: TID252
 from .moments import Kind
-from .server import Restartable
+from .server import RestartableServer
 from .story import Figures, Story
 
 KILLS = int(os.environ.get("TRACKER_KILLS", "25"))
-# Of five kills, four are of a program with a file.
-IN_ONE_STORY = 20
-ON_A_SERVER = 5
-STORIES = range(max(1, KILLS // (IN_ONE_STORY + ON_A_SERVER)))
+# Four of five kills are with SQLite.
+KILLS_WITH_SQLITE = 20
+KILLS_WITH_POSTGRESQL = 5
+STORIES = range(max(1, KILLS // (KILLS_WITH_SQLITE + KILLS_WITH_POSTGRESQL)))
 
 VERSION_0_1 = Path(__file__).parent.parent / "store" / "version_0_1.sql"
 
@@ -30,7 +30,7 @@ VERSION_0_1 = Path(__file__).parent.parent / "store" / "version_0_1.sql"
 @pytest.mark.slow
 @pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("seed", STORIES)
-async def test_nothing_is_lost_or_doubled_with_sqlite(
+async def test_no_event_is_lost_or_duplicated_with_sqlite(
     seed: int, tmp_path: Path, record_property: Record
 ) -> None:
     database = tmp_path / "tracker.db"
@@ -39,33 +39,33 @@ async def test_nothing_is_lost_or_doubled_with_sqlite(
             old.executescript(VERSION_0_1.read_text())
     story = Story(f"sqlite {seed}", tmp_path, str(database), refuses=seed % 3 == 2)
 
-    figures = await told(story, ["born"] + [None] * (IN_ONE_STORY - 1))
+    figures = await run_and_print(story, ["born"] + [None] * (KILLS_WITH_SQLITE - 1))
 
     record_property(FIGURES, asdict(figures))
-    assert figures.events > 2 * IN_ONE_STORY
-    # To be killed is no reason for anything to crash or to fail, neither before nor after.
-    assert (figures.failures, story.complaints) == (0, "")
+    assert figures.events > 2 * KILLS_WITH_SQLITE
+    # Kills cause no failed command and no error in the log, neither before nor after.
+    assert (figures.failures, story.errors) == (0, "")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_000)
 @pytest.mark.postgres
 @pytest.mark.parametrize("seed", STORIES)
-async def test_nothing_is_lost_or_doubled_with_postgresql(
-    seed: int, tmp_path: Path, own_server: Restartable, record_property: Record
+async def test_no_event_is_lost_or_duplicated_with_postgresql(
+    seed: int, tmp_path: Path, own_server: RestartableServer, record_property: Record
 ) -> None:
-    kinds: list[Kind | None] = [None] * ON_A_SERVER
+    kinds: list[Kind | None] = [None] * KILLS_WITH_POSTGRESQL
     kinds[2] = "outage"
     with own_server.server.database(template="template0") as database:
         story = Story(f"postgresql {seed}", tmp_path, database, restart=own_server.restart)
-        figures = await told(story, kinds)
+        figures = await run_and_print(story, kinds)
 
     record_property(FIGURES, asdict(figures))
     assert figures.outages == 1
 
 
-async def told(story: Story, kinds: Sequence[Kind | None]) -> Figures:
-    """Run a story, and print it for whoever has to find out what went wrong."""
+async def run_and_print(story: Story, kinds: Sequence[Kind | None]) -> Figures:
+    """Run a story, and print its log, which pytest shows after a failure."""
     try:
         return await story.run(kinds)
     finally:

@@ -1,4 +1,4 @@
-"""The chain and its two nodes, which go on whatever becomes of the program, and what people do."""
+"""The chain, its two nodes and its users, which continue while the program is killed."""
 
 import random
 import time
@@ -21,153 +21,153 @@ from txtrack_devnode.transaction import REPLACEMENTS
 from .operating import Command, Operator
 
 CONFIRMATIONS = 3
-# Nobody mines a transaction that offers this little.
-NOTHING = {"max_fee": 1, "priority_fee": 0}
-# Not about blocks: a program that is told by all nodes that there is no first block does not start.
+# Fees so low that the transaction is never mined.
+TOO_LOW = {"max_fee": 1, "priority_fee": 0}
+# Without the block methods: the program does not start if no node has the first block.
 _ABOUT_TRANSACTIONS = frozenset(("eth_getTransactionByHash", "eth_getTransactionReceipt"))
 
 
 class World:
-    """A chain, and people who use it and have the program follow their transactions.
+    """A chain, and users who send transactions and have them tracked by the program.
 
     Args:
-        seed: Decides all that happens, and in which order.
+        seed: Seed of all actions and their order.
 
     Attributes:
-        asked: All that somebody wanted to be followed, by id.
-        followed: Those of which the program has said that it follows them.
-        stopped: Those of which it has said that it follows them no more.
-        hopeless: Those that will never be mined, and have a deadline.
-        blocks: All that there ever were, by hash.
+        requested: All transactions whose tracking was requested, by id.
+        tracked: Transactions whose tracking the program has acknowledged.
+        untracked: Transactions whose untracking the program has acknowledged.
+        unminable: Transactions that are never mined, and have a deadline.
+        blocks: All blocks that ever existed, by hash.
     """
 
     def __init__(self, seed: object) -> None:
         self.random = random.Random(f"world:{seed}")
         self.chain = Chain(accounts=8, seed=seed)
         self.nodes = [DevelopmentNode(chain=self.chain, seed=f"{n}:{seed}") for n in range(2)]
-        self.asked: dict[str, Transaction] = {}
-        self.followed: set[str] = set()
-        self.stopped: set[str] = set()
-        self.hopeless: set[str] = set()
+        self.requested: dict[str, Transaction] = {}
+        self.tracked: set[str] = set()
+        self.untracked: set[str] = set()
+        self.unminable: set[str] = set()
         self.blocks: dict[str, Block] = {self.chain.head.hash: self.chain.head}
-        self.chain.watch(self._note)
+        self.chain.watch(self._record_block)
         self._new: list[Transaction] = []
         self._busy: set[str] = set()
 
-    def _note(self, block: Block) -> None:
+    def _record_block(self, block: Block) -> None:
         self.blocks[block.hash] = block
 
     def act(self, operator: Operator) -> str:
-        """Let one thing happen, and give its name."""
+        """Do one random action; return its name."""
         actions: dict[Callable[[Operator], None], int] = {
             self.send: 10,
-            self.follow: 8,
-            self.follow_many: 2,
-            self.send_hopeless: 1,
-            self.stop: 1,
+            self.track: 8,
+            self.track_many: 2,
+            self.send_unminable: 1,
+            self.untrack: 1,
             self.replace: 3,
             self.drop: 2,
             self.mine: 6,
             self.reorganise: 4,
-            self.trouble: 2,
-            self.mend: 1,
+            self.inject_fault: 2,
+            self.clear_faults: 1,
         }
         (action,) = self.random.choices([*actions], [*actions.values()])
         try:
             action(operator)
         except ChainError:
-            return f"{action.__name__}, refused"  # the chain refuses what makes no sense
+            return f"{action.__name__}, refused"  # the chain refuses an impossible action
         return action.__name__
 
-    # -- What people want of the program
+    # -- Commands of users
 
-    def follow(self, operator: Operator) -> None:
+    def track(self, operator: Operator) -> None:
         if self._new:
-            self._ask(operator, "start", self._take_new())
+            self._command(operator, "start", self._take_new())
 
-    def follow_many(self, operator: Operator) -> None:
+    def track_many(self, operator: Operator) -> None:
         count = min(len(self._new), self.random.randint(2, 6))
         if count:
-            self._ask(operator, "start_many", *(self._take_new() for _ in range(count)))
+            self._command(operator, "start_many", *(self._take_new() for _ in range(count)))
 
-    def send_hopeless(self, operator: Operator) -> None:
-        sender, to = self._people()
-        # Far ahead of its sender's others, so that none of them waits for it.
-        tx = self.chain.submit(sender, to, 1, nonce=self.random.randrange(10**6, 10**9), **NOTHING)
-        self.hopeless.add(tx.hash)
-        self._ask(operator, "start", tx, deadline=time.time() + self.random.uniform(0.0, 2.0))
+    def send_unminable(self, operator: Operator) -> None:
+        sender, to = self._two_accounts()
+        # The nonce is far above those of the sender's other transactions, so none waits for it.
+        tx = self.chain.submit(sender, to, 1, nonce=self.random.randrange(10**6, 10**9), **TOO_LOW)
+        self.unminable.add(tx.hash)
+        self._command(operator, "start", tx, deadline=time.time() + self.random.uniform(0.0, 2.0))
 
-    def stop(self, operator: Operator) -> None:
-        idle = [key for key in self.asked if key in self.followed and key not in self._busy]
+    def untrack(self, operator: Operator) -> None:
+        idle = [key for key in self.requested if key in self.tracked and key not in self._busy]
         if idle:
             key = self.random.choice(idle)
-            self._ask(operator, "untrack", self.asked[key])
+            self._command(operator, "untrack", self.requested[key])
 
-    def done(self, operator: Operator, command: Command, answer: Any) -> None:
-        """Note what the program has said that it has done."""
+    def record_result(self, operator: Operator, command: Command, result: Any) -> None:
+        """Record the result of a command."""
         self._busy.difference_update(command.ids)
-        if command.do.startswith("start"):
-            self.followed.update(command.ids)
-            self.stopped.difference_update(command.ids)
-        elif command.do == "untrack" and answer == "untracked":
-            self.stopped.update(command.ids)
+        if command.action.startswith("start"):
+            self.tracked.update(command.ids)
+            self.untracked.difference_update(command.ids)
+        elif command.action == "untrack" and result == "untracked":
+            self.untracked.update(command.ids)
             if self.random.random() < 0.5:
-                # Its deadline goes with its first registration.
-                self.hopeless.difference_update(command.ids)
-                self._ask(operator, "start", self.asked[command.ids[0]])
+                # The second registration has no deadline.
+                self.unminable.difference_update(command.ids)
+                self._command(operator, "start", self.requested[command.ids[0]])
 
-    def _ask(
-        self, operator: Operator, do: str, *txs: Transaction, deadline: float | None = None
+    def _command(
+        self, operator: Operator, action: str, *txs: Transaction, deadline: float | None = None
     ) -> None:
         ids = tuple(tx.hash for tx in txs)
-        self.asked |= {tx.hash: tx for tx in txs}
+        self.requested |= {tx.hash: tx for tx in txs}
         self._busy.update(ids)
-        operator.tell(do, *ids, deadline=deadline)
+        operator.send(action, *ids, deadline=deadline)
 
     def _take_new(self) -> Transaction:
         return self._new.pop(self.random.randrange(len(self._new)))
 
-    # -- What they do on the chain
+    # -- Transactions of users
 
     def send(self, _: Operator) -> None:
-        sender, to = self._people()
+        sender, to = self._two_accounts()
         reverts = self.random.choice([None, None, None, "odd"])
         self._new.append(self.chain.submit(sender, to, 1, reverts=reverts))
 
     def replace(self, _: Operator) -> None:
-        waiting = [tx for tx in self.chain.pool if tx.hash not in self.hopeless]
+        waiting = [tx for tx in self.chain.pool if tx.hash not in self.unminable]
         if waiting:
             loser = self.random.choice(waiting)
             winner = self.chain.replace(loser.hash, self.random.choice(REPLACEMENTS))
-            # The same one may have been made before, and have been dropped.
-            if winner.hash not in self.asked and winner not in self._new:
+            # The same replacement can have been made before, and dropped.
+            if winner.hash not in self.requested and winner not in self._new:
                 self._new.append(winner)
 
     def drop(self, _: Operator) -> None:
         if self.chain.pool:
             self.chain.drop(self.random.choice(self.chain.pool).hash)
 
-    def _people(self) -> list[str]:
+    def _two_accounts(self) -> list[str]:
         return self.random.sample(self.chain.accounts, 2)
 
-    # -- What the network does
+    # -- The network
 
     def mine(self, _: Operator) -> None:
         self.chain.mine()
 
     def reorganise(self, _: Operator) -> None:
-        # Never as deep as what is final: what has ended would come back to life.
+        # Never as deep as a final block, whose transactions have ended.
         deepest = min(CONFIRMATIONS - 1, self.chain.head.number)
         if deepest:
             depth = self.random.randint(1, deepest)
             length = self.random.choice([depth, depth + 1])
             self.chain.reorg(depth, self.random.choice(ORPHANS), length=length)
 
-    def trouble(self, _: Operator) -> None:
-        """Let a node tell what is not so; neither so badly that it is left alone for long."""
+    def inject_fault(self, _: Operator) -> None:
+        """Inject a fault into a node, too small to pause the provider for long."""
         self.random.choice(self.nodes).faults.inject(self._fault())
 
-    def mend(self, _: Operator) -> None:
+    def clear_faults(self, _: Operator | None = None) -> None:
         for node in self.nodes:
             node.faults.clear()
 
@@ -183,27 +183,27 @@ class World:
             ]
         )
 
-    # -- What has to be at the end
+    # -- The end
 
-    def end(self, operator: Operator) -> None:
-        """Let everything that can be mined be final."""
-        self.mend(operator)
+    def finish(self) -> None:
+        """Clear all faults, mine all transactions that can be mined, and make them final."""
+        self.clear_faults()
         self.chain.mine(CONFIRMATIONS + 1)
 
-    def truth(self, key: str) -> set[State]:
-        """Give the states that the chain allows a transaction to be in when all is over."""
-        tx = self.asked[key]
-        if key in self.stopped:
+    def allowed_states(self, key: str) -> set[State]:
+        """Return the states in which a transaction can be at the end, by the chain."""
+        tx = self.requested[key]
+        if key in self.untracked:
             return {"untracked"}
         mined = self.chain.mined(key)
         if mined is not None:
             return {"confirmed" if mined.block.revert_reason(key) is None else "failed"}
-        if key in self.hopeless:
-            return {"expired", "dropped"}  # whichever comes first
+        if key in self.unminable:
+            return {"expired", "dropped"}  # depending on which comes first
         if self.chain.pending(key) is not None:
             return {"pending"}
         gone: set[State] = {"missing", "dropped"}
         if self.chain.nonce(tx.sender) > tx.nonce:
-            # One that nobody had heard of when it was registered: nobody can say its slot.
+            # "missing" and "dropped" if no node knew it at the registration, and so its slot.
             return {"replaced", *gone}
         return gone

@@ -1,4 +1,4 @@
-"""What events say beside the state: fees, reasons of reverts, labels of replacements."""
+"""Details of events other than the state: fees, revert reasons, labels of replacements."""
 
 from transaction_tracker import State
 from transaction_tracker.domain import FeeScope, Outcome, Tracked
@@ -13,11 +13,11 @@ class Details:
     """Compares details of events with the chain that has the block.
 
     Args:
-        chain: The chain proper.
-        receipts: What receipts have beside the development node's own fields, if anything.
-        scope: Whether the chain's profile knows all fees.
-        exact: Whether no provider says anything odd: then each detail must be there. Otherwise
-            one can be missing, and never wrong.
+        chain: The canonical chain.
+        receipts: Additional fields of the receipts, if any.
+        scope: Scope of the fees by the chain's profile.
+        exact: Whether no provider sends odd data: then each detail must be present. Otherwise, a
+            detail can be missing, but never wrong.
     """
 
     def __init__(
@@ -29,11 +29,11 @@ class Details:
         self._exact = exact
 
     def wrong(self, tx: Transaction, tracked: Tracked) -> list[str]:
-        """List what an event says of a transaction that is not so."""
+        """Return the wrong details of an event."""
         anchor = tracked.anchor
         block = None if anchor is None else self._chain.block_by_hash(anchor.hash)
         if block is None or tx.system:
-            return []  # a block of another branch is judged by the end
+            return []  # for a block of another branch, only the end is checked
         if tracked.state in _LABELLED:
             return _wrong_label(tx, block, tracked)
         if tracked.outcome is None:
@@ -46,13 +46,13 @@ class Details:
     def _wrong_fee(self, tx: Transaction, block: Block, outcome: Outcome) -> list[str]:
         execution = tx.gas_used * tx.gas_price(block.base_fee)
         extra = 0 if self._receipts is None else self._receipts.extra_fee(tx.hash)
-        told = outcome.fee, outcome.fee_scope
+        reported = outcome.fee, outcome.fee_scope
         right: list[tuple[int | None, FeeScope]] = [(execution + extra, self._scope)]
         if not self._exact:
             right.append((execution, "execution"))
-        if told in right or (outcome.fee is None and not self._exact):
+        if reported in right or (outcome.fee is None and not self._exact):
             return []
-        return [f"fee {told}, not {right[0]}"]
+        return [f"fee {reported}, not {right[0]}"]
 
     def _wrong_reason(self, tx: Transaction, block: Block, outcome: Outcome) -> list[str]:
         reason, in_receipt = block.revert_reason(tx.hash), True
@@ -68,8 +68,9 @@ class Details:
 
 
 def _wrong_label(tx: Transaction, block: Block, tracked: Tracked) -> list[str]:
-    """Compare what a winner is called with what it does (rule 11.12)."""
-    winner = next((one for one in block.transactions if one.hash == tracked.superseded_by), None)
+    """Compare the label of a replacement with its content (rule 11.12)."""
+    hash_ = tracked.superseded_by
+    winner = next((mined for mined in block.transactions if mined.hash == hash_), None)
     if winner is None:
         return [f"block {block.number} does not have the winner {tracked.superseded_by}"]
     nothing = (winner.sender, 0, "0x", ())

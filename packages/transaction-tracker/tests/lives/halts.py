@@ -1,4 +1,4 @@
-"""Whether the application itself says that its chain stands still."""
+"""Whether the application reports that its chain does not move."""
 
 import asyncio
 import time
@@ -9,34 +9,34 @@ from transaction_tracker import TransactionTrackerApplication
 if TYPE_CHECKING:
     from .life import Life
 
-# Five block times or a minute, whichever is longer, and ten seconds to tell it (rule 11.4).
-LIMIT_SECONDS, TELLING_SECONDS = 60.0, 10.0
+# The longer of five block times and a minute, and ten seconds for the report (rule 11.4).
+LIMIT_SECONDS, REPORT_SECONDS = 60.0, 10.0
 BLOCK_SECONDS = 12.0
 
 
 def condition(app: TransactionTrackerApplication) -> str | None:
-    """Return what the application says of its chain; ``None`` where it cannot say anything."""
-    status = getattr(app, "_status", None) or getattr(app, "_pulse", None)
+    """Return the state that the application reports for its chain; ``None`` if there is none."""
+    status = getattr(app, "_status", None)
     verdict = getattr(status, "verdict", None)
     return None if verdict is None else str(verdict(time.monotonic(), BLOCK_SECONDS).state)
 
 
 class HaltWatch:
-    """Checks each second that a chain that stands still is called so in time.
+    """Checks each second that a chain that does not move is reported in time.
 
     Attributes:
-        untold: When the application should have told a halt and did not.
+        unreported: Descriptions of the halts that were not reported in time.
     """
 
     def __init__(self, life: "Life") -> None:
-        self.untold: list[str] = []
+        self.unreported: list[str] = []
         self._life = life
 
     async def run(self) -> None:
         """Watch until cancelled."""
         watched = self._life.app
         tip, behind_since = watched.tip, time.monotonic()
-        told_at = behind_since
+        reported_at = behind_since
         while True:
             await asyncio.sleep(1.0)
             app, now = self._life.app, time.monotonic()
@@ -51,14 +51,14 @@ class HaltWatch:
             ):
                 tip, behind_since = app.tip, now
             if self._life.world.providers == 1:
-                # An only provider that goes to another branch looks like a chain that moves.
-                behind_since = max(behind_since, self._life.hostility.told_at)
-            told = condition(app)
-            if told in (None, "halted", "lagging"):
-                told_at = now
-            if told == "lagging":
-                behind_since = now  # a block is due from the first head that advances again
-            # The first answer after a halt ends it, and the block comes a moment later.
-            if now - max(behind_since + LIMIT_SECONDS, told_at) > TELLING_SECONDS + 1.0:
+                # A single provider that changes to another branch looks like a chain that moves.
+                behind_since = max(behind_since, self._life.adversary.branch_changed_at)
+            state = condition(app)
+            if state in (None, "halted", "lagging"):
+                reported_at = now
+            if state == "lagging":
+                behind_since = now  # a block is due only when a head advances again
+            # The first response after a halt ends it, and the block is applied a moment later.
+            if now - max(behind_since + LIMIT_SECONDS, reported_at) > REPORT_SECONDS + 1.0:
                 seconds = now - behind_since
-                self.untold.append(f"{told} although nothing was applied for {seconds:.0f} s")
+                self.unreported.append(f"{state} although no block was applied for {seconds:.0f} s")

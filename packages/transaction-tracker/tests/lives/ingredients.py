@@ -1,8 +1,8 @@
-"""What kind of world one life is lived in: drawn from its seed, an ingredient at a time.
+"""The world of a life: the ingredients that its seed draws.
 
-``TRACKER_WORLD=forks,odd`` leaves the other ingredients out, ``TRACKER_WORLD=none`` all of them,
-and ``TRACKER_WORLD=forks=100`` has this one in each life. Each is drawn by its own chance, so that
-leaving one out changes nothing about the others.
+``TRACKER_WORLD=forks,odd`` uses only these ingredients, ``TRACKER_WORLD=none`` uses none, and
+``TRACKER_WORLD=forks=100`` uses this one in each life. Each ingredient has its own random numbers,
+so omitting one does not change the others.
 """
 
 import os
@@ -28,47 +28,47 @@ from txtrack_devnode.rules import NULL_ROUND_ANSWERS
 from . import oddities
 from .receipts import BlobReceipts, OtherReceipts, RollupReceipts
 
-# How many of a hundred lives have it.
+# Percentage of the lives that have each ingredient.
 INGREDIENTS: Mapping[str, int] = MappingProxyType(
     {
-        "providers": 70,  # one or three in place of two
+        "providers": 70,  # one or three instead of two
         "forks": 25,  # a provider on a stuck or a growing branch, at any depth
-        "shorter": 10,  # a provider whose chain became shorter, or began again
-        "balanced": 15,  # an address with nodes of different heights behind it
-        "odd": 20,  # odd answers from one provider
-        "agreed": 20,  # the same odd answers from all providers
-        "hashes": 8,  # blocks that list hashes in place of transactions
-        "forgetful": 10,  # one provider knows nothing of single transactions
-        "parents": 8,  # one provider names parents that do not exist
-        "contradictions": 10,  # one provider's receipts say the opposite
-        "batches": 10,  # batches are refused, in all sorts of words
-        "pruned": 10,  # block 0 is gone
-        "system": 15,  # transactions that the chain itself makes, with nonce 0
+        "shorter": 10,  # a provider whose chain becomes shorter, or starts again
+        "balanced": 15,  # a provider with backends of different heights
+        "odd": 20,  # odd data from one provider
+        "agreed": 20,  # the same odd data from all providers
+        "hashes": 8,  # blocks that list hashes instead of transactions
+        "forgetful": 10,  # one provider does not know single transactions
+        "parents": 8,  # one provider sends parent hashes that do not exist
+        "contradictions": 10,  # one provider's receipts report the opposite result
+        "batches": 10,  # batches are refused, with various errors
+        "pruned": 10,  # block 0 is pruned
+        "system": 15,  # the chain's own transactions, with nonce 0
         "nonceless": 8,  # accounts have no nonces
-        "nullrounds": 10,  # numbers without a block
-        "authorizations": 15,  # nonces used up by EIP-7702
+        "nullrounds": 10,  # block numbers without a block
+        "authorizations": 15,  # nonces used by EIP-7702 authorizations
         "fast": 8,  # many blocks at once
-        "details": 20,  # more fees, reasons that are not text
-        "silence": 10,  # nobody answers for longer than a halt may stay untold
+        "details": 20,  # additional fees, revert reasons that are not text
+        "silence": 10,  # no response for longer than the limit for the report of a halt
     }
 )
 DEVELOPMENT, FILECOIN, TRON, BASE = 31337, 314, 728126428, 8453
 # Chains whose profile knows all fees.
-_WHOLE_FEES = (DEVELOPMENT, BASE)
+_TOTAL_FEE_CHAINS = (DEVELOPMENT, BASE)
 
 
-def percents(given: str) -> Mapping[str, int]:
-    """Return how many of a hundred lives have each ingredient.
+def percents(text: str) -> Mapping[str, int]:
+    """Return the percentage of the lives that have each ingredient.
 
     Args:
-        given: The value of ``TRACKER_WORLD``; an empty one means all ingredients.
+        text: Value of ``TRACKER_WORLD``; empty for all ingredients.
 
     Raises:
-        ValueError: There is no such ingredient.
+        ValueError: An ingredient is unknown.
     """
-    if not given:
+    if not text:
         return INGREDIENTS
-    wanted = dict(part.partition("=")[::2] for part in given.split(",") if part != "none")
+    wanted = dict(part.partition("=")[::2] for part in text.split(",") if part != "none")
     if unknown := sorted(wanted.keys() - INGREDIENTS.keys()):
         names = ", ".join(INGREDIENTS)
         raise ValueError(f"TRACKER_WORLD must be none, or some of {names}, got {unknown}")
@@ -77,17 +77,17 @@ def percents(given: str) -> Mapping[str, int]:
 
 @dataclass(frozen=True)
 class World:
-    """What is special about the chain and the providers of one life.
+    """The chain and the permanent faults of one life.
 
     Attributes:
-        has: The ingredients, without those that only shape the chain.
-        providers: How many providers there are.
-        chain_id: The chain, which decides its profile.
-        rules: What the chain does differently.
-        own: What the first provider alone does all the time: it is the one that lies.
-        common: What every provider does all the time.
-        excused: Those of them that can leave a transaction without an end.
-        receipts: What all receipts have beside the development node's own fields.
+        has: The names of the ingredients.
+        providers: Number of providers.
+        chain_id: Chain id, which decides the profile.
+        rules: Rules of the chain.
+        own: Permanent faults of the first provider only.
+        common: Permanent faults of every provider.
+        excused: The faults that can leave a transaction without an end.
+        receipts: Additional fields of all receipts.
     """
 
     has: frozenset[str] = frozenset()
@@ -100,7 +100,7 @@ class World:
     receipts: OtherReceipts | None = None
 
     def __str__(self) -> str:
-        """What is special, in the words of ``txtrack node``."""
+        """Describe the world; faults are written as for ``txtrack node``."""
         parts = [f"{self.providers} providers", *sorted(self.has - {"providers"})]
         if self.rules.null_rounds:
             parts.append(f"null rounds {self.rules.null_rounds} {self.rules.null_round_answer}")
@@ -109,29 +109,29 @@ class World:
         return f"world of {'; '.join(parts)}"
 
     @property
-    def has_liar(self) -> bool:
-        """Whether the first provider cannot be believed while the others can."""
+    def has_dishonest(self) -> bool:
+        """Whether the first provider sends false data while the others are honest."""
         return self.providers > 1 and bool(
             self.own or self.has & {"forks", "shorter", "contradictions"}
         )
 
     @property
     def scope(self) -> FeeScope:
-        """What the chain's profile knows of fees."""
-        return "total" if self.chain_id in _WHOLE_FEES else "execution"
+        """Scope of the fees that the chain's profile knows."""
+        return "total" if self.chain_id in _TOTAL_FEE_CHAINS else "execution"
 
     @property
     def is_exact(self) -> bool:
-        """Whether each provider says each detail."""
+        """Whether each provider sends each detail correctly."""
         return not self.has & {"odd", "agreed", "contradictions"}
 
     @property
     def can_be_violated(self) -> bool:
-        """Whether an only provider can take back what was final: there is nobody else to ask."""
+        """Whether a final state can be taken back: no other provider contradicts a single one."""
         return self.providers == 1 and bool(self.has & {"forks", "shorter"})
 
     def hides_slot(self, tx_hash: str) -> bool:
-        """Return whether no provider says which slot a transaction takes."""
+        """Return whether no provider sends the sender and nonce of a transaction."""
         return any(
             isinstance(fault, OddField)
             and fault.record == "transaction"
@@ -141,7 +141,7 @@ class World:
         )
 
     def excuses(self, tx_hash: str) -> bool:
-        """Return whether the answers about a transaction leave it without an end."""
+        """Return whether the data about a transaction can leave it without an end."""
         return any(
             isinstance(fault, oddities.ResultFault) and fault.affects(tx_hash)
             for fault in self.excused
@@ -156,30 +156,30 @@ def draw(seed: int) -> World:
         name for name, chance in chances.items() if chance.randrange(100) < shares.get(name, 0)
     )
     providers = chances["providers"].choice([1, 3]) if "providers" in has else 2
-    own, common, excused = _answers(has, providers, chances)
+    own, common, excused = _faults(has, providers, chances)
     chain_id, rules = _chain(has, chances)
     receipts: OtherReceipts | None = None
     if "details" in has:
         if chain_id == DEVELOPMENT and chances["details"].random() < 0.5:
             chain_id = BASE
         receipts = RollupReceipts() if chain_id == BASE else BlobReceipts()
-        # First, so that odd answers are given about these.
+        # First: faults of odd data then change these receipts.
         common = (receipts, *common, *oddities.refused_calls(chances["details"]))
     return World(has, providers, chain_id, rules, own, common, excused, receipts)
 
 
-def _answers(
+def _faults(
     has: frozenset[str], providers: int, chances: Mapping[str, random.Random]
 ) -> tuple[tuple[Fault, ...], tuple[Fault, ...], tuple[Fault, ...]]:
-    """Draw what one provider and what all of them do, and what of that excuses a transaction."""
+    """Draw the faults of the first provider, those of all, and those that excuse a transaction."""
     own: list[Fault] = []
     common: list[Fault] = []
     excused: list[Fault] = []
     if "odd" in has and providers > 1:
-        own += oddities.some(chances["odd"])
+        own += oddities.odd_faults(chances["odd"])
     if "agreed" in has:
-        common += oddities.some(chances["agreed"], agreed=True)
-        excused += [fault for fault in common if oddities.may_park(fault)]
+        common += oddities.odd_faults(chances["agreed"], agreed=True)
+        excused += [fault for fault in common if oddities.can_park(fault)]
     if "hashes" in has:
         chosen = common if chances["hashes"].random() < 0.5 else own
         chosen.append(HashesOnly())
@@ -191,7 +191,7 @@ def _answers(
         flipped = FlippedStatus(part=chances["contradictions"].choice([0.5, 1.0]))
         own.append(flipped)
         if providers == 2:
-            excused.append(flipped)  # one against one: nobody can know
+            excused.append(flipped)  # one provider against one: the truth cannot be known
     if "batches" in has:
         chosen = common if chances["batches"].random() < 0.5 else own
         chosen.append(oddities.refused_batch(chances["batches"]))
@@ -205,7 +205,7 @@ def _answers(
 
 
 def _chain(has: frozenset[str], chances: Mapping[str, random.Random]) -> tuple[int, ChainRules]:
-    """Draw the chain. Null rounds and missing nonces belong to chains that the table knows."""
+    """Draw the chain. Null rounds and missing nonces belong to known chains."""
     system = tuple(SYSTEM_TRANSACTIONS) if "system" in has else ()
     if "nullrounds" in has:
         chance = chances["nullrounds"]

@@ -1,4 +1,4 @@
-"""Random lives of transactions, at nodes that misbehave, and what the chain says of them."""
+"""A random life: transactions at faulty nodes, and the states that the chain allows."""
 
 import asyncio
 import random
@@ -42,36 +42,37 @@ from txtrack_devnode.faults import (
 from txtrack_devnode.transaction import REPLACEMENTS
 
 from . import speed
+from .adversary import Adversary
 from .details import Details
 from .halts import HaltWatch
-from .hostility import Hostility
 from .ingredients import World
 from .oracle import DROP_SECONDS, Oracle
 from .world import SimulatedNode
 
 CONFIRMATIONS = 4
 STEPS = 60
-# The longest pause of a provider after errors is a minute; what takes longer than this hangs.
-PATIENCE_SECONDS = 1_000.0
-# Blocks that come while the last is heard of: what is missing needs some to be dropped.
+# Longer than the longest pause of a provider after errors, which is 960 s.
+TIMEOUT_SECONDS = 1_000.0
+# Blocks that are mined at the end: a missing transaction needs some until it is dropped.
 LATER_BLOCKS = 8
 FINAL: frozenset[State] = frozenset(("confirmed", "failed", "replaced", "expired", "untracked"))
 ENDED = FINAL | {"dropped"}
-# What a transaction can be without an end.
+# The states of a transaction without an end.
 OPEN: frozenset[State] = frozenset(
     ("registered", "pending", "missing", "mined", "mined_reverted", "superseded", "dropped")
 )
-# Nobody mines a transaction that offers this little.
-NOTHING = {"max_fee": 1, "priority_fee": 0}
+# Fees so low that the transaction is never mined.
+TOO_LOW = {"max_fee": 1, "priority_fee": 0}
 
 
 class Life:
-    """One random run: a chain, the nodes that tell of it, and an application that listens.
+    """One random life: a chain, its nodes, and an application that tracks transactions.
 
     Attributes:
-        tracked: The transactions that somebody registered.
-        hopeless: Those that will never be mined, and have a deadline.
-        stopped: Those that somebody wanted to hear no more of.
+        sent: Transactions that were sent and are not tracked yet.
+        tracked: Transactions that were registered.
+        unminable: Transactions that are never mined, and have a deadline.
+        untracked: Transactions that were untracked.
         running: Whether the application has started and not stopped.
     """
 
@@ -84,16 +85,16 @@ class Life:
         names = ("one", "two", "three")[: self.world.providers]
         self.nodes = [SimulatedNode(name, self.chain, seed) for name in names]
         self.oracle = Oracle(self.chain, CONFIRMATIONS)
-        self.hostility = Hostility(self)
+        self.adversary = Adversary(self)
         self.halts = HaltWatch(self)
         self.details = Details(
             self.chain, self.world.receipts, self.world.scope, exact=self.world.is_exact
         )
         self.running = False
         self.tracked: list[Transaction] = []
-        self.untracked: list[Transaction] = []
-        self.hopeless: set[str] = set()
-        self.stopped: set[str] = set()
+        self.sent: list[Transaction] = []
+        self.unminable: set[str] = set()
+        self.untracked: set[str] = set()
         self.settings = Settings(
             providers=tuple(ProviderSettings(SecretUrl(node.url)) for node in self.nodes),
             chain_id=self.chain.chain_id,
@@ -104,21 +105,21 @@ class Life:
         self.app = self.application()
 
     def application(self) -> TransactionTrackerApplication:
-        return TransactionTrackerApplication(self.settings, on_event=self.oracle.hear)
+        return TransactionTrackerApplication(self.settings, on_event=self.oracle.record_event)
 
     async def run(self) -> None:
-        """Live, end, and be judged."""
-        self.hostility.begin()
+        """Run the life, finish it, and check the result."""
+        self.adversary.start()
         await self.app.__aenter__()
         self.running = True
         watching = asyncio.create_task(self.halts.run())
         try:
             for _ in range(STEPS):
                 await self.step()
-            await self.end()
+            await self.finish()
             for tx in self.tracked:
-                await self.judge(tx)
-            assert not self.halts.untold, (self.halts.untold, str(self.world))
+                await self.check(tx)
+            assert not self.halts.unreported, (self.halts.unreported, str(self.world))
         finally:
             watching.cancel()
             await self.app.__aexit__(None, None, None)
@@ -126,83 +127,83 @@ class Life:
     async def step(self) -> None:
         actions: dict[Callable[[], Awaitable[None]], int] = {
             self.send: 8,
-            self.send_hopeless: 1,
+            self.send_unminable: 1,
             self.track: 8,
-            self.stop: 1,
+            self.untrack: 1,
             self.replace: 3,
             self.drop: 3,
-            self.put_back: 1,
+            self.resubmit: 1,
             self.mine: 12,
             self.reorganise: 4,
-            self.break_something: 10,
-            self.mend: 3,
-            self.go_down: 1,
-            self.crash: 3,
-            self.crash_the_core: 1,
+            self.inject_fault: 10,
+            self.clear_faults: 3,
+            self.take_down: 1,
+            self.crash_tracker: 3,
+            self.crash_core: 1,
             self.restart: 1,
-            **self.hostility.actions(),
+            **self.adversary.actions(),
         }
         (action,) = self.random.choices([*actions], [*actions.values()])
         try:
             await action()
         except ChainError:
-            return  # the chain refuses what makes no sense
+            return  # the chain refuses an impossible action
         finally:
-            self.oracle.look(self.tracked)
+            self.oracle.update(self.tracked)
         await asyncio.sleep(self.random.choice([0.0, 0.05, 0.5, 3.0]))
 
-    # -- What people do
+    # -- Users
 
     async def send(self) -> None:
         sender, to = self.random.sample(self.chain.accounts, 2)
         reverts = self.random.choice([None, None, None, "odd"])
-        # Only a call of code can revert, and it uses all of its gas where no status says so.
+        # Only a call with data can revert; without a status, the use of all gas shows that.
         data = "0xab" if reverts else "0x"
-        self.untracked.append(self.chain.submit(sender, to, 1, data=data, reverts=reverts))
+        self.sent.append(self.chain.submit(sender, to, 1, data=data, reverts=reverts))
 
-    async def send_hopeless(self) -> None:
+    async def send_unminable(self) -> None:
         sender, to = self.random.sample(self.chain.accounts, 2)
-        # Far ahead of its sender's others, so that none of them waits for it.
-        tx = self.chain.submit(sender, to, 1, nonce=self.random.randrange(10**6, 10**9), **NOTHING)
-        self.hopeless.add(tx.hash)
+        # The nonce is far above those of the sender's other transactions, so none waits for it.
+        tx = self.chain.submit(sender, to, 1, nonce=self.random.randrange(10**6, 10**9), **TOO_LOW)
+        self.unminable.add(tx.hash)
         deadline = time.time() + self.random.uniform(0.0, 30.0)
         await TransactionTracker.start(tx.hash, deadline=deadline)
         self.tracked.append(tx)
 
     async def track(self) -> None:
-        if self.untracked:
-            tx = self.untracked.pop(self.random.randrange(len(self.untracked)))
-            # A deadline so far away that it says nothing.
+        if self.sent:
+            tx = self.sent.pop(self.random.randrange(len(self.sent)))
+            # A deadline so far away that it has no effect.
             deadline = self.random.choice([None, time.time() + 10**6])
             await TransactionTracker.start(tx.hash, deadline=deadline)
-            # Made twice, the same replacement may have been followed and stopped before.
-            self.stopped.discard(tx.hash)
+            # The same replacement can have been made, tracked and untracked before.
+            self.untracked.discard(tx.hash)
             self.tracked.append(tx)
 
-    async def stop(self) -> None:
+    async def untrack(self) -> None:
         if self.tracked:
             tx = self.random.choice(self.tracked)
             if (await TransactionTracker.untrack(tx.hash)).state == "untracked":
-                self.stopped.add(tx.hash)
-            if self.random.random() < 0.5 and tx.hash in self.stopped:
+                self.untracked.add(tx.hash)
+            if self.random.random() < 0.5 and tx.hash in self.untracked:
                 await TransactionTracker.start(tx.hash)
-                self.stopped.discard(tx.hash)
-                self.hopeless.discard(tx.hash)  # its deadline went with the first registration
+                self.untracked.discard(tx.hash)
+                self.unminable.discard(tx.hash)  # the second registration has no deadline
 
     async def replace(self) -> None:
         if self.chain.pool:
             tx = self.random.choice(self.chain.pool)
-            if tx.hash not in self.hopeless and tx.ordered:
+            if tx.hash not in self.unminable and tx.ordered:
                 winner = self.chain.replace(tx.hash, self.random.choice(REPLACEMENTS))
-                self.untracked.append(winner)
+                self.sent.append(winner)
 
-    # -- What the network does
+    # -- The network
 
     async def drop(self) -> None:
         if self.chain.pool:
             self.chain.drop(self.random.choice(self.chain.pool).hash)
 
-    async def put_back(self) -> None:
+    async def resubmit(self) -> None:
         gone = [tx for tx in self.tracked if not (tx.system or self.chain.mined(tx.hash))]
         if gone:
             self.chain.add(self.random.choice(gone))
@@ -211,7 +212,7 @@ class Life:
         self.chain.mine(self.random.randint(1, 2))
 
     async def reorganise(self) -> None:
-        # Never as deep as what is final: what has ended would come back to life.
+        # Never as deep as a final block, whose transactions have ended.
         final = self.chain.highest - CONFIRMATIONS + 1
         above = range(max(final, 0) + 1, self.chain.head.number + 1)
         deepest = sum(self.chain.block(number) is not None for number in above)
@@ -220,145 +221,148 @@ class Life:
             length = self.random.choice([depth, depth + 1])
             self.chain.reorg(depth, self.random.choice(ORPHANS), length=length)
 
-    # -- What goes wrong
+    # -- Faults
 
-    async def break_something(self) -> None:
-        node = self.random.choice(self.hostility.fallible)
-        node.troubles.append(node.node.faults.inject(self.fault()))
+    async def inject_fault(self) -> None:
+        node = self.random.choice(self.adversary.fault_targets)
+        node.fault_numbers.append(node.node.faults.inject(self.random_fault()))
 
-    def fault(self) -> Fault:
+    def random_fault(self) -> Fault:
         chance = self.random.choice([0.1, 0.5, 1.0])
         times = self.random.randint(1, 12)
-        some = {"probability": chance, "times": times}
+        limits = {"probability": chance, "times": times}
         return self.random.choice(
             [
-                StaleNull(**some),
-                StaleNull(**some),
-                LaggingReceipts(blocks=self.random.randint(1, 3), **some),
-                LaggingHead(blocks=self.random.randint(1, 3), **some),
+                StaleNull(**limits),
+                StaleNull(**limits),
+                LaggingReceipts(blocks=self.random.randint(1, 3), **limits),
+                LaggingHead(blocks=self.random.randint(1, 3), **limits),
                 LaggingHead(blocks=self.random.randint(1, 3), times=40),
                 FrozenHead(times=times),
-                ForeignReceipt(**some),
-                DuplicatedTransaction(**some),
-                DuplicatedAnswer(**some),
-                WrongId(**some),
-                Indexing(**some),
-                CallError(**some),
-                RefusedBatch(limit=self.random.randint(1, 20), **some),
-                RateLimit(retry_after=self.random.choice([None, 0, 2]), **some),
-                ServerFailure(**some),
-                NotJson(**some),
-                CutOff(**some),
-                SlowAnswer(seconds=self.random.choice([1.0, 15.0]), **some),
+                ForeignReceipt(**limits),
+                DuplicatedTransaction(**limits),
+                DuplicatedAnswer(**limits),
+                WrongId(**limits),
+                Indexing(**limits),
+                CallError(**limits),
+                RefusedBatch(limit=self.random.randint(1, 20), **limits),
+                RateLimit(retry_after=self.random.choice([None, 0, 2]), **limits),
+                ServerFailure(**limits),
+                NotJson(**limits),
+                CutOff(**limits),
+                SlowAnswer(seconds=self.random.choice([1.0, 15.0]), **limits),
             ]
         )
 
-    async def mend(self) -> None:
+    async def clear_faults(self) -> None:
         for node in self.nodes:
-            for number in node.troubles:
+            for number in node.fault_numbers:
                 node.node.faults.clear(number)
-            node.troubles.clear()
+            node.fault_numbers.clear()
             node.down = False
 
-    async def go_down(self) -> None:
-        self.random.choice(self.hostility.fallible).down = True
+    async def take_down(self) -> None:
+        self.random.choice(self.adversary.fault_targets).down = True
 
-    async def crash(self) -> None:
+    async def crash_tracker(self) -> None:
         if self.tracked:
             pid = TransactionTracker.lookup(self.random.choice(self.tracked).hash)
             if pid is not None:
                 process.exit(pid, "boom")
 
-    async def crash_the_core(self) -> None:
+    async def crash_core(self) -> None:
         process.exit(self.random.choice([FOLLOWER, REGISTRY]), "boom")
-        await asyncio.sleep(10.0)  # so that it is not one crash too many for the supervisor
+        await asyncio.sleep(10.0)  # otherwise, the supervisor could reach its restart limit
 
     async def restart(self) -> None:
         self.running = False
         await self.app.__aexit__(None, None, None)
-        await self.mend()
-        await self.hostility.rejoin()
+        await self.clear_faults()
+        await self.adversary.rejoin()
         self.app = self.application()
         await self.app.__aenter__()
         self.running = True
 
-    # -- The end, and what has to be
+    # -- The end, and its checks
 
-    async def end(self) -> None:
-        """Let everything that can be mined be final, and everybody hear of it."""
-        await self.mend()
-        if self.hostility.majority_is_right:
+    async def finish(self) -> None:
+        """Make all transactions that can be mined final, and wait until this is reported."""
+        await self.clear_faults()
+        if self.adversary.majority_is_right:
             self.chain.mine(1)
-            await self.until(self.is_followed, "while the world is as it is")
-        await self.hostility.rejoin()
+            await self.wait_until(self.missing_head, "with the permanent faults")
+        await self.adversary.rejoin()
         self.chain.mine(CONFIRMATIONS + 1)
-        await self.until(self.is_followed, "although all providers answer")
+        await self.wait_until(self.missing_head, "although all providers are on the chain")
         await speed.check(self)
         for _ in range(LATER_BLOCKS):
             await asyncio.sleep(12.0)
             self.chain.mine(1)
-        await self.until(self.is_told, "although all providers answer")
+        await self.wait_until(self.missing_state, "although all providers are on the chain")
 
-    async def until(self, check: Callable[[], Awaitable[str]], when: str) -> None:
-        """Wait until nothing is left to do; fail when that never comes."""
-        left = ""
+    async def wait_until(self, find_missing: Callable[[], Awaitable[str]], when: str) -> None:
+        """Wait until nothing is missing; fail after ``TIMEOUT_SECONDS``."""
+        missing = ""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                while left := await check():
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                while missing := await find_missing():
                     await asyncio.sleep(5.0)
         except TimeoutError:
-            raise AssertionError(f"{left} {when}: {self.world}") from None
+            raise AssertionError(f"{missing} {when}: {self.world}") from None
 
-    async def is_followed(self) -> str:
+    async def missing_head(self) -> str:
+        """Return a description of the head that is not applied; empty if it is."""
         if self.app.tip is None or self.app.tip.hash != self.chain.head.hash:
-            return f"the chain stands at {self.app.tip}, not {self.chain.head.number}"
+            return f"the tip is {self.app.tip}, not {self.chain.head.number}"
         return ""
 
-    async def is_told(self) -> str:
-        if behind := await self.is_followed():
+    async def missing_state(self) -> str:
+        """Return a description of a state that is not reported; empty if all are."""
+        if behind := await self.missing_head():
             return behind
         for tx in self.tracked:
             known = await TransactionTracker.status(tx.hash)
-            truth = self.truth(tx, known.slot)
-            told = known.state in truth if truth <= ENDED else known.state != "registered"
-            if not (told or known.final or self.world.excuses(tx.hash)):
-                return f"{tx.hash} is {known.state}, not {sorted(truth)}"
+            allowed = self.allowed_states(tx, known.slot)
+            is_open = not allowed <= ENDED
+            reported = known.state != "registered" if is_open else known.state in allowed
+            if not (reported or known.final or self.world.excuses(tx.hash)):
+                return f"{tx.hash} is {known.state}, not {sorted(allowed)}"
         return ""
 
-    def truth(self, tx: Transaction, slot: str | None) -> set[State]:
-        """Give the states that the chain allows a transaction to be in at the end.
+    def allowed_states(self, tx: Transaction, slot: str | None) -> set[State]:
+        """Return the states in which a transaction can be at the end, by the chain.
 
-        ``slot`` is ``None`` where nobody ever told the tracker which one it is.
+        ``slot`` is ``None`` if no node has ever sent the sender and nonce of the transaction.
         """
-        if tx.hash in self.stopped:
+        if tx.hash in self.untracked:
             return {"untracked"}
-        if tx.hash in self.hopeless:
+        if tx.hash in self.unminable:
             return {"expired"}
         mined = self.chain.mined(tx.hash)
         if mined is not None:
             reverted = mined.block.revert_reason(tx.hash) is not None
             return {"failed" if reverted else "confirmed"}
         if tx.ordered and self.chain.nonce(tx.sender) > tx.nonce and slot is not None:
-            # Without a winner, an authorization used the nonce up.
+            # Without a winner, an authorization has used the nonce.
             winner = self.oracle.winner(tx)
             if winner is not None and self.world.hides_slot(winner.hash):
-                return {"replaced", "dropped"}  # nobody can see that this one took the slot
+                return {"replaced", "dropped"}  # no node shows that the winner has this slot
             return {"dropped"} if winner is None else {"replaced"}
         return {"pending", "missing", "dropped"}
 
-    async def judge(self, tx: Transaction) -> None:
+    async def check(self, tx: Transaction) -> None:
         tracked = await TransactionTracker.status(tx.hash)
         history = await Store.history(tx.hash)
         assert not (false := self.oracle.false_ends(tx)), (tx.hash, false, history, str(self.world))
-        if self.world.has_liar:
+        if self.world.has_dishonest:
             assert tx.hash not in self.oracle.lost, (tx.hash, history, str(self.world))
         for event in self.oracle.events[tx.hash]:
             wrong = self.details.wrong(tx, event)
             assert not wrong, (tx.hash, wrong, event, str(self.world))
-        truth = self.truth(tx, tracked.slot)
+        allowed = self.allowed_states(tx, tracked.slot)
         if self.world.excuses(tx.hash):
-            truth |= OPEN
-        assert tracked.state in truth, (tx.hash, tracked, history, str(self.world))
+            allowed |= OPEN
+        assert tracked.state in allowed, (tx.hash, tracked, history, str(self.world))
         if "balanced" in self.world.has and not self.world.has & {"forks", "shorter"}:
             assert not (left := self.oracle.wrongly_left(tx)), (
                 tx.hash,
@@ -367,7 +371,7 @@ class Life:
                 str(self.world),
             )
         assert [version for version, _ in history] == [*range(1, tracked.version + 1)]
-        # What was final was never taken back: no reorganisation went that deep.
+        # No final state was taken back: no reorganisation was that deep.
         if self.world.can_be_violated:
             return
         assert "finality_violation" not in tracked.flags, (tx.hash, history, str(self.world))

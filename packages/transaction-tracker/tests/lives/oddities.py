@@ -1,4 +1,4 @@
-"""Odd answers of real nodes, for random lives."""
+"""Odd data of real nodes, for random lives."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ _NOT_SUPPORTED = "Batched requests are not supported by this server"
 
 
 def _of_a_part(part: float) -> list[Fault]:
-    """List odd answers that concern a part of all transactions or blocks."""
+    """Return the faults that concern a part of all transactions or blocks."""
     return [
         OddField(field="nonce", part=part),
         OddField(field="from", part=part),
@@ -53,11 +53,11 @@ _OF_BLOCKS: Sequence[Fault] = (
 )
 
 
-def some(chance: random.Random, *, agreed: bool = False) -> list[Fault]:
-    """Draw one to three odd answers, which a provider gives all the time.
+def odd_faults(chance: random.Random, *, agreed: bool = False) -> list[Fault]:
+    """Draw one to three permanent faults of odd data.
 
-    Some come from one provider alone: when all agree that a transaction with dynamic fees is of
-    chain 0, it is invalid.
+    With ``agreed``, without the faults that make transactions invalid if all providers have them,
+    such as chain id 0 in a transaction with dynamic fees.
     """
     part = chance.choice([0.2, 0.6, 1.0])
     odd = [*_of_a_part(part), *_OF_BLOCKS]
@@ -66,22 +66,22 @@ def some(chance: random.Random, *, agreed: bool = False) -> list[Fault]:
     return chance.sample(odd, chance.randint(1, 3))
 
 
-def may_park(fault: Fault) -> bool:
-    """Return whether a transaction can stay without an end when all providers say this of it."""
+def can_park(fault: Fault) -> bool:
+    """Return whether a transaction can stay without an end if all providers have this fault."""
     if isinstance(fault, OddField):
         return fault.record != "block" and fault.field in ("nonce", "from", "gasUsed")
     return isinstance(fault, ListedTwice | ForeignReceipt | MissingReceipt | NoStatus)
 
 
 def refused_calls(chance: random.Random) -> list[Fault]:
-    """Draw whether calls are not made again, and with which words."""
-    words = [
+    """Draw whether ``eth_call`` is refused, and with which message."""
+    messages = [
         "required historical state is pruned",
         "the method eth_call does not exist/is not available",
         "insufficient funds for gas * price + value",
     ]
     methods = frozenset(("eth_call",))
-    refused = CallError(methods=methods, code=-32000, message=chance.choice(words))
+    refused = CallError(methods=methods, code=-32000, message=chance.choice(messages))
     return [refused] if chance.random() < 0.5 else []
 
 
@@ -98,22 +98,22 @@ def refused_batch(chance: random.Random) -> Fault:
 
 
 def pruned(chance: random.Random) -> Fault:
-    """Draw how many of the oldest blocks a provider no longer has."""
+    """Draw how many of the oldest blocks a provider has pruned."""
     return PrunedBlocks(blocks=chance.choice([1, 1, 3]))
 
 
 def load_balanced(chance: random.Random) -> Fault:
-    """Draw what is behind a provider's address."""
+    """Draw the backends behind a provider's address."""
     return LoadBalanced(blocks=chance.randint(1, 4), split=chance.random() < 0.3)
 
 
 __all__ = [
     "ABOUT_TRANSACTIONS",
     "ResultFault",
+    "can_park",
     "load_balanced",
-    "may_park",
+    "odd_faults",
     "pruned",
     "refused_batch",
     "refused_calls",
-    "some",
 ]

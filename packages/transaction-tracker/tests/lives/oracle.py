@@ -1,4 +1,4 @@
-"""What the chain proper says of each end, at the moment at which it was told."""
+"""Whether each reported end was true on the canonical chain when it was reported."""
 
 import time
 from collections import defaultdict
@@ -14,23 +14,24 @@ DROP_SECONDS = 20.0
 
 
 class Oracle:
-    """Knows since when each transaction has had its end on the chain proper.
+    """Records since when each transaction has its end on the canonical chain.
 
-    The lives never take back what is ``confirmations`` deep, so an end that is true stays so.
+    The lives never remove a block that is ``confirmations`` deep, so an end that is true stays
+    true.
 
     Args:
-        chain: The chain proper, whatever some providers are on.
-        confirmations: What makes a transaction's state final.
+        chain: The canonical chain.
+        confirmations: Number of confirmations that make a state final.
 
     Attributes:
-        told: Each end that was told, with the time at which it was stored.
-        events: All that was told of each transaction.
-        left: The blocks out of which each transaction was said to be reorganised.
-        lost: Those that were called dropped although the chain proper had them all the while.
+        states: The reported states of each transaction, with the times at which they were stored.
+        events: The reported events of each transaction.
+        left: The blocks that each transaction left in a reorganisation, by its events.
+        lost: Transactions reported as dropped although the canonical chain had them all the time.
     """
 
     def __init__(self, chain: Chain, confirmations: int) -> None:
-        self.told: dict[str, list[tuple[State, float]]] = defaultdict(list)
+        self.states: dict[str, list[tuple[State, float]]] = defaultdict(list)
         self.events: dict[str, list[Tracked]] = defaultdict(list)
         self.left: dict[str, set[str]] = defaultdict(set)
         self.lost: set[str] = set()
@@ -38,32 +39,32 @@ class Oracle:
         self._anchors: dict[str, str] = {}
         self._chain = chain
         self._confirmations = confirmations
-        self._judged: set[str] = set()
+        self._final_blocks: set[str] = set()
         self._ends: dict[str, tuple[State, float]] = {}
         self._winners: dict[tuple[str, int], tuple[Transaction, float]] = {}
         self._seen: set[tuple[str, int]] = set()
-        chain.watch(self._mined)
+        chain.watch(self._record_block)
 
     def winner(self, tx: Transaction) -> Transaction | None:
-        """Return the transaction that has the slot of ``tx`` for good, if there is one."""
+        """Return the final transaction that has the slot of ``tx``, if there is one."""
         found = self._winners.get(tx.slot) if tx.ordered else None
         return found[0] if found else None
 
-    def look(self, transactions: Iterable[Transaction]) -> None:
-        """Note which of these wait or are mined on the chain proper; look after each change."""
+    def update(self, transactions: Iterable[Transaction]) -> None:
+        """Record which transactions are pending or mined; must be called after each change."""
         for tx in transactions:
             if self._chain.pending(tx.hash) or self._chain.mined(tx.hash):
                 self._known_since.setdefault(tx.hash, time.time())
             else:
                 self._known_since.pop(tx.hash, None)
 
-    def hear(self, event: StoredEvent) -> None:
-        """Note what was told; it can be told twice."""
+    def record_event(self, event: StoredEvent) -> None:
+        """Record an event; ignore a repeated one."""
         after = event.tracked
         if (after.id, after.version) in self._seen:
             return
         self._seen.add((after.id, after.version))
-        self.told[after.id].append((after.state, event.recorded_at))
+        self.states[after.id].append((after.state, event.recorded_at))
         self.events[after.id].append(after)
         known_since = self._known_since.get(after.id, event.recorded_at)
         if after.state == "dropped" and event.recorded_at - known_since > DROP_SECONDS:
@@ -74,7 +75,7 @@ class Oracle:
             self._anchors[after.id] = after.anchor.hash
 
     def wrongly_left(self, tx: Transaction) -> list[str]:
-        """List the blocks that a transaction was said to have left while they are canonical."""
+        """Return the canonical blocks that a transaction has left, by its events."""
         return [
             block_hash
             for block_hash in sorted(self.left[tx.hash])
@@ -83,16 +84,16 @@ class Oracle:
         ]
 
     def false_ends(self, tx: Transaction) -> list[str]:
-        """List the ends of a transaction that were not true when they were told."""
+        """Return the ends of a transaction that were false when they were reported."""
         return [
             f"{state} at {at:.3f}, but {self._since(state, tx)}"
-            for state, at in self.told[tx.hash]
+            for state, at in self.states[tx.hash]
             if self._is_false(state, at, tx)
         ]
 
     def _is_false(self, state: State, at: float, tx: Transaction) -> bool:
         if state == "invalid":
-            return True  # nothing that was ever sent here is
+            return True  # the lives send no invalid transaction
         own, since = self._ends.get(tx.hash, (None, None))
         if state == "dropped":
             return since is not None and since <= at
@@ -111,16 +112,16 @@ class Oracle:
             return f"{winner.hash} has its slot only since {self._winners[tx.slot][1]:.3f}"
         return "the chain never had it at that depth"
 
-    def _mined(self, head: Block) -> None:
-        # By the blocks and not by their numbers: after a reorganisation, a number that was
-        # without a block when it became final can have one.
+    def _record_block(self, head: Block) -> None:
+        # By block and not by number: after a reorganisation, a final number that had no block
+        # can have one.
         for number in range(head.number - self._confirmations + 1, 0, -1):
             block = self._chain.block(number)
             if block is None:
                 continue
-            if block.hash in self._judged:
+            if block.hash in self._final_blocks:
                 break
-            self._judged.add(block.hash)
+            self._final_blocks.add(block.hash)
             for tx in block.transactions:
                 reverted = block.revert_reason(tx.hash) is not None
                 now = time.time()

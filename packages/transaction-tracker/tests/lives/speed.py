@@ -1,4 +1,4 @@
-"""How fast many blocks are caught up with, where nothing is wrong with the nodes."""
+"""How fast the application applies many new blocks, with healthy nodes."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -10,25 +10,25 @@ from transaction_tracker.tracker import FOLLOWER
 if TYPE_CHECKING:
     from .life import Life
 
-# An answer takes 0.1 s on average: one block after another would take 12 s.
-BLOCKS, LIMIT_SECONDS, REQUESTS_PER_BLOCK = 120, 6.0, 4
+# A response takes 0.1 s on average: block after block, 120 blocks would take 12 s.
+BLOCKS, MAX_SECONDS, MAX_REQUESTS_PER_BLOCK = 120, 6.0, 4
 _HARMLESS = {"fast", "providers", "details", "system", "authorizations", "nonceless"}
 
 
 async def check(life: "Life") -> None:
-    """Mine many blocks in a fast world; fail if they are not applied soon."""
+    """Mine many blocks in a world with ``fast``; fail if they are not applied in time."""
     if "fast" not in life.world.has or not life.world.has <= _HARMLESS:
         return
     loop = asyncio.get_running_loop()
-    asked, began = _requests(life), loop.time()
+    before, started = _requests(life), loop.time()
     head = life.chain.mine(BLOCKS)[-1]
     process.send(FOLLOWER, HeadHint("one", head.number, head.hash))
     while life.app.tip is None or life.app.tip.hash != head.hash:
-        taken = loop.time() - began
-        assert taken < LIMIT_SECONDS, f"{BLOCKS} blocks take more than {taken:.1f} s"
+        taken = loop.time() - started
+        assert taken < MAX_SECONDS, f"{BLOCKS} blocks take more than {taken:.1f} s"
         await asyncio.sleep(0.1)
-    asked = _requests(life) - asked
-    assert asked <= REQUESTS_PER_BLOCK * BLOCKS, f"{asked} requests for {BLOCKS} blocks"
+    sent = _requests(life) - before
+    assert sent <= MAX_REQUESTS_PER_BLOCK * BLOCKS, f"{sent} requests for {BLOCKS} blocks"
 
 
 def _requests(life: "Life") -> int:

@@ -1,4 +1,4 @@
-"""A chain with blocks every 12 s: when the head is asked for, by a clock that nobody waits for."""
+"""When the follower asks for the head of a chain with a block every 12 s."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,7 @@ POLL_SECONDS = 1.0
 
 
 def followed(folder: Path, main: Callable[[Life], Awaitable[None]]) -> None:
-    """Run the application on a chain, at first for so long that its blocks are expected."""
+    """Run ``main`` with an application that has seen enough blocks to expect the next one."""
 
     async def run() -> None:
         async with simulated_clock():
@@ -34,43 +34,41 @@ def followed(folder: Path, main: Callable[[Life], Awaitable[None]]) -> None:
     simulate(run, 0)
 
 
-async def found_after(life: Life) -> float:
-    """Mine a block, and give the seconds until it is applied."""
-    began = _now()
+async def seconds_until_applied(life: Life) -> float:
+    """Mine a block; return the seconds until it is applied."""
+    started = _now()
     head = life.chain.mine(1)[-1]
     while life.app.tip is None or life.app.tip.hash != head.hash:
         await asyncio.sleep(0.01)
-    return _now() - began
+    return _now() - started
 
 
-def test_a_block_at_its_time_is_found_within_one_interval(tmp_path: Path) -> None:
-    """However long answers take: here up to 0.2 s, and a block some of them."""
+def test_block_at_its_time_is_applied_within_two_intervals(tmp_path: Path) -> None:
+    """A response takes up to 0.2 s, and a block needs several requests."""
 
     async def main(life: Life) -> None:
         due = _now()
-        late = []
+        delays = []
         for _ in range(60):
             due += BLOCK_SECONDS
             await asyncio.sleep(due - _now())
-            late.append(await found_after(life))
-        assert max(late) <= 2 * POLL_SECONDS
+            delays.append(await seconds_until_applied(life))
+        assert max(delays) <= 2 * POLL_SECONDS
 
     followed(tmp_path, main)
 
 
-@pytest.mark.parametrize("told", [True, False])
-def test_a_block_before_its_time_is_found_soon_by_those_who_are_told(
-    tmp_path: Path, told: bool
-) -> None:
-    """Also when the node tells of it before it has it."""
+@pytest.mark.parametrize("has_hint", [True, False])
+def test_hint_makes_a_block_before_its_time_found_soon(tmp_path: Path, has_hint: bool) -> None:
+    """Also if the node announces the block before it has it."""
 
     async def main(life: Life) -> None:
         await asyncio.sleep(BLOCK_SECONDS / 3)
-        if told:
+        if has_hint:
             process.send(FOLLOWER, HeadHint("one", 11, "0x" + "1" * 64))
             await asyncio.sleep(POLL_SECONDS / 2)
-        late = await found_after(life)
-        assert (late <= 2 * POLL_SECONDS) is told
+        delay = await seconds_until_applied(life)
+        assert (delay <= 2 * POLL_SECONDS) is has_hint
 
     followed(tmp_path, main)
 

@@ -1,7 +1,7 @@
-"""The application against nodes that misbehave, with the chain itself as the oracle.
+"""The application with faulty nodes, and the chain itself as the oracle.
 
-Each seed is one run, the same each time: ``TRACKER_LIVES=400-401`` replays number 400, and with
-``TRACKER_WORLD=forks`` nothing else is wrong with the world than that (see ``ingredients``).
+Each seed is one life, the same each time: ``TRACKER_LIVES=400-401`` repeats number 400, and
+``TRACKER_WORLD=forks`` uses only this ingredient (see ``ingredients``).
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from .world import network, simulated_clock
 
 
 def seeds() -> range:
-    """Read which seeds to try: a number of them, or from one to another."""
+    """Return the seeds of ``TRACKER_LIVES``: a count, or a first seed and an end."""
     first, _, last = os.environ.get("TRACKER_LIVES", "15").rpartition("-")
     return range(int(first or 0), int(last))
 

@@ -1,4 +1,4 @@
-"""The world of the lives: drawn by seed, switched by name, and judged by the moment."""
+"""The world of the lives, and their oracle."""
 
 import time
 from unittest import mock
@@ -19,7 +19,7 @@ CONFIRMATIONS = 4
 
 @pytest.fixture(autouse=True)
 def whole_world(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Given: every ingredient, whatever this run of the tests was asked for."""
+    """Given: every ingredient, whatever ``TRACKER_WORLD`` is in this run of the tests."""
     monkeypatch.delenv("TRACKER_WORLD", raising=False)
 
 
@@ -31,7 +31,7 @@ def test_world_is_that_of_its_seed() -> None:
 
 
 @pytest.mark.parametrize("name", INGREDIENTS)
-def test_ingredient_is_switched_without_changing_the_others(
+def test_omitted_ingredient_does_not_change_the_others(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     whole = [draw(seed).has for seed in range(100)]
@@ -50,7 +50,7 @@ def test_unknown_ingredient_is_refused() -> None:
         percents("odd,forkz")
 
 
-def test_answers_of_all_providers_excuse_only_what_they_concern() -> None:
+def test_fault_excuses_only_the_transactions_that_it_affects() -> None:
     tx = Chain().submit(Chain().accounts[0])
 
     assert World(excused=(MissingReceipt(transaction=tx.hash),)).excuses(tx.hash)
@@ -58,14 +58,14 @@ def test_answers_of_all_providers_excuse_only_what_they_concern() -> None:
     assert not World(common=(MissingReceipt(),)).excuses(tx.hash)
 
 
-def test_trouble_strikes_the_liar_alone_while_there_is_somebody_honest() -> None:
-    assert World(own=(FlippedStatus(),)).has_liar
-    assert World(has=frozenset({"forks"}), providers=3).has_liar
-    assert not World(has=frozenset({"forks"}), providers=1).has_liar
-    assert not World(common=(MissingReceipt(),)).has_liar
+def test_only_the_first_of_several_providers_can_be_dishonest() -> None:
+    assert World(own=(FlippedStatus(),)).has_dishonest
+    assert World(has=frozenset({"forks"}), providers=3).has_dishonest
+    assert not World(has=frozenset({"forks"}), providers=1).has_dishonest
+    assert not World(common=(MissingReceipt(),)).has_dishonest
 
 
-def told(tx: Transaction, state: State, at: float) -> StoredEvent:
+def stored_event(tx: Transaction, state: State, at: float) -> StoredEvent:
     tracked = Tracked(tx.hash, CONFIRMATIONS, state=state, version=2)
     event = Event("mined", tracked)
     return StoredEvent(event.previous, event.tracked, metadata={}, recorded_at=at)
@@ -98,21 +98,21 @@ def ended(reverts: str | None = None) -> tuple[Oracle, Transaction]:
         ("pending", 200.0, None, False),
     ],
 )
-def test_end_is_judged_by_the_moment_at_which_it_was_told(
+def test_end_must_be_true_when_it_is_reported(
     state: State, at: float, reverts: str | None, false: bool
 ) -> None:
     oracle, tx = ended(reverts)
 
-    oracle.hear(told(tx, state, at))
+    oracle.record_event(stored_event(tx, state, at))
 
     assert bool(oracle.false_ends(tx)) is false
 
 
-def test_end_that_was_taken_back_later_is_still_judged() -> None:
+def test_false_end_that_was_taken_back_later_is_found() -> None:
     oracle, tx = ended()
 
-    oracle.hear(told(tx, "confirmed", 60.0))
-    oracle.hear(told(tx, "confirmed", 60.0))  # told twice, as may happen after a crash
+    oracle.record_event(stored_event(tx, "confirmed", 60.0))
+    oracle.record_event(stored_event(tx, "confirmed", 60.0))  # repeated, as after a crash
 
     assert len(oracle.false_ends(tx)) == 1
 
@@ -128,7 +128,7 @@ def test_replaced_needs_a_winner_of_the_same_slot() -> None:
     )
 
     for tx in (loser, first):
-        oracle.hear(told(tx, "replaced", time.time()))
+        oracle.record_event(stored_event(tx, "replaced", time.time()))
 
     assert oracle.false_ends(loser) == []
     assert oracle.false_ends(first) != []

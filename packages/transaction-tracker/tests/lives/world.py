@@ -1,4 +1,4 @@
-"""The whole application in a simulation: real code, with the sockets and the clock taken out."""
+"""The complete application in a simulation: with a virtual clock, and without sockets."""
 
 import asyncio
 import random
@@ -16,12 +16,12 @@ from txtrack_devnode import Chain, DevelopmentNode
 from txtrack_devnode.request_handler import Response
 
 START = 1_700_000_000.0  # Unix seconds at which each simulation begins
-SLOWEST_ANSWER = 0.2
+MAX_RESPONSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True)
 class Content:
-    """The body of an answer, perhaps not all of it."""
+    """The body of a response, which can be cut off."""
 
     reply: Response
 
@@ -34,15 +34,15 @@ class Content:
 
 
 class Exchange:
-    """One request to a node: what ``session.post`` gives."""
+    """One request to a node: the result of ``Session.post``."""
 
     def __init__(self, node: "SimulatedNode", body: bytes) -> None:
         self._node = node
         self._body = body
 
     async def __aenter__(self) -> "Exchange":
-        # Not from the global chance: how many draws it took must not change what happens.
-        await asyncio.sleep(self._node.chance.uniform(0.001, SLOWEST_ANSWER))
+        # Not the global random numbers: the number of requests must not change other choices.
+        await asyncio.sleep(self._node.chance.uniform(0.001, MAX_RESPONSE_SECONDS))
         reply = await self._node.answer(self._body)
         if reply is None:
             raise aiohttp.ServerDisconnectedError
@@ -55,18 +55,18 @@ class Exchange:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """There is no connection to close."""
+        """Do nothing: there is no connection to close."""
 
 
 class SimulatedNode:
-    """A development node that is asked without a socket.
+    """A development node without a socket.
 
     Attributes:
-        url: A name for it.
-        chance: Decides how long its answers take.
-        down: Whether nobody listens there.
-        requests: How many requests came.
-        troubles: The faults that pass, by their numbers.
+        url: Its URL.
+        chance: Random numbers of its response times.
+        down: Whether each request fails.
+        requests: Number of requests.
+        fault_numbers: Numbers of its temporary faults.
     """
 
     def __init__(self, name: str, chain: Chain, seed: int) -> None:
@@ -75,7 +75,7 @@ class SimulatedNode:
         self.chance = random.Random(f"{name}:{seed}")
         self.down = False
         self.requests = 0
-        self.troubles: list[int] = []
+        self.fault_numbers: list[int] = []
 
     async def answer(self, body: bytes) -> Response | None:
         self.requests += 1
@@ -85,7 +85,7 @@ class SimulatedNode:
 
 
 class Session:
-    """What stands in for ``aiohttp.ClientSession``."""
+    """A replacement for ``aiohttp.ClientSession``."""
 
     def __init__(self, node: SimulatedNode) -> None:
         self._node = node
@@ -95,12 +95,12 @@ class Session:
         return Exchange(self._node, data)
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is no connection to close."""
 
 
 @contextmanager
 def network(*nodes: SimulatedNode) -> Iterator[None]:
-    """Let requests to these nodes' addresses reach them, and no others go anywhere."""
+    """Send requests for the URLs of these nodes to them; any other request fails."""
     by_url = {node.url: node for node in nodes}
 
     def open_session(self: http.Http) -> Session:
@@ -112,7 +112,7 @@ def network(*nodes: SimulatedNode) -> Iterator[None]:
 
 @asynccontextmanager
 async def simulated_clock() -> AsyncIterator[None]:
-    """Let all clocks of the program be that of its event loop."""
+    """Replace all clocks of the program by that of its event loop."""
     loop = asyncio.get_running_loop()
 
     def unix_time() -> float:

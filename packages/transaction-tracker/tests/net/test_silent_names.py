@@ -33,10 +33,10 @@ async def ask():
         await http.close()
 """
 SOCKET = """
-from transaction_tracker.providers.websocket import connected
+from transaction_tracker.providers.websocket import connect
 from transaction_tracker.sources.ethereum.url import WEBSOCKET, SecretUrl
 async def ask():
-    async with connected(SecretUrl("ws://node.example", WEBSOCKET), 0.1, 0.1):
+    async with connect(SecretUrl("ws://node.example", WEBSOCKET), 0.1, 0.1):
         pass
 """
 ENDPOINT = """

@@ -1,4 +1,4 @@
-"""Nodes that a test makes fail in every way, over real sockets."""
+"""Nodes over real sockets, with the failures that a test chooses."""
 
 import asyncio
 from collections import Counter
@@ -13,18 +13,18 @@ from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import Pool, ProviderStatus
 
 SECRET = "s3cret"  # in every key, and in nothing else
-# Each part of an address has a key of its own: with one for all of them, a part that nobody takes
-# out of a text would be taken out by the rule for another part.
+# Each part of a URL has its own key: with one key for all, a part that is not redacted would be
+# covered by the rule for another part.
 KEYS = (USER, PASSWORD, PATH, QUERY) = (
     f"{SECRET}-user",
     f"{SECRET}-password",
     f"{SECRET}-path",
     f"{SECRET}-query",
 )
-TOLD = " ".join(KEYS)
-PATIENCE = 50.0
+ALL_KEYS = " ".join(KEYS)
+TIMEOUT_SECONDS = 50.0
 
-Mood = Callable[["Node", Any], Any]
+Behaviour = Callable[["Node", Any], Any]
 
 
 GENESIS = "0x" + "0" * 63 + "1"
@@ -48,15 +48,15 @@ def chain_to(tip: int, keep: int = 60, branch: int = 0, fork: int = 0) -> Chain:
 
 
 class Node:
-    """A node with a chain of empty blocks, in whatever mood the test wants.
+    """A node with a chain of empty blocks, and a behaviour that the test chooses.
 
     Attributes:
-        head: The height of its chain.
-        branch: Which chain it holds above block ``fork``; 0 is that of the other nodes.
+        head: Height of its chain.
+        branch: The chain that it holds above block ``fork``; 0 is that of the other nodes.
         fork: The last block that it shares with the other nodes.
-        mood: What it gives for an HTTP request: a response, JSON, or bytes.
-        asked: How often each method was called.
-        requests: How many HTTP requests came.
+        behaviour: Returns the response to an HTTP request: a response, JSON, or bytes.
+        calls: Number of calls of each method.
+        requests: Number of HTTP requests.
     """
 
     def __init__(self) -> None:
@@ -66,11 +66,11 @@ class Node:
         self.branch = 0
         self.fork = 0
         self.blocks: dict[str, Any] = {}
-        self.mood: Mood = well
-        self.asked: Counter[str] = Counter()
+        self.behaviour: Behaviour = normal
+        self.calls: Counter[str] = Counter()
         self.requests = 0
         self.port = 0
-        self._awake = asyncio.Event()
+        self._released = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -79,11 +79,11 @@ class Node:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = orjson.loads(await request.read())
         self.requests += 1
-        for one in body if isinstance(body, list) else [body]:
-            self.asked[one["method"]] += 1
-        answer = self.mood(self, body)
-        if answer is SILENCE:
-            await self._awake.wait()
+        for call in body if isinstance(body, list) else [body]:
+            self.calls[call["method"]] += 1
+        answer = self.behaviour(self, body)
+        if answer is NO_RESPONSE:
+            await self._released.wait()
             raise web.HTTPServiceUnavailable
         if isinstance(answer, web.StreamResponse):
             return answer
@@ -112,48 +112,48 @@ class Node:
         link = link_at(number, self.branch, self.fork)
         return {"number": hex(number), "hash": link.hash, "parentHash": link.parent}
 
-    def wake(self) -> None:
-        self._awake.set()
+    def release(self) -> None:
+        self._released.set()
 
 
-SILENCE = object()
+NO_RESPONSE = object()
 
 
-def well(node: Node, body: Any) -> Any:
+def normal(node: Node, body: Any) -> Any:
     if isinstance(body, list):
-        return [well(node, one) for one in body]
+        return [normal(node, call) for call in body]
     return {"jsonrpc": "2.0", "id": body["id"], "result": node.result(body)}
 
 
 def hang(_node: Node, _body: Any) -> Any:
-    return SILENCE
+    return NO_RESPONSE
 
 
 def garbage(_node: Node, _body: Any) -> Any:
     return b"<html>all is well</html>"
 
 
-def status(code: int, **headers: str) -> Mood:
+def status(code: int, **headers: str) -> Behaviour:
     return lambda _node, _body: web.Response(status=code, headers=headers)
 
 
-def refusing(code: int, message: str, *methods: str) -> Mood:
-    """Refuse some methods, or all but those that tell which chain this is."""
+def refusing(code: int, message: str, *methods: str) -> Behaviour:
+    """Return a behaviour that refuses methods; by default all that do not identify the chain."""
 
-    def mood(node: Node, body: Any) -> Any:
+    def behaviour(node: Node, body: Any) -> Any:
         if isinstance(body, list):
-            return [mood(node, one) for one in body]
-        told = body["method"] == "eth_chainId" or body["params"][:1] == ["0x0"]
-        if body["method"] not in methods and (methods or told):
-            return well(node, body)
+            return [behaviour(node, call) for call in body]
+        identifies = body["method"] == "eth_chainId" or body["params"][:1] == ["0x0"]
+        if body["method"] not in methods and (methods or identifies):
+            return normal(node, body)
         return {"jsonrpc": "2.0", "id": body["id"], "error": {"code": code, "message": message}}
 
-    return mood
+    return behaviour
 
 
 @asynccontextmanager
 async def serving(node: Node, **routes: Any) -> AsyncIterator[Node]:
-    """Let a node listen on a port of its own."""
+    """Serve a node on its own port."""
     application = web.Application()
     application.router.add_post("/{path:.*}", node.handle)
     for path, handler in routes.items():
@@ -165,20 +165,20 @@ async def serving(node: Node, **routes: Any) -> AsyncIterator[Node]:
     try:
         yield node
     finally:
-        node.wake()
+        node.release()
         await runner.cleanup()
 
 
 def states(pool: Pool) -> list[str]:
-    return [one.state for one in pool.status()]
+    return [provider.state for provider in pool.status()]
 
 
-def status_of(pool: Pool, place: int) -> ProviderStatus:
-    return pool.status()[place - 1]
+def status_of(pool: Pool, position: int) -> ProviderStatus:
+    return pool.status()[position - 1]
 
 
 async def eventually(condition: Callable[[], object]) -> None:
-    """Wait for a condition that nobody sends a message about."""
-    async with asyncio.timeout(PATIENCE):
+    """Wait for a condition of which no message tells."""
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while not condition():
             await asyncio.sleep(0.002)

@@ -1,4 +1,4 @@
-"""Which providers' chains do not contain a block of ours."""
+"""Providers whose chains do not contain a block of the followed chain."""
 
 from typing import Any
 
@@ -11,17 +11,17 @@ from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
 from .conftest import MakePool
 from .support import (
-    Mood,
+    Behaviour,
     Node,
     chain_to,
     eventually,
     garbage,
     hash_at,
     link_at,
+    normal,
     refusing,
     status,
     status_of,
-    well,
 )
 
 CHAIN = chain_to(100)
@@ -32,7 +32,7 @@ SECOND, THIRD = "127.0.0.1-2", "127.0.0.1-3"
 async def following(
     make_pool: MakePool, *nodes: Node, chain: Chain = CHAIN, **options: Any
 ) -> Pool:
-    """Start a pool whose providers have shown nothing yet since our chain was known."""
+    """Start a pool that follows ``chain``."""
     pool = await make_pool(*nodes, **options)
     await pool.identity()
     pool.follows(chain)
@@ -44,21 +44,23 @@ def fork(node: Node, at: int, head: int | None = None, branch: int = 1) -> None:
     node.head = node.head if head is None else head
 
 
-async def test_all_agree_by_one_hash_and_no_request(make_pool: MakePool, nodes: list[Node]) -> None:
+async def test_recent_head_proves_agreement_without_a_request(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
     pool = await following(make_pool, *nodes)
     before = pool.requests
 
-    # Each has shown its head when it was checked: our tip, which commits to all below it.
+    # Each check has shown the head: the followed tip, which commits to all blocks below it.
     found = await pool.dissent(CHAIN, [BLOCK, link_at(50).ref])
 
     assert found == Dissent()
     assert pool.requests == before
 
 
-async def test_a_block_below_all_that_is_kept_is_asked_for(
+async def test_block_below_the_kept_ones_is_requested(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
-    """That a provider has our tip says nothing about a block that we have never linked to it."""
+    """A provider with our tip can have another block below the kept ones, which are not linked."""
     pool = await following(make_pool, *nodes[:2])
     ours, foreign = link_at(3).ref, link_at(3, branch=1).ref
 
@@ -68,7 +70,7 @@ async def test_a_block_below_all_that_is_kept_is_asked_for(
     assert await pool.dissent(CHAIN, [ours]) == Dissent()
 
 
-async def test_a_provider_with_another_block_at_that_height_is_against_it(
+async def test_provider_with_another_block_at_that_height_is_against_it(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[2], at=89)
@@ -81,7 +83,7 @@ async def test_a_provider_with_another_block_at_that_height_is_against_it(
     assert found.unanswered == {}
 
 
-async def test_the_followed_one_is_asked_too(make_pool: MakePool, nodes: list[Node]) -> None:
+async def test_followed_provider_is_compared_too(make_pool: MakePool, nodes: list[Node]) -> None:
     fork(nodes[0], at=80)
     pool = await following(make_pool, *nodes)
     await pool.call("eth_blockNumber")
@@ -89,19 +91,17 @@ async def test_the_followed_one_is_asked_too(make_pool: MakePool, nodes: list[No
     assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: ("127.0.0.1-1",)}
 
 
-async def test_a_view_that_is_too_old_is_asked_for_again(
-    make_pool: MakePool, nodes: list[Node]
-) -> None:
+async def test_old_view_is_requested_again(make_pool: MakePool, nodes: list[Node]) -> None:
     pool = await following(make_pool, nodes[0])
     fork(nodes[0], at=85)
-    assert (await pool.dissent(CHAIN, [BLOCK])).against == {}  # within look_interval
+    assert (await pool.dissent(CHAIN, [BLOCK])).against == {}  # within probe_interval
 
-    pool._board.look_interval = 0.0
+    pool._state.probe_interval = 0.0
 
     assert BLOCK in (await pool.dissent(CHAIN, [BLOCK])).against
 
 
-async def test_two_requests_a_provider_are_enough(make_pool: MakePool, nodes: list[Node]) -> None:
+async def test_two_requests_per_provider_are_enough(make_pool: MakePool, nodes: list[Node]) -> None:
     fork(nodes[1], at=90, head=120)
     pool = await following(make_pool, *nodes[:2])
     before = [node.requests for node in nodes]
@@ -113,7 +113,7 @@ async def test_two_requests_a_provider_are_enough(make_pool: MakePool, nodes: li
     assert [node.requests - past for node, past in zip(nodes, before, strict=True)] == [0, 2, 0]
 
 
-async def test_a_provider_behind_on_our_chain_is_not_against_what_it_lacks(
+async def test_provider_behind_on_the_followed_chain_is_not_against_higher_blocks(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     nodes[1].head = 85
@@ -122,7 +122,7 @@ async def test_a_provider_behind_on_our_chain_is_not_against_what_it_lacks(
     assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
 
 
-async def test_a_provider_behind_on_another_chain_is_against_what_it_holds_above_its_fork(
+async def test_provider_behind_on_another_chain_is_against_blocks_from_fork_to_head(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[1], at=80, head=85)
@@ -130,13 +130,13 @@ async def test_a_provider_behind_on_another_chain_is_against_what_it_holds_above
 
     found = await pool.dissent(CHAIN, [link_at(number).ref for number in (80, 81, 85, 86, 90)])
 
-    # It holds nothing above its head, and so no other block there.
+    # It holds nothing above its head, so it is not against higher blocks.
     assert found.against == {link_at(81).ref: (SECOND,), link_at(85).ref: (SECOND,)}
     assert found.leaving == {SECOND: 81}
     assert found.unanswered == {}
 
 
-async def test_a_provider_that_leaves_our_chain_below_a_block_is_known_though_it_lacks_it(
+async def test_provider_that_leaves_the_chain_below_a_block_it_lacks_is_reported(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[1], at=94, head=97)
@@ -149,7 +149,7 @@ async def test_a_provider_that_leaves_our_chain_below_a_block_is_known_though_it
 
 
 @pytest.mark.parametrize("branch", [0, 1])
-async def test_a_head_below_all_that_is_kept_proves_nothing_and_is_asked_directly(
+async def test_blocks_are_requested_from_a_provider_whose_head_is_below_the_kept_ones(
     make_pool: MakePool, nodes: list[Node], branch: int
 ) -> None:
     chain = chain_to(100, keep=20)
@@ -163,7 +163,7 @@ async def test_a_head_below_all_that_is_kept_proves_nothing_and_is_asked_directl
     assert status_of(pool, 2).chain == "unknown"
 
 
-async def test_a_provider_far_ahead_is_compared_at_the_height_of_our_tip(
+async def test_provider_far_ahead_is_compared_at_the_height_of_the_tip(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     nodes[1].head = 10_000
@@ -174,14 +174,14 @@ async def test_a_provider_far_ahead_is_compared_at_the_height_of_our_tip(
 
 
 @pytest.mark.parametrize(
-    "mood", [status(500), status(502), garbage, refusing(-32603, "internal error")]
+    "behaviour", [status(500), status(502), garbage, refusing(-32603, "internal error")]
 )
-async def test_a_provider_in_trouble_is_named(
-    make_pool: MakePool, nodes: list[Node], mood: Mood
+async def test_failing_provider_is_reported_as_unanswered(
+    make_pool: MakePool, nodes: list[Node], behaviour: Behaviour
 ) -> None:
     nodes[1].head = 70
     pool = await following(make_pool, *nodes[:2])
-    nodes[1].mood = mood
+    nodes[1].behaviour = behaviour
 
     found = await pool.dissent(CHAIN, [BLOCK])
 
@@ -190,7 +190,7 @@ async def test_a_provider_in_trouble_is_named(
 
 
 @pytest.mark.parametrize(
-    "mood",
+    "behaviour",
     [
         status(429),
         refusing(-32005, "rate limit exceeded"),
@@ -198,17 +198,17 @@ async def test_a_provider_in_trouble_is_named(
         refusing(-32000, "header not found", "eth_getBlockByNumber"),
     ],
 )
-async def test_a_provider_that_refuses_is_neither_against_nor_missing(
-    make_pool: MakePool, nodes: list[Node], mood: Mood
+async def test_provider_that_refuses_is_neither_against_nor_unanswered(
+    make_pool: MakePool, nodes: list[Node], behaviour: Behaviour
 ) -> None:
     nodes[1].head = 70
     pool = await following(make_pool, *nodes[:2])
-    nodes[1].mood = mood
+    nodes[1].behaviour = behaviour
 
     assert await pool.dissent(CHAIN, [BLOCK]) == Dissent()
 
 
-async def test_a_paused_provider_has_no_say(make_pool: MakePool, nodes: list[Node]) -> None:
+async def test_paused_provider_is_not_compared(make_pool: MakePool, nodes: list[Node]) -> None:
     fork(nodes[1], at=80)
     pool = await following(make_pool, *nodes[:2])
     await pool.pause(SECOND)
@@ -216,7 +216,7 @@ async def test_a_paused_provider_has_no_say(make_pool: MakePool, nodes: list[Nod
     assert await pool.dissent(CHAIN, [BLOCK]) == Dissent(dismissed=frozenset((SECOND,)))
 
 
-async def test_nothing_is_asked_for_no_blocks(make_pool: MakePool, nodes: list[Node]) -> None:
+async def test_no_request_is_sent_for_no_blocks(make_pool: MakePool, nodes: list[Node]) -> None:
     fork(nodes[1], at=80)
     pool = await following(make_pool, *nodes[:2])
     before = pool.requests
@@ -225,7 +225,7 @@ async def test_nothing_is_asked_for_no_blocks(make_pool: MakePool, nodes: list[N
     assert pool.requests == before
 
 
-async def test_a_block_that_our_chain_does_not_hold_is_compared_itself(
+async def test_block_that_is_not_in_the_chain_is_compared_by_itself(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await following(make_pool, nodes[0])
@@ -250,34 +250,34 @@ async def test_old_blocks_are_compared_one_by_one_however_many_there_are(
     assert nodes[0].requests - before == 1 + 9  # a request takes 100 calls
 
 
-def without(node: Node, *numbers: int, told: Any = None) -> None:
-    """Let a node's chain leave out numbers: each next block builds on the one below the gap."""
-    left_out = set(numbers)
+def without(node: Node, *numbers: int, result: Any = None) -> None:
+    """Make a node's chain skip numbers: the next block builds on the block below the gap."""
+    skipped = set(numbers)
 
     def block(number: int) -> Any:
-        if number in left_out:
-            return told
+        if number in skipped:
+            return result
         found = Node.block(node, number)
-        if found is None or number - 1 not in left_out:
+        if found is None or number - 1 not in skipped:
             return found
-        below = next(height for height in range(number - 1, -1, -1) if height not in left_out)
+        below = next(height for height in range(number - 1, -1, -1) if height not in skipped)
         return found | {"parentHash": link_at(below, node.branch, node.fork).hash}
 
     node.block = block  # type: ignore[method-assign]
     node.blocks = {
-        hash_at(number): block(number) for number in range(node.head + 1) if number not in left_out
+        hash_at(number): block(number) for number in range(node.head + 1) if number not in skipped
     }
 
 
-@pytest.mark.parametrize("told", [None, {"number": "0x58", "hash": hash_at(88)}])
-async def test_a_provider_whose_chain_leaves_out_the_number_is_against_the_block(
-    make_pool: MakePool, nodes: list[Node], told: Any
+@pytest.mark.parametrize("result", [None, {"number": "0x58", "hash": hash_at(88)}])
+async def test_provider_whose_chain_skips_the_number_is_against_the_block(
+    make_pool: MakePool, nodes: list[Node], result: Any
 ) -> None:
-    """Forest has answered with the block before the gap."""
-    if told is not None:
-        told |= {"parentHash": hash_at(87)}
+    """Forest has answered with the block below the gap."""
+    if result is not None:
+        result |= {"parentHash": hash_at(87)}
     fork(nodes[1], at=95)
-    without(nodes[1], 90, 91, told=told)
+    without(nodes[1], 90, 91, result=result)
     pool = await following(make_pool, *nodes[:2])
 
     found = await pool.dissent(CHAIN, [BLOCK, link_at(88).ref])
@@ -286,36 +286,36 @@ async def test_a_provider_whose_chain_leaves_out_the_number_is_against_the_block
     assert found.leaving == {SECOND: 90}
 
 
-async def test_a_null_round_that_is_told_as_an_error_is_one(
+async def test_null_round_error_means_a_skipped_number(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[1], at=95)
     without(nodes[1], 90)
     pool = await following(make_pool, *nodes[:2])
-    nodes[1].mood = null_round(90)
+    nodes[1].behaviour = null_round(90)
 
     assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: (SECOND,)}
 
 
-def null_round(number: int) -> Mood:
+def null_round(number: int) -> Behaviour:
     """Answer as Lotus does."""
     error = {"code": 1, "message": f"requested epoch was a null round ({number})"}
 
-    def mood(node: Node, body: Any) -> Any:
+    def behaviour(node: Node, body: Any) -> Any:
         if isinstance(body, list):
-            return [mood(node, call) for call in body]
+            return [behaviour(node, call) for call in body]
         if body["params"][:1] == [hex(number)]:
             return {"jsonrpc": "2.0", "id": body["id"], "error": error}
-        return well(node, body)
+        return normal(node, body)
 
-    return mood
+    return behaviour
 
 
 @pytest.mark.parametrize("lowest", [50, 91, 200])
-async def test_a_provider_that_has_pruned_the_block_is_not_against_it(
+async def test_provider_that_has_pruned_the_block_is_not_against_it(
     make_pool: MakePool, nodes: list[Node], lowest: int
 ) -> None:
-    """It has none of that number, and the parent of the first one above is gone too."""
+    """It has no block of that number, nor the parent of its first block above that number."""
     chain = chain_to(300, keep=20)
     nodes[0].head = 300
     without(nodes[0], *range(1, lowest))
@@ -330,111 +330,113 @@ async def test_a_provider_that_has_pruned_the_block_is_not_against_it(
     assert nodes[0].requests - before <= 4
 
 
-async def test_a_node_that_is_behind_and_answers_for_another_is_not_against_a_block(
+async def test_backend_that_is_behind_does_not_make_a_provider_oppose_a_block(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[1], at=95)
     pool = await following(make_pool, *nodes[:2])
 
-    def mood(node: Node, body: Any) -> Any:
+    def behaviour(node: Node, body: Any) -> Any:
         if isinstance(body, list):
-            return [mood(node, call) for call in body]
+            return [behaviour(node, call) for call in body]
         name = str(body["params"][0])
         is_above = name.startswith("0x") and 90 <= int(name, 16) < 100
-        return well(node, body) | ({"result": None} if is_above else {})
+        return normal(node, body) | ({"result": None} if is_above else {})
 
-    nodes[1].mood = mood
+    nodes[1].behaviour = behaviour
 
     assert (await pool.dissent(CHAIN, [BLOCK])).against == {}
 
 
-async def test_a_gap_that_could_not_be_proven_is_no_answer(
+async def test_failed_proof_of_a_gap_is_reported_as_unanswered(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[1], at=95)
     without(nodes[1], 90)
     pool = await following(make_pool, *nodes[:2])
 
-    def mood(node: Node, body: Any) -> Any:
+    def behaviour(node: Node, body: Any) -> Any:
         calls = body if isinstance(body, list) else [body]
         if any(call["method"] == "eth_getBlockByHash" for call in calls):
             return status(500)(node, body)
-        return well(node, body)
+        return normal(node, body)
 
-    nodes[1].mood = mood
+    nodes[1].behaviour = behaviour
 
     found = await pool.dissent(CHAIN, [BLOCK])
 
     assert (found.against, found.leaving, list(found.unanswered)) == ({}, {SECOND: 99}, [SECOND])
 
 
-async def test_status_tells_which_chain_a_provider_holds(
+async def test_status_shows_which_chain_a_provider_holds(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     fork(nodes[1], at=80)
-    pool = await make_pool(*nodes, look_interval=0.02)
-    assert [one.head_age for one in pool.status()] == [None] * 3
+    pool = await make_pool(*nodes, probe_interval=0.02)
+    assert [provider.head_age for provider in pool.status()] == [None] * 3
     await pool.identity()
-    assert [one.chain for one in pool.status()] == ["unknown"] * 3
+    assert [provider.chain for provider in pool.status()] == ["unknown"] * 3
 
     pool.follows(CHAIN)
 
-    await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "same"])
-    ages = [one.head_age for one in pool.status()]
+    await eventually(
+        lambda: [provider.chain for provider in pool.status()] == ["same", "other", "same"]
+    )
+    ages = [provider.head_age for provider in pool.status()]
     assert all(age is not None and 0 <= age < 20 for age in ages)
 
 
-# -- What is sent along
+# -- Further calls
 
-ALONG = [Request("eth_getTransactionReceipt", ("0x1",)), Request("eth_chainId")]
+FURTHER = [Request("eth_getTransactionReceipt", ("0x1",)), Request("eth_chainId")]
 
 
 @pytest.mark.parametrize("is_old", [True, False])
-async def test_other_calls_go_along_in_one_request_to_each_provider(
+async def test_further_calls_are_sent_in_the_same_request(
     make_pool: MakePool, nodes: list[Node], is_old: bool
 ) -> None:
     pool = await following(make_pool, *nodes)
     await pool.call("eth_blockNumber")
     if is_old:
-        pool._board.look_interval = 0.0
+        pool._state.probe_interval = 0.0
     before = [node.requests for node in nodes]
 
-    found = await pool.dissent(CHAIN, [BLOCK], ALONG)
+    found = await pool.dissent(CHAIN, [BLOCK], FURTHER)
 
     assert (found.against, found.unanswered) == ({}, {})
     assert [list(answers) for answers in found.answers.values()] == [[None, "0x1"]] * 3
     assert [node.requests - past for node, past in zip(nodes, before, strict=True)] == [1, 1, 1]
 
 
-async def test_a_provider_that_has_told_is_asked_only_for_the_rest(
+async def test_known_results_of_a_provider_are_not_requested_again(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await following(make_pool, *nodes[:2])
-    told = await pool.told(ALONG[1:])
+    told = await pool.told(FURTHER[1:])
     before = [node.requests for node in nodes[:2]]
 
-    found = await pool.dissent(CHAIN, [BLOCK], ALONG[1:], told)
+    found = await pool.dissent(CHAIN, [BLOCK], FURTHER[1:], told)
 
     assert told.node == "127.0.0.1-1"
     assert [list(answers) for answers in found.answers.values()] == [["0x1"]] * 2
     assert [node.requests - past for node, past in zip(nodes, before, strict=False)] == [0, 1]
 
 
-async def test_a_provider_without_an_answer_has_its_error_in_each_place(
+async def test_failing_provider_has_its_error_in_the_place_of_each_result(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await following(make_pool, *nodes[:2])
-    pool._board.look_interval = 0.0
-    nodes[1].mood = status(500)
+    pool._state.probe_interval = 0.0
+    nodes[1].behaviour = status(500)
 
-    found = await pool.dissent(CHAIN, [BLOCK], ALONG)
+    found = await pool.dissent(CHAIN, [BLOCK], FURTHER)
 
     assert list(found.unanswered) == [SECOND]
-    assert [type(one) for one in found.answers[SECOND]] == [ServerError] * 2
+    assert [type(answer) for answer in found.answers[SECOND]] == [ServerError] * 2
     assert list(found.answers["127.0.0.1-1"]) == [None, "0x1"]
 
 
-async def test_without_any_healthy_provider_ends_get_no_silent_consent(
+async def test_dissent_fails_without_a_healthy_provider(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await following(make_pool, *nodes[:2])
@@ -442,4 +444,4 @@ async def test_without_any_healthy_provider_ends_get_no_silent_consent(
         await pool.pause(name)
 
     with pytest.raises(TransportError):
-        await pool.dissent(CHAIN, [BLOCK], ALONG)
+        await pool.dissent(CHAIN, [BLOCK], FURTHER)

@@ -1,22 +1,22 @@
-"""Hints at work: an application that asks for the head because a provider told of one."""
+"""Hints in an application: it asks for the head when a provider announces one."""
 
 from pathlib import Path
 
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.providers import HeadHint, ProviderSettings
-from transaction_tracker.providers.hints import Hints
+from transaction_tracker.providers.hints import HintSender
 from txtrack_devnode import Chain, DevelopmentNode
 
 from .support import eventually
 
-NEVER = 3_000.0
+LONG_INTERVAL = 3_000.0
 
 
-async def test_a_hint_brings_the_next_block_long_before_its_time(tmp_path: Path) -> None:
+async def test_hint_brings_the_next_block_long_before_the_poll_interval(tmp_path: Path) -> None:
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
         provider = ProviderSettings(node.url, ws_url=node.url.replace("http", "ws", 1))
         settings = Settings(
-            providers=(provider,), poll_interval=NEVER, database=tmp_path / "test.db"
+            providers=(provider,), poll_interval=LONG_INTERVAL, database=tmp_path / "test.db"
         )
         async with TransactionTrackerApplication(settings) as app:
             assert app.pool is not None
@@ -28,9 +28,9 @@ async def test_a_hint_brings_the_next_block_long_before_its_time(tmp_path: Path)
                 await eventually(lambda: app.tip.hash == node.chain.head.hash)
 
 
-async def test_a_hint_to_nobody_is_dropped() -> None:
-    Hints(None).give(HeadHint("a", 1, "0x1"), now=0.0)
+async def test_hint_without_a_receiver_is_dropped() -> None:
+    HintSender(None).send(HeadHint("a", 1, "0x1"), now=0.0)
 
 
-async def test_a_hint_to_one_who_is_not_there_yet_is_dropped() -> None:
-    Hints("nobody").give(HeadHint("a", 1, "0x1"), now=0.0)
+async def test_hint_to_a_receiver_that_is_not_running_is_dropped() -> None:
+    HintSender("unknown").send(HeadHint("a", 1, "0x1"), now=0.0)

@@ -1,4 +1,4 @@
-"""The chain that most providers hold is followed, whatever their heights."""
+"""The chain of the majority is followed, whatever the heights of its providers."""
 
 import asyncio
 import logging
@@ -9,8 +9,8 @@ import pytest
 from beamish.testing import StartSupervised
 from transaction_tracker.domain import Chain, Link
 from transaction_tracker.providers import Pool, ProviderSettings
-from transaction_tracker.providers.board import Board
-from transaction_tracker.providers.endpoint import Endpoint
+from transaction_tracker.providers.endpoint import RpcEndpoint
+from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
@@ -19,62 +19,66 @@ from txtrack_devnode import DevelopmentNode
 from txtrack_devnode.block import Block
 
 from .conftest import MakePool
-from .support import PATIENCE, Node, chain_to, eventually, link_at, states, status_of
+from .support import TIMEOUT_SECONDS, Node, chain_to, eventually, link_at, states, status_of
 
-LOOK = 0.05
+PROBE_SECONDS = 0.05
 
 
 async def started(make_pool: MakePool, *nodes: Node, **options: Any) -> Pool:
-    pool = await make_pool(*nodes, **{"look_interval": LOOK} | options)
+    pool = await make_pool(*nodes, **{"probe_interval": PROBE_SECONDS} | options)
     await pool.identity()
     assert await pool.call("eth_blockNumber") is not None
     return pool
 
 
-async def left(pool: Pool) -> None:
+async def first_replaced(pool: Pool) -> None:
     """Ask for the head, as the follower does, until the first provider is not followed."""
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_SECONDS):
         while states(pool)[0] == "active":
             await pool.call("eth_getBlockByNumber", "latest", False)
 
 
-async def stays_followed(pool: Pool, place: int, *nodes: Node) -> None:
-    """Ask for the head while every provider is looked at ten times."""
+async def stays_followed(pool: Pool, position: int, *nodes: Node) -> None:
+    """Ask for the head while every provider is probed ten times."""
     before = [node.requests for node in nodes]
     while any(node.requests < past + 10 for node, past in zip(nodes, before, strict=True)):
         await pool.call("eth_getBlockByNumber", "latest", False)
-        assert states(pool)[place - 1] == "active"
+        assert states(pool)[position - 1] == "active"
 
 
-async def test_a_followed_provider_on_a_minority_fork_is_left(
+async def test_followed_provider_on_a_minority_fork_is_replaced(
     make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture
 ) -> None:
     pool = await started(make_pool, *nodes)
     nodes[0].fork, nodes[0].branch = 95, 1
-    pool.follows(chain_to(100, branch=1, fork=95))  # the walk has followed it
+    pool.follows(chain_to(100, branch=1, fork=95))  # the follower has read the fork
 
-    await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "other"])
-    await left(pool)
+    await eventually(
+        lambda: [provider.chain for provider in pool.status()] == ["same", "other", "other"]
+    )
+    await first_replaced(pool)
 
     assert status_of(pool, 1).state == "healthy"
-    assert "127.0.0.1-1 is in the minority with its chain: following 127.0.0.1-" in caplog.text
-    assert len([one for one in caplog.records if one.levelno == logging.WARNING]) == 1
+    assert "127.0.0.1-1 is on the chain of a minority: following 127.0.0.1-" in caplog.text
+    assert len([record for record in caplog.records if record.levelno == logging.WARNING]) == 1
 
 
-async def test_a_boasting_provider_on_its_own_fork_is_not_followed(
+async def test_provider_that_claims_a_far_head_on_its_own_fork_is_not_followed(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     nodes[0].fork, nodes[0].branch, nodes[0].head = 90, 1, 5_000
     pool = await started(make_pool, *nodes)
     pool.follows(chain_to(100))
 
-    await left(pool)
+    await first_replaced(pool)
 
-    await eventually(lambda: [one.chain for one in pool.status()] == ["other", "same", "same"])
-    assert [status_of(pool, place).lag for place in (2, 3)] == [0, 0]
+    await eventually(
+        lambda: [provider.chain for provider in pool.status()] == ["other", "same", "same"]
+    )
+    assert [status_of(pool, position).lag for position in (2, 3)] == [0, 0]
 
 
-async def test_two_boasting_providers_do_not_make_two_others_lag(
+async def test_far_head_of_another_chain_does_not_count_as_lag(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await started(make_pool, *nodes[:2])
@@ -87,13 +91,13 @@ async def test_two_boasting_providers_do_not_make_two_others_lag(
     assert status_of(pool, 1).lag == 0
 
 
-async def test_a_reorganisation_of_all_is_no_reason_to_switch(
+async def test_reorganisation_of_all_providers_does_not_cause_a_switch(
     make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture
 ) -> None:
-    # No look comes in between: what the others have shown is from before.
-    pool = await started(make_pool, *nodes, look_interval=60.0)
+    # No probe in between: the views of the others are from before.
+    pool = await started(make_pool, *nodes, probe_interval=60.0)
     pool.follows(chain_to(100))
-    await eventually(lambda: [one.chain for one in pool.status()] == ["same"] * 3)
+    await eventually(lambda: [provider.chain for provider in pool.status()] == ["same"] * 3)
 
     for branch in range(1, 20):
         for node in nodes:
@@ -106,7 +110,7 @@ async def test_a_reorganisation_of_all_is_no_reason_to_switch(
     assert "following" not in caplog.text
 
 
-async def test_an_address_over_nodes_of_different_heights_is_not_left(
+async def test_provider_with_backends_of_different_heights_stays_followed(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await started(make_pool, *nodes[:2])
@@ -131,22 +135,22 @@ def kept(chain: NodeChain) -> Chain:
     return Chain.of(64, [linked(block) for block in blocks if block is not None])
 
 
-async def test_providers_looked_at_one_after_another_are_compared_at_one_height(
+async def test_probe_height_stays_the_same_during_an_interval(
     nodes: list[Node],
 ) -> None:
-    endpoints = [Endpoint(ProviderSettings(node.url), 1) for node in nodes]
-    board = Board(endpoints, chain_id=None, max_lag=3, look_interval=10.0)
-    heights = [board.look_height(0.0)]
+    endpoints = [RpcEndpoint(ProviderSettings(node.url), 1) for node in nodes]
+    state = PoolState(endpoints, chain_id=None, max_lag=3, probe_interval=10.0)
+    heights = [state.probe_height(0.0)]
 
     for tip, now in [(100, 0.0), (105, 5.0), (109, 9.9), (110, 10.0), (115, 15.0), (95, 16.0)]:
-        board.follows(chain_to(tip))
-        heights.append(board.look_height(now))
+        state.set_chain(chain_to(tip))
+        heights.append(state.probe_height(now))
 
     assert heights == [None, 100, 100, 100, 110, 110, 95]
 
 
-def test_a_head_that_cannot_be_compared_for_a_moment_is_not_a_change_of_side() -> None:
-    endpoint = Endpoint(ProviderSettings("http://127.0.0.1:1"), 1)
+def test_head_that_cannot_be_compared_for_a_moment_is_not_a_change_of_side() -> None:
+    endpoint = RpcEndpoint(ProviderSettings("http://127.0.0.1:1"), 1)
 
     for now, head in [(1.0, link_at(100)), (2.0, link_at(200)), (3.0, link_at(101))]:
         endpoint.view = View(head, now)
@@ -158,7 +162,7 @@ def test_a_head_that_cannot_be_compared_for_a_moment_is_not_a_change_of_side() -
     assert (endpoint.side, endpoint.side_since) == ("other", 4.0)
 
 
-async def test_a_provider_of_our_chain_is_asked_before_one_of_another(
+async def test_providers_of_the_followed_chain_are_asked_first(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     nodes[1].fork, nodes[1].branch = 90, 1
@@ -166,13 +170,17 @@ async def test_a_provider_of_our_chain_is_asked_before_one_of_another(
         node.blocks["0xab"] = {"from": node.branch}
     pool = await started(make_pool, *nodes)
     pool.follows(chain_to(100))
-    await eventually(lambda: [one.chain for one in pool.status()] == ["same", "other", "same"])
-    pool._board.endpoints[2].health.latency = 1_000.0  # and so the last choice otherwise
+    await eventually(
+        lambda: [provider.chain for provider in pool.status()] == ["same", "other", "same"]
+    )
+    pool._state.endpoints[2].health.latency = 1_000.0  # so it would otherwise be the last choice
 
     assert await pool.elsewhere([Request("eth_getBlockByHash", ("0xab", False))]) == [{"from": 0}]
 
 
-async def test_nodes_whose_chains_part_are_told_apart(start_supervised: StartSupervised) -> None:
+async def test_nodes_on_different_forks_are_distinguished(
+    start_supervised: StartSupervised,
+) -> None:
     chains = [NodeChain() for _ in range(3)]
     for chain in chains:
         chain.mine(10)
@@ -183,8 +191,8 @@ async def test_nodes_whose_chains_part_are_told_apart(start_supervised: StartSup
         DevelopmentNode(chain=chains[1]) as second,
         DevelopmentNode(chain=chains[2]) as third,
     ):
-        settings = [ProviderSettings(SecretUrl(one.url)) for one in (third, first, second)]
-        pool = Pool(settings, look_interval=LOOK)
+        settings = [ProviderSettings(SecretUrl(node.url)) for node in (third, first, second)]
+        pool = Pool(settings, probe_interval=PROBE_SECONDS)
         await start_supervised(pool.child_spec())
         await pool.identity()
         await pool.call("eth_blockNumber")
@@ -196,7 +204,9 @@ async def test_nodes_whose_chains_part_are_told_apart(start_supervised: StartSup
         assert {block.number: names for block, names in found.against.items()} == {
             8: ("127.0.0.1-2", "127.0.0.1-3")
         }
-        await left(pool)
+        await first_replaced(pool)
         await eventually(lambda: status_of(pool, 1).chain == "same")
         pool.follows(kept(chains[0]))
-        await eventually(lambda: [one.chain for one in pool.status()] == ["other", "same", "same"])
+        await eventually(
+            lambda: [provider.chain for provider in pool.status()] == ["other", "same", "same"]
+        )

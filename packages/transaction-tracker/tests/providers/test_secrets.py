@@ -1,4 +1,4 @@
-"""Whatever happens, no key is printed anywhere."""
+"""No key is printed anywhere, whatever fails."""
 
 import asyncio
 import logging
@@ -16,10 +16,10 @@ from transaction_tracker.sources import SourceError
 from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .conftest import MakePool
 from .support import (
+    ALL_KEYS,
     PATH,
     SECRET,
-    TOLD,
-    Mood,
+    Behaviour,
     Node,
     eventually,
     garbage,
@@ -30,8 +30,8 @@ from .support import (
 )
 
 
-def telling(_node: Node, _body: Any) -> Any:
-    return web.Response(status=500, reason=TOLD, headers={"Location": f"http://x/{PATH}"})
+def leaking(_node: Node, _body: Any) -> Any:
+    return web.Response(status=500, reason=ALL_KEYS, headers={"Location": f"http://x/{PATH}"})
 
 
 def cutting(_node: Node, _body: Any) -> Any:
@@ -44,65 +44,65 @@ def cutting(_node: Node, _body: Any) -> Any:
     return CutOff(headers={"Content-Length": "500"})
 
 
-async def asked_in_time(pool: Pool, node: Node, clock: Clock) -> None:
-    """Ask, and let the deadline pass where the node hangs."""
-    asked = node.requests
-    calling = asyncio.create_task(pool.call("eth_getBalance", "0xab", "latest"))
-    if node.mood is hang:
-        await eventually(lambda: calling.done() or node.requests > asked)
+async def call_until_deadline(pool: Pool, node: Node, clock: Clock) -> None:
+    """Send a call; if the node hangs, advance the clock to the deadline."""
+    before = node.requests
+    task = asyncio.create_task(pool.call("eth_getBalance", "0xab", "latest"))
+    if node.behaviour is hang:
+        await eventually(lambda: task.done() or node.requests > before)
         clock.advance(100.0)
-    await calling
+    await task
 
 
 @pytest.fixture
-def told() -> Iterator[list[Any]]:
+def emitted() -> Iterator[list[Any]]:
     """All events of the providers, while the test runs."""
     found: list[Any] = []
-    telemetry.attach_many("told", EVENTS, lambda *event: found.append(event))
+    telemetry.attach_many("emitted", EVENTS, lambda *event: found.append(event))
     yield found
-    telemetry.detach("told")
+    telemetry.detach("emitted")
 
 
 @pytest.mark.parametrize(
-    "mood",
+    "behaviour",
     [
-        telling,
+        leaking,
         cutting,
         garbage,
         hang,
         status(429),
         status(302, Location=f"http://{PATH}.invalid/"),
-        refusing(-32000, f"project {TOLD} is over its limit"),
+        refusing(-32000, f"project {ALL_KEYS} is over its limit"),
     ],
     ids=["500", "cut", "garbage", "hang", "429", "302", "refusing"],
 )
-async def test_no_failure_prints_the_key(
+async def test_no_failure_prints_a_key(
     make_pool: MakePool,
     nodes: list[Node],
-    mood: Mood,
+    behaviour: Behaviour,
     caplog: pytest.LogCaptureFixture,
-    told: list[Any],
+    emitted: list[Any],
     clock: Clock,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     pool = await make_pool(nodes[0], deadline=100.0)
     await pool.identity()
-    nodes[0].mood = mood
+    nodes[0].behaviour = behaviour
 
     for _ in range(4):
         with pytest.raises(SourceError) as caught:
-            await asked_in_time(pool, nodes[0], clock)
+            await call_until_deadline(pool, nodes[0], clock)
         assert SECRET not in "".join(traceback.format_exception(caught.value))
 
     server = f"{PROVIDERS}.127.0.0.1-1"
     shown = [repr(await debug.get_state(server)), repr(await debug.get_status(server))]
     shown += [repr(process.info(pid)) for pid in process.processes()]
-    shown += [repr(pool), str(pool), repr(pool.status()), repr(pool.child_spec()), repr(told)]
+    shown += [repr(pool), str(pool), repr(pool.status()), repr(pool.child_spec()), repr(emitted)]
     assert SECRET not in "".join(shown) + caplog.text
-    assert told
+    assert emitted
 
 
-async def test_a_crash_report_prints_no_key(
+async def test_crash_report_prints_no_key(
     make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -116,16 +116,16 @@ async def test_a_crash_report_prints_no_key(
     assert SECRET not in caplog.text
 
 
-async def test_a_wrong_chain_is_told_without_the_key(
-    make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture, told: list[Any]
+async def test_wrong_chain_is_reported_without_a_key(
+    make_pool: MakePool, nodes: list[Node], caplog: pytest.LogCaptureFixture, emitted: list[Any]
 ) -> None:
     nodes[1].chain_id = 5
     pool = await make_pool(*nodes)
     await pool.identity()
 
     assert states(pool)[1] == "refused"
-    assert SECRET not in caplog.text + repr(pool.status()) + repr(told)
-    assert [event for event, _, _ in told].count(
+    assert SECRET not in caplog.text + repr(pool.status()) + repr(emitted)
+    assert [event for event, _, _ in emitted].count(
         ("transaction_tracker", "provider", "refused")
     ) == 1
 

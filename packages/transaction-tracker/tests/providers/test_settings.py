@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.providers import Pool, ProviderSettings, Rhythm
+from transaction_tracker.providers import Pool, ProviderSettings, SubscriptionTimeouts
 from transaction_tracker.sources.ethereum import SecretUrl
 
 SECRET = "s3cret-project-key"
 URL = f"https://node.example.org/v3/{SECRET}"
 
 
-def test_urls_may_be_texts_and_never_print() -> None:
+def test_urls_can_be_strings_and_are_never_printed() -> None:
     settings = ProviderSettings(URL, ws_url=f"wss://node.example.org/{SECRET}")
 
     assert settings.url == SecretUrl(URL)
@@ -36,7 +36,7 @@ def test_urls_may_be_texts_and_never_print() -> None:
         ({"deadline": float("inf")}, "deadline must be over 0"),
     ],
 )
-def test_what_cannot_be_is_refused_and_named(given: dict[str, Any], message: str) -> None:
+def test_invalid_setting_is_refused_and_named(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
         ProviderSettings(**{"url": URL} | given)
 
@@ -49,17 +49,17 @@ def test_what_cannot_be_is_refused_and_named(given: dict[str, Any], message: str
         ({"settings": []}, "one provider or more"),
         ({"max_lag": -1}, "max_lag must be a number of blocks, 0 or more, got -1"),
         ({"max_lag": 1.5}, "max_lag must be a number of blocks"),
-        ({"look_interval": 0.0}, "look_interval must be over 0 seconds"),
+        ({"probe_interval": 0.0}, "probe_interval must be over 0 seconds"),
         ({"chain_id": 0}, "chain_id must be 1 or more, got 0"),
     ],
 )
-def test_a_pool_that_cannot_work_is_refused(given: dict[str, Any], message: str) -> None:
+def test_invalid_pool_argument_is_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Pool(**{"settings": [ProviderSettings(URL)]} | given)
 
 
 @pytest.mark.parametrize("name", ["block_time", "ping", "connect", "close"])
 @pytest.mark.parametrize("value", [0, -1.0, float("inf"), "1"])
-def test_a_rhythm_has_times(name: str, value: Any) -> None:
+def test_invalid_timeout_is_refused(name: str, value: Any) -> None:
     with pytest.raises(ValueError, match=f"{name} must be over 0 seconds"):
-        Rhythm(**{name: value})
+        SubscriptionTimeouts(**{name: value})

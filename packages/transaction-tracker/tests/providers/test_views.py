@@ -1,10 +1,10 @@
-"""What a provider's last blocks tell of its chain: values."""
+"""Views: which chain a provider holds, by its last blocks."""
 
 import pytest
 
 from transaction_tracker.domain import Chain, Link
-from transaction_tracker.providers.choice import OURS
-from transaction_tracker.providers.views import Side, View, grouped
+from transaction_tracker.providers.choice import FOLLOWED_CHAIN
+from transaction_tracker.providers.views import Side, View, group_by_chain
 
 from .support import chain_to, link_at
 
@@ -24,29 +24,29 @@ def other(number: int, fork: int = 90, branch: int = 1) -> Link:
     ("head", "block", "side"),
     [
         (link_at(100), None, "same"),
-        (link_at(85), None, "same"),  # lower, and on our chain
-        (link_at(101), None, "same"),  # builds on our tip
+        (link_at(85), None, "same"),  # lower, and on the followed chain
+        (link_at(101), None, "same"),  # builds on the followed tip
         (link_at(103), None, "unknown"),
         (link_at(103), link_at(100), "same"),
-        (link_at(80), None, "unknown"),  # below all that is kept
+        (link_at(80), None, "unknown"),  # below the kept blocks
         (link_at(50), None, "unknown"),
         (other(100), None, "other"),
         (other(101), None, "other"),
-        (other(91), None, "other"),  # its parent is ours
+        (other(91), None, "other"),  # its parent is on the followed chain
         (other(FAR), None, "unknown"),
         (other(FAR), other(100), "other"),
         (other(95), link_at(100), "other"),  # the head is newer
     ],
 )
-def test_side(head: Link, block: Link | None, side: Side) -> None:
+def test_side_of_a_view(head: Link, block: Link | None, side: Side) -> None:
     assert view(head, block).side(CHAIN) == side
 
 
-def test_without_a_chain_of_ours_the_side_is_unknown() -> None:
+def test_side_is_unknown_without_a_followed_chain() -> None:
     assert view(link_at(100)).side(Chain(keep=20)) == "unknown"
 
 
-def test_a_head_ahead_of_us_can_be_compared_once_our_chain_is_there() -> None:
+def test_head_above_the_tip_is_compared_once_the_chain_has_its_height() -> None:
     ahead = view(link_at(103))
 
     assert ahead.side(CHAIN) == "unknown"
@@ -63,18 +63,18 @@ def test_a_head_ahead_of_us_can_be_compared_once_our_chain_is_there() -> None:
         (view(other(91)), 90, 91),
         (view(link_at(50)), None, None),
         (view(other(FAR), link_at(100)), 100, None),
-        # A block that was told before the head that contradicts us proves nothing any more.
+        # A block that arrived before a head of another chain proves nothing.
         (View(other(100, fork=80), 9.0, link_at(95), 5.0), None, 99),
         (View(other(100, fork=95), 9.0, link_at(95), 9.0), 95, 99),
     ],
 )
-def test_what_is_agreed_and_what_is_contradicted(
+def test_agreed_and_contradicted_heights(
     found: View, agreed: int | None, contradicted: int | None
 ) -> None:
-    assert (found.agreed(CHAIN), found.contradicted(CHAIN)) == (agreed, contradicted)
+    assert (found.agreed_height(CHAIN), found.contradicted_height(CHAIN)) == (agreed, contradicted)
 
 
-def test_what_was_told_before_a_time_can_be_left_out() -> None:
+def test_old_parts_of_a_view_are_left_out() -> None:
     both = View(link_at(103), 9.0, link_at(100), 5.0)
 
     assert both.since(5.0) == both
@@ -92,8 +92,8 @@ def test_providers_with_a_block_in_common_are_one_group() -> None:
         "f": None,
     }
 
-    assert grouped(views, CHAIN) == {
-        "a": OURS,
+    assert group_by_chain(views, CHAIN) == {
+        "a": FOLLOWED_CHAIN,
         "b": "b",
         "c": "b",
         "d": "d",
@@ -110,10 +110,10 @@ def test_groups_are_joined_by_a_provider_that_shares_with_both() -> None:
         "d": view(other(95)),
     }
 
-    assert grouped(views, CHAIN) == dict.fromkeys("abcd", "a")
+    assert group_by_chain(views, CHAIN) == dict.fromkeys("abcd", "a")
 
 
-def test_children_of_one_block_of_ours_are_different_groups() -> None:
+def test_children_of_one_followed_block_are_different_groups() -> None:
     views = {"a": view(other(91, branch=1)), "b": view(other(91, branch=2))}
 
-    assert grouped(views, CHAIN) == {"a": "a", "b": "b"}
+    assert group_by_chain(views, CHAIN) == {"a": "a", "b": "b"}

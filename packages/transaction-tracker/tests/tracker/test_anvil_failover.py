@@ -39,8 +39,8 @@ MakePool = Callable[..., Awaitable[Pool]]
 
 @pytest.fixture
 def make_pool(start_supervised: StartSupervised) -> MakePool:
-    async def make(*nodes: Twin, look_interval: float = 60.0) -> Pool:
-        pool = Pool(settings(*nodes), chain_id=31337, look_interval=look_interval)
+    async def make(*nodes: Twin, probe_interval: float = 60.0) -> Pool:
+        pool = Pool(settings(*nodes), chain_id=31337, probe_interval=probe_interval)
         await start_supervised(pool.child_spec())
         await pool.identity()
         return pool
@@ -97,7 +97,7 @@ async def test_hanging_node_is_left_and_resumed_by_an_operator(
 async def test_lagging_node_is_left(make_pool: MakePool, twins: tuple[Twin, Twin]) -> None:
     _, second = twins
     await grow(twins, 1)
-    pool = await make_pool(*twins, look_interval=0.05)
+    pool = await make_pool(*twins, probe_interval=0.05)
     await pool.call("eth_blockNumber")
 
     await grow((second,), 2, 3, 4, 5)

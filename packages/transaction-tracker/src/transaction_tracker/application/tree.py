@@ -30,7 +30,7 @@ from transaction_tracker.listener import LISTENER, EventListener, OnEvent
 from transaction_tracker.metrics import Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, wake
-from transaction_tracker.providers import Pool, Rhythm
+from transaction_tracker.providers import Pool, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
@@ -212,9 +212,9 @@ class TransactionTrackerApplication(Application):
         settings = self.settings
         if self.pool is None:
             expected = profile_of(settings.chain_id, settings.profile).block_time
-            rhythm = Rhythm(block_time=settings.block_time or expected)
+            timeouts = SubscriptionTimeouts(block_time=settings.block_time or expected)
             self.pool = self._own_pool = Pool(
-                settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER, rhythm=rhythm
+                settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER, timeouts=timeouts
             )
         return EthereumSource(
             self.pool, settings.chain_id, profile=settings.profile, errors=settings.errors
@@ -225,7 +225,7 @@ class TransactionTrackerApplication(Application):
         if has_blocks(self.source):
             self.source.check_required(self.settings.confirmations)
         if self._own_pool is not None:
-            self._own_pool.pace(self._block_time())
+            self._own_pool.set_block_time(self._block_time())
 
     def _context(self) -> Context:
         settings = self.settings

@@ -1,4 +1,4 @@
-"""What providers say of single blocks of our chain: asked only as far as needed."""
+"""Which blocks of the followed chain providers contradict, found with few requests."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain, Link
-from transaction_tracker.providers.asking import look_at, results_or_errors
-from transaction_tracker.providers.endpoint import Endpoint
-from transaction_tracker.providers.numbers import at_heights, skipped
+from transaction_tracker.providers.calls import probe, results_or_errors
+from transaction_tracker.providers.endpoint import RpcEndpoint
+from transaction_tracker.providers.numbers import blocks_at, skipped_heights
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources import (
     ApplicationError,
@@ -18,21 +18,22 @@ from transaction_tracker.sources import (
 )
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
 
-# These say nothing about the provider's chain, and do not pass by asking again at once.
-_NO_OPINION = (RateLimitedError, ApplicationError, NotYetError)
+# These errors say nothing about the provider's chain, and another request at once does not help.
+_NEUTRAL = (RateLimitedError, ApplicationError, NotYetError)
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """What one provider says.
+class Comparison:
+    """How the chain of one provider compares with the followed chain.
 
     Attributes:
         against: The blocks that its chain does not contain.
-        leaves_at: The lowest height at which it is known to hold another block than we do.
-        error: Why it did not answer all that it was asked about blocks; ``None`` if it did, or
-            refused to.
-        answers: The results of the requests that were sent along.
-        head: The height of its head; ``None`` where it showed none.
+        leaves_at: Lowest height at which it is known to hold another block than the followed
+            chain.
+        error: The error that left a block undecided; ``None`` if there was none, or if the
+            provider refused the request.
+        answers: Results of the requests that were sent along.
+        head: Height of its head; ``None`` if it showed none.
     """
 
     against: frozenset[BlockRef] = frozenset()
@@ -43,15 +44,15 @@ class Opinion:
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
-    """What providers are asked about our chain.
+class DissentQuery:
+    """What to compare with the chain of each provider.
 
     Attributes:
-        chain: Our chain.
-        blocks: Blocks of that chain, or below the lowest one that is kept.
-        start: What a provider has shown at this time or later needs not be asked again.
-        requests: Sent along to each provider.
-        told: What one provider has answered to some of these requests just now.
+        chain: The followed chain.
+        blocks: Blocks of that chain, or below the lowest kept one.
+        start: Blocks that a provider has shown at this time or later are not asked for again.
+        requests: Requests to send along to each provider.
+        told: Results that one provider has just given for some of these requests.
     """
 
     chain: Chain
@@ -61,60 +62,75 @@ class Inquiry:
     told: Told = field(default_factory=lambda: Told(""))
 
 
-async def dissent(endpoints: Sequence[Endpoint], inquiry: Inquiry) -> Dissent:
-    """Ask providers side by side, and put together which of them are against which blocks."""
-    opinions = await asyncio.gather(*(opinion(one, inquiry) for one in endpoints))
-    said = [(one.name, told) for one, told in zip(endpoints, opinions, strict=True)]
-    against = {
-        block: tuple(name for name, told in said if block in told.against)
-        for block in inquiry.blocks
+async def dissent(endpoints: Sequence[RpcEndpoint], query: DissentQuery) -> Dissent:
+    """Compare providers with the followed chain concurrently, and combine the results."""
+    compared = await asyncio.gather(*(compare(endpoint, query) for endpoint in endpoints))
+    by_name = {
+        endpoint.name: comparison for endpoint, comparison in zip(endpoints, compared, strict=True)
     }
+    against = {
+        block: tuple(name for name, comparison in by_name.items() if block in comparison.against)
+        for block in query.blocks
+    }
+    answers = {name: comparison.answers for name, comparison in by_name.items()}
     return Dissent(
         against={block: names for block, names in against.items() if names},
-        leaving={name: told.leaves_at for name, told in said if told.leaves_at is not None},
-        unanswered={name: told.error for name, told in said if told.error is not None},
-        answers={name: told.answers for name, told in said} if inquiry.requests else {},
-        heads={name: told.head for name, told in said if told.head is not None},
+        leaving={
+            name: comparison.leaves_at
+            for name, comparison in by_name.items()
+            if comparison.leaves_at is not None
+        },
+        unanswered={
+            name: comparison.error
+            for name, comparison in by_name.items()
+            if comparison.error is not None
+        },
+        answers=answers if query.requests else {},
+        heads={
+            name: comparison.head
+            for name, comparison in by_name.items()
+            if comparison.head is not None
+        },
     )
 
 
-async def opinion(endpoint: Endpoint, inquiry: Inquiry) -> Opinion:
-    """Ask a provider which blocks its chain does not contain.
+async def compare(endpoint: RpcEndpoint, query: DissentQuery) -> Comparison:
+    """Compare a provider's chain with the followed chain.
 
-    Two HTTP requests are enough, unless there are more blocks to compare one by one than a request
-    takes, or the provider has no block of a number.
+    Two HTTP requests are enough, unless there are more blocks to compare one by one than fit into
+    a request, or the provider has no block of a number.
 
-    A hash commits to all blocks below it. So one block of the provider that our chain holds
-    proves that it agrees on all below, and one that our chain contradicts proves that it holds
-    other blocks from there up to its head. A provider whose head is lower than a block holds
-    nothing at that height, and is not against it. A head below our lowest kept block proves
-    nothing: the provider's blocks at the heights in question are compared one by one.
+    A hash commits to all blocks below it. So a block of the provider that is in the followed chain
+    proves that both agree on all blocks below it, and a block that contradicts the followed chain
+    proves that the provider holds other blocks from there up to its head. A provider whose head is
+    lower than a block holds nothing at that height, and is not against the block. A head below
+    the lowest kept block proves nothing: then the blocks are compared one by one.
 
     Args:
         endpoint: The provider.
-        inquiry: What to ask. Its requests go along with the first HTTP request.
+        query: What to compare. Its requests are sent with the first HTTP request.
     """
-    chain, blocks = inquiry.chain, inquiry.blocks
-    told = inquiry.told if inquiry.told.node == endpoint.name else Told(endpoint.name)
-    requests = told.missing(inquiry.requests)
-    recent = endpoint.view and endpoint.view.since(inquiry.start)
+    chain, blocks = query.chain, query.blocks
+    told = query.told if query.told.node == endpoint.name else Told(endpoint.name)
+    requests = told.missing(query.requests)
+    recent = endpoint.view and endpoint.view.since(query.start)
     if recent is not None and not _unproven(blocks, chain, recent):
         results = await results_or_errors(endpoint, requests) if requests else []
-        answers = told.completed(inquiry.requests, results)
-        return Opinion(answers=answers, head=recent.head.number)
+        answers = told.completed(query.requests, results)
+        return Comparison(answers=answers, head=recent.head.number)
     height = None if chain.tip is None else chain.tip.number
-    view, results = await look_at(endpoint, height, requests)
-    answers = told.completed(inquiry.requests, results)
+    view, results = await probe(endpoint, height, requests)
+    answers = told.completed(query.requests, results)
     if isinstance(view, SourceError):
-        return Opinion(error=_trouble([view]), answers=answers)
-    found = await _compared(endpoint, chain, blocks, view)
-    return replace(found, answers=answers, head=view.head.number)
+        return Comparison(error=_first_failure([view]), answers=answers)
+    comparison = await _compare_blocks(endpoint, chain, blocks, view)
+    return replace(comparison, answers=answers, head=view.head.number)
 
 
-async def _compared(
-    endpoint: Endpoint, chain: Chain, blocks: Collection[BlockRef], view: View
-) -> Opinion:
-    lowest = view.contradicted(chain)
+async def _compare_blocks(
+    endpoint: RpcEndpoint, chain: Chain, blocks: Collection[BlockRef], view: View
+) -> Comparison:
+    lowest = view.contradicted_height(chain)
     against = _from_height(lowest, chain, blocks, view)
     open_blocks = [
         block
@@ -122,29 +138,34 @@ async def _compared(
         if block not in against and block.number <= view.head.number
     ]
     if not open_blocks:
-        return Opinion(frozenset(against), _lowest(lowest, against))
-    # Each by itself: a block below the kept ones is on our chain by one provider's word only, so
-    # that what holds for one of them says nothing about another.
-    shown = await at_heights(endpoint, {block.number for block in open_blocks})
-    missing = {number for number, answer in shown.items() if answer is None}
-    gaps = await skipped(endpoint, missing, view.head.number)
+        return Comparison(frozenset(against), _lowest(lowest, against))
+    # One by one: that a block below the kept ones is on the followed chain is only the word of
+    # one provider, so the result for one of them says nothing about another.
+    found = await blocks_at(endpoint, {block.number for block in open_blocks})
+    missing = {number for number, result in found.items() if result is None}
+    gaps = await skipped_heights(endpoint, missing, view.head.number)
     left_out = {number for number, error in gaps.items() if error is None}
-    against |= {block for block in open_blocks if _is_against(block, shown, left_out)}
-    parting = _lowest(lowest, {block for block in against if chain.holds(block)})
-    against |= _from_height(parting, chain, blocks, view)
-    failed = [one for one in (*shown.values(), *gaps.values()) if isinstance(one, SourceError)]
-    return Opinion(frozenset(against), _lowest(lowest, against), _trouble(failed))
+    against |= {block for block in open_blocks if _is_against(block, found, left_out)}
+    fork = _lowest(lowest, {block for block in against if chain.holds(block)})
+    against |= _from_height(fork, chain, blocks, view)
+    errors = [
+        result for result in (*found.values(), *gaps.values()) if isinstance(result, SourceError)
+    ]
+    return Comparison(frozenset(against), _lowest(lowest, against), _first_failure(errors))
 
 
-def _trouble(errors: Sequence[SourceError]) -> str | None:
-    """Return the first error that is not an answer of a provider in good health."""
-    return next((str(one) for one in errors if not isinstance(one, _NO_OPINION)), None)
+def _first_failure(errors: Sequence[SourceError]) -> str | None:
+    """Return the first error that a healthy provider would not give."""
+    return next((str(error) for error in errors if not isinstance(error, _NEUTRAL)), None)
 
 
 def _from_height(
     lowest: int | None, chain: Chain, blocks: Collection[BlockRef], view: View
 ) -> set[BlockRef]:
-    """Return the blocks of our chain from the height on at which a provider's chain leaves it."""
+    """Return the blocks of the followed chain from ``lowest`` up to the provider's head.
+
+    At ``lowest``, the provider's chain leaves the followed chain.
+    """
     return {
         block
         for block in blocks
@@ -155,11 +176,11 @@ def _from_height(
 
 
 def _is_against(
-    block: BlockRef, shown: Mapping[int, Link | SourceError | None], left_out: Collection[int]
+    block: BlockRef, found: Mapping[int, Link | SourceError | None], left_out: Collection[int]
 ) -> bool:
-    """Return whether a provider's chain has another block of a number, or none."""
-    answer = shown[block.number]
-    return block.number in left_out or (isinstance(answer, Link) and answer.hash != block.hash)
+    """Return whether a provider's chain has another block of that number, or skips the number."""
+    result = found[block.number]
+    return block.number in left_out or (isinstance(result, Link) and result.hash != block.hash)
 
 
 def _lowest(height: int | None, against: Collection[BlockRef]) -> int | None:
@@ -170,10 +191,10 @@ def _lowest(height: int | None, against: Collection[BlockRef]) -> int | None:
 def _unproven(blocks: Collection[BlockRef], chain: Chain, view: View) -> list[BlockRef]:
     """Return the blocks on which the view does not prove that the provider agrees.
 
-    It proves that our chain and the provider's are the same up to a height. Whether a block below
-    the kept ones is on our chain is the word of another provider only.
+    A view proves that both chains are the same up to a height. It proves nothing for blocks below
+    the kept ones: that these are on the followed chain is only the word of another provider.
     """
-    agreed = view.agreed(chain)
+    agreed = view.agreed_height(chain)
     return [
         block
         for block in blocks
@@ -185,11 +206,11 @@ def _unproven(blocks: Collection[BlockRef], chain: Chain, view: View) -> list[Bl
 
 
 def _is_below(block: BlockRef, chain: Chain) -> bool:
-    """Return whether a block is below the lowest one that is kept."""
+    """Return whether a block is below the lowest kept one."""
     return chain.bottom is not None and block.number < chain.bottom.number
 
 
 def _is_off(block: BlockRef, chain: Chain) -> bool:
-    """Return whether our chain holds another block at that height."""
+    """Return whether the followed chain holds another block at that height."""
     kept = chain.at(block.number)
     return kept is not None and kept.hash != block.hash

@@ -1,4 +1,4 @@
-"""Which chain the providers of a first start are on: most of them decide."""
+"""Which chain the providers are on at the first start: the majority decides."""
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
@@ -11,75 +11,86 @@ from transaction_tracker.sources.ethereum.rpc import Identity
 K = TypeVar("K", bound=Hashable)
 
 _WAY_OUT = (
-    "as many providers say one as the other, so nothing tells which chain this is: remove the "
+    "as many providers report the one as the other, so the right chain is unknown: remove the "
     "provider that is wrong, or add another one"
 )
 
 
-def elected(
-    identities: Mapping[str, Identity], at: int | None, expected: BlockRef | None
+def elect(
+    identities: Mapping[str, Identity], height: int | None, expected: BlockRef | None
 ) -> Identity | None:
-    """Return the identity by which all providers are judged.
+    """Return the identity that all providers must have.
 
-    The first provider's word must not be enough: it would have all others refused.
+    The first provider alone must not decide: if it is on the wrong chain, all other providers
+    would be refused.
 
     Args:
-        identities: What each provider says, by name, in the order in which they are preferred.
-        at: The height at which they are compared; ``None`` for the height at which most of them
-            have a block, of several the highest: a node that has pruned its old blocks has all
-            above its first one.
-        expected: The block there, where the database knows it. It decides if a provider has it.
+        identities: The identity of each provider, by name, in the configured order.
+        height: The height at which providers are compared. ``None`` takes the height at which
+            most of them have a block, and the highest of several such heights: a node that has
+            pruned its old blocks has all blocks above its first one.
+        expected: The block at that height, if the database knows it. It decides if a provider
+            has it.
 
     Raises:
-        WrongChainError: Two chains have as many providers each.
+        WrongChainError: Two chains have equally many providers.
     """
     if not identities:
         return None
-    ours = [one for one in identities.values() if expected is not None and one.anchor == expected]
-    if ours:
-        return ours[0]
+    matching = [
+        identity
+        for identity in identities.values()
+        if expected is not None and identity.anchor == expected
+    ]
+    if matching:
+        return matching[0]
     if expected is not None:
-        # The database refuses them all: its error says more than that they also differ.
+        # None of them matches the database. The caller raises that error, which says more than
+        # that the providers also differ.
         return next(iter(identities.values()))
-    chain_id = _most({name: one.chain_id for name, one in identities.items()}, "chain id")
+    chain_id = _most_common(
+        {name: identity.chain_id for name, identity in identities.items()}, "chain id"
+    )
     anchors = {
-        name: one.anchor
-        for name, one in identities.items()
-        if one.anchor is not None and one.chain_id == chain_id
+        name: identity.anchor
+        for name, identity in identities.items()
+        if identity.anchor is not None and identity.chain_id == chain_id
     }
     heights = Counter(anchor.number for anchor in anchors.values())
-    height = max(heights, key=lambda height: (heights[height], height), default=None)
-    height = height if at is None else at
-    hashes = {name: one.hash for name, one in anchors.items() if one.number == height}
+    common = max(heights, key=lambda height: (heights[height], height), default=None)
+    height = common if height is None else height
+    hashes = {name: anchor.hash for name, anchor in anchors.items() if anchor.number == height}
     if height is None or not hashes:
         return Identity(chain_id, None)
-    return Identity(chain_id, BlockRef(height, _most(hashes, f"block {height}")))
+    return Identity(chain_id, BlockRef(height, _most_common(hashes, f"block {height}")))
 
 
 def is_decided(identities: Mapping[str, Identity], voters: int, expected: BlockRef | None) -> bool:
-    """Return whether providers that have not answered yet cannot change the choice.
+    """Return whether providers that have not answered yet cannot change the result.
 
     Args:
-        identities: What each provider says that has answered.
-        voters: How many providers are asked.
+        identities: The identity of each provider that has answered.
+        voters: Number of providers that are asked.
         expected: The block that the database knows.
     """
-    if any(expected is not None and one.anchor == expected for one in identities.values()):
+    if any(
+        expected is not None and identity.anchor == expected for identity in identities.values()
+    ):
         return True
     votes = Counter(identities.values())
     return 2 * max(votes.values(), default=0) > voters
 
 
-def _most(votes: Mapping[str, K], what: str) -> K:
-    """Return what most say, or raise ``WrongChainError`` if as many say something else."""
+def _most_common(votes: Mapping[str, K], label: str) -> K:
+    """Return the most common value; raise ``WrongChainError`` if another one is as common."""
     counted = Counter(votes.values()).most_common()
     (first, count), others = counted[0], counted[1:]
     if others and others[0][1] == count:
         names = {value: _names(votes, value) for value, same in counted if same == count}
-        said = ", and ".join(f"{value} at {found}" for value, found in names.items())
-        raise WrongChainError(f"the {what} is {said}; {_WAY_OUT}")
+        listed = ", and ".join(f"{value} at {voters}" for value, voters in names.items())
+        raise WrongChainError(f"the {label} is {listed}; {_WAY_OUT}")
     return first
 
 
 def _names(votes: Mapping[str, K], value: K) -> str:
-    return ", ".join(name for name, said in votes.items() if said == value)
+    return ", ".join(name for name, vote in votes.items() if vote == value)

@@ -1,4 +1,4 @@
-"""What is known of one provider: its process writes it, the pool reads it."""
+"""The state of one provider: written by its process, read by the pool."""
 
 import asyncio
 import time
@@ -19,57 +19,59 @@ PROVIDERS = "TransactionTracker.Providers"
 Standing: TypeAlias = Literal["unchecked", "good", "refused"]
 
 
-class Endpoint:
-    """One provider. It outlives its process: a crash of ours says nothing about the node.
+class RpcEndpoint:
+    """An RPC endpoint, with its client and its health.
+
+    It outlives the process of the provider: a crash of that process says nothing about the node.
 
     Args:
-        settings: Where it is and what it can bear.
-        place: Its place in the list, from 1.
+        settings: URLs and limits.
+        position: Position in the configured order, from 1.
     """
 
-    def __init__(self, settings: ProviderSettings, place: int) -> None:
-        self.name = f"{settings.url.host}-{place}"
+    def __init__(self, settings: ProviderSettings, position: int) -> None:
+        self.name = f"{settings.url.host}-{position}"
         self.process = f"{PROVIDERS}.{self.name}"
         self.settings = settings
         self.client = _client(settings)
         self.health = Health()
         self.identity: Identity | None = None
         self.standing: Standing = "unchecked"
-        self.unproven = False
+        self.lacks_anchor = False
         self.view: View | None = None
         self.unreadable_head_at = float("-inf")
         self.side: Side = "unknown"
         self.side_since = 0.0
         self.by_hand = False
-        self.tells_heads: bool | None = None if settings.ws_url is None else False
+        self.is_subscribed: bool | None = None if settings.ws_url is None else False
         self.last_error: str | None = None
 
     def __repr__(self) -> str:
-        return f"Endpoint({self.name!r}, {self.standing})"
+        return f"RpcEndpoint({self.name!r}, {self.standing})"
 
     @property
     def usable(self) -> bool:
-        """Whether it may be asked: on the right chain, and not paused."""
+        """Whether requests can be sent to it: it is on the right chain and not paused."""
         in_order = self.standing == "good" and not self.by_hand
         return in_order and self.health.paused_until is None
 
     @property
-    def trouble(self) -> str:
-        """Say in a word why another one is followed in its place."""
+    def switch_reason(self) -> str:
+        """The reason, as one word, why another provider is followed in its place."""
         return "behind" if self.usable else self._state(None)
 
     def compare(self, chain: Chain, now: float) -> None:
-        """Compare its chain with ours, and note when it was first found on this side."""
+        """Compare its view with the followed chain; record when its side changes."""
         side = "unknown" if self.view is None else self.view.side(chain)
-        # Unknown for a moment, while its head is far ahead of our tip, is not a change of side.
+        # The side is unknown while the head is far ahead of the followed tip: not a change.
         if side not in ("unknown", self.side):
             self.side, self.side_since = side, now
 
     def candidate(self, chain: str | None = None) -> Candidate:
-        """Describe it for the choice of the provider to follow.
+        """Return the facts on which the choice of the followed provider depends.
 
         Args:
-            chain: The label of the chain that it holds, where that is known.
+            chain: Label of the chain that it holds, if known.
         """
         health = self.health
         return Candidate(
@@ -78,17 +80,17 @@ class Endpoint:
             error_rate=health.error_rate("transport", "server", "malformed", "rate_limit"),
             latency=health.latency or 0.0,
             chain=chain,
-            since=self.side_since,
-            seen=0.0 if self.view is None else self.view.head_at,
+            side_since=self.side_since,
+            head_at=0.0 if self.view is None else self.view.head_at,
             stuck=health.stuck,
         )
 
     def status(self, active: str | None, chain: Side = "unknown") -> ProviderStatus:
-        """Describe it for people.
+        """Return the public status.
 
         Args:
-            active: The name of the provider that is followed.
-            chain: The chain that it holds, compared with ours.
+            active: Name of the followed provider.
+            chain: The chain that this provider holds, compared with the followed chain.
         """
         health = self.health
         return ProviderStatus(
@@ -99,14 +101,14 @@ class Endpoint:
             head_age=self._head_age(),
             lag=health.lag,
             chain=chain,
-            latency_p50=health.percentile(0.5),
-            latency_p95=health.percentile(0.95),
+            latency_p50=health.latency_percentile(0.5),
+            latency_p95=health.latency_percentile(0.95),
             errors=dict(health.errors),
             error_rate=self.candidate().error_rate,
             requests=self.client.requests,
             paused_until=self._paused_until(),
             by_hand=self.by_hand,
-            heads=self.tells_heads,
+            heads=self.is_subscribed,
             last_error=self.last_error,
         )
 
@@ -120,8 +122,8 @@ class Endpoint:
         return "active" if self.name == active else "healthy"
 
     def _head_age(self) -> float | None:
-        seen = self.health.head_seen
-        return None if seen is None else asyncio.get_running_loop().time() - seen
+        head_at = self.health.head_at
+        return None if head_at is None else asyncio.get_running_loop().time() - head_at
 
     def _paused_until(self) -> float | None:
         if self.by_hand or self.health.paused_until is None:

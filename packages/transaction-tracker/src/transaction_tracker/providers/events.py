@@ -1,4 +1,4 @@
-"""What the providers tell those who measure: events of ``beamish.telemetry``."""
+"""Telemetry events of the providers, for ``beamish.telemetry``."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -26,23 +26,23 @@ EVENTS: Mapping[tuple[str, ...], Keys] = MappingProxyType(
 
 
 def request(provider: str, outcome: str, seconds: float, calls: int) -> None:
-    """Tell of a question to a provider, and how it went."""
+    """Emit the event of a finished HTTP request."""
     if telemetry.enabled:
         measured = {"duration_seconds": seconds, "calls": calls}
         telemetry.execute(REQUEST, measured, {"provider": provider, "outcome": outcome})
 
 
 def switched(provider: str, previous: str, reason: str) -> None:
-    """Tell that another provider is followed from now on."""
-    facts = {"provider": provider, "previous": previous, "reason": reason}
-    telemetry.execute(SWITCHED, {"count": 1}, facts)
+    """Emit the event that ``provider`` is followed in place of ``previous``."""
+    metadata = {"provider": provider, "previous": previous, "reason": reason}
+    telemetry.execute(SWITCHED, {"count": 1}, metadata)
 
 
 def paused(provider: str, error: str, seconds: float) -> None:
-    """Tell that a provider is left alone for a time."""
+    """Emit the event that a provider is paused for some seconds."""
     telemetry.execute(PAUSED, {"duration_seconds": seconds}, {"provider": provider, "error": error})
 
 
 def refused(provider: str) -> None:
-    """Tell that a provider is on another chain."""
+    """Emit the event that a provider is on another chain."""
     telemetry.execute(REFUSED, {"count": 1}, {"provider": provider})

@@ -1,4 +1,4 @@
-"""How well a provider does, as a value: no clock, no waiting."""
+"""The health of a provider, as a value: without a clock, and without waiting."""
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -21,16 +21,18 @@ ErrorClass: TypeAlias = Literal[
 # A block's place in the chain, or the block with its transactions.
 BlockPart: TypeAlias = Literal["head", "place", "whole"]
 
-FAILURES = 3
-FAILURE_SECONDS = 60.0
-SHORTEST_PAUSE = 60.0
-LONGEST_PAUSE = 16 * SHORTEST_PAUSE
-GOOD_STRETCH = 600.0
-FLUTTER_SECONDS = 10.0
-# Below the time after which a chain without a new block is called halted: others can help.
+FAILURES_TO_PAUSE = 3
+FAILURE_WINDOW_SECONDS = 60.0
+MIN_PAUSE_SECONDS = 60.0
+MAX_PAUSE_SECONDS = 16 * MIN_PAUSE_SECONDS
+# Time without a pause after which the next pause is a short one again.
+PAUSE_RESET_SECONDS = 600.0
+HEAD_WINDOW_SECONDS = 10.0
+# Shorter than the 60 s after which a chain without a new block is reported as halted: another
+# provider is followed before that.
 STUCK_SECONDS = 30.0
-_WINDOW = 256
-_WEIGHT = 0.2  # of the newest latency in their average
+_MAX_SAMPLES = 256
+_LATENCY_WEIGHT = 0.2  # of the newest latency in the moving average
 
 _CLASSES: dict[type[SourceError], ErrorClass] = {
     TransportError: "transport",
@@ -43,121 +45,129 @@ _CLASSES: dict[type[SourceError], ErrorClass] = {
 
 
 def error_class(error: SourceError) -> ErrorClass:
-    """Name the kind of an error; one of no other kind is the provider's own trouble."""
+    """Return the class of an error; an error of an unlisted type is a ``"server"`` error."""
     return next((name for kind, name in _CLASSES.items() if isinstance(error, kind)), "server")
 
 
 @dataclass(slots=True)
 class Health:
-    """What the last requests to a provider say about it.
+    """Health of a provider, from the results of its last requests.
 
-    It is paused after three transport failures within 60 s, after three answers in a row
-    that are server errors or nonsense, and after three unreadable blocks without a readable one
-    between them. Heads, without their transactions, are counted apart from whole blocks. Its
-    refusals of single requests never count: they are about the request, and would come from every
-    provider. Each pause is twice as long as the
-    last, until a good stretch. A pause ends when a check succeeds, not by itself.
+    The provider is paused after three transport errors within 60 s, after three server errors or
+    malformed responses without a good response between them, and after three unreadable blocks
+    without a readable one between them. Places of blocks and whole blocks are counted apart.
+    Refusals of single requests and rate limits never count: a refusal is about the request, and
+    every provider would answer with it.
+
+    Each pause is twice as long as the one before, up to ``MAX_PAUSE_SECONDS``, until
+    ``PAUSE_RESET_SECONDS`` pass without a pause. A pause ends when a check of the provider
+    succeeds, not when its time is over.
 
     Attributes:
-        errors: How many of each kind there were.
-        latency: Seconds to an answer, the newest weighing most; ``None`` before the first.
-        head: The height of its last head; ``None`` before the first.
-        head_seen: When it did, in seconds of the caller's clock.
-        lag: Blocks that its highest recent head was behind the best known one at that moment.
-        stuck: Whether it is behind, and its highest head did not advance for ``STUCK_SECONDS``.
-        paused_until: From when on it may be checked again; ``None`` while it is not paused.
+        errors: Number of errors of each class.
+        latency: Moving average of the latency in seconds; ``None`` before the first response.
+        head: Height of the last head; ``None`` before the first.
+        head_at: When the last head arrived, in seconds of the caller's clock.
+        lag: Blocks between the highest recent head and the best known head when the last head
+            arrived.
+        stuck: Whether the provider is behind, and its highest head has not advanced for
+            ``STUCK_SECONDS``.
+        paused_until: When the provider can be checked again; ``None`` while it is not paused.
     """
 
     errors: Counter[ErrorClass] = field(default_factory=Counter)
     latency: float | None = None
     head: int | None = None
-    head_seen: float | None = None
+    head_at: float | None = None
     lag: int | None = None
     stuck: bool = False
     paused_until: float | None = None
-    _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_WINDOW))
-    _outcomes: deque[ErrorClass | None] = field(default_factory=lambda: deque(maxlen=_WINDOW))
-    _failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES))
-    _heads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_WINDOW))
-    # While it is behind: its highest head, and when that was first seen.
+    _latencies: deque[float] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
+    _outcomes: deque[ErrorClass | None] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
+    _failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_TO_PAUSE))
+    _heads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
+    # While the provider is behind: its highest head, and when that arrived first.
     _behind: tuple[int, float] | None = None
     _bad_in_a_row: int = 0
     _unreadable_in_a_row: Counter[BlockPart] = field(default_factory=Counter)
     _pauses: int = 0
     _pause_ends: float | None = None
 
-    def answered(self, seconds: float, outcome: ErrorClass | None = None) -> None:
-        """Note an answer, how long it took, and whether a part of it counts as failed.
+    def record_response(self, seconds: float, outcome: ErrorClass | None = None) -> None:
+        """Record a response.
 
         Args:
-            seconds: How long the provider took.
-            outcome: The error that counts in the error rate, and never pauses the provider.
+            seconds: Latency of the response.
+            outcome: Class of an error in a part of the response. It counts in the error rate, and
+                never pauses the provider.
         """
         old = seconds if self.latency is None else self.latency
-        self.latency = old + _WEIGHT * (seconds - old)
+        self.latency = old + _LATENCY_WEIGHT * (seconds - old)
         self._latencies.append(seconds)
         self._outcomes.append(outcome)
         self._bad_in_a_row = 0
 
-    def failed(self, kind: ErrorClass, now: float) -> float | None:
-        """Note a request that failed; when that pauses the provider, give for how many seconds."""
-        self.erred(kind)
+    def record_failure(self, kind: ErrorClass, now: float) -> float | None:
+        """Record a failed request; return the seconds of the pause that it causes, if any."""
+        self.record_error(kind)
         self._outcomes.append(kind)
-        if not self._counts(kind, now):
+        if not self._causes_pause(kind, now):
             return None
         if self.paused_until is not None and now < self.paused_until:
-            return None  # it was under way when the pause began, and says nothing new
+            return None  # sent before the pause began: it must not make the pause longer
         return self._pause(now)
 
-    def erred(self, kind: ErrorClass) -> None:
-        """Note one bad result among others of a request that was answered."""
+    def record_error(self, kind: ErrorClass) -> None:
+        """Count an error of one call in a request that got a response."""
         self.errors[kind] += 1
 
-    def readable_block(self, part: BlockPart) -> None:
-        """Note a block that could be read.
+    def record_readable_block(self, part: BlockPart) -> None:
+        """Record that a block could be read.
 
         Each part counts by itself, as they are requested in turn. A provider whose heads are
         unreadable, and whose other blocks are not, would otherwise never be paused.
         """
         self._unreadable_in_a_row.pop(part, None)
 
-    def unreadable_block(self, part: BlockPart, now: float) -> float | None:
-        """Note a block that only this provider sends unreadable; return the pause in seconds.
+    def record_unreadable_block(self, part: BlockPart, now: float) -> float | None:
+        """Record a block that only this provider sends unreadable; return the pause in seconds.
 
-        It is already counted as an error: the pause is decided later, once other providers
-        have sent the same block in a readable form.
+        The error itself is already counted: the pause is decided later, when another provider has
+        sent the same block in a readable form.
         """
         self._unreadable_in_a_row[part] += 1
-        if self._unreadable_in_a_row[part] < FAILURES or self.paused_until is not None:
+        if self._unreadable_in_a_row[part] < FAILURES_TO_PAUSE or self.paused_until is not None:
             return None
         return self._pause(now)
 
     def pause(self, now: float) -> float | None:
-        """Pause the provider, unless it is paused; return for how many seconds."""
+        """Pause the provider; return the seconds, or ``None`` if it is already paused."""
         return None if self.paused_until is not None else self._pause(now)
 
-    def resumed(self) -> None:
-        """End the pause: the provider has been found in order."""
+    def end_pause(self) -> None:
+        """End the pause, after a check that succeeded."""
         self.paused_until = None
         self._failures.clear()
         self._bad_in_a_row = 0
         self._unreadable_in_a_row.clear()
 
-    def saw_head(self, height: int, best: int, now: float, window: float = FLUTTER_SECONDS) -> None:
-        """Note the provider's head, and the best known at this moment.
+    def record_head(
+        self, height: int, best: int, now: float, window: float = HEAD_WINDOW_SECONDS
+    ) -> None:
+        """Record the provider's head.
 
         Args:
-            height: The head's height.
-            best: The height to measure lag by.
-            now: When it was told.
+            height: Height of the head.
+            best: Height from which lag is measured at this moment.
+            now: When the head arrived.
             window: Seconds for which the highest head stands for the provider. The nodes behind
-                one address can differ by some blocks, and which one answers is chance.
+                one address can differ by some blocks, and it is chance which of them responds.
         """
-        self.head, self.head_seen = height, now
+        self.head, self.head_at = height, now
         self._heads.append((now, height))
         while now - self._heads[0][0] > window:
             self._heads.popleft()
-        highest = self.highest(now, window)
+        highest = self.highest_head(now, window)
         self.lag = max(0, best - highest)
         if self.lag == 0:
             self._behind = None
@@ -165,38 +175,38 @@ class Health:
             self._behind = (highest, now)
         self.stuck = self._behind is not None and now - self._behind[1] >= STUCK_SECONDS
 
-    def highest(self, now: float, window: float = FLUTTER_SECONDS) -> int:
-        """Return its highest head of the last ``window`` seconds, or else its last one."""
-        recent = (height for seen, height in self._heads if now - seen <= window)
+    def highest_head(self, now: float, window: float = HEAD_WINDOW_SECONDS) -> int:
+        """Return the highest head of the last ``window`` seconds; without one, the last head."""
+        recent = (height for arrived, height in self._heads if now - arrived <= window)
         return max(recent, default=self.head or 0)
 
-    def percentile(self, share: float) -> float | None:
-        """Give the latency in seconds that this share of the last answers kept to."""
+    def latency_percentile(self, share: float) -> float | None:
+        """Return the latency in seconds that this share of the last responses did not exceed."""
         ordered = sorted(self._latencies)
         return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
     def error_rate(self, *kinds: ErrorClass) -> float:
-        """Give the share of the last requests that failed in one of these ways."""
+        """Return the share of the last requests that failed with one of these classes."""
         bad = sum(outcome in kinds for outcome in self._outcomes)
         return bad / len(self._outcomes) if self._outcomes else 0.0
 
-    def _counts(self, kind: ErrorClass, now: float) -> bool:
-        """Say whether this failure is the one too many."""
+    def _causes_pause(self, kind: ErrorClass, now: float) -> bool:
+        """Count a failure; return whether it is one too many."""
         if kind == "transport":
             self._failures.append(now)
-            recent = sum(now - failure <= FAILURE_SECONDS for failure in self._failures)
+            recent = sum(now - failure <= FAILURE_WINDOW_SECONDS for failure in self._failures)
         elif kind in ("server", "malformed"):
             self._bad_in_a_row += 1
             recent = self._bad_in_a_row
         else:
             return False
-        # After a pause the first failure is enough.
-        return recent >= FAILURES or self.paused_until is not None
+        # While the provider is paused, one failure is enough: that of the check after the pause.
+        return recent >= FAILURES_TO_PAUSE or self.paused_until is not None
 
     def _pause(self, now: float) -> float:
-        if self._pause_ends is not None and now - self._pause_ends > GOOD_STRETCH:
+        if self._pause_ends is not None and now - self._pause_ends > PAUSE_RESET_SECONDS:
             self._pauses = 0
-        seconds = min(SHORTEST_PAUSE * 2.0 ** min(self._pauses, 10), LONGEST_PAUSE)
+        seconds = min(MIN_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10), MAX_PAUSE_SECONDS)
         self._pauses += 1
         self._pause_ends = self.paused_until = now + seconds
         return seconds

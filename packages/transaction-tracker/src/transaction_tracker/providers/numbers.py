@@ -1,60 +1,63 @@
-"""Which blocks a provider has at some numbers, and which numbers its chain leaves out."""
+"""Blocks of a provider by their numbers, and proof that its chain skips a number."""
 
 from collections.abc import Collection, Mapping
 
 from transaction_tracker.domain import Link
-from transaction_tracker.providers.asking import results_or_errors
-from transaction_tracker.providers.endpoint import Endpoint
-from transaction_tracker.providers.questions import block_request
+from transaction_tracker.providers.calls import results_or_errors
+from transaction_tracker.providers.endpoint import RpcEndpoint
+from transaction_tracker.providers.requests import block_request
 from transaction_tracker.sources import ApplicationError, SourceError
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.rpc import Request
 
-# Numbers in a row that are looked at above one without a block. A provider without any block there
-# has rather pruned them: Filecoin seldom leaves out more than a few.
+# Consecutive numbers that are read above a number without a block. A provider that has none of
+# these blocks has more likely pruned them: Filecoin rarely skips more than a few.
 MAX_GAP = 64
 
 
-async def at_heights(
-    endpoint: Endpoint, heights: Collection[int]
+async def blocks_at(
+    endpoint: RpcEndpoint, heights: Collection[int]
 ) -> Mapping[int, Link | SourceError | None]:
-    """Ask a provider for its blocks of these numbers, in as few requests as it takes.
+    """Ask a provider for its blocks of these numbers, in as few requests as possible.
 
     Returns:
-        For each number the block, ``None`` where the provider has none of that number, or the
-        error that came in its place.
+        For each number the block, ``None`` if the provider has no block of that number, or the
+        error of the request.
 
     Source:
         Filecoin, ``eth_getBlockByNumber`` of a null round: Lotus answers with the error "requested
         epoch was a null round", and Forest has answered with the block before it.
     """
-    asked = sorted(heights)
-    answers = await results_or_errors(endpoint, [block_request(hex(number)) for number in asked])
-    return {number: _of(number, answer) for number, answer in zip(asked, answers, strict=True)}
+    numbers = sorted(heights)
+    requests = [block_request(hex(number)) for number in numbers]
+    results = await results_or_errors(endpoint, requests)
+    return {
+        number: _block_of(number, result) for number, result in zip(numbers, results, strict=True)
+    }
 
 
-async def skipped(
-    endpoint: Endpoint, heights: Collection[int], head: int
+async def skipped_heights(
+    endpoint: RpcEndpoint, heights: Collection[int], head: int
 ) -> Mapping[int, SourceError | None]:
-    """Find the numbers that a provider's chain leaves out for certain.
+    """Return the numbers that a provider's chain provably skips.
 
-    A provider has no block of a number also where it has pruned it, and where a node that is
-    behind has answered for it. Two blocks next to each other prove that there is none between them:
-    the first block above the number, and its parent below.
+    A provider also has no block of a number if it has pruned the block, or if a node that is
+    behind answered in its place. Two linked blocks prove that there is no block between them: the
+    first block above the number, and its parent below the number.
 
     Args:
         endpoint: The provider.
         heights: Numbers of which it has no block.
-        head: The number of its head.
+        head: Number of its head.
 
     Returns:
-        ``None`` for a number that is left out, and the error where the proof got no answer. A
-        number about which nothing is known is not in it.
+        For each skipped number ``None``, or the error of the request that should prove it. A
+        number of which nothing is known is not in the mapping.
     """
     found: dict[int, SourceError | None] = {}
-    # From the top down: below a block that is pruned, all are.
+    # From the top down: below a pruned block, all blocks are pruned.
     for height in sorted(heights, reverse=True):
-        parent = await _parent_over(endpoint, height, head)
+        parent = await _parent_of_next(endpoint, height, head)
         if parent is None and head - height > MAX_GAP:
             break
         if isinstance(parent, SourceError):
@@ -64,11 +67,13 @@ async def skipped(
     return found
 
 
-async def _parent_over(endpoint: Endpoint, height: int, head: int) -> Link | SourceError | None:
+async def _parent_of_next(
+    endpoint: RpcEndpoint, height: int, head: int
+) -> Link | SourceError | None:
     """Return the parent of a provider's first block above a height, if the provider has it."""
     above = range(height + 1, min(head, height + MAX_GAP) + 1)
-    shown = await at_heights(endpoint, above) if above else {}
-    child = next((answer for answer in shown.values() if answer is not None), None)
+    blocks = await blocks_at(endpoint, above) if above else {}
+    child = next((block for block in blocks.values() if block is not None), None)
     if not isinstance(child, Link):
         return child
     request = Request("eth_getBlockByHash", (child.parent, False), decode.link)
@@ -77,8 +82,8 @@ async def _parent_over(endpoint: Endpoint, height: int, head: int) -> Link | Sou
     return None if is_other else parent
 
 
-def _of(number: int, answer: Link | SourceError | None) -> Link | SourceError | None:
-    if isinstance(answer, Link) and answer.number != number:
+def _block_of(number: int, result: Link | SourceError | None) -> Link | SourceError | None:
+    if isinstance(result, Link) and result.number != number:
         return None
-    is_null_round = isinstance(answer, ApplicationError) and "null round" in str(answer).lower()
-    return None if is_null_round else answer
+    is_null_round = isinstance(result, ApplicationError) and "null round" in str(result).lower()
+    return None if is_null_round else result

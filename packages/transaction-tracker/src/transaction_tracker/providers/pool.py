@@ -1,4 +1,4 @@
-"""Several providers of one chain as one: one is followed, the others stand by."""
+"""A pool of providers of one chain: one is followed, the others are on standby."""
 
 import asyncio
 import logging
@@ -9,17 +9,17 @@ from typing import Any
 
 from beamish import ChildSpec, Pid, Supervisor, Task, Via
 from transaction_tracker.domain import BlockRef, Chain
-from transaction_tracker.providers.asking import answered, ask_at, checked, results_or_errors
-from transaction_tracker.providers.board import Board
-from transaction_tracker.providers.dissent import Inquiry, dissent
-from transaction_tracker.providers.endpoint import PROVIDERS, Endpoint
-from transaction_tracker.providers.heads import Heads, Rhythm
-from transaction_tracker.providers.hints import Hints
-from transaction_tracker.providers.mending import mended
+from transaction_tracker.providers.broken_results import replace_broken_results
+from transaction_tracker.providers.calls import ask, await_reply, check_chain, results_or_errors
+from transaction_tracker.providers.dissent import DissentQuery, dissent
+from transaction_tracker.providers.endpoint import PROVIDERS, RpcEndpoint
+from transaction_tracker.providers.hints import HintSender
+from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.providers.provider import Provider
-from transaction_tracker.providers.questions import is_read
+from transaction_tracker.providers.requests import is_read
 from transaction_tracker.providers.settings import ProviderSettings, check_pool
 from transaction_tracker.providers.status import ProviderStatus
+from transaction_tracker.providers.subscription import HeadSubscription, SubscriptionTimeouts
 from transaction_tracker.sources import (
     MalformedError,
     NotYetError,
@@ -32,40 +32,41 @@ from transaction_tracker.sources import (
 from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request, Told
 
 MAX_LAG = 3
-LOOK_SECONDS = 10.0
-# A provider's process has little to crash of; one that does must not take the tree along soon.
+PROBE_SECONDS = 10.0
+# Processes of providers rarely crash. If one does, it must not soon stop the tree above.
 _MAX_RESTARTS = 10
 _MAX_SECONDS = 10.0
-# Once one provider has answered, a start does not wait for those that may hang.
+# How long a start waits for slow providers once one provider has passed its check.
 _GRACE_SECONDS = 1.0
-# Unless it is open which chain they are on: at the first start, those that hang have a vote.
+# The same while the chain is undecided: at the first start, slow providers have a vote too.
 _VOTE_SECONDS = 5.0
-# Another provider may well do better.
-_ELSEWHERE = (TransportError, ServerError, RateLimitedError, MalformedError)
+# Errors after which another provider can succeed.
+_RETRY_ELSEWHERE = (TransportError, ServerError, RateLimitedError, MalformedError)
 
 logger = logging.getLogger("transaction_tracker")
 
 
 class Pool:
-    """Asks providers of one chain: an ``Rpc``.
+    """Sends requests to the providers of one chain: an ``Rpc``.
 
-    One provider is followed for as long as it does well. When it is paused, or more than
-    ``max_lag`` blocks behind others of its chain, or behind them without advancing for 30 s,
-    or when most providers hold another chain, the best other one is followed instead; the follower
-    sees the difference as a reorganisation.
-    When all are paused, all are checked at once, and whichever answers is followed. Those that
-    somebody paused by hand are left alone.
+    One provider is followed as long as it does well. Another one is followed instead when it is
+    paused, is more than ``max_lag`` blocks behind other providers of its chain, is behind without
+    advancing for 30 s, or when most providers hold another chain. The follower sees the
+    difference as a reorganisation.
+
+    When no provider is usable, all of them are checked at once, and one that passes the check is
+    followed. Providers that are paused by hand are not checked.
 
     Args:
-        settings: The providers, in the order in which they are preferred.
-        chain_id: The chain that they must be on; ``None`` takes the word of most.
-        max_lag: Blocks that the followed one may be behind while another one is not.
-        look_interval: Seconds between looks at those that stand by.
-        hints: Who gets a ``HeadHint`` when a provider tells of a new head.
-        rhythm: How the connections that tell of new heads are watched.
+        settings: The providers, in order of preference.
+        chain_id: Chain id that they must have; ``None`` takes that of the majority.
+        max_lag: Blocks that the followed provider can be behind while another one is not.
+        probe_interval: Seconds between probes of the providers on standby.
+        hints: Receiver of a ``HeadHint`` when a provider announces a new head.
+        timeouts: Timeouts of the subscriptions to new heads.
 
     Raises:
-        ValueError: There is no provider, or a number cannot be; the message says which.
+        ValueError: There is no provider, or an argument is invalid; the message says which.
     """
 
     def __init__(
@@ -74,32 +75,34 @@ class Pool:
         *,
         chain_id: int | None = None,
         max_lag: int = MAX_LAG,
-        look_interval: float = LOOK_SECONDS,
+        probe_interval: float = PROBE_SECONDS,
         hints: Pid | str | Via | None = None,
-        rhythm: Rhythm | None = None,
+        timeouts: SubscriptionTimeouts | None = None,
     ) -> None:
-        check_pool(settings, chain_id, max_lag, look_interval)
-        endpoints = [Endpoint(one, place) for place, one in enumerate(settings, start=1)]
-        self._rhythm = replace(rhythm or Rhythm())
-        self._board = Board(endpoints, chain_id, max_lag, look_interval)
-        self._hints = Hints(hints)
-        self.pace(self._rhythm.block_time)
+        check_pool(settings, chain_id, max_lag, probe_interval)
+        endpoints = [
+            RpcEndpoint(provider, position) for position, provider in enumerate(settings, start=1)
+        ]
+        self._timeouts = replace(timeouts or SubscriptionTimeouts())
+        self._state = PoolState(endpoints, chain_id, max_lag, probe_interval)
+        self._hints = HintSender(hints)
+        self.set_block_time(self._timeouts.block_time)
 
     def __str__(self) -> str:
-        return ", ".join(str(one.settings.url) for one in self._board.endpoints)
+        return ", ".join(str(endpoint.settings.url) for endpoint in self._state.endpoints)
 
     def __repr__(self) -> str:
-        return f"Pool({str(self)!r}, active={self._board.active!r})"
+        return f"Pool({str(self)!r}, active={self._state.active!r})"
 
-    def pace(self, block_time: float) -> None:
-        """Use this many seconds between blocks from now on, for lag and for announced heads."""
-        self._rhythm.block_time = block_time
-        self._board.flutter = max(self._board.look_interval, 2 * block_time)
+    def set_block_time(self, block_time: float) -> None:
+        """Set the expected seconds between blocks, for lag and for subscriptions to heads."""
+        self._timeouts.block_time = block_time
+        self._state.head_window = max(self._state.probe_interval, 2 * block_time)
 
     def child_spec(self) -> ChildSpec:
-        """Give the supervisor of all that works for the pool, to put into a tree.
+        """Return the child spec of the supervisor of all processes of the pool.
 
-        Each stands for itself: a provider's process that crashes says nothing about the others.
+        A crash restarts one process only: it says nothing about the other providers.
         """
         return Supervisor.child_spec(
             self._children(),
@@ -109,64 +112,65 @@ class Pool:
             name=PROVIDERS,
         )
 
-    # -- Asking
+    # -- Requests
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests were sent so far, to all of them."""
-        return sum(one.client.requests for one in self._board.endpoints)
+        """Number of HTTP requests sent so far, to all providers."""
+        return sum(endpoint.client.requests for endpoint in self._state.endpoints)
 
     @property
     def together(self) -> int:
-        """How many calls go in one request now at the provider that is followed."""
-        sizes = {one.name: one.client.together for one in self._board.endpoints}
-        return sizes.get(self._board.active or "", min(sizes.values()))
+        """Number of calls that one request to the followed provider can have now."""
+        sizes = {endpoint.name: endpoint.client.together for endpoint in self._state.endpoints}
+        return sizes.get(self._state.active or "", min(sizes.values()))
 
     @property
     def is_compared(self) -> bool:
         """Whether more than one provider is configured."""
-        return len(self._board.endpoints) > 1
+        return len(self._state.endpoints) > 1
 
     @property
     def addresses(self) -> Mapping[str, str]:
         """The host and the port of each provider, by its name."""
-        return {one.name: one.settings.url.authority for one in self._board.endpoints}
+        return {
+            endpoint.name: endpoint.settings.url.authority for endpoint in self._state.endpoints
+        }
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
     ) -> Identity:
-        """Check all providers: which chain they are on, and that it is the same one.
+        """Check which chain each provider is on, and that it is the same chain.
 
-        At the first start, the chain that most of them are on decides. One on another chain is
-        refused from now on. Those that do not answer are checked
-        again later, by themselves.
+        At the first start, the majority decides which chain that is. A provider on another chain
+        is refused from then on. A provider that does not respond is checked again later.
 
         Args:
-            at: Height of the block by which the chain is known, from now on; ``None`` keeps the
-                height, or finds one at the first check.
-            expected: The block at that height, where it is known: a provider that has another
-                one is refused, also if it comes first.
+            at: Height of the block by which the chain is recognised, from now on. ``None`` keeps
+                the height, or finds one at the first check.
+            expected: The block at that height, if known. A provider that has another one there is
+                refused, even if it is the first provider.
 
         Raises:
-            WrongChainError: All that can be asked are on another chain, or two chains have as many
-                providers each.
-            SourceError: None that is on the right one answers.
+            WrongChainError: All usable providers are on another chain, or two chains have equally
+                many providers.
+            SourceError: No provider of the right chain responds.
         """
         if at is not None:
-            self._board.compare_at(at)
-            self._board.expected = expected
+            self._state.set_anchor_height(at)
+            self._state.expected = expected
         errors = await self._check_all()
-        self._board.settle()
-        if self._board.needs_comparison:
-            # Some were asked before it was known at which height.
+        self._state.elect_chain()
+        if self._state.needs_comparison:
+            # Some were asked before the height was known.
             errors = await self._check_all()
-            self._board.settle()
-        if self._board.reference is not None and self._board.usable():
-            return self._board.reference
-        raise self._why_none(errors)
+            self._state.elect_chain()
+        if self._state.reference is not None and self._state.usable_endpoints():
+            return self._state.reference
+        raise self._no_provider_error(errors)
 
     async def call(self, method: str, *params: object) -> Any:
-        """Call one method at the provider that is followed, or once more at another one.
+        """Call one method at the followed provider; retry a read at one other provider.
 
         Raises:
             SourceError: There is no result; the class says why.
@@ -177,38 +181,38 @@ class Pool:
         return result
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
-        """Call many methods at the provider that is followed, or all once more at another one.
+        """Call many methods at the followed provider; retry reads at one other provider.
 
-        A result that is a server error or cannot be read is asked of the other providers in
+        Calls whose result is a server error or cannot be read are sent to the other providers in
         turn.
 
         Returns:
-            For each call its result, or the ``SourceError`` that it met alone.
+            For each call its result, or the ``SourceError`` of this call alone.
 
         Raises:
-            SourceError: The whole batch got no answer.
+            SourceError: The whole batch failed.
         """
         return await self._ask(requests) if requests else []
 
     async def told(self, requests: Sequence[Request]) -> Told:
-        """Call many methods at the provider that is followed, and at no other one."""
+        """Call many methods at the followed provider only."""
         followed = await self._followed()
         results = await results_or_errors(followed, requests)
         return Told(followed.name, dict(zip(requests, results, strict=True)))
 
     async def seek(self, method: str, *params: object) -> Any:
-        """Call one method at each healthy provider in turn until one knows more than ``null``.
+        """Call one method at each healthy provider in turn until a result is not ``null``.
 
-        The one that is followed comes first.
+        The followed provider comes first.
 
         Raises:
-            SourceError: None of them answered.
+            SourceError: Every provider failed.
         """
         failure: SourceError | None = None
         unknown = False
-        for endpoint in await self._in_turn():
+        for endpoint in await self._usable_in_order():
             try:
-                result = (await ask_at(endpoint, [Request(method, params)]))[0]
+                result = (await ask(endpoint, [Request(method, params)]))[0]
             except SourceError as error:
                 result = error
             if isinstance(result, SourceError) and not isinstance(result, NotYetError):
@@ -225,41 +229,45 @@ class Pool:
         """Call many methods at every healthy provider.
 
         Returns:
-            For each provider what ``batch`` gives, or its error in every place.
+            For each provider the results as of ``batch``, or its error in the place of each.
 
         Raises:
-            SourceError: None of them is healthy.
+            SourceError: No provider is healthy.
         """
         return await asyncio.gather(
-            *(results_or_errors(one, requests) for one in await self._in_turn())
+            *(results_or_errors(endpoint, requests) for endpoint in await self._usable_in_order())
         )
 
     async def versions(self, request: Request) -> Mapping[str, Any]:
         """Call one method at every healthy provider, if more than one is configured.
 
         Raises:
-            SourceError: None of them is healthy.
+            SourceError: No provider is healthy.
         """
         if not self.is_compared:
             return {}
-        asked = await self._in_turn()
-        answers = await asyncio.gather(*(results_or_errors(one, [request]) for one in asked))
-        return {one.name: answer for one, (answer,) in zip(asked, answers, strict=True)}
+        endpoints = await self._usable_in_order()
+        answers = await asyncio.gather(
+            *(results_or_errors(endpoint, [request]) for endpoint in endpoints)
+        )
+        return {
+            endpoint.name: answer for endpoint, (answer,) in zip(endpoints, answers, strict=True)
+        }
 
     async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
-        """Call methods at providers by name, and at no other one; see ``Rpc.each``."""
+        """Call methods at the named providers only; see ``Rpc.each``."""
         answers = await asyncio.gather(
-            *(results_or_errors(self._board.named(name), own) for name, own in requests.items())
+            *(results_or_errors(self._state.endpoint(name), own) for name, own in requests.items())
         )
         return dict(zip(requests, answers, strict=True))
 
     def blame(self, node: str, number: int) -> None:
         """Count a block with a wrong parent; a provider that sends several in a row is paused."""
-        Provider.sent_wrong_parent(self._board.named(node).process, number)
+        Provider.record_wrong_parent(self._state.endpoint(node).process, number)
 
     def left_out(self, node: str, number: int) -> None:
         """Count a block that lacks a transaction; a provider that sends several is paused."""
-        Provider.sent_incomplete_block(self._board.named(node).process, number)
+        Provider.record_incomplete_block(self._state.endpoint(node).process, number)
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy providers other than the followed one, in turn.
@@ -268,35 +276,35 @@ class Pool:
             For each request the first readable result that is not ``null``, or ``None``.
         """
         found: list[Any] = [None] * len(requests)
-        tried = {self._board.active or ""}
-        while (left := [at for at, one in enumerate(found) if one is None]) and (
-            other := self._board.another(tried)
+        tried = {self._state.active or ""}
+        while (missing := [at for at, result in enumerate(found) if result is None]) and (
+            other := self._state.next_best(tried)
         ):
             tried.add(other.name)
-            answers = await results_or_errors(other, [requests[at] for at in left])
-            for at, answer in zip(left, answers, strict=True):
+            answers = await results_or_errors(other, [requests[at] for at in missing])
+            for at, answer in zip(missing, answers, strict=True):
                 found[at] = None if isinstance(answer, SourceError) else answer
         return found
 
     async def one_other(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at one of the other healthy providers; see ``Rpc.one_other``."""
-        _followed, *others = await self._in_turn()
+        _followed, *others = await self._usable_in_order()
         if not others:
             return [None] * len(requests)
-        # Not in rotation: a transaction could meet the same provider each time.
-        asked = random.choice(others)  # noqa: S311 - not a secret
-        answers = await results_or_errors(asked, requests)
+        # Not in rotation: for one transaction, that could be the same provider each time.
+        other = random.choice(others)  # noqa: S311 - not a secret
+        answers = await results_or_errors(other, requests)
         return [None if isinstance(answer, SourceError) else answer for answer in answers]
 
-    # -- Comparing
+    # -- Comparison
 
     def follows(self, chain: Chain) -> None:
-        """Set the chain that is followed, after each change of it.
+        """Set the followed chain, after each change of it.
 
-        The providers' heads are compared with it: for the choice of the provider to follow, and
-        for ``dissent``.
+        The views of the providers are compared with it: for the choice of the provider to follow,
+        and for ``dissent``.
         """
-        self._board.follows(chain)
+        self._state.set_chain(chain)
 
     async def dissent(
         self,
@@ -307,131 +315,159 @@ class Pool:
     ) -> Dissent:
         """Find the healthy providers whose chains do not contain some blocks; see ``Rpc.dissent``.
 
-        A provider that showed one of our blocks within ``look_interval`` agrees on that block
-        and all below it, and is not asked about it. Rate limits and refusals are no answer and
-        no dissent.
+        A provider that showed a block of the followed chain within ``probe_interval`` agrees on
+        that block and all below it, and is not asked about them. A provider that answers with a
+        rate limit or a refusal is neither against a block nor unanswered.
 
         Raises:
-            SourceError: There are ``requests``, and none of the providers is healthy.
+            SourceError: There are ``requests``, and no provider is healthy.
         """
         if not blocks:
             return Dissent()
-        endpoints = await self._in_turn() if requests else self._board.usable()
-        start = asyncio.get_running_loop().time() - self._board.look_interval
-        inquiry = Inquiry(chain, blocks, start, requests, told or Told(""))
-        dismissed = frozenset(one.name for one in self._board.endpoints if one.by_hand)
-        voters = len(self._board.endpoints) - len(dismissed)
-        found = await dissent(endpoints, inquiry)
+        endpoints = await self._usable_in_order() if requests else self._state.usable_endpoints()
+        start = asyncio.get_running_loop().time() - self._state.probe_interval
+        query = DissentQuery(chain, blocks, start, requests, told or Told(""))
+        dismissed = frozenset(
+            endpoint.name for endpoint in self._state.endpoints if endpoint.by_hand
+        )
+        voters = len(self._state.endpoints) - len(dismissed)
+        found = await dissent(endpoints, query)
         return replace(found, dismissed=dismissed, voters=voters)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
-        for one in self._board.endpoints:
-            await one.client.close()
+        for endpoint in self._state.endpoints:
+            await endpoint.client.close()
 
-    # -- Managing
+    # -- Management
 
     def status(self) -> list[ProviderStatus]:
-        """Describe the providers, in the order in which they are preferred."""
-        return [self._board.status(one) for one in self._board.endpoints]
+        """Return the status of each provider, in the configured order."""
+        return [self._state.status(endpoint) for endpoint in self._state.endpoints]
 
     async def pause(self, name: str) -> ProviderStatus:
-        """Ask a provider no more until it is resumed; ``LookupError`` for an unknown name."""
-        endpoint = self._board.named(name)
-        await answered(endpoint, Provider.pause(endpoint.process))
+        """Pause a provider until it is resumed.
+
+        Raises:
+            LookupError: No provider has this name.
+        """
+        endpoint = self._state.endpoint(name)
+        await await_reply(endpoint, Provider.pause(endpoint.process))
         logger.info("provider %s is paused by hand", name)
-        return self._board.status(endpoint)
+        return self._state.status(endpoint)
 
     async def resume(self, name: str) -> ProviderStatus:
-        """End any pause of a provider, once a check has succeeded; its status says whether."""
-        endpoint = self._board.named(name)
-        await answered(endpoint, Provider.resume(endpoint.process))
-        return self._settled(endpoint)
+        """End any pause of a provider if a check succeeds; the status shows whether it did.
+
+        Raises:
+            LookupError: No provider has this name.
+        """
+        endpoint = self._state.endpoint(name)
+        await await_reply(endpoint, Provider.resume(endpoint.process))
+        return self._status_after_check(endpoint)
 
     async def check(self, name: str) -> ProviderStatus:
-        """Ask a provider which chain it is on, also a refused one, and give its new status."""
-        endpoint = self._board.named(name)
-        await answered(endpoint, Provider.check(endpoint.process))
-        return self._settled(endpoint)
+        """Check which chain a provider is on, even if it is refused; return its new status.
 
-    # -- Choosing
+        Raises:
+            LookupError: No provider has this name.
+        """
+        endpoint = self._state.endpoint(name)
+        await await_reply(endpoint, Provider.check(endpoint.process))
+        return self._status_after_check(endpoint)
+
+    # -- Choice
 
     def _children(self) -> list[ChildSpec]:
         specs = []
-        for one in self._board.endpoints:
-            specs.append(Provider.child_spec(one, self._board, name=one.process))
-            if one.settings.ws_url is not None:
-                url = one.settings.ws_url
-                heads = Heads(one, url, self._board, self._hints, self._rhythm)
-                spec = Task.child_spec(heads.listen, id=f"{one.process}.Heads")
+        for endpoint in self._state.endpoints:
+            specs.append(Provider.child_spec(endpoint, self._state, name=endpoint.process))
+            url = endpoint.settings.ws_url
+            if url is not None:
+                subscription = HeadSubscription(
+                    endpoint, url, self._state, self._hints, self._timeouts
+                )
+                spec = Task.child_spec(subscription.run, id=f"{endpoint.process}.Heads")
                 specs.append(spec.replace(restart="permanent"))
         return specs
 
-    def _settled(self, endpoint: Endpoint) -> ProviderStatus:
-        self._board.settle()
-        return self._board.status(endpoint)
+    def _status_after_check(self, endpoint: RpcEndpoint) -> ProviderStatus:
+        self._state.elect_chain()
+        return self._state.status(endpoint)
 
     async def _ask(self, requests: Sequence[Request]) -> list[Any]:
         first = await self._followed()
         asked = {first.name}
         try:
-            results = await ask_at(first, requests)
-        except _ELSEWHERE as error:
-            other = self._board.another(asked) if all(map(is_read, requests)) else None
+            results = await ask(first, requests)
+        except _RETRY_ELSEWHERE as error:
+            other = self._state.next_best(asked) if all(map(is_read, requests)) else None
             if other is None:
                 raise
             logger.debug("asking %s instead of %s: %s", other.name, first.name, error)
-            first, results = other, await ask_at(other, requests)
-        return await mended(self._board, asked, first, requests, results)
+            first, results = other, await ask(other, requests)
+        return await replace_broken_results(self._state, asked, first, requests, results)
 
-    async def _followed(self) -> Endpoint:
-        if self._board.reference is None:
+    async def _followed(self) -> RpcEndpoint:
+        if self._state.reference is None:
             await self.identity()
-        followed = self._board.follow()
+        followed = self._state.choose_active()
         if followed is None:
             await self.identity()
-            followed = self._board.follow()
+            followed = self._state.choose_active()
         if followed is None:
-            raise TransportError(f"{self}: no provider can be asked")
+            raise TransportError(f"{self}: no usable provider")
         return followed
 
-    async def _in_turn(self) -> list[Endpoint]:
+    async def _usable_in_order(self) -> list[RpcEndpoint]:
+        """Return the usable providers, the followed one first."""
         followed = await self._followed()
-        return [followed, *(one for one in self._board.usable() if one is not followed)]
+        usable = self._state.usable_endpoints()
+        return [followed, *(endpoint for endpoint in usable if endpoint is not followed)]
 
     async def _check_all(self) -> dict[str, SourceError | None]:
-        """Check all that nobody paused; who is late when one has answered well is left out."""
-        asked = [one for one in self._board.endpoints if not one.by_hand]
-        tasks = {asyncio.ensure_future(checked(one)): one.name for one in asked}
+        """Check all providers that are not paused by hand.
+
+        Once one of them has passed, the slow ones are waited for only a short time.
+
+        Returns:
+            By name ``None``, or the error. Providers that were too slow are left out.
+        """
+        endpoints = [endpoint for endpoint in self._state.endpoints if not endpoint.by_hand]
+        tasks = {
+            asyncio.ensure_future(check_chain(endpoint)): endpoint.name for endpoint in endpoints
+        }
         found: dict[str, SourceError | None] = {}
-        waiting = set(tasks)
+        pending = set(tasks)
         try:
-            while waiting:
-                patience = self._patience() if None in found.values() else None
-                done, waiting = await asyncio.wait(
-                    waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            while pending:
+                timeout = self._check_timeout() if None in found.values() else None
+                done, pending = await asyncio.wait(
+                    pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
                 )
                 if not done:
                     break
                 found |= {tasks[task]: task.result() for task in done}
         finally:
-            for task in waiting:
+            for task in pending:
                 task.cancel()
         return found
 
-    def _patience(self) -> float:
-        return _GRACE_SECONDS if self._board.is_decided else _VOTE_SECONDS
+    def _check_timeout(self) -> float:
+        return _GRACE_SECONDS if self._state.is_decided else _VOTE_SECONDS
 
-    def _why_none(self, errors: dict[str, SourceError | None]) -> SourceError:
+    def _no_provider_error(self, errors: dict[str, SourceError | None]) -> SourceError:
         found = [
-            error for one in self._board.endpoints if (error := errors.get(one.name)) is not None
+            error
+            for endpoint in self._state.endpoints
+            if (error := errors.get(endpoint.name)) is not None
         ]
         if not found:
-            # They were good when they were checked, one by one, and are not any more.
+            # All checks succeeded, one after another, and the providers have failed since.
             found = [
-                SourceError(one.last_error or f"{one.name} does not answer")
-                for one in self._board.endpoints
-                if not one.by_hand
+                SourceError(endpoint.last_error or f"{endpoint.name} does not respond")
+                for endpoint in self._state.endpoints
+                if not endpoint.by_hand
             ]
         if not found:
             return TransportError(f"{self}: every provider is paused by hand; resume one")

@@ -1,4 +1,4 @@
-"""What has to be known of an RPC endpoint before it is asked."""
+"""Settings of an RPC endpoint and of the pool, and their checks."""
 
 import math
 from collections.abc import Sequence
@@ -8,26 +8,27 @@ from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SEC
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
 from transaction_tracker.sources.gate import MAX_IN_FLIGHT
 
-_MOST = {"burst": 100_000, "max_in_flight": 1_000, "batch_size": 10_000}
-_LONGEST_DEADLINE = 300.0
+_MAX_COUNTS = {"burst": 100_000, "max_in_flight": 1_000, "batch_size": 10_000}
+_MAX_DEADLINE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """One RPC endpoint.
+    """Settings of one RPC endpoint.
 
     Attributes:
-        url: Where it listens, ``http`` or ``https``. Prints its host only.
-        ws_url: Where it tells of new heads, ``ws`` or ``wss``; ``None`` for those that do not.
-        requests_per_second: Calls per second, each call of a batch counted; ``None`` sets no
-            limit.
-        burst: Calls that may go at once after a rest; by default those of one second.
-        max_in_flight: Requests that may wait for their answers at the same time.
+        url: Its URL, ``http`` or ``https``. Only the host is printed.
+        ws_url: WebSocket URL for new heads, ``ws`` or ``wss``; ``None`` opens no subscription.
+        requests_per_second: Maximum number of calls per second; each call of a batch counts.
+            ``None`` sets no limit.
+        burst: Maximum number of calls that are sent at once after an idle time. Default: the
+            calls of one second.
+        max_in_flight: Maximum number of requests in flight.
         batch_size: Calls in one request; fewer while the endpoint refuses that many.
-        deadline: Seconds that one request may take in all.
+        deadline: Seconds that one request can take, with all waiting.
 
     Raises:
-        ValueError: A value that cannot be; the message names it, and repeats no URL.
+        ValueError: A value is invalid; the message names it, and does not contain a URL.
     """
 
     url: SecretUrl
@@ -42,18 +43,18 @@ class ProviderSettings:
         object.__setattr__(self, "url", SecretUrl.of(self.url, HTTP))
         if self.ws_url is not None:
             object.__setattr__(self, "ws_url", SecretUrl.of(self.ws_url, WEBSOCKET))
-        for name in _MOST:
+        for name in _MAX_COUNTS:
             self._check_count(name)
         self._check_seconds()
         if self.burst is not None and self.requests_per_second is None:
-            raise ValueError("burst needs requests_per_second; without a limit it says nothing")
+            raise ValueError("burst needs requests_per_second; without it, burst has no effect")
 
     def _check_count(self, name: str) -> None:
-        value, most = getattr(self, name), _MOST[name]
+        value, maximum = getattr(self, name), _MAX_COUNTS[name]
         if value is None and name == "burst":
             return
-        if type(value) is not int or not 1 <= value <= most:
-            raise ValueError(f"{name} must be a whole number from 1 to {most}, got {value!r}")
+        if type(value) is not int or not 1 <= value <= maximum:
+            raise ValueError(f"{name} must be a whole number from 1 to {maximum}, got {value!r}")
 
     def _check_seconds(self) -> None:
         rate, deadline = self.requests_per_second, self.deadline
@@ -61,9 +62,10 @@ class ProviderSettings:
             raise ValueError(
                 f"requests_per_second must be a number over 0, or None for no limit, got {rate!r}"
             )
-        if not (_is_number(deadline) and 0 < deadline <= _LONGEST_DEADLINE):
+        maximum = _MAX_DEADLINE_SECONDS
+        if not (_is_number(deadline) and 0 < deadline <= maximum):
             raise ValueError(
-                f"deadline must be over 0 and up to {_LONGEST_DEADLINE:g} seconds, got {deadline!r}"
+                f"deadline must be over 0 and up to {maximum:g} seconds, got {deadline!r}"
             )
 
 
@@ -72,14 +74,14 @@ def _is_number(value: object) -> bool:
 
 
 def check_pool(
-    settings: Sequence[ProviderSettings], chain_id: int | None, max_lag: int, look_interval: float
+    settings: Sequence[ProviderSettings], chain_id: int | None, max_lag: int, probe_interval: float
 ) -> None:
-    """Raise ``ValueError`` if a pool cannot be made of these; the message says why."""
+    """Raise ``ValueError`` if the settings of a pool are invalid; the message says why."""
     if not settings:
         raise ValueError("settings must have one provider or more, got none")
     if chain_id is not None and (type(chain_id) is not int or chain_id < 1):
         raise ValueError(f"chain_id must be 1 or more, got {chain_id!r}")
     if type(max_lag) is not int or max_lag < 0:
         raise ValueError(f"max_lag must be a number of blocks, 0 or more, got {max_lag!r}")
-    if not (math.isfinite(look_interval) and look_interval > 0):
-        raise ValueError(f"look_interval must be over 0 seconds, got {look_interval!r}")
+    if not (math.isfinite(probe_interval) and probe_interval > 0):
+        raise ValueError(f"probe_interval must be over 0 seconds, got {probe_interval!r}")

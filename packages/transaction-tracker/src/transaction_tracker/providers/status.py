@@ -1,4 +1,4 @@
-"""What can be told of a provider, and to whom: anybody. No secret is in it."""
+"""The public status of a provider. It contains no secret."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -12,30 +12,30 @@ ProviderState: TypeAlias = Literal["active", "healthy", "paused", "refused", "un
 
 @dataclass(frozen=True, slots=True)
 class ProviderStatus:
-    """How a provider does.
+    """Status of a provider.
 
     Attributes:
-        name: Its host and its place in the list, such as ``"node.example.org-1"``.
-        state: ``"active"`` is followed, ``"healthy"`` stands by, ``"paused"`` failed too often
-            or was paused by hand, ``"refused"`` is on another chain and never asked,
-            ``"unchecked"`` has not said yet which chain it is on.
-        chain_id: The chain that it is on; ``None`` before it said so.
-        head: The height of its last head.
-        head_age: Seconds since it told that head.
-        lag: Blocks that it was behind the best known head then.
-        chain: ``"same"`` when it holds the chain that is followed, ``"other"`` when it holds
-            another block at the height of ours, ``"unknown"`` where nothing recent tells.
-        latency_p50: Seconds in which half of the last answers came.
-        latency_p95: Seconds in which all but a twentieth of them came.
-        errors: How many of each kind there were: ``transport``, ``rate_limit``, ``server``,
+        name: Host and position in the configured order, such as ``"node.example.org-1"``.
+        state: ``"active"`` is followed, ``"healthy"`` is on standby, ``"paused"`` failed too
+            often or was paused by hand, ``"refused"`` is on another chain and never used,
+            ``"unchecked"`` has not passed its first check yet.
+        chain_id: Its chain; ``None`` before the first check.
+        head: Height of its last head.
+        head_age: Seconds since that head arrived.
+        lag: Blocks that it was behind the best known head at that time.
+        chain: ``"same"`` if it holds the followed chain, ``"other"`` if it holds another block at
+            a height of the followed chain, ``"unknown"`` if no recent block of it tells.
+        latency_p50: Median latency of the last responses, in seconds.
+        latency_p95: 95th percentile of the latency of the last responses, in seconds.
+        errors: Number of errors of each class: ``transport``, ``rate_limit``, ``server``,
             ``malformed``, ``not_yet``, ``application``.
-        error_rate: The share of the last requests that failed by its fault.
-        requests: HTTP requests sent to it.
-        paused_until: Unix seconds from when on it is tried again; ``None`` while it is not
-            paused, or paused by hand.
-        by_hand: Whether somebody has paused it.
-        heads: Whether it tells of new heads now; ``None`` where it is not asked to.
-        last_error: What went wrong last.
+        error_rate: Share of the last requests that failed through its own fault.
+        requests: Number of HTTP requests sent to it.
+        paused_until: When it is checked again, in Unix seconds; ``None`` while it is not paused,
+            or paused by hand.
+        by_hand: Whether it was paused by hand.
+        heads: Whether its subscription to new heads is open; ``None`` without a WebSocket URL.
+        last_error: Its last error.
     """
 
     name: str
@@ -57,14 +57,14 @@ class ProviderStatus:
 
     @property
     def healthy(self) -> bool:
-        """Whether it is asked, or would be."""
+        """Whether it is in use or on standby."""
         return self.state in ("active", "healthy")
 
     @property
     def paused(self) -> bool:
-        """Whether it is left alone for a time."""
+        """Whether it is paused, by its failures or by hand."""
         return self.state == "paused"
 
     def facts(self) -> dict[str, Any]:
-        """Write it as JSON knows it."""
+        """Return the status as a JSON object."""
         return asdict(self) | {"healthy": self.healthy, "paused": self.paused}

@@ -1,28 +1,28 @@
-"""Which chain a provider holds, as far as its last answers tell: values, no clock."""
+"""Which chain a provider holds, as far as its last blocks show: values, without a clock."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
 from transaction_tracker.domain import BlockRef, Chain, Link
-from transaction_tracker.providers.choice import OURS
+from transaction_tracker.providers.choice import FOLLOWED_CHAIN
 
 Side: TypeAlias = Literal["same", "other", "unknown"]
-"""The chain that a provider holds, compared with ours."""
+"""The chain that a provider holds, compared with the followed chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """The last blocks that a provider showed of its chain.
 
-    A view holds facts only. They are compared with our chain when they are read, because a
-    head that is ahead of our tip now can be compared once our chain has reached its height.
+    A view holds facts only. They are compared with the followed chain when they are used: a head
+    above the followed tip can be compared later, once the followed chain has reached its height.
 
     Attributes:
         head: The provider's head.
-        head_at: When it was told, in seconds of the caller's clock.
-        block: Its block at about the height of our tip at that time, where it was asked for.
-        block_at: When that block was told; never later than the head.
+        head_at: When the head arrived, in seconds of the caller's clock.
+        block: The provider's block at about the height of the followed tip, if it was asked for.
+        block_at: When that block arrived; never later than the head.
     """
 
     head: Link
@@ -31,11 +31,11 @@ class View:
     block_at: float = 0.0
 
     def with_head(self, head: Link, now: float) -> "View":
-        """Return the view after a new head."""
+        """Return the view with a new head."""
         return replace(self, head=head, head_at=now)
 
     def since(self, start: float) -> "View | None":
-        """Return what was told at ``start`` or later, if anything."""
+        """Return the view of what arrived at ``start`` or later; ``None`` if nothing did."""
         if self.head_at < start:
             return None
         return self if self.block_at >= start else View(self.head, self.head_at)
@@ -43,33 +43,33 @@ class View:
     def side(self, chain: Chain) -> Side:
         """Return which chain the provider holds.
 
-        The head comes first because it is newer. A head below the lowest kept block and one
-        that is more than a block above our tip cannot be compared; the block at our tip's
-        height can.
+        The head is compared first because it is newer. A head below the lowest kept block, or
+        more than one block above the followed tip, cannot be compared; then the block at the
+        height of the tip decides.
         """
-        side = _compared(self.head, chain)
+        side = _compare(self.head, chain)
         if side == "unknown" and self.block is not None:
-            return _compared(self.block, chain)
+            return _compare(self.block, chain)
         return side
 
-    def agreed(self, chain: Chain) -> int | None:
-        """Return the greatest height at which a block of the provider is one of ours.
+    def agreed_height(self, chain: Chain) -> int | None:
+        """Return the greatest height at which a block of the provider is in the followed chain.
 
         Its hash commits to all blocks below it, so the provider agrees on all of them. A block
-        that was told before a head that is not ours proves nothing: the provider has
-        reorganised since, and perhaps from below that block.
+        that arrived before a head of another chain proves nothing: the provider has reorganised
+        since, and possibly from below that block.
         """
         view = self
-        if self.block_at < self.head_at and _compared(self.head, chain) == "other":
+        if self.block_at < self.head_at and _compare(self.head, chain) == "other":
             view = View(self.head, self.head_at)
         return max((ref.number for ref in view._refs() if chain.holds(ref)), default=None)
 
-    def contradicted(self, chain: Chain) -> int | None:
-        """Return the lowest known height at which the provider holds another block than ours."""
+    def contradicted_height(self, chain: Chain) -> int | None:
+        """Return the lowest known height at which the provider contradicts the followed chain."""
         return min((ref.number for ref in self._refs() if _contradicts(ref, chain)), default=None)
 
-    def hashes(self, chain: Chain) -> frozenset[str]:
-        """Return the hashes of the known blocks that our chain does not hold."""
+    def other_hashes(self, chain: Chain) -> frozenset[str]:
+        """Return the hashes of the known blocks that are not in the followed chain."""
         return frozenset(ref.hash for ref in self._refs() if not chain.holds(ref))
 
     def _refs(self) -> Iterator[BlockRef]:
@@ -79,39 +79,39 @@ class View:
                 yield link.parent_ref
 
 
-def grouped(views: Mapping[str, View | None], chain: Chain) -> dict[str, str | None]:
-    """Sort providers into groups that hold the same chain.
+def group_by_chain(views: Mapping[str, View | None], chain: Chain) -> dict[str, str | None]:
+    """Group providers by the chain that they hold.
 
-    Two providers off our chain are in one group when they have shown a block in common: the
-    same one, or the parent of one. Their views must be of about the same height for that.
+    Two providers off the followed chain are in one group when their views have a block or a
+    parent in common. For that, their views must be of about the same height.
 
     Args:
-        views: What each provider has shown, by name; ``None`` for nothing recent.
-        chain: Our chain.
+        views: The view of each provider, by name; ``None`` without a recent one.
+        chain: The followed chain.
 
     Returns:
-        For each provider the label of its group: ``OURS``, the name of the first provider of
-        the group, or ``None`` where its chain is unknown.
+        For each provider the label of its group: ``FOLLOWED_CHAIN``, the name of the first
+        provider of the group, or ``None`` if its chain is unknown.
     """
     labels: dict[str, str | None] = {}
-    seen: dict[str, str] = {}  # hash of a block off our chain -> label
+    known: dict[str, str] = {}  # hash of a block off the followed chain -> label
     for name, view in views.items():
         side = "unknown" if view is None else view.side(chain)
-        labels[name] = OURS if side == "same" else None
+        labels[name] = FOLLOWED_CHAIN if side == "same" else None
         if view is None or side != "other":
             continue
-        hashes = view.hashes(chain)
-        joined = {seen[block] for block in hashes if block in seen}
+        hashes = view.other_hashes(chain)
+        joined = {known[block] for block in hashes if block in known}
         label = min(joined, default=name)
-        labels |= {one: label for one, former in labels.items() if former in joined}
+        labels |= {member: label for member, old in labels.items() if old in joined}
         labels[name] = label
-        seen |= dict.fromkeys(hashes, label)
-        seen |= {block: label for block, former in seen.items() if former in joined}
+        known |= dict.fromkeys(hashes, label)
+        known |= {block: label for block, old in known.items() if old in joined}
     return labels
 
 
-def _compared(link: Link, chain: Chain) -> Side:
-    for ref in (link.ref, link.parent_ref):  # the parent, for a head that is our tip's child
+def _compare(link: Link, chain: Chain) -> Side:
+    for ref in (link.ref, link.parent_ref):  # the parent: the head can be the child of the tip
         kept = chain.at(ref.number)
         if kept is not None:
             return "same" if kept.hash == ref.hash else "other"

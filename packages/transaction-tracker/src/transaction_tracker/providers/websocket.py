@@ -1,4 +1,4 @@
-"""One WebSocket to a provider: objects in, objects out, everything else is an error."""
+"""A WebSocket connection to a provider, which carries JSON objects only."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -15,12 +15,12 @@ from transaction_tracker.sources.ethereum.http import without_url
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
 MAX_MESSAGE_BYTES = 2**20
-# A head, and the answer to a subscription, are small.
+# A head and the response to a subscription are small.
 _LIMITS = JsonLimits(max_containers=20_000, max_strings=50_000, max_values=50_000)
-_OVER = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
+_CLOSED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED)
 
 
-class Socket:
+class WebSocket:
     """An open connection."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -28,20 +28,20 @@ class Socket:
 
     async def send(self, message: object) -> None:
         """Send a value as JSON."""
-        with _told_plainly():
+        with _errors_without_url():
             await self._socket.send_str(orjson.dumps(message).decode())
 
     async def ping(self) -> None:
-        """Send a ping; ``receive`` tells of the pong."""
-        with _told_plainly():
+        """Send a ping; ``receive`` returns ``None`` for the pong."""
+        with _errors_without_url():
             await self._socket.ping()
 
     async def receive(self) -> dict[str, Any] | None:
-        """Wait for the next object; ``None`` is a pong.
+        """Wait for the next object; return ``None`` for a pong.
 
         Raises:
-            TransportError: The connection is over.
-            MalformedError: Something else came, or something too long.
+            TransportError: The connection is closed.
+            MalformedError: The message is too long, or not a JSON object.
         """
         while True:
             message = await self._socket.receive()
@@ -49,23 +49,23 @@ class Socket:
                 return None
             if message.type is not aiohttp.WSMsgType.PING:
                 return await _object(message)
-            with _told_plainly():
+            with _errors_without_url():
                 await self._socket.pong(message.data)
 
 
 @asynccontextmanager
-async def connected(
+async def connect(
     url: SecretUrl, connect_seconds: float, close_seconds: float
-) -> AsyncIterator[Socket]:
-    """Connect for the length of a block.
+) -> AsyncIterator[WebSocket]:
+    """Connect, and close the connection at the end of the block.
 
     Args:
-        url: Where to.
-        connect_seconds: How long that may take.
-        close_seconds: How long it may take to close, whatever the other side does.
+        url: WebSocket URL.
+        connect_seconds: Timeout of the connection.
+        close_seconds: Timeout of the close, for a peer that does not close its side.
 
     Raises:
-        TransportError: There is no connection.
+        TransportError: The connection could not be opened.
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
@@ -77,16 +77,16 @@ async def connected(
             trace_configs=[trace],
         ) as session,
     ):
-        with _told_plainly():
-            async with within(connect_seconds, "no connection"):
+        with _errors_without_url():
+            async with time_limit(connect_seconds, "no connection"):
                 socket = await session.ws_connect(
                     url.reveal(),
-                    autoping=False,  # a pong is proof of life: we want to see it
+                    autoping=False,  # `receive` must return pongs: they show that the peer responds
                     max_msg_size=MAX_MESSAGE_BYTES,
                     timeout=aiohttp.ClientWSTimeout(ws_close=close_seconds),
                 )
         try:
-            yield Socket(socket)
+            yield WebSocket(socket)
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(close_seconds):
@@ -94,22 +94,22 @@ async def connected(
 
 
 @asynccontextmanager
-async def within(seconds: float, what: str) -> AsyncIterator[None]:
-    """Give up after some seconds, with a ``TransportError`` that says what there is not."""
+async def time_limit(seconds: float, missing: str) -> AsyncIterator[None]:
+    """Raise ``TransportError`` when the block takes longer; ``missing`` begins its message."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError:
-        raise TransportError(f"{what} within {seconds:g} s") from None
+        raise TransportError(f"{missing} within {seconds:g} s") from None
 
 
 async def _refuse_redirect(*_: object) -> None:
-    raise TransportError("the provider sends us elsewhere")
+    raise TransportError("redirects are not followed")
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Say what went wrong with a connection in our own words: aiohttp's have the URL in them."""
+def _errors_without_url() -> Iterator[None]:
+    """Replace the errors of aiohttp, whose messages contain the URL and so its keys."""
     try:
         yield
     except aiohttp.WSServerHandshakeError as error:
@@ -119,11 +119,11 @@ def _told_plainly() -> Iterator[None]:
 
 
 async def _object(message: aiohttp.WSMessage) -> dict[str, Any]:
-    if message.type in _OVER:
+    if message.type in _CLOSED:
         raise TransportError("the connection was closed")
     if message.type is aiohttp.WSMsgType.ERROR:
-        # Its text may repeat what was sent.
-        raise MalformedError(f"a message was refused: {type(message.data).__name__}")
+        # The text of the error can repeat what was sent.
+        raise MalformedError(f"invalid message: {type(message.data).__name__}")
     try:
         data = message.data.encode() if isinstance(message.data, str) else message.data
         value = await parse(data, _LIMITS)

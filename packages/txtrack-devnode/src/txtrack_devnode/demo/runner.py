@@ -56,7 +56,7 @@ async def _harness(screen: Screen, chain: Chain, speed: Speed) -> AsyncIterator[
     with TemporaryDirectory(prefix="txtrack-demo-") as folder, reports.capturing():
         async with DevelopmentNode(chain=chain) as first, DevelopmentNode(chain=chain) as second:
             nodes = (first, second)
-            pool = Pool([_provider(node, speed) for node in nodes], look_interval=2 * speed.block)
+            pool = Pool([_provider(node, speed) for node in nodes], probe_interval=2 * speed.block)
             settings = Settings(
                 confirmations=CONFIRMATIONS,
                 database=Path(folder) / "transactions.db",

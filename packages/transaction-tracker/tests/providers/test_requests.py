@@ -1,4 +1,4 @@
-"""What a result says of the provider that sent it."""
+"""What a result says about the provider that sent it."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from transaction_tracker.domain import Link
-from transaction_tracker.providers.questions import asks_for_head, head_of, whole_failure
+from transaction_tracker.providers.requests import common_failure, head_of, is_head_request
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -35,23 +35,23 @@ RECEIPT = Request("eth_getTransactionReceipt", ("0xab",))
         (None, None),
     ],
 )
-def test_a_head_is_found_in_raw_and_in_decoded_results(
+def test_head_is_found_in_raw_and_in_decoded_results(
     result: Any, expected: Link | int | None
 ) -> None:
     assert head_of(result) == expected
 
 
 @pytest.mark.parametrize("result", [{}, {"number": 7}, 7, [], "0x", SimpleNamespace(link=None)])
-def test_no_head_is_made_of_anything_else(result: Any) -> None:
+def test_result_without_a_head_is_an_error(result: Any) -> None:
     with pytest.raises(MalformedError):
         head_of(result)
 
 
-def test_only_the_latest_block_is_the_head() -> None:
-    assert asks_for_head(HEAD)
-    assert asks_for_head(Request("eth_blockNumber"))
-    assert not asks_for_head(Request("eth_getBlockByNumber", ("safe", False)))
-    assert not asks_for_head(Request("eth_getBlockByNumber", ("0x64", False)))
+def test_only_the_latest_block_is_a_head_request() -> None:
+    assert is_head_request(HEAD)
+    assert is_head_request(Request("eth_blockNumber"))
+    assert not is_head_request(Request("eth_getBlockByNumber", ("safe", False)))
+    assert not is_head_request(Request("eth_getBlockByNumber", ("0x64", False)))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_only_the_latest_block_is_the_head() -> None:
         (RECEIPT, TransportError(""), True),
     ],
 )
-def test_which_errors_are_about_the_provider_when_all_results_met_them(
+def test_common_failure_is_an_error_about_the_provider(
     request_: Request, error: SourceError, is_whole: bool
 ) -> None:
-    assert (whole_failure([request_], [error]) is error) == is_whole
-    assert whole_failure([request_, HEAD], [error, RAW]) is None
+    assert (common_failure([request_], [error]) is error) == is_whole
+    assert common_failure([request_, HEAD], [error, RAW]) is None

@@ -1,4 +1,4 @@
-"""What requests to a provider are about, and what their results say of the provider."""
+"""RPC requests: what they ask for, and what their results say about the provider."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,9 +9,9 @@ from transaction_tracker.sources import MalformedError, SourceError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.rpc import ABOUT_TRANSACTIONS, Request
 
-# Failures that another provider may not have, and that concern the whole request.
-_ITS_FAULT = ("transport", "rate_limit", "server")
-# What changes nothing wherever it is asked, and however often.
+# Errors that concern the whole request, and that another provider may not have.
+_PROVIDER_ERRORS = ("transport", "rate_limit", "server")
+# Prefixes of the methods that change nothing: they can be sent to any provider, and repeatedly.
 _READS = ("eth_get", "eth_call", "eth_blockNumber", "eth_chainId", "eth_gasPrice", "eth_feeHistory")
 
 
@@ -20,21 +20,21 @@ def is_read(request: Request) -> bool:
     return request.method.startswith(_READS)
 
 
-def concerns_block(request: Request) -> bool:
+def is_block_request(request: Request) -> bool:
     """Return whether a request is for a head or a block, which a healthy provider can send."""
     return request.method in ("eth_blockNumber", "eth_getBlockByNumber", "eth_getBlockByHash")
 
 
 def block_part(request: Request) -> BlockPart | None:
     """Return which part of a block a request asks for; ``None`` for another request."""
-    if not concerns_block(request):
+    if not is_block_request(request):
         return None
-    if asks_for_head(request):
+    if is_head_request(request):
         return "head"
     return "whole" if request.params[1:2] == (True,) else "place"
 
 
-def asks_for_head(request: Request) -> bool:
+def is_head_request(request: Request) -> bool:
     """Return whether the result of a request is the provider's head."""
     if request.method == "eth_blockNumber":
         return True
@@ -43,7 +43,7 @@ def asks_for_head(request: Request) -> bool:
 
 def about_transactions(requests: Sequence[Request]) -> bool:
     """Return whether all requests are about single transactions."""
-    return all(one.method in ABOUT_TRANSACTIONS for one in requests)
+    return all(request.method in ABOUT_TRANSACTIONS for request in requests)
 
 
 def height_request() -> Request:
@@ -51,7 +51,7 @@ def height_request() -> Request:
     return Request("eth_blockNumber", (), lambda value: fields.height(value, "head"))
 
 
-def look_requests(height: int | None) -> list[Request]:
+def probe_requests(height: int | None) -> list[Request]:
     """Return the requests for a provider's head and for its block at ``height``, if given."""
     names = ["latest"] if height is None else ["latest", hex(height)]
     return [block_request(name) for name in names]
@@ -69,13 +69,13 @@ def head_of(result: Any) -> Link | int | None:
         result: A block as the node wrote it, a height, or a decoded value that has a ``link``.
 
     Raises:
-        MalformedError: The result is none of these.
+        MalformedError: ``result`` is neither of these.
     """
     if result is None or isinstance(result, Link):
         return result
-    found = getattr(result, "link", None)
-    if isinstance(found, Link):
-        return found
+    link = getattr(result, "link", None)
+    if isinstance(link, Link):
+        return link
     if not isinstance(result, dict):
         return fields.height(result, "head")
     try:
@@ -84,15 +84,15 @@ def head_of(result: Any) -> Link | int | None:
         return fields.height(result.get("number"), "head")
 
 
-def whole_failure(requests: Sequence[Request], results: Sequence[Any]) -> SourceError | None:
-    """Return the error that all results met, where it is about the provider.
+def common_failure(requests: Sequence[Request], results: Sequence[Any]) -> SourceError | None:
+    """Return the first error if all requests failed and it is about the provider.
 
-    Unreadable results are not: they are counted one by one. A rate limit is, unless another
-    call of the same request was answered; see ``height_request``.
+    Unreadable results are not about the provider as a whole: they are counted one by one. A rate
+    limit is, unless another call of the same request got a result; see ``height_request``.
 
     Source:
-        OpenZeppelin Relayer#681: "internal error" (-32603) said of one transaction, by every
-        node that was asked, paused them all.
+        OpenZeppelin Relayer#681: every node answered "internal error" (-32603) for one
+        transaction, which paused all of them.
     """
     errors = [result for result in results if isinstance(result, SourceError)]
     if not errors or len(errors) < len(results):
@@ -100,4 +100,4 @@ def whole_failure(requests: Sequence[Request], results: Sequence[Any]) -> Source
     kind = error_class(errors[0])
     if kind == "server" and about_transactions(requests):
         return None
-    return errors[0] if kind in _ITS_FAULT else None
+    return errors[0] if kind in _PROVIDER_ERRORS else None

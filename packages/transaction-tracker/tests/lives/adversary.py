@@ -1,4 +1,4 @@
-"""What the world's nodes do to one life, besides the trouble that passes."""
+"""The permanent faults and special actions of one life, other than temporary faults."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from transaction_tracker import TransactionTracker
 from txtrack_devnode import Authorization, Chain, Transaction
 from txtrack_devnode.faults import Fault, Forked, ResetChain
 
-from .halts import LIMIT_SECONDS, TELLING_SECONDS
+from .halts import LIMIT_SECONDS, REPORT_SECONDS
 from .world import SimulatedNode
 
 if TYPE_CHECKING:
@@ -20,14 +20,14 @@ DEEP = 100
 _BELOW_FINAL = 3
 
 
-class Hostility:
-    """The world of one life at work.
+class Adversary:
+    """Applies the faults and the special actions of a world to one life.
 
-    The first provider is the liar, if there is one: trouble then strikes it alone, since nobody
-    can tell a truth that no honest provider answers.
+    Only the first provider can be dishonest. If it is, temporary faults are injected into it
+    alone: the truth cannot be found without a response of an honest provider.
 
     Attributes:
-        told_at: When the first provider last went to another branch.
+        branch_changed_at: When the first provider last changed to another branch.
     """
 
     def __init__(self, life: "Life") -> None:
@@ -35,44 +35,44 @@ class Hostility:
         self._world = life.world
         self._random = life.random
         self._chain = life.chain
-        self._liar = life.nodes[0]
-        self._lie: int | None = None
-        self.told_at = 0.0
+        self._first = life.nodes[0]
+        self._branch: int | None = None
+        self.branch_changed_at = 0.0
 
     @property
-    def fallible(self) -> list[SimulatedNode]:
-        """The nodes that trouble can strike."""
-        return [self._liar] if self._world.has_liar else self._life.nodes
+    def fault_targets(self) -> list[SimulatedNode]:
+        """The nodes that can get temporary faults."""
+        return [self._first] if self._world.has_dishonest else self._life.nodes
 
     @property
     def majority_is_right(self) -> bool:
-        """Whether most providers are on the chain proper."""
-        return self._lie is None or self._world.providers > 2
+        """Whether most providers are on the canonical chain."""
+        return self._branch is None or self._world.providers > 2
 
-    def begin(self) -> None:
-        """Let the providers do what they do all the time; make room for deep branches."""
+    def start(self) -> None:
+        """Inject the permanent faults, and mine enough blocks for deep branches."""
         for node in self._life.nodes:
-            own = self._world.own if node is self._liar else ()
+            own = self._world.own if node is self._first else ()
             for fault in (*self._world.common, *own):
                 node.node.faults.inject(fault)
         if self._world.has & {"forks", "shorter"} and self._random.random() < 0.75:
             self._chain.mine(DEEP + 20)
         if "pruned" in self._world.has:
-            self._chain.mine(10)  # or the head itself would be gone
+            self._chain.mine(10)  # otherwise, the head itself would be pruned
 
     def actions(self) -> dict[Callable[[], Awaitable[None]], int]:
-        """List what can happen in this world, each with its weight."""
+        """Return the special actions of this world, each with its weight."""
         has = self._world.has
         table: list[tuple[str, Callable[[], Awaitable[None]], int]] = [
             ("forks", self.split, 3),
             ("forks", self.mine_fork, 3),
             ("shorter", self.shorten, 2),
             ("system", self.track_system, 3),
-            ("nullrounds", self.skip, 3),
+            ("nullrounds", self.skip_numbers, 3),
             ("authorizations", self.authorize, 4),
             ("authorizations", self.replace_with_authorization, 3),
             ("fast", self.mine_many, 4),
-            ("silence", self.fall_silent, 1),
+            ("silence", self.silence, 1),
         ]
         chosen = {action: weight for name, action, weight in table if name in has}
         if has & {"forks", "shorter"}:
@@ -82,31 +82,31 @@ class Hostility:
     # -- The providers
 
     async def split(self) -> None:
-        """Put the first provider on a branch of its own."""
+        """Move the first provider to its own branch."""
         depth = self._random.choice([2, self._random.randint(1, 10), DEEP, DEEP])
         depth = max(1, min(depth, self._chain.depth))
         if self._world.providers == 1:
-            # It must stay below the head, and too short for an end: there is nobody to ask.
+            # Below the head and too short for an end: no other provider can contradict it.
             length, grows = min(self._random.randint(1, _BELOW_FINAL), depth - 1), False
         else:
-            # One against one, a branch that is higher could as well be the chain proper.
+            # Of two providers, one on a higher branch could as well be on the canonical chain.
             highest = depth + 3 if self._world.providers == 3 else depth
             length = self._random.randint(1, min(highest, 12))
             grows = self._random.random() < 0.5
-        self._tell(Forked(depth=depth, length=length, grows=grows))
+        self._set_branch(Forked(depth=depth, length=length, grows=grows))
         if self._random.random() < 0.5:
-            self._forget_on_the_chain_proper(self._chain.forks[-1], length)
+            self._drop_on_canonical_chain(self._chain.forks[-1], length)
 
-    def _forget_on_the_chain_proper(self, fork: Chain, length: int) -> None:
-        """Drop what waits on the chain proper and is in the blocks of the branch."""
+    def _drop_on_canonical_chain(self, fork: Chain, length: int) -> None:
+        """Drop the transactions of the branch that are pending on the canonical chain."""
         for number in range(fork.head.number - length + 1, fork.head.number + 1):
             block = fork.block(number)
             for tx in block.transactions if block else ():
                 self._chain.drop(tx.hash)
 
     async def mine_fork(self) -> None:
-        """Let the branch of the first provider go on for a while."""
-        if self._lie is None or self._world.providers == 1:
+        """Mine blocks on the branch of the first provider."""
+        if self._branch is None or self._world.providers == 1:
             return
         fork = self._chain.forks[-1]
         room = self._chain.head.number - fork.head.number + 3 * (self._world.providers == 3)
@@ -114,7 +114,7 @@ class Hostility:
             fork.mine(min(room, self._random.randint(1, 6)))
 
     async def shorten(self) -> None:
-        """Let the first provider come back with a shorter chain, or with another one."""
+        """Move the first provider to a shorter chain, or to another one."""
         length = self._random.randint(0, _BELOW_FINAL)
         depth = self._chain.depth
         if depth <= length:
@@ -125,72 +125,72 @@ class Hostility:
             Forked(depth=self._random.randint(1, depth), length=0),
             ResetChain(length=length, grows=grows),
         ]
-        self._tell(self._random.choice(kinds))
+        self._set_branch(self._random.choice(kinds))
 
     async def rejoin(self) -> None:
-        """Bring the first provider back to the chain proper."""
-        if self._lie is not None:
-            self._liar.node.faults.clear(self._lie)
-            self._lie = None
+        """Move the first provider back to the canonical chain."""
+        if self._branch is not None:
+            self._first.node.faults.clear(self._branch)
+            self._branch = None
 
-    def _tell(self, lie: Fault) -> None:
-        if self._lie is not None:
-            self._liar.node.faults.clear(self._lie)
-        self._lie = self._liar.node.faults.inject(lie)
-        self.told_at = time.monotonic()
+    def _set_branch(self, fault: Fault) -> None:
+        if self._branch is not None:
+            self._first.node.faults.clear(self._branch)
+        self._branch = self._first.node.faults.inject(fault)
+        self.branch_changed_at = time.monotonic()
 
-    async def fall_silent(self) -> None:
-        """Let no provider answer until it must have been told that the chain stands still."""
+    async def silence(self) -> None:
+        """Take all providers down until the halt of the chain must have been reported."""
         for node in self._life.nodes:
             node.down = True
         self._chain.mine(1)
-        await asyncio.sleep(LIMIT_SECONDS + TELLING_SECONDS + 5.0)
-        await self._life.mend()
+        await asyncio.sleep(LIMIT_SECONDS + REPORT_SECONDS + 5.0)
+        await self._life.clear_faults()
 
     # -- The chain
 
     async def track_system(self) -> None:
-        """Register one of the chain's own transactions, new or not."""
+        """Track one of the chain's own transactions, from one of the last blocks."""
         low = max(1, self._chain.head.number - 3)
         blocks = [self._chain.block(n) for n in range(low, self._chain.head.number + 1)]
         known = {tx.hash for tx in self._life.tracked}
-        made = [
+        candidates = [
             tx
             for block in blocks
             for tx in (block.transactions if block else ())
             if tx.system and tx.hash not in known
         ]
-        if made:
-            tx = self._random.choice(made)
+        if candidates:
+            tx = self._random.choice(candidates)
             await TransactionTracker.start(tx.hash)
             self._life.tracked.append(tx)
 
-    async def skip(self) -> None:
-        """Leave numbers without a block."""
+    async def skip_numbers(self) -> None:
+        """Skip block numbers."""
         self._chain.skip(self._random.randint(1, 3))
 
     async def authorize(self) -> None:
-        """Use up a nonce of an account by another one's transaction, in place of its own."""
+        """Use a nonce of an account by an authorization in another account's transaction."""
         authority, sponsor = self._random.sample(self._chain.accounts, 2)
         nonce = self._chain.nonce(authority)
         for tx in self._chain.pool:
-            if tx.slot == (authority, nonce) and tx.hash not in self._life.hopeless:
+            if tx.slot == (authority, nonce) and tx.hash not in self._life.unminable:
                 self._chain.drop(tx.hash)
-                self._follow(tx)
-        sent = self._chain.submit(
+                self._track_later(tx)
+        sponsored = self._chain.submit(
             sponsor, authority, authorizations=[Authorization(authority, nonce)]
         )
-        self._life.untracked.append(sent)
+        self._life.sent.append(sponsored)
 
     async def replace_with_authorization(self) -> None:
-        """Replace a transaction by the same one, or by nothing, and one authorization."""
-        waiting = [tx for tx in self._chain.pool if tx.ordered and not tx.authorizations]
-        waiting = [tx for tx in waiting if tx.hash not in self._life.hopeless]
-        if not waiting:
+        """Replace a transaction by the same or an empty one with an authorization."""
+        pending = [tx for tx in self._chain.pool if tx.ordered and not tx.authorizations]
+        pending = [tx for tx in pending if tx.hash not in self._life.unminable]
+        if not pending:
             return
-        tx = self._random.choice(waiting)
+        tx = self._random.choice(pending)
         plain = tx.replacement(self._random.choice(["repriced", "cancelled"]))
-        # The authorization itself is void: it only makes the transaction another one.
+        # The authorization itself is void: it only makes the transaction a different one.
         authorizations = [Authorization(self._random.choice(self._chain.accounts), 10**9)]
         winner = Transaction.create(
             chain_id=plain.chain_id,
@@ -204,16 +204,16 @@ class Hostility:
             authorizations=authorizations,
         )
         self._chain.add(winner)
-        self._life.untracked.append(winner)
+        self._life.sent.append(winner)
 
-    def _follow(self, tx: Transaction) -> None:
-        if tx not in self._life.tracked and tx not in self._life.untracked:
-            self._life.untracked.append(tx)
+    def _track_later(self, tx: Transaction) -> None:
+        if tx not in self._life.tracked and tx not in self._life.sent:
+            self._life.sent.append(tx)
 
     async def mine_many(self) -> None:
         """Mine more blocks than a chain of 12 s has in minutes."""
         self._chain.mine(self._random.randint(10, 60))
         if self._random.random() < 0.5:
-            # Between two requests of the tracker for them.
+            # While the tracker fetches these blocks.
             await asyncio.sleep(self._random.uniform(0.0, 1.5))
             await self._life.reorganise()
