@@ -56,7 +56,7 @@ def test_many_transactions_in_no_block_cost_no_more_requests(
 def test_blocks_that_all_have_transactions_and_ends_cost_one_request_for_each_other_provider(
     providers: int, each: int, confirmations: int
 ) -> None:
-    count = BLOCKS if each == 1 else 20
+    count = BLOCKS if each == 1 else 10
     nodes, cost = cost_of_full_blocks(providers, each, count, confirmations)
 
     assert cost <= max(MAX_A_BLOCK, MAX_OF_THE_FOLLOWED + len(nodes) - 1)
@@ -119,7 +119,7 @@ def cost_of_full_blocks(
     providers: int, each: int, count: int, confirmations: int, *, replaces: bool = False
 ) -> tuple[list[Node], float]:
     """Return the requests for each of ``count`` blocks, all of which have transactions and ends."""
-    warm = CONFIRMATIONS + 4
+    warm = confirmations + 4
     items = [transaction(f"customer {number}", 1) for number in range((warm + count) * each)]
     rivals = [transaction(f"customer {number}", 1, value="0x1") for number in range(len(items))]
     chain = chain_of(100)
