@@ -16,7 +16,7 @@ from transaction_tracker.sources import (
 )
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Request
-from transaction_tracker.sources.gate import Gate
+from transaction_tracker.sources.rate_limiter import RateLimiter
 
 from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import ScriptedNode, refusal, result
@@ -358,17 +358,17 @@ async def test_a_rate_limit_of_all_calls_of_a_batch_is_heard(
     scripted.answer = lambda requests: [refusal(one, 429, "slow down") for one in requests]
     await client.batch(calls(2))
 
-    with pytest.raises(RateLimitedError, match="left alone"):
+    with pytest.raises(RateLimitedError, match="rate limited; retrying"):
         await client.call("eth_chainId")
 
 
 async def test_a_rate_is_kept_and_a_batch_counts_its_calls(scripted: ScriptedNode) -> None:
-    gate = Gate(requests_per_second=0.01, burst=5)
-    client = RpcClient(SecretUrl(scripted.url), deadline=30.0, gate=gate)
+    limiter = RateLimiter(requests_per_second=0.01, burst=5)
+    client = RpcClient(SecretUrl(scripted.url), deadline=30.0, limiter=limiter)
     scripted.answer = lambda request: result(request, True)
 
     await client.batch(calls(5))
-    with pytest.raises(RateLimitedError, match=r"0.01 requests per second leave no room"):
+    with pytest.raises(RateLimitedError, match=r"limit of 0.01 requests per second reached"):
         await client.batch(calls(5))
 
     assert client.requests == 1
@@ -376,7 +376,9 @@ async def test_a_rate_is_kept_and_a_batch_counts_its_calls(scripted: ScriptedNod
 
 
 async def test_batches_are_no_longer_than_what_may_go_at_once(scripted: ScriptedNode) -> None:
-    client = RpcClient(SecretUrl(scripted.url), gate=Gate(requests_per_second=200, burst=3))
+    client = RpcClient(
+        SecretUrl(scripted.url), limiter=RateLimiter(requests_per_second=200, burst=3)
+    )
     scripted.answer = lambda request: result(request, True)
 
     assert await client.batch(calls(8)) == [True] * 8

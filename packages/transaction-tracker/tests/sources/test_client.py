@@ -355,7 +355,7 @@ async def test_a_node_that_wants_fewer_requests_gets_none_until_then(
     with pytest.raises(RateLimitedError):
         await client.call("eth_chainId")
 
-    with pytest.raises(RateLimitedError, match=r"left alone for another 1\d\.\d s") as caught:
+    with pytest.raises(RateLimitedError, match=r"rate limited; retrying in 1\d\.\d s") as caught:
         await client.call("eth_chainId")
 
     assert caught.value.retry_after == pytest.approx(17, abs=1)

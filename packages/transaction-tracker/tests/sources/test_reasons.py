@@ -15,7 +15,7 @@ SHORT_BY_ONE = "0xcf479181" + f"{1:064x}" + f"{2:064x}"
 
 
 def error(message: str, code: int = 3, data: object = None) -> ApplicationError:
-    refusal = ApplicationError(f"{message} ({code})", code, told=message)
+    refusal = ApplicationError(f"{message} ({code})", code, source_message=message)
     refusal.data = data  # type: ignore[attr-defined]
     return refusal
 

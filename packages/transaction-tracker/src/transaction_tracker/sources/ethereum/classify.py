@@ -48,7 +48,7 @@ def rpc_error(code: int, message: str, data: object = None) -> SourceError:
     text = f"{message} ({code})"
     words = message.lower()
     if _speaks_of_batches(code, words) and _advised(data) is None:
-        return BatchRefusedError(text, code, told=message, data=_kept(data))
+        return BatchRefusedError(text, code, source_message=message, data=_kept(data))
     if code in _RATE_LIMITS or any(phrase in words for phrase in _RATE_LIMIT_WORDS):
         return RateLimitedError(text, _advised(data))
     # Before the code: nodes give such answers with any code, and they pass by themselves.
@@ -56,7 +56,7 @@ def rpc_error(code: int, message: str, data: object = None) -> SourceError:
         return NotYetError(text)
     if code == INTERNAL_ERROR:
         return ServerError(text, code)
-    return ApplicationError(text, code, told=message, data=_kept(data))
+    return ApplicationError(text, code, source_message=message, data=_kept(data))
 
 
 def may_be_the_batch(error: SourceError, *, took_batches: bool) -> bool:

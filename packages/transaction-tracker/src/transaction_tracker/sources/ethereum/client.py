@@ -7,9 +7,11 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import (
+    LateError,
     MalformedError,
     RateLimitedError,
     SourceError,
+    TooLongError,
 )
 from transaction_tracker.sources.ethereum.classify import (
     BatchRefusedError,
@@ -17,7 +19,7 @@ from transaction_tracker.sources.ethereum.classify import (
     may_be_the_batch,
     rpc_error,
 )
-from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
+from transaction_tracker.sources.ethereum.http import Http
 from transaction_tracker.sources.ethereum.identity import identity
 from transaction_tracker.sources.ethereum.rpc import (
     ABOUT_TRANSACTIONS,
@@ -27,12 +29,12 @@ from transaction_tracker.sources.ethereum.rpc import (
     Told,
 )
 from transaction_tracker.sources.ethereum.url import SecretUrl
-from transaction_tracker.sources.gate import Gate
+from transaction_tracker.sources.rate_limiter import RateLimiter
 
 DEADLINE_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 2**20
 BATCH_SIZE = 100
-_LONGEST_MESSAGE = 200
+_MAX_MESSAGE_CHARACTERS = 200
 
 
 class RpcClient:
@@ -40,10 +42,10 @@ class RpcClient:
 
     Args:
         url: Where the node listens.
-        deadline: Seconds that one HTTP request may take in all, its wait at the gate included.
+        deadline: Maximum duration of one HTTP request in seconds, with its wait for the rate limit.
         max_answer_bytes: A longer answer is cut off and refused.
         batch_size: Calls in one HTTP request; fewer while the node refuses that many.
-        gate: How often the node may be asked; by default at most 8 requests at a time.
+        limiter: Rate limit of the node. Default: at most 8 requests in flight.
     """
 
     def __init__(
@@ -53,13 +55,13 @@ class RpcClient:
         deadline: float = DEADLINE_SECONDS,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         batch_size: int = BATCH_SIZE,
-        gate: Gate | None = None,
+        limiter: RateLimiter | None = None,
     ) -> None:
         self.url = url
         self.requests = 0
         self._deadline = deadline
-        self._gate = gate or Gate()
-        self._size = BatchSize(min(batch_size, self._gate.burst or batch_size))
+        self._limiter = limiter or RateLimiter()
+        self._size = BatchSize(min(batch_size, self._limiter.burst or batch_size))
         self._refusal: str | None = None
         self._http = Http(url, max_answer_bytes)
 
@@ -213,7 +215,7 @@ class RpcClient:
 
     def _may_be_the_batch(self, error: SourceError) -> bool:
         too_long = isinstance(error, TooLongError)
-        return too_long or may_be_the_batch(error, took_batches=self._size.taken)
+        return too_long or may_be_the_batch(error, took_batches=self._size.accepted)
 
     def _refused(self, sent: int, error: SourceError) -> list[Any]:
         self._refusal = str(error)
@@ -257,12 +259,12 @@ class RpcClient:
             raise self._about(error) from None
 
     async def _within(self, started: float, requests: Sequence[Request]) -> list[Any]:
-        await self._gate.enter(len(requests), self._deadline)
+        await self._limiter.acquire(len(requests), self._deadline)
         try:
             waited = asyncio.get_running_loop().time() - started
             return await self._exchange(requests, max(0.0, self._deadline - waited))
         finally:
-            self._gate.leave()
+            self._limiter.release()
 
     async def _exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
         body: Any = [_envelope(index, request) for index, request in enumerate(requests)]
@@ -271,7 +273,7 @@ class RpcClient:
             answer = await self._http.post(body if len(body) > 1 else body[0], seconds)
             results = self._results(answer, len(requests))
         except RateLimitedError as error:
-            self._gate.refused(error.retry_after)
+            self._limiter.refused(error.retry_after)
             raise
         self._listen(requests, results)
         return [
@@ -280,16 +282,16 @@ class RpcClient:
         ]
 
     def _listen(self, requests: Sequence[Request], results: list[Any]) -> None:
-        """Close the gate if the node limits every call, and not only one about a transaction.
+        """Pause requests if the node limits every call, and not only a call about a transaction.
 
-        One call's limit is about that call, such as a method that is sold separately: a pause
-        for it would let a single transaction stop all others.
+        The limit of a single call can be about that call, such as a method that is billed
+        separately: with a pause for it, one transaction would stop all others.
         """
         limits = [one for one in results if isinstance(one, RateLimitedError)]
         if len(limits) < len(results):
-            self._gate.passed()
+            self._limiter.accepted()
         elif len(requests) > 1 or requests[0].method not in ABOUT_TRANSACTIONS:
-            self._gate.refused(limits[0].retry_after)
+            self._limiter.refused(limits[0].retry_after)
 
     def _results(self, answer: Any, count: int) -> list[Any]:
         if count > 1 and (refusal := _only_answer(answer)) is not None:
@@ -321,7 +323,7 @@ class RpcClient:
 
     def _safe(self, message: object) -> str:
         """Make one short line without secrets of what the node says."""
-        text = self.url.redact(str(message))[:_LONGEST_MESSAGE]
+        text = self.url.redact(str(message))[:_MAX_MESSAGE_CHARACTERS]
         return "".join(letter if letter.isprintable() else " " for letter in text)
 
     def _named(self, value: Any, raw: Any) -> Any:

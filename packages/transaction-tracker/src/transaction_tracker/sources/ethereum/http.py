@@ -8,20 +8,17 @@ import orjson
 
 from transaction_tracker.json_answers import NotJsonError, TooManyValuesError, parse
 from transaction_tracker.net.resolver import SystemResolver
-from transaction_tracker.sources.errors import MalformedError, TransportError
+from transaction_tracker.sources.errors import (
+    LateError,
+    MalformedError,
+    TooLongError,
+    TransportError,
+)
 from transaction_tracker.sources.ethereum.classify import http_error
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
 # Nodes and their proxies tell what is wrong with a request in the body of such an answer.
 _TELLING = (400, *range(500, 600))
-
-
-class TooLongError(MalformedError):
-    """The answer, or the request, is longer than one side takes."""
-
-
-class LateError(TransportError):
-    """The answer did not come in time."""
 
 
 class Http:

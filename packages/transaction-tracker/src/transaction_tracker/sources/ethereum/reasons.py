@@ -56,7 +56,7 @@ def of_call(answer: object, errors: ErrorTable | None = None) -> str | None:
     if returned:
         return _short(explain(returned, errors))
     # Nodes that leave ``data`` out, or empty, can still have the reason in words.
-    return _short(_from_message(answer.told, errors) or _from_text(error_data))
+    return _short(_from_message(answer.source_message, errors) or _from_text(error_data))
 
 
 def of_receipt(value: object, errors: ErrorTable | None = None) -> str | None:
@@ -68,7 +68,7 @@ def of_receipt(value: object, errors: ErrorTable | None = None) -> str | None:
 
 
 def _is_revert(answer: ApplicationError, error_data: object) -> bool:
-    if answer.code in _REVERT_CODES or "revert" in answer.told.lower():
+    if answer.code in _REVERT_CODES or "revert" in answer.source_message.lower():
         return True
     return isinstance(error_data, str) and error_data.lower().startswith("reverted")
 

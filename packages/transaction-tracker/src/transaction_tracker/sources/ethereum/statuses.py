@@ -179,8 +179,10 @@ def _by_parity_trace(answer: Any) -> bool | None:
 def _is_unknown_method(answer: object) -> bool:
     if not isinstance(answer, ApplicationError):
         return False
-    is_refused = any(words in answer.told.lower() for words in _UNKNOWN_METHOD_WORDS)
-    return answer.code == METHOD_NOT_FOUND or ("method" in answer.told.lower() and is_refused)
+    is_refused = any(words in answer.source_message.lower() for words in _UNKNOWN_METHOD_WORDS)
+    return answer.code == METHOD_NOT_FOUND or (
+        "method" in answer.source_message.lower() and is_refused
+    )
 
 
 _TRACES = (

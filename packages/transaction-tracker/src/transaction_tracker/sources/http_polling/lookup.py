@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator
 from transaction_tracker.domain import Reported
 from transaction_tracker.net.url import MAX_URL_CHARACTERS
 from transaction_tracker.sources.batching import BatchSize
-from transaction_tracker.sources.errors import ApplicationError, MalformedError, SourceError
-from transaction_tracker.sources.http_polling.client import (
-    Client,
+from transaction_tracker.sources.errors import (
+    ApplicationError,
     LateError,
+    MalformedError,
+    SourceError,
     TooLongError,
-    parse,
 )
+from transaction_tracker.sources.http_polling.client import Client, parse
 from transaction_tracker.sources.http_polling.etags import Etags
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
 from transaction_tracker.sources.http_polling.reading import Reader, identity, items
