@@ -221,7 +221,7 @@ async def test_one_that_always_fails_holds_up_no_other() -> None:
 
 
 async def test_a_source_in_trouble_is_left_alone_and_taken_up_again() -> None:
-    source = FakeSource(in_flight=4, together=10)
+    source = FakeSource(in_flight=4, ids_per_request=10)
     source.otherwise = ServerError("HTTP 500")
 
     async with following(source) as tree:
@@ -301,7 +301,7 @@ async def test_who_was_not_asked_for_because_of_a_limit_is_asked_for_first() -> 
 
 
 async def test_many_are_asked_about_together() -> None:
-    source = FakeSource(together=50)
+    source = FakeSource(ids_per_request=50)
     source.otherwise = CONFIRMED
     ids = [f"t{number}" for number in range(1_000)]
 

@@ -12,7 +12,7 @@ from transaction_tracker.follower.findings import Judge
 from transaction_tracker.follower.trouble import Trouble
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, ServerError, TransportError
-from transaction_tracker.sources.polled import BAD_ENDS, Habits, Reply
+from transaction_tracker.sources.polled import BAD_ENDS, LookUpResult, PollingPolicy
 from transaction_tracker.store import Book
 
 STATES: list[State] = ["pending", "missing", "confirmed", "failed", "invalid", "reversed"]
@@ -20,13 +20,13 @@ REPLIES = st.none() | st.just(TransportError("late")) | st.sampled_from(STATES).
 
 
 def judge(agree: int, tracked: Tracked | None) -> tuple[Judge, Sweep, Watch]:
-    book, sweep, watch = Book(), Sweep(), Watch(Habits(watch_days=1))
+    book, sweep, watch = Book(), Sweep(), Watch(PollingPolicy(watch_days=1))
     if tracked is not None:
         book.write([tracked])
     return Judge(book, sweep, watch, agree), sweep, watch
 
 
-def last_in_a_row(replies: list[Reply]) -> int:
+def last_in_a_row(replies: list[LookUpResult]) -> int:
     """Count the equal answers at the end, errors left out."""
     answers = [reply for reply in replies if not isinstance(reply, TransportError)]
     count = 0
@@ -39,7 +39,7 @@ def last_in_a_row(replies: list[Reply]) -> int:
 
 @given(st.lists(REPLIES, max_size=12), st.integers(1, 4))
 def test_no_bad_end_is_a_fact_before_it_was_told_often_enough(
-    replies: list[Reply], agree: int
+    replies: list[LookUpResult], agree: int
 ) -> None:
     async def play() -> None:
         hear, sweep, _ = judge(agree, Tracked("t1", 1))
@@ -62,7 +62,7 @@ def test_no_bad_end_is_a_fact_before_it_was_told_often_enough(
 
 @given(st.lists(REPLIES, max_size=12), st.integers(1, 4))
 def test_what_is_open_at_its_deadline_has_to_be_so_several_times(
-    replies: list[Reply], agree: int
+    replies: list[LookUpResult], agree: int
 ) -> None:
     async def play() -> None:
         hear, _, _ = judge(agree, Tracked("t1", 1, deadline=time.time() - 1))
@@ -82,7 +82,7 @@ def test_what_is_open_at_its_deadline_has_to_be_so_several_times(
 
 @given(st.lists(REPLIES, max_size=12), st.integers(1, 4))
 def test_no_confirmed_one_is_taken_back_before_it_was_told_often_enough(
-    replies: list[Reply], agree: int
+    replies: list[LookUpResult], agree: int
 ) -> None:
     async def play() -> None:
         hear, _, watch = judge(agree, None)
@@ -120,7 +120,7 @@ def test_agreement_forgets_whom_it_believed() -> None:
 
 
 def test_a_watch_gives_each_in_its_turn_until_its_time_is_over() -> None:
-    watch = Watch(Habits(watch_days=1, watch_first_delay=10, watch_longest_delay=40))
+    watch = Watch(PollingPolicy(watch_days=1, watch_first_delay=10, watch_longest_delay=40))
     watch.add("new", confirmed_at=1_000.0, now=0.0)
     watch.resume("old", confirmed_at=1_000.0 - 86_390, now=0.0)
 
@@ -134,7 +134,7 @@ def test_a_watch_gives_each_in_its_turn_until_its_time_is_over() -> None:
 
 
 def test_without_days_nothing_is_watched() -> None:
-    watch = Watch(Habits())
+    watch = Watch(PollingPolicy())
 
     watch.add("t1", 0.0, 0.0)
 

@@ -410,7 +410,7 @@ async def test_a_provider_that_has_told_is_asked_only_for_the_rest(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await following(make_pool, *nodes[:2])
-    told = await pool.told(ALONG[1:])
+    told = await pool.batch_without_failover(ALONG[1:])
     before = [node.requests for node in nodes[:2]]
 
     found = await pool.dissent(CHAIN, [BLOCK], ALONG[1:], told)

@@ -233,7 +233,7 @@ async def test_when_all_want_to_be_left_alone_the_caller_hears_for_how_long(
 
     with pytest.raises(RateLimitedError):
         await pool.call("eth_blockNumber")
-    with pytest.raises(RateLimitedError, match="left alone") as caught:
+    with pytest.raises(RateLimitedError, match="rate limited; retrying") as caught:
         await pool.call("eth_blockNumber")
 
     assert caught.value.retry_after == pytest.approx(30, abs=2)

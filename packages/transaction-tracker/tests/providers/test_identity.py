@@ -171,9 +171,9 @@ async def test_as_many_calls_go_together_as_the_followed_one_takes(
     nodes[0].mood = single
     pool = await make_pool(*nodes[:2])
     await pool.identity()
-    assert pool.together == 1  # nobody is followed yet: the smallest
+    assert pool.calls_per_request == 1  # nobody is followed yet: the smallest
 
     await pool.pause("127.0.0.1-1")
     await pool.call("eth_blockNumber")
 
-    assert pool.together == 100
+    assert pool.calls_per_request == 100

@@ -8,7 +8,7 @@ from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources import MalformedError, ServerError, SourceError
-from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request
 
 # Gives the raw result of one request; an error is returned, not raised.
 Node = Callable[[Request], Any]
@@ -28,9 +28,9 @@ class FakeRpc:
         most: The most requests that were in flight at once.
     """
 
-    def __init__(self, *nodes: Node, together: int = 1_000) -> None:
+    def __init__(self, *nodes: Node, calls_per_request: int = 1_000) -> None:
         self.nodes = list(nodes)
-        self.together = together
+        self.calls_per_request = calls_per_request
         self.batches: list[list[Request]] = []
         self.others: list[Request] = []
         self.failure: SourceError | None = None
@@ -86,24 +86,24 @@ class FakeRpc:
     def is_compared(self) -> bool:
         return len(self.nodes) > 1
 
-    async def told(self, requests: Sequence[Request]) -> Told:
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         self.batches.append(list(requests))
         node = self.nodes[0]
-        return Told("0", {request: request.result(node(request)) for request in requests})
+        return NodeResults("0", {request: request.result(node(request)) for request in requests})
 
     async def dissent(
         self,
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        told: NodeResults | None = None,
     ) -> Dissent:
         against = {
             block: names for block, names in self.dissenting.against.items() if block in blocks
         }
         answers = {}
         for number, node in enumerate(self.nodes):
-            known = told if told is not None and told.node == str(number) else Told("")
+            known = told if told is not None and told.node == str(number) else NodeResults("")
             asked = known.missing(requests)
             self.others += asked if number else []
             results = [request.result(node(request)) for request in asked]

@@ -156,7 +156,7 @@ async def test_a_node_that_takes_no_batches_is_asked_call_by_call(
     scripted.answer = lambda request: only_singles(request, refuse)
 
     assert await client.batch(calls(8)) == list(range(8))
-    assert client.together == 1
+    assert client.calls_per_request == 1
 
     for _ in range(40):
         await client.batch(calls(20))
@@ -185,7 +185,7 @@ async def test_a_status_that_single_calls_get_too_is_an_error_of_the_node(
 
     scripted.answer = lambda request: [result(one, one["params"][0]) for one in request]
 
-    assert client.together == 100
+    assert client.calls_per_request == 100
     assert await client.batch(calls(8)) == list(range(8))
 
 
@@ -199,7 +199,7 @@ async def test_batches_stay_refused_when_single_calls_fail_later_in_the_same_way
     with pytest.raises(ServerError):
         await client.batch(calls(8))
 
-    assert client.together == 1
+    assert client.calls_per_request == 1
 
 
 @pytest.mark.parametrize("status", [401, 404, 502, 503, 504])
@@ -240,7 +240,7 @@ async def test_a_call_that_is_not_allowed_in_a_batch_is_made_alone(
     scripted.answer = answer
 
     assert await client.batch(calls(2)) == ["fine", "alone"]
-    assert client.together == 100
+    assert client.calls_per_request == 100
 
 
 @pytest.mark.parametrize(

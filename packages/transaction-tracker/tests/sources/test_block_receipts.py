@@ -19,7 +19,7 @@ MANY, FEW = 101, 100
 class Node:
     """Knows no receipts, fails when told to, and remembers what was asked."""
 
-    together = 1_000
+    calls_per_request = 1_000
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -55,7 +55,7 @@ def link(number: int) -> Link:
 async def test_the_first_block_says_whether_there_is_reason_to(
     receipts: BlockReceipts, node: Node
 ) -> None:
-    receipts.foresee("1")
+    receipts.prefetch("1")
     await asyncio.sleep(0)
 
     assert node.asked == []
@@ -67,7 +67,7 @@ async def test_after_many_hits_the_next_ones_are_asked_for_at_once(
 ) -> None:
     await receipts.of(link(1), hits)
 
-    receipts.foresee("2")
+    receipts.prefetch("2")
     await asyncio.sleep(0)
 
     assert node.asked == asked
@@ -75,7 +75,7 @@ async def test_after_many_hits_the_next_ones_are_asked_for_at_once(
 
 async def test_what_was_asked_early_is_the_answer_once(receipts: BlockReceipts, node: Node) -> None:
     await receipts.of(link(1), MANY)
-    receipts.foresee("2")
+    receipts.prefetch("2")
 
     assert await receipts.of(link(2), MANY) == []
     assert node.asked == ["1", "2"]
@@ -87,7 +87,7 @@ async def test_those_of_another_block_are_not_taken_for_it(
     receipts: BlockReceipts, node: Node
 ) -> None:
     await receipts.of(link(1), MANY)
-    receipts.foresee("2")
+    receipts.prefetch("2")
 
     await receipts.of(link(3), MANY)
 
@@ -100,7 +100,7 @@ async def test_a_block_that_made_no_use_of_them_ends_it(
     await receipts.of(link(1), MANY)
 
     for block in ("2", "3", "4"):
-        receipts.foresee(block)
+        receipts.prefetch(block)
         await asyncio.sleep(0)
 
     assert node.asked == ["1", "2"]
@@ -111,7 +111,7 @@ async def test_a_refusal_from_before_the_block_was_there_is_no_answer(
 ) -> None:
     await receipts.of(link(1), MANY)
     node.error = NotYetError("header not found")
-    receipts.foresee("2")
+    receipts.prefetch("2")
     await settle()
     node.error = None
 
@@ -124,7 +124,7 @@ async def test_a_node_that_wants_fewer_questions_is_not_asked_again(
 ) -> None:
     await receipts.of(link(1), MANY)
     node.error, node.is_whole = RateLimitedError("slow down", 1.0), True
-    receipts.foresee("2")
+    receipts.prefetch("2")
 
     with pytest.raises(RateLimitedError):
         await receipts.of(link(2), MANY)

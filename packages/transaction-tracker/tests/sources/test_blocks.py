@@ -195,7 +195,7 @@ async def test_the_size_of_requests_follows_the_size_of_blocks(
 
 
 async def test_a_request_has_no_more_calls_than_the_node_accepts() -> None:
-    rpc = FakeRpc(node_with(chain_to(30)), together=1)
+    rpc = FakeRpc(node_with(chain_to(30)), calls_per_request=1)
 
     await reader(rpc).by_number(range(3))
 

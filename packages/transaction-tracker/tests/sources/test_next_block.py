@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from transaction_tracker.domain import Chain, Link
-from transaction_tracker.sources import ApplicationError, Block
+from transaction_tracker.sources import ApplicationError, FetchedBlock
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.rpc import Request
 
@@ -37,7 +37,7 @@ def node_at(head: int, *, branch: int = 0, missing: Any = None) -> Any:
     return answer
 
 
-async def look(source: EthereumSource) -> Block:
+async def look(source: EthereumSource) -> FetchedBlock:
     """Look at the head, and fetch its block."""
     return await source.block((await source.head()).link.ref)
 
@@ -79,7 +79,7 @@ async def test_numbers_that_can_be_without_a_block_are_not_asked_ahead(
 
 
 async def test_a_node_without_batches_gets_no_second_request_for_a_look() -> None:
-    rpc = FakeRpc(node_at(10), together=1)
+    rpc = FakeRpc(node_at(10), calls_per_request=1)
 
     await look(following(rpc))
 

@@ -15,7 +15,7 @@ from transaction_tracker.sources import (
     TransportError,
 )
 from transaction_tracker.sources.ethereum.context import ChainContext
-from transaction_tracker.sources.ethereum.objections import Agreement
+from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
 from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
@@ -74,10 +74,12 @@ def paid(*keys: str, **changes: Any) -> Node:
     return node(*(receipt(key) for key in keys or (KEY,)), **changes)
 
 
-def agreement(*nodes: Node, together: int = 1_000, told: Dissent | None = None) -> Agreement:
-    rpc = FakeRpc(*nodes, together=together)
+def agreement(
+    *nodes: Node, calls_per_request: int = 1_000, told: Dissent | None = None
+) -> ProviderAgreement:
+    rpc = FakeRpc(*nodes, calls_per_request=calls_per_request)
     rpc.dissenting = told or Dissent()
-    return Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    return ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
 
 async def objection(end: Ending, *nodes: Node, **options: Any) -> Objection | None:
@@ -193,7 +195,7 @@ class Clock:
         return self.now
 
 
-async def waiting(judging: Agreement, key: str = KEY) -> list[bool]:
+async def waiting(judging: ProviderAgreement, key: str = KEY) -> list[bool]:
     """Return whether an end waits; one that does must not be contradicted."""
     found = await judging.objections(CHAIN, {key: PAID})
     return [not one.contradicts for one in found.values()]
@@ -202,7 +204,7 @@ async def waiting(judging: Agreement, key: str = KEY) -> list[bool]:
 async def test_a_provider_whose_head_is_below_the_block_is_waited_for_a_while() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(), node(head=9))
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
 
     assert await waiting(judging) == [True]
     clock.now = 44.0
@@ -214,7 +216,7 @@ async def test_a_provider_whose_head_is_below_the_block_is_waited_for_a_while() 
 async def test_a_provider_whose_head_stands_still_delays_one_end_only() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(KEY, OTHER), node(head=9))
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
     await waiting(judging)
     clock.now = 46.0
 
@@ -227,7 +229,7 @@ async def test_a_provider_whose_head_stands_still_delays_one_end_only() -> None:
 async def test_a_provider_that_is_behind_and_goes_on_delays_an_end_for_a_while_only() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(), node())
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
 
     for head in range(6):
         clock.now, rpc.nodes[1] = 10.0 * head, node(head=head)
@@ -248,7 +250,7 @@ async def test_a_provider_at_the_block_that_does_not_show_it_is_waited_for() -> 
 async def test_no_provider_that_agrees_is_too_few() -> None:
     clock = Clock()
     rpc = FakeRpc(node(head=9), node(head=9))
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
     await waiting(judging)
     clock.now = 60.0
 
@@ -437,7 +439,7 @@ async def test_a_contradiction_counts_more_than_a_missing_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "together", "method"),
+    ("ends", "calls_per_request", "method"),
     [
         (100, 1_000, "eth_getTransactionReceipt"),
         (101, 1_000, "eth_getBlockReceipts"),
@@ -446,7 +448,7 @@ async def test_a_contradiction_counts_more_than_a_missing_answer() -> None:
     ],
 )
 async def test_many_ends_of_one_block_are_compared_with_all_its_receipts(
-    ends: int, together: int, method: str
+    ends: int, calls_per_request: int, method: str
 ) -> None:
     keys = [tx_hash(number) for number in range(ends)]
     told = [receipt(key) for key in keys]
@@ -455,7 +457,7 @@ async def test_many_ends_of_one_block_are_compared_with_all_its_receipts(
     asked: list[str] = []
     second = node(*told, of_block=told, asked=asked)
 
-    found = await agreement(ours, second, together=together).objections(
+    found = await agreement(ours, second, calls_per_request=calls_per_request).objections(
         CHAIN, dict.fromkeys(keys, PAID)
     )
 
@@ -468,7 +470,10 @@ async def test_receipts_of_a_block_about_other_transactions_are_not_looked_at() 
     told = [receipt(keys[0]), receipt(keys[1]), receipt(tx_hash(7), status="0x0")]
     nodes = [node(of_block=told)] * 2
 
-    assert await agreement(*nodes, together=1).objections(CHAIN, dict.fromkeys(keys, PAID)) == {}
+    assert (
+        await agreement(*nodes, calls_per_request=1).objections(CHAIN, dict.fromkeys(keys, PAID))
+        == {}
+    )
 
 
 async def test_a_receipt_that_those_of_the_block_lack_is_not_asked_for_in_the_same_way() -> None:
@@ -479,7 +484,9 @@ async def test_a_receipt_that_those_of_the_block_lack_is_not_asked_for_in_the_sa
         node(of_block=[receipt(keys[0])], lists=tuple(keys), asked=asked),
     ]
 
-    found = await agreement(*nodes, together=1).objections(CHAIN, dict.fromkeys(keys, PAID))
+    found = await agreement(*nodes, calls_per_request=1).objections(
+        CHAIN, dict.fromkeys(keys, PAID)
+    )
 
     assert [one.contradicts for one in found.values()] == [False]
     assert asked.count("eth_getBlockReceipts") == 1
@@ -491,8 +498,8 @@ async def test_a_receipt_that_those_of_the_block_lack_is_not_asked_for_in_the_sa
 async def test_a_provider_that_has_given_its_opinion_is_not_asked_again() -> None:
     asked: list[str] = []
     rpc = FakeRpc(node(receipt(KEY, status="0x0"), asked=asked), paid())
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
-    told = await rpc.told(judging.requests({KEY: PAID}))
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.batch_without_failover(judging.requests({KEY: PAID}))
 
     found = await judging.objections(CHAIN, {KEY: PAID}, told)
 
@@ -504,8 +511,8 @@ async def test_a_provider_that_has_given_its_opinion_is_not_asked_again() -> Non
 async def test_a_provider_that_has_not_told_is_asked_again(nothing: Any) -> None:
     answers = iter([nothing, receipt(KEY, status="0x0")])
     rpc = FakeRpc(lambda _request: next(answers), paid())
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
-    told = await rpc.told(judging.requests({KEY: PAID}))
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.batch_without_failover(judging.requests({KEY: PAID}))
 
     found = await judging.objections(CHAIN, {KEY: PAID}, told)
 
@@ -515,8 +522,8 @@ async def test_a_provider_that_has_not_told_is_asked_again(nothing: Any) -> None
 async def test_that_a_loser_is_not_known_is_an_answer() -> None:
     asked: list[str] = []
     rpc = FakeRpc(node(transactions={WINNER: PLACED}, asked=asked), knowing())
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
-    told = await rpc.told(judging.requests({KEY: TAKEN}))
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.batch_without_failover(judging.requests({KEY: TAKEN}))
 
     assert await judging.objections(CHAIN, {KEY: TAKEN}, told) == {}
     assert len(asked) == 2
@@ -524,7 +531,7 @@ async def test_that_a_loser_is_not_known_is_an_answer() -> None:
 
 async def test_a_single_provider_is_not_asked_for_receipts_again() -> None:
     rpc = FakeRpc(lambda _request: pytest.fail("asked for a receipt"))
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
     assert judging.requests({KEY: PAID}) == []
     assert await judging.objections(CHAIN, {KEY: PAID}) == {}
@@ -533,9 +540,9 @@ async def test_a_single_provider_is_not_asked_for_receipts_again() -> None:
 # -- Objections that stand
 
 
-def judged_by(*nodes: Node) -> tuple[Agreement, FakeRpc]:
+def judged_by(*nodes: Node) -> tuple[ProviderAgreement, FakeRpc]:
     rpc = FakeRpc(*nodes)
-    return Agreement(rpc, ChainContext(1)), rpc  # type: ignore[arg-type]
+    return ProviderAgreement(rpc, ChainContext(1)), rpc  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("end", [PAID, replace(PAID, confirmed_by=ELEVEN)])
@@ -667,7 +674,7 @@ def marked(*numbers: int | None, branch: int = 0) -> list[Node]:
 async def test_most_marks_must_have_reached_the_block(nodes: list[Node], *, is_told: bool) -> None:
     rpc = FakeRpc(*nodes)
 
-    found = await Agreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL})  # type: ignore[arg-type]
+    found = await ProviderAgreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL})  # type: ignore[arg-type]
 
     assert list(found) == ([] if is_told else [KEY])
 

@@ -37,8 +37,8 @@ def node(branch: int = 0, above: int = 0, **instead: Any) -> Node:
 SILENT: Node = lambda _request: TransportError("cut off")  # noqa: E731
 
 
-def ancestors(*nodes: Node, together: int = 100) -> tuple[Ancestors, FakeRpc]:
-    rpc = FakeRpc(*nodes, together=together)
+def ancestors(*nodes: Node, calls_per_request: int = 100) -> tuple[Ancestors, FakeRpc]:
+    rpc = FakeRpc(*nodes, calls_per_request=calls_per_request)
     return Ancestors(rpc), rpc  # type: ignore[arg-type]
 
 
@@ -83,7 +83,7 @@ async def test_blocks_that_were_kept_need_no_question() -> None:
 
 
 async def test_one_call_sends_a_limited_number_of_requests_and_the_next_one_goes_on() -> None:
-    found, rpc = ancestors(node(), together=1)
+    found, rpc = ancestors(node(), calls_per_request=1)
     block = ref(BOTTOM - 250)
 
     linked = []
@@ -147,7 +147,7 @@ async def contained(*nodes: Node, block: BlockRef = FAR, has_links: bool = True)
 OURS, OTHER = node(), node(branch=1)
 STUCK = node(**{f"_{FAR.number}": raw_block(FAR.number, branch=1)})  # only there
 PRUNED = node(**{f"_{FAR.number}": None})
-PROVEN, TOLD = Contained(proven=frozenset({FAR})), Contained(told=frozenset({FAR}))
+PROVEN, TOLD = Contained(proven=frozenset({FAR})), Contained(unconfirmed=frozenset({FAR}))
 DENIED = Contained(denied=frozenset({FAR}))
 
 
@@ -177,12 +177,14 @@ async def test_without_parent_hashes_no_block_is_near_enough_to_be_linked() -> N
     near = ref(BOTTOM - 1)
 
     assert await contained(OURS, block=near) == Contained(proven=frozenset({near}))
-    assert await contained(OURS, block=near, has_links=False) == Contained(told=frozenset({near}))
+    assert await contained(OURS, block=near, has_links=False) == Contained(
+        unconfirmed=frozenset({near})
+    )
 
 
 async def test_each_request_asks_for_our_tip_too() -> None:
     asked: list[list[int]] = []
-    rpc = FakeRpc(OURS, OURS, together=4)
+    rpc = FakeRpc(OURS, OURS, calls_per_request=4)
     everywhere = rpc.everywhere
 
     async def noting(requests: Any) -> Any:
@@ -200,8 +202,8 @@ async def test_each_request_asks_for_our_tip_too() -> None:
 
 async def test_a_header_that_is_missing_ends_the_links_and_more_than_one_call_goes_on() -> None:
     block = ref(BOTTOM - 900)
-    whole, _ = ancestors(node(), together=1)
-    pruned, _ = ancestors(node(n4990=None), together=1)
+    whole, _ = ancestors(node(), calls_per_request=1)
+    pruned, _ = ancestors(node(n4990=None), calls_per_request=1)
 
     assert await whole.linked([block], link(BOTTOM)) == (set(), {block})
     await pruned.linked([block], link(BOTTOM))

@@ -6,7 +6,7 @@ import pytest
 from transaction_tracker.domain import Outcome
 from transaction_tracker.sources import (
     ApplicationError,
-    Block,
+    FetchedBlock,
     RateLimitedError,
     ServerError,
     SourceError,
@@ -31,7 +31,7 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "NOT_YET_WAITS", (0.0, 0.0, 0.0))
 
 
-def block(*changes: Mapping[str, Any]) -> Block:
+def block(*changes: Mapping[str, Any]) -> FetchedBlock:
     body = [transaction(key, place) for place, key in enumerate(KEYS)]
     for place, changed in enumerate(changes):
         body[place] |= changed

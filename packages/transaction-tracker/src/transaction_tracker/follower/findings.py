@@ -10,7 +10,7 @@ from transaction_tracker.follower.agreement import Agreement
 from transaction_tracker.follower.evidence import Facts
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import SourceError
-from transaction_tracker.sources.polled import BAD_ENDS, Reply
+from transaction_tracker.sources.polled import BAD_ENDS, LookUpResult
 from transaction_tracker.store import Book
 
 # In these a transaction whose deadline has passed has expired.
@@ -49,7 +49,7 @@ class Judge:
         self._watch = watch
         self._agreement = Agreement(agree)
 
-    def of_replies(self, replies: Mapping[str, Reply]) -> Findings:
+    def of_replies(self, replies: Mapping[str, LookUpResult]) -> Findings:
         """Judge what came of questions."""
         findings = Findings()
         for key, reply in replies.items():
@@ -78,7 +78,7 @@ class Judge:
         """Forget what was heard of a transaction."""
         self._agreement.forget(transaction)
 
-    def _open(self, tracked: Tracked, reply: Reply, findings: Findings) -> None:
+    def _open(self, tracked: Tracked, reply: LookUpResult, findings: Findings) -> None:
         if isinstance(reply, SourceError):
             return
         end = None if reply is None else _bad_end(tracked, reply)
@@ -90,7 +90,7 @@ class Judge:
             late = (Late(time.time()),) if believed and reply.state in _OPEN else ()
             findings.facts[tracked.id] = (reply, *late)
 
-    def _ended(self, key: str, reply: Reply, findings: Findings) -> None:
+    def _ended(self, key: str, reply: LookUpResult, findings: Findings) -> None:
         if isinstance(reply, SourceError):
             return
         self._sweep.forget(key)

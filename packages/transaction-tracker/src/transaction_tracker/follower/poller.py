@@ -16,7 +16,7 @@ from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.trouble import Trouble
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, SourceError
-from transaction_tracker.sources.polled import FeedLostError, Page, PolledSource, Reply
+from transaction_tracker.sources.polled import FeedLostError, LookUpResult, Page, PolledSource
 from transaction_tracker.store import Book, Step, Store, Stored, watched
 from transaction_tracker.tracker import FOLLOWER, Ask, Context, Forget
 
@@ -47,7 +47,7 @@ class Answered:
     """What came of a question about some transactions."""
 
     ids: tuple[str, ...]
-    replies: Mapping[str, Reply]
+    replies: Mapping[str, LookUpResult]
 
 
 class Poller(GenServer):
@@ -76,15 +76,15 @@ class Poller(GenServer):
         *,
         poll_interval: float,
     ) -> None:
-        habits = source.habits
+        polling = source.policy
         self._source = source
         self._book = book
         self._status = status
         self._poll_interval = poll_interval
-        self._sweep = Sweep(habits.first_delay, habits.longest_delay)
+        self._sweep = Sweep(polling.first_delay, polling.longest_delay)
         self._records = Records(book, policy, self._sweep)
-        self._watch = Watch(habits)
-        self._judge = Judge(book, self._sweep, self._watch, habits.agree)
+        self._watch = Watch(polling)
+        self._judge = Judge(book, self._sweep, self._watch, polling.agree)
         self._trouble = Trouble(poll_interval)
         self._paused = False
         self._attending = False
@@ -192,7 +192,7 @@ class Poller(GenServer):
         return not self._paused and self._under_way < most
 
     def _next(self) -> tuple[str, ...]:
-        limit = 1 if self._trouble.lasts else self._source.together
+        limit = 1 if self._trouble.lasts else self._source.ids_per_request
         while taken := self._take(limit):
             free = tuple(key for key in dict.fromkeys(taken) if self._is_free(key))
             if free:
@@ -227,7 +227,7 @@ class Poller(GenServer):
 
     # -- Hearing
 
-    async def _hear(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
+    async def _hear(self, ids: tuple[str, ...], replies: Mapping[str, LookUpResult]) -> None:
         self._under_way -= 1
         self._busy.difference_update(ids)
         pause = self._trouble.note(replies, paused=self._paused)
@@ -240,7 +240,7 @@ class Poller(GenServer):
         self._ask_again(ids, replies)
         self._ask()
 
-    def _ask_again(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
+    def _ask_again(self, ids: tuple[str, ...], replies: Mapping[str, LookUpResult]) -> None:
         for key in ids:
             # Where the source wanted fewer questions, nothing was said of the transaction.
             unheard = isinstance(replies.get(key), RateLimitedError)
@@ -275,7 +275,7 @@ class Poller(GenServer):
                 self._watch.forget(tracked.id)
 
     async def _resume_watch(self) -> None:
-        seconds = self._source.habits.watch_seconds
+        seconds = self._source.policy.watch_seconds
         if not seconds:
             return
         since = time.time() - seconds
@@ -291,7 +291,7 @@ class Poller(GenServer):
         Task.async_(_read_page, self._source, self._feed.place)
 
     async def _hear_feed(self, page: Page | SourceError) -> None:
-        feed, interval = self._feed, self._source.habits.feed_interval
+        feed, interval = self._feed, self._source.policy.feed_interval
         feed.busy, feed.due = False, _now() + interval
         match page:
             case FeedLostError():
@@ -326,7 +326,7 @@ class Poller(GenServer):
         step = Step(self._source.name)
         await Store.run(partial(watched.commit_page, step=step, place=None))
         self._feed.place = None
-        if _now() < self._feed.reconciled + self._source.habits.longest_delay:
+        if _now() < self._feed.reconciled + self._source.policy.longest_delay:
             return  # each has its turn in that time anyway
         self._feed.reconciled = _now()
         for tracked in self._book:

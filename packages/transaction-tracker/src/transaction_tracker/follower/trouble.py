@@ -10,7 +10,7 @@ from transaction_tracker.sources import (
     SourceError,
     TransportError,
 )
-from transaction_tracker.sources.polled import Reply
+from transaction_tracker.sources.polled import LookUpResult
 
 # A single failure may be one transaction's; several in a row are the source's.
 _FAILURES_IN_A_ROW = 3
@@ -39,7 +39,7 @@ class Trouble:
         """Whether the source has not answered since it was last left alone."""
         return self._outage.lasts
 
-    def note(self, replies: Mapping[str, Reply], *, paused: bool) -> float | None:
+    def note(self, replies: Mapping[str, LookUpResult], *, paused: bool) -> float | None:
         """Note what came of a question.
 
         Args:

@@ -16,7 +16,7 @@ from transaction_tracker.sources import (
     RateLimitedError,
     SourceError,
 )
-from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request
 
 # These say nothing about the provider's chain, and do not pass by asking again at once.
 _NO_OPINION = (RateLimitedError, ApplicationError, NotYetError)
@@ -58,7 +58,7 @@ class Inquiry:
     blocks: Collection[BlockRef]
     start: float
     requests: Sequence[Request] = ()
-    told: Told = field(default_factory=lambda: Told(""))
+    told: NodeResults = field(default_factory=lambda: NodeResults(""))
 
 
 async def dissent(endpoints: Sequence[Endpoint], inquiry: Inquiry) -> Dissent:
@@ -95,7 +95,7 @@ async def opinion(endpoint: Endpoint, inquiry: Inquiry) -> Opinion:
         inquiry: What to ask. Its requests go along with the first HTTP request.
     """
     chain, blocks = inquiry.chain, inquiry.blocks
-    told = inquiry.told if inquiry.told.node == endpoint.name else Told(endpoint.name)
+    told = inquiry.told if inquiry.told.node == endpoint.name else NodeResults(endpoint.name)
     requests = told.missing(inquiry.requests)
     recent = endpoint.view and endpoint.view.since(inquiry.start)
     if recent is not None and not _unproven(blocks, chain, recent):

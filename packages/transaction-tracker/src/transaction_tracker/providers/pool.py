@@ -29,7 +29,7 @@ from transaction_tracker.sources import (
     TransportError,
     WrongChainError,
 )
-from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, NodeResults, Request
 
 MAX_LAG = 3
 LOOK_SECONDS = 10.0
@@ -117,9 +117,9 @@ class Pool:
         return sum(one.client.requests for one in self._board.endpoints)
 
     @property
-    def together(self) -> int:
+    def calls_per_request(self) -> int:
         """How many calls go in one request now at the provider that is followed."""
-        sizes = {one.name: one.client.together for one in self._board.endpoints}
+        sizes = {one.name: one.client.calls_per_request for one in self._board.endpoints}
         return sizes.get(self._board.active or "", min(sizes.values()))
 
     @property
@@ -190,11 +190,11 @@ class Pool:
         """
         return await self._ask(requests) if requests else []
 
-    async def told(self, requests: Sequence[Request]) -> Told:
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         """Call many methods at the provider that is followed, and at no other one."""
         followed = await self._followed()
         results = await results_or_errors(followed, requests)
-        return Told(followed.name, dict(zip(requests, results, strict=True)))
+        return NodeResults(followed.name, dict(zip(requests, results, strict=True)))
 
     async def seek(self, method: str, *params: object) -> Any:
         """Call one method at each healthy provider in turn until one knows more than ``null``.
@@ -303,7 +303,7 @@ class Pool:
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        told: NodeResults | None = None,
     ) -> Dissent:
         """Find the healthy providers whose chains do not contain some blocks; see ``Rpc.dissent``.
 
@@ -318,7 +318,7 @@ class Pool:
             return Dissent()
         endpoints = await self._in_turn() if requests else self._board.usable()
         start = asyncio.get_running_loop().time() - self._board.look_interval
-        inquiry = Inquiry(chain, blocks, start, requests, told or Told(""))
+        inquiry = Inquiry(chain, blocks, start, requests, told or NodeResults(""))
         dismissed = frozenset(one.name for one in self._board.endpoints if one.by_hand)
         voters = len(self._board.endpoints) - len(dismissed)
         found = await dissent(endpoints, inquiry)

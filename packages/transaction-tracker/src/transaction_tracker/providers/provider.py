@@ -297,7 +297,7 @@ class Provider(GenServer):
         that are always limited would look like that, and their block would wait without end. A
         full batch of them does not come about.
         """
-        together = self._endpoint.client.together
+        together = self._endpoint.client.calls_per_request
         is_short = len(requests) < together or together == 1
         return is_short and bool(requests) and about_transactions(requests)
 

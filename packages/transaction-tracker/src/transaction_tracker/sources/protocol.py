@@ -93,13 +93,13 @@ class Contained:
     Attributes:
         proven: The blocks that are on our chain: linked to our lowest kept block by their hashes,
             or, where they are too far down for that, said to be by most providers, at least two.
-        told: The blocks of which a single provider says so.
+        unconfirmed: The blocks of which a single provider says so.
         denied: The blocks of which a provider says otherwise, and which are not proven.
         linking: The blocks to which the links have not come yet: the next call goes on.
     """
 
     proven: frozenset[BlockRef] = frozenset()
-    told: frozenset[BlockRef] = frozenset()
+    unconfirmed: frozenset[BlockRef] = frozenset()
     denied: frozenset[BlockRef] = frozenset()
     linking: frozenset[BlockRef] = frozenset()
 
@@ -140,7 +140,7 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class FetchedBlock:
     """One block and what is in it.
 
     Attributes:
@@ -162,7 +162,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
+class Prefetched:
     """What the followed provider said of a block before it is applied.
 
     Attributes:
@@ -217,14 +217,14 @@ class ChainSource(Source, Protocol):
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the highest block, and the chain's own marks if they are wanted."""
 
-    async def block(self, ref: BlockRef) -> Block:
+    async def block(self, ref: BlockRef) -> FetchedBlock:
         """Fetch one block with its transactions.
 
         Args:
             ref: Its hash decides. Its number is a guess where numbers can have no block.
         """
 
-    async def other_version(self, block: Block) -> Block | None:
+    async def other_version(self, block: FetchedBlock) -> FetchedBlock | None:
         """Fetch a block from the other providers, whose parent no provider has.
 
         Returns:
@@ -234,7 +234,7 @@ class ChainSource(Source, Protocol):
     async def compare_listings(self, ref: BlockRef, transaction: str) -> None:
         """Count a block against the providers that leave a transaction out of it, if few do."""
 
-    async def blocks(self, numbers: range) -> list[Block]:
+    async def blocks(self, numbers: range) -> list[FetchedBlock]:
         """Fetch consecutive canonical blocks by number, each the parent of the next.
 
         Returns:
@@ -266,11 +266,11 @@ class ChainSource(Source, Protocol):
         called the block final, and where the chain parts from ours below all kept blocks.
         """
 
-    def transaction(self, block: Block, transaction_id: str) -> Transaction:
+    def transaction(self, block: FetchedBlock, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
 
     async def outcomes(
-        self, block: Block, ids: Collection[str]
+        self, block: FetchedBlock, ids: Collection[str]
     ) -> Mapping[str, Outcome | Unreadable | None]:
         """Fetch how these transactions of the block ended.
 
@@ -280,7 +280,7 @@ class ChainSource(Source, Protocol):
         """
 
     async def outcomes_early(
-        self, wanted: Sequence[tuple[Block, Collection[str]]]
+        self, wanted: Sequence[tuple[FetchedBlock, Collection[str]]]
     ) -> Mapping[str, Mapping[str, Outcome | Unreadable | None]]:
         """Fetch outcomes in several blocks that are applied soon, in as few requests as possible.
 
@@ -319,7 +319,7 @@ class ChainSource(Source, Protocol):
         One that gives no answer, or is below ``height``, leaves everything open.
         """
 
-    async def winner(self, slot: str, height: int) -> Block | None:
+    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
         """Find the block at or below ``height`` that has a transaction in ``slot``.
 
         Returns:
@@ -330,9 +330,9 @@ class ChainSource(Source, Protocol):
     def follows(self, chain: Chain) -> None:
         """Note our chain: providers are compared with it."""
 
-    async def foresee(
-        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
-    ) -> Foreseen:
+    async def prefetch(
+        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Prefetched:
         """Fetch in one request what applying a block needs of the followed provider.
 
         Args:
@@ -349,7 +349,7 @@ class ChainSource(Source, Protocol):
         Args:
             chain: Our chain.
             endings: The transactions and their ends.
-            opinion: What ``foresee`` returned for the block that has just been fetched. As far as
+            opinion: What ``prefetch`` returned for the block that has just been fetched. As far as
                 the followed provider gave its opinion there, it is not asked again.
 
         A provider that holds the block agrees, contradicts, or is waited for; where several can be

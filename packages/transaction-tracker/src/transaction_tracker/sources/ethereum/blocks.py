@@ -17,7 +17,7 @@ from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.retries import patiently
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Block
+from transaction_tracker.sources.protocol import FetchedBlock
 
 # About 1.5 MB of JSON: large enough to be bound by bandwidth, small enough to parse at once.
 _TRANSACTIONS_PER_REQUEST = 2_000
@@ -42,7 +42,7 @@ class Blocks:
         self._rpc = rpc
         self._context = context
         self._per_request = _FIRST_BLOCKS_PER_REQUEST
-        self._next: Block | None = None
+        self._next: FetchedBlock | None = None
         self._looks_without = 0
 
     def request_next(self, tip: Link | None) -> list[Request]:
@@ -57,7 +57,7 @@ class Blocks:
         self._next = None
         profile = self._context.profile
         self._looks_without = max(0, self._looks_without - 1)
-        if tip is None or self._rpc.together < 2 or self._looks_without:
+        if tip is None or self._rpc.calls_per_request < 2 or self._looks_without:
             return []
         if profile.null_rounds or not profile.parent_links:
             return []
@@ -65,7 +65,7 @@ class Blocks:
 
     def take_next(self, answer: Any) -> None:
         """Keep the block above our tip until the next look, for ``by_hash``."""
-        if isinstance(answer, Block):
+        if isinstance(answer, FetchedBlock):
             self._next = answer
         elif isinstance(answer, SourceError):
             self._looks_without = _LOOKS_WITHOUT_NEXT
@@ -74,7 +74,7 @@ class Blocks:
         """Return whether a look at the head has brought this block along."""
         return self._next is not None and self._next.link.hash == block_hash
 
-    async def by_hash(self, ref: BlockRef) -> Block:
+    async def by_hash(self, ref: BlockRef) -> FetchedBlock:
         """Fetch one block by its hash, so that no reorganisation can come in between.
 
         A node can announce a block before it has it: it is asked again, and then the others are.
@@ -96,7 +96,7 @@ class Blocks:
                 raise
         return await self._whole(found)
 
-    async def other_version(self, block: Block, chain: Chain) -> Block | None:
+    async def other_version(self, block: FetchedBlock, chain: Chain) -> FetchedBlock | None:
         """Fetch a block elsewhere; see ``ChainSource.other_version``.
 
         Where our chain holds the other parent, those that sent the first version were wrong.
@@ -104,7 +104,9 @@ class Blocks:
         if not self._context.profile.parent_links:
             return None
         versions = await self._rpc.versions(self._by_hash(block.link.ref))
-        blocks = {name: found for name, found in versions.items() if isinstance(found, Block)}
+        blocks = {
+            name: found for name, found in versions.items() if isinstance(found, FetchedBlock)
+        }
         wrong = [name for name, found in blocks.items() if found.link.parent == block.link.parent]
         for found in blocks.values():
             if found.link.parent != block.link.parent:
@@ -119,20 +121,22 @@ class Blocks:
         A hash commits to the transactions, so all nodes must list the same ones.
         """
         versions = await self._rpc.versions(self._by_hash(ref))
-        blocks = {name: found for name, found in versions.items() if isinstance(found, Block)}
+        blocks = {
+            name: found for name, found in versions.items() if isinstance(found, FetchedBlock)
+        }
         lacking = [name for name, found in blocks.items() if key not in found.ids]
         for name in lacking if 2 * len(lacking) < len(blocks) else ():
             self._rpc.left_out(name, ref.number)
 
-    async def by_number(self, numbers: range) -> list[Block]:
+    async def by_number(self, numbers: range) -> list[FetchedBlock]:
         """Fetch consecutive canonical blocks side by side; see ``ChainSource.blocks``."""
         # Without parent hashes, the block below says what the first one builds on.
         has_links = self._context.profile.parent_links
         below = 0 if has_links or numbers.start == 0 else 1
         answers = await self._in_requests(range(numbers.start - below, numbers.stop))
-        found: list[Block] = []
+        found: list[FetchedBlock] = []
         for answer in answers:
-            if isinstance(answer, Block):
+            if isinstance(answer, FetchedBlock):
                 found.append(await self._whole(answer))
             elif not self._is_null_round(answer):
                 if isinstance(answer, SourceError) and len(found) <= below:
@@ -144,7 +148,7 @@ class Blocks:
     # -- By hash
 
     def _by_hash(self, ref: BlockRef) -> Request:
-        def read(value: Any) -> Block:
+        def read(value: Any) -> FetchedBlock:
             found = self._read(value, f"block {ref.number} ({ref.hash})")
             if found.link.hash != ref.hash:
                 raise MalformedError(f"block {found.link.hash} came for block {ref.hash}")
@@ -152,16 +156,16 @@ class Blocks:
 
         return Request("eth_getBlockByHash", (ref.hash, True), read)
 
-    async def _asked(self, ref: BlockRef) -> Block:
+    async def _asked(self, ref: BlockRef) -> FetchedBlock:
         (answer,) = await self._rpc.batch([self._by_hash(ref)])
         if isinstance(answer, SourceError):
             raise answer
         if answer is None:
             raise NotYetError(f"{self._rpc} has no block {ref.number} ({ref.hash}) yet")
-        found: Block = answer
+        found: FetchedBlock = answer
         return found
 
-    async def _linked_by_number(self, ref: BlockRef) -> Block:
+    async def _linked_by_number(self, ref: BlockRef) -> FetchedBlock:
         """Fetch a block and the one below it, where no parent hash says which that is."""
         found = await self.by_number(range(ref.number, ref.number + 1))
         if not found:
@@ -173,7 +177,7 @@ class Blocks:
     # -- By number
 
     async def _in_requests(self, numbers: range) -> list[Any]:
-        size = max(1, min(self._per_request, self._rpc.together))
+        size = max(1, min(self._per_request, self._rpc.calls_per_request))
         parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
         slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
@@ -189,7 +193,7 @@ class Blocks:
         ]
 
     def _by_number(self, number: int) -> Request:
-        def read(value: Any) -> Block | None:
+        def read(value: Any) -> FetchedBlock | None:
             found = self._read(value, f"block {number}")
             if self._context.profile.null_rounds and found.link.number < number:
                 return None  # Forest answered with the block before a null round
@@ -211,13 +215,13 @@ class Blocks:
         is_error = isinstance(answer, ApplicationError)
         return answer is None or (is_error and "null round" in str(answer).lower())
 
-    def _learn_size(self, blocks: Sequence[Block]) -> None:
+    def _learn_size(self, blocks: Sequence[FetchedBlock]) -> None:
         if blocks:
             transactions = sum(len(block.ids) for block in blocks) / len(blocks)
             fitting = int(_TRANSACTIONS_PER_REQUEST / max(1.0, transactions))
             self._per_request = max(1, min(fitting, MAX_BLOCKS_PER_REQUEST))
 
-    def _read(self, value: Any, name: str) -> Block:
+    def _read(self, value: Any, name: str) -> FetchedBlock:
         try:
             return decode.block(value, self._context.profile)
         except MalformedError as error:
@@ -225,12 +229,12 @@ class Blocks:
 
     # -- Lists of hashes
 
-    async def _whole(self, block: Block) -> Block:
+    async def _whole(self, block: FetchedBlock) -> FetchedBlock:
         """Fetch the transactions of a block that listed their hashes only."""
         if not block.hashes_only:
             return block
         (found,) = await self._rpc.elsewhere([self._by_hash(block.link.ref)])
-        if isinstance(found, Block) and not found.hashes_only:
+        if isinstance(found, FetchedBlock) and not found.hashes_only:
             return found
         requests = [
             Request("eth_getTransactionByHash", (key,), lambda value: value) for key in block.ids
@@ -251,7 +255,7 @@ def _header(link: Link) -> dict[str, Any]:
     return {"number": hex(link.number), "hash": link.hash, "parentHash": link.parent}
 
 
-def _linked(blocks: list[Block]) -> list[Block]:
+def _linked(blocks: list[FetchedBlock]) -> list[FetchedBlock]:
     """Return the blocks up to the first one that does not build on the one before it."""
     for at in range(1, len(blocks)):
         if not blocks[at].link.is_child_of(blocks[at - 1].link):
@@ -259,7 +263,7 @@ def _linked(blocks: list[Block]) -> list[Block]:
     return blocks
 
 
-def _with_parents(blocks: list[Block]) -> list[Block]:
+def _with_parents(blocks: list[FetchedBlock]) -> list[FetchedBlock]:
     """Link each block to the one fetched below it, in place of what its parent hash says."""
     return [
         replace(above, link=replace(above.link, parent=below.link.hash))

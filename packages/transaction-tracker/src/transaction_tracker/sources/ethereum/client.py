@@ -25,8 +25,8 @@ from transaction_tracker.sources.ethereum.rpc import (
     ABOUT_TRANSACTIONS,
     Dissent,
     Identity,
+    NodeResults,
     Request,
-    Told,
 )
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.rate_limiter import RateLimiter
@@ -66,7 +66,7 @@ class RpcClient:
         self._http = Http(url, max_answer_bytes)
 
     @property
-    def together(self) -> int:
+    def calls_per_request(self) -> int:
         """How many calls go in one request now; 1 while the node refuses batches."""
         return self._size.size
 
@@ -138,13 +138,13 @@ class RpcClient:
                 results += [error] * (len(requests) - start)
         return results
 
-    async def told(self, requests: Sequence[Request]) -> Told:
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         """Call many methods; an error of the whole batch is each one's result."""
         try:
             results = await self.batch(requests)
         except SourceError as error:
             results = [error] * len(requests)
-        return Told(str(self), dict(zip(requests, results, strict=True)))
+        return NodeResults(str(self), dict(zip(requests, results, strict=True)))
 
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         """Call many methods: this node is every node."""
@@ -181,13 +181,13 @@ class RpcClient:
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        told: NodeResults | None = None,
     ) -> Dissent:
         """Return no dissent: the chain is this node's own."""
         del chain, blocks
         if not requests:
             return Dissent()
-        told = told or Told(str(self))
+        told = told or NodeResults(str(self))
         results = await self.batch(told.missing(requests))
         return Dissent(answers={str(self): told.completed(requests, results)})
 

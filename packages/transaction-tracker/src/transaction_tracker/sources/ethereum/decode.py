@@ -26,7 +26,7 @@ from transaction_tracker.sources.ethereum.fields import (
 )
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.protocol import Block
+from transaction_tracker.sources.protocol import FetchedBlock
 
 _CALL_FIELDS = {"from": "from", "to": "to", "value": "value", "gas": "gas", "data": "input"}
 
@@ -110,7 +110,7 @@ def base_fee(value: object) -> int | None:
     return readable(quantity, fee)
 
 
-def block(value: object, profile: ChainProfile = UNKNOWN) -> Block:
+def block(value: object, profile: ChainProfile = UNKNOWN) -> FetchedBlock:
     """Return a block with the ids and slots of its transactions.
 
     One odd transaction never makes a block unreadable: a transaction without a readable hash,
@@ -128,9 +128,9 @@ def block(value: object, profile: ChainProfile = UNKNOWN) -> Block:
     body = array(record(value, "block").get("transactions"), "block's transactions")
     ids, unreadable = _ids(body)
     if body and all(isinstance(item, str) for item in body):
-        return Block(place, ids, {}, body, unreadable, hashes_only=True)
+        return FetchedBlock(place, ids, {}, body, unreadable, hashes_only=True)
     slots, unclear = _slots(body, ids, profile)
-    return Block(place, ids, slots, body, unreadable + unclear)
+    return FetchedBlock(place, ids, slots, body, unreadable + unclear)
 
 
 def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:

@@ -75,7 +75,7 @@ class Ancestors:
         path = self._down(bottom, lowest)
         while path[-1].number > lowest and left > 0:
             end = path[-1]
-            size = max(1, self._rpc.together)
+            size = max(1, self._rpc.calls_per_request)
             numbers = range(max(lowest, end.number - left * size), end.number)
             left -= -(-len(numbers) // size)
             if not await self._fetch(end, numbers):
@@ -115,7 +115,7 @@ class Ancestors:
         return False
 
     async def _headers(self, numbers: range) -> list[Any]:
-        size = max(1, self._rpc.together)
+        size = max(1, self._rpc.calls_per_request)
         parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
         slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 

@@ -8,7 +8,7 @@ from transaction_tracker.domain import BlockRef, Chain, Outcome, StandingObjecti
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.laggards import Laggards
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
-from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Rpc, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request, Rpc
 from transaction_tracker.sources.ethereum.standing import StandingObjections
 from transaction_tracker.sources.ethereum.vote_reader import QUORUM, VoteReader, agreeing
 from transaction_tracker.sources.ethereum.votes import Vote
@@ -21,7 +21,7 @@ _LAG_BLOCKS = 3
 _MIN_SPARING_CONFIRMATIONS = 6
 
 
-class Agreement:
+class ProviderAgreement:
     """Compares ends with what the providers say of the block, the receipt and the winner.
 
     Args:
@@ -70,7 +70,7 @@ class Agreement:
         self._laggards.forget(key)
 
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending], told: Told | None = None
+        self, chain: Chain, endings: Mapping[str, Ending], told: NodeResults | None = None
     ) -> dict[str, Objection]:
         """Return the transactions whose end cannot be told now; see ``ChainSource.objections``."""
         requests = self.requests(endings)

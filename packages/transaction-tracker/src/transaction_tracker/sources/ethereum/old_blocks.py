@@ -43,14 +43,14 @@ class OldBlocks:
         linked, linking = await self._ancestors.linked(near, bottom)
         far = set(blocks) - near
         said = await self._said(far, tip) if far else Contained()
-        return Contained(said.proven | linked, said.told, said.denied, frozenset(linking))
+        return Contained(said.proven | linked, said.unconfirmed, said.denied, frozenset(linking))
 
     async def _said(self, blocks: Collection[BlockRef], tip: BlockRef) -> Contained:
         """Ask every node for the blocks and for our tip, all in one request."""
         same: Counter[BlockRef] = Counter()
         other: Counter[BlockRef] = Counter()
         heights = sorted({block.number for block in blocks})
-        size = max(1, self._rpc.together - 1)
+        size = max(1, self._rpc.calls_per_request - 1)
         for at in range(0, len(heights), size):
             part = heights[at : at + size]
             requests = [numbered(height) for height in (tip.number, *part)]

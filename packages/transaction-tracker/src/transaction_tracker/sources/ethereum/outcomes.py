@@ -15,7 +15,7 @@ from transaction_tracker.sources.ethereum.retries import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.statuses import Statuses
-from transaction_tracker.sources.protocol import Block, Unreadable
+from transaction_tracker.sources.protocol import FetchedBlock, Unreadable
 
 Outcomes = dict[str, Outcome | Unreadable | None]
 
@@ -62,15 +62,15 @@ class OutcomeReader:
         self._statuses = Statuses(rpc, context)
         self._block_receipts = BlockReceipts(rpc, context)
 
-    def foresee(self, block_hash: str) -> None:
+    def prefetch(self, block_hash: str) -> None:
         """Ask early for the receipts of a block that is being fetched, if they will be needed."""
-        self._block_receipts.foresee(block_hash)
+        self._block_receipts.prefetch(block_hash)
 
     def forget(self) -> None:
         """Cancel what was asked early."""
         self._block_receipts.forget()
 
-    async def of_block(self, block: Block, ids: Collection[str]) -> Outcomes:
+    async def of_block(self, block: FetchedBlock, ids: Collection[str]) -> Outcomes:
         """Fetch the outcomes of transactions of a block; see ``ChainSource.outcomes``.
 
         A node can have a block before its receipts: it is asked again, and then the others are.
@@ -85,12 +85,12 @@ class OutcomeReader:
         return {**await self._settle_in(block, found.receipts), **found.unreadable}
 
     async def of_blocks(
-        self, wanted: Sequence[tuple[Block, Collection[str]]]
+        self, wanted: Sequence[tuple[FetchedBlock, Collection[str]]]
     ) -> dict[str, Outcomes]:
         """Fetch outcomes in several blocks; see ``ChainSource.outcomes_early``."""
         hits = [(block, key) for block, ids in wanted for key in ids]
         requests = [self.request(key, block.link.ref) for block, key in hits]
-        size = self._rpc.together
+        size = self._rpc.calls_per_request
         parts = [requests[at : at + size] for at in range(0, len(requests), size)]
         answers = chain.from_iterable(await asyncio.gather(*map(self._rpc.batch, parts)))
         found: dict[str, dict[str, decode.Receipt]] = {}
@@ -103,7 +103,7 @@ class OutcomeReader:
         )
         return {key: {**outcomes} for key, outcomes in zip(found, settled, strict=True)}
 
-    def requests(self, block: Block, ids: Collection[str], room: int) -> list[Request]:
+    def requests(self, block: FetchedBlock, ids: Collection[str], room: int) -> list[Request]:
         """Return the requests for receipts of transactions of a block: not more than ``room``.
 
         Those of the whole block are one. None are returned if these are already on their way, or
@@ -114,7 +114,7 @@ class OutcomeReader:
         return self._block_receipts.requests(block.link.hash)
 
     async def of_answers(
-        self, block: Block, ids: Collection[str], answers: Mapping[Request, Any]
+        self, block: FetchedBlock, ids: Collection[str], answers: Mapping[Request, Any]
     ) -> dict[str, Outcome | None]:
         """Return the outcomes that the answers to ``requests`` tell."""
         for request, answer in answers.items():
@@ -167,12 +167,12 @@ class OutcomeReader:
         return Request("eth_getTransactionReceipt", (key,), read)
 
     async def _settle_in(
-        self, block: Block, receipts: Mapping[str, decode.Receipt]
+        self, block: FetchedBlock, receipts: Mapping[str, decode.Receipt]
     ) -> dict[str, Outcome | None]:
         items = {key: block.body[block.ids[key]] for key in receipts}
         return await self.settle(items, receipts)
 
-    async def _fetch(self, block: Block, found: _Found, ids: list[str]) -> None:
+    async def _fetch(self, block: FetchedBlock, found: _Found, ids: list[str]) -> None:
         if not ids:
             return
         whole = await self._block_receipts.of(block.link, len(ids))

@@ -13,7 +13,7 @@ _WAY_OUT = "use another database, or the node of the chain that this database be
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ChainRecord:
     """Facts that a database holds about its chain.
 
     Attributes:
@@ -28,7 +28,7 @@ class Known:
     source: str | None = None
 
 
-async def is_proven(rpc: Rpc, found: Identity, known: Known) -> bool:
+async def is_proven(rpc: Rpc, found: Identity, known: ChainRecord) -> bool:
     """Compare the nodes' chain with the database's.
 
     Args:

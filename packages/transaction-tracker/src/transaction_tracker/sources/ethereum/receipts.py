@@ -46,7 +46,7 @@ class BlockReceipts:
         self._had_many = False
         self._early: tuple[str, asyncio.Task[Any]] | None = None
 
-    def foresee(self, block_hash: str) -> None:
+    def prefetch(self, block_hash: str) -> None:
         """Ask early for those of a block that is being fetched, when they will be of use."""
         if self._early is not None:
             self._had_many = False  # the last ones were of no use: that block had few hits
@@ -81,7 +81,7 @@ class BlockReceipts:
             SourceError: No answer came, and asking in another way would not help.
         """
         # Where a node refuses batches, each receipt would be a request of its own.
-        self._had_many = self._is_known and hits > min(MANY_HITS, self._rpc.together)
+        self._had_many = self._is_known and hits > min(MANY_HITS, self._rpc.calls_per_request)
         if not self._had_many:
             return None
         try:

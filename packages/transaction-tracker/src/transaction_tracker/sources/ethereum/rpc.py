@@ -65,7 +65,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class NodeResults:
     """What one node said, with no other node asked in its place.
 
     Attributes:
@@ -131,7 +131,7 @@ class Rpc(Protocol):
         """How many HTTP requests were sent so far."""
 
     @property
-    def together(self) -> int:
+    def calls_per_request(self) -> int:
         """How many calls go in one HTTP request now; 1 at a node that refuses batches."""
 
     @property
@@ -180,7 +180,7 @@ class Rpc(Protocol):
             For each call its result, or the ``SourceError`` that it met alone.
         """
 
-    async def told(self, requests: Sequence[Request]) -> Told:
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         """Call many methods at the node that is followed, and at no other one in its place."""
 
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
@@ -249,7 +249,7 @@ class Rpc(Protocol):
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        told: NodeResults | None = None,
     ) -> Dissent:
         """Find the healthy nodes whose chains do not contain some blocks of ours.
 

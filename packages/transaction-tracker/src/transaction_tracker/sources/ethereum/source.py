@@ -20,25 +20,25 @@ from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.lookup import LookUp
-from transaction_tracker.sources.ethereum.objections import Agreement
+from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
-from transaction_tracker.sources.ethereum.proof import Known, is_proven
+from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc, Told
+from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
     Answer,
-    Block,
     Consensus,
     Contained,
     Ending,
-    Foreseen,
+    FetchedBlock,
     Head,
     Objection,
+    Prefetched,
     Unreadable,
 )
 
@@ -76,7 +76,7 @@ class EthereumSource:
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
         self._look_up = LookUp(self._rpc, self._context, self._outcomes)
-        self._agreement = Agreement(self._rpc, self._context)
+        self._agreement = ProviderAgreement(self._rpc, self._context)
         self._old_blocks = OldBlocks(self._rpc)
         self._winners = Winners(self._rpc, self._blocks)
 
@@ -104,7 +104,7 @@ class EthereumSource:
     @property
     def calls_per_request(self) -> int:
         """How many calls one request can hold now."""
-        return self._rpc.together
+        return self._rpc.calls_per_request
 
     @property
     def profile(self) -> ChainProfile:
@@ -128,7 +128,7 @@ class EthereumSource:
         """The block by which the chain is known; ``None`` where that could not be proven."""
         return self._anchor
 
-    async def check(self, *, again: bool = False, known: Known | None = None) -> None:
+    async def check(self, *, again: bool = False, known: ChainRecord | None = None) -> None:
         """Check that the node answers and is on the right chain.
 
         Args:
@@ -142,7 +142,7 @@ class EthereumSource:
         """
         if self._checked is not None and not again:
             return
-        known = Known(self._anchor) if known is None else known
+        known = ChainRecord(self._anchor) if known is None else known
         anchor = known.anchor
         height = None if anchor is None else anchor.number
         found = await self._rpc.identity(height, expected=anchor)
@@ -150,7 +150,8 @@ class EthereumSource:
         if wanted not in (None, found.chain_id):
             raise WrongChainError(f"{self._rpc} is on chain {found.chain_id}, expected {wanted}")
         if known.source not in (None, f"ethereum:{found.chain_id}"):
-            known = Known()  # blocks of another chain prove nothing; the store refuses this one
+            # Blocks of another chain prove nothing; the store refuses this chain.
+            known = ChainRecord()
         proven = await is_proven(self._rpc, found, known)
         if self._checked is None:
             self._anchor = known.anchor or (found.anchor if proven else None)
@@ -183,13 +184,13 @@ class EthereumSource:
         }
         return Head(latest.link, known)
 
-    async def block(self, ref: BlockRef) -> Block:
+    async def block(self, ref: BlockRef) -> FetchedBlock:
         """Fetch one block; its receipts too, if the last blocks had many hits."""
         if not self._blocks.has(ref.hash):
-            self._outcomes.foresee(ref.hash)
+            self._outcomes.prefetch(ref.hash)
         return await self._blocks.by_hash(ref)
 
-    async def other_version(self, block: Block) -> Block | None:
+    async def other_version(self, block: FetchedBlock) -> FetchedBlock | None:
         """Fetch a block from the other providers, if they name another parent."""
         return await self._blocks.other_version(block, self._chain)
 
@@ -197,7 +198,7 @@ class EthereumSource:
         """Count a block against the providers that leave a transaction out of it."""
         await self._blocks.compare_listings(ref, transaction)
 
-    async def blocks(self, numbers: range) -> list[Block]:
+    async def blocks(self, numbers: range) -> list[FetchedBlock]:
         """Fetch consecutive canonical blocks by number, side by side."""
         return await self._blocks.by_number(numbers)
 
@@ -219,18 +220,18 @@ class EthereumSource:
         """Return why a kept block cannot be taken back now."""
         return await objection_to_undo(self._rpc, self._chain, block)
 
-    def transaction(self, block: Block, transaction_id: str) -> Transaction:
+    def transaction(self, block: FetchedBlock, transaction_id: str) -> Transaction:
         """Describe a transaction of a fetched block."""
         return decode.transaction(block.body[block.ids[transaction_id]], self.profile)
 
     async def outcomes(
-        self, block: Block, ids: Collection[str]
+        self, block: FetchedBlock, ids: Collection[str]
     ) -> Mapping[str, Outcome | Unreadable | None]:
         """Fetch how these transactions of the block ended: singly, or all receipts at once."""
         return await self._outcomes.of_block(block, ids)
 
     async def outcomes_early(
-        self, wanted: Sequence[tuple[Block, Collection[str]]]
+        self, wanted: Sequence[tuple[FetchedBlock, Collection[str]]]
     ) -> Mapping[str, Mapping[str, Outcome | Unreadable | None]]:
         """Fetch the outcomes in several blocks side by side, in few requests."""
         return await self._outcomes.of_blocks(wanted)
@@ -253,7 +254,7 @@ class EthereumSource:
         tip = None if self._chain.tip is None else self._chain.tip.number
         return await self._look_up.consensus(slots, height, tip)
 
-    async def winner(self, slot: str, height: int) -> Block | None:
+    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
         """Find the block at or below ``height`` whose transaction took ``slot``."""
         return await self._winners.find(slot, height)
 
@@ -263,23 +264,24 @@ class EthereumSource:
         self._chain = chain
         self._rpc.follows(chain)
 
-    async def foresee(
-        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
-    ) -> Foreseen:
+    async def prefetch(
+        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Prefetched:
         """Ask the followed node for outcomes, and for its opinion on ends."""
         opinions = self._agreement.requests(endings)
-        receipts = self._outcomes.requests(block, ids, room=self._rpc.together - len(opinions))
+        room = self._rpc.calls_per_request - len(opinions)
+        receipts = self._outcomes.requests(block, ids, room)
         requests = list(dict.fromkeys([*receipts, *opinions]))
         if not requests or not (opinions or self._rpc.is_compared):
-            return Foreseen()
-        told = await self._rpc.told(requests)
-        return Foreseen(await self._outcomes.of_answers(block, ids, told.results), told)
+            return Prefetched()
+        told = await self._rpc.batch_without_failover(requests)
+        return Prefetched(await self._outcomes.of_answers(block, ids, told.results), told)
 
     async def objections(
         self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
         """Ask the healthy providers about the blocks, the receipts and the winners of ends."""
-        told = opinion if isinstance(opinion, Told) else None
+        told = opinion if isinstance(opinion, NodeResults) else None
         return await self._agreement.objections(chain, endings, told)
 
     def standing_objections(self) -> Collection[StandingObjection]:

@@ -133,7 +133,7 @@ class VoteReader:
             if end.succeeded is not None:
                 by_block.setdefault(end.block, []).append(key)
         # From so many ends in one block on, all its receipts cost less than those of the ends.
-        most = min(MANY_HITS, self._rpc.together)
+        most = min(MANY_HITS, self._rpc.calls_per_request)
         requests: dict[str, Request] = {}
         for block, keys in by_block.items():
             whole = self._of_whole_block(block) if len(keys) > most else None

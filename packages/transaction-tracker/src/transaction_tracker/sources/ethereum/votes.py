@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias
 from transaction_tracker.domain import Outcome
 from transaction_tracker.sources.errors import RateLimitedError, SourceError, TransportError
 from transaction_tracker.sources.ethereum import decode, fields
-from transaction_tracker.sources.protocol import Block, Ending
+from transaction_tracker.sources.protocol import Ending, FetchedBlock
 
 Stance: TypeAlias = Literal["agrees", "contradicts", "behind", "silent"]
 
@@ -115,7 +115,7 @@ def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
     place = f"block {end.block.number} ({end.block.hash})"
     if isinstance(block, SourceError):
         return Vote("silent", f"does not show {place}: {block}")
-    if not isinstance(block, Block):
+    if not isinstance(block, FetchedBlock):
         if isinstance(head, int) and head < end.block.number:
             return Vote("behind", f"is at block {head}, below it", head=head)
         return Vote("silent", f"does not show {place}")

@@ -7,7 +7,7 @@ from transaction_tracker.sources.errors import RateLimitedError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Block
+from transaction_tracker.sources.protocol import FetchedBlock
 
 # Heights that one batch asks for: 16 find a block of 100 million in 8 batches.
 _POINTS = 16
@@ -25,7 +25,7 @@ class Winners:
         self._rpc = rpc
         self._blocks = blocks
 
-    async def find(self, slot: str, height: int) -> Block | None:
+    async def find(self, slot: str, height: int) -> FetchedBlock | None:
         """Return the block at or below ``height`` that has a transaction in ``slot``.
 
         Returns:

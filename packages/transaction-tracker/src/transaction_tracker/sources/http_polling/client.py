@@ -26,7 +26,7 @@ from transaction_tracker.sources.errors import (
     TooLongError,
     TransportError,
 )
-from transaction_tracker.sources.http_polling.options import Limits
+from transaction_tracker.sources.http_polling.options import RequestLimits
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.rate_limiter import RateLimiter
@@ -54,7 +54,7 @@ class Client:
     """
 
     def __init__(
-        self, headers: Mapping[str, SecretText], limits: Limits, allowed: AllowList
+        self, headers: Mapping[str, SecretText], limits: RequestLimits, allowed: AllowList
     ) -> None:
         self.requests = 0
         self._headers = headers
