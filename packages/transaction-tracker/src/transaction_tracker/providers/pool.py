@@ -303,7 +303,7 @@ class Pool:
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: NodeResults | None = None,
+        known: NodeResults | None = None,
     ) -> Dissent:
         """Find the healthy providers whose chains do not contain some blocks; see ``Rpc.dissent``.
 
@@ -318,7 +318,7 @@ class Pool:
             return Dissent()
         endpoints = await self._in_turn() if requests else self._board.usable()
         start = asyncio.get_running_loop().time() - self._board.look_interval
-        inquiry = Inquiry(chain, blocks, start, requests, told or NodeResults(""))
+        inquiry = Inquiry(chain, blocks, start, requests, known or NodeResults(""))
         dismissed = frozenset(one.name for one in self._board.endpoints if one.by_hand)
         voters = len(self._board.endpoints) - len(dismissed)
         found = await dissent(endpoints, inquiry)

@@ -1,4 +1,4 @@
-"""Where transactions live: what any source can do, and the sources there are."""
+"""Sources of transactions: their protocols, facts and errors."""
 
 from transaction_tracker.sources.errors import (
     ApplicationError,
