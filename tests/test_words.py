@@ -51,15 +51,11 @@ BREAK = re.compile(r"\n[ \t]*(?:#+:?[ \t]*)?")
 PENDING = {
     "packages/transaction-tracker/src/transaction_tracker/follower",
     "packages/transaction-tracker/src/transaction_tracker/providers",
-    "packages/transaction-tracker/src/transaction_tracker/sources",
-    "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
     "packages/transaction-tracker/tests/elsewhere",
     "packages/transaction-tracker/tests/follower",
     "packages/transaction-tracker/tests/kill",
     "packages/transaction-tracker/tests/lives",
     "packages/transaction-tracker/tests/providers",
-    "packages/transaction-tracker/tests/sources",
-    "packages/transaction-tracker/tests/world",
 }
 
 
