@@ -20,7 +20,7 @@ from transaction_tracker import (
     TransactionTracker,
     TransactionTrackerApplication,
 )
-from transaction_tracker.sources.http_polling import Habits, HttpPollingSource, Limits
+from transaction_tracker.sources.http_polling import HttpPollingSource, PollingPolicy, RequestLimits
 
 # The answers of the bank for each transfer, in order; the last one repeats.
 STORIES = {
@@ -92,14 +92,14 @@ def source(url: str) -> HttpPollingSource:
         not_found="missing",
         headers={"Authorization": "Bearer a-key-that-is-never-printed"},
         # A real bank is asked every few minutes, and watched for months.
-        habits=Habits(
+        policy=PollingPolicy(
             first_delay=0.05,
             longest_delay=0.2,
             watch_days=60,
             watch_first_delay=0.1,
             watch_longest_delay=1.0,
         ),
-        limits=Limits(requests_per_second=50, deadline=2.0),
+        limits=RequestLimits(requests_per_second=50, deadline=2.0),
         # This bank is on our own machine, and speaks without TLS.
         allow=["127.0.0.1"],
     )

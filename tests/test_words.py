@@ -1,13 +1,12 @@
 """Plain words: source, messages, test names, docs and changelog avoid a list of words.
 
-``python tests/test_words.py FOLDER…`` prints what a folder still has to change.
+``python tests/test_words.py PATH…`` prints what must change in the files below a path.
 """
 
 import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -47,14 +46,6 @@ NAME = re.compile(r"\bdef test_(\w+)")
 # A line break, with the indentation and the comment sign after it.
 BREAK = re.compile(r"\n[ \t]*(?:#+:?[ \t]*)?")
 
-# Folders that do not pass yet: take one out once it does.
-PENDING = {
-    "packages/transaction-tracker/src/transaction_tracker/sources",
-    "packages/transaction-tracker/src/transaction_tracker/sources/ethereum",
-    "packages/transaction-tracker/tests/sources",
-    "packages/transaction-tracker/tests/world",
-}
-
 
 def findings(text: str) -> Iterator[tuple[int, str]]:
     """Yield the line and the description of each word that must change."""
@@ -77,30 +68,22 @@ def files() -> Iterator[Path]:
             yield path
 
 
-@cache
-def by_folder() -> dict[str, list[str]]:
-    """Return the findings in each folder, without those of its subfolders."""
-    found: dict[str, list[str]] = {}
+def problems(*names: str) -> list[str]:
+    """Return the findings in all files whose path begins with one of the names."""
+    found = []
     for path in files():
-        folder = found.setdefault(str(path.parent.relative_to(ROOT)), [])
+        name = str(path.relative_to(ROOT))
+        if not name.startswith(names):
+            continue
         text = path.read_text()
         if path.suffix == ".js":
             text = JS_ELSE.sub(r"\1", text)
-        for line, problem in findings(text):
-            folder.append(f"{path.relative_to(ROOT)}:{line}: {problem}")
+        found += [f"{name}:{line}: {problem}" for line, problem in findings(text)]
     return found
 
 
-def test_folders_have_only_plain_words() -> None:
-    wrong = [line for name, lines in by_folder().items() if name not in PENDING for line in lines]
-
-    assert wrong == []
-
-
-def test_pending_folders_do_not_pass_yet() -> None:
-    found = by_folder()
-
-    assert [name for name in sorted(PENDING) if not found.get(name)] == []
+def test_files_have_only_plain_words() -> None:
+    assert problems("") == []
 
 
 @pytest.mark.parametrize(
@@ -135,6 +118,4 @@ def test_plain_text_passes(text: str) -> None:
 
 
 if __name__ == "__main__":
-    for name, lines in by_folder().items():
-        if any(name.startswith(folder.rstrip("/")) for folder in sys.argv[1:]):
-            print("\n".join(lines))
+    print("\n".join(problems(*sys.argv[1:])))

@@ -57,9 +57,13 @@ def test_example_configuration_of_a_bank_sets_what_it_shows() -> None:
     source = application_source(configuration)
     assert source is not None
     assert application_settings(configuration).providers == ()
-    assert (source.name, source.together, source.has_feed) == ("http:example-bank", 100, True)
+    assert (source.name, source.ids_per_request, source.has_feed) == (
+        "http:example-bank",
+        100,
+        True,
+    )
     assert source.identify("PAY-17") == "PAY-17"
-    assert source.habits.watch_days == 60
+    assert source.policy.watch_days == 60
 
 
 def test_unit_starts_a_command_that_exists() -> None:

@@ -1,10 +1,10 @@
-from transaction_tracker.domain import Link, Recent
+from transaction_tracker.domain import Link, RecentSlots
 
 ONE, TWO = Link(1, "one", "zero"), Link(2, "two", "one")
 
 
 def test_slot_is_found_with_its_block_and_transaction() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"t": "b"})
 
@@ -13,7 +13,7 @@ def test_slot_is_found_with_its_block_and_transaction() -> None:
 
 
 def test_removed_block_took_no_slot() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     recent.push(ONE, {"s": "a"})
 
     recent.drop(ONE)
@@ -23,7 +23,7 @@ def test_removed_block_took_no_slot() -> None:
 
 
 def test_oldest_blocks_are_dropped_but_never_the_last_one() -> None:
-    recent = Recent(max_slots=3)
+    recent = RecentSlots(max_slots=3)
     recent.push(ONE, {"s": "a", "t": "b"})
     recent.push(TWO, {str(number): "x" for number in range(9)})
 
@@ -32,7 +32,7 @@ def test_oldest_blocks_are_dropped_but_never_the_last_one() -> None:
 
 
 def test_cleared_blocks_took_no_slot() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     recent.push(ONE, {"s": "a"})
 
     recent.clear()
@@ -41,7 +41,7 @@ def test_cleared_blocks_took_no_slot() -> None:
 
 
 def test_slot_taken_by_two_transactions_of_one_chain_is_not_a_slot() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     recent.push(ONE, {"s": "a", "t": "b"})
     recent.push(TWO, {"s": "c"})
 
@@ -51,7 +51,7 @@ def test_slot_taken_by_two_transactions_of_one_chain_is_not_a_slot() -> None:
 
 
 def test_transaction_listed_in_two_blocks_takes_its_slot_once() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"s": "a"})
 
@@ -59,7 +59,7 @@ def test_transaction_listed_in_two_blocks_takes_its_slot_once() -> None:
 
 
 def test_slot_is_valid_again_after_the_second_block_is_removed() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     recent.push(ONE, {"s": "a"})
     recent.push(TWO, {"s": "b"})
 
@@ -69,7 +69,7 @@ def test_slot_is_valid_again_after_the_second_block_is_removed() -> None:
 
 
 def test_slot_is_free_while_no_block_took_it() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     assert recent.is_free("s")
     recent.push(ONE, {"s": "a"})
     assert not recent.is_free("s")
@@ -81,7 +81,7 @@ def test_slot_is_free_while_no_block_took_it() -> None:
 
 
 def test_recent_blocks_return_their_transactions_and_lowest_number() -> None:
-    recent = Recent()
+    recent = RecentSlots()
     assert recent.lowest is None
     recent.push(Link(7, "seven", "six"), {"slot": "one"})
     recent.push(Link(8, "eight", "seven"), {"other": "two"})

@@ -13,7 +13,7 @@ from beamish import IGNORE, Application, ChildSpec, DynamicSupervisor, GenServer
 from beamish.testing import simulate
 from transaction_tracker.domain import InvalidTransactionError, Policy, Reported, Tracked
 from transaction_tracker.follower import FollowerStatus, Poller
-from transaction_tracker.sources.polled import FeedLostError, Habits, Page, Reply
+from transaction_tracker.sources.polled import FeedLostError, LookUpResult, Page, PollingPolicy
 from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
 from transaction_tracker.tracker import (
     FOLLOWER,
@@ -45,16 +45,16 @@ REVERSED = Reported("reversed", "by its sender")
 class FakeSource:
     """Replies from lists: each reply once, then the last reply each time."""
 
-    def __init__(self, *, together: int = 1, in_flight: int = 8, **habits: Any) -> None:
+    def __init__(self, *, ids_per_request: int = 1, in_flight: int = 8, **policy: Any) -> None:
         self.name = "http:fake"
-        self.habits = Habits(**(FAST | habits))
-        self.together = together
+        self.policy = PollingPolicy(**(FAST | policy))
+        self.ids_per_request = ids_per_request
         self.in_flight = in_flight
         self.look_ups: list[tuple[float, tuple[str, ...]]] = []
         self.has_feed = False
         self.asked: defaultdict[str, int] = defaultdict(int)
-        self.replies: dict[str, list[Reply]] = {}
-        self.default_reply: Reply = PENDING
+        self.replies: dict[str, list[LookUpResult]] = {}
+        self.default_reply: LookUpResult = PENDING
         self.held: dict[str, asyncio.Event] = {}
         self.pages: dict[str | None, Page] = {}
         self.pages_read: list[str | None] = []
@@ -66,7 +66,7 @@ class FakeSource:
     def times(self, transaction: str) -> list[float]:
         return [time for time, ids in self.look_ups if transaction in ids]
 
-    def set_replies(self, transaction: str, *replies: Reply) -> None:
+    def set_replies(self, transaction: str, *replies: LookUpResult) -> None:
         self.replies[transaction] = list(replies)
 
     def identify(self, text: str) -> str:
@@ -80,9 +80,9 @@ class FakeSource:
     async def close(self) -> None:
         pass
 
-    async def look_up(self, ids: Collection[str]) -> dict[str, Reply]:
+    async def look_up(self, ids: Collection[str]) -> dict[str, LookUpResult]:
         self.look_ups.append((asyncio.get_running_loop().time(), tuple(ids)))
-        replies: dict[str, Reply] = {}
+        replies: dict[str, LookUpResult] = {}
         for key in ids:
             self.asked[key] += 1
             replies[key] = self._reply(key)
@@ -90,13 +90,13 @@ class FakeSource:
                 await self.held[key].wait()
         return replies
 
-    async def read_feed(self, place: str | None) -> Page:
-        self.pages_read.append(place)
-        if place not in self.pages:
+    async def read_feed(self, cursor: str | None) -> Page:
+        self.pages_read.append(cursor)
+        if cursor not in self.pages:
             raise FeedLostError("HTTP 410")
-        return self.pages[place]
+        return self.pages[cursor]
 
-    def _reply(self, key: str) -> Reply:
+    def _reply(self, key: str) -> LookUpResult:
         replies = self.replies.get(key, [])
         if len(replies) > 1:
             return replies.pop(0)

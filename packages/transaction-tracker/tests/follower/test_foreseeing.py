@@ -13,7 +13,7 @@ from transaction_tracker.domain import (
     Link,
     Outcome,
     Policy,
-    Recent,
+    RecentSlots,
     Tracked,
     Transaction,
 )
@@ -21,7 +21,7 @@ from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence
 from transaction_tracker.follower.old_blocks import RepeatedBlocks
 from transaction_tracker.follower.status import FollowerStatus
-from transaction_tracker.sources import Block, Ending, Foreseen, TransportError
+from transaction_tracker.sources import Ending, FetchedBlock, Prefetched, TransportError
 
 CHAIN = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 13)])
 PAID = Outcome(True, 1)
@@ -49,19 +49,19 @@ class Source:
     """Records its questions, and returns an opinion for each block."""
 
     def __init__(self) -> None:
-        self.foreseen: list[tuple[set[str], dict[str, Ending]]] = []
+        self.prefetched: list[tuple[set[str], dict[str, Ending]]] = []
         self.opinions: list[object] = []
         self.failure: Exception | None = None
 
-    async def foresee(
-        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
-    ) -> Foreseen:
-        self.foreseen.append((set(ids), dict(endings)))
+    async def prefetch(
+        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Prefetched:
+        self.prefetched.append((set(ids), dict(endings)))
         if self.failure is not None:
             raise self.failure
-        return Foreseen(dict.fromkeys(ids, PAID), f"of {block.link.hash}")
+        return Prefetched(dict.fromkeys(ids, PAID), f"of {block.link.hash}")
 
-    async def outcomes(self, _block: Block, ids: Collection[str]) -> dict[str, Outcome]:
+    async def outcomes(self, _block: FetchedBlock, ids: Collection[str]) -> dict[str, Outcome]:
         return dict.fromkeys(ids, PAID)
 
     def standing_objections(self) -> tuple[()]:
@@ -76,7 +76,7 @@ class Source:
         self.opinions.append(opinion)
         return {}
 
-    def transaction(self, _block: Block, key: str) -> Transaction:
+    def transaction(self, _block: FetchedBlock, key: str) -> Transaction:
         return Transaction(key, "t:1", "c")
 
 
@@ -95,15 +95,17 @@ class World:
         source: Any = self.source
         endings = Endings(source, open_transactions, FollowerStatus(clock=lambda: 0.0))
         repeated = RepeatedBlocks(Policy())
-        self.evidence = Evidence(source, open_transactions, agenda, Recent(), endings, repeated)
+        self.evidence = Evidence(
+            source, open_transactions, agenda, RecentSlots(), endings, repeated
+        )
 
     async def apply(self, number: int, *ids: str) -> list[str]:
         """Apply a block; return the transactions about which there are facts."""
         slots = {"t:1": ids[0]} if ids else {}
         link = Link(number, str(number), str(number - 1))
-        block = Block(link, {key: at for at, key in enumerate(ids)}, slots, ())
+        block = FetchedBlock(link, {key: at for at, key in enumerate(ids)}, slots, ())
         chain = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, number)])
-        await self.evidence.foresee([block], chain)
+        await self.evidence.prefetch([block], chain)
         return sorted(await self.evidence.of_block(block, chain.extended([link])))
 
 
@@ -113,7 +115,7 @@ async def test_outcomes_and_ends_of_a_block_are_requested_together() -> None:
     assert await world.apply(13, "new") == ["new", "old"]
 
     end = Ending(BlockRef(11, "11"), True, confirmed_by=BlockRef(13, "13"))
-    assert world.source.foreseen == [({"new"}, {"old": end})]
+    assert world.source.prefetched == [({"new"}, {"old": end})]
     assert world.source.opinions == ["of 13"]
 
 
@@ -123,7 +125,7 @@ async def test_end_in_the_block_itself_is_expected(required: int, count: int) ->
 
     await world.apply(13, "new")
 
-    assert world.source.foreseen == [({"new"}, {})] * count
+    assert world.source.prefetched == [({"new"}, {})] * count
     assert world.source.opinions == ["of 13"] * count
 
 
@@ -134,7 +136,7 @@ async def test_end_by_a_rival_in_the_block_is_expected() -> None:
 
     ref = BlockRef(13, "13")
     end = Ending(ref, None, "rival", "t:1", confirmed_by=ref)
-    assert world.source.foreseen == [(set(), {"new": end})]
+    assert world.source.prefetched == [(set(), {"new": end})]
 
 
 async def test_opinion_is_used_only_for_its_block() -> None:

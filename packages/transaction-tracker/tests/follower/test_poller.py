@@ -221,7 +221,7 @@ async def test_failing_look_up_does_not_delay_other_transactions() -> None:
 
 
 async def test_failing_source_gets_few_requests_until_it_responds() -> None:
-    source = FakeSource(in_flight=4, together=10)
+    source = FakeSource(in_flight=4, ids_per_request=10)
     source.default_reply = ServerError("HTTP 500")
 
     async with following(source) as tree:
@@ -301,7 +301,7 @@ async def test_rate_limited_transaction_is_asked_about_first() -> None:
 
 
 async def test_many_transactions_are_looked_up_together() -> None:
-    source = FakeSource(together=50)
+    source = FakeSource(ids_per_request=50)
     source.default_reply = CONFIRMED
     ids = [f"t{number}" for number in range(1_000)]
 

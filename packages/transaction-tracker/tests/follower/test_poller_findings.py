@@ -12,7 +12,7 @@ from transaction_tracker.follower.repeated_answers import RepeatedAnswers
 from transaction_tracker.follower.source_breaker import SourceBreaker
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, ServerError, TransportError
-from transaction_tracker.sources.polled import BAD_ENDS, Habits, Reply
+from transaction_tracker.sources.polled import BAD_ENDS, LookUpResult, PollingPolicy
 from transaction_tracker.store import OpenTransactions
 
 STATES: list[State] = ["pending", "missing", "confirmed", "failed", "invalid", "reversed"]
@@ -20,13 +20,17 @@ REPLIES = st.none() | st.just(TransportError("late")) | st.sampled_from(STATES).
 
 
 def new_evaluator(agree: int, tracked: Tracked | None) -> tuple[ReplyEvaluator, Sweep, Watch]:
-    open_transactions, sweep, watch = OpenTransactions(), Sweep(), Watch(Habits(watch_days=1))
+    open_transactions, sweep, watch = (
+        OpenTransactions(),
+        Sweep(),
+        Watch(PollingPolicy(watch_days=1)),
+    )
     if tracked is not None:
         open_transactions.write([tracked])
     return ReplyEvaluator(open_transactions, sweep, watch, agree), sweep, watch
 
 
-def last_in_a_row(replies: list[Reply]) -> int:
+def last_in_a_row(replies: list[LookUpResult]) -> int:
     """Return the number of equal replies at the end, without errors."""
     answers = [reply for reply in replies if not isinstance(reply, TransportError)]
     count = 0
@@ -39,7 +43,7 @@ def last_in_a_row(replies: list[Reply]) -> int:
 
 @given(st.lists(REPLIES, max_size=12), st.integers(1, 4))
 def test_bad_final_state_is_a_fact_only_after_enough_repetitions(
-    replies: list[Reply], agree: int
+    replies: list[LookUpResult], agree: int
 ) -> None:
     async def play() -> None:
         evaluator, sweep, _ = new_evaluator(agree, Tracked("t1", 1))
@@ -61,7 +65,9 @@ def test_bad_final_state_is_a_fact_only_after_enough_repetitions(
 
 
 @given(st.lists(REPLIES, max_size=12), st.integers(1, 4))
-def test_open_state_after_the_deadline_must_be_repeated(replies: list[Reply], agree: int) -> None:
+def test_open_state_after_the_deadline_must_be_repeated(
+    replies: list[LookUpResult], agree: int
+) -> None:
     async def play() -> None:
         evaluator, _, _ = new_evaluator(agree, Tracked("t1", 1, deadline=time.time() - 1))
         row = 0
@@ -80,7 +86,7 @@ def test_open_state_after_the_deadline_must_be_repeated(replies: list[Reply], ag
 
 @given(st.lists(REPLIES, max_size=12), st.integers(1, 4))
 def test_confirmed_transaction_is_reversed_only_after_enough_repetitions(
-    replies: list[Reply], agree: int
+    replies: list[LookUpResult], agree: int
 ) -> None:
     async def play() -> None:
         evaluator, _, watch = new_evaluator(agree, None)
@@ -118,7 +124,7 @@ def test_believed_answer_starts_the_count_again() -> None:
 
 
 def test_watched_transactions_take_turns_until_their_time_is_over() -> None:
-    watch = Watch(Habits(watch_days=1, watch_first_delay=10, watch_longest_delay=40))
+    watch = Watch(PollingPolicy(watch_days=1, watch_first_delay=10, watch_longest_delay=40))
     watch.add("new", confirmed_at=1_000.0, now=0.0)
     watch.resume("old", confirmed_at=1_000.0 - 86_390, now=0.0)
 
@@ -132,7 +138,7 @@ def test_watched_transactions_take_turns_until_their_time_is_over() -> None:
 
 
 def test_nothing_is_watched_for_zero_days() -> None:
-    watch = Watch(Habits())
+    watch = Watch(PollingPolicy())
 
     watch.add("t1", 0.0, 0.0)
 

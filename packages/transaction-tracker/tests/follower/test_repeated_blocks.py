@@ -6,7 +6,7 @@ from transaction_tracker.follower.old_blocks import RepeatedBlocks
 from transaction_tracker.sources import Contained
 
 BLOCK, OTHER = BlockRef(7, "0x7"), BlockRef(8, "0x8")
-TOLD, DENIED = Contained(told=frozenset({BLOCK})), Contained(denied=frozenset({BLOCK}))
+TOLD, DENIED = Contained(unconfirmed=frozenset({BLOCK})), Contained(denied=frozenset({BLOCK}))
 POLICY = Policy(drop_blocks=5, drop_seconds=60.0)
 
 
@@ -34,7 +34,7 @@ def test_three_answers_are_needed_at_any_interval() -> None:
 
 def test_proven_block_is_believed_at_once_and_denied_block_starts_again() -> None:
     blocks = RepeatedBlocks(POLICY)
-    proven = Contained(proven=frozenset({OTHER}), told=frozenset({BLOCK}))
+    proven = Contained(proven=frozenset({OTHER}), unconfirmed=frozenset({BLOCK}))
     assert blocks.believed(proven, Sighting(100, 0.0)) == {OTHER}
     believed(blocks, TOLD, (101, 10.0), (102, 20.0))
 
@@ -57,6 +57,6 @@ def test_number_of_blocks_is_limited() -> None:
     blocks = RepeatedBlocks(POLICY)
     many = frozenset(BlockRef(number, "0x") for number in range(old_blocks.MAX_BLOCKS + 10))
 
-    blocks.believed(Contained(told=many), Sighting(1, 0.0))
+    blocks.believed(Contained(unconfirmed=many), Sighting(1, 0.0))
 
     assert len(blocks._answers) == old_blocks.MAX_BLOCKS

@@ -412,7 +412,7 @@ async def test_known_results_of_a_provider_are_not_requested_again(
     make_pool: MakePool, nodes: list[Node]
 ) -> None:
     pool = await following(make_pool, *nodes[:2])
-    told = await pool.told(FURTHER[1:])
+    told = await pool.batch_without_failover(FURTHER[1:])
     before = [node.requests for node in nodes[:2]]
 
     found = await pool.dissent(CHAIN, [BLOCK], FURTHER[1:], told)

@@ -237,7 +237,7 @@ async def test_rate_limit_of_the_only_provider_is_raised_with_its_retry_time(
 
     with pytest.raises(RateLimitedError):
         await pool.call("eth_blockNumber")
-    with pytest.raises(RateLimitedError, match="left alone") as caught:
+    with pytest.raises(RateLimitedError, match="rate limited; retrying") as caught:
         await pool.call("eth_blockNumber")
 
     assert caught.value.retry_after == pytest.approx(30, abs=2)

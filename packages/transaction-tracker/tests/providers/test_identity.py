@@ -173,9 +173,9 @@ async def test_batch_size_is_that_of_the_followed_provider(
     nodes[0].behaviour = single
     pool = await make_pool(*nodes[:2])
     await pool.identity()
-    assert pool.together == 1  # no provider is followed yet: the smallest
+    assert pool.calls_per_request == 1  # no provider is followed yet: the smallest
 
     await pool.pause("127.0.0.1-1")
     await pool.call("eth_blockNumber")
 
-    assert pool.together == 100
+    assert pool.calls_per_request == 100

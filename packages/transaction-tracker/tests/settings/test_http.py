@@ -26,11 +26,11 @@ from transaction_tracker.settings import (
 from transaction_tracker.settings.convert import application_settings, application_source
 from transaction_tracker.settings.http_values import Meaning, let_through
 from transaction_tracker.sources.http_polling import (
-    Batch,
+    BatchLookUp,
     Feed,
-    Habits,
     HttpPollingSource,
-    Limits,
+    PollingPolicy,
+    RequestLimits,
     SecretText,
 )
 from transaction_tracker.sources.http_polling.words import REPORTABLE
@@ -75,8 +75,12 @@ def test_required_options_are_enough(written: Written) -> None:
 
     source = made(configuration)
     assert source.name == "http:bank"
-    assert source.habits == Habits()
-    assert (source.together, source.has_feed, source.in_flight) == (1, False, Limits().in_flight)
+    assert source.policy == PollingPolicy()
+    assert (source.ids_per_request, source.has_feed, source.in_flight) == (
+        1,
+        False,
+        RequestLimits().in_flight,
+    )
     assert application_settings(configuration).endpoints == ()
 
 
@@ -93,13 +97,13 @@ def test_configuration_of_the_page_can_be_used(written: Written) -> None:
 
 def test_sections_have_the_options_of_their_classes() -> None:
     options = set(HttpPollingSource.__init__.__annotations__) - {"return"}
-    habits = {one.name for one in fields(Habits)} - {"watch_days"} | {"watch_for"}
-    limits = {one.name for one in fields(Limits)}
+    policy = {one.name for one in fields(PollingPolicy)} - {"watch_days"} | {"watch_for"}
+    limits = {one.name for one in fields(RequestLimits)}
 
     assert set(HttpSection.model_fields) == (
-        options - {"habits", "limits", "allow"} | habits | limits | {"allow_private"}
+        options - {"policy", "limits", "allow"} | policy | limits | {"allow_private"}
     )
-    assert set(BatchSection.model_fields) == {one.name for one in fields(Batch)}
+    assert set(BatchSection.model_fields) == {one.name for one in fields(BatchLookUp)}
     assert set(FeedSection.model_fields) == {one.name for one in fields(Feed)}
     assert set(get_args(Meaning)) == {*REPORTABLE, "nothing"}
 
@@ -132,18 +136,24 @@ def test_every_option_reaches_the_source(written: Written, monkeypatch: pytest.M
         "error": "why",
         "not_found": "missing",
         "headers": {"X-Key": SecretText("s3cret")},
-        "batch": Batch("https://bank.example/s3cret?ids={ids}", "all", "id", "b", "c", ";", 12),
+        "batch": BatchLookUp(
+            "https://bank.example/s3cret?ids={ids}", "all", "id", "b", "c", ";", 12
+        ),
         "feed": Feed(
             "https://bank.example/s3cret/{cursor}", "all", "id", "d", "e", "next", start="0"
         ),
-        "habits": Habits(2, 3, 4, 1.5, 5, 6, 7),
-        "limits": Limits(8, 9, 10, 11),
+        "policy": PollingPolicy(2, 3, 4, 1.5, 5, 6, 7),
+        "limits": RequestLimits(8, 9, 10, 11),
         "allow": ("10.0.0.0/8",),
     }
 
 
 def test_defaults_are_those_of_the_python_api() -> None:
-    for section, model in ((BatchSection, Batch), (FeedSection, Feed), (HttpSection, Limits)):
+    for section, model in (
+        (BatchSection, BatchLookUp),
+        (FeedSection, Feed),
+        (HttpSection, RequestLimits),
+    ):
         defaults = {one.name: one.default for one in fields(model)}
         optional = {
             name: info.default

@@ -1,4 +1,4 @@
-"""A node of the test's own and a real one, and something to ask them."""
+"""A scripted node, a development node, and clients for them."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Nodes as the source asks them, without a network: each a function of the test."""
+"""Client of nodes without a network: each node is a function of the test."""
 
 import asyncio
 from collections import Counter
@@ -8,54 +8,54 @@ from typing import Any
 
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources import MalformedError, ServerError, SourceError
-from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request
 
-# Gives the raw result of one request; an error is returned, not raised.
+# Returns the raw result of one request; an error is returned, not raised.
 Node = Callable[[Request], Any]
 
 
 class FakeRpc:
-    """Asks the nodes of a test; the first is followed.
+    """Client of the nodes of a test; the first node is followed.
 
-    As a pool does, it asks the other nodes for results that are broken.
+    Like a pool, it fetches malformed results from the other nodes.
 
     Attributes:
-        batches: What went to the followed node, request by request.
-        others: What was asked of the other nodes.
-        failure: Raised by ``batch``, if given.
-        dissenting: What ``dissent`` returns.
-        blamed: The nodes that sent wrong parents, and in which blocks.
-        most: The most requests that were in flight at once.
+        batches: Requests to the followed node, by HTTP request.
+        others: Requests to the other nodes.
+        failure: Error that ``batch`` raises, if set.
+        dissenting: Result of ``dissent``.
+        blamed: Nodes that sent wrong parents or incomplete blocks, with the block's number.
+        max_in_flight: Maximum number of requests that were in flight at the same time.
     """
 
-    def __init__(self, *nodes: Node, together: int = 1_000) -> None:
+    def __init__(self, *nodes: Node, calls_per_request: int = 1_000) -> None:
         self.nodes = list(nodes)
-        self.together = together
+        self.calls_per_request = calls_per_request
         self.batches: list[list[Request]] = []
         self.others: list[Request] = []
         self.failure: SourceError | None = None
         self.dissenting = Dissent()
         self.blamed: list[tuple[str, int]] = []
-        self.most = 0
-        self._flying = 0
+        self.max_in_flight = 0
+        self._in_flight = 0
 
     def __str__(self) -> str:
         return "the nodes"
 
     @property
     def asked(self) -> Counter[str]:
-        """How often each method was called at the followed node."""
+        """Number of calls of each method at the followed node."""
         return Counter(request.method for requests in self.batches for request in requests)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         self.batches.append(list(requests))
-        self._flying += 1
-        self.most = max(self.most, self._flying)
+        self._in_flight += 1
+        self.max_in_flight = max(self.max_in_flight, self._in_flight)
         await asyncio.sleep(0)
-        self._flying -= 1
+        self._in_flight -= 1
         if self.failure is not None:
             raise self.failure
-        return [self._mended(request) for request in requests]
+        return [self._repaired(request) for request in requests]
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         self.others += requests
@@ -86,28 +86,29 @@ class FakeRpc:
     def is_compared(self) -> bool:
         return len(self.nodes) > 1
 
-    async def told(self, requests: Sequence[Request]) -> Told:
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         self.batches.append(list(requests))
         node = self.nodes[0]
-        return Told("0", {request: request.result(node(request)) for request in requests})
+        return NodeResults("0", {request: request.result(node(request)) for request in requests})
 
     async def dissent(
         self,
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        known: NodeResults | None = None,
     ) -> Dissent:
         against = {
             block: names for block, names in self.dissenting.against.items() if block in blocks
         }
         answers = {}
         for number, node in enumerate(self.nodes):
-            known = told if told is not None and told.node == str(number) else Told("")
-            asked = known.missing(requests)
+            is_known = known is not None and known.node == str(number)
+            own = known if known is not None and is_known else NodeResults("")
+            asked = own.missing(requests)
             self.others += asked if number else []
             results = [request.result(node(request)) for request in asked]
-            answers[str(number)] = known.completed(requests, results)
+            answers[str(number)] = own.completed(requests, results)
         return replace(self.dissenting, against=against, answers=answers, voters=len(self.nodes))
 
     async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
@@ -117,7 +118,7 @@ class FakeRpc:
             for name, own in requests.items()
         }
 
-    def _mended(self, request: Request) -> Any:
+    def _repaired(self, request: Request) -> Any:
         result = request.result(self.nodes[0](request))
         if not isinstance(result, MalformedError | ServerError):
             return result
@@ -143,14 +144,14 @@ def tx_hash(number: int) -> str:
 
 
 def transaction(key: str, nonce: int = 0) -> dict[str, Any]:
-    """Return a payment as a node writes it."""
+    """Return a payment as a node sends it."""
     alice = "0x" + "a" * 40
     fields = {"hash": key, "from": alice, "to": alice, "value": "0x0", "input": "0x"}
     return fields | {"nonce": hex(nonce)}
 
 
 def raw_block(number: int, *body: Any, parent: str | None = None, branch: int = 0) -> Any:
-    """Return a block as a node writes it."""
+    """Return a block as a node sends it."""
     return {
         "number": hex(number),
         "hash": hash_at(number, branch),
@@ -160,7 +161,7 @@ def raw_block(number: int, *body: Any, parent: str | None = None, branch: int = 
 
 
 def receipt(key: str, number: int = 10, **changes: object) -> dict[str, Any]:
-    """Return a receipt as a node writes it."""
+    """Return a receipt as a node sends it."""
     place = {"blockNumber": hex(number), "blockHash": hash_at(number)}
     fields = {"transactionHash": key, "status": "0x1", "gasUsed": "0x1"}
     return place | fields | {"effectiveGasPrice": "0x1"} | changes

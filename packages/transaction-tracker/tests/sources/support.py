@@ -1,4 +1,4 @@
-"""A node that answers whatever the test says."""
+"""A node with scripted responses."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,8 @@ import orjson
 from aiohttp import web
 
 Answer = Callable[[Any], Any]
-# Each part of an address has a secret of its own: with one for all of them, a part that nobody
-# takes out of a text would be taken out by the rule for another part.
+# Each part of the URL has its own secret: with a common one, the rule for one part would hide that
+# another part is not redacted.
 SECRETS = (USER, PASSWORD, PATH, QUERY) = (
     "s3cret-user-key",
     "s3cret-password",
@@ -19,7 +19,7 @@ SECRET = PATH
 
 
 class ScriptedNode:
-    """Answers each HTTP request by what ``answer`` gives: JSON, bytes, or a whole response."""
+    """Responds to HTTP requests with what ``answer`` returns: JSON, bytes or a whole response."""
 
     def __init__(self) -> None:
         self.answer: Answer = lambda request: result(request, None)
@@ -37,14 +37,14 @@ class ScriptedNode:
 
 
 def result(request: Any, value: object) -> Any:
-    """The same result for every call, alone or in a batch."""
+    """Return the same result for each call, alone or in a batch."""
     if isinstance(request, list):
-        return [result(one, value) for one in request]
+        return [result(call, value) for call in request]
     return {"jsonrpc": "2.0", "id": request["id"], "result": value}
 
 
 def refusal(request: Any, code: int, message: str) -> Any:
-    """The same error for every call, alone or in a batch."""
+    """Return the same error for each call, alone or in a batch."""
     if isinstance(request, list):
-        return [refusal(one, code, message) for one in request]
+        return [refusal(call, code, message) for call in request]
     return {"jsonrpc": "2.0", "id": request["id"], "error": {"code": code, "message": message}}

@@ -1,4 +1,4 @@
-"""The block by which a chain is known where block 0 is pruned."""
+"""The block that identifies a chain if block 0 is pruned."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,7 +16,7 @@ def hash_of(number: int) -> str:
 
 
 class PrunedChain:
-    """Answers from the blocks between ``lowest`` and ``head``."""
+    """Node with the blocks between ``lowest`` and ``head``."""
 
     def __init__(self, lowest: int, head: int, earliest: int | None = None) -> None:
         self.lowest = lowest
@@ -40,7 +40,7 @@ class PrunedChain:
         return {"number": hex(number), "hash": hash_of(number)}
 
 
-async def test_the_earliest_block_that_the_node_names_is_taken() -> None:
+async def test_earliest_block_of_the_node_is_the_anchor() -> None:
     node = PrunedChain(lowest=9_000_000, head=10_000_000, earliest=9_000_000)
 
     assert await identity(node, None) == Identity(56, BlockRef(9_000_000, hash_of(9_000_000)))
@@ -53,7 +53,7 @@ async def test_the_earliest_block_that_the_node_names_is_taken() -> None:
     ids=["null", "4444", "not found"],
 )
 @pytest.mark.parametrize("lowest", [1, 5_000_000, 9_000_000, 9_910_000, 9_999_000])
-async def test_an_early_block_is_found_with_few_calls(lowest: int, gone: Any) -> None:
+async def test_early_block_is_found_with_few_calls(lowest: int, gone: Any) -> None:
     node = PrunedChain(lowest, head=10_000_000)
     node.gone = gone
 
@@ -65,13 +65,13 @@ async def test_an_early_block_is_found_with_few_calls(lowest: int, gone: Any) ->
     assert node.calls <= 20
 
 
-async def test_a_block_that_may_still_be_reorganised_is_not_taken() -> None:
+async def test_block_that_can_be_reorganised_is_not_an_anchor() -> None:
     node = PrunedChain(lowest=9_999_990, head=10_000_000)
 
     assert await identity(node, None) == Identity(56, None)
 
 
-async def test_a_height_that_the_node_does_not_have_is_not_replaced() -> None:
+async def test_missing_anchor_is_not_replaced_by_another_height() -> None:
     node = PrunedChain(lowest=50, head=1_000, earliest=50)
 
     assert await identity(node, 7) == Identity(56, None)
@@ -79,7 +79,7 @@ async def test_a_height_that_the_node_does_not_have_is_not_replaced() -> None:
     assert node.calls == 4
 
 
-async def test_a_node_in_trouble_has_not_pruned_anything() -> None:
+async def test_server_error_is_not_a_pruned_block() -> None:
     node = PrunedChain(lowest=50, head=1_000)
     node.gone = ServerError("internal error")
 

@@ -1,4 +1,4 @@
-"""Batches: many calls in few requests, in as few as the node takes."""
+"""Batches: many calls in as few requests as the node accepts."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from transaction_tracker.sources import (
 )
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 from transaction_tracker.sources.ethereum.rpc import Request
-from transaction_tracker.sources.gate import Gate
+from transaction_tracker.sources.rate_limiter import RateLimiter
 
 from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import ScriptedNode, refusal, result
@@ -26,18 +26,18 @@ def calls(count: int) -> list[Request]:
     return [Request("eth_call", (number,)) for number in range(count)]
 
 
-async def test_answers_of_a_batch_may_come_in_any_order(
+async def test_responses_of_a_batch_can_be_in_any_order(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda requests: [
-        {"jsonrpc": "2.0", "id": one["id"], "result": one["params"][0]} for one in requests[::-1]
+        {"jsonrpc": "2.0", "id": call["id"], "result": call["params"][0]} for call in requests[::-1]
     ]
 
     assert await client.batch(calls(5)) == [0, 1, 2, 3, 4]
     assert client.requests == 1
 
 
-async def test_one_bad_call_does_not_spoil_its_batch(
+async def test_failed_call_does_not_affect_other_calls_of_its_batch(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda requests: [
@@ -53,7 +53,7 @@ async def test_one_bad_call_does_not_spoil_its_batch(
     assert isinstance(empty, MalformedError)
 
 
-async def test_a_long_batch_goes_in_several_requests(
+async def test_long_batch_takes_several_requests(
     scripted: ScriptedNode,
 ) -> None:
     client = RpcClient(SecretUrl(scripted.url), batch_size=3)
@@ -79,7 +79,7 @@ async def test_a_node_that_refuses_batches_gets_shorter_ones(
     assert [len(request) for request in scripted.received if isinstance(request, list)] == [4, 2]
 
 
-async def test_a_rate_limit_of_a_whole_batch_is_no_reason_to_ask_more_often(
+async def test_rate_limit_of_a_whole_batch_is_not_retried_in_parts(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda requests: refusal(requests[0], -32005, "limit exceeded")
@@ -100,13 +100,13 @@ async def test_a_rate_limit_of_a_whole_batch_is_no_reason_to_ask_more_often(
     ],
     ids=["413", "400", "too long", "refused"],
 )
-async def test_a_batch_that_is_too_much_is_halved_until_it_is_not(
+async def test_refused_batch_is_halved_until_it_is_accepted(
     client: RpcClient, scripted: ScriptedNode, refuse: Any
 ) -> None:
     scripted.answer = lambda request: (
         refuse(request)
         if isinstance(request, list) and len(request) > 2
-        else [result(one, one["params"][0]) for one in request]
+        else [result(call, call["params"][0]) for call in request]
     )
 
     assert await client.batch(calls(8)) == list(range(8))
@@ -114,7 +114,7 @@ async def test_a_batch_that_is_too_much_is_halved_until_it_is_not(
 
 
 def only_singles(request: Any, refuse: Any) -> Any:
-    """Answer single calls by their parameter, and refuse every batch."""
+    """Return the parameter of a single call, and refuse each batch."""
     return refuse(request) if isinstance(request, list) else result(request, request["params"][0])
 
 
@@ -150,13 +150,13 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("refuse", REFUSALS.values(), ids=REFUSALS)
-async def test_a_node_that_takes_no_batches_is_asked_call_by_call(
+async def test_node_that_refuses_batches_gets_single_calls(
     client: RpcClient, scripted: ScriptedNode, refuse: Any
 ) -> None:
     scripted.answer = lambda request: only_singles(request, refuse)
 
     assert await client.batch(calls(8)) == list(range(8))
-    assert client.together == 1
+    assert client.calls_per_request == 1
 
     for _ in range(40):
         await client.batch(calls(20))
@@ -164,7 +164,7 @@ async def test_a_node_that_takes_no_batches_is_asked_call_by_call(
     assert batches == [8, 4, 2]
 
 
-async def test_a_node_that_never_took_a_batch_is_rarely_sent_another(
+async def test_node_that_never_accepted_a_batch_is_rarely_sent_another(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda request: only_singles(request, REFUSALS["jsonrpsee"])
@@ -176,16 +176,16 @@ async def test_a_node_that_never_took_a_batch_is_rarely_sent_another(
 
 
 @pytest.mark.parametrize("status", [403, 405, 500])
-async def test_a_status_that_single_calls_get_too_is_an_error_of_the_node(
+async def test_status_that_also_fails_single_calls_is_an_error_of_the_node(
     client: RpcClient, scripted: ScriptedNode, status: int
 ) -> None:
     scripted.answer = lambda _: web.Response(status=status)
     with pytest.raises(ServerError, match=f"HTTP {status}"):
         await client.batch(calls(8))
 
-    scripted.answer = lambda request: [result(one, one["params"][0]) for one in request]
+    scripted.answer = lambda request: [result(call, call["params"][0]) for call in request]
 
-    assert client.together == 100
+    assert client.calls_per_request == 100
     assert await client.batch(calls(8)) == list(range(8))
 
 
@@ -199,11 +199,11 @@ async def test_batches_stay_refused_when_single_calls_fail_later_in_the_same_way
     with pytest.raises(ServerError):
         await client.batch(calls(8))
 
-    assert client.together == 1
+    assert client.calls_per_request == 1
 
 
 @pytest.mark.parametrize("status", [401, 404, 502, 503, 504])
-async def test_a_status_that_is_not_about_the_batch_is_no_reason_to_ask_again(
+async def test_status_that_is_not_about_the_batch_is_not_retried(
     client: RpcClient, scripted: ScriptedNode, status: int
 ) -> None:
     scripted.answer = lambda _: web.Response(status=status)
@@ -214,7 +214,7 @@ async def test_a_status_that_is_not_about_the_batch_is_no_reason_to_ask_again(
     assert client.requests == 1
 
 
-async def test_a_node_that_took_batches_and_fails_is_not_asked_more_often(
+async def test_failing_node_that_accepted_batches_is_not_retried(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda request: result(request, True)
@@ -240,7 +240,7 @@ async def test_a_call_that_is_not_allowed_in_a_batch_is_made_alone(
     scripted.answer = answer
 
     assert await client.batch(calls(2)) == ["fine", "alone"]
-    assert client.together == 100
+    assert client.calls_per_request == 100
 
 
 @pytest.mark.parametrize(
@@ -264,12 +264,12 @@ async def test_a_rate_limit_is_not_taken_for_a_refused_batch(
     assert client.requests == 1
 
 
-async def test_a_batch_whose_answer_became_too_long_goes_on_where_it_broke_off(
+async def test_batch_with_a_too_long_response_continues_after_the_last_result(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     def answer(requests: Any) -> Any:
-        fine = [result(one, one["params"][0]) for one in requests[:3]]
-        return fine + [refusal(one, -32003, "response too large") for one in requests[3:]]
+        fine = [result(call, call["params"][0]) for call in requests[:3]]
+        return fine + [refusal(call, -32003, "response too large") for call in requests[3:]]
 
     scripted.answer = answer
 
@@ -277,7 +277,7 @@ async def test_a_batch_whose_answer_became_too_long_goes_on_where_it_broke_off(
     assert [len(request) for request in scripted.received][:2] == [8, 4]
 
 
-async def test_one_answer_that_is_too_long_by_itself_is_an_error_of_its_own(
+async def test_too_long_single_result_is_an_error_of_its_call(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda requests: refusal(requests, -32003, "response too large")
@@ -313,7 +313,7 @@ async def test_a_batch_that_is_late_makes_the_next_one_shorter(
     await client.close()
 
 
-async def test_a_batch_grows_back_and_no_further(scripted: ScriptedNode) -> None:
+async def test_batch_grows_back_to_the_configured_size(scripted: ScriptedNode) -> None:
     client = RpcClient(SecretUrl(scripted.url), batch_size=8)
     scripted.answer = lambda _: web.Response(status=413)
     with pytest.raises(MalformedError):
@@ -322,7 +322,7 @@ async def test_a_batch_grows_back_and_no_further(scripted: ScriptedNode) -> None
 
     await client.batch(calls(4_000))
 
-    sizes = [len(one) if isinstance(one, list) else 1 for one in scripted.received]
+    sizes = [len(request) if isinstance(request, list) else 1 for request in scripted.received]
     assert sizes[4:6] == [1, 1]
     assert max(sizes[4:]) == 8
     await client.close()
@@ -341,7 +341,7 @@ async def test_a_rate_limit_of_one_call_is_about_that_call(
     assert await client.call("eth_chainId") == 1
 
 
-async def test_a_rate_limit_of_a_call_about_a_transaction_closes_nothing(
+async def test_rate_limit_of_a_call_about_a_transaction_pauses_no_other_calls(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda request: refusal(request, -32005, "rate limit exceeded")
@@ -352,31 +352,33 @@ async def test_a_rate_limit_of_a_call_about_a_transaction_closes_nothing(
     assert await client.call("eth_chainId") == 1
 
 
-async def test_a_rate_limit_of_all_calls_of_a_batch_is_heard(
+async def test_rate_limit_of_all_calls_of_a_batch_pauses_requests(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
-    scripted.answer = lambda requests: [refusal(one, 429, "slow down") for one in requests]
+    scripted.answer = lambda requests: [refusal(call, 429, "slow down") for call in requests]
     await client.batch(calls(2))
 
-    with pytest.raises(RateLimitedError, match="left alone"):
+    with pytest.raises(RateLimitedError, match="rate limited; retrying"):
         await client.call("eth_chainId")
 
 
 async def test_a_rate_is_kept_and_a_batch_counts_its_calls(scripted: ScriptedNode) -> None:
-    gate = Gate(requests_per_second=0.01, burst=5)
-    client = RpcClient(SecretUrl(scripted.url), deadline=30.0, gate=gate)
+    limiter = RateLimiter(requests_per_second=0.01, burst=5)
+    client = RpcClient(SecretUrl(scripted.url), deadline=30.0, limiter=limiter)
     scripted.answer = lambda request: result(request, True)
 
     await client.batch(calls(5))
-    with pytest.raises(RateLimitedError, match=r"0.01 requests per second leave no room"):
+    with pytest.raises(RateLimitedError, match=r"limit of 0.01 requests per second reached"):
         await client.batch(calls(5))
 
     assert client.requests == 1
     await client.close()
 
 
-async def test_batches_are_no_longer_than_what_may_go_at_once(scripted: ScriptedNode) -> None:
-    client = RpcClient(SecretUrl(scripted.url), gate=Gate(requests_per_second=200, burst=3))
+async def test_batches_are_at_most_as_long_as_the_burst(scripted: ScriptedNode) -> None:
+    client = RpcClient(
+        SecretUrl(scripted.url), limiter=RateLimiter(requests_per_second=200, burst=3)
+    )
     scripted.answer = lambda request: result(request, True)
 
     assert await client.batch(calls(8)) == [True] * 8

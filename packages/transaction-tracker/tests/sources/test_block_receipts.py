@@ -1,4 +1,4 @@
-"""Asking for a block's receipts together with the block: when, and when no more."""
+"""When the receipts of a block are prefetched together with the block."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -17,9 +17,9 @@ MANY, FEW = 101, 100
 
 
 class Node:
-    """Knows no receipts, fails when told to, and remembers what was asked."""
+    """Node without receipts that can fail, and that records its requests."""
 
-    together = 1_000
+    calls_per_request = 1_000
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -52,30 +52,30 @@ def link(number: int) -> Link:
     return Link(number, str(number), str(number - 1))
 
 
-async def test_the_first_block_says_whether_there_is_reason_to(
+async def test_receipts_of_the_first_block_are_not_prefetched(
     receipts: BlockReceipts, node: Node
 ) -> None:
-    receipts.foresee("1")
+    receipts.prefetch("1")
     await asyncio.sleep(0)
 
     assert node.asked == []
 
 
 @pytest.mark.parametrize(("hits", "asked"), [(MANY, ["1", "2"]), (FEW, [])])
-async def test_after_many_hits_the_next_ones_are_asked_for_at_once(
+async def test_next_receipts_are_prefetched_after_many_hits(
     receipts: BlockReceipts, node: Node, hits: int, asked: list[str]
 ) -> None:
     await receipts.of(link(1), hits)
 
-    receipts.foresee("2")
+    receipts.prefetch("2")
     await asyncio.sleep(0)
 
     assert node.asked == asked
 
 
-async def test_what_was_asked_early_is_the_answer_once(receipts: BlockReceipts, node: Node) -> None:
+async def test_prefetched_receipts_are_used_once(receipts: BlockReceipts, node: Node) -> None:
     await receipts.of(link(1), MANY)
-    receipts.foresee("2")
+    receipts.prefetch("2")
 
     assert await receipts.of(link(2), MANY) == []
     assert node.asked == ["1", "2"]
@@ -83,35 +83,33 @@ async def test_what_was_asked_early_is_the_answer_once(receipts: BlockReceipts, 
     assert node.asked == ["1", "2", "2"]
 
 
-async def test_those_of_another_block_are_not_taken_for_it(
+async def test_prefetched_receipts_of_another_block_are_not_used(
     receipts: BlockReceipts, node: Node
 ) -> None:
     await receipts.of(link(1), MANY)
-    receipts.foresee("2")
+    receipts.prefetch("2")
 
     await receipts.of(link(3), MANY)
 
     assert node.asked == ["1", "3", "2"]
 
 
-async def test_a_block_that_made_no_use_of_them_ends_it(
-    receipts: BlockReceipts, node: Node
-) -> None:
+async def test_unused_prefetch_stops_prefetching(receipts: BlockReceipts, node: Node) -> None:
     await receipts.of(link(1), MANY)
 
     for block in ("2", "3", "4"):
-        receipts.foresee(block)
+        receipts.prefetch(block)
         await asyncio.sleep(0)
 
     assert node.asked == ["1", "2"]
 
 
-async def test_a_refusal_from_before_the_block_was_there_is_no_answer(
+async def test_prefetch_before_the_block_exists_is_repeated(
     receipts: BlockReceipts, node: Node
 ) -> None:
     await receipts.of(link(1), MANY)
     node.error = NotYetError("header not found")
-    receipts.foresee("2")
+    receipts.prefetch("2")
     await settle()
     node.error = None
 
@@ -119,19 +117,17 @@ async def test_a_refusal_from_before_the_block_was_there_is_no_answer(
     assert node.asked == ["1", "2", "2"]
 
 
-async def test_a_node_that_wants_fewer_questions_is_not_asked_again(
-    receipts: BlockReceipts, node: Node
-) -> None:
+async def test_rate_limited_prefetch_is_not_repeated(receipts: BlockReceipts, node: Node) -> None:
     await receipts.of(link(1), MANY)
     node.error, node.is_whole = RateLimitedError("slow down", 1.0), True
-    receipts.foresee("2")
+    receipts.prefetch("2")
 
     with pytest.raises(RateLimitedError):
         await receipts.of(link(2), MANY)
     assert node.asked == ["1", "2"]
 
 
-async def test_a_limit_of_this_call_alone_has_them_asked_for_one_by_one(
+async def test_rate_limit_of_this_call_falls_back_to_single_receipts(
     receipts: BlockReceipts, node: Node
 ) -> None:
     node.error = RateLimitedError("the method needs another plan")

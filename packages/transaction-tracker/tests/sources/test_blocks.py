@@ -31,7 +31,7 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def node_with(blocks: Mapping[int, Any]) -> Node:
-    """Make a node with these blocks; an error stands for a block that it refuses."""
+    """Return a node with these blocks; it refuses a block that is an error here."""
     by_hash = {block["hash"]: block for block in blocks.values() if isinstance(block, dict)}
 
     def answer(request: Request) -> Any:
@@ -61,7 +61,7 @@ def numbers(blocks: list[Any]) -> list[int]:
 # -- By hash
 
 
-async def test_a_block_comes_by_its_hash_in_one_request() -> None:
+async def test_block_is_fetched_by_its_hash_in_one_request() -> None:
     rpc = FakeRpc(node_with({10: raw_block(10, transaction(tx_hash(1), 7))}))
 
     block = await reader(rpc).by_hash(TEN)
@@ -72,35 +72,35 @@ async def test_a_block_comes_by_its_hash_in_one_request() -> None:
     assert rpc.others == []
 
 
-async def test_a_block_that_the_followed_node_lacks_is_asked_again_and_then_of_the_others() -> None:
+async def test_missing_block_is_requested_again_and_then_from_other_nodes() -> None:
     rpc = FakeRpc(node_with({}), node_with({10: raw_block(10)}))
 
     assert (await reader(rpc).by_hash(TEN)).link.ref == TEN
     assert rpc.asked == {"eth_getBlockByHash": 4}
 
 
-async def test_a_block_that_no_node_has_is_named() -> None:
+async def test_error_for_a_missing_block_names_the_block() -> None:
     rpc = FakeRpc(node_with({}), node_with({}))
 
     with pytest.raises(NotYetError, match=rf"has no block 10 \({TEN.hash}\) yet"):
         await reader(rpc).by_hash(TEN)
 
 
-async def test_another_block_than_the_one_asked_for_is_not_taken() -> None:
+async def test_block_with_another_hash_is_malformed() -> None:
     rpc = FakeRpc(lambda _request: raw_block(11))
 
     with pytest.raises(MalformedError, match=f"block {hash_at(11)} came for block {TEN.hash}"):
         await reader(rpc).by_hash(TEN)
 
 
-async def test_an_error_about_a_block_names_the_block() -> None:
+async def test_error_about_a_block_names_the_block() -> None:
     rpc = FakeRpc(lambda _request: raw_block(10) | {"parentHash": "0x12"})
 
     with pytest.raises(MalformedError, match=rf"block 10 \({TEN.hash}\): .*parent hash"):
         await reader(rpc).by_hash(TEN)
 
 
-async def test_an_error_is_told_as_it_came() -> None:
+async def test_rate_limit_is_raised_unchanged() -> None:
     rpc = FakeRpc(lambda _request: RateLimitedError("slow down", 3.0))
 
     with pytest.raises(RateLimitedError, match="slow down"):
@@ -111,14 +111,14 @@ async def test_an_error_is_told_as_it_came() -> None:
 # -- By number
 
 
-async def test_consecutive_blocks_come_in_order() -> None:
+async def test_consecutive_blocks_are_in_order() -> None:
     rpc = FakeRpc(node_with(chain_to(30)))
 
     assert numbers(await reader(rpc).by_number(range(5, 25))) == list(range(5, 25))
     assert rpc.asked == {"eth_getBlockByNumber": 20}
 
 
-async def test_no_numbers_are_no_question() -> None:
+async def test_no_request_is_sent_for_no_numbers() -> None:
     rpc = FakeRpc(node_with(chain_to(30)))
 
     assert await reader(rpc).by_number(range(5, 5)) == []
@@ -131,14 +131,14 @@ async def test_blocks_above_the_head_are_left_out() -> None:
     assert numbers(await reader(rpc).by_number(range(5, 25))) == [5, 6, 7]
 
 
-async def test_a_link_that_is_broken_in_the_middle_ends_the_list() -> None:
+async def test_broken_link_ends_the_list() -> None:
     rpc = FakeRpc(node_with(chain_to(30, _9=raw_block(9, branch=1))))
 
     assert numbers(await reader(rpc).by_number(range(5, 25))) == [5, 6, 7, 8]
 
 
 @pytest.mark.parametrize("error", [TransportError("cut off"), RateLimitedError("slow down")])
-async def test_an_error_ends_the_list_and_is_told_when_it_comes_first(error: SourceError) -> None:
+async def test_error_ends_the_list_and_is_raised_if_it_is_first(error: SourceError) -> None:
     rpc = FakeRpc(node_with(chain_to(30, _9=error)))
 
     assert numbers(await reader(rpc).by_number(range(5, 25))) == [5, 6, 7, 8]
@@ -146,7 +146,7 @@ async def test_an_error_ends_the_list_and_is_told_when_it_comes_first(error: Sou
         await reader(rpc).by_number(range(9, 25))
 
 
-async def test_an_error_of_a_whole_request_is_told() -> None:
+async def test_error_of_a_whole_request_is_raised() -> None:
     rpc = FakeRpc(node_with(chain_to(30)))
     rpc.failure = TransportError("cut off")
 
@@ -154,14 +154,14 @@ async def test_an_error_of_a_whole_request_is_told() -> None:
         await reader(rpc).by_number(range(5, 25))
 
 
-async def test_a_block_of_another_number_is_not_taken() -> None:
+async def test_block_with_another_number_is_malformed() -> None:
     rpc = FakeRpc(node_with(chain_to(30, _5=raw_block(6))))
 
     with pytest.raises(MalformedError, match="block 6 came for block 5"):
         await reader(rpc).by_number(range(5, 25))
 
 
-async def test_a_block_that_one_node_sends_unreadable_comes_from_another() -> None:
+async def test_unreadable_block_is_fetched_from_another_node() -> None:
     odd = raw_block(9) | {"transactions": "none"}
     rpc = FakeRpc(node_with(chain_to(30, _9=odd)), node_with(chain_to(30)))
 
@@ -173,7 +173,7 @@ async def test_at_most_four_requests_are_in_flight() -> None:
 
     await reader(rpc).by_number(range(128))
 
-    assert rpc.most == 4
+    assert rpc.max_in_flight == 4
 
 
 @pytest.mark.parametrize(
@@ -194,8 +194,8 @@ async def test_the_size_of_requests_follows_the_size_of_blocks(
     assert [len(requests) for requests in rpc.batches[1:]] == [fitting] * 2
 
 
-async def test_a_request_has_no_more_calls_than_the_node_accepts() -> None:
-    rpc = FakeRpc(node_with(chain_to(30)), together=1)
+async def test_request_has_at_most_as_many_calls_as_the_node_accepts() -> None:
+    rpc = FakeRpc(node_with(chain_to(30)), calls_per_request=1)
 
     await reader(rpc).by_number(range(3))
 
@@ -206,7 +206,7 @@ async def test_a_request_has_no_more_calls_than_the_node_accepts() -> None:
 
 
 @pytest.mark.parametrize("missing", [None, NULL_ROUND])
-async def test_null_rounds_are_passed_over(missing: object) -> None:
+async def test_null_rounds_are_skipped(missing: object) -> None:
     blocks = chain_to(9, _6=missing, _7=missing, _8=raw_block(8, parent=hash_at(5)))
     rpc = FakeRpc(node_with(blocks))
 
@@ -248,20 +248,20 @@ async def test_blocks_without_parent_hashes_build_on_the_number_below() -> None:
 
     found = await reader(rpc, parent_links=False).by_number(range(5, 8))
 
-    assert [(one.link.number, one.link.parent) for one in found] == [
+    assert [(block.link.number, block.link.parent) for block in found] == [
         (5, hash_at(4)),
         (6, hash_at(5)),
         (7, hash_at(6)),
     ]
 
 
-async def test_with_parent_hashes_those_blocks_are_not_linked() -> None:
+async def test_blocks_without_links_end_the_list_on_other_chains() -> None:
     rpc = FakeRpc(node_with(unlinked(9)))
 
     assert numbers(await reader(rpc).by_number(range(5, 8))) == [5]
 
 
-async def test_a_block_without_a_parent_hash_comes_by_its_number() -> None:
+async def test_block_without_a_parent_hash_is_fetched_by_its_number() -> None:
     rpc = FakeRpc(node_with(unlinked(20)))
 
     block = await reader(rpc, parent_links=False).by_hash(TEN)
@@ -270,14 +270,14 @@ async def test_a_block_without_a_parent_hash_comes_by_its_number() -> None:
     assert rpc.asked == {"eth_getBlockByNumber": 2}
 
 
-async def test_the_first_block_of_all_needs_none_below() -> None:
+async def test_block_0_needs_no_block_below() -> None:
     source = reader(FakeRpc(node_with(unlinked(3))), parent_links=False)
 
     assert numbers(await source.by_number(range(3))) == [0, 1, 2]
     assert (await source.by_hash(BlockRef(0, hash_at(0)))).link.number == 0
 
 
-async def test_another_block_at_its_number_is_not_taken() -> None:
+async def test_another_block_at_the_number_is_not_returned() -> None:
     source = reader(FakeRpc(node_with(unlinked(20))), parent_links=False)
 
     with pytest.raises(NotYetError, match=f"another block than {hash_at(10, 3)} at 10"):
@@ -287,7 +287,7 @@ async def test_another_block_at_its_number_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize("number", [9, 10])
-async def test_an_error_about_such_a_block_or_the_one_below_is_told(number: int) -> None:
+async def test_error_of_a_block_without_links_or_of_its_parent_is_raised(number: int) -> None:
     blocks = unlinked(20) | {number: RateLimitedError("slow down")}
     source = reader(FakeRpc(node_with(blocks)), parent_links=False)
 
@@ -303,7 +303,7 @@ WHOLE = raw_block(10, *(transaction(key, place) for place, key in enumerate(KEYS
 
 
 def with_transactions(blocks: Mapping[int, Any], **changes: Any) -> Node:
-    """Make a node that lists hashes in its blocks, and has the transactions one by one."""
+    """Return a node that lists hashes in its blocks, and sends single transactions."""
     inner = node_with(blocks)
     known = {key: transaction(key, place) for place, key in enumerate(KEYS)}
     known |= {KEYS[int(name[1:])]: answer for name, answer in changes.items()}
@@ -316,7 +316,7 @@ def with_transactions(blocks: Mapping[int, Any], **changes: Any) -> Node:
     return answer
 
 
-async def test_a_list_of_hashes_is_asked_of_the_others() -> None:
+async def test_block_that_lists_hashes_is_fetched_from_another_node() -> None:
     rpc = FakeRpc(with_transactions({10: LISTED}), node_with({10: WHOLE}))
 
     block = await reader(rpc).by_hash(TEN)
@@ -326,7 +326,7 @@ async def test_a_list_of_hashes_is_asked_of_the_others() -> None:
 
 
 @pytest.mark.parametrize("others", [[], [node_with({10: LISTED})], [node_with({})]])
-async def test_where_all_list_hashes_the_transactions_are_asked_for_one_by_one(
+async def test_transactions_are_fetched_singly_if_all_nodes_list_hashes(
     others: list[Node],
 ) -> None:
     rpc = FakeRpc(with_transactions({10: LISTED}), *others)
@@ -339,7 +339,7 @@ async def test_where_all_list_hashes_the_transactions_are_asked_for_one_by_one(
 
 
 @pytest.mark.parametrize("odd", [None, "x", transaction(tx_hash(3)), TransportError("cut off")])
-async def test_of_a_transaction_that_does_not_come_the_hash_counts(odd: object) -> None:
+async def test_hash_of_a_missing_transaction_stays_in_the_block(odd: object) -> None:
     rpc = FakeRpc(with_transactions({10: LISTED}, _1=odd))
 
     block = await reader(rpc).by_hash(TEN)
@@ -366,7 +366,7 @@ KEPT = Chain.of(5, [Link(9, hash_at(9), hash_at(8))])
         ([FALSE], KEPT, []),
     ],
 )
-async def test_who_names_another_parent_than_our_chain_holds_is_blamed(
+async def test_node_with_another_parent_than_our_chain_is_blamed(
     others: list[Any], chain: Chain, blamed: list[str]
 ) -> None:
     rpc = FakeRpc(*(node_with({10: block} if block else {}) for block in [FALSE, *others]))

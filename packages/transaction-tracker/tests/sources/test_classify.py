@@ -33,7 +33,7 @@ from transaction_tracker.sources.ethereum.classify import (
         (3, "execution reverted", ApplicationError),
     ],
 )
-def test_what_a_refusal_means(code: int, message: str, kind: type[SourceError]) -> None:
+def test_rpc_error_maps_to_an_error_class(code: int, message: str, kind: type[SourceError]) -> None:
     error = rpc_error(code, message)
 
     assert type(error) is kind
@@ -48,7 +48,7 @@ def test_what_a_refusal_means(code: int, message: str, kind: type[SourceError]) 
         (503, ServerError),
         (400, ApplicationError),
         (422, ApplicationError),
-        # A wrong path, a key that is refused, a proxy: the provider as a whole is no good.
+        # A wrong path, a refused key or a proxy: the provider as a whole fails.
         (301, ServerError),
         (401, ServerError),
         (402, ServerError),
@@ -57,18 +57,18 @@ def test_what_a_refusal_means(code: int, message: str, kind: type[SourceError]) 
         (405, ServerError),
     ],
 )
-def test_what_a_status_means(status: int, kind: type[SourceError]) -> None:
+def test_http_status_maps_to_an_error_class(status: int, kind: type[SourceError]) -> None:
     assert type(http_error(status, None)) is kind
 
 
-def test_a_server_that_says_when_to_come_back_wants_fewer_requests() -> None:
+def test_status_503_with_retry_after_is_a_rate_limit() -> None:
     error = http_error(503, "20")
 
     assert isinstance(error, RateLimitedError)
     assert error.retry_after == 20.0
 
 
-def test_a_refusal_may_say_how_long_to_wait() -> None:
+def test_rate_limit_has_the_advised_wait() -> None:
     error = rpc_error(-32005, "limit exceeded", {"rate": {"backoff_seconds": 30}})
 
     assert isinstance(error, RateLimitedError)
@@ -88,7 +88,7 @@ def test_a_refusal_may_say_how_long_to_wait() -> None:
         {"rate": {"backoff_seconds": float("nan")}},
     ],
 )
-def test_advice_that_is_none_is_not_followed(data: object) -> None:
+def test_invalid_advice_is_ignored(data: object) -> None:
     error = rpc_error(-32005, "limit exceeded", data)
 
     assert isinstance(error, RateLimitedError)
@@ -104,7 +104,7 @@ def test_advice_that_is_none_is_not_followed(data: object) -> None:
         (-32202, "Batch requests are disabled"),
     ],
 )
-def test_a_refusal_that_speaks_of_batches_is_about_the_batch(code: int, message: str) -> None:
+def test_error_about_batches_is_a_refused_batch(code: int, message: str) -> None:
     assert type(rpc_error(code, message)) is BatchRefusedError
 
 
@@ -116,7 +116,7 @@ def test_a_refusal_that_speaks_of_batches_is_about_the_batch(code: int, message:
         (-32010, "Transaction with the same hash was already imported."),
     ],
 )
-def test_what_a_contract_or_a_pool_says_is_not_about_the_batch(code: int, message: str) -> None:
+def test_error_of_a_contract_or_a_pool_is_not_a_refused_batch(code: int, message: str) -> None:
     assert type(rpc_error(code, message)) is ApplicationError
 
 
@@ -131,14 +131,14 @@ def test_what_a_contract_or_a_pool_says_is_not_about_the_batch(code: int, messag
     ],
     ids=["text", "object", "none", "long text", "long object"],
 )
-def test_the_data_of_a_refusal_is_kept_within_limits(data: object, kept: object) -> None:
+def test_size_of_error_data_is_limited(data: object, kept: object) -> None:
     error = rpc_error(3, "execution reverted", data)
 
     assert isinstance(error, ApplicationError)
     assert error.data == kept
 
 
-def test_data_that_is_nested_too_deeply_is_not_kept() -> None:
+def test_too_deeply_nested_error_data_is_dropped() -> None:
     data: list[Any] = []
     for _ in range(500):
         data = [data]
@@ -149,7 +149,7 @@ def test_data_that_is_nested_too_deeply_is_not_kept() -> None:
     assert error.data is None
 
 
-def test_what_makes_an_answer_too_long_is_told_from_other_refusals() -> None:
+def test_too_long_response_is_distinguished_from_other_errors() -> None:
     assert is_too_long(rpc_error(-32003, "response too large"))
     assert not is_too_long(rpc_error(-32003, "transaction rejected"))
     assert not is_too_long(rpc_error(-32000, "response too large"))

@@ -1,4 +1,4 @@
-"""The JSON-RPC client against a node that answers badly."""
+"""The JSON-RPC client against a node with invalid responses."""
 
 import asyncio
 import gzip
@@ -25,7 +25,7 @@ from ..clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import SECRET, SECRETS, ScriptedNode, refusal, result
 
 
-async def test_a_call_gives_its_result(client: RpcClient, scripted: ScriptedNode) -> None:
+async def test_call_returns_its_result(client: RpcClient, scripted: ScriptedNode) -> None:
     scripted.answer = lambda request: result(request, "0x1")
 
     assert await client.call("eth_chainId") == "0x1"
@@ -52,7 +52,7 @@ async def test_a_call_gives_its_result(client: RpcClient, scripted: ScriptedNode
         ({"jsonrpc": "2.0", "id": "", "error": {"code": -32700}}, ApplicationError),
     ],
 )
-async def test_an_answer_that_is_none_is_an_error_of_its_kind(
+async def test_invalid_response_is_an_error_of_its_class(
     client: RpcClient, scripted: ScriptedNode, answer: Any, kind: type[SourceError]
 ) -> None:
     scripted.answer = lambda _: answer
@@ -72,7 +72,7 @@ async def test_an_answer_that_is_none_is_an_error_of_its_kind(
         (502, ServerError),
     ],
 )
-async def test_a_status_that_is_not_200_is_an_error_of_its_kind(
+async def test_status_other_than_200_is_an_error_of_its_class(
     client: RpcClient, scripted: ScriptedNode, status: int, kind: type[SourceError]
 ) -> None:
     elsewhere = {"Location": "http://elsewhere.invalid/"} if status == 302 else {}
@@ -84,17 +84,17 @@ async def test_a_status_that_is_not_200_is_an_error_of_its_kind(
     assert len(scripted.received) == 1
 
 
-async def test_an_error_beside_a_null_result_is_an_error(
+async def test_error_with_a_null_result_is_an_error(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
-    """Nodes that follow JSON-RPC 1.0 send both fields: null does not say that there is nothing."""
+    """Nodes that follow JSON-RPC 1.0 send both fields: null does not mean that nothing exists."""
     scripted.answer = lambda request: refusal(request, -32000, "busy") | {"result": None}
 
     with pytest.raises(ApplicationError, match="busy"):
         await client.call("eth_getTransactionByHash", "0x1")
 
 
-async def test_an_error_beside_a_null_result_is_an_error_in_a_batch_too(
+async def test_error_with_a_null_result_is_an_error_in_a_batch(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda requests: [
@@ -108,7 +108,7 @@ async def test_an_error_beside_a_null_result_is_an_error_in_a_batch_too(
     assert absent is None
 
 
-async def test_retry_after_is_heard(client: RpcClient, scripted: ScriptedNode) -> None:
+async def test_retry_after_is_in_the_error(client: RpcClient, scripted: ScriptedNode) -> None:
     scripted.answer = lambda _: web.Response(status=429, headers={"Retry-After": "17"})
 
     with pytest.raises(RateLimitedError) as caught:
@@ -117,7 +117,7 @@ async def test_retry_after_is_heard(client: RpcClient, scripted: ScriptedNode) -
     assert caught.value.retry_after == 17.0
 
 
-async def test_an_answer_that_is_cut_off_is_no_answer(
+async def test_incomplete_response_is_a_transport_error(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     class CutOff(web.StreamResponse):
@@ -132,7 +132,7 @@ async def test_an_answer_that_is_cut_off_is_no_answer(
         await client.call("eth_chainId")
 
 
-async def test_an_answer_that_unpacks_to_too_much_is_cut_off(
+async def test_response_that_decompresses_to_too_much_is_refused(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     packed = gzip.compress(b" " * 50_000_000)
@@ -142,8 +142,8 @@ async def test_an_answer_that_unpacks_to_too_much_is_cut_off(
         await client.call("eth_chainId")
 
 
-async def test_an_answer_of_very_many_objects_is_refused(scripted: ScriptedNode) -> None:
-    """A parser would make hundreds of megabytes of it, and hold the event loop for seconds."""
+async def test_response_with_too_many_objects_is_refused(scripted: ScriptedNode) -> None:
+    """A parser would need hundreds of megabytes, and block the event loop for seconds."""
     many = b'{"jsonrpc":"2.0","id":0,"result":[' + b"{}," * 1_000_000 + b"{}]}"
     scripted.answer = lambda _: web.Response(body=many, content_type="application/json")
     client = RpcClient(SecretUrl(scripted.url), deadline=30.0)
@@ -153,7 +153,7 @@ async def test_an_answer_of_very_many_objects_is_refused(scripted: ScriptedNode)
     await client.close()
 
 
-async def test_a_long_answer_is_parsed_in_pieces(scripted: ScriptedNode) -> None:
+async def test_long_response_is_parsed_in_parts(scripted: ScriptedNode) -> None:
     value = [{"number": number, "text": '"[{,\\'} for number in range(50_000)]
     scripted.answer = lambda request: result(request, value)
     client = RpcClient(SecretUrl(scripted.url), deadline=30.0)
@@ -162,7 +162,7 @@ async def test_a_long_answer_is_parsed_in_pieces(scripted: ScriptedNode) -> None
     await client.close()
 
 
-async def test_an_answer_that_cannot_be_unpacked_is_no_answer(
+async def test_response_with_invalid_compression_is_a_transport_error(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda _: web.Response(body=b"no", headers={"Content-Encoding": "gzip"})
@@ -171,7 +171,7 @@ async def test_an_answer_that_cannot_be_unpacked_is_no_answer(
         await client.call("eth_chainId")
 
 
-async def test_a_node_that_never_answers_is_left_at_the_deadline(clock: Clock) -> None:
+async def test_request_to_a_silent_node_ends_at_its_deadline(clock: Clock) -> None:
     silent = socket.create_server(("127.0.0.1", 0))
     silent.setblocking(False)
     client = RpcClient(SecretUrl(f"http://127.0.0.1:{silent.getsockname()[1]}"), deadline=100.0)
@@ -188,7 +188,7 @@ async def test_a_node_that_never_answers_is_left_at_the_deadline(clock: Clock) -
     silent.close()
 
 
-async def test_a_port_where_nobody_listens_is_named() -> None:
+async def test_error_of_a_closed_port_names_the_url() -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     client = RpcClient(SecretUrl(f"http://127.0.0.1:{port}/v3/{SECRET}"))
@@ -209,7 +209,7 @@ async def test_a_port_where_nobody_listens_is_named() -> None:
         lambda _, secret: web.Response(status=302, headers={"Location": f"http://x/{secret}"}),
     ],
 )
-async def test_no_error_ever_prints_a_key(
+async def test_errors_contain_no_key(
     client: RpcClient,
     scripted: ScriptedNode,
     answer: Any,
@@ -226,7 +226,7 @@ async def test_no_error_ever_prints_a_key(
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-async def test_the_data_of_an_error_never_holds_a_key(
+async def test_error_data_contains_no_key(
     client: RpcClient, scripted: ScriptedNode, secret: str
 ) -> None:
     error = {"code": 3, "message": "execution reverted", "data": f"0x12 {secret}"}
@@ -260,7 +260,7 @@ async def test_a_cancelled_call_leaves_the_client_usable(
     assert await client.call("eth_chainId") == 5
 
 
-async def test_what_a_node_says_becomes_one_short_line(
+async def test_message_of_a_node_becomes_one_short_line(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     message = "fine\nERROR the store is gone\x1b[31m" + "x" * 5_000
@@ -273,12 +273,12 @@ async def test_what_a_node_says_becomes_one_short_line(
     assert len(str(caught.value)) < 300
 
 
-async def test_who_is_asked_is_named_without_the_key(client: RpcClient) -> None:
+async def test_name_of_a_client_contains_no_key(client: RpcClient) -> None:
     assert not any(secret in str(client) + repr(client) for secret in SECRETS)
     assert str(client).startswith("http://127.0.0.1:")
 
 
-async def test_the_identity_is_the_number_and_the_first_block(
+async def test_identity_is_the_chain_id_and_block_0(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     genesis = "0x" + "A" * 64
@@ -299,7 +299,7 @@ async def test_the_identity_is_the_number_and_the_first_block(
         (1, {"hash": "0x" + "1" * 64}, MalformedError),
     ],
 )
-async def test_an_identity_that_is_none_is_an_error(
+async def test_malformed_identity_is_an_error(
     client: RpcClient, scripted: ScriptedNode, chain_id: Any, block_0: Any, kind: type[SourceError]
 ) -> None:
     scripted.answer = lambda requests: [result(requests[0], chain_id), result(requests[1], block_0)]
@@ -308,16 +308,14 @@ async def test_an_identity_that_is_none_is_an_error(
         await client.identity()
 
 
-async def test_an_identity_that_is_refused_is_an_error(
-    client: RpcClient, scripted: ScriptedNode
-) -> None:
+async def test_refused_identity_is_an_error(client: RpcClient, scripted: ScriptedNode) -> None:
     scripted.answer = lambda requests: refusal(requests, -32601, "method not found")
 
     with pytest.raises(ApplicationError):
         await client.identity()
 
 
-async def test_one_node_is_every_node(client: RpcClient, scripted: ScriptedNode) -> None:
+async def test_single_node_is_all_nodes(client: RpcClient, scripted: ScriptedNode) -> None:
     scripted.answer = lambda request: result(request, 5)
 
     assert await client.seek("eth_call") == 5
@@ -325,7 +323,7 @@ async def test_one_node_is_every_node(client: RpcClient, scripted: ScriptedNode)
 
 
 @pytest.mark.parametrize("status", [400, 500, 503])
-async def test_an_error_in_the_body_of_a_bad_status_says_more_than_the_status(
+async def test_error_in_the_body_has_priority_over_the_status(
     client: RpcClient, scripted: ScriptedNode, status: int
 ) -> None:
     def answer(request: Any) -> Any:
@@ -339,7 +337,7 @@ async def test_an_error_in_the_body_of_a_bad_status_says_more_than_the_status(
 
 
 @pytest.mark.parametrize("body", [b"", b"not json", b"[]", b'{"error": "down"}', b"x" * 20_000])
-async def test_a_bad_status_whose_body_says_nothing_counts_as_it_is(
+async def test_status_without_an_error_in_the_body_is_the_error(
     client: RpcClient, scripted: ScriptedNode, body: bytes
 ) -> None:
     scripted.answer = lambda _: web.Response(status=502, body=body)
@@ -348,14 +346,14 @@ async def test_a_bad_status_whose_body_says_nothing_counts_as_it_is(
         await client.call("eth_call")
 
 
-async def test_a_node_that_wants_fewer_requests_gets_none_until_then(
+async def test_rate_limited_node_gets_no_requests_until_the_pause_ends(
     client: RpcClient, scripted: ScriptedNode
 ) -> None:
     scripted.answer = lambda _: web.Response(status=429, headers={"Retry-After": "17"})
     with pytest.raises(RateLimitedError):
         await client.call("eth_chainId")
 
-    with pytest.raises(RateLimitedError, match=r"left alone for another 1\d\.\d s") as caught:
+    with pytest.raises(RateLimitedError, match=r"rate limited; retrying in 1\d\.\d s") as caught:
         await client.call("eth_chainId")
 
     assert caught.value.retry_after == pytest.approx(17, abs=1)

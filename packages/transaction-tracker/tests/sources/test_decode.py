@@ -36,7 +36,7 @@ RECEIPT = PLACED | {
 }
 
 
-def test_a_block_knows_its_transactions_by_id_and_by_slot() -> None:
+def test_block_has_its_transactions_by_id_and_by_slot() -> None:
     block = decode.block(BLOCK | {"transactions": [PAYMENT]})
 
     assert block.link.ref == BlockRef(10, hash_of("b"))
@@ -45,7 +45,7 @@ def test_a_block_knows_its_transactions_by_id_and_by_slot() -> None:
     assert block.slots == {f"{ALICE}:7": hash_of("1")}
 
 
-def test_the_same_text_in_other_letters_is_the_same() -> None:
+def test_hexadecimal_text_is_converted_to_one_form() -> None:
     upper = PAYMENT | {"hash": "0x" + "AB" * 32, "from": ALICE.upper().replace("0X", "0x")}
 
     transaction = decode.transaction(upper | {"nonce": "0x07"})
@@ -54,7 +54,7 @@ def test_the_same_text_in_other_letters_is_the_same() -> None:
     assert transaction.slot == f"{ALICE}:7"
 
 
-def test_only_what_a_transaction_does_makes_its_content() -> None:
+def test_content_excludes_price_and_hash() -> None:
     content = decode.transaction(PAYMENT).content
 
     assert decode.transaction(PAYMENT | {"hash": hash_of("2"), "gas": "0x9"}).content == content
@@ -62,7 +62,7 @@ def test_only_what_a_transaction_does_makes_its_content() -> None:
         assert decode.transaction(PAYMENT | other).content != content
 
 
-def test_nothing_sent_to_oneself_cancels() -> None:
+def test_empty_transaction_to_oneself_cancels() -> None:
     nothing = PAYMENT | {"to": ALICE, "value": "0x0"}
 
     assert decode.transaction(nothing).cancels
@@ -70,13 +70,13 @@ def test_nothing_sent_to_oneself_cancels() -> None:
         assert not decode.transaction(nothing | other).cancels
 
 
-def test_a_transaction_in_no_block_has_no_place() -> None:
+def test_pending_transaction_has_no_block() -> None:
     assert decode.place(PAYMENT) is None
     assert decode.place(PAYMENT | {"blockHash": None, "blockNumber": None}) is None
     assert decode.place(PAYMENT | PLACED) == BlockRef(10, hash_of("b"))
 
 
-def test_a_receipt_tells_the_outcome_and_the_fee() -> None:
+def test_receipt_has_the_outcome_and_the_fee() -> None:
     receipt = decode.receipt(RECEIPT, ETHEREUM)
 
     assert receipt.outcome == Outcome(succeeded=True, fee=42_000)
@@ -84,7 +84,7 @@ def test_a_receipt_tells_the_outcome_and_the_fee() -> None:
     assert (receipt.gas_used, receipt.raw) == (21_000, RECEIPT)
 
 
-def test_a_receipt_may_leave_the_price_out() -> None:
+def test_receipt_without_a_price_has_no_fee() -> None:
     without = {key: value for key, value in RECEIPT.items() if key != "effectiveGasPrice"}
 
     outcome = decode.receipt(without).outcome
@@ -108,7 +108,7 @@ def test_a_receipt_may_leave_the_price_out() -> None:
         (7, None),
     ],
 )
-def test_a_revert_reason_is_read_where_there_is_one(told: object, reason: str | None) -> None:
+def test_revert_reason_is_decoded_if_there_is_one(told: object, reason: str | None) -> None:
     receipt = decode.receipt(RECEIPT | {"status": "0x0", "revertReason": told}, ETHEREUM)
 
     assert receipt.outcome == Outcome(succeeded=False, fee=42_000, error=reason)
@@ -116,7 +116,7 @@ def test_a_revert_reason_is_read_where_there_is_one(told: object, reason: str | 
 
 @pytest.mark.parametrize("value", [None, 5, "x", [], {}])
 @pytest.mark.parametrize("read", [decode.block, decode.transaction, decode.receipt, decode.link])
-def test_what_is_nothing_of_the_kind_is_refused(read: Any, value: object) -> None:
+def test_value_of_another_type_is_malformed(read: Any, value: object) -> None:
     with pytest.raises(MalformedError):
         read(value)
 
@@ -125,14 +125,14 @@ BAD = [None, "", "0x", "0xzz", "7", 7, True, [], {}, "0x" + "1" * 65]
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_a_transaction_without_a_readable_hash_is_refused(bad: object) -> None:
+def test_transaction_without_a_readable_hash_is_malformed(bad: object) -> None:
     with pytest.raises(MalformedError, match="transaction hash must be"):
         decode.transaction(PAYMENT | {"hash": bad})
 
 
 @pytest.mark.parametrize("bad", BAD)
 @pytest.mark.parametrize("field", ["from", "nonce"])
-def test_a_transaction_whose_slot_cannot_be_read_has_none(field: str, bad: object) -> None:
+def test_transaction_with_an_unreadable_slot_has_no_slot(field: str, bad: object) -> None:
     odd = PAYMENT | {field: bad}
 
     block = decode.block(BLOCK | {"transactions": [odd]})
@@ -156,13 +156,11 @@ def test_a_transaction_whose_slot_cannot_be_read_has_none(field: str, bad: objec
         "r",
     ],
 )
-def test_a_field_that_only_a_label_or_a_flag_needs_never_stops_anything(
-    field: str, bad: object
-) -> None:
+def test_unreadable_field_for_a_label_or_a_flag_is_ignored(field: str, bad: object) -> None:
     assert decode.found(PAYMENT | PLACED | {field: bad}).id == hash_of("1")
 
 
-def test_contents_that_cannot_be_read_are_never_the_same() -> None:
+def test_unreadable_contents_are_never_equal() -> None:
     odd = PAYMENT | {"value": None}
     other = odd | {"hash": hash_of("2")}
 
@@ -179,7 +177,9 @@ def test_contents_that_cannot_be_read_are_never_the_same() -> None:
         ("blockNumber", "block number"),
     ],
 )
-def test_a_bad_place_of_a_receipt_is_named(field: str, name: str, bad: object) -> None:
+def test_error_names_the_invalid_block_field_of_a_receipt(
+    field: str, name: str, bad: object
+) -> None:
     with pytest.raises(MalformedError, match=f"{name} must be"):
         decode.receipt(RECEIPT | {field: bad})
 
@@ -210,7 +210,7 @@ def test_a_receipt_from_before_byzantium_has_no_outcome_yet(status: object) -> N
     assert decode.receipt(old) == receipt
 
 
-def test_a_receipt_that_cannot_be_read_does_not_spoil_those_of_its_block() -> None:
+def test_unreadable_receipt_does_not_affect_other_receipts_of_its_block() -> None:
     other = RECEIPT | {"transactionHash": hash_of("2")}
     odd = RECEIPT | {"blockHash": None}
 
@@ -221,7 +221,7 @@ def test_a_receipt_that_cannot_be_read_does_not_spoil_those_of_its_block() -> No
         decode.receipts({})
 
 
-def test_a_custom_error_in_a_receipt_is_told_by_name() -> None:
+def test_custom_error_in_a_receipt_has_its_name() -> None:
     failed = RECEIPT | {"status": "0x0", "revertReason": "0x9e87fac8"}
 
     outcome = decode.receipt(failed, ETHEREUM, ErrorTable.of(["Paused()"])).outcome
@@ -233,18 +233,18 @@ def test_a_custom_error_in_a_receipt_is_told_by_name() -> None:
 @pytest.mark.parametrize(
     "logs", [None, {}, "x", [None], [7], [{}], [{"blockHash": hash_of("c")}], [{"data": "0xz"}]]
 )
-def test_nothing_in_the_logs_stops_a_receipt(logs: object) -> None:
+def test_logs_of_a_receipt_are_not_read(logs: object) -> None:
     assert decode.receipt(RECEIPT | {"logs": logs}) == decode.receipt(RECEIPT)
 
 
-def test_of_a_hash_that_a_block_has_twice_the_first_place_counts() -> None:
+def test_first_position_counts_if_a_block_lists_a_hash_twice() -> None:
     block = decode.block(BLOCK | {"transactions": [PAYMENT, PAYMENT]})
 
     assert block.ids == {hash_of("1"): 0}
     assert block.slots == {f"{ALICE}:7": hash_of("1")}
 
 
-def test_a_slot_that_two_transactions_of_a_block_claim_is_none() -> None:
+def test_slot_of_two_transactions_of_a_block_is_removed() -> None:
     second = PAYMENT | {"hash": hash_of("2")}
     third = PAYMENT | {"hash": hash_of("3")}
     later = PAYMENT | {"hash": hash_of("4"), "nonce": "0x8"}
@@ -257,7 +257,7 @@ def test_a_slot_that_two_transactions_of_a_block_claim_is_none() -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 7, "x", [], {}, PAYMENT | {"hash": None}])
-def test_a_transaction_that_cannot_be_read_is_passed_over_and_counted(odd: object) -> None:
+def test_unreadable_transaction_is_skipped_and_counted(odd: object) -> None:
     block = decode.block(BLOCK | {"transactions": [odd, PAYMENT]})
 
     assert block.ids == {hash_of("1"): 1}
@@ -306,7 +306,7 @@ def test_a_type_is_a_slot_where_the_profile_lists_it() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "0x", "0xzz", 0, True, []])
-def test_a_type_that_cannot_be_read_is_no_slot(bad: object) -> None:
+def test_transaction_with_an_unreadable_type_has_no_slot(bad: object) -> None:
     block = decode.block(BLOCK | {"transactions": [PAYMENT | {"type": bad}]})
 
     assert (block.slots, block.unreadable) == ({}, 1)
@@ -357,7 +357,7 @@ def test_blobs_and_authorizations_have_one_form() -> None:
     assert decode.transaction(PAYMENT | other).content == content
 
 
-def test_contents_without_blobs_and_authorizations_are_as_they_were_stored() -> None:
+def test_content_without_blobs_and_authorizations_has_the_stored_digest() -> None:
     content = "f901ea9fd37a70269e4833da745592ef"
 
     assert decode.transaction(PAYMENT).content == content
@@ -367,7 +367,9 @@ def test_contents_without_blobs_and_authorizations_are_as_they_were_stored() -> 
 
 
 @pytest.mark.parametrize("carried", [BLOBS, AUTHORIZATIONS, {"authorizationList": [7]}])
-def test_what_carries_blobs_or_authorizations_does_not_cancel(carried: dict[str, object]) -> None:
+def test_transaction_with_blobs_or_authorizations_does_not_cancel(
+    carried: dict[str, object],
+) -> None:
     nothing = PAYMENT | {"to": ALICE, "value": "0x0"}
 
     assert decode.transaction(nothing).cancels
@@ -384,7 +386,7 @@ def test_a_null_fee_cap_does_not_hide_the_price(none: object) -> None:
 
 @pytest.mark.parametrize("empty", [None, "", "0x", "0x" + "0" * 64])
 @pytest.mark.parametrize("field", ["blockHash", "blockNumber"])
-def test_the_ways_to_write_null_are_all_null(field: str, empty: object) -> None:
+def test_all_forms_of_null_are_null(field: str, empty: object) -> None:
     assert decode.found(PAYMENT | PLACED | {field: empty}).block is None
 
 
@@ -402,24 +404,24 @@ def test_a_transaction_keeps_its_chain_and_its_fields() -> None:
 
 
 @pytest.mark.parametrize("bad", BAD)
-def test_a_base_fee_that_cannot_be_read_is_none(bad: object) -> None:
+def test_unreadable_base_fee_is_none(bad: object) -> None:
     assert decode.base_fee(BLOCK | {"baseFeePerGas": bad}) is None
     assert decode.head(BLOCK | {"baseFeePerGas": bad}).base_fee is None
 
 
-def test_a_head_has_its_place_and_its_base_fee() -> None:
+def test_head_has_its_link_and_its_base_fee() -> None:
     head = decode.head(BLOCK | {"baseFeePerGas": "0x7"})
 
     assert head == decode.HeadBlock(decode.link(BLOCK), 7)
 
 
-def test_long_nonsense_is_shown_only_in_its_beginning() -> None:
+def test_error_shows_only_the_start_of_a_long_value() -> None:
     with pytest.raises(MalformedError) as caught:
         decode.transaction(PAYMENT | {"hash": "x" * 10_000})
 
     assert len(str(caught.value)) < 200
 
 
-def test_a_height_that_no_chain_has_is_refused() -> None:
+def test_too_large_height_is_malformed() -> None:
     with pytest.raises(MalformedError, match="block number must be a number up to"):
         decode.link(BLOCK | {"number": hex(2**53 + 1)})

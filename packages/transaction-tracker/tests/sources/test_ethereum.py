@@ -37,9 +37,7 @@ def ref_of(block: Any) -> BlockRef:
     return BlockRef(block.number, block.hash)
 
 
-async def test_the_head_says_which_block_it_builds_on(
-    node: DevelopmentNode, source: EthereumSource
-) -> None:
+async def test_head_has_its_parent(node: DevelopmentNode, source: EthereumSource) -> None:
     first, second = node.chain.mine(2)
 
     head = await source.head()
@@ -48,7 +46,7 @@ async def test_the_head_says_which_block_it_builds_on(
     assert head.marks == {}
 
 
-async def test_the_head_comes_with_the_chains_own_marks_if_they_are_wanted(
+async def test_head_has_the_safe_and_finalized_blocks_if_requested(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     node.chain.mine(100)
@@ -62,7 +60,7 @@ async def test_the_head_comes_with_the_chains_own_marks_if_they_are_wanted(
     assert source.requests == before + 1
 
 
-async def test_a_block_comes_with_all_its_transactions_in_one_request(
+async def test_block_with_its_transactions_takes_one_request(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     transactions = [submit(node, sender) for sender in (0, 1, 2)]
@@ -76,7 +74,7 @@ async def test_a_block_comes_with_all_its_transactions_in_one_request(
     assert source.requests == before + 1
 
 
-async def test_outcomes_of_hits_come_in_one_request(
+async def test_outcomes_of_hits_take_one_request(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     good = submit(node, 0)
@@ -95,7 +93,7 @@ async def test_outcomes_of_hits_come_in_one_request(
     assert source.requests == before + 1
 
 
-async def test_outcomes_of_many_hits_come_in_one_request_too(
+async def test_outcomes_of_many_hits_take_one_request(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     hashes = [submit(node, number % 4).hash for number in range(300)]
@@ -123,7 +121,7 @@ async def test_a_receipt_that_names_another_block_is_unreadable(
     assert f"must name block 1 ({block.link.hash}), got block" in unreadable.why
 
 
-async def test_an_outcome_that_the_node_has_lost_is_left_out(
+async def test_outcome_that_the_node_has_lost_is_missing(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     tx = submit(node)
@@ -133,13 +131,13 @@ async def test_an_outcome_that_the_node_has_lost_is_left_out(
     assert await source.outcomes(block, [tx.hash]) == {}
 
 
-async def test_a_block_that_is_not_there_yet_is_no_fact(source: EthereumSource) -> None:
+async def test_missing_block_is_not_a_fact(source: EthereumSource) -> None:
     with pytest.raises(NotYetError, match=rf"has no block 7 \({UNKNOWN}\) yet"):
         await source.block(BlockRef(7, UNKNOWN))
 
 
 @pytest.mark.parametrize("at_once", [True, False])
-async def test_a_look_up_tells_what_waits_what_is_in_a_block_and_what_is_not_there(
+async def test_look_up_returns_pending_mined_and_absent_transactions(
     node: DevelopmentNode, source: EthereumSource, at_once: bool
 ) -> None:
     mined = submit(node, 0)
@@ -161,7 +159,7 @@ async def test_a_look_up_tells_what_waits_what_is_in_a_block_and_what_is_not_the
     assert included.outcome.succeeded
 
 
-async def test_an_old_transaction_takes_one_request_whatever_became_of_it(
+async def test_look_up_at_once_takes_one_request(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     transactions = [submit(node, number) for number in range(3)]
@@ -176,16 +174,16 @@ async def test_an_old_transaction_takes_one_request_whatever_became_of_it(
     assert source.requests == before + 1
 
 
-async def test_a_node_that_is_behind_us_cannot_say_that_there_is_none(
+async def test_node_behind_us_cannot_say_that_a_transaction_is_absent(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     assert await source.look_up({UNKNOWN: None}, 1) == {}
     assert (await source.consensus({UNKNOWN: None}, 1))[UNKNOWN] == Consensus(
-        "open", 1, "a provider is at block 0, and must be at 1 to tell that there is none"
+        "open", 1, "a provider is at block 0, below 1: it cannot say that there is none"
     )
 
 
-async def test_what_waits_for_an_unknown_transaction_before_it_has_a_gap(
+async def test_pending_transaction_after_an_unknown_nonce_has_a_gap(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     tx = submit(node, nonce=5)
@@ -201,7 +199,7 @@ async def test_what_waits_for_an_unknown_transaction_before_it_has_a_gap(
     assert (gap.gap, none.gap) == (True, False)
 
 
-async def test_what_waits_is_told_with_its_offer_and_what_the_last_head_asks(
+async def test_pending_transaction_has_its_maximum_fee_and_the_base_fee(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     tx = submit(node, max_fee=3 * GWEI)
@@ -213,7 +211,7 @@ async def test_what_waits_is_told_with_its_offer_and_what_the_last_head_asks(
     assert (seen.transaction.max_fee, seen.base_fee) == (3 * GWEI, GWEI)
 
 
-async def test_a_transaction_that_was_signed_for_another_chain_is_refused(
+async def test_transaction_signed_for_another_chain_is_refused(
     node: DevelopmentNode,
 ) -> None:
     tx = submit(node)
@@ -227,7 +225,7 @@ async def test_a_transaction_that_was_signed_for_another_chain_is_refused(
     await source.close()
 
 
-async def test_all_agree_about_one_that_nobody_knows_and_whose_slot_is_free(
+async def test_consensus_of_unmined_absent_and_superseded_transactions(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     waiting, gone, used, mined = (submit(node, number) for number in range(4))
@@ -250,7 +248,7 @@ async def test_all_agree_about_one_that_nobody_knows_and_whose_slot_is_free(
     }
 
 
-async def test_nobody_agrees_that_one_in_a_block_is_in_none(
+async def test_consensus_about_a_mined_transaction_is_open(
     node: DevelopmentNode, source: EthereumSource
 ) -> None:
     tx = submit(node)
@@ -278,7 +276,7 @@ async def test_old_blocks_are_proven_by_the_links_to_our_lowest_block(
 @pytest.mark.parametrize(
     "text", ["", "0x12", "12" * 32, "0x" + "g" * 64, "0x" + "1" * 65, " 0x" + "1" * 64, 7, None]
 )
-def test_what_is_no_transaction_hash_is_refused(text: str) -> None:
+def test_invalid_transaction_hash_is_refused(text: str) -> None:
     source = EthereumSource("http://127.0.0.1:1")
 
     with pytest.raises(InvalidTransactionError, match="0x and 64 hexadecimal digits, got"):
@@ -300,7 +298,7 @@ async def test_a_node_of_another_chain_is_refused(node: DevelopmentNode) -> None
     await source.close()
 
 
-async def test_without_a_wish_the_first_answer_counts(node: DevelopmentNode) -> None:
+async def test_chain_of_the_node_is_used_without_a_configured_chain(node: DevelopmentNode) -> None:
     source = EthereumSource(node.url)
 
     await source.check()
@@ -309,7 +307,7 @@ async def test_without_a_wish_the_first_answer_counts(node: DevelopmentNode) -> 
     await source.close()
 
 
-async def test_another_chain_of_the_same_number_is_noticed() -> None:
+async def test_another_chain_with_the_same_chain_id_is_refused() -> None:
     async with DevelopmentNode(chain=Chain(seed="one")) as node:
         source = EthereumSource(node.url)
         await source.check()
@@ -322,7 +320,7 @@ async def test_another_chain_of_the_same_number_is_noticed() -> None:
     await source.close()
 
 
-async def test_a_node_that_turns_into_another_chain_is_noticed(node: DevelopmentNode) -> None:
+async def test_node_that_changes_its_chain_is_refused(node: DevelopmentNode) -> None:
     source = EthereumSource(node.url)
     await source.check()
     node.chain.chain_id = 5
@@ -333,7 +331,7 @@ async def test_a_node_that_turns_into_another_chain_is_noticed(node: Development
     await source.close()
 
 
-async def test_one_good_check_is_enough_when_the_node_goes(source: EthereumSource) -> None:
+async def test_successful_check_is_not_repeated(source: EthereumSource) -> None:
     before = source.requests
 
     await source.check()
@@ -341,7 +339,7 @@ async def test_one_good_check_is_enough_when_the_node_goes(source: EthereumSourc
     assert source.requests == before
 
 
-async def test_an_unreachable_node_is_named() -> None:
+async def test_error_names_the_unreachable_node() -> None:
     unreachable = EthereumSource("http://127.0.0.1:1")
 
     with pytest.raises(TransportError, match=r"http://127.0.0.1:1: no connection"):
@@ -352,7 +350,7 @@ async def test_an_unreachable_node_is_named() -> None:
     await unreachable.close()
 
 
-async def test_a_closed_source_opens_again(node: DevelopmentNode, source: EthereumSource) -> None:
+async def test_closed_source_opens_again(node: DevelopmentNode, source: EthereumSource) -> None:
     await source.close()
 
     assert (await source.head()).link.number == 0

@@ -1,4 +1,4 @@
-"""The Ethereum source against a node whose answers are wrong in themselves."""
+"""The Ethereum source against a node with contradictory and malformed responses."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -40,14 +40,14 @@ def block(*transactions: dict[str, Any], **changes: object) -> dict[str, Any]:
 
 
 class Answers:
-    """What the node gives for each method; lists are used up, one for each request."""
+    """Results of a node by method; of a list, each request takes the next item."""
 
     def __init__(self, **by_method: Any) -> None:
         self._by_method = by_method
 
     def __call__(self, request: Any) -> Any:
         if isinstance(request, list):
-            return [self(one) for one in request]
+            return [self(call) for call in request]
         value = self._by_method[request["method"]]
         if callable(value):
             value = value(*request["params"])
@@ -63,7 +63,7 @@ async def source(scripted: ScriptedNode) -> AsyncIterator[EthereumSource]:
     await source.close()
 
 
-async def test_a_node_without_a_head_has_none_yet(
+async def test_node_without_blocks_raises_not_yet(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(eth_getBlockByNumber=None)
@@ -72,7 +72,7 @@ async def test_a_node_without_a_head_has_none_yet(
         await source.head()
 
 
-async def test_a_block_other_than_the_one_asked_for_is_refused(
+async def test_block_other_than_the_requested_one_is_malformed(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(eth_getBlockByHash=block())
@@ -81,7 +81,7 @@ async def test_a_block_other_than_the_one_asked_for_is_refused(
         await source.block(BlockRef(9, BEFORE))
 
 
-async def test_a_block_is_asked_for_again_until_the_node_has_it(
+async def test_block_is_requested_again_until_the_node_has_it(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(eth_getBlockByHash=[None, None, block()])
@@ -89,7 +89,7 @@ async def test_a_block_is_asked_for_again_until_the_node_has_it(
     assert (await source.block(TEN)).link.hash == HERE
 
 
-async def test_receipts_that_lag_behind_their_block_are_asked_for_again(
+async def test_receipts_later_than_their_block_are_requested_again(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(
@@ -102,7 +102,7 @@ async def test_receipts_that_lag_behind_their_block_are_asked_for_again(
     assert outcomes[ID].succeeded
 
 
-async def test_one_bad_receipt_does_not_spoil_the_others(
+async def test_malformed_receipt_does_not_affect_other_receipts(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     def answer(key: str) -> Any:
@@ -120,7 +120,7 @@ async def test_one_bad_receipt_does_not_spoil_the_others(
     assert "receipt's status must be a number in hexadecimal, got 'maybe'" in outcomes[OTHER].why
 
 
-async def test_a_receipt_of_another_transaction_is_not_taken(
+async def test_receipt_of_another_transaction_is_unreadable(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(
@@ -149,7 +149,7 @@ async def test_a_transaction_in_one_block_with_a_receipt_of_another_is_unreadabl
     assert f"names block 10 ({HERE}), its receipt block 10 ({BEFORE})" in answer.why
 
 
-async def test_another_transaction_than_the_one_asked_for_is_unreadable(
+async def test_transaction_other_than_the_requested_one_is_unreadable(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(eth_blockNumber="0xa", eth_getTransactionByHash=transaction(OTHER))
@@ -160,7 +160,7 @@ async def test_another_transaction_than_the_one_asked_for_is_unreadable(
     assert answer.why.endswith(f"transaction {OTHER} came for {ID}")
 
 
-async def test_a_receipt_without_its_transaction_is_no_fact(
+async def test_receipt_without_its_transaction_is_not_a_fact(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     scripted.answer = Answers(
@@ -171,7 +171,7 @@ async def test_a_receipt_without_its_transaction_is_no_fact(
 
 
 @pytest.mark.parametrize("head", [None, "0x3", "ten"])
-async def test_an_absence_counts_only_where_the_node_says_that_it_is_far_enough(
+async def test_absence_counts_only_at_a_node_with_a_high_enough_head(
     scripted: ScriptedNode, source: EthereumSource, head: object
 ) -> None:
     scripted.answer = Answers(
@@ -182,7 +182,7 @@ async def test_an_absence_counts_only_where_the_node_says_that_it_is_far_enough(
     assert (await source.consensus({ID: None}, 4))[ID].kind == "open"
 
 
-async def test_indexing_in_progress_is_no_fact(
+async def test_indexing_in_progress_is_not_a_fact(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     message = "transaction indexing is in progress"
@@ -211,7 +211,7 @@ async def test_a_rate_limit_of_one_call_is_about_its_transaction_only(
     assert isinstance(found[OTHER], Unanswered)
 
 
-async def test_why_a_transaction_reverted_is_asked_for_where_the_receipt_does_not_say(
+async def test_missing_revert_reason_is_found_by_a_call(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     known = Answers(
@@ -220,8 +220,8 @@ async def test_why_a_transaction_reverted_is_asked_for_where_the_receipt_does_no
     )
 
     def answer(request: Any) -> Any:
-        one = request[0] if isinstance(request, list) else request
-        if one["method"] == "eth_call":
+        call = request[0] if isinstance(request, list) else request
+        if call["method"] == "eth_call":
             return refusal(request, 3, "execution reverted: no money")
         return known(request)
 
@@ -230,12 +230,12 @@ async def test_why_a_transaction_reverted_is_asked_for_where_the_receipt_does_no
     outcomes = await source.outcomes(await source.block(TEN), [ID])
 
     assert outcomes[ID].error == "no money"
-    (asked,) = [one for one in scripted.received if "eth_call" in str(one)]
+    (asked,) = [request for request in scripted.received if "eth_call" in str(request)]
     call, at = (asked[0] if isinstance(asked, list) else asked)["params"]
     assert (call["from"], call["to"], at) == (ALICE, ALICE, "0x9")
 
 
-async def test_a_node_without_block_receipts_is_asked_for_single_ones_from_then_on(
+async def test_node_without_block_receipts_gets_requests_for_single_receipts(
     scripted: ScriptedNode, source: EthereumSource
 ) -> None:
     ids = [f"0x{number:064x}" for number in range(150)]
@@ -255,12 +255,12 @@ async def test_a_node_without_block_receipts_is_asked_for_single_ones_from_then_
     for _ in range(2):
         assert len(await source.outcomes(found, ids)) == 150
 
-    asked = [one["method"] for one in scripted.received if isinstance(one, dict)]
+    asked = [request["method"] for request in scripted.received if isinstance(request, dict)]
     assert asked.count("eth_getBlockReceipts") == 1
 
 
 @pytest.mark.parametrize("code", [-32003, -32000, -32602, -32603])
-async def test_block_receipts_that_are_refused_are_asked_for_one_by_one_this_time(
+async def test_refused_block_receipts_are_fetched_singly_for_this_block(
     scripted: ScriptedNode, source: EthereumSource, code: int
 ) -> None:
     ids = [f"0x{number:064x}" for number in range(150)]
@@ -280,5 +280,5 @@ async def test_block_receipts_that_are_refused_are_asked_for_one_by_one_this_tim
     for _ in range(2):
         assert len(await source.outcomes(found, ids)) == 150
 
-    asked = [one["method"] for one in scripted.received if isinstance(one, dict)]
+    asked = [request["method"] for request in scripted.received if isinstance(request, dict)]
     assert asked.count("eth_getBlockReceipts") == 2

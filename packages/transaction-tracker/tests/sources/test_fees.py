@@ -29,31 +29,31 @@ def test_without_gas_or_price_the_fee_is_unknown(name: str, bad: object) -> None
     assert fee(RECEIPT | {name: bad}, rule("ethereum")) == (None, "execution")
 
 
-def test_the_price_of_the_transaction_stands_in_for_a_receipts() -> None:
+def test_price_of_the_transaction_replaces_a_missing_price() -> None:
     without = {"gasUsed": "0x5208"}
 
     assert fee(without, rule("ethereum"), gas_price=2) == (42_000, "total")
     assert fee(RECEIPT, rule("ethereum"), gas_price=2) == (EXECUTION, "total")
 
 
-def test_blob_gas_belongs_to_the_fee() -> None:
+def test_fee_includes_blob_gas() -> None:
     blobs = {"type": "0x3", "blobGasUsed": "0x20000", "blobGasPrice": "0x3"}
 
     assert fee(RECEIPT | blobs, rule("ethereum")) == (EXECUTION + 3 * 0x20000, "total")
 
 
 @pytest.mark.parametrize("name", ["blobGasUsed", "blobGasPrice"])
-def test_a_blob_transaction_without_its_blob_fee_is_not_the_whole_fee(name: str) -> None:
+def test_fee_of_a_blob_transaction_without_blob_fields_is_incomplete(name: str) -> None:
     blobs = {"type": "0x3", "blobGasUsed": "0x20000", "blobGasPrice": "0x3"} | {name: None}
 
     assert fee(RECEIPT | blobs, rule("ethereum")) == (EXECUTION, "execution")
 
 
-def test_the_op_stack_takes_a_fee_for_data_too() -> None:
+def test_fee_of_the_op_stack_includes_data() -> None:
     assert op() == (EXECUTION + L1_FEE, "total")
 
 
-def test_without_its_l1_fee_the_fee_of_the_op_stack_is_not_whole() -> None:
+def test_fee_of_the_op_stack_without_its_l1_fee_is_incomplete() -> None:
     assert op(l1Fee=None) == (EXECUTION, "execution")
 
 
@@ -70,13 +70,13 @@ def test_the_operator_fee_of_jovian() -> None:
 
 
 @pytest.mark.parametrize("name", ["operatorFeeScalar", "operatorFeeConstant"])
-def test_an_operator_fee_that_cannot_be_known_leaves_the_execution_fee(name: str) -> None:
+def test_unknown_operator_fee_leaves_the_execution_fee(name: str) -> None:
     both: dict[str, Any] = {"operatorFeeScalar": "0x2", "operatorFeeConstant": "0x7"}
 
     assert op(**both | {name: None}) == (EXECUTION, "execution")
 
 
-def test_blob_gas_of_the_op_stack_is_no_blob_fee() -> None:
+def test_blob_gas_of_the_op_stack_is_not_a_blob_fee() -> None:
     # Since Jovian, the OP Stack writes the size of the data there.
     assert op(blobGasUsed="0x20000", blobGasPrice="0x3") == (EXECUTION + L1_FEE, "total")
 
@@ -87,19 +87,19 @@ def test_a_deposit_pays_nothing_on_the_op_stack() -> None:
     assert fee(deposit, rule("op-stack")) == (0, "total")
 
 
-def test_arbitrums_gas_used_contains_that_for_data() -> None:
+def test_gas_used_of_arbitrum_includes_data() -> None:
     receipt = RECEIPT | {"gasUsedForL1": "0x1000", "type": "0x2"}
 
     assert fee(receipt, rule("arbitrum")) == (EXECUTION, "total")
 
 
-def test_scroll_takes_a_fee_for_data_too() -> None:
+def test_fee_of_scroll_includes_data() -> None:
     receipt = RECEIPT | {"l1Fee": hex(L1_FEE)}
 
     assert fee(receipt, rule("scroll")) == (EXECUTION + L1_FEE, "total")
 
 
-def test_a_fee_that_was_paid_in_another_token_is_not_whole() -> None:
+def test_fee_paid_in_another_token_is_incomplete() -> None:
     receipt = RECEIPT | {"l1Fee": hex(L1_FEE), "feeTokenID": "0x2", "feeRate": "0x9"}
 
     assert fee(receipt, rule("scroll")) == (EXECUTION, "execution")
@@ -107,5 +107,5 @@ def test_a_fee_that_was_paid_in_another_token_is_not_whole() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"l1Fee": hex(L1_FEE)}, {"gasUsedForL1": "0x9"}])
-def test_of_an_unknown_chain_only_the_execution_fee_is_known(more: dict[str, str]) -> None:
+def test_fee_of_an_unknown_chain_is_the_execution_fee(more: dict[str, str]) -> None:
     assert fee(RECEIPT | more, UNKNOWN) == (EXECUTION, "execution")

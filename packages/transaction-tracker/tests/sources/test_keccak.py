@@ -6,7 +6,7 @@ from transaction_tracker.sources.ethereum.keccak import SHA3_PADDING, keccak256
 
 
 @pytest.mark.parametrize("size", [0, 1, 31, 32, 135, 136, 137, 271, 272, 1_000])
-def test_with_the_other_padding_it_is_sha3(size: int) -> None:
+def test_other_padding_gives_sha3(size: int) -> None:
     data = bytes(index * 7 % 256 for index in range(size))
 
     assert keccak256(data, padding=SHA3_PADDING) == hashlib.sha3_256(data).digest()

@@ -1,11 +1,11 @@
-"""A look at the head brings the block above our tip along."""
+"""A head request also fetches the block above our tip."""
 
 from typing import Any
 
 import pytest
 
 from transaction_tracker.domain import Chain, Link
-from transaction_tracker.sources import ApplicationError, Block
+from transaction_tracker.sources import ApplicationError, FetchedBlock
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.rpc import Request
 
@@ -23,7 +23,7 @@ def following(rpc: FakeRpc, **profile: object) -> EthereumSource:
 
 
 def node_at(head: int, *, branch: int = 0, missing: Any = None) -> Any:
-    """Make a node with empty blocks up to ``head``, and a payment in block 10."""
+    """Return a node with empty blocks up to ``head``, and a payment in block 10."""
 
     def answer(request: Request) -> Any:
         name = str(request.params[0])
@@ -37,8 +37,8 @@ def node_at(head: int, *, branch: int = 0, missing: Any = None) -> Any:
     return answer
 
 
-async def look(source: EthereumSource) -> Block:
-    """Look at the head, and fetch its block."""
+async def fetch_head_block(source: EthereumSource) -> FetchedBlock:
+    """Return the block of the newest head."""
     return await source.block((await source.head()).link.ref)
 
 
@@ -46,29 +46,29 @@ def methods(rpc: FakeRpc) -> list[list[str]]:
     return [[request.method for request in requests] for requests in rpc.batches]
 
 
-async def test_a_new_head_and_its_block_cost_one_request() -> None:
+async def test_new_head_and_its_block_take_one_request() -> None:
     rpc = FakeRpc(node_at(10))
 
-    block = await look(following(rpc))
+    block = await fetch_head_block(following(rpc))
 
     assert (block.link.hash, list(block.ids)) == (hash_at(10), [tx_hash(1)])
     assert methods(rpc) == [["eth_getBlockByNumber"] * 2]
 
 
-async def test_a_block_is_used_only_if_it_is_the_head() -> None:
-    """The calls of one request can be answered by different nodes behind one address."""
+async def test_next_block_is_used_only_if_it_is_the_head() -> None:
+    """Different nodes behind one address can answer the calls of one request."""
     ahead, other = node_at(10), node_at(10, branch=1)
     theirs = ("latest", hash_at(10, 1))
     rpc = FakeRpc(lambda asked: (other if asked.params[0] in theirs else ahead)(asked))
 
-    block = await look(following(rpc))
+    block = await fetch_head_block(following(rpc))
 
     assert block.link.hash == hash_at(10, 1)
     assert rpc.asked["eth_getBlockByHash"] == 1
 
 
 @pytest.mark.parametrize("profile", [{"null_rounds": True}, {"parent_links": False}])
-async def test_numbers_that_can_be_without_a_block_are_not_asked_ahead(
+async def test_next_number_is_not_requested_if_it_can_be_without_a_block(
     profile: dict[str, object],
 ) -> None:
     rpc = FakeRpc(node_at(9))
@@ -78,15 +78,15 @@ async def test_numbers_that_can_be_without_a_block_are_not_asked_ahead(
     assert methods(rpc) == [["eth_getBlockByNumber"]]
 
 
-async def test_a_node_without_batches_gets_no_second_request_for_a_look() -> None:
-    rpc = FakeRpc(node_at(10), together=1)
+async def test_next_block_is_not_requested_from_a_node_without_batches() -> None:
+    rpc = FakeRpc(node_at(10), calls_per_request=1)
 
-    await look(following(rpc))
+    await fetch_head_block(following(rpc))
 
     assert methods(rpc) == [["eth_getBlockByNumber"], ["eth_getBlockByHash"]]
 
 
-async def test_a_node_that_refuses_heights_above_its_head_is_seldom_asked_for_them() -> None:
+async def test_node_that_refuses_heights_above_its_head_rarely_gets_them() -> None:
     rpc = FakeRpc(node_at(9, missing=ApplicationError("requested a future block", -32000)))
     source = following(rpc)
 

@@ -1,4 +1,4 @@
-"""At which height a nonce counts as used: at our tip, not at the head of a node."""
+"""A nonce counts as used at the height of our tip, not at the head of a node."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ TIP = Link(20, hash_at(20), hash_at(19))
 
 
 def node(head: int, at_tip: Any, at_head: Any) -> Node:
-    """Make a node that knows no transaction, with the next nonces at our tip and at its head."""
+    """Return a node without transactions, with the next nonces at our tip and at its head."""
     nonces = {hex(TIP.number): at_tip, "latest": at_head}
 
     def answer(request: Request) -> Any:
@@ -39,7 +39,7 @@ def following(*nodes: Node) -> EthereumSource:
     return source
 
 
-async def test_a_nonce_that_the_block_above_our_tip_uses_is_free() -> None:
+async def test_nonce_used_above_our_tip_is_unused() -> None:
     ahead, level = node(21, FREE, USED), node(20, FREE, FREE)
 
     found = await following(ahead, level).consensus(SLOTS, 20)
@@ -47,7 +47,7 @@ async def test_a_nonce_that_the_block_above_our_tip_uses_is_free() -> None:
     assert found == {KEY: Consensus("absent", 2)}
 
 
-async def test_a_nonce_that_is_used_at_our_tip_is_used() -> None:
+async def test_nonce_used_at_our_tip_is_used() -> None:
     assert await following(node(21, USED, USED)).consensus(SLOTS, 20) == {
         KEY: Consensus("nonce-used", 1)
     }
@@ -59,7 +59,7 @@ async def test_a_nonce_that_is_used_at_our_tip_is_used() -> None:
 @pytest.mark.parametrize(
     ("heads", "kind"), [((20, 20), "nonce-used"), ((20, 16), "nonce-used"), ((21, 20), "open")]
 )
-async def test_where_a_node_does_not_know_our_tips_state_its_head_must_not_be_above(
+async def test_nonce_at_a_head_above_our_tip_is_open(
     unknown: Any, heads: tuple[int, int], kind: Any
 ) -> None:
     nodes = [node(heads[0], USED, USED), node(heads[1], unknown, USED)]
@@ -69,7 +69,7 @@ async def test_where_a_node_does_not_know_our_tips_state_its_head_must_not_be_ab
     assert found[KEY].kind == kind
 
 
-async def test_a_free_nonce_at_a_head_above_our_tip_is_free() -> None:
+async def test_unused_nonce_at_a_head_above_our_tip_is_unused() -> None:
     unknown = NotYetError("header not found")
 
     found = await following(node(21, unknown, FREE)).consensus(SLOTS, 20)
@@ -77,7 +77,7 @@ async def test_a_free_nonce_at_a_head_above_our_tip_is_free() -> None:
     assert found == {KEY: Consensus("absent", 1)}
 
 
-async def test_a_rate_limit_is_not_answered_with_more_questions() -> None:
+async def test_rate_limit_causes_no_further_requests() -> None:
     limited = RateLimitedError("slow down")
     asked: list[str] = []
     inner = node(20, limited, USED)

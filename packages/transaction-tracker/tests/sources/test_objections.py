@@ -1,4 +1,4 @@
-"""What the providers must say before an end is told (rules 11.1 and 11.5)."""
+"""Agreement of providers that an end needs before it is reported (rules 11.1 and 11.5)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +15,7 @@ from transaction_tracker.sources import (
     TransportError,
 )
 from transaction_tracker.sources.ethereum.context import ChainContext
-from transaction_tracker.sources.ethereum.objections import Agreement
+from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
 from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
@@ -39,15 +39,15 @@ def node(
     transactions: Mapping[str, Any] | None = None,
     asked: list[str] | None = None,
 ) -> Node:
-    """Make a node.
+    """Return a node.
 
     Args:
-        receipts: The receipts that it has one by one.
-        lists: The body of its block 10; it shows no such block without.
+        receipts: Receipts that it sends singly.
+        lists: Body of its block 10; without it, the node has no such block.
         of_block: All receipts of that block.
-        head: Its head.
-        transactions: The transactions that it knows.
-        asked: Gets the methods that it is asked for.
+        head: Height of its head.
+        transactions: Transactions that it knows.
+        asked: List to which the requested methods are added.
     """
 
     def answer(request: Request) -> Any:
@@ -55,7 +55,7 @@ def node(
             asked.append(request.method)
         match request.method:
             case "eth_getTransactionReceipt":
-                found = [one for one in receipts if one["transactionHash"] == request.params[0]]
+                found = [item for item in receipts if item["transactionHash"] == request.params[0]]
                 return found[0] if found else None
             case "eth_getBlockReceipts":
                 return of_block
@@ -74,10 +74,12 @@ def paid(*keys: str, **changes: Any) -> Node:
     return node(*(receipt(key) for key in keys or (KEY,)), **changes)
 
 
-def agreement(*nodes: Node, together: int = 1_000, told: Dissent | None = None) -> Agreement:
-    rpc = FakeRpc(*nodes, together=together)
+def agreement(
+    *nodes: Node, calls_per_request: int = 1_000, told: Dissent | None = None
+) -> ProviderAgreement:
+    rpc = FakeRpc(*nodes, calls_per_request=calls_per_request)
     rpc.dissenting = told or Dissent()
-    return Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    return ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
 
 async def objection(end: Ending, *nodes: Node, **options: Any) -> Objection | None:
@@ -87,7 +89,7 @@ async def objection(end: Ending, *nodes: Node, **options: Any) -> Objection | No
 # -- Receipts
 
 
-async def test_an_end_with_two_receipts_is_told_and_no_block_is_asked_for() -> None:
+async def test_end_with_two_receipts_needs_no_block() -> None:
     asked: list[str] = []
 
     assert await objection(PAID, paid(asked=asked), paid(asked=asked)) is None
@@ -97,7 +99,7 @@ async def test_an_end_with_two_receipts_is_told_and_no_block_is_asked_for() -> N
 @pytest.mark.parametrize(
     ("end", "status", "says"), [(PAID, "0x0", "reverted"), (REVERTED, "0x1", "succeeded")]
 )
-async def test_another_providers_receipt_can_contradict_it(
+async def test_receipt_of_another_provider_can_contradict_an_end(
     end: Ending, status: str, says: str
 ) -> None:
     ours = node(receipt(KEY, status="0x1" if end.succeeded else "0x0"))
@@ -117,7 +119,7 @@ async def test_another_providers_receipt_can_contradict_it(
         (["0x1", "0x0", "0x0"], ("1", "2"), False),
     ],
 )
-async def test_most_receipts_decide_and_of_two_that_differ_neither(
+async def test_majority_of_receipts_decides_and_a_tie_is_an_objection(
     statuses: list[str], against: tuple[str, ...] | None, outvoted: bool | None
 ) -> None:
     found = await objection(PAID, *(node(receipt(KEY, status=status)) for status in statuses))
@@ -136,7 +138,7 @@ async def test_most_receipts_decide_and_of_two_that_differ_neither(
         ApplicationError("transaction indexing is in progress", -32000),
     ],
 )
-async def test_a_single_receipt_is_held_where_another_provider_lists_the_transaction(
+async def test_end_with_one_receipt_waits_if_another_provider_lists_the_transaction(
     nothing: Any,
 ) -> None:
     silent = node(lists=(KEY,), of_block=[])
@@ -153,9 +155,7 @@ async def test_a_single_receipt_is_held_where_another_provider_lists_the_transac
 @pytest.mark.parametrize(
     ("status", "contradicts"), [("0x1", None), ("0x0", True)], ids=["agrees", "contradicts"]
 )
-async def test_a_receipt_that_is_only_in_those_of_the_block_counts(
-    status: str, contradicts: bool | None
-) -> None:
+async def test_receipt_in_block_receipts_counts(status: str, contradicts: bool | None) -> None:
     second = node(lists=(KEY,), of_block=[receipt(OTHER), receipt(KEY, status=status)])
 
     found = await objection(PAID, paid(), second)
@@ -173,11 +173,11 @@ async def test_a_block_that_does_not_list_the_transaction_contradicts_its_end(en
     assert found == Objection(why, contradicts=True, providers=("1",))
 
 
-async def test_two_that_agree_outvote_a_block_that_does_not_list_it() -> None:
+async def test_two_agreeing_providers_outvote_a_block_without_the_transaction() -> None:
     assert await objection(PAID, paid(), paid(), node(lists=())) is None
 
 
-async def test_a_block_that_cannot_be_read_in_full_does_not_contradict() -> None:
+async def test_partly_unreadable_block_does_not_contradict() -> None:
     found = await objection(PAID, paid(), node(lists=({"hash": None}, transaction(OTHER))))
 
     assert found is not None
@@ -185,7 +185,7 @@ async def test_a_block_that_cannot_be_read_in_full_does_not_contradict() -> None
 
 
 class Clock:
-    """Seconds that the test sets."""
+    """Clock with the time that the test sets."""
 
     now = 0.0
 
@@ -193,16 +193,16 @@ class Clock:
         return self.now
 
 
-async def waiting(judging: Agreement, key: str = KEY) -> list[bool]:
-    """Return whether an end waits; one that does must not be contradicted."""
+async def waiting(judging: ProviderAgreement, key: str = KEY) -> list[bool]:
+    """Return whether an end waits, for each end with an objection that does not contradict."""
     found = await judging.objections(CHAIN, {key: PAID})
-    return [not one.contradicts for one in found.values()]
+    return [not objection.contradicts for objection in found.values()]
 
 
-async def test_a_provider_whose_head_is_below_the_block_is_waited_for_a_while() -> None:
+async def test_end_waits_a_limited_time_for_a_provider_below_the_block() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(), node(head=9))
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
 
     assert await waiting(judging) == [True]
     clock.now = 44.0
@@ -211,10 +211,10 @@ async def test_a_provider_whose_head_is_below_the_block_is_waited_for_a_while() 
     assert await waiting(judging) == []
 
 
-async def test_a_provider_whose_head_stands_still_delays_one_end_only() -> None:
+async def test_provider_with_an_unchanged_head_delays_one_end_only() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(KEY, OTHER), node(head=9))
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
     await waiting(judging)
     clock.now = 46.0
 
@@ -224,17 +224,17 @@ async def test_a_provider_whose_head_stands_still_delays_one_end_only() -> None:
     assert await waiting(judging, OTHER) == [True]
 
 
-async def test_a_provider_that_is_behind_and_goes_on_delays_an_end_for_a_while_only() -> None:
+async def test_advancing_provider_below_the_block_delays_an_end_for_a_limited_time() -> None:
     clock = Clock()
     rpc = FakeRpc(paid(), node())
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
 
     for head in range(6):
         clock.now, rpc.nodes[1] = 10.0 * head, node(head=head)
         assert await waiting(judging) == ([True] if clock.now < 45.0 else [])
 
 
-async def test_two_that_agree_wait_for_no_third() -> None:
+async def test_two_agreeing_providers_do_not_wait_for_a_third() -> None:
     assert await objection(PAID, paid(), paid(), node(head=9)) is None
 
 
@@ -245,10 +245,10 @@ async def test_a_provider_at_the_block_that_does_not_show_it_is_waited_for() -> 
     assert found == Objection(why, contradicts=False)
 
 
-async def test_no_provider_that_agrees_is_too_few() -> None:
+async def test_end_without_an_agreeing_provider_is_held_back() -> None:
     clock = Clock()
     rpc = FakeRpc(node(head=9), node(head=9))
-    judging = Agreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1), clock)  # type: ignore[arg-type]
     await waiting(judging)
     clock.now = 60.0
 
@@ -258,7 +258,7 @@ async def test_no_provider_that_agrees_is_too_few() -> None:
 
 
 @pytest.mark.parametrize("error", [CUT_OFF, RateLimitedError("fewer requests")])
-async def test_a_provider_out_of_reach_is_waited_for_and_not_asked_at_once_again(
+async def test_end_waits_for_an_unreachable_provider_without_a_second_request(
     error: Any,
 ) -> None:
     asked: list[str] = []
@@ -289,7 +289,7 @@ async def test_a_provider_out_of_reach_is_waited_for_and_not_asked_at_once_again
         ({}, {"status": None, "gasUsed": "0x2"}, True),
     ],
 )
-async def test_a_receipt_without_a_status_says_as_much_as_its_use_of_gas(
+async def test_receipt_without_a_status_is_compared_by_its_use_of_gas(
     ours: dict[str, Any], theirs: dict[str, Any], stance: bool | None
 ) -> None:
     nodes = (node(receipt(KEY, **changes)) for changes in (ours, theirs))
@@ -306,7 +306,7 @@ def knowing(winner: Any = PLACED, loser: Any = None, lists: tuple[Any, ...] | No
     return node(transactions={WINNER: winner, KEY: loser}, lists=lists)
 
 
-async def test_a_winner_that_two_providers_show_is_told() -> None:
+async def test_winner_at_two_providers_has_no_objection() -> None:
     assert await objection(TAKEN, knowing(), knowing()) is None
 
 
@@ -320,9 +320,7 @@ async def test_a_winner_that_two_providers_show_is_told() -> None:
     ids=["nonce", "sender", "in-a-block"],
 )
 @pytest.mark.parametrize("liar", [0, 1])
-async def test_what_a_provider_says_of_the_loser_can_contradict_the_end(
-    loser: Any, liar: int
-) -> None:
+async def test_result_about_the_loser_can_contradict_the_end(loser: Any, liar: int) -> None:
     nodes = [knowing(), knowing()]
     nodes[liar] = knowing(loser=loser)
 
@@ -333,7 +331,7 @@ async def test_what_a_provider_says_of_the_loser_can_contradict_the_end(
 
 
 @pytest.mark.parametrize("loser", [transaction(KEY, 7), transaction(KEY, 7) | {"nonce": "?"}])
-async def test_a_loser_of_that_slot_or_of_none_does_not_contradict(loser: Any) -> None:
+async def test_loser_with_the_same_or_an_unreadable_slot_does_not_contradict(loser: Any) -> None:
     assert await objection(TAKEN, knowing(), knowing(loser=loser)) is None
 
 
@@ -349,7 +347,7 @@ async def test_a_loser_of_that_slot_or_of_none_does_not_contradict(loser: Any) -
         (None, False),
     ],
 )
-async def test_the_block_settles_what_a_provider_does_not_say_of_the_winner(
+async def test_block_decides_if_a_provider_does_not_know_the_winner(
     winner: Any, lists: tuple[Any, ...] | None, stance: bool | None
 ) -> None:
     found = await objection(TAKEN, knowing(), knowing(winner, lists=lists))
@@ -357,7 +355,7 @@ async def test_the_block_settles_what_a_provider_does_not_say_of_the_winner(
     assert (found and found.contradicts) == stance
 
 
-async def test_a_single_node_is_not_asked_for_blocks() -> None:
+async def test_single_node_gets_no_requests_for_blocks() -> None:
     assert await objection(TAKEN, knowing(None)) is None
     assert await objection(PAID, node()) is None
 
@@ -395,7 +393,7 @@ async def test_a_provider_with_another_block_contradicts_it(
         (3, {"1": 9, "2": 11}, True),
     ],
 )
-async def test_confirmations_that_most_providers_do_not_hold_end_nothing(
+async def test_end_waits_if_most_providers_do_not_hold_its_confirmations(
     others: int, leaving: dict[str, int], *, is_held: bool
 ) -> None:
     end = replace(PAID, confirmed_by=ELEVEN)
@@ -409,7 +407,7 @@ async def test_confirmations_that_most_providers_do_not_hold_end_nothing(
     assert found == (held if is_held else None)
 
 
-async def test_a_provider_that_gives_no_answer_holds_all_ends_back_without_contradicting() -> None:
+async def test_silent_provider_holds_all_ends_back_without_contradiction() -> None:
     told = Dissent(unanswered={"0": "HTTP 500", "1": "cut off"})
 
     found = await agreement(paid(), paid(), told=told).objections(
@@ -437,7 +435,7 @@ async def test_a_contradiction_counts_more_than_a_missing_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "together", "method"),
+    ("ends", "calls_per_request", "method"),
     [
         (100, 1_000, "eth_getTransactionReceipt"),
         (101, 1_000, "eth_getBlockReceipts"),
@@ -446,7 +444,7 @@ async def test_a_contradiction_counts_more_than_a_missing_answer() -> None:
     ],
 )
 async def test_many_ends_of_one_block_are_compared_with_all_its_receipts(
-    ends: int, together: int, method: str
+    ends: int, calls_per_request: int, method: str
 ) -> None:
     keys = [tx_hash(number) for number in range(ends)]
     told = [receipt(key) for key in keys]
@@ -455,7 +453,7 @@ async def test_many_ends_of_one_block_are_compared_with_all_its_receipts(
     asked: list[str] = []
     second = node(*told, of_block=told, asked=asked)
 
-    found = await agreement(ours, second, together=together).objections(
+    found = await agreement(ours, second, calls_per_request=calls_per_request).objections(
         CHAIN, dict.fromkeys(keys, PAID)
     )
 
@@ -463,15 +461,18 @@ async def test_many_ends_of_one_block_are_compared_with_all_its_receipts(
     assert set(asked) == {method}
 
 
-async def test_receipts_of_a_block_about_other_transactions_are_not_looked_at() -> None:
+async def test_receipts_of_other_transactions_of_the_block_are_ignored() -> None:
     keys = [tx_hash(number) for number in range(2)]
     told = [receipt(keys[0]), receipt(keys[1]), receipt(tx_hash(7), status="0x0")]
     nodes = [node(of_block=told)] * 2
 
-    assert await agreement(*nodes, together=1).objections(CHAIN, dict.fromkeys(keys, PAID)) == {}
+    assert (
+        await agreement(*nodes, calls_per_request=1).objections(CHAIN, dict.fromkeys(keys, PAID))
+        == {}
+    )
 
 
-async def test_a_receipt_that_those_of_the_block_lack_is_not_asked_for_in_the_same_way() -> None:
+async def test_receipt_missing_in_block_receipts_is_requested_singly() -> None:
     keys = [tx_hash(number) for number in range(2)]
     asked: list[str] = []
     nodes = [
@@ -479,63 +480,65 @@ async def test_a_receipt_that_those_of_the_block_lack_is_not_asked_for_in_the_sa
         node(of_block=[receipt(keys[0])], lists=tuple(keys), asked=asked),
     ]
 
-    found = await agreement(*nodes, together=1).objections(CHAIN, dict.fromkeys(keys, PAID))
+    found = await agreement(*nodes, calls_per_request=1).objections(
+        CHAIN, dict.fromkeys(keys, PAID)
+    )
 
-    assert [one.contradicts for one in found.values()] == [False]
+    assert [objection.contradicts for objection in found.values()] == [False]
     assert asked.count("eth_getBlockReceipts") == 1
 
 
-# -- What the followed provider has said already
+# -- Known results of the followed provider
 
 
-async def test_a_provider_that_has_given_its_opinion_is_not_asked_again() -> None:
+async def test_provider_with_a_known_opinion_gets_no_second_request() -> None:
     asked: list[str] = []
     rpc = FakeRpc(node(receipt(KEY, status="0x0"), asked=asked), paid())
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
-    told = await rpc.told(judging.requests({KEY: PAID}))
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.batch_without_failover(judging.requests({KEY: PAID}))
 
     found = await judging.objections(CHAIN, {KEY: PAID}, told)
 
     assert len(asked) == 1
-    assert [one.providers for one in found.values()] == [("0",)]
+    assert [objection.providers for objection in found.values()] == [("0",)]
 
 
 @pytest.mark.parametrize("nothing", [None, CUT_OFF, {"status": "0x7"}])
-async def test_a_provider_that_has_not_told_is_asked_again(nothing: Any) -> None:
+async def test_provider_without_a_known_opinion_gets_a_second_request(nothing: Any) -> None:
     answers = iter([nothing, receipt(KEY, status="0x0")])
     rpc = FakeRpc(lambda _request: next(answers), paid())
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
-    told = await rpc.told(judging.requests({KEY: PAID}))
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.batch_without_failover(judging.requests({KEY: PAID}))
 
     found = await judging.objections(CHAIN, {KEY: PAID}, told)
 
-    assert [one.providers for one in found.values()] == [("0",)]
+    assert [objection.providers for objection in found.values()] == [("0",)]
 
 
-async def test_that_a_loser_is_not_known_is_an_answer() -> None:
+async def test_unknown_loser_is_a_valid_result() -> None:
     asked: list[str] = []
     rpc = FakeRpc(node(transactions={WINNER: PLACED}, asked=asked), knowing())
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
-    told = await rpc.told(judging.requests({KEY: TAKEN}))
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    told = await rpc.batch_without_failover(judging.requests({KEY: TAKEN}))
 
     assert await judging.objections(CHAIN, {KEY: TAKEN}, told) == {}
     assert len(asked) == 2
 
 
-async def test_a_single_provider_is_not_asked_for_receipts_again() -> None:
+async def test_single_provider_gets_no_second_request_for_receipts() -> None:
     rpc = FakeRpc(lambda _request: pytest.fail("asked for a receipt"))
-    judging = Agreement(rpc, ChainContext(1))  # type: ignore[arg-type]
+    judging = ProviderAgreement(rpc, ChainContext(1))  # type: ignore[arg-type]
 
     assert judging.requests({KEY: PAID}) == []
     assert await judging.objections(CHAIN, {KEY: PAID}) == {}
 
 
-# -- Objections that stand
+# -- Standing objections
 
 
-def judged_by(*nodes: Node) -> tuple[Agreement, FakeRpc]:
+def judged_by(*nodes: Node) -> tuple[ProviderAgreement, FakeRpc]:
     rpc = FakeRpc(*nodes)
-    return Agreement(rpc, ChainContext(1)), rpc  # type: ignore[arg-type]
+    return ProviderAgreement(rpc, ChainContext(1)), rpc  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("end", [PAID, replace(PAID, confirmed_by=ELEVEN)])
@@ -547,7 +550,7 @@ async def test_an_objection_stands_while_its_provider_gives_no_answer(end: Endin
     rpc.dissenting, rpc.nodes = Dissent(), [paid()]
     for _ in range(2):
         found = await judging.objections(CHAIN, {KEY: end})
-        assert [one.contradicts for one in found.values()] == [True]
+        assert [objection.contradicts for objection in found.values()] == [True]
         assert "1 holds" in found[KEY].reason
         assert "has not said otherwise since" in found[KEY].reason
 
@@ -563,7 +566,7 @@ async def test_an_objection_stands_while_its_provider_gives_no_answer(end: Endin
         ([paid(), node(head=9), node(head=9)], True),
     ],
 )
-async def test_an_objection_stands_until_its_provider_or_two_others_agree(
+async def test_objection_stands_until_its_provider_or_two_others_agree(
     nodes: list[Node], *, stands: bool
 ) -> None:
     judging, rpc = judged_by(paid(), paid())
@@ -599,7 +602,7 @@ async def test_an_objection_stands_against_the_same_end_only(
     assert list(await judging.objections(CHAIN, {KEY: now})) == ([KEY] if stands else [])
 
 
-async def test_an_objection_to_confirmations_falls_with_them() -> None:
+async def test_objection_to_confirmations_ends_with_them() -> None:
     judging, rpc = judged_by(paid(), paid())
     end = replace(PAID, confirmed_by=ELEVEN)
     rpc.dissenting = Dissent(leaving={"1": 11})
@@ -611,7 +614,7 @@ async def test_an_objection_to_confirmations_falls_with_them() -> None:
     assert list(await judging.objections(CHAIN, {KEY: other})) == []
 
 
-async def test_an_objection_falls_when_an_operator_pauses_its_provider() -> None:
+async def test_objection_ends_when_an_operator_pauses_its_provider() -> None:
     judging, rpc = judged_by(paid(), paid())
     rpc.dissenting = Dissent(against={TEN: ("1",)})
     await judging.objections(CHAIN, {KEY: PAID})
@@ -621,7 +624,7 @@ async def test_an_objection_falls_when_an_operator_pauses_its_provider() -> None
     assert await judging.objections(CHAIN, {KEY: PAID}) == {}
 
 
-async def test_an_objection_is_forgotten_with_its_transaction() -> None:
+async def test_objection_is_deleted_with_its_transaction() -> None:
     judging, rpc = judged_by(paid(), paid())
     rpc.dissenting = Dissent(against={TEN: ("1",)})
     await judging.objections(CHAIN, {KEY: PAID})
@@ -632,7 +635,7 @@ async def test_an_objection_is_forgotten_with_its_transaction() -> None:
     assert await judging.objections(CHAIN, {KEY: PAID}) == {}
 
 
-# -- The chain's own word
+# -- Tags
 
 FINAL = Ending(TEN, succeeded=None, tag="finalized")
 
@@ -661,18 +664,18 @@ def marked(*numbers: int | None, branch: int = 0) -> list[Node]:
         (marked(10, 9, None), False),
         (marked(10, 10, 9, 9), False),
         (marked(99, 99), True),  # above our tip
-        (marked(12, 12, branch=1), False),  # another block than ours of that height
+        (marked(12, 12, branch=1), False),  # another block than ours at that height
     ],
 )
 async def test_most_marks_must_have_reached_the_block(nodes: list[Node], *, is_told: bool) -> None:
     rpc = FakeRpc(*nodes)
 
-    found = await Agreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL})  # type: ignore[arg-type]
+    found = await ProviderAgreement(rpc, ChainContext(1)).objections(CHAIN, {KEY: FINAL})  # type: ignore[arg-type]
 
     assert list(found) == ([] if is_told else [KEY])
 
 
-async def test_a_mark_is_asked_for_once_and_only_where_an_end_needs_it() -> None:
+async def test_mark_is_requested_once_and_only_if_an_end_needs_it() -> None:
     safe = replace(FINAL, tag="safe")
     requests = agreement().requests({KEY: FINAL, OTHER: FINAL, tx_hash(3): safe})
 

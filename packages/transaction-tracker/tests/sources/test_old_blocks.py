@@ -1,4 +1,4 @@
-"""How blocks below the kept ones are proven to be on our chain."""
+"""Proof that blocks below the kept blocks are on our chain."""
 
 from typing import Any
 
@@ -37,8 +37,8 @@ def node(branch: int = 0, above: int = 0, **instead: Any) -> Node:
 SILENT: Node = lambda _request: TransportError("cut off")  # noqa: E731
 
 
-def ancestors(*nodes: Node, together: int = 100) -> tuple[Ancestors, FakeRpc]:
-    rpc = FakeRpc(*nodes, together=together)
+def ancestors(*nodes: Node, calls_per_request: int = 100) -> tuple[Ancestors, FakeRpc]:
+    rpc = FakeRpc(*nodes, calls_per_request=calls_per_request)
     return Ancestors(rpc), rpc  # type: ignore[arg-type]
 
 
@@ -52,10 +52,10 @@ async def test_a_block_is_linked_to_the_lowest_kept_one_by_its_hash(depth: int) 
 
     assert (await found.linked([ours, foreign], link(BOTTOM)))[0] == {ours}
     assert len(rpc.batches) == -(-depth // 100)
-    assert rpc.most <= 4
+    assert rpc.max_in_flight <= 4
 
 
-async def test_nothing_is_asked_again_about_blocks_that_are_linked() -> None:
+async def test_linked_blocks_need_no_further_requests() -> None:
     found, rpc = ancestors(node())
     await found.linked([ref(BOTTOM - 900)], link(BOTTOM))
     rpc.batches.clear()
@@ -66,7 +66,7 @@ async def test_nothing_is_asked_again_about_blocks_that_are_linked() -> None:
     assert rpc.batches == []
 
 
-async def test_blocks_that_were_kept_need_no_question() -> None:
+async def test_blocks_that_were_kept_need_no_request() -> None:
     found, rpc = ancestors(SILENT)
     numbers = range(BOTTOM, BOTTOM + 400)
     chain = Chain.of(70, [link(number) for number in numbers[:70]])
@@ -82,8 +82,8 @@ async def test_blocks_that_were_kept_need_no_question() -> None:
     assert (await found.linked([old], chain.bottom))[0] == set()
 
 
-async def test_one_call_sends_a_limited_number_of_requests_and_the_next_one_goes_on() -> None:
-    found, rpc = ancestors(node(), together=1)
+async def test_call_sends_a_limited_number_of_requests_and_the_next_continues() -> None:
+    found, rpc = ancestors(node(), calls_per_request=1)
     block = ref(BOTTOM - 250)
 
     linked = []
@@ -96,14 +96,14 @@ async def test_one_call_sends_a_limited_number_of_requests_and_the_next_one_goes
     assert len(rpc.batches) == 250
 
 
-async def test_a_wrong_parent_of_the_followed_node_is_asked_of_the_others() -> None:
+async def test_wrong_parent_from_the_followed_node_is_fetched_from_other_nodes() -> None:
     wrong = raw_block(BOTTOM - 5, parent=hash_at(BOTTOM - 6, branch=1))
     found, _ = ancestors(node(**{f"_{BOTTOM - 5}": wrong}), SILENT, node())
 
     assert (await found.linked([ref(BOTTOM - 20)], link(BOTTOM)))[0] == {ref(BOTTOM - 20)}
 
 
-async def test_a_wrong_parent_of_the_lowest_kept_block_is_asked_of_the_others() -> None:
+async def test_wrong_parent_of_the_lowest_kept_block_is_fetched_from_other_nodes() -> None:
     found, _ = ancestors(node(branch=1), node())
     bottom = Link(BOTTOM, hash_at(BOTTOM), hash_at(BOTTOM - 1, branch=2))
 
@@ -111,20 +111,20 @@ async def test_a_wrong_parent_of_the_lowest_kept_block_is_asked_of_the_others() 
 
 
 @pytest.mark.parametrize("others", [(), (node(branch=1),), (SILENT,)])
-async def test_a_block_without_a_way_up_to_ours_is_not_linked(others: tuple[Node, ...]) -> None:
+async def test_block_without_links_to_ours_is_not_proven(others: tuple[Node, ...]) -> None:
     found, _ = ancestors(node(branch=1, above=BOTTOM - 10), *others)
 
     assert (await found.linked([ref(BOTTOM - 20)], link(BOTTOM)))[0] == set()
 
 
-async def test_an_error_proves_nothing_and_asks_nobody_else() -> None:
+async def test_error_proves_nothing_and_causes_no_other_requests() -> None:
     found, rpc = ancestors(SILENT, SILENT)
 
     assert (await found.linked([ref(BOTTOM - 20)], link(BOTTOM)))[0] == set()
     assert rpc.others == []
 
 
-async def test_headers_that_lead_nowhere_do_not_pile_up() -> None:
+async def test_unlinked_headers_do_not_accumulate() -> None:
     found, _ = ancestors(node())
     for branch in range(2, 10):
         found._rpc = FakeRpc(node(branch=branch))  # type: ignore[assignment]
@@ -147,7 +147,7 @@ async def contained(*nodes: Node, block: BlockRef = FAR, has_links: bool = True)
 OURS, OTHER = node(), node(branch=1)
 STUCK = node(**{f"_{FAR.number}": raw_block(FAR.number, branch=1)})  # only there
 PRUNED = node(**{f"_{FAR.number}": None})
-PROVEN, TOLD = Contained(proven=frozenset({FAR})), Contained(told=frozenset({FAR}))
+PROVEN, TOLD = Contained(proven=frozenset({FAR})), Contained(unconfirmed=frozenset({FAR}))
 DENIED = Contained(denied=frozenset({FAR}))
 
 
@@ -167,22 +167,24 @@ DENIED = Contained(denied=frozenset({FAR}))
         ((SILENT,), Contained()),
     ],
 )
-async def test_most_providers_and_at_least_two_decide(
+async def test_majority_of_at_least_two_providers_decide(
     nodes: tuple[Node, ...], found: Contained
 ) -> None:
     assert await contained(*nodes) == found
 
 
-async def test_without_parent_hashes_no_block_is_near_enough_to_be_linked() -> None:
+async def test_blocks_are_not_linked_on_a_chain_without_parent_hashes() -> None:
     near = ref(BOTTOM - 1)
 
     assert await contained(OURS, block=near) == Contained(proven=frozenset({near}))
-    assert await contained(OURS, block=near, has_links=False) == Contained(told=frozenset({near}))
+    assert await contained(OURS, block=near, has_links=False) == Contained(
+        unconfirmed=frozenset({near})
+    )
 
 
-async def test_each_request_asks_for_our_tip_too() -> None:
+async def test_each_request_includes_our_tip() -> None:
     asked: list[list[int]] = []
-    rpc = FakeRpc(OURS, OURS, together=4)
+    rpc = FakeRpc(OURS, OURS, calls_per_request=4)
     everywhere = rpc.everywhere
 
     async def noting(requests: Any) -> Any:
@@ -198,10 +200,10 @@ async def test_each_request_asks_for_our_tip_too() -> None:
     assert asked == [[TIP.number, 1, 2, 3], [TIP.number, 4, 5, 6], [TIP.number, 7]]
 
 
-async def test_a_header_that_is_missing_ends_the_links_and_more_than_one_call_goes_on() -> None:
+async def test_missing_header_ends_the_links_otherwise_the_next_call_goes_on() -> None:
     block = ref(BOTTOM - 900)
-    whole, _ = ancestors(node(), together=1)
-    pruned, _ = ancestors(node(n4990=None), together=1)
+    whole, _ = ancestors(node(), calls_per_request=1)
+    pruned, _ = ancestors(node(n4990=None), calls_per_request=1)
 
     assert await whole.linked([block], link(BOTTOM)) == (set(), {block})
     await pruned.linked([block], link(BOTTOM))

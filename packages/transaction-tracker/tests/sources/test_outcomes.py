@@ -6,7 +6,7 @@ import pytest
 from transaction_tracker.domain import Outcome
 from transaction_tracker.sources import (
     ApplicationError,
-    Block,
+    FetchedBlock,
     RateLimitedError,
     ServerError,
     SourceError,
@@ -31,7 +31,7 @@ def _no_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outcomes, "NOT_YET_WAITS", (0.0, 0.0, 0.0))
 
 
-def block(*changes: Mapping[str, Any]) -> Block:
+def block(*changes: Mapping[str, Any]) -> FetchedBlock:
     body = [transaction(key, place) for place, key in enumerate(KEYS)]
     for place, changed in enumerate(changes):
         body[place] |= changed
@@ -39,7 +39,7 @@ def block(*changes: Mapping[str, Any]) -> Block:
 
 
 def node_with(receipts: Mapping[str, Any], **answers: Any) -> Node:
-    """Make a node with these receipts; a list is used up, one item for each question."""
+    """Return a node with these receipts; of a list, each request takes the next item."""
 
     def answer(request: Request) -> Any:
         if request.method != "eth_getTransactionReceipt":
@@ -59,21 +59,21 @@ def why(answer: object) -> str:
     return answer.why
 
 
-async def test_outcomes_come_in_one_request() -> None:
+async def test_outcomes_take_one_request() -> None:
     rpc = FakeRpc(node_with({FIRST: receipt(FIRST), SECOND: receipt(SECOND)}))
 
     assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {FIRST: PAID, SECOND: PAID}
     assert len(rpc.batches) == 1
 
 
-async def test_a_receipt_that_names_another_block_is_asked_of_the_others() -> None:
+async def test_receipt_in_another_block_is_fetched_from_other_nodes() -> None:
     moved = receipt(FIRST, 11)
     rpc = FakeRpc(node_with({FIRST: moved}), node_with({FIRST: receipt(FIRST)}))
 
     assert await reader(rpc).of_block(block(), [FIRST]) == {FIRST: PAID}
 
 
-async def test_a_receipt_that_all_give_of_another_block_is_unreadable_with_the_reason() -> None:
+async def test_receipt_in_another_block_at_all_nodes_is_unreadable() -> None:
     moved = receipt(FIRST, 11)
     rpc = FakeRpc(
         node_with({FIRST: moved, SECOND: receipt(SECOND)}),
@@ -86,7 +86,7 @@ async def test_a_receipt_that_all_give_of_another_block_is_unreadable_with_the_r
     assert f"must name block 10 ({hash_at(10)}), got block 11 ({hash_at(11)})" in why(found[FIRST])
 
 
-async def test_a_receipt_of_another_transaction_is_not_taken() -> None:
+async def test_receipt_of_another_transaction_is_unreadable() -> None:
     rpc = FakeRpc(node_with({FIRST: receipt(SECOND)}))
 
     found = await reader(rpc).of_block(block(), [FIRST])
@@ -94,17 +94,17 @@ async def test_a_receipt_of_another_transaction_is_not_taken() -> None:
     assert why(found[FIRST]) == f"the receipt of {SECOND} came for {FIRST}"
 
 
-async def test_a_receipt_that_comes_late_is_asked_for_again() -> None:
+async def test_late_receipt_is_requested_again() -> None:
     receipts = {FIRST: [None, None, None, receipt(FIRST)], SECOND: receipt(SECOND)}
     rpc = FakeRpc(node_with(receipts))
 
     assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {FIRST: PAID, SECOND: PAID}
-    # Only the missing one is asked for again.
+    # Only the missing receipt is requested again.
     assert [len(requests) for requests in rpc.batches] == [2, 1, 1, 1]
     assert rpc.others == []
 
 
-async def test_a_receipt_that_the_followed_node_never_has_is_asked_of_the_others() -> None:
+async def test_missing_receipt_is_fetched_from_other_nodes() -> None:
     rpc = FakeRpc(
         node_with({SECOND: receipt(SECOND)}), node_with({}), node_with({FIRST: receipt(FIRST)})
     )
@@ -113,19 +113,19 @@ async def test_a_receipt_that_the_followed_node_never_has_is_asked_of_the_others
     assert [request.params for request in rpc.others] == [(FIRST,)]
 
 
-async def test_the_others_must_name_the_same_block_too() -> None:
+async def test_receipts_of_other_nodes_must_name_the_same_block() -> None:
     rpc = FakeRpc(node_with({}), node_with({FIRST: receipt(FIRST, 11)}))
 
     assert await reader(rpc).of_block(block(), [FIRST]) == {}
 
 
-async def test_a_receipt_that_no_node_has_is_left_out() -> None:
+async def test_receipt_that_no_node_has_is_missing() -> None:
     rpc = FakeRpc(node_with({SECOND: receipt(SECOND)}), node_with({}))
 
     assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {SECOND: PAID}
 
 
-async def test_an_unreadable_receipt_does_not_stop_the_others() -> None:
+async def test_unreadable_receipt_does_not_affect_others() -> None:
     odd = receipt(FIRST, status="0x7")
     rpc = FakeRpc(node_with({FIRST: odd, SECOND: receipt(SECOND)}))
 
@@ -133,11 +133,11 @@ async def test_an_unreadable_receipt_does_not_stop_the_others() -> None:
 
     assert found[SECOND] == PAID
     assert "receipt's status must be 0x0 or 0x1" in why(found[FIRST])
-    assert rpc.asked == {"eth_getTransactionReceipt": 2}  # asking again would not help
+    assert rpc.asked == {"eth_getTransactionReceipt": 2}  # another request would not help
 
 
 @pytest.mark.parametrize("field", ["gasUsed", "effectiveGasPrice", "l1Fee", "blobGasUsed"])
-async def test_a_field_that_only_the_fee_needs_stops_nothing(field: str) -> None:
+async def test_unreadable_fee_field_does_not_affect_the_outcome(field: str) -> None:
     rpc = FakeRpc(node_with({FIRST: receipt(FIRST, **{field: "0x"})}))
 
     found = await reader(rpc).of_block(block(), [FIRST])
@@ -150,7 +150,7 @@ async def test_a_field_that_only_the_fee_needs_stops_nothing(field: str) -> None
 @pytest.mark.parametrize(
     "error", [RateLimitedError("slow down"), ServerError("internal error", -32603)]
 )
-async def test_a_receipt_that_is_refused_does_not_stop_the_others(error: SourceError) -> None:
+async def test_refused_receipt_does_not_affect_others(error: SourceError) -> None:
     rpc = FakeRpc(node_with({FIRST: error, SECOND: receipt(SECOND)}))
 
     assert (await reader(rpc).of_block(block(), [FIRST, SECOND])).keys() == {SECOND}
@@ -164,7 +164,7 @@ async def test_an_error_of_the_whole_request_is_told() -> None:
         await reader(rpc).of_block(block(), [FIRST])
 
 
-async def test_nothing_is_asked_about_no_transaction() -> None:
+async def test_no_request_is_sent_for_no_transactions() -> None:
     rpc = FakeRpc(node_with({}))
 
     assert await reader(rpc).of_block(block(), []) == {}
@@ -174,14 +174,14 @@ async def test_nothing_is_asked_about_no_transaction() -> None:
 # -- All receipts of a block
 
 
-async def test_many_hits_take_all_receipts_of_the_block() -> None:
+async def test_many_hits_fetch_all_receipts_of_the_block() -> None:
     rpc = FakeRpc(node_with({}, eth_getBlockReceipts=[receipt(key) for key in KEYS]))
 
     assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
     assert rpc.asked == {"eth_getBlockReceipts": 1}
 
 
-async def test_a_list_of_receipts_that_lacks_one_or_has_it_of_another_block_is_mended() -> None:
+async def test_missing_or_wrong_receipts_of_a_block_are_fetched_from_other_nodes() -> None:
     listed = [receipt(key) for key in KEYS]
     listed[0] = receipt(FIRST, 11)
     listed[1] = receipt(SECOND, status="0x7")
@@ -192,11 +192,11 @@ async def test_a_list_of_receipts_that_lacks_one_or_has_it_of_another_block_is_m
 
     assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
     assert [request.params for request in rpc.others] == [(FIRST,), (SECOND,)]
-    # One by one only after a pause: right after the list they would be late too.
+    # Single receipts only after a pause: directly after the list they would be missing too.
     assert rpc.asked == {"eth_getBlockReceipts": 1, "eth_getTransactionReceipt": 3 * 2}
 
 
-async def test_of_a_list_of_receipts_only_those_of_the_hits_count() -> None:
+async def test_block_receipts_are_reduced_to_the_hits() -> None:
     rpc = FakeRpc(node_with({}, eth_getBlockReceipts=[receipt(key) for key in KEYS]))
 
     found = await reader(rpc).of_block(block(), KEYS[:120])
@@ -204,7 +204,7 @@ async def test_of_a_list_of_receipts_only_those_of_the_hits_count() -> None:
     assert found == dict.fromkeys(KEYS[:120], PAID)
 
 
-async def test_a_transaction_of_which_only_the_hash_is_known_is_not_called_again() -> None:
+async def test_transaction_known_by_its_hash_only_is_not_repeated_as_a_call() -> None:
     rpc = FakeRpc(node_with({FIRST: receipt(FIRST, status="0x0")}))
     listed = decode.block(raw_block(10, FIRST))
 
@@ -212,20 +212,20 @@ async def test_a_transaction_of_which_only_the_hash_is_known_is_not_called_again
     assert set(rpc.asked) == {"eth_getTransactionReceipt"}
 
 
-async def test_where_no_list_comes_they_are_asked_for_one_by_one() -> None:
+async def test_missing_block_receipts_fall_back_to_single_receipts() -> None:
     rpc = FakeRpc(node_with({key: receipt(key) for key in KEYS}))
 
     assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
     assert rpc.asked == {"eth_getBlockReceipts": 1, "eth_getTransactionReceipt": len(KEYS)}
 
 
-async def test_an_empty_list_is_late_and_falls_back_to_single_receipts() -> None:
+async def test_empty_block_receipts_fall_back_to_single_receipts() -> None:
     rpc = FakeRpc(node_with({key: receipt(key) for key in KEYS}, eth_getBlockReceipts=[]))
 
     assert await reader(rpc).of_block(block(), KEYS) == dict.fromkeys(KEYS, PAID)
 
 
-# -- What a receipt does not say
+# -- Missing status and revert reason
 
 
 async def test_a_receipt_without_a_status_or_any_proof_has_no_outcome() -> None:
@@ -234,7 +234,7 @@ async def test_a_receipt_without_a_status_or_any_proof_has_no_outcome() -> None:
     assert await reader(rpc).of_block(block(), [FIRST]) == {FIRST: None}
 
 
-async def test_gas_that_was_left_over_settles_an_old_receipt() -> None:
+async def test_unused_gas_of_an_old_receipt_is_a_success() -> None:
     old = receipt(FIRST, status=None, root="0x" + "c" * 64, gasUsed="0x5208")
     rpc = FakeRpc(node_with({FIRST: old}))
 
@@ -243,7 +243,7 @@ async def test_gas_that_was_left_over_settles_an_old_receipt() -> None:
     }
 
 
-async def test_why_it_reverted_is_asked_on_the_state_before_the_block() -> None:
+async def test_revert_reason_is_found_on_the_state_before_the_block() -> None:
     told = ApplicationError("reverted", 3, "execution reverted: no money")
     rpc = FakeRpc(node_with({FIRST: receipt(FIRST, status="0x0")}, eth_call=told))
 
@@ -254,7 +254,7 @@ async def test_why_it_reverted_is_asked_on_the_state_before_the_block() -> None:
     assert (replay.method, replay.params[1]) == ("eth_call", "0x9")
 
 
-async def test_an_outcome_is_told_without_its_reason_when_that_cannot_be_asked() -> None:
+async def test_outcome_has_no_reason_if_the_call_fails() -> None:
     class Broken(FakeRpc):
         async def batch(self, requests: Any) -> list[Any]:
             if requests[0].method == "eth_call":

@@ -23,7 +23,7 @@ def test_an_unknown_chain_gets_the_cautious_defaults() -> None:
     assert profile_of(1).name == "Ethereum"
 
 
-def test_the_configuration_changes_single_attributes() -> None:
+def test_overrides_change_single_attributes() -> None:
     changed = profile_of(1, {"block_time": 3, "slot_types": [0, 2], "null_rounds": True})
 
     assert (changed.block_time, changed.slot_types, changed.null_rounds) == (
@@ -70,18 +70,18 @@ def test_the_configuration_changes_single_attributes() -> None:
         ),
     ],
 )
-def test_an_invalid_change_is_named(overrides: dict[str, object], message: str) -> None:
+def test_error_names_the_invalid_override(overrides: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         profile_of(1, overrides)
 
 
 @pytest.mark.parametrize("kind", sorted(NEVER_SLOTS))
-def test_no_profile_can_make_a_slot_of_what_the_chain_does_itself(kind: int) -> None:
+def test_system_types_cannot_be_slots(kind: int) -> None:
     with pytest.raises(ValueError, match=f"slot_types must not have {kind:#x}"):
         profile_of(1, {"slot_types": [2, kind]})
 
 
-def test_what_is_never_a_slot() -> None:
+def test_system_types_and_standard_types_are_disjoint() -> None:
     assert {0x7E, *range(0x64, 0x6B), 0xFE, 0xFF} == NEVER_SLOTS
     assert not NEVER_SLOTS & STANDARD_TYPES
 
@@ -108,12 +108,12 @@ def test_every_chain_has_a_name_of_its_own() -> None:
         (137, "slot_types", STANDARD_TYPES),
     ],
 )
-def test_what_chains_do_differently(chain_id: int, attribute: str, value: Any) -> None:
+def test_chain_has_its_differences(chain_id: int, attribute: str, value: Any) -> None:
     assert getattr(profile_of(chain_id), attribute) == value
 
 
 def row(chain_id: int, profile: ChainProfile) -> list[str]:
-    """Write a profile as a row of the page's table."""
+    """Return a profile as a row of the page's table."""
     more = sorted(profile.slot_types - STANDARD_TYPES)
     changed = [
         f"{attribute.name} = {str(asdict(profile)[attribute.name]).lower()}"

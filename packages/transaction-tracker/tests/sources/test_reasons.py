@@ -15,12 +15,12 @@ SHORT_BY_ONE = "0xcf479181" + f"{1:064x}" + f"{2:064x}"
 
 
 def error(message: str, code: int = 3, data: object = None) -> ApplicationError:
-    refusal = ApplicationError(f"{message} ({code})", code, told=message)
+    refusal = ApplicationError(f"{message} ({code})", code, source_message=message)
     refusal.data = data  # type: ignore[attr-defined]
     return refusal
 
 
-# What each node sends for a call that reverts, by its documentation or source.
+# Error of each node for a call that reverts, from its documentation or source.
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
@@ -95,7 +95,7 @@ def error(message: str, code: int = 3, data: object = None) -> ApplicationError:
         (error("execution reverted: " + POOR), "too poor"),
     ],
 )
-def test_the_reason_is_found_wherever_a_node_puts_it(answer: object, reason: str | None) -> None:
+def test_reason_is_found_in_each_form(answer: object, reason: str | None) -> None:
     found = of_call(answer)
 
     assert found == (f"custom error {reason}" if reason and reason[:2] == "0x" else reason)
@@ -122,7 +122,7 @@ def test_the_reason_is_found_wherever_a_node_puts_it(answer: object, reason: str
         {"error": "reverted"},
     ],
 )
-def test_what_is_not_about_the_transaction_is_no_reason(answer: object) -> None:
+def test_error_that_is_not_about_the_transaction_is_not_a_reason(answer: object) -> None:
     assert of_call(answer) is None
 
 
@@ -142,7 +142,7 @@ def test_what_is_not_about_the_transaction_is_no_reason(answer: object) -> None:
         (0x99, "unknown code"),
     ],
 )
-def test_a_panic_is_told_with_its_meaning(code: int, words: str) -> None:
+def test_reason_of_a_panic_has_its_meaning(code: int, words: str) -> None:
     reason = of_receipt(f"0x4e487b71{code:064x}")
 
     assert reason is not None
@@ -150,7 +150,7 @@ def test_a_panic_is_told_with_its_meaning(code: int, words: str) -> None:
     assert words in reason
 
 
-def test_a_custom_error_is_told_as_selector_and_data() -> None:
+def test_unknown_custom_error_is_its_selector_and_data() -> None:
     assert of_call(error("execution reverted", 3, OVERFLOW)) == (
         "panic 0x11: arithmetic overflow or underflow"
     )
@@ -161,7 +161,7 @@ def test_a_custom_error_is_told_as_selector_and_data() -> None:
     assert of_call(error("execution reverted", 3, "0x1234")) == "0x1234"
 
 
-def test_a_known_custom_error_is_told_by_name() -> None:
+def test_known_custom_error_has_its_name() -> None:
     table = ErrorTable.of([BALANCE, "Paused()"])
     paused = "0x9e87fac8"  # keccak256("Paused()")
 
@@ -199,12 +199,12 @@ def test_arguments_are_decoded_by_their_types(signature: str, arguments: str, sh
 
 
 @pytest.mark.parametrize("bad", ["", "E", "E(", "E(uint256", "E((uint256))", "E(Uint)", "E(a b c)"])
-def test_a_text_that_is_no_signature_is_refused(bad: str) -> None:
+def test_invalid_signature_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match=r"signature|parameter"):
         ErrorTable.of([bad])
 
 
-def test_a_reason_is_cut_and_a_broken_one_never_raises() -> None:
+def test_long_reason_is_cut_and_a_malformed_reason_never_raises() -> None:
     nested: Any = POOR
     for _ in range(50):
         nested = {"data": nested}

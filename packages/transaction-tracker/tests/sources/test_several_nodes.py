@@ -1,4 +1,4 @@
-"""The Ethereum source behind several nodes that say different things."""
+"""The Ethereum source with several nodes whose responses differ."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ ERROR = TransportError("cut off")
 
 
 def on_branch(branch: int, above: int = 0) -> Node:
-    """Make a node whose blocks above a height are those of a branch."""
+    """Return a node whose blocks above a height are those of a branch."""
 
     def answer(request: Request) -> Any:
         number = int(str(request.params[0]), 16)
@@ -53,14 +53,14 @@ WRONG: Node = lambda _request: raw_block(9)  # noqa: E731
         ((OTHER, OURS, WRONG), True),
     ],
 )
-async def test_a_block_is_contested_when_half_of_the_answers_have_it(
+async def test_block_is_contested_if_half_of_the_nodes_have_it(
     nodes: tuple[Node, ...], contested: bool
 ) -> None:
     assert await source_of(*nodes).is_contested(TEN) == contested
 
 
 @pytest.mark.parametrize("method", ["eth_getTransactionByHash", "eth_getTransactionReceipt"])
-async def test_an_error_of_one_node_leaves_everything_open(method: str) -> None:
+async def test_error_of_one_node_leaves_the_consensus_open(method: str) -> None:
     head = {"eth_blockNumber": "0x14"}
     well, failing = knowing(**head), knowing(**head, **{method: ERROR})
 
@@ -70,7 +70,7 @@ async def test_an_error_of_one_node_leaves_everything_open(method: str) -> None:
     }
 
 
-async def test_a_node_that_gives_no_answer_leaves_everything_open() -> None:
+async def test_silent_node_leaves_the_consensus_open() -> None:
     well = knowing(eth_blockNumber="0x14")
 
     found = await source_of(well, well, SILENT).consensus({KEY: None}, 20)
@@ -80,9 +80,7 @@ async def test_a_node_that_gives_no_answer_leaves_everything_open() -> None:
 
 @pytest.mark.parametrize("method", ["eth_getTransactionByHash", "eth_getTransactionReceipt"])
 @pytest.mark.parametrize("at_once", [False, True])
-async def test_what_the_followed_node_lacks_is_asked_of_the_others(
-    method: str, at_once: bool
-) -> None:
+async def test_missing_part_is_fetched_from_other_nodes(method: str, at_once: bool) -> None:
     whole = {
         "eth_blockNumber": "0x14",
         "eth_getTransactionByHash": PLACED,

@@ -33,7 +33,7 @@ NO_METHOD = ApplicationError("the method does not exist", -32601, "the method do
 
 
 class Nodes:
-    """Answers each method with what the test gives it, and keeps what was asked."""
+    """Nodes with a result for each method; they record their requests."""
 
     def __init__(self, answers: Mapping[str, object]) -> None:
         self.answers = answers
@@ -58,7 +58,7 @@ async def settle(nodes: Nodes, item: Any, receipt: Any) -> Outcome | None:
     return found[TX]
 
 
-async def test_gas_that_was_left_over_proves_success_without_a_question() -> None:
+async def test_unused_gas_proves_success_without_a_request() -> None:
     nodes = Nodes({})
 
     outcome = await settle(nodes, CALL, RECEIPT)
@@ -94,7 +94,7 @@ async def test_a_transfer_to_an_account_without_code_succeeded() -> None:
         (ITEM | {"gas": "0x6000"}, RECEIPT | {"gasUsed": "0x6000"}),
     ],
 )
-async def test_what_is_not_a_plain_transfer_is_traced(item: Any, receipt: Any) -> None:
+async def test_transaction_other_than_a_plain_transfer_is_traced(item: Any, receipt: Any) -> None:
     nodes = Nodes({"eth_getCode": "0x"})
 
     assert await settle(nodes, item, receipt) is None
@@ -102,7 +102,7 @@ async def test_what_is_not_a_plain_transfer_is_traced(item: Any, receipt: Any) -
 
 
 @pytest.mark.parametrize("code", ["0x6000", None, 7, MalformedError("odd"), ServerError("down")])
-async def test_where_code_may_have_run_the_use_of_gas_proves_nothing(code: object) -> None:
+async def test_use_of_gas_proves_nothing_if_code_can_have_run(code: object) -> None:
     assert await settle(Nodes({"eth_getCode": code}), ITEM, RECEIPT) is None
 
 
@@ -115,7 +115,7 @@ async def test_where_code_may_have_run_the_use_of_gas_proves_nothing(code: objec
         ("trace_transaction", [{"traceAddress": [0]}, {"traceAddress": [], "error": "x"}], False),
     ],
 )
-async def test_a_trace_tells_the_end(method: str, answer: object, succeeded: bool) -> None:
+async def test_trace_has_the_outcome(method: str, answer: object, succeeded: bool) -> None:
     outcome = await settle(Nodes({method: answer}), CALL, ALL_USED)
 
     assert outcome == Outcome(succeeded=succeeded, fee=2 * 0x9000)
@@ -123,11 +123,11 @@ async def test_a_trace_tells_the_end(method: str, answer: object, succeeded: boo
 
 @pytest.mark.parametrize("answer", [None, {}, [], "x", 7, [{"traceAddress": [1]}], [None]])
 @pytest.mark.parametrize("method", ["debug_traceTransaction", "trace_transaction"])
-async def test_a_trace_of_another_form_tells_nothing(method: str, answer: object) -> None:
+async def test_trace_in_an_unknown_form_is_ignored(method: str, answer: object) -> None:
     assert await settle(Nodes({method: answer}), CALL, ALL_USED) is None
 
 
-async def test_without_a_state_root_gas_left_over_proves_nothing() -> None:
+async def test_unused_gas_proves_nothing_without_a_state_root() -> None:
     receipt = {key: value for key, value in RECEIPT.items() if key != "root"}
 
     assert await settle(Nodes({"eth_getCode": "0x"}), CALL, receipt) is None
@@ -135,7 +135,7 @@ async def test_without_a_state_root_gas_left_over_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("item", [None, TX, 7, []])
-async def test_where_a_block_listed_hashes_only_a_trace_decides(item: object) -> None:
+async def test_trace_decides_if_a_block_lists_hashes_only(item: object) -> None:
     nodes = Nodes({"eth_getCode": "0x", "debug_traceTransaction": {"type": "CALL"}})
 
     outcome = await settle(nodes, item, RECEIPT | {"effectiveGasPrice": "0x2"})
@@ -145,13 +145,13 @@ async def test_where_a_block_listed_hashes_only_a_trace_decides(item: object) ->
 
 
 @pytest.mark.parametrize("field", ["gas", "gasPrice", "to"])
-async def test_a_transaction_that_cannot_be_read_leaves_it_open(field: str) -> None:
+async def test_unreadable_transaction_leaves_the_outcome_unknown(field: str) -> None:
     outcome = await settle(Nodes({}), ITEM | {field: "0x"}, RECEIPT)
 
     assert outcome is None
 
 
-async def test_a_method_that_does_not_exist_is_asked_once() -> None:
+async def test_method_that_does_not_exist_is_called_once() -> None:
     nodes = Nodes({"trace_transaction": ServerError("busy")})
     statuses = Statuses(nodes, ChainContext())  # type: ignore[arg-type]
     receipts = {TX: decode.receipt(ALL_USED)}
@@ -163,26 +163,26 @@ async def test_a_method_that_does_not_exist_is_asked_once() -> None:
 
 
 @pytest.mark.parametrize("error", [ServerError("down"), MalformedError("odd"), NO_METHOD])
-async def test_an_error_leaves_it_open(error: SourceError) -> None:
+async def test_error_leaves_the_outcome_unknown(error: SourceError) -> None:
     whole = {"whole": True, "debug_traceTransaction": error, "trace_transaction": error}
 
     assert await settle(Nodes(whole), CALL, ALL_USED) is None
 
 
-async def test_a_rate_limit_of_one_call_leaves_its_transaction_open() -> None:
+async def test_rate_limit_of_one_call_leaves_its_outcome_unknown() -> None:
     nodes = Nodes({"debug_traceTransaction": RateLimitedError("traces are sold separately")})
 
     assert await settle(nodes, CALL, ALL_USED) is None
 
 
-async def test_a_rate_limit_of_the_whole_request_is_told() -> None:
+async def test_rate_limit_of_the_whole_request_is_raised() -> None:
     nodes = Nodes({"whole": True, "debug_traceTransaction": RateLimitedError("slow down")})
 
     with pytest.raises(RateLimitedError):
         await settle(nodes, CALL, ALL_USED)
 
 
-async def test_many_are_settled_in_one_request_each() -> None:
+async def test_many_receipts_take_one_request() -> None:
     nodes = Nodes({"eth_getCode": "0x"})
     receipts = {
         key: decode.receipt(RECEIPT | {"transactionHash": key, "effectiveGasPrice": "0x2"})

@@ -16,7 +16,7 @@ SECRET = "s3cret-project-key"
         ("http://[::1]:8545", "http://[::1]:8545"),
     ],
 )
-def test_only_the_host_is_ever_printed(given: str, shown: str) -> None:
+def test_only_scheme_host_and_port_are_printed(given: str, shown: str) -> None:
     url = SecretUrl(given)
 
     assert str(url) == f"{url}" == shown
@@ -37,7 +37,7 @@ def test_only_the_host_is_ever_printed(given: str, shown: str) -> None:
         f"http://[v1.x]/{SECRET}",
     ],
 )
-def test_what_is_no_url_is_refused_without_repeating_it(given: str) -> None:
+def test_invalid_url_is_refused_without_repeating_it(given: str) -> None:
     with pytest.raises(ValueError, match="must look like http://host:port") as caught:
         SecretUrl(given)
 
@@ -48,7 +48,7 @@ def test_what_is_no_url_is_refused_without_repeating_it(given: str) -> None:
 @pytest.mark.parametrize(
     "secret", ["user-key", "pass-word", "path-key", "query-key", "second-key", "bare-key"]
 )
-def test_a_key_that_a_node_repeats_is_taken_out(secret: str) -> None:
+def test_repeated_key_is_redacted(secret: str) -> None:
     url = SecretUrl(
         "https://user-key:pass-word@host/v3/path-key?key=query-key&key=second-key&bare-key"
     )
@@ -56,19 +56,19 @@ def test_a_key_that_a_node_repeats_is_taken_out(secret: str) -> None:
     assert url.redact(f"project {secret} is over its limit") == "project … is over its limit"
 
 
-def test_nothing_is_left_of_a_key_that_begins_like_another() -> None:
+def test_key_that_starts_with_another_key_is_redacted_completely() -> None:
     url = SecretUrl("https://host/abcdefgh?key=abcdefgh-longer")
 
     assert url.redact("abcdefgh and abcdefgh-longer") == "… and …"
 
 
-def test_the_same_address_is_the_same_url() -> None:
+def test_equal_urls_are_equal() -> None:
     assert SecretUrl("http://host:1") == SecretUrl("http://host:1") != SecretUrl("http://host:2")
     assert hash(SecretUrl("http://host:1")) == hash(SecretUrl("http://host:1"))
     assert SecretUrl.of(SecretUrl("http://host:1")) == SecretUrl.of("http://host:1")
 
 
-def test_a_websocket_has_an_address_of_its_own_kind() -> None:
+def test_websocket_url_needs_a_websocket_scheme() -> None:
     url = SecretUrl(f"wss://node.example.org/{SECRET}", WEBSOCKET)
 
     assert str(url) == "wss://node.example.org/…"
@@ -80,13 +80,13 @@ def test_a_websocket_has_an_address_of_its_own_kind() -> None:
     assert SECRET not in str(caught.value)
 
 
-def test_the_host_is_what_may_be_told() -> None:
+def test_host_contains_no_secret() -> None:
     assert (
         SecretUrl(f"https://user:{SECRET}@node.example.org/v3/{SECRET}").host == "node.example.org"
     )
 
 
-def test_a_key_is_taken_out_in_whatever_writing() -> None:
+def test_key_is_redacted_in_each_encoding() -> None:
     url = SecretUrl("https://host/my%20secret%2Fkey")
 
     assert url.redact("my secret/key and my%20secret%2Fkey") == "… and …"
@@ -101,7 +101,7 @@ def test_a_key_is_taken_out_in_whatever_writing() -> None:
         "https://host/?my%20key%2F1",
     ],
 )
-def test_a_key_in_any_part_is_taken_out_as_written_and_decoded(address: str) -> None:
+def test_key_in_each_part_is_redacted_as_written_and_decoded(address: str) -> None:
     url = SecretUrl(address)
 
     assert url.redact("my key/1 and my%20key%2F1") == "… and …"

@@ -19,13 +19,13 @@ PRUNED = ApplicationError("missing trie node", -32000)
 def account(
     *used_in: int, lowest: int = 0, absent: object = PRUNED, authorized: Sequence[int] = ()
 ) -> Node:
-    """Make a node with an account.
+    """Return a node with an account.
 
     Args:
-        used_in: The blocks whose transactions used its nonces, in their order.
-        lowest: The lowest block whose state the node keeps.
-        absent: What it says about the state of older blocks.
-        authorized: Those of the blocks where an authorization used the nonce.
+        used_in: Blocks whose transactions used the account's nonces, in order.
+        lowest: Lowest block whose state the node keeps.
+        absent: Result for the state of older blocks.
+        authorized: Blocks of ``used_in`` in which an authorization used the nonce.
     """
 
     def answer(request: Request) -> Any:
@@ -36,7 +36,9 @@ def account(
         assert request.method == "eth_getBlockByNumber"
         number = int(str(request.params[0]), 16)
         nonces = [nonce for nonce, block in enumerate(used_in) if block == number]
-        body = [] if number in authorized else [transaction(tx_hash(one), one) for one in nonces]
+        body = (
+            [] if number in authorized else [transaction(tx_hash(nonce), nonce) for nonce in nonces]
+        )
         return raw_block(number, *body)
 
     return answer
@@ -48,7 +50,7 @@ def winners(rpc: FakeRpc) -> Winners:
 
 @pytest.mark.parametrize("height", [0, 1, 2, 17, 18, 19, 300, 1_000])
 @pytest.mark.parametrize("place", [0, 1, 2, 16, 17, 18, 19, 288, 289, 290, 999, 1_000])
-async def test_the_block_that_used_the_nonce_is_found(height: int, place: int) -> None:
+async def test_block_that_used_the_nonce_is_found(height: int, place: int) -> None:
     if place > height:
         return
     rpc = FakeRpc(account(*sorted((0, 0, 0, place, height))))
@@ -70,12 +72,12 @@ async def test_a_hundred_million_blocks_take_eight_requests_and_one_for_the_bloc
     assert max(map(len, rpc.batches)) <= 17
 
 
-async def test_no_block_above_the_height_is_asked_for() -> None:
+async def test_no_block_above_the_height_is_requested() -> None:
     rpc = FakeRpc(account(5, 6, 7, 150))
 
     assert await winners(rpc).find(SLOT, 100) is None
     asked = [request.params for requests in rpc.batches for request in requests]
-    heights = [int(str(one[1] if one[0] == ALICE else one[0]), 16) for one in asked]
+    heights = [int(str(params[1] if params[0] == ALICE else params[0]), 16) for params in asked]
     assert max(heights) == 100
 
 
@@ -85,7 +87,7 @@ async def test_a_nonce_that_an_authorization_used_has_no_winner() -> None:
     assert await winners(rpc).find(SLOT, 100) is None
 
 
-async def test_several_nonces_of_one_block_are_told_apart() -> None:
+async def test_nonces_used_in_one_block_are_distinguished() -> None:
     rpc = FakeRpc(account(5, 6, 60, 60, 60))
 
     block = await winners(rpc).find(SLOT, 100)
@@ -95,7 +97,7 @@ async def test_several_nonces_of_one_block_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("absent", [PRUNED, None, TransportError("cut off")])
-async def test_old_state_is_asked_of_a_node_that_keeps_it(absent: object) -> None:
+async def test_old_state_is_fetched_from_a_node_that_keeps_it(absent: object) -> None:
     recent = account(5, 6, 7, 60, lowest=90, absent=absent)
     rpc = FakeRpc(recent, recent, account(5, 6, 7, 60))
 
@@ -114,7 +116,7 @@ async def test_without_old_state_anywhere_there_is_no_winner() -> None:
 
 
 @pytest.mark.parametrize("place", [19_999_937, 19_999_970, 19_999_999, 20_000_000])
-async def test_a_use_in_the_blocks_whose_state_is_kept_is_found_all_the_same(place: int) -> None:
+async def test_nonce_used_in_the_kept_state_is_found(place: int) -> None:
     rpc = FakeRpc(account(5, 6, 7, place, lowest=20_000_000 - 127))
 
     block = await winners(rpc).find(SLOT, 20_000_000)
@@ -123,7 +125,7 @@ async def test_a_use_in_the_blocks_whose_state_is_kept_is_found_all_the_same(pla
     assert block.link.number == place
 
 
-async def test_one_rate_limit_that_another_node_makes_up_for_stops_nothing() -> None:
+async def test_rate_limit_of_one_node_is_replaced_by_another_node() -> None:
     counts = account(5, 6, 7, 60)
 
     def limited_once(request: Request) -> Any:
@@ -135,14 +137,14 @@ async def test_one_rate_limit_that_another_node_makes_up_for_stops_nothing() -> 
     assert block is not None
 
 
-async def test_a_rate_limit_does_not_say_that_there_is_no_winner() -> None:
+async def test_rate_limit_is_raised_and_not_taken_for_no_winner() -> None:
     limited = RateLimitedError("slow down")
 
     with pytest.raises(RateLimitedError):
         await winners(FakeRpc(account(5, 6, 7, 60, lowest=90, absent=limited))).find(SLOT, 100)
 
 
-async def test_another_node_can_answer_in_place_of_one_that_limits_its_rate() -> None:
+async def test_other_node_replaces_a_rate_limited_node() -> None:
     limited = account(5, 6, 7, 60, lowest=90, absent=RateLimitedError("slow down"))
     rpc = FakeRpc(limited, account(5, 6, 7, 60))
 
@@ -152,7 +154,7 @@ async def test_another_node_can_answer_in_place_of_one_that_limits_its_rate() ->
     assert block.link.number == 60
 
 
-async def test_counts_that_contradict_each_other_end_the_search() -> None:
+async def test_contradictory_counts_end_the_search() -> None:
     def odd(request: Request) -> Any:
         if request.method == "eth_getTransactionCount":
             return hex(9 if int(str(request.params[1]), 16) % 2 else 0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef, Link, Recent
+from transaction_tracker.domain import BlockRef, Link, RecentSlots
 from transaction_tracker.store import Step, StoreError, chain, committing
 from transaction_tracker.store.database import Database
 
@@ -87,7 +87,7 @@ def test_slots_of_an_undone_block_are_removed(run: Run) -> None:
 
 
 def test_as_many_slots_are_stored_as_are_kept_in_memory(run: Run) -> None:
-    recent = Recent()
+    recent = RecentSlots()
     for link, amount in ((TEN, 30_000), (ELEVEN, 30_000), (TWELVE, 20_000)):
         taken = {f"{link.hash}:{number}": "tx" for number in range(amount)}
         recent.push(link, taken)

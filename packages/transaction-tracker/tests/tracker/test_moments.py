@@ -16,7 +16,7 @@ from transaction_tracker import (
     TransactionTrackerApplication,
 )
 from transaction_tracker.domain import MARGIN, BlockRef, Included, Seen, Transaction
-from transaction_tracker.sources import Answer, Block, MalformedError, RateLimitedError
+from transaction_tracker.sources import Answer, FetchedBlock, MalformedError, RateLimitedError
 from txtrack_devnode import DevelopmentNode
 
 from .support import caught_up, eventually, history, reach, submit
@@ -37,7 +37,7 @@ class Meddled(EthereumSource):
         self.placed: dict[str, BlockRef] = {}
         self.refusals = 0
 
-    async def outcomes(self, block: Block, ids: Collection[str]) -> Mapping[str, Outcome]:
+    async def outcomes(self, block: FetchedBlock, ids: Collection[str]) -> Mapping[str, Outcome]:
         if not self.gate.is_set():
             self.held.set()
             await self.gate.wait()
@@ -45,7 +45,7 @@ class Meddled(EthereumSource):
         nonsense: Any = "nonsense"
         return found | {key: nonsense for key in ids if key in self.poisonous}
 
-    def transaction(self, block: Block, transaction_id: str) -> Transaction:
+    def transaction(self, block: FetchedBlock, transaction_id: str) -> Transaction:
         if transaction_id in self.malformed:
             raise MalformedError("nonsense")
         return super().transaction(block, transaction_id)

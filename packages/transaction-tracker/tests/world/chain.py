@@ -1,4 +1,4 @@
-"""Chains of blocks as nodes send them: plain JSON, with every field open to change."""
+"""Chains of blocks as nodes send them: plain JSON in which each field can be changed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ BASE_FEE = 1_000_000_000
 ZERO_HASH = "0x" + "0" * 64
 ZERO_ADDRESS = "0x" + "0" * 40
 _EMPTY_BLOOM = "0x" + "0" * 512
-# Types that offer a maximum fee in place of a gas price.
+# Types with a maximum fee in place of a gas price.
 _DYNAMIC = ("0x2", "0x3", "0x4")
 
 
@@ -24,7 +24,7 @@ def digest(*parts: object) -> str:
 
 
 def address(name: str) -> str:
-    """Return the address of somebody."""
+    """Return the address of a named account."""
     return "0x" + blake2b(name.encode(), digest_size=20).hexdigest()
 
 
@@ -39,11 +39,11 @@ def transaction(
     """Return a transaction in no block.
 
     Args:
-        sender: Name of the account that sends it, or its address.
-        nonce: Its number among those of the sender.
-        kind: Its type.
-        chain_id: The chain that it is signed for.
-        **fields: Further fields, and other values for these.
+        sender: Name or address of the sender.
+        nonce: Nonce of the transaction.
+        kind: Type of the transaction.
+        chain_id: Chain that it is signed for.
+        **fields: Further fields, and changes to the default fields.
     """
     found: Json = {
         "type": kind,
@@ -68,13 +68,13 @@ def transaction(
 
 @dataclass(eq=False)
 class Block:
-    """One block.
+    """Block of a chain.
 
     Attributes:
         header: The block without its transactions.
-        transactions: Its transactions, as they are sent.
-        receipts: Their receipts, in the same order.
-        nonces: The next nonce of each sender, after this block.
+        transactions: Transactions, as nodes send them.
+        receipts: Receipts of the transactions, in the same order.
+        nonces: Next nonce of each sender, after this block.
     """
 
     header: Json
@@ -93,14 +93,14 @@ class Block:
 
 @dataclass(eq=False)
 class Chain:
-    """Blocks on top of each other, and a pool of transactions in none.
+    """Linked blocks, and a pool of pending transactions.
 
     Attributes:
-        id: The chain's number.
-        name: Blocks of chains with other names have other hashes.
-        blocks: From block 0 up; numbers may be left out.
-        pool: Transactions that wait, by hash.
-        code: What is at addresses; nothing at all others.
+        id: Chain id.
+        name: Name of the chain; chains with different names have different hashes.
+        blocks: Blocks from block 0 up; numbers can be skipped.
+        pool: Pending transactions, by hash.
+        code: Code at addresses; all other addresses have none.
     """
 
     id: int = 1
@@ -115,11 +115,11 @@ class Chain:
 
     @property
     def head(self) -> Block:
-        """The highest block."""
+        """Newest block."""
         return self.blocks[-1]
 
     def at(self, number: int) -> Block | None:
-        """Return the block of a height."""
+        """Return the block at a height."""
         if number < len(self.blocks) and self.blocks[number].number == number:
             return self.blocks[number]
         return next((block for block in self.blocks if block.number == number), None)
@@ -135,11 +135,11 @@ class Chain:
         """Add a block with these transactions; they leave the pool.
 
         Args:
-            *transactions: From the first to the last.
-            receipt: Changes to the receipt of each; a value of ``None`` removes a field.
-            authorities: Addresses whose nonce an authorization uses up (EIP-7702).
-            skip: Numbers to leave out before it.
-            **header: Other values for fields of the block.
+            *transactions: Transactions, in order.
+            receipt: Changes to each receipt; a value of ``None`` removes a field.
+            authorities: Addresses whose nonce an authorization uses (EIP-7702).
+            skip: Number of heights to skip before the block.
+            **header: Changes to the fields of the block.
         """
         parent = self.blocks[-1] if self.blocks else None
         number = 0 if parent is None else parent.number + 1 + skip

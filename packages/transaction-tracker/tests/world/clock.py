@@ -24,6 +24,6 @@ def unix_time() -> float:
 
 @contextmanager
 def virtual_clock() -> Iterator[None]:
-    """Make the clocks of the program those of its event loop."""
+    """Replace the program's clocks by the clock of its event loop."""
     with mock.patch.object(time, "time", unix_time), mock.patch.object(time, "monotonic", now):
         yield

@@ -1,4 +1,4 @@
-"""A scripted node: answers JSON-RPC from a chain, and does wrong whatever it is told to."""
+"""A scripted node: answers JSON-RPC from a chain, with errors on demand."""
 
 import asyncio
 import json
@@ -16,12 +16,12 @@ from transaction_tracker.sources.ethereum import http
 
 from .chain import Block, Chain, Json
 
-# Gets the parameters and the true result, and returns what the node sends in its place.
+# Function of the parameters and the correct result; returns the result that the node sends.
 Change: TypeAlias = Callable[[list[Any], Any], Any]
 
 
 class RpcError(Exception):
-    """An error object of JSON-RPC."""
+    """JSON-RPC error object."""
 
     def __init__(self, code: int, message: str, data: object = None) -> None:
         super().__init__(code, message)
@@ -32,12 +32,12 @@ class RpcError(Exception):
 
 @dataclass
 class Refusal:
-    """What a node does with a batch: a status, and a body in place of the answers.
+    """Response of a node that refuses a batch.
 
     Attributes:
-        status: The HTTP status.
+        status: HTTP status.
         body: JSON; ``None`` for a page that is not JSON.
-        limit: So many calls in one request are accepted.
+        limit: Maximum number of calls in a request that is accepted.
     """
 
     status: int = 200
@@ -46,19 +46,19 @@ class Refusal:
 
 
 class Node:
-    """One address at which a node answers.
+    """Address of a scripted node.
 
     Attributes:
-        chain: What it knows of; another one can take its place at any time.
-        height: Its head, where it is not that of the chain: a function of nothing.
-        change: By method, how its answers differ from the truth.
-        tags: The heights of ``safe`` and ``finalized``; all others are unknown to it.
-        refusal: How it refuses batches; ``None`` accepts them.
-        down: Whether nobody listens there.
-        latency: Seconds that each answer takes.
-        oldest: It has no blocks below this height.
-        requests: How many HTTP requests came.
-        calls: How many calls came, by method.
+        chain: Chain of the node; it can be replaced at any time.
+        height: Function that returns the height of the node's head. Default: the chain's head.
+        change: Changes to the results, by method.
+        tags: Heights of ``safe`` and ``finalized``; the node does not know other tags.
+        refusal: Response to batches; ``None`` accepts them.
+        down: Whether connections fail.
+        latency: Seconds until each response.
+        oldest: Height below which the node has no blocks.
+        requests: Number of HTTP requests received.
+        calls: Number of calls received, by method.
     """
 
     def __init__(self, chain: Chain, name: str = "one") -> None:
@@ -213,7 +213,7 @@ class _Content:
 
 
 class _Exchange:
-    """One request: what ``session.post`` returns."""
+    """Request, as ``session.post`` returns it."""
 
     def __init__(self, node: Node, body: bytes) -> None:
         self._node = node
@@ -234,11 +234,11 @@ class _Exchange:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Do nothing: there is no connection to close."""
+        """Do nothing, because there is no connection to close."""
 
 
 class _Session:
-    """Stands in for ``aiohttp.ClientSession``."""
+    """Fake of ``aiohttp.ClientSession``."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -247,12 +247,12 @@ class _Session:
         return _Exchange(self._node, data)
 
     async def close(self) -> None:
-        """Do nothing: there is no connection to close."""
+        """Do nothing, because there is no connection to close."""
 
 
 @contextmanager
 def network(nodes: list[Node]) -> Iterator[None]:
-    """Let requests to the addresses of these nodes reach them."""
+    """Route requests for the addresses of these nodes to the nodes."""
 
     def open_session(self: http.Http) -> _Session:
         url = str(self._url.reveal()).rstrip("/")

@@ -30,18 +30,18 @@ class TwoFaced(Node):
 @pytest.mark.parametrize("growing", [False, True])
 def test_an_address_on_two_branches_moves_a_transaction_back_once_at_most(growing: bool) -> None:
     payment = transaction("customer", 1)
-    one = chain_of(LENGTH)
-    two = one.fork(LENGTH, "two")
-    world = World(TwoFaced(one, two))
+    first = chain_of(LENGTH)
+    second = first.fork(LENGTH, "two")
+    world = World(TwoFaced(first, second))
 
     async def main() -> None:
-        await world.reaches(one)
+        await world.reaches(first)
         await world.track(payment)
-        one.mine(payment)
-        two.wait(payment)
-        two.mine()
+        first.mine(payment)
+        second.wait(payment)
+        second.mine()
         for _ in range(8):
-            await world.blocks(1 if growing else 0, one, two)
+            await world.blocks(1 if growing else 0, first, second)
             await world.until(never, 12.0)
         states = [state for state, _ in groupby(await world.history(payment))]
         assert states in (["pending", "mined", "pending"], ["pending", "mined"]), states
@@ -54,42 +54,42 @@ async def never() -> bool:
     return False
 
 
-def test_a_branch_that_is_shown_no_longer_is_left_for_the_one_before() -> None:
+def test_branch_that_is_shown_no_longer_is_undone() -> None:
     """The chain turns to another branch, and back."""
-    one = chain_of(LENGTH)
-    node = Node(one)
+    first = chain_of(LENGTH)
+    node = Node(first)
     world = World(node)
 
     async def main() -> None:
-        await world.reaches(one)
-        await world.blocks(4, one)
-        await world.reaches(one)
-        node.chain = two = one.fork(one.head.number - 2, "two")
-        two.grow(2)
-        await world.reaches(two)
-        node.chain = one
-        await world.reaches(one)
+        await world.reaches(first)
+        await world.blocks(4, first)
+        await world.reaches(first)
+        node.chain = second = first.fork(first.head.number - 2, "two")
+        second.grow(2)
+        await world.reaches(second)
+        node.chain = first
+        await world.reaches(first)
 
     world.play(main)
 
 
 def test_a_longer_branch_is_followed_although_a_stuck_node_shows_the_other_one() -> None:
     payment = transaction("customer", 1)
-    one = chain_of(LENGTH)
-    node = TwoFaced(one, one)
+    first = chain_of(LENGTH)
+    node = TwoFaced(first, first)
     world = World(node)
 
     async def main() -> None:
-        await world.reaches(one)
-        await world.blocks(4, one)
-        await world.reaches(one)
-        node.chain = node.other = two = one.fork(one.head.number - 2, "two")
-        two.grow(2)
-        await world.reaches(two)
-        node.other = one
+        await world.reaches(first)
+        await world.blocks(4, first)
+        await world.reaches(first)
+        node.chain = node.other = second = first.fork(first.head.number - 2, "two")
+        second.grow(2)
+        await world.reaches(second)
+        node.other = first
         await world.track(payment)
-        one.mine(payment)
-        await world.blocks(2 * CONFIRMATIONS, one)
+        first.mine(payment)
+        await world.blocks(2 * CONFIRMATIONS, first)
         assert await world.ends(payment) == ["confirmed"]
 
     world.play(main)

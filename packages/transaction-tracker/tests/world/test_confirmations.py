@@ -1,4 +1,4 @@
-"""A confirmation is counted only on a chain that contains our own (rule 11.1)."""
+"""A confirmation counts only on a chain that contains our own (rule 11.1)."""
 
 import asyncio
 
@@ -8,12 +8,12 @@ from .chain import Chain, Json, transaction
 from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
 
-LENGTH = 200  # far more than the blocks that are kept
-OLD = 20  # where the old fork parts from the chain
+LENGTH = 200  # far more than the kept blocks
+OLD = 20  # fork point of the old fork
 
 
 def old_fork(chain: Chain, item: Json) -> Chain:
-    """Return a chain that parted long ago and stands still, with a transaction in it."""
+    """Return an old fork without new blocks that contains a transaction."""
     fork = chain.fork(OLD, "old")
     fork.grow(7)
     fork.mine(item)
@@ -41,7 +41,7 @@ def test_failover_to_a_node_on_an_old_fork_confirms_nothing(required: int | str)
         await world.blocks(CONFIRMATIONS)
         await world.reaches(chain)
         assert await world.ends(payment) == []
-        # The chain goes on, the stuck node comes back to it, and what is in it is confirmed.
+        # The chain grows, the stuck node returns to it, and its transactions are confirmed.
         chain.mine(payment)
         stuck.chain = chain
         good.tags = stuck.tags = {"safe": LENGTH + 20, "finalized": LENGTH + 20}
@@ -69,7 +69,7 @@ def test_a_node_that_comes_back_with_a_shorter_chain_confirms_nothing() -> None:
 
 
 def test_a_node_that_lost_its_last_blocks_confirms_nothing_from_the_old_height() -> None:
-    """The transaction's block is below all that is kept, and our tip is not on its chain."""
+    """The transaction's block is below the kept blocks, and our tip is not on its chain."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     shorter = chain.fork(100, "shorter")
@@ -88,7 +88,7 @@ def test_a_node_that_lost_its_last_blocks_confirms_nothing_from_the_old_height()
     world.play(main)
 
 
-def test_two_providers_with_different_blocks_at_its_height_end_nothing() -> None:
+def test_different_blocks_at_two_providers_end_nothing() -> None:
     payment, failing = transaction("customer", 1), transaction("another", 1)
     chain = chain_of(100)
     other = chain.fork(97, "other")
@@ -105,7 +105,7 @@ def test_two_providers_with_different_blocks_at_its_height_end_nothing() -> None
         assert await world.ends(payment) == []
         assert await world.ends(failing) == []
 
-        odd.chain = chain  # it comes over: nobody contradicts any more
+        odd.chain = chain  # it switches to our chain: no provider contradicts any more
         await world.blocks(3, chain)
         await world.becomes(payment, "confirmed")
         await world.becomes(failing, "failed")
@@ -113,7 +113,7 @@ def test_two_providers_with_different_blocks_at_its_height_end_nothing() -> None
     world.play(main)
 
 
-def test_two_providers_with_different_blocks_replace_nothing() -> None:
+def test_different_blocks_at_two_providers_replace_nothing() -> None:
     payment, winner = transaction("customer", 1), transaction("customer", 1, value="0x0")
     chain = chain_of(100)
     other = chain.fork(99, "other")
@@ -138,7 +138,9 @@ def test_the_chain_that_most_providers_hold_is_followed_although_it_is_lower() -
     minority = chain.fork(95, "minority")
     minority.mine(phantom)
     minority.grow(16)
-    odd, *others = (Node(it, name) for it, name in ((minority, "a"), (chain, "b"), (chain, "c")))
+    odd, *others = (
+        Node(held, name) for held, name in ((minority, "a"), (chain, "b"), (chain, "c"))
+    )
     world = World(odd, *others)
 
     async def main() -> None:
@@ -158,7 +160,7 @@ def test_the_chain_that_most_providers_hold_is_followed_although_it_is_lower() -
     world.play(main)
 
 
-def test_a_provider_that_is_only_behind_holds_nothing_up() -> None:
+def test_lagging_provider_delays_no_end() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     good, slow = Node(chain, "good"), Node(chain, "slow")
@@ -194,7 +196,7 @@ def test_a_single_provider_confirms_by_its_linked_chain() -> None:
 def test_an_old_transaction_is_confirmed_by_a_node_whose_chain_has_our_head(
     required: int | str,
 ) -> None:
-    """Its block is below all that is kept."""
+    """Its block is below the kept blocks."""
     payment = transaction("customer", 1)
     chain = chain_of(20)
     chain.mine(payment)
@@ -204,7 +206,7 @@ def test_an_old_transaction_is_confirmed_by_a_node_whose_chain_has_our_head(
     world = World(node)
 
     async def main() -> None:
-        # Long enough that its block is not among those that are kept.
+        # Long enough that its block is not kept.
         await world.blocks(100, seconds=2.0)
         await world.reaches(chain)
         await world.track(payment, confirmations=required)

@@ -1,4 +1,4 @@
-"""A deadline counts when it comes, not when a transaction is asked about the next time."""
+"""A transaction expires at its deadline, not at its next look-up."""
 
 import asyncio
 from pathlib import Path
@@ -10,12 +10,12 @@ from .node import Node, RpcError
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-# By then, transactions in no block are asked about every 300 seconds only. The deadlines are so
-# far apart that most of them come long before such a question.
+# By then, pending transactions are looked up every 300 seconds only. The deadlines are so far apart
+# that most of them pass long before the next look-up.
 FIRST_SECONDS = 1_500.0
 STEP_SECONDS = 50.0
 PAYMENTS = [transaction("customer", nonce) for nonce in range(6)]
-# Some polls, and the second look that a single provider needs.
+# Some polls, and the second look-up that a single provider needs.
 PROMPT_SECONDS = 25.0
 
 
@@ -66,8 +66,8 @@ def test_deadlines_are_kept_over_a_restart(tmp_path: Path) -> None:
     world.simulate(main)
 
 
-def test_a_deadline_that_came_while_nothing_could_be_said_is_not_forgotten() -> None:
-    """The node tells its head all the time, and nothing about single transactions for a while."""
+def test_deadline_that_passes_during_errors_is_handled_later() -> None:
+    """The node always sends its head, but temporarily nothing about single transactions."""
     node = Node(chain_of(LENGTH))
     world = World(node, poll_interval=5.0)
 

@@ -14,11 +14,11 @@ from .world import CONFIRMATIONS, World, chain_of
 BLOCKS = 1_000
 ROUND_TRIP = 0.1
 CATCH_UP_SECONDS = 5.0
-# What the simulation itself takes: each of its steps and each write takes a little time.
+# Duration of the simulation itself: each of its steps and each write takes a little time.
 SIMULATION_SECONDS = 5.0
 
 
-def test_a_thousand_blocks_are_caught_up_within_seconds(tmp_path: Path) -> None:
+def test_catching_up_with_a_thousand_blocks_takes_seconds(tmp_path: Path) -> None:
     payment = transaction("customer", 1, chain_id=42161)
     chain = chain_of(100, 42161)
     node = Node(chain)
@@ -44,7 +44,7 @@ def test_a_thousand_blocks_are_caught_up_within_seconds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("latency", [0.1, 0.3])
-def test_blocks_every_quarter_of_a_second_are_kept_up_with(latency: float) -> None:
+def test_tracker_keeps_up_with_a_block_every_quarter_of_a_second(latency: float) -> None:
     payment = transaction("customer", 1, chain_id=42161)
     chain = chain_of(100, 42161)
     node = Node(chain)
@@ -67,8 +67,8 @@ def test_blocks_every_quarter_of_a_second_are_kept_up_with(latency: float) -> No
 
 
 @pytest.mark.parametrize("after", [1, 5, 60, 95])
-def test_a_reorganisation_while_catching_up_is_applied_rightly(after: int) -> None:
-    """The node changes its chain after so many answers about blocks."""
+def test_reorganisation_during_catch_up_is_applied(after: int) -> None:
+    """The node changes its chain after a number of responses about blocks."""
     lost, kept = transaction("customer", 1), transaction("another", 1)
     chain = chain_of(100)
     node = Node(chain)
@@ -86,15 +86,15 @@ def test_a_reorganisation_while_catching_up_is_applied_rightly(after: int) -> No
         fork.mine(kept)
         fork.grow(200)
 
-        def changes_its_mind(_params: list[Any], block: Any) -> Any:
+        def changes_chain(_params: list[Any], block: Any) -> Any:
             asked[0] += 1
             if asked[0] == after:
                 node.chain = fork
             return block
 
         node.change = {
-            "eth_getBlockByNumber": changes_its_mind,
-            "eth_getBlockByHash": changes_its_mind,
+            "eth_getBlockByNumber": changes_chain,
+            "eth_getBlockByHash": changes_chain,
         }
         await asyncio.sleep(60.0)
         await world.blocks(CONFIRMATIONS, fork)

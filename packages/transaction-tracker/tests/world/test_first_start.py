@@ -1,4 +1,4 @@
-"""Which chain a first start follows: most providers decide, not the first one."""
+"""At the first start, most providers decide which chain is followed, not the first provider."""
 
 import asyncio
 
@@ -12,13 +12,13 @@ LENGTH = 200
 
 
 def other_chain() -> Chain:
-    """Return a chain with the same id, from another genesis on."""
+    """Return a chain with the same id and another genesis block."""
     other = Chain(1, "other")
     other.grow(LENGTH)
     return other
 
 
-# The second one answers later than the first one would be waited for.
+# At the second latency, the others respond after the wait for the first provider has ended.
 @pytest.mark.parametrize("latency", [0.01, 2.0])
 def test_a_first_provider_of_another_genesis_ends_nothing_against_two_others(
     latency: float,
@@ -43,8 +43,8 @@ def test_a_first_provider_of_another_genesis_ends_nothing_against_two_others(
     world.play(main)
 
 
-def test_providers_whose_first_blocks_differ_are_compared_where_all_have_one() -> None:
-    """The one with the lowest first block is on another chain, and must not decide alone."""
+def test_providers_with_different_first_blocks_are_compared_at_a_common_height() -> None:
+    """The provider with the lowest first block is on another chain, and must not decide alone."""
     payment = transaction("customer", 1)
     chain, other = chain_of(LENGTH), other_chain()
     world = World(Node(other, "first"), Node(chain, "second"), Node(chain, "third"))
@@ -60,12 +60,16 @@ def test_providers_whose_first_blocks_differ_are_compared_where_all_have_one() -
         assert await world.ends(payment) == []
         assert world.app is not None
         assert world.app.pool is not None
-        assert [one.state for one in world.app.pool.status()] == ["refused", "active", "healthy"]
+        assert [status.state for status in world.app.pool.status()] == [
+            "refused",
+            "active",
+            "healthy",
+        ]
 
     world.play(main)
 
 
-def test_two_providers_whose_first_blocks_differ_start_only_if_they_agree() -> None:
+def test_two_providers_with_different_first_blocks_must_agree_to_start() -> None:
     chain, other = chain_of(LENGTH), other_chain()
     world = World(Node(other, "first"), Node(chain, "second"))
     for node, oldest in zip(world.nodes, (10, 50), strict=True):
@@ -79,7 +83,7 @@ def test_two_providers_whose_first_blocks_differ_start_only_if_they_agree() -> N
     world.simulate(main)
 
 
-def test_one_provider_against_one_starts_nothing_and_names_both() -> None:
+def test_start_is_refused_with_one_provider_against_one_and_names_both() -> None:
     chain, other = chain_of(LENGTH), other_chain()
     world = World(Node(other, "first"), Node(chain, "second"))
 
@@ -93,7 +97,7 @@ def test_one_provider_against_one_starts_nothing_and_names_both() -> None:
     world.simulate(main)
 
 
-def test_a_provider_that_is_down_does_not_keep_back_the_start_and_is_refused_later() -> None:
+def test_start_does_not_wait_for_a_provider_that_is_down() -> None:
     chain = chain_of(LENGTH)
     first, late = Node(chain, "first"), Node(other_chain(), "late")
     late.down = True
@@ -106,6 +110,6 @@ def test_a_provider_that_is_down_does_not_keep_back_the_start_and_is_refused_lat
         await world.reaches(chain)
         assert world.app is not None
         assert world.app.pool is not None
-        assert [one.state for one in world.app.pool.status()] == ["active", "refused"]
+        assert [status.state for status in world.app.pool.status()] == ["active", "refused"]
 
     world.play(main)

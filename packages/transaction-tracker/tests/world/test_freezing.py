@@ -1,4 +1,4 @@
-"""A chain that breaks its word pauses deliveries until an operator resumes them."""
+"""A finality violation pauses deliveries until an operator resumes them."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def test_a_reorganisation_below_all_kept_blocks_pauses_deliveries() -> None:
 
 
 @pytest.mark.parametrize(("fork", "is_frozen"), [(202, True), (203, False)])
-def test_a_finalized_block_that_is_taken_back_pauses_deliveries(fork: int, is_frozen: bool) -> None:
+def test_undone_finalized_block_pauses_deliveries(fork: int, is_frozen: bool) -> None:
     """Also when no transaction has ended in it."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)

@@ -1,4 +1,4 @@
-"""One answer of one node never makes a transaction invalid (rule 11.5)."""
+"""One response of one node never makes a transaction invalid (rule 11.5)."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ OTHER_CHAIN = "0x38"
 
 
 def of_another_chain(times: int | None = None) -> Change:
-    """Return a change by which transactions seem to be of another chain, so many times."""
+    """Return a change that moves transactions to another chain, a limited number of times."""
     left = [times]
 
     def change(_params: list[Any], item: Any) -> Any:
@@ -24,9 +24,9 @@ def of_another_chain(times: int | None = None) -> Change:
     return change
 
 
-@pytest.mark.parametrize("told", ["0x0", "0x", None])
-def test_an_unprotected_transaction_is_confirmed(told: str | None) -> None:
-    payment = transaction("customer", 1, kind="0x0", chainId=told, v="0x1b")
+@pytest.mark.parametrize("given", ["0x0", "0x", None])
+def test_an_unprotected_transaction_is_confirmed(given: str | None) -> None:
+    payment = transaction("customer", 1, kind="0x0", chainId=given, v="0x1b")
     chain = chain_of(100)
     world = World(Node(chain))
 
@@ -42,9 +42,9 @@ def test_an_unprotected_transaction_is_confirmed(told: str | None) -> None:
     world.play(main)
 
 
-@pytest.mark.parametrize("told", ["0x0", "0x", None])
-def test_an_unprotected_transaction_that_waits_is_pending(told: str | None) -> None:
-    payment = transaction("customer", 1, kind="0x0", chainId=told, v="0x1b")
+@pytest.mark.parametrize("given", ["0x0", "0x", None])
+def test_unprotected_transaction_in_the_pool_is_pending(given: str | None) -> None:
+    payment = transaction("customer", 1, kind="0x0", chainId=given, v="0x1b")
     chain = chain_of(100)
     world = World(Node(chain))
 
@@ -60,7 +60,7 @@ def test_an_unprotected_transaction_that_waits_is_pending(told: str | None) -> N
 
 
 @pytest.mark.parametrize("times", [1, None], ids=["once", "always"])
-def test_a_wrong_chain_that_one_of_two_providers_tells_is_not_believed(times: int | None) -> None:
+def test_wrong_chain_id_from_one_of_two_providers_is_not_believed(times: int | None) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
@@ -80,7 +80,7 @@ def test_a_wrong_chain_that_one_of_two_providers_tells_is_not_believed(times: in
 
 
 @pytest.mark.parametrize("providers", [1, 2])
-def test_a_wrong_chain_is_believed_after_blocks_and_seconds(providers: int) -> None:
+def test_wrong_chain_id_is_believed_after_blocks_and_seconds(providers: int) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     nodes = [Node(chain, f"n{place}") for place in range(providers)]

@@ -1,4 +1,4 @@
-"""A provider that is some blocks behind: it stops no end, and takes nothing back (rule 11.11)."""
+"""A provider that is some blocks behind prevents no end and undoes nothing (rule 11.11)."""
 
 import asyncio
 from typing import Any
@@ -35,8 +35,8 @@ def test_a_provider_that_is_always_behind_stops_no_end(end: str, lag: int) -> No
     world.play(main)
 
 
-def test_a_block_that_only_we_still_know_of_keeps_its_transaction_from_expiring() -> None:
-    """The followed node has lost its index, and the other one is not there yet."""
+def test_transaction_in_a_block_that_only_we_know_does_not_expire() -> None:
+    """The followed node has lost its index, and the other node has not reached the block yet."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     forgetful, slow = Node(chain, "forgetful"), Node(chain, "slow")
@@ -57,7 +57,7 @@ def test_a_block_that_only_we_still_know_of_keeps_its_transaction_from_expiring(
 
 
 @pytest.mark.parametrize("others", [1, 2])
-def test_one_provider_without_our_last_blocks_takes_nothing_back(others: int) -> None:
+def test_single_provider_without_our_last_blocks_undoes_nothing(others: int) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     slow = Node(chain, "slow")
@@ -72,14 +72,14 @@ def test_one_provider_without_our_last_blocks_takes_nothing_back(others: int) ->
         await world.becomes(payment, "mined")
         before = await world.history(payment)
         missing[0] = 2
-        await asyncio.sleep(600.0)  # the chain rests: no new block tells who is right
+        await asyncio.sleep(600.0)  # no new block shows which provider is right
         assert await world.history(payment) == before
         assert world.tip_hash == chain.head.hash
 
     world.play(main)
 
 
-def test_an_only_provider_without_our_last_blocks_takes_them_back() -> None:
+def test_only_provider_without_our_last_blocks_undoes_them() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
@@ -88,7 +88,7 @@ def test_an_only_provider_without_our_last_blocks_takes_them_back() -> None:
     world = World(node)
 
     async def main() -> None:
-        await world.blocks(5)  # a head below all that is kept would prove nothing
+        await world.blocks(5)  # a head below the kept blocks would prove nothing
         await world.track(payment)
         chain.mine(payment)
         await world.becomes(payment, "mined")
@@ -98,7 +98,7 @@ def test_an_only_provider_without_our_last_blocks_takes_them_back() -> None:
     world.play(main)
 
 
-def test_an_only_provider_that_lags_for_less_than_two_blocks_takes_nothing_back() -> None:
+def test_only_provider_that_lags_for_less_than_two_blocks_undoes_nothing() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
@@ -127,7 +127,7 @@ def test_an_only_provider_that_lags_for_less_than_two_blocks_takes_nothing_back(
 def test_a_lower_head_of_another_branch_is_believed_when_it_is_seen_three_times(
     polls: int, is_believed: bool
 ) -> None:
-    """As when an address turns to a node that still has the branch that was left."""
+    """For example, the address switches to a node that still has the former branch."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
@@ -193,7 +193,7 @@ def test_an_only_provider_that_is_always_behind_can_say_that_it_has_no_transacti
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
-    # Behind the address are several nodes: the one that tells the head is never asked this.
+    # The address has several nodes behind it: another node sends the head.
     node.change["eth_blockNumber"] = lambda _params, height: hex(int(height, 16) - 2)
     world = World(node)
 
@@ -205,7 +205,7 @@ def test_an_only_provider_that_is_always_behind_can_say_that_it_has_no_transacti
     world.play(main)
 
 
-def test_what_our_own_last_block_has_is_not_missing_where_a_provider_is_behind() -> None:
+def test_transaction_in_our_last_block_is_not_missing_at_a_lagging_provider() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)

@@ -1,4 +1,4 @@
-"""The chain's own marks count on the chain that they were told of only (rule 11.1)."""
+"""A safe or finalized block counts only on its own chain (rule 11.1)."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from .world import World, chain_of
 LENGTH = 200
 
 
-def test_marks_of_a_chain_that_was_left_finalize_nothing_on_another_one() -> None:
+def test_marks_of_a_former_chain_finalize_nothing_on_another_chain() -> None:
     first, payment = transaction("another", 1), transaction("customer", 1)
     chain = chain_of(LENGTH)
     other = chain.fork(50, "other")
@@ -46,8 +46,8 @@ def test_marks_of_a_chain_that_was_left_finalize_nothing_on_another_one() -> Non
     world.play(main)
 
 
-def test_a_mark_in_a_block_that_was_taken_back_finalizes_nothing_later() -> None:
-    """Also once the blocks of that height are no longer kept, and nothing contradicts it."""
+def test_mark_in_an_undone_block_finalizes_nothing_later() -> None:
+    """Also once blocks of that height are no longer kept, and nothing contradicts the mark."""
     first, payment = transaction("another", 1), transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
@@ -74,7 +74,7 @@ def test_a_mark_in_a_block_that_was_taken_back_finalizes_nothing_later() -> None
     world.play(main)
 
 
-# -- What most providers say
+# -- Majority of providers
 
 
 @pytest.mark.parametrize("honest", [1, 2])
@@ -140,7 +140,7 @@ def test_a_mark_that_the_other_provider_reaches_later_confirms_then() -> None:
 
 
 def without_tags(params: list[Any], found: Any) -> Any:
-    """Answer like a node that does not know the tags."""
+    """Return the result, or raise the error of a node that does not know the tags."""
     if params[0] in ("safe", "finalized"):
         raise RpcError(-32602, "invalid block number: tag is not supported")
     return found
@@ -165,7 +165,7 @@ def test_a_provider_without_tags_does_not_count() -> None:
     world.play(main)
 
 
-def test_a_mark_that_one_of_two_providers_alone_can_tell_is_an_alarm() -> None:
+def test_mark_at_one_of_two_providers_is_an_alarm() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     first, second = Node(chain, "first"), Node(chain, "second")
@@ -181,13 +181,13 @@ def test_a_mark_that_one_of_two_providers_alone_can_tell_is_an_alarm() -> None:
         assert await world.ends(payment) == []
         ready = await world.get("/readyz")
         assert ready.status == 503
-        assert "alone tells a finalized block" in str(ready.content)
+        assert "has a finalized block, so nothing confirms it" in str(ready.content)
 
     world.play(main)
 
 
-def test_one_answer_of_a_single_provider_about_its_mark_confirms_nothing() -> None:
-    """One of the nodes behind its address is wrong, and answers once."""
+def test_one_response_of_a_single_provider_about_its_mark_confirms_nothing() -> None:
+    """One of the nodes behind its address is wrong, and responds once."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain, "only")

@@ -1,4 +1,4 @@
-"""Labels, shapes of pending transactions, and node farms (rules 11.9, 11.11 and 11.12)."""
+"""Labels, forms of pending transactions, and node farms (rules 11.9, 11.11 and 11.12)."""
 
 import asyncio
 import random
@@ -41,7 +41,7 @@ LABELS = [
 
 
 @pytest.mark.parametrize(("payment", "winner", "reason"), LABELS)
-def test_a_replacement_is_labelled_by_all_that_it_does(
+def test_replacement_is_labelled_by_its_whole_content(
     payment: Json, winner: Json, reason: str
 ) -> None:
     chain = chain_of(100)
@@ -63,7 +63,7 @@ def test_a_replacement_is_labelled_by_all_that_it_does(
     ("block_hash", "number"),
     [("0x", "0x"), ("0x", None), (ZERO_HASH, None), (ZERO_HASH, "0x0"), (None, "0x"), (None, None)],
 )
-def test_every_shape_of_pending_is_pending(block_hash: str | None, number: str | None) -> None:
+def test_each_form_of_pending_is_pending(block_hash: str | None, number: str | None) -> None:
     payment = transaction("customer", 1, blockHash=block_hash, blockNumber=number)
     chain = chain_of(100)
     world = World(Node(chain))
@@ -80,7 +80,7 @@ def test_every_shape_of_pending_is_pending(block_hash: str | None, number: str |
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_one_address_with_nodes_of_different_heights_takes_nothing_back(seed: int) -> None:
+def test_address_with_nodes_of_different_heights_undoes_nothing(seed: int) -> None:
     payments = [transaction(f"customer {number}", 1) for number in range(12)]
     chain = chain_of(100)
     node = Node(chain)
@@ -113,7 +113,7 @@ def test_one_address_with_nodes_of_different_heights_takes_nothing_back(seed: in
 
 
 @pytest.mark.parametrize("low", [True, False])
-def test_a_low_gas_price_beside_an_empty_maximum_is_underpriced(low: bool) -> None:
+def test_low_gas_price_with_an_empty_maximum_fee_is_underpriced(low: bool) -> None:
     price = "0x1" if low else "0x77359400"
     payment = transaction("customer", 1, kind="0x0", gasPrice=price, maxFeePerGas=None)
     chain = chain_of(100)

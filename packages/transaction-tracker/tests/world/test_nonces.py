@@ -1,4 +1,4 @@
-"""A nonce that was used by no transaction that the tracker saw ends too (rule 11.6)."""
+"""A transaction ends if an unknown transaction used its nonce (rule 11.6)."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from .chain import Chain, Json, transaction
 from .node import Node, RpcError
 from .world import CONFIRMATIONS, DROP_BLOCKS, World, chain_of
 
-LONG_AGO = 50  # height of a block that is not kept any more
+LONG_AGO = 50  # height of a block that is no longer kept
 PRUNED = [
     RpcError(-32000, "missing trie node 5d1c (path ) state 0x5d1c is not available"),
     RpcError(-32000, "state at block is pruned"),
@@ -17,7 +17,7 @@ PRUNED = [
 
 
 async def becomes_pending(world: World, chain: Chain, payment: Json) -> None:
-    """Let the node show the transaction in its pool, so that its nonce is known."""
+    """Wait until the tracker has seen the transaction in the pool, and knows its nonce."""
     chain.wait(payment)
     await world.track(payment)
     await world.becomes(payment, "pending")
@@ -43,7 +43,7 @@ def test_a_nonce_that_an_authorization_used_ends_dropped() -> None:
     world.play(main)
 
 
-def test_a_winner_in_a_block_that_is_not_kept_is_found() -> None:
+def test_winner_in_a_block_that_is_not_kept_is_found() -> None:
     payment, winner = transaction("customer", 5), transaction("customer", 5, value="0x7")
     chain = chain_of(LONG_AGO - 2)
     chain.mine(transaction("customer", 4))
@@ -64,7 +64,7 @@ def test_a_winner_in_a_block_that_is_not_kept_is_found() -> None:
 
 
 @pytest.mark.parametrize("error", PRUNED, ids=["trie-node", "pruned", "internal"])
-def test_a_node_without_old_state_ends_it_dropped_and_goes_on(error: RpcError) -> None:
+def test_used_nonce_without_old_state_ends_dropped(error: RpcError) -> None:
     payment, winner = transaction("customer", 5), transaction("customer", 5, value="0x7")
     chain = chain_of(LONG_AGO - 1)
     chain.mine(winner)
@@ -94,7 +94,7 @@ def test_a_node_without_old_state_ends_it_dropped_and_goes_on(error: RpcError) -
     world.play(main)
 
 
-def test_a_free_nonce_ends_dropped_without_that_reason() -> None:
+def test_missing_transaction_with_an_unused_nonce_ends_dropped_without_a_reason() -> None:
     payment = transaction("customer", 5)
     chain = chain_of(100)
     chain.mine(transaction("customer", 4))
@@ -114,8 +114,8 @@ def test_a_free_nonce_ends_dropped_without_that_reason() -> None:
     world.play(main)
 
 
-def test_a_nonce_that_is_used_above_our_tip_only_is_not_used_yet() -> None:
-    """The next block tells who used it; until then nothing ends for that reason."""
+def test_nonce_used_only_above_our_tip_is_unused() -> None:
+    """The next block shows which transaction used it; until then, nothing ends for that reason."""
     payment = transaction("customer", 5)
     chain = chain_of(100)
     chain.mine(transaction("customer", 4))

@@ -1,4 +1,4 @@
-"""One odd answer never stops a chain (rule 11.3)."""
+"""One malformed response never stops a chain (rule 11.3)."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,12 +12,12 @@ from .chain import Chain, Json, digest, transaction
 from .node import Change, Node, RpcError
 from .world import CONFIRMATIONS, World, chain_of
 
-# As long as it may take until a transaction is given up that no provider tells properly.
+# Maximum time until a transaction is parked if no provider sends it correctly.
 PARKED_SECONDS = 900.0
 
 
 async def goes_on(world: World, chain: Chain) -> None:
-    """Expect that the tracker reaches the head, and that a new transaction is confirmed."""
+    """Fail the test unless the head is applied and a new transaction is confirmed."""
     payment = transaction("another", 1, chain_id=chain.id)
     await world.track(payment)
     chain.mine(payment)
@@ -27,7 +27,7 @@ async def goes_on(world: World, chain: Chain) -> None:
 
 
 def _foreign(**fields: object) -> Callable[[Chain], None]:
-    """Return what mines a block with a transaction that nobody tracks."""
+    """Return a function that mines a block with an untracked transaction."""
     return lambda chain: void(chain.mine({**transaction("stranger", 1), **fields}))
 
 
@@ -52,7 +52,9 @@ ODD_BLOCKS = [
 
 
 @pytest.mark.parametrize("mine", ODD_BLOCKS)
-def test_an_odd_field_of_a_strange_transaction_stops_nothing(mine: Callable[[Chain], None]) -> None:
+def test_malformed_field_of_an_untracked_transaction_stops_nothing(
+    mine: Callable[[Chain], None],
+) -> None:
     chain = chain_of(100)
     world = World(Node(chain))
 
@@ -66,7 +68,7 @@ def test_an_odd_field_of_a_strange_transaction_stops_nothing(mine: Callable[[Cha
     world.play(main)
 
 
-def test_an_odd_base_fee_in_every_block_stops_nothing() -> None:
+def test_malformed_base_fee_in_every_block_stops_nothing() -> None:
     chain = chain_of(100, baseFeePerGas="0x")
     payment = transaction("customer", 1)
     world = World(Node(chain))
@@ -80,7 +82,7 @@ def test_an_odd_base_fee_in_every_block_stops_nothing() -> None:
     world.play(main)
 
 
-def test_hashes_in_place_of_transactions_are_asked_for_in_another_way() -> None:
+def test_hashes_in_place_of_transactions_are_fetched_in_another_way() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     node = Node(chain)
@@ -107,12 +109,12 @@ def _hash_of(item: Any) -> Any:
 
 
 def other_block(_params: list[Any], receipt: Any) -> Any:
-    """Let a receipt name a block that nobody has."""
+    """Return the receipt with a block that no node has."""
     return receipt and {**receipt, "blockHash": digest("another block")}
 
 
 def _receipts_of(change: Change, payment: Json) -> dict[str, Change]:
-    """Change the receipt of one transaction, however it is asked for."""
+    """Return changes to the receipt of one transaction, for each method."""
 
     def of_block(params: list[Any], receipts: Any) -> Any:
         return receipts and [of_one(params, item) for item in receipts]
@@ -124,12 +126,12 @@ def _receipts_of(change: Change, payment: Json) -> dict[str, Change]:
     return {"eth_getTransactionReceipt": of_one, "eth_getBlockReceipts": of_block}
 
 
-def test_a_receipt_of_another_block_is_asked_of_another_provider() -> None:
+def test_receipt_in_another_block_is_fetched_from_another_provider() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
     odd.change = _receipts_of(other_block, payment)
-    world = World(odd, good, Node(chain, "another"))  # an end needs two that agree
+    world = World(odd, good, Node(chain, "another"))  # an end needs two agreeing providers
 
     async def main() -> None:
         await world.track(payment)
@@ -142,7 +144,7 @@ def test_a_receipt_of_another_block_is_asked_of_another_provider() -> None:
 
 
 @pytest.mark.parametrize("providers", [1, 2])
-def test_a_receipt_that_all_tell_wrongly_parks_its_transaction_alone(providers: int) -> None:
+def test_wrong_receipt_at_all_providers_parks_only_its_transaction(providers: int) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     nodes = [Node(chain, f"n{place}") for place in range(providers)]
@@ -176,7 +178,7 @@ def test_a_receipt_that_all_tell_wrongly_parks_its_transaction_alone(providers: 
 @pytest.mark.parametrize("chain_id", [25, 50, 42161])
 @pytest.mark.parametrize("shown", ["first", "last"])
 def test_a_hash_in_two_blocks_is_confirmed_once(chain_id: int, shown: str) -> None:
-    """A node has one receipt for a hash: that of the first block, or of the last."""
+    """A node has one receipt per hash: from the first block, or from the last."""
     payment = transaction("customer", 1, chain_id=chain_id)
     chain = chain_of(100, chain_id)
     node = Node(chain)
@@ -203,7 +205,7 @@ def test_a_hash_in_two_blocks_is_confirmed_once(chain_id: int, shown: str) -> No
 
 
 def _always(payment: Json, answer: Json) -> Change:
-    """Return a change by which one transaction always has the same answer."""
+    """Return a change that always returns the same result for one transaction."""
     return lambda params, result: answer if params == [payment["hash"]] else result
 
 
@@ -249,7 +251,7 @@ def test_confirmations_count_numbers_without_a_block_as_filecoin_does() -> None:
         chain.mine(skip=CONFIRMATIONS - 8)
         await world.reaches(chain)
         await asyncio.sleep(60.0)
-        assert await world.ends(payment) == []  # one number less than it takes
+        assert await world.ends(payment) == []  # one number too few
         chain.mine()
         await world.reaches(chain)
         await world.becomes(payment, "confirmed")
@@ -257,7 +259,7 @@ def test_confirmations_count_numbers_without_a_block_as_filecoin_does() -> None:
     world.play(main)
 
 
-def test_many_blocks_with_skipped_numbers_are_caught_up_with() -> None:
+def test_catching_up_handles_skipped_numbers() -> None:
     payment = transaction("customer", 1, chain_id=314)
     chain = chain_of(100, 314)
     world = World(Node(chain))
@@ -274,7 +276,7 @@ def test_many_blocks_with_skipped_numbers_are_caught_up_with() -> None:
 
 
 @pytest.mark.parametrize("chain_id", [747, 1329])
-def test_a_parent_hash_that_does_not_fit_stops_no_chain_that_is_known_for_it(
+def test_wrong_parent_hash_does_not_stop_a_chain_without_parent_links(
     chain_id: int,
 ) -> None:
     payment = transaction("customer", 1, chain_id=chain_id)
@@ -293,7 +295,7 @@ def test_a_parent_hash_that_does_not_fit_stops_no_chain_that_is_known_for_it(
 
 
 @pytest.mark.parametrize("field", ["transactions", "number", "parentHash", "hash"])
-def test_a_block_that_one_provider_cannot_tell_is_asked_of_the_other(field: str) -> None:
+def test_unreadable_block_is_fetched_from_the_other_provider(field: str) -> None:
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
     world = World(odd, good)
@@ -311,7 +313,7 @@ def test_a_block_that_one_provider_cannot_tell_is_asked_of_the_other(field: str)
     world.play(main)
 
 
-def test_a_parent_that_only_the_followed_provider_names_stops_nothing() -> None:
+def test_wrong_parent_from_the_followed_provider_stops_nothing() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
@@ -335,13 +337,11 @@ def test_a_parent_that_only_the_followed_provider_names_stops_nothing() -> None:
 
 
 @pytest.mark.parametrize("odd_first", [True, False])
-def test_wrong_parents_from_one_provider_keep_no_old_payment_from_its_end(
-    *, odd_first: bool
-) -> None:
+def test_wrong_parents_from_one_provider_do_not_delay_an_old_payment(*, odd_first: bool) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     chain.mine(payment)
-    chain.grow(CONFIRMATIONS + 80)  # below all blocks that are kept
+    chain.grow(CONFIRMATIONS + 80)  # below the kept blocks
     odd, good = Node(chain, "odd"), Node(chain, "good")
 
     def other_parent(_params: list[Any], block: Json | None) -> Json | None:
@@ -362,7 +362,7 @@ def test_wrong_parents_from_one_provider_keep_no_old_payment_from_its_end(
 def test_a_provider_that_names_wrong_parents_in_a_row_is_paused(
     every: int, is_paused: bool
 ) -> None:
-    """Each such block is asked of all providers, after its parent was waited for."""
+    """Each such block is fetched from all providers, after a wait for its parent."""
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
     world = World(odd, good)

@@ -1,4 +1,4 @@
-"""A block far below the kept ones is proven before it ends anything (rules 11.1, 11.5)."""
+"""A block far below the kept blocks must be proven before an end (rules 11.1 and 11.5)."""
 
 import asyncio
 import itertools
@@ -11,16 +11,16 @@ from .node import Node, Refusal
 from .world import CONFIRMATIONS, DROP_BLOCKS, World, chain_of
 
 LENGTH = 200
-OLD = 20  # far below all blocks that are kept
+OLD = 20  # far below the kept blocks
 FILECOIN = 314  # numbers can be without a block
 FAR = 1_300  # farther below the lowest kept block than blocks are linked to it
 MANY = 30
 
 
 def let_one_backend_be_stuck(node: Node, fork: Chain, item: Json) -> None:
-    """Let a stuck backend of an address answer about a transaction and about its block.
+    """Make a stuck backend of an address answer about a transaction and its block.
 
-    Balancers share the calls of a batch among their backends: the tip comes from a good one.
+    Load balancers split a batch among their backends: the tip comes from a good backend.
     """
     stuck = Node(fork)
     height = hex(fork.head.number)
@@ -37,7 +37,7 @@ def let_one_backend_be_stuck(node: Node, fork: Chain, item: Json) -> None:
     )
 
 
-def test_an_old_block_of_which_another_provider_has_another_one_ends_nothing() -> None:
+def test_old_block_that_differs_at_another_provider_ends_nothing() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     fork = chain.fork(OLD, "old")
@@ -55,8 +55,8 @@ def test_an_old_block_of_which_another_provider_has_another_one_ends_nothing() -
     world.play(main)
 
 
-def test_an_old_block_from_a_stuck_backend_of_the_only_address_ends_nothing() -> None:
-    """The tip comes from a good backend: only the links between the two blocks tell."""
+def test_old_block_from_a_stuck_backend_of_the_only_address_ends_nothing() -> None:
+    """The tip comes from a good backend: only the links between the two blocks are proof."""
     payment, old = transaction("customer", 1), transaction("another", 1)
     chain = chain_of(LENGTH)
     fork = chain.fork(OLD, "old")
@@ -94,14 +94,14 @@ def test_one_old_block_of_another_branch_among_many_ends_nothing() -> None:
 
     async def main() -> None:
         await world.reaches(chain)
-        await asyncio.gather(*(world.track(one) for one in (*payments, strange)))
+        await asyncio.gather(*(world.track(item) for item in (*payments, strange)))
         await world.blocks(2 * CONFIRMATIONS)
         assert await world.ends(strange) == []
 
     world.play(main)
 
 
-def test_an_old_block_where_the_chain_has_none_of_that_number_ends_nothing() -> None:
+def test_old_block_whose_number_is_empty_on_the_chain_ends_nothing() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(50, FILECOIN)
     fork = chain.fork(50, "old")
@@ -194,7 +194,7 @@ def test_a_block_too_far_down_to_be_linked_is_proven_by_one_provider_with_time()
     world.play(main)
 
 
-def test_a_block_too_far_down_that_some_answers_deny_ends_nothing() -> None:
+def test_block_too_far_down_that_some_responses_deny_ends_nothing() -> None:
     """The provider's backends take turns, and one of them is stuck on another branch."""
     payment = transaction("customer", 1)
     chain = chain_of(60)

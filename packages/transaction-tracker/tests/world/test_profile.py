@@ -1,4 +1,4 @@
-"""A chain's profile and the contracts' errors reach everything that they decide."""
+"""The chain's profile and the contracts' errors are used throughout the application."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from .node import Node, RpcError
 from .world import CONFIRMATIONS, World, chain_of
 
 FILECOIN, ZKSYNC = 314, 324
-# A look at the head, and the time until the last block was applied.
+# A poll of the head, and the time until the last block is applied.
 MARGIN_SECONDS = 10.0
 
 
@@ -48,7 +48,7 @@ def test_a_chain_at_rest_is_lagging_after_five_of_its_block_times(
     world.play(main)
 
 
-def test_the_profile_reaches_the_source_with_the_changes() -> None:
+def test_source_uses_the_profile_with_its_overrides() -> None:
     chain = chain_of(10, ZKSYNC)
     world = World(Node(chain), chain_id=None, profile={"fee": "scroll"})
 
@@ -61,7 +61,7 @@ def test_the_profile_reaches_the_source_with_the_changes() -> None:
     world.play(main)
 
 
-def test_a_configured_custom_error_is_told_with_its_name_and_arguments() -> None:
+def test_configured_custom_error_has_its_name_and_arguments() -> None:
     payment = transaction("customer", 1, input="0xdeadbeef", gas="0x186a0")
     chain = chain_of(100)
     node = Node(chain)

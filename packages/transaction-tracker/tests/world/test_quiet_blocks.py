@@ -14,7 +14,7 @@ from .world import World, chain_of
 
 LENGTH = 100
 MISSED = 100
-BEFORE = 40  # blocks that were missed before the one with the payment
+BEFORE = 40  # missed blocks before the block with the payment
 
 
 def missed(chain: Chain, item: Json) -> None:
@@ -24,7 +24,7 @@ def missed(chain: Chain, item: Json) -> None:
 
 
 async def stop_behind(world: World, chain: Chain, item: Json) -> None:
-    """Let a chain grow while the application does not run."""
+    """Grow a chain while the application does not run."""
     await world.start()
     await world.reaches(chain)
     await world.track(item)
@@ -49,7 +49,7 @@ def test_missed_blocks_are_written_in_few_database_transactions(tmp_path: Path) 
         with mock.patch.object(Store, "commit", staticmethod(counted)):
             await world.start()
             await world.becomes(payment, "confirmed")
-        # One with the payment's block, one with the last one.
+        # One with the block of the payment, and one with the last block.
         assert [len(step.quiet) for step in applied] == [BEFORE, MISSED - BEFORE - 2]
         await world.stop()
 
@@ -83,14 +83,14 @@ def test_blocks_are_applied_again_after_a_failure_in_between(tmp_path: Path) -> 
     world.simulate(main)
 
 
-def test_quiet_blocks_are_kept_when_the_block_above_has_no_receipts_yet(tmp_path: Path) -> None:
+def test_quiet_blocks_are_stored_before_a_block_without_receipts(tmp_path: Path) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
     world = World(node, database=tmp_path / "world.db")
 
     def silent(_params: list[Any], _result: Any) -> Any:
-        node.down = True  # the next request finds nobody
+        node.down = True  # the next request fails
         return None
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""Ends that two providers must agree with, and what becomes of those that they do not (11.5)."""
+"""Ends need the agreement of two providers; otherwise they are held back (rule 11.5)."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,25 +13,25 @@ from .node import Node, RpcError
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-MANY = 120  # ends in one block: its receipts are asked for all at once
+MANY = 120  # ends in one block: all its receipts are fetched at once
 ERRORS = 60  # blocks: far longer than any end or alarm takes
 
 
 def world_of(first: Node, honest: int, **settings: object) -> World:
-    """Return a world with one odd provider and some that answer from the same chain as it is."""
+    """Return a world with one faulty provider and honest providers of the same chain."""
     others = (Node(first.chain, f"honest-{number}") for number in range(honest))
     return World(first, *others, **settings)
 
 
 async def alarm(world: World) -> str:
-    """Return what the service says of itself while it is not ready, or fail the test."""
+    """Return the response of ``/readyz``, or fail the test if the service is ready."""
     ready = await world.get("/readyz")
     assert ready.status == 503, ready
     return str(ready.content)
 
 
 def list_in_block(node: Node, height: int, item: Json) -> None:
-    """Let a node list a transaction in a block that does not have it, and tell its receipt."""
+    """Make a node list a transaction in a block without it, and send a receipt of it."""
 
     def place() -> Json:
         block = node.chain.at(height)
@@ -43,10 +43,10 @@ def list_in_block(node: Node, height: int, item: Json) -> None:
             return found
         return found | {"transactions": [{**item, **place()}]}
 
-    def instead(told: Callable[[], Json]) -> Any:
+    def instead(result: Callable[[], Json]) -> Any:
         def change(params: list[Any], found: Any) -> Any:
-            is_told = params[0] == item["hash"] and node.chain.head.number >= height
-            return told() if is_told else found
+            is_changed = params[0] == item["hash"] and node.chain.head.number >= height
+            return result() if is_changed else found
 
         return change
 
@@ -112,7 +112,7 @@ def test_a_winner_that_one_provider_alone_lists_in_a_block_replaces_nothing(hone
 
 @pytest.mark.parametrize("honest", [1, 2])
 def test_a_wrong_sender_while_pending_replaces_nothing(honest: int) -> None:
-    """One provider names somebody else as sender; that one's own payment is mined."""
+    """One provider names another sender, whose own payment is then mined."""
     payment, foreign = transaction("customer", 1), transaction("stranger", 1)
     chain = chain_of(LENGTH)
     odd = Node(chain, "odd")
@@ -134,8 +134,8 @@ def test_a_wrong_sender_while_pending_replaces_nothing(honest: int) -> None:
     world.play(main)
 
 
-def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
-    """The other one has the block, and no receipts yet."""
+def test_status_from_a_single_provider_is_not_a_failure() -> None:
+    """The other provider has the block, but no receipts yet."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     odd, honest = Node(chain, "odd"), Node(chain, "honest")
@@ -157,7 +157,7 @@ def test_a_status_that_one_provider_alone_tells_is_no_failure() -> None:
     world.play(main)
 
 
-def test_an_end_that_was_contradicted_is_not_told_because_that_provider_is_down() -> None:
+def test_contradicted_end_is_not_reported_when_the_provider_goes_down() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     branch = chain.fork(LENGTH, "branch")
@@ -182,10 +182,10 @@ def test_an_end_that_was_contradicted_is_not_told_because_that_provider_is_down(
 
 @pytest.mark.parametrize("confirmations", [1, CONFIRMATIONS])
 @pytest.mark.parametrize("honest", [1, 2])
-def test_blocks_above_all_that_the_other_providers_have_yet_confirm_nothing(
+def test_blocks_above_the_heads_of_other_providers_confirm_nothing(
     honest: int, confirmations: int
 ) -> None:
-    """Nobody can contradict them before the chain proper has blocks of these heights."""
+    """No provider can contradict them before the real chain has blocks of these heights."""
     phantom = transaction("customer", 1)
     chain = chain_of(LENGTH)
     odd = Node(chain, "odd")
@@ -206,7 +206,7 @@ def test_blocks_above_all_that_the_other_providers_have_yet_confirm_nothing(
 
 @pytest.mark.parametrize("honest", [1, 2])
 def test_confirmations_that_one_provider_alone_has_confirm_nothing(honest: int) -> None:
-    """All have the payment's block; one makes up the blocks on top, before the others have any."""
+    """All providers have the payment's block; one invents blocks above it before the others."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     odd = Node(chain, "odd")
@@ -225,8 +225,8 @@ def test_confirmations_that_one_provider_alone_has_confirm_nothing(honest: int) 
     world.play(main)
 
 
-def test_one_of_three_providers_that_goes_on_alone_confirms_nothing() -> None:
-    """The chain rests: most nodes have stopped, and one builds its own blocks."""
+def test_provider_that_goes_on_alone_confirms_nothing() -> None:
+    """The chain has no new blocks: most nodes have stopped, and one builds its own blocks."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     odd = Node(chain, "odd")
@@ -268,7 +268,7 @@ def test_a_recheck_withdraws_no_objection() -> None:
 
 @pytest.mark.parametrize("honest", [1, 2])
 def test_an_end_in_another_block_waits_again_for_providers_that_are_behind(honest: int) -> None:
-    """The first block went before the others had it; the second one is made up, and much later."""
+    """The first block is undone before the others have it; the second is invented much later."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     other = chain.fork(LENGTH, "other")
@@ -297,10 +297,10 @@ def test_an_end_in_another_block_waits_again_for_providers_that_are_behind(hones
     world.play(main)
 
 
-# -- What is told of ends that are held back
+# -- Reports of ends that are held back
 
 
-def test_an_old_block_that_one_provider_cannot_show_stops_no_end_in_silence() -> None:
+def test_end_that_an_unreadable_old_block_holds_back_is_reported() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(20)
     chain.mine(payment)
@@ -322,7 +322,7 @@ def test_an_old_block_that_one_provider_cannot_show_stops_no_end_in_silence() ->
 
 
 class Failing(Node):
-    """A node that fails with HTTP 500 for every second request about receipts."""
+    """Node that fails with HTTP 500 for every second request about receipts."""
 
     asked = 0
 
@@ -334,7 +334,7 @@ class Failing(Node):
         return super().answer(body)
 
 
-def test_ends_that_are_contradicted_with_errors_in_between_are_told() -> None:
+def test_contradicted_ends_with_intermittent_errors_are_reported() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     branch = chain.fork(LENGTH, "branch")
@@ -345,18 +345,18 @@ def test_ends_that_are_contradicted_with_errors_in_between_are_told() -> None:
         await world.track(payment)
         branch.mine(payment)
         chain.mine()
-        told = []
+        statuses = []
         for _ in range(ERRORS):
             await world.blocks(1, chain, branch)
-            told.append((await world.get("/readyz")).status)
+            statuses.append((await world.get("/readyz")).status)
         assert await world.ends(payment) == []
-        assert 503 in told
+        assert 503 in statuses
 
     world.play(main)
 
 
 @pytest.mark.parametrize("odd", [0, 1])
-def test_many_ends_are_told_where_one_provider_lacks_block_receipts(odd: int) -> None:
+def test_many_ends_are_reported_if_one_provider_lacks_block_receipts(odd: int) -> None:
     payments = [transaction(f"customer-{number}", 1) for number in range(MANY)]
     chain = chain_of(LENGTH)
     nodes = [Node(chain, "first"), Node(chain, "second")]

@@ -1,4 +1,4 @@
-"""Why a transaction reverted, and what is not a reason (rule 11.8)."""
+"""Revert reasons, and errors that are not a reason (rule 11.8)."""
 
 from typing import Any
 
@@ -36,13 +36,13 @@ NOT_REASONS = [
 ]
 
 
-def told_reason(error: RpcError) -> str | None:
-    """Return what the tracker stores as the reason when ``eth_call`` ends with an error."""
+def stored_reason(error: RpcError) -> str | None:
+    """Return the reason that the tracker stores for an error of ``eth_call``."""
     payment = transaction("customer", 1, input="0xdeadbeef", gas="0x186a0")
     chain = chain_of(100)
     node = Node(chain)
     world = World(node)
-    told: list[str | None] = []
+    reasons: list[str | None] = []
 
     def fails(_params: list[Any], _result: Any) -> Any:
         raise error
@@ -57,15 +57,15 @@ def told_reason(error: RpcError) -> str | None:
         outcome = (await world.becomes(payment, "failed")).outcome
         assert outcome is not None
         assert not outcome.succeeded
-        told.append(outcome.error)
+        reasons.append(outcome.error)
 
     world.play(main)
-    return told[0]
+    return reasons[0]
 
 
 @pytest.mark.parametrize(("error", "parts"), REASONS)
-def test_a_reason_is_decoded(error: RpcError, parts: tuple[str, ...]) -> None:
-    reason = told_reason(error)
+def test_reason_is_decoded(error: RpcError, parts: tuple[str, ...]) -> None:
+    reason = stored_reason(error)
 
     assert reason is not None
     assert all(part in reason for part in parts), reason
@@ -74,4 +74,4 @@ def test_a_reason_is_decoded(error: RpcError, parts: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("error", NOT_REASONS, ids=[e.content["message"] for e in NOT_REASONS])
 def test_an_error_about_something_else_is_not_a_reason(error: RpcError) -> None:
-    assert told_reason(error) is None
+    assert stored_reason(error) is None

@@ -1,4 +1,4 @@
-"""Receipts that say less than others, or that only some providers have (rules 11.5 and 11.7)."""
+"""Incomplete receipts, and receipts that only some providers have (rules 11.5 and 11.7)."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ SHOP = address("shop")
 
 
 def old_payment(**fields: object) -> Json:
-    """Return a transaction as they were before Byzantium."""
+    """Return a transaction from before Byzantium."""
     return transaction("customer", 1, kind="0x0", chainId=None, **fields)
 
 
 @pytest.mark.parametrize("gas", ["0x5209", "0x30d40"])
-def test_an_old_receipt_with_gas_left_over_is_a_success(gas: str) -> None:
+def test_old_receipt_with_unused_gas_is_a_success(gas: str) -> None:
     payment = old_payment(gas=gas)
     chain = chain_of(100)
     chain.code[SHOP] = "0x6000"
@@ -77,7 +77,7 @@ def test_an_old_receipt_that_could_be_a_failure_never_ends(gas: str, data: str, 
 
 
 def nothing(payment: Json) -> dict[str, Any]:
-    """Return changes by which a node never has the receipt of a transaction."""
+    """Return changes of a node that never has the receipt of a transaction."""
 
     def of_one(_params: list[Any], receipt: Any) -> Any:
         return None if receipt and receipt["transactionHash"] == payment["hash"] else receipt
@@ -89,8 +89,8 @@ def nothing(payment: Json) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["mined-later", "mined-before"])
-def test_a_receipt_that_the_followed_node_never_has_is_asked_of_others(late: bool) -> None:
-    """Two others: no end comes from one receipt."""
+def test_receipt_missing_at_the_followed_node_is_fetched_from_others(late: bool) -> None:
+    """With two other nodes, because an end needs two receipts."""
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good, third = Node(chain, "odd"), Node(chain, "good"), Node(chain, "third")
@@ -110,7 +110,7 @@ def test_a_receipt_that_the_followed_node_never_has_is_asked_of_others(late: boo
     world.play(main)
 
 
-def test_a_receipt_that_one_of_two_providers_alone_has_ends_nothing_and_is_told() -> None:
+def test_receipt_at_one_of_two_providers_ends_nothing_and_is_reported() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
@@ -136,7 +136,7 @@ def test_a_receipt_that_one_of_two_providers_alone_has_ends_nothing_and_is_told(
     world.play(main)
 
 
-def test_a_receipt_that_a_provider_has_only_among_those_of_the_block_is_enough() -> None:
+def test_receipt_in_block_receipts_is_enough() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
@@ -154,10 +154,10 @@ def test_a_receipt_that_a_provider_has_only_among_those_of_the_block_is_enough()
 
 
 @pytest.mark.parametrize("index", [True, False], ids=["index", "no-index"])
-def test_a_transaction_that_the_followed_node_lacks_is_asked_of_others(index: bool) -> None:
-    """Its block is below all that is kept, so that no block tells of it.
+def test_transaction_missing_at_the_followed_node_is_fetched_from_others(index: bool) -> None:
+    """Its block is below the kept blocks, so no block that is applied contains it.
 
-    Without its index the node still has the block, and all receipts of it.
+    Without its index, the node still has the block and all its receipts.
     """
     payment = transaction("customer", 1)
     chain = chain_of(20)
@@ -217,7 +217,7 @@ FEES = [
 
 
 @pytest.mark.parametrize(("chain_id", "kind", "receipt", "fee", "scope"), FEES)
-def test_fees_are_whole(chain_id: int, kind: str, receipt: Json, fee: int, scope: str) -> None:
+def test_fees_are_complete(chain_id: int, kind: str, receipt: Json, fee: int, scope: str) -> None:
     payment = transaction("customer", 1, kind=kind, chain_id=chain_id, gas="0xf4240")
     chain = chain_of(100, chain_id)
     world = World(Node(chain))
@@ -228,7 +228,7 @@ def test_fees_are_whole(chain_id: int, kind: str, receipt: Json, fee: int, scope
         await world.blocks(CONFIRMATIONS)
         outcome = (await world.becomes(payment, "confirmed")).outcome
         assert outcome is not None
-        # The scope by its name: older versions have no such thing.
+        # The scope by its name: older versions do not have it.
         assert (outcome.fee, getattr(outcome, "fee_scope", None)) == (fee, scope)
 
     world.play(main)
@@ -242,22 +242,22 @@ def without_status(params: list[Any], receipts: Any) -> Any:
 
 
 def flipped(params: list[Any], receipts: Any) -> Any:
-    """Return receipts that say the opposite."""
+    """Return receipts with the opposite status."""
     if isinstance(receipts, list):
         return [flipped(params, item) for item in receipts]
     return receipts and receipts | {"status": "0x0" if receipts["status"] == "0x1" else "0x1"}
 
 
-def telling(change: Any) -> dict[str, Any]:
-    """Return changes by which a node tells other receipts."""
+def sending(change: Any) -> dict[str, Any]:
+    """Return changes of a node that sends other receipts."""
     return {"eth_getTransactionReceipt": change, "eth_getBlockReceipts": change}
 
 
-def test_a_status_that_the_followed_node_never_tells_is_asked_of_others() -> None:
+def test_status_missing_at_the_followed_node_is_fetched_from_others() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
-    odd.change = telling(without_status)
+    odd.change = sending(without_status)
     world = World(odd, good)
 
     async def main() -> None:
@@ -269,11 +269,11 @@ def test_a_status_that_the_followed_node_never_tells_is_asked_of_others() -> Non
     world.play(main)
 
 
-def test_a_status_that_another_node_tells_later_is_still_heard() -> None:
+def test_later_status_from_another_node_still_counts() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, other = Node(chain, "odd"), Node(chain, "other")
-    odd.change = other.change = telling(without_status)
+    odd.change = other.change = sending(without_status)
     world = World(odd, other)
 
     async def main() -> None:
@@ -289,11 +289,11 @@ def test_a_status_that_another_node_tells_later_is_still_heard() -> None:
 
 
 def test_an_end_is_held_back_when_one_of_two_receipts_contradicts_it() -> None:
-    """Also when the provider that told the outcome is not the followed one any more."""
+    """Also if the provider of the outcome is no longer the followed one."""
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good = Node(chain, "odd"), Node(chain, "good")
-    odd.change = telling(flipped)
+    odd.change = sending(flipped)
     world = World(odd, good)
 
     async def main() -> None:
@@ -313,7 +313,7 @@ def test_the_receipts_of_most_providers_decide() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     odd, good, third = Node(chain, "odd"), Node(chain, "good"), Node(chain, "third")
-    odd.change = telling(flipped)
+    odd.change = sending(flipped)
     world = World(odd, good, third)
 
     async def main() -> None:

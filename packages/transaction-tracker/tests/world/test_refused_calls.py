@@ -1,4 +1,4 @@
-"""Calls about one transaction that all nodes refuse: it alone waits (rule 11.3)."""
+"""Refused calls about one transaction delay only that transaction (rule 11.3)."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ ERRORS = 60  # blocks: far longer than any end or alarm takes
 
 
 def refuse(*nodes: Node, method: str, key: str, error: RpcError) -> None:
-    """Let nodes answer with an error about one transaction."""
+    """Make nodes send an error for calls about one transaction."""
 
     def change(params: list[Any], found: Any) -> Any:
         if params[0] == key:
@@ -26,12 +26,12 @@ def refuse(*nodes: Node, method: str, key: str, error: RpcError) -> None:
         node.change[method] = change
 
 
-def test_a_receipt_that_is_always_rate_limited_stops_no_chain() -> None:
+def test_rate_limited_receipt_does_not_stop_the_chain() -> None:
     payment, other = transaction("customer", 1), transaction("another", 1)
     chain = chain_of(LENGTH)
-    one, two = Node(chain, "one"), Node(chain, "two")
-    world = World(one, two)
-    refuse(one, two, method="eth_getTransactionReceipt", key=payment["hash"], error=LIMIT)
+    first, second = Node(chain, "one"), Node(chain, "two")
+    world = World(first, second)
+    refuse(first, second, method="eth_getTransactionReceipt", key=payment["hash"], error=LIMIT)
 
     async def main() -> None:
         await world.reaches(chain)
@@ -43,13 +43,13 @@ def test_a_receipt_that_is_always_rate_limited_stops_no_chain() -> None:
     world.play(main)
 
 
-def test_a_receipt_that_all_refuse_for_ever_parks_its_transaction() -> None:
+def test_receipt_refused_by_all_providers_parks_its_transaction() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
-    one, two = Node(chain, "one"), Node(chain, "two")
-    world = World(one, two)
+    first, second = Node(chain, "one"), Node(chain, "two")
+    world = World(first, second)
     error = RpcError(-32603, "internal error")
-    refuse(one, two, method="eth_getTransactionReceipt", key=payment["hash"], error=error)
+    refuse(first, second, method="eth_getTransactionReceipt", key=payment["hash"], error=error)
 
     async def main() -> None:
         await world.reaches(chain)
@@ -61,13 +61,13 @@ def test_a_receipt_that_all_refuse_for_ever_parks_its_transaction() -> None:
     world.play(main)
 
 
-def test_a_nonce_that_cannot_be_searched_stops_no_other_deadline() -> None:
-    """Its winner needs old state, for which the provider wants to be paid."""
+def test_nonce_without_a_search_result_delays_no_other_deadline() -> None:
+    """The search for its winner needs old state, which the provider sells separately."""
     delegated = transaction("delegator", 0)
     others = [transaction("customer", nonce) for nonce in range(5)]
     chain = chain_of(LENGTH)
-    one, two = Node(chain, "one"), Node(chain, "two")
-    world = World(one, two)
+    first, second = Node(chain, "one"), Node(chain, "two")
+    world = World(first, second)
 
     def archive(params: list[Any], found: Any) -> Any:
         is_named = params[1] in ("latest", "pending")
@@ -75,7 +75,7 @@ def test_a_nonce_that_cannot_be_searched_stops_no_other_deadline() -> None:
             raise RpcError(-32005, "rate limit exceeded: archive requests need another plan")
         return found
 
-    one.change["eth_getTransactionCount"] = two.change["eth_getTransactionCount"] = archive
+    first.change["eth_getTransactionCount"] = second.change["eth_getTransactionCount"] = archive
 
     async def main() -> None:
         await world.reaches(chain)
@@ -85,19 +85,19 @@ def test_a_nonce_that_cannot_be_searched_stops_no_other_deadline() -> None:
         chain.mine(transaction("sponsor", 1, kind="0x4"), authorities=[delegated["from"]])
         chain.pool.pop(delegated["hash"])
         await world.blocks(30)
-        assert [await world.ends(one) for one in others] == [["expired"]] * len(others)
+        assert [await world.ends(payment) for payment in others] == [["expired"]] * len(others)
 
     world.play(main)
 
 
 @pytest.mark.parametrize("refusal", [None, Refusal(status=403)])
-def test_a_block_with_nothing_but_rate_limited_receipts_is_applied(refusal: Refusal | None) -> None:
-    """No other call of the request shows that the node answers; with batches, and without."""
+def test_block_with_nothing_but_rate_limited_receipts_is_applied(refusal: Refusal | None) -> None:
+    """No other call of the request shows that the node works; with batches, and without."""
     payments = [transaction("customer", nonce) for nonce in range(2)]
     other = transaction("another", 1)
     chain = chain_of(LENGTH)
-    one, two = Node(chain, "one"), Node(chain, "two")
-    one.refusal = two.refusal = refusal
+    first, second = Node(chain, "one"), Node(chain, "two")
+    first.refusal = second.refusal = refusal
     limited = {payment["hash"] for payment in payments}
 
     def limit(params: list[Any], found: Any) -> Any:
@@ -105,9 +105,9 @@ def test_a_block_with_nothing_but_rate_limited_receipts_is_applied(refusal: Refu
             raise LIMIT
         return found
 
-    for node in (one, two):
+    for node in (first, second):
         node.change["eth_getTransactionReceipt"] = limit
-    world = World(one, two)
+    world = World(first, second)
 
     async def main() -> None:
         await world.reaches(chain)
@@ -119,18 +119,18 @@ def test_a_block_with_nothing_but_rate_limited_receipts_is_applied(refusal: Refu
         assert await world.ends(other) == ["confirmed"]
         limited.clear()
         await world.blocks(ERRORS)
-        assert [await world.ends(one) for one in payments] == [["confirmed"]] * 2
+        assert [await world.ends(payment) for payment in payments] == [["confirmed"]] * 2
 
     world.play(main)
 
 
-def test_a_transaction_that_all_refuse_to_tell_of_is_parked() -> None:
+def test_transaction_refused_by_all_providers_is_parked() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
-    one, two = Node(chain, "one"), Node(chain, "two")
-    world = World(one, two)
+    first, second = Node(chain, "one"), Node(chain, "two")
+    world = World(first, second)
     error = RpcError(-32601, "the method is not available")
-    refuse(one, two, method="eth_getTransactionByHash", key=payment["hash"], error=error)
+    refuse(first, second, method="eth_getTransactionByHash", key=payment["hash"], error=error)
 
     async def main() -> None:
         await world.reaches(chain)
@@ -143,8 +143,8 @@ def test_a_transaction_that_all_refuse_to_tell_of_is_parked() -> None:
     world.play(main)
 
 
-def test_a_search_that_stays_limited_is_given_up() -> None:
-    """As if no provider kept old state: its nonce was used, by no transaction that is known."""
+def test_rate_limited_search_is_given_up() -> None:
+    """As if no provider kept old state: an unknown transaction used its nonce."""
     delegated = transaction("delegator", 0)
     chain = chain_of(LENGTH)
     node = Node(chain)

@@ -8,11 +8,11 @@ from .test_marks import without_tags
 from .world import World, chain_of
 
 LENGTH = 200
-BLOCKS = 40  # far more than any alarm takes
+BLOCKS = 40  # far longer than any alarm takes
 
 
 @pytest.mark.parametrize("others", [0, 1, 2])
-def test_a_tag_that_the_followed_provider_does_not_know_is_no_silent_stop(others: int) -> None:
+def test_unknown_tag_at_the_followed_provider_is_reported(others: int) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     first = Node(chain, "first")

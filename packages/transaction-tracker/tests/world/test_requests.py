@@ -1,4 +1,4 @@
-"""What blocks cost, whatever is tracked and whatever the providers know of it (rule 11.9)."""
+"""Number of requests per block, for all kinds of tracked transactions (rule 11.9)."""
 
 import asyncio
 import time
@@ -14,16 +14,16 @@ from .world import BLOCK_SECONDS, CONFIRMATIONS, World, chain_of
 
 TRACKED = 1_000
 BLOCKS = 100
-# Questions about single transactions are asked at every 24th look at least, also without room.
-MAX_A_BLOCK = 4.1
-# The least is two looks at the head, one request for what a block needs, and one to each further
-# provider about the ends that come with it.
-MAX_OF_THE_FOLLOWED = 3.1
+# Single transactions are looked up at every 24th poll of the head at least, beyond the budget too.
+MAX_REQUESTS_PER_BLOCK = 4.1
+# The minimum is two polls of the head, one request to apply the block, and one request to each
+# other provider about the block's ends.
+MAX_FOLLOWED_REQUESTS_PER_BLOCK = 3.1
 
 
 @pytest.mark.parametrize("providers", [1, 2])
 @pytest.mark.parametrize("is_known", [True, False], ids=["pending", "missing"])
-def test_many_transactions_in_no_block_cost_no_more_requests(
+def test_number_of_requests_does_not_depend_on_pending_transactions(
     providers: int, is_known: bool
 ) -> None:
     items = [transaction(f"customer {number}", 1) for number in range(TRACKED)]
@@ -39,7 +39,7 @@ def test_many_transactions_in_no_block_cost_no_more_requests(
         before = sum(node.requests for node in nodes)
         await world.blocks(BLOCKS)
         await world.reaches(chain)
-        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MAX_A_BLOCK
+        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MAX_REQUESTS_PER_BLOCK
 
     world.play(main)
 
@@ -53,27 +53,27 @@ def test_many_transactions_in_no_block_cost_no_more_requests(
         (2, 120, 1),
     ],
 )
-def test_blocks_that_all_have_transactions_and_ends_cost_one_request_for_each_other_provider(
+def test_blocks_with_transactions_and_ends_take_one_request_per_other_provider(
     providers: int, each: int, confirmations: int
 ) -> None:
     count = BLOCKS if each == 1 else 10
     nodes, cost = cost_of_full_blocks(providers, each, count, confirmations)
 
-    assert cost <= max(MAX_A_BLOCK, MAX_OF_THE_FOLLOWED + len(nodes) - 1)
+    assert cost <= max(MAX_REQUESTS_PER_BLOCK, MAX_FOLLOWED_REQUESTS_PER_BLOCK + len(nodes) - 1)
 
 
 @pytest.mark.parametrize("providers", [1, 2, 3])
-def test_blocks_that_all_replace_a_transaction_cost_one_request_for_each_other_provider(
+def test_blocks_with_replacements_take_one_request_per_other_provider(
     providers: int,
 ) -> None:
     nodes, cost = cost_of_full_blocks(providers, 1, BLOCKS, CONFIRMATIONS, replaces=True)
 
-    assert cost <= max(MAX_A_BLOCK, MAX_OF_THE_FOLLOWED + len(nodes) - 1)
+    assert cost <= max(MAX_REQUESTS_PER_BLOCK, MAX_FOLLOWED_REQUESTS_PER_BLOCK + len(nodes) - 1)
 
 
 @pytest.mark.parametrize("providers", [1, 2])
 @pytest.mark.parametrize("is_known", [True, False], ids=["pending", "missing"])
-def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
+def test_simultaneous_deadlines_stay_within_the_request_budget(
     providers: int, is_known: bool
 ) -> None:
     items = [transaction(f"customer {number}", 1) for number in range(TRACKED)]
@@ -81,7 +81,7 @@ def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
     if is_known:
         chain.wait(*items)
     nodes = [Node(chain, f"node{number}") for number in range(providers)]
-    # A dropped transaction does not expire as well.
+    # A dropped transaction does not expire.
     world = World(*nodes, policy=Policy(drop_blocks=1_000, drop_seconds=86_400.0))
 
     async def main() -> None:
@@ -89,9 +89,9 @@ def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
         await world.blocks(19)
         before = sum(node.requests for node in nodes)
         await world.blocks(BLOCKS)
-        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MAX_A_BLOCK
-        # A single provider is asked twice, 33 go in a request, and other questions have turns. In
-        # that time, transactions that nobody has can be dropped, and then do not expire as well.
+        assert (sum(node.requests for node in nodes) - before) / BLOCKS <= MAX_REQUESTS_PER_BLOCK
+        # A single provider is asked twice, a request has 33 look-ups, and other look-ups have their
+        # turns. During that time, missing transactions can be dropped, and then do not expire.
         await world.blocks(BLOCKS // 2)
         ends = [state for _, state in world.events if state in ("expired", "dropped")]
         assert len(ends) == TRACKED
@@ -100,7 +100,7 @@ def test_a_thousand_deadlines_that_come_at_once_cost_no_more_requests(
     world.play(main)
 
 
-def test_a_deadline_is_not_kept_waiting_by_the_budget() -> None:
+def test_request_budget_does_not_delay_a_deadline() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(100)
     world = World(Node(chain))
@@ -142,8 +142,8 @@ def cost_of_full_blocks(
         costs.append(sum(node.requests for node in nodes) - before)
         await world.reaches(chain)
         end = "replaced" if replaces else "confirmed"
-        told = sum(state == end for _, state in world.events)
-        assert told >= (count + warm - CONFIRMATIONS - 1) * each
+        reported = sum(state == end for _, state in world.events)
+        assert reported >= (count + warm - CONFIRMATIONS - 1) * each
 
     world.play(main)
     return nodes, costs[0] / count

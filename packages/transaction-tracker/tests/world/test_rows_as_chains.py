@@ -1,4 +1,4 @@
-"""What each chain sends, replayed as a chain: every transaction comes to its end (rule 11.3).
+"""Data of each chain, replayed as a chain: each transaction reaches its end (rule 11.3).
 
 The rows are those of ``tests/data``, each in a block of its own.
 """
@@ -17,22 +17,22 @@ from .world import CONFIRMATIONS, World, chain_of
 
 DATA = Path(__file__).parent.parent / "data"
 FILES = sorted(path.stem for path in DATA.glob("*.json"))
-# What a block gives its transactions, and a chain its blocks.
+# Fields that a block sets in its transactions, and a chain in its blocks.
 OF_THE_BLOCK = {"blockHash", "blockNumber", "transactionIndex", "transactionHash"}
 OF_THE_CHAIN = {"number", "hash", "timestamp", "transactions"}
-# Whether the row's receipt says that it succeeded. Without a status, nothing certain can be told of
-# some transactions.
+# Whether the row's receipt has the status of success. Without a status, the outcome of some
+# transactions is unknown.
 ENDS_BY_SUCCESS = {True: [["confirmed"]], False: [["failed"]], None: [[], ["confirmed"]]}
 
 
 def rows_of(name: str) -> tuple[int, list[dict[str, Any]]]:
-    """Return a chain's number and its rows."""
+    """Return a chain's id and its rows."""
     group = json.loads((DATA / f"{name}.json").read_text())
     return group["chain_id"] or 1, group["rows"]
 
 
 def unlike(item: Any, *parts: object) -> Any:
-    """Return a transaction of a row with a hash of its own; all rows have the same."""
+    """Return a transaction of a row with its own hash, because all rows have the same hash."""
     if not isinstance(item, dict):
         return item
     fields = {name: value for name, value in item.items() if name not in OF_THE_BLOCK}
@@ -40,7 +40,7 @@ def unlike(item: Any, *parts: object) -> Any:
 
 
 def mine_row(chain: Chain, row: dict[str, Any], place: int) -> list[Json]:
-    """Mine a block with what the row has; return the transactions to follow."""
+    """Mine a block with the content of the row; return the transactions to track."""
     value = row["value"]
     if row["kind"] == "transaction":
         wanted = unlike(value, place)
@@ -64,7 +64,7 @@ def mine_row(chain: Chain, row: dict[str, Any], place: int) -> list[Json]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_every_transaction_of_a_chain_comes_to_its_end(name: str) -> None:
+def test_every_transaction_of_a_chain_reaches_its_end(name: str) -> None:
     chain_id, rows = rows_of(name)
     chain = chain_of(CONFIRMATIONS, chain_id)
     world = World(Node(chain))

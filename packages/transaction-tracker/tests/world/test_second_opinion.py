@@ -1,4 +1,4 @@
-"""No end from one node: a healthy provider that knows better is heard (rule 11.5)."""
+"""No end from a single node: other healthy providers count (rule 11.5)."""
 
 import asyncio
 from typing import Any
@@ -46,8 +46,8 @@ def test_a_block_with_a_wrong_sender_replaces_nothing() -> None:
 
 
 @pytest.mark.parametrize("honest", [1, 2])
-def test_blocks_that_only_the_followed_provider_has_confirm_nothing(honest: int) -> None:
-    """It holds the transaction's block as all do, and a branch of its own on top of it."""
+def test_blocks_of_the_followed_provider_alone_confirm_nothing(honest: int) -> None:
+    """It holds the transaction's block like all providers, and its own branch above it."""
     payment = transaction("customer", 1)
     chain = chain_of(100)
     liar = Node(chain, "liar")
@@ -70,8 +70,8 @@ def test_blocks_that_only_the_followed_provider_has_confirm_nothing(honest: int)
     world.play(main)
 
 
-def test_a_block_where_another_provider_has_none_of_that_number_ends_nothing() -> None:
-    """With a block there, the one provider would be enough to hold the end back."""
+def test_block_whose_number_is_empty_at_another_provider_ends_nothing() -> None:
+    """With a block at that height, the single provider would hold the end back."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH, FILECOIN)
     branch = chain.fork(LENGTH, "branch")

@@ -10,7 +10,7 @@ TRON = 728126428
 _DEPOSITOR = "0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001"
 _ARBOS = "0x00000000000000000000000000000000000a4b05"
 
-# Chain id, type and sender of transactions whose nonce says nothing.
+# Chain id, type and sender of transactions whose nonce is not a slot.
 SYSTEM = [
     pytest.param(137, "0x0", ZERO_ADDRESS, id="polygon-state-sync"),
     pytest.param(137, "0x7f", ZERO_ADDRESS, id="polygon-state-sync-typed"),
@@ -26,7 +26,7 @@ SYSTEM = [
 
 
 async def both_are_confirmed(world: World, first: Json, second: Json) -> None:
-    """Mine two transactions of one sender and nonce, and expect that both are confirmed."""
+    """Mine two transactions with one sender and nonce; fail the test unless both are confirmed."""
     chain = world.nodes[0].chain
     await world.track(first, second)
     chain.mine(first)
@@ -81,7 +81,7 @@ def test_a_pending_tron_transaction_is_not_replaced_by_another_of_its_wallet() -
     world.play(main)
 
 
-def test_on_an_unknown_chain_a_mined_transaction_is_never_superseded() -> None:
+def test_mined_transaction_on_an_unknown_chain_is_never_superseded() -> None:
     chain_id = 9_876_543
     first, second = (
         transaction("hot wallet", 0, kind="0x0", chain_id=chain_id, value=value)

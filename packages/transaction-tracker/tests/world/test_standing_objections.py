@@ -1,4 +1,4 @@
-"""An objection to an end stands until its provider says otherwise, also over a restart."""
+"""An objection to an end stands until its provider withdraws it, also after a restart."""
 
 import asyncio
 from pathlib import Path
@@ -17,14 +17,14 @@ LENGTH = 200
 
 
 def objecting(database: Path) -> tuple[World, Node, Node]:
-    """Return a world in which the second provider holds another branch than the first one."""
+    """Return a world whose second provider holds another branch than the first."""
     chain = chain_of(LENGTH)
     first, second = Node(chain.fork(LENGTH, "branch"), "alone"), Node(chain, "honest")
     return World(first, second, database=database), first, second
 
 
 async def objection_begins(world: World, payment: dict[str, object]) -> None:
-    """Let the second provider object to the end of a payment, and go down."""
+    """Wait until the second provider objects to the end of a payment, and take it down."""
     first, second = world.nodes
     await world.reaches(first.chain)
     await world.track(payment)
@@ -63,13 +63,13 @@ def test_an_objection_stands_after_a_restart(change: str, tmp_path: Path) -> Non
     world.play(main)
 
 
-def test_an_objection_that_its_provider_has_withdrawn_is_not_kept(tmp_path: Path) -> None:
+def test_withdrawn_objection_is_deleted(tmp_path: Path) -> None:
     payment = transaction("customer", 1)
     world, first, second = objecting(tmp_path / "tracker.db")
 
     async def main() -> None:
         await objection_begins(world, payment)
-        assert [one.provider for one in await Store.objections()] == ["honest.test:80"]
+        assert [objection.provider for objection in await Store.objections()] == ["honest.test:80"]
         second.down, second.chain = False, first.chain
         await world.blocks(5, first.chain)
         await world.becomes(payment, "confirmed")
@@ -94,7 +94,7 @@ def test_the_objection_of_a_provider_that_was_removed_does_not_count(tmp_path: P
     world.play(main)
 
 
-def test_an_objection_goes_with_its_transaction(tmp_path: Path) -> None:
+def test_objection_is_deleted_with_its_transaction(tmp_path: Path) -> None:
     payment = transaction("customer", 1)
     world, first, second = objecting(tmp_path / "tracker.db")
 
@@ -115,11 +115,11 @@ def test_an_objection_goes_with_its_transaction(tmp_path: Path) -> None:
 
 
 def without_status(_params: list[Any], found: Any) -> Any:
-    """Answer with a receipt that has no status."""
+    """Return the receipt without its status."""
     return found and {name: value for name, value in found.items() if name != "status"}
 
 
-def test_a_recheck_by_a_receipt_without_status_ends_nothing_that_is_contradicted() -> None:
+def test_recheck_with_a_receipt_without_status_does_not_end_a_contradicted_transaction() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     odd, honest = Node(chain, "odd"), Node(chain, "honest")

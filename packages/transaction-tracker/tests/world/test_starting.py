@@ -1,4 +1,4 @@
-"""Nodes that work in another way than most, and chains that are not ours (rule 11.9)."""
+"""Nodes that differ from most, and nodes on another chain (rule 11.9)."""
 
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def test_a_node_without_block_0_is_followed(error: RpcError | None) -> None:
 
 
 def test_another_first_block_after_a_restart_is_refused(tmp_path: Path) -> None:
-    """The chain has the same number: a development chain that began again, or a wrong URL."""
+    """The chain has the same id: a restarted development chain, or a wrong URL."""
     payment = transaction("customer", 1)
     chain = chain_of(100)
     other = Chain(chain.id, "another")
@@ -109,7 +109,7 @@ def test_another_first_block_after_a_restart_is_refused(tmp_path: Path) -> None:
         await world.blocks(CONFIRMATIONS)
         await world.becomes(payment, "confirmed")
         await world.stop()
-        told = list(world.events)
+        events = list(world.events)
 
         node.chain = other
         refusal = await world.try_start()
@@ -125,7 +125,7 @@ def test_another_first_block_after_a_restart_is_refused(tmp_path: Path) -> None:
         assert await world.ends(payment) == ["confirmed"]
         assert "finality_violation" not in (await world.status(payment)).flags
         assert await Store.frozen() is None
-        assert world.events == told
+        assert world.events == events
         await world.stop()
 
     world.simulate(main)

@@ -1,4 +1,4 @@
-"""A block and what it changes are one database transaction, so a crash never parts them."""
+"""A block and its changes are one database transaction, so a crash never separates them."""
 
 import sqlite3
 from contextlib import closing
@@ -12,14 +12,14 @@ from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
 COMMIT = ("transaction_tracker", "store", "commit")
-# Transactions in a block that is not stored; the blocks below our first one do not count.
-PARTED = """
+# Transactions in a block that is not stored; blocks below our first block do not count.
+WITHOUT_BLOCK = """
     SELECT id, state, block_number FROM transactions
     WHERE state IN ('mined', 'mined_reverted', 'superseded')
     AND block_hash NOT IN (SELECT hash FROM blocks)
 """
-# Transactions whose last event is not stored, or is not theirs.
-UNTOLD = """
+# Transactions without a stored event of their state and version.
+WITHOUT_EVENT = """
     SELECT id, state, version FROM transactions
     WHERE version > 0 AND NOT EXISTS (
         SELECT 1 FROM events WHERE events.transaction_id = transactions.id
@@ -28,8 +28,8 @@ UNTOLD = """
 """
 
 
-def test_a_crash_at_any_moment_finds_blocks_with_what_they_changed(tmp_path: Path) -> None:
-    """After each commit, the file is what a program that dies there would start from."""
+def test_each_commit_has_a_block_with_its_changes(tmp_path: Path) -> None:
+    """After each commit, the file has the state from which a crashed program would restart."""
     payment, other = transaction("customer", 1), transaction("another", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
@@ -42,7 +42,7 @@ def test_a_crash_at_any_moment_finds_blocks_with_what_they_changed(tmp_path: Pat
         nonlocal commits
         commits += 1
         with closing(sqlite3.connect(database)) as connection:
-            for query in (PARTED, UNTOLD):
+            for query in (WITHOUT_BLOCK, WITHOUT_EVENT):
                 found.extend(connection.execute(query).fetchall())
 
     async def main() -> None:
@@ -57,7 +57,7 @@ def test_a_crash_at_any_moment_finds_blocks_with_what_they_changed(tmp_path: Pat
             await world.becomes(other, "mined")
 
             branch.grow(3)
-            node.chain = branch  # both are taken back, and mined later
+            node.chain = branch  # both are undone, and mined later
             await world.becomes(payment, "missing")
             branch.mine(payment, other)
             await world.blocks(CONFIRMATIONS, branch)

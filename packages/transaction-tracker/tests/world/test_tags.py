@@ -33,7 +33,7 @@ def test_a_profile_can_say_that_the_nodes_know_the_tags() -> None:
     Settings(providers=(provider,), chain_id=TRON, confirmations="safe", profile=profile)
 
 
-def test_a_chain_that_is_known_after_the_check_only_is_refused_at_the_start() -> None:
+def test_tag_is_refused_at_the_start_if_the_chain_is_unknown_before() -> None:
     world = World(Node(chain_of(100, TRON)), chain_id=None, confirmations="finalized")
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""One of several providers alone takes back neither what has ended nor all kept blocks."""
+"""A single one of several providers can undo neither an end nor all kept blocks."""
 
 import pytest
 
@@ -9,25 +9,25 @@ from .node import Node
 from .world import CONFIRMATIONS, World, chain_of
 
 LENGTH = 200
-WAIT_BLOCKS = 8  # more than the limit after which a stop is told
+WAIT_BLOCKS = 8  # more than the limit after which a stop is reported
 
 
-def parted(chain: Chain, number: int) -> Chain:
+def diverged(chain: Chain, number: int) -> Chain:
     """Return a longer chain that leaves another one above a height."""
     other = chain.fork(number, "other")
     other.grow(chain.head.number - number + 5)
     return other
 
 
-async def is_told(world: World) -> None:
-    """Fail the test unless the service tells why it stands still, and what to do."""
+async def is_reported(world: World) -> None:
+    """Fail the test unless the service reports why it has stopped, and what to do."""
     ready = await world.get("/readyz")
     assert ready.status == 503, ready
     assert "nothing is taken back" in str(ready.content)
     assert "txtrack provider pause" in str(ready.content)
 
 
-def test_one_provider_alone_takes_back_no_chain_while_the_other_one_is_down() -> None:
+def test_single_provider_cannot_undo_the_chain_while_the_other_is_down() -> None:
     ended, waiting = transaction("customer", 1), transaction("other", 1)
     chain = chain_of(LENGTH)
     first, second = Node(chain, "first"), Node(chain, "second")
@@ -42,12 +42,12 @@ def test_one_provider_alone_takes_back_no_chain_while_the_other_one_is_down() ->
         await world.blocks(2)
         assert await world.ends(ended) == ["confirmed"]
         second.down = True
-        first.chain = parted(chain, 50)
+        first.chain = diverged(chain, 50)
         await world.blocks(WAIT_BLOCKS, first.chain)
         assert (await world.status(ended)).state == "confirmed"
         assert (await world.status(waiting)).state == "mined"
         assert await Store.frozen() is None
-        await is_told(world)
+        await is_reported(world)
 
         second.down, second.chain = False, first.chain
         await world.blocks(30, first.chain)
@@ -58,7 +58,7 @@ def test_one_provider_alone_takes_back_no_chain_while_the_other_one_is_down() ->
     world.play(main)
 
 
-def test_one_provider_alone_takes_back_no_end_while_the_other_one_is_down() -> None:
+def test_single_provider_cannot_undo_an_end_while_the_other_is_down() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     first, second = Node(chain, "first"), Node(chain, "second")
@@ -71,16 +71,16 @@ def test_one_provider_alone_takes_back_no_end_while_the_other_one_is_down() -> N
         await world.blocks(CONFIRMATIONS + 1)
         assert await world.ends(payment) == ["confirmed"]
         second.down = True
-        first.chain = parted(chain, LENGTH)
+        first.chain = diverged(chain, LENGTH)
         await world.blocks(WAIT_BLOCKS, first.chain)
         assert (await world.status(payment)).state == "confirmed"
         assert await Store.frozen() is None
-        await is_told(world)
+        await is_reported(world)
 
     world.play(main)
 
 
-def test_one_provider_alone_takes_back_no_finalized_block() -> None:
+def test_single_provider_cannot_undo_a_finalized_block() -> None:
     """Also when no transaction has ended in it: all deliveries would stop."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
@@ -96,17 +96,17 @@ def test_one_provider_alone_takes_back_no_finalized_block() -> None:
         await world.blocks(3)
         await world.becomes(payment, "mined")
         second.down = True
-        first.chain = parted(chain, LENGTH + 1)
+        first.chain = diverged(chain, LENGTH + 1)
         await world.blocks(WAIT_BLOCKS, first.chain)
         assert (await world.status(payment)).state == "mined"
         assert await Store.frozen() is None
-        await is_told(world)
+        await is_reported(world)
 
     world.play(main)
 
 
 @pytest.mark.parametrize("number", [50, LENGTH])
-def test_the_last_provider_that_nobody_has_paused_decides(number: int) -> None:
+def test_last_provider_that_is_not_paused_decides(number: int) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     first, second = Node(chain, "first"), Node(chain, "second")
@@ -120,9 +120,9 @@ def test_the_last_provider_that_nobody_has_paused_decides(number: int) -> None:
         assert world.app is not None
         assert world.app.pool is not None
         second.down = True
-        first.chain = parted(chain, number)
+        first.chain = diverged(chain, number)
         await world.blocks(WAIT_BLOCKS, first.chain)
-        await is_told(world)
+        await is_reported(world)
         await world.app.pool.pause("second.test-2")
         await world.reaches(first.chain)
         await world.blocks(1, first.chain)
@@ -132,7 +132,7 @@ def test_the_last_provider_that_nobody_has_paused_decides(number: int) -> None:
     world.play(main)
 
 
-def test_a_reorganisation_of_what_has_not_ended_needs_one_provider() -> None:
+def test_reorganisation_without_an_end_needs_one_provider() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     first, second = Node(chain, "first"), Node(chain, "second")
@@ -145,14 +145,14 @@ def test_a_reorganisation_of_what_has_not_ended_needs_one_provider() -> None:
         await world.blocks(3)
         await world.becomes(payment, "mined")
         second.down = True
-        first.chain = parted(chain, LENGTH)
+        first.chain = diverged(chain, LENGTH)
         await world.reaches(first.chain)
         assert (await world.status(payment)).state != "mined"
 
     world.play(main)
 
 
-def test_a_refusal_is_told_although_no_head_advances() -> None:
+def test_refused_undo_is_reported_although_no_head_advances() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     first, second = Node(chain, "first"), Node(chain, "second")
@@ -168,7 +168,7 @@ def test_a_refusal_is_told_although_no_head_advances() -> None:
         other.grow(chain.head.number - LENGTH)
         first.chain = other
         assert await world.until(has_halted, 120.0)
-        await is_told(world)
+        await is_reported(world)
         first.chain = chain
         assert await world.until(is_ready_again, 120.0)
 

@@ -1,4 +1,4 @@
-"""Ends that providers do not let us decide: no end, and no silence (rules 11.4 and 11.5)."""
+"""Undecidable ends are held back and reported (rules 11.4 and 11.5)."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ LENGTH = 200
 ERRORS = 60  # blocks: far longer than any end or alarm takes
 
 
-def test_a_deadline_that_another_branch_holds_back_is_told() -> None:
+def test_deadline_held_back_by_another_branch_is_reported() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     branch = chain.fork(LENGTH - 5, "branch")
@@ -33,8 +33,8 @@ def test_a_deadline_that_another_branch_holds_back_is_told() -> None:
     world.play(main)
 
 
-def test_a_payment_that_the_followed_provider_alone_has_as_pending_ends() -> None:
-    """It leaves the payment out of the block that all others have it in."""
+def test_payment_that_only_the_followed_provider_has_as_pending_ends() -> None:
+    """It omits the payment from the block in which all others have it."""
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     odd = Node(chain, "odd")
@@ -93,7 +93,7 @@ def test_a_deadline_that_can_be_decided_again_ends_the_alarm() -> None:
     world.play(main)
 
 
-def test_a_lost_transaction_that_one_provider_cannot_tell_of_is_told() -> None:
+def test_lost_transaction_with_errors_at_one_provider_is_reported() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     honest, odd = Node(chain, "honest"), Node(chain, "odd")
@@ -163,7 +163,7 @@ def test_heads_that_become_unreadable_everywhere_pause_no_provider() -> None:
     world.play(main)
 
 
-def test_a_provider_that_leaves_transactions_out_of_blocks_is_paused() -> None:
+def test_provider_that_leaves_transactions_out_of_blocks_is_paused() -> None:
     payments = [transaction("customer", nonce) for nonce in range(3)]
     chain = chain_of(LENGTH)
     odd = Node(chain, "odd")
@@ -205,7 +205,7 @@ def test_a_provider_that_leaves_transactions_out_of_blocks_is_paused() -> None:
     world.play(main)
 
 
-def test_a_tag_that_the_provider_refuses_is_told() -> None:
+def test_tag_that_the_provider_refuses_is_reported() -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     node = Node(chain)
@@ -238,7 +238,7 @@ def test_a_tag_that_the_provider_refuses_is_told() -> None:
 
 
 @pytest.mark.parametrize("providers", [1, 2])
-def test_a_transaction_that_all_providers_are_still_indexing_is_told(providers: int) -> None:
+def test_transaction_that_all_providers_are_still_indexing_is_reported(providers: int) -> None:
     payment = transaction("customer", 1)
     chain = chain_of(LENGTH)
     nodes = [Node(chain, f"node{number}") for number in range(providers)]
@@ -269,8 +269,8 @@ def test_a_transaction_that_all_providers_are_still_indexing_is_told(providers: 
     world.play(main)
 
 
-def test_an_old_block_whose_headers_are_pruned_is_told() -> None:
-    """The links from our lowest block down to it end there: nothing can prove it."""
+def test_old_block_with_pruned_headers_is_reported() -> None:
+    """The links from our lowest block end at the pruned headers: nothing proves the block."""
     payment = transaction("customer", 1)
     chain = chain_of(20)
     chain.mine(payment)

@@ -1,4 +1,4 @@
-"""The whole application in a simulation: real code, other people's nodes, a virtual clock."""
+"""The whole application in a simulation: real code, scripted nodes, a virtual clock."""
 
 import asyncio
 import json
@@ -31,29 +31,29 @@ CONFIRMATIONS = 12
 DROP_BLOCKS = 5
 DROP_SECONDS = 60.0
 ENDS = ("confirmed", "failed", "replaced", "dropped", "expired", "invalid")
-# Longer than anything that a block, a failover or a question to others takes.
+# Longer than a block, a failover or a request to other nodes takes.
 PATIENCE = 180.0
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the HTTP API answered."""
+    """Response of the HTTP API."""
 
     status: int
     content: Any
 
 
 class World:
-    """Nodes, and an application that asks them.
+    """Nodes, and an application that uses them.
 
     Args:
-        *nodes: Its providers, in the order in which they are preferred.
-        database: A file; without it nothing outlives the application.
-        **settings: Other settings than the usual ones.
+        *nodes: Providers, in the order of preference.
+        database: File; without it, nothing survives a stop of the application.
+        **settings: Changes to the default settings.
 
     Attributes:
         app: The application; ``None`` while it does not run.
-        events: The states that the application told of, in their order: hash and state.
+        events: Hash and state of each reported event, in order.
     """
 
     def __init__(self, *nodes: Node, database: Path | str = ":memory:", **settings: object) -> None:
@@ -83,7 +83,7 @@ class World:
         self.simulate(body, seed)
 
     def simulate(self, main: Callable[[], Awaitable[None]], seed: int = 0) -> None:
-        """Run ``main`` on a virtual clock; the application runs when it starts it."""
+        """Run ``main`` on a virtual clock; ``main`` starts the application."""
 
         async def body() -> None:
             with virtual_clock(), network(self.nodes):
@@ -100,7 +100,7 @@ class World:
         assert refused is None, f"the application did not start: {refused}"
 
     async def try_start(self) -> str | None:
-        """Start the application; return why it refused, if it did."""
+        """Start the application; return the reason if the start is refused."""
         app = TransactionTrackerApplication(self.settings, on_event=self._note)
         try:
             await app.__aenter__()
@@ -110,7 +110,7 @@ class World:
         return None
 
     def reconfigure(self, *urls: str) -> None:
-        """Use these providers from the next start on."""
+        """Set the providers for the next start."""
         providers = tuple(ProviderSettings(url) for url in urls)  # type: ignore[arg-type]
         self.settings = replace(self.settings, providers=providers)
 
@@ -152,7 +152,7 @@ class World:
 
     @property
     def tip_hash(self) -> str | None:
-        """The hash of the highest block that was applied."""
+        """Hash of the newest applied block."""
         tip = None if self.app is None else self.app.tip
         return None if tip is None else tip.hash
 
@@ -164,7 +164,7 @@ class World:
             await TransactionTracker.start(item["hash"], **options)
 
     async def status(self, item: Json) -> Tracked:
-        """Return what the tracker knows of a transaction."""
+        """Return the status of a transaction."""
         return await TransactionTracker.status(item["hash"])
 
     async def becomes(self, item: Json, state: State, *, within: float = PATIENCE) -> Tracked:
@@ -179,17 +179,17 @@ class World:
         return tracked
 
     async def history(self, item: Json) -> list[State]:
-        """Return the states that a transaction went through."""
+        """Return the states that a transaction has had."""
         return [state for _, state in await Store.history(item["hash"])]
 
     async def ends(self, item: Json) -> list[State]:
-        """Return the ends that a transaction had."""
+        """Return the ends that a transaction has had."""
         return [state for state in await self.history(item) if state in ENDS]
 
     # -- The HTTP API
 
     async def get(self, path: str) -> Reply:
-        """Ask the HTTP API, without a socket."""
+        """Send a request to the HTTP API, without a socket."""
         assert self.app is not None
         api = create_app(self.app._service())
         sent: list[Json] = []
@@ -231,7 +231,7 @@ def chain_of(length: int, chain_id: int = 1, **header: object) -> Chain:
 
 
 def _whole_text(error: BaseException | None) -> str:
-    """Return the texts of an error and of all that caused it."""
+    """Return the texts of an error and of its causes."""
     texts = []
     while error is not None:
         texts.append(str(error))

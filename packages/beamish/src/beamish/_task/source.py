@@ -14,7 +14,7 @@ def check_iterable(elements: object) -> None:
         raise TypeError(f"a stream needs an iterable, sync or async; got {elements!r}")
 
 
-class Source:
+class StreamSource:
     """The elements of one iterable.
 
     Args:

@@ -12,7 +12,7 @@ from beamish._runtime import one_or_many
 from beamish._server.requests import describe
 from beamish._task.answer import Answer, caller
 from beamish._task.function import FunctionProcess, Listener, check_function, name_of
-from beamish._task.source import END, PENDING, Source, check_iterable
+from beamish._task.source import END, PENDING, StreamSource, check_iterable
 from beamish.errors import CallTimeoutError, ExitError
 from beamish.pid import Pid
 from beamish.results import Exited, Ok
@@ -99,7 +99,7 @@ class Stream:
     async def answers(self) -> AsyncGenerator[Any, None]:
         """Yield the results; when the consumer stops, kill the running tasks."""
         self._owner = caller()
-        self._source = Source(self._elements, self._ring)
+        self._source = StreamSource(self._elements, self._ring)
         self._owner.watchers = one_or_many.add(self._owner.watchers, self)
         try:
             while (answer := await self._next_answer()) is not None:

@@ -35,7 +35,7 @@ from transaction_tracker.providers.choice import best_head
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
-from transaction_tracker.sources.ethereum.proof import Known
+from transaction_tracker.sources.ethereum.proof import ChainRecord
 from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
 from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.tracker import (
@@ -92,13 +92,13 @@ class Connection(GenServer):
             await self._source.check()
 
 
-async def _known() -> Known:
+async def _known() -> ChainRecord:
     """Return the stored identity and blocks of the chain."""
     stored = await Store.identity()
     if stored is None:
-        return Known()
+        return ChainRecord()
     name, anchor = stored
-    return Known(anchor, tuple(link.ref for link in await Store.links(name)), name)
+    return ChainRecord(anchor, tuple(link.ref for link in await Store.links(name)), name)
 
 
 class Boot(GenServer):

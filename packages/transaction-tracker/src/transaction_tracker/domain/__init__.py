@@ -29,7 +29,7 @@ from transaction_tracker.domain.facts import (
 )
 from transaction_tracker.domain.objection import StandingObjection
 from transaction_tracker.domain.policy import Policy
-from transaction_tracker.domain.recent import Recent
+from transaction_tracker.domain.recent import RecentSlots
 from transaction_tracker.domain.registration import (
     MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
@@ -93,7 +93,7 @@ __all__ = [
     "ParkedError",
     "Policy",
     "Reason",
-    "Recent",
+    "RecentSlots",
     "Refused",
     "Registration",
     "Reported",

@@ -8,7 +8,7 @@ from transaction_tracker.domain.chain import Link
 MAX_SLOTS = 50_000
 
 
-class Recent:
+class RecentSlots:
     """The slots of the last blocks, for as many blocks as fit into ``max_slots``."""
 
     def __init__(self, max_slots: int = MAX_SLOTS) -> None:

@@ -17,7 +17,7 @@ from transaction_tracker.domain import (
     Observation,
     Outcome,
     Overtaken,
-    Recent,
+    RecentSlots,
     Seen,
     Sighting,
     Tag,
@@ -31,9 +31,9 @@ from transaction_tracker.follower.unreadable import (
 )
 from transaction_tracker.sources import (
     Answer,
-    Block,
     ChainSource,
     Contained,
+    FetchedBlock,
     Head,
     MalformedError,
     SourceError,
@@ -72,7 +72,7 @@ class Evidence:
         source: ChainSource,
         open_transactions: OpenTransactions,
         agenda: Agenda,
-        recent: Recent,
+        recent: RecentSlots,
         endings: Endings,
         repeated: RepeatedBlocks,
     ) -> None:
@@ -137,7 +137,7 @@ class Evidence:
         self._note_usable(transaction)
         self._endings.forget(transaction)
 
-    async def foresee(self, blocks: Sequence[Block], chain: Chain) -> None:
+    async def prefetch(self, blocks: Sequence[FetchedBlock], chain: Chain) -> None:
         """Prefetch the data for applying blocks one after another, in few requests.
 
         A failure has no effect: missing data is fetched when the block is applied.
@@ -159,7 +159,7 @@ class Evidence:
             logger.debug("could not prefetch data for %d blocks: %s", len(blocks), error)
 
     async def _foresee_ends(
-        self, block: Block, ids: set[str], blocks: Sequence[Block], chain: Chain
+        self, block: FetchedBlock, ids: set[str], blocks: Sequence[FetchedBlock], chain: Chain
     ) -> None:
         """Fetch outcomes together with the followed provider's opinion on expected ends.
 
@@ -182,11 +182,11 @@ class Evidence:
         if endings or any(
             tracked is not None and first.reaches(tracked.required) for tracked in own
         ):
-            foreseen = await self._source.foresee(block, ids, endings)
-            self._early = {block.link.hash: foreseen.outcomes}
-            self._opinion = foreseen.opinion
+            prefetched = await self._source.prefetch(block, ids, endings)
+            self._early = {block.link.hash: prefetched.outcomes}
+            self._opinion = prefetched.opinion
 
-    async def of_block(self, block: Block, chain: Chain, *, is_last: bool = True) -> Facts:
+    async def of_block(self, block: FetchedBlock, chain: Chain, *, is_last: bool = True) -> Facts:
         """Return the facts that follow from a block.
 
         Args:
@@ -332,7 +332,7 @@ class Evidence:
         tags = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
 
-    def _rivals(self, block: Block) -> Facts:
+    def _rivals(self, block: FetchedBlock) -> Facts:
         facts: Facts = {}
         for loser, winner in self._open_transactions.rivals(block.slots).items():
             tracked = self._open_transactions.get(loser)
@@ -347,7 +347,7 @@ class Evidence:
                 facts[loser] = (Overtaken(transaction, block.link.ref),)
         return facts
 
-    def _own_ids(self, block: Block) -> set[str]:
+    def _own_ids(self, block: FetchedBlock) -> set[str]:
         """Return the open transactions of a block that are in no other block."""
         found = self._open_transactions.own(block.ids)
         return {key for key in found if not self._is_mined_elsewhere(key, block.link.ref)}
@@ -358,7 +358,7 @@ class Evidence:
             return False
         return tracked.anchor != block
 
-    async def _own(self, block: Block) -> Facts:
+    async def _own(self, block: FetchedBlock) -> Facts:
         own = self._own_ids(block)
         early = self._early.pop(block.link.hash, {})
         missing = own - early.keys()
@@ -373,7 +373,7 @@ class Evidence:
         return facts
 
     async def _included(
-        self, key: str, block: Block, outcome: Outcome | Unreadable | None
+        self, key: str, block: FetchedBlock, outcome: Outcome | Unreadable | None
     ) -> Included | None:
         transaction = self._describe(block, key)
         if isinstance(outcome, Unreadable):
@@ -383,7 +383,7 @@ class Evidence:
             return Included(transaction, block.link.ref, outcome)
         return None
 
-    def _describe(self, block: Block, key: str) -> Transaction | None:
+    def _describe(self, block: FetchedBlock, key: str) -> Transaction | None:
         try:
             return self._source.transaction(block, key)
         except MalformedError as error:
@@ -406,7 +406,7 @@ class Evidence:
         return await self._of_taker(key, taker, await self._source.block(link.ref), chain)
 
     async def _of_taker(
-        self, key: str, taker: str, block: Block, chain: Chain
+        self, key: str, taker: str, block: FetchedBlock, chain: Chain
     ) -> tuple[Observation, ...]:
         found = self._describe(block, taker)
         if found is None:
@@ -438,7 +438,7 @@ class Evidence:
             return set()
         found = await self._source.contained(set(old.values()), chain.tip.ref, chain.bottom)
         believed = self._believed(found, chain.tip)
-        self.being_proven = {key for key in old if old[key] in found.told | found.linking}
+        self.being_proven = {key for key in old if old[key] in found.unconfirmed | found.linking}
         self.doubts = {
             key: f"a provider reports it in block {block.number} ({block.hash}), far below our "
             "last blocks, and neither the links nor other providers prove that block to be on our "
@@ -481,7 +481,7 @@ class Evidence:
             logger.error("%s is parked: %s", key, answer.why)
             await TransactionTracker.park(key, answer.why)
 
-    def count_unreadable(self, block: Block) -> None:
+    def count_unreadable(self, block: FetchedBlock) -> None:
         """Count the parts of an applied block that could not be read."""
         if block.unreadable:
             _count("transaction", block.unreadable)

@@ -10,7 +10,7 @@ from transaction_tracker.follower.evidence import Facts
 from transaction_tracker.follower.repeated_answers import RepeatedAnswers
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import SourceError
-from transaction_tracker.sources.polled import BAD_ENDS, Reply
+from transaction_tracker.sources.polled import BAD_ENDS, LookUpResult
 from transaction_tracker.store import OpenTransactions
 
 # A transaction in one of these states expires at its deadline.
@@ -51,7 +51,7 @@ class ReplyEvaluator:
         self._watch = watch
         self._repeated = RepeatedAnswers(agree)
 
-    def evaluate(self, replies: Mapping[str, Reply]) -> Findings:
+    def evaluate(self, replies: Mapping[str, LookUpResult]) -> Findings:
         """Evaluate the replies to a look-up."""
         findings = Findings()
         for key, reply in replies.items():
@@ -85,7 +85,7 @@ class ReplyEvaluator:
         """Forget the replies about a transaction."""
         self._repeated.forget(transaction)
 
-    def _evaluate_open(self, tracked: Tracked, reply: Reply, findings: Findings) -> None:
+    def _evaluate_open(self, tracked: Tracked, reply: LookUpResult, findings: Findings) -> None:
         if isinstance(reply, SourceError):
             return
         end = None if reply is None else _bad_end(tracked, reply)
@@ -98,7 +98,7 @@ class ReplyEvaluator:
             late = (Late(time.time()),) if believed and reply.state in _OPEN else ()
             findings.facts[tracked.id] = (reply, *late)
 
-    def _evaluate_final(self, key: str, reply: Reply, findings: Findings) -> None:
+    def _evaluate_final(self, key: str, reply: LookUpResult, findings: Findings) -> None:
         if isinstance(reply, SourceError):
             return
         self._sweep.forget(key)

@@ -42,7 +42,7 @@ class RepeatedBlocks:
         """
         for block in found.denied:
             self._answers.pop(block, None)
-        lasting = {block for block in found.told if self._has_lasted(block, now)}
+        lasting = {block for block in found.unconfirmed if self._has_lasted(block, now)}
         return found.proven | lasting
 
     def clear(self) -> None:

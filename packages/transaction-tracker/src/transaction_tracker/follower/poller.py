@@ -16,7 +16,7 @@ from transaction_tracker.follower.source_breaker import SourceBreaker
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, SourceError
-from transaction_tracker.sources.polled import FeedLostError, Page, PolledSource, Reply
+from transaction_tracker.sources.polled import FeedLostError, LookUpResult, Page, PolledSource
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored, watched
 from transaction_tracker.tracker import FOLLOWER, CheckTransaction, Context, TransactionUntracked
 
@@ -53,7 +53,7 @@ class LookedUp:
     """
 
     ids: tuple[str, ...]
-    replies: Mapping[str, Reply]
+    replies: Mapping[str, LookUpResult]
 
 
 class Poller(GenServer):
@@ -82,15 +82,15 @@ class Poller(GenServer):
         *,
         poll_interval: float,
     ) -> None:
-        habits = source.habits
+        polling = source.policy
         self._source = source
         self._open_transactions = open_transactions
         self._status = status
         self._poll_interval = poll_interval
-        self._sweep = Sweep(habits.first_delay, habits.longest_delay)
+        self._sweep = Sweep(polling.first_delay, polling.longest_delay)
         self._records = Records(open_transactions, policy, self._sweep)
-        self._watch = Watch(habits)
-        self._evaluator = ReplyEvaluator(open_transactions, self._sweep, self._watch, habits.agree)
+        self._watch = Watch(polling)
+        self._evaluator = ReplyEvaluator(open_transactions, self._sweep, self._watch, polling.agree)
         self._breaker = SourceBreaker(poll_interval)
         self._paused = False
         self._scheduled = False
@@ -198,7 +198,7 @@ class Poller(GenServer):
         return not self._paused and self._in_flight < limit
 
     def _next_ids(self) -> tuple[str, ...]:
-        limit = 1 if self._breaker.tripped else self._source.together
+        limit = 1 if self._breaker.tripped else self._source.ids_per_request
         while taken := self._take(limit):
             free = tuple(key for key in dict.fromkeys(taken) if self._is_free(key))
             if free:
@@ -237,7 +237,9 @@ class Poller(GenServer):
 
     # -- Handling replies
 
-    async def _handle_replies(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
+    async def _handle_replies(
+        self, ids: tuple[str, ...], replies: Mapping[str, LookUpResult]
+    ) -> None:
         self._in_flight -= 1
         self._busy.difference_update(ids)
         pause = self._breaker.note(replies, paused=self._paused)
@@ -250,7 +252,7 @@ class Poller(GenServer):
         self._ask_again(ids, replies)
         self._ask()
 
-    def _ask_again(self, ids: tuple[str, ...], replies: Mapping[str, Reply]) -> None:
+    def _ask_again(self, ids: tuple[str, ...], replies: Mapping[str, LookUpResult]) -> None:
         for key in ids:
             # A rate limit says nothing about the transaction, so it is asked about first again.
             limited = isinstance(replies.get(key), RateLimitedError)
@@ -285,7 +287,7 @@ class Poller(GenServer):
                 self._watch.forget(tracked.id)
 
     async def _resume_watch(self) -> None:
-        seconds = self._source.habits.watch_seconds
+        seconds = self._source.policy.watch_seconds
         if not seconds:
             return
         since = time.time() - seconds
@@ -301,7 +303,7 @@ class Poller(GenServer):
         Task.async_(_read_page, self._source, self._feed.place)
 
     async def _handle_page(self, page: Page | SourceError) -> None:
-        feed, interval = self._feed, self._source.habits.feed_interval
+        feed, interval = self._feed, self._source.policy.feed_interval
         feed.busy, feed.due = False, _now() + interval
         match page:
             case FeedLostError():
@@ -339,7 +341,7 @@ class Poller(GenServer):
         step = Step(self._source.name)
         await Store.run(partial(watched.commit_page, step=step, place=None))
         self._feed.place = None
-        if _now() < self._feed.reconciled + self._source.habits.longest_delay:
+        if _now() < self._feed.reconciled + self._source.policy.longest_delay:
             return  # the schedule asks about each transaction within that time anyway
         self._feed.reconciled = _now()
         for tracked in self._open_transactions:

@@ -10,7 +10,7 @@ from transaction_tracker.sources import (
     SourceError,
     TransportError,
 )
-from transaction_tracker.sources.polled import Reply
+from transaction_tracker.sources.polled import LookUpResult
 
 # A single failure can concern one transaction only; several in a row concern the source.
 _FAILURES_IN_A_ROW = 3
@@ -39,7 +39,7 @@ class SourceBreaker:
         """Whether there has been a pause, and no usable reply since."""
         return self._outage.lasts
 
-    def note(self, replies: Mapping[str, Reply], *, paused: bool) -> float | None:
+    def note(self, replies: Mapping[str, LookUpResult], *, paused: bool) -> float | None:
         """Record the replies to one look-up.
 
         Args:

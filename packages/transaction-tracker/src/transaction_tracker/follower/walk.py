@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from beamish import telemetry
-from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, Recent, Tag
+from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
@@ -16,7 +16,13 @@ from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.verdict import limit_seconds
-from transaction_tracker.sources import Block, ChainSource, MalformedError, NotYetError, SourceError
+from transaction_tracker.sources import (
+    ChainSource,
+    FetchedBlock,
+    MalformedError,
+    NotYetError,
+    SourceError,
+)
 from transaction_tracker.store import OpenTransactions, Step, Store
 
 # Maximum number of blocks fetched at once; other messages of the follower are handled after them.
@@ -39,7 +45,7 @@ class _Path(NamedTuple):
     """
 
     root: BlockRef
-    blocks: list[Block]
+    blocks: list[FetchedBlock]
 
 
 class Walk:
@@ -76,7 +82,7 @@ class Walk:
         self._records = records
         self._status = status
         self._block_time = block_time
-        self._recent = Recent()
+        self._recent = RecentSlots()
         self._branches = Branches()
         self._undo_check = UndoCheck(source, status, block_time)
         self._low_heads = 0
@@ -113,7 +119,7 @@ class Walk:
         if self._is_left([block.link for block in path.blocks]):
             return False
         await self._switch_to(path)
-        await self.evidence.foresee(path.blocks, self.chain)
+        await self.evidence.prefetch(path.blocks, self.chain)
         await self._apply_all(path.blocks, seen_at)
         self.evidence.note_marks(head, self.chain)
         if head.marks:
@@ -227,7 +233,7 @@ class Walk:
             return _Path(head.ref, [])
         return await self._path_down([await self._fetch(head.ref, [])])
 
-    async def _path_down(self, path: list[Block]) -> _Path:
+    async def _path_down(self, path: list[FetchedBlock]) -> _Path:
         """Fetch blocks by hash, each the parent of the last, down to a kept one.
 
         Args:
@@ -248,7 +254,7 @@ class Walk:
                     raise
                 path[-1] = other
 
-    async def _fetch(self, ref: BlockRef, above: list[Block]) -> Block:
+    async def _fetch(self, ref: BlockRef, above: list[FetchedBlock]) -> FetchedBlock:
         try:
             block = await self._source.block(ref)
         except NotYetError as error:
@@ -383,7 +389,7 @@ class Walk:
 
     # -- Applying
 
-    async def _apply_all(self, blocks: Sequence[Block], seen_at: float) -> None:
+    async def _apply_all(self, blocks: Sequence[FetchedBlock], seen_at: float) -> None:
         applied = 0
         while applied < len(blocks):
             quiet = self._leading_quiet(blocks[applied:])
@@ -391,7 +397,7 @@ class Walk:
             await self._apply(quiet, block, seen_at, is_last=block is blocks[-1])
             applied += len(quiet) + 1
 
-    def _leading_quiet(self, blocks: Sequence[Block]) -> Sequence[Block]:
+    def _leading_quiet(self, blocks: Sequence[FetchedBlock]) -> Sequence[FetchedBlock]:
         """Return the leading blocks, except the last block, that change no open transaction.
 
         They share the database transaction of the block after them: with one transaction each, the
@@ -405,7 +411,7 @@ class Walk:
         return blocks[:-1]
 
     async def _apply(
-        self, quiet: Sequence[Block], block: Block, seen_at: float, *, is_last: bool
+        self, quiet: Sequence[FetchedBlock], block: FetchedBlock, seen_at: float, *, is_last: bool
     ) -> None:
         started = time.monotonic()
         chain = self.chain.extended([applied.link for applied in (*quiet, block)])
@@ -425,7 +431,7 @@ class Walk:
 
     async def _commit(
         self,
-        blocks: Sequence[Block],
+        blocks: Sequence[FetchedBlock],
         events: tuple[Event, ...],
         hits: set[str],
         seen_at: float,
@@ -453,7 +459,7 @@ class Walk:
             self.evidence.count_unreadable(block)
             self._measure(block, hits if block is last else set(), seen_at, started)
 
-    def _measure(self, block: Block, hits: set[str], seen_at: float, started: float) -> None:
+    def _measure(self, block: FetchedBlock, hits: set[str], seen_at: float, started: float) -> None:
         now = time.monotonic()
         # All requests since the last block, including polls and questions about transactions.
         requests, self._counted = self._source.requests - self._counted, self._source.requests

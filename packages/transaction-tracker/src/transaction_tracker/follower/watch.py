@@ -1,7 +1,7 @@
 """Confirmed transactions that the source is still asked about, because they can be reversed."""
 
 from transaction_tracker.domain import Sweep
-from transaction_tracker.sources.polled import Habits
+from transaction_tracker.sources.polled import PollingPolicy
 
 
 class Watch:
@@ -10,12 +10,12 @@ class Watch:
     Time is passed as an argument; this class reads no clock.
 
     Args:
-        habits: For how long confirmed transactions are watched, and how often they are asked about.
+        policy: For how long confirmed transactions are watched, and how often they are asked about.
     """
 
-    def __init__(self, habits: Habits) -> None:
-        self._seconds = habits.watch_seconds
-        self._sweep = Sweep(habits.watch_first_delay, habits.watch_longest_delay)
+    def __init__(self, policy: PollingPolicy) -> None:
+        self._seconds = policy.watch_seconds
+        self._sweep = Sweep(policy.watch_first_delay, policy.watch_longest_delay)
         self._confirmed_at: dict[str, float] = {}
 
     def __contains__(self, transaction: str) -> bool:

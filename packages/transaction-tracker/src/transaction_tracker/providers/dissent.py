@@ -16,7 +16,7 @@ from transaction_tracker.sources import (
     RateLimitedError,
     SourceError,
 )
-from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request
 
 # These errors say nothing about the provider's chain, and another request at once does not help.
 _NEUTRAL = (RateLimitedError, ApplicationError, NotYetError)
@@ -59,7 +59,7 @@ class DissentQuery:
     blocks: Collection[BlockRef]
     start: float
     requests: Sequence[Request] = ()
-    told: Told = field(default_factory=lambda: Told(""))
+    told: NodeResults = field(default_factory=lambda: NodeResults(""))
 
 
 async def dissent(endpoints: Sequence[RpcEndpoint], query: DissentQuery) -> Dissent:
@@ -111,7 +111,7 @@ async def compare(endpoint: RpcEndpoint, query: DissentQuery) -> Comparison:
         query: What to compare. Its requests are sent with the first HTTP request.
     """
     chain, blocks = query.chain, query.blocks
-    told = query.told if query.told.node == endpoint.name else Told(endpoint.name)
+    told = query.told if query.told.node == endpoint.name else NodeResults(endpoint.name)
     requests = told.missing(query.requests)
     recent = endpoint.view and endpoint.view.since(query.start)
     if recent is not None and not _unproven(blocks, chain, recent):

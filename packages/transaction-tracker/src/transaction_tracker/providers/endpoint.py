@@ -12,7 +12,7 @@ from transaction_tracker.providers.status import ProviderState, ProviderStatus
 from transaction_tracker.providers.views import Side, View
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.rpc import Identity
-from transaction_tracker.sources.gate import Gate
+from transaction_tracker.sources.rate_limiter import RateLimiter
 
 PROVIDERS = "TransactionTracker.Providers"
 
@@ -132,11 +132,11 @@ class RpcEndpoint:
 
 
 def _client(settings: ProviderSettings) -> RpcClient:
-    gate = Gate(
+    limiter = RateLimiter(
         requests_per_second=settings.requests_per_second,
         burst=settings.burst,
         max_in_flight=settings.max_in_flight,
     )
     return RpcClient(
-        settings.url, deadline=settings.deadline, batch_size=settings.batch_size, gate=gate
+        settings.url, deadline=settings.deadline, batch_size=settings.batch_size, limiter=limiter
     )

@@ -29,7 +29,7 @@ from transaction_tracker.sources import (
     TransportError,
     WrongChainError,
 )
-from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, Request, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, NodeResults, Request
 
 MAX_LAG = 3
 PROBE_SECONDS = 10.0
@@ -120,9 +120,11 @@ class Pool:
         return sum(endpoint.client.requests for endpoint in self._state.endpoints)
 
     @property
-    def together(self) -> int:
+    def calls_per_request(self) -> int:
         """Number of calls that one request to the followed provider can have now."""
-        sizes = {endpoint.name: endpoint.client.together for endpoint in self._state.endpoints}
+        sizes = {
+            endpoint.name: endpoint.client.calls_per_request for endpoint in self._state.endpoints
+        }
         return sizes.get(self._state.active or "", min(sizes.values()))
 
     @property
@@ -194,11 +196,11 @@ class Pool:
         """
         return await self._ask(requests) if requests else []
 
-    async def told(self, requests: Sequence[Request]) -> Told:
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         """Call many methods at the followed provider only."""
         followed = await self._followed()
         results = await results_or_errors(followed, requests)
-        return Told(followed.name, dict(zip(requests, results, strict=True)))
+        return NodeResults(followed.name, dict(zip(requests, results, strict=True)))
 
     async def seek(self, method: str, *params: object) -> Any:
         """Call one method at each healthy provider in turn until a result is not ``null``.
@@ -311,7 +313,7 @@ class Pool:
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        known: NodeResults | None = None,
     ) -> Dissent:
         """Find the healthy providers whose chains do not contain some blocks; see ``Rpc.dissent``.
 
@@ -326,7 +328,7 @@ class Pool:
             return Dissent()
         endpoints = await self._usable_in_order() if requests else self._state.usable_endpoints()
         start = asyncio.get_running_loop().time() - self._state.probe_interval
-        query = DissentQuery(chain, blocks, start, requests, told or Told(""))
+        query = DissentQuery(chain, blocks, start, requests, known or NodeResults(""))
         dismissed = frozenset(
             endpoint.name for endpoint in self._state.endpoints if endpoint.by_hand
         )

@@ -311,7 +311,7 @@ class Provider(GenServer):
         would wait without end. The control call gets a result only in that case. A full batch of
         such transactions does not occur, so it needs no control.
         """
-        together = self._endpoint.client.together
+        together = self._endpoint.client.calls_per_request
         is_short = len(requests) < together or together == 1
         return is_short and bool(requests) and about_transactions(requests)
 

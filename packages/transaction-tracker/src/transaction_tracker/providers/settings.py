@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
-from transaction_tracker.sources.gate import MAX_IN_FLIGHT
+from transaction_tracker.sources.rate_limiter import MAX_IN_FLIGHT
 
 _MAX_COUNTS = {"burst": 100_000, "max_in_flight": 1_000, "batch_size": 10_000}
 _MAX_DEADLINE_SECONDS = 300.0

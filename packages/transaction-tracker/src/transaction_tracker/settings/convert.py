@@ -9,11 +9,11 @@ from transaction_tracker.settings.http_values import Meaning
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.problems import ConfigurationError, Problem
 from transaction_tracker.sources.http_polling import (
-    Batch,
+    BatchLookUp,
     Feed,
-    Habits,
     HttpPollingSource,
-    Limits,
+    PollingPolicy,
+    RequestLimits,
 )
 
 
@@ -64,7 +64,7 @@ def http_source(section: HttpSection) -> HttpPollingSource:
         headers=section.headers,
         batch=_batch(section),
         feed=_feed(section),
-        habits=_habits(section),
+        policy=_policy(section),
         limits=_limits(section),
         allow=section.allow_private,
     )
@@ -89,9 +89,9 @@ def _state(meaning: Meaning) -> State | None:
     return None if meaning == "nothing" else meaning
 
 
-def _batch(section: HttpSection) -> Batch | None:
+def _batch(section: HttpSection) -> BatchLookUp | None:
     batch = section.batch
-    return None if batch is None else Batch(**dict(batch) | {"url": batch.url.reveal()})
+    return None if batch is None else BatchLookUp(**dict(batch) | {"url": batch.url.reveal()})
 
 
 def _feed(section: HttpSection) -> Feed | None:
@@ -99,8 +99,8 @@ def _feed(section: HttpSection) -> Feed | None:
     return None if feed is None else Feed(**dict(feed) | {"url": feed.url.reveal()})
 
 
-def _habits(section: HttpSection) -> Habits:
-    return Habits(
+def _policy(section: HttpSection) -> PollingPolicy:
+    return PollingPolicy(
         first_delay=section.first_delay,
         longest_delay=section.longest_delay,
         agree=section.agree,
@@ -111,8 +111,8 @@ def _habits(section: HttpSection) -> Habits:
     )
 
 
-def _limits(section: HttpSection) -> Limits:
-    return Limits(
+def _limits(section: HttpSection) -> RequestLimits:
+    return RequestLimits(
         requests_per_second=section.requests_per_second,
         in_flight=section.in_flight,
         deadline=section.deadline,

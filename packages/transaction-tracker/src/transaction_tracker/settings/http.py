@@ -16,7 +16,7 @@ from transaction_tracker.settings.http_values import (
 )
 from transaction_tracker.settings.options import AllowList, Seconds, option
 from transaction_tracker.settings.sections import Section
-from transaction_tracker.sources.http_polling import Habits, Limits, SecretText
+from transaction_tracker.sources.http_polling import PollingPolicy, RequestLimits, SecretText
 from transaction_tracker.sources.http_polling.headers import MAX_HEADER_CHARACTERS
 from transaction_tracker.sources.http_polling.options import (
     MAX_BATCH_IDS,
@@ -34,8 +34,8 @@ DAY_SECONDS = 86_400.0
 
 _YEAR = 31_536_000
 
-_HABITS = Habits()
-_LIMITS = Limits()
+_POLICY = PollingPolicy()
+_LIMITS = RequestLimits()
 
 
 class BatchSection(Section):
@@ -157,7 +157,7 @@ class HttpSection(Section):
         "are refused.",
     )
     first_delay: Seconds = option(
-        _HABITS.first_delay,
+        _POLICY.first_delay,
         f"over 0: {SECONDS}",
         "Time between two requests about a transaction while its status changes. Without a "
         "change, each delay is twice the one before.",
@@ -165,14 +165,14 @@ class HttpSection(Section):
         le=_YEAR,
     )
     longest_delay: Seconds = option(
-        _HABITS.longest_delay,
+        _POLICY.longest_delay,
         f"first_delay or more: {SECONDS}",
         "Maximum time between two requests about a transaction.",
         gt=0,
         le=_YEAR,
     )
     agree: int = option(
-        _HABITS.agree,
+        _POLICY.agree,
         "a number, 1 to 100",
         "Equal responses in a row that are needed for a bad end: failed, dropped, expired, invalid "
         "or reversed. One response is enough for confirmed.",
@@ -180,28 +180,28 @@ class HttpSection(Section):
         le=100,
     )
     watch_for: Seconds = option(
-        _HABITS.watch_seconds,
+        _POLICY.watch_seconds,
         f"0 to 3660d: {SECONDS}",
         "Time for which a confirmed transaction is still polled, because it can be reversed.",
         ge=0,
         le=3_660 * DAY_SECONDS,
     )
     watch_first_delay: Seconds = option(
-        _HABITS.watch_first_delay,
+        _POLICY.watch_first_delay,
         f"over 0: {SECONDS}",
         "Like first_delay, for confirmed transactions.",
         gt=0,
         le=_YEAR,
     )
     watch_longest_delay: Seconds = option(
-        _HABITS.watch_longest_delay,
+        _POLICY.watch_longest_delay,
         f"watch_first_delay or more: {SECONDS}",
         "Like longest_delay, for confirmed transactions.",
         gt=0,
         le=_YEAR,
     )
     feed_interval: Seconds = option(
-        _HABITS.feed_interval,
+        _POLICY.feed_interval,
         f"over 0: {SECONDS}",
         "Time between two requests for the feed.",
         gt=0,

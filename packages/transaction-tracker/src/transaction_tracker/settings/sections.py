@@ -26,7 +26,7 @@ from transaction_tracker.sources.ethereum.profiles import (
     FeeRule,
     profile_of,
 )
-from transaction_tracker.sources.gate import MAX_IN_FLIGHT
+from transaction_tracker.sources.rate_limiter import MAX_IN_FLIGHT
 from transaction_tracker.store.url import DatabaseUrl
 
 _MAX_CHAIN_ID = 2**63 - 1

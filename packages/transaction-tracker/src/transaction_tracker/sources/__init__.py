@@ -1,4 +1,4 @@
-"""Where transactions live: what any source can do, and the sources there are."""
+"""Sources of transactions: their protocols, facts and errors."""
 
 from transaction_tracker.sources.errors import (
     ApplicationError,
@@ -13,14 +13,14 @@ from transaction_tracker.sources.errors import (
 from transaction_tracker.sources.polled import PolledSource
 from transaction_tracker.sources.protocol import (
     Answer,
-    Block,
     ChainSource,
     Consensus,
     Contained,
     Ending,
-    Foreseen,
+    FetchedBlock,
     Head,
     Objection,
+    Prefetched,
     Source,
     Unanswered,
     Unreadable,
@@ -30,17 +30,17 @@ from transaction_tracker.sources.protocol import (
 __all__ = [
     "Answer",
     "ApplicationError",
-    "Block",
     "ChainSource",
     "Consensus",
     "Contained",
     "Ending",
-    "Foreseen",
+    "FetchedBlock",
     "Head",
     "MalformedError",
     "NotYetError",
     "Objection",
     "PolledSource",
+    "Prefetched",
     "RateLimitedError",
     "ServerError",
     "Source",

@@ -1,19 +1,19 @@
-"""A token bucket: how long a caller waits so that a rate is kept."""
+"""A token bucket: how long a caller must wait to keep a rate."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class TokenBucket:
-    """Calls that may go now, refilled at a steady rate.
+    """Number of calls that can be sent now, refilled at a steady rate.
 
-    A value without a clock: whoever asks says what time it is.
+    It has no clock: each method takes the current time.
 
     Attributes:
         rate: Calls per second, in the long run.
-        burst: Calls that may go at once after a rest; 1 or more.
-        tokens: Calls left at ``updated``; below zero, calls that are promised already.
-        updated: When ``tokens`` was counted, in seconds.
+        burst: Maximum number of calls that can be sent at once after a rest; 1 or more.
+        tokens: Calls left at ``updated``; below zero if calls are reserved for later.
+        updated: Time of ``tokens``, in seconds.
     """
 
     rate: float
@@ -23,20 +23,20 @@ class TokenBucket:
 
     @classmethod
     def full(cls, rate: float, burst: float, now: float) -> "TokenBucket":
-        """Make a bucket from which a whole burst may be taken."""
+        """Return a bucket that allows a whole burst now."""
         return cls(rate, burst, burst, now)
 
     def reserve(self, now: float, calls: int) -> float:
-        """Take the tokens of some calls, and give the seconds after which they may go.
+        """Reserve calls, and return the number of seconds after which they can be sent.
 
-        Whoever comes first is served first: later callers wait for these calls, too.
+        Reservations are served in order: later callers wait for these calls, too.
         """
         self._refill(now)
         self.tokens -= calls
         return max(0.0, -self.tokens / self.rate)
 
     def wait(self, now: float, calls: int) -> float:
-        """Give the seconds that ``reserve`` would, and take nothing."""
+        """Return the seconds that ``reserve`` would return, without a reservation."""
         self._refill(now)
         return max(0.0, (calls - self.tokens) / self.rate)
 

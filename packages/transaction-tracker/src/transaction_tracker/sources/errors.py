@@ -1,21 +1,25 @@
-"""What can go wrong between us and a source, by what to do about it."""
+"""Errors of a source, one class for each reaction to them."""
 
 from transaction_tracker.domain import TrackerError
 
 
 class SourceError(TrackerError):
-    """The source could not be asked, or its answer is none: try again later."""
+    """The source gave no usable response: try again later."""
 
 
 class TransportError(SourceError):
-    """No answer came: no connection, cut off, or too late."""
+    """No response arrived: no connection, a closed connection, or a timeout."""
+
+
+class LateError(TransportError):
+    """The response did not arrive within the deadline."""
 
 
 class RateLimitedError(SourceError):
-    """The source wants fewer requests.
+    """The source, or the client itself, limits the rate of requests.
 
     Attributes:
-        retry_after: Seconds that it asks to wait; ``None`` when it does not say.
+        retry_after: Seconds to wait; ``None`` if unknown.
     """
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -24,10 +28,10 @@ class RateLimitedError(SourceError):
 
 
 class ServerError(SourceError):
-    """The source itself is in trouble.
+    """The source failed for a reason of its own, not because of the request.
 
     Attributes:
-        code: The HTTP status, or the error's number in the source's own terms; 0 without one.
+        code: HTTP status, or the source's error code; 0 without a code.
     """
 
     def __init__(self, message: str, code: int = 0) -> None:
@@ -36,28 +40,34 @@ class ServerError(SourceError):
 
 
 class NotYetError(SourceError):
-    """The source does not know it yet, and says nothing about whether it exists."""
+    """The source cannot answer yet; this is not evidence that the object does not exist."""
 
 
 class MalformedError(SourceError):
-    """The answer is not what the source promises to send."""
+    """The response is not what the source's protocol allows."""
+
+
+class TooLongError(MalformedError):
+    """The response is longer than allowed, or the source refuses the request as too long."""
 
 
 class ApplicationError(SourceError):
-    """The source understood the request and refuses it; it is in good health.
+    """The source understood the request and refuses it; the source itself is healthy.
 
     Attributes:
-        code: The error's number in the source's own terms.
-        told: What the source itself says, and nothing else.
-        data: What the source adds for programs, such as the revert data of a call.
+        code: The source's error code.
+        source_message: The source's own message, without a prefix.
+        data: Data of the error for programs, such as the revert data of a call.
     """
 
-    def __init__(self, message: str, code: int, told: str = "", data: object = None) -> None:
+    def __init__(
+        self, message: str, code: int, source_message: str = "", data: object = None
+    ) -> None:
         super().__init__(message)
         self.code = code
-        self.told = told
+        self.source_message = source_message
         self.data = data
 
 
 class WrongChainError(SourceError):
-    """The source is a good one, of another chain."""
+    """The source works, but is on another chain."""

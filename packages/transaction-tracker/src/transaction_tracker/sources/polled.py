@@ -1,4 +1,4 @@
-"""What a source without blocks can do, and how it wants to be asked."""
+"""Source without blocks, polled for each transaction: its protocol and polling policy."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -9,34 +9,35 @@ from transaction_tracker.domain import Reported, State
 from transaction_tracker.sources.errors import SourceError
 from transaction_tracker.sources.protocol import Source
 
-# What comes of a question about one transaction: a fact; an answer that is none; no answer.
-Reply = Reported | SourceError | None
+# Result of a look-up of one transaction: a fact, an error, or ``None`` for a response that
+# reports no state.
+LookUpResult = Reported | SourceError | None
 
-# Ends that are believed only when they are told again: somebody's money hangs on each.
+# Ends that need several equal responses: a wrong one can cost somebody money.
 BAD_ENDS: frozenset[State] = frozenset(("failed", "dropped", "expired", "invalid", "reversed"))
 
 _DAY_SECONDS = 86_400.0
-_MOST_AGREE = 100
-_LONGEST_WATCH_DAYS = 3_660.0
+_MAX_AGREE = 100
+_MAX_WATCH_DAYS = 3_660.0
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
-    """How often a source is asked about a transaction, and how far it is believed.
+class PollingPolicy:
+    """Poll intervals of a source, and how many equal responses a bad end needs.
 
     Attributes:
-        first_delay: Seconds from one question about a transaction to the next, while there is
-            news of it. Without news each pause is twice the one before.
-        longest_delay: Seconds between two questions, at most.
-        agree: Equal answers in a row that make a bad end; one makes a good one.
-        watch_days: Days for which a confirmed transaction is looked at now and then, because
-            it can be reversed; 0 looks at none.
-        watch_first_delay: As ``first_delay``, for confirmed ones.
-        watch_longest_delay: As ``longest_delay``, for confirmed ones.
-        feed_interval: Seconds between two looks at the feed, where there is one.
+        first_delay: Seconds until the next look-up of a transaction after its state has changed.
+            Without a change, each interval is twice the one before.
+        longest_delay: Maximum number of seconds between two look-ups.
+        agree: Number of equal responses in a row that a bad end needs; a good end needs one.
+        watch_days: Days for which a confirmed transaction is still looked up, because it can be
+            reversed; 0 turns this off.
+        watch_first_delay: Like ``first_delay``, for confirmed transactions.
+        watch_longest_delay: Like ``longest_delay``, for confirmed transactions.
+        feed_interval: Seconds between two requests for the feed, if the source has one.
 
     Raises:
-        ValueError: A value that cannot be; the message names it.
+        ValueError: A value is invalid; the message names it.
     """
 
     first_delay: float = 1.0
@@ -51,16 +52,16 @@ class Habits:
         self._check_delays("first_delay", "longest_delay")
         self._check_delays("watch_first_delay", "watch_longest_delay")
         check_positive("feed_interval", self.feed_interval)
-        if type(self.agree) is not int or not 1 <= self.agree <= _MOST_AGREE:
-            raise ValueError(f"agree must be a number from 1 to {_MOST_AGREE}, got {self.agree!r}")
-        if not 0 <= self.watch_days <= _LONGEST_WATCH_DAYS:
+        if type(self.agree) is not int or not 1 <= self.agree <= _MAX_AGREE:
+            raise ValueError(f"agree must be a number from 1 to {_MAX_AGREE}, got {self.agree!r}")
+        if not 0 <= self.watch_days <= _MAX_WATCH_DAYS:
             raise ValueError(
-                f"watch_days must be from 0 to {_LONGEST_WATCH_DAYS:g}, got {self.watch_days!r}"
+                f"watch_days must be from 0 to {_MAX_WATCH_DAYS:g}, got {self.watch_days!r}"
             )
 
     @property
     def watch_seconds(self) -> float:
-        """For how long a confirmed transaction is looked at."""
+        """Seconds for which a confirmed transaction is looked up."""
         return self.watch_days * _DAY_SECONDS
 
     def _check_delays(self, first: str, longest: str) -> None:
@@ -75,57 +76,57 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A part of a source's feed of events.
+    """Page of a source's feed of events.
 
     Attributes:
-        entries: Transactions and what is said of them, in the feed's order. Without a fact it
-            is a hint: something has happened.
-        place: Where the next part begins, in the source's own words; ``None`` at the start.
-        more: Whether there is a next part already.
+        entries: Transaction ids with their reported states, in the feed's order. ``None`` in
+            place of a state is a hint: something has happened to the transaction.
+        cursor: Cursor of the next page, as the source defines it; ``None`` at the start.
+        more: Whether the source has a next page already.
     """
 
     entries: tuple[tuple[str, Reported | None], ...]
-    place: str | None
+    cursor: str | None
     more: bool
 
 
 class FeedLostError(SourceError):
-    """The feed does not know our place in it any more: something may have been missed."""
+    """The feed does not know our cursor any more: events can be missing."""
 
 
 class PolledSource(Source, Protocol):
-    """A source that is asked about each transaction, again and again."""
+    """Source that is polled for the state of each transaction."""
 
     @property
-    def habits(self) -> Habits:
-        """How often it is asked, and how far it is believed."""
+    def policy(self) -> PollingPolicy:
+        """Poll intervals, and how many equal responses a bad end needs."""
 
     @property
-    def together(self) -> int:
-        """How many transactions may be in one question now."""
+    def ids_per_request(self) -> int:
+        """Maximum number of transaction ids in one request now."""
 
     @property
     def in_flight(self) -> int:
-        """How many questions may wait for their answers at the same time."""
+        """Maximum number of requests in flight."""
 
     @property
     def has_feed(self) -> bool:
-        """Whether it tells of events by itself."""
+        """Whether the source has a feed of events."""
 
-    async def look_up(self, ids: Collection[str]) -> Mapping[str, Reply]:
-        """Ask about transactions, and give for each what came of it; raise nothing."""
+    async def look_up(self, ids: Collection[str]) -> Mapping[str, LookUpResult]:
+        """Look up transactions, and return a result for each; never raise."""
 
-    async def read_feed(self, place: str | None) -> Page:
-        """Read the feed from a place on, or from its start.
+    async def read_feed(self, cursor: str | None) -> Page:
+        """Return the page of the feed at a cursor, or the first page.
 
         Raises:
-            FeedLostError: The source does not know the place.
-            SourceError: It gives no answer.
+            FeedLostError: The source does not know the cursor.
+            SourceError: The source gives no usable response.
         """
 
 
 def check_positive(name: str, value: object) -> None:
-    """Refuse what is no time or rate."""
+    """Raise ``ValueError`` unless the value is a number over 0."""
     number = type(value) in (int, float)
     if not (number and math.isfinite(value) and value > 0):  # type: ignore[arg-type, operator]
         raise ValueError(f"{name} must be a number over 0, got {value!r}")

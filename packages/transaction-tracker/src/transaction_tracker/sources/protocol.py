@@ -1,4 +1,4 @@
-"""What every source can do: tell facts. What follows from them is decided elsewhere."""
+"""Protocols of sources, and the facts that they return; decisions are made elsewhere."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,10 +23,10 @@ from transaction_tracker.domain import (
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """All providers that were asked describe a transaction in a way that cannot be right.
+    """All providers that were asked send malformed or contradictory data about a transaction.
 
     Attributes:
-        why: The provider, the field, and what is wrong with it.
+        why: Provider, field and problem.
     """
 
     why: str
@@ -34,29 +34,30 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Unanswered:
-    """All providers that were asked refuse to tell of a transaction.
+    """All providers that were asked refuse the requests about a transaction.
 
     Attributes:
-        why: The provider and its error.
+        why: Provider and error.
     """
 
     why: str
 
 
-# What one source says about one transaction.
+# Fact about one transaction.
 Answer = Seen | Included | Absent | Refused | Reported | Unreadable | Unanswered
 
 
 @dataclass(frozen=True, slots=True)
 class Consensus:
-    """What all healthy providers say together about a transaction.
+    """Common answer of all healthy providers about a transaction.
 
     Attributes:
-        kind: ``"unmined"``: none has it in a block; ``"absent"``: none knows it, and its slot is
-            free; ``"nonce-used"``: none knows it, and its slot is used; ``"refused"``: none has
-            it in a block, and it is signed for another chain; ``"open"``: they do not agree.
-        providers: How many were asked.
-        reason: Why they do not agree.
+        kind: ``"unmined"``: no provider has it in a block; ``"absent"``: no provider knows it, and
+            its slot is free; ``"nonce-used"``: no provider knows it, and its slot is used;
+            ``"refused"``: no provider has it in a block, and it is signed for another chain;
+            ``"open"``: the providers do not agree.
+        providers: Number of providers that were asked.
+        reason: Why the providers do not agree.
     """
 
     kind: Literal["unmined", "absent", "nonce-used", "refused", "open"]
@@ -66,16 +67,16 @@ class Consensus:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """An end that is about to be told.
+    """End of a transaction that is about to be reported.
 
     Attributes:
-        block: The block that decides it.
-        succeeded: Whether the transaction succeeded there; ``None`` for one that was superseded.
-        winner: The transaction that superseded it.
-        slot: The slot that the winner took.
-        confirmed_by: The kept block that is the last confirmation asked for; ``None`` where the
-            chain's own word confirms, and where that block is no longer kept.
-        tag: The chain's own word that confirms, where that is asked for.
+        block: Block that decides the end.
+        succeeded: Whether the transaction succeeded in that block; ``None`` if it was superseded.
+        winner: Transaction that superseded it.
+        slot: Slot that the winner took.
+        confirmed_by: Kept block that is the last required confirmation; ``None`` if a tag confirms
+            the end, or if that block is no longer kept.
+        tag: Tag (safe or finalized) that confirms the end, if the transaction requires one.
     """
 
     block: BlockRef
@@ -88,35 +89,36 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Contained:
-    """What providers whose chains contain our last block say of blocks below the kept ones.
+    """Which blocks below the kept blocks are on our chain.
+
+    Only providers whose chains contain our tip count.
 
     Attributes:
-        proven: The blocks that are on our chain: linked to our lowest kept block by their hashes,
-            or, where they are too far down for that, said to be by most providers, at least two.
-        told: The blocks of which a single provider says so.
-        denied: The blocks of which a provider says otherwise, and which are not proven.
-        linking: The blocks to which the links have not come yet: the next call goes on.
+        proven: Blocks that are on our chain. They are linked to our lowest kept block by their
+            hashes, or, if they are too far below it, most providers have them, at least two.
+        unconfirmed: Blocks that only one provider has.
+        denied: Blocks that are not proven, and in whose place a provider has another block.
+        linking: Blocks that the links have not reached yet: the next call continues.
     """
 
     proven: frozenset[BlockRef] = frozenset()
-    told: frozenset[BlockRef] = frozenset()
+    unconfirmed: frozenset[BlockRef] = frozenset()
     denied: frozenset[BlockRef] = frozenset()
     linking: frozenset[BlockRef] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """Why an end cannot be told now.
+    """Why an end cannot be reported now.
 
     Attributes:
-        reason: The provider and what it says.
-        contradicts: Whether a provider says something else; otherwise one has not agreed yet, and
-            will be asked again.
-        outcome: How the transaction ended by most providers' receipts, where that contradicts
-            the end.
-        passes: Whether it looks like a reorganisation that has not reached all providers yet. It
-            is reported once it lasts.
-        providers: The names of those that say something else.
+        reason: Provider and its statement.
+        contradicts: Whether a provider contradicts the end. Otherwise a provider has not agreed
+            yet, and is asked again.
+        outcome: Outcome in most providers' receipts, if it contradicts the end.
+        passes: Whether the cause looks like a reorganisation that has not reached all providers
+            yet. Such an objection is reported once it lasts.
+        providers: Names of the providers that contradict the end.
     """
 
     reason: str
@@ -128,11 +130,11 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The highest block, without what is in it.
+    """Newest block of the chain, without its transactions.
 
     Attributes:
         link: The block and its parent.
-        marks: The blocks that the chain itself calls safe and finalized, where it does.
+        marks: The safe and the finalized block, if the chain has these tags.
     """
 
     link: Link
@@ -140,17 +142,16 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """One block and what is in it.
+class FetchedBlock:
+    """Block with its transactions.
 
     Attributes:
         link: The block and its parent.
-        ids: The ids of its transactions, with their places in ``body``.
-        slots: The slots that its transactions took, and which transaction took each.
-        body: The transactions as the source wrote them; only the source reads it.
-        unreadable: Number of transactions of which a part could not be read.
-        hashes_only: Whether ``body`` has hashes in place of transactions, so that nothing is
-            known of their slots.
+        ids: Transaction ids, with their positions in ``body``.
+        slots: Slots that its transactions took, with the id of the transaction that took each.
+        body: Transactions as the source sent them; only the source reads them.
+        unreadable: Number of transactions with an unreadable part.
+        hashes_only: Whether ``body`` has hashes in place of transactions: their slots are unknown.
     """
 
     link: Link
@@ -162,12 +163,13 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
-class Foreseen:
-    """What the followed provider said of a block before it is applied.
+class Prefetched:
+    """Answers of the followed provider about a block that is about to be applied.
 
     Attributes:
-        outcomes: How transactions of the block ended; ``outcomes`` finds out about those left out.
-        opinion: For ``objections``; only the source reads it.
+        outcomes: Outcomes of transactions of the block. A missing outcome is fetched by
+            ``ChainSource.outcomes``.
+        opinion: Argument for ``objections``; only the source reads it.
     """
 
     outcomes: Mapping[str, Outcome | Unreadable | None] = field(default_factory=dict)
@@ -175,71 +177,71 @@ class Foreseen:
 
 
 class Source(Protocol):
-    """Where transactions live.
+    """System in which transactions exist.
 
-    Methods that ask the source raise ``SourceError`` when it gives no answer. No
-    answer, and an answer that the source knows nothing, are no facts about a
-    transaction.
+    Methods that send requests raise ``SourceError`` without a usable response. Neither an error
+    nor an empty response is a fact about a transaction.
     """
 
     @property
     def name(self) -> str:
-        """What the source is called, once ``check`` has succeeded: kept data belong to it."""
+        """Name of the source, available after ``check``; stored data belong to this name."""
 
     @property
     def id_pattern(self) -> str | None:
-        """What an id looks like: a regular expression for people and other programs."""
+        """Regular expression of a transaction id, for people and other programs."""
 
     @property
     def requests(self) -> int:
-        """How many requests were sent so far."""
+        """Number of requests sent so far."""
 
     def identify(self, text: str) -> str:
-        """Write a transaction id in its one form, or raise ``InvalidTransactionError``."""
+        """Return a transaction id in canonical form, or raise ``InvalidTransactionError``."""
 
     async def check(self, *, again: bool = False) -> None:
-        """Make sure that this is the source it should be; ``again`` even if it was before."""
+        """Check that this is the expected source; with ``again`` also after a successful check."""
 
     async def close(self) -> None:
-        """Let connections go; the next request opens them again."""
+        """Close the connections; the next request opens them again."""
 
 
 class ChainSource(Source, Protocol):
-    """A source that tells what happens block by block."""
+    """Source whose transactions are in blocks."""
 
     @property
     def calls_per_request(self) -> int:
-        """How many calls one request can hold now."""
+        """Maximum number of calls in one request now."""
 
     def check_required(self, required: Required) -> None:
-        """Raise ``ValueError`` if the chain cannot tell what must make a state final."""
+        """Raise ``ValueError`` if the chain does not have the required tag."""
 
     async def head(self, *, marks: bool = False) -> Head:
-        """Fetch the highest block, and the chain's own marks if they are wanted."""
+        """Fetch the newest block, with ``marks`` also the safe and finalized blocks."""
 
-    async def block(self, ref: BlockRef) -> Block:
+    async def block(self, ref: BlockRef) -> FetchedBlock:
         """Fetch one block with its transactions.
 
         Args:
-            ref: Its hash decides. Its number is a guess where numbers can have no block.
+            ref: The block. Its hash decides: its number is a guess on chains whose numbers can
+                be without a block.
         """
 
-    async def other_version(self, block: Block) -> Block | None:
-        """Fetch a block from the other providers, whose parent no provider has.
+    async def other_version(self, block: FetchedBlock) -> FetchedBlock | None:
+        """Fetch a block from the other providers if no provider has its parent.
 
         Returns:
-            The block with another parent; ``None`` where nobody names another one.
+            The block with another parent; ``None`` if no provider names another parent.
         """
 
     async def compare_listings(self, ref: BlockRef, transaction: str) -> None:
-        """Count a block against the providers that leave a transaction out of it, if few do."""
+        """Record a fault of the providers that omit a transaction of a block, if they are few."""
 
-    async def blocks(self, numbers: range) -> list[Block]:
+    async def blocks(self, numbers: range) -> list[FetchedBlock]:
         """Fetch consecutive canonical blocks by number, each the parent of the next.
 
         Returns:
-            The blocks from the first number up, as far as the source has them and they are
-            linked; it may be none.
+            Blocks from the first number up to the first block that the source does not have, or
+            that is not linked to the block before; possibly none.
         """
 
     async def contained(
@@ -247,46 +249,49 @@ class ChainSource(Source, Protocol):
     ) -> Contained:
         """Return which of some blocks are on our chain.
 
-        One answer of one node never proves that: one address can be many nodes, one of them on
-        another branch.
+        One response of one node never proves it: an address can have many nodes behind it, and
+        one of these can be on another branch.
 
         Args:
-            blocks: Blocks below the kept ones.
-            tip: Our last block. A node whose chain does not contain it says nothing.
+            blocks: Blocks below the kept blocks.
+            tip: Our tip. A node whose chain does not contain it does not count.
             bottom: Our lowest kept block.
         """
 
     async def is_contested(self, block: BlockRef) -> bool:
-        """Return whether as many healthy providers have ``block`` as have another one there."""
+        """Return whether half of the healthy providers or more have ``block`` at its height.
 
-    async def objection_to_undo(self, block: BlockRef) -> str | None:
-        """Return why a kept block cannot be taken back now; ``None`` if it can be.
-
-        Asked before what was told changes: where a transaction has ended, where the chain itself
-        called the block final, and where the chain parts from ours below all kept blocks.
+        Only providers that send a block of that height count.
         """
 
-    def transaction(self, block: Block, transaction_id: str) -> Transaction:
-        """Describe a transaction of a fetched block."""
+    async def objection_to_undo(self, block: BlockRef) -> str | None:
+        """Return why a kept block cannot be undone now; ``None`` if it can be.
+
+        Called before a reported state changes: if a transaction has ended, if the block was
+        finalized, or if the source's chain leaves ours below all kept blocks.
+        """
+
+    def transaction(self, block: FetchedBlock, transaction_id: str) -> Transaction:
+        """Return a transaction of a fetched block."""
 
     async def outcomes(
-        self, block: Block, ids: Collection[str]
+        self, block: FetchedBlock, ids: Collection[str]
     ) -> Mapping[str, Outcome | Unreadable | None]:
-        """Fetch how these transactions of the block ended.
+        """Fetch the outcomes of transactions of a block.
 
         Returns:
-            An outcome each; ``None`` where no receipt has a status. A transaction is left out
-            while no provider has its receipt.
+            Outcomes by transaction id; ``None`` if no receipt has a status. A transaction is
+            missing while no provider has its receipt.
         """
 
     async def outcomes_early(
-        self, wanted: Sequence[tuple[Block, Collection[str]]]
+        self, wanted: Sequence[tuple[FetchedBlock, Collection[str]]]
     ) -> Mapping[str, Mapping[str, Outcome | Unreadable | None]]:
         """Fetch outcomes in several blocks that are applied soon, in as few requests as possible.
 
         Returns:
-            Outcomes by the hash of their block. What the first answer does not tell is left out:
-            ``outcomes`` finds out why.
+            Outcomes by the hash of their block. An outcome that the first response does not
+            contain is missing: ``outcomes`` fetches it.
         """
 
     async def look_up(
@@ -297,83 +302,84 @@ class ChainSource(Source, Protocol):
         at_once: bool = False,
         doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
-        """Fetch what is known of single transactions.
+        """Look up single transactions.
 
         Args:
-            slots: The transactions, with their slots where these are known.
-            height: A source below it cannot say that there is none. Above it our own blocks are
-                known in full.
-            at_once: In one request, with all that might be needed, and not step by step.
-            doubted: Those of which it is not enough that the followed provider has them in no
-                block: one of the others is asked too.
+            slots: Transaction ids, with their slots if known.
+            height: A provider whose head is below this height cannot say that a transaction does
+                not exist. Above it, our own blocks are known in full.
+            at_once: Whether to send all calls that can be needed in one request, not step by step.
+            doubted: Transactions for which another provider is asked too if the followed provider
+                has them in no block.
 
         Returns:
-            The answers that are facts; a transaction without one is left out.
+            Facts by transaction id; a transaction without a fact is missing.
         """
 
     async def consensus(
         self, slots: Mapping[str, str | None], height: int
     ) -> Mapping[str, Consensus]:
-        """Ask every healthy provider, and return whether all of them agree, for each transaction.
+        """Ask all healthy providers about each transaction, and return their common answer.
 
-        One that gives no answer, or is below ``height``, leaves everything open.
+        The answer stays open if a provider does not respond, or if its head is below ``height``.
         """
 
-    async def winner(self, slot: str, height: int) -> Block | None:
+    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
         """Find the block at or below ``height`` that has a transaction in ``slot``.
 
         Returns:
-            The block; ``None`` when the slot was used by no transaction of a block, or the
-            source cannot tell.
+            The block; ``None`` if no transaction of a block used the slot, or if that is unknown.
         """
 
     def follows(self, chain: Chain) -> None:
-        """Note our chain: providers are compared with it."""
+        """Set our chain, with which providers are compared."""
 
-    async def foresee(
-        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
-    ) -> Foreseen:
-        """Fetch in one request what applying a block needs of the followed provider.
+    async def prefetch(
+        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Prefetched:
+        """Fetch in one request what is needed from the followed provider to apply a block.
 
         Args:
             block: The block.
-            ids: Transactions of it whose outcomes are needed.
-            endings: Ends that are expected with it: ``objections`` needs the provider's opinion.
+            ids: Transactions of the block whose outcomes are needed.
+            endings: Ends that are expected with this block: ``objections`` needs the provider's
+                opinion on them.
         """
 
     async def objections(
         self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
-        """Ask the healthy providers whether they agree with ends that are about to be told.
+        """Ask the healthy providers whether they agree with ends that are about to be reported.
+
+        Each provider that has the block agrees, contradicts, or is waited for. If several providers
+        can be asked, two must agree. An objection stands while its provider does not respond.
 
         Args:
             chain: Our chain.
-            endings: The transactions and their ends.
-            opinion: What ``foresee`` returned for the block that has just been fetched. As far as
-                the followed provider gave its opinion there, it is not asked again.
-
-        A provider that holds the block agrees, contradicts, or is waited for; where several can be
-        asked, two must agree. An objection stands while its provider gives no answer.
+            endings: Ends by transaction id.
+            opinion: The followed provider's opinion from ``prefetch`` for the block that has just
+                been fetched. Calls that it answers are not sent again.
 
         Returns:
-            The transactions whose end cannot be told now, and why.
+            Objections by transaction id, for the ends that cannot be reported now.
         """
 
     def standing_objections(self) -> Collection[StandingObjection]:
-        """Return the objections that stand until their providers say otherwise.
+        """Return the objections that stand until their providers withdraw them.
 
-        They name the providers in a form that outlives the program, to be kept and restored.
+        They name providers in a form that survives a restart, so that they can be stored and
+        restored.
         """
 
     def restore_objections(self, kept: Collection[StandingObjection]) -> None:
-        """Let objections stand that were kept; those of providers that are gone are left out."""
+        """Restore stored objections, except those of providers that are no longer configured."""
 
     def forget_objections(self, transaction: str) -> None:
-        """Forget the objections to ends of a transaction: it has ended, or is untracked."""
+        """Delete the objections to ends of a transaction that has ended or is untracked."""
 
 
 def has_blocks(source: Source) -> TypeGuard[ChainSource]:
-    """Say whether a source tells what happens block by block."""
-    # Not by isinstance: before Python 3.12 that reads every property of a protocol, and a
-    # source has no name before it has been asked.
+    """Return whether the transactions of a source are in blocks."""
+    # Not ``isinstance``: before Python 3.12 it reads every property of a protocol, and ``name``
+    # raises before the first check.
     return callable(getattr(source, "head", None))

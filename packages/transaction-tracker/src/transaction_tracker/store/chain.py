@@ -112,7 +112,7 @@ def _add(connection: Connection, source: str, links: Sequence[Link], keep: int) 
 def _add_slots(
     connection: Connection, source: str, added: Sequence[tuple[Link, Mapping[str, str]]]
 ) -> None:
-    """Store the slots of blocks, and delete those of older blocks that ``Recent`` does not keep."""
+    """Store the slots of blocks, and delete the slots that ``RecentSlots`` no longer keeps."""
     rows = [
         {"source": source, "number": link.number, "amount": len(slots), "packed": _pack(slots)}
         for link, slots in added

@@ -170,7 +170,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
     @staticmethod
     async def recent_slots(source: str) -> list[tuple[Link, dict[str, str]]]:
-        """Return the last blocks with the slots that they took, as many as ``Recent`` keeps."""
+        """Return the last blocks with their slots, as many as ``RecentSlots`` keeps."""
         return await Store.run(partial(chain.load_slots, source=source))
 
     @staticmethod

@@ -9,7 +9,7 @@ from aiohttp import web
 from transaction_tracker.domain import Reported
 from transaction_tracker.net.url import MAX_URL_CHARACTERS
 from transaction_tracker.sources import MalformedError, ServerError
-from transaction_tracker.sources.http_polling import Batch, HttpPollingSource
+from transaction_tracker.sources.http_polling import BatchLookUp, HttpPollingSource
 
 from .support import SECRET, ScriptedService
 
@@ -21,9 +21,9 @@ def source(make: Make, service: ScriptedService) -> HttpPollingSource:
     return make(batch=batch(service))
 
 
-def batch(service: ScriptedService, **options: Any) -> Batch:
+def batch(service: ScriptedService, **options: Any) -> BatchLookUp:
     url = f"{service.url}/{SECRET}/many?ids={{ids}}"
-    return Batch(url, items="items", id="id", **options)
+    return BatchLookUp(url, items="items", id="id", **options)
 
 
 def ids(request: web.Request) -> list[str]:
@@ -101,11 +101,11 @@ async def test_refused_batch_makes_the_next_one_smaller(
     asked = [f"t{number}" for number in range(50)]
 
     for _ in range(4):
-        assert set((await source.look_up(asked[: source.together])).values()) == {
+        assert set((await source.look_up(asked[: source.ids_per_request])).values()) == {
             Reported("confirmed")
         }
 
-    assert source.together <= 10
+    assert source.ids_per_request <= 10
 
 
 async def test_failing_batch_is_not_repeated_one_by_one(
@@ -117,7 +117,7 @@ async def test_failing_batch_is_not_repeated_one_by_one(
 
     assert [type(reply) for reply in told.values()] == [ServerError] * 2
     assert len(service.received) == 1
-    assert source.together == 50
+    assert source.ids_per_request == 50
 
 
 async def test_url_of_a_batch_is_never_too_long(make: Make, service: ScriptedService) -> None:

@@ -7,11 +7,11 @@ import pytest
 
 from transaction_tracker.domain import InvalidTransactionError
 from transaction_tracker.sources.http_polling import (
-    Batch,
+    BatchLookUp,
     Feed,
-    Habits,
     HttpPollingSource,
-    Limits,
+    PollingPolicy,
+    RequestLimits,
     SecretText,
 )
 
@@ -82,7 +82,7 @@ def test_invalid_path_is_an_error(path: str) -> None:
         ({"error": "a b"}, "error must be a path"),
         ({"id": "a b"}, "id must be a path"),
         ({"allow": ["10.0.0.1/8"]}, "an allow list must hold"),
-        ({"habits": Habits(watch_days=1)}, "habits.watch_days needs a word for 'reversed'"),
+        ({"policy": PollingPolicy(watch_days=1)}, "policy.watch_days needs a word for 'reversed'"),
     ],
 )
 def test_invalid_option_is_an_error(options: dict[str, Any], message: str) -> None:
@@ -126,7 +126,7 @@ def test_invalid_header_is_an_error(headers: Any, message: str) -> None:
 )
 def test_invalid_batch_is_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        make(batch=Batch(**(BATCH | options)))
+        make(batch=BatchLookUp(**(BATCH | options)))
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_invalid_feed_is_an_error(options: dict[str, Any], message: str) -> None
         ({"feed_interval": "1"}, "feed_interval must be a number over 0"),
     ],
 )
-def test_invalid_habits_are_an_error(options: dict[str, Any], message: str) -> None:
+def test_invalid_policy_is_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        Habits(**options)
+        PollingPolicy(**options)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_invalid_habits_are_an_error(options: dict[str, Any], message: str) -> N
 )
 def test_invalid_limits_are_an_error(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
-        Limits(**options)
+        RequestLimits(**options)
 
 
 @pytest.mark.parametrize("text", ["", ".", "..", "a b", "a/b", "é", "x" * 65, "a\n", None, 7])
@@ -202,13 +202,13 @@ def test_id_is_not_changed() -> None:
 
 def test_secret_is_never_printed() -> None:
     source = make(headers={"Authorization": "Bearer s3cret-key"})
-    shown = [source, SecretText("s3cret-key"), Batch(**BATCH | {"url": "s3cret-key"})]
+    shown = [source, SecretText("s3cret-key"), BatchLookUp(**BATCH | {"url": "s3cret-key"})]
 
     assert all("s3cret-key" not in f"{one} {one!r}" for one in shown)
 
 
 def test_low_rate_limits_concurrent_look_ups() -> None:
-    fast, slow = (make(limits=Limits(requests_per_second=rate)) for rate in (100, 0.1))
+    fast, slow = (make(limits=RequestLimits(requests_per_second=rate)) for rate in (100, 0.1))
 
     assert (fast.in_flight, slow.in_flight) == (8, 1)
 

@@ -35,10 +35,10 @@ async def test_page_has_states_and_the_next_cursor(
     service.answer = lambda _: {"events": entries, "next": "p 2"}
 
     page = await source.read_feed(None)
-    await source.read_feed(page.place)
+    await source.read_feed(page.cursor)
 
     assert page.entries == (("t1", Reported("pending")), ("t1", Reported("confirmed")))
-    assert (page.place, page.more) == ("p 2", True)
+    assert (page.cursor, page.more) == ("p 2", True)
     assert [path.rpartition("=")[2] for path in service.paths] == ["", "p%202"]
 
 
@@ -50,7 +50,7 @@ async def test_last_page_keeps_the_cursor(
 
     page = await source.read_feed("p1")
 
-    assert (page.place, page.more) == ("p1", False)
+    assert (page.cursor, page.more) == ("p1", False)
 
 
 async def test_entries_can_have_cursors(make: Make, service: ScriptedService) -> None:
@@ -59,10 +59,10 @@ async def test_entries_can_have_cursors(make: Make, service: ScriptedService) ->
     service.answer = lambda request: {"events": events if request.query["after"] == "0" else []}
 
     page = await source.read_feed(None)
-    last = await source.read_feed(page.place)
+    last = await source.read_feed(page.cursor)
 
-    assert (page.place, page.more) == ("7", True)
-    assert (last.place, last.more) == ("7", False)
+    assert (page.cursor, page.more) == ("7", True)
+    assert (last.cursor, last.more) == ("7", False)
 
 
 async def test_other_entries_are_skipped_and_malformed_ones_trigger_a_look_up(
@@ -81,7 +81,7 @@ async def test_other_entries_are_skipped_and_malformed_ones_trigger_a_look_up(
     page = await source.read_feed(None)
 
     assert page.entries == (("t1", None), ("t2", None), ("t3", None))
-    assert page.place == "2"
+    assert page.cursor == "2"
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
@@ -106,11 +106,11 @@ async def test_page_without_the_configured_paths_is_malformed(
         await source.read_feed("p1")
 
 
-@pytest.mark.parametrize("place", ["", "x" * 1_001, "a\nb"])
+@pytest.mark.parametrize("cursor", ["", "x" * 1_001, "a\nb"])
 async def test_invalid_cursor_is_malformed(
-    source: HttpPollingSource, service: ScriptedService, place: str
+    source: HttpPollingSource, service: ScriptedService, cursor: str
 ) -> None:
-    service.answer = lambda _: {"events": [], "next": place}
+    service.answer = lambda _: {"events": [], "next": cursor}
 
     with pytest.raises(MalformedError):
         await source.read_feed("p1")

@@ -21,8 +21,8 @@ from transaction_tracker.sources import (
     TransportError,
     has_blocks,
 )
-from transaction_tracker.sources.http_polling import HttpPollingSource, Limits
-from transaction_tracker.sources.polled import PolledSource, Reply
+from transaction_tracker.sources.http_polling import HttpPollingSource, RequestLimits
+from transaction_tracker.sources.polled import LookUpResult, PolledSource
 
 from ...clock import Clock  # noqa: TID252 - for all tests of the package
 from .support import SECRET, ScriptedService
@@ -30,7 +30,7 @@ from .support import SECRET, ScriptedService
 Make = Callable[..., HttpPollingSource]
 
 
-async def ask(source: HttpPollingSource, transaction: str = "t1") -> Reply:
+async def ask(source: HttpPollingSource, transaction: str = "t1") -> LookUpResult:
     return (await source.look_up([transaction]))[transaction]
 
 
@@ -204,7 +204,7 @@ async def test_response_without_the_configured_paths_is_malformed(
 async def test_too_long_response_is_refused(make: Make, service: ScriptedService) -> None:
     service.answer = lambda _: {"status": "settled", "more": "x" * 2_000}
 
-    error = await refused(make(limits=Limits(answer_bytes=1_000)))
+    error = await refused(make(limits=RequestLimits(answer_bytes=1_000)))
 
     assert isinstance(error, MalformedError)
     assert "longer than 1000 bytes" in str(error)
@@ -231,7 +231,7 @@ async def test_hanging_request_ends_at_its_deadline(
         return web.Response()
 
     service.answer = hang
-    asking = asyncio.create_task(refused(make(limits=Limits(deadline=100.0))))
+    asking = asyncio.create_task(refused(make(limits=RequestLimits(deadline=100.0))))
     await asked.wait()
     clock.advance(100.0)
     error = await asking
@@ -333,7 +333,7 @@ async def test_errors_logs_and_reprs_contain_no_secret(
 
 
 async def test_rate_limit_is_kept(make: Make, service: ScriptedService) -> None:
-    source = make(limits=Limits(requests_per_second=50))
+    source = make(limits=RequestLimits(requests_per_second=50))
     loop = asyncio.get_running_loop()
 
     started = loop.time()
@@ -359,7 +359,7 @@ async def test_number_of_concurrent_requests_is_limited(
         return web.json_response({"status": "settled"})
 
     service.answer = answer
-    source = make(limits=Limits(in_flight=3))
+    source = make(limits=RequestLimits(in_flight=3))
 
     replies = await source.look_up([f"t{number}" for number in range(20)])
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from transaction_tracker.domain import Reported
-from transaction_tracker.sources.http_polling import Batch, HttpPollingSource, SecretText
+from transaction_tracker.sources.http_polling import BatchLookUp, HttpPollingSource, SecretText
 from transaction_tracker.sources.http_polling.redaction import keys, redactor
 
 from .support import ScriptedService
@@ -36,7 +36,7 @@ async def test_stored_reason_contains_no_secret(
 async def test_reason_in_a_batch_contains_no_secret_of_the_batch_url(
     service: ScriptedService, make: Make
 ) -> None:
-    batch = Batch(f"{service.url}/all?ids={{ids}}&key=batch-key", items="all", id="id")
+    batch = BatchLookUp(f"{service.url}/all?ids={{ids}}&key=batch-key", items="all", id="id")
     source = make(error="why", batch=batch)
     service.answer = lambda request: {
         "all": [

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from transaction_tracker.domain import Reported
 from transaction_tracker.net import AllowList
 from transaction_tracker.sources import MalformedError
-from transaction_tracker.sources.http_polling.client import MAX_DEPTH, TooLongError, parse
+from transaction_tracker.sources.errors import TooLongError
+from transaction_tracker.sources.http_polling.client import MAX_DEPTH, parse
 from transaction_tracker.sources.http_polling.etags import Etags
 from transaction_tracker.sources.http_polling.jsonpath import NOWHERE, JsonPath
 from transaction_tracker.sources.http_polling.reading import Reader

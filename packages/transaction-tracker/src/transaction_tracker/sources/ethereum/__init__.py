@@ -1,4 +1,4 @@
-"""Ethereum behind JSON-RPC: the only place that knows what a transaction hash looks like."""
+"""Source for Ethereum and other EVM chains, over JSON-RPC."""
 
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc

@@ -1,4 +1,4 @@
-"""What a node's refusals mean: which kind of error, and so what to do about it."""
+"""Map errors of a node to error classes, which decide the reaction."""
 
 import orjson
 
@@ -13,10 +13,10 @@ from transaction_tracker.sources.errors import (
 
 INTERNAL_ERROR = -32603
 METHOD_NOT_FOUND = -32601
-# Revert data has some hundred bytes; bounds what a hostile node can make us keep.
+# Revert data has some hundred bytes. Bounds the memory that a hostile node can use.
 MAX_DATA_CHARACTERS = 16 * 1024
 _TOO_LONG = -32003
-_LONGEST_ADVICE = 86_400.0
+_MAX_ADVISED_SECONDS = 86_400.0
 _RATE_LIMITS = (-32005, -32029, 429)
 _RATE_LIMIT_WORDS = ("rate limit", "too many requests", "request limit", "compute units")
 _NOT_YET_WORDS = (
@@ -27,53 +27,53 @@ _NOT_YET_WORDS = (
     "missing trie node",
     "not yet available",
 )
-# The statuses that are about what was asked; any other is about who answers, or who we are.
+# Statuses that are about the request. All others are about the server or the credentials.
 _ABOUT_THE_REQUEST = (400, 413, 422)
-# Proxies answer 403 or 405 to a body that is a list, some nodes "internal error".
-_MAY_BE_THE_BATCH = (403, 405, INTERNAL_ERROR)
-# A server that never took a batch may have a handler that breaks at a list.
-_MAY_BE_THE_FIRST_BATCH = (500, 501)
+# Some proxies refuse a JSON array with 403 or 405, some nodes with "internal error".
+_BATCH_CODES = (403, 405, INTERNAL_ERROR)
+# The handler of a server that never accepted a batch can fail at a JSON array.
+_FIRST_BATCH_CODES = (500, 501)
 
 
 class BatchRefusedError(ApplicationError):
-    """The source refuses a batch because it is one, or because of its length."""
+    """The source refuses batches, or a batch of this length."""
 
 
 def rpc_error(code: int, message: str, data: object = None) -> SourceError:
-    """Tell what a JSON-RPC error object means.
+    """Convert a JSON-RPC error object to an exception.
 
     Source:
         JSON-RPC 2.0, "Error object"; EIP-1474 for the codes below -32000.
     """
     text = f"{message} ({code})"
     words = message.lower()
-    if _speaks_of_batches(code, words) and _advised(data) is None:
-        return BatchRefusedError(text, code, told=message, data=_kept(data))
+    if _is_about_batches(code, words) and _advised(data) is None:
+        return BatchRefusedError(text, code, source_message=message, data=_kept(data))
     if code in _RATE_LIMITS or any(phrase in words for phrase in _RATE_LIMIT_WORDS):
         return RateLimitedError(text, _advised(data))
-    # Before the code: nodes give such answers with any code, and they pass by themselves.
+    # Before the code: nodes send these messages with any code, and the errors are temporary.
     if any(phrase in words for phrase in _NOT_YET_WORDS):
         return NotYetError(text)
     if code == INTERNAL_ERROR:
         return ServerError(text, code)
-    return ApplicationError(text, code, told=message, data=_kept(data))
+    return ApplicationError(text, code, source_message=message, data=_kept(data))
 
 
 def may_be_the_batch(error: SourceError, *, took_batches: bool) -> bool:
-    """Return whether the error that a whole batch met may not come for a shorter one.
+    """Return whether a shorter batch can succeed after this error of a whole batch.
 
     Args:
-        error: What came for the batch.
+        error: Error of the batch.
         took_batches: Whether the source has answered a batch before.
     """
     if isinstance(error, ServerError):
-        known = error.code in _MAY_BE_THE_BATCH
-        return known or (not took_batches and error.code in _MAY_BE_THE_FIRST_BATCH)
+        known = error.code in _BATCH_CODES
+        return known or (not took_batches and error.code in _FIRST_BATCH_CODES)
     return isinstance(error, ApplicationError | NotYetError)
 
 
 def is_too_long(result: object) -> bool:
-    """Say whether a batch's answer had become too long before it came to this result.
+    """Return whether a result is missing because the response to its batch became too long.
 
     Source:
         geth, ``rpc.BatchResponseMaxSize``: "response too large" with code -32003 for the rest.
@@ -83,10 +83,10 @@ def is_too_long(result: object) -> bool:
 
 
 def http_error(status: int, retry_after: str | None) -> SourceError:
-    """Tell what an HTTP status other than 200 means.
+    """Convert an HTTP status other than 200 to an exception.
 
-    A redirection, a wrong path and a key that is refused are troubles of the provider as a
-    whole: another one may well answer.
+    A redirect, a wrong path and a refused key are errors of the provider as a whole: another
+    provider can answer the request.
 
     Source:
         RFC 9110; RFC 6585 for 429.
@@ -100,11 +100,11 @@ def http_error(status: int, retry_after: str | None) -> SourceError:
     return ServerError(f"HTTP {status}", status)
 
 
-def _speaks_of_batches(code: int, words: str) -> bool:
-    """Return whether an error is about batches, and not about a rate or a transaction.
+def _is_about_batches(code: int, words: str) -> bool:
+    """Return whether an error is about batches, not about a rate or a transaction.
 
     Source:
-        By the words, because the codes have other meanings elsewhere (-32005 is Infura's rate
+        By the message, because the codes have other meanings elsewhere (-32005 is Infura's rate
         limit, -32010 OpenEthereum's transaction error). jsonrpsee: -32005 "Batched requests are
         not supported by this server", -32010 "The batch request was too large", -32011 "The
         batch response was too large". Besu: -32005 "Number of requests exceeds max batch size".
@@ -117,21 +117,21 @@ def _speaks_of_batches(code: int, words: str) -> bool:
 
 
 def _kept(data: object) -> object:
-    """Keep an error's data, as far as it is not longer than ours could be."""
+    """Return an error's data within the size limit; a long object becomes ``None``."""
     if isinstance(data, str):
         return data[:MAX_DATA_CHARACTERS]
     if not isinstance(data, dict | list):
         return data
     try:
         return data if len(orjson.dumps(data)) <= MAX_DATA_CHARACTERS else None
-    except orjson.JSONEncodeError:  # nested deeper than it can be written
+    except orjson.JSONEncodeError:  # nested too deeply to be serialised
         return None
 
 
 def _advised(data: object) -> float | None:
-    """Read how long Infura asks to wait: ``{"rate": {"backoff_seconds": 30}}``."""
+    """Return the seconds that Infura asks to wait: ``{"rate": {"backoff_seconds": 30}}``."""
     rate = data.get("rate") if isinstance(data, dict) else None
     advised = rate.get("backoff_seconds") if isinstance(rate, dict) else None
-    if not isinstance(advised, int | float) or not 0 < advised < _LONGEST_ADVICE:
+    if not isinstance(advised, int | float) or not 0 < advised < _MAX_ADVISED_SECONDS:
         return None
     return float(advised)

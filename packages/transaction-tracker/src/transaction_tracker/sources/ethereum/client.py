@@ -1,4 +1,4 @@
-"""JSON-RPC over HTTP, at one node: one request or a batch."""
+"""JSON-RPC client of one node, over HTTP: single calls and batches."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -7,9 +7,11 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import (
+    LateError,
     MalformedError,
     RateLimitedError,
     SourceError,
+    TooLongError,
 )
 from transaction_tracker.sources.ethereum.classify import (
     BatchRefusedError,
@@ -17,33 +19,34 @@ from transaction_tracker.sources.ethereum.classify import (
     may_be_the_batch,
     rpc_error,
 )
-from transaction_tracker.sources.ethereum.http import Http, LateError, TooLongError
+from transaction_tracker.sources.ethereum.http import Http
 from transaction_tracker.sources.ethereum.identity import identity
 from transaction_tracker.sources.ethereum.rpc import (
     ABOUT_TRANSACTIONS,
     Dissent,
     Identity,
+    NodeResults,
     Request,
-    Told,
 )
 from transaction_tracker.sources.ethereum.url import SecretUrl
-from transaction_tracker.sources.gate import Gate
+from transaction_tracker.sources.rate_limiter import RateLimiter
 
 DEADLINE_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 2**20
 BATCH_SIZE = 100
-_LONGEST_MESSAGE = 200
+_MAX_MESSAGE_CHARACTERS = 200
 
 
 class RpcClient:
-    """Asks one node: an ``Rpc``.
+    """Client of one node; implements ``Rpc``.
 
     Args:
-        url: Where the node listens.
-        deadline: Seconds that one HTTP request may take in all, its wait at the gate included.
-        max_answer_bytes: A longer answer is cut off and refused.
-        batch_size: Calls in one HTTP request; fewer while the node refuses that many.
-        gate: How often the node may be asked; by default at most 8 requests at a time.
+        url: URL of the node.
+        deadline: Maximum duration of one HTTP request in seconds, with its wait for the rate limit.
+        max_answer_bytes: Maximum size of a response; a longer one is refused.
+        batch_size: Maximum number of calls in one HTTP request; lowered while the node refuses
+            that many.
+        limiter: Rate limit of the node. Default: at most 8 requests in flight.
     """
 
     def __init__(
@@ -53,24 +56,24 @@ class RpcClient:
         deadline: float = DEADLINE_SECONDS,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         batch_size: int = BATCH_SIZE,
-        gate: Gate | None = None,
+        limiter: RateLimiter | None = None,
     ) -> None:
         self.url = url
         self.requests = 0
         self._deadline = deadline
-        self._gate = gate or Gate()
-        self._size = BatchSize(min(batch_size, self._gate.burst or batch_size))
+        self._limiter = limiter or RateLimiter()
+        self._size = BatchSize(min(batch_size, self._limiter.burst or batch_size))
         self._refusal: str | None = None
         self._http = Http(url, max_answer_bytes)
 
     @property
-    def together(self) -> int:
-        """How many calls go in one request now; 1 while the node refuses batches."""
+    def calls_per_request(self) -> int:
+        """Number of calls in the next HTTP request; 1 while the node refuses batches."""
         return self._size.size
 
     @property
     def is_compared(self) -> bool:
-        """False: there is no other node."""
+        """False, because there is no other node."""
         return False
 
     def __str__(self) -> str:
@@ -81,21 +84,21 @@ class RpcClient:
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """The host and the port of this node."""
+        """Host and port of this node."""
         return {str(self): self.url.authority}
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
     ) -> Identity:
-        """Ask which chain the node is on; ask it at each call.
+        """Fetch the identity of the node's chain, at each call.
 
         Args:
-            at: Height of the anchor. ``None`` takes block 0, or where the node has pruned it the
-                earliest block that the node has.
-            expected: Not used: there is no other node to compare with.
+            at: Height of the anchor. Default: block 0, or if the node has pruned it, an early
+                block that the node has.
+            expected: Not used, because there is no other node to compare with.
 
         Raises:
-            SourceError: The node gives no answer.
+            SourceError: The node gives no usable response.
         """
         del expected
         return await identity(self, at)
@@ -104,7 +107,7 @@ class RpcClient:
         """Call one method and return its result.
 
         Raises:
-            SourceError: There is none; the class says why.
+            SourceError: There is no result; the class names the cause.
         """
         (result,) = await self._ask([Request(method, params)])
         if isinstance(result, SourceError):
@@ -112,17 +115,17 @@ class RpcClient:
         return result
 
     async def seek(self, method: str, *params: object) -> Any:
-        """Call one method: there is no other node to turn to."""
+        """Call one method; there is no other node to fail over to."""
         return await self.call(method, *params)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
-        """Call many methods, in as few requests as the node allows.
+        """Call many methods, in as few HTTP requests as the node allows.
 
         Returns:
-            For each call its result, or the ``SourceError`` that it met alone.
+            For each call its result, or its own ``SourceError``.
 
         Raises:
-            SourceError: The whole batch got no answer.
+            SourceError: The whole batch failed.
         """
         results: list[Any] = []
         while len(results) < len(requests):
@@ -132,36 +135,36 @@ class RpcClient:
             except RateLimitedError as error:
                 if not results:
                     raise
-                # The limit is about the rest: what was answered before it stays.
+                # Earlier responses are complete: only the rest of the calls gets the error.
                 results += [error] * (len(requests) - start)
         return results
 
-    async def told(self, requests: Sequence[Request]) -> Told:
-        """Call many methods; an error of the whole batch is each one's result."""
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
+        """Call many methods; an error of the whole batch is the result of each call."""
         try:
             results = await self.batch(requests)
         except SourceError as error:
             results = [error] * len(requests)
-        return Told(str(self), dict(zip(requests, results, strict=True)))
+        return NodeResults(str(self), dict(zip(requests, results, strict=True)))
 
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
-        """Call many methods: this node is every node."""
+        """Call many methods at this node, which is the only one."""
         return [await self.batch(requests)]
 
     async def versions(self, request: Request) -> Mapping[str, Any]:
-        """Return nothing: there is no other node."""
+        """Return no versions, because there is no other node to compare with."""
         del request
         return {}
 
     async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
-        """Call many methods: this node is the only one that has a name."""
+        """Call many methods at this node, whatever names the caller gives."""
         return {name: await self.batch(own) for name, own in requests.items()}
 
     def blame(self, node: str, number: int) -> None:
-        """Do nothing: there is no other node to ask instead."""
+        """Do nothing, because there is no other node to use instead."""
 
     def left_out(self, node: str, number: int) -> None:
-        """Do nothing: there is no other node to ask instead."""
+        """Do nothing, because there is no other node to use instead."""
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Return ``None`` for each request: there is no other node."""
@@ -172,29 +175,29 @@ class RpcClient:
         return [None] * len(requests)
 
     def follows(self, chain: Chain) -> None:
-        """Do nothing: there is no other node to compare with."""
+        """Do nothing, because there is no other node to compare with."""
 
     async def dissent(
         self,
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        known: NodeResults | None = None,
     ) -> Dissent:
-        """Return no dissent: the chain is this node's own."""
+        """Return no dissent, because the chain is this node's own."""
         del chain, blocks
         if not requests:
             return Dissent()
-        told = told or Told(str(self))
-        results = await self.batch(told.missing(requests))
-        return Dissent(answers={str(self): told.completed(requests, results)})
+        known = known or NodeResults(str(self))
+        results = await self.batch(known.missing(requests))
+        return Dissent(answers={str(self): known.completed(requests, results)})
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
         await self._http.close()
 
     async def _batch(self, requests: Sequence[Request]) -> list[Any]:
-        """Send one batch; return no results when the batch must be a shorter one."""
+        """Send one batch; return no results if the caller must retry with a shorter batch."""
         try:
             results = await self._ask(requests)
         except LateError:
@@ -213,7 +216,7 @@ class RpcClient:
 
     def _may_be_the_batch(self, error: SourceError) -> bool:
         too_long = isinstance(error, TooLongError)
-        return too_long or may_be_the_batch(error, took_batches=self._size.taken)
+        return too_long or may_be_the_batch(error, took_batches=self._size.accepted)
 
     def _refused(self, sent: int, error: SourceError) -> list[Any]:
         self._refusal = str(error)
@@ -221,15 +224,15 @@ class RpcClient:
         return []
 
     def _refused_alone(self, error: SourceError) -> None:
-        # The same words for one call and for many: the length of the batch was not the reason,
-        # and a node in trouble must not stay without batches after it has recovered.
+        # A single call fails like the batch before: the length of the batch was not the reason.
+        # Without this, a node that recovers would get no batches for a long time.
         if str(error) == self._refusal and not isinstance(error, TooLongError):
             self._size.refused_alone()
         self._refusal = None
 
     async def _without_refusals(self, requests: Sequence[Request], results: list[Any]) -> list[Any]:
-        """Ask by itself each call that the node does not take in a batch."""
-        refused = [at for at, one in enumerate(results) if isinstance(one, BatchRefusedError)]
+        """Repeat each call alone that the node refuses in a batch."""
+        refused = [at for at, item in enumerate(results) if isinstance(item, BatchRefusedError)]
         if refused and len(refused) == len(results):
             return self._refused(len(results), results[0])
         for at in refused:
@@ -240,9 +243,9 @@ class RpcClient:
         return results
 
     def _up_to_too_long(self, results: list[Any]) -> list[Any]:
-        """Keep the results before the one at which the whole answer became too long."""
-        cut = next((at for at, one in enumerate(results) if is_too_long(one)), None)
-        if not cut:  # there is none, or a single result that is too long by itself
+        """Return the results before the call at which the response became too long."""
+        cut = next((at for at, item in enumerate(results) if is_too_long(item)), None)
+        if not cut:  # no such call, or the first result alone is too long
             if results:
                 self._size.answered(len(results))
             return results
@@ -250,19 +253,19 @@ class RpcClient:
         return results[:cut]
 
     async def _ask(self, requests: Sequence[Request]) -> list[Any]:
-        """Make one HTTP request of some calls, and give the results in their order."""
+        """Send calls in one HTTP request, and return the results in the order of the calls."""
         try:
             return await self._within(asyncio.get_running_loop().time(), requests)
         except SourceError as error:
             raise self._about(error) from None
 
     async def _within(self, started: float, requests: Sequence[Request]) -> list[Any]:
-        await self._gate.enter(len(requests), self._deadline)
+        await self._limiter.acquire(len(requests), self._deadline)
         try:
             waited = asyncio.get_running_loop().time() - started
             return await self._exchange(requests, max(0.0, self._deadline - waited))
         finally:
-            self._gate.leave()
+            self._limiter.release()
 
     async def _exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
         body: Any = [_envelope(index, request) for index, request in enumerate(requests)]
@@ -271,7 +274,7 @@ class RpcClient:
             answer = await self._http.post(body if len(body) > 1 else body[0], seconds)
             results = self._results(answer, len(requests))
         except RateLimitedError as error:
-            self._gate.refused(error.retry_after)
+            self._limiter.refused(error.retry_after)
             raise
         self._listen(requests, results)
         return [
@@ -280,31 +283,31 @@ class RpcClient:
         ]
 
     def _listen(self, requests: Sequence[Request], results: list[Any]) -> None:
-        """Close the gate if the node limits every call, and not only one about a transaction.
+        """Pause requests if the node limits every call, and not only a call about a transaction.
 
-        One call's limit is about that call, such as a method that is sold separately: a pause
-        for it would let a single transaction stop all others.
+        The limit of a single call can be about that call, such as a method that is billed
+        separately: with a pause for it, one transaction would stop all others.
         """
-        limits = [one for one in results if isinstance(one, RateLimitedError)]
+        limits = [error for error in results if isinstance(error, RateLimitedError)]
         if len(limits) < len(results):
-            self._gate.passed()
+            self._limiter.accepted()
         elif len(requests) > 1 or requests[0].method not in ABOUT_TRANSACTIONS:
-            self._gate.refused(limits[0].retry_after)
+            self._limiter.refused(limits[0].retry_after)
 
     def _results(self, answer: Any, count: int) -> list[Any]:
         if count > 1 and (refusal := _only_answer(answer)) is not None:
             raise self._batch_refused(refusal)
-        results = [self._result(one) for one in _numbered(answer, count)]
-        for one in results:
-            if isinstance(one, SourceError):
-                self._about(one)
+        results = [self._result(item) for item in _numbered(answer, count)]
+        for result in results:
+            if isinstance(result, SourceError):
+                self._about(result)
         return results
 
     def _batch_refused(self, answer: dict[str, Any]) -> SourceError:
-        """Read the one answer to many calls: the node refuses the batch, or its length."""
+        """Return the error for a single response to many calls: the node refuses the batch."""
         error = self._result(answer)
         if isinstance(error, MalformedError) or not isinstance(error, SourceError):
-            return BatchRefusedError("one answer came for many calls", code=0)
+            return BatchRefusedError("one response to many calls", code=0)
         return error
 
     def _result(self, answer: dict[str, Any]) -> Any:
@@ -320,17 +323,17 @@ class RpcClient:
         return rpc_error(code if type(code) is int else 0, message, data)
 
     def _safe(self, message: object) -> str:
-        """Make one short line without secrets of what the node says."""
-        text = self.url.redact(str(message))[:_LONGEST_MESSAGE]
+        """Return the node's message as one short line without secrets."""
+        text = self.url.redact(str(message))[:_MAX_MESSAGE_CHARACTERS]
         return "".join(letter if letter.isprintable() else " " for letter in text)
 
     def _named(self, value: Any, raw: Any) -> Any:
-        """Name the node in an error that reading its result raised."""
+        """Add the node's name to an error that was raised while its result was read."""
         is_new = isinstance(value, SourceError) and value is not raw
         return self._about(value) if is_new else value
 
     def _about(self, error: SourceError) -> SourceError:
-        """Say in an error which node it is about."""
+        """Add the node's name to an error."""
         error.args = (f"{self.url}: {error}",)
         return error
 
@@ -340,11 +343,11 @@ def _envelope(number: int, request: Request) -> dict[str, object]:
 
 
 def _only_answer(answer: Any) -> dict[str, Any] | None:
-    """Return the one answer to many calls, if it is one.
+    """Return the single response to many calls, if it is an error object.
 
     Source:
-        JSON-RPC 2.0, "Batch": a batch that cannot be read gets one object. geth and Erigon answer
-        a batch that is too long with a list of one error, under the id of the first call.
+        JSON-RPC 2.0, "Batch": an unreadable batch gets one object. geth and Erigon respond to
+        a batch that is too long with an array of one error, with the id of the first call.
     """
     if isinstance(answer, list) and len(answer) == 1:
         only = answer[0]
@@ -353,13 +356,13 @@ def _only_answer(answer: Any) -> dict[str, Any] | None:
 
 
 def _numbered(answers: Any, count: int) -> list[dict[str, Any]]:
-    """Put answers, which may come in any order, into that of their requests."""
+    """Return the responses in the order of their requests; they can arrive in any order."""
     answers = answers if isinstance(answers, list) else [answers]
     found = [answer for answer in answers if isinstance(answer, dict)]
     if count == 1 and len(found) == len(answers) == 1 and found[0].get("error") is not None:
-        # A request that the node could not read has no id; Burrow (issue 271) sends "" instead.
+        # The error for an unreadable request has no id; Burrow (issue 271) sends "" instead.
         return found
-    # By type, too: an id can be a list here, and True would pass for 1.
+    # The type is checked: a list is not hashable, and True is equal to 1.
     by_id = {answer["id"]: answer for answer in found if type(answer.get("id")) is int}
     if len(answers) != count or by_id.keys() != set(range(count)):
         raise MalformedError("the answers do not match the requests")

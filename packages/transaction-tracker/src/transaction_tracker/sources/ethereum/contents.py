@@ -1,4 +1,4 @@
-"""What a transaction does, its price left out: the label of a replacement depends on it."""
+"""Content of a transaction without its price, from which replacements are labelled."""
 
 import json
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ _AUTHORIZATION_NUMBERS = ("chainId", "nonce", "yParity", "r", "s")
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What a transaction does, its price left out.
+    """Content of a transaction, without its price.
 
     Attributes:
-        to: The recipient; ``None`` for a contract that is created.
-        parts: Everything that makes two transactions the same payment.
-        is_nothing: Whether it moves no value, calls nothing, and carries nothing.
+        to: Recipient; ``None`` if the transaction creates a contract.
+        parts: Parts that two transactions have in common if they are the same payment.
+        is_nothing: Whether the transaction has no value, input, blobs or authorizations.
     """
 
     to: str | None
@@ -35,7 +35,7 @@ class Content:
 
     @classmethod
     def of(cls, fields: dict[str, Any], key: str) -> Self:
-        """Return the content of a transaction; one that cannot be read equals no other."""
+        """Return the content of a transaction; unreadable content is equal to no other."""
         payload = fields["input"] if fields.get("input") is not None else fields.get("data")
         blobs = fields.get("blobVersionedHashes") or []
         signed = fields.get("authorizationList") or []
@@ -50,15 +50,14 @@ class Content:
         return cls(to, (to, amount, called, *carried), is_nothing)
 
     def digest(self) -> str:
-        """Return the same text for the same payment, and another for any other."""
-        # Equal digests mean the same payment. What a transaction does can be long, and is
-        # kept for each that is tracked.
+        """Return a digest that is the same for the same payment, and different for others."""
+        # The content can be long, and the store keeps one for each tracked transaction.
         text = " ".join(map(str, self.parts))
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _carried(blobs: object, signed: object) -> list[str]:
-    """Return the blobs and authorizations as text, in one form for every node."""
+    """Return blobs and authorizations as text, in the same form for all nodes."""
     parts = []
     if blobs:
         hashes = [hash32(item, "blob hash") for item in array(blobs, "blob hashes")]

@@ -1,4 +1,4 @@
-"""What the parts of an Ethereum source share."""
+"""Facts about the chain that the parts of an Ethereum source share."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,12 @@ from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 
 @dataclass(slots=True)
 class ChainContext:
-    """What is known of the chain, once it has been checked.
+    """Facts about the chain, complete after the first check.
 
     Attributes:
-        chain_id: The chain's number; ``None`` before the first check.
-        profile: What the chain does differently.
-        base_fee: Base fee of the last head in wei per unit of gas, where the chain has one.
+        chain_id: Chain id; ``None`` before the first check, unless configured.
+        profile: Differences of the chain from Ethereum.
+        base_fee: Base fee of the last head, in wei per unit of gas, if the chain has one.
     """
 
     chain_id: int | None = None

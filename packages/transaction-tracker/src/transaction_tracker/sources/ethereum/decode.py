@@ -1,7 +1,7 @@
-"""Blocks, transactions and receipts as nodes write them, converted to ours.
+"""Convert blocks, transactions and receipts from the JSON of nodes.
 
-A transaction in a block needs only its hash; what else of it cannot be read is counted and
-passed over. A field that decides an end raises ``MalformedError``, which names it.
+A transaction in a block needs only a readable hash; unreadable other fields are counted and
+skipped. An invalid field that decides an end raises ``MalformedError``, which names the field.
 """
 
 from dataclasses import dataclass, field
@@ -26,18 +26,18 @@ from transaction_tracker.sources.ethereum.fields import (
 )
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.protocol import Block
+from transaction_tracker.sources.protocol import FetchedBlock
 
 _CALL_FIELDS = {"from": "from", "to": "to", "value": "value", "gas": "gas", "data": "input"}
 
 
 @dataclass(frozen=True, slots=True)
 class HeadBlock:
-    """The highest block of a node.
+    """Newest block of a node.
 
     Attributes:
         link: The block and its parent.
-        base_fee: What it asks for a unit of gas, in wei, on chains that do so.
+        base_fee: Base fee in wei per unit of gas, if the chain has one.
     """
 
     link: Link
@@ -46,14 +46,14 @@ class HeadBlock:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a node says of a transaction in a block.
+    """Receipt of a transaction in a block.
 
     Attributes:
         id: Hash of the transaction.
-        block: The block that has it.
-        outcome: How it ended; ``None`` for a receipt without a status.
-        gas_used: Units of gas that it used, where that could be read.
-        raw: The receipt as it came.
+        block: Block that includes it.
+        outcome: Outcome; ``None`` for a receipt without a status.
+        gas_used: Units of gas used, if readable.
+        raw: Receipt as the node sent it.
     """
 
     id: str
@@ -65,13 +65,13 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A transaction that a node knows.
+    """Transaction that a node knows.
 
     Attributes:
         transaction: The transaction.
-        block: The block that has it, if any.
-        chain_id: The chain that it was signed for; ``None`` if it is valid on every chain.
-        raw: The transaction as it came.
+        block: Block that includes it, if any.
+        chain_id: Chain that it is signed for; ``None`` if it is valid on every chain.
+        raw: Transaction as the node sent it.
     """
 
     transaction: Transaction
@@ -86,7 +86,7 @@ class Found:
 
 
 def link(value: object) -> Link:
-    """Return a block's place in the chain."""
+    """Return the link of a block: its number, hash and parent."""
     header = record(value, "block")
     return Link(
         number=height(header.get("number"), "block number"),
@@ -96,49 +96,48 @@ def link(value: object) -> Link:
 
 
 def head(value: object) -> HeadBlock:
-    """Return the place and the base fee of a block."""
+    """Return the link and the base fee of a block."""
     return HeadBlock(link(value), base_fee(value))
 
 
 def base_fee(value: object) -> int | None:
-    """Return what a block asks for a unit of gas, in wei; ``None`` where it does not say.
+    """Return the base fee of a block in wei per unit of gas; ``None`` if it has none.
 
-    Only the flag ``underpriced`` needs it, so a value that cannot be read, such as ``"0x"``, is
-    ``None`` too.
+    An unreadable value, such as ``"0x"``, is ``None`` too: only the flag ``underpriced`` needs it.
     """
     fee = value.get("baseFeePerGas") if isinstance(value, dict) else None
     return readable(quantity, fee)
 
 
-def block(value: object, profile: ChainProfile = UNKNOWN) -> Block:
+def block(value: object, profile: ChainProfile = UNKNOWN) -> FetchedBlock:
     """Return a block with the ids and slots of its transactions.
 
-    One odd transaction never makes a block unreadable: a transaction without a readable hash,
-    and a slot that cannot be read or that two transactions claim, are left out and counted. Of a
-    hash that stands twice in the block, the first place counts (Hedera sends such blocks).
+    A malformed transaction never makes a block unreadable: a transaction without a readable hash,
+    and a slot that is unreadable or claimed by two transactions, are skipped and counted. If a
+    block lists a hash twice, the first position counts (Hedera sends such blocks).
 
     Args:
-        value: The block as the node sent it.
-        profile: What the chain does differently.
+        value: Block as the node sent it.
+        profile: Profile of the chain.
 
     Raises:
-        MalformedError: The block's place, or its list of transactions, cannot be read.
+        MalformedError: The block's link or its list of transactions is unreadable.
     """
     place = link(value)
     body = array(record(value, "block").get("transactions"), "block's transactions")
     ids, unreadable = _ids(body)
     if body and all(isinstance(item, str) for item in body):
-        return Block(place, ids, {}, body, unreadable, hashes_only=True)
+        return FetchedBlock(place, ids, {}, body, unreadable, hashes_only=True)
     slots, unclear = _slots(body, ids, profile)
-    return Block(place, ids, slots, body, unreadable + unclear)
+    return FetchedBlock(place, ids, slots, body, unreadable + unclear)
 
 
 def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:
-    """Return a transaction, whether or not a block has it.
+    """Return a transaction, in a block or not.
 
     Raises:
-        MalformedError: It has no readable hash. Every other field may be odd: then the
-            transaction has no slot, no offer, or a content that equals no other.
+        MalformedError: It has no readable hash. With other fields unreadable, the transaction
+            has no slot, no maximum fee, or a content that is equal to no other.
     """
     fields = record(value, "transaction")
     key = hash32(fields.get("hash"), "transaction hash")
@@ -149,7 +148,7 @@ def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:
         slot=slot,
         content=content.digest(),
         cancels=content.is_nothing and content.to == readable(address, fields.get("from")),
-        max_fee=_offer(fields),
+        max_fee=_max_fee(fields),
     )
 
 
@@ -157,17 +156,17 @@ def found(value: object, profile: ChainProfile = UNKNOWN) -> Found:
     """Return a transaction with its block and its chain.
 
     Raises:
-        MalformedError: Its hash, its block or its chain id cannot be read.
+        MalformedError: Its hash, its block or its chain id is unreadable.
     """
     fields = record(value, "transaction")
     return Found(transaction(fields, profile), place(fields), _chain_id(fields), fields)
 
 
 def place(value: object) -> BlockRef | None:
-    """Return the block that a transaction or receipt names; ``None`` while it is in none.
+    """Return the block that a transaction or receipt names; ``None`` without a block.
 
     Raises:
-        MalformedError: The block's hash or number cannot be read.
+        MalformedError: The block's hash or number is unreadable.
     """
     fields = record(value, "transaction")
     if is_null(fields.get("blockHash")) or is_null(fields.get("blockNumber")):
@@ -184,18 +183,18 @@ def receipt(
     """Return a receipt.
 
     A receipt without a status has no outcome: before Byzantium, receipts had the state ``root``
-    in its place (EIP-658). ``Statuses`` settles it.
+    in place of the status (EIP-658). ``Statuses`` finds the outcome.
 
-    Logs are not looked at: nothing is decided by them, and Bor, among others, sends receipts
-    whose logs name another block.
+    Logs are not read: no decision needs them, and some nodes (such as Bor) send receipts whose logs
+    name another block.
 
     Args:
-        value: The receipt as the node sent it.
-        profile: What the chain does differently.
-        errors: The custom errors whose names and parameters are known.
+        value: Receipt as the node sent it.
+        profile: Profile of the chain.
+        errors: Known custom errors.
 
     Raises:
-        MalformedError: The transaction, its block or the status cannot be read.
+        MalformedError: The transaction, its block or the status is unreadable.
     """
     fields = record(value, "receipt")
     key = hash32(fields.get("transactionHash"), "receipt's transaction hash")
@@ -212,10 +211,10 @@ def receipt(
 def receipts(
     value: object, profile: ChainProfile = UNKNOWN, errors: ErrorTable | None = None
 ) -> list[Receipt]:
-    """Return the receipts of a block that can be read.
+    """Return the readable receipts of a block.
 
-    A receipt that cannot be read is left out, as if the node did not have it yet: it is asked
-    for alone then, and of the other providers.
+    An unreadable receipt is skipped, as if the node did not have it yet: it is then requested
+    alone, and from the other providers.
 
     Raises:
         MalformedError: The value is not a list.
@@ -230,7 +229,7 @@ def receipts(
 
 
 def sender_of(slot: str) -> str:
-    """Return the sender that a slot belongs to."""
+    """Return the sender of a slot."""
     return slot.partition(":")[0]
 
 
@@ -240,7 +239,7 @@ def nonce_of(slot: str) -> int:
 
 
 def call_of(item: Any) -> dict[str, Any]:
-    """Return what ``eth_call`` needs to run a transaction again, its price left out."""
+    """Return the ``eth_call`` parameters that repeat a transaction, without its price."""
     if not isinstance(item, dict):
         return {}
     return {
@@ -249,7 +248,7 @@ def call_of(item: Any) -> dict[str, Any]:
 
 
 def _ids(body: list[Any]) -> tuple[dict[str, int], int]:
-    """Return the first place of each hash, and how many transactions have none to read."""
+    """Return the first position of each hash, and the number of unreadable transactions."""
     ids: dict[str, int] = {}
     unreadable = 0
     for index, item in enumerate(body):
@@ -264,10 +263,10 @@ def _ids(body: list[Any]) -> tuple[dict[str, int], int]:
 def _slots(
     body: list[Any], ids: dict[str, int], profile: ChainProfile
 ) -> tuple[dict[str, str], int]:
-    """Return who took which slot, and how many transactions have one that is unclear.
+    """Return the transaction of each slot, and the number of transactions with an unclear slot.
 
-    Where two transactions of one block claim a slot, sender and nonce are not a slot: neither
-    of the two can have replaced the other.
+    If two transactions of one block claim a slot, sender and nonce are not a slot on this chain:
+    neither of the two can have replaced the other.
     """
     slots: dict[str, str] = {}
     disputed: set[str] = set()
@@ -290,7 +289,7 @@ def _hash_of(item: Any) -> str | None:
 
 
 def _slot(item: Any, profile: ChainProfile) -> tuple[str | None, bool]:
-    """Return the slot that a transaction takes, and whether all that it needs was readable."""
+    """Return the slot that a transaction takes, and whether its fields are readable."""
     if not profile.account_nonces:
         return None, True
     if not isinstance(item, dict):
@@ -299,7 +298,7 @@ def _slot(item: Any, profile: ChainProfile) -> tuple[str | None, bool]:
     if kind is not None and kind not in profile.slot_types:
         return None, True
     sender = readable(address, item.get("from"))
-    if sender == ZERO_ADDRESS:  # Polygon's state sync, and what other chains do by themselves
+    if sender == ZERO_ADDRESS:  # system transactions, such as Polygon's state sync
         return None, True
     nonce = readable(quantity, item.get("nonce"))
     if kind is None or sender is None or nonce is None:
@@ -308,18 +307,18 @@ def _slot(item: Any, profile: ChainProfile) -> tuple[str | None, bool]:
 
 
 def _chain_id(fields: dict[str, Any]) -> int | None:
-    """Return the chain that a transaction was signed for.
+    """Return the chain that a transaction is signed for.
 
-    No chain has the number 0 (EIP-155): nodes send it for unprotected and system transactions.
+    No chain has the id 0 (EIP-155): nodes send it for unprotected and system transactions.
     """
     given = fields.get("chainId")
     return None if is_null(given) else quantity(given, "transaction's chain id") or None
 
 
-def _offer(fields: dict[str, Any]) -> int | None:
-    # A mined transaction's gasPrice is what it paid, not what it offered.
-    offer = readable(quantity, fields.get("maxFeePerGas"))
-    return readable(quantity, fields.get("gasPrice")) if offer is None else offer
+def _max_fee(fields: dict[str, Any]) -> int | None:
+    # The gasPrice of a mined transaction is the price that it paid, not its maximum fee.
+    max_fee = readable(quantity, fields.get("maxFeePerGas"))
+    return readable(quantity, fields.get("gasPrice")) if max_fee is None else max_fee
 
 
 def _outcome(

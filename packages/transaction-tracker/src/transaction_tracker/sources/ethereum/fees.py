@@ -1,4 +1,4 @@
-"""What a transaction cost, from the fields of its receipt."""
+"""Fee of a transaction, from the fields of its receipt."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from transaction_tracker.sources.ethereum.fields import quantity, readable
 from transaction_tracker.sources.ethereum.profiles import ChainProfile
 
 _BLOB_TYPE = 0x3
-# Transactions that the chain makes itself, or that were paid for on the parent chain.
+# Transactions that the chain creates itself, or that were paid on the parent chain.
 _DEPOSIT_TYPE = 0x7E
 _ISTHMUS_DIVISOR = 1_000_000
 _JOVIAN_FACTOR = 100
@@ -19,14 +19,14 @@ def fee(
 ) -> tuple[int | None, FeeScope]:
     """Return the fee in the chain's smallest unit, and whether it is the whole fee.
 
-    A fee field that is missing or cannot be read never raises: the fee is then ``None``, or
-    without that part and said to be the execution fee only.
+    A missing or unreadable fee field never raises: the fee is then ``None``, or only the
+    execution fee (scope ``"execution"``).
 
     Args:
-        receipt: The fields of the receipt.
-        profile: What the chain does differently; it has the rule.
-        gas_price: The price in the transaction itself, for receipts without
-            ``effectiveGasPrice``: exact for legacy transactions only.
+        receipt: Fields of the receipt.
+        profile: Profile of the chain, with its fee rule.
+        gas_price: Gas price of the transaction, for receipts without ``effectiveGasPrice``;
+            exact for legacy transactions only.
 
     Source:
         EIP-4844 for blob gas; the OP Stack specification, "L1-Cost fees" and "Operator fee"
@@ -50,12 +50,12 @@ def _execution(receipt: Mapping[str, Any], gas_price: int | None) -> int | None:
 
 
 def _extra(receipt: Mapping[str, Any], profile: ChainProfile) -> int | None:
-    """Return what the chain takes in addition; ``None`` where a part of it is not known."""
+    """Return the fees beyond the execution fee; ``None`` if a part of them is unknown."""
     match profile.fee:
         case "op-stack":
             return _l1_fee(receipt, _operator_fee(receipt))
         case "scroll":
-            # Morph's fees can be paid in another token; then the amounts here are not in its coin.
+            # Morph's fees can be paid in another token: the amounts here are then in that token.
             is_in_coin = _number(receipt, "feeTokenID") in (None, 0)
             return _l1_fee(receipt, 0) if is_in_coin else None
         case _:
@@ -66,7 +66,7 @@ def _blob_fee(receipt: Mapping[str, Any]) -> int | None:
     used, price = _number(receipt, "blobGasUsed"), _number(receipt, "blobGasPrice")
     if used is not None and price is not None:
         return used * price
-    # The OP Stack writes ``blobGasUsed`` for something else, so the type decides.
+    # The type decides, because the OP Stack uses ``blobGasUsed`` for another quantity.
     return None if _number(receipt, "type") == _BLOB_TYPE else 0
 
 
@@ -80,8 +80,8 @@ def _l1_fee(receipt: Mapping[str, Any], operator: int | None) -> int | None:
 def _operator_fee(receipt: Mapping[str, Any]) -> int | None:
     """Return the fee for the chain's operator; its formula changed with the Jovian upgrade.
 
-    Receipts leave the parameters out where both are 0. They do not name the upgrade, but only
-    those since Jovian have ``daFootprintGasScalar``.
+    Receipts lack the parameters if both are 0. They do not name the upgrade, but only receipts
+    since Jovian have ``daFootprintGasScalar``.
     """
     names = ("operatorFeeScalar", "operatorFeeConstant")
     if all(receipt.get(name) is None for name in names):

@@ -1,4 +1,4 @@
-"""Fields of a node's results: untrusted, checked, converted to Python values."""
+"""Check the fields of a node's results, which are untrusted, and convert them to Python values."""
 
 import re
 from collections.abc import Callable
@@ -26,24 +26,24 @@ def is_hash(text: str) -> bool:
 
 
 def is_null(value: object) -> bool:
-    """Return whether the value is one of the ways in which nodes write ``null``.
+    """Return whether the value is one of the forms in which nodes send ``null``.
 
     Source:
-        Seen for ``blockHash``, ``blockNumber`` and ``chainId`` of waiting and unprotected
+        Observed for ``blockHash``, ``blockNumber`` and ``chainId`` of pending and unprotected
         transactions: ``null``, an empty string, ``"0x"`` and the hash of 32 zero bytes.
     """
     return value is None or value in ("", "0x", ZERO_HASH)
 
 
 def record(value: object, name: str) -> dict[str, Any]:
-    """Return an object of JSON."""
+    """Return a JSON object, or raise ``MalformedError``."""
     if not isinstance(value, dict):
         raise wrong(name, "an object", value)
     return value
 
 
 def array(value: object, name: str) -> list[Any]:
-    """Return an array of JSON."""
+    """Return a JSON array, or raise ``MalformedError``."""
     if not isinstance(value, list):
         raise wrong(name, "an array", value)
     return value
@@ -70,7 +70,7 @@ def quantity(value: object, name: str) -> int:
 
 
 def height(value: object, name: str) -> int:
-    """Return a block number; an astronomical one is refused."""
+    """Return a block number of at most 2 ** 53."""
     number = quantity(value, name)
     if number > _MAX_HEIGHT:
         raise wrong(name, f"a number up to {_MAX_HEIGHT}", value)
@@ -78,11 +78,12 @@ def height(value: object, name: str) -> int:
 
 
 def readable(reader: Callable[[object, str], T], value: object) -> T | None:
-    """Return what the reader makes of the value, and ``None`` where it refuses it.
+    """Return the value as read by ``reader``; ``None`` if it is not valid.
 
-    For fields that a flag, a label or a fee needs: they must never stop anything.
+    For fields that only a flag, a label or a fee needs: an unreadable one must never stop the
+    chain.
     """
-    if value is None:  # most receipts lack most of these: no error needs to be made for that
+    if value is None:  # the common case: saves raising and catching an error
         return None
     try:
         return reader(value, "field")
@@ -91,7 +92,7 @@ def readable(reader: Callable[[object, str], T], value: object) -> T | None:
 
 
 def wrong(name: str, expected: str, got: object) -> MalformedError:
-    """Return the error that names a field, what was expected and how the value begins."""
+    """Return the error for an invalid field, with the start of its value."""
     shown = repr(got)
     shown = shown if len(shown) <= _MAX_SHOWN else shown[:_MAX_SHOWN] + "…"
     return MalformedError(f"the node's {name} must be {expected}, got {shown}")

@@ -1,4 +1,4 @@
-"""JSON over HTTP: one exchange, within a deadline and a size limit."""
+"""JSON over HTTP: one request with its response, within a deadline and a size limit."""
 
 import asyncio
 from typing import Any
@@ -8,28 +8,25 @@ import orjson
 
 from transaction_tracker.json_answers import NotJsonError, TooManyValuesError, parse
 from transaction_tracker.net.resolver import SystemResolver
-from transaction_tracker.sources.errors import MalformedError, TransportError
+from transaction_tracker.sources.errors import (
+    LateError,
+    MalformedError,
+    TooLongError,
+    TransportError,
+)
 from transaction_tracker.sources.ethereum.classify import http_error
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
-# Nodes and their proxies tell what is wrong with a request in the body of such an answer.
-_TELLING = (400, *range(500, 600))
-
-
-class TooLongError(MalformedError):
-    """The answer, or the request, is longer than one side takes."""
-
-
-class LateError(TransportError):
-    """The answer did not come in time."""
+# Nodes and proxies can send a JSON-RPC error in the body of a response with such a status.
+_WITH_ERROR_BODY = (400, *range(500, 600))
 
 
 class Http:
-    """The connections to one address. Errors do not name it: whoever asks does.
+    """HTTP connections to one address. Errors do not name the address: the caller does.
 
     Args:
-        url: The address.
-        max_answer_bytes: A longer answer is cut off and refused.
+        url: Address.
+        max_answer_bytes: Maximum size of a response; a longer one is refused.
     """
 
     def __init__(self, url: SecretUrl, max_answer_bytes: int) -> None:
@@ -38,17 +35,17 @@ class Http:
         self._session: aiohttp.ClientSession | None = None
 
     async def post(self, body: object, deadline: float) -> Any:
-        """Send a value and give the object or the array that comes back.
+        """Send a value as JSON, and return the object or array of the response.
 
         Args:
-            body: What to send; turned into JSON.
-            deadline: Seconds that the whole of it may take.
+            body: Value to send.
+            deadline: Maximum duration of the exchange in seconds.
 
         Raises:
-            LateError: No answer came in time.
-            TransportError: No answer came, or only a part of one.
-            SourceError: The answer's status is no good one; the class says why.
-            MalformedError: The answer is not JSON, or too long.
+            LateError: The response did not arrive in time.
+            TransportError: There was no response, or only a part of it.
+            SourceError: The status is an error; the class names the cause.
+            MalformedError: The response is not JSON, or is too long.
         """
         try:
             async with asyncio.timeout(deadline):
@@ -74,14 +71,14 @@ class Http:
             if response.status == 413:
                 raise TooLongError("HTTP 413")
             refusal = http_error(response.status, response.headers.get("Retry-After"))
-            if response.status in _TELLING:
-                told = await self._told(response.content)
-                if told is not None:
-                    return told
+            if response.status in _WITH_ERROR_BODY:
+                error = await self._rpc_error(response.content)
+                if error is not None:
+                    return error
             raise refusal
 
-    async def _told(self, content: aiohttp.StreamReader) -> dict[str, Any] | None:
-        """Read a JSON-RPC error out of an answer with a bad status, if there is one."""
+    async def _rpc_error(self, content: aiohttp.StreamReader) -> dict[str, Any] | None:
+        """Return the JSON-RPC error in the body of a response, if there is one."""
         try:
             answer = await _parsed(await self._read(content))
         except MalformedError:
@@ -99,8 +96,8 @@ class Http:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            # In threads of its own: at the end, asyncio waits for all others, and a name server
-            # that is silent would hold up the exit.
+            # It resolves in its own threads: asyncio waits for its default threads when the
+            # program ends, so a name server that does not respond would delay the exit.
             self._resolver = SystemResolver()
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(resolver=self._resolver),
@@ -112,7 +109,7 @@ class Http:
 
 
 def without_url(error: Exception) -> str:
-    """Say in a line what went wrong with a connection; aiohttp's own text has the URL in it."""
+    """Return the error of a connection in one line, without the URL that aiohttp puts in it."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"no connection: {error.os_error.strerror or error.os_error}"
     return f"the connection failed: {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""Which chain a node is on: its number, and a block that only this chain has at its height."""
+"""Identity of a node's chain: its chain id, and a block that only this chain has."""
 
 from typing import Any, Protocol
 
@@ -12,34 +12,34 @@ from transaction_tracker.sources.errors import (
 from transaction_tracker.sources.ethereum import fields
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 
-# A block closer to the head may still be reorganised away.
+# A block closer to the head can still be reorganised away.
 MIN_ANCHOR_DEPTH = 64
 
 
 class Batching(Protocol):
-    """Sends many calls to one node."""
+    """Client that sends many calls to one node."""
 
     async def batch(self, requests: list[Request]) -> list[Any]:
         """Return a result or an error for each call."""
 
 
 async def identity(node: Batching, at: int | None) -> Identity:
-    """Ask a node which chain it is on.
+    """Fetch the identity of a node's chain.
 
     Args:
-        node: Whom to ask.
-        at: Height of the anchor. ``None`` asks for block 0, or where the node has pruned it for
-            the earliest block that the node still has.
+        node: Client of the node.
+        at: Height of the anchor. Default: block 0, or if the node has pruned it, an early block
+            that the node still has.
 
     Returns:
-        The identity, with no anchor where the node has no such block.
+        The identity, without an anchor if the node has no such block.
 
     Raises:
-        SourceError: The node gives no answer.
+        SourceError: The node gives no usable response.
 
     Source:
-        ``eth_chainId`` and ``eth_getBlockByNumber``. EIP-4444: nodes may drop old blocks, and
-        answer null or "pruned history unavailable" (4444) for them.
+        ``eth_chainId`` and ``eth_getBlockByNumber``. EIP-4444: nodes can drop old blocks, and
+        return null or "pruned history unavailable" (4444) for them.
     """
     chain_id, block = await node.batch([Request("eth_chainId"), _by_number(hex(at or 0))])
     if isinstance(chain_id, SourceError):
@@ -52,20 +52,20 @@ async def identity(node: Batching, at: int | None) -> Identity:
 
 
 async def _earliest(node: Batching) -> BlockRef | None:
-    """Find the earliest block that a node without block 0 has."""
+    """Find an early block of a node that does not have block 0."""
     (block,) = await node.batch([_by_number("earliest")])
     return _anchor(block) or await _bisected(node)
 
 
 async def _bisected(node: Batching) -> BlockRef | None:
-    """Search between block 0, which the node lacks, and its head."""
+    """Search by bisection between block 0, which the node lacks, and its head."""
     (latest,) = await node.batch([_by_number("latest")])
     found = _anchor(latest)
     if found is None:
         return None
     head, missing = found.number, 0
-    # The exact border moves on with the head: a block in the oldest fifth of those that the
-    # node has is as good, and takes fewer calls.
+    # Any block in the oldest fifth of the node's blocks is early enough. The exact border takes
+    # more calls, and moves with the head.
     while found.number - missing > max(1, (head - found.number) // 4):
         middle = (missing + found.number) // 2
         (block,) = await node.batch([_by_number(hex(middle))])
@@ -79,7 +79,7 @@ def _by_number(block: str) -> Request:
 
 
 def _anchor(block: Any, height: int | None = None) -> BlockRef | None:
-    """Read a block's place; ``None`` where the node does not have the block."""
+    """Return the reference of a block; ``None`` if the node does not have the block."""
     if block is None or isinstance(block, ApplicationError | NotYetError):
         return None
     if isinstance(block, SourceError):

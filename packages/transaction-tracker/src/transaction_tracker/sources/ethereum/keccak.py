@@ -1,7 +1,7 @@
-"""Keccak-256, with which Ethereum names things; ``hashlib`` has only its successor, SHA3-256.
+"""Keccak-256, the hash function of Ethereum; ``hashlib`` has only its successor, SHA3-256.
 
 The two differ in one byte of padding, so the tests compare this code with ``hashlib``. It is slow
-(about a millisecond a block) and meant for the selectors of configured errors, not for masses.
+(about a millisecond per block of 136 bytes), and meant for the selectors of configured errors only.
 """
 
 _RATE_BYTES = 136

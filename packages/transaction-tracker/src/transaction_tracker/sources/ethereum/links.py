@@ -1,4 +1,4 @@
-"""Blocks below the lowest kept one, linked to it header by header."""
+"""Links from blocks below the lowest kept block to that block, header by header."""
 
 import asyncio
 from collections.abc import Collection
@@ -9,17 +9,17 @@ from transaction_tracker.sources.errors import SourceError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 
-# Blocks farther below the lowest kept one are not linked to it.
+# Blocks farther below the lowest kept block are not linked to it.
 MAX_LINKED_BLOCKS = 1_000
-# One call of ``linked`` sends so many requests: where batches are refused, 1,000 blocks take ten
-# calls. What was linked before is not asked for again.
+# Maximum number of requests in one call of ``linked``. With a node that refuses batches, 1,000
+# blocks take ten calls; each call continues where the one before stopped.
 MAX_REQUESTS = 100
-# Below the limit of requests in flight at one provider, so that other questions find a place.
+# Below the limit of requests in flight at one provider, so that other requests get a slot.
 _REQUESTS_AT_ONCE = 4
 
 
 def numbered(height: int) -> Request:
-    """Return the request for the place of the canonical block of a height."""
+    """Return the request for the hash and the parent of the canonical block at a height."""
 
     def read(value: Any) -> Link:
         link = decode.link(value)
@@ -31,15 +31,16 @@ def numbered(height: int) -> Request:
 
 
 class Ancestors:
-    """Proves that blocks are ancestors of our lowest kept block.
+    """Proof that blocks are ancestors of our lowest kept block.
 
-    One address can be many nodes, and answer about our tip from a good one and about an old block
-    from one that is stuck on another branch. Only the links between the two are proof.
+    An address can have many nodes behind it: a correct node can answer about our tip, and a node
+    that is stuck on another branch about an old block. Only the links between the two blocks are a
+    proof.
 
-    Blocks that were kept before need no question: they are linked to those that are kept now.
+    Blocks that were kept before need no request: their links to the kept blocks are known.
 
     Args:
-        rpc: Asks the nodes.
+        rpc: Client of the nodes.
     """
 
     def __init__(self, rpc: Rpc) -> None:
@@ -47,7 +48,7 @@ class Ancestors:
         self._links: dict[str, Link] = {}
 
     def follows(self, before: Chain, after: Chain) -> None:
-        """Remember the blocks that a change of our chain let go of at its lower end."""
+        """Store the links of blocks that our chain no longer keeps at its lower end."""
         if after.bottom is None:
             self._links.clear()
             return
@@ -66,8 +67,8 @@ class Ancestors:
             bottom: The lowest kept block.
 
         Returns:
-            The proven blocks, and those that the next call may prove: so far, each header that was
-            asked for has come.
+            The proven blocks, and the blocks that the next call can prove, because all headers
+            requested so far have arrived.
         """
         if not blocks:
             return set(), set()
@@ -75,7 +76,7 @@ class Ancestors:
         path = self._down(bottom, lowest)
         while path[-1].number > lowest and left > 0:
             end = path[-1]
-            size = max(1, self._rpc.together)
+            size = max(1, self._rpc.calls_per_request)
             numbers = range(max(lowest, end.number - left * size), end.number)
             left -= -(-len(numbers) // size)
             if not await self._fetch(end, numbers):
@@ -87,7 +88,7 @@ class Ancestors:
         return set(blocks) & {link.ref for link in path}, deeper
 
     def _down(self, bottom: Link, lowest: int) -> list[Link]:
-        """Return the known blocks from ``bottom`` down to a height, as far as they are linked."""
+        """Return the linked blocks from ``bottom`` down to a height, as far as they are known."""
         path = [self._links.get(bottom.hash, bottom)]
         while path[-1].number > lowest:
             parent = self._links.get(path[-1].parent)
@@ -102,10 +103,10 @@ class Ancestors:
         self._links |= _by_hash(answers)
         if end.parent in self._links:
             return True
-        if not self._rpc.is_compared or any(isinstance(one, SourceError) for one in answers):
+        if not self._rpc.is_compared or any(isinstance(item, SourceError) for item in answers):
             return False
-        # The followed node can have named a wrong parent, or be the one on another branch. Each
-        # node by itself, as one that names wrong parents must not spoil what another one shows.
+        # The followed node can have named a wrong parent, or be on another branch. The links of
+        # each node are checked alone: wrong parents from one node must not affect another node.
         requests = [numbered(height) for height in (*numbers, end.number)]
         for of_node in await self._rpc.everywhere(requests):
             links = _by_hash(of_node)
@@ -115,7 +116,7 @@ class Ancestors:
         return False
 
     async def _headers(self, numbers: range) -> list[Any]:
-        size = max(1, self._rpc.together)
+        size = max(1, self._rpc.calls_per_request)
         parts = [numbers[at : at + size] for at in range(0, len(numbers), size)]
         slots = asyncio.Semaphore(_REQUESTS_AT_ONCE)
 
@@ -130,7 +131,7 @@ class Ancestors:
         return [answer for part in answers for answer in part]
 
     def _forget(self, path: list[Link], bottom: Link) -> None:
-        """Forget blocks that are too far down, and with too many all that are not linked."""
+        """Delete links that are too far down; of too many, keep only the path."""
         if len(self._links) > 2 * MAX_LINKED_BLOCKS:
             self._links = {link.hash: link for link in path}
         floor = bottom.number - MAX_LINKED_BLOCKS

@@ -12,7 +12,7 @@ from transaction_tracker.sources.protocol import Ending, Objection
 def mark_requests(endings: Mapping[str, Ending]) -> list[Request]:
     """Return the requests for the marks that ends need.
 
-    A single provider is asked too: it has told its mark once, and one answer is not enough.
+    A single provider is asked too: it has sent its mark once, and one response is not enough.
     """
     tags = {end.tag for end in endings.values() if end.tag is not None}
     return [_request(tag) for tag in sorted(tags)]
@@ -21,26 +21,26 @@ def mark_requests(endings: Mapping[str, Ending]) -> list[Request]:
 def objection_to_mark(
     end: Ending, answers: Sequence[Mapping[Request, Any]], chain: Chain
 ) -> Objection | None:
-    """Return why an end by the chain's own word cannot be told now.
+    """Return why an end that a tag confirms cannot be reported now.
 
-    Most of the providers that tell a mark must have theirs at or above the block. A provider that
-    tells none does not count either way. If of several providers one alone tells a mark, the end is
-    held back and reported: nobody can confirm that mark.
+    Most of the providers with a mark must have it at or above the block. A provider without a mark
+    does not count. If only one of several providers has a mark, the end is held back and the
+    objection is reported, because no other provider can confirm that mark.
 
     Args:
-        end: The end. Providers whose chains do not contain its block are found elsewhere.
-        answers: What each healthy provider answered to ``mark_requests``, and to other requests.
+        end: The end. Providers whose chains do not contain its block are found by other code.
+        answers: Results of ``mark_requests``, and of other requests, for each healthy provider.
         chain: Our chain.
     """
     if end.tag is None:
         return None
-    told = [of_provider.get(_request(end.tag)) for of_provider in answers]
-    marks = [mark for mark in told if isinstance(mark, Link)]
+    results = [of_provider.get(_request(end.tag)) for of_provider in answers]
+    marks = [mark for mark in results if isinstance(mark, Link)]
     reached = [mark for mark in marks if mark.number >= end.block.number and _is_ours(mark, chain)]
     if not marks:
-        return Objection(f"no provider tells its {end.tag} block", contradicts=False)
-    if len(marks) == 1 < len(told):
-        why = f"1 of {len(told)} providers alone tells a {end.tag} block, which nothing confirms"
+        return Objection(f"no provider has a {end.tag} block", contradicts=False)
+    if len(marks) == 1 < len(results):
+        why = f"only 1 of {len(results)} providers has a {end.tag} block, so nothing confirms it"
         return Objection(why, contradicts=True, passes=True)
     if 2 * len(reached) > len(marks):
         return None
@@ -56,7 +56,7 @@ def _request(tag: Tag) -> Request:
 
 
 def _is_ours(mark: Link, chain: Chain) -> bool:
-    """Return whether a mark can be on our chain: it is not another block than a kept one."""
+    """Return whether a mark can be on our chain: no kept block of its height differs."""
     tip, bottom = chain.tip, chain.bottom
     if tip is None or bottom is None:
         return False

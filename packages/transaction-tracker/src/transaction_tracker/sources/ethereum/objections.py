@@ -1,4 +1,4 @@
-"""Whether the healthy providers agree with ends that are about to be told."""
+"""Whether the healthy providers agree with ends that are about to be reported."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -6,28 +6,28 @@ from dataclasses import replace
 
 from transaction_tracker.domain import BlockRef, Chain, Outcome, StandingObjection
 from transaction_tracker.sources.ethereum.context import ChainContext
-from transaction_tracker.sources.ethereum.laggards import Laggards
+from transaction_tracker.sources.ethereum.lagging import LaggingProviders
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
-from transaction_tracker.sources.ethereum.rpc import Dissent, Request, Rpc, Told
+from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request, Rpc
 from transaction_tracker.sources.ethereum.standing import StandingObjections
 from transaction_tracker.sources.ethereum.vote_reader import QUORUM, VoteReader, agreeing
 from transaction_tracker.sources.ethereum.votes import Vote
 from transaction_tracker.sources.protocol import Ending, Objection
 
-# How long an end waits for providers whose heads are below its block: less than it may be held
-# back without an alarm.
+# How long an end waits for providers whose heads are below its block. It is shorter than the time
+# after which an end that is held back causes an alarm.
 _LAG_SECONDS = 45.0
 _LAG_BLOCKS = 3
 _MIN_SPARING_CONFIRMATIONS = 6
 
 
-class Agreement:
-    """Compares ends with what the providers say of the block, the receipt and the winner.
+class ProviderAgreement:
+    """Compares ends with each provider's block, receipt and winner.
 
     Args:
-        rpc: Asks the nodes.
-        context: The chain.
-        clock: Returns seconds; those of the event loop unless given.
+        rpc: Client of the nodes.
+        context: Facts about the chain.
+        clock: Function that returns the time in seconds. Default: the event loop's clock.
     """
 
     def __init__(
@@ -38,46 +38,48 @@ class Agreement:
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._reader = VoteReader(rpc, context)
         self._standing = StandingObjections()
-        self._laggards = Laggards()
+        self._lagging = LaggingProviders()
 
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
-        """Return what providers are asked about ends, besides their blocks."""
+        """Return the requests about ends for each provider, besides those for blocks."""
         return [*self._reader.requests(endings), *mark_requests(endings)]
 
     def standing(self) -> Collection[StandingObjection]:
-        """Return the objections that stand, with their providers' addresses for names."""
+        """Return the standing objections, with the providers' addresses in place of their names."""
         addresses = self._rpc.addresses
         found: dict[tuple[str, str], StandingObjection] = {}
-        for one in self._standing.all():
-            address = addresses.get(one.provider, one.provider)
-            # Of two providers at one address, one objection is kept for both.
-            found.setdefault((one.transaction, address), replace(one, provider=address))
+        for objection in self._standing.all():
+            address = addresses.get(objection.provider, objection.provider)
+            # Two providers at one address share one stored objection.
+            key = (objection.transaction, address)
+            found.setdefault(key, replace(objection, provider=address))
         return list(found.values())
 
     def restore(self, kept: Collection[StandingObjection]) -> None:
-        """Let objections stand again, for each provider at the address that made it.
+        """Restore stored objections for each provider at the address that made them.
 
-        One whose address is no longer configured is left out: an operator has removed it.
+        Objections of an address that is no longer configured are skipped: an operator has removed
+        that provider.
         """
-        for one in kept:
+        for objection in kept:
             for name, address in self._rpc.addresses.items():
-                if address == one.provider:
-                    self._standing.restore(replace(one, provider=name))
+                if address == objection.provider:
+                    self._standing.restore(replace(objection, provider=name))
 
     def forget(self, key: str) -> None:
-        """Forget a transaction: it has ended, or is untracked."""
+        """Delete the state of a transaction that has ended or is untracked."""
         self._standing.forget(key)
-        self._laggards.forget(key)
+        self._lagging.forget(key)
 
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending], told: Told | None = None
+        self, chain: Chain, endings: Mapping[str, Ending], known: NodeResults | None = None
     ) -> dict[str, Objection]:
-        """Return the transactions whose end cannot be told now; see ``ChainSource.objections``."""
+        """Return objections to ends, by transaction; see ``ChainSource.objections``."""
         requests = self.requests(endings)
         blocks = {end.block for end in endings.values()}
         blocks |= {end.confirmed_by for end in endings.values() if end.confirmed_by is not None}
-        # All are asked, also the followed one: the receipt can have come from another provider.
-        dissent = await self._rpc.dissent(chain, blocks, requests, told)
+        # The followed provider is asked too: the receipt can be from another provider.
+        dissent = await self._rpc.dissent(chain, blocks, requests, known)
         answers = {
             name: dict(zip(requests, results, strict=True))
             for name, results in dissent.answers.items()
@@ -95,7 +97,7 @@ class Agreement:
     def _objection(
         self, key: str, end: Ending, dissent: Dissent, votes: Mapping[str, Vote]
     ) -> Objection | None:
-        """Return why an end cannot be told, with the providers that say otherwise first."""
+        """Return the objection to an end: a contradiction first, then missing agreement."""
         objection = _contradiction(end, dissent, votes)
         against = set(objection.providers) if objection is not None else set()
         agree = [name for name in agreeing(votes) if name not in against and votes[name].is_firm]
@@ -111,9 +113,10 @@ class Agreement:
         return objection
 
     def _shallow(self, key: str, end: Ending, dissent: Dissent) -> Objection | None:
-        """Return why too few providers have the blocks that confirm an end.
+        """Return the objection that too few providers have the blocks that confirm an end.
 
-        All can have the end's block, and one alone those on top of it: they can be made up.
+        All providers can have the end's block, and only one the blocks above it: that provider can
+        have invented them.
         """
         if end.confirmed_by is None:
             return None
@@ -124,24 +127,24 @@ class Agreement:
         awaited = [
             name
             for name, head in behind.items()
-            if self._laggards.is_waited_for(name, head, key, end, self._clock(), self._patience())
+            if self._lagging.is_waited_for(name, head, key, end, self._clock(), self._patience())
         ]
-        # One of two can be stuck for long. Of several, one is not believed against the others.
+        # Of two providers, one can be stuck for long. One against several is not believed.
         if len(there) >= QUORUM or not (awaited or len(behind) > len(there)):
             return None
         said = ", ".join(f"{name} is at block {head}" for name, head in behind.items())
         return Objection(f"{said}, below block {wanted} that confirms it", contradicts=False)
 
     def _patience(self) -> float:
-        """Return the seconds for which an end waits for a provider that is behind."""
+        """Return the number of seconds for which an end waits for a provider that is behind."""
         return max(_LAG_SECONDS, _LAG_BLOCKS * self._context.profile.block_time)
 
     def _awaited(self, key: str, end: Ending, votes: Mapping[str, Vote]) -> dict[str, Vote]:
-        """Return the votes with those as silent that an end still waits for."""
+        """Return the votes, with ``"silent"`` for providers that an end still waits for."""
         limit = self._patience()
         awaited = dict(votes)
         for name, vote in votes.items():
-            if vote.stance == "behind" and self._laggards.is_waited_for(
+            if vote.stance == "behind" and self._lagging.is_waited_for(
                 name, vote.head, key, end, self._clock(), limit
             ):
                 awaited[name] = replace(vote, stance="silent")
@@ -149,7 +152,7 @@ class Agreement:
 
 
 def _contradiction(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Objection | None:
-    """Return what providers say that is not true if the end is."""
+    """Return the objection of providers that contradict an end, unless they are outvoted."""
     if names := dissent.against.get(end.block):
         return Objection(_other_block(names, end.block), contradicts=True, providers=names)
     if names := _outvoting(dissent, end.confirmed_by):
@@ -168,29 +171,29 @@ def _contradiction(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> 
 
 
 def _outvoted(against: Iterable[Vote], agree: int) -> Outcome | None:
-    """Return the outcome that most receipts tell, if that is not the one of the end."""
+    """Return the outcome in most providers' receipts, if it contradicts the end."""
     outcomes = [vote.outcome for vote in against if vote.outcome is not None]
     return outcomes[0] if len(outcomes) > max(1, agree) else None
 
 
 def _spared(confirmations: int) -> int:
-    """Return how many of the last confirmations one provider alone may have.
+    """Return how many of the last confirmations a single provider can have alone.
 
-    Providers hear of a new block one after another. Without this, ends would often wait for the
+    A new block reaches the providers one after another. Without this, many ends would wait for the
     block after the last confirmation.
     """
     return 1 if confirmations >= _MIN_SPARING_CONFIRMATIONS else 0
 
 
 def _missing(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> Objection | None:
-    """Return why an end that nobody contradicts has too few providers that agree with it.
+    """Return the objection that too few providers agree with an end without contradiction.
 
-    A provider whose head stays below the block cannot agree, and is not waited for, unless most
-    are below it: then one provider goes on alone.
+    A provider whose head is below the block cannot agree and is not waited for, unless most
+    providers are below the block: then a single provider would decide the end.
     """
     if dissent.unanswered:
-        whys = (f"{name} gives no answer: {error}" for name, error in dissent.unanswered.items())
-        return Objection("; ".join(whys), contradicts=False)
+        reasons = (f"{name} gives no answer: {error}" for name, error in dissent.unanswered.items())
+        return Objection("; ".join(reasons), contradicts=False)
     agree = agreeing(votes)
     silent = {name: vote for name, vote in votes.items() if vote.stance == "silent"}
     if silent and len(agree) < QUORUM:
@@ -210,7 +213,7 @@ def _said(votes: Mapping[str, Vote]) -> str:
 def _outvoting(dissent: Dissent, block: BlockRef | None) -> tuple[str, ...]:
     """Return the providers whose chains leave ours below the last confirmation, if not outvoted.
 
-    Such a provider may hold the transaction's block itself, and fewer blocks on top of it.
+    Such a provider can hold the transaction's block itself, and fewer blocks above it.
     """
     if block is None:
         return ()

@@ -8,15 +8,15 @@ from transaction_tracker.sources.ethereum.links import MAX_LINKED_BLOCKS, Ancest
 from transaction_tracker.sources.ethereum.rpc import Rpc
 from transaction_tracker.sources.protocol import Contained
 
-# So many providers must say the same of a block that is too far down to be linked.
+# Number of providers that must have a block that is too far down to be linked.
 QUORUM = 2
 
 
 class OldBlocks:
-    """Proves blocks by their links, and those that are too far down by what most providers say.
+    """Proof of old blocks: by their links or, if they are too far down, by most providers.
 
     Args:
-        rpc: Asks the nodes.
+        rpc: Client of the nodes.
     """
 
     def __init__(self, rpc: Rpc) -> None:
@@ -24,7 +24,7 @@ class OldBlocks:
         self._ancestors = Ancestors(rpc)
 
     def follows(self, before: Chain, after: Chain) -> None:
-        """Note a change of our chain."""
+        """Handle a change of our chain."""
         self._ancestors.follows(before, after)
 
     async def contained(
@@ -36,26 +36,29 @@ class OldBlocks:
             blocks: The blocks.
             tip: Our last block.
             bottom: Our lowest kept block.
-            has_links: Whether parent hashes link the blocks of this chain.
+            has_links: Whether the blocks of this chain are linked by parent hashes.
         """
         lowest = bottom.number - MAX_LINKED_BLOCKS
         near = {block for block in blocks if has_links and block.number >= lowest}
         linked, linking = await self._ancestors.linked(near, bottom)
         far = set(blocks) - near
-        said = await self._said(far, tip) if far else Contained()
-        return Contained(said.proven | linked, said.told, said.denied, frozenset(linking))
+        found = await self._compare(far, tip) if far else Contained()
+        return Contained(found.proven | linked, found.unconfirmed, found.denied, frozenset(linking))
 
-    async def _said(self, blocks: Collection[BlockRef], tip: BlockRef) -> Contained:
-        """Ask every node for the blocks and for our tip, all in one request."""
+    async def _compare(self, blocks: Collection[BlockRef], tip: BlockRef) -> Contained:
+        """Compare blocks with those of each node whose chain contains our tip.
+
+        Each request also asks for our tip, so that one response has both.
+        """
         same: Counter[BlockRef] = Counter()
         other: Counter[BlockRef] = Counter()
         heights = sorted({block.number for block in blocks})
-        size = max(1, self._rpc.together - 1)
+        size = max(1, self._rpc.calls_per_request - 1)
         for at in range(0, len(heights), size):
             part = heights[at : at + size]
             requests = [numbered(height) for height in (tip.number, *part)]
-            # Each node by itself: where one gives a part of the answers for another, the tip can
-            # be from our chain and the old block from another branch.
+            # ``everywhere`` does not fail over: if another node sent a part of the results, the tip
+            # could be from our chain and the old block from another branch.
             for answers in await self._rpc.everywhere(requests):
                 there = {link.number: link for link in answers if isinstance(link, Link)}
                 if tip.number not in there or there[tip.number].ref != tip:
@@ -65,5 +68,5 @@ class OldBlocks:
                         (same if there[block.number].ref == block else other)[block] += 1
         proven = {block for block in blocks if same[block] >= QUORUM and same[block] > other[block]}
         denied = {block for block in blocks if other[block]} - proven
-        told = {block for block in blocks if same[block]} - proven - denied
-        return Contained(frozenset(proven), frozenset(told), frozenset(denied))
+        unconfirmed = {block for block in blocks if same[block]} - proven - denied
+        return Contained(frozenset(proven), frozenset(unconfirmed), frozenset(denied))

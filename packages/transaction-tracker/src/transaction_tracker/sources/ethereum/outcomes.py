@@ -1,4 +1,4 @@
-"""How transactions ended in their blocks: receipts, and what receipts do not say."""
+"""Outcomes of transactions in blocks: from receipts, and from calls if a receipt is incomplete."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -15,14 +15,14 @@ from transaction_tracker.sources.ethereum.retries import NOT_YET_WAITS
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.statuses import Statuses
-from transaction_tracker.sources.protocol import Block, Unreadable
+from transaction_tracker.sources.protocol import FetchedBlock, Unreadable
 
 Outcomes = dict[str, Outcome | Unreadable | None]
 
 
 @dataclass(slots=True)
 class _Found:
-    """Receipts so far, why others cannot be read, and those that the node refuses."""
+    """Receipts that have arrived, and the transactions whose receipts are unreadable or refused."""
 
     receipts: dict[str, decode.Receipt] = field(default_factory=dict)
     unreadable: dict[str, Unreadable] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class _Found:
         return [key for key in ids if key not in self.receipts and key not in self.unreadable]
 
     def late(self, ids: Collection[str]) -> list[str]:
-        """Return those that the node can have soon."""
+        """Return the ids of missing receipts that the node can have soon."""
         return [key for key in self.missing(ids) if key not in self.refused]
 
     def add(self, key: str, answer: Any) -> None:
@@ -42,17 +42,17 @@ class _Found:
             case MalformedError():
                 self.unreadable[key] = Unreadable(str(answer))
             case SourceError() if not isinstance(answer, NotYetError):
-                # Also a rate limit: it is about this call, others of the request were answered.
+                # A rate limit too: it is about this call, because the request was answered.
                 self.refused.add(key)
 
 
 class OutcomeReader:
-    """Fetches how transactions ended.
+    """Fetches the outcomes of transactions.
 
     Args:
-        rpc: Who asks the nodes.
-        context: The chain.
-        errors: The custom errors of contracts that are known.
+        rpc: Client of the nodes.
+        context: Facts about the chain.
+        errors: Known custom errors of contracts.
     """
 
     def __init__(self, rpc: Rpc, context: ChainContext, errors: ErrorTable | None = None) -> None:
@@ -62,18 +62,19 @@ class OutcomeReader:
         self._statuses = Statuses(rpc, context)
         self._block_receipts = BlockReceipts(rpc, context)
 
-    def foresee(self, block_hash: str) -> None:
-        """Ask early for the receipts of a block that is being fetched, if they will be needed."""
-        self._block_receipts.foresee(block_hash)
+    def prefetch(self, block_hash: str) -> None:
+        """Start to fetch the receipts of a block that is being fetched, if they can be needed."""
+        self._block_receipts.prefetch(block_hash)
 
     def forget(self) -> None:
-        """Cancel what was asked early."""
+        """Cancel a prefetch."""
         self._block_receipts.forget()
 
-    async def of_block(self, block: Block, ids: Collection[str]) -> Outcomes:
+    async def of_block(self, block: FetchedBlock, ids: Collection[str]) -> Outcomes:
         """Fetch the outcomes of transactions of a block; see ``ChainSource.outcomes``.
 
-        A node can have a block before its receipts: it is asked again, and then the others are.
+        A node can have a block before its receipts: the request is repeated, and then sent to the
+        other nodes.
         """
         found = _Found()
         for wait in (*NOT_YET_WAITS, None):
@@ -85,12 +86,12 @@ class OutcomeReader:
         return {**await self._settle_in(block, found.receipts), **found.unreadable}
 
     async def of_blocks(
-        self, wanted: Sequence[tuple[Block, Collection[str]]]
+        self, wanted: Sequence[tuple[FetchedBlock, Collection[str]]]
     ) -> dict[str, Outcomes]:
         """Fetch outcomes in several blocks; see ``ChainSource.outcomes_early``."""
         hits = [(block, key) for block, ids in wanted for key in ids]
         requests = [self.request(key, block.link.ref) for block, key in hits]
-        size = self._rpc.together
+        size = self._rpc.calls_per_request
         parts = [requests[at : at + size] for at in range(0, len(requests), size)]
         answers = chain.from_iterable(await asyncio.gather(*map(self._rpc.batch, parts)))
         found: dict[str, dict[str, decode.Receipt]] = {}
@@ -103,29 +104,29 @@ class OutcomeReader:
         )
         return {key: {**outcomes} for key, outcomes in zip(found, settled, strict=True)}
 
-    def requests(self, block: Block, ids: Collection[str], room: int) -> list[Request]:
-        """Return the requests for receipts of transactions of a block: not more than ``room``.
+    def requests(self, block: FetchedBlock, ids: Collection[str], room: int) -> list[Request]:
+        """Return the requests for receipts of transactions of a block, at most ``room``.
 
-        Those of the whole block are one. None are returned if these are already on their way, or
-        the node does not have them: ``of_block`` finds out.
+        More transactions take one request for all receipts of the block; none if that request is in
+        flight, or the node does not support it: then ``of_block`` fetches the receipts.
         """
         if len(ids) <= max(1, min(MANY_HITS, room)):
             return [self.request(key, block.link.ref) for key in ids]
         return self._block_receipts.requests(block.link.hash)
 
     async def of_answers(
-        self, block: Block, ids: Collection[str], answers: Mapping[Request, Any]
+        self, block: FetchedBlock, ids: Collection[str], answers: Mapping[Request, Any]
     ) -> dict[str, Outcome | None]:
-        """Return the outcomes that the answers to ``requests`` tell."""
+        """Return the outcomes from the results of ``requests``."""
         for request, answer in answers.items():
             if request.method == BLOCK_RECEIPTS:
                 self._block_receipts.note(answer)
-        told = chain.from_iterable(
+        found = chain.from_iterable(
             answer if isinstance(answer, list) else [answer] for answer in answers.values()
         )
         receipts = {
             receipt.id: receipt
-            for receipt in told
+            for receipt in found
             if isinstance(receipt, decode.Receipt)
             and receipt.id in ids
             and receipt.block == block.link.ref
@@ -135,23 +136,23 @@ class OutcomeReader:
     async def settle(
         self, items: Mapping[str, Any], receipts: Mapping[str, decode.Receipt]
     ) -> dict[str, Outcome | None]:
-        """Return the outcomes of receipts, with the status and the reason that they lack.
+        """Return the outcomes of receipts, and find a missing status or revert reason.
 
         Args:
-            items: The transactions as a node describes them.
-            receipts: Their receipts.
+            items: Transactions as a node sent them, by id.
+            receipts: Receipts of these transactions, by id.
         """
         silent = {key: receipt for key, receipt in receipts.items() if receipt.outcome is None}
         outcomes = {key: receipt.outcome for key, receipt in receipts.items()}
         if silent:
             outcomes |= await self._statuses.settle(items, silent)
-            outcomes |= await self._told_elsewhere(
+            outcomes |= await self._from_other_nodes(
                 [silent[key] for key in silent if outcomes[key] is None]
             )
         return outcomes | await self._reasons(items, receipts, outcomes)
 
     def request(self, key: str, block: BlockRef | None = None) -> Request:
-        """Return the request for a receipt, which must name the transaction and the block."""
+        """Return the request for a receipt that must name this transaction and this block."""
 
         def read(value: Any) -> decode.Receipt:
             receipt = decode.receipt(value, self._context.profile, self._errors)
@@ -167,12 +168,12 @@ class OutcomeReader:
         return Request("eth_getTransactionReceipt", (key,), read)
 
     async def _settle_in(
-        self, block: Block, receipts: Mapping[str, decode.Receipt]
+        self, block: FetchedBlock, receipts: Mapping[str, decode.Receipt]
     ) -> dict[str, Outcome | None]:
         items = {key: block.body[block.ids[key]] for key in receipts}
         return await self.settle(items, receipts)
 
-    async def _fetch(self, block: Block, found: _Found, ids: list[str]) -> None:
+    async def _fetch(self, block: FetchedBlock, found: _Found, ids: list[str]) -> None:
         if not ids:
             return
         whole = await self._block_receipts.of(block.link, len(ids))
@@ -181,7 +182,8 @@ class OutcomeReader:
             if receipt.id in wanted and receipt.block == block.link.ref:
                 found.add(receipt.id, receipt)
         rest = found.missing(ids)
-        # A list of receipts that lacks some is late; one by one they would be late too.
+        # If a block's receipts are incomplete, the node has not stored the rest yet: requests for
+        # single receipts would not find them either.
         if rest and not whole:
             answers = await self._rpc.batch([self.request(key, block.link.ref) for key in rest])
             for key, answer in zip(rest, answers, strict=True):
@@ -193,19 +195,16 @@ class OutcomeReader:
             for key, answer in zip(ids, answers, strict=True):
                 found.add(key, answer)
 
-    async def _told_elsewhere(
+    async def _from_other_nodes(
         self, silent: Collection[decode.Receipt]
     ) -> dict[str, Outcome | None]:
-        """Ask the other providers for receipts that have a status."""
+        """Return the outcomes in receipts of the other nodes."""
         if not silent:
             return {}
         requests = [self.request(receipt.id, receipt.block) for receipt in silent]
-        others = [
-            receipt
-            for receipt in await self._rpc.elsewhere(requests)
-            if isinstance(receipt, decode.Receipt)
-        ]
-        return {receipt.id: receipt.outcome for receipt in others}
+        results = await self._rpc.elsewhere(requests)
+        receipts = [result for result in results if isinstance(result, decode.Receipt)]
+        return {receipt.id: receipt.outcome for receipt in receipts}
 
     async def _reasons(
         self,
@@ -213,7 +212,7 @@ class OutcomeReader:
         receipts: Mapping[str, decode.Receipt],
         outcomes: Mapping[str, Outcome | None],
     ) -> dict[str, Outcome | None]:
-        """Ask why transactions reverted whose receipts do not tell: by calling them again."""
+        """Return outcomes with revert reasons, found by repeating transactions as calls."""
         silent = {
             key: outcome
             for key, outcome in outcomes.items()
@@ -229,7 +228,7 @@ class OutcomeReader:
                 [_replay(items[key], receipts[key].block) for key in silent]
             )
         except SourceError:
-            return {}  # a reason is good to have, and not worth waiting for
+            return {}  # an outcome without its reason is complete: it must not wait
         return {
             key: replace(outcome, error=reasons.of_call(answer, self._errors))
             for (key, outcome), answer in zip(silent.items(), answers, strict=True)
@@ -237,5 +236,5 @@ class OutcomeReader:
 
 
 def _replay(item: dict[str, Any], block: BlockRef) -> Request:
-    # On the state before the block: its own effects are not there yet.
+    # On the state before the block, which does not contain the transaction's own effects.
     return Request("eth_call", (decode.call_of(item), hex(max(0, block.number - 1))))

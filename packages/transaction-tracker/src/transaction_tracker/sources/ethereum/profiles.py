@@ -1,4 +1,4 @@
-"""What each EVM chain does differently, as data: one row a chain."""
+"""Differences of EVM chains from Ethereum, as data: one row per chain."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -8,18 +8,18 @@ from typing import Literal, TypeAlias, get_args
 
 from transaction_tracker.domain import TAGS, Required
 
-# Types whose sender and nonce are a slot wherever accounts have nonces: legacy, access list,
+# Types whose sender and nonce are a slot on all chains with account nonces: legacy, access list,
 # dynamic fee, blob, set code.
 STANDARD_TYPES = frozenset((0x0, 0x1, 0x2, 0x3, 0x4))
-# Types of no account: deposits and L1 messages (OP Stack, Scroll, Morph), what Arbitrum makes
-# itself or takes from its parent chain, and ZKsync's upgrades and priority operations. Their
-# nonces repeat, so a slot would tell of a replacement that never was.
+# Types that no account sends: deposits and L1 messages (OP Stack, Scroll, Morph), Arbitrum's
+# system transactions and those from its parent chain, and ZKsync's upgrades and priority
+# operations. Their nonces repeat, so a slot would report replacements that did not happen.
 NEVER_SLOTS = frozenset((0x7E, *range(0x64, 0x6B), 0xFE, 0xFF))
 
-# How a receipt's fields make the fee. "ethereum" is gas used times effective gas price, and blob
-# gas; "scroll" and "op-stack" add the fee for data on the parent chain, and the latter that of
-# the operator; Arbitrum's gas used has the parent's part in it. "execution" is gas used times
-# effective gas price and no more: all that can be said of an unknown chain.
+# Rule that computes the fee from a receipt's fields. "ethereum" is gas used times effective gas
+# price, plus blob gas. "scroll" adds the fee for data on the parent chain, "op-stack" also the
+# operator fee. "arbitrum" adds nothing: its gas used includes the parent chain's part. "execution"
+# is gas used times effective gas price only, for unknown chains.
 FeeRule: TypeAlias = Literal["ethereum", "op-stack", "scroll", "arbitrum", "execution"]
 
 _FEE_RULES: tuple[str, ...] = get_args(FeeRule)
@@ -31,20 +31,21 @@ _SWITCHES = ("account_nonces", "parent_links", "null_rounds", "finality_tags")
 
 @dataclass(frozen=True, slots=True)
 class ChainProfile:
-    """What one chain does differently.
+    """Differences of a chain from Ethereum.
 
-    The defaults are the cautious ones, for a chain that is not in the table.
+    The defaults are cautious, for a chain that is not in the table.
 
     Attributes:
-        name: The chain, for people.
+        name: Name of the chain, for people.
         block_time: Seconds between blocks.
-        account_nonces: Whether accounts number their transactions: without that, no transaction
-            can take the place of another, and none is ever ``replaced``.
+        account_nonces: Whether accounts number their transactions. If not, no transaction can take
+            the slot of another, and none becomes ``replaced``.
         slot_types: Transaction types whose sender and nonce are a slot.
-        fee: How a receipt's fields make the fee.
-        parent_links: Whether a block's ``parentHash`` is the hash of the block before it. Without
-            that, blocks are followed by number, and each look at the head asks for our tip again.
-        null_rounds: Whether numbers can have no block: a parent can be several numbers below.
+        fee: Rule that computes the fee from a receipt's fields.
+        parent_links: Whether a block's ``parentHash`` is the hash of the block before it. If not,
+            blocks are fetched by number, each together with the block below it.
+        null_rounds: Whether numbers can be without a block: then a parent can be several numbers
+            below.
         finality_tags: Whether the chain has the tags ``safe`` and ``finalized``.
 
     Raises:
@@ -61,7 +62,7 @@ class ChainProfile:
     finality_tags: bool = True
 
     def __post_init__(self) -> None:
-        """Check every attribute: overrides come from a configuration file."""
+        """Check all attributes, because overrides come from a configuration file."""
         _check_name(self.name)
         _check_block_time(self.block_time)
         check_slot_types(self.slot_types)
@@ -72,9 +73,9 @@ class ChainProfile:
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
 
     def check_required(self, required: Required) -> None:
-        """Raise ``ValueError`` if the chain cannot tell what must make a state final.
+        """Raise ``ValueError`` if the chain does not have the required tag.
 
-        A transaction that waits for a tag of a chain without tags would never end.
+        On a chain without tags, a transaction that waits for one would never end.
         """
         if required in TAGS and not self.finality_tags:
             raise ValueError(
@@ -129,10 +130,10 @@ UNKNOWN = ChainProfile()
 
 
 def profile_of(chain_id: int | None, overrides: Mapping[str, object] | None = None) -> ChainProfile:
-    """Return the profile of a chain, with the configuration's changes.
+    """Return the profile of a chain, with the overrides of the configuration.
 
     Args:
-        chain_id: The chain; one that is not in the table gets the cautious defaults.
+        chain_id: Chain id. A chain that is not in the table gets the cautious defaults.
         overrides: Attributes of ``ChainProfile`` by name. Slot types can be any list of numbers.
 
     Raises:
@@ -164,7 +165,7 @@ def _arbitrum(name: str) -> ChainProfile:
 
 
 def _zksync(name: str) -> ChainProfile:
-    # Its NonceHolder lets each pair of sender and nonce be used once, whatever the order.
+    # Its NonceHolder accepts each pair of sender and nonce once, in any order.
     return ChainProfile(name, 0.2, slot_types=STANDARD_TYPES | {0x71})
 
 
@@ -185,7 +186,7 @@ def _unlinked(name: str, block_time: float) -> ChainProfile:
     return ChainProfile(name, block_time, parent_links=False)
 
 
-# Where each value comes from stands in docs/tracker/chains.md, which a test compares with this.
+# The sources of the values are in docs/tracker/chains.md; a test compares that page with this.
 PROFILES: Mapping[int, ChainProfile] = MappingProxyType(
     {
         1: _ethereum("Ethereum", 12.0),
@@ -232,7 +233,7 @@ PROFILES: Mapping[int, ChainProfile] = MappingProxyType(
         59144: ChainProfile("Linea", 2.0),
         534351: ChainProfile("Scroll Sepolia", 3.0, fee="scroll"),
         534352: ChainProfile("Scroll", 3.0, fee="scroll"),
-        # Its own transactions, of type 0x7f, are of accounts.
+        # Accounts send its own transaction type, 0x7f.
         2818: ChainProfile("Morph", slot_types=STANDARD_TYPES | {0x7F}, fee="scroll"),
         300: _zksync("ZKsync Sepolia"),
         324: _zksync("ZKsync Era"),

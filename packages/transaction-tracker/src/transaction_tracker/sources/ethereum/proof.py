@@ -1,4 +1,4 @@
-"""Whether nodes are on the chain that a database belongs to."""
+"""Proof that nodes are on the chain that a database belongs to."""
 
 import logging
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _WAY_OUT = "use another database, or the node of the chain that this database be
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ChainRecord:
     """Facts that a database holds about its chain.
 
     Attributes:
-        anchor: The block that proves the chain's identity; ``None`` before the first start, and in
+        anchor: Block that proves the chain's identity; ``None`` before the first start, and in
             databases of versions that did not store it.
-        kept: The kept blocks, the lowest first.
+        kept: Kept blocks, the lowest first.
         source: Name of the source that the database belongs to; ``None`` before the first start.
     """
 
@@ -28,21 +28,22 @@ class Known:
     source: str | None = None
 
 
-async def is_proven(rpc: Rpc, found: Identity, known: Known) -> bool:
+async def is_proven(rpc: Rpc, found: Identity, known: ChainRecord) -> bool:
     """Compare the nodes' chain with the database's.
 
     Args:
-        rpc: Who asks the nodes.
-        found: What they say, asked at the height of ``known.anchor`` if there is one.
-        known: What the database knows.
+        rpc: Client of the nodes.
+        found: Identity of the nodes' chain, with the anchor at the height of ``known.anchor`` if
+            there is one.
+        known: Facts that the database holds.
 
     Returns:
-        Whether the chain is the same for certain, or the database knows nothing yet. ``False``
-        was logged as a warning.
+        Whether the chain is proven to be the same, or the database holds no facts yet. ``False``
+        is logged as a warning.
 
     Raises:
-        WrongChainError: It is another chain.
-        SourceError: No node gave an answer.
+        WrongChainError: The nodes are on another chain.
+        SourceError: No node gave a usable response.
     """
     ours, there = known.anchor, found.anchor
     if ours is not None and there is not None and ours.number == there.number:
@@ -66,8 +67,8 @@ async def _agrees_at_the_bottom(rpc: Rpc, chain_id: int, kept: tuple[BlockRef, .
     if not isinstance(block, dict) or not isinstance(block.get("hash"), str):
         return False
     there = BlockRef(lowest.number, block["hash"].lower())
-    # Blocks near the tip can be reorganised while the program is down. Block 0 cannot, and
-    # neither can blocks that deep below the tip.
+    # Blocks near the tip can be reorganised while the program is down. Block 0 cannot be, and
+    # neither can blocks at least ``MARGIN`` below the tip.
     is_settled = lowest.number == 0 or tip.number - lowest.number >= MARGIN
     if there != lowest and is_settled:
         raise _wrong(rpc, chain_id, there, lowest)

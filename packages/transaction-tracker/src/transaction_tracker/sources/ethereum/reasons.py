@@ -1,4 +1,4 @@
-"""Why a transaction reverted, as nodes tell it: in a receipt, or as the error of a call."""
+"""Revert reason of a transaction, from a receipt or from the error of a call."""
 
 import re
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from transaction_tracker.sources.ethereum.revert_data import ErrorTable, explain
 
 MAX_REASON_LENGTH = 500
 _MAX_DEPTH = 5
-# geth's code for a revert, which most nodes use by now, and that of Parity's descendants.
+# Code for a revert of geth and most other nodes, and code of nodes that descend from Parity.
 _REVERT_CODES = (3, -32015)
 _NO_ERRORS = ErrorTable()
 
-# Parity and Nethermind write the returned bytes as text: "Reverted 0x08c379a0…".
+# Parity and Nethermind send the returned bytes as text: "Reverted 0x08c379a0…".
 _RETURNED = re.compile(r"(?:reverted\s+)?(0x[0-9a-f]*)", re.IGNORECASE)
 _REVERTED_TEXT = re.compile(r"reverted\s+(.+)", re.IGNORECASE | re.DOTALL)
-# The keys under which the returned bytes, or another error with them, stand in ``data``.
+# Keys of ``data`` that can hold the returned bytes, or another error with them.
 _NESTED_KEYS = ("data", "result", "return", "output", "originalError", "error")
 
-# How nodes write the reason within the message, the most exact form first. An empty group
-# means that there is none.
+# Forms of the reason in error messages, the most exact form first. An empty group means that
+# there is no reason.
 _MESSAGES = tuple(
     re.compile(pattern, re.IGNORECASE | re.DOTALL)
     for pattern in (
@@ -37,14 +37,14 @@ _MESSAGES = tuple(
 
 
 def of_call(answer: object, errors: ErrorTable | None = None) -> str | None:
-    """Return why an ``eth_call`` reverted; ``None`` if it did not, or no reason is known.
+    """Return why an ``eth_call`` reverted; ``None`` if it did not revert, or without a reason.
 
-    Errors about state, methods, funds or gas say nothing about the transaction: they are not
+    Errors about state, methods, funds or gas are not about the transaction, so they are not
     reasons.
 
     Args:
-        answer: The result of the call. Nodes answer a call that reverts with an error object.
-        errors: The custom errors whose names and parameters are known.
+        answer: Result of the call. For a call that reverts, nodes send an error object.
+        errors: Known custom errors.
     """
     if not isinstance(answer, ApplicationError):
         return None
@@ -55,12 +55,12 @@ def of_call(answer: object, errors: ErrorTable | None = None) -> str | None:
     returned = _returned(error_data)
     if returned:
         return _short(explain(returned, errors))
-    # Nodes that leave ``data`` out, or empty, can still have the reason in words.
-    return _short(_from_message(answer.told, errors) or _from_text(error_data))
+    # Nodes that send no ``data`` can still have the reason in the message.
+    return _short(_from_message(answer.source_message, errors) or _from_text(error_data))
 
 
 def of_receipt(value: object, errors: ErrorTable | None = None) -> str | None:
-    """Return the reason in a receipt's ``revertReason``, which only some nodes send."""
+    """Return the reason in a receipt's ``revertReason``, a field that only some nodes send."""
     if not isinstance(value, str) or not value:
         return None
     returned = _bytes(value)
@@ -68,7 +68,7 @@ def of_receipt(value: object, errors: ErrorTable | None = None) -> str | None:
 
 
 def _is_revert(answer: ApplicationError, error_data: object) -> bool:
-    if answer.code in _REVERT_CODES or "revert" in answer.told.lower():
+    if answer.code in _REVERT_CODES or "revert" in answer.source_message.lower():
         return True
     return isinstance(error_data, str) and error_data.lower().startswith("reverted")
 
@@ -78,7 +78,7 @@ def _returned(error_data: object) -> bytes | None:
 
 
 def _all_returned(value: Any, depth: int) -> Iterator[bytes]:
-    """Yield the returned bytes of an error's ``data``, however deep a node puts them."""
+    """Yield the returned bytes in an error's ``data``, also from nested objects."""
     if isinstance(value, str):
         found = _bytes(value)
         if found is not None:
@@ -86,7 +86,7 @@ def _all_returned(value: Any, depth: int) -> Iterator[bytes]:
     elif isinstance(value, dict) and depth:
         for key in _NESTED_KEYS:
             yield from _all_returned(value.get(key), depth - 1)
-        # Ganache before version 7 has one more object, under the hash of the transaction.
+        # Ganache before version 7 nests the data in an object whose key is the transaction hash.
         for key, nested in value.items():
             if isinstance(nested, dict) and key not in _NESTED_KEYS:
                 yield from _all_returned(nested, depth - 1)
@@ -100,9 +100,9 @@ def _bytes(text: str) -> bytes | None:
         return None
 
 
-def _from_message(told: str, errors: ErrorTable) -> str | None:
+def _from_message(message: str, errors: ErrorTable) -> str | None:
     for pattern in _MESSAGES:
-        found = pattern.search(told)
+        found = pattern.search(message)
         if found is not None:
             reason = found[1].strip()
             returned = _bytes(reason)
@@ -116,6 +116,6 @@ def _from_text(error_data: object) -> str | None:
 
 
 def _short(reason: str | None) -> str | None:
-    # A contract can write NUL, which not every database stores. Other control characters stay:
-    # what prints a reason replaces them.
+    # A contract can return NUL, which not every database can store. Other control characters stay:
+    # they are replaced where a reason is printed.
     return reason[:MAX_REASON_LENGTH].replace("\0", "\ufffd") or None if reason else None

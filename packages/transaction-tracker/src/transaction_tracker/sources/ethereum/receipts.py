@@ -1,4 +1,4 @@
-"""All receipts of a block in one answer, for blocks with many hits."""
+"""Fetch all receipts of a block in one call, for blocks with many hits."""
 
 import asyncio
 from typing import Any
@@ -16,24 +16,24 @@ from transaction_tracker.sources.ethereum.classify import METHOD_NOT_FOUND
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 
-# From so many hits on, the receipts of the whole block cost less than those of the hits.
+# With more hits than this, all receipts of the block cost less than single receipts.
 MANY_HITS = 100
 BLOCK_RECEIPTS = "eth_getBlockReceipts"
 
 
 class _CallLimitedError(RateLimitedError):
-    """The node limits this call, and answered others of the same request."""
+    """The node limits this call, but answered other calls of the same request."""
 
 
 class BlockReceipts:
-    """Asks for the receipts of whole blocks, where that is worth it and the node can.
+    """Fetches all receipts of blocks with many hits, if the node supports it.
 
-    After a block with many hits the next one's receipts are asked for together with the block
-    itself, and not only once it is known what is in it: a node takes its time for both.
+    After a block with many hits, the receipts of the next block are prefetched: they are requested
+    at the same time as the block, because a node can take long for both.
 
     Args:
-        rpc: Who asks the nodes.
-        context: The chain.
+        rpc: Client of the nodes.
+        context: Facts about the chain.
 
     Source:
         ``eth_getBlockReceipts``.
@@ -46,10 +46,10 @@ class BlockReceipts:
         self._had_many = False
         self._early: tuple[str, asyncio.Task[Any]] | None = None
 
-    def foresee(self, block_hash: str) -> None:
-        """Ask early for those of a block that is being fetched, when they will be of use."""
+    def prefetch(self, block_hash: str) -> None:
+        """Start to fetch the receipts of a block, after a block with many hits."""
         if self._early is not None:
-            self._had_many = False  # the last ones were of no use: that block had few hits
+            self._had_many = False  # the last prefetch was not used: that block had few hits
             self.forget()
         if self._had_many:
             self._early = block_hash, asyncio.create_task(self._try(block_hash))
@@ -58,7 +58,7 @@ class BlockReceipts:
         """Return the request for a block with many hits, for the caller to send.
 
         Returns:
-            Nothing if they were asked for early, or the node does not have the method.
+            The request; none if it was prefetched, or if the node does not have the method.
         """
         if not self._is_known or (self._early is not None and self._early[0] == block_hash):
             return []
@@ -66,55 +66,56 @@ class BlockReceipts:
         return [self._request(block_hash)]
 
     def note(self, answer: object) -> None:
-        """Ask a node no more that does not have the method."""
+        """Handle a result: stop using the method if the node does not have it."""
         if isinstance(answer, ApplicationError) and answer.code == METHOD_NOT_FOUND:
             self._is_known = False
 
     async def of(self, link: Link, hits: int) -> list[decode.Receipt] | None:
-        """Return the receipts of a block, or ``None`` to ask for those of the hits one by one.
+        """Return the receipts of a block; ``None`` if the caller must fetch single receipts.
 
         Args:
             link: The block.
-            hits: How many of its transactions are of interest.
+            hits: Number of receipts that the caller needs.
 
         Raises:
-            SourceError: No answer came, and asking in another way would not help.
+            SourceError: The request failed for a reason that single receipts would meet too.
         """
-        # Where a node refuses batches, each receipt would be a request of its own.
-        self._had_many = self._is_known and hits > min(MANY_HITS, self._rpc.together)
+        # With a node that refuses batches, each single receipt would be a request of its own.
+        self._had_many = self._is_known and hits > min(MANY_HITS, self._rpc.calls_per_request)
         if not self._had_many:
             return None
         try:
             return await self._answer(link.hash) or []
         except (ApplicationError, ServerError, MalformedError, _CallLimitedError) as error:
-            # Too much at once, or one receipt that spoils all: one by one, most can be had.
+            # The response can be too large, or one receipt can be invalid: most single receipts can
+            # still be fetched.
             self.note(error)
             return None
 
     def forget(self) -> None:
-        """Let go of what was asked early."""
+        """Cancel a prefetch."""
         early, self._early = self._early, None
         if early is not None:
             early[1].cancel()
 
     async def _answer(self, block_hash: str) -> Any:
         if self._early is None or self._early[0] != block_hash:
-            return await self._ask(block_hash)
-        (_, asked), self._early = self._early, None
-        answer = await asked
+            return await self._fetch(block_hash)
+        (_, prefetch), self._early = self._early, None
+        answer = await prefetch
         if isinstance(answer, RateLimitedError):
             raise answer
-        # The block was not there yet, perhaps; now it is.
-        return await self._ask(block_hash) if isinstance(answer, SourceError) else answer
+        # The node possibly did not have the block at the time of the prefetch: try again.
+        return await self._fetch(block_hash) if isinstance(answer, SourceError) else answer
 
     async def _try(self, block_hash: str) -> Any:
-        """Give an error as an answer: nobody may come and ask for it."""
+        """Return an error as a value: an unused task must not log an unretrieved exception."""
         try:
-            return await self._ask(block_hash)
+            return await self._fetch(block_hash)
         except SourceError as error:
             return error
 
-    async def _ask(self, block_hash: str) -> Any:
+    async def _fetch(self, block_hash: str) -> Any:
         (answer,) = await self._rpc.batch([self._request(block_hash)])
         if isinstance(answer, RateLimitedError):
             raise _CallLimitedError(str(answer), answer.retry_after)

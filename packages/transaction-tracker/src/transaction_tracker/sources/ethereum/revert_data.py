@@ -1,4 +1,4 @@
-"""The bytes that a reverted call returns: Solidity's own errors, and the custom ones."""
+"""Decode the bytes that a reverted call returns: Solidity's own errors and custom errors."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ class CustomError:
     """A custom error of a contract.
 
     Attributes:
-        name: Its name.
+        name: Name of the error.
         parameters: Type and name of each parameter; the name can be empty.
     """
 
@@ -63,12 +63,12 @@ class CustomError:
 
     @property
     def selector(self) -> bytes:
-        """The four bytes that the returned data begins with."""
+        """First four bytes of the returned data."""
         text = f"{self.name}({','.join(kind for kind, _ in self.parameters)})"
         return keccak256(text.encode())[:4]
 
     def explain(self, arguments: bytes) -> str:
-        """Return the error with its arguments; those that cannot be decoded as raw bytes."""
+        """Return the error with its arguments, or with raw bytes if they cannot be decoded."""
         try:
             shown = [
                 f"{name}={value}" if name else value
@@ -92,14 +92,14 @@ class ErrorTable:
         """Return the table of errors with these signatures.
 
         Raises:
-            ValueError: A text is not a signature; the message has it.
+            ValueError: A text is not a signature; the message contains it.
         """
         errors = [CustomError.of(signature) for signature in signatures]
         return cls({error.selector: error for error in errors})
 
 
 def explain(returned: bytes, errors: ErrorTable) -> str | None:
-    """Return what the returned bytes say, in words; ``None`` for a revert without a reason."""
+    """Return the reason in the returned bytes as text; ``None`` without a reason."""
     if not returned:
         return None
     selector, arguments = returned[:4], returned[4:]
@@ -117,7 +117,7 @@ def explain(returned: bytes, errors: ErrorTable) -> str | None:
 
 
 def _string(arguments: bytes) -> str:
-    # The length as far as the bytes go: nodes cut long reasons off.
+    # The stated length can exceed the bytes, because nodes truncate long reasons.
     size = int.from_bytes(arguments[_WORD : 2 * _WORD])
     return arguments[2 * _WORD :][: min(size, len(arguments))].decode(errors="replace")
 
@@ -136,7 +136,7 @@ def _decode(parameters: tuple[tuple[str, str], ...], arguments: bytes) -> list[s
 
 
 def _value(kind: str, word: bytes, arguments: bytes) -> str:
-    """Decode one parameter; raise ``ValueError`` for kinds that are not decoded here.
+    """Decode one parameter; raise ``ValueError`` for types that are not supported.
 
     Source:
         Solidity documentation, "Contract ABI Specification".
@@ -164,5 +164,5 @@ def _value(kind: str, word: bytes, arguments: bytes) -> str:
 def _slice(data: bytes, start: int, size: int) -> bytes:
     found = data[start : start + size]
     if len(found) != size:
-        raise ValueError("the data end too early")
+        raise ValueError("the data is too short")
     return found

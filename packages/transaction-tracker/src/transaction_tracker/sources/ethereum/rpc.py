@@ -1,4 +1,4 @@
-"""What asks Ethereum nodes by JSON-RPC: one node, or several that stand in for each other."""
+"""Protocol of a JSON-RPC client for one node or several, with its requests and results."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,8 +7,9 @@ from typing import Any, Protocol
 from transaction_tracker.domain import BlockRef, Chain
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
-# About single transactions, or all receipts of a block: one at which a node breaks can break all
-# nodes.
+# Methods about single transactions, or all receipts of a block. A transaction that makes one node
+# fail can make all nodes fail, so server errors and rate limits of these calls do not count
+# against a node.
 ABOUT_TRANSACTIONS = (
     "eth_getTransactionByHash",
     "eth_getTransactionReceipt",
@@ -22,15 +23,15 @@ ABOUT_TRANSACTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One call of a method.
+    """Call of an RPC method.
 
     Attributes:
         method: Name of the RPC method.
-        params: Its positional parameters.
-        read: Converts the result, or raises ``MalformedError``. It runs where the provider that
-            sent the result is known: an unreadable result counts against that provider, and
-            another one can be asked. ``None`` returns results as they came. Never gets ``null``.
-        takes_null: Whether ``null`` is an answer that one expects, and not a node that is behind.
+        params: Positional parameters.
+        read: Function that converts the result, or raises ``MalformedError``. An unreadable
+            result counts against the provider that sent it, and another provider can be asked.
+            It is not called for ``null``. Default: results stay unchanged.
+        takes_null: Whether ``null`` is a valid result. Otherwise it means that the node is behind.
     """
 
     method: str
@@ -39,25 +40,25 @@ class Request:
     takes_null: bool = field(default=False, compare=False)
 
     def result(self, raw: Any) -> Any:
-        """Convert a raw result; return ``null`` and errors as they are, never raise."""
+        """Convert a raw result; return ``null`` and errors unchanged, and never raise."""
         if raw is None or self.read is None or isinstance(raw, SourceError):
             return raw
         try:
             return self.read(raw)
         except SourceError as error:
             return error
-        except Exception as error:  # a reader's own fault must not look like one of the caller
+        except Exception as error:  # an error of the reader must not look like one of the caller
             return MalformedError(f"could not parse the result of {self.method}: {error!r}")
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which chain a node is on.
+    """Identity of a node's chain.
 
     Attributes:
-        chain_id: The number that transactions of the chain are signed for (EIP-155).
-        anchor: Block 0, or another early block where nodes have pruned it: chains may share a
-            number, never the hash of this block. ``None`` where the node has no such block.
+        chain_id: Chain id, for which transactions of the chain are signed (EIP-155).
+        anchor: Block 0, or another early block if nodes have pruned it: two chains can share a
+            chain id, but not the hash of this block. ``None`` if the node has no such block.
     """
 
     chain_id: int
@@ -65,23 +66,23 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What one node said, with no other node asked in its place.
+class NodeResults:
+    """Results of one node, without failover to another node.
 
     Attributes:
-        node: Its name.
-        results: For each call its result, or the error that it met.
+        node: Name of the node.
+        results: Result or error of each call.
     """
 
     node: str
     results: Mapping[Request, Any] = field(default_factory=dict)
 
     def missing(self, requests: Sequence[Request]) -> list[Request]:
-        """Return the calls without an answer, such as an error or a ``null`` not expected."""
+        """Return the calls without a result: an error, or a ``null`` that is not valid."""
         return [request for request in requests if not self._has(request)]
 
     def completed(self, requests: Sequence[Request], results: Sequence[Any]) -> list[Any]:
-        """Return the results of all calls, of which ``results`` has the missing ones."""
+        """Return the results of all calls; ``results`` has those of the missing calls."""
         rest = iter(results)
         return [self.results[request] if self._has(request) else next(rest) for request in requests]
 
@@ -94,21 +95,22 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Dissent:
-    """Providers that do not hold the same blocks as we do, and what all say besides.
+    """Providers whose blocks differ from ours, and the results of all providers.
 
     Attributes:
-        against: For each block the names of the providers whose chain does not contain it; only
-            blocks that at least one provider is against.
-        unanswered: The usable providers that gave no answer because of a transport error, a
-            server error or an unreadable result, each with that error.
-        answers: For each usable provider, by name, the results of the calls that were sent along.
-        leaving: The usable providers whose chains leave ours, each with the lowest height at
-            which it is known to hold another block. Its head can be lower than a block of ours
-            that its chain does not contain.
-        dismissed: The providers that an operator has paused: what they said no longer counts.
-        voters: Number of configured providers that no operator has paused, also if they are down.
-        heads: The heights of the heads of the usable providers that showed one. Neither heads nor
-            voters are compared: they are not a dissent.
+        against: Names of the providers whose chain does not contain a block, by block. A block
+            that no provider is against is missing.
+        unanswered: Usable providers that did not respond because of a transport error, a server
+            error or an unreadable result, each with that error.
+        answers: Results of the additional calls, by name of the usable provider.
+        leaving: Usable providers whose chains leave ours, each with the lowest height at which it
+            is known to hold another block. Its head can be lower than a block of ours that its
+            chain does not contain.
+        dismissed: Providers that an operator has paused: their earlier objections no longer count.
+        voters: Number of configured providers that no operator has paused, including those that
+            are down.
+        heads: Heights of the heads of the usable providers that sent one. ``heads`` and
+            ``voters`` are not compared, because they are not a dissent.
     """
 
     against: Mapping[BlockRef, tuple[str, ...]] = field(default_factory=dict)
@@ -121,18 +123,18 @@ class Dissent:
 
 
 class Rpc(Protocol):
-    """Asks nodes of one chain.
+    """Client of the nodes of one chain.
 
-    Methods raise ``SourceError`` when no answer comes; its class says why.
+    Methods raise ``SourceError`` without a usable response; its class names the cause.
     """
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests were sent so far."""
+        """Number of HTTP requests sent so far."""
 
     @property
-    def together(self) -> int:
-        """How many calls go in one HTTP request now; 1 at a node that refuses batches."""
+    def calls_per_request(self) -> int:
+        """Number of calls in the next HTTP request; 1 for a node that refuses batches."""
 
     @property
     def is_compared(self) -> bool:
@@ -140,128 +142,128 @@ class Rpc(Protocol):
 
     @property
     def addresses(self) -> Mapping[str, str]:
-        """The host and the port of each node, by its name.
+        """Host and port of each node, by its name.
 
-        Unlike its name, they stay the same when the list of nodes changes its order. Two nodes at
-        one host and port, which differ in the path only, have the same address.
+        Unlike the names, they do not change with the order of the nodes in the configuration. Two
+        nodes whose URLs differ only in the path have the same address.
         """
 
     async def identity(
         self, at: int | None = None, *, expected: BlockRef | None = None
     ) -> Identity:
-        """Ask which chain this is; ask the node at each call.
+        """Fetch the identity of the chain from the node, at each call.
 
         Args:
-            at: Height of the anchor. ``None`` takes block 0, or where the node has pruned it the
-                earliest block that the node has.
-            expected: The block there, where it is known. Of several nodes those that have
-                another one are refused.
+            at: Height of the anchor. Default: block 0, or if the node has pruned it, an early
+                block that the node has.
+            expected: Block at that height, if known. Of several nodes, those with another block
+                are refused.
 
         Source:
             ``eth_chainId`` and ``eth_getBlockByNumber``.
         """
 
     async def call(self, method: str, *params: object) -> Any:
-        """Call one method at the node that is followed, and return its result."""
+        """Call one method at the followed node, and return its result."""
 
     async def seek(self, method: str, *params: object) -> Any:
-        """Call one method at each healthy node in turn until one knows more than ``null``.
+        """Call one method at the healthy nodes in turn, until a node returns more than ``null``.
 
-        Only for what is the same wherever it is known, such as a block by its hash.
+        For data that is the same at all nodes that have it, such as a block by its hash.
 
         Returns:
-            The first result; ``None`` when those that answered know nothing.
+            The first result; ``None`` if all responses were ``null``.
         """
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
-        """Call many methods at the node that is followed, in as few requests as it allows.
+        """Call many methods at the followed node, in as few HTTP requests as it allows.
 
         Returns:
-            For each call its result, or the ``SourceError`` that it met alone.
+            For each call its result, or its own ``SourceError``.
         """
 
-    async def told(self, requests: Sequence[Request]) -> Told:
-        """Call many methods at the node that is followed, and at no other one in its place."""
+    async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
+        """Call many methods at the followed node, without failover to another node."""
 
     async def everywhere(self, requests: Sequence[Request]) -> list[list[Any]]:
         """Call many methods at every healthy node.
 
-        What is absent everywhere says something only about nodes whose head has come far
-        enough: ask for ``eth_blockNumber`` in the same batch, last.
+        Absence is a fact only at nodes whose head is high enough: add ``eth_blockNumber`` to the
+        same batch.
 
         Returns:
-            For each node what ``batch`` gives, and never an empty list; a healthy node that
-            gives no answer at all has its error in every place.
+            For each node the results as ``batch`` returns them; the list is never empty. If a
+            healthy node fails, its error is the result of each of its calls.
         """
 
     async def versions(self, request: Request) -> Mapping[str, Any]:
-        """Call one method at every healthy node where there are several.
+        """Call one method at every healthy node, if there are several.
 
         Returns:
-            By the node's name its result, or the error that it met. Nothing where there is one
-            node only, which has nobody to be compared with.
+            Results or errors by name of the node; empty with a single node, because there is
+            no other node to compare with.
         """
 
     async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
-        """Call methods at nodes by their names, with no other node asked in the place of one.
+        """Call methods at the named nodes, without failover to other nodes.
 
         Returns:
-            By node, for each of its calls the result or the error that it met.
+            Results or errors of the calls, by name of the node.
         """
 
     def blame(self, node: str, number: int) -> None:
-        """Count a block that names a wrong parent against the node that sent it.
+        """Record that a node sent a block with a wrong parent.
 
         Args:
-            node: Its name.
-            number: The block's height.
+            node: Name of the node.
+            number: Height of the block.
         """
 
     def left_out(self, node: str, number: int) -> None:
-        """Count a block against the node that sent it without one of its transactions.
+        """Record that a node sent a block without one of its transactions.
 
         Args:
-            node: Its name.
-            number: The block's height.
+            node: Name of the node.
+            number: Height of the block.
         """
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
-        """Call methods at the healthy nodes other than the followed one, in turn.
+        """Call methods at the healthy nodes other than the followed node, in turn.
 
         Returns:
             For each request the first readable result that is not ``null``, or ``None``.
         """
 
     async def one_other(self, requests: Sequence[Request]) -> list[Any]:
-        """Call methods at one of the healthy nodes other than the followed one, at random.
+        """Call methods at one random healthy node other than the followed node.
 
-        For what is asked again and again: it costs one request, however many nodes there are.
+        For calls that are repeated often: it costs one request for any number of nodes.
 
         Returns:
             For each request its readable result, or ``None``.
         """
 
     def follows(self, chain: Chain) -> None:
-        """Set the chain that is followed, after each change of it: nodes are compared with it."""
+        """Set our chain, with which nodes are compared; called after each change."""
 
     async def dissent(
         self,
         chain: Chain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
-        told: Told | None = None,
+        known: NodeResults | None = None,
     ) -> Dissent:
-        """Find the healthy nodes whose chains do not contain some blocks of ours.
+        """Find the healthy nodes whose chains do not contain some of our blocks.
 
         Args:
             chain: Our chain.
-            blocks: Blocks of that chain, or below the lowest one that is kept.
-            requests: Calls to send along to each of these nodes, in the same HTTP request.
-            told: What one of them has answered just now, and is not asked again.
+            blocks: Blocks of our chain, or below its lowest kept block.
+            requests: Additional calls for each node, sent in the same HTTP request.
+            known: Recent results of one node; these calls are not sent to it again.
         """
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
 
     def __str__(self) -> str:
-        """Name who is asked, without any key."""
+        """Return the name of the client, without secrets."""

@@ -1,4 +1,4 @@
-"""Ethereum behind JSON-RPC, asked block by block."""
+"""Source for an Ethereum chain, over JSON-RPC."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -20,25 +20,25 @@ from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.lookup import LookUp
-from transaction_tracker.sources.ethereum.objections import Agreement
+from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
-from transaction_tracker.sources.ethereum.proof import Known, is_proven
+from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
-from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc, Told
+from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
     Answer,
-    Block,
     Consensus,
     Contained,
     Ending,
-    Foreseen,
+    FetchedBlock,
     Head,
     Objection,
+    Prefetched,
     Unreadable,
 )
 
@@ -46,13 +46,13 @@ _MARKS: tuple[Tag, ...] = ("safe", "finalized")
 
 
 class EthereumSource:
-    """One chain, behind one node or several: a ``ChainSource``.
+    """Chain behind one node or several; implements ``ChainSource``.
 
     Args:
-        rpc: Who asks the nodes, or the address of the only one.
-        chain_id: The chain that they must be on; ``None`` takes the node's word for it.
-        profile: Changes of the chain's profile, by name of the attribute.
-        errors: Signatures of custom errors, to decode why transactions reverted.
+        rpc: Client of the nodes, or the URL of a single node.
+        chain_id: Chain id that the nodes must have. Default: the chain id of the node.
+        profile: Overrides of the chain's profile, by name of the attribute.
+        errors: Signatures of custom errors, to decode revert reasons.
 
     Raises:
         ValueError: ``profile`` or ``errors`` is invalid; the message names the value.
@@ -76,7 +76,7 @@ class EthereumSource:
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
         self._look_up = LookUp(self._rpc, self._context, self._outcomes)
-        self._agreement = Agreement(self._rpc, self._context)
+        self._agreement = ProviderAgreement(self._rpc, self._context)
         self._old_blocks = OldBlocks(self._rpc)
         self._winners = Winners(self._rpc, self._blocks)
 
@@ -86,33 +86,33 @@ class EthereumSource:
 
     @property
     def name(self) -> str:
-        """The chain: kept data belong to it whichever node tells them."""
+        """Name of the chain; stored data belong to the chain, not to a node."""
         if self._checked is None:
             raise RuntimeError("the source has no name before check() succeeds")
         return f"ethereum:{self._checked.chain_id}"
 
     @property
     def id_pattern(self) -> str:
-        """A hash of 32 bytes."""
+        """Regular expression of a hash of 32 bytes."""
         return fields.HASH_PATTERN
 
     @property
     def requests(self) -> int:
-        """How many HTTP requests were sent so far."""
+        """Number of HTTP requests sent so far."""
         return self._rpc.requests
 
     @property
     def calls_per_request(self) -> int:
-        """How many calls one request can hold now."""
-        return self._rpc.together
+        """Maximum number of calls in one request now."""
+        return self._rpc.calls_per_request
 
     @property
     def profile(self) -> ChainProfile:
-        """What the chain does differently; before the first check that of the expected chain."""
+        """Profile of the chain; before the first check, of the configured chain."""
         return self._context.profile
 
     def identify(self, text: str) -> str:
-        """Write a transaction hash in lower case, or raise ``InvalidTransactionError``."""
+        """Return a transaction hash in lower case, or raise ``InvalidTransactionError``."""
         if not isinstance(text, str) or not fields.is_hash(text):
             raise InvalidTransactionError(
                 f"a transaction hash must be 0x and 64 hexadecimal digits, got {text!r}"
@@ -125,24 +125,24 @@ class EthereumSource:
 
     @property
     def anchor(self) -> BlockRef | None:
-        """The block by which the chain is known; ``None`` where that could not be proven."""
+        """Block that proves the chain's identity; ``None`` if it could not be proven."""
         return self._anchor
 
-    async def check(self, *, again: bool = False, known: Known | None = None) -> None:
-        """Check that the node answers and is on the right chain.
+    async def check(self, *, again: bool = False, known: ChainRecord | None = None) -> None:
+        """Check that the node responds and is on the right chain.
 
         Args:
             again: Check again after a successful check.
-            known: What the database knows of its chain.
+            known: Facts that the database holds about its chain.
 
         Raises:
-            WrongChainError: It is on another chain than asked for, than it was before, or than
-                the database.
-            SourceError: It gives no answer.
+            WrongChainError: The node is on another chain than the configuration, an earlier check
+                or the database.
+            SourceError: The node gives no usable response.
         """
         if self._checked is not None and not again:
             return
-        known = Known(self._anchor) if known is None else known
+        known = ChainRecord(self._anchor) if known is None else known
         anchor = known.anchor
         height = None if anchor is None else anchor.number
         found = await self._rpc.identity(height, expected=anchor)
@@ -150,7 +150,8 @@ class EthereumSource:
         if wanted not in (None, found.chain_id):
             raise WrongChainError(f"{self._rpc} is on chain {found.chain_id}, expected {wanted}")
         if known.source not in (None, f"ethereum:{found.chain_id}"):
-            known = Known()  # blocks of another chain prove nothing; the store refuses this one
+            # Blocks of another chain prove nothing; the store refuses this chain.
+            known = ChainRecord()
         proven = await is_proven(self._rpc, found, known)
         if self._checked is None:
             self._anchor = known.anchor or (found.anchor if proven else None)
@@ -159,12 +160,12 @@ class EthereumSource:
         self._context.profile = profile_of(found.chain_id, self._changes)
 
     async def head(self, *, marks: bool = False) -> Head:
-        """Fetch the highest block's place, with ``marks`` also the safe and finalized blocks."""
-        # Without the transactions: most times the head is the one already known.
+        """Fetch the newest block's link, with ``marks`` also the safe and finalized blocks."""
+        # Without its transactions, because most requests find the head that is known already.
         tags = _MARKS if marks and self.profile.finality_tags else ()
         following = self._blocks.request_next(self._chain.tip)
-        looks = [_tagged(tag) for tag in ("latest", *tags)]
-        latest, *others = await self._rpc.batch([*looks, *following])
+        heads = [_tagged(tag) for tag in ("latest", *tags)]
+        latest, *others = await self._rpc.batch([*heads, *following])
         if isinstance(latest, SourceError):
             raise latest
         if latest is None:
@@ -183,22 +184,22 @@ class EthereumSource:
         }
         return Head(latest.link, known)
 
-    async def block(self, ref: BlockRef) -> Block:
-        """Fetch one block; its receipts too, if the last blocks had many hits."""
+    async def block(self, ref: BlockRef) -> FetchedBlock:
+        """Fetch one block, and prefetch its receipts if the last block had many hits."""
         if not self._blocks.has(ref.hash):
-            self._outcomes.foresee(ref.hash)
+            self._outcomes.prefetch(ref.hash)
         return await self._blocks.by_hash(ref)
 
-    async def other_version(self, block: Block) -> Block | None:
+    async def other_version(self, block: FetchedBlock) -> FetchedBlock | None:
         """Fetch a block from the other providers, if they name another parent."""
         return await self._blocks.other_version(block, self._chain)
 
     async def compare_listings(self, ref: BlockRef, transaction: str) -> None:
-        """Count a block against the providers that leave a transaction out of it."""
+        """Record a fault of the providers that omit a transaction of a block, if they are few."""
         await self._blocks.compare_listings(ref, transaction)
 
-    async def blocks(self, numbers: range) -> list[Block]:
-        """Fetch consecutive canonical blocks by number, side by side."""
+    async def blocks(self, numbers: range) -> list[FetchedBlock]:
+        """Fetch consecutive canonical blocks by number, concurrently."""
         return await self._blocks.by_number(numbers)
 
     async def contained(
@@ -209,30 +210,30 @@ class EthereumSource:
         return await self._old_blocks.contained(blocks, tip, bottom, has_links=has_links)
 
     async def is_contested(self, block: BlockRef) -> bool:
-        """Return whether as many healthy providers have ``block`` as have another one there."""
+        """Return whether half of the healthy providers or more have ``block`` at its height."""
         everywhere = await self._rpc.everywhere([numbered(block.number)])
         links = [link for (link,) in everywhere if isinstance(link, Link)]
         holding = sum(link.ref == block for link in links)
         return holding > 0 and 2 * holding >= len(links)
 
     async def objection_to_undo(self, block: BlockRef) -> str | None:
-        """Return why a kept block cannot be taken back now."""
+        """Return why a kept block cannot be undone now; ``None`` if it can be."""
         return await objection_to_undo(self._rpc, self._chain, block)
 
-    def transaction(self, block: Block, transaction_id: str) -> Transaction:
-        """Describe a transaction of a fetched block."""
+    def transaction(self, block: FetchedBlock, transaction_id: str) -> Transaction:
+        """Return a transaction of a fetched block."""
         return decode.transaction(block.body[block.ids[transaction_id]], self.profile)
 
     async def outcomes(
-        self, block: Block, ids: Collection[str]
+        self, block: FetchedBlock, ids: Collection[str]
     ) -> Mapping[str, Outcome | Unreadable | None]:
-        """Fetch how these transactions of the block ended: singly, or all receipts at once."""
+        """Fetch the outcomes of transactions of a block, by single receipts or all of the block."""
         return await self._outcomes.of_block(block, ids)
 
     async def outcomes_early(
-        self, wanted: Sequence[tuple[Block, Collection[str]]]
+        self, wanted: Sequence[tuple[FetchedBlock, Collection[str]]]
     ) -> Mapping[str, Mapping[str, Outcome | Unreadable | None]]:
-        """Fetch the outcomes in several blocks side by side, in few requests."""
+        """Fetch the outcomes in several blocks concurrently, in few requests."""
         return await self._outcomes.of_blocks(wanted)
 
     async def look_up(
@@ -243,55 +244,56 @@ class EthereumSource:
         at_once: bool = False,
         doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
-        """Fetch single transactions, and the receipts of those that are or may be in a block."""
+        """Look up single transactions, with receipts of those that are or can be in a block."""
         return await self._look_up.answers(slots, height, at_once=at_once, doubted=doubted)
 
     async def consensus(
         self, slots: Mapping[str, str | None], height: int
     ) -> Mapping[str, Consensus]:
-        """Ask every healthy node for the transactions, their receipts and their slots."""
+        """Ask all healthy nodes for the transactions, their receipts and their slots."""
         tip = None if self._chain.tip is None else self._chain.tip.number
         return await self._look_up.consensus(slots, height, tip)
 
-    async def winner(self, slot: str, height: int) -> Block | None:
+    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
         """Find the block at or below ``height`` whose transaction took ``slot``."""
         return await self._winners.find(slot, height)
 
     def follows(self, chain: Chain) -> None:
-        """Note our chain: providers are compared with it."""
+        """Set our chain, with which providers are compared."""
         self._old_blocks.follows(self._chain, chain)
         self._chain = chain
         self._rpc.follows(chain)
 
-    async def foresee(
-        self, block: Block, ids: Collection[str], endings: Mapping[str, Ending]
-    ) -> Foreseen:
-        """Ask the followed node for outcomes, and for its opinion on ends."""
+    async def prefetch(
+        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+    ) -> Prefetched:
+        """Fetch outcomes, and the opinion on ends, from the followed node."""
         opinions = self._agreement.requests(endings)
-        receipts = self._outcomes.requests(block, ids, room=self._rpc.together - len(opinions))
+        room = self._rpc.calls_per_request - len(opinions)
+        receipts = self._outcomes.requests(block, ids, room)
         requests = list(dict.fromkeys([*receipts, *opinions]))
         if not requests or not (opinions or self._rpc.is_compared):
-            return Foreseen()
-        told = await self._rpc.told(requests)
-        return Foreseen(await self._outcomes.of_answers(block, ids, told.results), told)
+            return Prefetched()
+        found = await self._rpc.batch_without_failover(requests)
+        return Prefetched(await self._outcomes.of_answers(block, ids, found.results), found)
 
     async def objections(
         self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
         """Ask the healthy providers about the blocks, the receipts and the winners of ends."""
-        told = opinion if isinstance(opinion, Told) else None
-        return await self._agreement.objections(chain, endings, told)
+        known = opinion if isinstance(opinion, NodeResults) else None
+        return await self._agreement.objections(chain, endings, known)
 
     def standing_objections(self) -> Collection[StandingObjection]:
-        """Return the objections that stand until their providers say otherwise."""
+        """Return the objections that stand until their providers withdraw them."""
         return self._agreement.standing()
 
     def restore_objections(self, kept: Collection[StandingObjection]) -> None:
-        """Let objections stand that were kept."""
+        """Restore stored objections."""
         self._agreement.restore(kept)
 
     def forget_objections(self, transaction: str) -> None:
-        """Forget the objections to ends of a transaction."""
+        """Delete the objections to ends of a transaction."""
         self._agreement.forget(transaction)
 
     async def close(self) -> None:

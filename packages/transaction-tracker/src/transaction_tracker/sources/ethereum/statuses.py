@@ -1,4 +1,4 @@
-"""How transactions ended whose receipts have no status, from before Byzantium."""
+"""Outcomes of transactions whose receipts have no status, from before Byzantium."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,19 +21,20 @@ from transaction_tracker.sources.ethereum.fields import (
 )
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 
-# What a transfer to an account without code costs: all of it, whatever the limit is.
+# Gas used by a transfer to an account without code, for any gas limit.
 _TRANSFER_GAS = 21_000
 _UNKNOWN_METHOD_WORDS = ("does not exist", "not available", "not supported", "not found")
 
 
 @dataclass(frozen=True, slots=True)
 class _Trace:
-    """A method that runs a transaction again.
+    """Method that repeats a transaction and traces it.
 
     Attributes:
-        method: Its name.
-        params: Its parameters after the hash.
-        succeeded: Converts its result; ``None`` where that does not tell.
+        method: Name of the method.
+        params: Parameters after the hash.
+        succeeded: Function that returns from the result whether the transaction succeeded;
+            ``None`` if the result does not contain that.
     """
 
     method: str
@@ -45,15 +46,15 @@ class _Trace:
 
 
 class Statuses:
-    """Settles receipts without a status.
+    """Finds the outcomes of receipts without a status.
 
-    Before Byzantium a transaction that failed used all of its gas: ``REVERT`` came with that
-    upgrade. So a smaller use of gas proves success, and an equal one proves nothing, unless no
-    code ran at all. What remains is asked of a node that can trace.
+    Before Byzantium, a failed transaction used all its gas, because ``REVERT`` did not exist yet.
+    So unused gas proves success. Without unused gas, the transaction succeeded if no code ran;
+    otherwise a node that supports traces decides.
 
     Args:
-        rpc: Asks the nodes.
-        context: The chain.
+        rpc: Client of the nodes.
+        context: Facts about the chain.
 
     Source:
         EIP-140 (``REVERT``) and EIP-658 (the status), both of Byzantium.
@@ -67,20 +68,21 @@ class Statuses:
     async def settle(
         self, items: Mapping[str, Any], receipts: Mapping[str, Receipt]
     ) -> dict[str, Outcome | None]:
-        """Return the outcome of each receipt; ``None`` where it cannot be known.
+        """Return the outcome of each receipt; ``None`` if it cannot be known.
 
         Args:
-            items: The transactions as the node sent them, by hash.
-            receipts: Their receipts, by hash. A receipt with a status keeps its outcome.
+            items: Transactions as the node sent them, by hash.
+            receipts: Receipts of the transactions, by hash. A receipt with a status keeps its
+                outcome.
 
         Raises:
             RateLimitedError: The node limits the whole request; ask again later.
         """
         outcomes = {key: receipt.outcome for key, receipt in receipts.items()}
-        # A block can list hashes in place of transactions: nothing is known of those.
+        # A block can list hashes in place of transactions.
         items = {key: item for key, item in items.items() if isinstance(item, Mapping)}
-        # Without a state root, it is not a receipt from before Byzantium: there a transaction
-        # can fail and leave gas over, so the use of gas proves nothing.
+        # Without a state root, the receipt is not from before Byzantium: the transaction can have
+        # failed with unused gas, so the use of gas proves nothing.
         open_keys = [key for key, outcome in outcomes.items() if outcome is None]
         old = [key for key in open_keys if _has_root(receipts[key])]
         verdicts: dict[str, bool] = {
@@ -102,20 +104,20 @@ class Statuses:
         receipts: Mapping[str, Receipt],
         keys: list[str],
     ) -> dict[str, bool]:
-        """Return the transfers among these to accounts without code: nothing there can fail."""
+        """Return the transfers to accounts without code; these cannot fail."""
         plain = [key for key in keys if _is_transfer(items.get(key, {}), receipts[key])]
         requests = [
             Request("eth_getCode", (items[key]["to"], hex(receipts[key].block.number)))
             for key in plain
         ]
-        codes = await self._ask(requests)
+        codes = await self._fetch(requests)
         return {key: True for key, code in zip(plain, codes, strict=True) if code == "0x"}
 
     async def _traced(self, trace: _Trace, keys: list[str]) -> dict[str, bool]:
         if not keys or trace.method in self._missing_methods:
             return {}
         found: dict[str, bool] = {}
-        answers = await self._ask([trace.request(key) for key in keys])
+        answers = await self._fetch([trace.request(key) for key in keys])
         for key, answer in zip(keys, answers, strict=True):
             if _is_unknown_method(answer):
                 self._missing_methods.add(trace.method)
@@ -124,8 +126,8 @@ class Statuses:
                 found[key] = succeeded
         return found
 
-    async def _ask(self, requests: list[Request]) -> list[Any]:
-        """Return results and errors; an error of the whole request stands for each of them."""
+    async def _fetch(self, requests: list[Request]) -> list[Any]:
+        """Return results and errors; an error of the whole request is the result of each call."""
         if not requests:
             return []
         try:
@@ -170,7 +172,7 @@ def _by_call_tracer(answer: Any) -> bool | None:
 def _by_parity_trace(answer: Any) -> bool | None:
     for item in readable(array, answer) or ():
         fields = readable(record, item)
-        # The transaction itself; those below are calls that it made, which can fail alone.
+        # The transaction itself. Other items are calls that it made, which can fail alone.
         if fields is not None and fields.get("traceAddress") == []:
             return fields.get("error") is None
     return None
@@ -179,8 +181,10 @@ def _by_parity_trace(answer: Any) -> bool | None:
 def _is_unknown_method(answer: object) -> bool:
     if not isinstance(answer, ApplicationError):
         return False
-    is_refused = any(words in answer.told.lower() for words in _UNKNOWN_METHOD_WORDS)
-    return answer.code == METHOD_NOT_FOUND or ("method" in answer.told.lower() and is_refused)
+    is_refused = any(words in answer.source_message.lower() for words in _UNKNOWN_METHOD_WORDS)
+    return answer.code == METHOD_NOT_FOUND or (
+        "method" in answer.source_message.lower() and is_refused
+    )
 
 
 _TRACES = (

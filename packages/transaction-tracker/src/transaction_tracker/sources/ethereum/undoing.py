@@ -1,10 +1,10 @@
-"""Whether blocks can be taken back whose loss changes what was told, or stops all deliveries."""
+"""Whether blocks can be undone if that changes reported states, or stops all deliveries."""
 
 from transaction_tracker.domain import BlockRef, Chain, Link
 from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.rpc import Rpc
 
-# So many providers must hold another block, where so many are configured.
+# Number of providers that must hold another block, if so many are configured.
 QUORUM = 2
 
 _WAY_OUT = (
@@ -14,19 +14,20 @@ _WAY_OUT = (
 
 
 async def objection_to_undo(rpc: Rpc, chain: Chain, block: BlockRef) -> str | None:
-    """Return why a block of our chain cannot be taken back now; ``None`` if it can be.
+    """Return why a block of our chain cannot be undone now; ``None`` if it can be.
 
-    More providers must hold another block than hold ours, and at least two. One is enough where it
-    is the only one that no operator has paused: being down does not withdraw a provider's vote.
+    More providers must hold another block than hold ours, and at least two. One provider is enough
+    if operators have paused all others. A provider that is down still counts as a voter.
 
     Args:
-        rpc: Asks the nodes.
+        rpc: Client of the nodes.
         chain: Our chain.
-        block: A block of it.
+        block: Block of our chain.
     """
     request = numbered(block.number)
     if not rpc.is_compared:
-        # One address can be several nodes, and our block come from another one than the head.
+        # An address can have several nodes behind it: our block can be from another node than the
+        # head.
         (link,) = (await rpc.everywhere([request]))[0]
         same = isinstance(link, Link) and link.ref == block
         return f"the same provider still has our block ({block.hash}) there" if same else None

@@ -1,4 +1,4 @@
-"""A provider's address, which is a secret: its path and its user part hold keys."""
+"""URL of a provider. It is a secret, because its path, query and user part can hold keys."""
 
 import re
 from collections.abc import Iterator
@@ -10,18 +10,18 @@ from transaction_tracker.net.url import has_plain_authority
 
 HTTP = ("http", "https")
 WEBSOCKET = ("ws", "wss")
-MIN_KEY_CHARACTERS = 6  # anything shorter is a word like "v3"
+MIN_KEY_CHARACTERS = 6  # a shorter part is a word such as "v3"
 
 
 class SecretUrl:
-    """An address that never prints more than its host.
+    """URL that prints only its scheme, host and port.
 
     Args:
-        text: The whole address.
-        schemes: How it may begin: ``HTTP`` or ``WEBSOCKET``.
+        text: The whole URL.
+        schemes: Allowed schemes: ``HTTP`` or ``WEBSOCKET``.
 
     Raises:
-        ValueError: The text is no such address. The message does not repeat it.
+        ValueError: The text is not a valid URL. The message does not contain it.
     """
 
     __slots__ = ("_keys", "_url")
@@ -36,38 +36,38 @@ class SecretUrl:
             usable = False
         if not usable:
             plain, secure = schemes
-            # No cause either: it would print what was given.
+            # Without a cause, because the cause would print the URL.
             raise ValueError(
                 f"a node's URL must look like {plain}://host:port or {secure}://host/key"
             ) from None
         self._url = url
-        # The longest first: of two that begin alike, nothing of the longer one is left over.
+        # The longest key first: if a key starts with another key, none of its rest remains.
         by_length = sorted(keys, key=len, reverse=True)
         self._keys = re.compile("|".join(map(re.escape, by_length))) if keys else None
 
     @classmethod
     def of(cls, value: "str | SecretUrl", schemes: tuple[str, str] = HTTP) -> "SecretUrl":
-        """Take a URL in either form."""
+        """Return a URL given in either form as a ``SecretUrl``."""
         if not isinstance(value, SecretUrl):
             return cls(value, schemes)
         return value if value._url.scheme in schemes else cls("", schemes)
 
     @property
     def host(self) -> str:
-        """The host's name or address: all that may be told of a provider."""
+        """Host name or address, the only part of the URL that is public."""
         return self._url.host or ""
 
     @property
     def authority(self) -> str:
-        """The host and the port: what stays the same when a key changes. It contains no secret."""
+        """Host and port. They contain no secret, and do not change with a key."""
         return f"{self._url.host_subcomponent}:{self._url.port}"
 
     def reveal(self) -> URL:
-        """Give the whole address, to connect to and for nothing else."""
+        """Return the whole URL; use it only to connect."""
         return self._url
 
     def redact(self, text: str) -> str:
-        """Replace the secret parts in a text from outside: user, password, path and query."""
+        """Replace user, password, path and query of the URL in an external text."""
         return text if self._keys is None else self._keys.sub("…", text)
 
     def __str__(self) -> str:
@@ -86,7 +86,7 @@ class SecretUrl:
 
 
 def _keys(text: str, url: URL) -> Iterator[str]:
-    """Return what can be a key in an address: as written, as sent and decoded.
+    """Yield the parts of a URL that can be keys: as configured, as sent and decoded.
 
     A node can repeat any of these forms in an error.
     """
@@ -102,7 +102,7 @@ def _keys(text: str, url: URL) -> Iterator[str]:
 
 
 def _values(query: str) -> Iterator[str]:
-    """Return the values of a query; a name without a value is a key by itself."""
+    """Yield the values of a query; a name without a value can be a key itself."""
     for item in query.split("&"):
         name, equals, value = item.partition("=")
         yield value if equals else name

@@ -1,4 +1,4 @@
-"""Asking the providers about ends: first in one request each, then for what is open."""
+"""Collect the providers' votes on ends: one request each, then more for open votes."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -13,23 +13,23 @@ from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.votes import Vote
 from transaction_tracker.sources.protocol import Ending
 
-# What each provider answered, by its name.
+# Results of each provider, by its name.
 Answers: TypeAlias = Mapping[str, Mapping[Request, Any]]
-# What each provider says of each end: by transaction, then by provider.
+# Votes by transaction, then by provider.
 Votes: TypeAlias = dict[str, dict[str, Vote]]
 _Open: TypeAlias = list[tuple[str, str]]  # transaction and provider
 
-# That many agree with an end before it is told, where so many can be asked.
+# Number of providers that must agree with an end, if so many can be asked.
 QUORUM = 2
 _HEAD = Request("eth_blockNumber", (), votes.height_of)
 
 
 class VoteReader:
-    """Asks what each provider says of ends.
+    """Collects each provider's vote on ends.
 
     Args:
-        rpc: Asks the nodes.
-        context: The chain.
+        rpc: Client of the nodes.
+        context: Facts about the chain.
     """
 
     def __init__(self, rpc: Rpc, context: ChainContext) -> None:
@@ -37,23 +37,23 @@ class VoteReader:
         self._context = context
 
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
-        """Return what each provider is asked about ends first, besides their blocks."""
-        # A single provider has given its receipts already.
+        """Return the first requests about ends for each provider, besides those for blocks."""
+        # A single provider has sent its receipts already.
         receipts = self._receipts(endings).values() if self._rpc.is_compared else ()
         taken = {key: end for key, end in endings.items() if end.winner and end.slot}
         winners = [self._winner(end.winner) for end in taken.values() if end.winner]
         return list(dict.fromkeys([*receipts, *winners, *map(self._loser, taken)]))
 
     async def votes(self, endings: Mapping[str, Ending], answers: Answers) -> Votes:
-        """Return what each provider says of each end.
+        """Return each provider's vote on each end.
 
-        Where fewer than ``QUORUM`` agree, those that say neither yes nor no are asked for the
-        block and, if it lists the transaction, for all its receipts. A healthy set of providers
-        is asked for neither.
+        If fewer than ``QUORUM`` providers agree, those without a clear answer are asked for the
+        block and, if it lists the transaction, for the receipt in another way. If all providers
+        are healthy, neither is needed.
 
         Args:
-            endings: The ends.
-            answers: What each provider answered to ``requests``.
+            endings: Ends by transaction.
+            answers: Results of ``requests`` for each provider.
         """
         found: Votes = {}
         receipts = self._receipts(endings)
@@ -62,7 +62,7 @@ class VoteReader:
                 found[key] = self._of_winner(key, end, answers)
             elif end.succeeded is not None and self._rpc.is_compared:
                 found[key] = _of_receipts(
-                    key, end, {name: told.get(receipts[key]) for name, told in answers.items()}
+                    key, end, {name: own.get(receipts[key]) for name, own in answers.items()}
                 )
         if self._rpc.is_compared:
             await self._ask_for_blocks(found, endings)
@@ -72,16 +72,16 @@ class VoteReader:
     def _of_winner(self, key: str, end: Ending, answers: Answers) -> dict[str, Vote]:
         winner, loser = self._winner(end.winner or ""), self._loser(key)
         return {
-            name: votes.of_winner(end, told.get(winner), told.get(loser))
-            for name, told in answers.items()
+            name: votes.of_winner(end, own.get(winner), own.get(loser))
+            for name, own in answers.items()
         }
 
-    # -- Asking again
+    # -- Open votes
 
     async def _ask_for_blocks(self, found: Votes, endings: Mapping[str, Ending]) -> None:
-        """Settle by the blocks what is open."""
+        """Replace open votes by votes from the providers' blocks."""
         left = _open(found, lambda vote: vote.can_be_asked)
-        # Of a winner the block itself tells which slot it took.
+        # For a winner, the block's transactions show which slot it took.
         whole = {endings[key].block for key, _ in left if endings[key].winner is not None}
 
         def request(key: str) -> Request:
@@ -90,12 +90,12 @@ class VoteReader:
 
         answers = await self._each(left, lambda key: [request(key), _HEAD])
         for key, name in left:
-            told = answers[name]
-            vote = votes.of_block(key, endings[key], told[request(key)], told[_HEAD])
+            own = answers[name]
+            vote = votes.of_block(key, endings[key], own[request(key)], own[_HEAD])
             found[key][name] = vote
 
     async def _ask_for_receipts(self, found: Votes, endings: Mapping[str, Ending]) -> None:
-        """Ask in the other way for receipts that are missing of what a block lists.
+        """Request receipts of listed transactions in another way: singly or with their block.
 
         A provider can lack the index of transactions, or the method for all receipts of a block.
         """
@@ -122,21 +122,21 @@ class VoteReader:
             wanted[name] |= dict.fromkeys(requests(key))
         asked = {name: list(own) for name, own in wanted.items()}
         answers = await self._rpc.each(asked) if asked else {}
-        return {name: dict(zip(asked[name], told, strict=True)) for name, told in answers.items()}
+        return {name: dict(zip(asked[name], own, strict=True)) for name, own in answers.items()}
 
-    # -- The requests
+    # -- Requests
 
     def _receipts(self, endings: Mapping[str, Ending]) -> dict[str, Request]:
-        """Return for each mined transaction the request that tells its receipt."""
+        """Return the request for the receipt of each mined transaction."""
         by_block: dict[BlockRef, list[str]] = {}
         for key, end in endings.items():
             if end.succeeded is not None:
                 by_block.setdefault(end.block, []).append(key)
-        # From so many ends in one block on, all its receipts cost less than those of the ends.
-        most = min(MANY_HITS, self._rpc.together)
+        # With more ends in one block, all its receipts cost less than single receipts.
+        max_single = min(MANY_HITS, self._rpc.calls_per_request)
         requests: dict[str, Request] = {}
         for block, keys in by_block.items():
-            whole = self._of_whole_block(block) if len(keys) > most else None
+            whole = self._of_whole_block(block) if len(keys) > max_single else None
             requests |= {key: whole or self._receipt(key) for key in keys}
         return requests
 
@@ -158,7 +158,7 @@ class VoteReader:
         return Request("eth_getTransactionByHash", (key,), self._read_transaction)
 
     def _loser(self, key: str) -> Request:
-        # Once its slot is taken, nodes forget it.
+        # Nodes delete a transaction once its slot is taken, so ``null`` is a valid result.
         return replace(self._winner(key), takes_null=True)
 
     def _read_transaction(self, value: Any) -> decode.Found:
@@ -170,17 +170,17 @@ class VoteReader:
 
 def _of_receipts(key: str, end: Ending, answers: Mapping[str, Any]) -> dict[str, Vote]:
     receipts = {name: votes.receipt_of(key, answer) for name, answer in answers.items()}
-    known = {name: one for name, one in receipts.items() if isinstance(one, decode.Receipt)}
+    known = {name: item for name, item in receipts.items() if isinstance(item, decode.Receipt)}
     return {
         name: votes.of_receipt(
-            key, end, receipt, (one for other, one in known.items() if other != name)
+            key, end, receipt, (item for other, item in known.items() if other != name)
         )
         for name, receipt in receipts.items()
     }
 
 
 def _open(found: Votes, is_open: Callable[[Vote], bool]) -> _Open:
-    """Return which providers can still settle which ends that too few agree with."""
+    """Return the open votes on ends with which too few providers agree."""
     return [
         (key, name)
         for key, own in found.items()

@@ -1,4 +1,4 @@
-"""What each provider says of an end that is about to be told, read from its answers."""
+"""Vote of each provider on an end that is about to be reported, from its results."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from typing import Any, Literal, TypeAlias
 from transaction_tracker.domain import Outcome
 from transaction_tracker.sources.errors import RateLimitedError, SourceError, TransportError
 from transaction_tracker.sources.ethereum import decode, fields
-from transaction_tracker.sources.protocol import Block, Ending
+from transaction_tracker.sources.protocol import Ending, FetchedBlock
 
 Stance: TypeAlias = Literal["agrees", "contradicts", "behind", "silent"]
 
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """What one provider says of one end.
+    """Vote of one provider on one end.
 
     Attributes:
-        stance: ``"behind"``: its head is below the block that decides the end; ``"silent"``: its
-            head is not, and it says neither yes nor no.
-        reason: What it says, in words that follow its name; empty where it agrees.
-        outcome: How the transaction ended by its receipt, where that contradicts the end.
-        can_be_asked: Whether its blocks can still settle what it did not say.
-        lists: Whether its block lists the transaction, and its receipt alone is missing.
-        head: The height of its head, where that is below the block.
-        is_firm: Whether it says itself how the transaction ended, and can withdraw what it, or
-            another provider, said against that.
+        stance: ``"agrees"``; ``"contradicts"``; ``"behind"``: the provider's head is below the
+            block that decides the end; ``"silent"``: it has no clear answer for another reason.
+        reason: Reason, as text that follows the provider's name; empty if the provider agrees.
+        outcome: Outcome in the provider's receipt, if it contradicts the end.
+        can_be_asked: Whether the provider's block can still make the vote clear.
+        lists: Whether the provider's block lists the transaction, and only its receipt is missing.
+        head: Height of the provider's head, if it is below the block.
+        is_firm: Whether the provider itself has evidence of the outcome. Only firm votes withdraw
+            earlier objections.
     """
 
     stance: Stance
@@ -42,28 +42,28 @@ WITHOUT_STATUS = Vote("agrees", is_firm=False)
 
 
 def receipt_of(key: str, answer: Any) -> Any:
-    """Return a transaction's receipt from an answer about it alone or about its whole block."""
+    """Return a transaction's receipt from a single receipt or the receipts of its block."""
     if isinstance(answer, list):
         return next((receipt for receipt in answer if receipt.id == key), None)
     return answer
 
 
 def of_receipt(key: str, end: Ending, receipt: Any, others: Iterable[decode.Receipt] = ()) -> Vote:
-    """Return what a provider's receipt says of an end.
+    """Return the vote from a provider's receipt.
 
     Args:
         key: The transaction.
-        end: Its end.
-        receipt: The receipt; ``None`` or an error where there is none. One of another block comes
-            from another branch, or from another node behind the same address.
-        others: The receipts of the other providers.
+        end: End of the transaction.
+        receipt: Receipt; ``None`` or an error if there is none. A receipt in another block is from
+            another branch, or from another node behind the same address: it does not count.
+        others: Receipts of the other providers.
     """
     if isinstance(receipt, SourceError):
         return _failed(receipt)
     if not isinstance(receipt, decode.Receipt) or receipt.id != key or receipt.block != end.block:
         return Vote("silent", "has no receipt of it", can_be_asked=True)
     if receipt.outcome is None:
-        return _without_status(receipt, [one for one in others if one.block == end.block])
+        return _without_status(receipt, [other for other in others if other.block == end.block])
     if receipt.outcome.succeeded == end.succeeded:
         return AGREES
     return Vote(
@@ -72,16 +72,16 @@ def of_receipt(key: str, end: Ending, receipt: Any, others: Iterable[decode.Rece
 
 
 def of_winner(end: Ending, winner: Any, loser: Any) -> Vote:
-    """Return what a provider's answers about two transactions say of an end by a winner.
+    """Return the vote from a provider's results about the winner and the loser of a slot.
 
-    The provider that told the sender or the nonce of either can be wrong, and so can the one that
-    listed the winner in a block.
+    A provider can send a wrong sender or nonce of either transaction, or list the winner in a wrong
+    block: so the results of several providers are compared.
 
     Args:
-        end: The end.
-        winner: What the provider answers about the winner.
-        loser: What it answers about the transaction that lost its slot. It says nothing of the
-            end where the provider does not know it any more, which is usual.
+        end: End of the loser.
+        winner: Result about the winner.
+        loser: Result about the transaction that lost its slot. It is usually ``None``, because
+            providers delete such a transaction, and then does not count.
     """
     if isinstance(loser, decode.Found):
         if loser.transaction.slot not in (None, end.slot):
@@ -101,21 +101,21 @@ def of_winner(end: Ending, winner: Any, loser: Any) -> Vote:
 
 
 def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
-    """Return what a provider's own version of the block that decides an end says of it.
+    """Return the vote from a provider's own version of the block that decides an end.
 
-    A node without an index of transactions, or without old receipts, answers ``null`` about what
-    it has in its blocks: the block itself tells whether it has the transaction.
+    A node without an index of transactions, or without old receipts, returns ``null`` for
+    transactions in its blocks: but the block lists its transactions.
 
     Args:
         key: The transaction.
-        end: Its end.
-        block: The block by its hash; ``None`` or an error where the provider does not show it.
-        head: The height of the provider's head, or an error.
+        end: End of the transaction.
+        block: Block by its hash; ``None`` or an error if the provider does not send it.
+        head: Height of the provider's head, or an error.
     """
     place = f"block {end.block.number} ({end.block.hash})"
     if isinstance(block, SourceError):
         return Vote("silent", f"does not show {place}: {block}")
-    if not isinstance(block, Block):
+    if not isinstance(block, FetchedBlock):
         if isinstance(head, int) and head < end.block.number:
             return Vote("behind", f"is at block {head}, below it", head=head)
         return Vote("silent", f"does not show {place}")
@@ -125,8 +125,8 @@ def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
     if wanted not in block.ids:
         if block.unreadable and not block.hashes_only:
             return Vote("silent", f"shows {place} in a way that cannot be read")
-        what = "it" if end.winner is None else end.winner
-        return Vote("contradicts", f"does not list {what} in {place}")
+        name = "it" if end.winner is None else end.winner
+        return Vote("contradicts", f"does not list {name} in {place}")
     if end.winner is None:
         return Vote("silent", f"lists it in {place}, and has no receipt of it", lists=True)
     taken = {slot for slot, taker in block.slots.items() if taker == end.winner}
@@ -136,26 +136,26 @@ def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
 
 
 def height_of(value: Any) -> int:
-    """Return the height of a head as a node writes it, or raise ``MalformedError``."""
+    """Return the height of a head as an integer, or raise ``MalformedError``."""
     return fields.height(value, "head")
 
 
 def _without_status(receipt: decode.Receipt, others: list[decode.Receipt]) -> Vote:
-    """Return what a receipt without a status says: as much as the use of gas that it names.
+    """Return the vote from a receipt without a status, by comparing its use of gas.
 
-    Where all receipts lack the status, the end was derived from the use of gas (see ``Statuses``).
+    If all receipts lack the status, the end follows from the use of gas (see ``Statuses``).
     """
-    known = [one for one in others if None not in (one.gas_used, receipt.gas_used)]
-    if any(one.gas_used != receipt.gas_used for one in known):
+    known = [other for other in others if None not in (other.gas_used, receipt.gas_used)]
+    if any(other.gas_used != receipt.gas_used for other in known):
         return Vote("contradicts", f"has a receipt with {receipt.gas_used} gas used")
     has_root = receipt.raw.get("root") is not None
-    if has_root and any(one.outcome is not None for one in others):
+    if has_root and any(other.outcome is not None for other in others):
         return Vote("silent", "has a receipt from before Byzantium, without a status")
     return WITHOUT_STATUS
 
 
 def _failed(error: SourceError) -> Vote:
-    # A provider that is out of reach is not asked at once again.
+    # A provider that is unreachable or rate limited does not get more requests now.
     is_away = isinstance(error, TransportError | RateLimitedError)
     return Vote("silent", f"gives no answer about it: {error}", can_be_asked=not is_away)
 

@@ -1,4 +1,4 @@
-"""Which block used a nonce: found by bisection of the sender's transaction count."""
+"""Find the block that used a nonce, by bisection of the sender's transaction count."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,9 +7,9 @@ from transaction_tracker.sources.errors import RateLimitedError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
-from transaction_tracker.sources.protocol import Block
+from transaction_tracker.sources.protocol import FetchedBlock
 
-# Heights that one batch asks for: 16 find a block of 100 million in 8 batches.
+# Number of heights in one batch: with 16, a block of 100 million is found in 8 batches.
 _POINTS = 16
 
 
@@ -17,30 +17,30 @@ class Winners:
     """Finds the block in which an account's nonce was used.
 
     Args:
-        rpc: Who asks the nodes. Old heights need a node that keeps old state (an archive node).
-        blocks: Fetches the block that was found.
+        rpc: Client of the nodes. Old heights need a node that keeps old state (an archive node).
+        blocks: Fetches the block once its height is found.
     """
 
     def __init__(self, rpc: Rpc, blocks: Blocks) -> None:
         self._rpc = rpc
         self._blocks = blocks
 
-    async def find(self, slot: str, height: int) -> Block | None:
+    async def find(self, slot: str, height: int) -> FetchedBlock | None:
         """Return the block at or below ``height`` that has a transaction in ``slot``.
 
         Returns:
-            ``None`` when no transaction of the block has the slot (an EIP-7702 authorization can
-            use up a nonce), or when no provider keeps the state that is needed.
+            The block; ``None`` if no transaction of the block has the slot (an EIP-7702
+            authorization can use a nonce), or if no provider keeps the state that is needed.
 
         Raises:
-            RateLimitedError: A provider wants fewer requests; that says nothing about its state.
-            SourceError: It gives no answer.
+            RateLimitedError: A provider limits the rate; it can have the state.
+            SourceError: No provider gave a usable response.
 
         Source:
             ``eth_getTransactionCount`` at a block: how many nonces were used by its end.
         """
         sender, nonce = decode.sender_of(slot), decode.nonce_of(slot)
-        # Near the height first: most nodes keep the state of the last 128 blocks only.
+        # Near the height first, because most nodes keep the state of the last 128 blocks only.
         low, high = _narrowed(-1, height, await self._counts(sender, _near(height)), nonce)
         while high - low > 1:
             counts = await self._counts(sender, _points(low, high))
@@ -60,7 +60,7 @@ class Winners:
                 answer if isinstance(answer, int) or other is None else other
                 for answer, other in zip(answers, others, strict=True)
             ]
-        limited = next((one for one in answers if isinstance(one, RateLimitedError)), None)
+        limited = next((item for item in answers if isinstance(item, RateLimitedError)), None)
         if limited is not None:
             raise limited
         pairs: zip[tuple[int, Any]] = zip(heights, answers, strict=True)
@@ -68,12 +68,12 @@ class Winners:
 
 
 def _near(height: int) -> list[int]:
-    """Return a height and some below it, ever farther apart."""
+    """Return a height and heights below it at doubling distances."""
     return [height, *(height - 2**step for step in range(_POINTS) if 2**step <= height)]
 
 
 def _points(low: int, high: int) -> list[int]:
-    """Return heights between two others, of which at least one is between them."""
+    """Return evenly spaced heights between ``low`` and ``high``."""
     step = max(1, (high - low) // (_POINTS + 1))
     return [*range(low + step, high, step)][:_POINTS]
 

@@ -7,7 +7,7 @@ bank = HttpPollingSource(
     status="transfer.status",
     words={"received": "pending", "settled": "confirmed", "returned": "reversed"},
     headers={"Authorization": f"Bearer {key}"},
-    habits=Habits(watch_days=60),
+    policy=PollingPolicy(watch_days=60),
 )
 ```
 
@@ -15,9 +15,16 @@ If the service can call you when a transaction changes, call ``Poller.report(tra
 your handler. It triggers a look-up; the state comes only from the look-up's response.
 """
 
-from transaction_tracker.sources.http_polling.options import Batch, Feed, Limits
+from transaction_tracker.sources.http_polling.options import BatchLookUp, Feed, RequestLimits
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.source import HttpPollingSource
-from transaction_tracker.sources.polled import Habits
+from transaction_tracker.sources.polled import PollingPolicy
 
-__all__ = ["Batch", "Feed", "Habits", "HttpPollingSource", "Limits", "SecretText"]
+__all__ = [
+    "BatchLookUp",
+    "Feed",
+    "HttpPollingSource",
+    "PollingPolicy",
+    "RequestLimits",
+    "SecretText",
+]

@@ -17,17 +17,19 @@ from transaction_tracker.net import (
 )
 from transaction_tracker.sources.errors import (
     ApplicationError,
+    LateError,
     MalformedError,
     NotYetError,
     RateLimitedError,
     ServerError,
     SourceError,
+    TooLongError,
     TransportError,
 )
-from transaction_tracker.sources.gate import Gate
-from transaction_tracker.sources.http_polling.options import Limits
+from transaction_tracker.sources.http_polling.options import RequestLimits
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
+from transaction_tracker.sources.rate_limiter import RateLimiter
 
 # How long a request can wait for the rate limit. The request's deadline starts after this wait.
 MAX_WAIT_SECONDS = 30.0
@@ -37,14 +39,6 @@ _REQUEST = ("transaction_tracker", "provider", "request")
 # Statuses that answer a look-up: the transaction, not modified, or unknown.
 _ANSWERS = (200, 304, 404, 410)
 _NOT_YET = (202, 204, 425)
-
-
-class TooLongError(MalformedError):
-    """The response is longer than the limit."""
-
-
-class LateError(TransportError):
-    """The response did not arrive within the deadline."""
 
 
 class Client:
@@ -60,13 +54,13 @@ class Client:
     """
 
     def __init__(
-        self, headers: Mapping[str, SecretText], limits: Limits, allowed: AllowList
+        self, headers: Mapping[str, SecretText], limits: RequestLimits, allowed: AllowList
     ) -> None:
         self.requests = 0
         self._headers = headers
         self._limits = limits
         self._http = CheckedClient(allowed)
-        self._gates: dict[str, Gate] = {}
+        self._limiters: dict[str, RateLimiter] = {}
 
     async def get(self, template: Template, text: str, etag: str | None = None) -> HttpResponse:
         """Fetch a resource.
@@ -82,13 +76,13 @@ class Client:
         Raises:
             SourceError: There is no such response; the class names the cause.
         """
-        gate = self._gate(template)
+        limiter = self._limiter(template)
         try:
-            await gate.enter(1, MAX_WAIT_SECONDS)
+            await limiter.acquire(1, MAX_WAIT_SECONDS)
             try:
-                return await self._measured(template, text, etag, gate)
+                return await self._measured(template, text, etag, limiter)
             finally:
-                gate.leave()
+                limiter.release()
         except SourceError as error:
             error.args = (f"{template}: {error}",)
             raise
@@ -98,11 +92,11 @@ class Client:
         await self._http.close()
 
     async def _measured(
-        self, template: Template, text: str, etag: str | None, gate: Gate
+        self, template: Template, text: str, etag: str | None, limiter: RateLimiter
     ) -> HttpResponse:
         started, outcome = time.monotonic(), "ok"
         try:
-            return await self._exchange(template.fill(text), etag, gate)
+            return await self._exchange(template.fill(text), etag, limiter)
         except SourceError as error:
             outcome = type(error).__name__
             raise
@@ -111,14 +105,14 @@ class Client:
             facts = {"provider": template.host, "outcome": outcome}
             telemetry.execute(_REQUEST, measured, facts)
 
-    async def _exchange(self, url: str, etag: str | None, gate: Gate) -> HttpResponse:
+    async def _exchange(self, url: str, etag: str | None, limiter: RateLimiter) -> HttpResponse:
         response = await self._send(url, etag)
         if response.status in _ANSWERS and (response.status != 304 or etag is not None):
-            gate.passed()
+            limiter.accepted()
             return self._complete(response)
         error = _failure(response.status, parse_retry_after(response.headers.get("Retry-After")))
         if isinstance(error, RateLimitedError):
-            gate.refused(error.retry_after)
+            limiter.refused(error.retry_after)
         raise error
 
     async def _send(self, url: str, etag: str | None) -> HttpResponse:
@@ -150,13 +144,13 @@ class Client:
             raise TooLongError(f"the response is longer than {max_bytes} bytes")
         raise TransportError("the connection was closed before the end of the response")
 
-    def _gate(self, template: Template) -> Gate:
-        if template.origin not in self._gates:
+    def _limiter(self, template: Template) -> RateLimiter:
+        if template.origin not in self._limiters:
             limits = self._limits
-            self._gates[template.origin] = Gate(
+            self._limiters[template.origin] = RateLimiter(
                 requests_per_second=limits.requests_per_second, max_in_flight=limits.in_flight
             )
-        return self._gates[template.origin]
+        return self._limiters[template.origin]
 
 
 async def parse(body: bytes) -> Any:

@@ -6,18 +6,19 @@ from collections.abc import Collection, Iterator
 from transaction_tracker.domain import Reported
 from transaction_tracker.net.url import MAX_URL_CHARACTERS
 from transaction_tracker.sources.batching import BatchSize
-from transaction_tracker.sources.errors import ApplicationError, MalformedError, SourceError
-from transaction_tracker.sources.http_polling.client import (
-    Client,
+from transaction_tracker.sources.errors import (
+    ApplicationError,
     LateError,
+    MalformedError,
+    SourceError,
     TooLongError,
-    parse,
 )
+from transaction_tracker.sources.http_polling.client import Client, parse
 from transaction_tracker.sources.http_polling.etags import Etags
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
 from transaction_tracker.sources.http_polling.reading import Reader, identity, items
 from transaction_tracker.sources.http_polling.template import Template
-from transaction_tracker.sources.polled import BAD_ENDS, Reply
+from transaction_tracker.sources.polled import BAD_ENDS, LookUpResult
 
 UNKNOWN = (404, 410)
 
@@ -49,7 +50,7 @@ class Single:
         self._not_found = not_found
         self._etags = Etags()
 
-    async def look_up(self, transaction: str) -> Reply:
+    async def look_up(self, transaction: str) -> LookUpResult:
         """Look up a transaction; return an error instead of raising it."""
         try:
             return await self._look_up(transaction)
@@ -119,15 +120,15 @@ class Many:
         """Number of ids in the next request, at most."""
         return self._size.size
 
-    async def look_up(self, ids: Collection[str]) -> dict[str, Reply]:
+    async def look_up(self, ids: Collection[str]) -> dict[str, LookUpResult]:
         """Look up transactions; leave out those that the responses do not contain."""
-        replies: dict[str, Reply] = {}
+        replies: dict[str, LookUpResult] = {}
         usable = [transaction for transaction in ids if self._separator not in transaction]
         for batch in self._batches(usable):
             replies |= await self._look_up(batch)
         return replies
 
-    async def _look_up(self, ids: list[str]) -> dict[str, Reply]:
+    async def _look_up(self, ids: list[str]) -> dict[str, LookUpResult]:
         try:
             response = await self._client.get(self._template, self._separator.join(ids))
             if response.status != 200:
@@ -145,21 +146,23 @@ class Many:
         self._size.answered(len(ids))
         return replies
 
-    async def _read(self, ids: list[str], body: bytes) -> dict[str, Reply]:
-        wanted, replies = set(ids), dict[str, Reply]()
+    async def _read(self, ids: list[str], body: bytes) -> dict[str, LookUpResult]:
+        wanted, replies = set(ids), dict[str, LookUpResult]()
         for item in items(self._items, await parse(body)):
             key = identity(self._id, item)
             if key in wanted and key is not None:
                 replies[key] = self._combined(replies, key, self._read_item(item))
         return replies
 
-    def _read_item(self, item: object) -> Reply:
+    def _read_item(self, item: object) -> LookUpResult:
         try:
             return self._reader.read(item)
         except MalformedError as error:
             return error
 
-    def _combined(self, replies: dict[str, Reply], key: str, reply: Reply) -> Reply:
+    def _combined(
+        self, replies: dict[str, LookUpResult], key: str, reply: LookUpResult
+    ) -> LookUpResult:
         if key in replies and replies[key] != reply:
             return MalformedError(f"{self._template}: two different items for one transaction")
         return reply
@@ -177,7 +180,7 @@ class Many:
             yield batch
 
 
-async def look_up_each(single: Single, ids: Collection[str]) -> dict[str, Reply]:
+async def look_up_each(single: Single, ids: Collection[str]) -> dict[str, LookUpResult]:
     """Look up each transaction in a request of its own, concurrently."""
     replies = await asyncio.gather(*(single.look_up(transaction) for transaction in ids))
     return dict(zip(ids, replies, strict=True))

@@ -11,7 +11,7 @@ MAX_RESPONSE_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchLookUp:
     """The look-up of many transactions in one request.
 
     Attributes:
@@ -81,7 +81,7 @@ class Feed:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """Limits for requests to the service and for its responses.
 
     Attributes:

@@ -15,14 +15,14 @@ from transaction_tracker.sources.http_polling.client import MAX_WAIT_SECONDS, Cl
 from transaction_tracker.sources.http_polling.headers import check_headers
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
 from transaction_tracker.sources.http_polling.lookup import Many, Single, look_up_each
-from transaction_tracker.sources.http_polling.options import Batch, Feed, Limits
+from transaction_tracker.sources.http_polling.options import BatchLookUp, Feed, RequestLimits
 from transaction_tracker.sources.http_polling.pages import FeedReader
 from transaction_tracker.sources.http_polling.reading import Reader
 from transaction_tracker.sources.http_polling.redaction import Redact, keys, redactor
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.http_polling.words import Words, check_state
-from transaction_tracker.sources.polled import Habits, Page, Reply
+from transaction_tracker.sources.polled import LookUpResult, Page, PollingPolicy
 
 ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
 
@@ -51,7 +51,7 @@ class HttpPollingSource:
         headers: Headers of each request, such as API keys; never printed.
         batch: Look-up of many transactions, if the service has one.
         feed: List of events, if the service has one.
-        habits: Poll intervals, and how many equal responses a bad end needs.
+        policy: Poll intervals, and how many equal responses a bad end needs.
         limits: Limits for requests and responses.
         allow: Networks, addresses and hosts that are allowed although they are not public or do
             not use TLS.
@@ -72,10 +72,10 @@ class HttpPollingSource:
         error: str | None = None,
         not_found: State | None = None,
         headers: Mapping[str, str | SecretText] | None = None,
-        batch: Batch | None = None,
+        batch: BatchLookUp | None = None,
         feed: Feed | None = None,
-        habits: Habits | None = None,
-        limits: Limits | None = None,
+        policy: PollingPolicy | None = None,
+        limits: RequestLimits | None = None,
         allow: Iterable[str] = (),
     ) -> None:
         if not isinstance(name, str) or _NAME.fullmatch(name) is None:
@@ -86,8 +86,8 @@ class HttpPollingSource:
         self._template = Template(url, "{id}", self._allowed, "url")
         self._words = Words(words, self._redacted)
         self._status, self._error = status, error
-        self._limits = limits or Limits()
-        self.habits = habits or Habits()
+        self._limits = limits or RequestLimits()
+        self.policy = policy or PollingPolicy()
         self._check_watch()
         sent = check_headers(headers)
         self._client = Client(sent, self._limits, self._allowed)
@@ -127,7 +127,7 @@ class HttpPollingSource:
         return self._words.unknown
 
     @property
-    def together(self) -> int:
+    def ids_per_request(self) -> int:
         """Maximum number of transactions in the next request."""
         return 1 if self._many is None else self._many.size
 
@@ -163,18 +163,18 @@ class HttpPollingSource:
     async def check(self, *, again: bool = False) -> None:
         """Do nothing: such a service has nothing like a chain id that could be checked."""
 
-    async def look_up(self, ids: Collection[str]) -> Mapping[str, Reply]:
+    async def look_up(self, ids: Collection[str]) -> Mapping[str, LookUpResult]:
         """Look up transactions, in batches if the service supports it.
 
         Transactions that a batch's response does not contain are looked up one by one.
         """
-        replies: dict[str, Reply] = {}
+        replies: dict[str, LookUpResult] = {}
         if self._many is not None and len(ids) > 1:
             replies = await self._many.look_up(ids)
         missing = [transaction for transaction in ids if transaction not in replies]
         return replies | await look_up_each(self._single, missing)
 
-    async def read_feed(self, place: str | None) -> Page:
+    async def read_feed(self, cursor: str | None) -> Page:
         """Read the page of the feed at a cursor, or the first page.
 
         Raises:
@@ -183,15 +183,15 @@ class HttpPollingSource:
         """
         if self._feed is None:
             raise RuntimeError(f"{self!r} has no feed")
-        return await self._feed.read(place)
+        return await self._feed.read(cursor)
 
     async def close(self) -> None:
         """Close the connections; the next request opens them again."""
         await self._client.close()
 
     def _check_watch(self) -> None:
-        if self.habits.watch_days and "reversed" not in self._words:
-            raise ValueError("habits.watch_days needs a word for 'reversed' in words")
+        if self.policy.watch_days and "reversed" not in self._words:
+            raise ValueError("policy.watch_days needs a word for 'reversed' in words")
 
     def _single_look_up(self, id_: str | None, not_found: State | None) -> Single:
         if not_found is not None:
@@ -204,7 +204,7 @@ class HttpPollingSource:
             not_found=None if not_found is None else Reported(not_found, "unknown to the service"),
         )
 
-    def _batch_look_up(self, batch: Batch) -> Many:
+    def _batch_look_up(self, batch: BatchLookUp) -> Many:
         return Many(
             self._client,
             Template(batch.url, "{ids}", self._allowed, "batch.url"),

@@ -1,18 +1,19 @@
-"""How long an end waits for providers whose heads are below its blocks: values, no clock."""
+"""How long an end waits for providers whose heads are below its blocks."""
 
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.sources.protocol import Ending
 
-# The block that decides an end, and the one that confirms it.
+# The block that decides an end, and the block that confirms it.
 _Blocks = tuple[BlockRef, BlockRef | None]
 
 
-class Laggards:
-    """Providers whose heads were below the blocks of ends.
+class LaggingProviders:
+    """Providers whose heads are below the blocks of ends.
 
-    Blocks that only one provider has yet can be made up, and until the others have blocks of those
-    heights nobody can contradict them. So an end waits for them, but not for longer than it takes
-    to have some blocks: one that is stuck, or far behind, must not hold all ends back.
+    A single provider can invent blocks, and the other providers cannot contradict them before their
+    heads reach these heights. So an end waits for the other providers. The wait is limited to the
+    time of some blocks, because a stuck provider, or one far behind, must not hold all ends back.
+    The caller passes the time.
     """
 
     def __init__(self) -> None:
@@ -25,12 +26,13 @@ class Laggards:
         """Return whether an end waits for a provider.
 
         Args:
-            name: The provider.
-            head: The height of its head, below a block of the end.
+            name: Name of the provider.
+            head: Height of its head, below a block of the end.
             key: The transaction.
-            end: Its end. The time starts again with another block, which can be made up too.
+            end: Its end. The wait starts again if its blocks change, because the new blocks can be
+                invented too.
             now: Seconds of the caller's clock.
-            limit: Seconds for which an end waits, and for which a head is not stuck.
+            limit: Maximum wait in seconds, and the time after which an unchanged head is stuck.
         """
         blocks = end.block, end.confirmed_by
         before, since = self._ends.get(key, (blocks, now))
@@ -43,5 +45,5 @@ class Laggards:
         return now - since < limit and now - seen_at < limit
 
     def forget(self, key: str) -> None:
-        """Forget a transaction: it has ended, or is untracked."""
+        """Delete the state of a transaction that has ended or is untracked."""
         self._ends.pop(key, None)

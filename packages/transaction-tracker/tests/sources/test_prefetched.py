@@ -1,4 +1,4 @@
-"""What the followed node says of a block's outcomes and of ends, in one request."""
+"""Outcomes of a block and an opinion on ends from the followed node, in one request."""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from transaction_tracker.domain import BlockRef, Chain, Link
-from transaction_tracker.sources import ApplicationError, Block, Ending, TransportError
+from transaction_tracker.sources import ApplicationError, Ending, FetchedBlock, TransportError
 from transaction_tracker.sources.ethereum import EthereumSource, decode
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
 from transaction_tracker.sources.ethereum.rpc import Request
@@ -29,77 +29,77 @@ def knowing(receipts: dict[str, Any], block_receipts: Any = None) -> Node:
     return answer
 
 
-def block_with(*keys: str) -> Block:
+def block_with(*keys: str) -> FetchedBlock:
     body = [transaction(key, nonce) for nonce, key in enumerate(keys)]
     return decode.block(raw_block(10, *body), UNKNOWN)
 
 
-def source_of(*nodes: Node, together: int = 1_000) -> tuple[EthereumSource, FakeRpc]:
-    rpc = FakeRpc(*nodes, together=together)
+def source_of(*nodes: Node, calls_per_request: int = 1_000) -> tuple[EthereumSource, FakeRpc]:
+    rpc = FakeRpc(*nodes, calls_per_request=calls_per_request)
     return EthereumSource(rpc, 1), rpc  # type: ignore[arg-type]
 
 
-async def test_receipts_and_opinions_of_the_followed_node_come_in_one_request() -> None:
+async def test_receipts_and_opinions_of_the_followed_node_take_one_request() -> None:
     source, rpc = source_of(knowing(RECEIPTS), knowing(RECEIPTS))
 
-    foreseen = await source.foresee(block_with(NEW), [NEW], ENDS)
-    objections = await source.objections(CHAIN, ENDS, foreseen.opinion)
+    prefetched = await source.prefetch(block_with(NEW), [NEW], ENDS)
+    objections = await source.objections(CHAIN, ENDS, prefetched.opinion)
 
-    outcome = foreseen.outcomes[NEW]
+    outcome = prefetched.outcomes[NEW]
     assert (objections, getattr(outcome, "succeeded", None)) == ({}, True)
-    assert [[one.params[0] for one in requests] for requests in rpc.batches] == [[NEW, OLD]]
-    assert [one.params[0] for one in rpc.others] == [OLD]
+    assert [[request.params[0] for request in requests] for requests in rpc.batches] == [[NEW, OLD]]
+    assert [request.params[0] for request in rpc.others] == [OLD]
 
 
-async def test_the_other_nodes_still_have_their_say() -> None:
+async def test_other_nodes_still_object() -> None:
     contradicting = RECEIPTS | {OLD: receipt(OLD, 5, status="0x0")}
     source, _ = source_of(knowing(RECEIPTS), knowing(contradicting))
 
-    foreseen = await source.foresee(block_with(NEW), [NEW], ENDS)
+    prefetched = await source.prefetch(block_with(NEW), [NEW], ENDS)
 
-    assert list(await source.objections(CHAIN, ENDS, foreseen.opinion)) == [OLD]
+    assert list(await source.objections(CHAIN, ENDS, prefetched.opinion)) == [OLD]
 
 
 @pytest.mark.parametrize(
     "told", [None, TransportError("cut off"), receipt(NEW, 9), receipt(OLD), {"status": "0x7"}]
 )
-async def test_an_outcome_that_is_not_certain_is_left_out(told: Any) -> None:
+async def test_uncertain_outcome_is_not_prefetched(told: Any) -> None:
     source, _ = source_of(knowing(RECEIPTS | {NEW: told}), knowing({}))
 
-    assert (await source.foresee(block_with(NEW), [NEW], ENDS)).outcomes == {}
+    assert (await source.prefetch(block_with(NEW), [NEW], ENDS)).outcomes == {}
 
 
-async def test_a_receipt_of_another_block_among_those_of_the_block_is_left_out() -> None:
+async def test_wrong_receipt_in_block_receipts_is_not_prefetched() -> None:
     keys = [tx_hash(number) for number in range(3)]
     of_block = [receipt(keys[0]), receipt(keys[1], 9), receipt(tx_hash(9))]
-    source, _ = source_of(knowing({}, of_block), knowing({}), together=2)
+    source, _ = source_of(knowing({}, of_block), knowing({}), calls_per_request=2)
 
-    foreseen = await source.foresee(block_with(*keys), keys, {})
+    prefetched = await source.prefetch(block_with(*keys), keys, {})
 
-    assert list(foreseen.outcomes) == [keys[0]]
+    assert list(prefetched.outcomes) == [keys[0]]
 
 
-async def test_a_node_without_receipts_of_blocks_is_asked_for_them_once() -> None:
+async def test_node_without_block_receipts_gets_one_request_for_them() -> None:
     keys = [tx_hash(number) for number in range(3)]
     refused = ApplicationError("the method does not exist", -32601)
-    source, rpc = source_of(knowing({}, refused), knowing({}), together=2)
+    source, rpc = source_of(knowing({}, refused), knowing({}), calls_per_request=2)
 
     for _ in range(3):
-        await source.foresee(block_with(*keys), keys, {})
+        await source.prefetch(block_with(*keys), keys, {})
 
     assert rpc.asked["eth_getBlockReceipts"] == 1
 
 
-async def test_a_single_node_gives_its_receipts_once() -> None:
+async def test_nothing_is_prefetched_from_a_single_node() -> None:
     source, rpc = source_of(knowing(RECEIPTS))
 
-    foreseen = await source.foresee(block_with(NEW), [NEW], ENDS)
+    prefetched = await source.prefetch(block_with(NEW), [NEW], ENDS)
 
-    assert (foreseen.outcomes, rpc.batches) == ({}, [])
+    assert (prefetched.outcomes, rpc.batches) == ({}, [])
 
 
 @pytest.mark.parametrize("liar", [0, 1])
-async def test_each_node_is_asked_who_took_a_slot(liar: int) -> None:
+async def test_each_node_is_asked_for_the_winner_of_a_slot(liar: int) -> None:
     winner = transaction(NEW, 7) | {"blockHash": TEN.hash, "blockNumber": "0xa"}
     slot = f"{winner['from']}:7"
     end = Ending(TEN, None, NEW, slot)
@@ -107,9 +107,9 @@ async def test_each_node_is_asked_who_took_a_slot(liar: int) -> None:
     nodes[liar] = lambda _request: winner | {"nonce": "0x8"}
     source, _ = source_of(*nodes)
 
-    foreseen = await source.foresee(block_with(), [], {OLD: end})
-    objections = await source.objections(CHAIN, {OLD: end}, foreseen.opinion)
+    prefetched = await source.prefetch(block_with(), [], {OLD: end})
+    objections = await source.objections(CHAIN, {OLD: end}, prefetched.opinion)
 
-    assert [one.contradicts for one in objections.values()] == [True]
+    assert [objection.contradicts for objection in objections.values()] == [True]
     agreeing = {OLD: replace(end, slot=f"{winner['from']}:8")}
     assert list(await source.objections(CHAIN, agreeing)) == [OLD]
