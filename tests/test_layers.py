@@ -31,7 +31,7 @@ LAYERS = {
         {"sources", "store", "net"},
         {"tracker", "follower", "providers", "outbox", "listener", "metrics"},
         {"api"},
-        {"application", "settings"},
+        {"service", "settings"},
         {"cli"},
         {"__init__", "__main__"},
     ],

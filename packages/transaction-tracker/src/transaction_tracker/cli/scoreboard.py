@@ -11,9 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from transaction_tracker.application import TransactionTrackerApplication
 from transaction_tracker.cli.text import printable
 from transaction_tracker.domain import STATES, Tracked
+from transaction_tracker.service import TransactionTrackerApplication
 from transaction_tracker.tracker import TransactionTracker
 
 COLOURS = {"confirmed": "green", "failed": "red", "replaced": "bright_blue", "pending": "yellow"}

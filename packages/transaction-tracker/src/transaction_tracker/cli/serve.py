@@ -7,14 +7,12 @@ from importlib.metadata import version
 from beamish import ExitError, StartError, run
 from transaction_tracker.api import WEB, Web
 from transaction_tracker.api.descriptors import raise_limit
-from transaction_tracker.application import TransactionTrackerApplication
 from transaction_tracker.cli import output
 from transaction_tracker.cli.failures import failure
 from transaction_tracker.cli.flags import ConfigurationFlags, unusable
 from transaction_tracker.cli.logs import log_everything, show_logs
-from transaction_tracker.cli.notify import ready
-from transaction_tracker.cli.retention import retention
 from transaction_tracker.cli.secrets import redactors
+from transaction_tracker.service import TransactionTrackerApplication
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import application_settings, application_source
 from transaction_tracker.store.garbage_collection import freeze_heap
@@ -57,7 +55,7 @@ def serve(*, flags: ConfigurationFlags | None = None) -> None:
 
 
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
-    async with application, retention(configuration.retention.ended), ready():
+    async with application:
         freeze_heap()
         url = await Web.url(WEB)
         logger.info(

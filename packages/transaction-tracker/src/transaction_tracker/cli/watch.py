@@ -12,7 +12,6 @@ from cyclopts.validators import Number
 from rich.console import Console
 
 from beamish import StartError
-from transaction_tracker.application import Settings, TransactionTrackerApplication
 from transaction_tracker.cli import exits
 from transaction_tracker.cli.exits import NO_SOURCE, NOT_ENDED, BadInputError, CommandError
 from transaction_tracker.cli.failures import failure
@@ -22,6 +21,7 @@ from transaction_tracker.cli.scoreboard import Scoreboard
 from transaction_tracker.cli.secrets import redactors
 from transaction_tracker.cli.signals import ended_by_sigterm
 from transaction_tracker.domain import InvalidTransactionError, ParkedError, Tracked
+from transaction_tracker.service import Settings, TransactionTrackerApplication
 from transaction_tracker.settings import Configuration
 from transaction_tracker.settings.convert import application_source
 from transaction_tracker.sources import Source, SourceError

@@ -1,22 +1,20 @@
-"""The supervision tree of the application."""
+"""The supervision tree of the service."""
 
+import asyncio
 import time
-from collections.abc import Callable
-from typing import Any, cast
+from contextlib import AsyncExitStack
+from typing import Self, cast
 
 from beamish import (
-    IGNORE,
     Application,
     Backoff,
     ChildSpec,
     DynamicSupervisor,
-    GenServer,
     Pid,
     Registry,
     telemetry,
 )
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web
-from transaction_tracker.application.settings import Settings
 from transaction_tracker.domain import MARGIN, BlockRef
 from transaction_tracker.follower import (
     WATCHDOG,
@@ -27,17 +25,20 @@ from transaction_tracker.follower import (
     Watchdog,
 )
 from transaction_tracker.listener import LISTENER, EventListener, OnEvent
-from transaction_tracker.metrics import Metrics
+from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, wake
 from transaction_tracker.providers import Pool, Rhythm
 from transaction_tracker.providers.choice import best_head
+from transaction_tracker.service.metrics import read_gauges
+from transaction_tracker.service.notify import ready
+from transaction_tracker.service.retention import RETENTION, Retention
+from transaction_tracker.service.settings import Settings
+from transaction_tracker.service.starting import Boot, Connection
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
-from transaction_tracker.sources.ethereum.proof import Known
 from transaction_tracker.store import STORE, Book, Store, Stored
-from transaction_tracker.store.garbage_collection import gc_paused
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -54,75 +55,6 @@ MAX_RESTARTS = 5
 MAX_SECONDS = 60.0
 # Blocks kept if a tag makes states final: the chain sets tags about two epochs (64 blocks) late.
 _FINALITY_BLOCKS = 96
-
-
-class Connection(GenServer):
-    """Check the source before its users start; close it after they have stopped.
-
-    Args:
-        source: The source of the transactions.
-        checked: Called after each successful check; can raise to refuse the chain.
-    """
-
-    def __init__(
-        self, source: ChainSource | PolledSource, checked: Callable[[], None] = lambda: None
-    ) -> None:
-        self._source = source
-        self._checked = checked
-
-    async def init(self) -> None:
-        """Check that the source has the chain of the database, before anything is changed."""
-        try:
-            await self._check()
-            self._checked()
-        except BaseException:
-            await self._source.close()  # terminate is not called for a start that fails
-            raise
-
-    async def terminate(self, _reason: object) -> None:
-        """Close the connections."""
-        await self._source.close()
-
-    async def _check(self) -> None:
-        # A source remembers a successful check: it is not asked again when this process restarts,
-        # because it can be unavailable then.
-        if isinstance(self._source, EthereumSource):
-            await self._source.check(known=await _known())
-        else:
-            await self._source.check()
-
-
-async def _known() -> Known:
-    """Return the stored identity and blocks of the chain."""
-    stored = await Store.identity()
-    if stored is None:
-        return Known()
-    name, anchor = stored
-    return Known(anchor, tuple(link.ref for link in await Store.links(name)), name)
-
-
-class Boot(GenServer):
-    """Start the trackers of all open transactions, and stop.
-
-    Args:
-        source: The source of the transactions.
-        listens: Whether there is an ``on_event`` callback.
-    """
-
-    def __init__(self, source: ChainSource | PolledSource, *, listens: bool) -> None:
-        self._source = source
-        self._listens = listens
-
-    async def init(self) -> Any:
-        """Start all trackers before ``init`` returns, so that a started application has them."""
-        anchor = self._source.anchor if isinstance(self._source, EthereumSource) else None
-        await Store.claim(self._source.name, anchor)
-        if self._listens:
-            # Before the first event: a listener that starts later must not miss it.
-            await EventListener.begin()
-        with gc_paused():
-            await TransactionTracker.start_all_pending()
-        return IGNORE
 
 
 class TransactionTrackerApplication(Application):
@@ -161,6 +93,7 @@ class TransactionTrackerApplication(Application):
         self._reports = Reports()
         self._feed = EventSignals()
         self._metrics = Metrics()
+        self._notifying = AsyncExitStack()
 
     @property
     def tip(self) -> BlockRef | None:
@@ -171,6 +104,31 @@ class TransactionTrackerApplication(Application):
     def open(self) -> int:
         """Number of transactions that are not final."""
         return len(self._book)
+
+    async def metrics_page(self) -> bytes:
+        """Return the metrics in Prometheus text format, as ``GET /metrics`` of the API does.
+
+        They are counted while the application runs with ``Settings.metrics`` or ``Settings.web``.
+        """
+        gauges = await self._gauges()
+        # In a thread: counting a million processes would block the event loop.
+        return await asyncio.to_thread(self._metrics.render, gauges)
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        if self.settings.metrics or self.settings.web is not None:
+            self._metrics.attach()
+        if self.settings.notify_systemd:
+            await self._notifying.enter_async_context(ready())
+        return self
+
+    async def prep_stop(self) -> None:
+        """Notify systemd before the tree stops."""
+        await self._notifying.aclose()
+
+    def stop(self) -> None:
+        """Stop counting metrics."""
+        self._metrics.detach()
 
     def children(self) -> list[ChildSpec]:
         """Return the child specifications in start order.
@@ -201,6 +159,7 @@ class TransactionTrackerApplication(Application):
             Watchdog.child_spec(self._status, self._reports, self._verdict_time, name=WATCHDOG),
             *self._listener(),
             Outbox.child_spec(self._outbox(), name=OUTBOX),
+            *self._retention(),
             *self._web(),
         ]
 
@@ -270,6 +229,11 @@ class TransactionTrackerApplication(Application):
     def _outbox(self) -> DeliveryContext:
         return DeliveryContext(CheckedClient(AllowList.of(self.settings.allow_private)))
 
+    def _retention(self) -> list[ChildSpec]:
+        if self.settings.retention is None:
+            return []
+        return [Retention.child_spec(self.settings.retention, name=RETENTION)]
+
     def _web(self) -> list[ChildSpec]:
         if self.settings.web is None:
             return []
@@ -278,6 +242,7 @@ class TransactionTrackerApplication(Application):
     def _service(self) -> Service:
         return Service(
             following=self._following,
+            gauges=self._gauges,
             providers=self.pool,
             resume_deliveries=resume_deliveries,
             feed=self._feed,
@@ -318,6 +283,9 @@ class TransactionTrackerApplication(Application):
             ends_held=status.held_reason is not None,
             verdict=status.verdict(now, self._verdict_time()),
         )
+
+    async def _gauges(self) -> Gauges:
+        return await read_gauges(self._following())
 
     def _announce(self, stored: Stored) -> None:
         """Send the stored states to the trackers, and announce the events."""

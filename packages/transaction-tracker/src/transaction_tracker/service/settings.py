@@ -44,6 +44,11 @@ class Settings:
         web: Options of the HTTP API. Default: no API.
         allow_private: Networks, addresses and host names that webhooks can reach although they
             are not public, or by plain HTTP.
+        retention: Seconds since its end after which a transaction is removed with its events.
+            Default: nothing is removed.
+        metrics: Whether metrics are counted without the HTTP API, which always counts them.
+        notify_systemd: Whether systemd is notified of the start, the stop and heartbeats. Only for
+            a program that is ready when the tracker is.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -65,6 +70,9 @@ class Settings:
     migrate: bool = True
     web: WebOptions | None = None
     allow_private: tuple[str, ...] = ()
+    retention: float | None = None
+    metrics: bool = False
+    notify_systemd: bool = False
 
     def __post_init__(self) -> None:
         if self.rpc_url is not None and self.providers:
@@ -85,6 +93,8 @@ class Settings:
         _check_errors(self.errors)
         if self.expires_after is not None:
             _check_seconds("expires_after", self.expires_after)
+        if self.retention is not None:
+            _check_seconds("retention", self.retention)
         if self.sweep_budget < 1:
             raise ValueError(f"sweep_budget must be 1 or more, got {self.sweep_budget!r}")
 

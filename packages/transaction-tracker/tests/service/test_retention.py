@@ -2,19 +2,50 @@
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from beamish import GenServer
-from transaction_tracker import NotTrackedError, TransactionTracker
-from transaction_tracker.cli.retention import retention
+from beamish import GenServer, process
+from transaction_tracker import (
+    NotTrackedError,
+    Settings,
+    TransactionTracker,
+    TransactionTrackerApplication,
+)
+from transaction_tracker.service.retention import PAUSE_SECONDS, RETENTION, Retention
 from transaction_tracker.settings import ConfigurationError, Flags, load
 from transaction_tracker.store import STORE, Book, Step, Store
 from transaction_tracker.store.pruning import LIMIT
-from txtrack_devnode import GWEI, DevelopmentNode
+from txtrack_devnode import GWEI, Chain, DevelopmentNode
 
 from ..databases import SOURCE  # noqa: TID252 - for all tests of the package
 from ..store.support import confirmed, mined, tracked, wanted  # noqa: TID252 - as the store's
+
+
+@pytest.fixture
+async def node() -> AsyncIterator[DevelopmentNode]:
+    async with DevelopmentNode(chain=Chain(accounts=4), block_time=0.1) as running:
+        yield running
+
+
+@pytest.fixture
+async def service(node: DevelopmentNode) -> AsyncIterator[None]:
+    """An application that keeps all transactions."""
+    settings = Settings(node.url, confirmations=2, database=":memory:", poll_interval=0.02)
+    async with TransactionTrackerApplication(settings):
+        yield
+
+
+@asynccontextmanager
+async def retention(older_than: float, *, pause: float = PAUSE_SECONDS) -> AsyncIterator[None]:
+    """Remove ended transactions while the block runs."""
+    pid = await Retention.start(older_than, pause=pause)
+    try:
+        yield
+    finally:
+        await GenServer.stop(pid, "kill")
 
 
 @pytest.mark.usefixtures("service")
@@ -59,7 +90,7 @@ async def test_one_round_removes_all_ended_transactions() -> None:
     ends = [confirmed(event.tracked) for event in starts]
     await Store.commit(Step(SOURCE, (*starts, *ends)))
 
-    async with retention(-60.0, pause=3_600.0), asyncio.timeout(50):
+    async with retention(-60.0), asyncio.timeout(50):
         while await Store.fetch(keys[-1]) or await Store.fetch(keys[0]):
             await asyncio.sleep(0.01)
 
@@ -71,12 +102,11 @@ async def test_nothing_is_removed_by_default(node: DevelopmentNode) -> None:
     first, *_, last = node.chain.accounts
     done = node.chain.submit(first, last, 1).hash
     await TransactionTracker.start(done)
+
     await TransactionTracker.wait(done, timeout=50)
 
-    async with retention(None, pause=0.0):
-        await Store.fetch(done)
-
     assert (await TransactionTracker.status(done)).state == "confirmed"
+    assert process.whereis(RETENTION) is None
 
 
 async def test_failed_round_is_logged_and_retried(
