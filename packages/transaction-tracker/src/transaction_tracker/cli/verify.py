@@ -8,8 +8,7 @@ from cyclopts import Parameter
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError
-from transaction_tracker.cli.flags import Json
-from transaction_tracker.cli.standard_input import STDIN, InputFile, opened
+from transaction_tracker.cli.flags import STDIN, InputFile, Json, opened
 
 if TYPE_CHECKING:
     from transaction_tracker.store.endpoints import Secret
