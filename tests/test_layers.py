@@ -29,7 +29,7 @@ LAYERS = {
     "transaction_tracker": [
         {"awake", "domain", "json_answers", "threads"},
         {"sources", "store", "net"},
-        {"tracker", "follower", "providers", "outbox", "listener", "metrics"},
+        {"tracker", "follower", "providers", "delivery", "metrics"},
         {"api"},
         {"service", "settings"},
         {"cli"},

@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transaction_tracker.delivery.listener import StoredEvent
     from transaction_tracker.domain import (
         BlockRef,
         Event,
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
         Tracked,
         TrackerError,
     )
-    from transaction_tracker.listener import StoredEvent
     from transaction_tracker.providers import ProviderSettings
     from transaction_tracker.service import Settings, TransactionTrackerApplication
     from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
@@ -71,7 +71,7 @@ _MODULES = {
         "Tracked",
         "TrackerError",
     ),
-    "listener": ("StoredEvent",),
+    "delivery.listener": ("StoredEvent",),
     "providers": ("ProviderSettings",),
     "sources": ("ChainSource", "Source", "SourceError", "WrongChainError"),
     "sources.ethereum": ("EthereumSource",),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from transaction_tracker.cli import main
-from transaction_tracker.outbox import signature
+from transaction_tracker.delivery import signature
 from transaction_tracker.store.endpoints import Secret
 
 SECRET = Secret.generate()

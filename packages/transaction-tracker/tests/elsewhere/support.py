@@ -8,7 +8,7 @@ from typing import Any
 
 from beamish import telemetry
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
-from transaction_tracker.listener import OnEvent
+from transaction_tracker.delivery.listener import OnEvent
 from transaction_tracker.providers import Pool
 from transaction_tracker.providers.heads import Rhythm
 from transaction_tracker.tracker import FOLLOWER

@@ -54,7 +54,7 @@ class Service:
     """The parts of the application that it passes to the API.
 
     The API imports the other parts: ``TransactionTracker`` with its ``Context``, ``Store.run`` and
-    the outbox's functions. ``service/tree.py`` connects them::
+    the functions of ``delivery.endpoints``. ``service/tree.py`` connects them::
 
         feed, metrics = EventSignals(), Metrics()     # once per application
         feed.announce(stored)                         # in announce(stored), after each commit

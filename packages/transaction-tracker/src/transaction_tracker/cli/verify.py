@@ -58,8 +58,8 @@ def is_signed(
 ) -> bool:
     """Return whether one of the signatures is valid for this webhook."""
     # Imported here, as is Secret: `txtrack webhook ls` is a client of the service, and starts
-    # faster without the outbox and the database.
-    from transaction_tracker.outbox import signature
+    # faster without the delivery of webhooks and the database.
+    from transaction_tracker.delivery import signature
 
     try:
         expected = signature.headers([secret], identity, timestamp, body)["webhook-signature"]

@@ -3,8 +3,8 @@
 import time
 
 from transaction_tracker.api import Following
+from transaction_tracker.delivery import endpoints
 from transaction_tracker.metrics import Gauges
-from transaction_tracker.outbox import endpoints
 from transaction_tracker.store import Store
 from transaction_tracker.tracker import Context
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from beamish import IGNORE, GenServer
-from transaction_tracker.listener import EventListener
+from transaction_tracker.delivery.listener import EventListener
 from transaction_tracker.sources import ChainSource, PolledSource
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.proof import Known

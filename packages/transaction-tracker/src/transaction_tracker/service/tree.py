@@ -15,6 +15,8 @@ from beamish import (
     telemetry,
 )
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web
+from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, wake
+from transaction_tracker.delivery.listener import LISTENER, EventListener, OnEvent
 from transaction_tracker.domain import MARGIN, BlockRef
 from transaction_tracker.follower import (
     WATCHDOG,
@@ -24,10 +26,8 @@ from transaction_tracker.follower import (
     Reports,
     Watchdog,
 )
-from transaction_tracker.listener import LISTENER, EventListener, OnEvent
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, wake
 from transaction_tracker.providers import Pool, Rhythm
 from transaction_tracker.providers.choice import best_head
 from transaction_tracker.service.metrics import read_gauges

@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from transaction_tracker.api.answers import ADMIN, READ, Api, answer, problems, shows
 from transaction_tracker.api.views import rfc3339
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.health import Flow, flow
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.health import Flow, flow
 from transaction_tracker.store import Store
 
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])

@@ -11,8 +11,8 @@ from transaction_tracker.api import cursors
 from transaction_tracker.api.answers import ADMIN, Limit, answer, problems, shows, with_body
 from transaction_tracker.api.endpoint_problems import EndpointId, explained, refused
 from transaction_tracker.api.views import EventView, Json, event_view, rfc3339
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.endpoints import AttemptRecord, Delivery
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.endpoints import AttemptRecord, Delivery
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
 

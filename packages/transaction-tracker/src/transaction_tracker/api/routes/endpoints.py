@@ -9,14 +9,14 @@ from starlette.responses import Response
 from transaction_tracker.api.answers import ADMIN, answer, problems, shows, with_body
 from transaction_tracker.api.endpoint_problems import EndpointId, explained
 from transaction_tracker.api.views import Json, rfc3339
-from transaction_tracker.domain import State
-from transaction_tracker.net.url import MAX_URL_CHARACTERS
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.endpoints import (
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.endpoints import (
     DeliveryStatus,
     Endpoint,
 )
-from transaction_tracker.outbox.status import HealthState
+from transaction_tracker.delivery.status import HealthState
+from transaction_tracker.domain import State
+from transaction_tracker.net.url import MAX_URL_CHARACTERS
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
 

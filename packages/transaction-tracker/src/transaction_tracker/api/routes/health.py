@@ -12,10 +12,10 @@ from starlette.responses import Response
 from transaction_tracker.api.answers import READ, Api, answer, problems, shows
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.views import rfc3339
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.health import flow
 from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import CONTENT_TYPE
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.health import flow
 
 router = APIRouter(tags=["operation"])
 

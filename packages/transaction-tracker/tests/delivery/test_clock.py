@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy import select
 
+from transaction_tracker.delivery import DeliveryContext, endpoints, schedule, wake, worker
 from transaction_tracker.domain import Registration
-from transaction_tracker.outbox import DeliveryContext, endpoints, schedule, wake, worker
 from transaction_tracker.store import STORE, Book, Store, outbox, registering
 from transaction_tracker.store import access as keys
 from transaction_tracker.store import endpoints as stored

@@ -7,16 +7,16 @@ import time
 import pytest
 
 from beamish import debug
-from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox import DeliveryContext, breaker, endpoints
-from transaction_tracker.outbox.context import via
-from transaction_tracker.outbox.health import (
+from transaction_tracker.delivery import DeliveryContext, breaker, endpoints
+from transaction_tracker.delivery.context import via
+from transaction_tracker.delivery.health import (
     BEHIND_SECONDS,
     FAILING_THRESHOLD,
     STALLED_SECONDS,
     EndpointHealth,
     flow,
 )
+from transaction_tracker.net import CheckedClient
 
 from .conftest import running
 from .receiver import Gate, Receiver

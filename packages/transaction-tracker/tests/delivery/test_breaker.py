@@ -1,6 +1,6 @@
 """The circuit breaker of an endpoint."""
 
-from transaction_tracker.outbox.breaker import (
+from transaction_tracker.delivery.breaker import (
     FIRST_PAUSE_SECONDS,
     MAX_PAUSE_SECONDS,
     MAX_REQUESTED_PAUSE_SECONDS,

@@ -6,8 +6,8 @@ from typing import Literal
 
 from sqlalchemy import Connection
 
-from transaction_tracker.outbox.context import paused_until
-from transaction_tracker.outbox.errors import UnknownEndpointError
+from transaction_tracker.delivery.context import paused_until
+from transaction_tracker.domain import TrackerError
 from transaction_tracker.store import Store, endpoint_status, endpoints
 from transaction_tracker.store import attempts as store
 from transaction_tracker.store.attempts import AttemptRecord
@@ -17,6 +17,18 @@ from transaction_tracker.store.endpoints import Endpoint
 MAX_PAGE = 1_000
 
 HealthState = Literal["healthy", "failing", "disabled"]
+
+
+class UnknownEndpointError(TrackerError, LookupError):
+    """No endpoint has this id.
+
+    Attributes:
+        id: The unknown id.
+    """
+
+    def __init__(self, endpoint: str) -> None:
+        super().__init__(f"unknown endpoint {endpoint!r}; list the endpoints to see their ids")
+        self.id = endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,15 @@ from functools import partial
 import pytest
 
 from beamish import GenServer, process
-from transaction_tracker import listener
+from transaction_tracker.delivery import listener
+from transaction_tracker.delivery.listener import (
+    CONSUMER,
+    LISTENER,
+    EventListener,
+    OnEvent,
+    StoredEvent,
+)
 from transaction_tracker.domain import Event
-from transaction_tracker.listener import CONSUMER, LISTENER, EventListener, OnEvent, StoredEvent
 from transaction_tracker.store import Store, chain, feed
 
 from .conftest import storing

@@ -11,9 +11,9 @@ from yarl import URL
 
 from beamish import GenServer, Pid, Supervisor, process
 from beamish.testing import settle, simulate
+from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, endpoints
+from transaction_tracker.delivery.slots import SharedSlots, Window
 from transaction_tracker.net import HttpResponse, NoAnswerError
-from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, endpoints
-from transaction_tracker.outbox.slots import SharedSlots, Window
 from transaction_tracker.store import STORE, Book, Store
 from transaction_tracker.store.endpoints import MAX_ENDPOINTS
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from transaction_tracker.delivery import DeliveryContext, endpoints
 from transaction_tracker.domain import Event, Registration
-from transaction_tracker.outbox import DeliveryContext, endpoints
 from transaction_tracker.store import Store, committing, feed, history, outbox, registering
 from transaction_tracker.store.feed import Entry
 from transaction_tracker.store.steps import Step

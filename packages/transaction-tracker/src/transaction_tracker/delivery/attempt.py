@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from beamish import telemetry
+from transaction_tracker.delivery import signature
+from transaction_tracker.delivery.excerpt import excerpt
+from transaction_tracker.delivery.schedule import jitter
 from transaction_tracker.net import (
     CheckedClient,
     ForbiddenUrlError,
     NoAnswerError,
     parse_retry_after,
 )
-from transaction_tracker.outbox import signature
-from transaction_tracker.outbox.excerpt import excerpt
-from transaction_tracker.outbox.schedule import jitter
 from transaction_tracker.store.endpoints import Endpoint
 
 DEADLINE_SECONDS = 15.0

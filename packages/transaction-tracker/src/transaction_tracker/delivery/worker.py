@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from beamish import Continue, Exit, GenServer, Pid, Ref, Registry, Stop, process
-from transaction_tracker.outbox import payload, recording
-from transaction_tracker.outbox.attempt import Result, send
-from transaction_tracker.outbox.breaker import Breaker
-from transaction_tracker.outbox.context import REGISTRY, DeliveryContext, WakeUp
-from transaction_tracker.outbox.health import EndpointHealth
-from transaction_tracker.outbox.recording import record
-from transaction_tracker.outbox.schedule import jitter
-from transaction_tracker.outbox.slots import Window
+from transaction_tracker.delivery import payload, recording
+from transaction_tracker.delivery.attempt import Result, send
+from transaction_tracker.delivery.breaker import Breaker
+from transaction_tracker.delivery.context import REGISTRY, DeliveryContext, WakeUp
+from transaction_tracker.delivery.health import EndpointHealth
+from transaction_tracker.delivery.recording import record
+from transaction_tracker.delivery.schedule import jitter
+from transaction_tracker.delivery.slots import Window
 from transaction_tracker.store import STORE, Store, endpoint_status
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.deliveries import Delivery

@@ -6,9 +6,9 @@ from functools import partial
 import pytest
 
 from beamish import GenServer, debug, process
+from transaction_tracker.delivery import OUTBOX, DeliveryContext, endpoints, worker
+from transaction_tracker.delivery.context import via
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox import OUTBOX, DeliveryContext, endpoints, worker
-from transaction_tracker.outbox.context import via
 from transaction_tracker.store import Store
 from transaction_tracker.store import outbox as table
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from transaction_tracker.delivery import endpoints
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox import endpoints
 
 from .conftest import running, storing
 from .receiver import Receiver
@@ -18,7 +18,7 @@ PROGRAM = """
 import asyncio, sys
 from beamish import Supervisor
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox
+from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox
 from transaction_tracker.store import STORE, Book, Store
 
 async def main(database):

@@ -1,9 +1,9 @@
 """Deliveries from each kind of database, through kills."""
 
 from beamish import GenServer, process
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.context import REGISTRY, STARTER, WORKERS
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.context import REGISTRY, STARTER, WORKERS
 
 from .conftest import running, storing
 from .receiver import Receiver

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from transaction_tracker.outbox import signature
-from transaction_tracker.outbox.endpoints import SignatureError, verify
+from transaction_tracker.delivery import signature
+from transaction_tracker.delivery.endpoints import SignatureError, verify
 from transaction_tracker.store.endpoints import Endpoint, Secret
 
 BODY = b'{"type":"transaction.mined"}'

@@ -16,9 +16,9 @@ from beamish import (
     Task,
     process,
 )
+from transaction_tracker.delivery.context import REGISTRY, STARTER, WORKERS, DeliveryContext, via
+from transaction_tracker.delivery.worker import DeliveryWorker
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox.context import REGISTRY, STARTER, WORKERS, DeliveryContext, via
-from transaction_tracker.outbox.worker import DeliveryWorker
 from transaction_tracker.store import Store, endpoints
 from transaction_tracker.store.endpoints import MAX_ENDPOINTS
 

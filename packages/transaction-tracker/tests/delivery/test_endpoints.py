@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from beamish import GenServer, Pid, debug, process
+from transaction_tracker.delivery import DeliveryContext, endpoints, wake
+from transaction_tracker.delivery.context import WORKERS, via
+from transaction_tracker.delivery.endpoints import UnknownEndpointError
 from transaction_tracker.domain import TrackerError
 from transaction_tracker.net import ForbiddenUrlError
-from transaction_tracker.outbox import DeliveryContext, endpoints, wake
-from transaction_tracker.outbox.context import WORKERS, via
-from transaction_tracker.outbox.endpoints import UnknownEndpointError
 
 from .receiver import Receiver
 from .support import eventually, happens

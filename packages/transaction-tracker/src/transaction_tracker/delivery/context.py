@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from beamish import GenServer, NoProcessError, Registry, Via
+from transaction_tracker.delivery.slots import SharedSlots
 from transaction_tracker.net import CheckedClient
-from transaction_tracker.outbox.slots import SharedSlots
 
 OUTBOX = "TransactionTracker.Outbox"
 REGISTRY = "TransactionTracker.Outbox.Registry"

@@ -6,9 +6,9 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from transaction_tracker.outbox.attempt import Result
-from transaction_tracker.outbox.health import EndpointHealth
-from transaction_tracker.outbox.schedule import jitter, next_delay
+from transaction_tracker.delivery.attempt import Result
+from transaction_tracker.delivery.health import EndpointHealth
+from transaction_tracker.delivery.schedule import jitter, next_delay
 from transaction_tracker.store import Store, attempts, endpoints
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.attempts import AttemptRecord

@@ -9,22 +9,22 @@ from functools import partial
 from sqlalchemy import Connection
 
 from beamish import AlreadyStartedError
-from transaction_tracker.domain import STATES, State
-from transaction_tracker.outbox import payload
-from transaction_tracker.outbox.attempt import Result, send
-from transaction_tracker.outbox.context import DeliveryContext, probe, wake
-from transaction_tracker.outbox.errors import UnknownEndpointError
-from transaction_tracker.outbox.signature import SignatureError, verify
-from transaction_tracker.outbox.status import (
+from transaction_tracker.delivery import payload
+from transaction_tracker.delivery.attempt import Result, send
+from transaction_tracker.delivery.context import DeliveryContext, probe, wake
+from transaction_tracker.delivery.signature import SignatureError, verify
+from transaction_tracker.delivery.status import (
     MAX_PAGE,
     DeliveryStatus,
+    UnknownEndpointError,
     attempts,
     count_failing,
     oldest_pending,
     status,
     statuses,
 )
-from transaction_tracker.outbox.supervisor import start_worker, stop_worker
+from transaction_tracker.delivery.supervisor import start_worker, stop_worker
+from transaction_tracker.domain import STATES, State
 from transaction_tracker.store import Store
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store import outbox as store

@@ -8,8 +8,8 @@ import pytest
 from aiohttp import web
 from sqlalchemy import func, select
 
-from transaction_tracker.outbox import DeliveryContext, endpoints
-from transaction_tracker.outbox.excerpt import MAX_EXCERPT_BYTES, excerpt
+from transaction_tracker.delivery import DeliveryContext, endpoints
+from transaction_tracker.delivery.excerpt import MAX_EXCERPT_BYTES, excerpt
 from transaction_tracker.store import attempts, outbox, pruning
 from transaction_tracker.store import endpoint_status as status
 from transaction_tracker.store import endpoints as stored

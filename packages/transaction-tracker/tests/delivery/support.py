@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from transaction_tracker.delivery import endpoints
 from transaction_tracker.domain import Event, Link, Outcome, Registration, State, Tracked
-from transaction_tracker.outbox import endpoints
 from transaction_tracker.store import Step, Store, Stored
 from transaction_tracker.store import outbox as table
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.outbox.schedule import DELAYS, MAX_RETRY_AFTER_SECONDS, next_delay
+from transaction_tracker.delivery.schedule import DELAYS, MAX_RETRY_AFTER_SECONDS, next_delay
 
 
 def test_delays_are_the_documented_ones() -> None:

@@ -10,8 +10,8 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from beamish import telemetry
+from transaction_tracker.delivery import DeliveryContext, attempt, breaker, endpoints, wake
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import DeliveryContext, attempt, breaker, endpoints, wake
 from transaction_tracker.store import Store, chain
 
 from .conftest import running

@@ -6,9 +6,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from beamish import GenServer, Supervisor
-from transaction_tracker.listener import EventListener
+from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, schedule, wake, worker
+from transaction_tracker.delivery.listener import EventListener
 from transaction_tracker.net import AllowList, CheckedClient
-from transaction_tracker.outbox import OUTBOX, DeliveryContext, Outbox, schedule, wake, worker
 from transaction_tracker.store import STORE, Book, Store, Stored
 
 from .receiver import Receiver
