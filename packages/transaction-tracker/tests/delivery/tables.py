@@ -3,9 +3,9 @@
 from typing import Any
 
 from transaction_tracker.domain import Event
+from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
 from transaction_tracker.store import Step, committing, endpoints, outbox, registering
 from transaction_tracker.store.deliveries import Delivery
-from transaction_tracker.store.endpoints import Endpoint, Secret
 
 from ..databases import SOURCE, Run  # noqa: TID252
 from .support import wanted

@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 
 from transaction_tracker.delivery import DeliveryContext, endpoints
 from transaction_tracker.delivery.excerpt import MAX_EXCERPT_BYTES, excerpt
+from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
 from transaction_tracker.store import attempts, outbox, pruning
 from transaction_tracker.store import endpoint_status as status
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store.attempts import AttemptRecord
-from transaction_tracker.store.endpoints import Endpoint, Secret
 from transaction_tracker.store.schema.outbox import attempts as table
 
 from .receiver import Receiver

@@ -11,11 +11,11 @@ from sqlalchemy import select
 
 from transaction_tracker.delivery import DeliveryContext, endpoints, schedule, wake, worker
 from transaction_tracker.domain import Registration
+from transaction_tracker.domain.webhook_endpoint import Secret
 from transaction_tracker.store import STORE, Book, Store, outbox, registering
 from transaction_tracker.store import access as keys
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store.database import Database
-from transaction_tracker.store.endpoints import Secret
 from transaction_tracker.store.schema.outbox import outbox as table
 
 from .receiver import Receiver

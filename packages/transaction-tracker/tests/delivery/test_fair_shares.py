@@ -13,9 +13,9 @@ from beamish import GenServer, Pid, Supervisor, process
 from beamish.testing import settle, simulate
 from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, endpoints
 from transaction_tracker.delivery.slots import SharedSlots, Window
+from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS
 from transaction_tracker.net import HttpResponse, NoAnswerError
 from transaction_tracker.store import STORE, Book, Store
-from transaction_tracker.store.endpoints import MAX_ENDPOINTS
 
 from ..databases import SOURCE  # noqa: TID252
 from ..world.clock import virtual_clock  # noqa: TID252

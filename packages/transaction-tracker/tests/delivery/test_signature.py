@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from transaction_tracker.delivery import signature
 from transaction_tracker.delivery.endpoints import SignatureError, verify
-from transaction_tracker.store.endpoints import Endpoint, Secret
+from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
 
 BODY = b'{"type":"transaction.mined"}'
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, select
 
+from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS, Secret
 from transaction_tracker.store import (
     Step,
     StoreError,
@@ -19,7 +20,6 @@ from transaction_tracker.store import (
     registering,
 )
 from transaction_tracker.store.database import Database
-from transaction_tracker.store.endpoints import MAX_ENDPOINTS, Secret
 from transaction_tracker.store.schema.outbox import outbox as table
 
 from .support import SOURCE, life, wanted

@@ -9,10 +9,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import select
 
 from transaction_tracker.domain import Event, Tracked
+from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
 from transaction_tracker.store import Step, committing, endpoints, outbox, registering
 from transaction_tracker.store.database import Database, Failed
 from transaction_tracker.store.deliveries import Delivery
-from transaction_tracker.store.endpoints import Endpoint, Secret
 from transaction_tracker.store.schema.outbox import outbox as table
 
 from .support import SOURCE, in_state, wanted

@@ -13,6 +13,7 @@ from transaction_tracker.cli.exits import OK, TROUBLE
 from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, seconds
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
+from transaction_tracker.domain.webhook_endpoint import DEFAULT_OVERLAP, DEFAULT_REASON
 
 _VERIFY = "--id STR --timestamp INT --signature STR --secret STR"
 
@@ -140,7 +141,7 @@ async def enable(endpoint: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
 
 @app.command
 async def disable(
-    endpoint: str, /, *, reason: str = "by hand", service: ServiceFlags = CONFIGURED
+    endpoint: str, /, *, reason: str = DEFAULT_REASON, service: ServiceFlags = CONFIGURED
 ) -> None:
     """Disable an endpoint: pending deliveries wait, future events are not delivered.
 
@@ -159,7 +160,7 @@ async def rotate(
     endpoint: str,
     /,
     *,
-    overlap: str = "1d",
+    overlap: str = DEFAULT_OVERLAP,
     secret: Annotated[
         str | None, Parameter(env_var="TXTRACK_WEBHOOK_SECRET", show_default=False)
     ] = None,

@@ -9,13 +9,13 @@ from beamish import telemetry
 from transaction_tracker.delivery import signature
 from transaction_tracker.delivery.excerpt import excerpt
 from transaction_tracker.delivery.schedule import jitter
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.net import (
     CheckedClient,
     ForbiddenUrlError,
     NoAnswerError,
     parse_retry_after,
 )
-from transaction_tracker.store.endpoints import Endpoint
 
 DEADLINE_SECONDS = 15.0
 # Maximum share of the deadline that is added to it at random. Without it, endpoints that hang

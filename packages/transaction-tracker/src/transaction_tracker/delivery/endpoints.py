@@ -24,17 +24,23 @@ from transaction_tracker.delivery.status import (
     statuses,
 )
 from transaction_tracker.delivery.supervisor import start_worker, stop_worker
-from transaction_tracker.domain import STATES, State
+from transaction_tracker.domain.webhook_endpoint import (
+    DEFAULT_REASON,
+    OVERLAP_SECONDS,
+    Endpoint,
+    Secret,
+    check_overlap,
+    check_reason,
+    secret_of,
+    states_of,
+)
 from transaction_tracker.store import Store
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.attempts import AttemptRecord
 from transaction_tracker.store.deliveries import Backlog, Delivery
-from transaction_tracker.store.endpoints import Endpoint, Secret
-from transaction_tracker.store.rescheduling import MAX_OVERLAP_SECONDS
 
 __all__ = [
-    "MAX_OVERLAP_SECONDS",
     "AttemptRecord",
     "Backlog",
     "Delivery",
@@ -65,8 +71,6 @@ __all__ = [
     "verify",
 ]
 
-OVERLAP_SECONDS = 24 * 3_600.0
-MAX_REASON_CHARACTERS = 200
 # Deliveries changed in one database transaction. Between two of them the store can commit blocks,
 # so a large redelivery does not delay the follower.
 _BATCH_SIZE = 1_000
@@ -92,8 +96,7 @@ async def add(
         ValueError: The secret is invalid, or a state is unknown.
         StoreError: There are too many endpoints.
     """
-    wanted = _states(states)
-    key = Secret.generate() if secret is None else _secret(secret)
+    wanted, key = states_of(states), secret_of(secret)
     checked = await DeliveryContext.current().client.check(url)
     work = partial(stored.add, url=str(checked), secret=key, states=wanted)
     endpoint = await Store.run(work)
@@ -128,7 +131,7 @@ async def change(endpoint: str, *, url: str, states: Sequence[str] | None) -> En
         UnknownEndpointError: No endpoint has this id.
         Exception: As for ``add``.
     """
-    wanted = _states(states)
+    wanted = states_of(states)
     checked = await DeliveryContext.current().client.check(url)
     work = partial(stored.change, endpoint=endpoint, url=str(checked), states=wanted)
     return await _changed(endpoint, work)
@@ -146,17 +149,14 @@ async def enable(endpoint: str) -> Endpoint:
     return await _changed(endpoint, partial(stored.enable, endpoint=endpoint))
 
 
-async def disable(endpoint: str, reason: str = "by hand") -> Endpoint:
+async def disable(endpoint: str, reason: str = DEFAULT_REASON) -> Endpoint:
     """Disable an endpoint: pending deliveries wait, and future events are not delivered.
 
     Raises:
         UnknownEndpointError: No endpoint has this id.
         ValueError: The reason is too long.
     """
-    if len(reason) > MAX_REASON_CHARACTERS:
-        raise ValueError(
-            f"reason must have at most {MAX_REASON_CHARACTERS} characters, got {len(reason)}"
-        )
+    check_reason(reason)
     return await _changed(endpoint, partial(stored.disable, endpoint=endpoint, reason=reason))
 
 
@@ -190,9 +190,8 @@ async def rotate(
         UnknownEndpointError: No endpoint has this id.
         ValueError: The secret is invalid, or ``overlap`` is out of range.
     """
-    if not 0 <= overlap <= MAX_OVERLAP_SECONDS:
-        raise ValueError(f"overlap must be 0 to {MAX_OVERLAP_SECONDS:.0f} seconds, got {overlap!r}")
-    key = Secret.generate() if secret is None else _secret(secret)
+    check_overlap(overlap)
+    key = secret_of(secret)
     work = partial(stored.rotate, endpoint=endpoint, secret=key, overlap=overlap)
     return await _changed(endpoint, work)
 
@@ -303,20 +302,6 @@ def _known(endpoint: str, found: Endpoint | None) -> Endpoint:
     if found is None:
         raise UnknownEndpointError(endpoint)
     return found
-
-
-def _secret(secret: str | Secret) -> Secret:
-    return secret if isinstance(secret, Secret) else Secret(secret)
-
-
-def _states(states: Sequence[str] | None) -> tuple[State, ...] | None:
-    if states is None:
-        return None
-    unknown = sorted(set(states) - set(STATES))
-    if unknown or not states or isinstance(states, str):
-        invalid = ", ".join(map(repr, unknown)) or repr(states)
-        raise ValueError(f"states must be some of {', '.join(STATES)}, got {invalid}")
-    return tuple(state for state in STATES if state in states)
 
 
 def _check_position(name: str, position: int | None) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from yarl import URL
 
-from transaction_tracker.store.endpoints import PREFIX, Endpoint
+from transaction_tracker.domain.webhook_endpoint import PREFIX, Endpoint
 
 MAX_EXCERPT_BYTES = 1_024
 REDACTED = "[redacted]"

@@ -9,11 +9,11 @@ from sqlalchemy import Connection
 from transaction_tracker.delivery.attempt import Result
 from transaction_tracker.delivery.health import EndpointHealth
 from transaction_tracker.delivery.schedule import jitter, next_delay
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.store import Store, attempts, endpoints
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.attempts import AttemptRecord
 from transaction_tracker.store.deliveries import Delivery
-from transaction_tracker.store.endpoints import Endpoint
 
 logger = logging.getLogger("transaction_tracker")
 

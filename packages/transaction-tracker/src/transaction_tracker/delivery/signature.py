@@ -8,7 +8,7 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from transaction_tracker.domain import TrackerError
-from transaction_tracker.store.endpoints import Secret
+from transaction_tracker.domain.webhook_endpoint import Secret
 
 
 class SignatureError(TrackerError):

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 
 from transaction_tracker.delivery.context import paused_until
 from transaction_tracker.domain import TrackerError
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.store import Store, endpoint_status, endpoints
 from transaction_tracker.store import attempts as store
 from transaction_tracker.store.attempts import AttemptRecord
 from transaction_tracker.store.endpoint_status import EndpointStatus
-from transaction_tracker.store.endpoints import Endpoint
 
 MAX_PAGE = 1_000
 

@@ -18,9 +18,9 @@ from beamish import (
 )
 from transaction_tracker.delivery.context import REGISTRY, STARTER, WORKERS, DeliveryContext, via
 from transaction_tracker.delivery.worker import DeliveryWorker
+from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS
 from transaction_tracker.net import CheckedClient
 from transaction_tracker.store import Store, endpoints
-from transaction_tracker.store.endpoints import MAX_ENDPOINTS
 
 # With this back-off, a worker that keeps crashing never reaches the maximum number of restarts:
 # it is restarted ever later, and its events wait in the store.

@@ -15,10 +15,10 @@ from transaction_tracker.delivery.health import EndpointHealth
 from transaction_tracker.delivery.recording import record
 from transaction_tracker.delivery.schedule import jitter
 from transaction_tracker.delivery.slots import Window
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.store import STORE, Store, endpoint_status
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.deliveries import Delivery
-from transaction_tracker.store.endpoints import Endpoint
 
 # One block can produce thousands of events; bounds the memory and the length of each query.
 _BATCH_SIZE = 100

@@ -10,23 +10,20 @@ from transaction_tracker.api.answers import ADMIN, answer, problems, shows, with
 from transaction_tracker.api.endpoint_problems import EndpointId, explained
 from transaction_tracker.api.views import Json, rfc3339
 from transaction_tracker.delivery import endpoints
-from transaction_tracker.delivery.endpoints import (
-    DeliveryStatus,
+from transaction_tracker.delivery.status import DeliveryStatus, HealthState
+from transaction_tracker.domain import State
+from transaction_tracker.domain.webhook_endpoint import (
+    DEFAULT_REASON,
+    MAX_OVERLAP_SECONDS,
+    MAX_REASON_CHARACTERS,
+    OVERLAP_SECONDS,
+    SECRET_FORM,
+    SECRET_PATTERN,
     Endpoint,
 )
-from transaction_tracker.delivery.status import HealthState
-from transaction_tracker.domain import State
 from transaction_tracker.net.url import MAX_URL_CHARACTERS
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
-
-_FOUR = "(?:[A-Za-z0-9+/]{4})"
-# 24 to 64 bytes: https://github.com/standard-webhooks/standard-webhooks
-_PATTERN = (
-    f"^whsec_(?:{_FOUR}{{8,20}}(?:[A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?"
-    f"|{_FOUR}{{21}}(?:[A-Za-z0-9+/]{{2}}==)?)$"
-)
-_FORM = "whsec_ and 24 to 64 bytes in base64. Default: a new random secret."
 
 
 class _Input(BaseModel):
@@ -52,17 +49,17 @@ class EndpointIn(_Input):
 class NewEndpointIn(EndpointIn):
     """A new endpoint."""
 
-    secret: str | None = Field(None, pattern=_PATTERN, description=_FORM)
+    secret: str | None = Field(None, pattern=SECRET_PATTERN, description=SECRET_FORM)
 
 
 class RotateIn(_Input):
     """The new secret of an endpoint."""
 
-    secret: str | None = Field(None, pattern=_PATTERN, description=_FORM)
+    secret: str | None = Field(None, pattern=SECRET_PATTERN, description=SECRET_FORM)
     overlap: float = Field(
-        endpoints.OVERLAP_SECONDS,
+        OVERLAP_SECONDS,
         ge=0,
-        le=endpoints.MAX_OVERLAP_SECONDS,
+        le=MAX_OVERLAP_SECONDS,
         description="Seconds for which the old secret also signs deliveries.",
     )
 
@@ -70,7 +67,7 @@ class RotateIn(_Input):
 class DisableIn(_Input):
     """Why an endpoint is disabled."""
 
-    reason: str = Field("by hand", max_length=endpoints.MAX_REASON_CHARACTERS)
+    reason: str = Field(DEFAULT_REASON, max_length=MAX_REASON_CHARACTERS)
 
 
 class EndpointView(BaseModel):
@@ -193,7 +190,7 @@ async def enable(id: EndpointId) -> Response:  # noqa: A002
 )
 async def disable(id: EndpointId, wanted: DisableIn | None = None) -> Response:  # noqa: A002
     """Disable an endpoint: pending deliveries wait, and future events are not delivered."""
-    reason = (wanted or DisableIn(reason="by hand")).reason
+    reason = DEFAULT_REASON if wanted is None else wanted.reason
     with explained():
         return answer(_view(await endpoints.disable(id, reason)))
 
@@ -205,7 +202,7 @@ async def disable(id: EndpointId, wanted: DisableIn | None = None) -> Response: 
 )
 async def rotate(id: EndpointId, wanted: RotateIn | None = None) -> Response:  # noqa: A002
     """Rotate the secret; the old secret also signs deliveries for a while."""
-    chosen = wanted or RotateIn(secret=None, overlap=endpoints.OVERLAP_SECONDS)
+    chosen = wanted or RotateIn(secret=None, overlap=OVERLAP_SECONDS)
     with explained():
         endpoint = await endpoints.rotate(id, secret=chosen.secret, overlap=chosen.overlap)
     return answer(_with_secret(endpoint))

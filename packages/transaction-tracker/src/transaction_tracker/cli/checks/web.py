@@ -10,6 +10,7 @@ from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
 from transaction_tracker.cli.flags import local_url
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.net import (
     AllowList,
     ForbiddenAddressError,
@@ -17,7 +18,6 @@ from transaction_tracker.net import (
     checked_url,
 )
 from transaction_tracker.net.resolver import CheckedResolver, SystemResolver
-from transaction_tracker.store.endpoints import Endpoint
 
 DEADLINE_SECONDS = 3.0
 
