@@ -1,6 +1,7 @@
 """Webhook endpoints."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,7 +9,7 @@ from starlette.responses import Response
 
 from transaction_tracker.api.answers import ADMIN, answer, problems, shows, with_body
 from transaction_tracker.api.endpoint_problems import EndpointId, explained
-from transaction_tracker.api.views import Json, rfc3339
+from transaction_tracker.api.models import Time, optional_time, rfc3339
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.status import DeliveryStatus, HealthState
 from transaction_tracker.domain import State
@@ -70,7 +71,8 @@ class DisableIn(_Input):
     reason: str = Field(DEFAULT_REASON, max_length=MAX_REASON_CHARACTERS)
 
 
-class EndpointView(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointView:
     """An endpoint."""
 
     id: str
@@ -79,37 +81,45 @@ class EndpointView(BaseModel):
     enabled: bool
     disabled_reason: str | None
     created_at: str
-    previous_secret_until: str | None = Field(
-        description="Time until which the old secret also signs deliveries."
-    )
+    previous_secret_until: Annotated[
+        str | None, Field(description="Time until which the old secret also signs deliveries.")
+    ]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointWithSecret(EndpointView):
     """An endpoint with its secret, which is shown only once."""
 
     secret: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointDetail(EndpointView):
     """An endpoint with its delivery status."""
 
-    health: HealthState = Field(description="failing: at least the last five attempts failed.")
-    failing_since: datetime | None
+    health: Annotated[
+        HealthState, Field(description="failing: at least the last five attempts failed.")
+    ]
+    failing_since: Time | None
     pending: int
     dead: int
-    last_attempt_at: datetime | None
-    last_error: str | None = Field(description="Error of the last failed attempt, if it is stored.")
-    last_error_at: datetime | None
-    next_attempt_at: datetime | None = Field(description="Null if no attempt is scheduled.")
+    last_attempt_at: Time | None
+    last_error: Annotated[
+        str | None, Field(description="Error of the last failed attempt, if it is stored.")
+    ]
+    last_error_at: Time | None
+    next_attempt_at: Annotated[Time | None, Field(description="Null if no attempt is scheduled.")]
 
 
-class EndpointList(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointList:
     """All endpoints, the oldest first."""
 
     endpoints: list[EndpointDetail]
 
 
-class TestResult(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestResult:
     """Result of a test message."""
 
     delivered: bool
@@ -135,7 +145,8 @@ async def create(wanted: NewEndpointIn) -> Response:
 @router.get("", operation_id="listEndpoints", responses={200: shows(EndpointList), **problems()})
 async def list_endpoints() -> Response:
     """List the endpoints with their delivery status."""
-    return answer({"endpoints": [_detail(status) for status in await endpoints.statuses()]})
+    found = [_detail(status) for status in await endpoints.statuses()]
+    return answer(EndpointList(endpoints=found))
 
 
 @router.get(
@@ -217,43 +228,46 @@ async def test(id: EndpointId) -> Response:  # noqa: A002
     """Send a test message now, without retries, and return the result."""
     with explained():
         result = await endpoints.test(id)
-    content = {
-        "delivered": result.delivered,
-        "outcome": result.outcome,
-        "status": result.status,
-        "error": result.error,
-        "seconds": result.seconds,
-    }
-    return answer(content)
+    view = TestResult(
+        delivered=result.delivered,
+        outcome=result.outcome,
+        status=result.status,
+        error=result.error,
+        seconds=result.seconds,
+    )
+    return answer(view)
 
 
-def _view(endpoint: Endpoint) -> Json:
-    until = endpoint.previous_until
+def _fields(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "url": endpoint.url,
-        "states": endpoint.states,
+        "states": None if endpoint.states is None else list(endpoint.states),
         "enabled": endpoint.enabled,
         "disabled_reason": endpoint.disabled_reason,
         "created_at": rfc3339(endpoint.created_at),
-        "previous_secret_until": None if until is None else rfc3339(until),
+        "previous_secret_until": optional_time(endpoint.previous_until),
     }
 
 
-def _with_secret(endpoint: Endpoint) -> Json:
-    return _view(endpoint) | {"secret": endpoint.secret.reveal()}
+def _view(endpoint: Endpoint) -> EndpointView:
+    return EndpointView(**_fields(endpoint))
 
 
-def _detail(status: DeliveryStatus) -> Json:
-    last, failed, since = status.last, status.last_failed, status.endpoint.failing_since
-    following = status.next_attempt_at
-    return _view(status.endpoint) | {
-        "health": status.health,
-        "failing_since": None if since is None else rfc3339(since),
-        "pending": status.pending,
-        "dead": status.dead,
-        "last_attempt_at": None if last is None else rfc3339(last.ended_at),
-        "last_error": None if failed is None else failed.error or failed.outcome,
-        "last_error_at": None if failed is None else rfc3339(failed.ended_at),
-        "next_attempt_at": None if following is None else rfc3339(following),
-    }
+def _with_secret(endpoint: Endpoint) -> EndpointWithSecret:
+    return EndpointWithSecret(**_fields(endpoint), secret=endpoint.secret.reveal())
+
+
+def _detail(status: DeliveryStatus) -> EndpointDetail:
+    last, failed = status.last, status.last_failed
+    return EndpointDetail(
+        **_fields(status.endpoint),
+        health=status.health,
+        failing_since=optional_time(status.endpoint.failing_since),
+        pending=status.pending,
+        dead=status.dead,
+        last_attempt_at=None if last is None else rfc3339(last.ended_at),
+        last_error=None if failed is None else failed.error or failed.outcome,
+        last_error_at=None if failed is None else rfc3339(failed.ended_at),
+        next_attempt_at=optional_time(status.next_attempt_at),
+    )

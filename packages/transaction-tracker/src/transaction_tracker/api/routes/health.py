@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fastapi import APIRouter
@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import READ, Api, answer, problems, shows
+from transaction_tracker.api.models import rfc3339
 from transaction_tracker.api.problems import ProblemError
-from transaction_tracker.api.views import rfc3339
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.health import flow
 from transaction_tracker.follower.verdict import Verdict
@@ -20,7 +20,8 @@ from transaction_tracker.metrics import CONTENT_TYPE
 router = APIRouter(tags=["operation"])
 
 
-class Alive(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alive:
     """The program responds."""
 
     status: Literal["alive"]
@@ -45,7 +46,7 @@ class Ready(BaseModel):
 )
 async def healthz() -> Response:
     """Return 200 while the program responds; restart it if this fails."""
-    return answer({"status": "alive"})
+    return answer(Alive(status="alive"))
 
 
 @router.get(
