@@ -20,11 +20,12 @@ def notify(state: str) -> None:
     address = os.environ.get("NOTIFY_SOCKET", "")
     if not address.startswith(("/", "@")):
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
+    # A failure must not stop the service: without the notification, systemd restarts it in time.
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
             sock.sendto(state.encode(), address.replace("@", "\0", 1))
-        except OSError as error:
-            logger.warning("cannot notify systemd: %s", error.strerror)
+    except OSError as error:
+        logger.warning("cannot notify systemd: %s", error.strerror)
 
 
 @asynccontextmanager

@@ -106,7 +106,7 @@ class TransactionTrackerApplication(Application):
         return len(self._book)
 
     async def metrics_page(self) -> bytes:
-        """Return the metrics in Prometheus text format, as ``GET /metrics`` of the API does.
+        """Return the metrics in Prometheus text format, without the gauges of the HTTP API.
 
         They are counted while the application runs with ``Settings.metrics`` or ``Settings.web``.
         """
