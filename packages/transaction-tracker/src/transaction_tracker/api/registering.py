@@ -90,7 +90,7 @@ class RegistrationIn(BaseModel):
 _adapter = TypeAdapter(RegistrationIn)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class AcceptedItem:
     """A registration that was stored."""
 
@@ -100,7 +100,7 @@ class AcceptedItem:
     version: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class RefusedItem:
     """A registration that was refused."""
 
@@ -109,7 +109,7 @@ class RefusedItem:
     errors: Sequence[ErrorDetail]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class RegistrationResults:
     """Result of each registration, in the order of the request."""
 

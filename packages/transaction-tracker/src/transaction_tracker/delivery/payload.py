@@ -24,7 +24,7 @@ Metadata: TypeAlias = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class BlockView:
     """A block."""
 
@@ -37,7 +37,7 @@ class BlockView:
         return None if block is None else cls(number=block.number, hash=block.hash)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class OutcomeView:
     """Outcome of a transaction in its block."""
 
@@ -71,7 +71,7 @@ class OutcomeView:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class TransitionView:
     """A transition of a transaction, or a change of flags: then `previous` equals `state`."""
 
@@ -107,7 +107,8 @@ class TransitionView:
             "flags": sorted(tracked.flags),
             "metadata": orjson.Fragment(entry.metadata),
         }
-        return cls(**fields | more)
+        fields.update(more)
+        return cls(**fields)
 
 
 def message_id(event: Event) -> str:

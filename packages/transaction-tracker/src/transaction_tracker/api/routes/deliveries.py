@@ -17,14 +17,14 @@ from transaction_tracker.store import Store
 router = APIRouter(prefix="/v1/deliveries", tags=["deliveries"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class DeliveriesView:
     """Whether deliveries are frozen."""
 
     frozen_since: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class DeliveriesStatus(DeliveriesView):
     """Status of all deliveries."""
 

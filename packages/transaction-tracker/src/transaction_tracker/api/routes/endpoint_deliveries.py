@@ -39,7 +39,7 @@ class RedeliverIn(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class AttemptView:
     """One attempt to deliver an event."""
 
@@ -59,7 +59,7 @@ class AttemptView:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class AttemptPage:
     """A page of attempts, the newest first."""
 
@@ -67,14 +67,14 @@ class AttemptPage:
     next: Next
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Redelivered:
     """Number of events that will be redelivered."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class DeadLetter:
     """An event whose delivery failed finally."""
 
@@ -85,7 +85,7 @@ class DeadLetter:
     settled_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class DeadLetterPage:
     """A page of dead letters, in the order of their events."""
 

@@ -71,7 +71,7 @@ class DisableIn(_Input):
     reason: str = Field(DEFAULT_REASON, max_length=MAX_REASON_CHARACTERS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class EndpointView:
     """An endpoint."""
 
@@ -86,14 +86,14 @@ class EndpointView:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class EndpointWithSecret(EndpointView):
     """An endpoint with its secret, which is shown only once."""
 
     secret: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class EndpointDetail(EndpointView):
     """An endpoint with its delivery status."""
 
@@ -111,14 +111,14 @@ class EndpointDetail(EndpointView):
     next_attempt_at: Annotated[Time | None, Field(description="Null if no attempt is scheduled.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class EndpointList:
     """All endpoints, the oldest first."""
 
     endpoints: list[EndpointDetail]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class TestResult:
     """Result of a test message."""
 

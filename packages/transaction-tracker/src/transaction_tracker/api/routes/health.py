@@ -20,7 +20,7 @@ from transaction_tracker.metrics import CONTENT_TYPE
 router = APIRouter(tags=["operation"])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Alive:
     """The program responds."""
 

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/providers", tags=["providers"])
 Name = Annotated[str, Path(max_length=300, description="Name of the provider.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class ProviderView:
     """Status of a provider."""
 
@@ -42,7 +42,7 @@ class ProviderView:
     paused: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class ProviderList:
     """All providers, in the order of the configuration."""
 

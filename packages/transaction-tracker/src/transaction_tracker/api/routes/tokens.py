@@ -46,7 +46,7 @@ class TokenIn(BaseModel):
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class TokenView:
     """A token, without its text."""
 
@@ -59,14 +59,14 @@ class TokenView:
     revoked_at: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class NewToken(TokenView):
     """A new token with its text, which is shown only once."""
 
     token: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class TokenList:
     """All tokens, the oldest first."""
 
