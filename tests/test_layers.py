@@ -29,9 +29,9 @@ LAYERS = {
     "transaction_tracker": [
         {"awake", "domain", "json_answers", "threads"},
         {"sources", "store", "net"},
-        {"tracker", "follower", "providers", "outbox", "listener", "metrics"},
+        {"tracker", "follower", "providers", "delivery", "metrics"},
         {"api"},
-        {"application", "settings"},
+        {"service", "settings"},
         {"cli"},
         {"__init__", "__main__"},
     ],

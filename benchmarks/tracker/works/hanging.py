@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from benchmarks.tracker import hanging, node
 from benchmarks.tracker.samples import percentiles
 from transaction_tracker import Settings, TransactionTrackerApplication
-from transaction_tracker.outbox import endpoints
+from transaction_tracker.delivery import endpoints
 from transaction_tracker.store.garbage_collection import freeze_heap
 
 REQUIRED = 1_000

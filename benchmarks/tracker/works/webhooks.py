@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 from benchmarks.tracker import node, receiver
 from benchmarks.tracker.blocks import PATIENCE
 from transaction_tracker import Settings, TransactionTrackerApplication
-from transaction_tracker.outbox import endpoints
+from transaction_tracker.delivery import endpoints
 from transaction_tracker.store.garbage_collection import freeze_heap
 
 REQUIRED = 1_000

@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transaction_tracker.application import Settings, TransactionTrackerApplication
+    from transaction_tracker.delivery.listener import StoredEvent
     from transaction_tracker.domain import (
         BlockRef,
         Event,
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
         Tracked,
         TrackerError,
     )
-    from transaction_tracker.listener import StoredEvent
     from transaction_tracker.providers import ProviderSettings
+    from transaction_tracker.service import Settings, TransactionTrackerApplication
     from transaction_tracker.sources import ChainSource, Source, SourceError, WrongChainError
     from transaction_tracker.sources.ethereum import EthereumSource
     from transaction_tracker.store import StoreError
@@ -56,7 +56,7 @@ __all__ = [
 # module of the package is imported, so importing them here would load the HTTP API and the
 # database for every `txtrack --help`.
 _MODULES = {
-    "application": ("Settings", "TransactionTrackerApplication"),
+    "service": ("Settings", "TransactionTrackerApplication"),
     "domain": (
         "BlockRef",
         "Event",
@@ -71,7 +71,7 @@ _MODULES = {
         "Tracked",
         "TrackerError",
     ),
-    "listener": ("StoredEvent",),
+    "delivery.listener": ("StoredEvent",),
     "providers": ("ProviderSettings",),
     "sources": ("ChainSource", "Source", "SourceError", "WrongChainError"),
     "sources.ethereum": ("EthereumSource",),

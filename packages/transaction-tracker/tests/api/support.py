@@ -16,7 +16,8 @@ from transaction_tracker import InvalidTransactionError
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web, WebOptions
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
 from transaction_tracker.follower import Verdict
-from transaction_tracker.metrics import Metrics
+from transaction_tracker.metrics import Gauges, Metrics
+from transaction_tracker.service.metrics import read_gauges
 from transaction_tracker.store import STORE, OpenTransactions, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
 from transaction_tracker.tracker import REGISTRY, SUPERVISOR, Context, TransactionTracker, via
@@ -124,12 +125,22 @@ async def serving(
 ) -> AsyncIterator[Client]:
     """Run an API with some options."""
     now = following or (lambda: Following(10, 0.0, verdict=Verdict("ok")))
-    service = Service(following=now, feed=EventSignals(), metrics=Metrics(runtime=False))
+
+    async def gauges() -> Gauges:
+        return await read_gauges(now())
+
+    metrics = Metrics(runtime=False)
+    service = Service(following=now, gauges=gauges, feed=EventSignals(), metrics=metrics)
     settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
-    async with Stand(service, settings, database):
-        await Store.claim(SOURCE)
-        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as one:
-            yield Client(await Web.url(WEB), one, service)
+    metrics.attach()
+    try:
+        async with Stand(service, settings, database):
+            await Store.claim(SOURCE)
+            connector = aiohttp.TCPConnector(force_close=True)
+            async with aiohttp.ClientSession(connector=connector) as session:
+                yield Client(await Web.url(WEB), session, service)
+    finally:
+        metrics.detach()
 
 
 async def make_token(*scopes: Scope, **options: Any) -> str:

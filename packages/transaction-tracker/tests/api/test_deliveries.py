@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
 from transaction_tracker.store import Store, attempts, outbox
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store.attempts import AttemptRecord
-from transaction_tracker.store.endpoints import Endpoint, Secret
 
 from .support import Client, make_token, move, register, serving
 

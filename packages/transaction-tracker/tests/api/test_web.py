@@ -9,14 +9,17 @@ import pytest
 
 from beamish import GenServer, StartError, process
 from transaction_tracker.api import WEB, Following, Service, Web, WebOptions
-from transaction_tracker.metrics import Metrics
+from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.store import Store
 
 from .support import PATIENCE, Client, Stand, eventually, make_token, register, serving
 
 
 def service() -> Service:
-    return Service(following=Following, metrics=Metrics(runtime=False))
+    async def gauges() -> Gauges:
+        return Gauges()
+
+    return Service(following=Following, gauges=gauges, metrics=Metrics(runtime=False))
 
 
 def root(error: BaseException) -> BaseException:

@@ -11,10 +11,10 @@ from selenium.webdriver.common.keys import Keys
 
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
+from transaction_tracker.domain.webhook_endpoint import Secret
 from transaction_tracker.follower import Verdict
 from transaction_tracker.store import Step, Store, attempts, endpoints
 from transaction_tracker.store.attempts import AttemptRecord
-from transaction_tracker.store.endpoints import Secret
 
 from ..api.support import (  # noqa: TID252 - the one way to serve without a follower
     SOURCE,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from transaction_tracker.api import WEB, Web, WebOptions
-from transaction_tracker.application import Settings, TransactionTrackerApplication
 from transaction_tracker.cli import main
+from transaction_tracker.service import Settings, TransactionTrackerApplication
 from txtrack_devnode import Chain, DevelopmentNode
 
 

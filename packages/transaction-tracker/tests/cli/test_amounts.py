@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transaction_tracker.cli.amounts import written
+from transaction_tracker.cli.output import amount
 
 
 @pytest.mark.parametrize(
@@ -19,14 +19,14 @@ from transaction_tracker.cli.amounts import written
     ],
 )
 def test_amount_is_formatted_in_ether_gwei_and_wei(wei: int, text: str) -> None:
-    assert written(wei) == text
+    assert amount(wei) == text
 
 
 @given(st.integers(0, 2**256 - 1))
 def test_no_digit_is_lost(wei: int) -> None:
     exact = Context(prec=100)
 
-    ether, _, gwei, _, plain, _ = written(wei).replace("(", "").replace(",", "").split()
+    ether, _, gwei, _, plain, _ = amount(wei).replace("(", "").replace(",", "").split()
 
     assert Decimal(ether).scaleb(18, exact) == wei
     assert Decimal(gwei).scaleb(9, exact) == wei

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from transaction_tracker.api import WebOptions
-from transaction_tracker.application import Settings, TransactionTrackerApplication
 from transaction_tracker.cli.app import application
-from transaction_tracker.outbox.worker import GRACE_SECONDS
+from transaction_tracker.delivery.worker import GRACE_SECONDS
+from transaction_tracker.service import Settings, TransactionTrackerApplication
 from transaction_tracker.settings import load
 from transaction_tracker.settings.convert import application_settings, application_source
 

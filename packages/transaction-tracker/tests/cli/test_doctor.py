@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from transaction_tracker.api import Following
-from transaction_tracker.cli.guest import in_database
+from transaction_tracker.cli.database import in_database
+from transaction_tracker.domain.webhook_endpoint import Secret
 from transaction_tracker.follower import Verdict
-from transaction_tracker.store.endpoints import Secret, add
+from transaction_tracker.store.endpoints import add
 from transaction_tracker.store.url import DatabaseUrl
 from txtrack_devnode import Chain, DevelopmentNode
 from txtrack_devnode.faults import DuplicatedTransaction

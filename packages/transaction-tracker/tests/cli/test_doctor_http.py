@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from transaction_tracker.cli.guest import in_database
+from transaction_tracker.cli.database import in_database
 from transaction_tracker.domain import Registration
 from transaction_tracker.store.registering import register
 from transaction_tracker.store.url import DatabaseUrl

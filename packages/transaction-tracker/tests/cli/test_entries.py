@@ -2,7 +2,7 @@
 
 import pytest
 
-from transaction_tracker.cli.entries import BadLine, Format, GoodLine, batches, entries
+from transaction_tracker.cli.importing import BadLine, Format, GoodLine, batches, entries
 
 
 def read(text: str, kind: Format = "auto") -> list[GoodLine | BadLine]:

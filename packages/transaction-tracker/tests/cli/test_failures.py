@@ -7,7 +7,7 @@ import pytest
 from beamish import ExitError, GenServer, process, run
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.cli.exits import TROUBLE
-from transaction_tracker.cli.failures import failure
+from transaction_tracker.cli.serve import failure
 from transaction_tracker.tracker import FOLLOWER
 from txtrack_devnode import DevelopmentNode
 

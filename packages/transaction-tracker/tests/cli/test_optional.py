@@ -7,7 +7,7 @@ from importlib.metadata import EntryPoint, EntryPoints, requires
 
 import pytest
 
-from transaction_tracker.cli import optional
+from transaction_tracker.cli import commands
 from transaction_tracker.cli.exits import BadInputError
 
 # The program on a machine without such entry points.
@@ -25,9 +25,9 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def install(**places: str) -> None:
         found = EntryPoints(
-            EntryPoint(name, place, optional.ENTRY_POINTS) for name, place in places.items()
+            EntryPoint(name, place, commands.ENTRY_POINTS) for name, place in places.items()
         )
-        monkeypatch.setattr(optional, "entry_points", found.select)
+        monkeypatch.setattr(commands, "entry_points", found.select)
 
     return install
 
@@ -35,7 +35,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def test_command_is_that_of_the_entry_point(installed: Callable[..., None]) -> None:
     installed(another="no.such.module:at_all", demo="transaction_tracker.cli.exits:of_states")
 
-    assert optional.load("demo").__name__ == "of_states"
+    assert commands.provided("demo").__name__ == "of_states"
 
 
 @pytest.mark.parametrize("name", ["demo", "node"])
@@ -45,7 +45,7 @@ def test_command_without_its_package_names_what_to_install(
     installed()
 
     with pytest.raises(BadInputError) as caught:
-        optional.load(name)("--port", "0")
+        commands.provided(name)("--port", "0")
 
     assert str(caught.value) == (
         f"txtrack {name} needs the demo package: pip install 'transaction-tracker[demo]'"

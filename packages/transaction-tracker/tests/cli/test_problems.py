@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from transaction_tracker import api
-from transaction_tracker.cli.problems import FIXES, message
+from transaction_tracker.cli.client import FIXES, problem_message
 
 PREFIX = "urn:problem-type:transaction-tracker:"
 
@@ -15,7 +15,7 @@ PREFIX = "urn:problem-type:transaction-tracker:"
 def test_fix_is_a_command(kind: str) -> None:
     problem = {"type": PREFIX + kind, "detail": "a; b is unknown; ask POST /v1/things"}
 
-    said = message(404, problem)
+    said = problem_message(404, problem)
 
     assert said == f"a; b is unknown; {FIXES[kind]}"
     assert "txtrack " in said
@@ -33,4 +33,4 @@ def test_error_that_repeats_the_detail_is_omitted() -> None:
     fault = {"detail": "limit: too many", "parameter": "limit"}
     problem = {"type": f"{PREFIX}invalid-request", "detail": "limit: too many", "errors": [fault]}
 
-    assert message(422, problem) == "the service refuses: limit: too many"
+    assert problem_message(422, problem) == "the service refuses: limit: too many"

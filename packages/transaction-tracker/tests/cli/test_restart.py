@@ -7,7 +7,7 @@ import aiohttp
 
 from transaction_tracker import TransactionTracker
 from transaction_tracker.api import WEB, Web, WebOptions
-from transaction_tracker.application import Settings, TransactionTrackerApplication
+from transaction_tracker.service import Settings, TransactionTrackerApplication
 from txtrack_devnode import GWEI, DevelopmentNode
 
 from .conftest import Command

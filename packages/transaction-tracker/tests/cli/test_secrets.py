@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from transaction_tracker.cli.secrets import redactors
+from transaction_tracker.cli.logs import redactors
 from transaction_tracker.settings import load
 
 BLOCKS = """

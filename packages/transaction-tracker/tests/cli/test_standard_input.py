@@ -9,8 +9,8 @@ from cyclopts import App
 
 from transaction_tracker.cli import main
 from transaction_tracker.cli.app import application
+from transaction_tracker.cli.flags import STDIN
 from transaction_tracker.cli.importing import text_of
-from transaction_tracker.cli.standard_input import STDIN
 
 app = application()
 

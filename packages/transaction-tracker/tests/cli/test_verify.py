@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from transaction_tracker.cli import main
-from transaction_tracker.outbox import signature
-from transaction_tracker.store.endpoints import Secret
+from transaction_tracker.delivery import signature
+from transaction_tracker.domain.webhook_endpoint import Secret
 
 SECRET = Secret.generate()
 BODY = b'{"type": "transaction.confirmed"}'

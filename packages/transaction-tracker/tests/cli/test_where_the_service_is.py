@@ -7,7 +7,7 @@ import pytest
 from transaction_tracker.cli import main
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BadInputError
-from transaction_tracker.cli.service import ServiceFlags
+from transaction_tracker.cli.flags import ServiceFlags
 
 TOKEN = "txt_1_s3cret"
 OTHER = "txt_2_other"

@@ -8,7 +8,7 @@ from typing import Any
 
 from beamish import telemetry
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
-from transaction_tracker.listener import OnEvent
+from transaction_tracker.delivery.listener import OnEvent
 from transaction_tracker.providers import Pool
 from transaction_tracker.providers.subscription import SubscriptionTimeouts
 from transaction_tracker.tracker import FOLLOWER
@@ -82,12 +82,12 @@ class Network:
         self,
         *,
         on_event: OnEvent | None = None,
-        rhythm: SubscriptionTimeouts | None = None,
+        timeouts: SubscriptionTimeouts | None = None,
         **changes: Any,
     ) -> AsyncIterator[TransactionTrackerApplication]:
-        """Run the application; with a rhythm, it subscribes to new heads too."""
-        settings = self.settings(ws=rhythm is not None, **changes)
-        pool = Pool(settings.endpoints, chain_id=31337, hints=FOLLOWER, timeouts=rhythm)
+        """Run the application; with timeouts, it subscribes to new heads too."""
+        settings = self.settings(ws=timeouts is not None, **changes)
+        pool = Pool(settings.endpoints, chain_id=31337, hints=FOLLOWER, timeouts=timeouts)
         app = TransactionTrackerApplication(settings, on_event=on_event, pool=pool)
         async with app:
             yield app

@@ -13,9 +13,9 @@ from aiohttp import web
 
 from beamish import GenServer, Via, process, telemetry
 from transaction_tracker import Event, TransactionTracker
-from transaction_tracker.listener import LISTENER
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.context import via
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.context import via
+from transaction_tracker.delivery.listener import LISTENER
 
 from .support import PATIENCE, Network, caught_up, eventually, reach
 

@@ -17,7 +17,7 @@ HINTS_ONLY = {"poll_interval": HOUR}
 PING_SECONDS = 100.0
 
 
-def rhythm(*, block_time: float = HOUR) -> SubscriptionTimeouts:
+def timeouts(*, block_time: float = HOUR) -> SubscriptionTimeouts:
     backoff = Backoff(initial=0.02, maximum=0.02, jitter=0.0)
     return SubscriptionTimeouts(
         block_time=block_time,
@@ -41,7 +41,7 @@ async def test_a_websocket_reconnect_loses_events_or_hangs(network: Network) -> 
 
     Here a head is only a hint: the follower fetches all blocks up to it.
     """
-    async with network.followed(rhythm=rhythm(), **HINTS_ONLY) as app:
+    async with network.followed(timeouts=timeouts(), **HINTS_ONLY) as app:
         assert app.pool is not None
         providers = app.pool.status
         await eventually(lambda: all(provider.heads for provider in providers()))
@@ -75,7 +75,7 @@ async def test_a_websocket_reconnect_loses_events_or_hangs_on_a_silent_socket(
 
     Here a ping without a response closes the connection, and another one is opened.
     """
-    async with network.followed(rhythm=rhythm(), **HINTS_ONLY) as app:
+    async with network.followed(timeouts=timeouts(), **HINTS_ONLY) as app:
         assert app.pool is not None
         providers = app.pool.status
         await eventually(lambda: all(provider.heads for provider in providers()))
@@ -102,7 +102,7 @@ async def test_a_websocket_reconnect_loses_events_or_hangs_without_heads(
 
     Here the connection is replaced after three block times without a head.
     """
-    async with network.followed(rhythm=rhythm(block_time=0.05), **HINTS_ONLY):
+    async with network.followed(timeouts=timeouts(block_time=0.05), **HINTS_ONLY):
         (tx,) = await pending(network, 1)
         silence = [node.faults.inject(SilentHeads()) for node in (network.first, network.second)]
         await network.first.mine(2)
@@ -120,7 +120,7 @@ async def test_a_websocket_reconnect_loses_events_or_hangs_without_effect_on_pol
     """web3.js#3491: without any head from a subscription, polls find the blocks."""
     for node in (network.first, network.second):
         node.faults.inject(SilentHeads())
-    async with network.followed(rhythm=rhythm()):
+    async with network.followed(timeouts=timeouts()):
         (tx,) = await pending(network, 1)
 
         await network.first.mine(3)

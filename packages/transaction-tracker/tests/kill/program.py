@@ -29,7 +29,7 @@ from transaction_tracker import (
     TransactionTracker,
     TransactionTrackerApplication,
 )
-from transaction_tracker.outbox import endpoints
+from transaction_tracker.delivery import endpoints
 from transaction_tracker.sources.ethereum import SecretUrl
 
 Message = dict[str, Any]

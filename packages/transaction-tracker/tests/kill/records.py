@@ -11,7 +11,7 @@ from sqlalchemy import Connection, NullPool, Row, create_engine, func, select, t
 from transaction_tracker.store import DatabaseUrl
 from transaction_tracker.store.schema import blocks, counters, cursors, events, outbox, transactions
 
-from ..outbox.receiver import Received  # noqa: TID252
+from ..delivery.receiver import Received  # noqa: TID252
 from .world import World
 
 _ENDS = {"confirmed", "failed", "replaced", "expired"}

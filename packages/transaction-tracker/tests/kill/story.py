@@ -11,7 +11,7 @@ from pathlib import Path
 from signal import SIGKILL
 from typing import Any
 
-from ..outbox.receiver import Received, Receiver  # noqa: TID252
+from ..delivery.receiver import Received, Receiver  # noqa: TID252
 from .moments import Kind, Moment
 from .operating import Command, Operator
 from .records import Checker, Records, repeats

@@ -5,9 +5,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from transaction_tracker import State
+from transaction_tracker.delivery.listener import StoredEvent
 from transaction_tracker.domain import Tracked
 from transaction_tracker.domain.states import ANCHORED
-from transaction_tracker.listener import StoredEvent
 from txtrack_devnode import Block, Chain, Transaction
 
 DROP_SECONDS = 20.0

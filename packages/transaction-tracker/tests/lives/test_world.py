@@ -6,8 +6,8 @@ from unittest import mock
 import pytest
 
 from transaction_tracker import State
+from transaction_tracker.delivery.listener import StoredEvent
 from transaction_tracker.domain import Event, Tracked
-from transaction_tracker.listener import StoredEvent
 from txtrack_devnode import SYSTEM_TRANSACTIONS, Chain, ChainRules, Transaction
 from txtrack_devnode.faults import FlippedStatus, MissingReceipt, OddField
 

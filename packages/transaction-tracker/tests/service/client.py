@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 
-from transaction_tracker.cli.sse import server_events
+from transaction_tracker.cli.client import server_events
 
 from .program import PATIENCE
 

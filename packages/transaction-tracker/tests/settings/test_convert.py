@@ -39,6 +39,7 @@ def test_every_option_reaches_the_application() -> None:
         ("providers",): [{"url": "http://a/key", "ws_url": "ws://a/key", "batch_size": 7}],
         ("web", "port"): 81,
         ("webhooks", "allow_private"): ["10.0.0.0/8", "hooks.internal"],
+        ("retention", "ended"): "90d",
     }
     configuration = load(flags=Flags({key: (value, "") for key, value in flags.items()}))
 
@@ -59,6 +60,8 @@ def test_every_option_reaches_the_application() -> None:
     assert provider == ProviderSettings("http://a/key", "ws://a/key", batch_size=7)  # type: ignore[arg-type]
     assert settings.web == WebOptions(port=81)
     assert settings.allow_private == ("10.0.0.0/8", "hooks.internal")
+    assert settings.retention == 90 * 86_400
+    assert settings.notify_systemd is True
 
 
 def test_defaults_are_those_of_the_python_api() -> None:
@@ -71,6 +74,7 @@ def test_defaults_are_those_of_the_python_api() -> None:
     assert settings.profile == {}
     assert settings.providers == (ProviderSettings("http://a"),)  # type: ignore[arg-type]
     assert settings.web == WebOptions()
+    assert settings.retention is None
 
 
 def test_sections_have_the_options_of_their_classes() -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from transaction_tracker.domain import FLAGS, STATES, BlockRef, Event, Outcome, Sighting, Tracked
+from transaction_tracker.domain.webhook_endpoint import Secret
 from transaction_tracker.store import (
     DatabaseFailedError,
     chain,
@@ -17,7 +18,6 @@ from transaction_tracker.store import (
     reading,
     registering,
 )
-from transaction_tracker.store.endpoints import Secret
 from transaction_tracker.store.schema import events
 
 from .support import (

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from transaction_tracker.domain.webhook_endpoint import Secret
 from transaction_tracker.store import endpoints, outbox, pruning, reading
-from transaction_tracker.store.endpoints import Secret
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.schema import events, transactions
 from transaction_tracker.store.schema import outbox as deliveries

@@ -14,9 +14,9 @@ from transaction_tracker import (
     TransactionTracker,
     TransactionTrackerApplication,
 )
-from transaction_tracker.application.tree import MAX_RESTARTS
-from transaction_tracker.outbox import OUTBOX
+from transaction_tracker.delivery import OUTBOX
 from transaction_tracker.providers import PROVIDERS
+from transaction_tracker.service.tree import MAX_RESTARTS
 from transaction_tracker.store import STORE
 from transaction_tracker.tracker import FOLLOWER, REGISTRY, SUPERVISOR
 from txtrack_devnode import DevelopmentNode

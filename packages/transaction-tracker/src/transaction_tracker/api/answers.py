@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Path, Query, Security
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from transaction_tracker.api.access import needs
@@ -37,8 +36,8 @@ Id = Annotated[str, Path(max_length=200, description="Id of the transaction at i
 Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of items.")]
 
 
-def answer(content: Any, status: int = 200) -> Response:
-    """Return a JSON response."""
+def answer(content: object, status: int = 200) -> Response:
+    """Return a response model as JSON."""
     return Response(orjson.dumps(content), status, media_type="application/json")
 
 
@@ -53,7 +52,7 @@ def with_body(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return problems(400, 408, 409, 413, 415, 422, *statuses)
 
 
-def shows(model: type[BaseModel], text: str = "Success.") -> dict[str, Any]:
+def shows(model: type[object], text: str = "Success.") -> dict[str, Any]:
     """Return the description of a response that the route writes with ``answer``."""
     return {"model": model, "description": text}
 

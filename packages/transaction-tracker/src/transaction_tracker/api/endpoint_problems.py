@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import Path
 
 from transaction_tracker.api.problems import ProblemError
+from transaction_tracker.delivery.endpoints import UnknownEndpointError
 from transaction_tracker.net import ForbiddenAddressError, ForbiddenUrlError, NoAnswerError
-from transaction_tracker.outbox.endpoints import UnknownEndpointError
 from transaction_tracker.store import DatabaseFailedError, StoreError
 
 EndpointId = Annotated[str, Path(max_length=40, description="Id of the endpoint.")]
@@ -16,7 +16,7 @@ EndpointId = Annotated[str, Path(max_length=40, description="Id of the endpoint.
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Convert errors of the outbox to problems."""
+    """Convert errors of webhook endpoints to problems."""
     try:
         yield
     except UnknownEndpointError:

@@ -90,7 +90,8 @@ class RegistrationIn(BaseModel):
 _adapter = TypeAdapter(RegistrationIn)
 
 
-class AcceptedItem(BaseModel):
+@dataclass(kw_only=True)
+class AcceptedItem:
     """A registration that was stored."""
 
     id: str
@@ -99,15 +100,17 @@ class AcceptedItem(BaseModel):
     version: int
 
 
-class RefusedItem(BaseModel):
+@dataclass(kw_only=True)
+class RefusedItem:
     """A registration that was refused."""
 
     id: str | None
     status: Literal["refused"]
-    errors: list[ErrorDetail]
+    errors: Sequence[ErrorDetail]
 
 
-class RegistrationResults(BaseModel):
+@dataclass(kw_only=True)
+class RegistrationResults:
     """Result of each registration, in the order of the request."""
 
     accepted: int

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from transaction_tracker.api.signals import EventSignals
 from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
-from transaction_tracker.metrics import Metrics
+from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Store
 
@@ -54,18 +54,19 @@ class Service:
     """The parts of the application that it passes to the API.
 
     The API imports the other parts: ``TransactionTracker`` with its ``Context``, ``Store.run`` and
-    the outbox's functions. ``application/tree.py`` connects them::
+    the functions of ``delivery.endpoints``. ``service/tree.py`` connects them::
 
         feed, metrics = EventSignals(), Metrics()     # once per application
         feed.announce(stored)                         # in announce(stored), after each commit
-        service = Service(following=..., feed=feed, metrics=metrics, ...)
+        service = Service(following=..., gauges=..., feed=feed, metrics=metrics, ...)
         Web.child_spec(service, WebOptions(host="127.0.0.1", port=8080), name=WEB)  # the last child
         await Web.url(WEB)                            # "http://127.0.0.1:54321"
 
-    ``metrics`` counts from the start of ``Web``, or from an earlier ``attach()``.
+    The application attaches and detaches ``metrics``.
 
     Attributes:
         following: Function that returns the follower's progress; fast, never waits.
+        gauges: Function that reads the gauges, except those of the API.
         providers: Control of the RPC providers; ``None`` for a source without providers.
         resume_deliveries: Function that resumes deliveries after a finality violation.
         feed: Signals for long polls and event streams.
@@ -74,6 +75,7 @@ class Service:
     """
 
     following: Callable[[], Following]
+    gauges: Callable[[], Awaitable[Gauges]]
     providers: ProviderControl | None = None
     resume_deliveries: Callable[[], Awaitable[None]] = Store.thaw
     feed: EventSignals = field(default_factory=EventSignals)

@@ -54,7 +54,6 @@ class Web(GenServer, trap_exit=True, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
         sock = bind(self._options)
         self._url = _url(sock)
         self._service.feed.open()
-        self._service.metrics.attach()
         self._listener = http_server(create_app(self._service, self._options), self._options)
         self._server = process.spawn_link(self._serve, self._listener, sock)
         logger.info("listening", extra={"url": self._url})
@@ -81,7 +80,6 @@ class Web(GenServer, trap_exit=True, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._options.shutdown_seconds + _MARGIN_SECONDS):
                     await self._served.wait()
-        self._service.metrics.detach()
 
     async def _serve(self, server: HttpServer, sock: socket.socket) -> None:
         try:

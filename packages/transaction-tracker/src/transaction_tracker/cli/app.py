@@ -10,7 +10,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from transaction_tracker.cli.commands import COMMANDS, register
 from transaction_tracker.cli.exits import BAD_INPUT, INTERRUPTED, OK, TERMINATED, CommandError
-from transaction_tracker.cli.text import printable
+from transaction_tracker.cli.output import printable
 
 _HELP = """Track transactions, one supervised process each, until their state is final.
 

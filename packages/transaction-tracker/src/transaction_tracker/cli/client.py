@@ -2,10 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import aiohttp
 import orjson
@@ -18,8 +19,6 @@ from transaction_tracker.cli.exits import (
     BadInputError,
     CommandError,
 )
-from transaction_tracker.cli.problems import message
-from transaction_tracker.cli.sse import MAX_EVENT_BYTES, ServerEvent, server_events
 from transaction_tracker.net.service import SERVICE_URL, check_token, service_url
 
 DEADLINE_SECONDS = 60.0
@@ -33,6 +32,62 @@ _MAX_RETRY_SECONDS = 30.0
 _BUSY = (429, 503)
 # Statuses that mean that the input of the command is invalid.
 _BAD_INPUT = (400, 413, 422)
+MAX_EVENT_BYTES = 2**20
+# The API's details name requests; the command line names the commands instead.
+FIXES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "not-tracked": "track it with txtrack add",
+        "unknown-endpoint": "txtrack webhook ls lists the endpoints",
+        "unknown-provider": "txtrack provider ls lists the providers",
+        "unknown-token": "txtrack token ls lists the tokens",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One event of a stream.
+
+    Attributes:
+        id: Cursor to resume from; empty if the stream has not sent one.
+        event: Type of the event.
+        data: Content; empty if the stream sent only an id.
+    """
+
+    id: str
+    event: str
+    data: str
+
+
+async def server_events(lines: AsyncIterable[bytes]) -> AsyncIterator[ServerEvent]:
+    """Yield the events in ``lines``; skip comments and an incomplete event at the end.
+
+    Source:
+        HTML standard, section 9.2.6, interpreting an event stream. Differs: lines end in LF or
+        CRLF, ``retry`` is ignored, and an id without data is an event too: it is the cursor to
+        resume from if the stream ends before its first event.
+    """
+    last_id, yielded_id, event, size = "", "", "message", 0
+    data: list[str] = []
+    async for line in lines:
+        text = line.decode(errors="replace").rstrip("\n").removesuffix("\r")
+        size += len(line)
+        if size > MAX_EVENT_BYTES:
+            raise CommandError("an event of the stream is larger than 1 MiB")
+        if not text:
+            if data or last_id != yielded_id:
+                yield ServerEvent(last_id, event, "\n".join(data))
+                yielded_id = last_id
+            event, data, size = "message", [], 0
+            continue
+        name, _, value = text.partition(":")
+        value = value.removeprefix(" ")
+        if name == "id":
+            last_id = value
+        elif name == "event":
+            event = value
+        elif name == "data":
+            data.append(value)
 
 
 class ApiError(CommandError):
@@ -235,8 +290,38 @@ def _pause(response: aiohttp.ClientResponse) -> float | None:
 
 def _refused(status: int, answer: Any) -> ApiError:
     problem = answer if isinstance(answer, dict) else {}
-    return ApiError(status, problem, message(status, problem))
+    return ApiError(status, problem, problem_message(status, problem))
 
 
 def _reason(error: Exception) -> str:
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip()
+
+
+def problem_message(status: int, problem: Mapping[str, Any]) -> str:
+    """Return the message for a problem.
+
+    Args:
+        status: HTTP status.
+        problem: Problem details (RFC 9457); empty if the response has none.
+    """
+    detail = str(problem.get("detail") or problem.get("title") or f"HTTP status {status}")
+    kind = str(problem.get("type", "")).rpartition(":")[2]
+    if (fix := FIXES.get(kind)) is not None:
+        # Replace the API's hint after the last semicolon: an id can contain semicolons too.
+        return f"{detail.rpartition('; ')[0] or detail}; {fix}"
+    errors = [_described(error) for error in problem.get("errors") or () if isinstance(error, dict)]
+    text = "\n  ".join([f"the service refuses: {detail}", *_others(detail, errors)])
+    if status == 401:
+        text += "; set TXTRACK_TOKEN (txtrack token create makes one)"
+    return text
+
+
+def _others(detail: str, errors: list[str]) -> list[str]:
+    """Return the errors, or none if the only one repeats the detail."""
+    return [] if len(errors) == 1 and errors[0].endswith(detail) else errors
+
+
+def _described(error: Mapping[str, Any]) -> str:
+    place = str(error.get("pointer") or error.get("parameter") or error.get("header") or "")
+    detail = str(error.get("detail", ""))
+    return detail if detail.startswith(f"{place}:") or not place else f"{place}: {detail}"

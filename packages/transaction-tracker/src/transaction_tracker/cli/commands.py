@@ -1,13 +1,21 @@
-"""The commands of ``txtrack``, with their summaries and their modules."""
+"""The commands of ``txtrack``, with their groups, their summaries and their modules."""
 
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from importlib.metadata import entry_points
+from typing import Annotated, Any, Final
 
-from cyclopts import App, Group
+from cyclopts import App, Group, Parameter
 
-from transaction_tracker.cli.groups import FIRST, MANAGE, TRACK
+from transaction_tracker.cli.exits import BadInputError
+
+# The entry points of another package's commands.
+ENTRY_POINTS: Final = "txtrack.commands"
+
+FIRST = Group("First steps", sort_key=1)
+TRACK = Group("Transactions of a running service", sort_key=2)
+MANAGE = Group("Manage the service", sort_key=3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +28,23 @@ class Command:
     Attributes:
         name: Name of the command.
         place: Module and attribute: a function, or the `App` of a command with subcommands.
+            ``None`` for a command of txtrack-devnode, which imports this package, not the other
+            way round.
         group: Group in the help.
         summary: First sentence of the command's help.
         usage: Usage line of the help, if cyclopts cannot derive it.
     """
 
     name: str
-    place: str
+    place: str | None
     group: Group
     summary: str
     usage: str | None = None
 
     def load(self) -> Any:
-        """Import the command."""
+        """Import the command, or find it by its entry point."""
+        if self.place is None:
+            return provided(self.name)
         module, _, attribute = self.place.partition(":")
         return getattr(import_module(f"{__package__}.{module}"), attribute)
 
@@ -40,13 +52,13 @@ class Command:
 COMMANDS = (
     Command(
         "demo",
-        "optional:demo",
+        None,
         FIRST,
         "Watch a few hundred transactions of every kind, on a chain of its own.",
     ),
     Command(
         "node",
-        "optional:node",
+        None,
         FIRST,
         "Run the development node: a small chain behind JSON-RPC, over HTTP and WebSocket.",
     ),
@@ -82,7 +94,9 @@ COMMANDS = (
         TRACK,
         "List all transactions with their states, sorted by id.",
     ),
-    Command("wait", "wait:wait", TRACK, "Wait until transactions have ended, or are in a state."),
+    Command(
+        "wait", "transactions:wait", TRACK, "Wait until transactions have ended, or are in a state."
+    ),
     Command(
         "why",
         "transactions:why",
@@ -121,7 +135,7 @@ COMMANDS = (
         "Manage webhook endpoints, which receive events.",
     ),
     Command(
-        "deliveries", "deliveries:app", MANAGE, "Resume deliveries after a finality violation."
+        "deliveries", "webhooks:deliveries", MANAGE, "Resume deliveries after a finality violation."
     ),
     Command("token", "tokens:app", MANAGE, "Create, list and revoke bearer tokens."),
     Command("config", "config:app", MANAGE, "Show, check and explain the configuration."),
@@ -152,3 +166,24 @@ def register(app: App, wanted: Container[str]) -> None:
             app.command(loaded)
         else:
             app.command(loaded, name=command.name, group=command.group, usage=command.usage)
+
+
+def provided(name: str) -> Callable[..., Any]:
+    """Return the installed command of this name, or one that names the package to install."""
+    for entry in entry_points(group=ENTRY_POINTS, name=name):
+        command: Callable[..., Any] = entry.load()
+        return command
+    return _not_installed(name)
+
+
+def _not_installed(name: str) -> Callable[..., Any]:
+    needs = f"txtrack {name} needs the demo package: pip install 'transaction-tracker[demo]'"
+
+    def command(
+        *arguments: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
+    ) -> None:
+        del arguments
+        raise BadInputError(needs)
+
+    command.__doc__ = f"Not installed.\n\n{needs}\n\nExit status: 2."
+    return command

@@ -8,9 +8,9 @@ from typing import Any
 from cyclopts import App
 
 from transaction_tracker.cli import output
+from transaction_tracker.cli.commands import MANAGE
 from transaction_tracker.cli.exits import BAD_INPUT, OK
-from transaction_tracker.cli.flags import ConfigurationFlags, Json, unusable
-from transaction_tracker.cli.groups import MANAGE
+from transaction_tracker.cli.flags import NO_FLAGS, ConfigurationFlags, Json, unusable
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.reference import reference
 from transaction_tracker.settings.together import meaningful
@@ -21,7 +21,7 @@ app = App(name="config", group=MANAGE, help="Show, check and explain the configu
 
 
 @app.command
-def show(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> None:
+def show(*, flags: ConfigurationFlags = NO_FLAGS, as_json: Json = False) -> None:
     """Show the value of every option, from the file, environment variables and flags.
 
     The output is TOML. Secrets are hidden: it contains only the host of a URL, and only the name of
@@ -32,7 +32,7 @@ def show(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> N
     Args:
         as_json: Print one JSON document.
     """
-    values = meaningful((flags or ConfigurationFlags()).load())
+    values = meaningful(flags.load())
     if as_json:
         output.write_document(values)
     else:
@@ -40,7 +40,7 @@ def show(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> N
 
 
 @app.command
-def check(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> int:
+def check(*, flags: ConfigurationFlags = NO_FLAGS, as_json: Json = False) -> int:
     """Check the configuration without starting the service.
 
     `txtrack doctor` checks more: it also queries the providers and opens the database.
@@ -51,7 +51,7 @@ def check(*, flags: ConfigurationFlags | None = None, as_json: Json = False) -> 
         as_json: Print one JSON document.
     """
     try:
-        configuration = (flags or ConfigurationFlags()).read()
+        configuration = flags.read()
     except ConfigurationError as error:
         if as_json:
             output.write_document({"usable": False, "problems": [*map(asdict, error.problems)]})

@@ -1,26 +1,31 @@
 """``txtrack migrate`` and ``txtrack prune``: maintain the database."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE, CommandError
-from transaction_tracker.cli.flags import ConfigurationFlags, Json, seconds
-from transaction_tracker.cli.guest import in_database
-from transaction_tracker.store import StoreError
+from transaction_tracker.cli.flags import NO_FLAGS, ConfigurationFlags, Json, seconds
+from transaction_tracker.store import StoreError, postgresql, sqlite
+from transaction_tracker.store.owner import check_names
 from transaction_tracker.store.pruning import LIMIT
 from transaction_tracker.store.pruning import prune as prune_some
 from transaction_tracker.store.upgrade import migrate as migrate_database
 from transaction_tracker.store.upgrade import pending_revisions
+from transaction_tracker.store.url import DatabaseUrl
 
 
 def migrate(
     *,
     check: Annotated[bool, Parameter(negative=())] = False,
-    flags: ConfigurationFlags | None = None,
+    flags: ConfigurationFlags = NO_FLAGS,
     as_json: Json = False,
 ) -> int:
     """Create the database's tables, or upgrade old ones.
@@ -36,7 +41,7 @@ def migrate(
         check: Only list the pending migrations.
         as_json: Print one JSON document.
     """
-    url = (flags or ConfigurationFlags()).load().database.url
+    url = flags.load().database.url
     try:
         pending = pending_revisions(url)
         if pending and not check:
@@ -52,9 +57,7 @@ def migrate(
     return TROUBLE if check and pending else OK
 
 
-def prune(
-    *, older_than: str, flags: ConfigurationFlags | None = None, as_json: Json = False
-) -> None:
+def prune(*, older_than: str, flags: ConfigurationFlags = NO_FLAGS, as_json: Json = False) -> None:
     """Remove transactions that ended long ago, with their events and deliveries.
 
     If retention.ended is set, the service does this by itself; otherwise it removes nothing. The
@@ -68,7 +71,7 @@ def prune(
         as_json: Print one JSON document.
     """
     before = time.time() - seconds("--older-than", older_than)
-    url = (flags or ConfigurationFlags()).load().database.url
+    url = flags.load().database.url
     transactions = deliveries = 0
     while True:
         # In small batches, because the service cannot store blocks during each of them.
@@ -81,3 +84,45 @@ def prune(
         output.write_document({"transactions": transactions, "deliveries": deliveries})
     else:
         output.say(f"removed {transactions:,} transactions and {deliveries:,} deliveries")
+
+
+T = TypeVar("T")
+
+
+def in_database(url: DatabaseUrl, work: Callable[[Connection], T]) -> T:
+    """Run ``work`` in one database transaction; create or migrate the tables first.
+
+    A service can use the database meanwhile, so ``work`` must be short; it waits for the
+    transaction that the service is writing.
+
+    Raises:
+        CommandError: The database cannot be used.
+    """
+    if url.path is None and not url.is_postgresql:
+        raise CommandError("a command cannot use a database in memory; set database.url to a file")
+    try:
+        if url.path is not None and url.path.exists():
+            check_names(url.path)
+        if pending_revisions(url):
+            migrate_database(url)
+    except StoreError as error:
+        raise CommandError(str(error)) from None
+    try:
+        with _visit(url) as engine, engine.begin() as connection:
+            return work(connection)
+    except DBAPIError as error:  # not chained: it can contain the password
+        raise CommandError(f"cannot use database {url}: {url.describe(error)}") from None
+
+
+@contextmanager
+def _visit(url: DatabaseUrl) -> Iterator[Engine]:
+    if url.is_postgresql:
+        # Not the store's own kind of connection, which takes the lock of the database's owner.
+        with postgresql.visit(url.reveal()) as engine:
+            yield engine
+        return
+    engine = sqlite.engine(url.reveal())
+    try:
+        yield engine
+    finally:
+        engine.dispose()

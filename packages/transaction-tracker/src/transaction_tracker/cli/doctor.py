@@ -1,21 +1,31 @@
 """``txtrack doctor``: report each problem with its effect and its fix."""
 
+import stat
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from rich.text import Text
 from sqlalchemy import Connection
 
 from transaction_tracker.cli import output
-from transaction_tracker.cli.checks import database, endpoints, files, http, providers, web
-from transaction_tracker.cli.checks.finding import Finding, Severity, error
+from transaction_tracker.cli.checks import (
+    Finding,
+    Severity,
+    database,
+    error,
+    http,
+    providers,
+    warning,
+    web,
+)
+from transaction_tracker.cli.database import in_database
 from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError, CommandError
-from transaction_tracker.cli.flags import ConfigurationFlags, Json
-from transaction_tracker.cli.guest import in_database
-from transaction_tracker.cli.secrets import Redact, redactors
-from transaction_tracker.cli.text import printable
+from transaction_tracker.cli.flags import NO_FLAGS, ConfigurationFlags, Json
+from transaction_tracker.cli.logs import Redact, redactors
+from transaction_tracker.cli.output import printable
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import web_options
 from transaction_tracker.settings.layers import chosen_file
@@ -36,7 +46,7 @@ T = TypeVar("T")
 async def doctor(
     *,
     transaction: str | None = None,
-    flags: ConfigurationFlags | None = None,
+    flags: ConfigurationFlags = NO_FLAGS,
     as_json: Json = False,
 ) -> int:
     """Check everything that the service needs, and explain each problem.
@@ -52,14 +62,13 @@ async def doctor(
             database, or a made-up one.
         as_json: Print one JSON line per finding.
     """
-    given = flags or ConfigurationFlags()
     try:
-        configuration = given.read()
+        configuration = flags.read()
     except ConfigurationError as caught:
         found = [_misconfigured(problem.where, str(problem)) for problem in caught.problems]
     else:
         found = await examine(configuration, transaction)
-        found += files.check(configuration, chosen_file(given.config))
+        found += check_file(configuration, chosen_file(flags.config))
     _show(found, as_json=as_json)
     return TROUBLE if any(finding.severity == "error" for finding in found) else OK
 
@@ -79,7 +88,7 @@ async def examine(configuration: Configuration, transaction: str | None = None) 
         *await _source(configuration, transaction),
         *database.check(url, service_runs=service.ready is not None),
         *web.check(options, service, has_token=has_token),
-        *await endpoints.check(known, configuration.webhooks.allow_private),
+        *await web.check_endpoints(known, configuration.webhooks.allow_private),
     ]
 
 
@@ -140,3 +149,32 @@ def _show(found: Sequence[Finding], *, as_json: bool) -> None:
     errors = sum(finding.severity == "error" for finding in found)
     warnings = sum(finding.severity == "warning" for finding in found)
     output.say(f"{errors} errors, {warnings} warnings, {len(found) - errors - warnings} ok")
+
+
+def check_file(configuration: Configuration, file: Path | None) -> list[Finding]:
+    """Check the permissions of the file, if it contains secrets."""
+    if file is None or not _is_open(file) or not _has_secret(configuration, file):
+        return []
+    return [
+        warning(
+            f"file {file}",
+            "other users of this machine can read it, and it contains a key or a password",
+            why="they can send requests to the source in your name and at your cost",
+            fix=f"chmod 600 {file}, or move the secret to an environment variable such as "
+            f"{_variable(configuration)}",
+        )
+    ]
+
+
+def _variable(configuration: Configuration) -> str:
+    over_http = configuration.http is not None
+    return "TXTRACK_HTTP__HEADERS__AUTHORIZATION" if over_http else "TXTRACK_PROVIDERS__0__URL"
+
+
+def _is_open(file: Path) -> bool:
+    return bool(file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _has_secret(configuration: Configuration, file: Path) -> bool:
+    text = file.read_text(errors="replace")
+    return any(redact(text) != text for redact in redactors(configuration))

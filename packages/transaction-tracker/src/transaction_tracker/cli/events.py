@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import PAGE_SIZE, Api
 from transaction_tracker.cli.exits import NO_SOURCE, CommandError
-from transaction_tracker.cli.service import ServiceFlags
+from transaction_tracker.cli.flags import CONFIGURED, ServiceFlags
 
 _RECONNECT_SECONDS = 1.0
 
@@ -24,7 +24,7 @@ async def events(
     transaction: str | None = None,
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     follow: Annotated[bool, Parameter(negative=())] = False,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> None:
     """Print events: the state changes of transactions, in the order of recording.
 
@@ -41,8 +41,7 @@ async def events(
             note on standard error says if there are more.
         follow: Also print new events as they are recorded; reconnects after interruptions.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
         if follow:
             found = _stream(api, after, transaction, math.inf if limit is None else limit)
         else:
@@ -50,7 +49,7 @@ async def events(
             hint = "resume with --after and the cursor of the last event, which --json shows"
             found = output.limited(kept, limit, hint)
         async for event in found:
-            if flags.as_json:
+            if service.as_json:
                 output.write_json(event)
             else:
                 output.say(_line(event))

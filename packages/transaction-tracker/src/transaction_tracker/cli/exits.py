@@ -1,6 +1,9 @@
 """Exit statuses of ``txtrack``, and errors that are printed without a traceback."""
 
-from collections.abc import Collection
+import asyncio
+import signal
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 OK: Final = 0
@@ -51,3 +54,18 @@ class BadInputError(CommandError):
 def of_states(states: Collection[str]) -> int:
     """Return the exit status for the final states of transactions."""
     return next((status for state, status in OF_STATES.items() if state in states), OK)
+
+
+@contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Cancel the current task at SIGTERM, while the block runs, as Ctrl-C does."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a command runs in a task
+    loop = asyncio.get_running_loop()
+    with suppress(NotImplementedError):  # Windows does not support signal handlers
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            loop.remove_signal_handler(signal.SIGTERM)

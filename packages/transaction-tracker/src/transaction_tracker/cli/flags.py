@@ -1,20 +1,27 @@
 """Flags that several commands share."""
 
+import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Group, Parameter
 
+from transaction_tracker.cli import output
+from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BadInputError
 from transaction_tracker.domain.duration import duration
 
 if TYPE_CHECKING:
     from transaction_tracker.settings import Configuration, ConfigurationError, Flags
 
-_GROUP = Group("Configuration", sort_key=10)
+_CONFIGURATION = Group("Configuration", sort_key=10)
+_SERVICE = Group("Service", sort_key=20)
+# A service that listens on all addresses is reached at the loopback address.
+_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
 Json = Annotated[bool, Parameter(name="--json", negative=())]
 Transactions = Annotated[str, Parameter(required=True)]
@@ -22,6 +29,17 @@ NoHeader = Annotated[
     bool,
     Parameter(negative=(), show_default=False, help="Do not print the names of the columns."),
 ]
+STDIN = "-"
+
+
+def _check_file(_kind: Any, value: str) -> None:
+    if value.startswith("-") and value != STDIN:
+        raise ValueError(f"unknown option {value}; a file of this name is ./{value}")
+
+
+# With allow_leading_hyphen, the parser accepts "-" as a file, but also every unknown option; the
+# validator refuses these.
+InputFile = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_check_file)]
 
 
 @Parameter(name="*")
@@ -45,18 +63,18 @@ class ConfigurationFlags:
             options` lists all options.
     """
 
-    config: Annotated[Path | None, Parameter(group=_GROUP)] = None
-    rpc: Annotated[tuple[str, ...], Parameter(group=_GROUP, negative=())] = ()
-    chain_id: Annotated[str | None, Parameter(group=_GROUP)] = None
-    confirmations: Annotated[str | None, Parameter(group=_GROUP)] = None
-    database: Annotated[str | None, Parameter(group=_GROUP)] = None
-    host: Annotated[str | None, Parameter(group=_GROUP)] = None
-    port: Annotated[str | None, Parameter(group=_GROUP)] = None
-    log_format: Annotated[Literal["json", "text"] | None, Parameter(group=_GROUP)] = None
+    config: Annotated[Path | None, Parameter(group=_CONFIGURATION)] = None
+    rpc: Annotated[tuple[str, ...], Parameter(group=_CONFIGURATION, negative=())] = ()
+    chain_id: Annotated[str | None, Parameter(group=_CONFIGURATION)] = None
+    confirmations: Annotated[str | None, Parameter(group=_CONFIGURATION)] = None
+    database: Annotated[str | None, Parameter(group=_CONFIGURATION)] = None
+    host: Annotated[str | None, Parameter(group=_CONFIGURATION)] = None
+    port: Annotated[str | None, Parameter(group=_CONFIGURATION)] = None
+    log_format: Annotated[Literal["json", "text"] | None, Parameter(group=_CONFIGURATION)] = None
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"] | None, Parameter(group=_GROUP)
+        Literal["debug", "info", "warning", "error"] | None, Parameter(group=_CONFIGURATION)
     ] = None
-    set: Annotated[tuple[str, ...], Parameter(group=_GROUP, negative=())] = ()
+    set: Annotated[tuple[str, ...], Parameter(group=_CONFIGURATION, negative=())] = ()
 
     def load(self) -> "Configuration":
         """Load the configuration, overridden by these flags.
@@ -107,6 +125,10 @@ class ConfigurationFlags:
                 yield option, given, flag
 
 
+# The default of commands: the file, and the environment variables, as they are.
+NO_FLAGS = ConfigurationFlags()
+
+
 def unusable(error: "ConfigurationError") -> BadInputError:
     """Return an error with one line per problem."""
     lines = "\n  ".join(map(str, error.problems))
@@ -131,3 +153,88 @@ def _value(text: str) -> Any:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ServiceFlags:
+    """The service, and the format of the output.
+
+    Attributes:
+        url: URL of the service. Default: client.url of the configuration, or this machine at
+            web.port; http://127.0.0.1:8080 without a configuration.
+        token: Bearer token. Default: client.token of the configuration. Other users of this
+            machine can see flags, so prefer TXTRACK_TOKEN.
+        config: Configuration file. Default: the file of TXTRACK_CONFIG, or txtrack.toml if it
+            exists. Not read if --url or TXTRACK_URL is set.
+        as_json: Print JSON: one document, or one line per item.
+    """
+
+    url: Annotated[
+        str | None, Parameter(env_var="TXTRACK_URL", group=_SERVICE, show_default=False)
+    ] = None
+    token: Annotated[
+        str | None, Parameter(env_var="TXTRACK_TOKEN", group=_SERVICE, show_default=False)
+    ] = field(default=None, repr=False)
+    config: Annotated[Path | None, Parameter(group=_SERVICE, show_default=False)] = None
+    as_json: Annotated[bool, Parameter(name="--json", negative=(), show_default=False)] = False
+
+    def api(self) -> Api:
+        """Return a client of the service: how every command reaches it, by ``async with``.
+
+        Raises:
+            BadInputError: The configuration is invalid, or contains no URL of a service.
+        """
+        if self.url:
+            # Without the token of the file, which belongs to the service of the file.
+            return Api(self.url, self.token)
+        configuration = ConfigurationFlags(config=self.config).load()
+        known = configuration.client.token
+        token = known.reveal() if known is not None and not self.token else self.token
+        return Api(configured_url(configuration), token)
+
+
+# The default of commands: the service of the configuration.
+CONFIGURED = ServiceFlags()
+
+
+def configured_url(configuration: "Configuration") -> str:
+    """Return the URL of the configured service.
+
+    Raises:
+        BadInputError: The port is 0, so it is unknown until the service listens.
+    """
+    if configuration.client.url is not None:
+        return configuration.client.url
+    web = configuration.web
+    if not web.port:
+        raise BadInputError(
+            "web.port is 0, so the service listens on any free port; set its URL with --url, "
+            "TXTRACK_URL or client.url"
+        )
+    return local_url(web.host, web.port)
+
+
+def local_url(host: str, port: int) -> str:
+    """Return the URL at which this machine reaches a service with this host and port."""
+    host = _ANY.get(host, host)
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def opened(file: str) -> Iterator[IO[bytes]]:
+    """Open a file, or standard input, while the block runs.
+
+    Raises:
+        BadInputError: The file cannot be read; also if reading fails only inside the block.
+    """
+    try:
+        if file != STDIN:
+            with Path(file).open("rb") as stream:
+                yield stream
+            return
+        if sys.stdin.isatty():
+            output.note("reading from the terminal; Ctrl-D at the start of a line ends it")
+        yield sys.stdin.buffer
+    except OSError as error:
+        raise BadInputError(f"cannot read {file}: {error.strerror}") from None

@@ -1,4 +1,4 @@
-"""Write the log to standard error, as JSON or as text."""
+"""Write the log to standard error, as JSON or as text, without secrets."""
 
 import logging
 import sys
@@ -12,8 +12,9 @@ import orjson
 import structlog
 from structlog.typing import EventDict, ExcInfo, Processor
 
-from transaction_tracker.cli.secrets import Redact
-from transaction_tracker.cli.text import printable
+from transaction_tracker.cli.output import printable
+from transaction_tracker.settings import Configuration
+from transaction_tracker.sources.http_polling.redaction import Redact, keys, redactor
 
 _LOGGERS = ("beamish", "transaction_tracker")
 
@@ -157,3 +158,21 @@ def _traceback(out: TextIO, error: ExcInfo) -> None:
 def _without_control_codes(_logger: Any, _method: str, event: EventDict) -> EventDict:
     event["event"] = printable(str(event["event"]))
     return event
+
+
+__all__ = ["Redact", "redactors"]
+
+
+def redactors(configuration: Configuration) -> list[Redact]:
+    """Return functions that remove the configuration's secrets from a text."""
+    urls = [url for one in configuration.providers for url in (one.url, one.ws_url) if url]
+    found: list[Redact] = [url.redact for url in urls]
+    secrets = [*configuration.database.url.secrets]
+    if (token := configuration.client.token) is not None:
+        secrets.append(token.reveal())
+    if (http := configuration.http) is not None:
+        addresses = [text.reveal() for _, _, text in http.addresses()]
+        secrets += keys(http.headers.values(), addresses)
+    if secrets:
+        found.append(redactor(secrets))
+    return found

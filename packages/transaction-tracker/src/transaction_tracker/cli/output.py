@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from decimal import Context, Decimal
 from typing import Any, TypeVar
 
 import orjson
@@ -9,8 +10,6 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
-
-from transaction_tracker.cli.text import printable
 
 # Colours of states.
 COLOURS = {
@@ -85,6 +84,22 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: b
     for row in rows:
         writer.add(row)
     writer.finish()
+
+
+def items(
+    found: Iterable[Item],
+    columns: Sequence[str],
+    row: Callable[[Item], Sequence[object]],
+    *,
+    as_json: bool,
+    header: bool = True,
+) -> None:
+    """Print items as lines of JSON, or as a table; arguments as of `lines`."""
+    if not as_json:
+        table(columns, map(row, found), header=header)
+        return
+    for item in found:
+        write_json(item)
 
 
 class TableWriter:
@@ -191,3 +206,32 @@ async def limited(
 
 def _cell(value: Any) -> str:
     return "" if value is None else printable(str(value)).replace("\n", " ")
+
+
+def printable(text: str) -> str:
+    """Return text from outside without control codes, which a terminal would execute."""
+    return "".join(
+        character if character.isprintable() or character == "\n" else "\N{REPLACEMENT CHARACTER}"
+        for character in text
+    )
+
+
+_WEI_DIGITS = {"ether": 18, "gwei": 9}
+# A uint256 has up to 78 digits; this precision keeps all of them.
+_EXACT = Context(prec=100)
+
+
+def amount(wei: int) -> str:
+    """Format an amount in ether, gwei and wei, without rounding.
+
+    The units are the same on every EVM chain, whatever the coin's name: an ether is 10**18 wei, a
+    gwei 10**9 wei.
+    """
+    ether, gwei = (_scaled(wei, digits) for digits in _WEI_DIGITS.values())
+    return f"{ether} ether ({gwei} gwei, {wei} wei)"
+
+
+def _scaled(wei: int, digits: int) -> str:
+    value = Decimal(wei).scaleb(-digits, _EXACT)
+    text = format(value, ",f")
+    return text.rstrip("0").removesuffix(".") if "." in text else text

@@ -8,10 +8,9 @@ from cyclopts import App
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api, ApiError
+from transaction_tracker.cli.commands import MANAGE
 from transaction_tracker.cli.exits import CommandError
-from transaction_tracker.cli.flags import NoHeader
-from transaction_tracker.cli.groups import MANAGE
-from transaction_tracker.cli.service import ServiceFlags
+from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags
 
 app = App(
     name="provider",
@@ -38,7 +37,7 @@ _COLUMNS = (
 
 
 @app.command
-async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None) -> None:
+async def ls(*, no_header: NoHeader = False, service: ServiceFlags = CONFIGURED) -> None:
     """List the providers with their state, chain, head, latency and last error.
 
     The column "chain" compares a provider with the followed chain: "same", "other" (another block
@@ -49,14 +48,13 @@ async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        _show(await _all(api), flags, header=not no_header)
+    async with service.api() as api:
+        _show(await _all(api), service, header=not no_header)
 
 
 @app.command
 async def pause(
-    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
+    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags = CONFIGURED
 ) -> None:
     """Stop using a provider until it is resumed.
 
@@ -70,7 +68,7 @@ async def pause(
 
 @app.command
 async def resume(
-    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags | None = None
+    name: str, /, *, no_header: NoHeader = False, service: ServiceFlags = CONFIGURED
 ) -> None:
     """Resume a paused provider, also one that is paused because of its errors.
 
@@ -84,7 +82,7 @@ async def resume(
 
 @app.command(usage="Usage: txtrack provider check [OPTIONS] [NAMES...]\n")
 async def check(
-    *names: str, no_header: NoHeader = False, service: ServiceFlags | None = None
+    *names: str, no_header: NoHeader = False, service: ServiceFlags = CONFIGURED
 ) -> None:
     """Check the chain and the head of providers now.
 
@@ -93,18 +91,16 @@ async def check(
     Args:
         names: Names of providers, as `txtrack provider ls` shows them. Default: all.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
         chosen = names or tuple(provider["name"] for provider in await _all(api))
         found = [await _post(api, name, "check") for name in chosen]
-    _show(found, flags, header=not no_header)
+    _show(found, service, header=not no_header)
 
 
-async def _do(action: str, name: str, service: ServiceFlags | None, *, header: bool) -> None:
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+async def _do(action: str, name: str, service: ServiceFlags, *, header: bool) -> None:
+    async with service.api() as api:
         found = await _post(api, name, action)
-    _show([found], flags, header=header)
+    _show([found], service, header=header)
 
 
 async def _post(api: Api, name: str, action: str) -> Facts:
@@ -122,14 +118,11 @@ async def _all(api: Api) -> list[Facts]:
     return found
 
 
-def _show(found: Sequence[Facts], flags: ServiceFlags, *, header: bool) -> None:
+def _show(found: Sequence[Facts], service: ServiceFlags, *, header: bool) -> None:
     if not found:
         output.note(f"txtrack: {NONE}")
-    elif flags.as_json:
-        for provider in found:
-            output.write_json(provider)
     else:
-        output.table(_COLUMNS, map(_row, found), header=header)
+        output.items(found, _COLUMNS, _row, as_json=service.as_json, header=header)
 
 
 def _row(provider: Facts) -> list[object]:

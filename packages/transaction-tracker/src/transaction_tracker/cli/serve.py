@@ -7,22 +7,26 @@ from importlib.metadata import version
 from beamish import ExitError, StartError, run
 from transaction_tracker.api import WEB, Web
 from transaction_tracker.api.descriptors import raise_limit
-from transaction_tracker.application import TransactionTrackerApplication
 from transaction_tracker.cli import output
-from transaction_tracker.cli.failures import failure
-from transaction_tracker.cli.flags import ConfigurationFlags, unusable
-from transaction_tracker.cli.logs import log_everything, show_logs
-from transaction_tracker.cli.notify import ready
-from transaction_tracker.cli.retention import retention
-from transaction_tracker.cli.secrets import redactors
+from transaction_tracker.cli.exits import NO_SOURCE, TROUBLE, CommandError
+from transaction_tracker.cli.flags import NO_FLAGS, ConfigurationFlags, unusable
+from transaction_tracker.cli.logs import log_everything, redactors, show_logs
+from transaction_tracker.domain import TrackerError
+from transaction_tracker.service import TransactionTrackerApplication
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import application_settings, application_source
+from transaction_tracker.sources import SourceError
 from transaction_tracker.store.garbage_collection import freeze_heap
 
 logger = logging.getLogger("transaction_tracker")
 
+_GAVE_UP = (
+    "the service stopped because a process kept crashing after restarts; see the errors above. "
+    "No data is lost: when you start the service again, it resumes"
+)
 
-def serve(*, flags: ConfigurationFlags | None = None) -> None:
+
+def serve(*, flags: ConfigurationFlags = NO_FLAGS) -> None:
     """Run the service: track transactions, deliver events, serve the HTTP API.
 
     SIGTERM and Ctrl-C stop the service in order: it accepts no new requests, finishes requests and
@@ -34,7 +38,7 @@ def serve(*, flags: ConfigurationFlags | None = None) -> None:
     Exit status: 0 after a signal to stop; 1 after an error; 2 for an invalid configuration; 6 if no
     provider can be reached, or one is on another chain; 130 or 143 after a second signal.
     """
-    configuration = (flags or ConfigurationFlags()).load()
+    configuration = flags.load()
     try:
         settings = application_settings(configuration)
         source = application_source(configuration)
@@ -57,7 +61,7 @@ def serve(*, flags: ConfigurationFlags | None = None) -> None:
 
 
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
-    async with application, retention(configuration.retention.ended), ready():
+    async with application:
         freeze_heap()
         url = await Web.url(WEB)
         logger.info(
@@ -67,6 +71,22 @@ async def _serve(application: TransactionTrackerApplication, configuration: Conf
         if configuration.logs.format == "text":
             _introduce(url, "0x…" if configuration.http is None else "ID")
         await asyncio.get_running_loop().create_future()
+
+
+def failure(error: StartError | ExitError) -> CommandError:
+    """Return why the service did not start, or stopped by itself.
+
+    The message is the text of our first error in the chain, or otherwise of the last cause.
+    """
+    if isinstance(error, ExitError) and error.reason == "shutdown":
+        return CommandError(_GAVE_UP, TROUBLE)
+    causes: list[BaseException] = [error]
+    while (cause := causes[-1].__cause__) is not None:
+        causes.append(cause)
+    ours = [cause for cause in causes if isinstance(cause, TrackerError)]
+    cause = ours[0] if ours else causes[-1]
+    text = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(cause)
+    return CommandError(text, NO_SOURCE if isinstance(cause, SourceError) else TROUBLE)
 
 
 def _introduce(url: str, transaction: str) -> None:

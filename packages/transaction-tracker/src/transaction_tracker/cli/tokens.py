@@ -8,10 +8,10 @@ from typing import Any
 from cyclopts import App
 
 from transaction_tracker.cli import output
+from transaction_tracker.cli.commands import MANAGE
+from transaction_tracker.cli.database import in_database
 from transaction_tracker.cli.exits import BadInputError, CommandError
-from transaction_tracker.cli.flags import ConfigurationFlags, Json, NoHeader, seconds
-from transaction_tracker.cli.groups import MANAGE
-from transaction_tracker.cli.guest import in_database
+from transaction_tracker.cli.flags import NO_FLAGS, ConfigurationFlags, Json, NoHeader, seconds
 from transaction_tracker.store.access import (
     Scope,
     Token,
@@ -30,7 +30,7 @@ def create(
     *,
     scope: tuple[Scope, ...] = ("read", "write"),
     expires_in: str | None = None,
-    flags: ConfigurationFlags | None = None,
+    flags: ConfigurationFlags = NO_FLAGS,
     as_json: Json = False,
 ) -> None:
     """Create a token and print it once; the database stores only its hash.
@@ -48,7 +48,7 @@ def create(
     """
     lasting = None if expires_in is None else seconds("--expires-in", expires_in)
     make = partial(create_token, label=label, scopes=set(scope), expires_in=lasting)
-    database = (flags or ConfigurationFlags()).load().database.url
+    database = flags.load().database.url
     try:
         text, token = in_database(database, make)
     except ValueError as error:
@@ -64,7 +64,7 @@ def create(
 def ls(
     *,
     no_header: NoHeader = False,
-    flags: ConfigurationFlags | None = None,
+    flags: ConfigurationFlags = NO_FLAGS,
     as_json: Json = False,
 ) -> None:
     """List all tokens, including revoked and expired ones, without their texts.
@@ -74,19 +74,13 @@ def ls(
     Args:
         as_json: Print one JSON line per token.
     """
-    found = in_database((flags or ConfigurationFlags()).load().database.url, list_tokens)
-    if as_json:
-        for token in found:
-            output.write_json(_facts(token))
-        return
+    found = map(_facts, in_database(flags.load().database.url, list_tokens))
     columns = ("id", "label", "scopes", "state", "created", "last used", "expires")
-    output.table(columns, (_row(_facts(token)) for token in found), header=not no_header)
+    output.items(found, columns, _row, as_json=as_json, header=not no_header)
 
 
 @app.command
-def revoke(
-    token: str, /, *, flags: ConfigurationFlags | None = None, as_json: Json = False
-) -> None:
+def revoke(token: str, /, *, flags: ConfigurationFlags = NO_FLAGS, as_json: Json = False) -> None:
     """Revoke a token; a running service refuses it within 5 s.
 
     Exit status: 0; 1 if the token is unknown or the database cannot be used; 2 for bad input.
@@ -96,7 +90,7 @@ def revoke(
         as_json: Print one JSON document.
     """
     key = token.split("_")[1] if token.startswith("txt_") and token.count("_") > 1 else token
-    database = (flags or ConfigurationFlags()).load().database.url
+    database = flags.load().database.url
     if not in_database(database, partial(revoke_token, token=key)):
         raise CommandError(f"no valid token {key}; txtrack token ls lists the tokens")
     if as_json:

@@ -1,17 +1,33 @@
-"""``txtrack add``, ``get``, ``ls``, ``why``, ``untrack``, ``recheck``."""
+"""``txtrack add``, ``get``, ``ls``, ``wait``, ``why``, ``untrack``, ``recheck``."""
 
+import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from transaction_tracker.cli import amounts, output
+from transaction_tracker.cli import exits, output
 from transaction_tracker.cli.client import Api
-from transaction_tracker.cli.exits import BAD_INPUT, OK, BadInputError
-from transaction_tracker.cli.flags import NoHeader, Transactions, seconds
-from transaction_tracker.cli.service import ServiceFlags, transaction_path
+from transaction_tracker.cli.exits import (
+    BAD_INPUT,
+    NO_SOURCE,
+    NOT_ENDED,
+    OK,
+    BadInputError,
+    CommandError,
+)
+from transaction_tracker.cli.flags import (
+    CONFIGURED,
+    NoHeader,
+    ServiceFlags,
+    Transactions,
+    seconds,
+)
 from transaction_tracker.domain import State
 
 Facts = Mapping[str, Any]
@@ -25,7 +41,7 @@ async def add(
     expires_in: str | None = None,
     metadata: str | None = None,
     key: str | None = None,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> int:
     """Track transactions with a running service.
 
@@ -45,12 +61,11 @@ async def add(
         key: Idempotency key: a repeated request with the same key returns the first response.
     """
     wanted = _wanted(confirmations, expires_in, metadata)
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
         registrations = [{"id": transaction, **wanted} for transaction in transactions]
         response = await register(api, registrations, key)
     for result in response["results"]:
-        if flags.as_json:
+        if service.as_json:
             output.write_json(result)
         elif result["status"] == "accepted":
             output.say(f"{result['id']} {result['state']}")
@@ -69,7 +84,7 @@ def refusal(result: Facts) -> str:
     return "; ".join(str(error["detail"]) for error in result["errors"])
 
 
-async def get(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
+async def get(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
     """Show a transaction: its state, confirmations and history.
 
     Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
@@ -77,10 +92,9 @@ async def get(transaction: str, /, *, service: ServiceFlags | None = None) -> No
     Args:
         transaction: Id of the transaction; on a chain, its hash.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        found = await api.get(transaction_path(transaction))
-    if flags.as_json:
+    async with service.api() as api:
+        found = await api.get(_path(transaction))
+    if service.as_json:
         output.write_document(found)
         return
     output.facts(described(found))
@@ -93,7 +107,7 @@ async def ls(
     state: tuple[State, ...] = (),
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     no_header: NoHeader = False,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> None:
     """List all transactions with their states, sorted by id.
 
@@ -106,14 +120,13 @@ async def ls(
         limit: Maximum number of transactions. Default: all. A note on standard error says if
             there are more.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
 
         def pages(count: int | None) -> AsyncIterator[Facts]:
             return api.pages("v1/transactions", "transactions", count, state=state)
 
         found = output.limited(pages, limit, "omit --limit to list all")
-        await output.lines(found, _COLUMNS, _row, as_json=flags.as_json, header=not no_header)
+        await output.lines(found, _COLUMNS, _row, as_json=service.as_json, header=not no_header)
 
 
 def _row(transaction: Facts) -> Sequence[object]:
@@ -121,7 +134,7 @@ def _row(transaction: Facts) -> Sequence[object]:
     return transaction["id"], transaction["state"], depth(transaction), block
 
 
-async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
+async def why(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
     """Explain the state of a transaction, and what it waits for.
 
     Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
@@ -129,11 +142,10 @@ async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> No
     Args:
         transaction: Id of the transaction; on a chain, its hash.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        found = await api.get(transaction_path(transaction))
+    async with service.api() as api:
+        found = await api.get(_path(transaction))
     reasons = found["why"]
-    if flags.as_json:
+    if service.as_json:
         output.write_document(reasons)
         return
     output.say(f"{found['state']}: {reasons['sentence']}")
@@ -141,7 +153,7 @@ async def why(transaction: str, /, *, service: ServiceFlags | None = None) -> No
         output.say(f"  {note}")
 
 
-async def untrack(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
+async def untrack(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
     """Stop tracking a transaction; its history is kept.
 
     Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
@@ -149,13 +161,12 @@ async def untrack(transaction: str, /, *, service: ServiceFlags | None = None) -
     Args:
         transaction: Id of the transaction; on a chain, its hash.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        stopped = await api.delete(transaction_path(transaction))
-    show([stopped] if stopped else [], as_json=flags.as_json)
+    async with service.api() as api:
+        stopped = await api.delete(_path(transaction))
+    show([stopped] if stopped else [], as_json=service.as_json)
 
 
-async def recheck(transaction: str, /, *, service: ServiceFlags | None = None) -> None:
+async def recheck(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
     """Check a transaction at the source soon; a parked one gets a new tracker.
 
     Exit status: 0; 1 if it is not tracked, 2 for bad input, 6 if no service responds.
@@ -163,10 +174,9 @@ async def recheck(transaction: str, /, *, service: ServiceFlags | None = None) -
     Args:
         transaction: Id of the transaction; on a chain, its hash.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        checked = await api.post(f"{transaction_path(transaction)}/recheck")
-    show([checked] if checked else [], as_json=flags.as_json)
+    async with service.api() as api:
+        checked = await api.post(f"{_path(transaction)}/recheck")
+    show([checked] if checked else [], as_json=service.as_json)
 
 
 def show(found: Sequence[Facts], *, as_json: bool) -> None:
@@ -211,8 +221,13 @@ def _fee(outcome: Facts) -> str | None:
     fee: str | None = outcome.get("fee")
     if fee is None:
         return None
-    text = amounts.written(int(fee))
+    text = output.amount(int(fee))
     return text if outcome.get("fee_scope") != "execution" else f"{text}; execution fee only"
+
+
+def _path(transaction: str) -> str:
+    """Return the API's path of a transaction, with its id percent-encoded."""
+    return f"v1/transactions/{quote(transaction, safe='')}"
 
 
 def depth(transaction: Facts) -> str:
@@ -271,3 +286,88 @@ def _object(text: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise BadInputError('--metadata must be a JSON object, such as {"invoice": 17}')
     return value
+
+
+# Duration of one long poll: shorter than the idle timeouts of usual proxies.
+_POLL_SECONDS = 25.0
+_MAX_CONCURRENT_POLLS = 50
+# How long the service can be away, for example during an upgrade, before the command fails.
+_RESTART_SECONDS = 60.0
+_PAUSE_SECONDS = 0.5
+
+
+async def wait(
+    *transactions: Transactions,
+    until: State | Literal["terminal"] = "terminal",
+    timeout: str | None = None,
+    service: ServiceFlags = CONFIGURED,
+) -> int:
+    """Wait until transactions have ended, or are in a state.
+
+    Prints each transaction when its wait ends. Exit status, of several transactions the first in
+    this list that fits one of them:
+
+    - 5: the timeout was reached.
+    - 11: reversed. 3: failed. 9: invalid. 7: dropped. 8: expired. 4: replaced. 10: untracked.
+    - 0: all are confirmed, or in the state of --until.
+    - 1: error, such as a transaction that is not tracked; 2: bad input; 6: no service responds.
+
+    Args:
+        transactions: Ids of tracked transactions.
+        until: State to wait for; "terminal" is any end. The wait for an ended transaction is over
+            in any case.
+        timeout: Maximum time to wait, such as 30s or 5m. Default: no limit.
+    """
+    limit = math.inf if timeout is None else seconds("--timeout", timeout)
+    async with service.api() as api:
+        found = await _all(api, list(dict.fromkeys(transactions)), until, limit, service.as_json)
+    if len(found) < len(set(transactions)):
+        return NOT_ENDED
+    return exits.of_states({transaction["state"] for transaction in found} - {until})
+
+
+async def _all(
+    api: Api, transactions: Sequence[str], until: str, limit: float, as_json: bool
+) -> list[dict[str, Any]]:
+    """Print each transaction when its wait ends; return those that reached the state in time."""
+    deadline = time.monotonic() + limit
+    slots = asyncio.Semaphore(_MAX_CONCURRENT_POLLS)
+    ended: list[dict[str, Any]] = []
+
+    async def print_end(transaction: str) -> None:
+        async with slots:
+            reached, found = await _wait(api, transaction, until, deadline)
+        output.write_json(found) if as_json else output.say(line(found))
+        if reached:
+            ended.append(found)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for transaction in transactions:
+                group.create_task(print_end(transaction))
+    except* exits.CommandError as errors:
+        raise errors.exceptions[0] from None
+    return ended
+
+
+async def _wait(
+    api: Api, transaction: str, until: str, deadline: float
+) -> tuple[bool, dict[str, Any]]:
+    """Poll until the state or the deadline is reached; tolerate a restart of the service."""
+    path = f"{_path(transaction)}/wait"
+    missed_since: float | None = None
+    known = False
+    while True:
+        left = max(0.0, min(_POLL_SECONDS, deadline - time.monotonic()))
+        try:
+            response = await api.get(path, until=until, timeout=left)
+        except CommandError as error:
+            missed_since = missed_since or time.monotonic()
+            away = time.monotonic() - missed_since
+            if error.status != NO_SOURCE or not known or away > _RESTART_SECONDS:
+                raise
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        known, missed_since = True, None
+        if response["reached"] or time.monotonic() >= deadline:
+            return response["reached"], response["transaction"]

@@ -2,17 +2,14 @@
 
 import hmac
 import time
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError
-from transaction_tracker.cli.flags import Json
-from transaction_tracker.cli.standard_input import STDIN, InputFile, opened
-
-if TYPE_CHECKING:
-    from transaction_tracker.store.endpoints import Secret
+from transaction_tracker.cli.flags import STDIN, InputFile, Json, opened
+from transaction_tracker.domain.webhook_endpoint import Secret
 
 # Source: Standard Webhooks 1.0, "Verifying timestamps": some minutes.
 TOLERANCE_SECONDS = 300.0
@@ -54,13 +51,11 @@ def verify(
     return OK if valid and fresh else TROUBLE
 
 
-def is_signed(
-    secret: "Secret", identity: str, timestamp: int, body: bytes, signatures: str
-) -> bool:
+def is_signed(secret: Secret, identity: str, timestamp: int, body: bytes, signatures: str) -> bool:
     """Return whether one of the signatures is valid for this webhook."""
-    # Imported here, as is Secret: `txtrack webhook ls` is a client of the service, and starts
-    # faster without the outbox and the database.
-    from transaction_tracker.outbox import signature
+    # Imported here: `txtrack webhook ls` is a client of the service, and starts
+    # faster without the delivery of webhooks and the database.
+    from transaction_tracker.delivery import signature
 
     try:
         expected = signature.headers([secret], identity, timestamp, body)["webhook-signature"]
@@ -83,9 +78,7 @@ def _verdict(valid: bool, fresh: bool, age: float) -> str:
     return f"VALID: signed with this secret {age:.0f} s ago"
 
 
-def _secret(text: str) -> "Secret":
-    from transaction_tracker.store.endpoints import Secret
-
+def _secret(text: str) -> Secret:
     try:
         return Secret(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""``txtrack webhook``: manage webhook endpoints."""
+"""``txtrack webhook`` and ``txtrack deliveries``: manage webhook endpoints."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Annotated, Any
@@ -8,12 +8,12 @@ from cyclopts import App, Parameter
 from cyclopts.validators import Number
 
 from transaction_tracker.cli import output
+from transaction_tracker.cli.commands import MANAGE
 from transaction_tracker.cli.exits import OK, TROUBLE
-from transaction_tracker.cli.flags import NoHeader, seconds
-from transaction_tracker.cli.groups import MANAGE
-from transaction_tracker.cli.service import ServiceFlags
+from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, seconds
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
+from transaction_tracker.domain.webhook_endpoint import DEFAULT_OVERLAP, DEFAULT_REASON
 
 _VERIFY = "--id STR --timestamp INT --signature STR --secret STR"
 
@@ -35,7 +35,7 @@ async def add(
     secret: Annotated[
         str | None, Parameter(env_var="TXTRACK_WEBHOOK_SECRET", show_default=False)
     ] = None,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> None:
     """Deliver future events to a URL, signed according to Standard Webhooks 1.0.
 
@@ -49,11 +49,10 @@ async def add(
         state: Deliver only events of this state; can be repeated. Default: all.
         secret: Secret for the signatures. Default: a generated one.
     """
-    flags = service or ServiceFlags()
     body = {"url": url, "states": list(state) or None, "secret": secret}
-    async with flags.api() as api:
+    async with service.api() as api:
         found = await api.post("v1/endpoints", body)
-    if flags.as_json:
+    if service.as_json:
         output.write_document(found)
         return
     output.note(
@@ -63,23 +62,18 @@ async def add(
 
 
 @app.command
-async def ls(*, no_header: NoHeader = False, service: ServiceFlags | None = None) -> None:
+async def ls(*, no_header: NoHeader = False, service: ServiceFlags = CONFIGURED) -> None:
     """List the webhook endpoints.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
         found = (await api.get("v1/endpoints"))["endpoints"]
-    if flags.as_json:
-        for endpoint in found:
-            output.write_json(endpoint)
-    else:
-        output.table(_COLUMNS, map(_row, found), header=not no_header)
+    output.items(found, _COLUMNS, _row, as_json=service.as_json, header=not no_header)
 
 
 @app.command
-async def get(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
+async def get(endpoint: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
     """Show an endpoint: health, last attempt and error, next attempt, pending deliveries.
 
     Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
@@ -87,9 +81,8 @@ async def get(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
     Args:
         endpoint: Id of the endpoint, as `txtrack webhook ls` shows it.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        _show(await api.get(_path(endpoint)), flags)
+    async with service.api() as api:
+        _show(await api.get(_path(endpoint)), service)
 
 
 @app.command
@@ -99,7 +92,7 @@ async def attempts(
     *,
     event: str | None = None,
     limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> None:
     """List the last attempts at an endpoint with the responses, the newest first.
 
@@ -110,19 +103,14 @@ async def attempts(
         event: List only attempts for this event: its cursor, as `txtrack events --json` shows it.
         limit: Maximum number of attempts.
     """
-    flags = service or ServiceFlags()
     path = f"{_path(endpoint)}/attempts"
-    async with flags.api() as api:
+    async with service.api() as api:
         found = [attempt async for attempt in api.pages(path, "attempts", limit, event=event)]
-    if flags.as_json:
-        for attempt in found:
-            output.write_json(attempt)
-    else:
-        output.table(_ATTEMPT_COLUMNS, map(_attempt_row, found))
+    output.items(found, _ATTEMPT_COLUMNS, _attempt_row, as_json=service.as_json)
 
 
 @app.command
-async def rm(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
+async def rm(endpoint: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
     """Delete an endpoint with its deliveries.
 
     Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
@@ -130,17 +118,16 @@ async def rm(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
     Args:
         endpoint: Id of the endpoint.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
         await api.delete(_path(endpoint))
-    if flags.as_json:
+    if service.as_json:
         output.write_document({"id": endpoint, "removed": True})
     else:
         output.say(f"deleted {endpoint}")
 
 
 @app.command
-async def enable(endpoint: str, /, *, service: ServiceFlags | None = None) -> None:
+async def enable(endpoint: str, /, *, service: ServiceFlags = CONFIGURED) -> None:
     """Enable an endpoint: send pending deliveries, then deliver future events.
 
     Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
@@ -148,14 +135,13 @@ async def enable(endpoint: str, /, *, service: ServiceFlags | None = None) -> No
     Args:
         endpoint: Id of the endpoint.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        _show(await api.post(f"{_path(endpoint)}/enable"), flags)
+    async with service.api() as api:
+        _show(await api.post(f"{_path(endpoint)}/enable"), service)
 
 
 @app.command
 async def disable(
-    endpoint: str, /, *, reason: str = "by hand", service: ServiceFlags | None = None
+    endpoint: str, /, *, reason: str = DEFAULT_REASON, service: ServiceFlags = CONFIGURED
 ) -> None:
     """Disable an endpoint: pending deliveries wait, future events are not delivered.
 
@@ -165,9 +151,8 @@ async def disable(
         endpoint: Id of the endpoint.
         reason: Reason, which `txtrack webhook ls` shows.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
-        _show(await api.post(f"{_path(endpoint)}/disable", {"reason": reason}), flags)
+    async with service.api() as api:
+        _show(await api.post(f"{_path(endpoint)}/disable", {"reason": reason}), service)
 
 
 @app.command
@@ -175,11 +160,11 @@ async def rotate(
     endpoint: str,
     /,
     *,
-    overlap: str = "1d",
+    overlap: str = DEFAULT_OVERLAP,
     secret: Annotated[
         str | None, Parameter(env_var="TXTRACK_WEBHOOK_SECRET", show_default=False)
     ] = None,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> None:
     """Rotate the secret of an endpoint; the old secret also signs for a while.
 
@@ -190,14 +175,13 @@ async def rotate(
         overlap: Time, such as 1d, for which both secrets sign; with 0s, the old one ends at once.
         secret: New secret. Default: a generated one.
     """
-    flags = service or ServiceFlags()
     body = {"secret": secret, "overlap": seconds("--overlap", overlap, or_none=True)}
-    async with flags.api() as api:
-        _show(await api.post(f"{_path(endpoint)}/rotate", body), flags)
+    async with service.api() as api:
+        _show(await api.post(f"{_path(endpoint)}/rotate", body), service)
 
 
 @app.command(name="test")
-async def probe(endpoint: str, /, *, service: ServiceFlags | None = None) -> int:
+async def probe(endpoint: str, /, *, service: ServiceFlags = CONFIGURED) -> int:
     """Send one test webhook to an endpoint now, and print the result.
 
     Exit status: 0 if it was delivered, 1 if not; 2 for bad input, 6 if no service responds.
@@ -205,10 +189,9 @@ async def probe(endpoint: str, /, *, service: ServiceFlags | None = None) -> int
     Args:
         endpoint: Id of the endpoint.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
         result = await api.post(f"{_path(endpoint)}/test")
-    if flags.as_json:
+    if service.as_json:
         output.write_document(result)
     elif result["delivered"]:
         output.say(f"delivered: HTTP {result['status']} in {result['seconds']:.2f} s")
@@ -224,7 +207,7 @@ async def redeliver(
     *,
     event: str | None = None,
     since: str | None = None,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> None:
     """Redeliver dead letters, one event, or all events from one on.
 
@@ -237,11 +220,10 @@ async def redeliver(
         event: Redeliver only this event: its cursor, as `txtrack events --json` shows it.
         since: Redeliver all events from this one on, delivered or not: its cursor.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
         body = {"event": event, "since": since}
         response = await api.post(f"{_path(endpoint)}/redeliver", body)
-    if flags.as_json:
+    if service.as_json:
         output.write_document(response)
     else:
         output.say(f"{response['count']:,} events will be redelivered")
@@ -254,7 +236,7 @@ async def dead(
     *,
     limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
     no_header: NoHeader = False,
-    service: ServiceFlags | None = None,
+    service: ServiceFlags = CONFIGURED,
 ) -> None:
     """List the dead letters of an endpoint with their last errors.
 
@@ -265,8 +247,7 @@ async def dead(
         limit: Maximum number of dead letters. Default: all. A note on standard error says if
             there are more.
     """
-    flags = service or ServiceFlags()
-    async with flags.api() as api:
+    async with service.api() as api:
 
         def pages(count: int | None) -> AsyncIterator[Facts]:
             return api.pages(f"{_path(endpoint)}/dead-letters", "dead_letters", count)
@@ -274,7 +255,7 @@ async def dead(
         found = output.limited(pages, limit, "omit --limit to list all")
         columns = ("event", "attempts", "last error", "given up")
         header = not no_header
-        await output.lines(found, columns, _letter, as_json=flags.as_json, header=header)
+        await output.lines(found, columns, _letter, as_json=service.as_json, header=header)
 
 
 def _letter(found: Facts) -> Sequence[object]:
@@ -285,8 +266,8 @@ def _path(endpoint: str) -> str:
     return f"v1/endpoints/{quote(endpoint, safe='')}"
 
 
-def _show(found: Facts, flags: ServiceFlags) -> None:
-    if flags.as_json:
+def _show(found: Facts, service: ServiceFlags) -> None:
+    if service.as_json:
         output.write_document(found)
         return
     values = {**found} | {"states": _states(found), "enabled": "yes" if found["enabled"] else "no"}
@@ -307,3 +288,25 @@ def _attempt_row(found: Facts) -> list[object]:
 
 def _states(found: Facts) -> str:
     return ", ".join(found["states"] or ["all"])
+
+
+deliveries = App(
+    name="deliveries", group=MANAGE, help="Resume deliveries after a finality violation."
+)
+
+
+@deliveries.command
+async def resume(*, service: ServiceFlags = CONFIGURED) -> None:
+    """Resume the deliveries that a finality violation has frozen.
+
+    When the chain takes back a final state, the service stops all deliveries. Find out what
+    happened, then resume: pending events are delivered in order.
+
+    Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
+    """
+    async with service.api() as api:
+        state = await api.post("v1/deliveries/resume")
+    if service.as_json:
+        output.write_document(state)
+    else:
+        output.say("Deliveries are resumed.")

@@ -1,9 +1,9 @@
 """Convert the configuration to the application's settings and source."""
 
 from transaction_tracker.api import WebOptions
-from transaction_tracker.application import Settings
 from transaction_tracker.domain import Policy, State
 from transaction_tracker.providers import ProviderSettings
+from transaction_tracker.service import Settings
 from transaction_tracker.settings.http import DAY_SECONDS, HttpSection
 from transaction_tracker.settings.http_values import Meaning
 from transaction_tracker.settings.model import Configuration
@@ -42,6 +42,8 @@ def application_settings(configuration: Configuration) -> Settings:
         sweep_budget=source.sweep_budget,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,
+        retention=configuration.retention.ended,
+        notify_systemd=True,
     )
 
 

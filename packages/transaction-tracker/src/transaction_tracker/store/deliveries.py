@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass
 
-from transaction_tracker.store.endpoints import Endpoint
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.store.feed import Entry
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, literal_column, select
 
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.store import attempts
 from transaction_tracker.store.attempts import LastAttempts
 from transaction_tracker.store.chain import frozen_since
 from transaction_tracker.store.deliveries import Delivery
-from transaction_tracker.store.endpoints import Endpoint, load
+from transaction_tracker.store.endpoints import load
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 
 # Literal as in the partial indexes: SQLite does not use them for a parameter of the same value.

@@ -1,124 +1,18 @@
 """The stored webhook endpoints: plain functions on a connection."""
 
-import base64
-import binascii
 import json
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
-from yarl import URL
 
 from transaction_tracker.domain import State
+from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS, Endpoint, Secret
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.rows import STATE_VALUES
 from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
-
-# Each endpoint has a process, and can have an open connection at any time.
-MAX_ENDPOINTS = 512
-
-PREFIX = "whsec_"
-MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64
-_GENERATED_BYTES = 32
-
-
-class Secret:
-    """The signing secret of an endpoint; never prints.
-
-    Args:
-        text: ``whsec_`` and 24 to 64 bytes in base64.
-
-    Raises:
-        ValueError: The text is not a valid secret. The message does not repeat it.
-
-    Source:
-        Standard Webhooks 1.0, "Signature scheme", symmetric keys.
-    """
-
-    __slots__ = ("_text",)
-
-    def __init__(self, text: str) -> None:
-        size = _size_bytes(text)
-        if size is None or not MIN_SECRET_BYTES <= size <= MAX_SECRET_BYTES:
-            got = "an invalid value" if size is None else f"{size} bytes"
-            # Do not chain the cause: it contains the secret.
-            raise ValueError(
-                f"a webhook secret must be {PREFIX!r} and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} "
-                f"bytes in base64, got {got}; omit it to generate one"
-            ) from None
-        self._text = text
-
-    @classmethod
-    def generate(cls) -> "Secret":
-        """Return a new secret of 32 random bytes."""
-        return cls(PREFIX + base64.b64encode(secrets.token_bytes(_GENERATED_BYTES)).decode())
-
-    def reveal(self) -> str:
-        """Return the text, for signing, storing, and showing it to its owner once."""
-        return self._text
-
-    def __repr__(self) -> str:
-        return f"Secret('{PREFIX}…')"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-def _size_bytes(text: object) -> int | None:
-    """Return the number of bytes of a secret; ``None`` if the text is not a valid secret."""
-    if not (isinstance(text, str) and text.startswith(PREFIX)):
-        return None
-    try:
-        return len(base64.b64decode(text.removeprefix(PREFIX), validate=True))
-    except (binascii.Error, ValueError):
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A webhook endpoint.
-
-    Attributes:
-        id: Its id, which never changes.
-        url: URL of the receiver. Not printed: some receivers put a key into the path.
-        states: The states whose events it receives; ``None`` for all.
-        secret: The signing secret.
-        created_at: Unix seconds.
-        previous: The signing secret before the last rotation.
-        previous_until: Unix seconds until which deliveries are also signed with ``previous``.
-        enabled: Whether events are delivered to it.
-        disabled_reason: Why it is disabled.
-        failing_since: Unix seconds since when every attempt in a row has failed; ``None`` while
-            attempts succeed.
-    """
-
-    id: str
-    url: str = field(repr=False)
-    states: tuple[State, ...] | None
-    secret: Secret
-    created_at: float
-    previous: Secret | None = None
-    previous_until: float | None = None
-    enabled: bool = True
-    disabled_reason: str | None = None
-    failing_since: float | None = None
-
-    @property
-    def host(self) -> str:
-        """The host of its URL, which is not secret."""
-        return URL(self.url).host or ""
-
-    def valid_secrets(self, now: float) -> tuple[Secret, ...]:
-        """Return the secrets that are valid at ``now`` (Unix seconds), the newest first."""
-        if self.previous is None or now >= (self.previous_until or 0.0):
-            return (self.secret,)
-        return (self.secret, self.previous)
 
 
 def add(

@@ -30,9 +30,10 @@ from sqlalchemy import (
 )
 
 from transaction_tracker.domain import Event, State
+from transaction_tracker.domain.webhook_endpoint import Endpoint
 from transaction_tracker.store import attempts
 from transaction_tracker.store.deliveries import Backlog, Batch, Delivery
-from transaction_tracker.store.endpoints import Endpoint, disable, endpoint_from, states_from
+from transaction_tracker.store.endpoints import disable, endpoint_from, states_from
 from transaction_tracker.store.feed import entry, select_entries
 from transaction_tracker.store.rescheduling import is_late, reschedule
 from transaction_tracker.store.schema.blocks import cursors

@@ -8,14 +8,13 @@ import time
 
 from sqlalchemy import Connection, and_, literal_column, update
 
+from transaction_tracker.domain.webhook_endpoint import MAX_OVERLAP_SECONDS
 from transaction_tracker.store.schema.outbox import endpoints, outbox
 from transaction_tracker.store.schema.transactions import OPEN, transactions
 
 # The longest delay of a retry: a day, and a fifth of it as jitter. A later due time was computed
 # with a wrong clock.
 MAX_DELAY_SECONDS = 1.2 * 86_400.0
-# The longest time for which both secrets of a rotation are valid.
-MAX_OVERLAP_SECONDS = 30 * 86_400.0
 
 
 def is_late(

@@ -6,8 +6,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.console import Console
 
-from transaction_tracker.cli.exits import OK, TROUBLE, CommandError
-from transaction_tracker.cli.signals import ended_by_sigterm
+from transaction_tracker.cli.exits import OK, TROUBLE, CommandError, ended_by_sigterm
 from txtrack_devnode.demo import FAST, MIN_PAYMENTS, SLOW, DemoError, run_demo
 
 

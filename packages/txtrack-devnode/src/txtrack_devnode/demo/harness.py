@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from beamish import DynamicSupervisor
-from transaction_tracker.application import TransactionTrackerApplication
 from transaction_tracker.domain import STATES, State, Tracked
 from transaction_tracker.providers import Pool
+from transaction_tracker.service import TransactionTrackerApplication
 from transaction_tracker.tracker import SUPERVISOR, TransactionTracker
 from txtrack_devnode.demo.kinds import Payment, PaymentKind
 from txtrack_devnode.demo.reports import CrashReports

@@ -8,9 +8,9 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from transaction_tracker.application import Settings, TransactionTrackerApplication
 from transaction_tracker.domain import Policy
 from transaction_tracker.providers import Pool, ProviderSettings
+from transaction_tracker.service import Settings, TransactionTrackerApplication
 from transaction_tracker.sources.ethereum import SecretUrl
 from txtrack_devnode.chain import Chain
 from txtrack_devnode.demo.harness import Harness, Speed

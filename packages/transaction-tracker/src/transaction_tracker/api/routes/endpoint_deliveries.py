@@ -1,6 +1,6 @@
 """Deliveries of one endpoint: attempts, dead letters, redelivery."""
 
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -10,9 +10,16 @@ from starlette.responses import Response
 from transaction_tracker.api import cursors
 from transaction_tracker.api.answers import ADMIN, Limit, answer, problems, shows, with_body
 from transaction_tracker.api.endpoint_problems import EndpointId, explained, refused
-from transaction_tracker.api.views import EventView, Json, event_view, rfc3339
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.endpoints import AttemptRecord, Delivery
+from transaction_tracker.api.models import (
+    EventView,
+    Next,
+    Time,
+    event_view,
+    optional_time,
+    rfc3339,
+)
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.endpoints import AttemptRecord, Delivery
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
 
@@ -32,38 +39,43 @@ class RedeliverIn(BaseModel):
     )
 
 
-class AttemptView(BaseModel):
+@dataclass(kw_only=True)
+class AttemptView:
     """One attempt to deliver an event."""
 
-    event: str = Field(description="Id of the event.")
-    event_cursor: str = Field(description="`cursor` of the event.")
-    number: int = Field(description="Number of the attempt, from 1; starts again at a redelivery.")
-    ended_at: datetime
-    seconds: float = Field(description="Duration.")
-    outcome: str = Field(description="`delivered`, or the kind of failure.")
-    status: int | None = Field(description="HTTP status; null without a response.")
+    event: Annotated[str, Field(description="Id of the event.")]
+    event_cursor: Annotated[str, Field(description="`cursor` of the event.")]
+    number: Annotated[
+        int, Field(description="Number of the attempt, from 1; starts again at a redelivery.")
+    ]
+    ended_at: Time
+    seconds: Annotated[float, Field(description="Duration.")]
+    outcome: Annotated[str, Field(description="`delivered`, or the kind of failure.")]
+    status: Annotated[int | None, Field(description="HTTP status; null without a response.")]
     error: str | None
-    answer: str | None = Field(
-        description="First KiB of the response's body; the endpoint's secrets are redacted."
-    )
+    answer: Annotated[
+        str | None,
+        Field(description="First KiB of the response's body; the endpoint's secrets are redacted."),
+    ]
 
 
-class AttemptPage(BaseModel):
+@dataclass(kw_only=True)
+class AttemptPage:
     """A page of attempts, the newest first."""
 
     attempts: list[AttemptView]
-    next: str | None = Field(
-        description="Send it as `cursor` to get the next page; null at the end."
-    )
+    next: Next
 
 
-class Redelivered(BaseModel):
+@dataclass(kw_only=True)
+class Redelivered:
     """Number of events that will be redelivered."""
 
     count: int
 
 
-class DeadLetter(BaseModel):
+@dataclass(kw_only=True)
+class DeadLetter:
     """An event whose delivery failed finally."""
 
     event: EventView
@@ -73,13 +85,12 @@ class DeadLetter(BaseModel):
     settled_at: str | None
 
 
-class DeadLetterPage(BaseModel):
+@dataclass(kw_only=True)
+class DeadLetterPage:
     """A page of dead letters, in the order of their events."""
 
     dead_letters: list[DeadLetter]
-    next: str | None = Field(
-        description="Send it as `cursor` to get the next page; null at the end."
-    )
+    next: Next
 
 
 @router.post(
@@ -96,7 +107,7 @@ async def redeliver(id: EndpointId, wanted: RedeliverIn | None = None) -> Respon
         count = await endpoints.redeliver(
             id, position=_position(chosen.event), since=_position(chosen.since)
         )
-    return answer({"count": count})
+    return answer(Redelivered(count=count))
 
 
 @router.get(
@@ -114,11 +125,11 @@ async def dead_letters(
     with explained():
         found = await endpoints.dead_letters(id, after=after, limit=limit)
     full = len(found) == limit
-    content = {
-        "dead_letters": [_letter(delivery) for delivery in found],
-        "next": cursors.of_event(found[-1].position) if full else None,
-    }
-    return answer(content)
+    page = DeadLetterPage(
+        dead_letters=[_letter(delivery) for delivery in found],
+        next=cursors.of_event(found[-1].position) if full else None,
+    )
+    return answer(page)
 
 
 @router.get("/{id}/attempts", responses={200: shows(AttemptPage), **problems(404, 422)})
@@ -143,37 +154,36 @@ async def list_attempts(
     with explained():
         found = await endpoints.attempts(id, before=before, limit=limit, position=_position(event))
     full = len(found) == limit
-    content = {
-        "attempts": [_attempt(attempt) for attempt in found],
-        "next": cursors.of_attempt(found[-1].id) if full else None,
-    }
-    return answer(content)
+    page = AttemptPage(
+        attempts=[_attempt(attempt) for attempt in found],
+        next=cursors.of_attempt(found[-1].id) if full else None,
+    )
+    return answer(page)
 
 
 def _position(cursor: str | None) -> int | None:
     return None if cursor is None else cursors.position_at(cursor)
 
 
-def _attempt(attempt: AttemptRecord) -> Json:
-    return {
-        "event": attempt.event,
-        "event_cursor": cursors.of_event(attempt.position),
-        "number": attempt.number,
-        "ended_at": rfc3339(attempt.ended_at),
-        "seconds": attempt.seconds,
-        "outcome": attempt.outcome,
-        "status": attempt.status,
-        "error": attempt.error,
-        "answer": attempt.answer,
-    }
+def _attempt(attempt: AttemptRecord) -> AttemptView:
+    return AttemptView(
+        event=attempt.event,
+        event_cursor=cursors.of_event(attempt.position),
+        number=attempt.number,
+        ended_at=rfc3339(attempt.ended_at),
+        seconds=attempt.seconds,
+        outcome=attempt.outcome,
+        status=attempt.status,
+        error=attempt.error,
+        answer=attempt.answer,
+    )
 
 
-def _letter(delivery: Delivery) -> Json:
-    settled = delivery.settled_at
-    return {
-        "event": event_view(delivery.entry),
-        "attempts": delivery.attempts,
-        "status": delivery.status,
-        "error": delivery.error,
-        "settled_at": None if settled is None else rfc3339(settled),
-    }
+def _letter(delivery: Delivery) -> DeadLetter:
+    return DeadLetter(
+        event=event_view(delivery.entry),
+        attempts=delivery.attempts,
+        status=delivery.status,
+        error=delivery.error,
+        settled_at=optional_time(delivery.settled_at),
+    )

@@ -1,6 +1,7 @@
 """Webhook endpoints."""
 
-from datetime import datetime
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
@@ -8,25 +9,22 @@ from starlette.responses import Response
 
 from transaction_tracker.api.answers import ADMIN, answer, problems, shows, with_body
 from transaction_tracker.api.endpoint_problems import EndpointId, explained
-from transaction_tracker.api.views import Json, rfc3339
+from transaction_tracker.api.models import Time, optional_time, rfc3339
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.status import DeliveryStatus, HealthState
 from transaction_tracker.domain import State
-from transaction_tracker.net.url import MAX_URL_CHARACTERS
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.endpoints import (
-    DeliveryStatus,
+from transaction_tracker.domain.webhook_endpoint import (
+    DEFAULT_REASON,
+    MAX_OVERLAP_SECONDS,
+    MAX_REASON_CHARACTERS,
+    OVERLAP_SECONDS,
+    SECRET_FORM,
+    SECRET_PATTERN,
     Endpoint,
 )
-from transaction_tracker.outbox.status import HealthState
+from transaction_tracker.net.url import MAX_URL_CHARACTERS
 
 router = APIRouter(prefix="/v1/endpoints", tags=["endpoints"], dependencies=[ADMIN])
-
-_FOUR = "(?:[A-Za-z0-9+/]{4})"
-# 24 to 64 bytes: https://github.com/standard-webhooks/standard-webhooks
-_PATTERN = (
-    f"^whsec_(?:{_FOUR}{{8,20}}(?:[A-Za-z0-9+/]{{2}}==|[A-Za-z0-9+/]{{3}}=)?"
-    f"|{_FOUR}{{21}}(?:[A-Za-z0-9+/]{{2}}==)?)$"
-)
-_FORM = "whsec_ and 24 to 64 bytes in base64. Default: a new random secret."
 
 
 class _Input(BaseModel):
@@ -52,17 +50,17 @@ class EndpointIn(_Input):
 class NewEndpointIn(EndpointIn):
     """A new endpoint."""
 
-    secret: str | None = Field(None, pattern=_PATTERN, description=_FORM)
+    secret: str | None = Field(None, pattern=SECRET_PATTERN, description=SECRET_FORM)
 
 
 class RotateIn(_Input):
     """The new secret of an endpoint."""
 
-    secret: str | None = Field(None, pattern=_PATTERN, description=_FORM)
+    secret: str | None = Field(None, pattern=SECRET_PATTERN, description=SECRET_FORM)
     overlap: float = Field(
-        endpoints.OVERLAP_SECONDS,
+        OVERLAP_SECONDS,
         ge=0,
-        le=endpoints.MAX_OVERLAP_SECONDS,
+        le=MAX_OVERLAP_SECONDS,
         description="Seconds for which the old secret also signs deliveries.",
     )
 
@@ -70,10 +68,11 @@ class RotateIn(_Input):
 class DisableIn(_Input):
     """Why an endpoint is disabled."""
 
-    reason: str = Field("by hand", max_length=endpoints.MAX_REASON_CHARACTERS)
+    reason: str = Field(DEFAULT_REASON, max_length=MAX_REASON_CHARACTERS)
 
 
-class EndpointView(BaseModel):
+@dataclass(kw_only=True)
+class EndpointView:
     """An endpoint."""
 
     id: str
@@ -82,37 +81,45 @@ class EndpointView(BaseModel):
     enabled: bool
     disabled_reason: str | None
     created_at: str
-    previous_secret_until: str | None = Field(
-        description="Time until which the old secret also signs deliveries."
-    )
+    previous_secret_until: Annotated[
+        str | None, Field(description="Time until which the old secret also signs deliveries.")
+    ]
 
 
+@dataclass(kw_only=True)
 class EndpointWithSecret(EndpointView):
     """An endpoint with its secret, which is shown only once."""
 
     secret: str
 
 
+@dataclass(kw_only=True)
 class EndpointDetail(EndpointView):
     """An endpoint with its delivery status."""
 
-    health: HealthState = Field(description="failing: at least the last five attempts failed.")
-    failing_since: datetime | None
+    health: Annotated[
+        HealthState, Field(description="failing: at least the last five attempts failed.")
+    ]
+    failing_since: Time | None
     pending: int
     dead: int
-    last_attempt_at: datetime | None
-    last_error: str | None = Field(description="Error of the last failed attempt, if it is stored.")
-    last_error_at: datetime | None
-    next_attempt_at: datetime | None = Field(description="Null if no attempt is scheduled.")
+    last_attempt_at: Time | None
+    last_error: Annotated[
+        str | None, Field(description="Error of the last failed attempt, if it is stored.")
+    ]
+    last_error_at: Time | None
+    next_attempt_at: Annotated[Time | None, Field(description="Null if no attempt is scheduled.")]
 
 
-class EndpointList(BaseModel):
+@dataclass(kw_only=True)
+class EndpointList:
     """All endpoints, the oldest first."""
 
     endpoints: list[EndpointDetail]
 
 
-class TestResult(BaseModel):
+@dataclass(kw_only=True)
+class TestResult:
     """Result of a test message."""
 
     delivered: bool
@@ -138,7 +145,8 @@ async def create(wanted: NewEndpointIn) -> Response:
 @router.get("", operation_id="listEndpoints", responses={200: shows(EndpointList), **problems()})
 async def list_endpoints() -> Response:
     """List the endpoints with their delivery status."""
-    return answer({"endpoints": [_detail(status) for status in await endpoints.statuses()]})
+    found = [_detail(status) for status in await endpoints.statuses()]
+    return answer(EndpointList(endpoints=found))
 
 
 @router.get(
@@ -193,7 +201,7 @@ async def enable(id: EndpointId) -> Response:  # noqa: A002
 )
 async def disable(id: EndpointId, wanted: DisableIn | None = None) -> Response:  # noqa: A002
     """Disable an endpoint: pending deliveries wait, and future events are not delivered."""
-    reason = (wanted or DisableIn(reason="by hand")).reason
+    reason = DEFAULT_REASON if wanted is None else wanted.reason
     with explained():
         return answer(_view(await endpoints.disable(id, reason)))
 
@@ -205,7 +213,7 @@ async def disable(id: EndpointId, wanted: DisableIn | None = None) -> Response: 
 )
 async def rotate(id: EndpointId, wanted: RotateIn | None = None) -> Response:  # noqa: A002
     """Rotate the secret; the old secret also signs deliveries for a while."""
-    chosen = wanted or RotateIn(secret=None, overlap=endpoints.OVERLAP_SECONDS)
+    chosen = wanted or RotateIn(secret=None, overlap=OVERLAP_SECONDS)
     with explained():
         endpoint = await endpoints.rotate(id, secret=chosen.secret, overlap=chosen.overlap)
     return answer(_with_secret(endpoint))
@@ -220,43 +228,46 @@ async def test(id: EndpointId) -> Response:  # noqa: A002
     """Send a test message now, without retries, and return the result."""
     with explained():
         result = await endpoints.test(id)
-    content = {
-        "delivered": result.delivered,
-        "outcome": result.outcome,
-        "status": result.status,
-        "error": result.error,
-        "seconds": result.seconds,
-    }
-    return answer(content)
+    view = TestResult(
+        delivered=result.delivered,
+        outcome=result.outcome,
+        status=result.status,
+        error=result.error,
+        seconds=result.seconds,
+    )
+    return answer(view)
 
 
-def _view(endpoint: Endpoint) -> Json:
-    until = endpoint.previous_until
+def _fields(endpoint: Endpoint) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "url": endpoint.url,
-        "states": endpoint.states,
+        "states": None if endpoint.states is None else list(endpoint.states),
         "enabled": endpoint.enabled,
         "disabled_reason": endpoint.disabled_reason,
         "created_at": rfc3339(endpoint.created_at),
-        "previous_secret_until": None if until is None else rfc3339(until),
+        "previous_secret_until": optional_time(endpoint.previous_until),
     }
 
 
-def _with_secret(endpoint: Endpoint) -> Json:
-    return _view(endpoint) | {"secret": endpoint.secret.reveal()}
+def _view(endpoint: Endpoint) -> EndpointView:
+    return EndpointView(**_fields(endpoint))
 
 
-def _detail(status: DeliveryStatus) -> Json:
-    last, failed, since = status.last, status.last_failed, status.endpoint.failing_since
-    following = status.next_attempt_at
-    return _view(status.endpoint) | {
-        "health": status.health,
-        "failing_since": None if since is None else rfc3339(since),
-        "pending": status.pending,
-        "dead": status.dead,
-        "last_attempt_at": None if last is None else rfc3339(last.ended_at),
-        "last_error": None if failed is None else failed.error or failed.outcome,
-        "last_error_at": None if failed is None else rfc3339(failed.ended_at),
-        "next_attempt_at": None if following is None else rfc3339(following),
-    }
+def _with_secret(endpoint: Endpoint) -> EndpointWithSecret:
+    return EndpointWithSecret(**_fields(endpoint), secret=endpoint.secret.reveal())
+
+
+def _detail(status: DeliveryStatus) -> EndpointDetail:
+    last, failed = status.last, status.last_failed
+    return EndpointDetail(
+        **_fields(status.endpoint),
+        health=status.health,
+        failing_since=optional_time(status.endpoint.failing_since),
+        pending=status.pending,
+        dead=status.dead,
+        last_attempt_at=None if last is None else rfc3339(last.ended_at),
+        last_error=None if failed is None else failed.error or failed.outcome,
+        last_error_at=None if failed is None else rfc3339(failed.ended_at),
+        next_attempt_at=optional_time(status.next_attempt_at),
+    )

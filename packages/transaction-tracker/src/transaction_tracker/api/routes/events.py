@@ -13,7 +13,7 @@ from transaction_tracker.api import cursors
 from transaction_tracker.api.access import Principal
 from transaction_tracker.api.answers import READ, Api, Limit, answer, problems, shows
 from transaction_tracker.api.context import ApiContext
-from transaction_tracker.api.views import EventPage, event_view
+from transaction_tracker.api.models import EventPage, event_view
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.store import Store
 from transaction_tracker.store.feed import Entry
@@ -52,12 +52,8 @@ async def list_events(
     )
     shown = events[:limit]
     end = shown[-1].position if shown else position
-    content = {
-        "events": [event_view(entry) for entry in shown],
-        "next": cursors.of_event(end),
-        "more": len(events) > limit,
-    }
-    return answer(content)
+    views = [event_view(entry) for entry in shown]
+    return answer(EventPage(events=views, next=cursors.of_event(end), more=len(events) > limit))
 
 
 @router.get(

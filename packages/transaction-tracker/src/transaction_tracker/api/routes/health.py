@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from fastapi import APIRouter
@@ -9,20 +10,18 @@ from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import READ, Api, answer, problems, shows
-from transaction_tracker.api.context import ApiContext
+from transaction_tracker.api.models import rfc3339
 from transaction_tracker.api.problems import ProblemError
-from transaction_tracker.api.views import rfc3339
+from transaction_tracker.delivery import endpoints
+from transaction_tracker.delivery.health import flow
 from transaction_tracker.follower.verdict import Verdict
-from transaction_tracker.metrics import CONTENT_TYPE, Gauges
-from transaction_tracker.outbox import endpoints
-from transaction_tracker.outbox.health import flow
-from transaction_tracker.store import Store
-from transaction_tracker.tracker import Context
+from transaction_tracker.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["operation"])
 
 
-class Alive(BaseModel):
+@dataclass(kw_only=True)
+class Alive:
     """The program responds."""
 
     status: Literal["alive"]
@@ -47,7 +46,7 @@ class Ready(BaseModel):
 )
 async def healthz() -> Response:
     """Return 200 while the program responds; restart it if this fails."""
-    return answer({"status": "alive"})
+    return answer(Alive(status="alive"))
 
 
 @router.get(
@@ -92,7 +91,12 @@ async def readyz(api: Api) -> Response:
 )
 async def metrics(api: Api) -> Response:
     """Return all metrics in Prometheus text format."""
-    gauges = await _gauges(api)
+    gauges = replace(
+        await api.service.gauges(),
+        registering=api.registering.taken,
+        waiters=api.waiters.taken,
+        streams=api.streams.taken,
+    )
     # In a thread: counting a million processes would block the event loop.
     page = await asyncio.to_thread(api.service.metrics.render, gauges)
     return Response(page, media_type=CONTENT_TYPE)
@@ -112,32 +116,3 @@ async def _late_deliveries() -> list[dict[str, str]]:
 def _detail(verdict: Verdict) -> dict[str, str]:
     lasted = time.monotonic() - verdict.since
     return {"detail": verdict.text, "since": rfc3339(time.time() - lasted)}
-
-
-async def _gauges(api: ApiContext) -> Gauges:
-    following, open_transactions = api.service.following(), Context.current().open_transactions
-    head = following.head
-    waiting = await endpoints.backlog()
-    oldest, verdict = waiting.oldest, following.verdict
-    behind = (
-        None
-        if head is None or open_transactions.tip is None
-        else max(0, head - open_transactions.tip.number)
-    )
-    return Gauges(
-        tracked=open_transactions.census.by_state,
-        parked=open_transactions.census.parked,
-        head_lag_seconds=following.heard_seconds,
-        head_lag_blocks=behind,
-        source_halted=int(verdict.state == "halted"),
-        source_lagging=int(verdict.state == "lagging"),
-        last_block_applied_seconds=following.applied_seconds,
-        ends_held=int(following.ends_held),
-        outbox_pending=waiting.pending,
-        outbox_oldest_seconds=0.0 if oldest is None else time.time() - oldest,
-        endpoints_failing=await endpoints.count_failing(),
-        deliveries_frozen=int(await Store.frozen() is not None),
-        registering=api.registering.taken,
-        waiters=api.waiters.taken,
-        streams=api.streams.taken,
-    )

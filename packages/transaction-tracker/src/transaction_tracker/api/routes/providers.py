@@ -1,10 +1,10 @@
 """RPC providers of the source."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Path
-from pydantic import BaseModel
 from starlette.responses import Response
 
 from transaction_tracker.api.answers import ADMIN, READ, Api, answer, problems, shows
@@ -18,7 +18,8 @@ router = APIRouter(prefix="/v1/providers", tags=["providers"])
 Name = Annotated[str, Path(max_length=300, description="Name of the provider.")]
 
 
-class ProviderView(BaseModel):
+@dataclass(kw_only=True)
+class ProviderView:
     """Status of a provider."""
 
     name: str
@@ -41,7 +42,8 @@ class ProviderView(BaseModel):
     paused: bool
 
 
-class ProviderList(BaseModel):
+@dataclass(kw_only=True)
+class ProviderList:
     """All providers, in the order of the configuration."""
 
     providers: list[ProviderView]
@@ -57,7 +59,7 @@ async def list_providers(api: Api) -> Response:
     """List the providers with their status."""
     control = api.service.providers
     found = () if control is None else control.status()
-    return answer({"providers": [status.facts() for status in found]})
+    return answer(ProviderList(providers=[ProviderView(**status.facts()) for status in found]))
 
 
 @router.post(
@@ -101,4 +103,4 @@ async def _do(
     if control is None or not any(status.name == name for status in known):
         detail = "unknown provider; GET /v1/providers lists the providers"
         raise ProblemError(404, detail, kind="unknown-provider")
-    return answer((await action(control)).facts())
+    return answer(ProviderView(**(await action(control)).facts()))

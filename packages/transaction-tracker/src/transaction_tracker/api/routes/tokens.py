@@ -1,7 +1,8 @@
 """Create, list and revoke tokens."""
 
+from dataclasses import dataclass
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,8 +10,8 @@ from starlette.responses import Response
 
 from transaction_tracker.api.access import ANYBODY
 from transaction_tracker.api.answers import ADMIN, Api, answer, problems, shows, with_body
+from transaction_tracker.api.models import optional_time, rfc3339
 from transaction_tracker.api.problems import ProblemError
-from transaction_tracker.api.views import Json, rfc3339
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import (
     MAX_LABEL_CHARACTERS,
@@ -45,7 +46,8 @@ class TokenIn(BaseModel):
     )
 
 
-class TokenView(BaseModel):
+@dataclass(kw_only=True)
+class TokenView:
     """A token, without its text."""
 
     id: str
@@ -53,17 +55,19 @@ class TokenView(BaseModel):
     scopes: list[Scope]
     created_at: str
     expires_at: str | None
-    last_used_at: str | None = Field(description="Updated at most every 10 minutes.")
+    last_used_at: Annotated[str | None, Field(description="Updated at most every 10 minutes.")]
     revoked_at: str | None
 
 
+@dataclass(kw_only=True)
 class NewToken(TokenView):
     """A new token with its text, which is shown only once."""
 
     token: str
 
 
-class TokenList(BaseModel):
+@dataclass(kw_only=True)
+class TokenList:
     """All tokens, the oldest first."""
 
     tokens: list[TokenView]
@@ -92,13 +96,13 @@ async def create(wanted: TokenIn, request: Request, api: Api) -> Response:
     except ValueError as error:  # too many; the rest was checked
         raise ProblemError(409, str(error), kind="too-many-tokens") from None
     api.tokens.forget()
-    return answer({"token": text, **_view(token)}, 201)
+    return answer(NewToken(**_fields(token), token=text), 201)
 
 
 @router.get("", operation_id="listTokens", responses={200: shows(TokenList), **problems()})
 async def list_all(api: Api) -> Response:
     """List all tokens, including revoked and expired ones."""
-    return answer({"tokens": [_view(token) for token in await Store.run(list_tokens)]})
+    return answer(TokenList(tokens=[_view(token) for token in await Store.run(list_tokens)]))
 
 
 @router.delete(
@@ -120,17 +124,17 @@ async def revoke(
     raise ProblemError(404, detail, kind="unknown-token")
 
 
-def _view(token: Token) -> Json:
+def _fields(token: Token) -> dict[str, Any]:
     return {
         "id": token.id,
         "label": token.label,
         "scopes": sorted(token.scopes),
         "created_at": rfc3339(token.created_at),
-        "expires_at": _time(token.expires_at),
-        "last_used_at": _time(token.last_used_at),
-        "revoked_at": _time(token.revoked_at),
+        "expires_at": optional_time(token.expires_at),
+        "last_used_at": optional_time(token.last_used_at),
+        "revoked_at": optional_time(token.revoked_at),
     }
 
 
-def _time(seconds: float | None) -> str | None:
-    return None if seconds is None else rfc3339(seconds)
+def _view(token: Token) -> TokenView:
+    return TokenView(**_fields(token))

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -21,24 +22,24 @@ from transaction_tracker.api.answers import (
     with_body,
 )
 from transaction_tracker.api.context import ApiContext
-from transaction_tracker.api.problems import ProblemError
-from transaction_tracker.api.registering import (
-    MAX_ITEMS,
-    CheckedItem,
-    RegistrationIn,
-    RegistrationResults,
-    check_items,
-    read_items,
-)
-from transaction_tracker.api.views import (
-    Json,
+from transaction_tracker.api.models import (
     TransactionDetail,
     TransactionPage,
     TransactionView,
     WaitResult,
-    event_view,
+    transaction_detail,
     transaction_view,
-    why_view,
+)
+from transaction_tracker.api.problems import ErrorDetail, ProblemError
+from transaction_tracker.api.registering import (
+    MAX_ITEMS,
+    AcceptedItem,
+    CheckedItem,
+    RefusedItem,
+    RegistrationIn,
+    RegistrationResults,
+    check_items,
+    read_items,
 )
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.api.why import Situation, why
@@ -95,22 +96,21 @@ async def register(request: Request, api: Api) -> Response:
     return answer(_registered(checked, stored))
 
 
-def _registered(checked: list[CheckedItem], stored: dict[str, Tracked]) -> Json:
+def _registered(checked: list[CheckedItem], stored: dict[str, Tracked]) -> RegistrationResults:
     results = [_result(item, stored) for item in checked]
     refused = sum(bool(item.errors) for item in checked)
-    return {"accepted": len(checked) - refused, "refused": refused, "results": results}
+    return RegistrationResults(accepted=len(checked) - refused, refused=refused, results=results)
 
 
-def _result(item: CheckedItem, stored: dict[str, Tracked]) -> Json:
+def _result(item: CheckedItem, stored: dict[str, Tracked]) -> AcceptedItem | RefusedItem:
     if item.registration is None:
-        return {"id": item.given, "status": "refused", "errors": item.errors}
+        # Mappings: members that do not apply are left out.
+        errors = cast("Sequence[ErrorDetail]", item.errors)
+        return RefusedItem(id=item.given, status="refused", errors=errors)
     tracked = stored[item.registration.id]
-    return {
-        "id": tracked.id,
-        "status": "accepted",
-        "state": tracked.state,
-        "version": tracked.version,
-    }
+    return AcceptedItem(
+        id=tracked.id, status="accepted", state=tracked.state, version=tracked.version
+    )
 
 
 @router.get(
@@ -133,11 +133,11 @@ async def list_transactions(
     rows = await Store.run(page)
     degraded = api.degraded()
     full = len(rows) == limit
-    content = {
-        "transactions": [_view(kept, degraded) for kept in rows],
-        "next": cursors.of_transaction(rows[-1].tracked.id) if full else None,
-    }
-    return answer(content)
+    page_of_views = TransactionPage(
+        transactions=[_view(kept, degraded) for kept in rows],
+        next=cursors.of_transaction(rows[-1].tracked.id) if full else None,
+    )
+    return answer(page_of_views)
 
 
 @router.get(
@@ -152,10 +152,15 @@ async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the pat
     kept = await _kept(key)
     events = await Store.run(partial(last_events, transaction=key, limit=MAX_HISTORY_EVENTS))
     degraded = api.degraded_reason()
-    content = _view(kept, degraded is not None)
-    content["why"] = why_view(why(kept.tracked, _situation(kept, events, degraded)))
-    content["history"] = [event_view(entry) for entry in events]
-    return answer(content)
+    situation = _situation(kept, events, degraded)
+    detail = transaction_detail(
+        kept,
+        situation.confirmations,
+        degraded is not None and not kept.tracked.final,
+        why(kept.tracked, situation),
+        events,
+    )
+    return answer(detail)
 
 
 @router.delete(
@@ -209,11 +214,8 @@ async def wait(
     seconds = min(timeout, api.options.max_wait_seconds)
     with api.waiters.take():
         kept = await _until(api, request, key, until, seconds)
-    content = {
-        "reached": _reached(kept.tracked, until),
-        "transaction": _view(kept, api.degraded()),
-    }
-    return answer(content)
+    view = _view(kept, api.degraded())
+    return answer(WaitResult(reached=_reached(kept.tracked, until), transaction=view))
 
 
 async def _until(api: ApiContext, request: Request, key: str, until: str, seconds: float) -> Kept:
@@ -246,7 +248,7 @@ async def _kept(key: str) -> Kept:
     return kept
 
 
-def _view(kept: Kept, degraded: bool) -> Json:
+def _view(kept: Kept, degraded: bool) -> TransactionView:
     tracked = kept.tracked
     return transaction_view(
         kept, TransactionTracker.confirmations(tracked), degraded and not tracked.final

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import DBAPIError
 
-from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
+from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.store import StoreError, owner, postgresql
 from transaction_tracker.store.upgrade import pending_revisions
 from transaction_tracker.store.url import DatabaseUrl

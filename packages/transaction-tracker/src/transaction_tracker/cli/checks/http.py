@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from yarl import URL
 
-from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
+from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.domain import InvalidTransactionError
 from transaction_tracker.net import AllowList, CheckedClient, ForbiddenAddressError
 from transaction_tracker.settings import HttpSection

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
+from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.follower.verdict import limit_seconds
 from transaction_tracker.settings import Configuration, ProviderSection
 from transaction_tracker.sources import SourceError

@@ -1,13 +1,23 @@
-"""Check whether the API can listen, and requires a token if other machines can reach it."""
+"""Check the addresses of the API and of webhook endpoints."""
 
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.api.server import bind
-from transaction_tracker.cli.checks.finding import Finding, error, fine, warning
+from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
-from transaction_tracker.cli.service import local_url
+from transaction_tracker.cli.flags import local_url
+from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.net import (
+    AllowList,
+    ForbiddenAddressError,
+    ForbiddenUrlError,
+    checked_url,
+)
+from transaction_tracker.net.resolver import CheckedResolver, SystemResolver
 
 DEADLINE_SECONDS = 3.0
 
@@ -113,3 +123,58 @@ def _bindable(subject: str, options: WebOptions) -> Finding:
             fix="stop the program that uses the port, or set another web.port",
         )
     return fine(subject, "free")
+
+
+_WHY = "the endpoint receives no events"
+
+
+async def check_endpoints(
+    endpoints: Sequence[Endpoint], allow_private: Iterable[str]
+) -> list[Finding]:
+    """Check whether the endpoints' URLs are allowed, with their current addresses."""
+    allowed = AllowList.of(allow_private)
+    resolver = CheckedResolver(SystemResolver(), allowed)
+    checks = [_check_endpoint(endpoint, allowed, resolver) for endpoint in endpoints]
+    try:
+        return list(await asyncio.gather(*checks))
+    finally:
+        await resolver.close()
+
+
+async def _check_endpoint(
+    endpoint: Endpoint, allowed: AllowList, resolver: CheckedResolver
+) -> Finding:
+    subject = f"endpoint {endpoint.id}"
+    try:
+        url = checked_url(endpoint.url, allowed)
+        await resolver.resolve(url.raw_host or "", url.port or 443)
+    except (ForbiddenUrlError, ForbiddenAddressError) as caught:
+        return error(
+            subject,
+            f"URL refused: {caught}",
+            why=_WHY,
+            fix="if the receiver is yours and private on purpose, add its network to "
+            f"webhooks.allow_private; otherwise run txtrack webhook rm {endpoint.id}",
+        )
+    except OSError as caught:
+        return warning(
+            subject,
+            f"cannot resolve the host: {caught.strerror or caught}",
+            why=_WHY,
+            fix="check the host's name and this machine's name server",
+        )
+    if not endpoint.enabled:
+        return warning(
+            subject,
+            f"disabled: {endpoint.disabled_reason or 'by hand'}",
+            why=f"{_WHY}; its pending deliveries wait",
+            fix=f"fix its receiver, then run txtrack webhook enable {endpoint.id}",
+        )
+    if endpoint.failing_since is not None:
+        return warning(
+            subject,
+            "failing: at least five attempts in a row failed",
+            why=f"{_WHY} until its receiver works; its pending deliveries wait",
+            fix=f"see the receiver's responses with txtrack webhook attempts {endpoint.id}",
+        )
+    return fine(subject, "URL allowed")

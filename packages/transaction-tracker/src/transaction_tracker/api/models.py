@@ -1,0 +1,221 @@
+"""Response models of the API, and the functions that fill them.
+
+Each shape of JSON is one dataclass: it describes the response in OpenAPI, and is the response.
+Neither frozen nor with slots: such a dataclass is made and written in 60 % of the time.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeAlias
+
+import orjson
+from pydantic import Field, WithJsonSchema
+
+from transaction_tracker.api import cursors
+from transaction_tracker.api.why import NextCheck, WaitsFor, Why
+from transaction_tracker.delivery.payload import (
+    BlockView,
+    Metadata,
+    OutcomeView,
+    TransitionView,
+)
+from transaction_tracker.domain import Flag, Required, State
+from transaction_tracker.store.feed import Entry
+from transaction_tracker.store.pages import Kept
+
+# RFC 3339, in UTC.
+Time: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
+Next: TypeAlias = Annotated[
+    str | None, Field(description="Send it as `cursor` to get the next page; null at the end.")
+]
+
+
+@dataclass(kw_only=True)
+class NextCheckView:
+    """Latest time of the next check of a transaction; one of the fields is set."""
+
+    at_height: int | None = None
+    at_time: Time | None = None
+    within_seconds: float | None = None
+
+
+@dataclass(kw_only=True)
+class WhyView:
+    """Why a transaction is in its state, and what it waits for."""
+
+    sentence: str
+    waits_for: WaitsFor
+    since: Time
+    missing_confirmations: int | None
+    next_check: NextCheckView | None
+    notes: list[str]
+
+
+@dataclass(kw_only=True)
+class EventView(TransitionView):
+    """A transition, or a change of flags: then `previous` equals `state`."""
+
+    id: Annotated[
+        str, Field(description="Id of the event, which never changes; identifies duplicates.")
+    ]
+    cursor: Annotated[
+        str, Field(description="Send it as `after` or Last-Event-ID to continue after it.")
+    ]
+    transaction: str
+    recorded_at: Time
+
+
+@dataclass(kw_only=True)
+class TransactionView:
+    """Current state of a transaction."""
+
+    id: str
+    state: State
+    final: Annotated[bool, Field(description="Whether the state can no longer change.")]
+    version: int
+    required: Annotated[
+        Required, Field(description="Required confirmations, or a tag of the chain.")
+    ]
+    confirmations: Annotated[int, Field(description="Confirmations at the time of the request.")]
+    flags: list[Flag]
+    provider_degraded: Annotated[
+        bool,
+        Field(
+            description="Whether the state can be out of date, because of the source or its "
+            "providers."
+        ),
+    ]
+    block: BlockView | None
+    outcome: OutcomeView | None
+    superseded_by: str | None
+    reason: str | None
+    parked: Annotated[
+        str | None,
+        Field(
+            description="Why the transaction is parked: the last crash of its tracker, which "
+            "crashed too often, or data that no provider sends in a readable form. Null if it is "
+            "not parked."
+        ),
+    ]
+    deadline: Time | None
+    metadata: Metadata
+    created_at: Time
+    updated_at: Time
+
+
+@dataclass(kw_only=True)
+class TransactionDetail(TransactionView):
+    """Current state of a transaction, with the reason and the history."""
+
+    why: WhyView
+    history: Annotated[list[EventView], Field(description="Last 100 events, the oldest first.")]
+
+
+@dataclass(kw_only=True)
+class TransactionPage:
+    """A page of transactions."""
+
+    transactions: list[TransactionView]
+    next: Next
+
+
+@dataclass(kw_only=True)
+class EventPage:
+    """A page of events."""
+
+    events: list[EventView]
+    next: Annotated[str, Field(description="Send it as `after` to get the next page; never null.")]
+    more: Annotated[bool, Field(description="Whether the next page already has events.")]
+
+
+@dataclass(kw_only=True)
+class WaitResult:
+    """Result of a long poll."""
+
+    reached: Annotated[
+        bool, Field(description="Whether the transaction is in the state, or has ended.")
+    ]
+    transaction: TransactionView
+
+
+def rfc3339(seconds: float) -> str:
+    """Return Unix seconds as a time in UTC.
+
+    Source:
+        RFC 3339.
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def optional_time(seconds: float | None) -> str | None:
+    """Return Unix seconds as a time in UTC, if there are any."""
+    return None if seconds is None else rfc3339(seconds)
+
+
+def transaction_view(kept: Kept, confirmations: int, degraded: bool) -> TransactionView:
+    """Return the shape of a transaction."""
+    return TransactionView(**_transaction(kept, confirmations, degraded))
+
+
+def transaction_detail(
+    kept: Kept, confirmations: int, degraded: bool, why: Why, events: list[Entry]
+) -> TransactionDetail:
+    """Return the shape of a transaction, with the reason for its state and its last events."""
+    return TransactionDetail(
+        **_transaction(kept, confirmations, degraded),
+        why=_why(why),
+        history=[event_view(entry) for entry in events],
+    )
+
+
+def event_view(entry: Entry) -> EventView:
+    """Return the shape of an event."""
+    return EventView.of(
+        entry,
+        id=entry.event.id,
+        cursor=cursors.of_event(entry.position),
+        transaction=entry.event.tracked.id,
+        recorded_at=rfc3339(entry.recorded_at),
+    )
+
+
+def _transaction(kept: Kept, confirmations: int, degraded: bool) -> dict[str, Any]:
+    tracked = kept.tracked
+    return {
+        "id": tracked.id,
+        "state": tracked.state,
+        "final": tracked.final,
+        "version": tracked.version,
+        "required": tracked.required,
+        "confirmations": confirmations,
+        "flags": sorted(tracked.flags),
+        "provider_degraded": degraded,
+        "block": BlockView.of(tracked.anchor),
+        "outcome": OutcomeView.of(tracked.outcome),
+        "superseded_by": tracked.superseded_by,
+        "reason": tracked.reason,
+        "parked": tracked.error,
+        "deadline": optional_time(tracked.deadline),
+        "metadata": orjson.Fragment(kept.metadata),
+        "created_at": rfc3339(kept.created_at),
+        "updated_at": rfc3339(kept.updated_at),
+    }
+
+
+def _why(why: Why) -> WhyView:
+    return WhyView(
+        sentence=why.sentence,
+        waits_for=why.waits_for,
+        since=rfc3339(why.since),
+        missing_confirmations=why.missing_confirmations,
+        next_check=None if why.next_check is None else _next_check(why.next_check),
+        notes=list(why.notes),
+    )
+
+
+def _next_check(check: NextCheck) -> NextCheckView:
+    return NextCheckView(
+        at_height=check.at_height,
+        at_time=optional_time(check.at_time),
+        within_seconds=check.within_seconds,
+    )

@@ -1,0 +1,44 @@
+"""The part of a response body that is stored to explain an attempt."""
+
+from collections.abc import Iterator
+
+from yarl import URL
+
+from transaction_tracker.domain.webhook_endpoint import PREFIX, Endpoint
+
+MAX_EXCERPT_BYTES = 1_024
+REDACTED = "[redacted]"
+# A shorter part of a URL is a word such as "hook"; a key is longer.
+_MIN_KEY_CHARACTERS = 12
+
+
+def excerpt(body: bytes, endpoint: Endpoint) -> str | None:
+    """Return the first KiB of a body as text, without the secrets of the endpoint.
+
+    A response can repeat the request, as many 404 pages do. So the endpoint's secrets, its URL,
+    and the parts of the URL that can be keys are redacted.
+
+    Args:
+        body: Body of the response, as far as it was read.
+        endpoint: Endpoint that sent the response.
+    """
+    if not body:
+        return None
+    text = body.decode(errors="replace")
+    for secret in sorted(set(_secrets(endpoint)), key=len, reverse=True):
+        text = text.replace(secret, REDACTED)
+    return text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore")
+
+
+def _secrets(endpoint: Endpoint) -> Iterator[str]:
+    for secret in (endpoint.secret, endpoint.previous):
+        if secret is not None:
+            yield secret.reveal()
+            yield secret.reveal().removeprefix(PREFIX)
+    url = URL(endpoint.url)
+    yield endpoint.url
+    for text in (url.raw_path_qs, url.path_qs):
+        if text != "/":
+            yield text
+    parts = (*url.parts, *url.raw_parts, *url.query.values())
+    yield from (part for part in parts if len(part) >= _MIN_KEY_CHARACTERS)

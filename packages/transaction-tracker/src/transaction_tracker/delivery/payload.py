@@ -1,0 +1,140 @@
+"""Id and body of a webhook, and the shapes of JSON that it shares with the API."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Self, TypeAlias
+from urllib.parse import quote
+
+import orjson
+from pydantic import Field, WithJsonSchema
+
+from transaction_tracker.domain import BlockRef, Event, FeeScope, Flag, Outcome, State
+from transaction_tracker.store.feed import Entry
+
+TEST_TYPE = "transaction_tracker.test"
+
+# Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
+# contain, are percent-encoded.
+_SAFE = ":@!$*+=~"
+
+
+# A `orjson.Fragment`: the metadata is JSON that this program wrote, so it is inserted unparsed.
+Metadata: TypeAlias = Annotated[
+    Any, WithJsonSchema({"type": "object", "additionalProperties": True})
+]
+
+
+@dataclass(kw_only=True)
+class BlockView:
+    """A block."""
+
+    number: int
+    hash: str
+
+    @classmethod
+    def of(cls, block: BlockRef | None) -> Self | None:
+        """Return the shape of a block, if there is one."""
+        return None if block is None else cls(number=block.number, hash=block.hash)
+
+
+@dataclass(kw_only=True)
+class OutcomeView:
+    """Outcome of a transaction in its block."""
+
+    succeeded: bool
+    fee: Annotated[
+        str | None,
+        Field(description="Fee in the chain's smallest unit (wei), as decimal text."),
+    ]
+    fee_scope: Annotated[
+        FeeScope | None,
+        Field(
+            description="total: the whole fee. execution: without fees that the chain charges in "
+            "addition, such as the fee for publishing data on another chain."
+        ),
+    ]
+    error: str | None
+
+    @classmethod
+    def of(cls, outcome: Outcome | None) -> Self | None:
+        """Return the shape of an outcome, if there is one."""
+        if outcome is None:
+            return None
+        has_fee = outcome.fee is not None
+        return cls(
+            succeeded=outcome.succeeded,
+            # Decimal text: many JSON parsers read numbers as 64-bit floats, which cannot hold a fee
+            # in wei exactly.
+            fee=str(outcome.fee) if has_fee else None,
+            fee_scope=outcome.fee_scope if has_fee else None,
+            error=outcome.error,
+        )
+
+
+@dataclass(kw_only=True)
+class TransitionView:
+    """A transition of a transaction, or a change of flags: then `previous` equals `state`."""
+
+    id: str
+    version: int
+    state: State
+    previous: State
+    block: BlockView | None
+    outcome: OutcomeView | None
+    superseded_by: str | None
+    reason: str | None
+    flags: list[Flag]
+    metadata: Metadata
+
+    @classmethod
+    def of(cls, entry: Entry, **more: Any) -> Self:
+        """Return the shape of an event.
+
+        Args:
+            entry: The stored event.
+            more: Further fields of a subclass, or other values of the fields.
+        """
+        tracked = entry.event.tracked
+        fields: dict[str, Any] = {
+            "id": tracked.id,
+            "version": tracked.version,
+            "state": tracked.state,
+            "previous": entry.event.previous,
+            "block": BlockView.of(tracked.anchor),
+            "outcome": OutcomeView.of(tracked.outcome),
+            "superseded_by": tracked.superseded_by,
+            "reason": tracked.reason,
+            "flags": sorted(tracked.flags),
+            "metadata": orjson.Fragment(entry.metadata),
+        }
+        fields.update(more)
+        return cls(**fields)
+
+
+def message_id(event: Event) -> str:
+    """Return the ``webhook-id`` of an event, ``transaction:version``: the same at each attempt."""
+    return quote(event.id, safe=_SAFE)
+
+
+def body(entry: Entry) -> bytes:
+    """Return an event as JSON, with the whole transaction as it was after the event.
+
+    ``type`` is ``transaction.`` and the state; ``timestamp`` is the time of recording; ``data`` is
+    a `TransitionView`.
+
+    Source:
+        Standard Webhooks 1.0, "Payload structure".
+    """
+    state = entry.event.tracked.state
+    return _message(f"transaction.{state}", entry.recorded_at, TransitionView.of(entry))
+
+
+def test_body(endpoint: str, now: float) -> bytes:
+    """Return the body of a test message."""
+    return _message(TEST_TYPE, now, {"endpoint": endpoint})
+
+
+def _message(kind: str, moment: float, content: object) -> bytes:
+    timestamp = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    message = {"type": kind, "timestamp": timestamp.replace("+00:00", "Z"), "data": content}
+    return orjson.dumps(message)

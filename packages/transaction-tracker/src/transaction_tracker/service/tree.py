@@ -1,0 +1,325 @@
+"""The supervision tree of the service."""
+
+import asyncio
+import time
+from contextlib import AsyncExitStack
+from typing import Self, cast
+
+from beamish import (
+    Application,
+    Backoff,
+    ChildSpec,
+    DynamicSupervisor,
+    Pid,
+    Registry,
+    telemetry,
+)
+from transaction_tracker.api import WEB, EventSignals, Following, Service, Web
+from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, wake
+from transaction_tracker.delivery.listener import LISTENER, EventListener, OnEvent
+from transaction_tracker.domain import MARGIN, BlockRef
+from transaction_tracker.follower import (
+    WATCHDOG,
+    Follower,
+    FollowerStatus,
+    Poller,
+    Reports,
+    Watchdog,
+)
+from transaction_tracker.metrics import Gauges, Metrics
+from transaction_tracker.net import AllowList, CheckedClient
+from transaction_tracker.providers import Pool, SubscriptionTimeouts
+from transaction_tracker.providers.choice import best_head
+from transaction_tracker.service.metrics import read_gauges
+from transaction_tracker.service.notify import ready
+from transaction_tracker.service.retention import RETENTION, Retention
+from transaction_tracker.service.settings import Settings
+from transaction_tracker.service.starting import Boot, Connection
+from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
+from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
+from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
+from transaction_tracker.tracker import (
+    FOLLOWER,
+    REGISTRY,
+    SUPERVISOR,
+    Context,
+    TransactionTracker,
+    via,
+)
+
+# A faulty source crashes many trackers at once, for minutes. A tracker restarts soon after its
+# first crash, later with an increasing delay, and is parked if it keeps crashing.
+RESTART_BACKOFF = Backoff(initial=0.05, factor=2.0, maximum=30.0, jitter=0.1, reset_after=60.0)
+MAX_RESTARTS = 5
+MAX_SECONDS = 60.0
+# Blocks kept if a tag makes states final: the chain sets tags about two epochs (64 blocks) late.
+_FINALITY_BLOCKS = 96
+
+
+class TransactionTrackerApplication(Application):
+    """Track transactions while it runs, in any asyncio program.
+
+    Args:
+        settings: The settings, with the nodes and the database.
+        on_event: Called for each event; can be ``async``.
+        source: Source of the transactions. Default: the nodes of the settings.
+        pool: Provider pool. Default: a pool for the nodes of the settings.
+
+    Raises:
+        ValueError: There is neither a node nor another source.
+        StartError: When it starts: no node answers, all are on another chain, or the database
+            cannot be used. Its cause has the details.
+    """
+
+    strategy = "rest_for_one"
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        on_event: OnEvent | None = None,
+        source: ChainSource | PolledSource | None = None,
+        pool: Pool | None = None,
+    ) -> None:
+        super().__init__()
+        self.settings = settings
+        self.pool = pool
+        self._own_pool: Pool | None = None
+        self.source: ChainSource | PolledSource = source or self._ethereum()
+        self._on_event = on_event
+        self._open_transactions = OpenTransactions()
+        self._status = FollowerStatus(self._best_head)
+        self._reports = Reports()
+        self._feed = EventSignals()
+        self._metrics = Metrics()
+        self._notifying = AsyncExitStack()
+
+    @property
+    def tip(self) -> BlockRef | None:
+        """The last applied block; ``None`` before the first."""
+        return self._open_transactions.tip
+
+    @property
+    def open(self) -> int:
+        """Number of transactions that are not final."""
+        return len(self._open_transactions)
+
+    async def metrics_page(self) -> bytes:
+        """Return the metrics in Prometheus text format, without the gauges of the HTTP API.
+
+        They are counted while the application runs with ``Settings.metrics`` or ``Settings.web``.
+        """
+        gauges = await self._gauges()
+        # In a thread: counting a million processes would block the event loop.
+        return await asyncio.to_thread(self._metrics.render, gauges)
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        if self.settings.metrics or self.settings.web is not None:
+            self._metrics.attach()
+        if self.settings.notify_systemd:
+            await self._notifying.enter_async_context(ready())
+        return self
+
+    async def prep_stop(self) -> None:
+        """Notify systemd before the tree stops."""
+        await self._notifying.aclose()
+
+    def stop(self) -> None:
+        """Stop counting metrics."""
+        self._metrics.detach()
+
+    def children(self) -> list[ChildSpec]:
+        """Return the child specifications in start order.
+
+        rest_for_one: each child depends on those before it. If the store or the registry stops,
+        the trackers stop too, and ``Boot`` starts them again from their rows.
+        """
+        settings = self.settings
+        return [
+            Store.child_spec(
+                settings.database,
+                self._open_transactions,
+                self._announce,
+                migrate=settings.migrate,
+                name=STORE,
+            ),
+            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: self._context()}),
+            *self._providers(),
+            Connection.child_spec(self.source, self._source_checked),
+            DynamicSupervisor.child_spec(
+                name=SUPERVISOR,
+                intensity="child",
+                max_restarts=MAX_RESTARTS,
+                max_seconds=MAX_SECONDS,
+                backoff=RESTART_BACKOFF,
+                on_give_up=park,
+            ),
+            # Before the follower: when the first block is applied, every tracker must be running.
+            Boot.child_spec(self.source, listens=self._on_event is not None),
+            self._follower(),
+            # After the follower, whose clock it starts; both restart together.
+            Watchdog.child_spec(self._status, self._reports, self._verdict_time, name=WATCHDOG),
+            *self._listener(),
+            Outbox.child_spec(self._outbox(), name=OUTBOX),
+            *self._retention(),
+            *self._web(),
+        ]
+
+    def _ethereum(self) -> ChainSource:
+        settings = self.settings
+        if self.pool is None:
+            expected = profile_of(settings.chain_id, settings.profile).block_time
+            timeouts = SubscriptionTimeouts(block_time=settings.block_time or expected)
+            self.pool = self._own_pool = Pool(
+                settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER, timeouts=timeouts
+            )
+        return EthereumSource(
+            self.pool, settings.chain_id, profile=settings.profile, errors=settings.errors
+        )
+
+    def _source_checked(self) -> None:
+        """Check the settings against the chain, and set the block time of our own pool."""
+        if has_blocks(self.source):
+            self.source.check_required(self.settings.confirmations)
+        if self._own_pool is not None:
+            self._own_pool.set_block_time(self._block_time())
+
+    def _context(self) -> Context:
+        settings = self.settings
+        return Context(
+            self.source,
+            self._open_transactions,
+            settings.confirmations,
+            settings.policy,
+            settings.expires_after,
+            settings.follow_repriced,
+        )
+
+    def _providers(self) -> list[ChildSpec]:
+        return [] if self.pool is None else [self.pool.child_spec()]
+
+    def _follower(self) -> ChildSpec:
+        settings = self.settings
+        if not has_blocks(self.source):
+            return Poller.child_spec(
+                cast("PolledSource", self.source),
+                self._open_transactions,
+                settings.policy,
+                self._status,
+                poll_interval=settings.poll_interval,
+                name=FOLLOWER,
+            )
+        required = settings.confirmations
+        keep = (_FINALITY_BLOCKS if isinstance(required, str) else required) + MARGIN
+        return Follower.child_spec(
+            self.source,
+            self._open_transactions,
+            settings.policy,
+            self._status,
+            poll_interval=settings.poll_interval,
+            keep=keep,
+            sweep_budget=settings.sweep_budget,
+            block_time=self._block_time,
+            name=FOLLOWER,
+        )
+
+    def _listener(self) -> list[ChildSpec]:
+        if self._on_event is None:
+            return []
+        return [EventListener.child_spec(self._on_event, name=LISTENER)]
+
+    def _outbox(self) -> DeliveryContext:
+        return DeliveryContext(CheckedClient(AllowList.of(self.settings.allow_private)))
+
+    def _retention(self) -> list[ChildSpec]:
+        if self.settings.retention is None:
+            return []
+        return [Retention.child_spec(self.settings.retention, name=RETENTION)]
+
+    def _web(self) -> list[ChildSpec]:
+        if self.settings.web is None:
+            return []
+        return [Web.child_spec(self._service(), self.settings.web, name=WEB)]
+
+    def _service(self) -> Service:
+        return Service(
+            following=self._following,
+            gauges=self._gauges,
+            providers=self.pool,
+            resume_deliveries=resume_deliveries,
+            feed=self._feed,
+            metrics=self._metrics,
+            id_pattern=self.source.id_pattern,
+        )
+
+    def _block_time(self) -> float:
+        """Return the configured block time, or that of the chain's profile.
+
+        Without a configured chain id, the profile is known only after the first check.
+        """
+        if self.settings.block_time is not None:
+            return self.settings.block_time
+        source = self.source
+        return (source.profile if isinstance(source, EthereumSource) else UNKNOWN).block_time
+
+    def _verdict_time(self) -> float:
+        """Return the expected seconds between two heads: block time or poll interval."""
+        return max(self._block_time(), self.settings.poll_interval)
+
+    def _best_head(self) -> int | None:
+        """Return the highest head of any healthy provider.
+
+        Of three or more heads, it is the second highest: a single provider with a wrong head must
+        not make the others look stuck.
+        """
+        statuses = [] if self.pool is None else self.pool.status()
+        heads = [status.head for status in statuses if status.healthy]
+        return best_head([head for head in heads if head is not None])
+
+    def _following(self) -> Following:
+        now, status = time.monotonic(), self._status
+        return Following(
+            head=status.head,
+            heard_seconds=None if status.heard_at is None else now - status.heard_at,
+            applied_seconds=None if status.applied_at is None else now - status.applied_at,
+            ends_held=status.held_reason is not None,
+            verdict=status.verdict(now, self._verdict_time()),
+        )
+
+    async def _gauges(self) -> Gauges:
+        return await read_gauges(self._following())
+
+    def _announce(self, stored: Stored) -> None:
+        """Send the stored states to the trackers, and announce the events."""
+        for tracked in stored.rows:
+            TransactionTracker.settle(via(tracked.id), tracked)
+        self._feed.announce(stored)
+        for event in stored.events:
+            facts = {"previous": event.previous, "state": event.tracked.state}
+            telemetry.execute(("transaction_tracker", "transition"), {}, facts)
+        if stored.events:
+            EventListener.wake()
+            wake()
+
+
+async def resume_deliveries() -> None:
+    """Resume the deliveries that a finality violation paused."""
+    await Store.thaw()
+    EventListener.wake()
+    wake()
+
+
+def park(spec: ChildSpec, _pid: Pid, reason: object) -> None:
+    """Park the transaction of a tracker that kept crashing, unless it has a running tracker."""
+    key = spec.args[0]
+    if TransactionTracker.lookup(key) is None:
+        Store.park(key, describe(reason))
+
+
+def describe(reason: object) -> str:
+    """Return an exit reason as one line of text."""
+    if isinstance(reason, BaseException):
+        return f"{type(reason).__name__}: {reason}"
+    return str(reason)
