@@ -19,9 +19,10 @@ from contextvars import copy_context
 from typing import Any
 
 from beamish import _checks, telemetry
-from beamish._runtime import inspection, names
+from beamish._diagnostics import inspection
+from beamish._diagnostics.inspection import ProcessInfo
+from beamish._runtime import names
 from beamish._runtime.context import current_pid
-from beamish._runtime.inspection import ProcessInfo
 from beamish._runtime.process import Monitor, Process
 from beamish._runtime.runtime import running
 from beamish._runtime.tasks import Attachment, SpawnedProcess, TaskProcess

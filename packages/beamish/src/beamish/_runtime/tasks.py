@@ -4,24 +4,20 @@ They have a mailbox and take messages from it themselves, with `receive`.
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 from beamish import telemetry
-from beamish._runtime import unwinding
+from beamish._runtime import hooks, unwinding
 from beamish._runtime.context import current_pid
 from beamish._runtime.message_queue import NOTHING, MessageQueue
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime, running
-from beamish._runtime.throttle import throttle
 from beamish.errors import ExitError
 from beamish.pid import Pid
 from beamish.results import CANCELLED
-
-_log = logging.getLogger("beamish")
 
 _ALIVE = object()
 
@@ -192,7 +188,9 @@ class SpawnedProcess(TaskProcess):
         elif task.cancelled() and task.cancelling():
             self.die(CANCELLED)
         elif (error := failure(task)) is not None:
-            self._report(error)
+            self.reported = True
+            for crashed in hooks.process_crashed:
+                crashed(self, error)
             self.die(error)
         else:
             self.die("normal")
@@ -219,18 +217,6 @@ class SpawnedProcess(TaskProcess):
         if self.task is not None and not self.task.done():
             self.task.remove_done_callback(self.ended)
             self.die(self.kill_reason)
-
-    def _report(self, error: BaseException) -> None:
-        self.reported = True
-        if throttle(self.runtime).allows(self.pid, f"process {self._name}"):
-            _log.error(
-                "%s terminating\n** %r\nAncestors: %r",
-                self.title(),
-                error,
-                list(self.ancestors),
-                exc_info=error,
-                extra={"beamish_pid": repr(self.pid), "beamish_class": self._name},
-            )
 
     def title(self) -> str:
         """Return what crash reports call the process."""

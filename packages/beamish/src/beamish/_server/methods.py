@@ -9,7 +9,7 @@ from types import FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from beamish import _checks, telemetry
-from beamish._runtime import watchdog
+from beamish._diagnostics import watchdog
 from beamish._runtime.context import current_pid
 from beamish._server import requests
 from beamish._server.signature import Parameters, compiled, copy_metadata

@@ -4,8 +4,9 @@ import logging
 import traceback
 from typing import Any
 
-from beamish._runtime import one_or_many, state
-from beamish._runtime.throttle import throttle
+from beamish._diagnostics import state
+from beamish._diagnostics.throttle import throttle
+from beamish._runtime import one_or_many
 from beamish._server.requests import describe, safe_repr
 
 _log = logging.getLogger("beamish")

@@ -5,7 +5,7 @@ from types import CoroutineType
 from typing import Any
 
 from beamish import telemetry
-from beamish._runtime import watchdog
+from beamish._diagnostics import watchdog
 from beamish._runtime.context import current_pid
 from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running

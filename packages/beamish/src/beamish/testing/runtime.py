@@ -7,8 +7,7 @@ from contextvars import Context
 from random import Random
 from typing import Any
 
-from beamish._runtime.process import Process
-from beamish._runtime.runtime import Runtime
+from beamish._runtime.runtime import Runnable, Runtime
 from beamish._runtime.timers import Timer, Timers
 from beamish.testing.trace import Trace
 
@@ -50,7 +49,7 @@ class SimulatedRuntime(Runtime):
     def _begin_slice(self) -> None:
         self.begin_step()
 
-    def schedule(self, process: Process) -> None:
+    def schedule(self, process: Runnable) -> None:
         """Schedule a turn of ``process``; the loop picks among the scheduled processes."""
         if self.check_loop():
             self.loop.call_soon(process.turn, context=self.context)

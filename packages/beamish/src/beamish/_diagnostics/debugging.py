@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from beamish._runtime import state
+from beamish._diagnostics import state
 from beamish.pid import Pid
 
 _log = logging.getLogger("beamish")
