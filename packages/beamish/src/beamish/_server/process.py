@@ -246,7 +246,9 @@ class ServerProcess(Process):
         elif callback.wants_from:
             kwargs = {**(kwargs or {}), "from_": from_}
         item: Item = (callback, args, kwargs, from_, copy_context())
-        if self.direct and (self.runtime.budget > 0 or self.runtime.refill_budget()):
+        if self.direct and (
+            self.runtime.budget > 0 or self.runtime.allows_direct_call(self, name, args, kwargs)
+        ):
             self.runtime.budget -= 1
             self.handle(item)
             return self._answer(from_)
