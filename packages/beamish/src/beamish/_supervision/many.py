@@ -136,9 +136,9 @@ class ManyChildren(SupervisorBase):
         Returns:
             The result of ``done``, or a `FutureReply` of it.
         """
-        extra, start, loop = self._options.extra_arguments, spec.start, self._me.runtime.loop
+        extra, start = self._options.extra_arguments, spec.start
         if extra or not isinstance(start, ServerStart):
-            step = eager.step(launch(spec, extra), copy_context(), loop)
+            step = eager.step(launch(spec, extra), copy_context(), self._me.runtime.loop)
             if isinstance(step, eager.Outcome):
                 return done(step.value, step.error)
             return FutureReply(self._when_task_ends(step, done))
