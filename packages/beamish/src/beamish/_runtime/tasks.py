@@ -4,8 +4,9 @@ They have a mailbox and take messages from it themselves, with `receive`.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
@@ -176,6 +177,17 @@ class SpawnedProcess(TaskProcess):
     def kind(self) -> str:
         """Return the name of the coroutine function."""
         return self._name
+
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Start a task that runs ``coroutine``, in a copy of the current context."""
+        context = copy_context()
+        context.run(current_pid.set, self.pid)
+        self.task = asyncio.Task(
+            coroutine, loop=self.runtime.loop, name=self._name, context=context
+        )
+        self.task.add_done_callback(self.ended, context=self.runtime.context)
+        if telemetry.enabled:
+            telemetry.process_start(self.pid, self._name)
 
     def ended(self, task: asyncio.Task[Any]) -> None:
         """Die with the result of the task as the exit reason."""
