@@ -554,7 +554,7 @@ class ServerProcess(Process):
             item: Item = (self.table.info, ("timeout",), None, None, None)
             self.mailbox = deque((*(self.mailbox or ()), item))
         else:
-            self.idle_timer = self.call_after(seconds, self._idle)
+            self.idle_timer = self.runtime.timers.after(seconds, self._idle)
 
     def _idle(self) -> None:
         self.idle_timer = None
@@ -595,7 +595,7 @@ class ServerProcess(Process):
     def cancel_idle_timer(self) -> None:
         """Cancel the idle timer."""
         if self.idle_timer is not None:
-            self.cancel_timer(self.idle_timer)
+            self.runtime.timers.cancel(self.idle_timer)
             self.idle_timer = None
 
     # -- Async callbacks
@@ -761,8 +761,9 @@ class ServerProcess(Process):
         self.die(reason)
 
     def drop_messages(self, reason: Any) -> None:
-        """Drop the mailbox and raise `ExitError` in the callers that wait."""
+        """Drop the mailbox and its idle timer; raise `ExitError` in the callers that wait."""
         self.mailbox = None
+        self.cancel_idle_timer()
         if self.callers is not None:
             for from_ in one_or_many.items(self.callers):
                 from_.fail(reason)
