@@ -16,7 +16,7 @@ from types import CodeType, ModuleType
 HOOKS = (
     (re.compile(r"\b\w*telemetry\.(enabled|observes)\b"), "False"),
     (re.compile(r"[\w.]+\.suspects\.setdefault\([^()]*\)"), "None"),
-    (re.compile(r"\bwatchdog\.watch\([^()]*\)"), "None"),
+    (re.compile(r"\bhooks\.runtime_created\.append\([^()]*\)"), "None"),
 )
 
 

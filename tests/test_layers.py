@@ -12,7 +12,10 @@ PACKAGES = Path(__file__).parent.parent / "packages"
 LAYERS = {
     "beamish": [
         {"errors", "pid", "messages", "child_spec", "results", "_checks", "_stable_hash"},
-        {"_runtime", "process", "telemetry", "debug"},
+        {"telemetry"},
+        {"_runtime"},
+        {"_diagnostics"},
+        {"process", "debug"},
         {"_server", "gen_server", "_registry", "registry", "_task", "task", "agent"},
         {
             "_strategy",
@@ -22,7 +25,7 @@ LAYERS = {
             "partition_supervisor",
             "task_supervisor",
         },
-        {"application", "testing", "shell", "from_thread"},
+        {"_signals", "application", "testing", "shell", "from_thread"},
         {"observer", "exporters"},
         {"__init__", "__main__"},
     ],
@@ -84,6 +87,42 @@ def imported(package: str, path: Path) -> set[str]:
     return names
 
 
+def module_name(package: str, path: Path) -> str:
+    root = PACKAGES / package.replace("_", "-") / "src"
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(package: str) -> dict[str, set[str]]:
+    """Map each module of ``package`` to those of its modules that it imports, for typing too."""
+    known = {module_name(package, path): path for path in modules(package)}
+    found: dict[str, set[str]] = {}
+    for name, path in known.items():
+        found[name] = set()
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ImportFrom) and node.module in known:
+                inner = {f"{node.module}.{alias.name}" for alias in node.names}
+                found[name] |= inner & known.keys() or {node.module}
+            elif isinstance(node, ast.Import):
+                found[name] |= {alias.name for alias in node.names} & known.keys()
+    return found
+
+
+def circles(imports: dict[str, set[str]]) -> list[str]:
+    """List the modules that import themselves through others."""
+
+    def reaches(start: str) -> set[str]:
+        seen: set[str] = set()
+        waiting = [*imports[start]]
+        while waiting:
+            name = waiting.pop()
+            if name not in seen:
+                seen.add(name)
+                waiting += imports[name]
+        return seen
+
+    return [name for name in imports if name in reaches(name)]
+
+
 def imported_tops(path: Path) -> set[str]:
     """List the packages that the module at ``path`` imports, for typing too."""
     tops: set[str] = set()
@@ -107,6 +146,15 @@ def test_no_module_imports_from_a_layer_below_its_own(package: str) -> None:
         ]
 
     assert wrong == []
+
+
+@pytest.mark.parametrize("package", ["beamish", "transaction_tracker"])
+def test_no_module_imports_itself_through_others(package: str) -> None:
+    assert circles(imported_modules(package)) == []
+
+
+def test_circle_of_imports_is_found() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c"]
 
 
 @pytest.mark.parametrize("package", LAYERS)

@@ -29,7 +29,7 @@ helpers:
 
 Ctrl-C interrupts the running input, never the application. Ctrl-D stops the application in order
 and exits with status 0; exit(3) exits with 3. When the application stops by itself, the shell exits
-with status 1. IPython is used if it is installed."""
+with status 1."""
 
 _TREE = """\
 Start the application, print its supervision tree, and stop the application in order. The tree shows
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(command.tree(options.target, options.children))
     if options.command == "shell":
         history = Path(options.history).expanduser() if options.history else None
-        sys.exit(command.shell(options.target, history, plain=options.plain))
+        sys.exit(command.shell(options.target, history))
     parser.print_help()
 
 
@@ -73,9 +73,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     shell = _add(commands, "shell", "open a prompt in the running application", _SHELL)
-    shell.add_argument(
-        "--plain", action="store_true", help="use the plain prompt even if IPython is installed"
-    )
     shell.add_argument(
         "--history",
         metavar="FILE",

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from beamish import process
 from beamish._runtime.context import current_pid
-from beamish._runtime.signals import Signals
+from beamish._signals import Signals
 from beamish._strategy import Strategy
 from beamish._supervision.blocks import cancelled_at_death_of, stopped
 from beamish.errors import ExitError

@@ -18,9 +18,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from beamish import _checks
-from beamish._runtime import one_or_many, state, system
-from beamish._runtime.debugging import DebugEvent, Debugging
-from beamish._runtime.limits import Limits, limits
+from beamish._diagnostics import state, system
+from beamish._diagnostics.debugging import DebugEvent, Debugging
+from beamish._diagnostics.limits import Limits, limits
+from beamish._runtime import one_or_many
 from beamish.pid import Dest, Pid
 
 __all__ = [

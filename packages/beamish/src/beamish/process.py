@@ -11,17 +11,16 @@ Source:
     Elixir's ``Process`` and the process functions of Erlang's ``erlang`` module.
 """
 
-import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from contextvars import copy_context
 from typing import Any
 
-from beamish import _checks, telemetry
-from beamish._runtime import inspection, names
+from beamish import _checks
+from beamish._diagnostics import inspection
+from beamish._diagnostics.inspection import ProcessInfo
+from beamish._runtime import names
 from beamish._runtime.context import current_pid
-from beamish._runtime.inspection import ProcessInfo
 from beamish._runtime.process import Monitor, Process
 from beamish._runtime.runtime import running
 from beamish._runtime.tasks import Attachment, SpawnedProcess, TaskProcess
@@ -130,14 +129,8 @@ def _spawn(fn: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> SpawnedP
     coroutine = fn(*args)
     if not inspect.iscoroutine(coroutine):
         raise TypeError(f"a process runs an async function; {fn!r} returned {coroutine!r}")
-    name = getattr(fn, "__qualname__", repr(fn))
-    process = SpawnedProcess(runtime, current_pid.get(), name)
-    context = copy_context()
-    context.run(current_pid.set, process.pid)
-    process.task = asyncio.Task(coroutine, loop=runtime.loop, name=name, context=context)
-    process.task.add_done_callback(process.ended, context=runtime.context)
-    if telemetry.enabled:
-        telemetry.process_start(process.pid, name)
+    process = SpawnedProcess(runtime, current_pid.get(), getattr(fn, "__qualname__", repr(fn)))
+    process.run(coroutine)
     return process
 
 

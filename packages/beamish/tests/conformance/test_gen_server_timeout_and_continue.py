@@ -268,3 +268,23 @@ async def test_endless_continue_leaves_the_loop_to_others() -> None:
         await asyncio.sleep(0)
     process.exit(pid, "kill")
     await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("reason", ["kill", "normal"])
+@on_virtual_clock
+async def test_timeout_of_a_dead_server_does_not_run_its_callback(reason: str) -> None:
+    seen: list[object] = []
+
+    class Dying(Waits):
+        def handle_info(self, message: object) -> None:
+            seen.append(message)
+
+    pid = await Dying.start(Timeout(10))
+
+    if reason == "kill":
+        process.exit(pid, "kill")
+    else:
+        await GenServer.stop(pid)
+    await asyncio.sleep(20)
+
+    assert seen == []

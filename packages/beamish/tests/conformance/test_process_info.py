@@ -187,6 +187,15 @@ async def test_info_counts_the_messages_handled() -> None:
     assert process.info(pid).messages_handled == before + 5
 
 
+async def test_start_is_not_counted_as_a_message() -> None:
+    class SlowFamily(Family):
+        async def init(self) -> None:
+            await asyncio.sleep(0)
+
+    for kind in (Family, SlowFamily):
+        assert process.info(await kind.start()).messages_handled == 0
+
+
 async def test_info_tells_the_callback_that_runs(settle) -> None:
     gate = asyncio.Event()
 

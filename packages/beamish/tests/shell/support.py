@@ -158,7 +158,6 @@ def environment(folder: Path) -> dict[str, str]:
     return {
         **os.environ,
         "HOME": str(folder),
-        "IPYTHONDIR": str(folder / "ipython"),
         "TERM": "dumb",
         "PROMPT_TOOLKIT_NO_CPR": "1",
         "INPUTRC": "/dev/null",
@@ -241,8 +240,8 @@ def typing_into(folder: Path, *arguments: str, term: str = "dumb") -> Iterator[T
 
 @contextmanager
 def shell(folder: Path, target: str = "shop:Shop") -> Iterator[Typist]:
-    """Run the plain shell, up to its first prompt."""
-    with typing_into(folder, "shell", "--plain", target) as typist:
+    """Run the shell, up to its first prompt."""
+    with typing_into(folder, "shell", target) as typist:
         typist.until(PROMPT)
         yield typist
 

@@ -246,7 +246,7 @@ def test_history_lasts_from_one_shell_to_the_next(folder: Path) -> None:
 
 def test_history_can_be_kept_elsewhere_or_not_at_all(folder: Path) -> None:
     for history in (str(folder / "elsewhere"), ""):
-        arguments = ("shell", "--plain", "--history", history, "shop:Shop")
+        arguments = ("shell", "--history", history, "shop:Shop")
         with typing_into(folder, *arguments) as typist:
             typist.until(PROMPT)
             typist.run("1")
@@ -287,7 +287,7 @@ def test_death_of_the_tree_ends_the_shell_with_status_one(folder: Path) -> None:
 def test_terminal_is_as_before_after_the_tree_has_died(folder: Path) -> None:
     import termios
 
-    with typing_into(folder, "shell", "--plain", "shop:Fragile") as typist:
+    with typing_into(folder, "shell", "shop:Fragile") as typist:
         before = termios.tcgetattr(typist.terminal)
         typist.until(PROMPT)
         typist.type("GenServer.cast('first', 'boom')\r")

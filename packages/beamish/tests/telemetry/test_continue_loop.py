@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from beamish import Continue, GenServer, call, process
-from beamish._runtime import continuing
+from beamish._diagnostics import continuing
 
 pytestmark = pytest.mark.usefixtures("quick_watchdog")
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from beamish import GenServer, call, cast, debug, process
-from beamish._runtime import mailboxes
+from beamish._diagnostics import mailboxes
 
 pytestmark = pytest.mark.usefixtures("quick_watchdog")
 

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from beamish import GenServer, call
 from beamish.testing import find_race, simulate
 
 from .support import Counter
@@ -54,6 +55,33 @@ def test_a_trace_is_given_line_by_line() -> None:
     assert [int(line.split()[0]) for line in lines] == sorted(int(x.split()[0]) for x in lines)
     assert any("handles read()" in line for line in lines)
     assert "shutdown_asyncgens" not in lines[-1]
+
+
+@pytest.mark.parametrize("by_method", [True, False])
+def test_trace_shows_the_calls_that_run_on_the_callers_stack(by_method: bool) -> None:
+    class Adder(GenServer):
+        @call
+        def add(self, one: int, *, other: int) -> int:
+            return one + other
+
+        def handle_call(self, request: object, from_: object) -> object:
+            return request
+
+    lines: list[str] = []
+
+    async def main() -> None:
+        pid = await Adder.start()
+        if by_method:
+            await Adder.add(pid, 1, other=2)
+        else:
+            await GenServer.call(pid, "hello")
+
+    for seed in range(20):
+        simulate(main, seed, trace=lines.append)
+
+    request = "add(1, 2)" if by_method else "'hello'"
+    shown = f"#PID<0.101.0>: handles {request} on its caller's stack"
+    assert any(line.endswith(shown) for line in lines)
 
 
 def test_the_random_module_is_seeded_and_put_back() -> None:

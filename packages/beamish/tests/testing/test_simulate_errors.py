@@ -33,6 +33,15 @@ def test_a_deadlock_is_an_error_that_says_who_waits_for_what() -> None:
     assert "test_simulate_errors.py:" in text
 
 
+def test_task_that_only_calls_is_named_by_its_call() -> None:
+    async def main() -> None:
+        pid = await Silent.start()
+        await asyncio.create_task(Silent.ask.timeout(None)(pid))
+
+    with pytest.raises(DeadlockError, match=r"in a call of Silent\.ask"):
+        simulate(main)
+
+
 def test_a_deadlock_of_two_servers_names_both() -> None:
     class Caller(GenServer):
         def __init__(self, other: str) -> None:

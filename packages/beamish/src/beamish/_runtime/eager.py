@@ -69,7 +69,8 @@ def step_as_task(
 async def in_own_task(function: Callable[[], Coroutine[Any, Any, Any]]) -> Outcome:
     """Run code of users in its own task, starting at once; return its outcome.
 
-    If the caller is cancelled meanwhile, cancels that task too and waits until it has ended.
+    If the caller is cancelled meanwhile, cancels that task too and waits until it has ended. A
+    result that it has nevertheless is returned: it can be a process, which must not be lost.
     """
     step = step_as_task(function, copy_context(), running().loop)
     if isinstance(step, Outcome):
@@ -79,7 +80,8 @@ async def in_own_task(function: Callable[[], Coroutine[Any, Any, Any]]) -> Outco
     except asyncio.CancelledError:
         step.cancel()
         await asyncio.wait([step])
-        raise
+        if failure(step) is not None:
+            raise
     error = failure(step)
     return Outcome(error=error) if error is not None else Outcome(step.result())
 

@@ -1,15 +1,15 @@
 """`Process`: the base of all processes, with their names, links, monitors, timers and exit.
 
 A process exits in two steps. `Process.unregister` removes it from every look-up, so that nobody
-finds a process that is ending. `Process.die` then notifies its watchers and sends exit signals to
-its links. A process that is killed while its code still runs takes the first step at once and the
-second when the code has returned.
+finds a process that is ending. `Process.die` then raises `ExitError` in its callers, notifies its
+watchers and sends exit signals to its links. A process that is killed while its code still runs
+takes the first step at once and the second when the code has returned.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 from beamish import telemetry
@@ -265,7 +265,7 @@ class Process:
             if process is not None and process.current_callback() is not None:
                 process.force_slow_path()
 
-    # -- Death, in two steps: removed from all look-ups, then links and watchers are notified
+    # -- Death, in two steps: removed from all look-ups, then callers, watchers and links
 
     def unregister(self) -> None:
         """Remove the process from all look-ups: its pid, names, entries, timers and monitors."""
@@ -283,29 +283,39 @@ class Process:
         timers, self.timers = one_or_many.items(self.timers), None
         for timer in timers:
             runtime.timers.cancel(timer)
-        self._forget_monitors()
-
-    def _forget_monitors(self) -> None:
         monitors, self.monitors = one_or_many.items(self.monitors), None
         for monitor in monitors:
             self._unwatch(monitor)
 
     def die(self, reason: Any) -> None:
-        """Die: notify the watchers and send exit signals to the linked processes."""
-        self.unregister()
+        """End the process: every process ends here, and none of its code runs any longer.
+
+        Each step relies on the ones before it: code that hears of the death finds no trace of the
+        process.
+        """
+        self.unregister()  # unless a kill has done so, while the process's code still ran
+        self.drop_messages(reason)
         links, self.links = one_or_many.items(self.links), None
         watchers, self.watchers = one_or_many.items(self.watchers), None
         for watcher in watchers:
             watcher.died(self.pid, reason)
         for linked in links:
             self.runtime.queue_exit_signal(linked, self.pid, reason, self.reported)
-        self.exit_dependents(reason)
+        # A registry that stops has the processes in it restarted under their supervisors, also if
+        # it exits for the reason "normal", which would not end them.
+        passed_on = "shutdown" if _is(reason, "normal") else reason
+        for pid in self.dependents():
+            self.runtime.queue_exit_signal(pid, self.pid, passed_on, self.reported, linked=False)
         if telemetry.enabled:
             telemetry.process_exit(self.pid, self.kind(), reason)
         self.runtime.deliver_exit_signals()
 
-    def exit_dependents(self, reason: Any) -> None:
-        """Send exit signals to processes that depend on this one without being in its links."""
+    def drop_messages(self, reason: Any) -> None:
+        """Drop the queued messages, and raise `ExitError` in the callers that wait."""
+
+    def dependents(self) -> Iterable[Pid]:
+        """Return the processes that get an exit signal without being in the links."""
+        return ()
 
     # -- Timers and monitors
 

@@ -32,19 +32,23 @@ from _thread import get_ident
 from collections import deque
 from contextvars import Context
 from os import environ
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from beamish._runtime import watchdog
+from beamish._runtime import hooks
 from beamish._runtime.timers import Timers
 from beamish.errors import BeamishError, NoProcessError
 from beamish.pid import Pid
 
-if TYPE_CHECKING:
-    from beamish._runtime.process import Process
-
 SLICE_SECONDS = 0.005
 # Messages between two readings of the clock.
 CLOCK_INTERVAL = 32
+
+
+class Runnable(Protocol):
+    """What the scheduler knows of a process: that it can run for a turn."""
+
+    def turn(self) -> None:
+        """Handle a bounded number of messages."""
 
 
 class Runtime:
@@ -92,7 +96,7 @@ class Runtime:
         self.eager_depth: int = 0  # of coroutines that take their first step inside one another
         self.budget: int = 0  # messages until the clock is read
         self._slice_end = 0.0
-        self._run_queue: deque[Process] = deque()
+        self._run_queue: deque[Runnable] = deque()
         self._drain_scheduled = False
         self._exit_signals: deque[tuple[Pid, Pid, Any, bool, bool]] = deque()
         self._delivering = False
@@ -143,6 +147,16 @@ class Runtime:
             return True
         return False
 
+    def allows_direct_call(
+        self, process: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> bool:
+        """Return whether a call can run on its caller's stack although the budget is used up.
+
+        Called with the server and the request. `beamish.testing` overrides it: a simulation, whose
+        budget is always used up, decides and records here which calls are direct.
+        """
+        return self.refill_budget()
+
     # -- Exceptions that end the program
 
     def exit_program(self, error: BaseException) -> None:
@@ -158,7 +172,7 @@ class Runtime:
 
     # -- The run queue
 
-    def schedule(self, process: "Process") -> None:
+    def schedule(self, process: Runnable) -> None:
         """Append ``process`` to the run queue; no effect if the event loop is closed.
 
         Raises:
@@ -295,12 +309,13 @@ def _find(loop: asyncio.AbstractEventLoop | None) -> Runtime:
         for closed in [known for known in _runtimes if known.is_closed()]:
             _runtimes.pop(closed).close()
         # A simulated loop (`beamish.testing`) defines its own runtime.
-        runtime = _runtimes[loop] = getattr(loop, "beamish_runtime", _watched)(loop)
+        runtime = _runtimes[loop] = getattr(loop, "beamish_runtime", _observed)(loop)
     _latest = runtime
     return runtime
 
 
-def _watched(loop: asyncio.AbstractEventLoop) -> Runtime:
+def _observed(loop: asyncio.AbstractEventLoop) -> Runtime:
     runtime = Runtime(loop)
-    watchdog.watch(runtime)
+    for created in hooks.runtime_created:
+        created(runtime)
     return runtime

@@ -4,24 +4,21 @@ They have a mailbox and take messages from it themselves, with `receive`.
 """
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any
 
 from beamish import telemetry
-from beamish._runtime import unwinding
+from beamish._runtime import hooks, unwinding
 from beamish._runtime.context import current_pid
 from beamish._runtime.message_queue import NOTHING, MessageQueue
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime, running
-from beamish._runtime.throttle import throttle
 from beamish.errors import ExitError
 from beamish.pid import Pid
 from beamish.results import CANCELLED
-
-_log = logging.getLogger("beamish")
 
 _ALIVE = object()
 
@@ -181,6 +178,17 @@ class SpawnedProcess(TaskProcess):
         """Return the name of the coroutine function."""
         return self._name
 
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Start a task that runs ``coroutine``, in a copy of the current context."""
+        context = copy_context()
+        context.run(current_pid.set, self.pid)
+        self.task = asyncio.Task(
+            coroutine, loop=self.runtime.loop, name=self._name, context=context
+        )
+        self.task.add_done_callback(self.ended, context=self.runtime.context)
+        if telemetry.enabled:
+            telemetry.process_start(self.pid, self._name)
+
     def ended(self, task: asyncio.Task[Any]) -> None:
         """Die with the result of the task as the exit reason."""
         if self.is_killed:
@@ -192,7 +200,9 @@ class SpawnedProcess(TaskProcess):
         elif task.cancelled() and task.cancelling():
             self.die(CANCELLED)
         elif (error := failure(task)) is not None:
-            self._report(error)
+            self.reported = True
+            for crashed in hooks.process_crashed:
+                crashed(self, error)
             self.die(error)
         else:
             self.die("normal")
@@ -219,18 +229,6 @@ class SpawnedProcess(TaskProcess):
         if self.task is not None and not self.task.done():
             self.task.remove_done_callback(self.ended)
             self.die(self.kill_reason)
-
-    def _report(self, error: BaseException) -> None:
-        self.reported = True
-        if throttle(self.runtime).allows(self.pid, f"process {self._name}"):
-            _log.error(
-                "%s terminating\n** %r\nAncestors: %r",
-                self.title(),
-                error,
-                list(self.ancestors),
-                exc_info=error,
-                extra={"beamish_pid": repr(self.pid), "beamish_class": self._name},
-            )
 
     def title(self) -> str:
         """Return what crash reports call the process."""

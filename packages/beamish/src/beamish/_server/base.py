@@ -5,7 +5,8 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from beamish import _checks, child_spec
-from beamish._runtime import names, system
+from beamish._diagnostics import system
+from beamish._runtime import names
 from beamish._server import requests, start
 from beamish._server.requests import From
 from beamish._server.signature import check_init_parameters

@@ -13,11 +13,33 @@ from beamish.errors import StartError
 from beamish.pid import Pid
 from beamish.results import Stop
 
-# The callback, its positional and keyword arguments, the `From` of a call, and the context of its
-# caller. Casts and messages have neither of the last two, and run in an empty context.
+# An item of a mailbox: ``callback, args, kwargs, from_, context``. The last two are the `From` of a
+# call and the context of its caller; casts and messages have neither, and run in an empty context.
+# A tuple, because each cast and message makes one: an object with attributes takes five times as
+# long to create. Code unpacks it into these names, or uses the functions below.
 Item: TypeAlias = tuple[
     Callback, tuple[Any, ...], dict[str, Any] | None, From | None, Context | None
 ]
+
+
+def callback_of(item: Item) -> Callback:
+    """Return the callback that handles ``item``."""
+    callback, _, _, _, _ = item
+    return callback
+
+
+def caller_of(item: Item | None) -> From | None:
+    """Return the `From` if ``item`` is a call, otherwise ``None``."""
+    if item is None:
+        return None
+    _, _, _, from_, _ = item
+    return from_
+
+
+def context_of(item: Item) -> Context | None:
+    """Return the context in which ``item`` is handled, or ``None`` for an empty one."""
+    _, _, _, _, context = item
+    return context
 
 
 def _run_system(_: object, process: Any, request: SystemRequest) -> Any:
@@ -36,7 +58,7 @@ def _initialise(_: object, process: Any, args: tuple[Any, ...], kwargs: dict[str
 
 
 SYSTEM = Callback("system", _run_system)
-INIT = Callback("init", _initialise)
+INIT = Callback("init", _initialise, plain=True)
 
 
 class ParentExit:

@@ -9,7 +9,7 @@ from types import FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from beamish import _checks, telemetry
-from beamish._runtime import watchdog
+from beamish._diagnostics import watchdog
 from beamish._runtime.context import current_pid
 from beamish._server import requests
 from beamish._server.signature import Parameters, compiled, copy_metadata
@@ -28,8 +28,9 @@ _UNSET: Any = object()
 
 # The client function of a call. All but the last line is the fast path: an idle server runs the
 # callback here, on the caller's stack, without the event loop. It is `ServerProcess.request`,
-# `run_callback` and `finish` for a call whose result is just a reply, written out: calling them
-# would take twice the time. Any other outcome goes to `finish_direct`.
+# `dispatch` and `finish` for a call whose result is just a reply, written out: calling them would
+# take twice the time. Any other outcome goes to `finish_direct`. The last line is the reference,
+# which does all of it with plain functions; ``test_client_and_dispatch`` compares the two.
 _CALL = """
 def _b_enter(_b_process, _b_function{names}):
     _b_become(_b_process.pid)
@@ -47,7 +48,11 @@ def make(_b_timeout):
                 if (
                     _b_function is not None
                     and _b_running_loop() is _b_runtime.loop
-                    and (_b_runtime.budget > 0 or _b_runtime.refill_budget())
+                    and (
+                        _b_runtime.budget > 0
+                        or _b_runtime.allows_direct_call(
+                            _b_process, {name!r}, {positional}, {keywords})
+                    )
                 ):
                     _b_runtime.budget -= 1
                     _b_process.direct = False

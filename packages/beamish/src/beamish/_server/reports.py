@@ -4,8 +4,10 @@ import logging
 import traceback
 from typing import Any
 
-from beamish._runtime import one_or_many, state
-from beamish._runtime.throttle import throttle
+from beamish._diagnostics import state
+from beamish._diagnostics.throttle import throttle
+from beamish._runtime import one_or_many
+from beamish._server.items import SYSTEM, Item
 from beamish._server.requests import describe, safe_repr
 
 _log = logging.getLogger("beamish")
@@ -13,13 +15,13 @@ _log = logging.getLogger("beamish")
 MAX_STATE_CHARACTERS = 2000
 
 
-def crash(process: Any, reason: Any, item: Any) -> None:
+def crash(process: Any, reason: Any, item: Item | None) -> None:
     """Log that a server has terminated for an abnormal reason.
 
     Args:
         process: The server's process, which still has its names and links.
         reason: Its exit reason.
-        item: The item that it was handling, or ``None``.
+        item: The item that it was handling, or ``None``; a system request is not shown.
     """
     process.reported = True
     if not _log.isEnabledFor(logging.ERROR):
@@ -33,19 +35,25 @@ def crash(process: Any, reason: Any, item: Any) -> None:
             traceback.print_exc()
 
 
-def _report(process: Any, what: str, reason: Any, item: Any) -> None:
-    last_message = "[]" if item is None else describe(item[0].name, item[1])
+def _report(process: Any, what: str, reason: Any, item: Item | None) -> None:
     _log.error(
         "%s terminating\n** %s\nLast message: %s\nState: %s\nLinks: %r\nAncestors: %r",
         what,
         shown_reason(reason),
-        last_message,
+        _last_message(item),
         shown_state(process, "terminate", reason),
         list(one_or_many.items(process.links)),
         list(process.ancestors),
         exc_info=reason if isinstance(reason, BaseException) else None,
         extra=facts(process),
     )
+
+
+def _last_message(item: Item | None) -> str:
+    if item is None:
+        return "[]"
+    callback, args, _, _, _ = item
+    return "[]" if callback is SYSTEM else describe(callback.name, args)
 
 
 def title(process: Any) -> str:

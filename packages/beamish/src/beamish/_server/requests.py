@@ -5,7 +5,7 @@ from types import CoroutineType
 from typing import Any
 
 from beamish import telemetry
-from beamish._runtime import watchdog
+from beamish._diagnostics import watchdog
 from beamish._runtime.context import current_pid
 from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running
@@ -19,13 +19,14 @@ _OPEN = object()
 class From:
     """A call that waits for its reply; pass it to ``GenServer.reply`` to reply later.
 
-    ``pid`` is the calling process, or ``None`` if the call was made outside any process.
+    ``pid`` is the calling process, or ``None`` if the call was made outside any process. While the
+    caller waits, ``future`` is what it waits for, and ``request`` has the arguments of `describe`.
 
     Source:
         Erlang's ``From`` of ``handle_call/3``.
     """
 
-    __slots__ = ("_dest", "_error", "_future", "_server", "_value", "pid")
+    __slots__ = ("_dest", "_error", "_server", "_value", "future", "pid", "request")
 
     def __init__(self, server: Any, dest: Dest) -> None:
         self.pid: Pid | None = current_pid.get()
@@ -33,7 +34,8 @@ class From:
         self._dest = dest
         self._value: Any = _OPEN
         self._error: BaseException | None = None
-        self._future: asyncio.Future[Any] | None = None
+        self.future: asyncio.Future[Any] | None = None
+        self.request: tuple[str, tuple[Any, ...]] | None = None
 
     def __repr__(self) -> str:
         return f"From({self.pid!r})"
@@ -51,8 +53,8 @@ class From:
         if self._close():
             self._value = None  # a reply: an exit of the server no longer replaces the error
             self._error = error
-            if self._future is not None and not self._future.done():
-                self._future.set_exception(error)
+            if self.future is not None and not self.future.done():
+                self.future.set_exception(error)
             if server.debugging is not None:
                 server.debugging.replied(server, self, Fail(error))
 
@@ -61,8 +63,8 @@ class From:
         server = self._server
         if self._close():
             self._value = value
-            if self._future is not None and not self._future.done():
-                self._future.set_result(value)
+            if self.future is not None and not self.future.done():
+                self.future.set_result(value)
             if server.debugging is not None:
                 server.debugging.replied(server, self, value)
 
@@ -74,8 +76,8 @@ class From:
         """Raise ``error`` in the caller, unless there is a reply."""
         if self._close() or self._value is _OPEN:
             self._error = error
-            if self._future is not None and not self._future.done():
-                self._future.set_exception(error)
+            if self.future is not None and not self.future.done():
+                self.future.set_exception(error)
 
     def _close(self) -> bool:
         server, self._server = self._server, None
@@ -105,7 +107,8 @@ class From:
             return self.outcome()
         server = self._server
         runtime = server.runtime
-        self._future = runtime.loop.create_future()
+        self.request = name, args
+        self.future = runtime.loop.create_future()
         timer = None
         if timeout is not None:
 
@@ -116,12 +119,12 @@ class From:
 
             timer = runtime.timers.after(timeout, expire)
         try:
-            return await self._future
+            return await self.future
         finally:
             if timer is not None:
                 runtime.timers.cancel(timer)
             self._close()  # if the caller was cancelled, a late reply is dropped
-            self._future = self._error = None
+            self.future = self._error = None
 
 
 class FutureReply(_AnyResult):  # type: ignore[misc] # as `Fail`, a result of any type

@@ -93,7 +93,11 @@ class Parameters:
 
 
 def compiled(source: str, name: str, namespace: dict[str, Any], like: Callable[..., Any]) -> Any:
-    """Compile ``source``, which defines ``name``, and copy the metadata of ``like`` to it."""
+    """Compile ``source``, which defines ``name``, and copy the metadata of ``like`` to it.
+
+    The frames of the code belong to this module, as their ``__name__`` says.
+    """
+    namespace["__name__"] = __name__
     # Safe: the only text in the source from outside are parameter names of an existing function.
     exec(compile(source, f"<beamish {like.__qualname__}>", "exec"), namespace)  # noqa: S102
     return copy_metadata(namespace[name], like)

@@ -105,7 +105,7 @@ def begin(
     start = process.initialise(args, kwargs)
     if start is None:
         return process.pid
-    if process.start is not None:
+    if process.phase == "starting":
         return PendingStart(process, start)
     start.raise_error()
     return process.pid

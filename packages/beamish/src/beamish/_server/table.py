@@ -23,7 +23,7 @@ class Callback:
         function: The method; its first argument is the server.
         is_call: Whether its result is the reply to a call.
         wants_from: Whether it takes ``from_``.
-        plain: Whether it handles a cast or message, so that a result of ``None`` needs no action.
+        plain: Whether a result of ``None`` needs no action, as of a cast or message.
     """
 
     __slots__ = ("bare", "function", "is_call", "name", "plain", "wants_from")

@@ -27,12 +27,7 @@ from beamish._supervision.restarting import CrashHistory, RestartingChild
 from beamish._supervision.specs import pid_of_child, title_of
 from beamish._supervision.termination import Termination, terminate_children
 from beamish.child_spec import Backoff, ChildSpec
-from beamish.errors import (
-    ExitError,
-    IgnoredError,
-    MaxChildrenError,
-    StartError,
-)
+from beamish.errors import ExitError, IgnoredError, MaxChildrenError, StartError
 from beamish.pid import Pid
 from beamish.results import ChildInfo, Counts, Fail, Stop
 
@@ -136,9 +131,9 @@ class ManyChildren(SupervisorBase):
         Returns:
             The result of ``done``, or a `FutureReply` of it.
         """
-        extra, start, loop = self._options.extra_arguments, spec.start, self._me.runtime.loop
+        extra, start = self._options.extra_arguments, spec.start
         if extra or not isinstance(start, ServerStart):
-            step = eager.step(launch(spec, extra), copy_context(), loop)
+            step = eager.step(launch(spec, extra), copy_context(), self._me.runtime.loop)
             if isinstance(step, eager.Outcome):
                 return done(step.value, step.error)
             return FutureReply(self._when_task_ends(step, done))
@@ -188,8 +183,10 @@ class ManyChildren(SupervisorBase):
         result = done(pid, error) if self._me is not None else _start_failure(error)
         if not self._starts:
             self._early.clear()
-        if not future.done():
-            future.set_result(result)
+        if isinstance(result, FutureReply):  # the child is being stopped
+            result.future.add_done_callback(lambda _: _set_result(future, None))
+        else:
+            _set_result(future, result)
 
     def _adopt(self, pid: Pid, spec: ChildSpec) -> None:
         self._children[pid] = spec
@@ -283,14 +280,15 @@ class ManyChildren(SupervisorBase):
         return self._restart(last_pid, child)  # a failed start counts as one more restart
 
     def _start_again(self, last_pid: Pid, child: RestartingChild) -> None:
-        def done(pid: Pid | None, error: BaseException | None) -> None:
+        def done(pid: Pid | None, error: BaseException | None) -> Any:
             child.start = None
             if self._restarting.get(last_pid) is child:
                 self._started_again(last_pid, child, pid, error)
             elif pid is not None:
-                # Cancelled when the start had already completed, so the child runs. Keep it in
-                # ``_children``, so that `_terminate` stops it.
+                # Cancelled when the start function had already returned: stop the new child.
                 self._children[pid] = child.spec
+                return self._end(pid)
+            return None
 
         begun = self._start(child.spec, done)
         if isinstance(begun, FutureReply):
@@ -389,6 +387,11 @@ class ManyChildren(SupervisorBase):
         types = [spec.type for spec in (*self._children.values(), *restarting)]
         supervisors = types.count("supervisor")
         return Counts(len(types), len(self._children), supervisors, len(types) - supervisors)
+
+
+def _set_result(future: asyncio.Future[Any], result: Any) -> None:
+    if not future.done():
+        future.set_result(result)
 
 
 def _start_failure(error: BaseException | None) -> Fail:

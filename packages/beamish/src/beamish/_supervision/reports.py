@@ -5,8 +5,8 @@ import logging
 from typing import Any
 
 from beamish import telemetry
+from beamish._diagnostics.throttle import throttle
 from beamish._runtime.runtime import running
-from beamish._runtime.throttle import throttle
 from beamish._server.requests import safe_repr
 from beamish._server.start import ServerStart
 from beamish._server.table import CallbackTable

@@ -5,11 +5,8 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Coroutine
-from contextvars import copy_context
 from typing import Any, Protocol
 
-from beamish import telemetry
-from beamish._runtime.context import current_pid
 from beamish._runtime.runtime import Runtime, running
 from beamish._runtime.tasks import SpawnedProcess, failure
 from beamish._server.requests import describe
@@ -72,14 +69,8 @@ def spawn(
     check_function(fn)
     runtime = running()
     coroutine = fn(*args) if inspect.iscoroutinefunction(fn) else _run(fn, args)
-    name = name_of(fn)
-    process = FunctionProcess(runtime, parent, (name, args), listener)
-    context = copy_context()
-    context.run(current_pid.set, process.pid)
-    process.task = asyncio.Task(coroutine, loop=runtime.loop, name=name, context=context)
-    process.task.add_done_callback(process.ended, context=runtime.context)
-    if telemetry.enabled:
-        telemetry.process_start(process.pid, name)
+    process = FunctionProcess(runtime, parent, (name_of(fn), args), listener)
+    process.run(coroutine)
     return process
 
 

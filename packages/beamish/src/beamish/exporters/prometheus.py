@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from beamish import _checks, telemetry
-from beamish._runtime import census
+from beamish._diagnostics import census
 from beamish.results import is_clean
 
 try:

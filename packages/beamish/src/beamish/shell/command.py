@@ -4,7 +4,6 @@ When not to use it: to run an application as a service; use ``beamish.run``.
 """
 
 import asyncio
-import importlib.util
 import platform
 import signal
 import sys
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from beamish import process
 from beamish.errors import ExitError, StartError
@@ -46,26 +45,28 @@ def tree(target: str, children: int) -> Status:
     return _command(target, show)
 
 
-def shell(target: str, history: Path | None, *, plain: bool = False) -> Status:
+def shell(target: str, history: Path | None) -> Status:
     """Start an application and a prompt; stop the application at the end of the input.
 
     Args:
         target: ``module:Application``.
-        history: The file for the history; ``None`` keeps no history.
-        plain: Whether to use the plain prompt although IPython is installed.
+        history: The file for the history; ``None`` keeps no history. Input that is not typed at a
+            terminal has none.
 
     Returns:
         The argument of ``exit()``; 0 after Ctrl-D, 1 when the application stopped by itself.
     """
 
     async def serve(found: Target) -> Status:
+        typed = sys.stdin.isatty()
+        if typed:
+            print(_banner(target, found))
         names = names_for(found)
-        if not sys.stdin.isatty():
-            return await _plain(names, None)
-        print(_banner(target, found))
-        if plain or importlib.util.find_spec("IPython") is None:
-            return await _plain(names, history)
-        return await _ipython(names, history is not None)
+        with Terminal(history if typed else None, names) as terminal:
+            prompt = Prompt(terminal, names)
+            with _interrupting(prompt.evaluator):
+                await prompt.serve()
+            return prompt.evaluator.status
 
     return _command(target, serve)
 
@@ -78,22 +79,6 @@ def _banner(target: str, found: Target) -> str:
         "await works here. Helpers: processes(), tree(), info(pid), pid(104). "
         "Ctrl-D stops the application and exits."
     )
-
-
-async def _plain(names: dict[str, Any], history: Path | None) -> Status:
-    with Terminal(history, names) as terminal:
-        prompt = Prompt(terminal, names)
-        with _interrupting(prompt.evaluator):
-            await prompt.evaluator.serve()
-        return prompt.evaluator.status
-
-
-async def _ipython(names: dict[str, Any], history: bool) -> Status:
-    from beamish.shell.ipython import IPythonPrompt
-
-    with IPythonPrompt(names, history) as prompt, _interrupting(prompt.evaluator):
-        await prompt.evaluator.serve()
-        return prompt.evaluator.status
 
 
 @contextmanager

@@ -1,6 +1,6 @@
-"""The plain prompt: Python with ``await``, history and completion.
+"""The prompt: Python with ``await``, history and completion.
 
-When not to use it: where IPython is installed; its prompt has more features.
+When not to use it: outside a shell.
 
 Source:
     ``python -m asyncio``. Differs: the event loop is the application's own.

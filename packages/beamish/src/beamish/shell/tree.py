@@ -13,8 +13,8 @@ from itertools import islice
 from typing import Any
 
 from beamish import _checks
+from beamish._diagnostics.inspection import inspect
 from beamish._runtime import names
-from beamish._runtime.inspection import inspect
 from beamish._strategy import RestartWindow
 from beamish._supervision.many import ManyChildren
 from beamish._supervision.ordered import OrderedChildren

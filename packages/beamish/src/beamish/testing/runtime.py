@@ -1,14 +1,12 @@
 """The runtime of a simulated event loop, in which the seed decides the order."""
 
 import asyncio
-import sys
 from collections.abc import Callable
 from contextvars import Context
 from random import Random
 from typing import Any
 
-from beamish._runtime.process import Process
-from beamish._runtime.runtime import Runtime
+from beamish._runtime.runtime import Runnable, Runtime
 from beamish._runtime.timers import Timer, Timers
 from beamish.testing.trace import Trace
 
@@ -36,10 +34,16 @@ class SimulatedRuntime(Runtime):
         self._directness = random.random()
 
     def refill_budget(self) -> bool:
-        """Return whether the seed lets the next call run on the stack and the task continue."""
-        if self.interrupted is not None or self._random.random() >= self._directness:
+        """Return whether the seed lets the running code continue without yielding to the loop."""
+        return self.interrupted is None and self._random.random() < self._directness
+
+    def allows_direct_call(
+        self, process: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> bool:
+        """Return whether the seed lets this call run on its caller's stack, and record it."""
+        if not self.refill_budget():
             return False
-        self._trace.direct(sys._getframe(1))
+        self._trace.direct(process, name, (*args, *(kwargs or {}).values()))
         return True
 
     def begin_step(self) -> None:
@@ -50,7 +54,7 @@ class SimulatedRuntime(Runtime):
     def _begin_slice(self) -> None:
         self.begin_step()
 
-    def schedule(self, process: Process) -> None:
+    def schedule(self, process: Runnable) -> None:
         """Schedule a turn of ``process``; the loop picks among the scheduled processes."""
         if self.check_loop():
             self.loop.call_soon(process.turn, context=self.context)

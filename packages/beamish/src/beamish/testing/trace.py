@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 from beamish._runtime.context import current_pid
@@ -39,15 +38,8 @@ class Trace:
         self._now = now
         self._note(*_shown(handle))
 
-    def direct(self, frame: FrameType) -> None:
-        """Record that a call is about to run on the caller's stack, from ``frame``."""
-        seen = frame.f_locals
-        if frame.f_code.co_name == "client":
-            process, name, args = seen["_b_process"], seen["_b_function"].__name__, _passed(frame)
-        elif frame.f_code.co_name == "request":
-            process, name, args = seen["self"], seen["name"], seen["args"]
-        else:
-            return  # a function that could have yielded to the loop
+    def direct(self, process: Process, name: str, args: tuple[Any, ...]) -> None:
+        """Record that a call of ``process`` is about to run on its caller's stack."""
         self._note(waiting.who(process), f"handles {_request(name, args)} on its caller's stack")
 
     def _note(self, who: str, what: str) -> None:
@@ -65,12 +57,6 @@ class Trace:
     def story(self) -> str:
         """Return the last steps, one per line."""
         return "\n".join(("the last steps:", *self._lines))
-
-
-def _passed(frame: FrameType) -> tuple[Any, ...]:
-    code, seen = frame.f_code, frame.f_locals
-    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-    return tuple(seen[name] for name in names[1:])  # the first is the destination
 
 
 def _request(name: str, args: tuple[Any, ...]) -> str:
@@ -107,7 +93,7 @@ def _turn(process: ServerProcess) -> str:
         return f"{process.callback} has returned"
     if not process.mailbox:
         return "has nothing to do"
-    callback, args, *_ = process.mailbox[0]
+    callback, args, _, _, _ = process.mailbox[0]
     return f"handles {_request(callback.name, args)}"
 
 

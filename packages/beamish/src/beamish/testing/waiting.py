@@ -6,20 +6,17 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import beamish
+from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import running
 from beamish._runtime.tasks import TaskProcess
+from beamish._server import signature
 from beamish._server.process import ServerProcess
 from beamish._server.reports import shown_name
-from beamish._server.requests import From, describe
+from beamish._server.requests import describe
 
 _MAX_SHOWN = 20  # processes and tasks
-_CLIENT = "<beamish "  # prefix of the made-up file names of client functions
-_BENEATH = (
-    _CLIENT,
-    *(str(Path(module.__file__ or "").parent) for module in (asyncio, beamish)),
-)
+_BENEATH = ("asyncio", "beamish")  # packages
 
 
 def who(process: Process) -> str:
@@ -34,12 +31,15 @@ def place(task: asyncio.Task[Any]) -> str:
     frames = list(_frames(task))
     if not frames:
         return str(task.get_coro())
-    own = [frame for frame in frames if not frame.f_code.co_filename.startswith(_BENEATH)]
+    own = [frame for frame in frames if _module(frame).partition(".")[0] not in _BENEATH]
     frame = own[-1] if own else frames[0]
-    file = frame.f_code.co_filename
-    if file.startswith(_CLIENT):
-        return f"a call of {file.removeprefix(_CLIENT).rstrip('>')}"
-    return f"{frame.f_code.co_qualname} ({Path(file).name}:{frame.f_lineno})"
+    if _module(frame) == signature.__name__:  # the client function of a method
+        return f"a call of {getattr(task.get_coro(), '__qualname__', 'a method')}"
+    return f"{frame.f_code.co_qualname} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def report() -> str:
@@ -48,9 +48,8 @@ def report() -> str:
     lines = sorted(_of_task(task) for task in tasks)
     unfinished = {task for task in tasks if not task.done()}
     idle: list[str] = []
-    for pid in running().processes:
-        process = pid._process
-        if process is not None and process.task not in unfinished:
+    for process in _processes():
+        if process.task not in unfinished:
             (lines if _is_stuck(process) else idle).append(_of_process(process))
     return "\n".join((*_some(lines), *(["idle:", *_some(idle)] if idle else [])))
 
@@ -84,28 +83,26 @@ def _is_stuck(process: Process) -> bool:
 
 
 def _process_of(task: asyncio.Task[Any]) -> Process | None:
-    for pid in running().processes:
-        if pid._process is not None and pid._process.task is task:
-            return pid._process  # type: ignore[no-any-return]
-    return None
+    return next((process for process in _processes() if process.task is task), None)
+
+
+def _processes() -> list[Process]:
+    return [pid._process for pid in running().processes if pid._process is not None]
 
 
 def _waits_for(task: asyncio.Task[Any]) -> str:
-    for frame in _frames(task):
-        seen, code = frame.f_locals, frame.f_code
-        if code is From.wait.__code__:
-            request = describe(seen["name"], seen["args"])
-            what = f"{request} of {_server(seen['self'])}"
-            return f"waits for the reply to {what} in {place(task)}"
-        if code is TaskProcess.receive.__code__:
-            return f"waits for a message in {place(task)}"
-    waits = task._fut_waiter is not None  # type: ignore[attr-defined] # the only place that shows it
-    return f"{'waits' if waits else 'is ready to run'} in {place(task)}"
-
-
-def _server(from_: From) -> str:
-    server = from_._server
-    return repr(from_._dest) if server is None else who(server)
+    future = task._fut_waiter  # type: ignore[attr-defined] # the only place that shows it
+    if future is None:
+        return f"is ready to run in {place(task)}"
+    for process in _processes():
+        if isinstance(process, ServerProcess):
+            for from_ in one_or_many.items(process.callers):
+                if from_.future is future and from_.request is not None:
+                    request = f"{describe(*from_.request)} of {who(process)}"
+                    return f"waits for the reply to {request} in {place(task)}"
+    if any(frame.f_code is TaskProcess.receive.__code__ for frame in _frames(task)):
+        return f"waits for a message in {place(task)}"
+    return f"waits in {place(task)}"
 
 
 def _frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:

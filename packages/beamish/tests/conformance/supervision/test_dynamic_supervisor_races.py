@@ -6,9 +6,11 @@ import pytest
 
 from beamish import (
     AlreadyStartedError,
+    ChildSpec,
     DynamicSupervisor,
     Exit,
     ExitError,
+    GenServer,
     NotFoundError,
     Pid,
     Registry,
@@ -323,3 +325,46 @@ async def test_child_that_fails_to_restart_does_not_hold_up_its_siblings() -> No
     await until(lambda: not script)
     await settle()
     assert (await DynamicSupervisor.count_children(sup)).active == 2
+
+
+# -- A restart that is cancelled when its start function has already returned
+
+
+@pytest.mark.parametrize("turns", range(8))
+@pytest.mark.parametrize("linked", [True, False])  # without a link, the supervisor makes it
+@pytest.mark.parametrize("ends", ["terminate_child", "stop"])
+async def test_child_whose_restart_is_cancelled_does_not_outlive_it(
+    turns: int, linked: bool, ends: str
+) -> None:
+    """The start function runs in a task, and its supervisor hears of its end some turns later."""
+
+    class Idle(GenServer):
+        async def terminate(self, reason: object) -> None:
+            await asyncio.sleep(0)
+
+    gate = asyncio.Event()
+    gate.set()
+    pids: list[Pid] = []
+
+    async def start() -> Pid:
+        await gate.wait()
+        pids.append(await (Idle.start_link() if linked else Idle.start()))
+        return pids[-1]
+
+    sup = await DynamicSupervisor.start_link()
+    await DynamicSupervisor.start_child(sup, ChildSpec("idle", start))
+    gate.clear()
+    process.exit(pids[0], "boom")
+
+    gate.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    if ends == "stop":
+        await GenServer.stop(sup)
+    else:
+        [child] = await DynamicSupervisor.which_children(sup)
+        assert await DynamicSupervisor.terminate_child(sup, child.pid or pids[0]) is None
+        alive = [pid for pid in pids if process.is_alive(pid)]
+        assert (alive, await DynamicSupervisor.which_children(sup)) == ([], [])
+
+    assert [pid for pid in pids if process.is_alive(pid)] == []

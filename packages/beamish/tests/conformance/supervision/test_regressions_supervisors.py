@@ -25,7 +25,7 @@ from beamish import (
     process,
     telemetry,
 )
-from beamish._runtime import throttle
+from beamish._diagnostics import throttle
 
 from .support import (
     PATIENCE,

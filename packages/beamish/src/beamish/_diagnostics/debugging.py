@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from beamish._runtime import state
+from beamish._diagnostics import state
 from beamish.pid import Pid
 
 _log = logging.getLogger("beamish")
@@ -101,17 +101,17 @@ class Debugging:
         peer = None if from_ is None else from_.pid
         self._note(process, "received", callback.name, args, kind, peer, kwargs or {})
 
-    def handled(self, process: Any, item: Any, result: Any) -> None:
+    def handled(self, process: Any, callback: Any, result: Any) -> None:
         """Record that a callback has returned, and the attributes that it has changed."""
         if self._shows:
-            self._compare(process, item[0].name)
-            self._note(process, "handled", item[0].name, result)
+            self._compare(process, callback.name)
+            self._note(process, "handled", callback.name, result)
 
-    def raised(self, process: Any, item: Any, error: BaseException) -> None:
+    def raised(self, process: Any, callback: Any, error: BaseException) -> None:
         """Record that a callback has raised, and the attributes that it had changed."""
         if self._shows:
-            self._compare(process, item[0].name)
-            self._note(process, "raised", item[0].name, error)
+            self._compare(process, callback.name)
+            self._note(process, "raised", callback.name, error)
 
     def replied(self, process: Any, from_: Any, value: Any) -> None:
         """Record the reply to a call."""

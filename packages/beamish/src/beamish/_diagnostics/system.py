@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from beamish._runtime import stuck
+from beamish._diagnostics import stuck
 from beamish._runtime.names import process_of
 from beamish._runtime.process import OnDeath, Process
 from beamish._runtime.runtime import running

@@ -15,9 +15,9 @@ from types import CodeType, FrameType
 from typing import Any
 from weakref import WeakSet, ref
 
-from beamish._runtime import mailboxes
+from beamish._diagnostics import mailboxes
+from beamish._diagnostics.limits import emit, limits
 from beamish._runtime.context import current_pid
-from beamish._runtime.limits import emit, limits
 
 _log = logging.getLogger("beamish")
 

@@ -10,8 +10,8 @@ import logging
 from itertools import islice
 from typing import Any
 
-from beamish._runtime import continuing
-from beamish._runtime.limits import emit, limits
+from beamish._diagnostics import continuing
+from beamish._diagnostics.limits import emit, limits
 
 _log = logging.getLogger("beamish")
 
