@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.follower import Verdict
 from transaction_tracker.store import Step, Store, attempts, endpoints
 from transaction_tracker.store.attempts import AttemptRecord
@@ -203,7 +203,7 @@ async def test_late_deliveries_are_amber_then_red(
     tone: str,
 ) -> None:
     endpoint = await Store.run(
-        lambda one: endpoints.add(one, "https://example.com/a-key", Secret.generate(), None)
+        lambda one: endpoints.add(one, "https://example.com/a-key", WebhookSecret.generate(), None)
     )
     await register(client, "abcdefgh")
     real = time.time
@@ -236,7 +236,7 @@ async def test_late_deliveries_are_amber_then_red(
 async def test_many_failing_endpoints_are_counted(browser: Browser, client: Client) -> None:
     for number in range(6):
         endpoint = await Store.run(
-            lambda one: endpoints.add(one, "https://example.com/", Secret.generate(), None)
+            lambda one: endpoints.add(one, "https://example.com/", WebhookSecret.generate(), None)
         )
         await Store.run(partial(endpoints.set_failing, endpoint=endpoint.id, since=1e9 + number))
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from transaction_tracker.api.access import needs
 from transaction_tracker.api.context import ApiContext, api_context
 from transaction_tracker.api.problems import MEDIA_TYPE, ProblemDetails
-from transaction_tracker.store.pages import MAX_PAGE
+from transaction_tracker.store.pages import MAX_PAGE_SIZE
 
 _TEXTS = {
     400: "The body is not valid JSON, or nested too deep.",
@@ -33,7 +33,7 @@ ADMIN = Security(needs("admin"), scopes=["admin"])
 
 Api = Annotated[ApiContext, Depends(api_context)]
 Id = Annotated[str, Path(max_length=200, description="Id of the transaction at its source.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE, description="Maximum number of items.")]
+Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Maximum number of items.")]
 
 
 def answer(content: object, status: int = 200) -> Response:

@@ -77,7 +77,7 @@ class Service:
     following: Callable[[], Following]
     gauges: Callable[[], Awaitable[Gauges]]
     providers: ProviderControl | None = None
-    resume_deliveries: Callable[[], Awaitable[None]] = Store.thaw
+    resume_deliveries: Callable[[], Awaitable[None]] = Store.resume_deliveries
     feed: EventSignals = field(default_factory=EventSignals)
     metrics: Metrics = field(default_factory=Metrics)
     id_pattern: str | None = None

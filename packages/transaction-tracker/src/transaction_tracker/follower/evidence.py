@@ -11,8 +11,8 @@ from transaction_tracker.domain import (
     Agenda,
     BlockRef,
     Buried,
-    Chain,
     Included,
+    KeptChain,
     Link,
     Observation,
     Outcome,
@@ -94,7 +94,7 @@ class Evidence:
         """Restore the objections that were stored before a restart."""
         await self._endings.resume()
 
-    def note_marks(self, head: Head, chain: Chain) -> None:
+    def note_marks(self, head: Head, chain: KeptChain) -> None:
         """Record the blocks of the chain's tags, such as finalized, if they are on our chain.
 
         A node on another branch reports tags too. A mark is believed if its block is kept, or if it
@@ -108,7 +108,7 @@ class Evidence:
             if chain.holds(mark) or (is_ours and mark.number < bottom.number):
                 self._marks[tag] = mark
 
-    def marks(self, chain: Chain) -> dict[Tag, int]:
+    def marks(self, chain: KeptChain) -> dict[Tag, int]:
         """Return the height that each tag of the chain has reached."""
         bottom = chain.bottom
         return {
@@ -137,7 +137,7 @@ class Evidence:
         self._note_usable(transaction)
         self._endings.forget(transaction)
 
-    async def prefetch(self, blocks: Sequence[FetchedBlock], chain: Chain) -> None:
+    async def prefetch(self, blocks: Sequence[FetchedBlock], chain: KeptChain) -> None:
         """Prefetch the data for applying blocks one after another, in few requests.
 
         A failure has no effect: missing data is fetched when the block is applied.
@@ -159,7 +159,7 @@ class Evidence:
             logger.debug("could not prefetch data for %d blocks: %s", len(blocks), error)
 
     async def _foresee_ends(
-        self, block: FetchedBlock, ids: set[str], blocks: Sequence[FetchedBlock], chain: Chain
+        self, block: FetchedBlock, ids: set[str], blocks: Sequence[FetchedBlock], chain: KeptChain
     ) -> None:
         """Fetch outcomes together with the followed provider's opinion on expected ends.
 
@@ -186,7 +186,9 @@ class Evidence:
             self._early = {block.link.hash: prefetched.outcomes}
             self._opinion = prefetched.opinion
 
-    async def of_block(self, block: FetchedBlock, chain: Chain, *, is_last: bool = True) -> Facts:
+    async def of_block(
+        self, block: FetchedBlock, chain: KeptChain, *, is_last: bool = True
+    ) -> Facts:
         """Return the facts that follow from a block.
 
         Args:
@@ -203,7 +205,7 @@ class Evidence:
         facts = self._depth(chain) | facts
         return await self._endings.cleared(facts, chain, _now(), self._opinion)
 
-    async def of_depth(self, chain: Chain) -> Facts:
+    async def of_depth(self, chain: KeptChain) -> Facts:
         """Return the facts that follow from the confirmations and the tags of blocks."""
         facts = self._depth(chain) if self._endings.is_due(chain, _now()) else {}
         return await self._endings.cleared(facts, chain, _now())
@@ -211,7 +213,7 @@ class Evidence:
     async def of_transactions(
         self,
         slots: Mapping[str, str | None],
-        chain: Chain,
+        chain: KeptChain,
         *,
         at_once: bool,
         doubted: Collection[str] = (),
@@ -256,7 +258,7 @@ class Evidence:
         key: str,
         answer: Observation,
         slot: str | None,
-        chain: Chain,
+        chain: KeptChain,
         old: Collection[BlockRef],
     ) -> tuple[Observation, ...]:
         """Return the facts in an answer about one transaction; none if it is not certain."""
@@ -286,7 +288,9 @@ class Evidence:
         is_recent = lowest is not None and answer.block.number >= lowest
         return is_recent and not self.in_recent_blocks([key])
 
-    async def of_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...] | None:
+    async def of_winner(
+        self, key: str, slot: str, chain: KeptChain
+    ) -> tuple[Observation, ...] | None:
         """Search for the block that took a transaction's slot long ago.
 
         Returns:
@@ -305,7 +309,7 @@ class Evidence:
             return None
         return await self._of_taker(key, block.slots[slot], block, chain)
 
-    def height_to_ask(self, chain: Chain) -> int:
+    def height_to_ask(self, chain: KeptChain) -> int:
         """Return the height that a provider must have reached to report a transaction as absent.
 
         Above that height, our own blocks show which transactions they contain. So a provider that
@@ -322,12 +326,12 @@ class Evidence:
 
     # -- Blocks
 
-    def _depth(self, chain: Chain) -> Facts:
+    def _depth(self, chain: KeptChain) -> Facts:
         tip = chain.tip
         due = {} if tip is None else self._agenda.due_by(tip.number, self.marks(chain))
         return {key: (self._buried(anchor, chain),) for key, anchor in due.items()}
 
-    def _buried(self, block: BlockRef, chain: Chain) -> Buried:
+    def _buried(self, block: BlockRef, chain: KeptChain) -> Buried:
         marks = self.marks(chain)
         tags = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
@@ -396,7 +400,7 @@ class Evidence:
     # -- Slots that earlier blocks took
 
     async def _taken_before(
-        self, key: str, slot: str | None, chain: Chain
+        self, key: str, slot: str | None, chain: KeptChain
     ) -> tuple[Observation, ...]:
         """Return the facts if one of the last blocks took a slot; none otherwise."""
         taken = None if slot is None else self._recent.taken(slot)
@@ -406,7 +410,7 @@ class Evidence:
         return await self._of_taker(key, taker, await self._source.block(link.ref), chain)
 
     async def _of_taker(
-        self, key: str, taker: str, block: FetchedBlock, chain: Chain
+        self, key: str, taker: str, block: FetchedBlock, chain: KeptChain
     ) -> tuple[Observation, ...]:
         found = self._describe(block, taker)
         if found is None:
@@ -421,7 +425,7 @@ class Evidence:
         return () if included is None else (included, buried)
 
     async def _old_blocks(
-        self, answers: Mapping[str, Answer], chain: Chain
+        self, answers: Mapping[str, Answer], chain: KeptChain
     ) -> Collection[BlockRef]:
         """Return the blocks of answers, below the kept ones, that are proven to be on our chain.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from beamish import telemetry
-from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, RecentSlots, Tag
+from transaction_tracker.domain import BlockRef, Event, KeptChain, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
@@ -89,7 +89,7 @@ class Walk:
         self._low_since = 0.0
         self._counted = 0
         self.reported_tags: frozenset[Tag] = frozenset()
-        self.chain = Chain(keep)
+        self.chain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
         repeated = RepeatedBlocks(records.policy)
         self.evidence = Evidence(
@@ -100,7 +100,7 @@ class Walk:
     async def resume(self) -> None:
         """Load the stored blocks, their slots and the objections to ends."""
         links = await Store.claim(self._source.name)
-        self._move_to(Chain.of(self.chain.keep, links))
+        self._move_to(KeptChain.of(self.chain.keep, links))
         for link, slots in await Store.recent_slots(self._source.name):
             self._recent.push(link, slots)
         await self.evidence.resume()
@@ -334,7 +334,7 @@ class Walk:
             Step(self._source.name, tuple(events), forgets=True, freezes=True)
         )
         self._reorganised(len(self.chain.links))
-        self._move_to(Chain(self.chain.keep))
+        self._move_to(KeptChain(self.chain.keep))
         self._recent.clear()
         self.evidence.forget_chain()
         # Also transactions that were in no block: on the new chain, a block below our first one can
@@ -383,7 +383,7 @@ class Walk:
             )
         return events
 
-    def _move_to(self, chain: Chain) -> None:
+    def _move_to(self, chain: KeptChain) -> None:
         self.chain = chain
         self._source.follows(chain)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from beamish import ChildSpec, Pid, Supervisor, Task, Via
-from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.providers.broken_results import replace_broken_results
 from transaction_tracker.providers.calls import ask, await_reply, check_chain, results_or_errors
 from transaction_tracker.providers.dissent import DissentQuery, dissent
@@ -300,7 +300,7 @@ class Pool:
 
     # -- Comparison
 
-    def follows(self, chain: Chain) -> None:
+    def follows(self, chain: KeptChain) -> None:
         """Set the followed chain, after each change of it.
 
         The views of the providers are compared with it: for the choice of the provider to follow,
@@ -310,7 +310,7 @@ class Pool:
 
     async def dissent(
         self,
-        chain: Chain,
+        chain: KeptChain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
         known: NodeResults | None = None,

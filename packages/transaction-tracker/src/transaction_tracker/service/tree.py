@@ -43,7 +43,7 @@ from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
-    Context,
+    TrackerContext,
     TransactionTracker,
     via,
 )
@@ -145,7 +145,9 @@ class TransactionTrackerApplication(Application):
                 migrate=settings.migrate,
                 name=STORE,
             ),
-            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: self._context()}),
+            Registry.child_spec(
+                keys="unique", name=REGISTRY, meta={TrackerContext.KEY: self._context()}
+            ),
             *self._providers(),
             Connection.child_spec(self.source, self._source_checked),
             DynamicSupervisor.child_spec(
@@ -186,9 +188,9 @@ class TransactionTrackerApplication(Application):
         if self._own_pool is not None:
             self._own_pool.set_block_time(self._block_time())
 
-    def _context(self) -> Context:
+    def _context(self) -> TrackerContext:
         settings = self.settings
-        return Context(
+        return TrackerContext(
             self.source,
             self._open_transactions,
             settings.confirmations,
@@ -306,7 +308,7 @@ class TransactionTrackerApplication(Application):
 
 async def resume_deliveries() -> None:
     """Resume the deliveries that a finality violation paused."""
-    await Store.thaw()
+    await Store.resume_deliveries()
     EventListener.wake()
     wake()
 

@@ -216,14 +216,14 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         await Store.run(partial(objections.replace, withdrawn=withdrawn, begun=begun))
 
     @staticmethod
-    async def freeze() -> None:
-        """Pause all deliveries, until ``thaw``."""
-        await Store.run(chain.freeze)
+    async def pause_deliveries() -> None:
+        """Pause all deliveries, until ``resume_deliveries``."""
+        await Store.run(chain.pause_deliveries)
 
     @staticmethod
-    async def thaw() -> None:
+    async def resume_deliveries() -> None:
         """Resume deliveries, starting with the events that waited."""
-        await Store.run(chain.thaw)
+        await Store.run(chain.resume_deliveries)
 
     @staticmethod
     async def frozen() -> float | None:
