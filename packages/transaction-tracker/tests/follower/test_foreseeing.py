@@ -19,7 +19,7 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence
-from transaction_tracker.follower.old_blocks import RepeatedBlocks
+from transaction_tracker.follower.old_blocks import OldBlocks
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import Ending, FetchedBlock, Prefetched, TransportError
 
@@ -94,9 +94,9 @@ class World:
         open_transactions: Any = self.open_transactions
         source: Any = self.source
         endings = Endings(source, open_transactions, FollowerStatus(clock=lambda: 0.0))
-        repeated = RepeatedBlocks(Policy())
+        old_blocks = OldBlocks(source, Policy())
         self.evidence = Evidence(
-            source, open_transactions, agenda, RecentSlots(), endings, repeated
+            source, open_transactions, agenda, RecentSlots(), endings, old_blocks
         )
 
     async def apply(self, number: int, *ids: str) -> list[str]:

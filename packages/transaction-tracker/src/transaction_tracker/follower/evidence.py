@@ -4,8 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from beamish import telemetry
 from transaction_tracker.domain import (
     TAGS,
     Agenda,
@@ -13,41 +13,47 @@ from transaction_tracker.domain import (
     Buried,
     Included,
     KeptChain,
-    Link,
     Observation,
     Outcome,
     Overtaken,
     RecentSlots,
     Seen,
-    Sighting,
-    Tag,
     Transaction,
 )
 from transaction_tracker.follower.endings import Endings, Facts
-from transaction_tracker.follower.old_blocks import RepeatedBlocks
-from transaction_tracker.follower.unreadable import (
-    MIN_REFUSED_SECONDS,
-    UnreadableTransactions,
-)
+from transaction_tracker.follower.marks import Marks
+from transaction_tracker.follower.old_blocks import OldBlocks
+from transaction_tracker.follower.unreadable import UnusableAnswers
 from transaction_tracker.sources import (
-    Answer,
     ChainSource,
-    Contained,
     FetchedBlock,
-    Head,
     MalformedError,
     SourceError,
     Unanswered,
     Unreadable,
 )
 from transaction_tracker.store import OpenTransactions
-from transaction_tracker.tracker import TransactionTracker
 
-__all__ = ["Evidence", "Facts"]
+__all__ = ["Evidence", "Facts", "LookUpFacts"]
 
 Outcomes = Mapping[str, Outcome | Unreadable | None]
 
 logger = logging.getLogger("transaction_tracker")
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpFacts:
+    """What the answers about single transactions show.
+
+    Attributes:
+        facts: The facts, by transaction.
+        doubts: By transaction, why the answer is not a fact, if the reason is its block.
+        being_proven: The transactions whose blocks need only more answers to be proven.
+    """
+
+    facts: Facts
+    doubts: Mapping[str, str]
+    being_proven: Collection[str]
 
 
 class Evidence:
@@ -59,12 +65,10 @@ class Evidence:
         agenda: The transactions that wait for depth.
         recent: The slots that the last blocks took.
         endings: Holds facts back that would make a contradicted end.
-        repeated: Decides about old blocks that only one provider reports to be on our chain.
+        old_blocks: Decides which blocks below the kept ones are on our chain.
 
     Attributes:
-        doubts: Why the last answer about a transaction is not a fact, by transaction, if the reason
-            is its block.
-        being_proven: The transactions whose blocks need only more answers to be proven.
+        marks: The blocks of the chain's tags.
     """
 
     def __init__(
@@ -74,67 +78,31 @@ class Evidence:
         agenda: Agenda,
         recent: RecentSlots,
         endings: Endings,
-        repeated: RepeatedBlocks,
+        old_blocks: OldBlocks,
     ) -> None:
         self._source = source
         self._open_transactions = open_transactions
         self._agenda = agenda
         self._recent = recent
         self._endings = endings
-        self._repeated = repeated
-        self._unreadable = UnreadableTransactions()
-        self._unanswered = UnreadableTransactions(MIN_REFUSED_SECONDS)
-        self._marks: dict[Tag, BlockRef] = {}
+        self._old_blocks = old_blocks
+        self._unusable = UnusableAnswers(open_transactions)
+        self.marks = Marks()
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
-        self.doubts: dict[str, str] = {}
-        self.being_proven: set[str] = set()
 
     async def resume(self) -> None:
         """Restore the objections that were stored before a restart."""
         await self._endings.resume()
 
-    def note_marks(self, head: Head, chain: KeptChain) -> None:
-        """Record the blocks of the chain's tags, such as finalized, if they are on our chain.
-
-        A node on another branch reports tags too. A mark is believed if its block is kept, or if it
-        is below the kept blocks and the node's head is our tip.
-        """
-        tip, bottom = chain.tip, chain.bottom
-        if tip is None or bottom is None:
-            return
-        is_ours = head.link.ref == tip.ref
-        for tag, mark in head.marks.items():
-            if chain.holds(mark) or (is_ours and mark.number < bottom.number):
-                self._marks[tag] = mark
-
-    def marks(self, chain: KeptChain) -> dict[Tag, int]:
-        """Return the height that each tag of the chain has reached."""
-        bottom = chain.bottom
-        return {
-            tag: mark.number
-            for tag, mark in self._marks.items()
-            if chain.holds(mark) or (bottom is not None and mark.number < bottom.number)
-        }
-
     def forget_chain(self) -> None:
         """Forget the marks and the answers about old blocks, because our chain was replaced."""
-        self._marks.clear()
-        self._repeated.clear()
-
-    def forget_marks(self, lowest: int) -> None:
-        """Forget the marks in blocks that were undone.
-
-        Otherwise their heights would count on the new branch, once its kept blocks are above them.
-
-        Args:
-            lowest: Height of the lowest block that was undone.
-        """
-        self._marks = {tag: mark for tag, mark in self._marks.items() if mark.number < lowest}
+        self.marks.clear()
+        self._old_blocks.clear()
 
     def forget(self, transaction: str) -> None:
         """Forget the answers about a transaction that is final or was untracked."""
-        self._note_usable(transaction)
+        self._unusable.forget(transaction)
         self._endings.forget(transaction)
 
     async def prefetch(self, blocks: Sequence[FetchedBlock], chain: KeptChain) -> None:
@@ -217,7 +185,7 @@ class Evidence:
         *,
         at_once: bool,
         doubted: Collection[str] = (),
-    ) -> Facts:
+    ) -> LookUpFacts:
         """Ask about single transactions.
 
         Args:
@@ -228,30 +196,32 @@ class Evidence:
                 reports them in no block.
 
         Returns:
-            The facts; a transaction about which nothing is certain is left out.
+            The facts, without the transactions about which nothing is certain.
         """
         enough = self.height_to_ask(chain)
         answers = await self._source.look_up(slots, enough, at_once=at_once, doubted=doubted)
         ours = self.in_recent_blocks(slots.keys())
-        self.doubts, self.being_proven = {}, set()
-        old = await self._old_blocks(answers, chain)
+        old = await self._old_blocks.prove(answers, chain)
         facts: Facts = {}
         for key, answer in answers.items():
             if isinstance(answer, Unreadable | Unanswered):
-                await self._note_unusable(key, answer)
+                await self._unusable.note(key, answer)
                 continue
-            self._note_usable(key)
+            # Objections to its end stay: an answer of one provider does not withdraw the objection
+            # of another.
+            self._unusable.forget(key)
             if key in ours and not isinstance(answer, Seen | Included):
                 continue  # our own block contains it, and the node has not reached that block
             try:
-                found = await self._of_answer(key, answer, slots[key], chain, old)
+                found = await self._of_answer(key, answer, slots[key], chain, old.proven)
             except SourceError as error:
                 # An error in a request for one transaction must not discard the other answers.
                 logger.debug("could not complete the answer about %s: %s", key, error)
                 continue
             if found:
                 facts[key] = found
-        return await self._endings.cleared(facts, chain, _now())
+        facts = await self._endings.cleared(facts, chain, _now())
+        return LookUpFacts(facts, old.doubts, old.being_proven)
 
     async def _of_answer(
         self,
@@ -302,10 +272,7 @@ class Evidence:
         block = await self._source.winner(slot, chain.tip.number)
         if block is None:
             return ()
-        ref = block.link.ref
-        if not chain.holds(ref) and ref not in await self._on_our_chain(
-            {ref}, chain.tip, chain.bottom
-        ):
+        if not await self._old_blocks.on_our_chain(block.link.ref, chain):
             return None
         return await self._of_taker(key, block.slots[slot], block, chain)
 
@@ -328,11 +295,11 @@ class Evidence:
 
     def _depth(self, chain: KeptChain) -> Facts:
         tip = chain.tip
-        due = {} if tip is None else self._agenda.due_by(tip.number, self.marks(chain))
+        due = {} if tip is None else self._agenda.due_by(tip.number, self.marks.heights(chain))
         return {key: (self._buried(anchor, chain),) for key, anchor in due.items()}
 
     def _buried(self, block: BlockRef, chain: KeptChain) -> Buried:
-        marks = self.marks(chain)
+        marks = self.marks.heights(chain)
         tags = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
 
@@ -381,9 +348,9 @@ class Evidence:
     ) -> Included | None:
         transaction = self._describe(block, key)
         if isinstance(outcome, Unreadable):
-            await self._note_unusable(key, outcome)
+            await self._unusable.note(key, outcome)
         elif transaction is not None:
-            self._note_usable(key)
+            self._unusable.forget(key)
             return Included(transaction, block.link.ref, outcome)
         return None
 
@@ -423,78 +390,6 @@ class Evidence:
             return ()
         included = await self._included(key, block, outcomes[key])
         return () if included is None else (included, buried)
-
-    async def _old_blocks(
-        self, answers: Mapping[str, Answer], chain: KeptChain
-    ) -> Collection[BlockRef]:
-        """Return the blocks of answers, below the kept ones, that are proven to be on our chain.
-
-        Updates ``doubts`` and ``being_proven``.
-        """
-        if chain.tip is None or chain.bottom is None:
-            return set()
-        old = {
-            key: answer.block
-            for key, answer in answers.items()
-            if isinstance(answer, Included) and answer.block.number < chain.bottom.number
-        }
-        if not old:
-            return set()
-        found = await self._source.contained(set(old.values()), chain.tip.ref, chain.bottom)
-        believed = self._believed(found, chain.tip)
-        self.being_proven = {key for key in old if old[key] in found.unconfirmed | found.linking}
-        self.doubts = {
-            key: f"a provider reports it in block {block.number} ({block.hash}), far below our "
-            "last blocks, and neither the links nor other providers prove that block to be on our "
-            "chain"
-            for key, block in old.items()
-            if block not in believed
-        }
-        return believed
-
-    async def _on_our_chain(
-        self, blocks: set[BlockRef], tip: Link, bottom: Link
-    ) -> Collection[BlockRef]:
-        """Return which blocks below the kept ones are proven to be on our chain."""
-        return self._believed(await self._source.contained(blocks, tip.ref, bottom), tip)
-
-    def _believed(self, found: Contained, tip: Link) -> Collection[BlockRef]:
-        return self._repeated.believed(found, Sighting(tip.number, time.time()))
-
-    # -- Unusable answers
-
-    def _note_usable(self, key: str) -> None:
-        """Forget unusable answers about a transaction, after a usable one.
-
-        Objections to its end stay: an answer of one provider does not withdraw the objection of
-        another.
-        """
-        self._unreadable.forget(key)
-        self._unanswered.forget(key)
-
-    async def _note_unusable(self, key: str, answer: Unreadable | Unanswered) -> None:
-        """Count an unusable answer, and park the transaction if that lasts."""
-        counted = self._unanswered
-        if isinstance(answer, Unreadable):
-            _count("answer", 1)
-            counted = self._unreadable
-        tracked = self._open_transactions.get(key)
-        if tracked is None or tracked.error is not None:
-            return
-        if counted.note(key, _now()):
-            logger.error("%s is parked: %s", key, answer.why)
-            await TransactionTracker.park(key, answer.why)
-
-    def count_unreadable(self, block: FetchedBlock) -> None:
-        """Count the parts of an applied block that could not be read."""
-        if block.unreadable:
-            _count("transaction", block.unreadable)
-        if block.hashes_only:
-            _count("block", 1)
-
-
-def _count(kind: str, count: int) -> None:
-    telemetry.execute(("transaction_tracker", "unreadable"), {"count": count}, {"kind": kind})
 
 
 def _now() -> float:

@@ -152,11 +152,12 @@ class Questions:
         if not slots or chain.tip is None:
             return
         doubted = [key for key in slots if self._is_long_pending(key)]
-        facts = await self._evidence.of_transactions(slots, chain, at_once=at_once, doubted=doubted)
+        found = await self._evidence.of_transactions(slots, chain, at_once=at_once, doubted=doubted)
+        facts = found.facts
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
                 self._refused.pop(key, None)
-        answered = facts.keys() | self._evidence.being_proven
+        answered = {*facts, *found.being_proven}
         doubtful = [key for key in facts if self._is_doubtful(key, facts[key], chain)]
         open_reasons = dict.fromkeys(slots.keys() - facts.keys(), _NO_ANSWER)
         if doubtful:
@@ -170,7 +171,7 @@ class Questions:
             if key in answered or not self._is_open(key):
                 self._undecided.forget(key, "answer")
             else:
-                self._undecided.note(key, self._evidence.doubts.get(key, _NO_ANSWER), "answer")
+                self._undecided.note(key, found.doubts.get(key, _NO_ANSWER), "answer")
         self._undecided.report()
 
     def _forget(self, transaction: str) -> None:
