@@ -743,13 +743,13 @@ class ServerProcess(Process):
         from_ = caller_of(item)
         self.ending = (item, from_, reason, reply)
         self.cancel_idle_timer()
-        if from_ is not None:  # also of a direct call: without a reply, it fails with the others
-            self.callers = one_or_many.add(self.callers, from_)
         callback = self.table.terminate
         if callback is None:
             self.complete_terminate()
-        else:
-            self.dispatch((callback, (reason,), None, None, self._context_for(item)))
+            return
+        if from_ is not None:  # also of a direct call: a kill meanwhile fails it with the others
+            self.callers = one_or_many.add(self.callers, from_)
+        self.dispatch((callback, (reason,), None, None, self._context_for(item)))
 
     def complete_terminate(self, error: BaseException | None = None) -> None:
         """Exit after ``terminate`` has returned, or has raised ``error``, which is the reason."""
@@ -758,8 +758,11 @@ class ServerProcess(Process):
         reason = reason if error is None else error
         if not is_clean(reason) and (error is not None or not self.reported):
             reports.crash(self, reason, item)
-        if from_ is not None and reply is not NO_REPLY:
-            from_.answer(reply)
+        if from_ is not None:
+            if reply is NO_REPLY:
+                from_.fail(reason)
+            else:
+                from_.answer(reply)
         self.complete_exit(reason)
 
     def complete_exit(self, reason: Any) -> None:
