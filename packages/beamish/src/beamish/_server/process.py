@@ -248,7 +248,7 @@ class ServerProcess(Process):
         Returns:
             The reply, or a `PendingReply`.
         """
-        callback = self.table.call(name)
+        callback = self.table.calls.get(name) or self.table.call(name)
         from_ = From(self, dest)
         if name == "handle_call":
             args = (*args, from_)
