@@ -27,6 +27,7 @@ class From:
     """
 
     __slots__ = ("_dest", "_error", "_server", "_value", "future", "pid", "request")
+    request: tuple[str, tuple[Any, ...]]
 
     def __init__(self, server: Any, dest: Dest) -> None:
         self.pid: Pid | None = current_pid.get()
@@ -35,7 +36,6 @@ class From:
         self._value: Any = _OPEN
         self._error: BaseException | None = None
         self.future: asyncio.Future[Any] | None = None
-        self.request: tuple[str, tuple[Any, ...]] | None = None
 
     def __repr__(self) -> str:
         return f"From({self.pid!r})"
