@@ -62,6 +62,9 @@ class PoolState:
         self._max_lag = max_lag
         self._probe_mark: tuple[float, int] | None = None  # when it was set, and the height
 
+    def __str__(self) -> str:
+        return ", ".join(str(endpoint.settings.url) for endpoint in self.endpoints)
+
     def endpoint(self, name: str) -> RpcEndpoint:
         """Return a provider by its name.
 
