@@ -2,7 +2,6 @@
 
 from transaction_tracker.api import WebOptions
 from transaction_tracker.domain import Policy, State
-from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.service import Settings
 from transaction_tracker.settings.http import DAY_SECONDS, HttpSection
 from transaction_tracker.settings.http_values import Meaning
@@ -32,7 +31,7 @@ def application_settings(configuration: Configuration) -> Settings:
         confirmations=source.confirmations,
         database=configuration.database.url,
         poll_interval=source.poll_interval,
-        providers=_providers(configuration),
+        providers=configuration.providers,
         policy=Policy(source.drop_after_blocks, source.drop_after_seconds, source.stuck_after),
         expires_after=source.expires_after,
         follow_repriced=source.follow_repriced,
@@ -75,16 +74,6 @@ def http_source(section: HttpSection) -> HttpPollingSource:
 def web_options(configuration: Configuration) -> WebOptions:
     """Return the options of the HTTP API."""
     return WebOptions(**configuration.web.model_dump())
-
-
-def _providers(configuration: Configuration) -> tuple[ProviderSettings, ...]:
-    found = []
-    for index, section in enumerate(configuration.providers):
-        try:
-            found.append(ProviderSettings(**dict(section)))
-        except ValueError as error:
-            raise ConfigurationError([Problem(f"providers.{index}", f": {error}", "")]) from None
-    return tuple(found)
 
 
 def _state(meaning: Meaning) -> State | None:

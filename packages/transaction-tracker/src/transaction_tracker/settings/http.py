@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from transaction_tracker.domain import MAX_ID_CHARACTERS
 from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.options import Section, option
+from transaction_tracker.options.values import AllowList, Seconds
 from transaction_tracker.settings.http_values import (
     PATH,
     STATES,
@@ -14,8 +16,6 @@ from transaction_tracker.settings.http_values import (
     Meaning,
     Words,
 )
-from transaction_tracker.settings.options import AllowList, Seconds, option
-from transaction_tracker.settings.sections import Section
 from transaction_tracker.sources.http_polling import PollingPolicy, RequestLimits, SecretText
 from transaction_tracker.sources.http_polling.headers import MAX_HEADER_CHARACTERS
 from transaction_tracker.sources.http_polling.options import (

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 from yarl import URL
 
-from transaction_tracker.settings.options import from_json
+from transaction_tracker.options.values import from_json
 from transaction_tracker.sources.http_polling import SecretText
 from transaction_tracker.sources.http_polling.headers import check_headers
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath

@@ -1,23 +1,14 @@
 """The sections of the configuration; each is a table of the file."""
 
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
 from transaction_tracker.domain.duration import SECONDS
-from transaction_tracker.settings.options import (
-    AllowList,
-    Database,
-    Networks,
-    NodeUrl,
-    Seconds,
-    Signatures,
-    SlotTypes,
-    SocketUrl,
-    option,
-)
-from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
+from transaction_tracker.options import Section, option
+from transaction_tracker.options.values import AllowList, Networks, Seconds
+from transaction_tracker.settings.values import Database, Signatures, SlotTypes
 from transaction_tracker.sources.ethereum.profiles import (
     MAX_BLOCK_TIME_SECONDS,
     MAX_NAME_LENGTH,
@@ -26,28 +17,9 @@ from transaction_tracker.sources.ethereum.profiles import (
     FeeRule,
     profile_of,
 )
-from transaction_tracker.sources.rate_limiter import MAX_IN_FLIGHT
 from transaction_tracker.store.url import DatabaseUrl
 
 _MAX_CHAIN_ID = 2**63 - 1
-
-
-class Section(BaseModel):
-    """A table of the configuration: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _reject_booleans(cls, value: Any, info: ValidationInfo) -> Any:
-        """Raise ``ValueError`` for a boolean that should be a number.
-
-        Without this check, ``true`` would become 1, because ``bool`` is a subclass of ``int``.
-        """
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
-            raise ValueError("not a number")
-        return value
 
 
 class DatabaseSection(Section):
@@ -208,59 +180,6 @@ class SourceSection(Section):
     def chain_profile(self, chain_id: int | None = None) -> ChainProfile:
         """Return the changed profile of the configured chain; of ``chain_id`` if none is set."""
         return profile_of(self.chain_id or chain_id, self.profile.changes)
-
-
-class ProviderSection(Section):
-    """One RPC endpoint of the chain; with several, the service survives the failure of one."""
-
-    url: NodeUrl = option(
-        ...,
-        "a URL such as http://host:port or https://host/key",
-        "URL of the endpoint. Only its host is ever printed.",
-        secret=True,
-    )
-    ws_url: SocketUrl | None = option(
-        None,
-        "a URL such as ws://host:port or wss://host/key",
-        "WebSocket URL to subscribe to new heads. Without it, heads are polled.",
-        secret=True,
-    )
-    requests_per_second: float | None = option(
-        None,
-        "a number over 0",
-        "Maximum number of calls per second; each call of a batch counts. Default: no limit.",
-        gt=0,
-        le=1_000_000,
-        allow_inf_nan=False,
-    )
-    burst: int | None = option(
-        None,
-        "a number, 1 to 100,000",
-        "Maximum number of calls at once after a pause. Default: the calls of one second.",
-        ge=1,
-        le=100_000,
-    )
-    max_in_flight: int = option(
-        MAX_IN_FLIGHT,
-        "a number, 1 to 1,000",
-        "Maximum number of requests that wait for responses at the same time.",
-        ge=1,
-        le=1_000,
-    )
-    batch_size: int = option(
-        BATCH_SIZE,
-        "a number, 1 to 10,000",
-        "Maximum number of calls per request; lowered when the endpoint refuses that many.",
-        ge=1,
-        le=10_000,
-    )
-    deadline: Seconds = option(
-        DEADLINE_SECONDS,
-        f"over 0, up to 5m: {SECONDS}",
-        "Maximum duration of one request.",
-        gt=0,
-        le=300,
-    )
 
 
 class WebSection(Section):

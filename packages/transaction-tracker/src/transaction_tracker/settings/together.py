@@ -22,6 +22,9 @@ def conflicts(configuration: Configuration) -> Iterator[Conflict]:
         yield from _chain_options(configuration)
         yield from _http_options(configuration.http)
         return
+    for index, provider in enumerate(configuration.providers):
+        for name, message in provider.conflicts(f"providers.{index}."):
+            yield ("providers", str(index), name), message
     if message := _required(configuration.source):
         yield ("source", "confirmations"), message
     if configuration.http is not None:
