@@ -11,7 +11,6 @@ from transaction_tracker.settings import (
     Configuration,
     ConfigurationError,
     Flags,
-    WebSection,
     load,
 )
 from transaction_tracker.settings.convert import application_settings, web_options
@@ -77,9 +76,6 @@ def test_defaults_are_those_of_the_python_api() -> None:
 
 
 def test_sections_have_the_options_of_their_classes() -> None:
-    web = {one.name for one in fields(WebOptions) if not one.name.endswith("_seconds")}
-
-    assert set(WebSection.model_fields) == web
     assert set(ProfileSection.model_fields) == {one.name for one in fields(ChainProfile)}
     assert web_options(Configuration()) == WebOptions()
 

@@ -1,5 +1,5 @@
 """Declare each option once: its type, unit, range, default and description."""
 
-from transaction_tracker.options.section import Section, option
+from transaction_tracker.options.section import Section, number, option
 
-__all__ = ["Section", "option"]
+__all__ = ["Section", "number", "option"]

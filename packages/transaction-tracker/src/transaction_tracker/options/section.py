@@ -32,6 +32,12 @@ def option(
     return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
+def number(default: int | None, lowest: int, highest: int, description: str) -> Any:
+    """Declare an option that is a whole number; see `option`."""
+    expected = f"a number, {lowest:,} to {highest:,}"
+    return option(default, expected, description, ge=lowest, le=highest)
+
+
 @dataclass_transform(frozen_default=True)
 class Section(BaseModel, frozen=True):
     """Options of one part of the program, immutable and comparable.

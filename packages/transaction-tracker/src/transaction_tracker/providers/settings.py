@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import PlainValidator
 
 from transaction_tracker.domain.duration import SECONDS
-from transaction_tracker.options import Section, option
+from transaction_tracker.options import Section, number, option
 from transaction_tracker.options.values import Seconds, printed
 from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
@@ -49,26 +49,23 @@ class ProviderSettings(Section):
         le=1_000_000,
         allow_inf_nan=False,
     )
-    burst: int | None = option(
+    burst: int | None = number(
         None,
-        "a number, 1 to 100,000",
+        1,
+        100_000,
         "Maximum number of calls at once after a pause. Default: the calls of one second.",
-        ge=1,
-        le=100_000,
     )
-    max_in_flight: int = option(
+    max_in_flight: int = number(
         MAX_IN_FLIGHT,
-        "a number, 1 to 1,000",
+        1,
+        1_000,
         "Maximum number of requests that wait for responses at the same time.",
-        ge=1,
-        le=1_000,
     )
-    batch_size: int = option(
+    batch_size: int = number(
         BATCH_SIZE,
-        "a number, 1 to 10,000",
+        1,
+        10_000,
         "Maximum number of calls per request; lowered when the endpoint refuses that many.",
-        ge=1,
-        le=10_000,
     )
     deadline: Seconds = option(
         DEADLINE_SECONDS,

@@ -12,7 +12,6 @@ from transaction_tracker.settings.sections import (
     RetentionSection,
     SourceSection,
     WebhooksSection,
-    WebSection,
 )
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "Problem",
     "RetentionSection",
     "SourceSection",
-    "WebSection",
     "WebhooksSection",
     "load",
 ]

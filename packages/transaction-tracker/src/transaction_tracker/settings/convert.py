@@ -73,7 +73,7 @@ def http_source(section: HttpSection) -> HttpPollingSource:
 
 def web_options(configuration: Configuration) -> WebOptions:
     """Return the options of the HTTP API."""
-    return WebOptions(**configuration.web.model_dump())
+    return WebOptions(**dict(configuration.web))
 
 
 def _state(meaning: Meaning) -> State | None:

@@ -10,6 +10,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from transaction_tracker.api.options import WebSection
 from transaction_tracker.options.values import from_json
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.client import ClientSection
@@ -20,7 +21,6 @@ from transaction_tracker.settings.sections import (
     RetentionSection,
     SourceSection,
     WebhooksSection,
-    WebSection,
 )
 
 PREFIX = "TXTRACK_"

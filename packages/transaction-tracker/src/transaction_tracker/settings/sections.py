@@ -6,8 +6,8 @@ from pydantic import Field
 
 from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
 from transaction_tracker.domain.duration import SECONDS
-from transaction_tracker.options import Section, option
-from transaction_tracker.options.values import AllowList, Networks, Seconds
+from transaction_tracker.options import Section, number, option
+from transaction_tracker.options.values import AllowList, Seconds
 from transaction_tracker.settings.values import Database, Signatures, SlotTypes
 from transaction_tracker.sources.ethereum.profiles import (
     MAX_BLOCK_TIME_SECONDS,
@@ -126,13 +126,12 @@ class SourceSection(Section):
         gt=0,
         le=3600,
     )
-    sweep_budget: int = option(
+    sweep_budget: int = number(
         20,
-        "a number, 1 to 1,000",
+        1,
+        1000,
         "Maximum number of calls about single transactions per block, in one batch. These calls "
         "find changes that blocks alone do not show.",
-        ge=1,
-        le=1000,
     )
     drop_after_blocks: int = option(
         Policy().drop_blocks,
@@ -180,92 +179,6 @@ class SourceSection(Section):
     def chain_profile(self, chain_id: int | None = None) -> ChainProfile:
         """Return the changed profile of the configured chain; of ``chain_id`` if none is set."""
         return profile_of(self.chain_id or chain_id, self.profile.changes)
-
-
-class WebSection(Section):
-    """The HTTP API, the metrics and the health checks."""
-
-    host: str = option(
-        "127.0.0.1",
-        "an address to listen on, such as 127.0.0.1 or 0.0.0.0",
-        "Address to listen on. An address that other machines can reach requires a token.",
-        min_length=1,
-        max_length=255,
-    )
-    port: int = option(
-        8080,
-        "a port, 0 to 65535",
-        "Port to listen on; 0 chooses a free port and prints it.",
-        ge=0,
-        le=65535,
-    )
-    trusted_proxies: Networks = option(
-        (),
-        'a list of networks, such as ["10.0.0.0/8"]',
-        "Networks of proxies whose X-Forwarded-For header is trusted.",
-    )
-    max_body_bytes: int = option(
-        8 * 2**20, "1,024 or more", "Maximum size of a request's body.", ge=1024, le=2**30
-    )
-    max_headers_bytes: int = option(
-        16 * 1024,
-        "1,024 or more",
-        "Maximum size of a request's line and headers.",
-        ge=1024,
-        le=2**20,
-    )
-    max_requests: int = option(
-        2_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of requests in progress.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_connections: int = option(
-        4_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of open connections; lowered if the limit of open files requires it.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_connections_per_address: int = option(
-        1_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of open connections from one IPv4 address or IPv6 network (/64). Trusted "
-        "proxies are exempt.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_waiters: int = option(
-        1_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of long polls in progress.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_streams: int = option(
-        200,
-        "a number, 1 to 1,000,000",
-        "Maximum number of open event streams.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_registering: int = option(
-        50_000,
-        "a number, 1 to 10,000,000",
-        "Maximum number of transactions that are being registered. Above it, the service responds "
-        "with 429 and Retry-After.",
-        ge=1,
-        le=10_000_000,
-    )
-    max_failures: int = option(
-        10,
-        "a number, 1 to 1,000,000",
-        "Number of wrong tokens from one address within a minute that blocks the address for the "
-        "rest of the minute.",
-        ge=1,
-        le=1_000_000,
-    )
 
 
 class WebhooksSection(Section):
