@@ -1,7 +1,7 @@
 """Section: the options of one part of the program, for the configuration and for Python."""
 
 from collections.abc import Iterator
-from typing import Any, Self, dataclass_transform, get_args
+from typing import Any, Self, TypeVar, dataclass_transform, get_args
 
 from pydantic import (
     BaseModel,
@@ -14,6 +14,8 @@ from pydantic import (
 )
 
 from transaction_tracker.options.problems import invalid_options
+
+_Section = TypeVar("_Section", bound="Section")
 
 
 def option(
@@ -83,6 +85,10 @@ class Section(BaseModel, frozen=True):
             The name of the option, empty for the whole section, and what is wrong with it.
         """
         yield from ()
+
+    def part(self, kind: type[_Section]) -> _Section:
+        """Return the options of a class that this one extends."""
+        return kind(**{name: getattr(self, name) for name in kind.model_fields})
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values of some options.

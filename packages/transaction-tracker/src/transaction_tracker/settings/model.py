@@ -14,7 +14,6 @@ from transaction_tracker.api.options import WebSection
 from transaction_tracker.options.values import from_json
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.client import ClientSection
-from transaction_tracker.settings.http import HttpSection
 from transaction_tracker.settings.sections import (
     DatabaseSection,
     LogsSection,
@@ -22,6 +21,7 @@ from transaction_tracker.settings.sections import (
     SourceSection,
     WebhooksSection,
 )
+from transaction_tracker.sources.http_polling import HttpSection
 
 PREFIX = "TXTRACK_"
 DELIMITER = "__"

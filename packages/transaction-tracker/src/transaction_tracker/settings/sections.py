@@ -7,7 +7,7 @@ from pydantic import Field
 from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
 from transaction_tracker.domain.duration import SECONDS
 from transaction_tracker.options import Section, number, option
-from transaction_tracker.options.values import AllowList, Seconds
+from transaction_tracker.options.values import AllowedHosts, Seconds
 from transaction_tracker.settings.values import Database, Signatures, SlotTypes
 from transaction_tracker.sources.ethereum.profiles import (
     MAX_BLOCK_TIME_SECONDS,
@@ -184,7 +184,7 @@ class SourceSection(Section):
 class WebhooksSection(Section):
     """The delivery of events to webhook endpoints."""
 
-    allow_private: AllowList = option(
+    allow_private: AllowedHosts = option(
         (),
         'a list of networks, addresses and host names, such as ["10.0.0.0/8"]',
         "Hosts that endpoints can have although they are not public or do not use TLS. Other such "
