@@ -8,7 +8,7 @@ import pytest
 
 from transaction_tracker.cli import main
 from transaction_tracker.settings import Configuration, load
-from transaction_tracker.settings.sections import ProfileSection
+from transaction_tracker.sources.ethereum.options import ProfileSection
 
 Captured = pytest.CaptureFixture[str]
 

@@ -12,8 +12,8 @@ import pytest
 from aiohttp import web
 
 from transaction_tracker.cli.watch import _of_source
+from transaction_tracker.follower.options import SourceSection
 from transaction_tracker.settings import Configuration
-from transaction_tracker.settings.sections import SourceSection
 
 from ..sources.http_polling.support import (  # noqa: TID252 - the one service that is asked
     ScriptedService,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ class Network:
             poll_interval=0.01,
             block_time=0.02,
         )
-        return replace(settings, **changes)
+        return settings.replace(**changes)
 
     @asynccontextmanager
     async def followed(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from transaction_tracker import Policy, TransactionTracker
+from transaction_tracker import TransactionTracker
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.store import Store
 from txtrack_devnode.faults import (
@@ -17,7 +17,7 @@ from txtrack_devnode.faults import (
 from .support import Network, caught_up, eventually, history, reach, states
 
 # No time limits: a wrong conclusion would end a transaction at once.
-HASTY = Policy(drop_blocks=0, drop_seconds=0.0)
+HASTY = {"drop_after_blocks": 0, "drop_after_seconds": 0.0}
 LOOK_UPS = frozenset(("eth_getTransactionByHash", "eth_getTransactionReceipt"))
 RECEIPTS = frozenset(("eth_getTransactionReceipt", "eth_getBlockReceipts"))
 
@@ -42,7 +42,7 @@ async def test_success_recorded_as_failure_on_a_stale_null(network: Network, fau
 
     Other programs concluded that another transaction had used the nonce, so this one had failed.
     """
-    async with network.followed(policy=HASTY) as app:
+    async with network.followed(**HASTY) as app:
         tx = network.submit()
         await TransactionTracker.start(tx.hash)
         await reach(tx.hash, "pending")
@@ -72,7 +72,7 @@ async def test_success_recorded_as_failure_on_a_stale_null_for_transaction_and_r
 
     Our own block contains the transaction, so it does not become missing.
     """
-    async with network.followed(policy=HASTY) as app:
+    async with network.followed(**HASTY) as app:
         tx = network.submit()
         for node in (network.first, network.second):
             node.faults.inject(StaleNull(methods=LOOK_UPS, about=tx.hash))
@@ -92,7 +92,7 @@ async def test_success_recorded_as_failure_on_a_stale_null_of_a_node_that_lags(
     network: Network,
 ) -> None:
     """geth#18448: the node behind the load balancer lacked the block, and returned null."""
-    async with network.followed(policy=HASTY) as app:
+    async with network.followed(**HASTY) as app:
         tx = network.submit()
         await TransactionTracker.start(tx.hash)
         await reach(tx.hash, "pending")
@@ -121,7 +121,7 @@ async def test_transaction_indexing_is_in_progress(network: Network) -> None:
     """
     for node in (network.first, network.second):
         node.faults.inject(Indexing())
-    async with network.followed(policy=HASTY) as app:
+    async with network.followed(**HASTY) as app:
         mined, waiting = network.submit(0), network.submit(1)
         network.chain.drop(waiting.hash)
         await network.first.mine(5)

@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from transaction_tracker import Policy, TransactionTracker
+from transaction_tracker import TransactionTracker
 
 from .support import Network, applied, caught_up, history, reach
 
-QUICKLY = Policy(drop_blocks=2, drop_seconds=0.05)
+QUICKLY = {"drop_after_blocks": 2, "drop_after_seconds": 0.05}
 
 
 async def test_waits_without_limit_when_replaced(network: Network) -> None:
@@ -43,7 +43,7 @@ async def test_waits_without_limit_when_replaced_before_any_node_knew_it(network
 
     All that can be known about its hash is that no node has it: it is dropped.
     """
-    async with network.followed(policy=QUICKLY) as app:
+    async with network.followed(**QUICKLY) as app:
         tx = network.submit()
         winner = network.chain.replace(tx.hash, "repriced")
         await TransactionTracker.start(tx.hash)
@@ -62,7 +62,7 @@ async def test_waits_without_limit_when_dropped(network: Network) -> None:
 
     If the transaction is mined later, it is confirmed.
     """
-    async with network.followed(policy=QUICKLY) as app:
+    async with network.followed(**QUICKLY) as app:
         tx = network.submit()
         await TransactionTracker.start(tx.hash)
         await reach(tx.hash, "pending")

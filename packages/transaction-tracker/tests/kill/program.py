@@ -23,7 +23,6 @@ from sqlalchemy import Engine, Pool, event
 
 from transaction_tracker import (
     Event,
-    Policy,
     ProviderSettings,
     Settings,
     TransactionTracker,
@@ -104,7 +103,8 @@ def application(options: Message) -> TransactionTrackerApplication:
         confirmations=options["confirmations"],
         database=options["database"],
         poll_interval=0.01,
-        policy=Policy(drop_blocks=3, drop_seconds=0.3),
+        drop_after_blocks=3,
+        drop_after_seconds=0.3,
         allow_private=("127.0.0.1",),
     )
     return TransactionTrackerApplication(settings, on_event=EventLog(options))

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from beamish import process
 from transaction_tracker import (
-    Policy,
     ProviderSettings,
     Settings,
     State,
@@ -100,7 +99,9 @@ class Life:
             chain_id=self.chain.chain_id,
             confirmations=CONFIRMATIONS,
             database=database,
-            policy=Policy(drop_blocks=3, drop_seconds=DROP_SECONDS, stuck_seconds=30.0),
+            drop_after_blocks=3,
+            drop_after_seconds=DROP_SECONDS,
+            stuck_after=30.0,
         )
         self.app = self.application()
 

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -41,7 +40,7 @@ async def test_old_transactions_are_removed(node: DevelopmentNode, tmp_path: Pat
 
     async with (
         asyncio.timeout(SECONDS),
-        TransactionTrackerApplication(replace(settings, retention=0.001)),
+        TransactionTrackerApplication(settings.model_copy(update={"retention": 0.001})),
     ):
         with pytest.raises(NotTrackedError):
             while True:

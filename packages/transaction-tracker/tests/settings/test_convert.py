@@ -14,7 +14,7 @@ from transaction_tracker.settings import (
     load,
 )
 from transaction_tracker.settings.convert import application_settings, web_options
-from transaction_tracker.settings.sections import ProfileSection
+from transaction_tracker.sources.ethereum.options import ProfileSection
 from transaction_tracker.sources.ethereum.profiles import ChainProfile
 
 
@@ -51,7 +51,7 @@ def test_every_option_reaches_the_application() -> None:
     assert settings.policy == Policy(31, 32, 33)
     assert settings.expires_after == 34
     assert settings.follow_repriced is True
-    assert settings.profile == {"fee": "scroll", "null_rounds": True}
+    assert settings.profile.changes == {"fee": "scroll", "null_rounds": True}
     assert settings.errors == ("Unpaid(uint256 due)",)
     assert settings.database == configuration.database.url
     (provider,) = settings.providers
@@ -69,7 +69,7 @@ def test_defaults_are_those_of_the_python_api() -> None:
 
     assert settings.policy == Policy()
     assert settings.block_time is None
-    assert settings.profile == {}
+    assert settings.profile.changes == {}
     assert settings.providers == (ProviderSettings("http://a"),)  # type: ignore[arg-type]
     assert settings.web == WebOptions()
     assert settings.retention is None

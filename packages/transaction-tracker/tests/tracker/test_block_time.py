@@ -1,7 +1,5 @@
 """The setting ``block_time``."""
 
-from dataclasses import replace
-
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.sources.ethereum.url import WEBSOCKET
@@ -17,6 +15,6 @@ async def test_subscription_without_a_head_for_three_block_times_is_reopened(
     providers = (ProviderSettings(SecretUrl(node.url), ws_url=ws_url),)
 
     async with TransactionTrackerApplication(
-        replace(settings, rpc_url=None, providers=providers, block_time=0.02)
+        settings.replace(rpc_url=None, providers=providers, block_time=0.02)
     ):
         await eventually(lambda: node.counters["eth_subscribe"] > 1)

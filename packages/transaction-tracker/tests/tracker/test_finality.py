@@ -1,7 +1,5 @@
 """Finality by depth and by tag, and finality violations."""
 
-from dataclasses import replace
-
 import pytest
 
 from transaction_tracker import (
@@ -21,7 +19,7 @@ from .support import caught_up, eventually, reach, submit
 async def test_tag_makes_a_state_final(settings: Settings, word: Tag, distance: int) -> None:
     chain = Chain(accounts=3, safe_distance=4, finalized_distance=8)
     async with DevelopmentNode(chain=chain) as node:
-        settings = replace(settings, rpc_url=node.url, confirmations=word)
+        settings = settings.replace(rpc_url=node.url, confirmations=word)
         async with TransactionTrackerApplication(settings) as app:
             tx = submit(node)
             await TransactionTracker.start(tx.hash)

@@ -4,7 +4,6 @@ import logging
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -131,7 +130,7 @@ async def test_preferred_provider_of_another_chain_is_refused(
 
     async with PruningNode(chain=chain) as other:
         both = tuple(ProviderSettings(SecretUrl(running.url)) for running in (other, node))
-        settings = replace(settings, rpc_url=None, providers=both)
+        settings = settings.replace(rpc_url=None, providers=both)
         async with TransactionTrackerApplication(settings) as app:
             await node.mine(3)
             await caught_up(app, node)
@@ -270,7 +269,7 @@ async def test_other_chain_id_is_refused(settings: Settings, node: PruningNode) 
     before = stored(settings)
 
     async with another(node, 20, chain_id=5):
-        message = await refused(replace(settings, chain_id=None))
+        message = await refused(settings.replace(chain_id=None))
 
     assert "the database belongs to ethereum:31337 and cannot hold ethereum:5" in message
     assert stored(settings) == before

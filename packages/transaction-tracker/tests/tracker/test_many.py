@@ -1,7 +1,6 @@
 """Requests per block do not grow with the number of transactions tracked."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 
@@ -20,7 +19,7 @@ async def requests_per_block(settings: Settings, tracked: int) -> float:
     """Track transactions, mine some of them in each block, and count the requests."""
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
         # One poll for the head per block, so that only requests about blocks are counted.
-        settings = replace(settings, rpc_url=node.url, poll_interval=0.2)
+        settings = settings.replace(rpc_url=node.url, poll_interval=0.2)
         async with TransactionTrackerApplication(settings) as app:
             chain = node.chain
             hashes = [chain.submit(*chain.accounts, 1).hash for _ in range(tracked)]
@@ -50,7 +49,7 @@ async def test_requests_per_block_do_not_depend_on_the_number_tracked(
 async def test_block_without_hits_costs_one_request(
     settings: Settings, node: DevelopmentNode
 ) -> None:
-    settings = replace(settings, poll_interval=0.1)
+    settings = settings.replace(poll_interval=0.1)
     async with TransactionTrackerApplication(settings) as app:
         await eventually(lambda: app.tip is not None)
         before = node.http_requests
@@ -64,7 +63,7 @@ async def test_block_without_hits_costs_one_request(
 @pytest.mark.slow
 async def test_thousands_mined_in_one_block_are_confirmed(settings: Settings) -> None:
     async with DevelopmentNode(chain=Chain(accounts=2)) as node:
-        settings = replace(settings, rpc_url=node.url)
+        settings = settings.replace(rpc_url=node.url)
         async with TransactionTrackerApplication(settings) as app:
             chain = node.chain
             hashes = [chain.submit(*chain.accounts, 1).hash for _ in range(5_000)]

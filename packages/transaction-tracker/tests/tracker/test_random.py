@@ -1,7 +1,6 @@
 """Random lives of transactions, compared with the chain itself."""
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -110,7 +109,7 @@ async def test_random_lives_end_in_states_that_the_chain_allows(
     settings: Settings, seed: int
 ) -> None:
     async with DevelopmentNode(chain=Chain(accounts=6, seed=seed)) as node:
-        settings = replace(settings, rpc_url=node.url, confirmations=CONFIRMATIONS)
+        settings = settings.replace(rpc_url=node.url, confirmations=CONFIRMATIONS)
         life = Life(seed, node, settings)
         await life.app.__aenter__()
         for _ in range(STEPS):

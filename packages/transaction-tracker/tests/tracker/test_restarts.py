@@ -4,7 +4,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -114,7 +113,7 @@ async def test_each_transaction_keeps_its_required_confirmations(
     async with TransactionTrackerApplication(settings):
         await TransactionTracker.start(tx.hash)
 
-    async with TransactionTrackerApplication(replace(settings, confirmations=9)):
+    async with TransactionTrackerApplication(settings.replace(confirmations=9)):
         node.chain.mine(3)
         await reach(tx.hash, "confirmed")
 

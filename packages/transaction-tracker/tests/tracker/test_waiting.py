@@ -1,14 +1,12 @@
 """Transactions in no block: missing, dropped, expired, untracked, flagged."""
 
 import time
-from dataclasses import replace
 
 import pytest
 
 from beamish import Registry
 from transaction_tracker import (
     NotTrackedError,
-    Policy,
     ProviderSettings,
     Settings,
     TransactionTracker,
@@ -21,13 +19,13 @@ from txtrack_devnode.faults import LaggingHead, StaleNull
 
 from .support import caught_up, eventually, history, reach, submit
 
-IMPATIENT = Policy(drop_blocks=2, drop_seconds=0.0, stuck_seconds=0.0)
+IMPATIENT = {"drop_after_blocks": 2, "drop_after_seconds": 0.0, "stuck_after": 0.0}
 UNMINABLE = {"max_fee": GWEI // 2, "priority_fee": 0}
 
 
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
-    return replace(settings, policy=IMPATIENT)
+    return settings.replace(**IMPATIENT)
 
 
 async def lost(node: DevelopmentNode) -> Transaction:
@@ -93,7 +91,7 @@ async def test_transaction_known_to_another_provider_is_not_dropped(
 ) -> None:
     async with DevelopmentNode(chain=node.chain) as other:
         both = (ProviderSettings(SecretUrl(node.url)), ProviderSettings(SecretUrl(other.url)))
-        settings = replace(settings, rpc_url=None, providers=both)
+        settings = settings.replace(rpc_url=None, providers=both)
         async with TransactionTrackerApplication(settings) as app:
             tx = submit(node)
             await TransactionTracker.start(tx.hash)
@@ -142,7 +140,7 @@ async def test_transaction_in_no_block_expires_at_its_deadline(node: Development
 async def test_default_deadline_is_used_without_an_own_deadline(
     settings: Settings, node: DevelopmentNode
 ) -> None:
-    async with TransactionTrackerApplication(replace(settings, expires_after=0.1)):
+    async with TransactionTrackerApplication(settings.replace(expires_after=0.1)):
         tx = submit(node, **UNMINABLE)
         await TransactionTracker.start(tx.hash)
 
@@ -233,7 +231,7 @@ async def flagged(tx: Transaction, flags: set[str]) -> None:
 async def test_repricing_transaction_is_tracked_with_follow_repriced(
     settings: Settings, node: DevelopmentNode
 ) -> None:
-    async with TransactionTrackerApplication(replace(settings, follow_repriced=True)):
+    async with TransactionTrackerApplication(settings.replace(follow_repriced=True)):
         repriced, cancelled = submit(node, 0), submit(node, 1)
         for tx in (repriced, cancelled):
             await TransactionTracker.start(tx.hash)

@@ -1,7 +1,6 @@
 """Nodes and proxies that refuse batches."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -52,7 +51,7 @@ def error(code: int, message: str) -> Refuse:
 )
 async def test_node_that_refuses_batches_is_followed(settings: Settings, refuse: Refuse) -> None:
     async with SingleCallNode(refuse, chain=Chain(accounts=12)) as node:
-        async with TransactionTrackerApplication(replace(settings, rpc_url=node.url)) as app:
+        async with TransactionTrackerApplication(settings.replace(rpc_url=node.url)) as app:
             tx = submit(node)
             await TransactionTracker.start(tx.hash)
             await reach(tx.hash, "pending")

@@ -2,13 +2,13 @@
 
 import asyncio
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from beamish import StartError
 from transaction_tracker import (
+    ProviderSettings,
     Settings,
     SourceError,
     StoreError,
@@ -43,7 +43,7 @@ def free_port() -> int:
 async def test_node_of_another_chain_fails_the_start_and_names_both(
     settings: Settings, node: DevelopmentNode
 ) -> None:
-    error = await failure(replace(settings, chain_id=1))
+    error = await failure(settings.replace(chain_id=1))
 
     assert isinstance(cause(error), WrongChainError)
     assert f"{node.url.rstrip('/')} is on chain 31337, expected 1" in str(error)
@@ -52,7 +52,7 @@ async def test_node_of_another_chain_fails_the_start_and_names_both(
 async def test_unreachable_node_fails_the_start_and_is_named(settings: Settings) -> None:
     port = free_port()
 
-    error = await failure(replace(settings, rpc_url=f"http://127.0.0.1:{port}/v3/s3cret"))
+    error = await failure(settings.replace(rpc_url=f"http://127.0.0.1:{port}/v3/s3cret"))
 
     assert isinstance(cause(error), SourceError)
     assert f"http://127.0.0.1:{port}/…: no connection" in str(error)
@@ -62,7 +62,7 @@ async def test_unreachable_node_fails_the_start_and_is_named(settings: Settings)
 async def test_unusable_database_fails_the_start_and_is_named(
     settings: Settings, tmp_path: Path
 ) -> None:
-    error = await failure(replace(settings, database=tmp_path / "missing" / "test.db"))
+    error = await failure(settings.replace(database=tmp_path / "missing" / "test.db"))
 
     assert isinstance(cause(error), OSError | StoreError)
     assert "missing/test.db: No such file or directory" in str(error)
@@ -75,7 +75,7 @@ async def test_database_of_another_chain_fails_the_start_and_is_unchanged(
     async with TransactionTrackerApplication(settings):
         await TransactionTracker.start(tx.hash)
     async with DevelopmentNode(chain=Chain(chain_id=5)) as other:
-        error = await failure(replace(settings, rpc_url=other.url, chain_id=5))
+        error = await failure(settings.replace(rpc_url=other.url, chain_id=5))
 
     assert "belongs to ethereum:31337 and cannot hold ethereum:5" in str(error)
     async with TransactionTrackerApplication(settings):
@@ -85,16 +85,21 @@ async def test_database_of_another_chain_fails_the_start_and_is_unchanged(
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"rpc_url": "nonsense"}, "must look like http://host:port"),
-        ({"chain_id": 0}, "chain_id must be 1 or more, got 0"),
-        ({"confirmations": 0}, "confirmations must be a whole number from 1 to 10000"),
-        ({"poll_interval": 0.0}, "poll_interval must be over 0 seconds, got 0.0"),
-        ({"block_time": -1.0}, "block_time must be over 0 seconds, got -1.0"),
-        ({"profile": {"blok_time": 1}}, "'blok_time'.*did you mean block_time"),
-        ({"profile": {"fee": "gas"}}, "fee must be one of .*got 'gas'"),
-        ({"errors": ("Unpaid(",)}, "must be a signature .*got 'Unpaid\\('"),
-        ({"errors": "Unpaid()"}, "errors must be a tuple of signatures, got 'Unpaid\\(\\)'"),
-        ({"poll_interval": float("nan")}, "poll_interval must be over 0 seconds, got nan"),
+        ({"rpc_url": "nonsense"}, "rpc_url must be a URL such as http://host:port"),
+        ({"chain_id": 0}, "chain_id must be a chain's number, 1 or more, got 0"),
+        ({"confirmations": 0}, "confirmations must be a number of blocks, 1 to 10,000, or"),
+        ({"poll_interval": 0.0}, "poll_interval must be over 0, up to 1h: .*got 0.0"),
+        ({"block_time": -1.0}, "block_time must be over 0, up to 1h: .*got -1.0"),
+        (
+            {"profile": {"blok_time": 1}},
+            "profile.blok_time is an unknown .*mean block_time",
+        ),
+        ({"profile": {"fee": "gas"}}, "profile.fee must be .*got 'gas'"),
+        ({"errors": ("Unpaid(",)}, "errors must be a list of signatures.*got 'Unpaid\\('"),
+        ({"errors": 5}, "errors must be a list of signatures.*got 5"),
+        ({"providers": (ProviderSettings("http://a"),)}, "rpc_url and providers cannot both"),
+        ({"confirmations": "safe", "chain_id": 728126428}, "set profile.finality_tags to true"),
+        ({"poll_interval": float("nan")}, "poll_interval must be over 0, up to 1h: .*got nan"),
     ],
 )
 def test_invalid_settings_raise(fields: dict[str, object], message: str) -> None:
@@ -110,7 +115,7 @@ async def test_node_outage_stops_no_tracker_and_loses_no_event(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     chain, port = Chain(accounts=5), free_port()
-    settings = replace(settings, rpc_url=f"http://127.0.0.1:{port}")
+    settings = settings.replace(rpc_url=f"http://127.0.0.1:{port}")
     node = DevelopmentNode(port=port, chain=chain)
     async with node, asyncio.timeout(50):
         app = TransactionTrackerApplication(settings)
@@ -137,7 +142,7 @@ async def test_node_that_changes_to_another_chain_loses_no_event(
 ) -> None:
     tx = submit(node)
     port = free_port()
-    settings = replace(settings, rpc_url=f"http://127.0.0.1:{port}")
+    settings = settings.replace(rpc_url=f"http://127.0.0.1:{port}")
     async with DevelopmentNode(port=port, chain=node.chain):
         app = TransactionTrackerApplication(settings)
         await app.__aenter__()

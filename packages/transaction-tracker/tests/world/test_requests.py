@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from transaction_tracker import Policy
-
 from .chain import Json, transaction
 from .node import Node
 from .world import BLOCK_SECONDS, CONFIRMATIONS, World, chain_of
@@ -82,7 +80,7 @@ def test_simultaneous_deadlines_stay_within_the_request_budget(
         chain.wait(*items)
     nodes = [Node(chain, f"node{number}") for number in range(providers)]
     # A dropped transaction does not expire.
-    world = World(*nodes, policy=Policy(drop_blocks=1_000, drop_seconds=86_400.0))
+    world = World(*nodes, drop_after_blocks=1_000, drop_after_seconds=86_400.0)
 
     async def main() -> None:
         await world.track(*items, deadline=time.time() + 20 * BLOCK_SECONDS)

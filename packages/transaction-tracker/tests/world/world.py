@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from beamish import StartError
 from beamish.testing import simulate
 from transaction_tracker import (
     Event,
-    Policy,
     ProviderSettings,
     Settings,
     State,
@@ -63,7 +62,8 @@ class World:
         usual: dict[str, Any] = {
             "chain_id": nodes[0].chain.id,
             "confirmations": CONFIRMATIONS,
-            "policy": Policy(drop_blocks=DROP_BLOCKS, drop_seconds=DROP_SECONDS),
+            "drop_after_blocks": DROP_BLOCKS,
+            "drop_after_seconds": DROP_SECONDS,
         }
         self.settings = Settings(
             providers=tuple(ProviderSettings(node.url) for node in nodes),  # type: ignore[arg-type]
@@ -112,7 +112,7 @@ class World:
     def reconfigure(self, *urls: str) -> None:
         """Set the providers for the next start."""
         providers = tuple(ProviderSettings(url) for url in urls)  # type: ignore[arg-type]
-        self.settings = replace(self.settings, providers=providers)
+        self.settings = self.settings.replace(providers=providers)
 
     async def stop(self) -> None:
         """Stop the application, if it runs."""

@@ -35,7 +35,7 @@ from transaction_tracker.service import Settings, TransactionTrackerApplication
 from transaction_tracker.settings import Configuration
 from transaction_tracker.settings.convert import application_source
 from transaction_tracker.sources import Source, SourceError
-from transaction_tracker.sources.ethereum import EthereumSource
+from transaction_tracker.sources.ethereum import EthereumSource, SecretUrl
 from transaction_tracker.sources.http_polling import HttpPollingSource
 from transaction_tracker.tracker import TransactionTracker
 
@@ -220,7 +220,7 @@ def _settings(
 ) -> Settings:
     try:
         return Settings(
-            rpc,
+            None if rpc is None else SecretUrl.of(rpc),
             chain_id=chain_id,
             confirmations=confirmations,
             database=database if database == ":memory:" else Path(database),

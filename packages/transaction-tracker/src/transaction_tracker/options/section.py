@@ -88,7 +88,7 @@ class Section(BaseModel, frozen=True):
 
     def part(self, kind: type[_Section]) -> _Section:
         """Return the options of a class that this one extends."""
-        return kind(**{name: getattr(self, name) for name in kind.model_fields})
+        return kind(**{name: value for name, value in self._given() if name in kind.model_fields})
 
     def replace(self, **changes: Any) -> Self:
         """Return a copy with other values of some options.
@@ -96,7 +96,10 @@ class Section(BaseModel, frozen=True):
         Raises:
             ValueError: A new value is invalid, or does not fit the others.
         """
-        return type(self)(**dict(self) | changes)
+        return type(self)(**dict(self._given()) | changes)
+
+    def _given(self) -> Iterator[tuple[str, Any]]:
+        return ((name, value) for name, value in self if name in self.model_fields_set)
 
     @field_validator("*", mode="before")
     @classmethod

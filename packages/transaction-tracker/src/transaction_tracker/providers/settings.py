@@ -23,6 +23,7 @@ def _socket(value: Any) -> SecretUrl:
 
 
 NodeUrl = Annotated[SecretUrl, PlainValidator(_url), printed]
+AnyNodeUrl = Annotated[str | SecretUrl, PlainValidator(_url), printed]
 SocketUrl = Annotated[SecretUrl, PlainValidator(_socket), printed]
 
 

@@ -37,7 +37,7 @@ from transaction_tracker.service.settings import Settings
 from transaction_tracker.service.starting import Boot, Connection
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
-from transaction_tracker.sources.ethereum.profiles import UNKNOWN, profile_of
+from transaction_tracker.sources.ethereum.profiles import UNKNOWN
 from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
 from transaction_tracker.tracker import (
     FOLLOWER,
@@ -172,13 +172,13 @@ class TransactionTrackerApplication(Application):
     def _ethereum(self) -> ChainSource:
         settings = self.settings
         if self.pool is None:
-            expected = profile_of(settings.chain_id, settings.profile).block_time
+            expected = settings.chain_profile().block_time
             timeouts = SubscriptionTimeouts(block_time=settings.block_time or expected)
             self.pool = self._own_pool = Pool(
                 settings.endpoints, chain_id=settings.chain_id, hints=FOLLOWER, timeouts=timeouts
             )
         return EthereumSource(
-            self.pool, settings.chain_id, profile=settings.profile, errors=settings.errors
+            self.pool, settings.chain_id, profile=settings.profile.changes, errors=settings.errors
         )
 
     def _source_checked(self) -> None:

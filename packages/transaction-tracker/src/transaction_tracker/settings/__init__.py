@@ -5,13 +5,7 @@ from transaction_tracker.settings.layers import CLIENT_VARIABLES, DEFAULT_FILE, 
 from transaction_tracker.settings.load import load
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.problems import ConfigurationError, Problem
-from transaction_tracker.settings.sections import (
-    DatabaseSection,
-    LogsSection,
-    RetentionSection,
-    SourceSection,
-    WebhooksSection,
-)
+from transaction_tracker.settings.sections import LogsSection
 
 __all__ = [
     "CLIENT_VARIABLES",
@@ -20,12 +14,8 @@ __all__ = [
     "ClientSection",
     "Configuration",
     "ConfigurationError",
-    "DatabaseSection",
     "Flags",
     "LogsSection",
     "Problem",
-    "RetentionSection",
-    "SourceSection",
-    "WebhooksSection",
     "load",
 ]

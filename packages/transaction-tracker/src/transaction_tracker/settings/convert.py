@@ -1,7 +1,7 @@
 """Convert the configuration to the application's settings and source."""
 
 from transaction_tracker.api import WebOptions
-from transaction_tracker.domain import Policy
+from transaction_tracker.follower.options import ChainOptions
 from transaction_tracker.service import Settings
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.problems import ConfigurationError, Problem
@@ -19,18 +19,9 @@ def application_settings(configuration: Configuration) -> Settings:
         message = "must have at least one: add [[providers]] with a url to the file, or --rpc URL"
         raise ConfigurationError([Problem("providers", message, "")])
     return Settings(
-        chain_id=source.chain_id,
-        confirmations=source.confirmations,
-        database=configuration.database.url,
-        poll_interval=source.poll_interval,
+        **dict(source.part(ChainOptions)),
         providers=configuration.providers,
-        policy=Policy(source.drop_after_blocks, source.drop_after_seconds, source.stuck_after),
-        expires_after=source.expires_after,
-        follow_repriced=source.follow_repriced,
-        block_time=source.block_time,
-        profile=source.profile.changes,
-        errors=source.errors,
-        sweep_budget=source.sweep_budget,
+        database=configuration.database.url,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,
         retention=configuration.retention.ended,

@@ -11,17 +11,14 @@ from pydantic_settings import (
 )
 
 from transaction_tracker.api.options import WebSection
+from transaction_tracker.delivery.options import WebhooksSection
+from transaction_tracker.follower.options import SourceSection
 from transaction_tracker.options.values import from_json
 from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.client import ClientSection
-from transaction_tracker.settings.sections import (
-    DatabaseSection,
-    LogsSection,
-    RetentionSection,
-    SourceSection,
-    WebhooksSection,
-)
+from transaction_tracker.settings.sections import LogsSection
 from transaction_tracker.sources.http_polling import HttpSection
+from transaction_tracker.store.options import DatabaseSection, RetentionSection
 
 PREFIX = "TXTRACK_"
 DELIMITER = "__"

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from transaction_tracker.settings.model import Configuration
-from transaction_tracker.settings.sections import SourceSection
 from transaction_tracker.sources.http_polling import HttpSection
 
 # Options of [source] that apply to each type of source; the others need blocks.
@@ -23,8 +22,8 @@ def conflicts(configuration: Configuration) -> Iterator[Conflict]:
     for index, provider in enumerate(configuration.providers):
         for name, message in provider.conflicts(f"providers.{index}."):
             yield ("providers", str(index), name), message
-    if message := _required(configuration.source):
-        yield ("source", "confirmations"), message
+    for name, message in configuration.source.conflicts("source."):
+        yield ("source", name), message
     if configuration.http is not None:
         yield ("http",), 'requires source.type = "http", got source.type = "ethereum"'
 
@@ -48,17 +47,6 @@ def _chain_options(configuration: Configuration) -> Iterator[Conflict]:
     if configuration.providers:
         message = 'require source.type = "ethereum"; for a service over HTTP, set http.url'
         yield ("providers",), message
-
-
-def _required(source: SourceSection) -> str:
-    """Return why the configured chain does not support the tag in ``confirmations``, or ``""``."""
-    try:
-        source.chain_profile().check_required(source.confirmations)
-    except ValueError as error:
-        return (
-            str(error).removeprefix("confirmations ").replace("set profile", "set source.profile")
-        )
-    return ""
 
 
 def _http_options(section: HttpSection | None) -> Iterator[Conflict]:

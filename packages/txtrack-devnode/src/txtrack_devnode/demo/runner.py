@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
-from transaction_tracker.domain import Policy
 from transaction_tracker.providers import Pool, ProviderSettings
 from transaction_tracker.service import Settings, TransactionTrackerApplication
 from transaction_tracker.sources.ethereum import SecretUrl
@@ -61,7 +60,8 @@ async def _harness(screen: Screen, chain: Chain, speed: Speed) -> AsyncIterator[
                 confirmations=CONFIRMATIONS,
                 database=Path(folder) / "transactions.db",
                 poll_interval=speed.poll,
-                policy=Policy(drop_blocks=4, drop_seconds=4 * speed.block),
+                drop_after_blocks=4,
+                drop_after_seconds=4 * speed.block,
             )
             async with TransactionTrackerApplication(settings, pool=pool) as app:
                 harness = Harness(nodes, pool, app, screen, reports, speed)

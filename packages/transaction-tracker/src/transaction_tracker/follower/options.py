@@ -1,0 +1,138 @@
+"""Options of the source: the chain, its pace, and when states are final or get worse."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
+from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.options import Section, number, option
+from transaction_tracker.options.values import Seconds
+from transaction_tracker.sources.ethereum.options import ProfileSection, Signatures
+from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_of
+
+_MAX_CHAIN_ID = 2**63 - 1
+
+
+def _table(value: Any) -> Any:
+    """Convert any mapping to a ``dict``, the only one that pydantic takes for a section."""
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+class ChainOptions(Section):
+    """The chain of the transactions, and when their states are final."""
+
+    chain_id: int | None = option(
+        None,
+        "a chain's number, 1 or more",
+        "Chain that all providers must be on. Default: the chain of most providers.",
+        ge=1,
+        le=_MAX_CHAIN_ID,
+    )
+    confirmations: (
+        Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS)] | Literal["safe", "finalized"]
+    ) = option(
+        12,
+        f'a number of blocks, 1 to {MAX_CONFIRMATIONS:,}, or "safe" or "finalized"',
+        "Number of blocks, including the transaction's own, that make a state final; or the "
+        "chain's tag.",
+    )
+    poll_interval: Seconds = option(
+        1.0,
+        f"over 0, up to 1h: {SECONDS}",
+        'Time between two requests for the head while a block is due. With type "http": time '
+        "between two checks for transactions that are due.",
+        gt=0,
+        le=3600,
+    )
+    block_time: Seconds | None = option(
+        None,
+        f"over 0, up to 1h: {SECONDS}",
+        "Time between two blocks. Default: the time in the chain's profile. The source is reported "
+        "as halted or lagging after five block times without progress, but at least 60 s; a "
+        "connection to a ws_url is reopened after three block times without a head.",
+        gt=0,
+        le=3600,
+    )
+    sweep_budget: int = number(
+        20,
+        1,
+        1000,
+        "Maximum number of calls about single transactions per block, in one batch. These calls "
+        "find changes that blocks alone do not show.",
+    )
+    drop_after_blocks: int = option(
+        Policy().drop_blocks,
+        "a number of blocks, 0 or more",
+        "Number of blocks for which a transaction must be missing at all providers before it is "
+        "dropped.",
+        ge=0,
+        le=1_000_000,
+    )
+    drop_after_seconds: Seconds = option(
+        Policy().drop_seconds,
+        f"0 or more: {SECONDS}",
+        "Time for which it must be missing as well.",
+        ge=0,
+        le=31_536_000,
+    )
+    stuck_after: Seconds = option(
+        Policy().stuck_seconds,
+        f"0 or more: {SECONDS}",
+        "Time after which a pending transaction is flagged as stuck.",
+        ge=0,
+        le=31_536_000,
+    )
+    expires_after: Seconds | None = option(
+        None,
+        f"over 0: {SECONDS}",
+        "Time since registration after which a transaction that is not in a block expires. With "
+        'type "http": one that has not ended. Default: never.',
+        gt=0,
+        le=315_360_000,
+    )
+    follow_repriced: bool = option(
+        False,
+        "true or false",
+        "Whether to also track the transaction that repriced a tracked one.",
+    )
+    errors: Signatures = option(
+        (),
+        'a list of signatures, such as ["InsufficientBalance(uint256 available, uint256 required)"]'
+        "; as a variable, JSON, or separated by semicolons",
+        "Signatures of contracts' custom errors, to decode revert reasons.",
+    )
+    profile: Annotated[ProfileSection, BeforeValidator(_table)] = ProfileSection()
+
+    @property
+    def policy(self) -> Policy:
+        """How long a transaction can be in no block before its state gets worse."""
+        return Policy(self.drop_after_blocks, self.drop_after_seconds, self.stuck_after)
+
+    def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
+        """Yield ``confirmations`` if it is a tag that the configured chain does not support."""
+        try:
+            self.chain_profile().check_required(self.confirmations)
+        except ValueError as error:
+            message = str(error).removeprefix("confirmations ")
+            yield "confirmations", message.replace("set profile", f"set {table}profile")
+
+    def chain_profile(self, chain_id: int | None = None) -> ChainProfile:
+        """Return the changed profile of the configured chain; of ``chain_id`` if none is set."""
+        return profile_of(self.chain_id or chain_id, self.profile.changes)
+
+
+class _Type(Section):
+    """The type of the source, the first option of its table."""
+
+    type: Literal["ethereum", "http"] = option(
+        "ethereum",
+        '"ethereum" or "http"',
+        'Type of the source: "ethereum" is an EVM chain, reached through [[providers]]; "http" is '
+        "a service that is polled over HTTP, described in [http].",
+    )
+
+
+class SourceSection(ChainOptions, _Type):
+    """The source of the transactions, and when their states are final."""
