@@ -45,26 +45,6 @@ def test_invalid_setting_is_refused_and_named(given: dict[str, Any], message: st
     assert SECRET not in str(caught.value)
 
 
-def test_required_option_is_named() -> None:
-    with pytest.raises(ValueError, match="url is required: a URL such as"):
-        ProviderSettings()
-
-
-def test_positional_values_are_limited_and_given_once() -> None:
-    with pytest.raises(TypeError, match="ProviderSettings has 7 options, got 8 values"):
-        ProviderSettings(*range(8))  # type: ignore[call-arg, arg-type]
-    with pytest.raises(TypeError, match="ProviderSettings got two values for url"):
-        ProviderSettings(URL, url=URL)  # type: ignore[misc, arg-type]
-
-
-def test_copy_with_changes_is_checked() -> None:
-    settings = ProviderSettings(URL, batch_size=7)  # type: ignore[arg-type]
-
-    assert settings.replace(deadline=2).batch_size == 7
-    with pytest.raises(ValueError, match="burst needs requests_per_second"):
-        settings.replace(burst=2)
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [

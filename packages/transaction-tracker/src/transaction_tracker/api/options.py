@@ -43,12 +43,7 @@ class WebSection(Section):
         ge=1024,
         le=2**20,
     )
-    max_requests: int = number(
-        2_000,
-        1,
-        1_000_000,
-        "Maximum number of requests in progress.",
-    )
+    max_requests: int = number(2_000, 1, 1_000_000, "Maximum number of requests in progress.")
     max_connections: int = number(
         4_000,
         1,
@@ -62,18 +57,8 @@ class WebSection(Section):
         "Maximum number of open connections from one IPv4 address or IPv6 network (/64). Trusted "
         "proxies are exempt.",
     )
-    max_waiters: int = number(
-        1_000,
-        1,
-        1_000_000,
-        "Maximum number of long polls in progress.",
-    )
-    max_streams: int = number(
-        200,
-        1,
-        1_000_000,
-        "Maximum number of open event streams.",
-    )
+    max_waiters: int = number(1_000, 1, 1_000_000, "Maximum number of long polls in progress.")
+    max_streams: int = number(200, 1, 1_000_000, "Maximum number of open event streams.")
     max_registering: int = number(
         50_000,
         1,

@@ -25,41 +25,34 @@ class _Node(Section):
 
 
 class Settings(ChainOptions, _Node):
-    """The settings of a tracker application.
-
-    Attributes:
-        rpc_url: URL of the Ethereum node, ``http`` or ``https``; ``None`` where ``providers`` are
-            given. Prints only its host.
-        providers: Several nodes of the same chain: one is followed, the others are in reserve.
-        database: A SQLite file, created if it is missing; ``":memory:"``, which is lost at the
-            end; or the URL of a PostgreSQL database, whose password is never printed.
-        migrate: Whether missing or old tables of the database are migrated at the start.
-        web: Options of the HTTP API. Default: no API.
-        allow_private: Networks, addresses and host names that webhooks can reach although they
-            are not public, or by plain HTTP.
-        retention: Seconds since its end after which a transaction is removed with its events, one
-            hour or more. Default: nothing is removed.
-        metrics: Whether metrics are counted without the HTTP API, which always counts them.
-        notify_systemd: Whether systemd is notified of the start, the stop and heartbeats. Only for
-            a program that is ready when the tracker is.
-
-    Raises:
-        ValueError: A value is invalid; the message names it.
-    """
+    """The settings of a tracker application: the chain, the nodes, the database, and the rest."""
 
     providers: tuple[ProviderSettings, ...] = option(
-        (), "a list of ProviderSettings", "Several nodes of the same chain."
+        (),
+        "a list of ProviderSettings",
+        "Several nodes of the same chain: one is followed, the others are in reserve.",
     )
     database: AnyDatabase = database()
-    migrate: bool = option(True, "true or false", "Whether old tables are migrated at the start.")
-    web: WebOptions | None = option(None, "WebOptions or None", "Options of the HTTP API.")
+    migrate: bool = option(
+        True,
+        "true or false",
+        "Whether missing or old tables of the database are migrated at the start.",
+    )
+    web: WebOptions | None = option(
+        None, "WebOptions or None", "Options of the HTTP API. Default: no API."
+    )
     allow_private: AllowedHosts = allowed_hosts()
     retention: Seconds | None = retention()
     metrics: bool = option(
-        False, "true or false", "Whether metrics are counted without the HTTP API."
+        False,
+        "true or false",
+        "Whether metrics are counted without the HTTP API, which always counts them.",
     )
     notify_systemd: bool = option(
-        False, "true or false", "Whether systemd is notified of the start, the stop and heartbeats."
+        False,
+        "true or false",
+        "Whether systemd is notified of the start, the stop and heartbeats. Only for a program "
+        "that is ready when the tracker is.",
     )
 
     def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:

@@ -109,10 +109,7 @@ class RequestLimits(Section):
         allow_inf_nan=False,
     )
     in_flight: int = number(
-        8,
-        1,
-        256,
-        "Maximum number of requests that wait for responses at the same time.",
+        8, 1, 256, "Maximum number of requests that wait for responses at the same time."
     )
     deadline: Seconds = option(
         10.0,
@@ -122,10 +119,7 @@ class RequestLimits(Section):
         le=3_600,
     )
     answer_bytes: int = number(
-        2**20,
-        1,
-        64 * 2**20,
-        "Maximum size of a response in bytes; a longer response is refused.",
+        2**20, 1, 64 * 2**20, "Maximum size of a response in bytes; a longer response is refused."
     )
 
 
