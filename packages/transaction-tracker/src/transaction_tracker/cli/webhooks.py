@@ -91,6 +91,7 @@ async def attempts(
     *,
     event: str | None = None,
     limit: WholeNumber = 20,
+    no_header: NoHeader = False,
     service: ServiceFlags = CONFIGURED,
 ) -> None:
     """List the last attempts at an endpoint with the responses, the newest first.
@@ -105,7 +106,8 @@ async def attempts(
     path = f"{_path(endpoint)}/attempts"
     async with service.api() as api:
         found = [attempt async for attempt in api.pages(path, "attempts", limit, event=event)]
-    output.items(found, _ATTEMPT_COLUMNS, _attempt_row, as_json=service.as_json)
+    header = not no_header
+    output.items(found, _ATTEMPT_COLUMNS, _attempt_row, as_json=service.as_json, header=header)
 
 
 @app.command
@@ -217,7 +219,7 @@ async def redeliver(
     Args:
         endpoint: Id of the endpoint.
         event: Redeliver only this event: its cursor, as `txtrack events --json` shows it.
-        since: Redeliver all events from this one on, delivered or not: its cursor.
+        since: Redeliver all events from this one on, delivered or not: its cursor; e0 for all.
     """
     async with service.api() as api:
         body = {"event": event, "since": since}
