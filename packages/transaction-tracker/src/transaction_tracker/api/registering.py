@@ -214,9 +214,14 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
         required = context.requirement(wanted.confirmations)
     except ValueError as error:
         return _refused(given, str(error), f"{pointer}/confirmations")
-    return CheckedItem(
-        given, Registration(key, required, _deadline(wanted, now, context), metadata.decode())
-    )
+    deadline = _deadline(wanted, now, context)
+    if deadline is not None and deadline <= 0:
+        return _refused(given, "expected a time after 1970-01-01", f"{pointer}/deadline")
+    try:
+        return CheckedItem(given, Registration(key, required, deadline, metadata.decode()))
+    except ValueError as error:
+        # A rule that this function does not check first must not fail the other registrations.
+        return _refused(given, str(error), pointer)
 
 
 def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:

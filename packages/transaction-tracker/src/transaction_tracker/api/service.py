@@ -53,7 +53,7 @@ class ProviderControl(Protocol):
 class Service:
     """The parts of the application that it passes to the API.
 
-    The API imports the other parts: ``TransactionTracker`` with its ``Context``, ``Store.run`` and
+    The API imports the other parts: ``TransactionTracker`` with its ``TrackerContext``, ``Store.run`` and
     the functions of ``delivery.endpoints``. ``service/tree.py`` connects them::
 
         feed, metrics = EventSignals(), Metrics()     # once per application

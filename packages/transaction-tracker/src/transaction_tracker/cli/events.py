@@ -8,12 +8,11 @@ from typing import Annotated, Any
 
 import orjson
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import PAGE_SIZE, Api
 from transaction_tracker.cli.exits import NO_SOURCE, CommandError
-from transaction_tracker.cli.flags import CONFIGURED, ServiceFlags
+from transaction_tracker.cli.flags import CONFIGURED, ServiceFlags, WholeNumber
 
 _RECONNECT_SECONDS = 1.0
 
@@ -22,7 +21,7 @@ async def events(
     *,
     after: str | None = None,
     transaction: str | None = None,
-    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    limit: WholeNumber | None = None,
     follow: Annotated[bool, Parameter(negative=())] = False,
     service: ServiceFlags = CONFIGURED,
 ) -> None:

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from cyclopts import App, Parameter
-from cyclopts.validators import Number
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.commands import MANAGE
 from transaction_tracker.cli.exits import OK, TROUBLE
-from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, seconds
+from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, WholeNumber, seconds
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
 from transaction_tracker.domain.webhook_endpoint import DEFAULT_OVERLAP, DEFAULT_REASON
@@ -91,7 +90,7 @@ async def attempts(
     /,
     *,
     event: str | None = None,
-    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
+    limit: WholeNumber = 20,
     service: ServiceFlags = CONFIGURED,
 ) -> None:
     """List the last attempts at an endpoint with the responses, the newest first.
@@ -234,7 +233,7 @@ async def dead(
     endpoint: str,
     /,
     *,
-    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    limit: WholeNumber | None = None,
     no_header: NoHeader = False,
     service: ServiceFlags = CONFIGURED,
 ) -> None:

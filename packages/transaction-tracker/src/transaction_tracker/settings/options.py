@@ -2,18 +2,22 @@
 
 import ipaddress
 import json
+import re
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, PlainValidator
 from pydantic_settings import NoDecode
 
 from transaction_tracker.domain.duration import duration
+from transaction_tracker.domain.numbers import whole_number
 from transaction_tracker.net import addresses
 from transaction_tracker.sources.ethereum.profiles import check_slot_types
 from transaction_tracker.sources.ethereum.revert_data import CustomError
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
 from transaction_tracker.store.errors import DatabaseUrlError
 from transaction_tracker.store.url import DatabaseUrl
+
+_HEXADECIMAL = re.compile("0x[0-9a-fA-F]+")
 
 
 def option(
@@ -92,9 +96,10 @@ def _slot_type(value: Any) -> int:
     """Convert a transaction type: a number or a text such as ``0x7b``."""
     if isinstance(value, bool):
         raise ValueError("not a number")
-    number = int(value, 0) if isinstance(value, str) else value
-    check_slot_types([number])
-    return int(number)
+    if isinstance(value, str):
+        value = int(value, 16) if _HEXADECIMAL.fullmatch(value) else whole_number(value)
+    check_slot_types([value])
+    return int(value)
 
 
 def _network(value: Any) -> str:

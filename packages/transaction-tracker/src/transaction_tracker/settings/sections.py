@@ -1,11 +1,13 @@
 """The sections of the configuration; each is a table of the file."""
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
 from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.domain.numbers import decimal_number
 from transaction_tracker.settings.options import (
     AllowList,
     Database,
@@ -39,15 +41,34 @@ class Section(BaseModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _reject_booleans(cls, value: Any, info: ValidationInfo) -> Any:
-        """Raise ``ValueError`` for a boolean that should be a number.
+    def _check_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Raise ``ValueError`` for a value that only pydantic reads as a number.
 
-        Without this check, ``true`` would become 1, because ``bool`` is a subclass of ``int``.
+        Without this check, ``true`` would become 1, because ``bool`` is a subclass of ``int``, and
+        the text ``1_0`` of an environment variable would become 10.
         """
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+        kinds = set(_kinds(cls.model_fields[info.field_name or ""].annotation))
+        if isinstance(value, bool) and bool not in kinds:
             raise ValueError("not a number")
+        if isinstance(value, str) and str not in kinds and _is_python_number(value):
+            decimal_number(value)
         return value
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    """Return the types of an annotation, and of the parts of a union or a list."""
+    if isinstance(annotation, type):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
+
+
+def _is_python_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 class DatabaseSection(Section):
