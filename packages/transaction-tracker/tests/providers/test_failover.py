@@ -78,7 +78,7 @@ async def test_hanging_provider_is_abandoned_at_the_deadline(
 
     task = asyncio.create_task(pool.call("eth_blockNumber"))
     await eventually(lambda: nodes[0].calls["eth_blockNumber"] > before)
-    clock.advance(100.0)
+    await clock.advance_awake(task.done)
 
     assert await task == "0x64"
     assert status_of(pool, 1).errors == {"transport": 1}

@@ -171,7 +171,7 @@ class Walk:
         are undone only if another block takes their place: otherwise a node that lags far behind
         would cause finality violations, which freeze all deliveries.
         """
-        now = _now()
+        now = self._status.now()
         if not self._low_heads:
             self._low_since = now
         self._low_heads += 1
@@ -200,7 +200,7 @@ class Walk:
             "become shorter; nothing is taken back"
         )
         # Within the limit, it can be a node that catches up.
-        if _now() - self._low_since < limit_seconds(self._block_time()):
+        if self._status.now() - self._low_since < limit_seconds(self._block_time()):
             self._status.failed(reason)
         else:
             self._status.halted(reason)
