@@ -285,8 +285,7 @@ def test_second_signal_interrupts_what_blocks_the_end(
 
         running.send_signal(number)
 
-        assert until(running, "interrupted")
-        running.communicate(timeout=50)
+        assert rest(running)[0] == "interrupted"
         assert running.returncode == 128 + number
 
 
@@ -300,8 +299,7 @@ def test_second_signal_interrupts_whatever_a_terminate_does(blocks: str) -> None
 
         running.send_signal(signal.SIGINT)
 
-        assert until(running, "interrupted")
-        running.communicate(timeout=50)
+        assert rest(running)[0] == "interrupted"
         assert running.returncode == 128 + signal.SIGINT
 
 
