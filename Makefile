@@ -6,8 +6,8 @@ BIN := $(VENV)/bin
 PARALLEL := -n auto --dist worksteal
 # What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
 HEAVY := anvil or browser or postgres
-# Fewer of the random cases than in test-all, which takes the numbers of the tests themselves.
-FEWER := BEAMISH_MODEL_SEEDS=200 BEAMISH_MODEL_EXAMPLES=20 TRACKER_LIVES=6
+# Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
+FEWER := BEAMISH_MODEL_SEEDS=200 BEAMISH_MODEL_EXAMPLES=20 TRACKER_LIVES=6 TRACKER_KILLS=10
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
 KILLS ?= 1000
@@ -36,9 +36,10 @@ else
 endif
 
 test-all:  ## Run every test, on each supported CPython that this machine has
-	@tools/pythons | while read -r version python; do \
+	@fewer=; tools/pythons | while read -r version python; do \
 		echo "== CPython $$version"; \
-		$(MAKE) --no-print-directory test-everything PYTHON=$$python < /dev/null || exit 1; \
+		env $$fewer $(MAKE) --no-print-directory test-everything PYTHON=$$python < /dev/null || exit 1; \
+		fewer="$(FEWER)"; \
 	done
 
 test-everything: $(VENV)/ready

@@ -32,6 +32,7 @@ from beamish import (
 )
 from beamish._runtime.runtime import running
 from beamish._server import requests
+from beamish.testing import settle
 
 WHO: ContextVar[str] = ContextVar("WHO", default="nobody")
 
@@ -230,7 +231,7 @@ async def queued(dest: Pid) -> None:
 
 async def busy(dest: Pid) -> None:
     gate = asyncio.Event()
-    running().loop.call_later(0.001, gate.set)
+    _after(5, gate.set)
     asyncio.get_running_loop().create_task(Probe.hold(dest, gate)).add_done_callback(_ignore)
     await asyncio.sleep(0)
 
@@ -242,12 +243,12 @@ async def killed_while_busy(dest: Pid) -> None:
 
 async def told_to_exit_while_busy(dest: Pid) -> None:
     await busy(dest)
-    running().loop.call_soon(process.exit, dest, "boom")
+    _after(2, process.exit, dest, "boom")
 
 
 async def suspended(dest: Pid) -> None:
     await debug.suspend(dest)
-    running().loop.call_later(0.001, lambda: _start(debug.resume(dest)))
+    _after(5, lambda: _start(debug.resume(dest)))
 
 
 async def waiting_for_timeout(dest: Pid) -> None:
@@ -319,6 +320,14 @@ def _ignore(task: asyncio.Task[Any]) -> None:
     task.cancelled() or task.exception()
 
 
+def _after(turns: int, function: Callable[..., object], *args: Any) -> None:
+    """Call a function after some turns of the event loop, which take any time."""
+    if turns == 0:
+        function(*args)
+    else:
+        asyncio.get_running_loop().call_soon(_after, turns - 1, function, *args)
+
+
 def _start(coroutine: Any) -> None:
     asyncio.get_running_loop().create_task(coroutine).add_done_callback(_ignore)
 
@@ -373,7 +382,7 @@ async def observed(way: Call, request: tuple[Any, ...], prepare: Call, named: bo
         "context": WHO.get(),
         "at once": facts_of(server, seen),
     }
-    await asyncio.sleep(0.002)
+    await settle()
     facts["at last"] = {**facts_of(server, seen), "budget": None}
     if process.is_alive(pid):
         events = await debug.log(pid)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from beamish import Continue, Down, Exit, From, GenServer, Pid, Stop, process
+from beamish import Continue, Down, Exit, ExitError, From, GenServer, Pid, Stop, call, process
 
 
 class Server(GenServer):
@@ -259,3 +259,20 @@ async def test_kill_ends_a_server_that_is_terminating(server: type[Server], sett
         process.exit(pid, "kill")
 
         assert await process.receive(timeout=50) == Down(ref, pid, "killed")
+
+
+async def test_caller_hears_why_its_server_was_killed_in_terminate() -> None:
+    class Doomed(GenServer):
+        @call
+        def stop_yourself(self) -> Stop:
+            return Stop("normal")
+
+        def terminate(self, reason: object) -> None:
+            process.exit(self.pid, "kill")
+
+    pid = await Doomed.start()
+
+    with pytest.raises(ExitError) as caught:
+        await Doomed.stop_yourself(pid)
+
+    assert caught.value.reason == "killed"

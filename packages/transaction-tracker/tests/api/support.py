@@ -20,7 +20,13 @@ from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.service.metrics import read_gauges
 from transaction_tracker.store import STORE, OpenTransactions, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
-from transaction_tracker.tracker import REGISTRY, SUPERVISOR, Context, TransactionTracker, via
+from transaction_tracker.tracker import (
+    REGISTRY,
+    SUPERVISOR,
+    TrackerContext,
+    TransactionTracker,
+    via,
+)
 
 PATIENCE = 50.0
 SOURCE = "somewhere:1"
@@ -51,10 +57,10 @@ class Stand(Application):
         self.open_transactions = OpenTransactions()
 
     def children(self) -> list[ChildSpec]:
-        context = Context(Somewhere(), self.open_transactions, 12)  # type: ignore[arg-type]
+        context = TrackerContext(Somewhere(), self.open_transactions, 12)  # type: ignore[arg-type]
         return [
             Store.child_spec(self.database, self.open_transactions, self.announce, name=STORE),
-            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
+            Registry.child_spec(keys="unique", name=REGISTRY, meta={TrackerContext.KEY: context}),
             DynamicSupervisor.child_spec(name=SUPERVISOR),
             Web.child_spec(self.service, self.options, name=WEB),
         ]

@@ -10,7 +10,7 @@ import pytest
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import (
     KEY_SECONDS,
-    Answer,
+    StoredResponse,
     create_token,
     find_answer,
     has_usable_token,
@@ -52,7 +52,7 @@ async def test_tokens_are_stored_in_each_kind_of_database(database_url: str) -> 
 
 
 async def test_responses_are_stored_in_each_kind_of_database(database_url: str) -> None:
-    answer = Answer("f" * 64, 200, "application/json", b'{"a": 1}')
+    answer = StoredResponse("f" * 64, 200, "application/json", b'{"a": 1}')
     async with serving(database=database_url):
         await Store.run(partial(keep_answer, owner="", key="k", answer=answer))
 
@@ -61,7 +61,7 @@ async def test_responses_are_stored_in_each_kind_of_database(database_url: str) 
 
 
 async def test_stored_response_is_deleted_after_a_day(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = Answer("f" * 64, 200, "application/json", b"{}")
+    answer = StoredResponse("f" * 64, 200, "application/json", b"{}")
     async with serving():
         await Store.run(partial(keep_answer, owner="", key="k", answer=answer))
         later = time.time() + KEY_SECONDS + 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 from transaction_tracker.store import Store, attempts, outbox
 from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store.attempts import AttemptRecord
@@ -21,9 +21,11 @@ async def client() -> AsyncIterator[Client]:
         yield running
 
 
-async def add_endpoint() -> Endpoint:
+async def add_endpoint() -> WebhookEndpoint:
     url = "https://example.com/path-that-is-a-key"
-    return await Store.run(partial(stored.add, url=url, secret=Secret.generate(), states=None))
+    return await Store.run(
+        partial(stored.add, url=url, secret=WebhookSecret.generate(), states=None)
+    )
 
 
 def attempt(endpoint: str, position: int, number: int = 1, **fields: Any) -> AttemptRecord:
@@ -151,7 +153,7 @@ async def test_failing_endpoints_are_counted(client: Client) -> None:
 
 
 async def test_frozen_deliveries_are_neither_behind_nor_flowing(client: Client) -> None:
-    await Store.freeze()
+    await Store.pause_deliveries()
 
     assert (await client.get("/v1/deliveries")).json["flow"] == "frozen"
 

@@ -100,7 +100,7 @@ def test_files_of_the_security_page_exist() -> None:
 
 
 def test_security_page_lists_every_rpc_method() -> None:
-    modules = [*(SOURCE / "sources").rglob("*.py"), SOURCE / "providers" / "heads.py"]
+    modules = [*(SOURCE / "sources").rglob("*.py"), SOURCE / "providers" / "subscription.py"]
     method = r"(?:eth|debug|trace)_[a-z]\w+"
     asked = {name for one in modules for name in re.findall(rf'"({method})"', one.read_text())}
 

@@ -17,7 +17,7 @@ from transaction_tracker.api.registering import (
 from transaction_tracker.domain import Registration
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import OpenTransactions
-from transaction_tracker.tracker import Context
+from transaction_tracker.tracker import TrackerContext
 
 from .support import Client, serving
 
@@ -162,7 +162,7 @@ async def test_full_queue_has_retry_after() -> None:
 def test_unknown_finality_tag_is_refused_with_a_pointer() -> None:
     """A transaction that waits for an unknown tag would never end."""
     source = EthereumSource("http://127.0.0.1:1", 1, profile={"finality_tags": False})
-    context = Context(source, OpenTransactions(), required=12)
+    context = TrackerContext(source, OpenTransactions(), required=12)
     body = orjson.dumps([{"id": "0x" + "1" * 64, "confirmations": tag} for tag in ("safe", 3)])
 
     refused, accepted = check_items(read_items(body), context)

@@ -11,7 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.follower import Verdict
 from transaction_tracker.store import Step, Store, attempts, endpoints
 from transaction_tracker.store.attempts import AttemptRecord
@@ -152,9 +152,9 @@ async def test_hostile_data_is_shown_as_text(
 
 
 async def test_alarms_are_at_the_top_and_in_the_title(browser: Browser) -> None:
-    since = time.monotonic() - 600
-    verdict = Verdict("halted", f"block 11: the node's nonce is None {HOSTILE}", since)
-    async with serving(following=lambda: Following(10, 1.0, verdict=verdict)) as client:
+    verdict = Verdict("halted", f"block 11: the node's nonce is None {HOSTILE}")
+    following = Following(10, 1.0, verdict=verdict, now=600.0)
+    async with serving(following=lambda: following) as client:
         await register(client, "abcdefgh", "ijklmnop")
         await move("abcdefgh", error="RuntimeError('poison')")
         await Store.commit(Step(SOURCE, freezes=True))
@@ -176,8 +176,8 @@ async def test_alarms_are_at_the_top_and_in_the_title(browser: Browser) -> None:
 
 
 async def test_lagging_source_is_an_amber_alarm_until_it_moves(browser: Browser) -> None:
-    now = [Verdict("lagging", "no head has advanced beyond block 10", time.monotonic() - 90)]
-    async with serving(following=lambda: Following(10, 1.0, verdict=now[0])) as client:
+    now = [Verdict("lagging", "no head has advanced beyond block 10")]
+    async with serving(following=lambda: Following(10, 1.0, verdict=now[0], now=90.0)) as client:
         await browser.open(client.url)
         await browser.until_text("#alarms", "Source lagging since")
         tone = await browser.run("return document.querySelector('.alarm').dataset.tone")
@@ -203,7 +203,7 @@ async def test_late_deliveries_are_amber_then_red(
     tone: str,
 ) -> None:
     endpoint = await Store.run(
-        lambda one: endpoints.add(one, "https://example.com/a-key", Secret.generate(), None)
+        lambda one: endpoints.add(one, "https://example.com/a-key", WebhookSecret.generate(), None)
     )
     await register(client, "abcdefgh")
     real = time.time
@@ -236,7 +236,7 @@ async def test_late_deliveries_are_amber_then_red(
 async def test_many_failing_endpoints_are_counted(browser: Browser, client: Client) -> None:
     for number in range(6):
         endpoint = await Store.run(
-            lambda one: endpoints.add(one, "https://example.com/", Secret.generate(), None)
+            lambda one: endpoints.add(one, "https://example.com/", WebhookSecret.generate(), None)
         )
         await Store.run(partial(endpoints.set_failing, endpoint=endpoint.id, since=1e9 + number))
 

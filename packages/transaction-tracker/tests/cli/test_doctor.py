@@ -14,7 +14,7 @@ import pytest
 
 from transaction_tracker.api import Following
 from transaction_tracker.cli.database import in_database
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.follower import Verdict
 from transaction_tracker.store.endpoints import add
 from transaction_tracker.store.url import DatabaseUrl
@@ -340,7 +340,7 @@ async def test_forbidden_address_of_an_endpoint_is_an_error(
 ) -> None:
     url = DatabaseUrl.of("some.db")
     for place in ("https://10.1.2.3/s3cret", "https://127.0.0.1:9/"):
-        in_database(url, partial(add, url=place, states=None, secret=Secret.generate()))
+        in_database(url, partial(add, url=place, states=None, secret=WebhookSecret.generate()))
 
     flags = ("--rpc", fresh.url, "--database", "some.db")
     ran = await doctor(*flags, "--set", "webhooks.allow_private=127.0.0.1")

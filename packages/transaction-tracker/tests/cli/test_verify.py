@@ -8,18 +8,18 @@ import pytest
 
 from transaction_tracker.cli import main
 from transaction_tracker.delivery import signature
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 
-SECRET = Secret.generate()
+SECRET = WebhookSecret.generate()
 BODY = b'{"type": "transaction.confirmed"}'
 
 
 def arguments(
-    tmp_path: Path, at: float, *, body: bytes = BODY, secret: Secret = SECRET
+    tmp_path: Path, at: float, *, body: bytes = BODY, secret: WebhookSecret = SECRET
 ) -> list[str]:
     file = tmp_path / "body.json"
     file.write_bytes(body)
-    headers = signature.headers([Secret.generate(), secret], "0xab:3", at, BODY)
+    headers = signature.headers([WebhookSecret.generate(), secret], "0xab:3", at, BODY)
     return [
         *("webhook", "verify", str(file), "--id", headers["webhook-id"]),
         *("--timestamp", headers["webhook-timestamp"]),
@@ -41,7 +41,7 @@ def test_secret_is_read_from_the_environment(
     assert json.loads(capsys.readouterr().out)["signature"] is True
 
 
-@pytest.mark.parametrize("change", [{"body": BODY + b" "}, {"secret": Secret.generate()}])
+@pytest.mark.parametrize("change", [{"body": BODY + b" "}, {"secret": WebhookSecret.generate()}])
 def test_invalid_signature_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], change: dict[str, object]
 ) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from transaction_tracker.domain import Event
-from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 from transaction_tracker.store import Step, committing, endpoints, outbox, registering
 from transaction_tracker.store.deliveries import Delivery
 
@@ -11,9 +11,9 @@ from ..databases import SOURCE, Run  # noqa: TID252
 from .support import wanted
 
 
-def add(run: Run, states: Any = None) -> Endpoint:
+def add(run: Run, states: Any = None) -> WebhookEndpoint:
     """Add an endpoint."""
-    return run(endpoints.add, "https://example.com/hook", Secret.generate(), states)
+    return run(endpoints.add, "https://example.com/hook", WebhookSecret.generate(), states)
 
 
 def commit(run: Run, *events: Event) -> None:
@@ -22,7 +22,7 @@ def commit(run: Run, *events: Event) -> None:
     run(committing.commit, Step(SOURCE, events=events))
 
 
-def due(run: Run, endpoint: Endpoint, **options: Any) -> list[Delivery]:
+def due(run: Run, endpoint: WebhookEndpoint, **options: Any) -> list[Delivery]:
     """Return the deliveries that are due at an endpoint."""
     return list(run(outbox.due, endpoint.id, 100, **options).deliveries)
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 
 from transaction_tracker.delivery import DeliveryContext, endpoints
 from transaction_tracker.delivery.excerpt import MAX_EXCERPT_BYTES, excerpt
-from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 from transaction_tracker.store import attempts, outbox, pruning
 from transaction_tracker.store import endpoint_status as status
 from transaction_tracker.store import endpoints as stored
@@ -197,7 +197,7 @@ async def at_least_one(endpoint: str) -> list[AttemptRecord]:
 
 
 def test_first_kib_of_a_response_is_stored() -> None:
-    endpoint = Endpoint("ep", "https://example.com/", None, Secret.generate(), 0.0)
+    endpoint = WebhookEndpoint("ep", "https://example.com/", None, WebhookSecret.generate(), 0.0)
 
     assert excerpt(b"x" * 5_000, endpoint) == "x" * MAX_EXCERPT_BYTES
     assert excerpt("ü".encode() * 5_000, endpoint) == "ü" * (MAX_EXCERPT_BYTES // 2)
@@ -206,9 +206,9 @@ def test_first_kib_of_a_response_is_stored() -> None:
 
 
 def test_secrets_of_the_endpoint_are_redacted_in_responses() -> None:
-    old, new = Secret.generate(), Secret.generate()
+    old, new = WebhookSecret.generate(), WebhookSecret.generate()
     url = "https://example.com/hooks/PathKey1234567/x%20y?k=QueryKey1234567&v=1"
-    endpoint = Endpoint("ep", url, None, new, 0.0, previous=old)
+    endpoint = WebhookEndpoint("ep", url, None, new, 0.0, previous=old)
     said = [
         new.reveal(),
         old.reveal().removeprefix("whsec_"),

@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from transaction_tracker.delivery import DeliveryContext, endpoints, schedule, wake, worker
 from transaction_tracker.domain import Registration
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.store import STORE, OpenTransactions, Store, outbox, registering
 from transaction_tracker.store import access as keys
 from transaction_tracker.store import endpoints as stored
@@ -130,7 +130,7 @@ async def test_running_worker_notices_that_the_clock_was_set_back(
 
 
 def test_old_secret_expires_if_the_clock_was_ahead(run: Run, clock: Clock) -> None:
-    endpoint, new = add(run), Secret.generate()
+    endpoint, new = add(run), WebhookSecret.generate()
     commit(run, *life("tx", ["pending"]))
     clock.ahead = YEARS
     run(stored.rotate, endpoint.id, new, 60.0)
@@ -144,11 +144,11 @@ def test_old_secret_expires_if_the_clock_was_ahead(run: Run, clock: Clock) -> No
 
 def test_idempotency_key_expires_if_the_clock_was_ahead(run: Run, clock: Clock) -> None:
     clock.ahead = YEARS
-    run(keys.keep_answer, "owner", "key", keys.Answer("f", 200, "text/plain", b"old"))
+    run(keys.keep_answer, "owner", "key", keys.StoredResponse("f", 200, "text/plain", b"old"))
 
     clock.ahead = 0.0
     assert run(keys.find_answer, "owner", "key") is None
-    run(keys.keep_answer, "owner", "key", keys.Answer("f", 200, "text/plain", b"new"))
+    run(keys.keep_answer, "owner", "key", keys.StoredResponse("f", 200, "text/plain", b"new"))
 
     assert run(keys.find_answer, "owner", "key").body == b"new"
 

@@ -91,7 +91,7 @@ async def test_verification_fails_for_a_changed_message_or_wrong_secret(
     with pytest.raises(WebhookVerificationError):
         Webhook(endpoint.secret.reveal()).verify(came.body + b" ", came.headers)
     with pytest.raises(WebhookVerificationError):
-        Webhook(endpoints.Secret.generate().reveal()).verify(came.body, came.headers)
+        Webhook(endpoints.WebhookSecret.generate().reveal()).verify(came.body, came.headers)
 
 
 async def test_events_of_a_transaction_stay_in_order_after_a_failure(
@@ -332,7 +332,7 @@ async def test_frozen_deliveries_wait_until_resumed(
     outbox: DeliveryContext, receiver: Receiver
 ) -> None:
     endpoint = await endpoints.add(receiver.url)
-    await Store.run(chain.freeze)
+    await Store.run(chain.pause_deliveries)
 
     await happens("tx", states=["pending"])
     result = await endpoints.test(endpoint.id)  # a test message is not an event
@@ -340,7 +340,7 @@ async def test_frozen_deliveries_wait_until_resumed(
     assert result.delivered
     assert [came.message["type"] for came in receiver.received] == ["transaction_tracker.test"]
     assert await pending(endpoint.id) == 1
-    await Store.run(chain.thaw)
+    await Store.run(chain.resume_deliveries)
     wake()
     await nothing_pending(endpoint.id)
     assert receiver.accepted[-1] == "tx:1"

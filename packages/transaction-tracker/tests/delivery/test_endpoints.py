@@ -31,7 +31,7 @@ async def test_added_endpoint_is_listed(outbox: DeliveryContext) -> None:
 
 
 async def test_given_secret_is_used(outbox: DeliveryContext) -> None:
-    secret = endpoints.Secret.generate()
+    secret = endpoints.WebhookSecret.generate()
 
     endpoint = await endpoints.add(URL, secret=secret.reveal())
 

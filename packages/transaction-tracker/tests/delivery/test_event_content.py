@@ -7,7 +7,7 @@ import pytest
 from transaction_tracker.delivery import DeliveryContext, endpoints
 from transaction_tracker.domain import Event, Registration
 from transaction_tracker.store import Store, committing, feed, history, outbox, registering
-from transaction_tracker.store.feed import Entry
+from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.steps import Step
 
 from ..databases import SOURCE, Run  # noqa: TID252
@@ -19,7 +19,7 @@ FIRST = Registration("tx", 3, metadata='{"order": 1}')
 SECOND = Registration("tx", 9, deadline=2e9, metadata='{"order": 2}')
 
 
-def told(entry: Entry) -> Any:
+def told(entry: EventRecord) -> Any:
     tracked = entry.event.tracked
     return entry.event.id, entry.metadata, tracked.required, tracked.deadline
 

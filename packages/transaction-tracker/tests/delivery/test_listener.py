@@ -222,9 +222,9 @@ async def test_long_backlog_is_handled_in_batches(store: None) -> None:
 async def test_paused_deliveries_call_nothing(store: None) -> None:
     recorder = Recorder()
     async with listening(recorder):
-        await Store.run(chain.freeze)
+        await Store.run(chain.pause_deliveries)
         await happens("tx", states=["pending"])
-        await Store.run(chain.thaw)
+        await Store.run(chain.resume_deliveries)
         assert recorder.heard == []
 
         EventListener.wake()

@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from transaction_tracker.delivery import signature
 from transaction_tracker.delivery.endpoints import SignatureError, verify
-from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 
 BODY = b'{"type":"transaction.mined"}'
 
@@ -24,7 +24,7 @@ def text(size: int) -> str:
 
 @pytest.mark.parametrize("size", [24, 32, 64])
 def test_reference_library_verifies_our_signature(size: int) -> None:
-    secret = Secret(text(size))
+    secret = WebhookSecret(text(size))
 
     headers = signature.headers([secret], "tx:1", time.time(), BODY)
 
@@ -46,7 +46,7 @@ def test_verify_accepts_a_signature_of_the_reference_library() -> None:
 
 
 def test_two_secrets_give_two_valid_signatures() -> None:
-    new, old = Secret.generate(), Secret.generate()
+    new, old = WebhookSecret.generate(), WebhookSecret.generate()
 
     headers = signature.headers([new, old], "tx:1", time.time(), BODY)
 
@@ -69,7 +69,7 @@ def test_two_secrets_give_two_valid_signatures() -> None:
     ],
 )
 def test_changed_headers_fail_verification(change: dict[str, str]) -> None:
-    secret = Secret.generate()
+    secret = WebhookSecret.generate()
     headers = signature.headers([secret], "tx:1", time.time(), BODY) | change
 
     with pytest.raises(SignatureError, match="verification failed"):
@@ -78,7 +78,7 @@ def test_changed_headers_fail_verification(change: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("body", [BODY + b" ", b"\xff", b""])
 def test_changed_body_fails_verification(body: bytes) -> None:
-    secret = Secret.generate()
+    secret = WebhookSecret.generate()
     headers = signature.headers([secret], "tx:1", time.time(), BODY)
 
     with pytest.raises(SignatureError):
@@ -86,7 +86,7 @@ def test_changed_body_fails_verification(body: bytes) -> None:
 
 
 def test_old_message_fails_verification() -> None:
-    secret = Secret.generate()
+    secret = WebhookSecret.generate()
     headers = signature.headers([secret], "tx:1", time.time() - 400, BODY)
 
     with pytest.raises(SignatureError, match="too old"):
@@ -98,14 +98,16 @@ def test_old_message_fails_verification() -> None:
 )
 def test_invalid_secret_is_refused_and_not_repeated(wrong: object) -> None:
     with pytest.raises(ValueError, match="24 to 64 bytes") as caught:
-        Secret(wrong)  # type: ignore[arg-type]
+        WebhookSecret(wrong)  # type: ignore[arg-type]
 
     assert len(str(wrong)) < 7 or str(wrong) not in str(caught.value)
 
 
 def test_repr_does_not_show_the_secret() -> None:
-    secret = Secret.generate()
-    endpoint = Endpoint("ep_1", "https://example.com/key", None, secret, 0.0, previous=secret)
+    secret = WebhookSecret.generate()
+    endpoint = WebhookEndpoint(
+        "ep_1", "https://example.com/key", None, secret, 0.0, previous=secret
+    )
     key = secret.reveal().removeprefix("whsec_")
 
     for shown in (repr(secret), str(secret), f"{secret}", repr(endpoint), str(asdict(endpoint))):
@@ -120,14 +122,14 @@ def test_secret_must_have_a_valid_size(raw: bytes) -> None:
     candidate = "whsec_" + base64.b64encode(raw).decode()
 
     if 24 <= len(raw) <= 64:
-        assert Secret(candidate).reveal() == candidate
+        assert WebhookSecret(candidate).reveal() == candidate
     else:
         with pytest.raises(ValueError):
-            Secret(candidate)
+            WebhookSecret(candidate)
 
 
 def test_reference_library_refuses_a_wrong_signature() -> None:
-    headers = signature.headers([Secret.generate()], "tx:1", time.time(), BODY)
+    headers = signature.headers([WebhookSecret.generate()], "tx:1", time.time(), BODY)
 
     with pytest.raises(WebhookVerificationError):
-        Webhook(Secret.generate().reveal()).verify(BODY, headers)
+        Webhook(WebhookSecret.generate().reveal()).verify(BODY, headers)

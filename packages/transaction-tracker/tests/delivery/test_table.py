@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, event, func, select
 
-from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS, Secret
+from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS, WebhookSecret
 from transaction_tracker.store import (
     Step,
     StoreError,
@@ -151,13 +151,13 @@ def test_late_result_does_not_change_a_settled_delivery(run: Run) -> None:
 
 def test_frozen_deliveries_are_not_due_and_events_wait(run: Run) -> None:
     endpoint = add(run)
-    run(chain.freeze)
+    run(chain.pause_deliveries)
 
     commit(run, *life("tx", ["pending"]))
 
     batch = run(outbox.due, endpoint.id, 100)
     assert (batch.frozen, batch.deliveries) == (True, ())
-    run(chain.thaw)
+    run(chain.resume_deliveries)
     assert names(due(run, endpoint)) == ["tx:1"]
 
 
@@ -233,7 +233,7 @@ def test_added_and_changed_endpoint_is_stored(run: Run) -> None:
 
 
 def test_old_secret_is_valid_until_the_overlap_ends(run: Run) -> None:
-    endpoint, new = add(run), Secret.generate()
+    endpoint, new = add(run), WebhookSecret.generate()
 
     rotated = run(endpoints.rotate, endpoint.id, new, 60.0)
 
@@ -248,7 +248,7 @@ def test_queries_of_each_block_use_an_index(tmp_path: Path, what: str) -> None:
     database = Database(tmp_path / "test.db").open()
 
     def plans(connection: Connection) -> list[str]:
-        endpoint = endpoints.add(connection, "https://example.com/", Secret.generate(), None)
+        endpoint = endpoints.add(connection, "https://example.com/", WebhookSecret.generate(), None)
         registering.register(connection, wanted("tx", "other"))
         committing.commit(connection, Step(SOURCE, events=tuple(life("tx"))))
         (first,) = outbox.due(connection, endpoint.id, 10).deliveries

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from sqlalchemy import select
 
 from transaction_tracker.domain import Event, Tracked
-from transaction_tracker.domain.webhook_endpoint import Endpoint, Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint, WebhookSecret
 from transaction_tracker.store import Step, committing, endpoints, outbox, registering
 from transaction_tracker.store.database import Database, Failed
 from transaction_tracker.store.deliveries import Delivery
@@ -26,8 +26,8 @@ class Deliveries(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.database = Database(":memory:").open()
-        self.endpoint: Endpoint = self.run(
-            endpoints.add, "https://example.com/", Secret.generate(), None
+        self.endpoint: WebhookEndpoint = self.run(
+            endpoints.add, "https://example.com/", WebhookSecret.generate(), None
         )
         self.run(registering.register, wanted(*KEYS))
         self.tracked = {key: Tracked(key, required=3) for key in KEYS}

@@ -1,6 +1,6 @@
 import pytest
 
-from transaction_tracker.domain import BlockRef, BrokenChainError, Chain, Link
+from transaction_tracker.domain import BlockRef, BrokenChainError, KeptChain, Link
 
 
 def links(*names: str, above: str = "root", first: int = 1) -> list[Link]:
@@ -12,8 +12,8 @@ def links(*names: str, above: str = "root", first: int = 1) -> list[Link]:
     ]
 
 
-def chain(*names: str, keep: int = 10) -> Chain:
-    return Chain.of(keep, links(*names))
+def chain(*names: str, keep: int = 10) -> KeptChain:
+    return KeptChain.of(keep, links(*names))
 
 
 def test_pushed_block_is_the_tip() -> None:
@@ -30,7 +30,7 @@ def test_pushing_a_block_of_another_branch_raises() -> None:
 
 def test_unlinked_blocks_raise() -> None:
     with pytest.raises(BrokenChainError):
-        Chain.of(10, [Link(1, "a", "root"), Link(3, "c", "b")])
+        KeptChain.of(10, [Link(1, "a", "root"), Link(3, "c", "b")])
 
 
 def test_only_the_highest_blocks_are_kept_up_to_the_limit() -> None:
@@ -59,8 +59,8 @@ def test_block_below_the_kept_ones_has_confirmations() -> None:
 
 
 def test_empty_chain_has_no_confirmations() -> None:
-    assert Chain(10).confirmations(BlockRef(1, "a")) == 0
-    assert (Chain(10).tip, Chain(10).at(1)) == (None, None)
+    assert KeptChain(10).confirmations(BlockRef(1, "a")) == 0
+    assert (KeptChain(10).tip, KeptChain(10).at(1)) == (None, None)
 
 
 def test_fork_on_the_tip_undoes_no_block() -> None:
@@ -103,7 +103,7 @@ def test_fork_below_the_kept_blocks_undoes_all_of_them() -> None:
 
 
 def test_fork_of_an_empty_chain_undoes_no_block() -> None:
-    assert Chain(10).fork(BlockRef(0, "root"), links("a")).undo == ()
+    assert KeptChain(10).fork(BlockRef(0, "root"), links("a")).undo == ()
 
 
 def test_unlinked_path_raises() -> None:
@@ -117,7 +117,7 @@ def test_path_that_does_not_start_at_the_root_raises() -> None:
 
 
 # A chain with numbers that have no block (Filecoin's null rounds): 1, 2, 5, 6, 9.
-GAPS = Chain.of(
+GAPS = KeptChain.of(
     10,
     [
         Link(1, "a", "root"),
@@ -153,7 +153,7 @@ def test_block_is_found_by_number_in_a_chain_with_gaps(
 
 
 def test_empty_chain_has_no_block_at_or_below() -> None:
-    assert Chain(10).at_or_below(7) is None
+    assert KeptChain(10).at_or_below(7) is None
 
 
 def test_confirmations_count_skipped_numbers() -> None:

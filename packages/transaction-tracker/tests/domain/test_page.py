@@ -23,8 +23,8 @@ from transaction_tracker.domain import (
     Outcome,
     Overtaken,
     Policy,
-    Refused,
     Registration,
+    Rejected,
     Reported,
     Seen,
     Sighting,
@@ -53,7 +53,7 @@ FACTS: tuple[Observation, ...] = (
     Absent(20, 50.0),
     Vanished(20, 50.0),
     Late(200.0),
-    Refused("another chain"),
+    Rejected("another chain"),
     Abandoned(),
 )
 

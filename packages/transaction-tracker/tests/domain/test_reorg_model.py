@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from transaction_tracker.domain import (
     Agenda,
     Buried,
-    Chain,
     Included,
+    KeptChain,
     Link,
     Observation,
     Orphaned,
@@ -83,7 +83,7 @@ class Played:
 
     def __init__(self, genesis: Block) -> None:
         self.blocks = {genesis.link.hash: genesis}
-        self.chain = Chain(DEPTH + 8).push(genesis.link)
+        self.chain = KeptChain(DEPTH + 8).push(genesis.link)
         self.agenda = Agenda()
         self.tracked = {
             name: Tracked(name, DEPTH, state="pending", slot=tx.slot, content=tx.content)

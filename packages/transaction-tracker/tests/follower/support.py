@@ -19,7 +19,7 @@ from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
-    Context,
+    TrackerContext,
     TransactionTracker,
     Until,
     via,
@@ -126,10 +126,10 @@ class Tree(Application):
     strategy = "rest_for_one"
 
     def children(self) -> list[ChildSpec]:
-        context = Context(self.source, self.open_transactions, 1)
+        context = TrackerContext(self.source, self.open_transactions, 1)
         return [
             Store.child_spec(self.database, self.open_transactions, announce, name=STORE),
-            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: context}),
+            Registry.child_spec(keys="unique", name=REGISTRY, meta={TrackerContext.KEY: context}),
             DynamicSupervisor.child_spec(name=SUPERVISOR, intensity="child"),
             Boot.child_spec(self.source),
             Poller.child_spec(

@@ -8,8 +8,8 @@ import pytest
 from transaction_tracker.domain import (
     BlockRef,
     Buried,
-    Chain,
     Included,
+    KeptChain,
     Late,
     Link,
     Outcome,
@@ -22,7 +22,7 @@ from transaction_tracker.follower.endings import RETRY_SECONDS, Endings, Facts
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import Ending, Objection
 
-CHAIN = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 20)])
+CHAIN = KeptChain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 20)])
 TEN, ELEVEN = BlockRef(10, "10"), BlockRef(11, "11")
 LAST = BlockRef(12, "12")  # the third confirmation of block 10
 DEEP, SHALLOW = Buried(TEN, 3), Buried(TEN, 2)
@@ -45,7 +45,7 @@ class Source:
         self.forgotten: list[str] = []
 
     async def objections(
-        self, _chain: Chain, endings: Mapping[str, Ending], _opinion: object = None
+        self, _chain: KeptChain, endings: Mapping[str, Ending], _opinion: object = None
     ) -> Mapping[str, Objection]:
         self.asked.append(dict(endings))
         return {key: found for key, found in self.found.items() if key in endings}
@@ -69,7 +69,7 @@ class World:
         source: Any = self.source
         self.endings = Endings(source, open_transactions, self.status)
 
-    async def cleared(self, facts: Facts, now: float = 0.0, chain: Chain = CHAIN) -> Facts:
+    async def cleared(self, facts: Facts, now: float = 0.0, chain: KeptChain = CHAIN) -> Facts:
         self.now = now
         return await self.endings.cleared(facts, chain, now)
 
@@ -265,7 +265,7 @@ async def test_end_is_no_longer_held_back_when_its_confirmations_are_undone() ->
     world = World(tx=MINED)
     world.source.found = {"tx": OTHER_BLOCK}
     await world.cleared({"tx": (DEEP,)})
-    forked = Chain(20, CHAIN.links[:11]).push(Link(12, "12b", "11"))
+    forked = KeptChain(20, CHAIN.links[:11]).push(Link(12, "12b", "11"))
 
     await world.cleared({}, 10.0, forked)
 
@@ -273,7 +273,7 @@ async def test_end_is_no_longer_held_back_when_its_confirmations_are_undone() ->
 
 
 async def test_last_confirmation_is_the_next_block_if_its_number_has_none() -> None:
-    gap = Chain.of(20, [Link(9, "9", "8"), Link(10, "10", "9"), Link(14, "14", "10")])
+    gap = KeptChain.of(20, [Link(9, "9", "8"), Link(10, "10", "9"), Link(14, "14", "10")])
     world = World(tx=MINED)
 
     await world.cleared({"tx": (Buried(TEN, 5),)}, chain=gap)
@@ -284,7 +284,7 @@ async def test_last_confirmation_is_the_next_block_if_its_number_has_none() -> N
 async def test_last_confirmation_that_is_no_longer_kept_is_not_asked_about() -> None:
     world = World(tx=MINED)
 
-    await world.cleared({"tx": (DEEP,)}, chain=Chain(5, CHAIN.links[-5:]))
+    await world.cleared({"tx": (DEEP,)}, chain=KeptChain(5, CHAIN.links[-5:]))
 
     assert world.source.asked[0]["tx"].confirmed_by is None
 

@@ -9,7 +9,7 @@ import pytest
 from transaction_tracker.domain import (
     Agenda,
     BlockRef,
-    Chain,
+    KeptChain,
     Link,
     Outcome,
     Policy,
@@ -19,11 +19,11 @@ from transaction_tracker.domain import (
 )
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence
-from transaction_tracker.follower.old_blocks import RepeatedBlocks
+from transaction_tracker.follower.old_blocks import OldBlocks
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.sources import Ending, FetchedBlock, Prefetched, TransportError
 
-CHAIN = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 13)])
+CHAIN = KeptChain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, 13)])
 PAID = Outcome(True, 1)
 MINED = Tracked(
     "old", 3, state="mined", slot="s:1", content="c", anchor=BlockRef(11, "11"), outcome=PAID
@@ -71,7 +71,7 @@ class Source:
         pass
 
     async def objections(
-        self, _chain: Chain, endings: Mapping[str, Ending], opinion: object = None
+        self, _chain: KeptChain, endings: Mapping[str, Ending], opinion: object = None
     ) -> dict[str, Any]:
         self.opinions.append(opinion)
         return {}
@@ -94,9 +94,9 @@ class World:
         open_transactions: Any = self.open_transactions
         source: Any = self.source
         endings = Endings(source, open_transactions, FollowerStatus(clock=lambda: 0.0))
-        repeated = RepeatedBlocks(Policy())
+        old_blocks = OldBlocks(source, Policy())
         self.evidence = Evidence(
-            source, open_transactions, agenda, RecentSlots(), endings, repeated
+            source, open_transactions, agenda, RecentSlots(), endings, old_blocks
         )
 
     async def apply(self, number: int, *ids: str) -> list[str]:
@@ -104,7 +104,7 @@ class World:
         slots = {"t:1": ids[0]} if ids else {}
         link = Link(number, str(number), str(number - 1))
         block = FetchedBlock(link, {key: at for at, key in enumerate(ids)}, slots, ())
-        chain = Chain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, number)])
+        chain = KeptChain.of(20, [Link(n, str(n), str(n - 1)) for n in range(1, number)])
         await self.evidence.prefetch([block], chain)
         return sorted(await self.evidence.of_block(block, chain.extended([link])))
 

@@ -75,7 +75,7 @@ async def test_unreadable_answers_do_not_count_after_another_registration(
     open_transactions.write([OPEN])
     status = FollowerStatus(clock=lambda: 0.0)
     walk = Walk(source, open_transactions, records, status, keep=10, block_time=lambda: 12.0)
-    unreadable = walk.evidence._unreadable
+    unreadable = walk.evidence._unusable._unreadable
     for now in (0.0, 30.0):
         unreadable.note(OPEN.id, now)
 

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import KeptChain, Link
 from transaction_tracker.providers import Pool, ProviderStatus
 
 SECRET = "s3cret"  # in every key, and in nothing else
@@ -41,10 +41,10 @@ def link_at(number: int, branch: int = 0, fork: int = 0) -> Link:
     return Link(number, hash_at(number, branch if number > fork else 0), parent)
 
 
-def chain_to(tip: int, keep: int = 60, branch: int = 0, fork: int = 0) -> Chain:
+def chain_to(tip: int, keep: int = 60, branch: int = 0, fork: int = 0) -> KeptChain:
     """Return the highest ``keep`` blocks of a branch as the follower keeps them."""
     numbers = range(max(0, tip - keep + 1), tip + 1)
-    return Chain.of(keep, [link_at(number, branch, fork) for number in numbers])
+    return KeptChain.of(keep, [link_at(number, branch, fork) for number in numbers])
 
 
 class Node:

@@ -10,8 +10,7 @@ import pytest
 
 from beamish import Supervisor
 from transaction_tracker.domain import BlockRef
-from transaction_tracker.providers import Pool, ProviderSettings, health
-from transaction_tracker.providers import pool as pool_module
+from transaction_tracker.providers import Pool, ProviderSettings, chain_check, health
 from transaction_tracker.sources import SourceError, TransportError, WrongChainError
 from transaction_tracker.sources.ethereum.rpc import Identity
 
@@ -162,7 +161,7 @@ async def test_unreachable_provider_does_not_delay_the_others(
 async def test_hanging_provider_delays_the_others_only_briefly(
     make_pool: MakePool, nodes: list[Node], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "_VOTE_SECONDS", 0.2)
+    monkeypatch.setattr(chain_check, "_VOTE_SECONDS", 0.2)
     nodes[0].behaviour = hang
     pool = await make_pool(*nodes[:2], deadline=60.0)
 

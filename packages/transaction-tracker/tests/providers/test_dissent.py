@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.providers import Pool
 from transaction_tracker.sources import ServerError, TransportError
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
@@ -30,7 +30,7 @@ SECOND, THIRD = "127.0.0.1-2", "127.0.0.1-3"
 
 
 async def following(
-    make_pool: MakePool, *nodes: Node, chain: Chain = CHAIN, **options: Any
+    make_pool: MakePool, *nodes: Node, chain: KeptChain = CHAIN, **options: Any
 ) -> Pool:
     """Start a pool that follows ``chain``."""
     pool = await make_pool(*nodes, **options)

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from beamish.testing import StartSupervised
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import KeptChain, Link
 from transaction_tracker.providers import Pool, ProviderSettings
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
-from txtrack_devnode import Chain as NodeChain
 from txtrack_devnode import DevelopmentNode
+from txtrack_devnode import KeptChain as NodeChain
 from txtrack_devnode.block import Block
 
 from .conftest import MakePool
@@ -130,9 +130,9 @@ def linked(block: Block) -> Link:
     return Link(block.number, block.hash, block.parent_hash)
 
 
-def kept(chain: NodeChain) -> Chain:
+def kept(chain: NodeChain) -> KeptChain:
     blocks = (chain.block(number) for number in range(chain.head.number + 1))
-    return Chain.of(64, [linked(block) for block in blocks if block is not None])
+    return KeptChain.of(64, [linked(block) for block in blocks if block is not None])
 
 
 async def test_probe_height_stays_the_same_during_an_interval(

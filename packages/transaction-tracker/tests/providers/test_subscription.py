@@ -10,7 +10,7 @@ from aiohttp import WSMsgType, web
 
 from beamish import Backoff, Pid, Supervisor, process
 from beamish.testing import StartSupervised
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import KeptChain, Link
 from transaction_tracker.providers import HeadHint, Pool, ProviderSettings, SubscriptionTimeouts
 
 from ..clock import Clock  # noqa: TID252 - for all tests of the package
@@ -361,7 +361,7 @@ async def test_announced_head_shows_which_chain_its_provider_holds(
         await process.receive(timeout=TIMEOUT_SECONDS)
 
         for tip, chain in [(f"0x{7:064x}", "same"), (f"0x{8:064x}", "other")]:
-            pool.follows(Chain.of(9, [Link(7, tip, f"0x{6:064x}")]))
+            pool.follows(KeptChain.of(9, [Link(7, tip, f"0x{6:064x}")]))
 
             assert status_of(pool, 1).chain == chain
 

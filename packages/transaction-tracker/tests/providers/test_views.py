@@ -2,7 +2,7 @@
 
 import pytest
 
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import KeptChain, Link
 from transaction_tracker.providers.choice import FOLLOWED_CHAIN
 from transaction_tracker.providers.views import Side, View, group_by_chain
 
@@ -43,7 +43,7 @@ def test_side_of_a_view(head: Link, block: Link | None, side: Side) -> None:
 
 
 def test_side_is_unknown_without_a_followed_chain() -> None:
-    assert view(link_at(100)).side(Chain(keep=20)) == "unknown"
+    assert view(link_at(100)).side(KeptChain(keep=20)) == "unknown"
 
 
 def test_head_above_the_tip_is_compared_once_the_chain_has_its_height() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.sources import MalformedError, ServerError, SourceError
 from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request
 
@@ -93,7 +93,7 @@ class FakeRpc:
 
     async def dissent(
         self,
-        chain: Chain,
+        chain: KeptChain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
         known: NodeResults | None = None,

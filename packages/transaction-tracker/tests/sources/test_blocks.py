@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -353,7 +353,7 @@ async def test_hash_of_a_missing_transaction_stays_in_the_block(odd: object) -> 
 # -- Wrong parents
 
 TRUE, FALSE = raw_block(10), raw_block(10, parent=hash_at(9, branch=1))
-KEPT = Chain.of(5, [Link(9, hash_at(9), hash_at(8))])
+KEPT = KeptChain.of(5, [Link(9, hash_at(9), hash_at(8))])
 
 
 @pytest.mark.parametrize(
@@ -362,12 +362,12 @@ KEPT = Chain.of(5, [Link(9, hash_at(9), hash_at(8))])
         ([TRUE], KEPT, ["0"]),
         ([FALSE, TRUE], KEPT, ["0", "1"]),
         ([None, TRUE], KEPT, ["0"]),
-        ([TRUE], Chain(5), []),  # nothing proves which of the two is right
+        ([TRUE], KeptChain(5), []),  # nothing proves which of the two is right
         ([FALSE], KEPT, []),
     ],
 )
 async def test_node_with_another_parent_than_our_chain_is_blamed(
-    others: list[Any], chain: Chain, blamed: list[str]
+    others: list[Any], chain: KeptChain, blamed: list[str]
 ) -> None:
     rpc = FakeRpc(*(node_with({10: block} if block else {}) for block in [FALSE, *others]))
     blocks = reader(rpc)

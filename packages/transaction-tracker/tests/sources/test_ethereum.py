@@ -11,7 +11,7 @@ from transaction_tracker.domain import (
     InvalidTransactionError,
     Link,
     Outcome,
-    Refused,
+    Rejected,
     Seen,
 )
 from transaction_tracker.sources import (
@@ -221,7 +221,7 @@ async def test_transaction_signed_for_another_chain_is_refused(
 
     facts = await source.look_up({tx.hash: None}, 0)
 
-    assert facts == {tx.hash: Refused("it is signed for chain 31337, this is chain 5")}
+    assert facts == {tx.hash: Rejected("it is signed for chain 31337, this is chain 5")}
     await source.close()
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import KeptChain, Link
 from transaction_tracker.sources import ApplicationError, FetchedBlock
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.rpc import Request
@@ -18,7 +18,7 @@ BODY = transaction(tx_hash(1), 7)
 def following(rpc: FakeRpc, **profile: object) -> EthereumSource:
     source = EthereumSource(rpc, 1, profile=profile)  # type: ignore[arg-type]
     rpc.follows = lambda _chain: None  # type: ignore[attr-defined]
-    source.follows(Chain(5, (TIP,)))
+    source.follows(KeptChain(5, (TIP,)))
     return source
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import KeptChain, Link
 from transaction_tracker.sources import ApplicationError, Consensus, NotYetError, RateLimitedError
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.rpc import Request
@@ -35,7 +35,7 @@ def following(*nodes: Node) -> EthereumSource:
     rpc = FakeRpc(*nodes)
     rpc.follows = lambda _chain: None  # type: ignore[attr-defined]
     source = EthereumSource(rpc, 1)  # type: ignore[arg-type]
-    source.follows(Chain(5, (TIP,)))
+    source.follows(KeptChain(5, (TIP,)))
     return source
 
 

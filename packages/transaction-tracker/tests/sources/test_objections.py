@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources import (
     ApplicationError,
     Ending,
@@ -20,7 +20,7 @@ from transaction_tracker.sources.ethereum.rpc import Dissent, Request
 
 from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
 
-CHAIN = Chain.of(20, [Link(n, hash_at(n), hash_at(n - 1)) for n in range(1, 20)])
+CHAIN = KeptChain.of(20, [Link(n, hash_at(n), hash_at(n - 1)) for n in range(1, 20)])
 TEN, ELEVEN = BlockRef(10, hash_at(10)), BlockRef(11, hash_at(11))
 KEY, OTHER, WINNER = tx_hash(1), tx_hash(2), tx_hash(3)
 PAID, REVERTED, SUPERSEDED = Ending(TEN, True), Ending(TEN, False), Ending(TEN, None)

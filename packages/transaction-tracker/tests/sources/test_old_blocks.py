@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources import Contained, TransportError
 from transaction_tracker.sources.ethereum.links import MAX_LINKED_BLOCKS, MAX_REQUESTS, Ancestors
 from transaction_tracker.sources.ethereum.old_blocks import OldBlocks
@@ -69,7 +69,7 @@ async def test_linked_blocks_need_no_further_requests() -> None:
 async def test_blocks_that_were_kept_need_no_request() -> None:
     found, rpc = ancestors(SILENT)
     numbers = range(BOTTOM, BOTTOM + 400)
-    chain = Chain.of(70, [link(number) for number in numbers[:70]])
+    chain = KeptChain.of(70, [link(number) for number in numbers[:70]])
     for number in numbers[70:]:
         found.follows(chain, chain := chain.push(link(number)))
     assert chain.bottom is not None
@@ -78,7 +78,7 @@ async def test_blocks_that_were_kept_need_no_request() -> None:
 
     assert (await found.linked([old, older], chain.bottom))[0] == {old}
     assert rpc.batches == []
-    found.follows(chain, Chain(70))
+    found.follows(chain, KeptChain(70))
     assert (await found.linked([old], chain.bottom))[0] == set()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources import ApplicationError, Ending, FetchedBlock, TransportError
 from transaction_tracker.sources.ethereum import EthereumSource, decode
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
@@ -13,7 +13,7 @@ from transaction_tracker.sources.ethereum.rpc import Request
 
 from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_hash
 
-CHAIN = Chain.of(20, [Link(n, hash_at(n), hash_at(n - 1)) for n in range(1, 20)])
+CHAIN = KeptChain.of(20, [Link(n, hash_at(n), hash_at(n - 1)) for n in range(1, 20)])
 TEN, FIVE = BlockRef(10, hash_at(10)), BlockRef(5, hash_at(5))
 NEW, OLD = tx_hash(1), tx_hash(2)
 ENDS = {OLD: Ending(FIVE, succeeded=True)}

@@ -110,13 +110,13 @@ def test_slots_of_the_newest_block_are_always_kept(run: Run) -> None:
 def test_deliveries_stay_paused_until_resumed(run: Run) -> None:
     before = time.time()
 
-    run(chain.freeze)
+    run(chain.pause_deliveries)
     since = run(chain.frozen_since)
-    run(chain.freeze)
+    run(chain.pause_deliveries)
 
     assert before <= since <= time.time()
     assert run(chain.frozen_since) == since
-    run(chain.thaw)
+    run(chain.resume_deliveries)
     assert run(chain.frozen_since) is None
 
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from transaction_tracker.domain import FLAGS, STATES, BlockRef, Event, Outcome, Sighting, Tracked
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.store import (
     DatabaseFailedError,
     chain,
@@ -113,7 +113,7 @@ def test_events_have_consecutive_positions(run: Run) -> None:
 
 
 def test_deliveries_are_stored_with_their_events(run: Run) -> None:
-    endpoint = run(endpoints.add, "https://example.org", Secret.generate(), None)
+    endpoint = run(endpoints.add, "https://example.org", WebhookSecret.generate(), None)
     register(run, "tx")
 
     commit(run, events=(seen(tracked()),))

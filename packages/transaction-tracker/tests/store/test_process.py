@@ -314,10 +314,10 @@ async def test_transactions_decided_by_a_block_are_found(store: str) -> None:
 async def test_deliveries_can_be_paused_and_resumed(store: str) -> None:
     await Store.claim(SOURCE)
 
-    await Store.freeze()
+    await Store.pause_deliveries()
 
     assert await Store.frozen() is not None
-    await Store.thaw()
+    await Store.resume_deliveries()
     assert await Store.frozen() is None
 
 

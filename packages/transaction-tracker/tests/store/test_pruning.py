@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.store import endpoints, outbox, pruning, reading
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.schema import events, transactions
@@ -44,7 +44,7 @@ def deliver_all(run: Run, endpoint: Any) -> None:
 
 @pytest.fixture
 def endpoint(run: Run) -> Any:
-    return run(endpoints.add, "https://example.org", Secret.generate(), None)
+    return run(endpoints.add, "https://example.org", WebhookSecret.generate(), None)
 
 
 def test_old_finished_transaction_is_removed_with_its_events(run: Run) -> None:

@@ -78,7 +78,7 @@ async def test_finality_violation_is_reported_and_pauses_deliveries(
         assert await Store.frozen() is not None
         assert received[-1] == "confirmed"
 
-        await Store.thaw()
+        await Store.resume_deliveries()
         node.chain.add(tx)
         node.chain.mine(3)
         again = await reach(tx.hash, "confirmed")

@@ -118,7 +118,7 @@ async def test_node_outage_stops_no_tracker_and_loses_no_event(
         tx = submit(node)
         pid = await TransactionTracker.start(tx.hash)
         await reach(tx.hash, "pending")
-    await eventually(lambda: "no answer" in caplog.text)
+    await eventually(lambda: "does not respond" in caplog.text)
     while_it_was_away = submit(node, 1)
     await TransactionTracker.start(while_it_was_away.hash)
     chain.mine(3)

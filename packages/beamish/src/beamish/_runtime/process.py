@@ -288,12 +288,12 @@ class Process:
             self._unwatch(monitor)
 
     def die(self, reason: Any) -> None:
-        """End the process: every process ends here, and none of its code runs any longer.
+        """End the process; every process ends here, when its code has returned or is given up.
 
-        Each step relies on the ones before it: code that hears of the death finds no trace of the
-        process.
+        The order matters: a notified process, such as a supervisor, can start a successor with the
+        same names at once, and must not find the old process.
         """
-        self.unregister()  # unless a kill has done so, while the process's code still ran
+        self.unregister()  # no effect after a kill, which has done so while the code still ran
         self.drop_messages(reason)
         links, self.links = one_or_many.items(self.links), None
         watchers, self.watchers = one_or_many.items(self.watchers), None
@@ -311,7 +311,10 @@ class Process:
         self.runtime.deliver_exit_signals()
 
     def drop_messages(self, reason: Any) -> None:
-        """Drop the queued messages, and raise `ExitError` in the callers that wait."""
+        """Drop the queued messages, and raise `ExitError` in the callers that wait.
+
+        Only servers have callers; the messages of other processes are freed with them.
+        """
 
     def dependents(self) -> Iterable[Pid]:
         """Return the processes that get an exit signal without being in the links."""

@@ -137,8 +137,8 @@ class ServerProcess(Process):
         self.suspended = False
         self.debugging: Any = None
         self.start: Start | None = None
-        # While it terminates: the item that it handled, the exit reason, the reply to send.
-        self.ending: tuple[Item | None, Any, Any] | None = None
+        # While it terminates: the item that it handled, its caller, the exit reason, the reply.
+        self.ending: tuple[Item | None, From | None, Any, Any] | None = None
 
     # -- Start
 
@@ -248,7 +248,7 @@ class ServerProcess(Process):
         Returns:
             The reply, or a `PendingReply`.
         """
-        callback = self.table.call(name)
+        callback = self.table.calls.get(name) or self.table.call(name)
         from_ = From(self, dest)
         if name == "handle_call":
             args = (*args, from_)
@@ -400,7 +400,6 @@ class ServerProcess(Process):
             The number of items handled.
         """
         self.direct = False
-        new_context = self.runtime.context.copy
         handled = 0
         while True:
             handled += 1
@@ -409,13 +408,17 @@ class ServerProcess(Process):
             debugging = self.debugging
             if debugging is not None and callback is not SYSTEM:
                 debugging.received(self, item)
-            if context is None:
-                context = new_context()
+            run = enter
+            if context is None:  # nothing was observed when the cast or message was sent
+                context = self.runtime.context.copy()
+            elif telemetry.observes:
+                run = enter_observed
             try:
-                run = enter_observed if telemetry.observes and callback is not SYSTEM else enter
                 result = context.run(run, self, callback.function, args, kwargs)
             except BaseException as error:
-                self.failed((callback, args, kwargs, from_, context), error)
+                if from_ is None:
+                    item = (callback, args, kwargs, None, context)
+                self.failed(item, error)
                 return handled
             if (
                 result is None
@@ -427,9 +430,16 @@ class ServerProcess(Process):
                 self.handled += 1
                 self.callback = None
             else:
-                self.finish((callback, args, kwargs, from_, context), result)
+                if from_ is None:  # a call has its context from the start
+                    item = (callback, args, kwargs, None, context)
+                self.finish(item, result)
                 del result  # the traceback of an error in a `Fail` can hold this frame
-                if self.callback is not None or self.suspended or self.phase != "running":
+                if (
+                    handled == limit
+                    or self.callback is not None
+                    or self.suspended
+                    or self.phase != "running"
+                ):
                     return handled
             mailbox = self.mailbox
             if handled == limit or not mailbox:
@@ -730,27 +740,29 @@ class ServerProcess(Process):
     def terminate(self, reason: Any, item: Item | None, reply: Any = NO_REPLY) -> None:
         """Run the server's ``terminate``, then exit."""
         self.phase = "terminating"
-        self.ending = (item, reason, reply)
-        self.cancel_idle_timer()
         from_ = caller_of(item)
-        if from_ is not None:  # also of a direct call: without a reply, it fails with the others
-            self.callers = one_or_many.add(self.callers, from_)
+        self.ending = (item, from_, reason, reply)
+        self.cancel_idle_timer()
         callback = self.table.terminate
         if callback is None:
             self.complete_terminate()
-        else:
-            self.dispatch((callback, (reason,), None, None, self._context_for(item)))
+            return
+        if from_ is not None:  # also of a direct call: a kill meanwhile fails it with the others
+            self.callers = one_or_many.add(self.callers, from_)
+        self.dispatch((callback, (reason,), None, None, self._context_for(item)))
 
     def complete_terminate(self, error: BaseException | None = None) -> None:
         """Exit after ``terminate`` has returned, or has raised ``error``, which is the reason."""
         assert self.ending is not None  # noqa: S101 - the phase is "terminating"
-        item, reason, reply = self.ending
+        item, from_, reason, reply = self.ending
         reason = reason if error is None else error
         if not is_clean(reason) and (error is not None or not self.reported):
             reports.crash(self, reason, item)
-        from_ = caller_of(item)
-        if from_ is not None and reply is not NO_REPLY:
-            from_.answer(reply)
+        if from_ is not None:
+            if reply is NO_REPLY:
+                from_.fail(reason)
+            else:
+                from_.answer(reply)
         self.complete_exit(reason)
 
     def complete_exit(self, reason: Any) -> None:

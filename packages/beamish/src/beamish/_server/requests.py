@@ -20,13 +20,15 @@ class From:
     """A call that waits for its reply; pass it to ``GenServer.reply`` to reply later.
 
     ``pid`` is the calling process, or ``None`` if the call was made outside any process. While the
-    caller waits, ``future`` is what it waits for, and ``request`` has the arguments of `describe`.
+    caller waits, ``future`` is what it waits for, and ``request`` has the request's name and
+    arguments.
 
     Source:
         Erlang's ``From`` of ``handle_call/3``.
     """
 
     __slots__ = ("_dest", "_error", "_server", "_value", "future", "pid", "request")
+    request: tuple[str, tuple[Any, ...]]
 
     def __init__(self, server: Any, dest: Dest) -> None:
         self.pid: Pid | None = current_pid.get()
@@ -35,7 +37,6 @@ class From:
         self._value: Any = _OPEN
         self._error: BaseException | None = None
         self.future: asyncio.Future[Any] | None = None
-        self.request: tuple[str, tuple[Any, ...]] | None = None
 
     def __repr__(self) -> str:
         return f"From({self.pid!r})"

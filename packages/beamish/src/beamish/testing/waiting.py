@@ -97,7 +97,7 @@ def _waits_for(task: asyncio.Task[Any]) -> str:
     for process in _processes():
         if isinstance(process, ServerProcess):
             for from_ in one_or_many.items(process.callers):
-                if from_.future is future and from_.request is not None:
+                if from_.future is future:
                     request = f"{describe(*from_.request)} of {who(process)}"
                     return f"waits for the reply to {request} in {place(task)}"
     if any(frame.f_code is TaskProcess.receive.__code__ for frame in _frames(task)):

@@ -11,7 +11,7 @@ from transaction_tracker.api.access import needs
 from transaction_tracker.api.context import ApiContext, api_context
 from transaction_tracker.api.problems import MEDIA_TYPE, ProblemDetails
 from transaction_tracker.domain.numbers import decimal_number, whole_number
-from transaction_tracker.store.pages import MAX_PAGE
+from transaction_tracker.store.pages import MAX_PAGE_SIZE
 
 _TEXTS = {
     400: "The body is not valid JSON, or nested too deep.",
@@ -37,7 +37,7 @@ Api = Annotated[ApiContext, Depends(api_context)]
 Id = Annotated[str, Path(max_length=200, description="Id of the transaction at its source.")]
 Whole = Annotated[int, BeforeValidator(whole_number)]
 Decimal = Annotated[float, BeforeValidator(decimal_number)]
-Limit = Annotated[Whole, Query(ge=1, le=MAX_PAGE, description="Maximum number of items.")]
+Limit = Annotated[Whole, Query(ge=1, le=MAX_PAGE_SIZE, description="Maximum number of items.")]
 
 
 def answer(content: object, status: int = 200) -> Response:

@@ -12,7 +12,7 @@ from transaction_tracker.api.access import Principal
 from transaction_tracker.api.bodies import replay
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.store import Store
-from transaction_tracker.store.access import Answer, find_answer, keep_answer
+from transaction_tracker.store.access import StoredResponse, find_answer, keep_answer
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -99,7 +99,7 @@ class ResponseRecorder:
         """Store the response if it is successful, and send it."""
         start, *rest = self._messages
         if start["status"] < 300:
-            answer = Answer(
+            answer = StoredResponse(
                 self._fingerprint,
                 start["status"],
                 Headers(raw=start["headers"]).get("content-type", ""),
@@ -111,7 +111,7 @@ class ResponseRecorder:
             await send(message)
 
 
-def _repeat(answer: Answer) -> Response:
+def _repeat(answer: StoredResponse) -> Response:
     headers = {"Idempotent-Replayed": "true"}
     if answer.media_type:
         headers["Content-Type"] = answer.media_type

@@ -20,8 +20,8 @@ from transaction_tracker.delivery.payload import (
     TransitionView,
 )
 from transaction_tracker.domain import Flag, Required, State
-from transaction_tracker.store.feed import Entry
-from transaction_tracker.store.pages import Kept
+from transaction_tracker.store.feed import EventRecord
+from transaction_tracker.store.pages import TransactionRecord
 
 # RFC 3339, in UTC.
 Time: TypeAlias = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
@@ -152,13 +152,15 @@ def optional_time(seconds: float | None) -> str | None:
     return None if seconds is None else rfc3339(seconds)
 
 
-def transaction_view(kept: Kept, confirmations: int, degraded: bool) -> TransactionView:
+def transaction_view(
+    kept: TransactionRecord, confirmations: int, degraded: bool
+) -> TransactionView:
     """Return the shape of a transaction."""
     return TransactionView(**_transaction(kept, confirmations, degraded))
 
 
 def transaction_detail(
-    kept: Kept, confirmations: int, degraded: bool, why: Why, events: list[Entry]
+    kept: TransactionRecord, confirmations: int, degraded: bool, why: Why, events: list[EventRecord]
 ) -> TransactionDetail:
     """Return the shape of a transaction, with the reason for its state and its last events."""
     return TransactionDetail(
@@ -168,7 +170,7 @@ def transaction_detail(
     )
 
 
-def event_view(entry: Entry) -> EventView:
+def event_view(entry: EventRecord) -> EventView:
     """Return the shape of an event."""
     return EventView.of(
         entry,
@@ -179,7 +181,7 @@ def event_view(entry: Entry) -> EventView:
     )
 
 
-def _transaction(kept: Kept, confirmations: int, degraded: bool) -> dict[str, Any]:
+def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) -> dict[str, Any]:
     tracked = kept.tracked
     return {
         "id": tracked.id,

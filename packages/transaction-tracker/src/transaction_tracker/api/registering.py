@@ -32,7 +32,7 @@ from transaction_tracker.domain import (
     State,
     Tag,
 )
-from transaction_tracker.tracker import Context
+from transaction_tracker.tracker import TrackerContext
 
 MAX_ITEMS = 10_000
 MAX_EXPIRY_SECONDS = 10 * 365 * 86_400.0
@@ -190,7 +190,7 @@ def _bad(detail: str, pointer: str) -> ProblemError:
     return ProblemError(422, detail, kind="invalid-request", errors=[fault])
 
 
-def check_items(content: RequestItems, context: Context) -> list[CheckedItem]:
+def check_items(content: RequestItems, context: TrackerContext) -> list[CheckedItem]:
     """Check each registration of a request.
 
     Args:
@@ -204,7 +204,7 @@ def check_items(content: RequestItems, context: Context) -> list[CheckedItem]:
     ]
 
 
-def _check(item: Any, context: Context, now: float, pointer: str) -> CheckedItem:
+def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> CheckedItem:
     given = item.get("id") if isinstance(item, dict) else None
     given = given if isinstance(given, str) else None
     try:
@@ -236,7 +236,7 @@ def _check(item: Any, context: Context, now: float, pointer: str) -> CheckedItem
         return _refused(given, str(error), pointer)
 
 
-def _deadline(wanted: RegistrationIn, now: float, context: Context) -> float | None:
+def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:
     if wanted.deadline is not None:
         return min(wanted.deadline, MAX_DEADLINE).timestamp()
     seconds = context.expires_after if wanted.expires_in is None else wanted.expires_in

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from transaction_tracker.cli import output
 from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError
 from transaction_tracker.cli.flags import STDIN, InputFile, Json, opened
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 
 # Source: Standard Webhooks 1.0, "Verifying timestamps": some minutes.
 TOLERANCE_SECONDS = 300.0
@@ -51,7 +51,9 @@ def verify(
     return OK if valid and fresh else TROUBLE
 
 
-def is_signed(secret: Secret, identity: str, timestamp: int, body: bytes, signatures: str) -> bool:
+def is_signed(
+    secret: WebhookSecret, identity: str, timestamp: int, body: bytes, signatures: str
+) -> bool:
     """Return whether one of the signatures is valid for this webhook."""
     # Imported here: `txtrack webhook ls` is a client of the service, and starts
     # faster without the delivery of webhooks and the database.
@@ -78,9 +80,9 @@ def _verdict(valid: bool, fresh: bool, age: float) -> str:
     return f"VALID: signed with this secret {age:.0f} s ago"
 
 
-def _secret(text: str) -> Secret:
+def _secret(text: str) -> WebhookSecret:
     try:
-        return Secret(text)
+        return WebhookSecret(text)
     except ValueError as error:
         raise BadInputError(f"--secret: {error}") from None
 

@@ -9,7 +9,7 @@ from beamish import telemetry
 from transaction_tracker.delivery import signature
 from transaction_tracker.delivery.excerpt import excerpt
 from transaction_tracker.delivery.schedule import jitter
-from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.net import (
     CheckedClient,
     ForbiddenUrlError,
@@ -79,7 +79,9 @@ class Result:
         return self.outcome in _RESPONSES
 
 
-async def send(client: CheckedClient, endpoint: Endpoint, message_id: str, body: bytes) -> Result:
+async def send(
+    client: CheckedClient, endpoint: WebhookEndpoint, message_id: str, body: bytes
+) -> Result:
     """Sign and send one message, and return the result; failures of the receiver do not raise.
 
     Args:
@@ -97,7 +99,9 @@ async def send(client: CheckedClient, endpoint: Endpoint, message_id: str, body:
     return result
 
 
-async def _post(client: CheckedClient, endpoint: Endpoint, message_id: str, body: bytes) -> Result:
+async def _post(
+    client: CheckedClient, endpoint: WebhookEndpoint, message_id: str, body: bytes
+) -> Result:
     now = time.time()
     try:
         response = await client.request(

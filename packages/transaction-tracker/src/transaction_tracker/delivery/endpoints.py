@@ -14,7 +14,7 @@ from transaction_tracker.delivery.attempt import Result, send
 from transaction_tracker.delivery.context import DeliveryContext, probe, wake
 from transaction_tracker.delivery.signature import SignatureError, verify
 from transaction_tracker.delivery.status import (
-    MAX_PAGE,
+    MAX_PAGE_SIZE,
     DeliveryStatus,
     UnknownEndpointError,
     attempts,
@@ -27,8 +27,8 @@ from transaction_tracker.delivery.supervisor import start_worker, stop_worker
 from transaction_tracker.domain.webhook_endpoint import (
     DEFAULT_REASON,
     OVERLAP_SECONDS,
-    Endpoint,
-    Secret,
+    WebhookEndpoint,
+    WebhookSecret,
     check_overlap,
     check_reason,
     secret_of,
@@ -45,11 +45,11 @@ __all__ = [
     "Backlog",
     "Delivery",
     "DeliveryStatus",
-    "Endpoint",
     "Result",
-    "Secret",
     "SignatureError",
     "UnknownEndpointError",
+    "WebhookEndpoint",
+    "WebhookSecret",
     "add",
     "attempts",
     "backlog",
@@ -77,8 +77,8 @@ _BATCH_SIZE = 1_000
 
 
 async def add(
-    url: str, *, secret: str | Secret | None = None, states: Sequence[str] | None = None
-) -> Endpoint:
+    url: str, *, secret: str | WebhookSecret | None = None, states: Sequence[str] | None = None
+) -> WebhookEndpoint:
     """Add an endpoint: deliver future events to a URL.
 
     Args:
@@ -105,12 +105,12 @@ async def add(
     return endpoint
 
 
-async def list_all() -> list[Endpoint]:
+async def list_all() -> list[WebhookEndpoint]:
     """Return all endpoints, the oldest first."""
     return await Store.run(stored.load_all)
 
 
-async def get(endpoint: str) -> Endpoint:
+async def get(endpoint: str) -> WebhookEndpoint:
     """Return an endpoint.
 
     Raises:
@@ -119,7 +119,7 @@ async def get(endpoint: str) -> Endpoint:
     return _known(endpoint, await Store.run(partial(stored.load, endpoint=endpoint)))
 
 
-async def change(endpoint: str, *, url: str, states: Sequence[str] | None) -> Endpoint:
+async def change(endpoint: str, *, url: str, states: Sequence[str] | None) -> WebhookEndpoint:
     """Change the URL and the states of an endpoint; pending deliveries go to the new URL.
 
     Args:
@@ -137,7 +137,7 @@ async def change(endpoint: str, *, url: str, states: Sequence[str] | None) -> En
     return await _changed(endpoint, work)
 
 
-async def enable(endpoint: str) -> Endpoint:
+async def enable(endpoint: str) -> WebhookEndpoint:
     """Enable an endpoint: pending deliveries are sent, and future events are delivered.
 
     Events that were stored while the endpoint was disabled are not delivered; ``redeliver`` with
@@ -149,7 +149,7 @@ async def enable(endpoint: str) -> Endpoint:
     return await _changed(endpoint, partial(stored.enable, endpoint=endpoint))
 
 
-async def disable(endpoint: str, reason: str = DEFAULT_REASON) -> Endpoint:
+async def disable(endpoint: str, reason: str = DEFAULT_REASON) -> WebhookEndpoint:
     """Disable an endpoint: pending deliveries wait, and future events are not delivered.
 
     Raises:
@@ -174,8 +174,8 @@ async def remove(endpoint: str) -> None:
 
 
 async def rotate(
-    endpoint: str, *, secret: str | Secret | None = None, overlap: float = OVERLAP_SECONDS
-) -> Endpoint:
+    endpoint: str, *, secret: str | WebhookSecret | None = None, overlap: float = OVERLAP_SECONDS
+) -> WebhookEndpoint:
     """Replace the secret of an endpoint; the old secret also signs for a while.
 
     Args:
@@ -258,8 +258,8 @@ async def dead_letters(endpoint: str, *, after: int = 0, limit: int = 100) -> li
         UnknownEndpointError: No endpoint has this id.
         ValueError: ``limit`` is out of range.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        raise ValueError(f"limit must be 1 to {MAX_PAGE}, got {limit!r}")
+    if not 1 <= limit <= MAX_PAGE_SIZE:
+        raise ValueError(f"limit must be 1 to {MAX_PAGE_SIZE}, got {limit!r}")
     await get(endpoint)
     work = partial(store.dead_letters, endpoint=endpoint, after=after, limit=limit)
     return await Store.run(work)
@@ -275,7 +275,7 @@ async def backlog() -> Backlog:
     return await Store.run(store.backlog)
 
 
-async def _redeliver_since(endpoint: Endpoint, since: int) -> int:
+async def _redeliver_since(endpoint: WebhookEndpoint, since: int) -> int:
     total = 0
     after: int | None = since - 1
     while after is not None:
@@ -292,14 +292,16 @@ async def _redeliver_dead(endpoint: str) -> int:
     return total
 
 
-async def _changed(endpoint: str, work: Callable[[Connection], Endpoint | None]) -> Endpoint:
+async def _changed(
+    endpoint: str, work: Callable[[Connection], WebhookEndpoint | None]
+) -> WebhookEndpoint:
     changed = _known(endpoint, await Store.run(work))
     wake()
     probe(endpoint)
     return changed
 
 
-def _known(endpoint: str, found: Endpoint | None) -> Endpoint:
+def _known(endpoint: str, found: WebhookEndpoint | None) -> WebhookEndpoint:
     if found is None:
         raise UnknownEndpointError(endpoint)
     return found

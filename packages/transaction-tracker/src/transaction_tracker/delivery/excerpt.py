@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from yarl import URL
 
-from transaction_tracker.domain.webhook_endpoint import PREFIX, Endpoint
+from transaction_tracker.domain.webhook_endpoint import PREFIX, WebhookEndpoint
 
 MAX_EXCERPT_BYTES = 1_024
 REDACTED = "[redacted]"
@@ -12,7 +12,7 @@ REDACTED = "[redacted]"
 _MIN_KEY_CHARACTERS = 12
 
 
-def excerpt(body: bytes, endpoint: Endpoint) -> str | None:
+def excerpt(body: bytes, endpoint: WebhookEndpoint) -> str | None:
     """Return the first KiB of a body as text, without the secrets of the endpoint.
 
     A response can repeat the request, as many 404 pages do. So the endpoint's secrets, its URL,
@@ -30,7 +30,7 @@ def excerpt(body: bytes, endpoint: Endpoint) -> str | None:
     return text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore")
 
 
-def _secrets(endpoint: Endpoint) -> Iterator[str]:
+def _secrets(endpoint: WebhookEndpoint) -> Iterator[str]:
     for secret in (endpoint.secret, endpoint.previous):
         if secret is not None:
             yield secret.reveal()

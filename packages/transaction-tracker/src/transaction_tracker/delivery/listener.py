@@ -13,7 +13,7 @@ import orjson
 from beamish import Continue, GenServer, Ref, process
 from transaction_tracker.domain import Event
 from transaction_tracker.store import Store, feed
-from transaction_tracker.store.feed import Entry
+from transaction_tracker.store.feed import EventRecord
 
 LISTENER = "TransactionTracker.Listener"
 CONSUMER = "on_event"
@@ -145,7 +145,7 @@ class EventListener(GenServer):
         else:
             self._sleep(_MAX_SLEEP_SECONDS)
 
-    async def _call(self, entry: Entry) -> bool:
+    async def _call(self, entry: EventRecord) -> bool:
         """Call the function for one event; return whether it succeeded."""
         try:
             result = self._on_event(_stored_event(entry))
@@ -176,7 +176,7 @@ class EventListener(GenServer):
         self._timer = process.send_after(self.pid, CallNext(), seconds)
 
 
-def _stored_event(entry: Entry) -> StoredEvent:
+def _stored_event(entry: EventRecord) -> StoredEvent:
     event, metadata = entry.event, orjson.loads(entry.metadata)
     return StoredEvent(event.previous, event.tracked, metadata, entry.recorded_at)
 

@@ -9,7 +9,7 @@ import orjson
 from pydantic import Field, WithJsonSchema
 
 from transaction_tracker.domain import BlockRef, Event, FeeScope, Flag, Outcome, State
-from transaction_tracker.store.feed import Entry
+from transaction_tracker.store.feed import EventRecord
 
 TEST_TYPE = "transaction_tracker.test"
 
@@ -87,7 +87,7 @@ class TransitionView:
     metadata: Metadata
 
     @classmethod
-    def of(cls, entry: Entry, **more: Any) -> Self:
+    def of(cls, entry: EventRecord, **more: Any) -> Self:
         """Return the shape of an event.
 
         Args:
@@ -116,7 +116,7 @@ def message_id(event: Event) -> str:
     return quote(event.id, safe=_SAFE)
 
 
-def body(entry: Entry) -> bytes:
+def body(entry: EventRecord) -> bytes:
     """Return an event as JSON, with the whole transaction as it was after the event.
 
     ``type`` is ``transaction.`` and the state; ``timestamp`` is the time of recording; ``data`` is

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from transaction_tracker.delivery.attempt import Result
 from transaction_tracker.delivery.health import EndpointHealth
 from transaction_tracker.delivery.schedule import jitter, next_delay
-from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.store import Store, attempts, endpoints
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.attempts import AttemptRecord
@@ -31,7 +31,7 @@ async def record(delivery: Delivery, result: Result, *, trims: bool) -> None:
 
 
 async def health_changed(
-    endpoint: Endpoint, before: EndpointHealth, after: EndpointHealth, result: Result
+    endpoint: WebhookEndpoint, before: EndpointHealth, after: EndpointHealth, result: Result
 ) -> None:
     """Store and log that an endpoint started to fail or works again."""
     await Store.run(partial(endpoints.set_failing, endpoint=endpoint.id, since=after.failing_since))
@@ -58,7 +58,7 @@ async def health_changed(
     )
 
 
-def log_gone(endpoint: Endpoint) -> None:
+def log_gone(endpoint: WebhookEndpoint) -> None:
     """Log that an endpoint was disabled because it responded with HTTP 410."""
     logger.warning(
         "endpoint %s at %s responded with HTTP 410 and is disabled; its pending events wait; "

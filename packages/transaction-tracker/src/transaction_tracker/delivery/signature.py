@@ -8,14 +8,16 @@ from typing import Any
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from transaction_tracker.domain import TrackerError
-from transaction_tracker.domain.webhook_endpoint import Secret
+from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 
 
 class SignatureError(TrackerError):
     """The signature does not match, or the message is malformed or outside the time limit."""
 
 
-def headers(secrets: Sequence[Secret], message_id: str, now: float, body: bytes) -> dict[str, str]:
+def headers(
+    secrets: Sequence[WebhookSecret], message_id: str, now: float, body: bytes
+) -> dict[str, str]:
     """Return the headers that sign a message with each of the secrets.
 
     Args:
@@ -38,7 +40,7 @@ def headers(secrets: Sequence[Secret], message_id: str, now: float, body: bytes)
     }
 
 
-def verify(secret: str | Secret, headers: Mapping[str, str], body: bytes | str) -> Any:
+def verify(secret: str | WebhookSecret, headers: Mapping[str, str], body: bytes | str) -> Any:
     """Verify a received webhook and return its message.
 
     Args:
@@ -57,7 +59,7 @@ def verify(secret: str | Secret, headers: Mapping[str, str], body: bytes | str) 
     Source:
         Standard Webhooks 1.0, "Verifying webhook authenticity".
     """
-    key = secret if isinstance(secret, Secret) else Secret(secret)
+    key = secret if isinstance(secret, WebhookSecret) else WebhookSecret(secret)
     try:
         return Webhook(key.reveal()).verify(body, dict(headers))
     except WebhookVerificationError as error:

@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 
 from transaction_tracker.delivery.context import paused_until
 from transaction_tracker.domain import TrackerError
-from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.store import Store, endpoint_status, endpoints
 from transaction_tracker.store import attempts as store
 from transaction_tracker.store.attempts import AttemptRecord
 from transaction_tracker.store.endpoint_status import EndpointStatus
 
-MAX_PAGE = 1_000
+MAX_PAGE_SIZE = 1_000
 
 HealthState = Literal["healthy", "failing", "disabled"]
 
@@ -44,7 +44,7 @@ class DeliveryStatus:
         next_attempt_at: Unix seconds of the next attempt; ``None`` if none is scheduled.
     """
 
-    endpoint: Endpoint
+    endpoint: WebhookEndpoint
     pending: int
     dead: int
     last: AttemptRecord | None
@@ -75,8 +75,8 @@ async def attempts(
         UnknownEndpointError: No endpoint has this id.
         ValueError: ``limit`` is out of range.
     """
-    if not 1 <= limit <= MAX_PAGE:
-        raise ValueError(f"limit must be 1 to {MAX_PAGE}, got {limit!r}")
+    if not 1 <= limit <= MAX_PAGE_SIZE:
+        raise ValueError(f"limit must be 1 to {MAX_PAGE_SIZE}, got {limit!r}")
     work = partial(store.page, endpoint=endpoint, before=before, limit=limit, position=position)
     await status(endpoint)  # raises if the endpoint is unknown
     return await Store.run(work)
@@ -113,12 +113,14 @@ async def count_failing() -> int:
     return await Store.run(endpoint_status.count_failing)
 
 
-def _with_status(connection: Connection, endpoint: str) -> tuple[Endpoint | None, EndpointStatus]:
+def _with_status(
+    connection: Connection, endpoint: str
+) -> tuple[WebhookEndpoint | None, EndpointStatus]:
     found = endpoint_status.statuses(connection, endpoint)
     return endpoints.load(connection, endpoint), found.get(endpoint, EndpointStatus())
 
 
-def _with_statuses(connection: Connection) -> list[tuple[Endpoint, EndpointStatus]]:
+def _with_statuses(connection: Connection) -> list[tuple[WebhookEndpoint, EndpointStatus]]:
     found = endpoint_status.statuses(connection)
     return [
         (endpoint, found.get(endpoint.id, EndpointStatus()))
@@ -126,7 +128,7 @@ def _with_statuses(connection: Connection) -> list[tuple[Endpoint, EndpointStatu
     ]
 
 
-def _status(endpoint: Endpoint, found: EndpointStatus) -> DeliveryStatus:
+def _status(endpoint: WebhookEndpoint, found: EndpointStatus) -> DeliveryStatus:
     due_at = found.next_due if endpoint.enabled else None
     paused = paused_until(endpoint.id)
     return DeliveryStatus(

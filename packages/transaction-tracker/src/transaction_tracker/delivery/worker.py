@@ -15,7 +15,7 @@ from transaction_tracker.delivery.health import EndpointHealth
 from transaction_tracker.delivery.recording import record
 from transaction_tracker.delivery.schedule import jitter
 from transaction_tracker.delivery.slots import Window
-from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.store import STORE, Store, endpoint_status
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.deliveries import Delivery
@@ -61,7 +61,7 @@ class Attempt:
             the attempt was not made or crashed.
     """
 
-    endpoint: Endpoint
+    endpoint: WebhookEndpoint
     delivery: Delivery
     shared: bool
     probe: bool
@@ -88,7 +88,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
     def __init__(self, endpoint: str, context: DeliveryContext) -> None:
         self._id = endpoint
         self._context = context
-        self._endpoint: Endpoint | None = None
+        self._endpoint: WebhookEndpoint | None = None
         self._breaker = Breaker()
         self._window = Window(context.per_endpoint)
         self._rests_until = 0.0
@@ -185,7 +185,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
         if self._health is None and self._endpoint is not None:
             self._resume(self._endpoint)
 
-    def _resume(self, endpoint: Endpoint) -> None:
+    def _resume(self, endpoint: WebhookEndpoint) -> None:
         """Restore the health that was stored before a restart, without logging it again."""
         self._health = EndpointHealth.stored(endpoint.failing_since)
         if endpoint.failing_since is not None:
@@ -198,7 +198,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
 
     # -- Sending
 
-    def _start_attempt(self, endpoint: Endpoint) -> bool:
+    def _start_attempt(self, endpoint: WebhookEndpoint) -> bool:
         """Start an attempt for the next delivery in the queue; return whether it got a slot."""
         slots, host = self._context.slots, endpoint.host
         own_slot_is_free = all(attempt.shared for attempt in self._in_flight.values())

@@ -1,7 +1,7 @@
 """The states of a transaction and their transitions: pure values, without event loop or network."""
 
 from transaction_tracker.domain.agenda import Agenda
-from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Chain, Fork, Link
+from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, KeptChain, Link
 from transaction_tracker.domain.deadlines import Deadlines
 from transaction_tracker.domain.errors import (
     InvalidTransactionError,
@@ -21,7 +21,7 @@ from transaction_tracker.domain.facts import (
     Orphaned,
     Outcome,
     Overtaken,
-    Refused,
+    Rejected,
     Reported,
     Seen,
     Transaction,
@@ -75,7 +75,6 @@ __all__ = [
     "BlockRef",
     "BrokenChainError",
     "Buried",
-    "Chain",
     "Deadlines",
     "Event",
     "FeeScope",
@@ -83,6 +82,7 @@ __all__ = [
     "Fork",
     "Included",
     "InvalidTransactionError",
+    "KeptChain",
     "Late",
     "Link",
     "NotTrackedError",
@@ -94,8 +94,8 @@ __all__ = [
     "Policy",
     "Reason",
     "RecentSlots",
-    "Refused",
     "Registration",
+    "Rejected",
     "Reported",
     "Required",
     "Seen",

@@ -57,7 +57,7 @@ class BrokenChainError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class KeptChain:
     """The last ``keep`` blocks of the canonical chain, each the parent of the next.
 
     Immutable: ``push`` and ``pop`` return another chain.
@@ -67,7 +67,7 @@ class Chain:
     links: tuple[Link, ...] = ()
 
     @classmethod
-    def of(cls, keep: int, links: Iterable[Link]) -> "Chain":
+    def of(cls, keep: int, links: Iterable[Link]) -> "KeptChain":
         """Return a chain of the last ``keep`` of some blocks, given from the lowest up."""
         chain = tuple(links)[-keep:]
         check_linked(chain)
@@ -111,20 +111,20 @@ class Chain:
             return 0
         return self.tip.number - block.number + 1
 
-    def push(self, link: Link) -> "Chain":
+    def push(self, link: Link) -> "KeptChain":
         """Add the next block; drop the lowest if more than ``keep`` are kept."""
         if self.tip is not None and not link.is_child_of(self.tip):
             raise BrokenChainError(f"expected a child of {self.tip}, got {link}")
-        return Chain(self.keep, (*self.links, link)[-self.keep :])
+        return KeptChain(self.keep, (*self.links, link)[-self.keep :])
 
-    def extended(self, links: Sequence[Link]) -> "Chain":
+    def extended(self, links: Sequence[Link]) -> "KeptChain":
         """Add several blocks, from the lowest up."""
         check_linked([*self.links[-1:], *links])
-        return Chain(self.keep, (*self.links, *links)[-self.keep :])
+        return KeptChain(self.keep, (*self.links, *links)[-self.keep :])
 
-    def pop(self) -> "Chain":
+    def pop(self) -> "KeptChain":
         """Remove the highest block."""
-        return Chain(self.keep, self.links[:-1])
+        return KeptChain(self.keep, self.links[:-1])
 
     def fork(self, root: BlockRef, path: Sequence[Link]) -> Fork:
         """Return the steps to the last block of ``path``, or to ``root`` if ``path`` is empty.

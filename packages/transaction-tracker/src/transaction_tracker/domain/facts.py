@@ -163,7 +163,7 @@ class Late:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class Rejected:
     """The source rejected the transaction: it can never be one of its transactions."""
 
     why: str
@@ -196,7 +196,7 @@ Observation = (
     | Absent
     | Vanished
     | Late
-    | Refused
+    | Rejected
     | Abandoned
     | Reported
 )

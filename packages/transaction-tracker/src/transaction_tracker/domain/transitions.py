@@ -14,7 +14,7 @@ from transaction_tracker.domain.facts import (
     Orphaned,
     Outcome,
     Overtaken,
-    Refused,
+    Rejected,
     Reported,
     Seen,
     Transaction,
@@ -96,7 +96,7 @@ def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> Tracke
             return _orphaned(tracked, at) if tracked.anchor == block else tracked
         case Buried():
             return _buried(tracked, observation)
-        case Absent() | Vanished() | Late() | Refused():
+        case Absent() | Vanished() | Late() | Rejected():
             return _apply_unplaced(tracked, observation, policy) if tracked.unplaced else tracked
         case Abandoned():
             return replace(tracked, **_clear_waiting(tracked), state="untracked")
@@ -106,7 +106,7 @@ def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> Tracke
 
 
 def _apply_unplaced(
-    tracked: Tracked, observation: Absent | Vanished | Late | Refused, policy: Policy
+    tracked: Tracked, observation: Absent | Vanished | Late | Rejected, policy: Policy
 ) -> Tracked:
     """Apply a fact that only matters for a transaction in no block."""
     if tracked.state == "dropped":
@@ -120,7 +120,7 @@ def _apply_unplaced(
         case Late(at):
             late = tracked.deadline is not None and at >= tracked.deadline
             return replace(tracked, **_clear_waiting(tracked), state="expired") if late else tracked
-        case Refused(why):
+        case Rejected(why):
             return replace(
                 tracked, **_clear_waiting(tracked), state="invalid", outcome=_failed(why)
             )

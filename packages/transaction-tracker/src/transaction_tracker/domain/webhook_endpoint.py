@@ -37,7 +37,7 @@ DEFAULT_REASON = "by hand"
 MAX_REASON_CHARACTERS = 200
 
 
-class Secret:
+class WebhookSecret:
     """The signing secret of an endpoint; never prints.
 
     Args:
@@ -64,7 +64,7 @@ class Secret:
         self._text = text
 
     @classmethod
-    def generate(cls) -> "Secret":
+    def generate(cls) -> "WebhookSecret":
         """Return a new secret of 32 random bytes."""
         return cls(PREFIX + base64.b64encode(secrets.token_bytes(_GENERATED_BYTES)).decode())
 
@@ -76,7 +76,7 @@ class Secret:
         return f"Secret('{PREFIX}…')"
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self._text == other._text
+        return isinstance(other, WebhookSecret) and self._text == other._text
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -93,7 +93,7 @@ def _size_bytes(text: object) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class WebhookEndpoint:
     """A webhook endpoint.
 
     Attributes:
@@ -113,9 +113,9 @@ class Endpoint:
     id: str
     url: str = field(repr=False)
     states: tuple[State, ...] | None
-    secret: Secret
+    secret: WebhookSecret
     created_at: float
-    previous: Secret | None = None
+    previous: WebhookSecret | None = None
     previous_until: float | None = None
     enabled: bool = True
     disabled_reason: str | None = None
@@ -126,18 +126,18 @@ class Endpoint:
         """The host of its URL, which is not secret."""
         return URL(self.url).host or ""
 
-    def valid_secrets(self, now: float) -> tuple[Secret, ...]:
+    def valid_secrets(self, now: float) -> tuple[WebhookSecret, ...]:
         """Return the secrets that are valid at ``now`` (Unix seconds), the newest first."""
         if self.previous is None or now >= (self.previous_until or 0.0):
             return (self.secret,)
         return (self.secret, self.previous)
 
 
-def secret_of(given: str | Secret | None) -> Secret:
+def secret_of(given: str | WebhookSecret | None) -> WebhookSecret:
     """Return the given secret, or a new one for ``None``; raise ``ValueError`` for invalid text."""
     if given is None:
-        return Secret.generate()
-    return given if isinstance(given, Secret) else Secret(given)
+        return WebhookSecret.generate()
+    return given if isinstance(given, WebhookSecret) else WebhookSecret(given)
 
 
 def states_of(given: Sequence[str] | None) -> tuple[State, ...] | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from transaction_tracker.domain import Chain, Link
+from transaction_tracker.domain import KeptChain, Link
 
 # More than any reorganisation above the final blocks undoes.
 MAX_BLOCKS = 256
@@ -36,13 +36,13 @@ class Branches:
         self._left.pop(link.hash, None)
         self._shown_at = now
 
-    def showed(self, head: Link, chain: Chain, now: float) -> None:
+    def showed(self, head: Link, chain: KeptChain, now: float) -> None:
         """Record a head that is on our chain or continues it; ignore any other head."""
         tip = chain.tip
         if tip is not None and (chain.holds(head.ref) or head.is_child_of(tip)):
             self._shown_at = now
 
-    def is_left(self, links: Sequence[Link], chain: Chain, now: float, patience: float) -> bool:
+    def is_left(self, links: Sequence[Link], chain: KeptChain, now: float, patience: float) -> bool:
         """Return whether blocks are on a left branch while the address still returns ours.
 
         Args:

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from transaction_tracker.domain import (
     BlockRef,
     Buried,
-    Chain,
     Included,
+    KeptChain,
     Observation,
     Outcome,
     Overtaken,
@@ -78,12 +78,12 @@ class Endings:
         self._stored = frozenset(await Store.objections())
         self._source.restore_objections(self._stored)
 
-    def is_due(self, chain: Chain, now: float) -> bool:
+    def is_due(self, chain: KeptChain, now: float) -> bool:
         """Return whether the providers must be asked again about held ends."""
         tip = None if chain.tip is None else chain.tip.ref
         return not self._held or tip != self._tip or now >= self._retry_at
 
-    def expected(self, facts: Facts, chain: Chain) -> dict[str, Ending]:
+    def expected(self, facts: Facts, chain: KeptChain) -> dict[str, Ending]:
         """Return the ends that facts would make.
 
         Args:
@@ -102,7 +102,7 @@ class Endings:
         return found
 
     async def cleared(
-        self, facts: Facts, chain: Chain, now: float, opinion: object = None
+        self, facts: Facts, chain: KeptChain, now: float, opinion: object = None
     ) -> Facts:
         """Return the facts without those that would make an end to which a provider objects.
 
@@ -159,7 +159,7 @@ class Endings:
         self,
         endings: Mapping[str, Ending],
         objections: Mapping[str, Objection],
-        chain: Chain,
+        chain: KeptChain,
         now: float,
     ) -> None:
         before = self._held
@@ -180,7 +180,7 @@ class Endings:
     def _since(self) -> float:
         return min((held.since for held in self._held.values()), default=math.inf)
 
-    def _is_open(self, key: str, ending: Ending, chain: Chain) -> bool:
+    def _is_open(self, key: str, ending: Ending, chain: KeptChain) -> bool:
         """Return whether a transaction still waits for this end.
 
         Without this check, a transaction that was untracked, or that a reorganisation moved out of
@@ -239,7 +239,7 @@ def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending |
     return Ending(buried.block, None if tracked.outcome is None else tracked.outcome.succeeded)
 
 
-def _last_confirmation(required: Required, block: BlockRef, chain: Chain) -> BlockRef | None:
+def _last_confirmation(required: Required, block: BlockRef, chain: KeptChain) -> BlockRef | None:
     """Return the kept block that is the last required confirmation of a block, or ``None``."""
     if isinstance(required, str):
         return None

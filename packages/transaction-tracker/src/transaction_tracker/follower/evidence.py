@@ -4,50 +4,56 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
-from beamish import telemetry
 from transaction_tracker.domain import (
     TAGS,
     Agenda,
     BlockRef,
     Buried,
-    Chain,
     Included,
-    Link,
+    KeptChain,
     Observation,
     Outcome,
     Overtaken,
     RecentSlots,
     Seen,
-    Sighting,
-    Tag,
     Transaction,
 )
 from transaction_tracker.follower.endings import Endings, Facts
-from transaction_tracker.follower.old_blocks import RepeatedBlocks
-from transaction_tracker.follower.unreadable import (
-    MIN_REFUSED_SECONDS,
-    UnreadableTransactions,
-)
+from transaction_tracker.follower.marks import Marks
+from transaction_tracker.follower.old_blocks import OldBlocks
+from transaction_tracker.follower.unreadable import UnusableAnswers
 from transaction_tracker.sources import (
-    Answer,
     ChainSource,
-    Contained,
     FetchedBlock,
-    Head,
     MalformedError,
     SourceError,
     Unanswered,
     Unreadable,
 )
 from transaction_tracker.store import OpenTransactions
-from transaction_tracker.tracker import TransactionTracker
 
-__all__ = ["Evidence", "Facts"]
+__all__ = ["Evidence", "Facts", "LookUpFacts"]
 
 Outcomes = Mapping[str, Outcome | Unreadable | None]
 
 logger = logging.getLogger("transaction_tracker")
+
+
+@dataclass(frozen=True, slots=True)
+class LookUpFacts:
+    """What the answers about single transactions show.
+
+    Attributes:
+        facts: The facts, by transaction.
+        doubts: By transaction, why the answer is not a fact, if the reason is its block.
+        being_proven: The transactions whose blocks need only more answers to be proven.
+    """
+
+    facts: Facts
+    doubts: Mapping[str, str]
+    being_proven: Collection[str]
 
 
 class Evidence:
@@ -59,12 +65,10 @@ class Evidence:
         agenda: The transactions that wait for depth.
         recent: The slots that the last blocks took.
         endings: Holds facts back that would make a contradicted end.
-        repeated: Decides about old blocks that only one provider reports to be on our chain.
+        old_blocks: Decides which blocks below the kept ones are on our chain.
 
     Attributes:
-        doubts: Why the last answer about a transaction is not a fact, by transaction, if the reason
-            is its block.
-        being_proven: The transactions whose blocks need only more answers to be proven.
+        marks: The blocks of the chain's tags.
     """
 
     def __init__(
@@ -74,70 +78,34 @@ class Evidence:
         agenda: Agenda,
         recent: RecentSlots,
         endings: Endings,
-        repeated: RepeatedBlocks,
+        old_blocks: OldBlocks,
     ) -> None:
         self._source = source
         self._open_transactions = open_transactions
         self._agenda = agenda
         self._recent = recent
         self._endings = endings
-        self._repeated = repeated
-        self._unreadable = UnreadableTransactions()
-        self._unanswered = UnreadableTransactions(MIN_REFUSED_SECONDS)
-        self._marks: dict[Tag, BlockRef] = {}
+        self._old_blocks = old_blocks
+        self._unusable = UnusableAnswers(open_transactions)
+        self.marks = Marks()
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
-        self.doubts: dict[str, str] = {}
-        self.being_proven: set[str] = set()
 
     async def resume(self) -> None:
         """Restore the objections that were stored before a restart."""
         await self._endings.resume()
 
-    def note_marks(self, head: Head, chain: Chain) -> None:
-        """Record the blocks of the chain's tags, such as finalized, if they are on our chain.
-
-        A node on another branch reports tags too. A mark is believed if its block is kept, or if it
-        is below the kept blocks and the node's head is our tip.
-        """
-        tip, bottom = chain.tip, chain.bottom
-        if tip is None or bottom is None:
-            return
-        is_ours = head.link.ref == tip.ref
-        for tag, mark in head.marks.items():
-            if chain.holds(mark) or (is_ours and mark.number < bottom.number):
-                self._marks[tag] = mark
-
-    def marks(self, chain: Chain) -> dict[Tag, int]:
-        """Return the height that each tag of the chain has reached."""
-        bottom = chain.bottom
-        return {
-            tag: mark.number
-            for tag, mark in self._marks.items()
-            if chain.holds(mark) or (bottom is not None and mark.number < bottom.number)
-        }
-
     def forget_chain(self) -> None:
         """Forget the marks and the answers about old blocks, because our chain was replaced."""
-        self._marks.clear()
-        self._repeated.clear()
-
-    def forget_marks(self, lowest: int) -> None:
-        """Forget the marks in blocks that were undone.
-
-        Otherwise their heights would count on the new branch, once its kept blocks are above them.
-
-        Args:
-            lowest: Height of the lowest block that was undone.
-        """
-        self._marks = {tag: mark for tag, mark in self._marks.items() if mark.number < lowest}
+        self.marks.clear()
+        self._old_blocks.clear()
 
     def forget(self, transaction: str) -> None:
         """Forget the answers about a transaction that is final or was untracked."""
-        self._note_usable(transaction)
+        self._unusable.forget(transaction)
         self._endings.forget(transaction)
 
-    async def prefetch(self, blocks: Sequence[FetchedBlock], chain: Chain) -> None:
+    async def prefetch(self, blocks: Sequence[FetchedBlock], chain: KeptChain) -> None:
         """Prefetch the data for applying blocks one after another, in few requests.
 
         A failure has no effect: missing data is fetched when the block is applied.
@@ -159,7 +127,7 @@ class Evidence:
             logger.debug("could not prefetch data for %d blocks: %s", len(blocks), error)
 
     async def _foresee_ends(
-        self, block: FetchedBlock, ids: set[str], blocks: Sequence[FetchedBlock], chain: Chain
+        self, block: FetchedBlock, ids: set[str], blocks: Sequence[FetchedBlock], chain: KeptChain
     ) -> None:
         """Fetch outcomes together with the followed provider's opinion on expected ends.
 
@@ -186,7 +154,9 @@ class Evidence:
             self._early = {block.link.hash: prefetched.outcomes}
             self._opinion = prefetched.opinion
 
-    async def of_block(self, block: FetchedBlock, chain: Chain, *, is_last: bool = True) -> Facts:
+    async def of_block(
+        self, block: FetchedBlock, chain: KeptChain, *, is_last: bool = True
+    ) -> Facts:
         """Return the facts that follow from a block.
 
         Args:
@@ -203,7 +173,7 @@ class Evidence:
         facts = self._depth(chain) | facts
         return await self._endings.cleared(facts, chain, _now(), self._opinion)
 
-    async def of_depth(self, chain: Chain) -> Facts:
+    async def of_depth(self, chain: KeptChain) -> Facts:
         """Return the facts that follow from the confirmations and the tags of blocks."""
         facts = self._depth(chain) if self._endings.is_due(chain, _now()) else {}
         return await self._endings.cleared(facts, chain, _now())
@@ -211,11 +181,11 @@ class Evidence:
     async def of_transactions(
         self,
         slots: Mapping[str, str | None],
-        chain: Chain,
+        chain: KeptChain,
         *,
         at_once: bool,
         doubted: Collection[str] = (),
-    ) -> Facts:
+    ) -> LookUpFacts:
         """Ask about single transactions.
 
         Args:
@@ -226,37 +196,39 @@ class Evidence:
                 reports them in no block.
 
         Returns:
-            The facts; a transaction about which nothing is certain is left out.
+            The facts, without the transactions about which nothing is certain.
         """
         enough = self.height_to_ask(chain)
         answers = await self._source.look_up(slots, enough, at_once=at_once, doubted=doubted)
         ours = self.in_recent_blocks(slots.keys())
-        self.doubts, self.being_proven = {}, set()
-        old = await self._old_blocks(answers, chain)
+        old = await self._old_blocks.prove(answers, chain)
         facts: Facts = {}
         for key, answer in answers.items():
             if isinstance(answer, Unreadable | Unanswered):
-                await self._note_unusable(key, answer)
+                await self._unusable.note(key, answer)
                 continue
-            self._note_usable(key)
+            # Objections to its end stay: an answer of one provider does not withdraw the objection
+            # of another.
+            self._unusable.forget(key)
             if key in ours and not isinstance(answer, Seen | Included):
                 continue  # our own block contains it, and the node has not reached that block
             try:
-                found = await self._of_answer(key, answer, slots[key], chain, old)
+                found = await self._of_answer(key, answer, slots[key], chain, old.proven)
             except SourceError as error:
                 # An error in a request for one transaction must not discard the other answers.
                 logger.debug("could not complete the answer about %s: %s", key, error)
                 continue
             if found:
                 facts[key] = found
-        return await self._endings.cleared(facts, chain, _now())
+        facts = await self._endings.cleared(facts, chain, _now())
+        return LookUpFacts(facts, old.doubts, old.being_proven)
 
     async def _of_answer(
         self,
         key: str,
         answer: Observation,
         slot: str | None,
-        chain: Chain,
+        chain: KeptChain,
         old: Collection[BlockRef],
     ) -> tuple[Observation, ...]:
         """Return the facts in an answer about one transaction; none if it is not certain."""
@@ -286,7 +258,9 @@ class Evidence:
         is_recent = lowest is not None and answer.block.number >= lowest
         return is_recent and not self.in_recent_blocks([key])
 
-    async def of_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...] | None:
+    async def of_winner(
+        self, key: str, slot: str, chain: KeptChain
+    ) -> tuple[Observation, ...] | None:
         """Search for the block that took a transaction's slot long ago.
 
         Returns:
@@ -298,14 +272,11 @@ class Evidence:
         block = await self._source.winner(slot, chain.tip.number)
         if block is None:
             return ()
-        ref = block.link.ref
-        if not chain.holds(ref) and ref not in await self._on_our_chain(
-            {ref}, chain.tip, chain.bottom
-        ):
+        if not await self._old_blocks.on_our_chain(block.link.ref, chain):
             return None
         return await self._of_taker(key, block.slots[slot], block, chain)
 
-    def height_to_ask(self, chain: Chain) -> int:
+    def height_to_ask(self, chain: KeptChain) -> int:
         """Return the height that a provider must have reached to report a transaction as absent.
 
         Above that height, our own blocks show which transactions they contain. So a provider that
@@ -322,13 +293,13 @@ class Evidence:
 
     # -- Blocks
 
-    def _depth(self, chain: Chain) -> Facts:
+    def _depth(self, chain: KeptChain) -> Facts:
         tip = chain.tip
-        due = {} if tip is None else self._agenda.due_by(tip.number, self.marks(chain))
+        due = {} if tip is None else self._agenda.due_by(tip.number, self.marks.heights(chain))
         return {key: (self._buried(anchor, chain),) for key, anchor in due.items()}
 
-    def _buried(self, block: BlockRef, chain: Chain) -> Buried:
-        marks = self.marks(chain)
+    def _buried(self, block: BlockRef, chain: KeptChain) -> Buried:
+        marks = self.marks.heights(chain)
         tags = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
 
@@ -377,9 +348,9 @@ class Evidence:
     ) -> Included | None:
         transaction = self._describe(block, key)
         if isinstance(outcome, Unreadable):
-            await self._note_unusable(key, outcome)
+            await self._unusable.note(key, outcome)
         elif transaction is not None:
-            self._note_usable(key)
+            self._unusable.forget(key)
             return Included(transaction, block.link.ref, outcome)
         return None
 
@@ -396,7 +367,7 @@ class Evidence:
     # -- Slots that earlier blocks took
 
     async def _taken_before(
-        self, key: str, slot: str | None, chain: Chain
+        self, key: str, slot: str | None, chain: KeptChain
     ) -> tuple[Observation, ...]:
         """Return the facts if one of the last blocks took a slot; none otherwise."""
         taken = None if slot is None else self._recent.taken(slot)
@@ -406,7 +377,7 @@ class Evidence:
         return await self._of_taker(key, taker, await self._source.block(link.ref), chain)
 
     async def _of_taker(
-        self, key: str, taker: str, block: FetchedBlock, chain: Chain
+        self, key: str, taker: str, block: FetchedBlock, chain: KeptChain
     ) -> tuple[Observation, ...]:
         found = self._describe(block, taker)
         if found is None:
@@ -419,78 +390,6 @@ class Evidence:
             return ()
         included = await self._included(key, block, outcomes[key])
         return () if included is None else (included, buried)
-
-    async def _old_blocks(
-        self, answers: Mapping[str, Answer], chain: Chain
-    ) -> Collection[BlockRef]:
-        """Return the blocks of answers, below the kept ones, that are proven to be on our chain.
-
-        Updates ``doubts`` and ``being_proven``.
-        """
-        if chain.tip is None or chain.bottom is None:
-            return set()
-        old = {
-            key: answer.block
-            for key, answer in answers.items()
-            if isinstance(answer, Included) and answer.block.number < chain.bottom.number
-        }
-        if not old:
-            return set()
-        found = await self._source.contained(set(old.values()), chain.tip.ref, chain.bottom)
-        believed = self._believed(found, chain.tip)
-        self.being_proven = {key for key in old if old[key] in found.unconfirmed | found.linking}
-        self.doubts = {
-            key: f"a provider reports it in block {block.number} ({block.hash}), far below our "
-            "last blocks, and neither the links nor other providers prove that block to be on our "
-            "chain"
-            for key, block in old.items()
-            if block not in believed
-        }
-        return believed
-
-    async def _on_our_chain(
-        self, blocks: set[BlockRef], tip: Link, bottom: Link
-    ) -> Collection[BlockRef]:
-        """Return which blocks below the kept ones are proven to be on our chain."""
-        return self._believed(await self._source.contained(blocks, tip.ref, bottom), tip)
-
-    def _believed(self, found: Contained, tip: Link) -> Collection[BlockRef]:
-        return self._repeated.believed(found, Sighting(tip.number, time.time()))
-
-    # -- Unusable answers
-
-    def _note_usable(self, key: str) -> None:
-        """Forget unusable answers about a transaction, after a usable one.
-
-        Objections to its end stay: an answer of one provider does not withdraw the objection of
-        another.
-        """
-        self._unreadable.forget(key)
-        self._unanswered.forget(key)
-
-    async def _note_unusable(self, key: str, answer: Unreadable | Unanswered) -> None:
-        """Count an unusable answer, and park the transaction if that lasts."""
-        counted = self._unanswered
-        if isinstance(answer, Unreadable):
-            _count("answer", 1)
-            counted = self._unreadable
-        tracked = self._open_transactions.get(key)
-        if tracked is None or tracked.error is not None:
-            return
-        if counted.note(key, _now()):
-            logger.error("%s is parked: %s", key, answer.why)
-            await TransactionTracker.park(key, answer.why)
-
-    def count_unreadable(self, block: FetchedBlock) -> None:
-        """Count the parts of an applied block that could not be read."""
-        if block.unreadable:
-            _count("transaction", block.unreadable)
-        if block.hashes_only:
-            _count("block", 1)
-
-
-def _count(kind: str, count: int) -> None:
-    telemetry.execute(("transaction_tracker", "unreadable"), {"count": count}, {"kind": kind})
 
 
 def _now() -> float:

@@ -18,7 +18,12 @@ from transaction_tracker.follower.watch import Watch
 from transaction_tracker.sources import RateLimitedError, SourceError
 from transaction_tracker.sources.polled import FeedLostError, LookUpResult, Page, PolledSource
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored, watched
-from transaction_tracker.tracker import FOLLOWER, CheckTransaction, Context, TransactionUntracked
+from transaction_tracker.tracker import (
+    FOLLOWER,
+    CheckTransaction,
+    TrackerContext,
+    TransactionUntracked,
+)
 
 _MAX_DEADLINES = 1_000
 # Seconds until a deadline that has passed is checked again, if the replies decide nothing.
@@ -123,7 +128,9 @@ class Poller(GenServer):
             InvalidTransactionError: ``transaction`` is not a valid id for the source.
             NoProcessError: The application is not running.
         """
-        GenServer.cast(FOLLOWER, CheckTransaction(Context.current().source.identify(transaction)))
+        GenServer.cast(
+            FOLLOWER, CheckTransaction(TrackerContext.current().source.identify(transaction))
+        )
 
     def handle_continue(self, _arg: object) -> None:
         """Start the first look-ups."""

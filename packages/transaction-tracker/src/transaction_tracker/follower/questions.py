@@ -9,11 +9,11 @@ from beamish import telemetry
 from transaction_tracker.domain import (
     TAGS,
     Absent,
-    Chain,
+    KeptChain,
     Late,
     Observation,
     Policy,
-    Refused,
+    Rejected,
     Seen,
     Sighting,
     Tag,
@@ -107,11 +107,11 @@ class Questions:
             self._undecided.note(key, reason, "tag")
         self._undecided.report()
 
-    async def new(self, chain: Chain) -> None:
+    async def new(self, chain: KeptChain) -> None:
         """Ask about new transactions, at most one look-up of them."""
         await self._ask(self._records.sweep.take_fresh(_now(), _MAX_NEW), chain, at_once=False)
 
-    async def due(self, chain: Chain) -> None:
+    async def due(self, chain: KeptChain) -> None:
         """Ask about the transactions whose turn has come, in one request.
 
         About those that have been pending for long, another provider is asked too, also in one
@@ -136,7 +136,7 @@ class Questions:
         """Whether a deadline has passed."""
         return self._records.deadlines.is_due(time.time())
 
-    async def late(self, chain: Chain) -> None:
+    async def late(self, chain: KeptChain) -> None:
         """Ask each provider, in one request, about transactions whose deadline has passed.
 
         A transaction expires if no block contains it.
@@ -147,16 +147,17 @@ class Questions:
             self._records.deadlines.ask_again(key, time.time() + _LATE_RETRY_SECONDS)
         await self._ask(ids, chain, at_once=True)
 
-    async def _ask(self, ids: Collection[str], chain: Chain, *, at_once: bool) -> None:
+    async def _ask(self, ids: Collection[str], chain: KeptChain, *, at_once: bool) -> None:
         slots = self._slots(ids)
         if not slots or chain.tip is None:
             return
         doubted = [key for key in slots if self._is_long_pending(key)]
-        facts = await self._evidence.of_transactions(slots, chain, at_once=at_once, doubted=doubted)
+        found = await self._evidence.of_transactions(slots, chain, at_once=at_once, doubted=doubted)
+        facts = found.facts
         for key in slots:
             if _refusal(facts.get(key, ())) is None:
                 self._refused.pop(key, None)
-        answered = facts.keys() | self._evidence.being_proven
+        answered = {*facts, *found.being_proven}
         doubtful = [key for key in facts if self._is_doubtful(key, facts[key], chain)]
         open_reasons = dict.fromkeys(slots.keys() - facts.keys(), _NO_ANSWER)
         if doubtful:
@@ -170,7 +171,7 @@ class Questions:
             if key in answered or not self._is_open(key):
                 self._undecided.forget(key, "answer")
             else:
-                self._undecided.note(key, self._evidence.doubts.get(key, _NO_ANSWER), "answer")
+                self._undecided.note(key, found.doubts.get(key, _NO_ANSWER), "answer")
         self._undecided.report()
 
     def _forget(self, transaction: str) -> None:
@@ -198,7 +199,7 @@ class Questions:
         tracked = self._open_transactions.get(key)
         return tracked is not None and tracked.unplaced and tracked.error is None
 
-    def _is_undecided(self, key: str, chain: Chain) -> bool:
+    def _is_undecided(self, key: str, chain: KeptChain) -> bool:
         """Return whether an end is due for a transaction: a deadline or a time limit has passed."""
         tracked = self._open_transactions.get(key)
         # A parked transaction is reported as parked.
@@ -217,7 +218,9 @@ class Questions:
         known = {key: self._open_transactions.get(key) for key in ids}
         return {key: tracked.slot for key, tracked in known.items() if tracked is not None}
 
-    def _is_doubtful(self, key: str, observations: tuple[Observation, ...], chain: Chain) -> bool:
+    def _is_doubtful(
+        self, key: str, observations: tuple[Observation, ...], chain: KeptChain
+    ) -> bool:
         """Return whether all providers must be asked, because an end could follow."""
         tracked = self._open_transactions.get(key)
         if tracked is None or len(observations) > 1 or chain.tip is None:
@@ -225,7 +228,7 @@ class Questions:
         answer = observations[0]
         if tracked.ended and not isinstance(answer, Seen):
             return False  # a dropped transaction is not dropped again
-        if isinstance(answer, Refused):
+        if isinstance(answer, Rejected):
             return True
         if isinstance(answer, Absent) and self._is_long_missing(tracked, chain.tip.number):
             return True
@@ -244,7 +247,7 @@ class Questions:
         )
 
     async def _with_consensus(
-        self, ids: Collection[str], facts: Facts, open_reasons: dict[str, str], chain: Chain
+        self, ids: Collection[str], facts: Facts, open_reasons: dict[str, str], chain: KeptChain
     ) -> Facts:
         """Ask all providers, and add the facts on which they agree.
 
@@ -271,7 +274,7 @@ class Questions:
                 # other transactions.
                 logger.debug("could not decide about %s: %s", key, error)
                 # A refusal by a single provider is not a fact.
-                more[key] = tuple(fact for fact in facts[key] if not isinstance(fact, Refused))
+                more[key] = tuple(fact for fact in facts[key] if not isinstance(fact, Rejected))
                 open_reasons[key] = str(error)
             if consensus is not None and consensus.kind == "open":
                 open_reasons[key] = consensus.reason
@@ -282,7 +285,7 @@ class Questions:
         key: str,
         facts: tuple[Observation, ...],
         consensus: Consensus | None,
-        chain: Chain,
+        chain: KeptChain,
         height: int,
     ) -> tuple[Observation, ...]:
         """Return the facts about one transaction that follow from the answers of all providers."""
@@ -304,7 +307,7 @@ class Questions:
         late = (Late(now),) if self._deadline_counts(key, consensus) else ()
         return (*facts, *(vanished if gone else ()), *late)
 
-    async def _find_winner(self, key: str, slot: str, chain: Chain) -> tuple[Observation, ...]:
+    async def _find_winner(self, key: str, slot: str, chain: KeptChain) -> tuple[Observation, ...]:
         """Search for the winner of a slot, unless a search was limited a short time ago.
 
         Returns:
@@ -351,8 +354,8 @@ class Questions:
         return False
 
 
-def _refusal(observations: tuple[Observation, ...]) -> Refused | None:
-    return next((fact for fact in observations if isinstance(fact, Refused)), None)
+def _refusal(observations: tuple[Observation, ...]) -> Rejected | None:
+    return next((fact for fact in observations if isinstance(fact, Rejected)), None)
 
 
 def _is_late(tracked: Tracked) -> bool:

@@ -4,48 +4,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
 
 from beamish import telemetry
-from transaction_tracker.domain import BlockRef, Chain, Event, Link, Orphaned, RecentSlots, Tag
+from transaction_tracker.domain import BlockRef, Event, KeptChain, Link, Orphaned, RecentSlots, Tag
 from transaction_tracker.follower.branches import Branches
 from transaction_tracker.follower.endings import Endings
 from transaction_tracker.follower.evidence import Evidence, Facts
-from transaction_tracker.follower.old_blocks import RepeatedBlocks
+from transaction_tracker.follower.low_heads import GRACE_BLOCKS, LowHeads
+from transaction_tracker.follower.old_blocks import OldBlocks
+from transaction_tracker.follower.paths import Path, PathReader
 from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
-from transaction_tracker.follower.verdict import limit_seconds
-from transaction_tracker.sources import (
-    ChainSource,
-    FetchedBlock,
-    MalformedError,
-    NotYetError,
-    SourceError,
-)
+from transaction_tracker.follower.unreadable import count_unreadable
+from transaction_tracker.sources import ChainSource, FetchedBlock, SourceError
 from transaction_tracker.store import OpenTransactions, Step, Store
 
-# Maximum number of blocks fetched at once; other messages of the follower are handled after them.
-_BATCH_SIZE = 128
-# A head below our tip usually is the response of a node that lags behind another node of the same
-# address. It is believed only if it stays: for this many polls, and for this many block times if
-# it only lacks our last blocks and has no other blocks at their heights.
-_GRACE_POLLS = 3
-_GRACE_BLOCKS = 2
-
 logger = logging.getLogger("transaction_tracker")
-
-
-class _Path(NamedTuple):
-    """The blocks to apply on the way to a head.
-
-    Attributes:
-        root: Parent of the lowest block; the head itself if there is no block to apply.
-        blocks: The blocks, from the lowest up.
-    """
-
-    root: BlockRef
-    blocks: list[FetchedBlock]
 
 
 class Walk:
@@ -85,22 +60,22 @@ class Walk:
         self._recent = RecentSlots()
         self._branches = Branches()
         self._undo_check = UndoCheck(source, status, block_time)
-        self._low_heads = 0
-        self._low_since = 0.0
+        self._low_heads = LowHeads(source, status, block_time)
+        self._paths = PathReader(source)
         self._counted = 0
         self.reported_tags: frozenset[Tag] = frozenset()
-        self.chain = Chain(keep)
+        self.chain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
-        repeated = RepeatedBlocks(records.policy)
+        old_blocks = OldBlocks(source, records.policy)
         self.evidence = Evidence(
-            source, open_transactions, records.agenda, self._recent, endings, repeated
+            source, open_transactions, records.agenda, self._recent, endings, old_blocks
         )
         records.on_end(self.evidence.forget)
 
     async def resume(self) -> None:
         """Load the stored blocks, their slots and the objections to ends."""
         links = await Store.claim(self._source.name)
-        self._move_to(Chain.of(self.chain.keep, links))
+        self._move_to(KeptChain.of(self.chain.keep, links))
         for link, slots in await Store.recent_slots(self._source.name):
             self._recent.push(link, slots)
         await self.evidence.resume()
@@ -112,21 +87,21 @@ class Walk:
         self._status.heard(head.link.number)
         self.reported_tags = frozenset(head.marks)
         if await self._is_ignored(head.link):
-            self.evidence.note_marks(head, self.chain)
+            self.evidence.marks.note(head, self.chain)
             await self._apply_depth()
             return False
-        path = await self._path(head.link)
+        path = await self._paths.up_to(head.link, self.chain)
         if self._is_left([block.link for block in path.blocks]):
             return False
         await self._switch_to(path)
         await self.evidence.prefetch(path.blocks, self.chain)
         await self._apply_all(path.blocks, seen_at)
-        self.evidence.note_marks(head, self.chain)
+        self.evidence.marks.note(head, self.chain)
         if head.marks:
             await self._apply_depth()
         return self._has_more(head.link, path)
 
-    def _has_more(self, head: Link, path: _Path) -> bool:
+    def _has_more(self, head: Link, path: Path) -> bool:
         tip = self.chain.tip
         if tip is not None and tip.ref == head.ref:
             self._status.up_to_date()
@@ -142,11 +117,11 @@ class Walk:
         if self._is_left([head]):
             return True
         if tip is None or head.number > tip.number:
-            self._end_low_heads()
+            self._low_heads.end()
             return False
         if head.number < tip.number:
-            return await self._ignores_low_head(head, tip)
-        self._end_low_heads()
+            return await self._low_heads.is_ignored(head, self.chain)
+        self._low_heads.end()
         if head.ref != tip.ref:
             return False
         self._undo_check.passed()
@@ -155,135 +130,15 @@ class Walk:
 
     def _is_left(self, links: Sequence[Link]) -> bool:
         """Return whether blocks on the way to a head are on a branch that was left."""
-        patience = _GRACE_BLOCKS * self._block_time()
+        patience = GRACE_BLOCKS * self._block_time()
         return self._branches.is_left(links, self.chain, _now(), patience)
-
-    def _end_low_heads(self) -> None:
-        if self._low_heads:
-            self._low_heads = 0
-            self._status.resumed()
-
-    async def _ignores_low_head(self, head: Link, tip: Link) -> bool:
-        """Return whether to keep our blocks although the source's head is below our tip.
-
-        A node that lags reports our own chain without its last blocks. If that lasts, the chain can
-        have become shorter, and blocks in which no transaction has ended are undone. The others
-        are undone only if another block takes their place: otherwise a node that lags far behind
-        would cause finality violations, which freeze all deliveries.
-        """
-        now = _now()
-        if not self._low_heads:
-            self._low_since = now
-        self._low_heads += 1
-        if self._low_heads < _GRACE_POLLS:
-            return True
-        bottom = self.chain.bottom
-        if bottom is None or head.number < bottom.number:
-            # No kept block can be compared with this head, so it proves nothing about our blocks.
-            self._halt(head, tip, "it is below all kept blocks")
-            return True
-        if not self.chain.holds(head.ref):
-            return False
-        if now - self._low_since < _GRACE_BLOCKS * self._block_time():
-            return True
-        if await self._source.is_contested(tip.ref):
-            return True  # other providers have our last block, so this node lags
-        final = await self._lowest_final_above(head)
-        if final is not None:
-            self._halt(head, tip, f"a transaction has ended in block {final}")
-        return final is not None
-
-    def _halt(self, head: Link, tip: Link, why: str) -> None:
-        reason = (
-            f"the source's head is block {head.number} ({head.hash}), below our last block "
-            f"{tip.number} ({tip.hash}), and {why}: the node lags far behind, or the chain has "
-            "become shorter; nothing is taken back"
-        )
-        # Within the limit, it can be a node that catches up.
-        if _now() - self._low_since < limit_seconds(self._block_time()):
-            self._status.failed(reason)
-        else:
-            self._status.halted(reason)
-
-    async def _lowest_final_above(self, head: Link) -> int | None:
-        """Return the number of the lowest block above a head in which a transaction has ended."""
-        for link in self.chain.links:
-            if link.number > head.number and await Store.anchored(link.hash):
-                return link.number
-        return None
 
     async def _apply_depth(self) -> None:
         """Decide ends that need no new block: by a tag of the chain, or held back before."""
         facts = await self.evidence.of_depth(self.chain)
         await self._records.commit(Step(self._source.name, await self._records.decide(facts)))
 
-    # -- Fetching the blocks up to the head
-
-    async def _path(self, head: Link) -> _Path:
-        """Fetch the blocks from a kept one up to the head, at most one batch of new numbers."""
-        tip = self.chain.tip
-        if tip is not None and head.number > tip.number + 1:
-            stop = min(head.number, tip.number + _BATCH_SIZE) + 1
-            blocks = await self._source.blocks(range(tip.number + 1, stop))
-            if blocks:
-                return await self._path_down(blocks[::-1])
-            if stop <= head.number:
-                raise NotYetError(f"block {tip.number + 1} is missing below the head {head.number}")
-        elif tip is not None and self.chain.holds(head.ref):
-            return _Path(head.ref, [])
-        return await self._path_down([await self._fetch(head.ref, [])])
-
-    async def _path_down(self, path: list[FetchedBlock]) -> _Path:
-        """Fetch blocks by hash, each the parent of the last, down to a kept one.
-
-        Args:
-            path: The blocks fetched so far, from the highest down.
-        """
-        while True:
-            lowest, bottom = path[-1].link, self.chain.bottom
-            parent = self._parent_of(lowest)
-            if self.chain.holds(parent) or bottom is None or lowest.number <= bottom.number:
-                return _Path(parent, path[::-1])
-            try:
-                path.append(await self._fetch(parent, path))
-            except NotYetError:
-                # The hash of a block covers its parent's hash, so if two providers return different
-                # parents, one of them is wrong. No provider has this parent: try the other version.
-                other = await self._source.other_version(path[-1])
-                if other is None:
-                    raise
-                path[-1] = other
-
-    async def _fetch(self, ref: BlockRef, above: list[FetchedBlock]) -> FetchedBlock:
-        try:
-            block = await self._source.block(ref)
-        except NotYetError as error:
-            if not above:
-                raise
-            child = above[-1].link
-            raise NotYetError(
-                f"block {child.number} ({child.hash}) names the parent {ref.hash} "
-                f"(field parentHash), which no provider has: {error}"
-            ) from None
-        if above and block.link.number >= above[-1].link.number:
-            raise MalformedError(
-                f"block {ref.hash} has number {block.link.number}, and is the parent of block "
-                f"{above[-1].link.number}"
-            )
-        return block
-
-    def _parent_of(self, link: Link) -> BlockRef:
-        """Return the parent of a block, with the right number if it is kept.
-
-        On some chains, a number can have no block, also one at which our old branch has a block.
-        Then the parent's number is not the number below.
-        """
-        for kept in reversed(self.chain.links):
-            if kept.hash == link.parent and kept.number < link.number:
-                return kept.ref
-        return link.parent_ref
-
-    async def _switch_to(self, path: _Path) -> None:
+    async def _switch_to(self, path: Path) -> None:
         """Undo the kept blocks above the root of a path."""
         if self.chain.tip is not None and not self.chain.holds(path.root):
             await self._undo_all(path.root)
@@ -297,7 +152,7 @@ class Walk:
 
     async def _check_undo(self, links: tuple[Link, ...]) -> None:
         """Raise an error if a final block would be undone, and not enough providers agree."""
-        finalized = self.evidence.marks(self.chain).get("finalized", -1)
+        finalized = self.evidence.marks.heights(self.chain).get("finalized", -1)
         for link in links:
             has_ended = bool(await Store.anchored(link.hash))
             if has_ended or link.number <= finalized:
@@ -334,7 +189,7 @@ class Walk:
             Step(self._source.name, tuple(events), forgets=True, freezes=True)
         )
         self._reorganised(len(self.chain.links))
-        self._move_to(Chain(self.chain.keep))
+        self._move_to(KeptChain(self.chain.keep))
         self._recent.clear()
         self.evidence.forget_chain()
         # Also transactions that were in no block: on the new chain, a block below our first one can
@@ -346,7 +201,7 @@ class Walk:
     async def _undo(self, link: Link) -> None:
         violated = await self._finality_violations(link.ref)
         events = await self._records.decide(self._orphaned(link.ref))
-        freezes = bool(violated) or link.number <= self.evidence.marks(self.chain).get(
+        freezes = bool(violated) or link.number <= self.evidence.marks.heights(self.chain).get(
             "finalized", -1
         )
         below = self.chain.pop()
@@ -360,7 +215,7 @@ class Walk:
         await self._records.commit(step)
         self._move_to(below)
         self._branches.left(link)
-        self.evidence.forget_marks(link.number)
+        self.evidence.marks.drop(link.number)
         self._recent.drop(link)
 
     def _orphaned(self, block: BlockRef) -> Facts:
@@ -383,7 +238,7 @@ class Walk:
             )
         return events
 
-    def _move_to(self, chain: Chain) -> None:
+    def _move_to(self, chain: KeptChain) -> None:
         self.chain = chain
         self._source.follows(chain)
 
@@ -456,7 +311,7 @@ class Walk:
             self._status.applied(block.link.ref)
             self._recent.push(block.link, block.slots)
             self._branches.applied(block.link, _now())
-            self.evidence.count_unreadable(block)
+            count_unreadable(block)
             self._measure(block, hits if block is last else set(), seen_at, started)
 
     def _measure(self, block: FetchedBlock, hits: set[str], seen_at: float, started: float) -> None:

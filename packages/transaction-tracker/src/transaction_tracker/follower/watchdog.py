@@ -1,7 +1,6 @@
 """The watchdog: reports to the operator when a source stops, even if the follower is stuck."""
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -61,7 +60,7 @@ class Reports:
 
         Args:
             verdict: Whether the source makes progress.
-            now: Seconds of the monotonic clock.
+            now: The time, from the status.
         """
         before, self._state = self._state, verdict.state
         level = _LEVELS.get(verdict.state)
@@ -121,7 +120,7 @@ class Watchdog(GenServer):
 
     def _check(self) -> None:
         process.send_after(self.pid, CheckVerdict(), CHECK_SECONDS)
-        now = time.monotonic()
+        now = self._status.now()
         report = self._reports.next(self._status.verdict(now, self._block_time()), now)
         if report is None:
             return

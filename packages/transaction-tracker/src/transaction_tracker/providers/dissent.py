@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.providers.calls import probe, results_or_errors
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.numbers import blocks_at, skipped_heights
@@ -55,7 +55,7 @@ class DissentQuery:
         told: Results that one provider has just given for some of these requests.
     """
 
-    chain: Chain
+    chain: KeptChain
     blocks: Collection[BlockRef]
     start: float
     requests: Sequence[Request] = ()
@@ -128,7 +128,7 @@ async def compare(endpoint: RpcEndpoint, query: DissentQuery) -> Comparison:
 
 
 async def _compare_blocks(
-    endpoint: RpcEndpoint, chain: Chain, blocks: Collection[BlockRef], view: View
+    endpoint: RpcEndpoint, chain: KeptChain, blocks: Collection[BlockRef], view: View
 ) -> Comparison:
     lowest = view.contradicted_height(chain)
     against = _from_height(lowest, chain, blocks, view)
@@ -160,7 +160,7 @@ def _first_failure(errors: Sequence[SourceError]) -> str | None:
 
 
 def _from_height(
-    lowest: int | None, chain: Chain, blocks: Collection[BlockRef], view: View
+    lowest: int | None, chain: KeptChain, blocks: Collection[BlockRef], view: View
 ) -> set[BlockRef]:
     """Return the blocks of the followed chain from ``lowest`` up to the provider's head.
 
@@ -188,7 +188,7 @@ def _lowest(height: int | None, against: Collection[BlockRef]) -> int | None:
     return min(heights if height is None else [*heights, height], default=None)
 
 
-def _unproven(blocks: Collection[BlockRef], chain: Chain, view: View) -> list[BlockRef]:
+def _unproven(blocks: Collection[BlockRef], chain: KeptChain, view: View) -> list[BlockRef]:
     """Return the blocks on which the view does not prove that the provider agrees.
 
     A view proves that both chains are the same up to a height. It proves nothing for blocks below
@@ -205,12 +205,12 @@ def _unproven(blocks: Collection[BlockRef], chain: Chain, view: View) -> list[Bl
     ]
 
 
-def _is_below(block: BlockRef, chain: Chain) -> bool:
+def _is_below(block: BlockRef, chain: KeptChain) -> bool:
     """Return whether a block is below the lowest kept one."""
     return chain.bottom is not None and block.number < chain.bottom.number
 
 
-def _is_off(block: BlockRef, chain: Chain) -> bool:
+def _is_off(block: BlockRef, chain: KeptChain) -> bool:
     """Return whether the followed chain holds another block at that height."""
     kept = chain.at(block.number)
     return kept is not None and kept.hash != block.hash

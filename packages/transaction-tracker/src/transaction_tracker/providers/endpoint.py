@@ -4,7 +4,7 @@ import asyncio
 import time
 from typing import Literal, TypeAlias
 
-from transaction_tracker.domain import Chain
+from transaction_tracker.domain import KeptChain
 from transaction_tracker.providers.choice import Candidate
 from transaction_tracker.providers.health import Health
 from transaction_tracker.providers.settings import ProviderSettings
@@ -60,7 +60,7 @@ class RpcEndpoint:
         """The reason, as one word, why another provider is followed in its place."""
         return "behind" if self.usable else self._state(None)
 
-    def compare(self, chain: Chain, now: float) -> None:
+    def compare(self, chain: KeptChain, now: float) -> None:
         """Compare its view with the followed chain; record when its side changes."""
         side = "unknown" if self.view is None else self.view.side(chain)
         # The side is unknown while the head is far ahead of the followed tip: not a change.

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from beamish import ChildSpec, Pid, Supervisor, Task, Via
-from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.providers.broken_results import replace_broken_results
-from transaction_tracker.providers.calls import ask, await_reply, check_chain, results_or_errors
+from transaction_tracker.providers.calls import ask, await_reply, results_or_errors
+from transaction_tracker.providers.chain_check import ChainCheck
 from transaction_tracker.providers.dissent import DissentQuery, dissent
 from transaction_tracker.providers.endpoint import PROVIDERS, RpcEndpoint
 from transaction_tracker.providers.hints import HintSender
@@ -27,7 +28,6 @@ from transaction_tracker.sources import (
     ServerError,
     SourceError,
     TransportError,
-    WrongChainError,
 )
 from transaction_tracker.sources.ethereum.rpc import Dissent, Identity, NodeResults, Request
 
@@ -36,10 +36,6 @@ PROBE_SECONDS = 10.0
 # Processes of providers rarely crash. If one does, it must not soon stop the tree above.
 _MAX_RESTARTS = 10
 _MAX_SECONDS = 10.0
-# How long a start waits for slow providers once one provider has passed its check.
-_GRACE_SECONDS = 1.0
-# The same while the chain is undecided: at the first start, slow providers have a vote too.
-_VOTE_SECONDS = 5.0
 # Errors after which another provider can succeed.
 _RETRY_ELSEWHERE = (TransportError, ServerError, RateLimitedError, MalformedError)
 
@@ -85,11 +81,12 @@ class Pool:
         ]
         self._timeouts = replace(timeouts or SubscriptionTimeouts())
         self._state = PoolState(endpoints, chain_id, max_lag, probe_interval)
+        self._chain_check = ChainCheck(self._state)
         self._hints = HintSender(hints)
         self.set_block_time(self._timeouts.block_time)
 
     def __str__(self) -> str:
-        return ", ".join(str(endpoint.settings.url) for endpoint in self._state.endpoints)
+        return str(self._state)
 
     def __repr__(self) -> str:
         return f"Pool({str(self)!r}, active={self._state.active!r})"
@@ -158,18 +155,7 @@ class Pool:
                 many providers.
             SourceError: No provider of the right chain responds.
         """
-        if at is not None:
-            self._state.set_anchor_height(at)
-            self._state.expected = expected
-        errors = await self._check_all()
-        self._state.elect_chain()
-        if self._state.needs_comparison:
-            # Some were asked before the height was known.
-            errors = await self._check_all()
-            self._state.elect_chain()
-        if self._state.reference is not None and self._state.usable_endpoints():
-            return self._state.reference
-        raise self._no_provider_error(errors)
+        return await self._chain_check.identity(at, expected=expected)
 
     async def call(self, method: str, *params: object) -> Any:
         """Call one method at the followed provider; retry a read at one other provider.
@@ -268,7 +254,7 @@ class Pool:
         Provider.record_wrong_parent(self._state.endpoint(node).process, number)
 
     def left_out(self, node: str, number: int) -> None:
-        """Count a block that lacks a transaction; a provider that sends several is paused."""
+        """Count a block that lacks a transaction; a provider that soon sends more is paused."""
         Provider.record_incomplete_block(self._state.endpoint(node).process, number)
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
@@ -300,7 +286,7 @@ class Pool:
 
     # -- Comparison
 
-    def follows(self, chain: Chain) -> None:
+    def follows(self, chain: KeptChain) -> None:
         """Set the followed chain, after each change of it.
 
         The views of the providers are compared with it: for the choice of the provider to follow,
@@ -310,7 +296,7 @@ class Pool:
 
     async def dissent(
         self,
-        chain: Chain,
+        chain: KeptChain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
         known: NodeResults | None = None,
@@ -426,55 +412,3 @@ class Pool:
         followed = await self._followed()
         usable = self._state.usable_endpoints()
         return [followed, *(endpoint for endpoint in usable if endpoint is not followed)]
-
-    async def _check_all(self) -> dict[str, SourceError | None]:
-        """Check all providers that are not paused by hand.
-
-        Once one of them has passed, the slow ones are waited for only a short time.
-
-        Returns:
-            By name ``None``, or the error. Providers that were too slow are left out.
-        """
-        endpoints = [endpoint for endpoint in self._state.endpoints if not endpoint.by_hand]
-        tasks = {
-            asyncio.ensure_future(check_chain(endpoint)): endpoint.name for endpoint in endpoints
-        }
-        found: dict[str, SourceError | None] = {}
-        pending = set(tasks)
-        try:
-            while pending:
-                timeout = self._check_timeout() if None in found.values() else None
-                done, pending = await asyncio.wait(
-                    pending, timeout=timeout, return_when=asyncio.FIRST_COMPLETED
-                )
-                if not done:
-                    break
-                found |= {tasks[task]: task.result() for task in done}
-        finally:
-            for task in pending:
-                task.cancel()
-        return found
-
-    def _check_timeout(self) -> float:
-        return _GRACE_SECONDS if self._state.is_decided else _VOTE_SECONDS
-
-    def _no_provider_error(self, errors: dict[str, SourceError | None]) -> SourceError:
-        found = [
-            error
-            for endpoint in self._state.endpoints
-            if (error := errors.get(endpoint.name)) is not None
-        ]
-        if not found:
-            # All checks succeeded, one after another, and the providers have failed since.
-            found = [
-                SourceError(endpoint.last_error or f"{endpoint.name} does not respond")
-                for endpoint in self._state.endpoints
-                if not endpoint.by_hand
-            ]
-        if not found:
-            return TransportError(f"{self}: every provider is paused by hand; resume one")
-        if len(found) == 1:
-            return found[0]
-        text = "; ".join(str(error) for error in found)
-        wrong = all(isinstance(error, WrongChainError) for error in found)
-        return WrongChainError(text) if wrong else TransportError(text)

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Collection, Sequence
 
 from beamish import GenServer
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import (
     FOLLOWED_CHAIN,
@@ -55,12 +55,15 @@ class PoolState:
         self.reference: Identity | None = None
         self.anchor_height: int | None = None  # the height at which identities are compared
         self.expected: BlockRef | None = None  # the block there, if the database knows it
-        self.chain = Chain(keep=1)
+        self.chain = KeptChain(keep=1)
         self.probe_interval = probe_interval
         self.head_window = head_window
         self._chain_id = chain_id
         self._max_lag = max_lag
         self._probe_mark: tuple[float, int] | None = None  # when it was set, and the height
+
+    def __str__(self) -> str:
+        return ", ".join(str(endpoint.settings.url) for endpoint in self.endpoints)
 
     def endpoint(self, name: str) -> RpcEndpoint:
         """Return a provider by its name.
@@ -101,7 +104,7 @@ class PoolState:
         name = name or best(candidates, self._max_lag, exclude=exclude)
         return None if name is None else self.endpoint(name)
 
-    def set_chain(self, chain: Chain) -> None:
+    def set_chain(self, chain: KeptChain) -> None:
         """Store the followed chain after a change, and compare all providers with it."""
         self.chain, now = chain, _now()
         for endpoint in self.endpoints:

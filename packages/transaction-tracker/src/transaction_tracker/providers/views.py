@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.providers.choice import FOLLOWED_CHAIN
 
 Side: TypeAlias = Literal["same", "other", "unknown"]
@@ -40,7 +40,7 @@ class View:
             return None
         return self if self.block_at >= start else View(self.head, self.head_at)
 
-    def side(self, chain: Chain) -> Side:
+    def side(self, chain: KeptChain) -> Side:
         """Return which chain the provider holds.
 
         The head is compared first because it is newer. A head below the lowest kept block, or
@@ -52,7 +52,7 @@ class View:
             return _compare(self.block, chain)
         return side
 
-    def agreed_height(self, chain: Chain) -> int | None:
+    def agreed_height(self, chain: KeptChain) -> int | None:
         """Return the greatest height at which a block of the provider is in the followed chain.
 
         Its hash commits to all blocks below it, so the provider agrees on all of them. A block
@@ -64,11 +64,11 @@ class View:
             view = View(self.head, self.head_at)
         return max((ref.number for ref in view._refs() if chain.holds(ref)), default=None)
 
-    def contradicted_height(self, chain: Chain) -> int | None:
+    def contradicted_height(self, chain: KeptChain) -> int | None:
         """Return the lowest known height at which the provider contradicts the followed chain."""
         return min((ref.number for ref in self._refs() if _contradicts(ref, chain)), default=None)
 
-    def other_hashes(self, chain: Chain) -> frozenset[str]:
+    def other_hashes(self, chain: KeptChain) -> frozenset[str]:
         """Return the hashes of the known blocks that are not in the followed chain."""
         return frozenset(ref.hash for ref in self._refs() if not chain.holds(ref))
 
@@ -79,7 +79,7 @@ class View:
                 yield link.parent_ref
 
 
-def group_by_chain(views: Mapping[str, View | None], chain: Chain) -> dict[str, str | None]:
+def group_by_chain(views: Mapping[str, View | None], chain: KeptChain) -> dict[str, str | None]:
     """Group providers by the chain that they hold.
 
     Two providers off the followed chain are in one group when their views have a block or a
@@ -110,7 +110,7 @@ def group_by_chain(views: Mapping[str, View | None], chain: Chain) -> dict[str, 
     return labels
 
 
-def _compare(link: Link, chain: Chain) -> Side:
+def _compare(link: Link, chain: KeptChain) -> Side:
     for ref in (link.ref, link.parent_ref):  # the parent: the head can be the child of the tip
         kept = chain.at(ref.number)
         if kept is not None:
@@ -118,6 +118,6 @@ def _compare(link: Link, chain: Chain) -> Side:
     return "unknown"
 
 
-def _contradicts(ref: BlockRef, chain: Chain) -> bool:
+def _contradicts(ref: BlockRef, chain: KeptChain) -> bool:
     kept = chain.at(ref.number)
     return kept is not None and kept.hash != ref.hash

@@ -6,7 +6,7 @@ from transaction_tracker.api import Following
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.metrics import Gauges
 from transaction_tracker.store import Store
-from transaction_tracker.tracker import Context
+from transaction_tracker.tracker import TrackerContext
 
 
 async def read_gauges(following: Following) -> Gauges:
@@ -17,7 +17,7 @@ async def read_gauges(following: Following) -> Gauges:
     """
     head, open_transactions, verdict = (
         following.head,
-        Context.current().open_transactions,
+        TrackerContext.current().open_transactions,
         following.verdict,
     )
     waiting = await endpoints.backlog()

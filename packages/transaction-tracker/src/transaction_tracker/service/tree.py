@@ -1,7 +1,6 @@
 """The supervision tree of the service."""
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from typing import Self, cast
 
@@ -43,7 +42,7 @@ from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
-    Context,
+    TrackerContext,
     TransactionTracker,
     via,
 )
@@ -145,7 +144,9 @@ class TransactionTrackerApplication(Application):
                 migrate=settings.migrate,
                 name=STORE,
             ),
-            Registry.child_spec(keys="unique", name=REGISTRY, meta={Context.KEY: self._context()}),
+            Registry.child_spec(
+                keys="unique", name=REGISTRY, meta={TrackerContext.KEY: self._context()}
+            ),
             *self._providers(),
             Connection.child_spec(self.source, self._source_checked),
             DynamicSupervisor.child_spec(
@@ -186,9 +187,9 @@ class TransactionTrackerApplication(Application):
         if self._own_pool is not None:
             self._own_pool.set_block_time(self._block_time())
 
-    def _context(self) -> Context:
+    def _context(self) -> TrackerContext:
         settings = self.settings
-        return Context(
+        return TrackerContext(
             self.source,
             self._open_transactions,
             settings.confirmations,
@@ -279,13 +280,15 @@ class TransactionTrackerApplication(Application):
         return best_head([head for head in heads if head is not None])
 
     def _following(self) -> Following:
-        now, status = time.monotonic(), self._status
+        status = self._status
+        now = status.now()
         return Following(
             head=status.head,
             heard_seconds=None if status.heard_at is None else now - status.heard_at,
             applied_seconds=None if status.applied_at is None else now - status.applied_at,
             ends_held=status.held_reason is not None,
             verdict=status.verdict(now, self._verdict_time()),
+            now=now,
         )
 
     async def _gauges(self) -> Gauges:
@@ -306,7 +309,7 @@ class TransactionTrackerApplication(Application):
 
 async def resume_deliveries() -> None:
     """Resume the deliveries that a finality violation paused."""
-    await Store.thaw()
+    await Store.resume_deliveries()
     EventListener.wake()
     wake()
 

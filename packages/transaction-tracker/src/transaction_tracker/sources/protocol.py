@@ -7,11 +7,11 @@ from typing import Any, Literal, Protocol, TypeGuard
 from transaction_tracker.domain import (
     Absent,
     BlockRef,
-    Chain,
     Included,
+    KeptChain,
     Link,
     Outcome,
-    Refused,
+    Rejected,
     Reported,
     Required,
     Seen,
@@ -44,7 +44,7 @@ class Unanswered:
 
 
 # Fact about one transaction.
-Answer = Seen | Included | Absent | Refused | Reported | Unreadable | Unanswered
+Answer = Seen | Included | Absent | Rejected | Reported | Unreadable | Unanswered
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +331,7 @@ class ChainSource(Source, Protocol):
             The block; ``None`` if no transaction of a block used the slot, or if that is unknown.
         """
 
-    def follows(self, chain: Chain) -> None:
+    def follows(self, chain: KeptChain) -> None:
         """Set our chain, with which providers are compared."""
 
     async def prefetch(
@@ -347,7 +347,7 @@ class ChainSource(Source, Protocol):
         """
 
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
+        self, chain: KeptChain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
         """Ask the healthy providers whether they agree with ends that are about to be reported.
 

@@ -61,7 +61,7 @@ class Token:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class StoredResponse:
     """The stored response to a request with an idempotency key.
 
     Attributes:
@@ -162,7 +162,7 @@ def match_token(text: str, known: Sequence[Token]) -> Token | None:
     return found if right else None
 
 
-def find_answer(connection: Connection, owner: str, key: str) -> Answer | None:
+def find_answer(connection: Connection, owner: str, key: str) -> StoredResponse | None:
     """Return the response to this key of the last 24 hours, or ``None``."""
     query = select(idempotency_keys).where(
         idempotency_keys.c.owner == owner,
@@ -172,10 +172,10 @@ def find_answer(connection: Connection, owner: str, key: str) -> Answer | None:
     row = connection.execute(query).first()
     if row is None:
         return None
-    return Answer(row.fingerprint, row.status, row.media_type, zlib.decompress(row.body))
+    return StoredResponse(row.fingerprint, row.status, row.media_type, zlib.decompress(row.body))
 
 
-def keep_answer(connection: Connection, owner: str, key: str, answer: Answer) -> None:
+def keep_answer(connection: Connection, owner: str, key: str, answer: StoredResponse) -> None:
     """Store a response, and delete responses older than 24 hours."""
     now = time.time()
     connection.execute(delete(idempotency_keys).where(_forgotten(now)))

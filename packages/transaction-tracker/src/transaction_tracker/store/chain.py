@@ -81,13 +81,13 @@ def move_chain(connection: Connection, step: Step) -> BlockRef | None:
     return tip
 
 
-def freeze(connection: Connection) -> None:
-    """Pause deliveries until ``thaw``; no effect if they are paused already."""
+def pause_deliveries(connection: Connection) -> None:
+    """Pause deliveries until ``resume_deliveries``; no effect if they are paused already."""
     frozen = update(cursors).where(cursors.c.frozen_since.is_(None))
     connection.execute(frozen.values(frozen_since=time.time()))
 
 
-def thaw(connection: Connection) -> None:
+def resume_deliveries(connection: Connection) -> None:
     """Resume deliveries, including those that waited."""
     connection.execute(update(cursors).values(frozen_since=None))
 

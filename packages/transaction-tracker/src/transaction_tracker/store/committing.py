@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection
 
-from transaction_tracker.store.chain import freeze, move_chain
+from transaction_tracker.store.chain import move_chain, pause_deliveries
 from transaction_tracker.store.reading import load_some
 from transaction_tracker.store.recording import record
 from transaction_tracker.store.steps import Step, Stored
@@ -13,7 +13,7 @@ def commit(connection: Connection, step: Step) -> Stored:
     position, written = record(connection, step.events)
     tip = move_chain(connection, step)
     if step.freezes:
-        freeze(connection)
+        pause_deliveries(connection)
     rows = {event.tracked.id: event.tracked for event in written}
     stale = {event.tracked.id for event in step.events} - rows.keys()
     found = load_some(connection, sorted(stale)) if stale else ()

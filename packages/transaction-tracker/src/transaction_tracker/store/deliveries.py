@@ -3,8 +3,8 @@
 import time
 from dataclasses import dataclass
 
-from transaction_tracker.domain.webhook_endpoint import Endpoint
-from transaction_tracker.store.feed import Entry
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
+from transaction_tracker.store.feed import EventRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Delivery:
     """
 
     endpoint: str
-    entry: Entry
+    entry: EventRecord
     attempts: int = 0
     state: str = "pending"
     status: int | None = None
@@ -51,7 +51,7 @@ class Batch:
         frozen: Whether deliveries are paused until resumed.
     """
 
-    endpoint: Endpoint | None
+    endpoint: WebhookEndpoint | None
     deliveries: tuple[Delivery, ...] = ()
     next_due: float | None = None
     frozen: bool = False

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, func, literal_column, select
 
-from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.store import attempts
 from transaction_tracker.store.attempts import LastAttempts
 from transaction_tracker.store.chain import frozen_since
@@ -74,7 +74,7 @@ def oldest_pending(connection: Connection) -> float | None:
     return found
 
 
-def receiver(connection: Connection, delivery: Delivery) -> Endpoint | None:
+def receiver(connection: Connection, delivery: Delivery) -> WebhookEndpoint | None:
     """Return the endpoint as it is stored now; ``None`` if the delivery must not be sent now.
 
     For a worker whose attempt had to wait: meanwhile, the endpoint can have been changed, disabled

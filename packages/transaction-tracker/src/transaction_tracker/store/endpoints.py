@@ -9,20 +9,24 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from transaction_tracker.domain import State
-from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS, Endpoint, Secret
+from transaction_tracker.domain.webhook_endpoint import (
+    MAX_ENDPOINTS,
+    WebhookEndpoint,
+    WebhookSecret,
+)
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.rows import STATE_VALUES
 from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
 
 def add(
-    connection: Connection, url: str, secret: Secret, states: Sequence[State] | None
-) -> Endpoint:
+    connection: Connection, url: str, secret: WebhookSecret, states: Sequence[State] | None
+) -> WebhookEndpoint:
     """Store a new endpoint; raise ``StoreError`` if there are too many."""
     count = connection.execute(select(func.count()).select_from(endpoints)).scalar_one()
     if count >= MAX_ENDPOINTS:
         raise StoreError(f"there are already {count} endpoints; remove one first")
-    endpoint = Endpoint(
+    endpoint = WebhookEndpoint(
         id=f"ep_{secrets.token_hex(12)}",
         url=url,
         states=None if states is None else tuple(states),
@@ -33,24 +37,24 @@ def add(
     return endpoint
 
 
-def load(connection: Connection, endpoint: str) -> Endpoint | None:
+def load(connection: Connection, endpoint: str) -> WebhookEndpoint | None:
     """Return an endpoint, or ``None``."""
     row = connection.execute(select(endpoints).where(endpoints.c.id == endpoint)).first()
     return None if row is None else endpoint_from(row)
 
 
-def load_all(connection: Connection) -> list[Endpoint]:
+def load_all(connection: Connection) -> list[WebhookEndpoint]:
     """Return all endpoints, the oldest first."""
     query = select(endpoints).order_by(endpoints.c.created_at, endpoints.c.id)
     return [endpoint_from(row) for row in connection.execute(query)]
 
 
-def enable(connection: Connection, endpoint: str) -> Endpoint | None:
+def enable(connection: Connection, endpoint: str) -> WebhookEndpoint | None:
     """Enable an endpoint; pending deliveries continue."""
     return _set(connection, endpoint, enabled=True, disabled_reason=None)
 
 
-def disable(connection: Connection, endpoint: str, reason: str) -> Endpoint | None:
+def disable(connection: Connection, endpoint: str, reason: str) -> WebhookEndpoint | None:
     """Disable an endpoint; pending deliveries wait."""
     return _set(connection, endpoint, enabled=False, disabled_reason=reason)
 
@@ -62,14 +66,14 @@ def set_failing(connection: Connection, endpoint: str, since: float | None) -> N
 
 def change(
     connection: Connection, endpoint: str, url: str, states: Sequence[State] | None
-) -> Endpoint | None:
+) -> WebhookEndpoint | None:
     """Change the URL and the states of an endpoint; pending deliveries go to the new URL."""
     return _set(connection, endpoint, url=url, states=_states_text(states))
 
 
 def rotate(
-    connection: Connection, endpoint: str, secret: Secret, overlap: float
-) -> Endpoint | None:
+    connection: Connection, endpoint: str, secret: WebhookSecret, overlap: float
+) -> WebhookEndpoint | None:
     """Set a new secret; the previous one stays valid for ``overlap`` seconds."""
     return _set(
         connection,
@@ -88,12 +92,12 @@ def remove(connection: Connection, endpoint: str) -> bool:
     return bool(deleted.rowcount)
 
 
-def _set(connection: Connection, endpoint: str, **values: Any) -> Endpoint | None:
+def _set(connection: Connection, endpoint: str, **values: Any) -> WebhookEndpoint | None:
     connection.execute(update(endpoints).where(endpoints.c.id == endpoint).values(values))
     return load(connection, endpoint)
 
 
-def _row(endpoint: Endpoint) -> dict[str, Any]:
+def _row(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "url": endpoint.url,
@@ -104,14 +108,14 @@ def _row(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def endpoint_from(row: Row[Any]) -> Endpoint:
+def endpoint_from(row: Row[Any]) -> WebhookEndpoint:
     """Convert a row to an endpoint."""
-    previous = None if row.previous_secret is None else Secret(row.previous_secret)
-    return Endpoint(
+    previous = None if row.previous_secret is None else WebhookSecret(row.previous_secret)
+    return WebhookEndpoint(
         id=row.id,
         url=row.url,
         states=states_from(row.states),
-        secret=Secret(row.secret),
+        secret=WebhookSecret(row.secret),
         created_at=row.created_at,
         previous=previous,
         previous_until=row.previous_until,

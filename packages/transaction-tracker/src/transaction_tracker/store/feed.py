@@ -14,7 +14,7 @@ from transaction_tracker.store.schema.outbox import consumers
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EventRecord:
     """A stored event.
 
     Attributes:
@@ -35,7 +35,7 @@ def select_entries() -> Select[Any]:
     return select(events)
 
 
-def entry(row: Row[Any]) -> Entry:
+def entry(row: Row[Any]) -> EventRecord:
     """Convert a row to an event."""
     tracked = Tracked(
         id=row.transaction_id,
@@ -52,10 +52,10 @@ def entry(row: Row[Any]) -> Entry:
         flags=flags(row.flags),
     )
     event = Event(STATE_VALUES[row.previous], tracked)
-    return Entry(row.position, event, row.recorded_at, row.metadata)
+    return EventRecord(row.position, event, row.recorded_at, row.metadata)
 
 
-def entries(connection: Connection, after: int, limit: int) -> list[Entry]:
+def entries(connection: Connection, after: int, limit: int) -> list[EventRecord]:
     """Return the events after a position, the oldest first; none while deliveries are paused."""
     if frozen_since(connection) is not None:
         return []

@@ -2,13 +2,13 @@
 
 from sqlalchemy import Connection
 
-from transaction_tracker.store.feed import Entry, entry, select_entries
+from transaction_tracker.store.feed import EventRecord, entry, select_entries
 from transaction_tracker.store.schema.events import events
 
 
 def events_page(
     connection: Connection, *, after: int, limit: int, transaction: str | None = None
-) -> list[Entry]:
+) -> list[EventRecord]:
     """Return a page of events in the order of writing.
 
     Args:
@@ -24,7 +24,7 @@ def events_page(
     return [entry(row) for row in rows]
 
 
-def last_events(connection: Connection, *, transaction: str, limit: int) -> list[Entry]:
+def last_events(connection: Connection, *, transaction: str, limit: int) -> list[EventRecord]:
     """Return the last events of one transaction, the oldest of them first."""
     query = select_entries().where(events.c.transaction_id == transaction)
     newest = connection.execute(query.order_by(events.c.version.desc()).limit(limit)).all()

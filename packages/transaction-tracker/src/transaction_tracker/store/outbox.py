@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from transaction_tracker.domain import Event, State
-from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.store import attempts
 from transaction_tracker.store.deliveries import Backlog, Batch, Delivery
 from transaction_tracker.store.endpoints import disable, endpoint_from, states_from
@@ -163,7 +163,7 @@ def again_dead(connection: Connection, endpoint: str, limit: int) -> int:
 
 
 def again_since(
-    connection: Connection, endpoint: Endpoint, after: int, limit: int
+    connection: Connection, endpoint: WebhookEndpoint, after: int, limit: int
 ) -> tuple[int, int | None]:
     """Redeliver the events after a position, including those that were never delivered.
 

@@ -10,14 +10,14 @@ from transaction_tracker.domain import State, Tracked
 from transaction_tracker.store.rows import TRACKED_COLUMNS, read_tracked
 from transaction_tracker.store.schema import cursors, events, transactions
 
-MAX_PAGE = 1_000
+MAX_PAGE_SIZE = 1_000
 
 _TRACKED = tuple(transactions.c[name] for name in TRACKED_COLUMNS)
 _KEPT = (transactions.c.created_at, transactions.c.updated_at, transactions.c.metadata)
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class TransactionRecord:
     """A stored transaction, with the columns that the tracker does not hold.
 
     Attributes:
@@ -35,7 +35,7 @@ class Kept:
 
 def transactions_page(
     connection: Connection, *, after: str | None, limit: int, states: Collection[State] = ()
-) -> list[Kept]:
+) -> list[TransactionRecord]:
     """Return a page of transactions in the order of their ids.
 
     Args:
@@ -44,7 +44,7 @@ def transactions_page(
         limit: Maximum number of transactions, up to 1,000.
         states: Only transactions in one of these states. Default: all.
     """
-    query = select(*_TRACKED, *_KEPT).order_by(transactions.c.id).limit(min(limit, MAX_PAGE))
+    query = select(*_TRACKED, *_KEPT).order_by(transactions.c.id).limit(min(limit, MAX_PAGE_SIZE))
     if after is not None:
         query = query.where(transactions.c.id > after)
     if states:
@@ -52,7 +52,7 @@ def transactions_page(
     return _kept(connection.execute(query).all())
 
 
-def transaction_page(connection: Connection, transaction: str) -> Kept | None:
+def transaction_page(connection: Connection, transaction: str) -> TransactionRecord | None:
     """Return one transaction, or ``None``."""
     query = select(*_TRACKED, *_KEPT).where(transactions.c.id == transaction)
     found = _kept(connection.execute(query).all())
@@ -69,6 +69,9 @@ def touch(connection: Connection) -> None:
     connection.execute(cursors.update().values(number=cursors.c.number))
 
 
-def _kept(rows: Sequence[Row[Any]]) -> list[Kept]:
+def _kept(rows: Sequence[Row[Any]]) -> list[TransactionRecord]:
     tracked = read_tracked(rows)
-    return [Kept(transaction, *row[-3:]) for transaction, row in zip(tracked, rows, strict=True)]
+    return [
+        TransactionRecord(transaction, *row[-3:])
+        for transaction, row in zip(tracked, rows, strict=True)
+    ]

@@ -5,7 +5,7 @@ from transaction_tracker.tracker.context import (
     REGISTRY,
     SUPERVISOR,
     CheckTransaction,
-    Context,
+    TrackerContext,
     TransactionUntracked,
     via,
 )
@@ -16,7 +16,7 @@ __all__ = [
     "REGISTRY",
     "SUPERVISOR",
     "CheckTransaction",
-    "Context",
+    "TrackerContext",
     "TransactionTracker",
     "TransactionUntracked",
     "Until",

@@ -13,7 +13,7 @@ FOLLOWER = "TransactionTracker.Follower"
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
+class TrackerContext:
     """The state that the trackers of one application share; stored as metadata of the registry.
 
     Attributes:
@@ -47,9 +47,9 @@ class Context:
         return required
 
     @staticmethod
-    def current() -> "Context":
+    def current() -> "TrackerContext":
         """Return the context of the running application, or raise ``NoProcessError``."""
-        context: Context = Registry.meta(REGISTRY, Context.KEY)
+        context: TrackerContext = Registry.meta(REGISTRY, TrackerContext.KEY)
         return context
 
 

@@ -42,7 +42,7 @@ from transaction_tracker.tracker.context import (
     REGISTRY,
     SUPERVISOR,
     CheckTransaction,
-    Context,
+    TrackerContext,
     TransactionUntracked,
     via,
 )
@@ -76,7 +76,7 @@ class TransactionTracker(GenServer, restart="transient"):
     """
 
     def __init__(self, transaction: str) -> None:
-        stored = Context.current().open_transactions.get(transaction)
+        stored = TrackerContext.current().open_transactions.get(transaction)
         self.ended = stored is None
         self.tracked = stored or Tracked(transaction, required=0)
         self._waiters: tuple[tuple[WaitForState, From], ...] = ()
@@ -121,7 +121,7 @@ class TransactionTracker(GenServer, restart="transient"):
         # message. It must not be returned before the registration has reached the store.
         if (
             running is not None
-            and Context.current().open_transactions.get(registration.id) is not None
+            and TrackerContext.current().open_transactions.get(registration.id) is not None
         ):
             return running
         await Store.register([registration])
@@ -152,7 +152,7 @@ class TransactionTracker(GenServer, restart="transient"):
         metadata: Mapping[str, Any] | None = None,
     ) -> Registration:
         """Check the arguments of ``start``, and fill in the application's settings."""
-        context = Context.current()
+        context = TrackerContext.current()
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
         return Registration(
@@ -185,7 +185,11 @@ class TransactionTracker(GenServer, restart="transient"):
     async def track_replacement(cls, loser: Tracked) -> None:
         """Track the transaction that repriced ``loser``, if ``follow_repriced`` is set."""
         repriced = loser.state == "superseded" and loser.reason == "repriced"
-        if repriced and loser.superseded_by is not None and Context.current().follow_repriced:
+        if (
+            repriced
+            and loser.superseded_by is not None
+            and TrackerContext.current().follow_repriced
+        ):
             await cls.start(
                 loser.superseded_by, confirmations=loser.required, deadline=loser.deadline
             )
@@ -200,7 +204,7 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        context = Context.current()
+        context = TrackerContext.current()
         key = context.source.identify(transaction)
         while True:
             tracked = await _load(key)
@@ -244,7 +248,7 @@ class TransactionTracker(GenServer, restart="transient"):
         supervised = {child.id for child in children}
         waiting = [
             tracked.id
-            for tracked in Context.current().open_transactions
+            for tracked in TrackerContext.current().open_transactions
             if via(tracked.id) not in supervised
         ]
         for key in waiting:
@@ -268,7 +272,7 @@ class TransactionTracker(GenServer, restart="transient"):
         A transaction that is finished or was never registered has no tracker, and neither has one
         whose tracker is being restarted.
         """
-        return Registry.whereis(REGISTRY, Context.current().source.identify(transaction))
+        return Registry.whereis(REGISTRY, TrackerContext.current().source.identify(transaction))
 
     @classmethod
     async def status(cls, transaction: str) -> Tracked:
@@ -277,7 +281,7 @@ class TransactionTracker(GenServer, restart="transient"):
         Raises:
             NotTrackedError: The transaction was never registered.
         """
-        key = Context.current().source.identify(transaction)
+        key = TrackerContext.current().source.identify(transaction)
         try:
             return await cls.report(via(key))
         except ExitError:  # the transaction is finished, or its tracker is being restarted
@@ -306,7 +310,7 @@ class TransactionTracker(GenServer, restart="transient"):
         """
         if until not in (*STATES, "terminal"):
             raise ValueError(f"until must be 'terminal' or one of {STATES}, got {until!r}")
-        key = Context.current().source.identify(transaction)
+        key = TrackerContext.current().source.identify(transaction)
         async with asyncio.timeout(timeout):
             while True:
                 tracked = await _wait_for_state(key, until)
@@ -320,7 +324,7 @@ class TransactionTracker(GenServer, restart="transient"):
     @staticmethod
     def confirmations(tracked: Tracked) -> int:
         """Return the current number of confirmations; 0 while the transaction is in no block."""
-        tip = Context.current().open_transactions.tip
+        tip = TrackerContext.current().open_transactions.tip
         if tracked.anchor is None or tip is None:
             return 0
         return max(0, tip.number - tracked.anchor.number + 1)
@@ -345,7 +349,7 @@ class TransactionTracker(GenServer, restart="transient"):
     @call(timeout=_OBSERVE_SECONDS)
     def observe(self, facts: tuple[Observation, ...]) -> tuple[Event, ...]:
         """Return the events that follow from facts; the state changes once they are stored."""
-        return decide(self.tracked, facts, Context.current().policy)
+        return decide(self.tracked, facts, TrackerContext.current().policy)
 
     @cast
     def settle(self, tracked: Tracked) -> Stop | None:

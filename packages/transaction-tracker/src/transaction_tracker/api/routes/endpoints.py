@@ -20,7 +20,7 @@ from transaction_tracker.domain.webhook_endpoint import (
     OVERLAP_SECONDS,
     SECRET_FORM,
     SECRET_PATTERN,
-    Endpoint,
+    WebhookEndpoint,
 )
 from transaction_tracker.net.url import MAX_URL_CHARACTERS
 
@@ -238,7 +238,7 @@ async def test(id: EndpointId) -> Response:  # noqa: A002
     return answer(view)
 
 
-def _fields(endpoint: Endpoint) -> dict[str, Any]:
+def _fields(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {
         "id": endpoint.id,
         "url": endpoint.url,
@@ -250,11 +250,11 @@ def _fields(endpoint: Endpoint) -> dict[str, Any]:
     }
 
 
-def _view(endpoint: Endpoint) -> EndpointView:
+def _view(endpoint: WebhookEndpoint) -> EndpointView:
     return EndpointView(**_fields(endpoint))
 
 
-def _with_secret(endpoint: Endpoint) -> EndpointWithSecret:
+def _with_secret(endpoint: WebhookEndpoint) -> EndpointWithSecret:
     return EndpointWithSecret(**_fields(endpoint), secret=endpoint.secret.reveal())
 
 

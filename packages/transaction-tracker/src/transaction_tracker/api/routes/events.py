@@ -16,10 +16,10 @@ from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.models import EventPage, event_view
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.store import Store
-from transaction_tracker.store.feed import Entry
+from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import events_page
 from transaction_tracker.store.pages import last_position
-from transaction_tracker.tracker import Context
+from transaction_tracker.tracker import TrackerContext
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
@@ -144,7 +144,7 @@ class EventStream(Response):
                 await _part(send, b": heartbeat\n\n")
         await _part(send, b"", last=True)
 
-    async def _next(self, position: int) -> list[Entry]:
+    async def _next(self, position: int) -> list[EventRecord]:
         return await Store.run(
             partial(events_page, after=position, limit=_CHUNK, transaction=self._transaction)
         )
@@ -159,7 +159,7 @@ def _beginning(position: int) -> bytes:
     return b"retry: %d\nid: %b\n\n" % (_RETRY_MILLISECONDS, cursors.of_event(position).encode())
 
 
-def _written(entry: Entry) -> bytes:
+def _written(entry: EventRecord) -> bytes:
     cursor = cursors.of_event(entry.position).encode()
     return b"id: %b\nevent: transaction\ndata: %b\n\n" % (cursor, orjson.dumps(event_view(entry)))
 
@@ -173,4 +173,4 @@ def _position(cursor: str | None) -> int | None:
 
 
 def _key(transaction: str | None) -> str | None:
-    return None if transaction is None else Context.current().source.identify(transaction)
+    return None if transaction is None else TrackerContext.current().source.identify(transaction)

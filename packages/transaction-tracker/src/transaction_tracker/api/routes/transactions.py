@@ -46,10 +46,10 @@ from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.api.why import Situation, why
 from transaction_tracker.domain import NotTrackedError, State, Tracked
 from transaction_tracker.store import Store
-from transaction_tracker.store.feed import Entry
+from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import last_events
-from transaction_tracker.store.pages import Kept, transaction_page, transactions_page
-from transaction_tracker.tracker import Context, TransactionTracker
+from transaction_tracker.store.pages import TransactionRecord, transaction_page, transactions_page
+from transaction_tracker.tracker import TrackerContext, TransactionTracker
 
 router = APIRouter(prefix="/v1/transactions", tags=["transactions"])
 
@@ -88,7 +88,7 @@ async def register(request: Request, api: Api) -> Response:
     """
     content = read_items(await request.body())
     with api.registering.take(len(content.items)):
-        checked = check_items(content, Context.current())
+        checked = check_items(content, TrackerContext.current())
         if content.place is None and checked[0].errors:
             detail = "; ".join(error["detail"] for error in checked[0].errors)
             raise ProblemError(422, detail, kind="invalid-request", errors=checked[0].errors)
@@ -149,7 +149,7 @@ async def list_transactions(
 )
 async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the path's name
     """Return a transaction with the reason for its state and its history."""
-    key = Context.current().source.identify(id)
+    key = TrackerContext.current().source.identify(id)
     kept = await _kept(key)
     events = await Store.run(partial(last_events, transaction=key, limit=MAX_HISTORY_EVENTS))
     degraded = api.degraded_reason()
@@ -211,7 +211,7 @@ async def wait(
     ] = 30.0,
 ) -> Response:
     """Wait until a transaction is in a state or has ended, and return it."""
-    key = Context.current().source.identify(id)
+    key = TrackerContext.current().source.identify(id)
     seconds = min(timeout, api.options.max_wait_seconds)
     with api.waiters.take():
         kept = await _until(api, request, key, until, seconds)
@@ -219,7 +219,9 @@ async def wait(
     return answer(WaitResult(reached=_reached(kept.tracked, until), transaction=view))
 
 
-async def _until(api: ApiContext, request: Request, key: str, until: str, seconds: float) -> Kept:
+async def _until(
+    api: ApiContext, request: Request, key: str, until: str, seconds: float
+) -> TransactionRecord:
     """Wait for the state, the timeout, the client's disconnect or the end of the API."""
     end = time.monotonic() + seconds
     gone = asyncio.ensure_future(disconnected(request.receive))
@@ -242,22 +244,24 @@ def _reached(tracked: Tracked, until: str) -> bool:
     return tracked.ended if until == "terminal" else tracked.final or tracked.state == until
 
 
-async def _kept(key: str) -> Kept:
+async def _kept(key: str) -> TransactionRecord:
     kept = await Store.run(partial(transaction_page, transaction=key))
     if kept is None:
         raise NotTrackedError(key)
     return kept
 
 
-def _view(kept: Kept, degraded: bool) -> TransactionView:
+def _view(kept: TransactionRecord, degraded: bool) -> TransactionView:
     tracked = kept.tracked
     return transaction_view(
         kept, TransactionTracker.confirmations(tracked), degraded and not tracked.final
     )
 
 
-def _situation(kept: Kept, events: list[Entry], degraded: str | None) -> Situation:
-    context = Context.current()
+def _situation(
+    kept: TransactionRecord, events: list[EventRecord], degraded: str | None
+) -> Situation:
+    context = TrackerContext.current()
     moves = (
         entry.recorded_at
         for entry in reversed(events)

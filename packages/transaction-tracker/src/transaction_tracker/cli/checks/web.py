@@ -10,7 +10,7 @@ from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.cli.client import Api, ApiError
 from transaction_tracker.cli.exits import CommandError
 from transaction_tracker.cli.flags import local_url
-from transaction_tracker.domain.webhook_endpoint import Endpoint
+from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
 from transaction_tracker.net import (
     AllowList,
     ForbiddenAddressError,
@@ -129,7 +129,7 @@ _WHY = "the endpoint receives no events"
 
 
 async def check_endpoints(
-    endpoints: Sequence[Endpoint], allow_private: Iterable[str]
+    endpoints: Sequence[WebhookEndpoint], allow_private: Iterable[str]
 ) -> list[Finding]:
     """Check whether the endpoints' URLs are allowed, with their current addresses."""
     allowed = AllowList.of(allow_private)
@@ -142,7 +142,7 @@ async def check_endpoints(
 
 
 async def _check_endpoint(
-    endpoint: Endpoint, allowed: AllowList, resolver: CheckedResolver
+    endpoint: WebhookEndpoint, allowed: AllowList, resolver: CheckedResolver
 ) -> Finding:
     subject = f"endpoint {endpoint.id}"
     try:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -99,7 +99,7 @@ class Blocks:
                 raise
         return await self._whole(found)
 
-    async def other_version(self, block: FetchedBlock, chain: Chain) -> FetchedBlock | None:
+    async def other_version(self, block: FetchedBlock, chain: KeptChain) -> FetchedBlock | None:
         """Fetch a block from the other nodes; see ``ChainSource.other_version``.
 
         If our chain holds the other parent, the nodes that sent the first version are wrong.
@@ -250,7 +250,7 @@ class Blocks:
         return decode.block(_header(block.link) | {"transactions": body}, self._context.profile)
 
 
-def _builds_on(link: Link, chain: Chain) -> bool:
+def _builds_on(link: Link, chain: KeptChain) -> bool:
     return any(link.is_child_of(kept) for kept in reversed(chain.links))
 
 

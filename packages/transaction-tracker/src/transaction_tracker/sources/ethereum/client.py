@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import (
     LateError,
@@ -174,12 +174,12 @@ class RpcClient:
         """Return ``None`` for each request: there is no other node."""
         return [None] * len(requests)
 
-    def follows(self, chain: Chain) -> None:
+    def follows(self, chain: KeptChain) -> None:
         """Do nothing, because there is no other node to compare with."""
 
     async def dissent(
         self,
-        chain: Chain,
+        chain: KeptChain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
         known: NodeResults | None = None,

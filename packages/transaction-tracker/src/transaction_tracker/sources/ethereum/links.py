@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Any
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources.errors import SourceError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
@@ -47,7 +47,7 @@ class Ancestors:
         self._rpc = rpc
         self._links: dict[str, Link] = {}
 
-    def follows(self, before: Chain, after: Chain) -> None:
+    def follows(self, before: KeptChain, after: KeptChain) -> None:
         """Store the links of blocks that our chain no longer keeps at its lower end."""
         if after.bottom is None:
             self._links.clear()

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transaction_tracker.domain import Absent, Included, Refused, Seen
+from transaction_tracker.domain import Absent, Included, Rejected, Seen
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -282,7 +282,7 @@ class LookUp:
         if found.block is None:
             if self._is_foreign(found):
                 ours = self._context.chain_id
-                return Refused(f"it is signed for chain {found.chain_id}, this is chain {ours}")
+                return Rejected(f"it is signed for chain {found.chain_id}, this is chain {ours}")
             slot, nonce = found.transaction.slot, answers.nonce
             gap = isinstance(nonce, int) and slot is not None and nonce < decode.nonce_of(slot)
             return Seen(found.transaction, now, self._context.base_fee, gap)

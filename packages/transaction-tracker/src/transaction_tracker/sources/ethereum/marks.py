@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transaction_tracker.domain import Chain, Link, Tag
+from transaction_tracker.domain import KeptChain, Link, Tag
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.protocol import Ending, Objection
@@ -19,7 +19,7 @@ def mark_requests(endings: Mapping[str, Ending]) -> list[Request]:
 
 
 def objection_to_mark(
-    end: Ending, answers: Sequence[Mapping[Request, Any]], chain: Chain
+    end: Ending, answers: Sequence[Mapping[Request, Any]], chain: KeptChain
 ) -> Objection | None:
     """Return why an end that a tag confirms cannot be reported now.
 
@@ -55,7 +55,7 @@ def _request(tag: Tag) -> Request:
     return Request("eth_getBlockByNumber", (tag, False), decode.link)
 
 
-def _is_ours(mark: Link, chain: Chain) -> bool:
+def _is_ours(mark: Link, chain: KeptChain) -> bool:
     """Return whether a mark can be on our chain: no kept block of its height differs."""
     tip, bottom = chain.tip, chain.bottom
     if tip is None or bottom is None:

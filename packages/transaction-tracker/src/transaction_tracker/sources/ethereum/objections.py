@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from transaction_tracker.domain import BlockRef, Chain, Outcome, StandingObjection
+from transaction_tracker.domain import BlockRef, KeptChain, Outcome, StandingObjection
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.lagging import LaggingProviders
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
@@ -72,7 +72,7 @@ class ProviderAgreement:
         self._lagging.forget(key)
 
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending], known: NodeResults | None = None
+        self, chain: KeptChain, endings: Mapping[str, Ending], known: NodeResults | None = None
     ) -> dict[str, Objection]:
         """Return objections to ends, by transaction; see ``ChainSource.objections``."""
         requests = self.requests(endings)

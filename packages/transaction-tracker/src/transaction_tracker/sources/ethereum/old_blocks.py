@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Collection
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources.ethereum.links import MAX_LINKED_BLOCKS, Ancestors, numbered
 from transaction_tracker.sources.ethereum.rpc import Rpc
 from transaction_tracker.sources.protocol import Contained
@@ -23,7 +23,7 @@ class OldBlocks:
         self._rpc = rpc
         self._ancestors = Ancestors(rpc)
 
-    def follows(self, before: Chain, after: Chain) -> None:
+    def follows(self, before: KeptChain, after: KeptChain) -> None:
         """Handle a change of our chain."""
         self._ancestors.follows(before, after)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from transaction_tracker.domain import BlockRef, Chain
+from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
 # Methods about single transactions, or all receipts of a block. A transaction that makes one node
@@ -243,12 +243,12 @@ class Rpc(Protocol):
             For each request its readable result, or ``None``.
         """
 
-    def follows(self, chain: Chain) -> None:
+    def follows(self, chain: KeptChain) -> None:
         """Set our chain, with which nodes are compared; called after each change."""
 
     async def dissent(
         self,
-        chain: Chain,
+        chain: KeptChain,
         blocks: Collection[BlockRef],
         requests: Sequence[Request] = (),
         known: NodeResults | None = None,

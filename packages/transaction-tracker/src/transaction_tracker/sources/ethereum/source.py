@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 from transaction_tracker.domain import (
     BlockRef,
-    Chain,
     InvalidTransactionError,
+    KeptChain,
     Link,
     Outcome,
     Required,
@@ -71,7 +71,7 @@ class EthereumSource:
         self._changes = dict(profile or {})
         self._checked: Identity | None = None
         self._anchor: BlockRef | None = None
-        self._chain = Chain(keep=1)
+        self._chain = KeptChain(keep=1)
         self._context = ChainContext(chain_id, profile_of(chain_id, self._changes))
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
@@ -258,7 +258,7 @@ class EthereumSource:
         """Find the block at or below ``height`` whose transaction took ``slot``."""
         return await self._winners.find(slot, height)
 
-    def follows(self, chain: Chain) -> None:
+    def follows(self, chain: KeptChain) -> None:
         """Set our chain, with which providers are compared."""
         self._old_blocks.follows(self._chain, chain)
         self._chain = chain
@@ -278,7 +278,7 @@ class EthereumSource:
         return Prefetched(await self._outcomes.of_answers(block, ids, found.results), found)
 
     async def objections(
-        self, chain: Chain, endings: Mapping[str, Ending], opinion: object = None
+        self, chain: KeptChain, endings: Mapping[str, Ending], opinion: object = None
     ) -> Mapping[str, Objection]:
         """Ask the healthy providers about the blocks, the receipts and the winners of ends."""
         known = opinion if isinstance(opinion, NodeResults) else None

@@ -1,6 +1,6 @@
 """Whether blocks can be undone if that changes reported states, or stops all deliveries."""
 
-from transaction_tracker.domain import BlockRef, Chain, Link
+from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.sources.ethereum.links import numbered
 from transaction_tracker.sources.ethereum.rpc import Rpc
 
@@ -13,7 +13,7 @@ _WAY_OUT = (
 )
 
 
-async def objection_to_undo(rpc: Rpc, chain: Chain, block: BlockRef) -> str | None:
+async def objection_to_undo(rpc: Rpc, chain: KeptChain, block: BlockRef) -> str | None:
     """Return why a block of our chain cannot be undone now; ``None`` if it can be.
 
     More providers must hold another block than hold ours, and at least two. One provider is enough
