@@ -17,6 +17,7 @@ from types import FrameType
 from typing import Any, Self
 
 from beamish import process
+from beamish._runtime.runtime import running
 
 _log = logging.getLogger("beamish")
 
@@ -122,7 +123,8 @@ class Signals:
                 signal.raise_signal(number)
 
     def _kill_all(self) -> None:
-        for pid in process.processes():
-            attached = pid._process is not None and pid._process.task is self._task
-            if not attached:
-                process.exit(pid, "kill")
+        running().kill_together(
+            pid
+            for pid in process.processes()
+            if pid._process is not None and pid._process.task is not self._task
+        )

@@ -406,3 +406,50 @@ def test_interrupted_program_leaves_no_handler_behind() -> None:
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, timeout=30)
 
     assert done.stdout.decode().splitlines() == ["3 True"]
+
+
+def test_second_signal_kills_without_a_log_line_or_a_restart_per_process() -> None:
+    """The registry dies before the supervisor of the servers that are registered in it."""
+    with program("""
+        import logging
+        from beamish import DynamicSupervisor, Registry
+
+        class Named(GenServer):
+            def __init__(self, key):
+                say("named")
+
+        class Lingers(GenServer, trap_exit=True, shutdown=600.0):
+            async def terminate(self, _reason):
+                say("lingers")
+                await asyncio.Event().wait()
+
+        class Full(Shop):
+            def more(self):
+                return [
+                    Registry.child_spec(name="names", keys="unique"),
+                    DynamicSupervisor.child_spec(name="servers", max_restarts=100),
+                    Lingers,
+                ]
+
+        async def main():
+            async with Full():
+                for key in range(20):
+                    spec = Named.child_spec(key, name=Registry.via("names", key))
+                    await DynamicSupervisor.start_child("servers", spec)
+                say("ready")
+                await asyncio.Event().wait()
+
+        class Lines(logging.Handler):
+            def emit(self, record):
+                say(record.levelname, record.getMessage())
+
+        logging.getLogger("beamish").addHandler(Lines())
+        beamish.run(main())
+        """) as running:
+        until(running, "ready")
+        running.send_signal(signal.SIGTERM)
+        until(running, "lingers")
+
+        running.send_signal(signal.SIGTERM)
+
+        assert rest(running) == ["WARNING SIGTERM again: killing all processes", "stop"]
