@@ -275,6 +275,7 @@ def test_suspend_is_not_taken_for_a_halted_source(
         nonlocal suspended
         loop = asyncio.get_running_loop()
         monkeypatch.setattr(time, "monotonic", lambda: loop.time() + suspended)
+        monkeypatch.setattr(time, "time", lambda: 1.7e9 + loop.time() + suspended)
         status = FollowerStatus()
         watchdog = await Watchdog.start(status, Reports(), lambda: BLOCK_TIME)
         status.heard(100)
@@ -293,3 +294,39 @@ def test_suspend_is_not_taken_for_a_halted_source(
     assert soon == []
     (report,) = later
     assert report.startswith("source halted for ")
+
+
+@pytest.mark.parametrize(
+    ("jump", "words"),
+    [
+        (3e8, "set forward (or the machine has slept) by 300000000 s"),
+        (-3_600.0, "set back by 3600 s"),
+        (5.0, None),
+        (0.0, None),
+    ],
+)
+def test_wall_clock_that_is_set_is_reported(
+    jump: float,
+    words: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Deadlines are judged by it: a jump forward can expire many transactions at once."""
+
+    async def main() -> None:
+        loop, ahead = asyncio.get_running_loop(), 0.0
+        patch.setattr(time, "monotonic", loop.time)
+        patch.setattr(time, "time", lambda: 1.7e9 + loop.time() + ahead)
+        status = FollowerStatus(clock=lambda: 0.0)
+        watchdog = await Watchdog.start(status, Reports(), lambda: BLOCK_TIME)
+        await asyncio.sleep(20.0)
+        ahead = jump
+        await asyncio.sleep(20.0)
+        await GenServer.stop(watchdog)
+
+    with monkeypatch.context() as patch:
+        simulate(main)
+
+    warnings = [message for message in caplog.messages if "clock" in message]
+    assert len(warnings) == (words is not None)
+    assert words is None or words in warnings[0]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, process, telemetry
+from transaction_tracker.follower.clock_jumps import ClockJumps
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.verdict import Condition, Verdict
 
@@ -100,6 +101,7 @@ class Watchdog(GenServer):
         self._status = status
         self._reports = reports
         self._block_time = block_time
+        self._jumps = ClockJumps()
 
     def init(self) -> Continue:
         """Start the clock of the status."""
@@ -120,6 +122,7 @@ class Watchdog(GenServer):
 
     def _check(self) -> None:
         process.send_after(self.pid, CheckVerdict(), CHECK_SECONDS)
+        self._check_wall_clock()
         now = self._status.now()
         report = self._reports.next(self._status.verdict(now, self._block_time()), now)
         if report is None:
@@ -128,3 +131,13 @@ class Watchdog(GenServer):
         if report.event is not None:
             event = ("transaction_tracker", "source", report.event)
             telemetry.execute(event, {"seconds": report.seconds}, {"reason": report.reason})
+
+    def _check_wall_clock(self) -> None:
+        jump = self._jumps.next()
+        if jump is not None:
+            logger.warning(
+                "the system's clock was set %s by %.0f s; deadlines of transactions are judged by "
+                "this clock",
+                "forward (or the machine has slept)" if jump > 0 else "back",
+                abs(jump),
+            )
