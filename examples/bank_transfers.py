@@ -95,7 +95,7 @@ def source(url: str) -> HttpPollingSource:
         policy=PollingPolicy(
             first_delay=0.05,
             longest_delay=0.2,
-            watch_days=60,
+            watch_for=60 * 86_400,
             watch_first_delay=0.1,
             watch_longest_delay=1.0,
         ),

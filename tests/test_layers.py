@@ -31,7 +31,9 @@ LAYERS = {
     ],
     "transaction_tracker": [
         {"awake", "domain", "json_answers", "threads"},
-        {"sources", "store", "net"},
+        {"net"},
+        {"options"},
+        {"sources", "store"},
         {"tracker", "follower", "providers", "delivery", "metrics"},
         {"api"},
         {"service", "settings"},

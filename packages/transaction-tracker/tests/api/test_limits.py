@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 async def test_content_length_over_the_limit_is_refused() -> None:
-    async with serving(max_body_bytes=1_000) as client:
+    async with serving(max_body_bytes=1_024) as client:
         reply = await client.post(PATH, data=b"[" + b" " * 2_000 + b"]", headers=JSON)
 
     assert reply.status == 413
@@ -41,7 +41,7 @@ async def test_body_without_content_length_is_counted() -> None:
 
 
 async def test_endless_body_is_refused_and_the_connection_closed() -> None:
-    async with serving(max_body_bytes=1_000, body_seconds=5.0) as client:
+    async with serving(max_body_bytes=1_024, body_seconds=5.0) as client:
         reader, writer = await client.connect()
         writer.write(
             b"POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\n"

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import time
+from typing import Any
 
 import pytest
 
@@ -191,19 +192,20 @@ async def test_service_is_not_ready_if_the_store_cannot_be_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong",
+    ("wrong", "message"),
     [
-        {"port": -1},
-        {"port": 65_536},
-        {"shutdown_seconds": 61.0},
-        {"max_body_bytes": 0},
-        {"body_seconds": 0.0},
-        {"trusted_proxies": ("proxy",)},
+        ({"port": -1}, "port must be a port, 0 to 65535, got -1"),
+        ({"port": 65_536}, "port must be a port, 0 to 65535, got 65536"),
+        ({"shutdown_seconds": 61.0}, "shutdown_seconds must be over 0, up to 60s: seconds"),
+        ({"max_body_bytes": 0}, "max_body_bytes must be 1,024 or more, got 0"),
+        ({"max_requests": 0}, "max_requests must be a number, 1 to 1,000,000, got 0"),
+        ({"body_seconds": 0.0}, "body_seconds must be over 0: seconds"),
+        ({"trusted_proxies": ("proxy",)}, "trusted_proxies must be a list of networks"),
     ],
 )
-def test_invalid_options_are_refused(wrong: dict[str, object]) -> None:
-    with pytest.raises(ValueError):
-        WebOptions(**wrong)  # type: ignore[arg-type]
+def test_invalid_options_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        WebOptions(**wrong)
 
 
 async def test_forwarded_address_is_used_only_from_a_trusted_proxy() -> None:

@@ -63,7 +63,7 @@ def test_example_configuration_of_a_bank_sets_what_it_shows() -> None:
         True,
     )
     assert source.identify("PAY-17") == "PAY-17"
-    assert source.policy.watch_days == 60
+    assert source.policy.watch_for == 60 * 86_400
 
 
 def test_unit_starts_a_command_that_exists() -> None:

@@ -356,7 +356,7 @@ async def test_poller_continues_after_a_restart_of_the_program(tmp_path: Path) -
 
 
 async def test_confirmed_transaction_can_be_reversed() -> None:
-    source = FakeSource(watch_days=1)
+    source = FakeSource(watch_for=86_400)
     source.set_replies("t1", CONFIRMED, CONFIRMED, REVERSED)
 
     async with following(source):
@@ -373,7 +373,7 @@ async def test_confirmed_transaction_can_be_reversed() -> None:
 async def test_single_reply_does_not_reverse_a_confirmed_transaction(
     other: Reported | None,
 ) -> None:
-    source = FakeSource(watch_days=1)
+    source = FakeSource(watch_for=86_400)
     source.set_replies("t1", CONFIRMED, REVERSED, other, REVERSED, other)
 
     async with following(source):
@@ -384,7 +384,7 @@ async def test_single_reply_does_not_reverse_a_confirmed_transaction(
 
 
 async def test_failure_after_confirmation_is_a_reversal() -> None:
-    source = FakeSource(watch_days=1)
+    source = FakeSource(watch_for=86_400)
     source.set_replies("t1", CONFIRMED, FAILED)
 
     async with following(source):
@@ -396,7 +396,7 @@ async def test_failure_after_confirmation_is_a_reversal() -> None:
 
 
 async def test_watch_survives_a_restart(tmp_path: Path) -> None:
-    source = FakeSource(watch_days=1)
+    source = FakeSource(watch_for=86_400)
     source.set_replies("t1", CONFIRMED)
     async with following(source, tmp_path / "test.db"):
         await TransactionTracker.start("t1")
@@ -408,7 +408,7 @@ async def test_watch_survives_a_restart(tmp_path: Path) -> None:
 
 
 def test_watch_ends_after_its_days() -> None:
-    source = FakeSource(watch_days=10.0 / 86_400, watch_first_delay=0.2, watch_longest_delay=1.0)
+    source = FakeSource(watch_for=10.0, watch_first_delay=0.2, watch_longest_delay=1.0)
     source.default_reply = CONFIRMED
 
     async def main() -> None:

@@ -23,7 +23,7 @@ def new_evaluator(agree: int, tracked: Tracked | None) -> tuple[ReplyEvaluator, 
     open_transactions, sweep, watch = (
         OpenTransactions(),
         Sweep(),
-        Watch(PollingPolicy(watch_days=1)),
+        Watch(PollingPolicy(watch_for=86_400)),
     )
     if tracked is not None:
         open_transactions.write([tracked])
@@ -124,7 +124,7 @@ def test_believed_answer_starts_the_count_again() -> None:
 
 
 def test_watched_transactions_take_turns_until_their_time_is_over() -> None:
-    watch = Watch(PollingPolicy(watch_days=1, watch_first_delay=10, watch_longest_delay=40))
+    watch = Watch(PollingPolicy(watch_for=86_400, watch_first_delay=10, watch_longest_delay=40))
     watch.add("new", confirmed_at=1_000.0, now=0.0)
     watch.resume("old", confirmed_at=1_000.0 - 86_390, now=0.0)
 

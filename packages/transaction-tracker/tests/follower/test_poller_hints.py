@@ -119,7 +119,7 @@ async def test_thousand_pushes_cause_few_look_ups() -> None:
 
 
 async def test_push_about_a_confirmed_transaction_finds_its_reversal() -> None:
-    source = quiet_source(watch_days=1, agree=1)
+    source = quiet_source(watch_for=86_400, agree=1)
     source.set_replies("t1", CONFIRMED)
 
     async with following(source):
@@ -167,7 +167,7 @@ async def test_bad_states_of_a_feed_are_looked_up() -> None:
 
 
 async def test_reversal_on_the_page_of_its_confirmation_is_handled() -> None:
-    source = with_feed(watch_days=1, agree=1)
+    source = with_feed(watch_for=86_400, agree=1)
     source.set_replies("t1", PENDING, REVERSED)
 
     async with following(source):

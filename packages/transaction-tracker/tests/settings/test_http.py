@@ -4,7 +4,6 @@ import json
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,25 +13,23 @@ from hypothesis import strategies as st
 
 from transaction_tracker.domain import InvalidTransactionError
 from transaction_tracker.settings import (
-    BatchSection,
     Configuration,
     ConfigurationError,
-    FeedSection,
     Flags,
-    HttpSection,
-    convert,
     load,
 )
 from transaction_tracker.settings.convert import application_settings, application_source
-from transaction_tracker.settings.http_values import Meaning, let_through
 from transaction_tracker.sources.http_polling import (
     BatchLookUp,
     Feed,
     HttpPollingSource,
+    HttpSection,
     PollingPolicy,
     RequestLimits,
     SecretText,
 )
+from transaction_tracker.sources.http_polling.id_pattern import let_through
+from transaction_tracker.sources.http_polling.values import Meaning
 from transaction_tracker.sources.http_polling.words import REPORTABLE
 
 PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "sources.md"
@@ -95,24 +92,21 @@ def test_configuration_of_the_page_can_be_used(written: Written) -> None:
     assert source.identify("PAY-17") == "PAY-17"
 
 
-def test_sections_have_the_options_of_their_classes() -> None:
+def test_section_has_the_options_of_the_source() -> None:
     options = set(HttpPollingSource.__init__.__annotations__) - {"return"}
-    policy = {one.name for one in fields(PollingPolicy)} - {"watch_days"} | {"watch_for"}
-    limits = {one.name for one in fields(RequestLimits)}
+    own = {*PollingPolicy.model_fields, *RequestLimits.model_fields, "allow_private"}
 
-    assert set(HttpSection.model_fields) == (
-        options - {"policy", "limits", "allow"} | policy | limits | {"allow_private"}
-    )
-    assert set(BatchSection.model_fields) == {one.name for one in fields(BatchLookUp)}
-    assert set(FeedSection.model_fields) == {one.name for one in fields(Feed)}
+    assert set(HttpSection.model_fields) == options - {"policy", "limits", "allow"} | own
     assert set(get_args(Meaning)) == {*REPORTABLE, "nothing"}
 
 
-def test_every_option_reaches_the_source(written: Written, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_option_reaches_the_source(written: Written) -> None:
     seen: dict[str, Any] = {}
-    monkeypatch.setattr(
-        convert, "HttpPollingSource", lambda url, **rest: seen.update(rest, url=url)
-    )
+
+    class Source(HttpPollingSource):
+        def __init__(self, url: str, **rest: Any) -> None:
+            seen.update(rest, url=url)
+
     delays = {"first_delay": "2s", "longest_delay": "3s", "agree": 4, "watch_for": "36h"}
     delays |= {"watch_first_delay": "5s", "watch_longest_delay": "6s", "feed_interval": "7s"}
     limits = {"requests_per_second": 8, "in_flight": 9, "deadline": "10s", "answer_bytes": 11}
@@ -124,7 +118,9 @@ def test_every_option_reaches_the_source(written: Written, monkeypatch: pytest.M
     inner |= {("feed", "start"): "0"}
     flags |= {("http", *key): (value, "--set") for key, value in inner.items()}
 
-    application_source(load(written(MINIMAL + BATCH + FEED), Flags(flags)))
+    section = load(written(MINIMAL + BATCH + FEED), Flags(flags)).http
+    assert section is not None
+    Source.of(section)
 
     assert seen == {
         "url": "https://bank.example/v1/s3cret/{id}?key=s3cret",
@@ -142,25 +138,10 @@ def test_every_option_reaches_the_source(written: Written, monkeypatch: pytest.M
         "feed": Feed(
             "https://bank.example/s3cret/{cursor}", "all", "id", "d", "e", "next", start="0"
         ),
-        "policy": PollingPolicy(2, 3, 4, 1.5, 5, 6, 7),
+        "policy": PollingPolicy(2, 3, 4, 36 * 3_600, 5, 6, 7),
         "limits": RequestLimits(8, 9, 10, 11),
         "allow": ("10.0.0.0/8",),
     }
-
-
-def test_defaults_are_those_of_the_python_api() -> None:
-    for section, model in (
-        (BatchSection, BatchLookUp),
-        (FeedSection, Feed),
-        (HttpSection, RequestLimits),
-    ):
-        defaults = {one.name: one.default for one in fields(model)}
-        optional = {
-            name: info.default
-            for name, info in section.model_fields.items()
-            if name in defaults and not info.is_required()
-        }
-        assert optional == {name: defaults[name] for name in optional}
 
 
 WRONG: list[tuple[str, str]] = [

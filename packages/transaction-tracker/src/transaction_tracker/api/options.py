@@ -1,77 +1,93 @@
-"""Address and limits of the API."""
+"""Address, limits and timeouts of the API."""
 
 import ipaddress
-from dataclasses import dataclass, fields
 
-MIB = 2**20
+from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.options import Section, number, option
+from transaction_tracker.options.values import Networks, Seconds
+
 MAX_SHUTDOWN_SECONDS = 60.0
 
+_OVER_ZERO = f"over 0: {SECONDS}"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebOptions:
-    """Address and limits of the API.
 
-    Attributes:
-        host: Address to listen on. An address that is not loopback needs a token in the database.
-        port: Port to listen on; 0 chooses a free port.
-        trusted_proxies: Addresses or networks whose ``X-Forwarded-For`` header is trusted.
-        max_body_bytes: Maximum size of a request body.
-        max_headers_bytes: Maximum size of a request's line and headers.
-        max_requests: Maximum number of concurrent requests.
-        max_connections: Maximum number of open connections; further connections are closed. The
-            limit of open files can lower it.
-        max_connections_per_address: Maximum number of open connections from one IPv4 address or
-            IPv6 network (/64); further connections are closed. Trusted proxies are exempt.
-        max_waiters: Maximum number of concurrent long polls.
-        max_wait_seconds: Maximum duration of a long poll.
-        max_streams: Maximum number of open event streams.
-        max_registering: Maximum number of transactions that are registered concurrently; further
-            requests get 429.
-        max_failures: Number of wrong tokens per minute after which an address is blocked.
-        header_seconds: Timeout for receiving the headers of a request.
-        body_seconds: Timeout for receiving the body of a request.
-        send_seconds: Timeout for a client to accept a part of a response.
-        heartbeat_seconds: Time without an event after which a stream sends a comment.
-        shutdown_seconds: Time for requests in progress to end when the API stops.
+class WebSection(Section):
+    """The HTTP API, the metrics and the health checks."""
 
-    Raises:
-        ValueError: A limit is not over 0, the port is out of range, or a proxy is not a network.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8080
-    trusted_proxies: tuple[str, ...] = ()
-    max_body_bytes: int = 8 * MIB
-    max_headers_bytes: int = 16 * 1024
-    max_requests: int = 2_000
-    max_connections: int = 4_000
-    max_connections_per_address: int = 1_000
-    max_waiters: int = 1_000
-    max_wait_seconds: float = 60.0
-    max_streams: int = 200
-    max_registering: int = 50_000
-    max_failures: int = 10
-    header_seconds: float = 10.0
-    body_seconds: float = 30.0
-    send_seconds: float = 10.0
-    heartbeat_seconds: float = 15.0
-    shutdown_seconds: float = 5.0
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.port <= 65_535:
-            raise ValueError(f"port must be 0 to 65535, got {self.port!r}")
-        for field in fields(self):
-            value = getattr(self, field.name)
-            is_limit = field.name.startswith("max_") or field.name.endswith("_seconds")
-            if is_limit and not value > 0:
-                raise ValueError(f"{field.name} must be over 0, got {value!r}")
-        if self.shutdown_seconds > MAX_SHUTDOWN_SECONDS:
-            raise ValueError(
-                f"shutdown_seconds must be up to {MAX_SHUTDOWN_SECONDS:g}, "
-                f"got {self.shutdown_seconds!r}"
-            )
-        for network in self.trusted_proxies:
-            ipaddress.ip_network(network, strict=False)
+    host: str = option(
+        "127.0.0.1",
+        "an address to listen on, such as 127.0.0.1 or 0.0.0.0",
+        "Address to listen on. An address that other machines can reach requires a token.",
+        min_length=1,
+        max_length=255,
+    )
+    port: int = option(
+        8080,
+        "a port, 0 to 65535",
+        "Port to listen on; 0 chooses a free port and prints it.",
+        ge=0,
+        le=65535,
+    )
+    trusted_proxies: Networks = option(
+        (),
+        'a list of networks, such as ["10.0.0.0/8"]',
+        "Networks of proxies whose X-Forwarded-For header is trusted.",
+    )
+    max_body_bytes: int = option(
+        8 * 2**20, "1,024 or more", "Maximum size of a request's body.", ge=1024, le=2**30
+    )
+    max_headers_bytes: int = option(
+        16 * 1024,
+        "1,024 or more",
+        "Maximum size of a request's line and headers.",
+        ge=1024,
+        le=2**20,
+    )
+    max_requests: int = number(
+        2_000,
+        1,
+        1_000_000,
+        "Maximum number of requests in progress.",
+    )
+    max_connections: int = number(
+        4_000,
+        1,
+        1_000_000,
+        "Maximum number of open connections; lowered if the limit of open files requires it.",
+    )
+    max_connections_per_address: int = number(
+        1_000,
+        1,
+        1_000_000,
+        "Maximum number of open connections from one IPv4 address or IPv6 network (/64). Trusted "
+        "proxies are exempt.",
+    )
+    max_waiters: int = number(
+        1_000,
+        1,
+        1_000_000,
+        "Maximum number of long polls in progress.",
+    )
+    max_streams: int = number(
+        200,
+        1,
+        1_000_000,
+        "Maximum number of open event streams.",
+    )
+    max_registering: int = number(
+        50_000,
+        1,
+        10_000_000,
+        "Maximum number of transactions that are being registered. Above it, the service responds "
+        "with 429 and Retry-After.",
+    )
+    max_failures: int = number(
+        10,
+        1,
+        1_000_000,
+        "Number of wrong tokens from one address within a minute that blocks the address for the "
+        "rest of the minute.",
+    )
 
     @property
     def is_local(self) -> bool:
@@ -82,3 +98,28 @@ class WebOptions:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+
+class WebOptions(WebSection):
+    """The HTTP API, with the timeouts that only Python programs can change."""
+
+    max_wait_seconds: Seconds = option(60.0, _OVER_ZERO, "Maximum duration of a long poll.", gt=0)
+    header_seconds: Seconds = option(
+        10.0, _OVER_ZERO, "Timeout for receiving the headers of a request.", gt=0
+    )
+    body_seconds: Seconds = option(
+        30.0, _OVER_ZERO, "Timeout for receiving the body of a request.", gt=0
+    )
+    send_seconds: Seconds = option(
+        10.0, _OVER_ZERO, "Timeout for a client to accept a part of a response.", gt=0
+    )
+    heartbeat_seconds: Seconds = option(
+        15.0, _OVER_ZERO, "Time without an event after which a stream sends a comment.", gt=0
+    )
+    shutdown_seconds: Seconds = option(
+        5.0,
+        f"over 0, up to {MAX_SHUTDOWN_SECONDS:g}s: {SECONDS}",
+        "Time for requests in progress to end when the API stops.",
+        gt=0,
+        le=MAX_SHUTDOWN_SECONDS,
+    )

@@ -294,7 +294,7 @@ class Poller(GenServer):
                 self._watch.forget(tracked.id)
 
     async def _resume_watch(self) -> None:
-        seconds = self._source.policy.watch_seconds
+        seconds = self._source.policy.watch_for
         if not seconds:
             return
         since = time.time() - seconds

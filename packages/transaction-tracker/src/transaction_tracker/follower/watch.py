@@ -14,7 +14,7 @@ class Watch:
     """
 
     def __init__(self, policy: PollingPolicy) -> None:
-        self._seconds = policy.watch_seconds
+        self._seconds = policy.watch_for
         self._sweep = Sweep(policy.watch_first_delay, policy.watch_longest_delay)
         self._confirmed_at: dict[str, float] = {}
 

@@ -1,76 +1,84 @@
-"""Settings of an RPC endpoint and of the pool, and their checks."""
+"""Options of an RPC endpoint, and the checks of a pool's arguments."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
 
+from pydantic import PlainValidator
+
+from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.options import Section, number, option
+from transaction_tracker.options.values import Seconds, printed
 from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
 from transaction_tracker.sources.ethereum.url import HTTP, WEBSOCKET, SecretUrl
 from transaction_tracker.sources.rate_limiter import MAX_IN_FLIGHT
 
-_MAX_COUNTS = {"burst": 100_000, "max_in_flight": 1_000, "batch_size": 10_000}
-_MAX_DEADLINE_SECONDS = 300.0
+
+def _url(value: Any) -> SecretUrl:
+    return SecretUrl.of(value, HTTP)
 
 
-@dataclass(frozen=True, slots=True)
-class ProviderSettings:
-    """Settings of one RPC endpoint.
+def _socket(value: Any) -> SecretUrl:
+    return SecretUrl.of(value, WEBSOCKET)
 
-    Attributes:
-        url: Its URL, ``http`` or ``https``. Only the host is printed.
-        ws_url: WebSocket URL for new heads, ``ws`` or ``wss``; ``None`` opens no subscription.
-        requests_per_second: Maximum number of calls per second; each call of a batch counts.
-            ``None`` sets no limit.
-        burst: Maximum number of calls that are sent at once after an idle time. Default: the
-            calls of one second.
-        max_in_flight: Maximum number of requests in flight.
-        batch_size: Calls in one request; fewer while the endpoint refuses that many.
-        deadline: Seconds that one request can take, with all waiting.
 
-    Raises:
-        ValueError: A value is invalid; the message names it, and does not contain a URL.
-    """
+NodeUrl = Annotated[SecretUrl, PlainValidator(_url), printed]
+SocketUrl = Annotated[SecretUrl, PlainValidator(_socket), printed]
 
-    url: SecretUrl
-    ws_url: SecretUrl | None = None
-    requests_per_second: float | None = None
-    burst: int | None = None
-    max_in_flight: int = MAX_IN_FLIGHT
-    batch_size: int = BATCH_SIZE
-    deadline: float = DEADLINE_SECONDS
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "url", SecretUrl.of(self.url, HTTP))
-        if self.ws_url is not None:
-            object.__setattr__(self, "ws_url", SecretUrl.of(self.ws_url, WEBSOCKET))
-        for name in _MAX_COUNTS:
-            self._check_count(name)
-        self._check_seconds()
+class ProviderSettings(Section):
+    """One RPC endpoint of the chain; with several, the service survives the failure of one."""
+
+    url: NodeUrl = option(
+        ...,
+        "a URL such as http://host:port or https://host/key",
+        "URL of the endpoint. Only its host is ever printed.",
+        secret=True,
+    )
+    ws_url: SocketUrl | None = option(
+        None,
+        "a URL such as ws://host:port or wss://host/key",
+        "WebSocket URL to subscribe to new heads. Without it, heads are polled.",
+        secret=True,
+    )
+    requests_per_second: float | None = option(
+        None,
+        "a number over 0",
+        "Maximum number of calls per second; each call of a batch counts. Default: no limit.",
+        gt=0,
+        le=1_000_000,
+        allow_inf_nan=False,
+    )
+    burst: int | None = number(
+        None,
+        1,
+        100_000,
+        "Maximum number of calls at once after a pause. Default: the calls of one second.",
+    )
+    max_in_flight: int = number(
+        MAX_IN_FLIGHT,
+        1,
+        1_000,
+        "Maximum number of requests that wait for responses at the same time.",
+    )
+    batch_size: int = number(
+        BATCH_SIZE,
+        1,
+        10_000,
+        "Maximum number of calls per request; lowered when the endpoint refuses that many.",
+    )
+    deadline: Seconds = option(
+        DEADLINE_SECONDS,
+        f"over 0, up to 5m: {SECONDS}",
+        "Maximum duration of one request.",
+        gt=0,
+        le=300,
+    )
+
+    def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
+        """Yield ``burst`` if there is no rate that it could exceed."""
         if self.burst is not None and self.requests_per_second is None:
-            raise ValueError("burst needs requests_per_second; without it, burst has no effect")
-
-    def _check_count(self, name: str) -> None:
-        value, maximum = getattr(self, name), _MAX_COUNTS[name]
-        if value is None and name == "burst":
-            return
-        if type(value) is not int or not 1 <= value <= maximum:
-            raise ValueError(f"{name} must be a whole number from 1 to {maximum}, got {value!r}")
-
-    def _check_seconds(self) -> None:
-        rate, deadline = self.requests_per_second, self.deadline
-        if rate is not None and not (_is_number(rate) and rate > 0):
-            raise ValueError(
-                f"requests_per_second must be a number over 0, or None for no limit, got {rate!r}"
-            )
-        maximum = _MAX_DEADLINE_SECONDS
-        if not (_is_number(deadline) and 0 < deadline <= maximum):
-            raise ValueError(
-                f"deadline must be over 0 and up to {maximum:g} seconds, got {deadline!r}"
-            )
-
-
-def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+            yield "burst", f"needs {table}requests_per_second; without it, burst has no effect"
 
 
 def check_pool(

@@ -1,40 +1,31 @@
 """The configuration: a TOML file, environment variables and flags, checked together."""
 
 from transaction_tracker.settings.client import ClientSection
-from transaction_tracker.settings.http import BatchSection, FeedSection, HttpSection
 from transaction_tracker.settings.layers import CLIENT_VARIABLES, DEFAULT_FILE, FILE_VARIABLE, Flags
-from transaction_tracker.settings.load import load, options
+from transaction_tracker.settings.load import load
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.problems import ConfigurationError, Problem
 from transaction_tracker.settings.sections import (
     DatabaseSection,
     LogsSection,
-    ProviderSection,
     RetentionSection,
     SourceSection,
     WebhooksSection,
-    WebSection,
 )
 
 __all__ = [
     "CLIENT_VARIABLES",
     "DEFAULT_FILE",
     "FILE_VARIABLE",
-    "BatchSection",
     "ClientSection",
     "Configuration",
     "ConfigurationError",
     "DatabaseSection",
-    "FeedSection",
     "Flags",
-    "HttpSection",
     "LogsSection",
     "Problem",
-    "ProviderSection",
     "RetentionSection",
     "SourceSection",
-    "WebSection",
     "WebhooksSection",
     "load",
-    "options",
 ]

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, PlainSerializer, PlainValidator
 
 from transaction_tracker.net.service import SERVICE_URL, check_token, service_url
-from transaction_tracker.settings.options import option
-from transaction_tracker.settings.sections import Section
+from transaction_tracker.options import Section, option
 from transaction_tracker.sources.http_polling import SecretText
 
 

@@ -12,16 +12,15 @@ from typing import Any, Protocol
 from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from transaction_tracker.options.problems import Key, unknown_option
 from transaction_tracker.settings.model import DELIMITER, PREFIX, Configuration
-from transaction_tracker.settings.problems import ConfigurationError, Problem, unknown
+from transaction_tracker.settings.problems import ConfigurationError, Problem
 
 DEFAULT_FILE = Path("txtrack.toml")
 FILE_VARIABLE = f"{PREFIX}CONFIG"
 # Variables of the commands that send requests to a service; the service ignores them.
 CLIENT_VARIABLES = (f"{PREFIX}URL", f"{PREFIX}TOKEN", f"{PREFIX}WEBHOOK_SECRET")
 MAX_FILE_BYTES = 2**20
-
-Key = tuple[str, ...]
 
 _WORDS: Key = ("http", "words")
 _HEADERS: Key = ("http", "headers")
@@ -207,7 +206,7 @@ def _unknown_variables(environment: Mapping[str, str]) -> Iterator[Problem]:
         if not name.startswith(PREFIX) or name in own or name in links:
             continue
         if PREFIX + name.removeprefix(PREFIX).split(DELIMITER)[0] not in sections:
-            yield unknown(name, name, [*sections, *own], "environment")
+            yield Problem(name, unknown_option(name, [*sections, *own]), "environment")
 
 
 def _service_links(environment: Mapping[str, str]) -> set[str]:

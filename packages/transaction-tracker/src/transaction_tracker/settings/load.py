@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
-from transaction_tracker.settings.layers import File, Flags, Key, Layer, Variables, chosen_file
+from transaction_tracker.options.problems import Key, invalid_options
+from transaction_tracker.settings.layers import File, Flags, Layer, Variables, chosen_file
 from transaction_tracker.settings.model import Configuration
-from transaction_tracker.settings.problems import ConfigurationError, Problem, shown, unknown
+from transaction_tracker.settings.problems import ConfigurationError, Problem
 from transaction_tracker.settings.together import conflicts
 
 
@@ -46,29 +46,6 @@ def load(path: Path | None = None, flags: Flags | None = None) -> Configuration:
     return configuration
 
 
-def options(
-    model: type[BaseModel] = Configuration, at: Key = ()
-) -> Iterator[tuple[Key, FieldInfo]]:
-    """Yield all options with their keys; ``*`` stands for each index of a list of tables."""
-    for name, info in model.model_fields.items():
-        section, many = _section(info)
-        if section is None:
-            yield (*at, name), info
-        else:
-            yield from options(section, (*at, name, "*") if many else (*at, name))
-
-
-def _section(info: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
-    """Return the section that a field contains, or ``None``, and whether it is a list of them."""
-    kind = info.annotation
-    inside = getattr(kind, "__args__", (None,))[0]
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        return kind, False
-    if isinstance(inside, type) and issubclass(inside, BaseModel):
-        return inside, get_origin(kind) is tuple
-    return None, False
-
-
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of ``above`` over those of ``below``; merge tables, replace the rest."""
     merged = dict(below)
@@ -79,58 +56,9 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return merged
 
 
-def _problems(error: ValidationError, layers: Sequence[Layer]) -> list[Problem]:
-    found: dict[Key, Problem] = {}
-    for details in error.errors(include_url=False, include_context=False):
-        path = tuple(str(part) for part in details["loc"])
-        key, info = _nearest(path)
-        where = _where(path, layers)
-        if details["type"] == "extra_forbidden":
-            problem = unknown(".".join(path), path[-1], _siblings(path), where)
-        else:
-            problem = _invalid(key, info, details, where)
-        # A value of a union type has an error for each member: report one problem per option.
-        found.setdefault(key if details["type"] != "extra_forbidden" else path, problem)
-    return list(found.values())
-
-
-def _invalid(key: Key, info: FieldInfo | None, error: Any, where: str) -> Problem:
-    extra = info.json_schema_extra if info is not None else None
-    facts = extra if isinstance(extra, dict) else {}
-    if error["type"] == "missing":
-        return Problem(".".join(key), f"is required: {facts.get('expected')}", where)
-    expected = facts.get("expected") or ("tables" if key == ("providers",) else "a table")
-    # A whole table can contain a secret, so only the value of a single option is shown.
-    actual = shown(error["input"]) if facts.get("secret") is False else "another value (hidden)"
-    return Problem(".".join(key), f"must be {expected}, got {actual}", where)
-
-
-def _nearest(path: Key) -> tuple[Key, FieldInfo | None]:
-    """Return the option of a pydantic location, which can go on with types and indexes."""
-    known = dict(options())
-    for length in range(len(path), 0, -1):
-        key = path[:length]
-        if info := known.get(_general(key)):
-            return (_entry(path, length) if get_origin(info.annotation) is dict else key), info
-    return path, None
-
-
-def _entry(path: Key, length: int) -> Key:
-    """Return the key of a table's entry; without the entry's name if the name is invalid.
-
-    An invalid name is not shown, because a user can confuse name and value, and print a secret.
-    """
-    return path[:length] if path[-1] == "[key]" else path[: length + 1]
-
-
-def _general(key: Key) -> Key:
-    return tuple("*" if part.isdecimal() else part for part in key)
-
-
-def _siblings(path: Key) -> list[str]:
-    above = _general(path[:-1])
-    depth = len(above)
-    return sorted({key[depth] for key, _ in options() if key[:depth] == above})
+def _problems(error: ValidationError, layers: Sequence[Layer]) -> Iterator[Problem]:
+    for key, path, message in invalid_options(Configuration, error):
+        yield Problem(".".join(key), message, _where(path, layers))
 
 
 def _where(key: Key, layers: Sequence[Layer]) -> str:

@@ -10,18 +10,18 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from transaction_tracker.api.options import WebSection
+from transaction_tracker.options.values import from_json
+from transaction_tracker.providers import ProviderSettings
 from transaction_tracker.settings.client import ClientSection
-from transaction_tracker.settings.http import HttpSection
-from transaction_tracker.settings.options import from_json
 from transaction_tracker.settings.sections import (
     DatabaseSection,
     LogsSection,
-    ProviderSection,
     RetentionSection,
     SourceSection,
     WebhooksSection,
-    WebSection,
 )
+from transaction_tracker.sources.http_polling import HttpSection
 
 PREFIX = "TXTRACK_"
 DELIMITER = "__"
@@ -51,7 +51,7 @@ class Configuration(BaseSettings):
     database: DatabaseSection = DatabaseSection()
     source: SourceSection = SourceSection()
     providers: Annotated[
-        tuple[ProviderSection, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
+        tuple[ProviderSettings, ...], NoDecode, BeforeValidator(_as_list), Field(max_length=32)
     ] = ()
     http: HttpSection | None = None
     web: WebSection = WebSection()

@@ -1,12 +1,9 @@
 """Problems of a configuration: the key, the expected and the actual value, and the place."""
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from transaction_tracker.domain import TrackerError
-
-_MAX_SHOWN_CHARACTERS = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +35,3 @@ class ConfigurationError(TrackerError):
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
         super().__init__("; ".join(map(str, self.problems)))
-
-
-def unknown(key: str, name: str, known: Sequence[str], where: str) -> Problem:
-    """Return the problem of an unknown key, with the most similar known key."""
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"known options: {', '.join(sorted(known))}"
-    return Problem(key, f"is an unknown option; {hint}", where)
-
-
-def shown(value: object) -> str:
-    """Format a value for a message: shortened, and only the type of a table or a list."""
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, list | tuple):
-        return "a list"
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN_CHARACTERS else f"{text[:_MAX_SHOWN_CHARACTERS]}…"

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from pydantic_core import PydanticUndefined
 
+from transaction_tracker.options.problems import options
 from transaction_tracker.settings.layers import variable
-from transaction_tracker.settings.load import options
+from transaction_tracker.settings.model import Configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Option:
 
 def reference() -> Iterator[Option]:
     """Yield all options, in the order of the sections."""
-    for key, info in options():
+    for key, info in options(Configuration):
         place = tuple("0" if part == "*" else part for part in key)
         extra = info.json_schema_extra
         expected = extra.get("expected") if isinstance(extra, dict) else None

@@ -1,25 +1,14 @@
 """The sections of the configuration; each is a table of the file."""
 
-from collections.abc import Iterator
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from transaction_tracker.domain import MAX_CONFIRMATIONS, Policy
 from transaction_tracker.domain.duration import SECONDS
-from transaction_tracker.domain.numbers import decimal_number
-from transaction_tracker.settings.options import (
-    AllowList,
-    Database,
-    Networks,
-    NodeUrl,
-    Seconds,
-    Signatures,
-    SlotTypes,
-    SocketUrl,
-    option,
-)
-from transaction_tracker.sources.ethereum.client import BATCH_SIZE, DEADLINE_SECONDS
+from transaction_tracker.options import Section, number, option
+from transaction_tracker.options.values import AllowedHosts, Seconds
+from transaction_tracker.settings.values import Database, Signatures, SlotTypes
 from transaction_tracker.sources.ethereum.profiles import (
     MAX_BLOCK_TIME_SECONDS,
     MAX_NAME_LENGTH,
@@ -28,47 +17,9 @@ from transaction_tracker.sources.ethereum.profiles import (
     FeeRule,
     profile_of,
 )
-from transaction_tracker.sources.rate_limiter import MAX_IN_FLIGHT
 from transaction_tracker.store.url import DatabaseUrl
 
 _MAX_CHAIN_ID = 2**63 - 1
-
-
-class Section(BaseModel):
-    """A table of the configuration: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @field_validator("*", mode="before")
-    @classmethod
-    def _check_numbers(cls, value: Any, info: ValidationInfo) -> Any:
-        """Raise ``ValueError`` for a value that only pydantic reads as a number.
-
-        Without this check, ``true`` would become 1, because ``bool`` is a subclass of ``int``, and
-        the text ``1_0`` of an environment variable would become 10.
-        """
-        kinds = set(_kinds(cls.model_fields[info.field_name or ""].annotation))
-        if isinstance(value, bool) and bool not in kinds:
-            raise ValueError("not a number")
-        if isinstance(value, str) and str not in kinds and _is_python_number(value):
-            decimal_number(value)
-        return value
-
-
-def _kinds(annotation: Any) -> Iterator[type]:
-    """Return the types of an annotation, and of the parts of a union or a list."""
-    if isinstance(annotation, type):
-        yield annotation
-    for part in get_args(annotation):
-        yield from _kinds(part)
-
-
-def _is_python_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 class DatabaseSection(Section):
@@ -175,13 +126,12 @@ class SourceSection(Section):
         gt=0,
         le=3600,
     )
-    sweep_budget: int = option(
+    sweep_budget: int = number(
         20,
-        "a number, 1 to 1,000",
+        1,
+        1000,
         "Maximum number of calls about single transactions per block, in one batch. These calls "
         "find changes that blocks alone do not show.",
-        ge=1,
-        le=1000,
     )
     drop_after_blocks: int = option(
         Policy().drop_blocks,
@@ -231,149 +181,10 @@ class SourceSection(Section):
         return profile_of(self.chain_id or chain_id, self.profile.changes)
 
 
-class ProviderSection(Section):
-    """One RPC endpoint of the chain; with several, the service survives the failure of one."""
-
-    url: NodeUrl = option(
-        ...,
-        "a URL such as http://host:port or https://host/key",
-        "URL of the endpoint. Only its host is ever printed.",
-        secret=True,
-    )
-    ws_url: SocketUrl | None = option(
-        None,
-        "a URL such as ws://host:port or wss://host/key",
-        "WebSocket URL to subscribe to new heads. Without it, heads are polled.",
-        secret=True,
-    )
-    requests_per_second: float | None = option(
-        None,
-        "a number over 0",
-        "Maximum number of calls per second; each call of a batch counts. Default: no limit.",
-        gt=0,
-        le=1_000_000,
-        allow_inf_nan=False,
-    )
-    burst: int | None = option(
-        None,
-        "a number, 1 to 100,000",
-        "Maximum number of calls at once after a pause. Default: the calls of one second.",
-        ge=1,
-        le=100_000,
-    )
-    max_in_flight: int = option(
-        MAX_IN_FLIGHT,
-        "a number, 1 to 1,000",
-        "Maximum number of requests that wait for responses at the same time.",
-        ge=1,
-        le=1_000,
-    )
-    batch_size: int = option(
-        BATCH_SIZE,
-        "a number, 1 to 10,000",
-        "Maximum number of calls per request; lowered when the endpoint refuses that many.",
-        ge=1,
-        le=10_000,
-    )
-    deadline: Seconds = option(
-        DEADLINE_SECONDS,
-        f"over 0, up to 5m: {SECONDS}",
-        "Maximum duration of one request.",
-        gt=0,
-        le=300,
-    )
-
-
-class WebSection(Section):
-    """The HTTP API, the metrics and the health checks."""
-
-    host: str = option(
-        "127.0.0.1",
-        "an address to listen on, such as 127.0.0.1 or 0.0.0.0",
-        "Address to listen on. An address that other machines can reach requires a token.",
-        min_length=1,
-        max_length=255,
-    )
-    port: int = option(
-        8080,
-        "a port, 0 to 65535",
-        "Port to listen on; 0 chooses a free port and prints it.",
-        ge=0,
-        le=65535,
-    )
-    trusted_proxies: Networks = option(
-        (),
-        'a list of networks, such as ["10.0.0.0/8"]',
-        "Networks of proxies whose X-Forwarded-For header is trusted.",
-    )
-    max_body_bytes: int = option(
-        8 * 2**20, "1,024 or more", "Maximum size of a request's body.", ge=1024, le=2**30
-    )
-    max_headers_bytes: int = option(
-        16 * 1024,
-        "1,024 or more",
-        "Maximum size of a request's line and headers.",
-        ge=1024,
-        le=2**20,
-    )
-    max_requests: int = option(
-        2_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of requests in progress.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_connections: int = option(
-        4_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of open connections; lowered if the limit of open files requires it.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_connections_per_address: int = option(
-        1_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of open connections from one IPv4 address or IPv6 network (/64). Trusted "
-        "proxies are exempt.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_waiters: int = option(
-        1_000,
-        "a number, 1 to 1,000,000",
-        "Maximum number of long polls in progress.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_streams: int = option(
-        200,
-        "a number, 1 to 1,000,000",
-        "Maximum number of open event streams.",
-        ge=1,
-        le=1_000_000,
-    )
-    max_registering: int = option(
-        50_000,
-        "a number, 1 to 10,000,000",
-        "Maximum number of transactions that are being registered. Above it, the service responds "
-        "with 429 and Retry-After.",
-        ge=1,
-        le=10_000_000,
-    )
-    max_failures: int = option(
-        10,
-        "a number, 1 to 1,000,000",
-        "Number of wrong tokens from one address within a minute that blocks the address for the "
-        "rest of the minute.",
-        ge=1,
-        le=1_000_000,
-    )
-
-
 class WebhooksSection(Section):
     """The delivery of events to webhook endpoints."""
 
-    allow_private: AllowList = option(
+    allow_private: AllowedHosts = option(
         (),
         'a list of networks, addresses and host names, such as ["10.0.0.0/8"]',
         "Hosts that endpoints can have although they are not public or do not use TLS. Other such "

@@ -3,11 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from transaction_tracker.net import AllowList, ForbiddenUrlError
-from transaction_tracker.settings.http import FeedSection, HttpSection
 from transaction_tracker.settings.model import Configuration
 from transaction_tracker.settings.sections import SourceSection
-from transaction_tracker.sources.http_polling.template import Template
+from transaction_tracker.sources.http_polling import HttpSection
 
 # Options of [source] that apply to each type of source; the others need blocks.
 _OF_ALL_SOURCES = frozenset(("type", "poll_interval", "expires_after"))
@@ -22,6 +20,9 @@ def conflicts(configuration: Configuration) -> Iterator[Conflict]:
         yield from _chain_options(configuration)
         yield from _http_options(configuration.http)
         return
+    for index, provider in enumerate(configuration.providers):
+        for name, message in provider.conflicts(f"providers.{index}."):
+            yield ("providers", str(index), name), message
     if message := _required(configuration.source):
         yield ("source", "confirmations"), message
     if configuration.http is not None:
@@ -65,44 +66,5 @@ def _http_options(section: HttpSection | None) -> Iterator[Conflict]:
         message = 'is required for source.type = "http": a table with name, url, status and words'
         yield ("http",), message
         return
-    yield from _addresses(section)
-    yield from _delays(section)
-    meanings = section.words.values()
-    if "confirmed" not in meanings:
-        message = 'must map a word to "confirmed": otherwise no transaction could succeed'
-        yield ("http", "words"), message
-    if section.watch_for and "reversed" not in meanings:
-        yield ("http", "watch_for"), 'requires a word for "reversed" in http.words'
-    if section.feed is not None and (message := _feed(section.feed)):
-        yield ("http", "feed"), message
-
-
-def _addresses(section: HttpSection) -> Iterator[Conflict]:
-    allowed = AllowList.of(section.allow_private)
-    for option, placeholder, url in section.addresses():
-        try:
-            Template(url.reveal(), placeholder, allowed, option)
-        except ValueError as error:
-            text = str(error).removeprefix(option).strip()
-            message = f"is refused{text}" if text.startswith(":") else text
-            if isinstance(error, ForbiddenUrlError) and error.can_be_allowed:
-                message += "; see http.allow_private"
-            yield ("http", *option.split(".")), message
-
-
-def _delays(section: HttpSection) -> Iterator[Conflict]:
-    for prefix in ("", "watch_"):
-        first, longest = f"{prefix}first_delay", f"{prefix}longest_delay"
-        low, high = getattr(section, first), getattr(section, longest)
-        if high >= low:
-            continue
-        if longest in section.model_fields_set:
-            yield ("http", longest), f"must be at least http.{first} ({low:g} s), got {high:g} s"
-        else:
-            yield ("http", first), f"must be at most http.{longest} ({high:g} s), got {low:g} s"
-
-
-def _feed(feed: FeedSection) -> str:
-    if (feed.next is None) == (feed.entry_cursor is None):
-        return "must have either next or entry_cursor"
-    return ""
+    for name, message in section.conflicts("http."):
+        yield ("http", *name.split(".")), message

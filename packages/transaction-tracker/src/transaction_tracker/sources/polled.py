@@ -1,11 +1,13 @@
 """Source without blocks, polled for each transaction: its protocol and polling policy."""
 
-import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from transaction_tracker.domain import Reported, State
+from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.options import Section, number, option
+from transaction_tracker.options.values import Seconds
 from transaction_tracker.sources.errors import SourceError
 from transaction_tracker.sources.protocol import Source
 
@@ -16,62 +18,75 @@ LookUpResult = Reported | SourceError | None
 # Ends that need several equal responses: a wrong one can cost somebody money.
 BAD_ENDS: frozenset[State] = frozenset(("failed", "dropped", "expired", "invalid", "reversed"))
 
-_DAY_SECONDS = 86_400.0
-_MAX_AGREE = 100
-_MAX_WATCH_DAYS = 3_660.0
+_MAX_DELAY_SECONDS = 31_536_000
+_MAX_WATCH_DAYS = 3_660
 
 
-@dataclass(frozen=True, slots=True)
-class PollingPolicy:
-    """Poll intervals of a source, and how many equal responses a bad end needs.
+class PollingPolicy(Section):
+    """Poll intervals of a source, and how many equal responses a bad end needs."""
 
-    Attributes:
-        first_delay: Seconds until the next look-up of a transaction after its state has changed.
-            Without a change, each interval is twice the one before.
-        longest_delay: Maximum number of seconds between two look-ups.
-        agree: Number of equal responses in a row that a bad end needs; a good end needs one.
-        watch_days: Days for which a confirmed transaction is still looked up, because it can be
-            reversed; 0 turns this off.
-        watch_first_delay: Like ``first_delay``, for confirmed transactions.
-        watch_longest_delay: Like ``longest_delay``, for confirmed transactions.
-        feed_interval: Seconds between two requests for the feed, if the source has one.
+    first_delay: Seconds = option(
+        1.0,
+        f"over 0: {SECONDS}",
+        "Time between two requests about a transaction while its status changes. Without a "
+        "change, each delay is twice the one before.",
+        gt=0,
+        le=_MAX_DELAY_SECONDS,
+    )
+    longest_delay: Seconds = option(
+        300.0,
+        f"first_delay or more: {SECONDS}",
+        "Maximum time between two requests about a transaction.",
+        gt=0,
+        le=_MAX_DELAY_SECONDS,
+    )
+    agree: int = number(
+        2,
+        1,
+        100,
+        "Equal responses in a row that are needed for a bad end: failed, dropped, expired, invalid "
+        "or reversed. One response is enough for confirmed.",
+    )
+    watch_for: Seconds = option(
+        0.0,
+        f"0 to {_MAX_WATCH_DAYS}d: {SECONDS}",
+        "Time for which a confirmed transaction is still polled, because it can be reversed.",
+        ge=0,
+        le=_MAX_WATCH_DAYS * 86_400,
+    )
+    watch_first_delay: Seconds = option(
+        600.0,
+        f"over 0: {SECONDS}",
+        "Like first_delay, for confirmed transactions.",
+        gt=0,
+        le=_MAX_DELAY_SECONDS,
+    )
+    watch_longest_delay: Seconds = option(
+        21_600.0,
+        f"watch_first_delay or more: {SECONDS}",
+        "Like longest_delay, for confirmed transactions.",
+        gt=0,
+        le=_MAX_DELAY_SECONDS,
+    )
+    feed_interval: Seconds = option(
+        5.0,
+        f"over 0: {SECONDS}",
+        "Time between two requests for the feed.",
+        gt=0,
+        le=_MAX_DELAY_SECONDS,
+    )
 
-    Raises:
-        ValueError: A value is invalid; the message names it.
-    """
-
-    first_delay: float = 1.0
-    longest_delay: float = 300.0
-    agree: int = 2
-    watch_days: float = 0.0
-    watch_first_delay: float = 600.0
-    watch_longest_delay: float = 21_600.0
-    feed_interval: float = 5.0
-
-    def __post_init__(self) -> None:
-        self._check_delays("first_delay", "longest_delay")
-        self._check_delays("watch_first_delay", "watch_longest_delay")
-        check_positive("feed_interval", self.feed_interval)
-        if type(self.agree) is not int or not 1 <= self.agree <= _MAX_AGREE:
-            raise ValueError(f"agree must be a number from 1 to {_MAX_AGREE}, got {self.agree!r}")
-        if not 0 <= self.watch_days <= _MAX_WATCH_DAYS:
-            raise ValueError(
-                f"watch_days must be from 0 to {_MAX_WATCH_DAYS:g}, got {self.watch_days!r}"
-            )
-
-    @property
-    def watch_seconds(self) -> float:
-        """Seconds for which a confirmed transaction is looked up."""
-        return self.watch_days * _DAY_SECONDS
-
-    def _check_delays(self, first: str, longest: str) -> None:
-        check_positive(first, getattr(self, first))
-        check_positive(longest, getattr(self, longest))
-        if getattr(self, longest) < getattr(self, first):
-            raise ValueError(
-                f"{longest} must be {first} or more, "
-                f"got {getattr(self, longest)!r} with {first}={getattr(self, first)!r}"
-            )
+    def conflicts(self, table: str = "") -> Iterator[tuple[str, str]]:
+        """Yield the longest delays that are shorter than the first ones."""
+        for prefix in ("", "watch_"):
+            first, longest = f"{prefix}first_delay", f"{prefix}longest_delay"
+            low, high = getattr(self, first), getattr(self, longest)
+            if high >= low:
+                continue
+            if longest in self.model_fields_set:
+                yield longest, f"must be at least {table}{first} ({low:g} s), got {high:g} s"
+            else:
+                yield first, f"must be at most {table}{longest} ({high:g} s), got {low:g} s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +138,3 @@ class PolledSource(Source, Protocol):
             FeedLostError: The source does not know the cursor.
             SourceError: The source gives no usable response.
         """
-
-
-def check_positive(name: str, value: object) -> None:
-    """Raise ``ValueError`` unless the value is a number over 0."""
-    number = type(value) in (int, float)
-    if not (number and math.isfinite(value) and value > 0):  # type: ignore[arg-type, operator]
-        raise ValueError(f"{name} must be a number over 0, got {value!r}")

@@ -82,7 +82,7 @@ def test_invalid_path_is_an_error(path: str) -> None:
         ({"error": "a b"}, "error must be a path"),
         ({"id": "a b"}, "id must be a path"),
         ({"allow": ["10.0.0.1/8"]}, "an allow list must hold"),
-        ({"policy": PollingPolicy(watch_days=1)}, "policy.watch_days needs a word for 'reversed'"),
+        ({"policy": PollingPolicy(watch_for=1)}, "policy.watch_for needs a word for 'reversed'"),
     ],
 )
 def test_invalid_option_is_an_error(options: dict[str, Any], message: str) -> None:
@@ -115,13 +115,13 @@ def test_invalid_header_is_an_error(headers: Any, message: str) -> None:
     ("options", "message"),
     [
         ({"url": "https://bank.example/many"}, "batch.url must contain {ids} exactly once"),
-        ({"items": "a b"}, "batch.items must be a path"),
-        ({"id": "a b"}, "batch.id must be a path"),
-        ({"status": "a b"}, "batch.status must be a path"),
-        ({"error": "a b"}, "batch.error must be a path"),
-        ({"separator": ""}, "batch.separator must be one character"),
-        ({"most": 1}, "batch.most must be a number from 2 to 1,000"),
-        ({"most": True}, "batch.most must be a number"),
+        ({"items": "a b"}, "items must be a path"),
+        ({"id": "a b"}, "id must be a path"),
+        ({"status": "a b"}, "status must be a path"),
+        ({"error": "a b"}, "error must be a path"),
+        ({"separator": ""}, "separator must be one character"),
+        ({"most": 1}, "most must be a number, 2 to 1,000, got 1"),
+        ({"most": True}, "most must be a number, 2 to 1,000, got True"),
     ],
 )
 def test_invalid_batch_is_an_error(options: dict[str, Any], message: str) -> None:
@@ -133,15 +133,15 @@ def test_invalid_batch_is_an_error(options: dict[str, Any], message: str) -> Non
     ("options", "message"),
     [
         ({"url": "https://bank.example/events"}, "feed.url must contain {cursor} exactly once"),
-        ({"entries": ""}, "feed.entries must be a path"),
-        ({"id": ""}, "feed.id must be a path"),
-        ({"status": ""}, "feed.status must be a path"),
-        ({"status": "a", "error": ""}, "feed.error must be a path"),
-        ({"next": ""}, "feed.next must be a path"),
-        ({"next": None}, "feed must have either next or entry_cursor"),
-        ({"entry_cursor": "id"}, "feed must have either next or entry_cursor"),
-        ({"next": None, "entry_cursor": ""}, "feed.entry_cursor must be a path"),
-        ({"start": 0}, "feed.start must be text"),
+        ({"entries": ""}, "entries must be a path"),
+        ({"id": ""}, "id must be a path"),
+        ({"status": ""}, "status must be a path"),
+        ({"status": "a", "error": ""}, "error must be a path"),
+        ({"next": ""}, "next must be a path"),
+        ({"next": None}, "Feed must have either next or entry_cursor"),
+        ({"entry_cursor": "id"}, "Feed must have either next or entry_cursor"),
+        ({"next": None, "entry_cursor": ""}, "entry_cursor must be a path"),
+        ({"start": 0}, "start must be a text of up to 1,000 characters, got 0"),
     ],
 )
 def test_invalid_feed_is_an_error(options: dict[str, Any], message: str) -> None:
@@ -152,16 +152,19 @@ def test_invalid_feed_is_an_error(options: dict[str, Any], message: str) -> None
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"first_delay": 0}, "first_delay must be a number over 0"),
-        ({"first_delay": True}, "first_delay must be a number over 0"),
-        ({"longest_delay": float("inf")}, "longest_delay must be a number over 0"),
-        ({"longest_delay": 0.5}, "longest_delay must be first_delay or more"),
-        ({"watch_longest_delay": 1}, "watch_longest_delay must be watch_first_delay or more"),
-        ({"agree": 0}, "agree must be a number from 1 to 100"),
-        ({"agree": 1.5}, "agree must be a number from 1 to 100"),
-        ({"watch_days": -1}, "watch_days must be from 0 to 3660"),
-        ({"watch_days": float("nan")}, "watch_days must be from 0 to 3660"),
-        ({"feed_interval": "1"}, "feed_interval must be a number over 0"),
+        ({"first_delay": 0}, "first_delay must be over 0: seconds"),
+        ({"first_delay": True}, "first_delay must be over 0: seconds"),
+        ({"longest_delay": float("inf")}, "longest_delay must be first_delay or more: seconds"),
+        ({"longest_delay": 0.5}, "longest_delay must be at least first_delay (1 s), got 0.5 s"),
+        (
+            {"watch_longest_delay": 1},
+            "watch_longest_delay must be at least watch_first_delay (600 s)",
+        ),
+        ({"agree": 0}, "agree must be a number, 1 to 100"),
+        ({"agree": 1.5}, "agree must be a number, 1 to 100"),
+        ({"watch_for": -1}, "watch_for must be 0 to 3660d: seconds"),
+        ({"watch_for": float("nan")}, "watch_for must be 0 to 3660d: seconds"),
+        ({"feed_interval": "soon"}, "feed_interval must be over 0: seconds"),
     ],
 )
 def test_invalid_policy_is_an_error(options: dict[str, Any], message: str) -> None:
@@ -172,11 +175,11 @@ def test_invalid_policy_is_an_error(options: dict[str, Any], message: str) -> No
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"requests_per_second": 0}, "limits.requests_per_second must be a number over 0"),
-        ({"requests_per_second": 0.01}, "limits.requests_per_second must be 0.1 or more"),
-        ({"in_flight": 0}, "limits.in_flight must be a number from 1 to 256"),
-        ({"deadline": None}, "limits.deadline must be a number over 0"),
-        ({"answer_bytes": 2**40}, "limits.answer_bytes must be a number from 1"),
+        ({"requests_per_second": 0}, "requests_per_second must be a number, 0.1 or more"),
+        ({"requests_per_second": 0.01}, "requests_per_second must be a number, 0.1 or more"),
+        ({"in_flight": 0}, "in_flight must be a number, 1 to 256"),
+        ({"deadline": None}, "deadline must be over 0, up to 1h: seconds"),
+        ({"answer_bytes": 2**40}, "answer_bytes must be a number, 1 to 67,108,864"),
     ],
 )
 def test_invalid_limits_are_an_error(options: dict[str, Any], message: str) -> None:

@@ -8,8 +8,6 @@ from yarl import URL
 from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.domain import InvalidTransactionError
 from transaction_tracker.net import AllowList, CheckedClient, ForbiddenAddressError
-from transaction_tracker.settings import HttpSection
-from transaction_tracker.settings.convert import http_source
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -18,7 +16,7 @@ from transaction_tracker.sources import (
     ServerError,
     SourceError,
 )
-from transaction_tracker.sources.http_polling import HttpPollingSource
+from transaction_tracker.sources.http_polling import HttpPollingSource, HttpSection
 
 # Looked up if no transaction is known: the first one that matches the pattern. A look-up changes
 # nothing, so no harm is done if such a transaction exists.
@@ -41,7 +39,7 @@ async def check(section: HttpSection, transaction: str | None) -> list[Finding]:
     found = [*_unencrypted(section), *_unwatched(section), *await _forbidden(section)]
     if any(finding.severity == "error" for finding in found):
         return found
-    source = http_source(section)
+    source = HttpPollingSource.of(section)
     # The findings contain what the source would log.
     logger.addFilter(_drop)
     try:

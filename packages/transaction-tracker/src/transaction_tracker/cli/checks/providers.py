@@ -9,7 +9,8 @@ from typing import Any
 
 from transaction_tracker.cli.checks import Finding, error, fine, warning
 from transaction_tracker.follower.verdict import limit_seconds
-from transaction_tracker.settings import Configuration, ProviderSection
+from transaction_tracker.providers import ProviderSettings
+from transaction_tracker.settings import Configuration
 from transaction_tracker.sources import SourceError
 from transaction_tracker.sources.ethereum import RpcClient, decode, fields
 
@@ -67,7 +68,7 @@ async def check(configuration: Configuration) -> list[Finding]:
     return [*_unencrypted(configuration.providers), *_alone(configuration.providers), *found]
 
 
-async def query(provider: ProviderSection, confirmations: int | str) -> ProviderReport | Finding:
+async def query(provider: ProviderSettings, confirmations: int | str) -> ProviderReport | Finding:
     """Query the chain and the head of one provider."""
     name = f"provider {provider.url}"
     client = RpcClient(provider.url, deadline=DEADLINE_SECONDS)
@@ -253,7 +254,7 @@ def _limitations(report: ProviderReport) -> Iterator[Finding]:
         )
 
 
-def _unencrypted(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
+def _unencrypted(providers: Sequence[ProviderSettings]) -> Iterator[Finding]:
     for provider in providers:
         url = provider.url.reveal()
         has_secret = bool(url.user or url.query_string or url.path.strip("/"))
@@ -270,7 +271,7 @@ def _unencrypted(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
             )
 
 
-def _alone(providers: Sequence[ProviderSection]) -> Iterator[Finding]:
+def _alone(providers: Sequence[ProviderSettings]) -> Iterator[Finding]:
     if len(providers) == 1:
         yield warning(
             "providers",

@@ -7,7 +7,7 @@ bank = HttpPollingSource(
     status="transfer.status",
     words={"received": "pending", "settled": "confirmed", "returned": "reversed"},
     headers={"Authorization": f"Bearer {key}"},
-    policy=PollingPolicy(watch_days=60),
+    policy=PollingPolicy(watch_for=60 * 86_400),
 )
 ```
 
@@ -15,7 +15,12 @@ If the service can call you when a transaction changes, call ``Poller.report(tra
 your handler. It triggers a look-up; the state comes only from the look-up's response.
 """
 
-from transaction_tracker.sources.http_polling.options import BatchLookUp, Feed, RequestLimits
+from transaction_tracker.sources.http_polling.options import (
+    BatchLookUp,
+    Feed,
+    HttpSection,
+    RequestLimits,
+)
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.source import HttpPollingSource
 from transaction_tracker.sources.polled import PollingPolicy
@@ -24,6 +29,7 @@ __all__ = [
     "BatchLookUp",
     "Feed",
     "HttpPollingSource",
+    "HttpSection",
     "PollingPolicy",
     "RequestLimits",
     "SecretText",

@@ -8,11 +8,10 @@ from transaction_tracker.sources.errors import ApplicationError, MalformedError
 from transaction_tracker.sources.http_polling.client import Client, parse
 from transaction_tracker.sources.http_polling.jsonpath import NOWHERE, JsonPath
 from transaction_tracker.sources.http_polling.lookup import UNKNOWN
+from transaction_tracker.sources.http_polling.options import MAX_CURSOR_CHARACTERS
 from transaction_tracker.sources.http_polling.reading import Reader, identity, items
 from transaction_tracker.sources.http_polling.template import Template
 from transaction_tracker.sources.polled import FeedLostError, Page
-
-MAX_CURSOR_CHARACTERS = 1_000
 
 
 class FeedReader:

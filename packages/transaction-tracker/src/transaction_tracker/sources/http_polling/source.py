@@ -1,8 +1,8 @@
 """A polled source: a service that reports the states of its transactions over HTTP."""
 
 import re
-import warnings
 from collections.abc import Collection, Iterable, Mapping
+from typing import Self
 
 from transaction_tracker.domain import (
     MAX_ID_CHARACTERS,
@@ -13,20 +13,24 @@ from transaction_tracker.domain import (
 from transaction_tracker.net import AllowList
 from transaction_tracker.sources.http_polling.client import MAX_WAIT_SECONDS, Client
 from transaction_tracker.sources.http_polling.headers import check_headers
+from transaction_tracker.sources.http_polling.id_pattern import ID_PATTERN, compiled
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
 from transaction_tracker.sources.http_polling.lookup import Many, Single, look_up_each
-from transaction_tracker.sources.http_polling.options import BatchLookUp, Feed, RequestLimits
+from transaction_tracker.sources.http_polling.options import (
+    NAME_PATTERN,
+    BatchLookUp,
+    Feed,
+    HttpSection,
+    RequestLimits,
+)
 from transaction_tracker.sources.http_polling.pages import FeedReader
 from transaction_tracker.sources.http_polling.reading import Reader
 from transaction_tracker.sources.http_polling.redaction import Redact, keys, redactor
 from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.template import Template
+from transaction_tracker.sources.http_polling.values import state_of
 from transaction_tracker.sources.http_polling.words import Words, check_state
 from transaction_tracker.sources.polled import LookUpResult, Page, PollingPolicy
-
-ID_PATTERN = "[A-Za-z0-9_-]{1,64}"
-
-NAME_PATTERN = "[a-z0-9][a-z0-9._-]{0,59}"
 
 _NAME = re.compile(NAME_PATTERN)
 
@@ -95,8 +99,28 @@ class HttpPollingSource:
         self._many = None if batch is None else self._batch_look_up(batch)
         self._feed = None if feed is None else self._feed_reader(feed)
         # Last, because only valid URLs can be parsed.
-        addresses = [url, *(options.url for options in (batch, feed) if options is not None)]
-        self._redact: Redact = redactor(keys(sent.values(), addresses))
+        extra = [options.url.reveal() for options in (batch, feed) if options is not None]
+        self._redact: Redact = redactor(keys(sent.values(), [url, *extra]))
+
+    @classmethod
+    def of(cls, section: HttpSection) -> Self:
+        """Return the source of a section of the configuration."""
+        return cls(
+            section.url.reveal(),
+            name=section.name,
+            status=section.status,
+            words={word: state_of(meaning) for word, meaning in section.words.items()},
+            id_pattern=section.id_pattern,
+            id=section.id,
+            error=section.error,
+            not_found=state_of(section.not_found),
+            headers=section.headers,
+            batch=section.batch,
+            feed=section.feed,
+            policy=section.part(PollingPolicy),
+            limits=section.part(RequestLimits),
+            allow=section.allow_private,
+        )
 
     def __repr__(self) -> str:
         return f"HttpPollingSource({str(self._template)!r}, name={self._name!r})"
@@ -190,8 +214,8 @@ class HttpPollingSource:
         await self._client.close()
 
     def _check_watch(self) -> None:
-        if self.policy.watch_days and "reversed" not in self._words:
-            raise ValueError("policy.watch_days needs a word for 'reversed' in words")
+        if self.policy.watch_for and "reversed" not in self._words:
+            raise ValueError("policy.watch_for needs a word for 'reversed' in words")
 
     def _single_look_up(self, id_: str | None, not_found: State | None) -> Single:
         if not_found is not None:
@@ -207,7 +231,7 @@ class HttpPollingSource:
     def _batch_look_up(self, batch: BatchLookUp) -> Many:
         return Many(
             self._client,
-            Template(batch.url, "{ids}", self._allowed, "batch.url"),
+            Template(batch.url.reveal(), "{ids}", self._allowed, "batch.url"),
             self._reader(batch.status or self._status, batch.error or self._error, "batch."),
             items=JsonPath.parse(batch.items, "batch.items"),
             id=JsonPath.parse(batch.id, "batch.id"),
@@ -219,7 +243,7 @@ class HttpPollingSource:
         reader = None if feed.status is None else self._reader(feed.status, feed.error, "feed.")
         return FeedReader(
             self._client,
-            Template(feed.url, "{cursor}", self._allowed, "feed.url"),
+            Template(feed.url.reveal(), "{cursor}", self._allowed, "feed.url"),
             reader,
             entries=JsonPath.parse(feed.entries, "feed.entries"),
             id=JsonPath.parse(feed.id, "feed.id"),
@@ -240,22 +264,6 @@ class HttpPollingSource:
 
 def _path(text: str | None, option: str) -> JsonPath | None:
     return None if text is None else JsonPath.parse(text, option)
-
-
-def compiled(pattern: str) -> re.Pattern[str]:
-    """Compile the pattern of ids.
-
-    Raises:
-        ValueError: The pattern is not a valid regular expression.
-    """
-    try:
-        # Python warns about "[[a-z]", which can become a set operation in a future release.
-        with warnings.catch_warnings(action="ignore", category=FutureWarning):
-            return re.compile(pattern)
-    except (re.error, TypeError, OverflowError, RecursionError) as error:
-        raise ValueError(
-            f"id_pattern must be a regular expression, got {pattern!r}: {error}"
-        ) from None
 
 
 def _shown(value: object) -> str:

@@ -1,27 +1,19 @@
 """Types of the options of a service over HTTP."""
 
 import re
-import warnings
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 from yarl import URL
 
-from transaction_tracker.settings.options import from_json
-from transaction_tracker.sources.http_polling import SecretText
+from transaction_tracker.domain import State
+from transaction_tracker.options.values import from_json
 from transaction_tracker.sources.http_polling.headers import check_headers
+from transaction_tracker.sources.http_polling.id_pattern import compiled, let_through
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
-from transaction_tracker.sources.http_polling.source import compiled
+from transaction_tracker.sources.http_polling.secret import SecretText
 from transaction_tracker.sources.http_polling.words import MAX_WORD_CHARACTERS
 
-# These characters have a meaning in a URL: the API's path of such an id would be another path.
-RESERVED = "/?#%"
-# The source refuses these and all other characters that are not printable, whatever the pattern.
-_CONTROLS = (*map(chr, range(32)), "\x7f")
-# A part of a regular expression that matches one character: an escape, a set, or the character.
-_PIECE = re.compile(
-    r"\\(?:x.{2}|u.{4}|U.{8}|N\{[^}]*\}|[0-7]{2,3}|.)|\[\^?\]?(?:\\.|[^\]\\])*\]|.", re.DOTALL
-)
 _PLACEHOLDER = re.compile(r"\{[a-z]+\}")
 
 STATES = (
@@ -44,31 +36,9 @@ Meaning = Literal[
 ]
 
 
-def let_through(pattern: str) -> str:
-    """Return a forbidden character that an id of the pattern can contain; empty if there is none.
-
-    The check is conservative: it looks at each part of the pattern that matches a character. If it
-    returns an empty text, no id contains a forbidden character. It can also return a character
-    that no id contains.
-    """
-    # A dot can match every character, whichever flags the pattern sets.
-    with warnings.catch_warnings(action="ignore", category=FutureWarning):
-        found = filter(_compiles, _PIECE.findall(pattern))
-        pieces = [re.compile(piece, re.DOTALL) for piece in found]
-    character: str
-    for character in (*RESERVED, *_CONTROLS):
-        if any(piece.fullmatch(character) for piece in pieces):
-            return character
-    return ""
-
-
-def _compiles(piece: str) -> bool:
-    """Return whether a part is a pattern; single operators, brackets and references are not."""
-    try:
-        re.compile(piece)
-    except re.error:
-        return False
-    return True
+def state_of(meaning: Meaning) -> State | None:
+    """Return the state that a word of the configuration means; ``None`` for "nothing"."""
+    return None if meaning == "nothing" else meaning
 
 
 def _pattern(text: str) -> str:
@@ -124,7 +94,7 @@ IdPattern = Annotated[str, AfterValidator(_pattern)]
 Address = Annotated[
     SecretText, PlainValidator(_secret), PlainSerializer(_host_only, return_type=str)
 ]
-Words = Annotated[
+StateWords = Annotated[
     dict[Annotated[str, Field(min_length=1, max_length=MAX_WORD_CHARACTERS)], Meaning],
     BeforeValidator(_table),
 ]

@@ -1,0 +1,66 @@
+"""Types of options, and how text from an environment variable becomes their value."""
+
+import ipaddress
+import json
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer
+from pydantic_settings import NoDecode
+
+from transaction_tracker.domain.duration import duration
+from transaction_tracker.net import addresses
+
+
+def from_json(text: str) -> Any:
+    """Parse JSON; return text that is not JSON unchanged, which a later check refuses."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def split(value: Any, separator: str) -> Any:
+    """Parse the list in an environment variable: JSON, or parts between separators."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return from_json(value)
+    return [part.strip() for part in value.split(separator) if part.strip()]
+
+
+def text_of(value: Any) -> str:
+    """Return a text unchanged.
+
+    Raises:
+        ValueError: It is not a text. ``ipaddress`` would convert the number 5 to 0.0.0.5.
+    """
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value
+
+
+def _seconds(value: Any) -> Any:
+    return duration(value) if isinstance(value, str) else value
+
+
+def _words(value: Any) -> Any:
+    return split(value, ",")
+
+
+def _network(value: Any) -> str:
+    return str(ipaddress.ip_network(text_of(value)))
+
+
+def _allowed(value: Any) -> str:
+    addresses.AllowList.of([text_of(value)])
+    return text_of(value)
+
+
+printed = PlainSerializer(str, return_type=str)
+comma_separated = BeforeValidator(_words)
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Network = Annotated[str, BeforeValidator(_network)]
+Networks = Annotated[tuple[Network, ...], NoDecode, comma_separated]
+Allowed = Annotated[str, BeforeValidator(_allowed)]
+AllowedHosts = Annotated[tuple[Allowed, ...], NoDecode, comma_separated]
