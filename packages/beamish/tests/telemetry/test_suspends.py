@@ -64,8 +64,9 @@ class Ticks:
     def move(self, seconds: float) -> None:
         """Move the clock, and wait until the watchdog has checked twice."""
         self.now += seconds
-        expected = self.reads + 3
+        expected, give_up = self.reads + 3, time.monotonic() + 30.0
         while self.reads < expected:
+            assert time.monotonic() < give_up
             time.sleep(0.001)
 
 
