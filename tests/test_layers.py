@@ -150,7 +150,7 @@ def test_no_module_imports_from_a_layer_below_its_own(package: str) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("package", ["beamish", "transaction_tracker"])
+@pytest.mark.parametrize("package", LAYERS)
 def test_no_module_imports_itself_through_others(package: str) -> None:
     assert circles(imported_modules(package)) == []
 

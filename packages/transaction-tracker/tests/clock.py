@@ -1,6 +1,7 @@
 """The clock of a test's event loop, for tests of timeouts that do not wait for them."""
 
 import asyncio
+from collections.abc import Callable
 
 
 class Clock:
@@ -26,3 +27,12 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Advance the time: timers that are due by then fire in the next round of the loop."""
         self._ahead += seconds
+
+    async def advance_awake(self, until: Callable[[], bool]) -> None:
+        """Advance the time in short steps until a condition holds, as for a program that runs.
+
+        A long step looks like a suspend, of which an `AwakeTimer` counts nothing.
+        """
+        while not until():
+            self.advance(0.5)
+            await asyncio.sleep(0)

@@ -1,11 +1,17 @@
 """Timers that ignore the time of a suspend."""
 
 import asyncio
+import time
 
 import pytest
 
 from beamish.testing import simulate
-from transaction_tracker.awake import AwakeTimer
+from transaction_tracker.awake import (
+    MAX_GAP_SECONDS,
+    AwakeClock,
+    AwakeTimer,
+    awake_timeout,
+)
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.0, 60.0, 60.5])
@@ -46,3 +52,36 @@ async def test_time_of_a_suspend_does_not_count(monkeypatch: pytest.MonkeyPatch)
 
     assert not calls
     timer.cancel()
+
+
+def test_clock_counts_the_time_between_reads_but_no_suspend(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    clock = AwakeClock()
+    began = clock()
+    for _ in range(20):
+        now += MAX_GAP_SECONDS
+        clock()
+    assert clock() - began == 20 * MAX_GAP_SECONDS
+
+    now += 3600.0
+
+    assert clock() - began == 21 * MAX_GAP_SECONDS
+    assert clock() - began == 21 * MAX_GAP_SECONDS
+
+
+@pytest.mark.parametrize("seconds", [0.5, 60.0])
+def test_timeout_ends_a_block_that_takes_too_long(seconds: float) -> None:
+    async def main() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        async with awake_timeout(2 * seconds):
+            await asyncio.sleep(seconds)
+        with pytest.raises(TimeoutError):
+            async with awake_timeout(seconds):
+                await asyncio.Event().wait()
+        return loop.time() - began
+
+    assert simulate(main) == pytest.approx(2 * seconds, rel=0.1)

@@ -134,8 +134,91 @@ async def test_other_tasks_run_while_a_long_text_is_parsed() -> None:
 
 @pytest.mark.parametrize("piece_bytes", range(1, 12))
 @pytest.mark.parametrize(
-    "text", [b"[111,]", b'{"a":1,}', b"[[1],1, ]", b"1,2", b"[1],[2]", b"[1,,1]"]
+    "text",
+    [
+        b"[111,]",
+        b'{"a":1,}',
+        b"[[1],1, ]",
+        b"1,2",
+        b"[1],[2]",
+        b"[1,,1]",
+        b"[1," + b" " * 200 + b"]",
+        b'[1,,"' + b"a" * 200 + b'"]',
+    ],
 )
 def test_comma_at_a_cut_without_a_value_after_it_raises(text: bytes, piece_bytes: int) -> None:
     with pytest.raises(NotJsonError):
         parsed(text, piece_bytes=piece_bytes)
+
+
+@pytest.mark.parametrize("text", [b'"' * 2**22, b'["' + b'" "' * 2**20 + b'"]'])
+def test_strings_without_commas_are_counted_before_they_take_memory(text: bytes) -> None:
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooManyValuesError):
+            asyncio.run(parse(text, JsonLimits(max_strings=1_000)))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 32 * PIECE_BYTES
+
+
+@pytest.mark.parametrize(
+    ("part", "error"),
+    [
+        (b'" "', NotJsonError),
+        (b'"%b" ' % (b"a" * 60), NotJsonError),
+        (b"[]", NotJsonError),
+        (b'{"a":{}} ', NotJsonError),
+        (b" ", TooManyValuesError),
+        (b"1", TooManyValuesError),
+    ],
+    ids=["strings", "long-strings", "lists", "objects", "spaces", "digits"],
+)
+def test_text_without_commas_is_refused_after_a_few_blocks(
+    part: bytes, error: type[Exception]
+) -> None:
+    text = b"[" + part * (2**24 // len(part)) + b"]"
+    tracemalloc.start()
+    try:
+        with pytest.raises(error):
+            asyncio.run(parse(text))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < 64 * PIECE_BYTES
+
+
+@given(st.integers(0, 20), st.integers(1, 9), st.sampled_from(["\\", '"', "a", "é"]))
+def test_string_is_read_over_the_edges_of_blocks(before: int, piece_bytes: int, end: str) -> None:
+    value = ["a" * before + "\\" * 20 + end, {"b": end * 30}]
+
+    assert parsed(orjson.dumps(value), piece_bytes=piece_bytes) == value
+
+
+@pytest.mark.parametrize("piece_bytes", [8, 64, PIECE_BYTES])
+def test_string_longer_than_the_limit_raises(piece_bytes: int) -> None:
+    limits = JsonLimits(max_string_bytes=100)
+
+    with pytest.raises(TooManyValuesError, match="a string must have at most 100 bytes"):
+        parsed(orjson.dumps([1, "a" * 101]), limits, piece_bytes)
+    assert parsed(orjson.dumps([1, "a" * 100]), limits, piece_bytes) == [1, "a" * 100]
+
+
+async def test_other_tasks_run_while_a_long_string_is_parsed() -> None:
+    text = orjson.dumps({"result": "a" * (8 * 2**20)})
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await parse(text)
+    counting.cancel()
+
+    assert turns >= len(text) // PIECE_BYTES

@@ -76,3 +76,27 @@ from transaction_tracker.threads import DaemonThreads
 DaemonThreads(1, "stuck").submit(threading.Event().wait)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)
+
+
+def test_calls_wait_for_a_running_thread_if_no_further_thread_can_be_started(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    threads, release, runs = DaemonThreads(2, "test"), threading.Event(), threading.Event()
+    first = threads.submit(lambda: (runs.set(), release.wait(PATIENCE)))
+    assert runs.wait(PATIENCE)
+
+    def refuse(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        second = threads.submit(sum, [1, 2])
+        with pytest.raises(RuntimeError, match="can't start"):
+            DaemonThreads(2, "none").submit(sum, [1])
+    third = threads.submit(sum, [3, 4])
+
+    assert third.result(PATIENCE / 2) == 7  # by a second thread
+    release.set()
+    assert second.result(PATIENCE) == 3
+    first.result(PATIENCE)
+    threads.shutdown()

@@ -3,7 +3,9 @@
 An event loop handles a signal in its next iteration, which a blocking callback delays. So each
 signal has two handlers. The handler of the event loop acts on the signal. The other one, which
 Python runs between two bytecodes even while a callback blocks, raises `KeyboardInterrupt` in that
-callback if the event loop has not handled the previous signal yet.
+callback if the event loop has not handled the previous signal yet. After the first signal, that is
+the previous one only if it came while the same callback blocked. So a later signal also starts a
+timer in a thread, which interrupts the callback if the loop has not handled that signal in time.
 """
 
 import asyncio
@@ -15,10 +17,14 @@ from types import FrameType
 from typing import Any, Self
 
 from beamish import process
+from beamish._runtime.runtime import running
 
 _log = logging.getLogger("beamish")
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+INTERRUPT_SECONDS = 1.0
+"""Seconds that the event loop has to handle a second signal, before a callback is interrupted."""
 
 
 class Signals:
@@ -36,6 +42,8 @@ class Signals:
         self.received: list[int] = []
         self.waiting = False
         self._before: dict[int, Any] = {}
+        self._timer: threading.Timer | None = None
+        self._interrupts = 0  # signals that the timer has sent and the event loop will see
         self._loop_handles = True
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[Any] | None = None
@@ -45,6 +53,11 @@ class Signals:
             handlers = {number: signal.getsignal(number) for number in _SIGNALS}
             self._before = {n: old for n, old in handlers.items() if old != signal.SIG_IGN}
         return self
+
+    @property
+    def pending(self) -> bool:
+        """Whether the event loop has signals to handle."""
+        return self.waiting or self._interrupts > 0
 
     def listen(self) -> None:
         """Handle the signals for the current task, the main task of the running event loop."""
@@ -59,6 +72,8 @@ class Signals:
             signal.signal(number, self._arrive)
 
     def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         for number, before in self._before.items():
             if self._loop is not None:
                 with suppress(NotImplementedError):
@@ -71,9 +86,28 @@ class Signals:
         if self.waiting:
             raise KeyboardInterrupt
         self.waiting = True
+        if self.received:
+            self._start_timer(number)
+
+    def _start_timer(self, number: int) -> None:
+        self._timer = threading.Timer(INTERRUPT_SECONDS, self._interrupt, [number])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _interrupt(self, number: int) -> None:
+        """Send the main thread a signal, if the loop still has not handled ``number``.
+
+        A real signal, because it also ends a system call that blocks, such as a sleep.
+        """
+        if self.waiting:
+            self._interrupts += 1
+            signal.pthread_kill(threading.main_thread().ident or 0, number)
 
     def _receive(self, number: int) -> None:
         self.waiting = False
+        if self._interrupts:  # one of the signals on their way is not the user's
+            self._interrupts -= 1
+            return
         self.received.append(number)
         assert self._task is not None  # noqa: S101 - listen has been called
         match len(self.received):
@@ -89,7 +123,8 @@ class Signals:
                 signal.raise_signal(number)
 
     def _kill_all(self) -> None:
-        for pid in process.processes():
-            attached = pid._process is not None and pid._process.task is self._task
-            if not attached:
-                process.exit(pid, "kill")
+        running().kill_together(
+            pid
+            for pid in process.processes()
+            if pid._process is not None and pid._process.task is not self._task
+        )

@@ -144,8 +144,9 @@ def run(
 
     The main task is a process. SIGINT and SIGTERM cancel the coroutine, or stop the application's
     tree in reverse order, each child within its ``shutdown``; a second signal kills every process
-    at once, and the program exits with 128 plus the signal's number. While a callback blocks the
-    event loop, the second signal interrupts it with `KeyboardInterrupt`. A signal that was ignored
+    at once, and the program exits with 128 plus the signal's number. While a callback or a hook
+    blocks the event loop, the second signal interrupts it with `KeyboardInterrupt`: at once, or
+    after a second if the loop has handled the first one. A signal that was ignored
     when ``run`` began stays ignored.
 
     ``sys.exit`` in any callback, sync or async, stops the program like the first signal, with its
@@ -215,14 +216,14 @@ class _Program(Generic[T]):
         """
         task = self._task
         # A pending signal cancels the task when the loop handles it.
-        if task is not None and not self._signals.waiting:
+        if task is not None and not self._signals.pending:
             task.cancel()
         while task is not None and not task.done():
             with suppress(SystemExit, KeyboardInterrupt, asyncio.CancelledError, Exception):
                 loop.run_until_complete(task)
         # The interrupted run can have queued its own stop, which would end the next run.
         stopped = False
-        while not stopped:
+        while not stopped or self._signals.pending:
             loop.call_soon(loop.stop)
             with suppress(SystemExit, KeyboardInterrupt):
                 loop.run_forever()
@@ -233,6 +234,9 @@ class _Program(Generic[T]):
         task = self._task
         ended = None if task is None or task.cancelled() else task.exception()
         # A signal that had to interrupt a callback gives the same exit status as any other.
+        received = self._signals.received
         if isinstance(error, KeyboardInterrupt) and isinstance(ended, SystemExit):
             return ended
+        if isinstance(error, KeyboardInterrupt) and len(received) > 1:  # it was in the main task
+            return SystemExit(128 + received[-1])
         return error

@@ -207,6 +207,131 @@ def test_second_signal_interrupts_a_callback_that_blocks_the_loop(
         assert running.returncode == 128 + number
 
 
+BLOCKED = """
+import time
+from beamish import _signals
+
+_signals.INTERRUPT_SECONDS = 0.1
+
+def block():
+    try:
+        say("blocks")
+        {blocks}
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise
+
+class Terminates(Ready):
+    def terminate(self, reason):
+        block()
+
+class Lingers(Ready):
+    async def terminate(self, reason):
+        await asyncio.sleep(0)
+        block()
+
+class Terminating(Shop):
+    def more(self):
+        return [Terminates]
+
+class Lingering(Shop):
+    def more(self):
+        return [Lingers]
+
+class Preparing(Shop):
+    def prep_stop(self):
+        block()
+
+class Stopping(Shop):
+    def stop(self):
+        block()
+
+async def cleaning():
+    try:
+        say("ready")
+        await asyncio.Event().wait()
+    finally:
+        block()
+
+beamish.run({main}, loop_factory={loop})
+"""
+BLOCKERS = {
+    "sleep": "time.sleep(600)",
+    "loop": "while True: pass",
+    "swallows": """while True:
+            try:
+                time.sleep(600)
+            except Exception:
+                pass""",
+}
+
+
+@pytest.mark.parametrize("loop", loops(), ids=["asyncio", "uvloop"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "main", ["Terminating()", "Lingering()", "Preparing()", "Stopping()", "cleaning()"]
+)
+def test_second_signal_interrupts_what_blocks_the_end(
+    main: str, number: signal.Signals, loop: str
+) -> None:
+    """The event loop has handled the first signal, and blocks afterwards."""
+    if "uvloop" in loop:
+        pytest.importorskip("uvloop")
+    blocks = BLOCKERS["sleep"]
+    with program(BLOCKED.format(main=main, blocks=blocks, loop=loop)) as running:
+        until(running, "ready")
+        running.send_signal(number)
+        until(running, "blocks")
+
+        running.send_signal(number)
+
+        assert rest(running)[0] == "interrupted"
+        assert running.returncode == 128 + number
+
+
+@pytest.mark.parametrize("blocks", BLOCKERS.values(), ids=BLOCKERS)
+def test_second_signal_interrupts_whatever_a_terminate_does(blocks: str) -> None:
+    main = "Terminating()"
+    with program(BLOCKED.format(main=main, blocks=blocks, loop=None)) as running:
+        until(running, "ready")
+        running.send_signal(signal.SIGTERM)
+        until(running, "blocks")
+
+        running.send_signal(signal.SIGINT)
+
+        assert rest(running)[0] == "interrupted"
+        assert running.returncode == 128 + signal.SIGINT
+
+
+def test_second_signal_that_the_loop_handles_interrupts_nothing() -> None:
+    with program("""
+        from beamish import _signals
+
+        async def receives(signals, count):
+            _signals.signal.raise_signal(_signals.signal.SIGINT)
+            while len(signals.received) < count:
+                try:
+                    await asyncio.Event().wait()
+                except asyncio.CancelledError:  # each signal cancels the main task
+                    pass
+
+        async def main():
+            signals = _signals.Signals()
+            with signals:
+                signals.listen()
+                await receives(signals, 1)
+                await receives(signals, 2)
+                signals._interrupt(_signals.signal.SIGINT)  # as its timer does
+                say(len(signals.received), signals.pending)
+                timer = signals._timer
+            say(timer.finished.is_set())
+
+        asyncio.run(main())
+        """) as running:
+        assert rest(running) == ["2 False", "True"]
+        assert running.returncode == 0
+
+
 def test_first_signal_while_a_callback_blocks_stops_the_tree_when_it_returns() -> None:
     with program(
         BLOCKS.format(definition="def")
@@ -281,3 +406,50 @@ def test_interrupted_program_leaves_no_handler_behind() -> None:
     done = subprocess.run([sys.executable, "-c", source], capture_output=True, timeout=30)
 
     assert done.stdout.decode().splitlines() == ["3 True"]
+
+
+def test_second_signal_kills_without_a_log_line_or_a_restart_per_process() -> None:
+    """The registry dies before the supervisor of the servers that are registered in it."""
+    with program("""
+        import logging
+        from beamish import DynamicSupervisor, Registry
+
+        class Named(GenServer):
+            def __init__(self, key):
+                say("named")
+
+        class Lingers(GenServer, trap_exit=True, shutdown=600.0):
+            async def terminate(self, _reason):
+                say("lingers")
+                await asyncio.Event().wait()
+
+        class Full(Shop):
+            def more(self):
+                return [
+                    Registry.child_spec(name="names", keys="unique"),
+                    DynamicSupervisor.child_spec(name="servers", max_restarts=100),
+                    Lingers,
+                ]
+
+        async def main():
+            async with Full():
+                for key in range(20):
+                    spec = Named.child_spec(key, name=Registry.via("names", key))
+                    await DynamicSupervisor.start_child("servers", spec)
+                say("ready")
+                await asyncio.Event().wait()
+
+        class Lines(logging.Handler):
+            def emit(self, record):
+                say(record.levelname, record.getMessage())
+
+        logging.getLogger("beamish").addHandler(Lines())
+        beamish.run(main())
+        """) as running:
+        until(running, "ready")
+        running.send_signal(signal.SIGTERM)
+        until(running, "lingers")
+
+        running.send_signal(signal.SIGTERM)
+
+        assert rest(running) == ["WARNING SIGTERM again: killing all processes", "stop"]

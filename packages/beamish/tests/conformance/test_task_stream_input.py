@@ -1,4 +1,4 @@
-"""The input of a stream: a generator is closed as soon as the stream is left.
+"""The input of a stream: what the stream has opened is closed as soon as it is left.
 
 Source: Elixir ``Task.async_stream/3``, which halts the enumerable when the stream is halted.
 """
@@ -104,7 +104,7 @@ async def test_tasks_have_ended_when_the_clean_up_of_the_generator_raises(stream
 
 
 class Numbers:
-    """An iterator with a ``close`` of its own, as files have; the stream has not opened it."""
+    """An iterator with a ``close`` of its own, as files have."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -120,12 +120,78 @@ class Numbers:
         self.closed = True
 
 
-@each_stream
-async def test_iterator_that_is_not_a_generator_is_left_open(stream) -> None:
-    async with attached():
+class NumbersLater:
+    """The same as an async iterator, as connections have."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._numbers = iter(range(9))
+
+    def __aiter__(self) -> "NumbersLater":
+        return self
+
+    async def __anext__(self) -> int:
+        return next(self._numbers)
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+class Table:
+    """An iterable that opens ``numbers`` when it is iterated over."""
+
+    def __init__(self, numbers: Numbers) -> None:
+        self._numbers = numbers
+
+    def __iter__(self) -> Numbers:
+        return self._numbers
+
+
+class TableLater:
+    """The same as an async iterable."""
+
+    def __init__(self, numbers: NumbersLater) -> None:
+        self._numbers = numbers
+
+    def __aiter__(self) -> NumbersLater:
+        return self._numbers
+
+
+def opener(kind: str) -> tuple[Any, Any]:
+    """Return an iterator and an iterable that opens it."""
+    if kind == "plain":
         numbers = Numbers()
+        return numbers, Table(numbers)
+    later = NumbersLater()
+    return later, TableLater(later)
+
+
+@kinds
+@each_stream
+async def test_iterator_that_the_caller_has_opened_is_left_open(stream, kind) -> None:
+    async with attached():
+        numbers, _ = opener(kind)
 
         async with aclosing(stream(numbers, times_ten, max_concurrency=1)) as answers:
             assert await anext(answers) == Ok(0)
 
         assert not numbers.closed
+
+
+@kinds
+@each_stream
+async def test_iterator_that_the_stream_has_opened_is_closed(stream, kind) -> None:
+    async with attached():
+        numbers, table = opener(kind)
+
+        async with aclosing(stream(table, times_ten, max_concurrency=1)) as answers:
+            assert await anext(answers) == Ok(0)
+            assert not numbers.closed
+
+        assert numbers.closed
+
+
+@each_stream
+async def test_input_without_a_close_is_left_as_it_is(stream) -> None:
+    async with attached(), aclosing(stream([1, 2, 3], times_ten, max_concurrency=1)) as answers:
+        assert await anext(answers) == Ok(10)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from unittest.mock import Mock
 
 import pytest
 
@@ -109,3 +110,91 @@ async def test_server_that_has_continued_and_rests_is_not_named(until, caplog) -
     assert all("Stops" not in message for message in reports(caplog))
     await GenServer.stop("stops")
     process.exit(loops, "kill")
+
+
+class Observed:
+    """A server as the watchdog's thread sees it."""
+
+    kind = class_name = queue_length = Mock(return_value=0)
+
+    def __init__(self) -> None:
+        self.pid = self
+        self._process = self
+        self.continued = self.handled = 1  # it has continued once, at its start
+        self.state = "waiting"
+
+    def status(self) -> str:
+        return self.state
+
+    def handle(self, *, continues: int = 0, others: int = 0) -> None:
+        self.continued += continues
+        self.handled += continues + others
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Mock:
+    """A clock that only the test moves."""
+    now = Mock()
+    now.monotonic.return_value = 0.0
+    monkeypatch.setattr(continuing, "time", now)
+    monkeypatch.setattr(continuing, "CONTINUE_SECONDS", 5.0)
+    return now
+
+
+def check_for(seconds: float, server: Observed, clock: Mock, **handled: int) -> None:
+    """Check ``server`` every second; it handles these messages before each check."""
+    for _ in range(int(seconds)):
+        server.handle(**handled)
+        clock.monotonic.return_value += 1.0
+        continuing.check(server)
+
+
+@pytest.mark.parametrize("continues", [0, 1, 2])
+@pytest.mark.parametrize("others", [0, 1, 2])
+def test_server_that_handles_messages_or_rests_is_not_named(
+    continues: int, others: int, clock: Mock, caplog
+) -> None:
+    server = Observed()
+    check_for(60, server, clock, continues=continues, others=others)
+
+    only_continues = continues > 0 and others == 0
+    assert len(reports(caplog)) == only_continues
+
+
+def test_quiet_server_that_handles_one_message_is_not_named(clock: Mock, caplog) -> None:
+    server = Observed()
+    check_for(60, server, clock)
+    check_for(1, server, clock, continues=2, others=1)
+    check_for(60, server, clock)
+
+    assert not reports(caplog)
+
+
+def test_long_silence_is_not_part_of_a_continue_loop(clock: Mock, caplog) -> None:
+    server = Observed()
+    check_for(1, server, clock)
+    clock.monotonic.return_value += 3600.0
+    check_for(4, server, clock, continues=1)
+    assert not reports(caplog)
+
+    check_for(1, server, clock, continues=1)
+    assert len(reports(caplog)) == 1
+
+
+def test_one_long_continue_is_not_a_rest(clock: Mock, caplog) -> None:
+    server = Observed()
+    server.state = "running"
+    for _ in range(3):
+        check_for(2, server, clock)
+        check_for(1, server, clock, continues=1)
+
+    assert len(reports(caplog)) == 1
+
+
+def test_first_continue_that_lasts_is_not_a_loop(clock: Mock, caplog) -> None:
+    server = Observed()
+    server.state = "running"
+    check_for(60, server, clock)
+    check_for(1, server, clock, continues=1)
+
+    assert not reports(caplog)

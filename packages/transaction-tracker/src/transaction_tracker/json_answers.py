@@ -1,8 +1,13 @@
 """Parse JSON from untrusted senders: with limits, and in pieces.
 
 A parser makes 1.9 GB of objects from 60 MiB of ``{}``, and blocks the event loop until it has
-finished. So a long text is cut at commas into pieces of some hundred KiB. The values of each piece
-are counted before it is parsed, and other tasks can run between two pieces.
+finished. So a long text is scanned in blocks of some hundred KiB and cut at commas into pieces.
+The values of each block are counted before the block is split or parsed, and other tasks can run
+between two blocks.
+
+A piece is usually one block. It is longer only where a block has no comma between two values, which
+is inside a long string: anything else without a comma is not JSON, or has so many spaces or digits
+that it is refused.
 
 A cut can be inside lists and objects. The containers that are open there are the *spine*, from the
 outermost to the innermost. A piece is parsed with the opening brackets of its spine before it and
@@ -13,7 +18,7 @@ the containers of the spine.
 import asyncio
 import secrets
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import orjson
 
@@ -34,7 +39,7 @@ class NotJsonError(ValueError):
 
 
 class TooManyValuesError(ValueError):
-    """The text has more values than the limits allow."""
+    """The text has more or longer values than the limits allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +52,23 @@ class JsonLimits:
         max_containers: Lists and objects.
         max_strings: Strings, keys included.
         max_values: Commas; each container has one comma less than values.
+        max_string_bytes: Length of one string.
+        max_gap_bytes: Bytes outside of strings without a comma. Not checked within one block.
     """
 
     max_depth: int = 128
     max_containers: int = 500_000
     max_strings: int = 4_000_000
     max_values: int = 4_000_000
+    max_string_bytes: int = 16 * 2**20
+    max_gap_bytes: int = 256 * 2**10
 
 
 DEFAULT_LIMITS = JsonLimits()
-"""Enough for 64 MiB of blocks or receipts: a block with 110,000 logs uses half of it."""
+"""Enough for 64 MiB of blocks or receipts: a block with 110,000 logs uses half of it.
+
+The longest string is the data of a log: 8 MiB, which costs 64 million gas.
+"""
 
 
 async def parse(text: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
@@ -64,89 +76,150 @@ async def parse(text: bytes, limits: JsonLimits = DEFAULT_LIMITS) -> Any:
 
     Raises:
         NotJsonError: The text is not JSON, or is nested too deep.
-        TooManyValuesError: The text has more values than the limits allow.
+        TooManyValuesError: The text has more or longer values than the limits allow.
     """
     pieces = _Pieces(text, limits)
-    while not pieces.parse_next():
+    while not pieces.scan_block():
         await asyncio.sleep(0)
     return pieces.value
 
 
 @dataclass(slots=True)
 class _Pieces:
-    """Parser state between two pieces of one text."""
+    """Parser state between two blocks of one text.
+
+    Attributes:
+        text: The text.
+        limits: Limits for the text.
+        value: The value, as far as it is parsed.
+    """
 
     text: bytes
     limits: JsonLimits
     value: Any = None
+    # The current piece: its start, and how far it is scanned.
+    _start: int = 0
     _at: int = 0
+    # Brackets that are open at the start of the piece, and where the scan is.
     _open: bytes = b""
+    _open_now: bytes = b""
     _spine: list[Any] = field(default_factory=list)
+    # Length of the string that is open where the scan is; ``None`` outside of strings.
+    _string_bytes: int | None = None
+    # Counts in the text; they include what is scanned of the current piece.
     _containers: int = 0
     _strings: int = 0
     _values: int = 0
+    # Counts in the current piece, as long as it has no comma.
+    _gap_bytes: int = 0
+    _gap_values: int = 0
 
-    def parse_next(self) -> bool:
-        """Parse the next piece, and return whether it was the last."""
-        end, structure = self._cut()
+    def scan_block(self) -> bool:
+        """Scan one block, parse the piece if it ends in the block; return whether it was the last.
+
+        A piece ends at the last comma between two values in a block, or at the end of the text.
+        """
+        parts, end = self._split()
+        is_last = end == len(self.text)
+        first = 0 if self._string_bytes is None else 1
+        cut = None if is_last else _last_comma(parts, first)
+        if cut is not None:
+            number, comma = cut
+            end -= sum(map(len, parts[number:])) + len(parts) - 1 - number - comma
+            parts = [*parts[:number], parts[number][:comma]]
+        structure = b"".join(parts[first::2])
+        strings = (len(parts) - first) // 2  # that begin in the block
+        self._strings += strings
+        self._check_lengths(parts, first)
         self._count(structure)
-        open_after = self._open_after(structure)
-        piece = _loads(self._opened() + self.text[self._at : end] + _closed(open_after))
+        self._open_now = self._open_after(structure)
+        self._at = end
+        if cut is None and not is_last:
+            self._check_gap(structure, strings)
+        else:
+            self._parse_piece(is_last)
+        return is_last
+
+    def _split(self) -> tuple[list[bytes], int]:
+        """Split the next block at its quotes.
+
+        Returns:
+            The parts, which are alternately inside and outside of strings, and the block's end.
+        """
+        block = self.text[self._at : self._at + PIECE_BYTES]
+        end = self._at + len(block)
+        if (len(block) - len(block.rstrip(b"\\"))) % 2 and end < len(self.text):
+            # The next block must not begin inside an escape.
+            block, end = block + self.text[end : end + 1], end + 1
+        # An escaped quote does not end a string. The replacements keep all indexes valid.
+        plain = block.replace(rb"\\", b"__").replace(rb"\"", b"__")
+        quotes = plain.count(b'"')
+        if self._strings + (quotes + (self._string_bytes is None)) // 2 > self.limits.max_strings:
+            self._refuse()
+        return plain.split(b'"'), end
+
+    def _check_lengths(self, parts: list[bytes], first: int) -> None:
+        """Check the lengths of the strings in a block; the last one can go on after it."""
+        lengths = [len(part) for part in parts[1 - first :: 2]]
+        if first:
+            lengths[0] += self._string_bytes or 0
+        if max(lengths, default=0) > self.limits.max_string_bytes:
+            limit = self.limits.max_string_bytes
+            raise TooManyValuesError(f"a string must have at most {limit:,} bytes")
+        self._string_bytes = lengths[-1] if (len(parts) - first) % 2 == 0 else None
+
+    def _count(self, structure: bytes) -> None:
+        self._containers += structure.count(b"[") + structure.count(b"{")
+        self._values += structure.count(b",")
+        limits = self.limits
+        if self._containers > limits.max_containers or self._values >= limits.max_values:
+            self._refuse()
+
+    def _refuse(self) -> NoReturn:
+        limits = self.limits
+        raise TooManyValuesError(
+            f"the text must have at most {limits.max_containers:,} lists and objects, "
+            f"{limits.max_strings:,} strings and {limits.max_values:,} values"
+        )
+
+    def _check_gap(self, structure: bytes, strings: int) -> None:
+        """Raise unless the piece, which has no comma yet, can be a part of a long string.
+
+        Without a comma, each container is in the one before it, and has one key or one value.
+        """
+        self._gap_bytes += len(structure)
+        self._gap_values += strings + structure.count(b"[") + structure.count(b"{")
+        if self._gap_values > 2 * self.limits.max_depth + 2:
+            raise NotJsonError("a comma must be between two values")
+        if self._gap_bytes > self.limits.max_gap_bytes:
+            limit = self.limits.max_gap_bytes
+            raise TooManyValuesError(f"a comma must follow within {limit:,} bytes")
+
+    def _parse_piece(self, is_last: bool) -> None:
+        open_after = self._open_now
+        text = self.text[self._start : self._at]
+        if self._spine and text.lstrip()[:1] in (b"", b"]", b"}"):
+            raise NotJsonError("a comma must be between two values")
+        piece = _loads(b"".join((self._opened(), text, _closed(open_after))))
         if self._spine:
             _add(self._spine, piece)
         else:
             self.value = piece
-        is_last = end == len(self.text)
-        if is_last and open_after:
-            raise NotJsonError("the text ends too early")
-        self._at, self._open = end + 1, open_after
-        if not is_last:
-            self._check_cut()
-            self._spine = _spine(self.value, open_after)
-        return is_last
-
-    def _cut(self) -> tuple[int, bytes]:
-        """Find the end of the next piece: a comma outside of strings, or the end of the text.
-
-        Returns:
-            The index of the end, and the part of the piece that is outside of strings.
-        """
-        size = PIECE_BYTES
-        while True:
-            # An escaped quote does not end a string. The replacements keep all indexes valid.
-            chunk = self.text[self._at : self._at + size]
-            plain = chunk.replace(rb"\\", b"__").replace(rb"\"", b"__")
-            parts = plain.split(b'"')
-            if self._at + size >= len(self.text):
-                self._strings += len(parts) // 2
-                return len(self.text), b"".join(parts[::2])
-            end = len(chunk)
-            for number in range(len(parts) - 1, -1, -1):
-                end -= len(parts[number])
-                if number % 2 == 0 and (comma := parts[number].rfind(b",")) >= 0:
-                    parts[number] = parts[number][:comma]
-                    self._strings += number // 2
-                    return self._at + end + comma, b"".join(parts[: number + 1 : 2])
-                end -= 1  # the quote before this part
-            size *= 2  # one long string
-
-    def _count(self, structure: bytes) -> None:
-        self._containers += structure.count(b"[") + structure.count(b"{")
-        self._values += structure.count(b",") + 1
-        limits = self.limits
-        if (
-            self._containers > limits.max_containers
-            or self._strings > limits.max_strings
-            or self._values > limits.max_values
-        ):
-            raise TooManyValuesError(
-                f"the text must have at most {limits.max_containers:,} lists and objects, "
-                f"{limits.max_strings:,} strings and {limits.max_values:,} values"
-            )
+        if is_last:
+            if open_after:
+                raise NotJsonError("the text ends too early")
+            return
+        if not open_after:
+            raise NotJsonError("a comma must be in a list or an object")
+        self._spine = _spine(self.value, open_after)
+        self._open = open_after
+        self._values += 1  # the comma at the cut
+        self._start = self._at = self._at + 1
+        self._gap_bytes = self._gap_values = 0
 
     def _open_after(self, structure: bytes) -> bytes:
-        """Return the brackets that are open after a piece."""
-        brackets = self._open + structure.translate(None, _NOT_BRACKETS)
+        """Return the brackets that are open after a block."""
+        brackets = self._open_now + structure.translate(None, _NOT_BRACKETS)
         self._check_depth(brackets.translate(_ALIKE))
         while True:
             # Each round removes the innermost pairs, which is at least one level.
@@ -172,11 +245,14 @@ class _Pieces:
         outer = b"".join(_OPENERS[bracket] for bracket in self._open[:-1])
         return outer + self._open[-1:]
 
-    def _check_cut(self) -> None:
-        """Raise if the comma at the cut is outside of all containers or ends one."""
-        follows = self.text[self._at : self._at + 100].lstrip()[:1]
-        if not self._open or follows in (b"]", b"}"):
-            raise NotJsonError("a comma must be between two values")
+
+def _last_comma(parts: list[bytes], first: int) -> tuple[int, int] | None:
+    """Return the part with the last comma outside of strings, and the comma's index in the part."""
+    numbers = range(first, len(parts), 2)
+    for number in reversed(numbers):
+        if (comma := parts[number].rfind(b",")) >= 0:
+            return number, comma
+    return None
 
 
 def _loads(text: bytes) -> Any:

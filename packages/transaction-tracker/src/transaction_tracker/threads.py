@@ -37,14 +37,14 @@ class DaemonThreads(Executor):
         """Schedule a call and return the future of its result.
 
         Raises:
-            RuntimeError: The executor was shut down.
+            RuntimeError: The executor was shut down, or its first thread cannot be started.
         """
         with self._lock:
             if self._closed:
                 raise RuntimeError(f"cannot run {function!r}: the threads {self._name} are closed")
+            self._start_thread()
             future: Future[T] = Future()
             self._jobs.put((future, partial(function, *args, **kwargs)))
-            self._start_thread()
         return future
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = False) -> None:
@@ -69,9 +69,15 @@ class DaemonThreads(Executor):
         if self._idle.acquire(blocking=False) or self._started >= self._max_threads:
             return
         name = f"{self._name}_{self._started}"
-        self._started += 1
         work = (self._jobs, self._idle)
-        threading.Thread(target=_work, args=work, name=name, daemon=True).start()
+        try:
+            threading.Thread(target=_work, args=work, name=name, daemon=True).start()
+        except RuntimeError:
+            # The system's limit of threads is reached: the threads that run take this call, too.
+            if not self._started:
+                raise
+        else:
+            self._started += 1
 
 
 def _work(jobs: SimpleQueue[_Job | None], idle: threading.Semaphore) -> None:

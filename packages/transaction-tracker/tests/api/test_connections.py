@@ -246,3 +246,26 @@ async def test_connection_during_the_shutdown_is_not_an_error(
             await asyncio.sleep(0)
 
     assert not errors
+
+
+@pytest.mark.parametrize("error", [OSError("disconnected"), MemoryError("no room")])
+async def test_connection_that_fails_while_it_opens_is_not_counted(error: Exception) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+    admission = Admission(9, 9)
+    failed = asyncio.Event()
+
+    def make(_release: object) -> asyncio.Protocol:
+        failed.set()
+        raise error
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as sock:
+        sock.setblocking(False)
+        acceptor = Acceptor(sock, admission, make)
+        _, writer = await asyncio.open_connection(*sock.getsockname())
+        async with asyncio.timeout(PATIENCE):
+            await failed.wait()
+        await eventually(lambda: not acceptor._opening)
+        acceptor.close()
+        writer.close()
+
+    assert admission == Admission(9, 9)

@@ -1,10 +1,14 @@
 """Every error is a problem without secrets."""
 
+import json
 import logging
+import re
 
 import pytest
 
 from transaction_tracker.api.guard import Guard
+from transaction_tracker.api.validation import FORMS
+from transaction_tracker.sources.ethereum import fields
 
 from .support import Client, Reply, register
 
@@ -130,3 +134,61 @@ async def test_readiness_and_liveness_need_no_token(client: Client) -> None:
 
     assert (await client.get("/healthz")).json == {"status": "alive"}
     assert (await client.get("/readyz")).json == {"status": "ready"}
+
+
+PATTERNS = [
+    ("GET", "/v1/transactions?cursor=t", None),
+    ("GET", "/v1/events?after=5", None),
+    ("GET", "/v1/endpoints/ep_1/attempts?cursor=5", None),
+    ("GET", "/v1/endpoints/ep_1/attempts?event=5", None),
+    ("GET", "/v1/endpoints/ep_1/dead-letters?cursor=5", None),
+    ("POST", "/v1/endpoints/ep_1/redeliver", {"since": "5"}),
+    ("POST", "/v1/endpoints/ep_1/redeliver", {"event": "5"}),
+    ("POST", "/v1/endpoints/ep_1/rotate", {"secret": "short"}),
+    ("POST", "/v1/endpoints", {"url": "https://example.com/", "secret": "short"}),
+    ("POST", "/v1/tokens", {"label": "\0", "scopes": ["read"]}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), PATTERNS)
+async def test_text_of_another_form_is_described_without_a_pattern(
+    client: Client, method: str, path: str, body: object
+) -> None:
+    content = problem(await client.ask(method, path, json=body), 422)
+
+    (fault,) = content["errors"]  # type: ignore[misc]
+    assert "must " in fault["detail"]
+    assert not re.search(r"pattern|[\[{(^$\\]", fault["detail"])
+
+
+async def test_every_pattern_of_the_api_is_described(client: Client) -> None:
+    described = json.dumps((await client.get("/openapi.json")).json)
+
+    found = {json.loads(f'"{text}"') for text in re.findall(r'"pattern": "(.*?[^\\])"', described)}
+
+    # The source describes wrong ids, and the middleware wrong idempotency keys.
+    assert found - {fields.HASH_PATTERN, r"^[\x21-\x7e]+$"} == set(FORMS)
+
+
+@pytest.mark.parametrize("value", [0, "soon", 1.5, 20_000, True])
+async def test_confirmations_have_one_message(client: Client, value: object) -> None:
+    reply = await client.post("/v1/transactions", json={"id": "abcdefgh", "confirmations": value})
+
+    assert problem(reply, 422)["errors"] == [
+        {
+            "detail": "must be a whole number from 1 to 10,000, or 'safe' or 'finalized'",
+            "pointer": "#/confirmations",
+        }
+    ]
+
+
+@pytest.mark.parametrize("body", [b"{bad", b"[1,", b"{]", b"[" * 100, b'{"a":1}}', b"}{"])
+@pytest.mark.parametrize("path", ["/v1/transactions", "/v1/tokens", "/v1/endpoints"])
+async def test_body_that_is_not_json_is_a_problem_with_a_position(
+    client: Client, path: str, body: bytes
+) -> None:
+    reply = await client.post(path, data=body, headers={"Content-Type": "application/json"})
+
+    content = problem(reply, 400)
+    assert content["type"] == "urn:problem-type:transaction-tracker:not-json"
+    assert re.search(r"line \d+ column \d+|at character \d+", str(content["detail"]))

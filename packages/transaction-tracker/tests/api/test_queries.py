@@ -83,3 +83,30 @@ async def test_token_is_checked_before_the_query() -> None:
         await client.post("/v1/tokens", json={"label": "x", "scopes": ["admin"]})
 
         assert (await client.get("/v1/transactions?sate=confirmed")).status == 401
+
+
+@pytest.mark.parametrize("number", ["1_0", "+1", "%201", "1.0", "%D9%A1", "inf", "1e0", ""])
+@pytest.mark.parametrize("path", ["/v1/transactions?limit=", "/v1/events?limit="])
+async def test_number_with_other_characters_than_digits_is_refused(
+    client: Client, path: str, number: str
+) -> None:
+    reply = await client.get(path + number)
+
+    assert reply.status == 422
+    assert reply.json["errors"][0]["parameter"] == "limit"
+
+
+async def test_numbers_in_all_queries_are_decimal_digits(client: Client) -> None:
+    described = (await client.get("/openapi.json")).json["paths"]
+    found = [
+        (path, parameter["name"])
+        for path, methods in described.items()
+        for method, route in methods.items()
+        for parameter in route.get("parameters", ())
+        if method == "get" and parameter["schema"].get("type") in ("integer", "number")
+    ]
+
+    for path, name in found:
+        place = re.sub(r"\{\w+\}", "abcdefgh", path)
+        assert (await client.get(f"{place}?{name}=1_0")).status == 422, (path, name)
+    assert ("/v1/transactions/{id}/wait", "timeout") in found

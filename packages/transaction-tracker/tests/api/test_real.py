@@ -171,6 +171,8 @@ async def test_endpoints_are_added_tested_rotated_and_removed(client: Client) ->
     enabled = await client.post(f"{path}/enable")
     changed = await client.ask("PUT", path, json={"url": url, "states": None})
     again = await client.post(f"{path}/redeliver", json={"since": "e1"})
+    everything = await client.post(f"{path}/redeliver", json={"since": "e0"})
+    nothing = await client.post(f"{path}/redeliver", json={"event": "e0"})
     both = await client.post(f"{path}/redeliver", json={"since": "e1", "event": "e1"})
     letters = await client.get(f"{path}/dead-letters")
     shown = await client.get(path)
@@ -186,6 +188,8 @@ async def test_endpoints_are_added_tested_rotated_and_removed(client: Client) ->
     assert (disabled.json["enabled"], enabled.json["enabled"]) == (False, True)
     assert changed.json["states"] is None
     assert (again.json, both.status) == ({"count": 0}, 422)
+    assert everything.json == {"count": 0}
+    assert nothing.json["errors"][0]["pointer"] == "#/event"
     assert letters.json == {"dead_letters": [], "next": None}
     assert (shown.json["pending"], shown.json["dead"]) == (0, 0)
     assert b"whsec_" not in shown.body

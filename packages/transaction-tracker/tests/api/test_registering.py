@@ -7,12 +7,14 @@ import orjson
 import pytest
 
 from transaction_tracker import TransactionTracker
+from transaction_tracker.api import registering
 from transaction_tracker.api.registering import (
     MAX_ITEMS,
     MAX_METADATA_BYTES,
     check_items,
     read_items,
 )
+from transaction_tracker.domain import Registration
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker import TrackerContext
@@ -169,3 +171,38 @@ def test_unknown_finality_tag_is_refused_with_a_pointer() -> None:
     assert error["pointer"] == "#/0/confirmations"
     assert error["detail"].startswith("confirmations must be a number of blocks on")
     assert accepted.registration is not None
+
+
+@pytest.mark.parametrize(
+    "deadline", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"]
+)
+async def test_deadline_before_1970_is_refused_with_a_pointer(
+    client: Client, deadline: str
+) -> None:
+    items = [{"id": "aaaaaaaa"}, {"id": "bbbbbbbb", "deadline": deadline}]
+
+    reply = await client.post(PATH, json=items)
+
+    assert reply.status == 200
+    accepted, refused = reply.json["results"]
+    assert accepted["status"] == "accepted"
+    assert refused["errors"][0]["pointer"] == "#/1/deadline"
+
+
+async def test_registration_that_breaks_any_other_rule_is_refused_alone(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registering, "Registration", _strict_registration)
+
+    reply = await client.post(PATH, json=[{"id": "aaaaaaaa"}, {"id": "bbbbbbbb"}])
+
+    assert reply.status == 200
+    accepted, refused = reply.json["results"]
+    assert accepted["status"] == "accepted"
+    assert refused["errors"] == [{"detail": "id must begin with a", "pointer": "#/1"}]
+
+
+def _strict_registration(key: str, *options: Any) -> Registration:
+    if not key.startswith("a"):
+        raise ValueError("id must begin with a")
+    return Registration(key, *options)

@@ -232,3 +232,21 @@ async def test_concurrent_requests_load_the_tokens_once() -> None:
     await asyncio.gather(*(tokens.all() for _ in range(10)))
 
     assert reads == 1
+
+
+async def test_wrong_tokens_count_per_ipv6_network_and_ipv4_address() -> None:
+    async with serving(trusted_proxies=("127.0.0.0/8",), max_failures=MAX_FAILURES) as client:
+        await make_token("read")
+        wrong = client.with_token("txt_000000000000_" + "A" * 43)
+
+        async def status(address: str) -> int:
+            reply = await wrong.get("/v1/events", headers={"X-Forwarded-For": address})
+            return reply.status
+
+        for number in range(MAX_FAILURES):
+            assert await status(f"2001:db8::{number}:1") == 401
+            assert await status(f"::ffff:192.0.2.{number}") == 401
+
+        assert await status("2001:db8::ffff") == 429
+        assert await status("2001:db8:0:1::1") == 401
+        assert await status("::ffff:192.0.2.99") == 401

@@ -1,6 +1,8 @@
 """Reading, waiting for and untracking transactions."""
 
 import asyncio
+import time
+from datetime import datetime
 
 import orjson
 import pytest
@@ -54,6 +56,15 @@ async def test_halted_source_is_degraded() -> None:
     (error,) = ready.json["errors"]
     assert error["detail"] == "source halted: block 11 has no nonce"
     assert error["since"].endswith("Z")
+
+
+async def test_halt_began_as_long_ago_as_it_has_lasted() -> None:
+    halted = Verdict("halted", "block 11 has no nonce", since=5_000.0)
+    async with serving(following=lambda: Following(10, verdict=halted, now=8_600.0)) as client:
+        (error,) = (await client.get("/readyz")).json["errors"]
+
+    began = datetime.fromisoformat(error["since"]).timestamp()
+    assert began == pytest.approx(time.time() - 3_600.0, abs=60.0)
 
 
 async def test_a_lagging_source_is_ready_with_a_note() -> None:

@@ -152,9 +152,9 @@ async def test_hostile_data_is_shown_as_text(
 
 
 async def test_alarms_are_at_the_top_and_in_the_title(browser: Browser) -> None:
-    since = time.monotonic() - 600
-    verdict = Verdict("halted", f"block 11: the node's nonce is None {HOSTILE}", since)
-    async with serving(following=lambda: Following(10, 1.0, verdict=verdict)) as client:
+    verdict = Verdict("halted", f"block 11: the node's nonce is None {HOSTILE}")
+    following = Following(10, 1.0, verdict=verdict, now=600.0)
+    async with serving(following=lambda: following) as client:
         await register(client, "abcdefgh", "ijklmnop")
         await move("abcdefgh", error="RuntimeError('poison')")
         await Store.commit(Step(SOURCE, freezes=True))
@@ -176,8 +176,8 @@ async def test_alarms_are_at_the_top_and_in_the_title(browser: Browser) -> None:
 
 
 async def test_lagging_source_is_an_amber_alarm_until_it_moves(browser: Browser) -> None:
-    now = [Verdict("lagging", "no head has advanced beyond block 10", time.monotonic() - 90)]
-    async with serving(following=lambda: Following(10, 1.0, verdict=now[0])) as client:
+    now = [Verdict("lagging", "no head has advanced beyond block 10")]
+    async with serving(following=lambda: Following(10, 1.0, verdict=now[0], now=90.0)) as client:
         await browser.open(client.url)
         await browser.until_text("#alarms", "Source lagging since")
         tone = await browser.run("return document.querySelector('.alarm').dataset.tone")

@@ -262,7 +262,7 @@ class TestEvents:
 
         assert len(everything.documents) >= 123
         assert everything.err == ""
-        assert len(some.out.splitlines()) == 100
+        assert len(some.out.splitlines()) == 1 + 100
         assert some.err.startswith("txtrack: 100 shown, more available; resume with --after")
 
     async def test_follow_prints_new_events(self, command: Command, node: DevelopmentNode) -> None:
@@ -291,11 +291,32 @@ class TestEvents:
         assert other in ran.out
         assert one not in ran.out
 
-    async def test_invalid_cursor_is_refused(self, command: Command) -> None:
-        ran = await command("events", "--after", "yesterday")
+    async def test_events_in_a_pipe_are_a_header_and_cells_between_tabs(
+        self, command: Command, node: DevelopmentNode
+    ) -> None:
+        tx = pay(node).hash
+        await command("add", tx)
+        await command("wait", tx)
+
+        ran = await command("events", "--transaction", tx)
+        plain = await command("events", "--transaction", tx, "--no-header")
+        following = await command("events", "--follow", "--after", "e0", "--limit", "1")
+
+        header, *rows = ran.out.splitlines()
+        columns = header.split("\t")
+        assert columns == ["cursor", "recorded at", "transaction", "from", "to", "block", "flags"]
+        cells = [dict(zip(columns, row.split("\t"), strict=True)) for row in rows]
+        assert [row["transaction"] for row in cells] == [tx] * len(rows)
+        assert cells[-1]["to"] == "confirmed"
+        assert plain.out.splitlines() == rows
+        assert following.out.splitlines()[0] == header
+
+    @pytest.mark.parametrize("cursor", ["yesterday", "5"])
+    async def test_invalid_cursor_is_refused(self, command: Command, cursor: str) -> None:
+        ran = await command("events", "--after", cursor)
 
         assert ran.status == 2
-        assert "after: " in ran.err
+        assert "after: must be the cursor of an event, such as e42" in ran.err
 
 
 def _add(transaction: str) -> None:

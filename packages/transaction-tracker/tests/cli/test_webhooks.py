@@ -147,6 +147,21 @@ async def test_one_event_is_redelivered(
     assert first["webhook-id"] == again["webhook-id"]
 
 
+async def test_all_events_are_redelivered_since_the_start(
+    command: Command, node: DevelopmentNode, receiver: Receiver
+) -> None:
+    endpoint = (await added(command, receiver))["id"]
+    await confirmed(command, node)
+    count = len((await command("events", "--json")).documents)
+    async with asyncio.timeout(50):
+        for _ in range(count):
+            await receiver.came.get()
+
+        ran = await command("webhook", "redeliver", endpoint, "--since", "e0", "--json")
+
+    assert json.loads(ran.out) == {"count": count}
+
+
 async def test_new_endpoint_has_no_dead_letters(command: Command, receiver: Receiver) -> None:
     endpoint = (await added(command, receiver))["id"]
 

@@ -25,6 +25,13 @@ BAD: list[tuple[list[str], str]] = [
     (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--chain-id", "0"], "--chain-id"),
     (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--chain-id", "main"], "--chain-id"),
     (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--confirmations", "0"], "--confirmations"),
+    (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--confirmations", "1_2"], "a whole number"),
+    (["ls", "--limit", "1_0"], "--limit: must be a whole number"),
+    (["events", "--limit", "+1"], "--limit: must be a whole number"),
+    (["webhook", "attempts", "ep_1", "--limit", "1.5"], "--limit: must be a whole number"),
+    (["webhook", "dead", "ep_1", "--limit", "0"], "Must be >= 1"),
+    (["import", "--batch", "1_0"], "--batch: must be a whole number"),
+    (["ls", "--url", "http://127.0.0.1:8_0"], "http://127.0.0.1:8080"),
     (["watch", "--rpc", "http://127.0.0.1:1", HASH, "--timeout", "0"], "--timeout must be over 0"),
     (
         ["watch", "--rpc", "http://127.0.0.1:1", HASH, "--timeout", "nan"],

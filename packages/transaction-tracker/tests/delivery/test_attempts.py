@@ -254,3 +254,13 @@ def test_pending_deliveries_of_a_disabled_endpoint_are_not_late(run: Run) -> Non
     run(stored.disable, endpoint.id, "by hand")
 
     assert run(status.oldest_pending) is None
+
+
+@pytest.mark.parametrize("shown", [1, 5, 12])
+def test_secret_across_the_end_of_the_first_kib_is_redacted(shown: int) -> None:
+    endpoint = WebhookEndpoint("ep", "https://example.com/", None, WebhookSecret.generate(), 0.0)
+    before = "x" * (MAX_EXCERPT_BYTES - shown)
+
+    text = excerpt((before + endpoint.secret.reveal()).encode(), endpoint)
+
+    assert text == before + "[redacted]"[:shown]

@@ -11,7 +11,15 @@ from yarl import URL
 
 from beamish import GenServer, Pid, Supervisor, process
 from beamish.testing import settle, simulate
-from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, endpoints
+from transaction_tracker.delivery import (
+    OUTBOX,
+    DeliveryContext,
+    Outbox,
+    attempt,
+    endpoints,
+    signature,
+    worker,
+)
 from transaction_tracker.delivery.slots import SharedSlots, Window
 from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS
 from transaction_tracker.net import HttpResponse, NoAnswerError
@@ -36,6 +44,8 @@ class Network:
         busy: How many requests each URL has now.
         most: The highest number of requests at once at all URLs.
         requests: How many requests there were.
+        began: When each request of each URL began.
+        asked: URL, headers and body of each request.
     """
 
     answers: dict[str, float] = field(default_factory=dict)
@@ -43,14 +53,25 @@ class Network:
     busy: dict[str, int] = field(default_factory=dict)
     most: int = 0
     requests: int = 0
+    began: dict[str, list[float]] = field(default_factory=dict)
+    asked: list[tuple[str, Mapping[str, str], bytes]] = field(default_factory=list)
 
     async def check(self, text: str) -> URL:
         return URL(text)
 
     async def request(
-        self, _method: str, url: str, *, headers: Mapping[str, str], deadline: float, **_: Any
+        self,
+        _method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        deadline: float,
+        **_: Any,
     ) -> HttpResponse:
         self.requests += 1
+        self.began.setdefault(url, []).append(now())
+        self.asked.append((url, headers, body))
         self.busy[url] = self.busy.get(url, 0) + 1
         self.most = max(self.most, sum(self.busy.values()))
         try:
@@ -184,6 +205,68 @@ def test_waiting_probe_is_not_sent_to_an_endpoint_disabled_meanwhile() -> None:
     play(main, max_probes=1)
 
 
+def test_waiting_probe_is_sent_to_the_endpoint_as_it_is_then() -> None:
+    async def main(network: Network) -> None:
+        for number in range(10):
+            await add(network, f"https://host{number}.example/old")
+        await happens(*(f"tx{number}" for number in range(10)), states=["pending"])
+        await asyncio.sleep(180.0)  # as above
+        changed = {}
+        for endpoint in await endpoints.list_all():
+            url = endpoint.url.replace("old", "new")
+            network.answers[url] = ANSWER_SECONDS
+            await endpoints.change(endpoint.id, url=url, states=None)
+            changed[url] = await endpoints.rotate(endpoint.id, overlap=0.0)
+        before = network.requests
+
+        await asyncio.sleep(600.0)
+
+        later = network.asked[before:]
+        assert {url for url, _, _ in later} == set(changed)
+        for url, headers, body in later:
+            sent_at = float(headers["webhook-timestamp"])
+            secrets = [changed[url].secret]
+            assert headers == signature.headers(secrets, headers["webhook-id"], sent_at, body)
+
+    play(main, max_probes=1)
+
+
+def test_endpoint_rests_after_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "jitter", lambda: 1.0)
+    monkeypatch.setattr(attempt, "jitter", lambda: 0.0)
+
+    async def main(network: Network) -> None:
+        url = "https://one.example/"
+        await add(network, url)
+        await happens(*(f"tx{number}" for number in range(3)), states=["pending"])
+        await asyncio.sleep(60.0)
+
+        first, second, third = network.began[url][:3]
+        assert (second - first, third - second) == pytest.approx((20.0, 20.0), abs=0.5)
+
+    play(main)
+
+
+def test_changed_endpoint_does_not_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "jitter", lambda: 1.0)
+    monkeypatch.setattr(attempt, "jitter", lambda: 0.0)
+
+    async def main(network: Network) -> None:
+        await add(network, "https://one.example/old")
+        await happens(*(f"tx{number}" for number in range(3)), states=["pending"])
+        await asyncio.sleep(16.0)  # the first attempt has timed out after 15 s
+        (endpoint,) = await endpoints.list_all()
+
+        url = "https://one.example/new"
+        network.answers[url] = ANSWER_SECONDS
+        await endpoints.change(endpoint.id, url=url, states=None)
+        await asyncio.sleep(1.0)
+
+        assert network.arrived
+
+    play(main)
+
+
 def test_slow_endpoints_of_one_host_leave_shared_slots_to_another_host() -> None:
     async def main(network: Network) -> None:
         for number in range(20):
@@ -258,6 +341,19 @@ async def test_host_holds_at_most_as_many_shared_slots_as_are_free() -> None:
 
     assert next(taken) == 4
     assert slots.has_free("two")
+
+
+async def test_hosts_together_hold_at_most_all_shared_slots() -> None:
+    slots = SharedSlots(8)
+    held = []
+    for host in ("one", "two", "three", "four", "five"):
+        taken = 0
+        while slots.has_free(host) and taken < 9:
+            await started(slots, host)
+            taken += 1
+        held.append(taken)
+
+    assert held == [4, 2, 1, 1, 0]
 
 
 async def test_slot_is_free_after_its_process_ended() -> None:

@@ -32,7 +32,7 @@ def test_deadline_can_be_made_due_again() -> None:
     deadlines.note(WAITING)
     deadlines.take_due(100.0, 10)
 
-    deadlines.ask_again("tx", 115.0)
+    deadlines.ask_again("tx", 100.0, 15.0)
 
     assert deadlines.take_due(114.0, 10) == []
     assert deadlines.take_due(115.0, 10) == ["tx"]
@@ -55,3 +55,24 @@ def test_deadline_is_tracked_once_and_not_after_removal() -> None:
 
     assert len(deadlines) == 0
     assert deadlines.take_due(100.0, 10) == []
+
+
+def test_retry_is_counted_from_now_when_the_clock_is_set_back() -> None:
+    deadlines = Deadlines()
+    deadlines.note(WAITING)
+    for ahead in (9_000.0, 9_015.0):
+        assert deadlines.take_due(ahead, 10) == ["tx"]
+        deadlines.ask_again("tx", ahead, 15.0)
+
+    assert deadlines.take_due(50.0, 10) == []
+    assert deadlines.take_due(99.0, 10) == []  # the deadline counts again
+    assert deadlines.is_due(100.0)
+    assert deadlines.take_due(100.0, 10) == ["tx"]
+
+    deadlines.ask_again("tx", 9_000.0, 15.0)
+    assert not deadlines.is_due(9_000.0)
+    assert not deadlines.is_due(200.0)
+    assert deadlines.is_due(215.0)
+    deadlines.forget("tx")
+    assert not deadlines.is_due(100.0)
+    assert not deadlines.is_due(1_000.0)

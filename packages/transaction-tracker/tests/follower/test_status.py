@@ -1,13 +1,17 @@
 """Whether a source makes progress: the rules of docs/tracker/operation.md, on a set clock."""
 
+import asyncio
 import logging
+import time
 
 import pytest
 
+from beamish import GenServer
+from beamish.testing import simulate
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.follower.status import MAX_FAULT_CHARACTERS, FollowerStatus
 from transaction_tracker.follower.verdict import Verdict, limit_seconds
-from transaction_tracker.follower.watchdog import REPEAT_SECONDS, Reports
+from transaction_tracker.follower.watchdog import REPEAT_SECONDS, Reports, Watchdog
 
 BLOCK_TIME = 12.0
 LIMIT = 60.0
@@ -258,3 +262,71 @@ def test_block_that_one_node_of_an_address_lacks_is_due(world: World) -> None:
         world.status.up_to_date()
 
     assert world.verdict().state == "halted"
+
+
+@pytest.mark.parametrize("observed", [0.0, 30.0])
+def test_suspend_is_not_taken_for_a_halted_source(
+    observed: float, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """After a suspend, the source gets the rest of its time; then it is reported."""
+    suspended = 0.0
+
+    async def main() -> tuple[list[str], list[str]]:
+        nonlocal suspended
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(time, "monotonic", lambda: loop.time() + suspended)
+        monkeypatch.setattr(time, "time", lambda: 1.7e9 + loop.time() + suspended)
+        status = FollowerStatus()
+        watchdog = await Watchdog.start(status, Reports(), lambda: BLOCK_TIME)
+        status.heard(100)
+        status.applied(BlockRef(100, "0x100"))
+        await asyncio.sleep(observed)
+        suspended = 3_600.0
+        await asyncio.sleep(LIMIT / 4)
+        soon = list(caplog.messages)
+        await asyncio.sleep(LIMIT)
+        await GenServer.stop(watchdog)
+        return soon, caplog.messages
+
+    with monkeypatch.context():
+        soon, later = simulate(main)
+
+    assert soon == []
+    (report,) = later
+    assert report.startswith("source halted for ")
+
+
+@pytest.mark.parametrize(
+    ("jump", "words"),
+    [
+        (3e8, "set forward (or the machine has slept) by 300000000 s"),
+        (-3_600.0, "set back by 3600 s"),
+        (5.0, None),
+        (0.0, None),
+    ],
+)
+def test_wall_clock_that_is_set_is_reported(
+    jump: float,
+    words: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Deadlines are judged by it: a jump forward can expire many transactions at once."""
+
+    async def main() -> None:
+        loop, ahead = asyncio.get_running_loop(), 0.0
+        patch.setattr(time, "monotonic", loop.time)
+        patch.setattr(time, "time", lambda: 1.7e9 + loop.time() + ahead)
+        status = FollowerStatus(clock=lambda: 0.0)
+        watchdog = await Watchdog.start(status, Reports(), lambda: BLOCK_TIME)
+        await asyncio.sleep(20.0)
+        ahead = jump
+        await asyncio.sleep(20.0)
+        await GenServer.stop(watchdog)
+
+    with monkeypatch.context() as patch:
+        simulate(main)
+
+    warnings = [message for message in caplog.messages if "clock" in message]
+    assert len(warnings) == (words is not None)
+    assert words is None or words in warnings[0]

@@ -5,6 +5,7 @@ import time
 from typing import TYPE_CHECKING
 
 from transaction_tracker import TransactionTrackerApplication
+from transaction_tracker.follower.status import FollowerStatus
 
 if TYPE_CHECKING:
     from .life import Life
@@ -17,8 +18,9 @@ BLOCK_SECONDS = 12.0
 def condition(app: TransactionTrackerApplication) -> str | None:
     """Return the state that the application reports for its chain; ``None`` if there is none."""
     status = getattr(app, "_status", None)
-    verdict = getattr(status, "verdict", None)
-    return None if verdict is None else str(verdict(time.monotonic(), BLOCK_SECONDS).state)
+    if not isinstance(status, FollowerStatus):
+        return None
+    return str(status.verdict(status.now(), BLOCK_SECONDS).state)
 
 
 class HaltWatch:

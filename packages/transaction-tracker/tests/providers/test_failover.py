@@ -78,7 +78,7 @@ async def test_hanging_provider_is_abandoned_at_the_deadline(
 
     task = asyncio.create_task(pool.call("eth_blockNumber"))
     await eventually(lambda: nodes[0].calls["eth_blockNumber"] > before)
-    clock.advance(100.0)
+    await clock.advance_awake(task.done)
 
     assert await task == "0x64"
     assert status_of(pool, 1).errors == {"transport": 1}
@@ -399,3 +399,18 @@ async def test_single_provider_in_use_is_not_probed(
         await pool.call("eth_blockNumber")
 
     assert pool.requests == before + 30
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(200.0, "paused"), (400.0, "active")])
+async def test_provider_is_paused_after_three_incomplete_blocks_in_ten_minutes(
+    make_pool: MakePool, nodes: list[Node], clock: Clock, seconds: float, state: str
+) -> None:
+    pool = await make_pool(*nodes[:2], probe_interval=10_000.0)
+    await pool.identity()
+
+    for number in (100, 101, 101, 102):
+        pool.left_out(pool.status()[0].name, number)
+        await pool.call("eth_blockNumber")  # the provider has counted the block before it replies
+        clock.advance(seconds if number != 101 else seconds / 2)
+
+    assert states(pool)[0] == state

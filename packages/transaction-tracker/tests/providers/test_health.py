@@ -262,11 +262,23 @@ def test_provider_that_is_behind_and_does_not_advance_is_stuck() -> None:
     health.record_head(100, 100, 0.0)
     health.record_head(100, 102, 5.0)
     assert not health.stuck
-    health.record_head(100, 102, STUCK_SECONDS + 4.0)
-    assert not health.stuck
+    for second in range(6, int(STUCK_SECONDS) + 5):
+        health.record_head(100, 102, float(second))
+        assert not health.stuck
     health.record_head(100, 102, STUCK_SECONDS + 5.0)
     assert health.stuck
     health.record_head(101, 102, STUCK_SECONDS + 6.0)
+    assert not health.stuck
+
+
+@pytest.mark.parametrize("suspended", [60.0, 3_600.0])
+def test_provider_is_not_stuck_because_the_program_was_suspended(suspended: float) -> None:
+    """A head that was on its way during the suspend is old when it arrives."""
+    health = Health()
+    health.record_head(100, 102, 5.0)
+
+    health.record_head(100, 102, 6.0 + suspended)
+
     assert not health.stuck
 
 

@@ -50,7 +50,7 @@ async def call_until_deadline(pool: Pool, node: Node, clock: Clock) -> None:
     task = asyncio.create_task(pool.call("eth_getBalance", "0xab", "latest"))
     if node.behaviour is hang:
         await eventually(lambda: task.done() or node.requests > before)
-        clock.advance(100.0)
+        await clock.advance_awake(task.done)
     await task
 
 

@@ -303,7 +303,7 @@ async def test_a_batch_that_is_late_makes_the_next_one_shorter(
     scripted.answer = lambda _: Hanging()
     asking = asyncio.create_task(client.batch(calls(8)))
     await asked.wait()
-    clock.advance(100.0)
+    await clock.advance_awake(asking.done)
     with pytest.raises(TransportError):
         await asking
     scripted.answer = lambda request: result(request, True)

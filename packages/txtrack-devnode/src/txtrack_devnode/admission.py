@@ -1,14 +1,33 @@
 """The checks that a transaction passes before it enters the pool."""
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from txtrack_devnode.transaction import Transaction, intrinsic_gas
 
-if TYPE_CHECKING:
-    from txtrack_devnode.chain import Chain
+
+class ChainState(Protocol):
+    """What the checks read of a chain."""
+
+    chain_id: int
+    gas_limit: int
+
+    def is_account(self, address: str) -> bool:
+        """Return whether an address is one of the development accounts."""
+
+    def pending(self, tx_hash: str) -> object:
+        """Return a transaction of the pool, or ``None``."""
+
+    def mined(self, tx_hash: str) -> object:
+        """Return a transaction of a block, or ``None``."""
+
+    def nonce(self, address: str) -> int:
+        """Return the next nonce of an account."""
+
+    def balance(self, address: str) -> int:
+        """Return the balance of an account in wei."""
 
 
-def rejection(chain: "Chain", tx: Transaction) -> str | None:
+def rejection(chain: ChainState, tx: Transaction) -> str | None:
     """Return why ``chain`` rejects ``tx``, as real nodes word it, or ``None`` if it accepts it."""
     if tx.chain_id != chain.chain_id:
         return f"invalid chain id: this is chain {chain.chain_id}, not {tx.chain_id}"

@@ -15,19 +15,25 @@ CONTINUE_SECONDS = 5.0
 """Seconds after which a server that handles nothing but its own `Continue` is reported."""
 
 
+_MAX_GAP_SECONDS = 1.0
+"""Most seconds that count between two checks: what happened in a longer gap is not known."""
+
+
 class _Loop:
     """The observations of one server that returns `Continue`.
 
-    ``others`` counts the callbacks that returned another result. While it does not grow, each
-    callback is followed by ``handle_continue``, and no message is handled.
+    ``others`` counts the callbacks that returned another result. While it does not grow and
+    ``continued`` does, each callback is followed by ``handle_continue``, and no message is
+    handled.
     """
 
-    __slots__ = ("handled", "others", "reported", "since")
+    __slots__ = ("checked_at", "continued", "lasted", "others", "reported", "started_with")
 
-    def __init__(self, handled: int, others: int) -> None:
-        self.handled = handled
+    def __init__(self, continued: int, others: int) -> None:
+        self.started_with = self.continued = continued
         self.others = others
-        self.since = time.monotonic()
+        self.lasted = 0.0
+        self.checked_at = time.monotonic()
         self.reported = False
 
 
@@ -39,20 +45,29 @@ def check(process: Any) -> None:
     continued = getattr(process, "continued", 0)
     if not continued:
         return
-    handled = process.handled
-    others = handled - continued
+    others = process.handled - continued
     seen = _loops.get(process.pid)
     # ``handled`` is incremented before ``continued``, and this thread can read between the two:
     # a difference of 1 does not show that another message was handled.
-    if seen is None or others > seen.others + 1:
+    handled_another = seen is None or others > seen.others + 1
+    if seen is None or handled_another or _rests(process, seen, continued):
         _remove_dead()
-        _loops[process.pid] = _Loop(handled, others)
+        _loops[process.pid] = _Loop(continued, others)
         return
+    now = time.monotonic()
+    seen.lasted += min(now - seen.checked_at, _MAX_GAP_SECONDS)
+    seen.checked_at, seen.continued = now, continued
     seen.others = min(seen.others, others)
-    lasted = time.monotonic() - seen.since
-    if handled > seen.handled and lasted >= CONTINUE_SECONDS and not seen.reported:
+    # A growth by 1 does not show a loop: the one message that ``others`` allows can return it.
+    loops = continued >= seen.started_with + 2 and seen.lasted >= CONTINUE_SECONDS
+    if loops and not seen.reported:
         seen.reported = True
-        _report(process, lasted)
+        _report(process, seen.lasted)
+
+
+def _rests(process: Any, seen: _Loop, continued: int) -> bool:
+    # A long ``handle_continue`` is not counted until it returns, but the server does not rest.
+    return continued == seen.continued and bool(process.status() == "waiting")
 
 
 def _remove_dead() -> None:

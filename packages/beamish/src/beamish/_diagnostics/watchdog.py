@@ -16,6 +16,7 @@ from typing import Any
 from weakref import WeakSet, ref
 
 from beamish._diagnostics import mailboxes
+from beamish._diagnostics.awake import AwakeClock
 from beamish._diagnostics.limits import emit, limits
 from beamish._runtime.context import current_pid
 
@@ -27,6 +28,7 @@ _entries: set[CodeType] = set()  # the code of functions that enter a callback
 _runtimes: "WeakSet[Any]" = WeakSet()
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
+_clock = AwakeClock()  # used only in the watchdog's thread
 
 
 def mark(function: Any) -> Any:
@@ -50,7 +52,7 @@ class _Callback:
 
     def __init__(self, process: Any, frame: FrameType) -> None:
         self._key = self._identify(process, frame)
-        self.since = time.monotonic()
+        self.since = _clock.seconds
         self.reported = False
 
     @staticmethod
@@ -83,7 +85,7 @@ class _Step:
 
     def send_beat(self, loop: asyncio.AbstractEventLoop) -> None:
         """Schedule a callback on the event loop that ends this step."""
-        self.since = time.monotonic()
+        self.since = _clock.seconds
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(self._beat)
 
@@ -98,6 +100,7 @@ def _run() -> None:
     sightings: _Sightings = {}
     while True:
         time.sleep(_pause())
+        _clock.tick()
         with _lock:
             runtimes = [runtime for runtime in _runtimes if not runtime.loop.is_closed()]
             if not runtimes:
@@ -129,7 +132,7 @@ def _check(runtime: Any, top: FrameType | None, sightings: _Sightings) -> None:
     elif process is not None and frame is not None and process.runtime is runtime:
         if not isinstance(seen, _Callback) or not seen.is_still(process, frame):
             sightings[runtime.thread] = _Callback(process, frame)
-        elif not seen.reported and time.monotonic() - seen.since >= limit:
+        elif not seen.reported and _clock.seconds - seen.since >= limit:
             seen.reported = True
             _report(process, process.current_callback(), seen.since, top)
     elif task is not None:
@@ -157,7 +160,7 @@ def _check_task(
         sightings[runtime.thread] = _Step(task)
     elif seen.since is None:
         seen.send_beat(runtime.loop)
-    elif not seen.reported and time.monotonic() - seen.since >= limit:
+    elif not seen.reported and _clock.seconds - seen.since >= limit:
         seen.reported = True
         process = _owner(runtime, task)
         if process is not None:
@@ -175,7 +178,7 @@ def _owner(runtime: Any, task: asyncio.Task[Any]) -> Any:
 
 
 def _report(process: Any, callback: str | None, since: float, top: FrameType) -> None:
-    seconds = time.monotonic() - since
+    seconds = _clock.seconds - since
     stack = "".join(traceback.format_stack(top))
     pid, class_name = process.pid, process.class_name()
     extra = {"beamish_pid": repr(pid), "beamish_class": class_name}

@@ -20,7 +20,8 @@ class From:
     """A call that waits for its reply; pass it to ``GenServer.reply`` to reply later.
 
     ``pid`` is the calling process, or ``None`` if the call was made outside any process. While the
-    caller waits, ``future`` is what it waits for, and ``request`` has the arguments of `describe`.
+    caller waits, ``future`` is what it waits for, and ``request`` has the request's name and
+    arguments.
 
     Source:
         Erlang's ``From`` of ``handle_call/3``.

@@ -1,7 +1,15 @@
 """The input of a stream: a sync or async iterable, read one element at a time."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterable,
+    Iterator,
+)
 from typing import Any, Final
 
 PENDING: Final = object()
@@ -16,6 +24,10 @@ def check_iterable(elements: object) -> None:
 
 class StreamSource:
     """The elements of one iterable.
+
+    `close` closes what the stream has opened, which is the iterator of an iterable, and generators,
+    whose ``finally`` blocks would otherwise run at any later time. An iterator with a ``close`` of
+    its own, such as a file or a socket's stream, was opened by the caller and stays open.
 
     Args:
         elements: The iterable.
@@ -32,8 +44,11 @@ class StreamSource:
         self.exhausted = False
         if isinstance(elements, AsyncIterable):
             self._async = aiter(elements)
+            opened = self._async is not elements
+            self._closes = opened or isinstance(elements, AsyncGenerator)
         else:
             self._sync = iter(elements)
+            self._closes = self._sync is not elements or isinstance(elements, Generator)
 
     def take(self) -> Any:
         """Return the next element, `PENDING` while an async iterable computes it, or `END`."""
@@ -56,15 +71,17 @@ class StreamSource:
         return await anext(self._async, END)
 
     async def close(self) -> None:
-        """Stop reading, and close a sync or async generator, so that it cleans up now."""
+        """Stop reading, and close the iterator if the stream has to."""
         pull, self._pull = self._pull, None
         if pull is not None:
             pull.cancel()
             await asyncio.wait([pull])
             if not pull.cancelled():
                 pull.exception()  # retrieved, so that asyncio does not log it
-        if isinstance(self._sync, Generator):
-            self._sync.close()
-        aclose = getattr(self._async, "aclose", None)
+        if not self._closes:
+            return
+        close, aclose = getattr(self._sync, "close", None), getattr(self._async, "aclose", None)
+        if close is not None:
+            close()
         if aclose is not None:
             await aclose()

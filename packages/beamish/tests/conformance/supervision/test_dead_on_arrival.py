@@ -134,3 +134,28 @@ async def test_task_that_fails_in_its_first_step_is_forgotten() -> None:
 
     assert await TaskSupervisor.children(sup) == []
     await TaskSupervisor.stop(sup)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_exits_during_starts_are_forgotten_once_no_start_is_left(fails: bool) -> None:
+    """They are kept only for a process that a start function can still return."""
+    ended: list[Pid] = []
+
+    async def start_several() -> Pid:
+        for _ in range(3):
+            ended.append(await Sleeper.start_link())
+            await GenServer.stop(ended[-1], "shutdown")
+        await until(lambda: len(sup._process.server._early) == 3)
+        if fails:
+            raise ValueError("no child")
+        return await Sleeper.start_link()
+
+    sup = await DynamicSupervisor.start_link()
+    spec = ChildSpec("several", start_several, restart="temporary")
+    (result,) = await asyncio.gather(
+        DynamicSupervisor.start_child(sup, spec), return_exceptions=True
+    )
+
+    assert isinstance(result, Exception) is fails
+    assert len(ended) == 3
+    assert sup._process.server._early == {}

@@ -1,7 +1,6 @@
 """Authentication by bearer tokens, scopes, and a limit on wrong tokens."""
 
 import asyncio
-import ipaddress
 import re
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Connection
 
+from transaction_tracker.api.addresses import client_address, counted_as
 from transaction_tracker.api.dashboard import FILES
 from transaction_tracker.api.problems import ProblemError, too_many
 from transaction_tracker.store import Store
@@ -269,9 +269,6 @@ def _address(scope: Connection) -> str:
     """Return the key under which failures count: an IPv4 address, or an IPv6 network (/64)."""
     host = (scope.get("client") or ("unknown", 0))[0]
     try:
-        address = ipaddress.ip_address(host)
+        return counted_as(client_address(host))
     except ValueError:
         return str(host)
-    if address.version == 6:  # one client usually has a whole /64
-        return str(ipaddress.ip_network((address, 64), strict=False))
-    return str(address)

@@ -4,11 +4,13 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Path, Query, Security
+from pydantic import BeforeValidator
 from starlette.responses import Response
 
 from transaction_tracker.api.access import needs
 from transaction_tracker.api.context import ApiContext, api_context
 from transaction_tracker.api.problems import MEDIA_TYPE, ProblemDetails
+from transaction_tracker.domain.numbers import decimal_number, whole_number
 from transaction_tracker.store.pages import MAX_PAGE_SIZE
 
 _TEXTS = {
@@ -33,7 +35,9 @@ ADMIN = Security(needs("admin"), scopes=["admin"])
 
 Api = Annotated[ApiContext, Depends(api_context)]
 Id = Annotated[str, Path(max_length=200, description="Id of the transaction at its source.")]
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE_SIZE, description="Maximum number of items.")]
+Whole = Annotated[int, BeforeValidator(whole_number)]
+Decimal = Annotated[float, BeforeValidator(decimal_number)]
+Limit = Annotated[Whole, Query(ge=1, le=MAX_PAGE_SIZE, description="Maximum number of items.")]
 
 
 def answer(content: object, status: int = 200) -> Response:

@@ -28,6 +28,7 @@ from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
+from transaction_tracker.api.validation import described
 from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
 
 DESCRIPTION = """Track money transactions until their state is final.
@@ -175,7 +176,7 @@ def _error_detail(error: Any) -> dict[str, str]:
     place, *steps = (str(step) for step in error["loc"])
     if place == "body":
         pointer = "/".join(("#", *(step.replace("~", "~0").replace("/", "~1") for step in steps)))
-        return {"detail": error["msg"], "pointer": pointer}
+        return {"detail": described(error), "pointer": pointer}
     name = "/".join(steps)
     kind = "header" if place == "header" else "parameter"
-    return {"detail": f"{name}: {error['msg']}", kind: name}
+    return {"detail": f"{name}: {described(error)}", kind: name}

@@ -5,7 +5,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from transaction_tracker.api.problems import ProblemError, not_json
+from transaction_tracker.api.problems import ProblemError, parsed
 
 MAX_DEPTH = 32
 MAX_CONTAINERS = 250_000
@@ -117,9 +117,10 @@ def check_depth(body: bytes) -> None:
         brackets = brackets.replace(b"[]", b"")
         if not brackets:
             return
-    # A remaining pair is nested deeper than the limit; without a pair, the brackets do not match.
+    # A remaining pair is nested deeper than the limit; without a pair, the brackets do not match,
+    # and the parser says where.
     if b"[]" not in brackets:
-        raise not_json("its brackets do not match")
+        parsed(body)
     raise ProblemError(400, f"JSON must be nested at most {MAX_DEPTH} deep")
 
 

@@ -8,15 +8,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from transaction_tracker.api.addresses import client_address, counted_as
 from transaction_tracker.api.descriptors import max_client_descriptors
 from transaction_tracker.api.options import WebOptions
 
 logger = logging.getLogger("transaction_tracker.api")
 
-# One client usually has a whole IPv6 network of this size.
-_IPV6_PREFIX = 64
 # Connections that are accepted before the event loop does other work.
 _BURST = 32
 _PAUSE_SECONDS = 1.0
@@ -96,14 +95,10 @@ class Admission:
                 del self._by_address[key]
 
     def _key(self, host: str) -> str | None:
-        address = ip_address(host.partition("%")[0])
-        if isinstance(address, IPv6Address):
-            address = address.ipv4_mapped or address
+        address = client_address(host)
         if any(address in network for network in self.trusted):
             return None
-        if isinstance(address, IPv6Address):
-            return str(IPv6Network((int(address), _IPV6_PREFIX), strict=False))
-        return str(address)
+        return counted_as(address)
 
 
 class Acceptor:

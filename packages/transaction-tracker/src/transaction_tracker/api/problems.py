@@ -93,6 +93,18 @@ def not_json(cause: str) -> ProblemError:
     return ProblemError(400, detail, kind="not-json")
 
 
+def parsed(body: bytes) -> Any:
+    """Return the value of a JSON body.
+
+    Raises:
+        ProblemError: The body is not JSON; the detail says where.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise not_json(str(error)) from None
+
+
 def too_many(detail: str, *, kind: str, retry_after: float = 1.0) -> ProblemError:
     """Return the problem of a limit that is reached; ``retry_after`` is in seconds."""
     seconds = str(max(1, round(retry_after)))

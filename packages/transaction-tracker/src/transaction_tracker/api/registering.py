@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import orjson
 from pydantic import (
@@ -16,10 +16,13 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     model_validator,
 )
 
-from transaction_tracker.api.problems import ErrorDetail, ProblemError, not_json
+from transaction_tracker.api.problems import ErrorDetail, ProblemError, parsed
+from transaction_tracker.api.validation import described
 from transaction_tracker.domain import (
     MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
@@ -50,15 +53,27 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def _confirmations(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Check the confirmations, with one message for a number and for a tag."""
+    try:
+        return check(value)
+    except ValidationError:
+        names = " or ".join(repr(tag) for tag in get_args(Tag))
+        raise ValueError(
+            f"must be a whole number from 1 to {MAX_CONFIRMATIONS:,}, or {names}"
+        ) from None
+
+
 class RegistrationIn(BaseModel):
     """A transaction to track."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     id: str = Field(min_length=1, max_length=MAX_ID_CHARACTERS)
-    confirmations: (
-        Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(_whole)] | Tag | None
-    ) = Field(
+    confirmations: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_CONFIRMATIONS), BeforeValidator(_whole)] | Tag | None,
+        WrapValidator(_confirmations),
+    ] = Field(
         None,
         description="Number of confirmations that make the state final, or a tag of the chain. "
         "Default: the service's setting.",
@@ -158,10 +173,7 @@ def read_items(body: bytes) -> RequestItems:
     Raises:
         ProblemError: The body is not JSON, has none of the three shapes, or has too many items.
     """
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise not_json(str(error)) from None
+    content = parsed(body)
     if isinstance(content, dict) and "transactions" not in content:
         return RequestItems([content], None)
     place = "#/transactions" if isinstance(content, dict) else "#"
@@ -214,9 +226,14 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
         required = context.requirement(wanted.confirmations)
     except ValueError as error:
         return _refused(given, str(error), f"{pointer}/confirmations")
-    return CheckedItem(
-        given, Registration(key, required, _deadline(wanted, now, context), metadata.decode())
-    )
+    deadline = _deadline(wanted, now, context)
+    if deadline is not None and deadline <= 0:
+        return _refused(given, "expected a time after 1970-01-01", f"{pointer}/deadline")
+    try:
+        return CheckedItem(given, Registration(key, required, deadline, metadata.decode()))
+    except ValueError as error:
+        # A rule that this function does not check first must not fail the other registrations.
+        return _refused(given, str(error), pointer)
 
 
 def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:
@@ -232,9 +249,9 @@ def _refused(given: str | None, detail: str, pointer: str) -> CheckedItem:
 
 def _faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:
     # Without the input, which can be long or secret.
-    found = error.errors(include_url=False, include_context=False, include_input=False)
+    found = error.errors(include_url=False, include_input=False)
     return [
-        {"detail": each["msg"], "pointer": "/".join((pointer, *_steps(each["loc"])))}
+        {"detail": described(each), "pointer": "/".join((pointer, *_steps(each["loc"])))}
         for each in found
     ]
 

@@ -24,6 +24,7 @@ class Following:
             program started.
         ends_held: Whether ends are held back: healthy providers disagree, or do not answer.
         verdict: Whether the source moves, and if not, why.
+        now: The time of the verdict, by the clock of its ``since``.
     """
 
     head: int | None = None
@@ -31,6 +32,7 @@ class Following:
     applied_seconds: float | None = None
     ends_held: bool = False
     verdict: Verdict = _STARTING
+    now: float = 0.0
 
 
 class ProviderControl(Protocol):
@@ -53,8 +55,8 @@ class ProviderControl(Protocol):
 class Service:
     """The parts of the application that it passes to the API.
 
-    The API imports the other parts: ``TransactionTracker`` with its ``Context``, ``Store.run`` and
-    the functions of ``delivery.endpoints``. ``service/tree.py`` connects them::
+    The API imports the other parts: ``TransactionTracker`` with its ``TrackerContext``,
+    ``Store.run`` and the functions of ``delivery.endpoints``. ``service/tree.py`` connects them::
 
         feed, metrics = EventSignals(), Metrics()     # once per application
         feed.announce(stored)                         # in announce(stored), after each commit

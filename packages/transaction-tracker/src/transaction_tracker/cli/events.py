@@ -2,34 +2,34 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 import orjson
 from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import PAGE_SIZE, Api
 from transaction_tracker.cli.exits import NO_SOURCE, CommandError
-from transaction_tracker.cli.flags import CONFIGURED, ServiceFlags
+from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, WholeNumber
 
 _RECONNECT_SECONDS = 1.0
+_COLUMNS = ("cursor", "recorded at", "transaction", "from", "to", "block", "flags")
 
 
 async def events(
     *,
     after: str | None = None,
     transaction: str | None = None,
-    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    limit: WholeNumber | None = None,
     follow: Annotated[bool, Parameter(negative=())] = False,
+    no_header: NoHeader = False,
     service: ServiceFlags = CONFIGURED,
 ) -> None:
     """Print events: the state changes of transactions, in the order of recording.
 
-    With --json, each line is an event with its cursor. To resume without a gap, pass the cursor of
-    the last event that you have handled as --after.
+    To resume without a gap, pass the cursor of the last event that you have handled as --after.
 
     Exit status: 0; 1 if the service refuses, 2 for bad input, 6 if no service responds.
 
@@ -46,13 +46,12 @@ async def events(
             found = _stream(api, after, transaction, math.inf if limit is None else limit)
         else:
             kept = partial(_kept, api, after, transaction)
-            hint = "resume with --after and the cursor of the last event, which --json shows"
+            hint = "resume with --after and the cursor of the last event, in the first column"
             found = output.limited(kept, limit, hint)
-        async for event in found:
-            if service.as_json:
-                output.write_json(event)
-            else:
-                output.say(_line(event))
+        header = not no_header
+        await output.lines(
+            found, _COLUMNS, _row, as_json=service.as_json, header=header, live=follow
+        )
 
 
 async def _kept(
@@ -92,8 +91,8 @@ async def _stream(
         await asyncio.sleep(_RECONNECT_SECONDS)
 
 
-def _line(event: Mapping[str, Any]) -> str:
-    block = f", block {event['block']['number']}" if event["block"] else ""
-    flags = f", flags {', '.join(event['flags'])}" if event["flags"] else ""
-    move = f"{event['previous']} -> {event['state']}"
-    return f"{event['recorded_at']} {event['transaction']} {move}{block}{flags}"
+def _row(event: Mapping[str, Any]) -> Sequence[object]:
+    block = event["block"]["number"] if event["block"] else None
+    moment, flags = event["recorded_at"], ", ".join(event["flags"])
+    move = event["previous"], event["state"]
+    return [event["cursor"], moment, event["transaction"], *move, block, flags]

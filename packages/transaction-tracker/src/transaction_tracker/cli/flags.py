@@ -2,18 +2,20 @@
 
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import Group, Parameter
+from cyclopts import Group, Parameter, Token
+from cyclopts.validators import Number
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BadInputError
 from transaction_tracker.domain.duration import duration
+from transaction_tracker.domain.numbers import whole_number
 
 if TYPE_CHECKING:
     from transaction_tracker.settings import Configuration, ConfigurationError, Flags
@@ -30,6 +32,14 @@ NoHeader = Annotated[
     Parameter(negative=(), show_default=False, help="Do not print the names of the columns."),
 ]
 STDIN = "-"
+
+
+def _whole_number(_kind: Any, tokens: Sequence[Token]) -> int:
+    return whole_number(tokens[0].value)
+
+
+# The parser's own conversion accepts 1_0 as 10 and 1.5 as 2.
+WholeNumber = Annotated[int, Parameter(converter=_whole_number, validator=Number(gte=1))]
 
 
 def _check_file(_kind: Any, value: str) -> None:
@@ -213,6 +223,14 @@ def configured_url(configuration: "Configuration") -> str:
             "TXTRACK_URL or client.url"
         )
     return local_url(web.host, web.port)
+
+
+def number_or_tag(text: str) -> int | str:
+    """Return confirmations as a number; a tag, or text that the service refuses, unchanged."""
+    try:
+        return whole_number(text)
+    except ValueError:
+        return text
 
 
 def local_url(host: str, port: int) -> str:

@@ -19,7 +19,15 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeE
 from transaction_tracker.cli import output
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import BAD_INPUT, OK
-from transaction_tracker.cli.flags import CONFIGURED, STDIN, InputFile, ServiceFlags, opened
+from transaction_tracker.cli.flags import (
+    CONFIGURED,
+    STDIN,
+    InputFile,
+    ServiceFlags,
+    WholeNumber,
+    number_or_tag,
+    opened,
+)
 from transaction_tracker.cli.transactions import refusal, register
 
 Format = Literal["auto", "csv", "jsonl", "ids"]
@@ -74,7 +82,7 @@ async def import_(
     /,
     *,
     format_: Annotated[Format, Parameter(name="--format")] = "auto",
-    batch: Annotated[int, Parameter(validator=Number(gte=1, lte=10_000))] = 1_000,
+    batch: Annotated[WholeNumber, Parameter(validator=Number(gte=1, lte=10_000))] = 1_000,
     again: Annotated[bool, Parameter(negative=())] = False,
     service: ServiceFlags = CONFIGURED,
 ) -> int:
@@ -269,7 +277,7 @@ def _of_row(number: int, row: Mapping[str, str]) -> GoodLine | BadLine:
         return BadLine(number, f"must have a value for {' or '.join(ID_COLUMNS)}")
     body: dict[str, Any] = {"id": cells.pop(names[0])}
     if text := cells.pop("confirmations", None):
-        body["confirmations"] = int(text) if text.isdecimal() else text
+        body["confirmations"] = number_or_tag(text)
     if text := cells.pop("deadline", None):
         body["deadline"] = text
     try:

@@ -111,23 +111,25 @@ class TableWriter:
     Args:
         columns: Names of the columns.
         header: Whether to print the names of the columns.
+        live: Whether to print each row at once.
     """
 
-    def __init__(self, columns: Sequence[str], *, header: bool = True) -> None:
+    def __init__(self, columns: Sequence[str], *, header: bool = True, live: bool = False) -> None:
         self._columns = columns
         self._header = header
         self._widths = [len(column) if header else 0 for column in columns]
         self._aligned = console().is_terminal
+        self._live = live
         self._rows: list[list[Text]] = []
 
     def add(self, row: Sequence[object]) -> None:
         """Print a row, or store it until a part is complete."""
         if not self._aligned:
             self._print_header()
-            print("\t".join(_cell(value) for value in row))
+            print("\t".join(_cell(value) for value in row), flush=self._live)
             return
         self._rows.append([Text(_cell(value), COLOURS.get(str(value), "none")) for value in row])
-        if len(self._rows) == _PART_ROWS:
+        if self._live or len(self._rows) == _PART_ROWS:
             self._print_part()
 
     def finish(self) -> None:
@@ -164,6 +166,7 @@ async def lines(
     *,
     as_json: bool,
     header: bool = True,
+    live: bool = False,
 ) -> None:
     """Print items as they arrive, as lines of JSON or as rows of a table.
 
@@ -173,12 +176,13 @@ async def lines(
         row: Function that returns the row of an item.
         as_json: Whether to print JSON.
         header: Whether to print the names of the columns.
+        live: Whether to print each row at once.
     """
     if as_json:
         async for item in found:
             write_json(item)
         return
-    writer = TableWriter(columns, header=header)
+    writer = TableWriter(columns, header=header, live=live)
     async for item in found:
         writer.add(row(item))
     writer.finish()

@@ -5,11 +5,8 @@ import json
 import math
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import quote
-
-from cyclopts import Parameter
-from cyclopts.validators import Number
 
 from transaction_tracker.cli import exits, output
 from transaction_tracker.cli.client import Api
@@ -26,6 +23,8 @@ from transaction_tracker.cli.flags import (
     NoHeader,
     ServiceFlags,
     Transactions,
+    WholeNumber,
+    number_or_tag,
     seconds,
 )
 from transaction_tracker.domain import State
@@ -105,7 +104,7 @@ async def get(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
 async def ls(
     *,
     state: tuple[State, ...] = (),
-    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    limit: WholeNumber | None = None,
     no_header: NoHeader = False,
     service: ServiceFlags = CONFIGURED,
 ) -> None:
@@ -245,7 +244,7 @@ def _wanted(
     """Return the options of a registration, as the API expects them."""
     wanted: dict[str, Any] = {}
     if confirmations is not None:
-        wanted["confirmations"] = int(confirmations) if confirmations.isdecimal() else confirmations
+        wanted["confirmations"] = number_or_tag(confirmations)
     if expires_in is not None:
         wanted["expires_in"] = seconds("--expires-in", expires_in)
     if metadata is not None:

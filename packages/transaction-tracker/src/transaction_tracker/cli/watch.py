@@ -7,10 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
-from cyclopts.validators import Number
 from rich import box
 from rich.console import Console
 from rich.live import Live
@@ -26,7 +24,7 @@ from transaction_tracker.cli.exits import (
     CommandError,
     ended_by_sigterm,
 )
-from transaction_tracker.cli.flags import ConfigurationFlags, Transactions, seconds
+from transaction_tracker.cli.flags import ConfigurationFlags, Transactions, WholeNumber, seconds
 from transaction_tracker.cli.logs import redactors, show_warnings
 from transaction_tracker.cli.output import printable
 from transaction_tracker.cli.serve import failure
@@ -43,7 +41,6 @@ COLOURS = {"confirmed": "green", "failed": "red", "replaced": "bright_blue", "pe
 # Lines of the table other than its rows.
 _FRAME_LINES = 6
 _MAX_HASH_CHARACTERS = 20
-_Positive = Number(gte=1)
 
 
 class Scoreboard:
@@ -138,8 +135,8 @@ async def watch(
     *transactions: Transactions,
     rpc: str | None = None,
     config: Path | None = None,
-    chain_id: Annotated[int | None, Parameter(validator=_Positive)] = None,
-    confirmations: Annotated[int, Parameter(validator=_Positive)] = 12,
+    chain_id: WholeNumber | None = None,
+    confirmations: WholeNumber = 12,
     timeout: str | None = None,
     database: str = ":memory:",
     poll_interval: str | None = None,

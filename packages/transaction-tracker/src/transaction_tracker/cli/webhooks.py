@@ -5,12 +5,11 @@ from typing import Annotated, Any
 from urllib.parse import quote
 
 from cyclopts import App, Parameter
-from cyclopts.validators import Number
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.commands import MANAGE
 from transaction_tracker.cli.exits import OK, TROUBLE
-from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, seconds
+from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, WholeNumber, seconds
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
 from transaction_tracker.domain.webhook_endpoint import DEFAULT_OVERLAP, DEFAULT_REASON
@@ -91,7 +90,8 @@ async def attempts(
     /,
     *,
     event: str | None = None,
-    limit: Annotated[int, Parameter(validator=Number(gte=1))] = 20,
+    limit: WholeNumber = 20,
+    no_header: NoHeader = False,
     service: ServiceFlags = CONFIGURED,
 ) -> None:
     """List the last attempts at an endpoint with the responses, the newest first.
@@ -106,7 +106,8 @@ async def attempts(
     path = f"{_path(endpoint)}/attempts"
     async with service.api() as api:
         found = [attempt async for attempt in api.pages(path, "attempts", limit, event=event)]
-    output.items(found, _ATTEMPT_COLUMNS, _attempt_row, as_json=service.as_json)
+    header = not no_header
+    output.items(found, _ATTEMPT_COLUMNS, _attempt_row, as_json=service.as_json, header=header)
 
 
 @app.command
@@ -218,7 +219,7 @@ async def redeliver(
     Args:
         endpoint: Id of the endpoint.
         event: Redeliver only this event: its cursor, as `txtrack events --json` shows it.
-        since: Redeliver all events from this one on, delivered or not: its cursor.
+        since: Redeliver all events from this one on, delivered or not: its cursor; e0 for all.
     """
     async with service.api() as api:
         body = {"event": event, "since": since}
@@ -234,7 +235,7 @@ async def dead(
     endpoint: str,
     /,
     *,
-    limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+    limit: WholeNumber | None = None,
     no_header: NoHeader = False,
     service: ServiceFlags = CONFIGURED,
 ) -> None:

@@ -219,20 +219,21 @@ async def redeliver(endpoint: str, *, position: int | None = None, since: int | 
         position: Redeliver the event at this position of the feed, if the endpoint has a delivery
             of it.
         since: Redeliver all events from this position of the feed on, in the states that the
-            endpoint wants, whether or not they were delivered before. Default, if ``position``
-            is not given either: the dead letters.
+            endpoint wants, whether or not they were delivered before; 0 for all. Default, if
+            ``position`` is not given either: the dead letters.
 
     Returns:
         Number of events that will be redelivered.
 
     Raises:
         UnknownEndpointError: No endpoint has this id.
-        ValueError: Both ``position`` and ``since`` are given, or one of them is below 1.
+        ValueError: Both ``position`` and ``since`` are given, ``position`` is below 1, or ``since``
+            is below 0.
     """
     if position is not None and since is not None:
         raise ValueError("redeliver takes position or since, got both")
-    _check_position("position", position)
-    _check_position("since", since)
+    _check_position("position", position, lowest=1)
+    _check_position("since", since, lowest=0)
     known = await get(endpoint)
     if position is not None:
         count = await Store.run(partial(store.again, endpoint=endpoint, position=position))
@@ -306,6 +307,6 @@ def _known(endpoint: str, found: WebhookEndpoint | None) -> WebhookEndpoint:
     return found
 
 
-def _check_position(name: str, position: int | None) -> None:
-    if position is not None and position < 1:
-        raise ValueError(f"{name} must be 1 or more, got {position!r}")
+def _check_position(name: str, position: int | None, lowest: int) -> None:
+    if position is not None and position < lowest:
+        raise ValueError(f"{name} must be {lowest} or more, got {position!r}")

@@ -1,6 +1,5 @@
 """Heads below our tip: whether to believe that the chain became shorter."""
 
-import asyncio
 from collections.abc import Callable
 
 from transaction_tracker.domain import KeptChain, Link
@@ -48,7 +47,7 @@ class LowHeads:
         are undone only if another block takes their place: otherwise a node that lags far behind
         would cause finality violations, which freeze all deliveries.
         """
-        now, tip, bottom = _now(), chain.tip, chain.bottom
+        now, tip, bottom = self._status.now(), chain.tip, chain.bottom
         if not self._count:
             self._since = now
         self._count += 1
@@ -76,7 +75,7 @@ class LowHeads:
             "become shorter; nothing is taken back"
         )
         # Within the limit, it can be a node that catches up.
-        if _now() - self._since < limit_seconds(self._block_time()):
+        if self._status.now() - self._since < limit_seconds(self._block_time()):
             self._status.failed(reason)
         else:
             self._status.halted(reason)
@@ -88,7 +87,3 @@ async def _lowest_final_above(head: Link, chain: KeptChain) -> int | None:
         if link.number > head.number and await Store.anchored(link.hash):
             return link.number
     return None
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

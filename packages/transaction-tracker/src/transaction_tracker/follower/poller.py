@@ -172,7 +172,7 @@ class Poller(GenServer):
     def _tick(self) -> None:
         for key in self._records.deadlines.take_due(time.time(), _MAX_DEADLINES):
             # A change of the state replaces this time. Without one, the deadline is checked again.
-            self._records.deadlines.ask_again(key, time.time() + _LATE_RETRY_SECONDS)
+            self._records.deadlines.ask_again(key, time.time(), _LATE_RETRY_SECONDS)
             self._sweep.add_fresh(key)
         self._ask()
         self._read_feed()

@@ -144,7 +144,7 @@ class Questions:
         ids = self._records.deadlines.take_due(time.time(), self._batch_limit(_MAX_LATE))
         for key in ids:
             # A change of the state replaces this time. Without one, the deadline is checked again.
-            self._records.deadlines.ask_again(key, time.time() + _LATE_RETRY_SECONDS)
+            self._records.deadlines.ask_again(key, time.time(), _LATE_RETRY_SECONDS)
         await self._ask(ids, chain, at_once=True)
 
     async def _ask(self, ids: Collection[str], chain: KeptChain, *, at_once: bool) -> None:
@@ -350,7 +350,7 @@ class Questions:
             self._late_once.discard(key)
             return True
         self._late_once.add(key)
-        self._records.deadlines.ask_again(key, time.time() + _SECOND_ANSWER_SECONDS)
+        self._records.deadlines.ask_again(key, time.time(), _SECOND_ANSWER_SECONDS)
         return False
 
 

@@ -1,8 +1,8 @@
 """The progress of the follower, for every part of the program to read."""
 
-import time
 from collections.abc import Callable
 
+from transaction_tracker.awake import AwakeClock
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.follower.verdict import MIN_LIMIT_SECONDS, Note, Progress, Verdict, judge
 
@@ -19,12 +19,13 @@ class FollowerStatus:
     Args:
         best_head: Returns the highest head of any healthy provider, including standby providers:
             that shows when only the followed provider is stuck.
-        clock: Returns seconds of the monotonic clock. Default: the clock of the system.
+        clock: Returns the time in seconds. Default: an `AwakeClock`, so that a suspend is not
+            taken for a source that stands. The watchdog reads it often enough.
 
     Attributes:
         head: Height of the followed provider's head; ``None`` before the first response.
         heard_at: When the last readable response about the head arrived. All times here are
-            seconds of the monotonic clock.
+            those of `now`.
         head_advanced_at: When a head last advanced at any provider.
         applied_block: The last block applied since the program started.
         applied_at: When it was applied.
@@ -37,8 +38,7 @@ class FollowerStatus:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._best_head = best_head
-        # Looked up at each call: a simulation replaces the system's clock.
-        self._clock = clock or (lambda: time.monotonic())
+        self._clock = clock or AwakeClock()
         self._started_at = self._clock()
         self._has_begun = False
         self._highest: int | None = None
@@ -54,6 +54,10 @@ class FollowerStatus:
         self.head_advanced_at: float | None = None
         self.applied_block: BlockRef | None = None
         self.applied_at: float | None = None
+
+    def now(self) -> float:
+        """Return the time in seconds, as this status and the notes in it count it."""
+        return self._clock()
 
     @property
     def held_reason(self) -> str | None:
@@ -150,7 +154,7 @@ class FollowerStatus:
         """Return whether the source makes progress.
 
         Args:
-            now: Seconds of the monotonic clock.
+            now: The time, from `now`.
             block_time: Seconds between blocks.
         """
         self._update_best_head(now)

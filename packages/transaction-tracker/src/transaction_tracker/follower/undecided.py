@@ -1,6 +1,5 @@
 """Transactions whose end cannot be decided from the providers' answers: reported if that lasts."""
 
-import time
 from dataclasses import replace
 from typing import Literal, TypeAlias, get_args
 
@@ -42,7 +41,7 @@ class Undecided:
             topic: The kind of reason; each kind is recorded apart.
         """
         before = self._notes.get((topic, transaction))
-        note = Note(reason, time.monotonic())
+        note = Note(reason, self._status.now())
         if before is not None:
             note = Note(reason, before.since, before.times + 1)
         self._notes[topic, transaction] = note

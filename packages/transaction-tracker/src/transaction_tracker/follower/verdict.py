@@ -23,7 +23,7 @@ class Verdict:
             advances; ``"starting"`` before the first response; otherwise ``"ok"``.
         reason: Why, with the block, the field and the provider where they are known. Contains no
             secret. Empty if the state is ``"ok"``.
-        since: Start of the state, in seconds of the monotonic clock.
+        since: Start of the state, in seconds of the status's clock.
     """
 
     state: Condition
@@ -42,7 +42,7 @@ class Note:
 
     Attributes:
         text: The condition, in words for an operator.
-        since: Start of the condition, in seconds of the monotonic clock.
+        since: Start of the condition, in seconds of the status's clock.
         times: How many times in a row it was recorded.
     """
 
@@ -53,7 +53,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """The progress of a follower; all times are seconds of the monotonic clock.
+    """The progress of a follower; all times are seconds of the status's clock.
 
     Attributes:
         started_at: When the program started.
@@ -102,7 +102,7 @@ def judge(progress: Progress, now: float, block_time: float) -> Verdict:
 
     Args:
         progress: The progress of the follower.
-        now: Seconds of the monotonic clock.
+        now: The time, in seconds of the status's clock.
         block_time: Seconds between blocks.
     """
     limit = limit_seconds(block_time)

@@ -1,11 +1,11 @@
 """The watchdog: reports to the operator when a source stops, even if the follower is stuck."""
 
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from beamish import Continue, GenServer, process, telemetry
+from transaction_tracker.follower.clock_jumps import ClockJumps
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.verdict import Condition, Verdict
 
@@ -61,7 +61,7 @@ class Reports:
 
         Args:
             verdict: Whether the source makes progress.
-            now: Seconds of the monotonic clock.
+            now: The time, from the status.
         """
         before, self._state = self._state, verdict.state
         level = _LEVELS.get(verdict.state)
@@ -101,6 +101,7 @@ class Watchdog(GenServer):
         self._status = status
         self._reports = reports
         self._block_time = block_time
+        self._jumps = ClockJumps()
 
     def init(self) -> Continue:
         """Start the clock of the status."""
@@ -121,7 +122,8 @@ class Watchdog(GenServer):
 
     def _check(self) -> None:
         process.send_after(self.pid, CheckVerdict(), CHECK_SECONDS)
-        now = time.monotonic()
+        self._check_wall_clock()
+        now = self._status.now()
         report = self._reports.next(self._status.verdict(now, self._block_time()), now)
         if report is None:
             return
@@ -129,3 +131,13 @@ class Watchdog(GenServer):
         if report.event is not None:
             event = ("transaction_tracker", "source", report.event)
             telemetry.execute(event, {"seconds": report.seconds}, {"reason": report.reason})
+
+    def _check_wall_clock(self) -> None:
+        jump = self._jumps.next()
+        if jump is not None:
+            logger.warning(
+                "the system's clock was set %s by %.0f s; deadlines of transactions are judged by "
+                "this clock",
+                "forward (or the machine has slept)" if jump > 0 else "back",
+                abs(jump),
+            )

@@ -13,13 +13,16 @@ from yarl import URL
 
 from transaction_tracker.net.addresses import AllowList
 from transaction_tracker.net.errors import ForbiddenAddressError, NoAnswerError
-from transaction_tracker.net.resolver import CheckedResolver, SystemResolver, check
+from transaction_tracker.net.resolver import MAX_LOOKUPS, CheckedResolver, SystemResolver, check
 from transaction_tracker.net.url import checked_url
 
 # Shorter than the keep-alive time of common servers, so that a request is not sent on a
 # connection that the server is closing.
 _KEEP_ALIVE_SECONDS = 4.0
 _CHECK_TIMEOUT_SECONDS = 5.0
+# Checks look names up in threads of their own: anybody who can register endpoints can have any
+# number of names checked, and requests must not wait for their name servers.
+_MAX_CHECK_LOOKUPS = 64
 
 _HEADERS = {
     "User-Agent": "transaction-tracker",
@@ -71,6 +74,7 @@ class CheckedClient:
         self._given_resolver = resolver
         self._tls = tls
         self._resolver: CheckedResolver | None = None
+        self._check_resolver: CheckedResolver | None = None
         self._session: aiohttp.ClientSession | None = None
 
     async def check(self, text: str) -> URL:
@@ -83,9 +87,11 @@ class CheckedClient:
             ForbiddenAddressError: Connections to an address of the host are not allowed.
         """
         url = checked_url(text, self.allowed)
+        if self._check_resolver is None:
+            self._check_resolver = self._new_resolver(_MAX_CHECK_LOOKUPS)
         try:
             async with asyncio.timeout(_CHECK_TIMEOUT_SECONDS):
-                await self._checked_resolver().resolve(url.raw_host or "", url.port or 0)
+                await self._check_resolver.resolve(url.raw_host or "", url.port or 0)
         except ForbiddenAddressError:
             raise
         except (TimeoutError, OSError):
@@ -139,22 +145,23 @@ class CheckedClient:
     async def close(self) -> None:
         """Close all connections; the next request opens new ones."""
         session, self._session = self._session, None
-        resolver, self._resolver = self._resolver, None
+        resolvers = (self._resolver, self._check_resolver)
+        self._resolver = self._check_resolver = None
         if session is not None:
             await session.close()
-        if resolver is not None:
-            await resolver.close()
+        for resolver in resolvers:
+            if resolver is not None:
+                await resolver.close()
 
-    def _checked_resolver(self) -> CheckedResolver:
-        if self._resolver is None:
-            self._resolver = CheckedResolver(self._given_resolver or SystemResolver(), self.allowed)
-        return self._resolver
+    def _new_resolver(self, max_lookups: int) -> CheckedResolver:
+        return CheckedResolver(self._given_resolver or SystemResolver(max_lookups), self.allowed)
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
+            self._resolver = self._new_resolver(MAX_LOOKUPS)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(
-                    resolver=self._checked_resolver(),
+                    resolver=self._resolver,
                     socket_factory=self._socket,
                     # A cache of aiohttp's would hold addresses beyond the connection that
                     # they were checked for.

@@ -8,13 +8,15 @@ from typing import Self
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from transaction_tracker.domain.webhook_endpoint import MAX_ENDPOINTS
 from transaction_tracker.net.addresses import AllowList, can_be_allowed
 from transaction_tracker.net.errors import ForbiddenAddressError
 from transaction_tracker.threads import DaemonThreads
 
-# A lookup blocks its thread until the name server answers. With this many threads, hosts whose
-# name servers do not answer rarely delay the lookups of other hosts.
-_MAX_LOOKUPS = 64
+# A lookup blocks its thread until the name server answers or the C library gives up, and so it can
+# outlive the request that needs it. With a thread for the name of each endpoint, and as many again
+# for the former names of endpoints that were changed, silent name servers delay no other name.
+MAX_LOOKUPS = 2 * MAX_ENDPOINTS
 _MAX_ADDRESSES = 32
 
 
@@ -22,26 +24,30 @@ class SystemResolver(AbstractResolver):
     """Resolve names with the system's resolver, in threads of its own.
 
     The event loop's default executor has few threads: lookups at name servers that do not answer
-    would occupy all of them. Concurrent lookups of the same name share one thread.
+    would occupy all of them. A name occupies one thread, however many requests and ports need it.
+
+    Args:
+        max_lookups: Number of names that can be looked up at the same time; further lookups wait.
     """
 
-    def __init__(self) -> None:
-        self._threads = DaemonThreads(_MAX_LOOKUPS, "resolver")
-        self._in_flight: dict[tuple[str, int, int], asyncio.Future[list[ResolveResult]]] = {}
+    def __init__(self, max_lookups: int = MAX_LOOKUPS) -> None:
+        self._threads = DaemonThreads(max_lookups, "resolver")
+        self._in_flight: dict[tuple[str, int], asyncio.Future[list[ResolveResult]]] = {}
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
         """Return the addresses of a name."""
-        key = (host, port, int(family))
+        key = (host, int(family))
         lookup = self._in_flight.get(key)
         if lookup is None:
             loop = asyncio.get_running_loop()
-            lookup = loop.run_in_executor(self._threads, _look_up, host, port, family)
+            lookup = loop.run_in_executor(self._threads, _look_up, host, family)
             self._in_flight[key] = lookup
             lookup.add_done_callback(lambda _: self._in_flight.pop(key, None))
         # Without the shield, a caller that is cancelled would cancel the lookup for all callers.
-        return await asyncio.shield(lookup)
+        found = await asyncio.shield(lookup)
+        return [{**address, "port": port} for address in found]
 
     async def __aenter__(self) -> Self:
         return self
@@ -97,15 +103,15 @@ def check(allowed: AllowList, addresses: Sequence[str]) -> None:
             )
 
 
-def _look_up(host: str, port: int, family: socket.AddressFamily) -> list[ResolveResult]:
+def _look_up(host: str, family: socket.AddressFamily) -> list[ResolveResult]:
     infos = socket.getaddrinfo(
-        host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+        host, 0, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
     )
     return [
         ResolveResult(
             hostname=host,
             host=str(address[0]),
-            port=port,
+            port=0,
             family=found,
             proto=proto,
             flags=socket.AI_NUMERICHOST,

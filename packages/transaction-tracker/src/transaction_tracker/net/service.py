@@ -2,6 +2,8 @@
 
 from yarl import URL
 
+from transaction_tracker.net.url import has_plain_authority
+
 SERVICE_URL = "an address such as http://127.0.0.1:8080, without user and password"
 
 
@@ -13,7 +15,7 @@ def service_url(text: str) -> URL:
     """
     url = URL(text)
     usable = url.scheme in ("http", "https") and url.host and url.port is not None
-    if not usable or url.user or url.password:
+    if not usable or url.user or url.password or not has_plain_authority(text):
         raise ValueError(f"must be {SERVICE_URL}")
     return url if url.path.endswith("/") else url.with_path(f"{url.path}/")
 

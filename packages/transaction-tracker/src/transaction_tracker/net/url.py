@@ -54,8 +54,12 @@ def checked_url(text: str, allowed: AllowList) -> URL:
 def has_plain_authority(text: str) -> bool:
     """Return whether the host and port of a URL have a form that all parsers read alike."""
     parts = _DELIMITER.split(text)
-    authority = parts[2].rpartition("@")[2] if len(parts) > 2 else ""
-    return _HOST_AND_PORT.fullmatch(authority) is not None
+    return is_plain_authority(parts[2].rpartition("@")[2] if len(parts) > 2 else "")
+
+
+def is_plain_authority(host_and_port: str) -> bool:
+    """Return whether a host and port have a form that all parsers read alike."""
+    return _HOST_AND_PORT.fullmatch(host_and_port) is not None
 
 
 def _parse(text: str) -> URL:

@@ -13,6 +13,7 @@ from pydantic import (
     field_validator,
 )
 
+from transaction_tracker.domain.numbers import decimal_number
 from transaction_tracker.options.problems import invalid_options
 
 _Section = TypeVar("_Section", bound="Section")
@@ -103,12 +104,31 @@ class Section(BaseModel, frozen=True):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _reject_booleans(cls, value: Any, info: ValidationInfo) -> Any:
-        """Raise ``ValueError`` for a boolean that should be a number.
+    def _check_numbers(cls, value: Any, info: ValidationInfo) -> Any:
+        """Raise ``ValueError`` for a value that only pydantic reads as a number.
 
-        Without this check, ``true`` would become 1, because ``bool`` is a subclass of ``int``.
+        Without this check, ``true`` would become 1, because ``bool`` is a subclass of ``int``, and
+        the text ``1_0`` of an environment variable would become 10.
         """
-        kind = cls.model_fields[info.field_name or ""].annotation
-        if isinstance(value, bool) and bool not in (kind, *get_args(kind)):
+        kinds = set(_kinds(cls.model_fields[info.field_name or ""].annotation))
+        if isinstance(value, bool) and bool not in kinds:
             raise ValueError("not a number")
+        if isinstance(value, str) and str not in kinds and _is_python_number(value):
+            decimal_number(value)
         return value
+
+
+def _kinds(annotation: Any) -> Iterator[type]:
+    """Return the types of an annotation, and of the parts of a union or a list."""
+    if isinstance(annotation, type):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _kinds(part)
+
+
+def _is_python_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -31,6 +31,9 @@ HEAD_WINDOW_SECONDS = 10.0
 # Shorter than the 60 s after which a chain without a new block is reported as halted: another
 # provider is followed before that.
 STUCK_SECONDS = 30.0
+# Most seconds without a head that count as stuck. After a suspend of the program, the head that
+# was on its way is old: one more must show that the provider does not advance.
+_MAX_HEAD_GAP_SECONDS = STUCK_SECONDS / 2
 _MAX_SAMPLES = 256
 _LATENCY_WEIGHT = 0.2  # of the newest latency in the moving average
 
@@ -86,7 +89,7 @@ class Health:
     _outcomes: deque[ErrorClass | None] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
     _failures: deque[float] = field(default_factory=lambda: deque(maxlen=FAILURES_TO_PAUSE))
     _heads: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=_MAX_SAMPLES))
-    # While the provider is behind: its highest head, and when that arrived first.
+    # While the provider is behind: its highest head, and for how many seconds it has stayed.
     _behind: tuple[int, float] | None = None
     _bad_in_a_row: int = 0
     _unreadable_in_a_row: Counter[BlockPart] = field(default_factory=Counter)
@@ -163,6 +166,7 @@ class Health:
             window: Seconds for which the highest head stands for the provider. The nodes behind
                 one address can differ by some blocks, and it is chance which of them responds.
         """
+        passed = 0.0 if self.head_at is None else min(now - self.head_at, _MAX_HEAD_GAP_SECONDS)
         self.head, self.head_at = height, now
         self._heads.append((now, height))
         while now - self._heads[0][0] > window:
@@ -172,8 +176,10 @@ class Health:
         if self.lag == 0:
             self._behind = None
         elif self._behind is None or highest > self._behind[0]:
-            self._behind = (highest, now)
-        self.stuck = self._behind is not None and now - self._behind[1] >= STUCK_SECONDS
+            self._behind = (highest, 0.0)
+        else:
+            self._behind = (self._behind[0], self._behind[1] + passed)
+        self.stuck = self._behind is not None and self._behind[1] >= STUCK_SECONDS
 
     def highest_head(self, now: float, window: float = HEAD_WINDOW_SECONDS) -> int:
         """Return the highest head of the last ``window`` seconds; without one, the last head."""

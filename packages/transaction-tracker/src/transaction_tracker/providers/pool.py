@@ -254,7 +254,7 @@ class Pool:
         Provider.record_wrong_parent(self._state.endpoint(node).process, number)
 
     def left_out(self, node: str, number: int) -> None:
-        """Count a block that lacks a transaction; a provider that sends several is paused."""
+        """Count a block that lacks a transaction; a provider that soon sends more is paused."""
         Provider.record_incomplete_block(self._state.endpoint(node).process, number)
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:

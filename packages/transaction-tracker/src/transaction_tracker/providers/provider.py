@@ -36,6 +36,8 @@ _MAX_HEAD_AGE_INTERVALS = 1.5
 # The same for the followed provider. The follower polls its head, so a probe is needed only if the
 # pool is used without a follower.
 _MAX_FOLLOWED_HEAD_AGE_INTERVALS = 3
+# Blocks that lack a transaction pause a provider only if they come this close together.
+_INCOMPLETE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ class Provider(GenServer):
         self._checking = False
         self._probing = False
         self._wrong_parents: list[int] = []
-        self._incomplete: set[int] = set()
+        self._incomplete: dict[int, float] = {}  # block: when it was counted
         self._waiting: list[From] = []
         self._workers: set[Pid] = set()
 
@@ -132,16 +134,20 @@ class Provider(GenServer):
     def record_incomplete_block(self, number: int) -> None:
         """Count a block without a transaction that most providers list in it.
 
-        Pauses the provider after three such blocks.
+        Pauses the provider after three such blocks within 10 minutes. They need not be
+        in a row, as those with wrong parents: only blocks with a tracked transaction are compared.
         """
-        self._incomplete.add(number)
-        endpoint = self._endpoint
+        endpoint, now = self._endpoint, _now()
+        self._incomplete[number] = now
+        self._incomplete = {
+            block: at for block, at in self._incomplete.items() if now - at < _INCOMPLETE_SECONDS
+        }
         endpoint.health.record_error("malformed")
         endpoint.last_error = f"{endpoint.name}: block {number} lacks a transaction"
         if len(self._incomplete) >= FAILURES_TO_PAUSE:
             self._incomplete.clear()
             error = MalformedError(endpoint.last_error)
-            self._pause_after(error, endpoint.health.pause(_now()))
+            self._pause_after(error, endpoint.health.pause(now))
 
     @call(timeout=None)
     def check(self, *, from_: From) -> NoReply:

@@ -1,7 +1,6 @@
 """The supervision tree of the service."""
 
 import asyncio
-import time
 from contextlib import AsyncExitStack
 from typing import Self, cast
 
@@ -281,13 +280,15 @@ class TransactionTrackerApplication(Application):
         return best_head([head for head in heads if head is not None])
 
     def _following(self) -> Following:
-        now, status = time.monotonic(), self._status
+        status = self._status
+        now = status.now()
         return Following(
             head=status.head,
             heard_seconds=None if status.heard_at is None else now - status.heard_at,
             applied_seconds=None if status.applied_at is None else now - status.applied_at,
             ends_held=status.held_reason is not None,
             verdict=status.verdict(now, self._verdict_time()),
+            now=now,
         )
 
     async def _gauges(self) -> Gauges:

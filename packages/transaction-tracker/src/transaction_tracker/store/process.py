@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from sqlalchemy import Connection
 
 from beamish import CallTimeoutError, From, GenServer, NoReply, process, telemetry
-from transaction_tracker.awake import AwakeTimer
+from transaction_tracker.awake import AwakeTimer, awake_timeout
 from transaction_tracker.domain import BlockRef, Link, Registration, StandingObjection, Tracked
 from transaction_tracker.store import (
     chain,
@@ -348,14 +348,9 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
 
 async def _with_timeout(call: Coroutine[Any, Any, T]) -> T:
-    loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(None) as limit:
-            timer = AwakeTimer(_CALL_TIMEOUT_SECONDS, lambda: limit.reschedule(loop.time()))
-            try:
-                return await call
-            finally:
-                timer.cancel()
+        async with awake_timeout(_CALL_TIMEOUT_SECONDS) as limit:
+            return await call
     except TimeoutError:
         if not limit.expired():
             raise

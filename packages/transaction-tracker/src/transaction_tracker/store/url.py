@@ -1,11 +1,13 @@
 """The URL of a database: a file, or a server's address, which contains a secret."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from transaction_tracker.net.url import is_plain_authority
 from transaction_tracker.store.errors import DatabaseUrlError
 
 MEMORY = ":memory:"
@@ -21,6 +23,8 @@ _SCHEMES = {
     "postgresql": _DRIVER,
     _DRIVER: _DRIVER,
 }
+# Host and port after user and password, as SQLAlchemy reads them: a password can contain / ? #.
+_AUTHORITY = re.compile(r"[^:/]+://(?:[^:/]*(?::[^@]*)?@)?([^/?]*)")
 _SECRETS = ("password", "sslpassword", "oauth_client_secret")
 
 
@@ -110,10 +114,15 @@ def _parsed(text: str) -> URL:
         url = make_url(text).set(drivername=_SCHEMES[scheme])
     except (ArgumentError, ValueError):
         url = None
-    if url is None or _is_odd(url):
+    if url is None or _is_odd(url) or not _has_plain_authority(text):
         # Omit the cause and all parts: in an invalid URL, any part can contain the password.
         raise DatabaseUrlError(_EXPECTED + "an invalid URL")
     return url
+
+
+def _has_plain_authority(text: str) -> bool:
+    match = _AUTHORITY.match(text)
+    return match is not None and (not match[1] or is_plain_authority(match[1]))
 
 
 def _is_odd(url: URL) -> bool:

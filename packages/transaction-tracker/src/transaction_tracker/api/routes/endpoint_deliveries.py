@@ -35,7 +35,9 @@ class RedeliverIn(BaseModel):
         None, pattern=cursors.EVENT_PATTERN, description="`cursor` of one event."
     )
     since: str | None = Field(
-        None, pattern=cursors.EVENT_PATTERN, description="`cursor` of the first of all events."
+        None,
+        pattern=cursors.EVENT_PATTERN,
+        description="`cursor` of the first event; `e0` for all events.",
     )
 
 
@@ -103,6 +105,8 @@ async def redeliver(id: EndpointId, wanted: RedeliverIn | None = None) -> Respon
     chosen = wanted or RedeliverIn(event=None, since=None)
     if chosen.event is not None and chosen.since is not None:
         raise refused("give event or since, not both")
+    if chosen.event is not None and cursors.position_at(chosen.event) == 0:
+        raise refused("no event has the cursor e0; since takes it", "#/event")
     with explained():
         count = await endpoints.redeliver(
             id, position=_position(chosen.event), since=_position(chosen.since)

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from transaction_tracker.api.answers import READ, Api, answer, problems, shows
 from transaction_tracker.api.models import rfc3339
 from transaction_tracker.api.problems import ProblemError
+from transaction_tracker.api.service import Following
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.health import flow
-from transaction_tracker.follower.verdict import Verdict
 from transaction_tracker.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["operation"])
@@ -63,15 +63,16 @@ async def readyz(api: Api) -> Response:
     store_fault = await api.store_fault()
     if store_fault is not None:
         errors.append({"detail": store_fault})
-    verdict = api.service.following().verdict
+    following = api.service.following()
+    verdict = following.verdict
     if verdict.state in ("halted", "starting"):
-        errors.append(_detail(verdict))
+        errors.append(_detail(following))
     if errors:
         detail = "; ".join(error["detail"] for error in errors)
         raise ProblemError(
             503, detail, kind="not-ready", errors=errors, headers={"Retry-After": "5"}
         )
-    notes = [_detail(verdict)] if verdict.state == "lagging" else []
+    notes = [_detail(following)] if verdict.state == "lagging" else []
     notes += await _late_deliveries()
     return answer({"status": "ready"} | ({"notes": notes} if notes else {}))
 
@@ -113,6 +114,6 @@ async def _late_deliveries() -> list[dict[str, str]]:
     return [{"detail": detail, "since": rfc3339(oldest)}]
 
 
-def _detail(verdict: Verdict) -> dict[str, str]:
-    lasted = time.monotonic() - verdict.since
-    return {"detail": verdict.text, "since": rfc3339(time.time() - lasted)}
+def _detail(following: Following) -> dict[str, str]:
+    lasted = following.now - following.verdict.since
+    return {"detail": following.verdict.text, "since": rfc3339(time.time() - lasted)}

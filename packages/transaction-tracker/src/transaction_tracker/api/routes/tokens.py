@@ -12,6 +12,7 @@ from transaction_tracker.api.access import ANYBODY
 from transaction_tracker.api.answers import ADMIN, Api, answer, problems, shows, with_body
 from transaction_tracker.api.models import optional_time, rfc3339
 from transaction_tracker.api.problems import ProblemError
+from transaction_tracker.api.validation import LABEL_PATTERN
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import (
     MAX_LABEL_CHARACTERS,
@@ -35,7 +36,7 @@ class TokenIn(BaseModel):
     label: str = Field(
         min_length=1,
         max_length=MAX_LABEL_CHARACTERS,
-        pattern=r"^[\x20-\x7e]+$",
+        pattern=LABEL_PATTERN,
         description="Purpose of the token.",
     )
     scopes: list[Scope] = Field(

@@ -14,6 +14,7 @@ from transaction_tracker.api.answers import (
     READ,
     WRITE,
     Api,
+    Decimal,
     Id,
     Limit,
     answer,
@@ -206,7 +207,7 @@ async def wait(
         Query(description="State to wait for; `terminal` is any state that ends the transaction."),
     ] = "terminal",
     timeout: Annotated[
-        float, Query(ge=0, le=MAX_WAIT_SECONDS, description="Timeout in seconds.")
+        Decimal, Query(ge=0, le=MAX_WAIT_SECONDS, description="Timeout in seconds.")
     ] = 30.0,
 ) -> Response:
     """Wait until a transaction is in a state or has ended, and return it."""

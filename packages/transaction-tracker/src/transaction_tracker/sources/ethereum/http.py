@@ -1,11 +1,11 @@
 """JSON over HTTP: one request with its response, within a deadline and a size limit."""
 
-import asyncio
 from typing import Any
 
 import aiohttp
 import orjson
 
+from transaction_tracker.awake import awake_timeout
 from transaction_tracker.json_answers import NotJsonError, TooManyValuesError, parse
 from transaction_tracker.net.resolver import SystemResolver
 from transaction_tracker.sources.errors import (
@@ -48,7 +48,7 @@ class Http:
             MalformedError: The response is not JSON, or is too long.
         """
         try:
-            async with asyncio.timeout(deadline):
+            async with awake_timeout(deadline):
                 return await self._exchange(orjson.dumps(body))
         # ``from None``, here and below: aiohttp's errors print the whole URL.
         except TimeoutError:

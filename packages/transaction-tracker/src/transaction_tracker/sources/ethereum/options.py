@@ -1,11 +1,13 @@
 """Options of an EVM chain: its profile, and the custom errors of its contracts."""
 
+import re
 from typing import Annotated, Any, get_args
 
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
 from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.domain.numbers import whole_number
 from transaction_tracker.options import Section, option
 from transaction_tracker.options.values import Seconds, comma_separated, split, text_of
 from transaction_tracker.sources.ethereum.profiles import (
@@ -16,6 +18,8 @@ from transaction_tracker.sources.ethereum.profiles import (
     check_slot_types,
 )
 from transaction_tracker.sources.ethereum.revert_data import CustomError
+
+_HEXADECIMAL = re.compile("0x[0-9a-fA-F]+")
 
 
 def _signatures(value: Any) -> Any:
@@ -32,9 +36,10 @@ def _slot_type(value: Any) -> int:
     """Convert a transaction type: a number or a text such as ``0x7b``."""
     if isinstance(value, bool):
         raise ValueError("not a number")
-    number = int(value, 0) if isinstance(value, str) else value
-    check_slot_types([number])
-    return int(number)
+    if isinstance(value, str):
+        value = int(value, 16) if _HEXADECIMAL.fullmatch(value) else whole_number(value)
+    check_slot_types([value])
+    return int(value)
 
 
 Signature = Annotated[str, BeforeValidator(_signature)]

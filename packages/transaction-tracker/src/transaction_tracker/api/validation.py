@@ -1,0 +1,36 @@
+"""Describe the errors of pydantic in words that a user of the API understands."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from transaction_tracker.api import cursors
+from transaction_tracker.domain.webhook_endpoint import (
+    MAX_SECRET_BYTES,
+    MIN_SECRET_BYTES,
+    PREFIX,
+    SECRET_PATTERN,
+)
+
+LABEL_PATTERN = r"^[\x20-\x7e]+$"
+
+# What a text must be, by the pattern that it must match. A pattern itself explains nothing.
+FORMS = {
+    cursors.TRANSACTION_PATTERN: "must be the next of a previous page",
+    cursors.EVENT_PATTERN: "must be the cursor of an event, such as e42",
+    cursors.ATTEMPT_PATTERN: "must be the next of a previous page, such as a42",
+    SECRET_PATTERN: f"must be {PREFIX} and {MIN_SECRET_BYTES} to {MAX_SECRET_BYTES} bytes in "
+    "base64",
+    LABEL_PATTERN: "must have only printable ASCII characters",
+}
+
+
+def described(error: Mapping[str, Any]) -> str:
+    """Return the message of an error of pydantic, without the value, which can be secret."""
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "string_pattern_mismatch":
+            return FORMS[context["pattern"]]
+        case "value_error":  # pydantic's message begins with "Value error, "
+            return str(context["error"])
+        case _:
+            return str(error["msg"])
