@@ -269,3 +269,18 @@ async def test_connection_that_fails_while_it_opens_is_not_counted(error: Except
         writer.close()
 
     assert admission == Admission(9, 9)
+
+
+async def test_connection_that_waits_to_be_opened_is_closed_with_the_acceptor() -> None:
+    admission = Admission(9, 9)
+    with closing(socket.create_server(("127.0.0.1", 0))) as sock:
+        sock.setblocking(False)
+        acceptor = Acceptor(sock, admission, lambda _release: asyncio.Protocol())
+        connection, client = socket.socketpair()
+        with client:
+            acceptor._admit(connection, "127.0.0.1")
+            acceptor.close()
+            await eventually(lambda: not acceptor._opening)
+
+    assert connection.fileno() == -1
+    assert admission == Admission(9, 9)

@@ -94,7 +94,7 @@ async def test_unknown_endpoint_error_names_the_endpoint(
     [
         (lambda key: endpoints.redeliver(key, position=1, since=1), "got both"),
         (lambda key: endpoints.redeliver(key, position=0), "position must be 1 or more"),
-        (lambda key: endpoints.redeliver(key, since=-1), "since must be 1 or more"),
+        (lambda key: endpoints.redeliver(key, since=-1), "since must be 0 or more"),
         (lambda key: endpoints.rotate(key, overlap=-1), "overlap must be"),
         (lambda key: endpoints.rotate(key, overlap=float("nan")), "overlap must be"),
         (lambda key: endpoints.rotate(key, secret="whsec_"), "24 to 64 bytes"),

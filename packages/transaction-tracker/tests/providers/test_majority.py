@@ -14,8 +14,8 @@ from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources.ethereum.rpc import Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
+from txtrack_devnode import Chain as NodeChain
 from txtrack_devnode import DevelopmentNode
-from txtrack_devnode import KeptChain as NodeChain
 from txtrack_devnode.block import Block
 
 from .conftest import MakePool

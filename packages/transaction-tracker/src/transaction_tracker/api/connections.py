@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any
 
 from transaction_tracker.api.addresses import client_address, counted_as
 from transaction_tracker.api.descriptors import max_client_descriptors
@@ -126,7 +128,7 @@ class Acceptor:
         self._make = make
         self._refused = LogLimiter()
         self._failed = LogLimiter()
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: set[asyncio.Task[Any]] = set()
         self._task = asyncio.get_running_loop().create_task(self._accept())
 
     def check(self) -> None:
@@ -172,32 +174,43 @@ class Acceptor:
             if count is not None:
                 logger.warning("connection refused: %s", full, extra={"refused": count})
             return
-        task = asyncio.get_running_loop().create_task(self._open(connection, host))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
-
-    async def _open(self, connection: socket.socket, host: str) -> None:
-        released = False
-
-        def release() -> None:
-            nonlocal released
-            if not released:
-                released = True
-                self._admission.release(host)
-
+        release = _once(partial(self._admission.release, host))
         loop = asyncio.get_running_loop()
-        try:
-            await loop.connect_accepted_socket(lambda: self._make(release), connection)
-        except OSError:  # the client has disconnected meanwhile
-            connection.close()
-            release()
-        except BaseException:
-            connection.close()
-            release()
-            raise
+        opening = loop.connect_accepted_socket(partial(self._make, release), connection)
+        task = loop.create_task(opening)
+        self._opening.add(task)
+        task.add_done_callback(partial(self._opened, connection, release))
+
+    def _opened(
+        self, connection: socket.socket, release: Callable[[], None], task: asyncio.Task[Any]
+    ) -> None:
+        """Close a connection that could not be opened.
+
+        In a callback of the task: a task that is cancelled before its first step runs no code.
+        """
+        self._opening.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is None and not task.cancelled():
+            return
+        connection.close()
+        release()
+        if error is not None and not isinstance(error, OSError):  # the client has disconnected
+            context = {"message": "could not open a connection", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     def _report(self, error: OSError) -> None:
         count = self._failed.count(time.monotonic())
         if count is not None:
             text = "cannot accept connections: %s; retrying every second"
             logger.error(text, error.strerror, extra={"failures": count})
+
+
+def _once(function: Callable[[], None]) -> Callable[[], None]:
+    """Return a function whose first call calls ``function``; later calls do nothing."""
+    calls = [function]
+
+    def call() -> None:
+        while calls:
+            calls.pop()()
+
+    return call
