@@ -29,8 +29,7 @@ from transaction_tracker.sources.http_polling import (
     SecretText,
 )
 from transaction_tracker.sources.http_polling.id_pattern import let_through
-from transaction_tracker.sources.http_polling.values import Meaning
-from transaction_tracker.sources.http_polling.words import REPORTABLE
+from transaction_tracker.sources.http_polling.words import REPORTABLE, Meaning
 
 PAGE = Path(__file__).parents[4] / "docs" / "tracker" / "sources.md"
 

@@ -18,9 +18,9 @@ from transaction_tracker.sources.http_polling.values import (
     Headers,
     IdPattern,
     JsonPlace,
-    Meaning,
     StateWords,
 )
+from transaction_tracker.sources.http_polling.words import Meaning
 from transaction_tracker.sources.polled import PollingPolicy
 
 MAX_CURSOR_CHARACTERS = 1_000

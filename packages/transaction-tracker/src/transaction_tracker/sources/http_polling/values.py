@@ -1,7 +1,7 @@
 """Types of the options of a service over HTTP."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, PlainValidator
 from yarl import URL
@@ -12,28 +12,12 @@ from transaction_tracker.sources.http_polling.headers import check_headers
 from transaction_tracker.sources.http_polling.id_pattern import compiled, let_through
 from transaction_tracker.sources.http_polling.jsonpath import JsonPath
 from transaction_tracker.sources.http_polling.secret import SecretText
-from transaction_tracker.sources.http_polling.words import MAX_WORD_CHARACTERS
+from transaction_tracker.sources.http_polling.words import MAX_WORD_CHARACTERS, REPORTABLE, Meaning
 
 _PLACEHOLDER = re.compile(r"\{[a-z]+\}")
 
-STATES = (
-    '"pending", "missing", "confirmed", "failed", "dropped", "expired", "invalid", "reversed" or '
-    '"nothing"'
-)
+STATES = ", ".join(f'"{state}"' for state in REPORTABLE) + ' or "nothing"'
 PATH = "a path such as data.transfers[0].status, or $ for the whole response"
-
-# "nothing" is a word that changes nothing; TOML has no null.
-Meaning = Literal[
-    "pending",
-    "missing",
-    "confirmed",
-    "failed",
-    "dropped",
-    "expired",
-    "invalid",
-    "reversed",
-    "nothing",
-]
 
 
 def state_of(meaning: Meaning) -> State | None:

@@ -2,14 +2,15 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from transaction_tracker.domain import STATES, State
 from transaction_tracker.sources.errors import MalformedError
 from transaction_tracker.sources.http_polling.redaction import Redact
 
-# States that a service can report; the others follow from blocks, competing transactions or users.
-REPORTABLE: tuple[State, ...] = (
+# What a word of a service can mean: a state that a service can report, or nothing, because TOML has
+# no null. The other states follow from blocks, competing transactions or users.
+Meaning = Literal[
     "pending",
     "missing",
     "confirmed",
@@ -18,7 +19,10 @@ REPORTABLE: tuple[State, ...] = (
     "expired",
     "invalid",
     "reversed",
-)
+    "nothing",
+]
+*_REPORTED, _NOTHING = get_args(Meaning)
+REPORTABLE: tuple[State, ...] = tuple(_REPORTED)
 
 MAX_WORD_CHARACTERS = 100
 # Each unknown word is logged once. Without this limit, a service that sends ever new words could
