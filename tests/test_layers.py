@@ -30,7 +30,7 @@ LAYERS = {
         {"__init__", "__main__"},
     ],
     "transaction_tracker": [
-        {"awake", "domain", "json_answers", "threads"},
+        {"awake", "domain", "json_answers", "lazy", "threads"},
         {"net"},
         {"options"},
         {"sources", "store"},

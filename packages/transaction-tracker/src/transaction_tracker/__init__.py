@@ -1,7 +1,8 @@
 """One supervised, registered, long-lived process per money transaction."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from transaction_tracker.lazy import importer
 
 if TYPE_CHECKING:
     from transaction_tracker.delivery.listener import StoredEvent
@@ -79,15 +80,7 @@ _MODULES = {
     "tracker": ("TransactionTracker",),
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used (PEP 562)."""
-    for module, names in _MODULES.items():
-        if name in names:
-            value = getattr(import_module(f"{__name__}.{module}"), name)
-            globals()[name] = value
-            return value
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = importer(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:
