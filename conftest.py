@@ -1,0 +1,12 @@
+"""What holds for all test runs."""
+
+import signal
+
+
+def pytest_configure() -> None:
+    """Stop ignoring SIGINT, as a shell makes a program do that it starts in the background.
+
+    The programs that tests start would inherit that, and ignore the Ctrl-C that the tests send.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
