@@ -171,6 +171,7 @@ async def test_rolled_back_block_makes_its_transaction_pending(
     await network.mine(2)
     key = await network.pay(6)
     await txtrack("add", key)
+    await client.reach(key, "pending")
     await network.mine()
     await client.reach(key, "mined")
     signed = await network.signed(key)
@@ -221,6 +222,7 @@ async def test_service_fails_over_from_hanging_and_dead_nodes(
     network.away.add(1)
     third = await network.pay(7)
     await txtrack("add", second, third)
+    await client.reach(third, "pending")
     await network.mine(3)
     assert (await txtrack("wait", second, third, "--timeout", "20s")).status == 0
 
