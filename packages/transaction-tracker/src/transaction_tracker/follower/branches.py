@@ -16,18 +16,19 @@ class Branches:
     An address can have nodes on two branches behind it, and return heads of both in turn.
     Following each head would move transactions in and out of their blocks with each poll. So a
     branch that was left is followed again only once the address no longer returns heads of the
-    branch it was left for, or once the left branch is clearly longer.
+    branch it was left for, or once the left branch is clearly longer. Blocks that were undone only
+    because a head was lower continue our tip when they appear again, and are followed at once.
 
     Kept in memory only. Times are seconds of the caller's clock.
     """
 
     def __init__(self) -> None:
-        self._left: dict[str, None] = {}
+        self._left: dict[str, Link] = {}  # by hash
         self._shown_at = float("-inf")
 
     def left(self, link: Link) -> None:
         """Record a block that was undone."""
-        self._left[link.hash] = None
+        self._left[link.hash] = link
         while len(self._left) > MAX_BLOCKS:
             del self._left[next(iter(self._left))]
 
@@ -57,8 +58,16 @@ class Branches:
         if links[-1].number > tip.number + MAX_BEHIND_BLOCKS:
             return False
         hashes = {links[0].parent, *(link.hash for link in links)}
-        if hashes.isdisjoint(self._left):
+        if hashes.isdisjoint(self._left) or self._root(links[0]) == tip.hash:
             return False
         for link in links:
             self.left(link)  # the next block of that branch names one of these as its parent
         return True
+
+    def _root(self, link: Link) -> str:
+        """Return the hash of the block from which a branch with this block leaves, if known."""
+        parent = self._left.get(link.parent)
+        # Compare the numbers too: the links of a faulty node can form a circle.
+        while parent is not None and parent.number < link.number:
+            link, parent = parent, self._left.get(parent.parent)
+        return link.parent
