@@ -297,6 +297,36 @@ async def test_null_round_error_means_a_skipped_number(
     assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: (SECOND,)}
 
 
+async def test_null_round_at_the_tip_is_not_a_failed_request(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    """Its first request is for that number, and its head is too high to be compared."""
+    chain = chain_to(90)
+    fork(nodes[1], at=85, head=120)
+    without(nodes[1], 90)
+    pool = await following(make_pool, *nodes[:2], chain=chain)
+    nodes[1].behaviour = null_round(90)
+
+    found = await pool.dissent(chain, [BLOCK])
+
+    assert found.against == {BLOCK: (SECOND,)}
+    assert found.unanswered == {}
+
+
+async def test_null_round_error_needs_no_proof_by_links(
+    make_pool: MakePool, nodes: list[Node]
+) -> None:
+    """The node knows that number: for one that it does not, it sends another answer."""
+    fork(nodes[1], at=95)
+    without(nodes[1], 90)
+    pool = await following(make_pool, *nodes[:2])
+    nodes[1].behaviour = null_round(90)
+    for height in range(60, 90):
+        nodes[1].blocks.pop(hash_at(height), None)  # no parent of the first block above the gap
+
+    assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: (SECOND,)}
+
+
 def null_round(number: int) -> Behaviour:
     """Answer as Lotus does."""
     error = {"code": 1, "message": f"requested epoch was a null round ({number})"}

@@ -16,6 +16,7 @@ from transaction_tracker.sources import (
     RateLimitedError,
     SourceError,
 )
+from transaction_tracker.sources.ethereum.classify import is_null_round
 from transaction_tracker.sources.ethereum.rpc import Dissent, NodeResults, Request
 
 # These errors say nothing about the provider's chain, and another request at once does not help.
@@ -180,7 +181,9 @@ def _is_against(
 ) -> bool:
     """Return whether a provider's chain has another block of that number, or skips the number."""
     result = found[block.number]
-    return block.number in left_out or (isinstance(result, Link) and result.hash != block.hash)
+    if isinstance(result, Link):
+        return result.hash != block.hash
+    return is_null_round(result) or block.number in left_out
 
 
 def _lowest(height: int | None, against: Collection[BlockRef]) -> int | None:

@@ -6,8 +6,9 @@ from transaction_tracker.domain import Link
 from transaction_tracker.providers.calls import results_or_errors
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.requests import block_request
-from transaction_tracker.sources import ApplicationError, SourceError
+from transaction_tracker.sources import SourceError
 from transaction_tracker.sources.ethereum import decode
+from transaction_tracker.sources.ethereum.classify import is_null_round
 from transaction_tracker.sources.ethereum.rpc import Request
 
 # Consecutive numbers that are read above a number without a block. A provider that has none of
@@ -22,11 +23,11 @@ async def blocks_at(
 
     Returns:
         For each number the block, ``None`` if the provider has no block of that number, or the
-        error of the request.
+        error of the request; see ``is_null_round``.
 
     Source:
-        Filecoin, ``eth_getBlockByNumber`` of a null round: Lotus answers with the error "requested
-        epoch was a null round", and Forest has answered with the block before it.
+        Filecoin, ``eth_getBlockByNumber`` of a null round: Forest has answered with the block
+        before it.
     """
     numbers = sorted(heights)
     requests = [block_request(hex(number)) for number in numbers]
@@ -41,9 +42,10 @@ async def skipped_heights(
 ) -> Mapping[int, SourceError | None]:
     """Return the numbers that a provider's chain provably skips.
 
-    A provider also has no block of a number if it has pruned the block, or if a node that is
-    behind answered in its place. Two linked blocks prove that there is no block between them: the
-    first block above the number, and its parent below the number.
+    For a number that the provider itself calls a null round, this proof is not needed. A provider
+    also has no block of a number if it has pruned the block, or if a node that is behind answered
+    in its place. Two linked blocks prove that there is no block between them: the first block above
+    the number, and its parent below the number.
 
     Args:
         endpoint: The provider.
@@ -73,7 +75,7 @@ async def _parent_of_next(
     """Return the parent of a provider's first block above a height, if the provider has it."""
     above = range(height + 1, min(head, height + MAX_GAP) + 1)
     blocks = await blocks_at(endpoint, above) if above else {}
-    child = next((block for block in blocks.values() if block is not None), None)
+    child = next((b for b in blocks.values() if not (b is None or is_null_round(b))), None)
     if not isinstance(child, Link):
         return child
     request = Request("eth_getBlockByHash", (child.parent, False), decode.link)
@@ -83,7 +85,5 @@ async def _parent_of_next(
 
 
 def _block_of(number: int, result: Link | SourceError | None) -> Link | SourceError | None:
-    if isinstance(result, Link) and result.number != number:
-        return None
-    is_null_round = isinstance(result, ApplicationError) and "null round" in str(result).lower()
-    return None if is_null_round else result
+    is_other = isinstance(result, Link) and result.number != number
+    return None if is_other else result

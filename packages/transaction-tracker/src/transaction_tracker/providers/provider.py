@@ -22,6 +22,7 @@ from transaction_tracker.providers.requests import (
 )
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources import MalformedError, NotYetError, ServerError, SourceError
+from transaction_tracker.sources.ethereum.classify import is_null_round
 from transaction_tracker.sources.ethereum.rpc import Identity, Request
 
 T = TypeVar("T")
@@ -229,7 +230,9 @@ class Provider(GenServer):
         view = View(head, _now(), known, _now())
         self._state.record_view(self._endpoint, view)
         is_open = view.side(self._state.chain) == "unknown"
-        return block if isinstance(block, SourceError) and is_open else view
+        # A null round is no failure: the chain has no block with that number.
+        has_failed = isinstance(block, SourceError) and not is_null_round(block)
+        return block if has_failed and is_open else view
 
     # -- Checks
 

@@ -7,13 +7,9 @@ from itertools import pairwise
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link
-from transaction_tracker.sources.errors import (
-    ApplicationError,
-    MalformedError,
-    NotYetError,
-    SourceError,
-)
+from transaction_tracker.sources.errors import MalformedError, NotYetError, SourceError
 from transaction_tracker.sources.ethereum import decode
+from transaction_tracker.sources.ethereum.classify import is_null_round
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.retries import retry_not_yet
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
@@ -207,16 +203,8 @@ class Blocks:
         return Request("eth_getBlockByNumber", (hex(number), True), read)
 
     def _is_null_round(self, answer: Any) -> bool:
-        """Return whether a result can mean that the chain has no block with this number.
-
-        Source:
-            Filecoin, ``eth_getBlockByNumber``: ``null``, or the error "requested epoch was a
-            null round".
-        """
-        if not self._context.profile.null_rounds:
-            return False
-        is_error = isinstance(answer, ApplicationError)
-        return answer is None or (is_error and "null round" in str(answer).lower())
+        """Return whether a result can mean that the chain has no block with this number."""
+        return self._context.profile.null_rounds and (answer is None or is_null_round(answer))
 
     def _adapt_size(self, blocks: Sequence[FetchedBlock]) -> None:
         if blocks:

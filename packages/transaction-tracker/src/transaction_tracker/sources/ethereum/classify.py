@@ -39,6 +39,15 @@ class BatchRefusedError(ApplicationError):
     """The source refuses batches, or a batch of this length."""
 
 
+def is_null_round(answer: object) -> bool:
+    """Return whether a node answered that the chain has no block with the requested number.
+
+    Source:
+        Filecoin, ``eth_getBlockByNumber``: the error "requested epoch was a null round".
+    """
+    return isinstance(answer, ApplicationError) and "null round" in str(answer).lower()
+
+
 def rpc_error(code: int, message: str, data: object = None) -> SourceError:
     """Convert a JSON-RPC error object to an exception.
 
