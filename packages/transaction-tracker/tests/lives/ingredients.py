@@ -177,6 +177,9 @@ def _faults(
     excused: list[Fault] = []
     if "odd" in has and providers > 1:
         own += oddities.odd_faults(chances["odd"])
+        if providers == 2:
+            # An end needs two receipts: it waits, and this is reported.
+            excused += [fault for fault in own if oddities.hides_outcome(fault)]
     if "agreed" in has:
         common += oddities.odd_faults(chances["agreed"], agreed=True)
         excused += [fault for fault in common if oddities.can_park(fault)]

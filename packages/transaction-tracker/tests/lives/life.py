@@ -43,7 +43,7 @@ from txtrack_devnode.transaction import REPLACEMENTS
 from . import speed
 from .adversary import Adversary
 from .details import Details
-from .halts import HaltWatch
+from .halts import BLOCK_SECONDS, HaltWatch
 from .ingredients import World
 from .oracle import DROP_SECONDS, Oracle
 from .world import SimulatedNode
@@ -297,9 +297,8 @@ class Life:
         await self.wait_until(self.missing_head, "although all providers are on the chain")
         await speed.check(self)
         for _ in range(LATER_BLOCKS):
-            await asyncio.sleep(12.0)
-            self.chain.mine(1)
-        await self.wait_until(self.missing_state, "although all providers are on the chain")
+            await self.mine_later()
+        await self.wait_until(self.missing_at_growth, "although all providers are on the chain")
 
     async def wait_until(self, find_missing: Callable[[], Awaitable[str]], when: str) -> None:
         """Wait until nothing is missing; fail after ``TIMEOUT_SECONDS``."""
@@ -310,6 +309,21 @@ class Life:
                     await asyncio.sleep(5.0)
         except TimeoutError:
             raise AssertionError(f"{missing} {when}: {self.world}") from None
+
+    async def mine_later(self) -> None:
+        await asyncio.sleep(BLOCK_SECONDS)
+        self.chain.mine(1)
+
+    async def missing_at_growth(self) -> str:
+        """Return a description of a state that is not reported, after another block.
+
+        A transaction that is found missing late needs later blocks until it is dropped. A chain
+        that is not followed gets no blocks: they could hide that it is stuck.
+        """
+        missing = await self.missing_state()
+        if missing and not await self.missing_head():
+            await self.mine_later()
+        return missing
 
     async def missing_head(self) -> str:
         """Return a description of the head that is not applied; empty if it is."""
@@ -338,7 +352,9 @@ class Life:
         if tx.hash in self.untracked:
             return {"untracked"}
         if tx.hash in self.unminable:
-            return {"expired"}
+            # A dropped transaction has ended; the deadline counts while a node has it.
+            is_pending = self.chain.pending(tx.hash) is not None
+            return {"expired"} if is_pending else {"expired", "dropped"}
         mined = self.chain.mined(tx.hash)
         if mined is not None:
             reverted = mined.block.revert_reason(tx.hash) is not None

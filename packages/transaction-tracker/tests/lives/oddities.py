@@ -73,6 +73,11 @@ def can_park(fault: Fault) -> bool:
     return isinstance(fault, ListedTwice | ForeignReceipt | MissingReceipt | NoStatus)
 
 
+def hides_outcome(fault: Fault) -> bool:
+    """Return whether a provider with this fault has no receipt that decides an end."""
+    return isinstance(fault, ForeignReceipt | MissingReceipt | NoStatus)
+
+
 def refused_calls(chance: random.Random) -> list[Fault]:
     """Draw whether ``eth_call`` is refused, and with which message."""
     messages = [
@@ -111,6 +116,7 @@ __all__ = [
     "ABOUT_TRANSACTIONS",
     "ResultFault",
     "can_park",
+    "hides_outcome",
     "load_balanced",
     "odd_faults",
     "pruned",
