@@ -238,7 +238,7 @@ async def test_status_is_returned_if_the_body_never_arrives(
     reading = asyncio.Event()
     read = net_client._read
 
-    async def noted(*arguments: Any) -> tuple[bytes, bool]:
+    async def noted(*arguments: Any) -> bool:
         reading.set()  # the status has come, and half of the body with it
         return await read(*arguments)
 
@@ -247,10 +247,32 @@ async def test_status_is_returned_if_the_body_never_arrives(
         url = f"http://127.0.0.1:{server.port}/"
         asking = asyncio.create_task(ask(make(), url, deadline=100.0))
         await reading.wait()
-        clock.advance(100.0)
+        await clock.advance_awake(asking.done)
         answer = await asking
 
     assert (answer.status, answer.body, answer.complete) == (200, b"half", False)
+
+
+async def test_suspend_does_not_end_a_request(make: Make, clock: Clock) -> None:
+    """The response that has arrived meanwhile is read, although the deadline has passed."""
+    server = socket.create_server(("127.0.0.1", 0))
+    server.setblocking(False)
+    url = f"http://127.0.0.1:{server.getsockname()[1]}/"
+    asking = asyncio.create_task(ask(make(), url, deadline=100.0))
+    loop = asyncio.get_running_loop()
+    connection, _ = await loop.sock_accept(server)
+    await loop.sock_recv(connection, 1)
+
+    clock.advance(1_000.0)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await loop.sock_sendall(connection, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    (answer,) = await asyncio.gather(asking, return_exceptions=True)
+    assert isinstance(answer, HttpResponse), answer
+    assert (answer.status, answer.body, answer.complete) == (200, b"hi", True)
+    connection.close()
+    server.close()
 
 
 async def test_status_is_returned_if_the_body_is_cut_off(make: Make) -> None:

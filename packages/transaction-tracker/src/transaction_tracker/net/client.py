@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.connector import AddrInfoType
 from yarl import URL
 
+from transaction_tracker.awake import awake_timeout
 from transaction_tracker.net.addresses import AllowList
 from transaction_tracker.net.errors import ForbiddenAddressError, NoAnswerError
 from transaction_tracker.net.resolver import MAX_LOOKUPS, CheckedResolver, SystemResolver, check
@@ -115,7 +116,7 @@ class CheckedClient:
             text: URL. It is checked again, since the allow list can have changed.
             headers: Header fields of the request.
             body: Body of the request.
-            deadline: Timeout in seconds for the whole exchange.
+            deadline: Timeout in seconds for the whole exchange, without the time of suspends.
             max_bytes: Maximum size of the body that is read; the rest is discarded.
 
         Returns:
@@ -126,18 +127,21 @@ class CheckedClient:
             NoAnswerError: The request got no response; ``why`` is the kind of failure.
         """
         url = checked_url(text, self.allowed)
+        head: aiohttp.ClientResponse | None = None
+        received = bytearray()
         try:
-            async with asyncio.timeout(deadline) as limit:
-                async with self._open().request(
+            async with (
+                awake_timeout(deadline),
+                self._open().request(
                     method, url, data=body, headers=headers, allow_redirects=False
-                ) as response:
-                    # The status is known from here on: a timeout in the body must not discard it.
-                    until = limit.when()
-                    limit.reschedule(None)
-                    content, complete = await _read(response, max_bytes, until)
-                    return HttpResponse(response.status, response.headers, content, complete)
+                ) as head,
+            ):
+                complete = await _read(head, max_bytes, received)
+                return HttpResponse(head.status, head.headers, bytes(received), complete)
         # ``from None``, here and below: errors of aiohttp print the whole URL.
         except TimeoutError:
+            if head is not None:  # a timeout in the body must not discard the status
+                return HttpResponse(head.status, head.headers, bytes(received), complete=False)
             raise NoAnswerError("timeout", f"no answer within {deadline:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise _no_answer(error) from None
@@ -189,22 +193,22 @@ class CheckedClient:
         return socket.socket(family, kind, protocol)
 
 
-async def _read(
-    response: aiohttp.ClientResponse, max_bytes: int, until: float | None
-) -> tuple[bytes, bool]:
-    """Return the body, up to a limit, and whether that is the whole body."""
-    received = bytearray()
+async def _read(response: aiohttp.ClientResponse, max_bytes: int, received: bytearray) -> bool:
+    """Add the body, up to a limit, to ``received``; return whether that is the whole body."""
+    complete = False
     try:
-        async with asyncio.timeout_at(until):
-            async for chunk in response.content.iter_any():
-                received += chunk
-                if len(received) > max_bytes:
-                    response.close()
-                    return bytes(received[:max_bytes]), False
-    except (TimeoutError, aiohttp.ClientError, OSError):
-        response.close()
-        return bytes(received), False
-    return bytes(received), True
+        async for chunk in response.content.iter_any():
+            received += chunk
+            if len(received) > max_bytes:
+                del received[max_bytes:]
+                return False
+        complete = True
+    except (aiohttp.ClientError, OSError):
+        pass
+    finally:
+        if not complete:
+            response.close()
+    return complete
 
 
 def _no_answer(error: Exception) -> NoAnswerError:
