@@ -164,6 +164,21 @@ async def test_attempt_is_stored_with_the_response(
     assert abs(found.ended_at - time.time()) < 60
 
 
+async def test_long_response_that_repeats_a_key_shows_no_part_of_it(
+    outbox: DeliveryContext, receiver: Receiver
+) -> None:
+    """Redacted, 64 KiB of it are less than the 1 KiB that is stored."""
+    url = f"{receiver.url}?key={'key' * 600}"
+    receiver.script = lambda _: web.Response(status=404, text=url * 40)
+    endpoint = await endpoints.add(url)
+
+    await happens("tx", states=["pending"])
+    (found,) = await at_least_one(endpoint.id)
+
+    assert found.answer
+    assert found.answer.replace("[redacted]", "") == ""
+
+
 async def test_attempt_without_a_response_is_stored(
     outbox: DeliveryContext, receiver: Receiver
 ) -> None:
@@ -199,10 +214,10 @@ async def at_least_one(endpoint: str) -> list[AttemptRecord]:
 def test_first_kib_of_a_response_is_stored() -> None:
     endpoint = WebhookEndpoint("ep", "https://example.com/", None, WebhookSecret.generate(), 0.0)
 
-    assert excerpt(b"x" * 5_000, endpoint) == "x" * MAX_EXCERPT_BYTES
-    assert excerpt("ü".encode() * 5_000, endpoint) == "ü" * (MAX_EXCERPT_BYTES // 2)
-    assert excerpt(b"", endpoint) is None
-    assert excerpt(b"\xff", endpoint) == "\N{REPLACEMENT CHARACTER}"
+    assert excerpt(b"x" * 5_000, endpoint, complete=True) == "x" * MAX_EXCERPT_BYTES
+    assert excerpt("ü".encode() * 5_000, endpoint, complete=True) == "ü" * (MAX_EXCERPT_BYTES // 2)
+    assert excerpt(b"", endpoint, complete=True) is None
+    assert excerpt(b"\xff", endpoint, complete=True) == "\N{REPLACEMENT CHARACTER}"
 
 
 def test_secrets_of_the_endpoint_are_redacted_in_responses() -> None:
@@ -218,7 +233,7 @@ def test_secrets_of_the_endpoint_are_redacted_in_responses() -> None:
         "QueryKey1234567",
     ]
 
-    text = excerpt(("cannot POST " + " | ".join(said)).encode(), endpoint)
+    text = excerpt(("cannot POST " + " | ".join(said)).encode(), endpoint, complete=True)
 
     assert text is not None
     assert text.startswith("cannot POST [redacted] | ")
@@ -261,6 +276,15 @@ def test_secret_across_the_end_of_the_first_kib_is_redacted(shown: int) -> None:
     endpoint = WebhookEndpoint("ep", "https://example.com/", None, WebhookSecret.generate(), 0.0)
     before = "x" * (MAX_EXCERPT_BYTES - shown)
 
-    text = excerpt((before + endpoint.secret.reveal()).encode(), endpoint)
+    text = excerpt((before + endpoint.secret.reveal()).encode(), endpoint, complete=True)
 
     assert text == before + "[redacted]"[:shown]
+
+
+@pytest.mark.parametrize("shown", [1, 20, 37])
+def test_start_of_a_secret_at_the_end_of_a_cut_off_body_is_left_out(shown: int) -> None:
+    endpoint = WebhookEndpoint("ep", "https://example.com/", None, WebhookSecret.generate(), 0.0)
+    body = f"no such hook: {endpoint.secret.reveal()[:shown]}".encode()
+
+    assert excerpt(body, endpoint, complete=False) == "no such hook: "
+    assert excerpt(b"no such hook", endpoint, complete=False) == "no such hook"

@@ -117,7 +117,8 @@ async def _post(
     except NoAnswerError as error:
         return Result(error.why, error=str(error))
     result = _result(response.status, response.headers)
-    return replace(result, answer=excerpt(response.body, endpoint))
+    answer = excerpt(response.body, endpoint, complete=response.complete)
+    return replace(result, answer=answer)
 
 
 def _result(status: int, headers: Mapping[str, str]) -> Result:

@@ -12,7 +12,7 @@ REDACTED = "[redacted]"
 _MIN_KEY_CHARACTERS = 12
 
 
-def excerpt(body: bytes, endpoint: WebhookEndpoint) -> str | None:
+def excerpt(body: bytes, endpoint: WebhookEndpoint, *, complete: bool) -> str | None:
     """Return the first KiB of a body as text, without the secrets of the endpoint.
 
     A response can repeat the request, as many 404 pages do. So the endpoint's secrets, its URL,
@@ -21,13 +21,24 @@ def excerpt(body: bytes, endpoint: WebhookEndpoint) -> str | None:
     Args:
         body: Body of the response, as far as it was read.
         endpoint: Endpoint that sent the response.
+        complete: Whether that is the whole body. Otherwise it can end with the start of a secret,
+            which is left out.
     """
     if not body:
         return None
     text = body.decode(errors="replace")
-    for secret in sorted(set(_secrets(endpoint)), key=len, reverse=True):
+    secrets = sorted(set(_secrets(endpoint)), key=len, reverse=True)
+    for secret in secrets:
         text = text.replace(secret, REDACTED)
+    if not complete:
+        text = text[: len(text) - max(_started(text, secret) for secret in secrets)]
     return text.encode()[:MAX_EXCERPT_BYTES].decode(errors="ignore")
+
+
+def _started(text: str, secret: str) -> int:
+    """Return with how many characters of the start of a secret a text ends."""
+    sizes = range(min(len(secret), len(text)), 0, -1)
+    return next((size for size in sizes if text.endswith(secret[:size])), 0)
 
 
 def _secrets(endpoint: WebhookEndpoint) -> Iterator[str]:
