@@ -231,8 +231,9 @@ class Provider(GenServer):
         self._state.record_view(self._endpoint, view)
         is_open = view.side(self._state.chain) == "unknown"
         # A null round is no failure: the chain has no block with that number.
-        has_failed = isinstance(block, SourceError) and not is_null_round(block)
-        return block if has_failed and is_open else view
+        if is_open and isinstance(block, SourceError) and not is_null_round(block):
+            return block
+        return view
 
     # -- Checks
 
