@@ -25,7 +25,7 @@ from beamish._supervision.launch import as_start_error, launch, link_to, strays
 from beamish._supervision.reports import log, log_exit, log_failed_restart, log_give_up, log_restart
 from beamish._supervision.restarting import CrashHistory, RestartingChild
 from beamish._supervision.specs import pid_of_child, title_of
-from beamish._supervision.termination import Termination, terminate_children
+from beamish._supervision.termination import terminate_child, terminate_children
 from beamish.child_spec import Backoff, ChildSpec
 from beamish.errors import ExitError, IgnoredError, MaxChildrenError, StartError
 from beamish.pid import Pid
@@ -237,6 +237,9 @@ class ManyChildren(SupervisorBase):
         # Called at the supervisor's exit: no child is restarting any longer.
         for child in self._restarting.values():
             child.withdraw()
+        # Only a killed supervisor has some left: their shutdown times end with it.
+        for task in self._terminations:
+            task.cancel()
         return []
 
     def _give_up(self, last_pid: Pid, child: RestartingChild) -> Any:
@@ -328,10 +331,10 @@ class ManyChildren(SupervisorBase):
         if spec is None:
             return Fail(not_found(pid, len(self._children)))
         self._histories.pop(pid, None)
-        termination = Termination(self.pid)
-        termination.terminate(pid, spec)
-        step = eager.step(termination.wait(), copy_context(), self._me.runtime.loop)
+        stopping = terminate_child(self.pid, pid, spec)
+        step = eager.step(stopping, copy_context(), self._me.runtime.loop)
         if isinstance(step, eager.Outcome):
+            step.result()
             return None
         self._terminations.add(step)
         step.add_done_callback(self._terminations.discard)

@@ -3,7 +3,7 @@
 import asyncio
 import math
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Self
 
 from beamish._runtime.process import OnDeath, Process
 from beamish._runtime.runtime import running
@@ -19,6 +19,9 @@ _SLICE_SECONDS = 0.005  # of stopping children before control returns to the eve
 
 class Termination:
     """Children that are being stopped concurrently.
+
+    A context manager, which cancels the shutdown times at its end. As in OTP, they are waits of
+    the supervisor: when it is killed meanwhile, a child that is still alive is not killed later.
 
     Args:
         supervisor: The process that stops them.
@@ -97,20 +100,23 @@ class Termination:
 
     async def wait(self) -> None:
         """Wait until all of them are dead; suspend only if some are alive."""
-        try:
-            if self._left:
-                self._all_dead = self._runtime.loop.create_future()
-                await self._all_dead
-        finally:
-            for timer in self._timers.values():
-                self._runtime.timers.cancel(timer)
+        if self._left:
+            self._all_dead = self._runtime.loop.create_future()
+            await self._all_dead
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for timer in self._timers.values():
+            self._runtime.timers.cancel(timer)
 
 
 async def terminate_child(supervisor: Pid, pid: Pid, spec: ChildSpec) -> None:
     """Stop one child and wait until it is dead."""
-    termination = Termination(supervisor)
-    termination.terminate(pid, spec)
-    await termination.wait()
+    with Termination(supervisor) as termination:
+        termination.terminate(pid, spec)
+        await termination.wait()
 
 
 async def terminate_children(supervisor: Pid, children: Iterable[tuple[Pid, ChildSpec]]) -> None:
@@ -118,12 +124,12 @@ async def terminate_children(supervisor: Pid, children: Iterable[tuple[Pid, Chil
 
     Yields to the event loop between exit signals, because there can be very many children.
     """
-    termination = Termination(supervisor)
     loop = running().loop
     pause_at = loop.time() + _SLICE_SECONDS
-    for count, (pid, spec) in enumerate(children):
-        termination.terminate(pid, spec)
-        if count % 64 == 63 and loop.time() > pause_at:
-            await asyncio.sleep(0)
-            pause_at = loop.time() + _SLICE_SECONDS
-    await termination.wait()
+    with Termination(supervisor) as termination:
+        for count, (pid, spec) in enumerate(children):
+            termination.terminate(pid, spec)
+            if count % 64 == 63 and loop.time() > pause_at:
+                await asyncio.sleep(0)
+                pause_at = loop.time() + _SLICE_SECONDS
+        await termination.wait()
