@@ -248,6 +248,32 @@ async def test_connection_during_the_shutdown_is_not_an_error(
     assert not errors
 
 
+async def test_connection_accepted_as_the_acceptor_closes_is_closed() -> None:
+    """asyncio drops the result of ``sock_accept`` when the task is cancelled before it resumes."""
+    loop = asyncio.get_running_loop()
+    accepted: list[socket.socket] = []
+
+    class Closing(socket.socket):
+        def accept(self) -> tuple[socket.socket, object]:
+            connection, peer = super().accept()
+            accepted.append(connection)
+            loop.call_soon(acceptor.close)  # runs before the task resumes
+            return connection, peer
+
+    with closing(Closing()) as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        sock.setblocking(False)
+        acceptor = Acceptor(sock, Admission(9, 9), lambda _: asyncio.Protocol())
+        await asyncio.sleep(0)  # until it waits
+        _, writer = await asyncio.open_connection(*sock.getsockname())
+        await eventually(lambda: acceptor._task.done())
+        writer.close()
+
+    (connection,) = accepted
+    assert connection.fileno() == -1
+
+
 @pytest.mark.parametrize("error", [OSError("disconnected"), MemoryError("no room")])
 async def test_connection_that_fails_while_it_opens_is_not_counted(error: Exception) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda *_: None)

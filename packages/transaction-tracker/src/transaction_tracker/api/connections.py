@@ -129,6 +129,7 @@ class Acceptor:
         self._refused = LogLimiter()
         self._failed = LogLimiter()
         self._opening: set[asyncio.Task[Any]] = set()
+        self._closed = False
         self._task = asyncio.get_running_loop().create_task(self._accept())
 
     def check(self) -> None:
@@ -143,7 +144,10 @@ class Acceptor:
             # error on a closed socket.
             with suppress(NotImplementedError):  # Windows
                 asyncio.get_running_loop().remove_reader(self._sock.fileno())
-        self._task.cancel()
+        self._closed = True
+        # Not at once: an accepted connection that the task has not received yet would be lost.
+        # The task receives it before this callback runs.
+        asyncio.get_running_loop().call_soon(self._task.cancel)
         for task in self._opening:
             task.cancel()
         self._sock.close()
@@ -151,7 +155,7 @@ class Acceptor:
     async def _accept(self) -> None:
         loop = asyncio.get_running_loop()
         accepted = 0
-        while True:
+        while not self._closed:
             try:
                 connection, peer = await loop.sock_accept(self._sock)
             except ConnectionAbortedError:
@@ -160,6 +164,9 @@ class Acceptor:
                 self._report(error)
                 await asyncio.sleep(_PAUSE_SECONDS)
                 continue
+            if self._closed:
+                connection.close()
+                return
             self._admit(connection, str(peer[0]))
             accepted += 1
             if accepted % _BURST == 0:
