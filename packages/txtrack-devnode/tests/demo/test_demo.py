@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from transaction_tracker.cli import main
-from txtrack_devnode.demo import FAST, MIN_PAYMENTS, run_demo
+from txtrack_devnode.demo import FAST, MIN_PAYMENTS, Speed, run_demo
 from txtrack_devnode.demo.kinds import KINDS
 from txtrack_devnode.demo.scenarios import SCENARIOS
 
@@ -27,10 +27,18 @@ class Run:
         return self.text.splitlines()
 
 
-def run(*, terminal: bool) -> Run:
+class SlowTracker(Speed):
+    """A tracker that polls so seldom that it finds several blocks at once."""
+
+    @property
+    def poll(self) -> float:
+        return 50 * self.block
+
+
+def run(*, terminal: bool, speed: Speed = FAST) -> Run:
     written = io.StringIO()
     console = Console(file=written, force_terminal=terminal, width=100, height=30)
-    correct = asyncio.run(run_demo(console, payments=4 * MIN_PAYMENTS, speed=FAST))
+    correct = asyncio.run(run_demo(console, payments=4 * MIN_PAYMENTS, speed=speed))
     return Run(correct, written.getvalue())
 
 
@@ -57,9 +65,19 @@ def test_all_steps_and_kinds_are_shown(plain: Run) -> None:
         assert kind.description in plain.text
 
 
-def test_every_fault_is_triggered_and_blocks_are_still_applied(plain: Run) -> None:
+@pytest.fixture(scope="module")
+def behind() -> Run:
+    return run(terminal=False, speed=SlowTracker(block=0.01, pause=0.0))
+
+
+@pytest.mark.parametrize("name", ["plain", "behind"])
+def test_every_fault_is_triggered_and_blocks_are_still_applied(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    finished: Run = request.getfixturevalue(name)
+
     for scenario in SCENARIOS:
-        (row,) = [line for line in plain.lines if line.startswith(f" {scenario.name}  ")]
+        (row,) = [line for line in finished.lines if line.startswith(f" {scenario.name}  ")]
         triggered, *_, blocks = row.removeprefix(f" {scenario.name}").split()
 
         assert scenario.handling in row

@@ -120,23 +120,45 @@ class Harness:
             await self.refresh()
 
     @asynccontextmanager
-    async def inject(self, scenario: FaultScenario) -> AsyncIterator[None]:
-        """Inject a fault into the active node while the block runs, and store the result."""
-        node = self._active_node()
-        before = node.faults.counts.total()
+    async def inject(self, scenario: FaultScenario) -> AsyncIterator[Callable[[], bool]]:
+        """Inject a fault into the active node while the block runs, and store the result.
+
+        If the tracker switches to the other node before the fault is triggered, the fault moves
+        with it. The block gets a function that returns whether the fault has been triggered.
+        """
+        before = self._triggered()
         self.activity.reset()
-        node.faults.inject(scenario.fault)
+
+        def triggered() -> bool:
+            return self._triggered() > before
+
+        def place(node: DevelopmentNode) -> None:
+            if not triggered():
+                self._clear_faults()
+                node.faults.inject(scenario.fault)
+
+        place(self._active_node())
         try:
-            yield
+            with self.activity.at_switches(lambda name: place(self._node(name))):
+                yield triggered
         finally:
-            node.faults.clear()
-        triggered = node.faults.counts.total() - before
-        self.results.append(self.activity.result(scenario, triggered))
+            self._clear_faults()
+        self.results.append(self.activity.result(scenario, self._triggered() - before))
         await self._resume_providers()
 
+    def _triggered(self) -> int:
+        return sum(node.faults.counts.total() for node in self.nodes)
+
+    def _clear_faults(self) -> None:
+        for node in self.nodes:
+            node.faults.clear()
+
     def _active_node(self) -> DevelopmentNode:
-        states = [status.state for status in self._pool.status()]
-        return self.nodes[states.index("active") if "active" in states else 0]
+        names = [status.name for status in self._pool.status() if status.state == "active"]
+        return self._node(names[0]) if names else self.nodes[0]
+
+    def _node(self, name: str) -> DevelopmentNode:
+        return self.nodes[[status.name for status in self._pool.status()].index(name)]
 
     async def _resume_providers(self) -> None:
         """Resume providers that are paused because of the fault, as an operator would."""
@@ -146,11 +168,11 @@ class Harness:
 
     async def catch_up(self) -> None:
         """Wait until the tracker has applied the head."""
+        await self.wait_until(self.at_the_head, f"block {self.chain.head.number} to be applied")
 
-        def at_the_head() -> bool:
-            return self._app.tip is not None and self._app.tip.hash == self.chain.head.hash
-
-        await self.wait_until(at_the_head, f"block {self.chain.head.number} to be applied")
+    def at_the_head(self) -> bool:
+        """Return whether the tracker has applied the head."""
+        return self._app.tip is not None and self._app.tip.hash == self.chain.head.hash
 
     def deadline_in(self, blocks: int) -> float:
         """Return the Unix time half a second after so many more blocks."""

@@ -1,7 +1,7 @@
 """The faults of the demo, and counts of how the tracker handled them."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -83,6 +83,17 @@ class ActivityCounter:
             yield
         finally:
             telemetry.detach(self)
+
+    @contextmanager
+    def at_switches(self, callback: Callable[[str], object]) -> Iterator[None]:
+        """Call ``callback`` with the provider's name at each switch while the block runs."""
+        telemetry.attach(
+            callback, _SWITCHED, lambda _event, _measured, facts: callback(facts["provider"])
+        )
+        try:
+            yield
+        finally:
+            telemetry.detach(callback)
 
     def reset(self) -> None:
         """Set all counts to 0."""

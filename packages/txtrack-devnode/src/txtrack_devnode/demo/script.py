@@ -1,7 +1,7 @@
 """The steps of the demo, in order."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from beamish import GenServer, Pid
@@ -152,6 +152,9 @@ class Script:
 
     async def _victim(self) -> Payment:
         """Return the payment in the highest block: it becomes final last."""
+        # A slow tracker would not know yet that a payment has been mined long ago: it would be
+        # taken for the last one, and could become final before its tracker crashes.
+        await self._harness.catch_up()
         await self._harness.refresh()
         payments = [
             payment for payment in self._harness.payments if payment.kind not in NEVER_MINED
@@ -200,11 +203,24 @@ class Script:
             SCENARIOS, _parts([PAID] * self._reserve, len(SCENARIOS)), strict=True
         ):
             self._screen.write(f"The active node {scenario.name}.")
-            async with self._harness.inject(scenario):
+            async with self._harness.inject(scenario) as triggered:
                 await self._send(kinds)
-                for _ in range(_SCENARIO_BLOCKS):
+                await self._harness.mine()
+                await self._affect(triggered)
+                for _ in range(_SCENARIO_BLOCKS - 1):
                     await self._harness.mine()
                 await self._harness.catch_up()
+
+    async def _affect(self, triggered: Callable[[], bool]) -> None:
+        """Wait until a fault has been triggered, or cannot be: no payment is in the block.
+
+        A tracker that is slow would otherwise ask for the receipts of the block when the chain is
+        higher, and a node that has receipts too late would have them.
+        """
+        harness = self._harness
+        await harness.wait_until(
+            lambda: triggered() or harness.at_the_head(), "the fault to be triggered"
+        )
 
     # 6. End
 
