@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
+from .listening import listening
 from .postgres import Postgres
 
 
@@ -21,7 +22,6 @@ class Line:
         self._path = socket_path
         self._open = asyncio.Event()
         self._open.set()
-        self._tasks: set[asyncio.Task[None]] = set()
 
     def url(self, direct: str) -> str:
         """Return the URL of a database through the proxy."""
@@ -38,25 +38,16 @@ class Line:
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass the data of a connection in both directions."""
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
         there, back = await asyncio.open_unix_connection(self._path)
         try:
             await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
-        except (ConnectionError, asyncio.CancelledError):
+        except ConnectionError:
             pass
         finally:
             for stream in (writer, back):
                 stream.close()
                 with suppress(ConnectionError):
                     await stream.wait_closed()
-
-    async def close(self) -> None:
-        """Close all connections."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks)
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(2**16):
@@ -72,10 +63,5 @@ class Line:
 async def line_to(server: Postgres) -> AsyncIterator[Line]:
     """Run a proxy to a server."""
     line = Line(f"{server.folder}/.s.PGSQL.5432")
-    listening = await asyncio.start_server(line.connect, "127.0.0.1", 0)
-    line.port = listening.sockets[0].getsockname()[1]
-    try:
+    async with listening(line.connect) as line.port:
         yield line
-    finally:
-        listening.close()
-        await line.close()

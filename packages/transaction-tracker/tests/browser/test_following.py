@@ -14,6 +14,7 @@ from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
 from txtrack_devnode import Chain, DevelopmentNode
 
+from ..listening import listening  # noqa: TID252 - for all tests of the package
 from .support import Browser
 
 pytestmark = pytest.mark.browser
@@ -142,7 +143,7 @@ async def test_page_backs_off_while_the_service_is_down(
         knocks += 1
         writer.close()
 
-    async with await asyncio.start_server(knock, "127.0.0.1", port):
+    async with listening(knock, port=port):
         wait = r"document.querySelector('#link').innerText.match(/Retrying in ([3-9]|\d\d)\D/)"
         await browser.until(wait)
 

@@ -24,6 +24,7 @@ from txtrack_devnode.faults.kind import Call
 from txtrack_devnode.faults.results import decoded
 
 from ..api.support import serving  # noqa: TID252 - a service in the state that a test sets
+from ..listening import listening  # noqa: TID252 - for all tests of the package
 from .conftest import Command, Ran
 
 
@@ -293,8 +294,7 @@ async def test_port_in_use_is_an_error(doctor: Command, fresh: DevelopmentNode) 
     async def hang_up(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as taken:
-        port = taken.sockets[0].getsockname()[1]
+    async with listening(hang_up) as port:
         ran = await doctor("--rpc", fresh.url, "--port", str(port))
 
     (found,) = problems(ran)

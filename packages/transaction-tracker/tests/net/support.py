@@ -9,6 +9,8 @@ from pathlib import Path
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from ..listening import listening  # noqa: TID252 - for all tests of the package
+
 _FOLDER = Path(__file__).parent
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
@@ -68,9 +70,7 @@ async def serving(
         tls: Context with the server's certificate.
     """
     server = Server(answer, then=then, repeat=repeat)
-    listening = await asyncio.start_server(server.handle, "127.0.0.1", 0, ssl=tls)
-    server.port = listening.sockets[0].getsockname()[1]
-    async with listening:
+    async with listening(server.handle, tls=tls) as server.port:
         yield server
         server.done.set()
 
