@@ -51,9 +51,10 @@ class Worker(GenServer, restart="transient"):
     async def wait_long(self) -> None:
         await self.release.wait()
 
-    @call
-    def block(self) -> None:
-        time.sleep(0.2)
+    @call(timeout=None)
+    def block_until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            time.sleep(0.01)
 
     @call
     def crash(self) -> None:
@@ -130,7 +131,7 @@ async def test_calls_are_timed_by_class_and_request(scrape) -> None:
     found = await scrape()
     labels = {"server_class": "Worker", "request": "work"}
     assert found("beamish_call_duration_seconds_count", **labels) == 3
-    assert 0 < found("beamish_call_duration_seconds_sum", **labels) < 5
+    assert 0 < found("beamish_call_duration_seconds_sum", **labels) < 50
     assert found("beamish_call_duration_seconds_bucket", **labels, le="10.0") == 3
     assert found.kinds["beamish_call_duration_seconds"] == "histogram"
 
@@ -166,7 +167,7 @@ async def test_callbacks_are_timed(scrape) -> None:
     found = await scrape()
     labels = {"server_class": "Worker", "callback": "wait"}
     assert found("beamish_callback_duration_seconds_count", **labels) == 1
-    assert 0.005 < found("beamish_callback_duration_seconds_sum", **labels) < 5
+    assert 0.005 < found("beamish_callback_duration_seconds_sum", **labels) < 50
 
 
 async def test_starts_exits_restarts_and_give_ups_are_counted(scrape, sup) -> None:
@@ -237,12 +238,13 @@ async def test_processes_from_before_it_was_attached_are_counted(registry) -> No
     exporter.detach()
 
 
-async def test_long_schedules_and_queues_are_counted(scrape) -> None:
+async def test_long_schedules_and_queues_are_counted(scrape, caplog) -> None:
     before = debug.system_monitor(long_schedule=0.02, long_message_queue=3)
     pid = await Worker.start()
     worker = {"server_class": "Worker"}
 
-    await Worker.block(pid)
+    await Worker.block_until(pid, lambda: "long schedule" in caplog.text)
+    debug.system_monitor(long_schedule=None)
     for _ in range(5):
         Worker.wait_long(pid)
     async with asyncio.timeout(50):

@@ -1,12 +1,15 @@
 """What the tests of telemetry share."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 
 from beamish import debug, telemetry
+from beamish._diagnostics import awake
 
 
 class Emitted(NamedTuple):
@@ -59,6 +62,42 @@ def quick_watchdog() -> Iterator[None]:
     debug.system_monitor(
         long_schedule=before.long_schedule, long_message_queue=before.long_message_queue
     )
+
+
+class Ticks:
+    """The clocks of the watchdog; only the test moves them, and waits until it has read them."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.reads = 0
+
+    def monotonic(self) -> float:
+        self.reads += 1
+        return self.now
+
+    def process_time(self) -> float:
+        return 0.0
+
+    def block(self, seconds: float) -> None:
+        """Block the event loop for so many seconds of the watchdog's clock."""
+        self.move(0.0)  # the watchdog sees the callback
+        self.move(seconds)
+
+    def move(self, seconds: float) -> None:
+        """Move the clock, and wait until the watchdog has checked twice."""
+        self.now += seconds
+        expected, give_up = self.reads + 3, time.monotonic() + 30.0
+        while self.reads < expected:
+            assert time.monotonic() < give_up
+            time.sleep(0.001)
+
+
+@pytest.fixture
+def ticks(quick_watchdog: None, monkeypatch: pytest.MonkeyPatch) -> Ticks:
+    """Return the watchdog's clock, which stands still until the test moves it."""
+    ticks = Ticks()
+    monkeypatch.setattr(awake, "time", Mock(wraps=ticks))
+    return ticks
 
 
 @pytest.fixture

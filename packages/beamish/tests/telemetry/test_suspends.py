@@ -2,13 +2,13 @@
 
 import logging
 import time
-from unittest.mock import Mock
 
 import pytest
 
 from beamish import GenServer, call, debug
-from beamish._diagnostics import awake
 from beamish._diagnostics.awake import AwakeClock
+
+from .conftest import Ticks
 
 
 class Clocks:
@@ -47,34 +47,9 @@ def test_clock_counts_the_time_for_which_the_program_ran(
         assert clocks.counted(clock, 0.5, cpu=0.0) == pytest.approx(0.5)
 
 
-class Ticks:
-    """The clocks of the watchdog; only the test moves them, and waits until it has read them."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-        self.reads = 0
-
-    def monotonic(self) -> float:
-        self.reads += 1
-        return self.now
-
-    def process_time(self) -> float:
-        return 0.0
-
-    def move(self, seconds: float) -> None:
-        """Move the clock, and wait until the watchdog has checked twice."""
-        self.now += seconds
-        expected, give_up = self.reads + 3, time.monotonic() + 30.0
-        while self.reads < expected:
-            assert time.monotonic() < give_up
-            time.sleep(0.001)
-
-
 @pytest.fixture
-def ticks(quick_watchdog: None, monkeypatch: pytest.MonkeyPatch) -> Ticks:
-    ticks = Ticks()
+def ticks(ticks: Ticks) -> Ticks:
     debug.system_monitor(long_schedule=10.0)
-    monkeypatch.setattr(awake, "time", Mock(wraps=ticks))
     return ticks
 
 

@@ -5,6 +5,7 @@ import asyncio
 import functools
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -68,9 +69,10 @@ class Worker(GenServer, restart="transient"):
     def __init__(self) -> None:
         self.release = asyncio.Event()
 
-    @call
-    def work(self, seconds: float = 0.0) -> None:
-        time.sleep(seconds)
+    @call(timeout=None)
+    def block_until(self, condition: Callable[[], bool]) -> None:
+        while not condition():
+            time.sleep(0.01)
 
     @call
     def crash(self) -> None:
@@ -81,11 +83,11 @@ class Worker(GenServer, restart="transient"):
         await self.release.wait()
 
 
-async def work_in_all_ways(seen, until) -> None:
+async def work_in_all_ways(seen, until, caplog) -> None:
     async with process.attach():
         sup = await DynamicSupervisor.start_link(max_restarts=1, intensity="child")
         pid = await DynamicSupervisor.start_child(sup, Worker.child_spec(name="worker"))
-        await Worker.work(pid, 0.1)
+        await Worker.block_until(pid, lambda: "long schedule" in caplog.text)
         await until(lambda: seen.of("process", "long_schedule"))
         for _ in range(2):
             with pytest.raises(ExitError):
@@ -100,10 +102,10 @@ async def work_in_all_ways(seen, until) -> None:
 
 
 @pytest.mark.usefixtures("quick_watchdog")
-async def test_events_come_with_what_the_table_says(seen, until) -> None:
+async def test_events_come_with_what_the_table_says(seen, until, caplog) -> None:
     debug.system_monitor(long_message_queue=3)
 
-    await work_in_all_ways(seen, until)
+    await work_in_all_ways(seen, until, caplog)
 
     emitted = {e.event: telemetry.Keys(tuple(e.measurements), tuple(e.metadata)) for e in seen.all}
     assert {event: sorted_keys(found) for event, found in emitted.items()} == {
