@@ -218,7 +218,7 @@ async def test_cast_to_a_dead_or_unknown_server_is_silent() -> None:
 async def test_timeout_overrides_the_default_for_one_call() -> None:
     pid = await Counter.start(5)
 
-    assert await Counter.increment.timeout(0.5)(pid, 2) == 7
+    assert await Counter.increment.timeout(50)(pid, 2) == 7
     assert await Counter.increment.timeout(None)(pid, by=2) == 9
     with pytest.raises(CallTimeoutError):
         await Counter.hang.timeout(0.005)(pid)
@@ -235,7 +235,7 @@ async def test_timeout_override_checks_arguments_too() -> None:
     pid = await Counter.start()
 
     with pytest.raises(TypeError):
-        await Counter.increment.timeout(0.5)(pid, 1, 2, 3)
+        await Counter.increment.timeout(50)(pid, 1, 2, 3)
 
 
 async def test_timeout_of_the_decorator_is_the_default() -> None:

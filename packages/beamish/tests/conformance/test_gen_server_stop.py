@@ -193,7 +193,7 @@ async def test_suspended_server_can_be_stopped() -> None:
     pid = await SyncServer.start()
     await debug.suspend(pid)
 
-    await GenServer.stop(pid, timeout=5)
+    await GenServer.stop(pid, timeout=50)
 
     assert not process.is_alive(pid)
 

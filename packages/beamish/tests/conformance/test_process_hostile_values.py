@@ -225,7 +225,7 @@ async def test_logging_that_raises_does_not_keep_a_server_from_its_death(
         ref = process.monitor(pid)
 
         with pytest.raises(ExitError) as caught:
-            await GenServer.call(pid, problem, timeout=2)
+            await GenServer.call(pid, problem, timeout=50)
 
         assert caught.value.reason is problem
         assert await process.receive(timeout=50) == Down(ref, pid, problem)

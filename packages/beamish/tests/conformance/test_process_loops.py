@@ -152,7 +152,7 @@ def test_eager_callback_that_calls_its_own_server_is_refused() -> None:
     class Selfish(GenServer):
         async def handle_call(self, request: object, from_: From) -> object:
             try:
-                return await GenServer.call(self.pid, request, timeout=1)
+                return await GenServer.call(self.pid, request, timeout=50)
             except ExitError as error:
                 return type(error)
 
@@ -208,7 +208,7 @@ def test_process_of_a_finished_loop_is_not_alive_in_the_next() -> None:
     async def use() -> None:
         GenServer.cast(pid, "nothing")
         with pytest.raises(ExitError):
-            await GenServer.call(pid, "hello", timeout=1)
+            await GenServer.call(pid, "hello", timeout=50)
 
     asyncio.run(use())
 

@@ -9,6 +9,8 @@ import pytest
 
 from beamish import GenServer, Ref, process
 
+from .virtual_time import on_virtual_clock
+
 
 class Quiet(GenServer):
     def handle_info(self, message: object) -> None:
@@ -35,24 +37,25 @@ async def test_zero_seconds_is_still_asynchronous() -> None:
         assert [await process.receive(timeout=50) for _ in range(2)] == ["first", "ring"]
 
 
+@on_virtual_clock
 async def test_timers_fire_in_order_of_their_times() -> None:
-    async with process.attach() as me:
-        process.send_after(me, "second", 0.02)
-        process.send_after(me, "first", 0.005)
+    me = process.current()
+    process.send_after(me, "second", 20)
+    process.send_after(me, "first", 5)
 
-        assert [await process.receive(timeout=50) for _ in range(2)] == ["first", "second"]
+    assert [await process.receive(timeout=50) for _ in range(2)] == ["first", "second"]
 
 
+@on_virtual_clock
 async def test_cancelled_timer_tells_what_was_left_and_sends_nothing() -> None:
-    async with process.attach() as me:
-        ref = process.send_after(me, "ring", 0.02)
+    ref = process.send_after(process.current(), "ring", 20)
 
-        left = process.cancel_timer(ref)
+    left = process.cancel_timer(ref)
 
-        assert left is not None
-        assert 0 < left <= 0.02
-        with pytest.raises(TimeoutError):
-            await process.receive(timeout=0.04)
+    assert left is not None
+    assert 0 < left <= 20
+    with pytest.raises(TimeoutError):
+        await process.receive(timeout=40)
 
 
 async def test_timer_can_be_cancelled_once() -> None:
@@ -74,15 +77,15 @@ async def test_timer_that_rang_has_nothing_left() -> None:
         assert process.cancel_timer(ref) is None
 
 
+@on_virtual_clock
 async def test_read_timer_leaves_it_running() -> None:
-    async with process.attach() as me:
-        ref = process.send_after(me, "ring", 0.01)
+    ref = process.send_after(process.current(), "ring", 10)
 
-        left = process.read_timer(ref)
+    left = process.read_timer(ref)
 
-        assert left is not None
-        assert 0 < left <= 0.01
-        assert await process.receive(timeout=50) == "ring"
+    assert left is not None
+    assert 0 < left <= 10
+    assert await process.receive(timeout=50) == "ring"
 
 
 async def test_name_is_looked_up_when_the_timer_fires() -> None:

@@ -123,7 +123,7 @@ def test_run_goes_without_signal_handlers_where_the_loop_has_none() -> None:
 
 
 def test_call_from_a_thread_ends_when_the_loop_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(from_thread, "_LOOK_SECONDS", 0.01, raising=False)
+    monkeypatch.setattr(from_thread, "_CHECK_SECONDS", 0.01)
     loop = asyncio.new_event_loop()
     pid = loop.run_until_complete(Server.start())
     outcome: list[object] = []
@@ -138,7 +138,7 @@ def test_call_from_a_thread_ends_when_the_loop_is_closed(monkeypatch: pytest.Mon
     asking.start()
     asking.join(0.01)
     loop.close()
-    asking.join(2)
+    asking.join(50)
     gc.collect()  # a coroutine that was never awaited is to be this test's failure
 
     assert not asking.is_alive()
@@ -167,7 +167,7 @@ def test_second_signal_ends_a_program_whose_stop_hangs() -> None:
 
         running.send_signal(signal.SIGTERM)
 
-        running.communicate(timeout=2)
+        running.communicate(timeout=50)
         assert running.returncode is not None
 
 

@@ -51,7 +51,7 @@ class Desk(GenServer):
     def fields(self, **fields: object) -> dict[str, object]:
         return fields
 
-    @call(timeout=0.5)
+    @call(timeout=50)
     def noted(self) -> list[str]:
         return self.notes
 
@@ -208,7 +208,7 @@ async def test_caller_hears_of_a_server_that_dies_in_its_terminate() -> None:
         async def init(self) -> None:
             self.helper = await Helper.start_link()
 
-        @call(timeout=0.5)
+        @call(timeout=50)
         def quit(self) -> Stop:
             return Stop("normal", reply="bye")
 

@@ -106,10 +106,11 @@ async def test_only_the_owner_may_ask() -> None:
             await Task.yield_many([task])
 
 
-async def test_yield_many_gives_each_answer_beside_its_task() -> None:
+async def test_yield_many_gives_each_answer_beside_its_task(settle) -> None:
     async with process.attach():
         process.flag(trap_exit=True)
         tasks = [Task.async_(answer, 1), Task.async_(forever), Task.async_(leave, "odd")]
+        await settle()
 
         answers = await Task.yield_many(tasks, timeout=0.01)
 

@@ -80,7 +80,7 @@ async def test_call_tells_of_start_and_stop(seen) -> None:
     facts = {"dest": "server", "pid": pid, "class": "Server", "request": "echo"}
     assert {**start.metadata, **facts} == start.metadata == stop.metadata
     assert seen.names("call") == ["start", "stop"]
-    assert 0 <= stop.measurements["duration_seconds"] < 5
+    assert 0 <= stop.measurements["duration_seconds"] < 50
 
 
 @pytest.mark.usefixtures("_dispatch")
@@ -97,18 +97,19 @@ async def test_callback_runs_within_its_call(seen) -> None:
 
 
 @pytest.mark.usefixtures("_dispatch")
-async def test_duration_of_a_call_spans_its_async_callback(seen) -> None:
+async def test_duration_of_a_call_spans_its_async_callback(seen, until) -> None:
     pid = await Server.start()
 
     async with asyncio.TaskGroup() as group:
         group.create_task(Server.slow(pid))
+        await until(lambda: seen.of("callback", "start"))
         await asyncio.sleep(0.02)
         process_of(pid).release.set()
 
     (stop,) = [e for e in seen.of("call", "stop") if e.metadata["request"] == "slow"]
     (ran,) = [e for e in seen.of("callback", "stop") if e.metadata["callback"] == "slow"]
     assert 0.015 <= ran.measurements["duration_seconds"] <= stop.measurements["duration_seconds"]
-    assert stop.measurements["duration_seconds"] < 5
+    assert stop.measurements["duration_seconds"] < 50
 
 
 def process_of(pid: Any) -> Server:
@@ -138,7 +139,7 @@ async def test_call_that_times_out_is_an_exception(seen) -> None:
     (failed,) = seen.of("call", "exception")
     assert failed.metadata["error"] is raised.value
     assert failed.metadata["class"] == "Server"
-    assert 0.015 <= failed.measurements["duration_seconds"] < 5
+    assert 0.015 <= failed.measurements["duration_seconds"] < 50
 
 
 @pytest.mark.usefixtures("_dispatch")

@@ -205,7 +205,7 @@ async def test_stop_that_outlasts_the_shutdown_of_many_still_kills_the_last() ->
         await DynamicSupervisor.start_child(sup, Blocking.child_spec())
     pid = await DynamicSupervisor.start_child(sup, Hanging.child_spec())
 
-    await asyncio.wait_for(DynamicSupervisor.stop(sup), 1)
+    await asyncio.wait_for(DynamicSupervisor.stop(sup), PATIENCE)
 
     assert not process.is_alive(pid)
 
