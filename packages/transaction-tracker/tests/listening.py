@@ -36,7 +36,7 @@ async def listening(
         yield server.sockets[0].getsockname()[1]
     finally:
         for sock in server.sockets:
-            asyncio.get_running_loop().remove_reader(sock.fileno())  # accept no more
+            asyncio.get_running_loop().remove_reader(sock.fileno())  # stop accepting
         for _ in range(_ROUNDS):
             await asyncio.sleep(0)
         server.close()

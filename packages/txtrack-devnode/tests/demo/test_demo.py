@@ -28,7 +28,7 @@ class Run:
 
 
 class SlowTracker(Speed):
-    """A tracker that polls so seldom that it finds several blocks at once."""
+    """A tracker that polls so rarely that it finds several blocks at once."""
 
     @property
     def poll(self) -> float:
