@@ -15,7 +15,7 @@ from transaction_tracker.net import client as net_client
 from transaction_tracker.net.resolver import SystemResolver
 
 # Only for what must not happen: no lookup waits for another one.
-PATIENCE = 10.0
+PATIENCE = 50.0
 
 
 class NameServers:
