@@ -70,7 +70,7 @@ bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; wri
 bench-tracker: $(VENV)/ready  ## Measure the tracker; write docs/tracker-figures.md (ARGS=--all: a million, too)
 	@$(BIN)/python -m benchmarks.tracker $(ARGS)
 
-soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases in a hostile world; about 25 minutes
+soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases in a hostile world; about 10 minutes
 	@echo "$(LIVES) random lives, each judged by what the chain itself says:"
 	@TRACKER_LIVES=$(LIVES) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/lives
 	@echo "$(KILLS) times SIGKILL at random moments:"
