@@ -230,7 +230,7 @@ class Provider(GenServer):
         view = View(head, _now(), known, _now())
         self._state.record_view(self._endpoint, view)
         is_open = view.side(self._state.chain) == "unknown"
-        # A null round is no failure: the chain has no block with that number.
+        # After a null round, the view is complete: the chain has no block with that number.
         if is_open and isinstance(block, SourceError) and not is_null_round(block):
             return block
         return view
