@@ -18,7 +18,7 @@ LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything stress check format docs bench bench-tracker soak lock clean
+.PHONY: help run test test-all test-everything stress walks check format docs bench bench-tracker soak lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ test-everything: $(VENV)/ready
 
 stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress ARGS="--rounds 3 packages"
 	@$(BIN)/python tools/stress $(ARGS)
+
+walks: $(VENV)/ready  ## Count the calls and files from one event to its effect: make walks ARGS="c d --list"
+	@$(BIN)/python tools/walks $(ARGS)
 
 check: $(VENV)/ready  ## Check format, lint, types, layers and words
 	@$(BIN)/ruff format --check .

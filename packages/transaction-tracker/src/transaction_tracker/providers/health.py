@@ -4,6 +4,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from beamish import Backoff
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -23,10 +24,8 @@ BlockPart: TypeAlias = Literal["head", "place", "whole"]
 
 FAILURES_TO_PAUSE = 3
 FAILURE_WINDOW_SECONDS = 60.0
-MIN_PAUSE_SECONDS = 60.0
-MAX_PAUSE_SECONDS = 16 * MIN_PAUSE_SECONDS
-# Time without a pause after which the next pause is a short one again.
-PAUSE_RESET_SECONDS = 600.0
+# After ten minutes without a pause, the next pause is a short one again.
+PAUSES = Backoff(initial=60.0, maximum=960.0, jitter=0.0, reset_after=600.0)
 HEAD_WINDOW_SECONDS = 10.0
 # Shorter than the 60 s after which a chain without a new block is reported as halted: another
 # provider is followed before that.
@@ -62,8 +61,8 @@ class Health:
     Refusals of single requests and rate limits never count: a refusal is about the request, and
     every provider would answer with it.
 
-    Each pause is twice as long as the one before, up to ``MAX_PAUSE_SECONDS``, until
-    ``PAUSE_RESET_SECONDS`` pass without a pause. A pause ends when a check of the provider
+    Each pause is twice as long as the one before, up to the maximum of ``PAUSES``, until its
+    ``reset_after`` seconds pass without a pause. A pause ends when a check of the provider
     succeeds, not when its time is over.
 
     Attributes:
@@ -210,9 +209,9 @@ class Health:
         return recent >= FAILURES_TO_PAUSE or self.paused_until is not None
 
     def _pause(self, now: float) -> float:
-        if self._pause_ends is not None and now - self._pause_ends > PAUSE_RESET_SECONDS:
+        if self._pause_ends is not None and now - self._pause_ends > PAUSES.reset_after:
             self._pauses = 0
-        seconds = min(MIN_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10), MAX_PAUSE_SECONDS)
         self._pauses += 1
+        seconds = PAUSES.delay(self._pauses)
         self._pause_ends = self.paused_until = now + seconds
         return seconds
