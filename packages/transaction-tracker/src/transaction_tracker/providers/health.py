@@ -33,6 +33,8 @@ STUCK_SECONDS = 30.0
 # Most seconds without a head that count as stuck. After a suspend of the program, the head that
 # was on its way is old: one more must show that the provider does not advance.
 _MAX_HEAD_GAP_SECONDS = STUCK_SECONDS / 2
+# Blocks that lack a transaction pause a provider only if they come this close together.
+_INCOMPLETE_SECONDS = 600.0
 _MAX_SAMPLES = 256
 _LATENCY_WEIGHT = 0.2  # of the newest latency in the moving average
 
@@ -92,6 +94,8 @@ class Health:
     _behind: tuple[int, float] | None = None
     _bad_in_a_row: int = 0
     _unreadable_in_a_row: Counter[BlockPart] = field(default_factory=Counter)
+    _wrong_parents: list[int] = field(default_factory=list)
+    _incomplete: dict[int, float] = field(default_factory=dict)  # block: when it was counted
     _pauses: int = 0
     _pause_ends: float | None = None
 
@@ -138,13 +142,38 @@ class Health:
         sent the same block in a readable form.
         """
         self._unreadable_in_a_row[part] += 1
-        if self._unreadable_in_a_row[part] < FAILURES_TO_PAUSE or self.paused_until is not None:
+        if self._unreadable_in_a_row[part] < FAILURES_TO_PAUSE:
             return None
-        return self._pause(now)
+        return self._pause_once(now)
 
-    def pause(self, now: float) -> float | None:
-        """Pause the provider; return the seconds, or ``None`` if it is already paused."""
-        return None if self.paused_until is not None else self._pause(now)
+    def record_wrong_parent(self, number: int, now: float) -> float | None:
+        """Record a block whose parent is wrong; return the seconds of the pause, if any.
+
+        Pauses the provider after three such blocks at consecutive heights: each of them delays
+        the follower, which waits for the parent and then asks all providers for the block.
+        """
+        in_a_row = self._wrong_parents[-1:] in ([number - 1], [number])
+        self._wrong_parents = sorted({*self._wrong_parents, number} if in_a_row else {number})
+        if len(self._wrong_parents) < FAILURES_TO_PAUSE:
+            return None
+        self._wrong_parents = []
+        return self._pause_once(now)
+
+    def record_incomplete_block(self, number: int, now: float) -> float | None:
+        """Record a block that lacks a transaction; return the seconds of the pause, if any.
+
+        Pauses the provider after three such blocks within 10 minutes. They need not be
+        in a row, as those with wrong parents: only blocks with a tracked transaction are compared.
+        """
+        self.record_error("malformed")
+        self._incomplete[number] = now
+        self._incomplete = {
+            block: at for block, at in self._incomplete.items() if now - at < _INCOMPLETE_SECONDS
+        }
+        if len(self._incomplete) < FAILURES_TO_PAUSE:
+            return None
+        self._incomplete.clear()
+        return self._pause_once(now)
 
     def end_pause(self) -> None:
         """End the pause, after a check that succeeded."""
@@ -207,6 +236,10 @@ class Health:
             return False
         # While the provider is paused, one failure is enough: that of the check after the pause.
         return recent >= FAILURES_TO_PAUSE or self.paused_until is not None
+
+    def _pause_once(self, now: float) -> float | None:
+        """Pause the provider; return the seconds, or ``None`` if it is already paused."""
+        return None if self.paused_until is not None else self._pause(now)
 
     def _pause(self, now: float) -> float:
         if self._pause_ends is not None and now - self._pause_ends > PAUSES.reset_after:
