@@ -306,3 +306,31 @@ def test_readable_heads_do_not_reset_unreadable_blocks() -> None:
         health.record_readable_block("place")
 
     assert pauses == [None, None, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "pauses"),
+    [
+        ((7, 8, 9), [None, None, PAUSES.initial]),
+        ((7, 7, 8, 8, 9), [None, None, None, None, PAUSES.initial]),
+        ((7, 8, 10, 11), [None] * 4),
+        ((9, 8, 7), [None] * 3),
+    ],
+)
+def test_three_wrong_parents_at_heights_in_a_row_pause(
+    numbers: tuple[int, ...], pauses: list[float | None]
+) -> None:
+    health = Health()
+
+    assert [health.record_wrong_parent(number, 0.0) for number in numbers] == pauses
+
+
+def test_wrong_parents_and_incomplete_blocks_do_not_make_a_pause_longer() -> None:
+    health = Health()
+    failing(health, "transport", 0.0, 0.0, 0.0)
+
+    for number in range(6):
+        assert health.record_wrong_parent(number, 1.0) is None
+        assert health.record_incomplete_block(number, 1.0) is None
+
+    assert health.paused_until == PAUSES.initial

@@ -59,9 +59,10 @@ class Health:
 
     The provider is paused after three transport errors within 60 s, after three server errors or
     malformed responses without a good response between them, and after three unreadable blocks
-    without a readable one between them. Places of blocks and whole blocks are counted apart.
-    Refusals of single requests and rate limits never count: a refusal is about the request, and
-    every provider would answer with it.
+    without a readable one between them. Places of blocks and whole blocks are counted apart. It is
+    also paused after three blocks in a row with wrong parents, and after three blocks within
+    10 minutes that lack a transaction. Refusals of single requests and rate limits never count: a
+    refusal is about the request, and every provider would answer with it.
 
     Each pause is twice as long as the one before, up to the maximum of ``PAUSES``, until its
     ``reset_after`` seconds pass without a pause. A pause ends when a check of the provider
