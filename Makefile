@@ -3,10 +3,12 @@ PYTHON ?= python3
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
-PARALLEL := -n auto --dist worksteal
+# One worker more than there are cores, because many tests wait for something.
+PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
 # What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
 HEAVY := anvil or browser or postgres
-# Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
+# Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests; the
+# others run all tests of beamish, and divide those of the rest among them.
 FEWER := BEAMISH_MODEL_SEEDS=200 BEAMISH_MODEL_EXAMPLES=20 TRACKER_LIVES=6 TRACKER_KILLS=10
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
@@ -16,7 +18,7 @@ LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything stress check format docs bench bench-tracker soak lock clean
+.PHONY: help run test test-all test-everything stress walks check format docs bench bench-tracker soak lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -35,11 +37,12 @@ else
 	@echo "those with a browser, an anvil node or a PostgreSQL server: make test-all"
 endif
 
-test-all:  ## Run every test, on each supported CPython that this machine has
-	@fewer=; tools/pythons | while read -r version python; do \
+test-all:  ## Run every test, and those of beamish on each supported CPython that this machine has
+	@fewer=; share=; tools/pythons | while read -r version python; do \
 		echo "== CPython $$version"; \
-		env $$fewer $(MAKE) --no-print-directory test-everything PYTHON=$$python < /dev/null || exit 1; \
-		fewer="$(FEWER)"; \
+		env $$fewer $(MAKE) --no-print-directory test-everything PYTHON=$$python TESTS=$$share \
+			< /dev/null || exit 1; \
+		fewer="$(FEWER)"; share=--share=2; \
 	done
 
 test-everything: $(VENV)/ready
@@ -49,6 +52,9 @@ test-everything: $(VENV)/ready
 
 stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress ARGS="--rounds 3 packages"
 	@$(BIN)/python tools/stress $(ARGS)
+
+walks: $(VENV)/ready  ## Count the calls and files from one event to its effect: make walks ARGS="c d --list"
+	@$(BIN)/python tools/walks $(ARGS)
 
 check: $(VENV)/ready  ## Check format, lint, types, layers and words
 	@$(BIN)/ruff format --check .
@@ -70,7 +76,7 @@ bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; wri
 bench-tracker: $(VENV)/ready  ## Measure the tracker; write docs/tracker-figures.md (ARGS=--all: a million, too)
 	@$(BIN)/python -m benchmarks.tracker $(ARGS)
 
-soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases in a hostile world; about 25 minutes
+soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases in a hostile world; about 10 minutes
 	@echo "$(LIVES) random lives, each judged by what the chain itself says:"
 	@TRACKER_LIVES=$(LIVES) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/lives
 	@echo "$(KILLS) times SIGKILL at random moments:"

@@ -158,7 +158,7 @@ _SET_SIGNIFICANT = ChildSpec.__dict__["significant"].__set__
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """The delay before a crashed child restarts, which grows with each crash.
+    """A delay that grows with each failure in a row, such as before a crashed child restarts.
 
     Args:
         initial: Seconds before the first restart.
@@ -189,6 +189,6 @@ class Backoff:
         try:
             grown = self.initial * float(self.factor) ** (crashes - 1)
         except OverflowError:  # beyond any maximum
-            grown = self.maximum
+            grown = self.maximum if self.initial else 0.0
         delay = min(grown, self.maximum)
         return delay * (1 + random.uniform(-self.jitter, self.jitter))  # noqa: S311 - not a secret

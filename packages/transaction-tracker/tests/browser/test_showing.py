@@ -41,9 +41,10 @@ async def client() -> AsyncIterator[Client]:
         yield running
 
 
-def refused(caplog: pytest.LogCaptureFixture) -> int:
-    """Count the requests that were answered 401, as the log has them."""
-    return sum(getattr(one, "status", None) == 401 for one in caplog.records)
+def refused(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the paths of the requests that were answered 401, as the log has them."""
+    records = [record for record in caplog.records if getattr(record, "status", None) == 401]
+    return [record.path for record in records]  # type: ignore[attr-defined]
 
 
 async def test_wrong_token_is_sent_once_and_valid_token_signs_in(
@@ -56,7 +57,7 @@ async def test_wrong_token_is_sent_once_and_valid_token_signs_in(
 
     await browser.enter("#token", "two words")
     await browser.until_text("#refusal", "Nothing was sent")
-    assert refused(caplog) == 1
+    assert len(refused(caplog)) == 1
     await browser.run("document.querySelector('#token').value = ''")
     await browser.enter("#token", WRONG)
     await browser.until_text("#refusal", "unknown, expired or revoked")
@@ -66,7 +67,7 @@ async def test_wrong_token_is_sent_once_and_valid_token_signs_in(
     await browser.until_text("#figures", "Ready")
 
     # One request without a token, one with the wrong token, and none while the user types.
-    assert refused(caplog) == 2
+    assert len(refused(caplog)) == 2
     assert token not in await browser.run(
         "return location.href + document.documentElement.outerHTML"
     )
@@ -101,14 +102,18 @@ async def test_revoked_token_is_not_sent_again(
     await browser.until_text("#door", "Sign in")
     await browser.enter("#token", holder.token or "")
     await browser.until_text("#detail", "abcdefgh is not tracked")
-    before = refused(caplog)
+    assert refused(caplog) != []
+    caplog.clear()
     token, _ = (await holder.get("/v1/tokens")).json["tokens"]
 
     await holder.ask("DELETE", f"/v1/tokens/{token['id']}")
     await browser.run("document.querySelector('.chip').click()")
 
     await browser.until_text("#refusal", "unknown, expired or revoked")
-    assert 1 <= refused(caplog) - before <= 2
+    # On a slow machine, each part of the page can have sent a request before the first refusal.
+    paths = refused(caplog)
+    assert paths
+    assert len(set(paths)) == len(paths), paths
     # What was open does not hide the question, and is there again after it.
     await browser.enter("#token", other)
     await browser.until_text("#detail", "abcdefgh is not tracked")

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -286,7 +287,7 @@ async def test_dead_letter_can_be_redelivered(
 async def test_open_breaker_sends_only_a_probe(
     outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(breaker, "MAX_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(breaker, "PAUSES", replace(breaker.PAUSES, maximum=0.02))
     endpoint = await endpoints.add(receiver.url)
     await warm_up(endpoint.id)
     receiver.received.clear()

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -38,7 +39,7 @@ async def until_failing(endpoint: str, *, failing: bool = True) -> None:
 
 @pytest.fixture
 def quick_probes(monkeypatch: pytest.MonkeyPatch, soon: None) -> None:
-    monkeypatch.setattr(breaker, "MAX_PAUSE_SECONDS", 0.02)
+    monkeypatch.setattr(breaker, "PAUSES", replace(breaker.PAUSES, maximum=0.02))
 
 
 @pytest.mark.usefixtures("quick_probes")
@@ -130,8 +131,8 @@ async def test_after_a_restart_a_failing_endpoint_gets_no_second_attempt_before_
         await happens(*(f"tx{number}" for number in range(20)), states=["pending"])
         await until_failing(endpoint.id)
     receiver.received.clear()
-    for name in ("FIRST_PAUSE_SECONDS", "MAX_PAUSE_SECONDS"):
-        monkeypatch.setattr(breaker, name, 3_600.0)
+    hour = replace(breaker.PAUSES, initial=3_600.0, maximum=3_600.0)
+    monkeypatch.setattr(breaker, "PAUSES", hour)
 
     async with running(client):
         async with asyncio.timeout(PATIENCE):
@@ -148,8 +149,8 @@ async def next_attempt(endpoint: str) -> float:
 async def test_failing_endpoint_is_probed_at_once_after_a_change(
     outbox: DeliveryContext, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("FIRST_PAUSE_SECONDS", "MAX_PAUSE_SECONDS"):
-        monkeypatch.setattr(breaker, name, 3_600.0)
+    hour = replace(breaker.PAUSES, initial=3_600.0, maximum=3_600.0)
+    monkeypatch.setattr(breaker, "PAUSES", hour)
     url = receiver.url
     receiver.script = lambda _: 500
     endpoint = await endpoints.add(url)

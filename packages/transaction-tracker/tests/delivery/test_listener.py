@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -167,7 +168,7 @@ async def test_hanging_callback_is_cancelled_at_the_end_and_called_again(store: 
 async def test_failing_callback_is_retried_and_skips_no_event(
     store: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(listener, "_FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(listener, "_BACKOFF", replace(listener._BACKOFF, initial=0.001))
     calls: list[str] = []
 
     def on_event(event: Event) -> None:
@@ -187,7 +188,7 @@ async def test_failing_callback_is_retried_and_skips_no_event(
 async def test_new_events_do_not_hurry_a_retry(
     store: None, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listener, "_FIRST_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(listener, "_BACKOFF", replace(listener._BACKOFF, initial=30.0))
     calls: list[str] = []
 
     def on_event(event: Event) -> None:

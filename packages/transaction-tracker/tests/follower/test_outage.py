@@ -17,6 +17,14 @@ def test_delay_grows_with_each_failure_up_to_a_limit() -> None:
     assert all(MAX_DELAY_SECONDS <= delay <= 1.1 * MAX_DELAY_SECONDS for delay in delays[6:])
 
 
+def test_delay_stays_at_the_limit_in_an_outage_of_days() -> None:
+    outage = Outage()
+
+    delays = [outage.failed(BAD, 1.0) for _ in range(10_000)]
+
+    assert MAX_DELAY_SECONDS <= delays[-1] <= 1.1 * MAX_DELAY_SECONDS
+
+
 def test_outage_ends_with_an_answer() -> None:
     outage = Outage()
     for _ in range(5):

@@ -25,8 +25,13 @@ async def nodes() -> AsyncIterator[list[Node]]:
 def make_pool(start_supervised: StartSupervised) -> MakePool:
     """A function that starts a pool of nodes; its options are those of the pool."""
 
-    async def make(*nodes: Node, deadline: float = 30.0, **options: Any) -> Pool:
-        settings = [ProviderSettings(node.url, deadline=deadline) for node in nodes]
+    async def make(
+        *nodes: Node, deadline: float = 30.0, max_in_flight: int = 8, **options: Any
+    ) -> Pool:
+        settings = [
+            ProviderSettings(node.url, deadline=deadline, max_in_flight=max_in_flight)
+            for node in nodes
+        ]
         pool = Pool(settings, **{"probe_interval": 3_600.0} | options)
         await start_supervised(pool.child_spec())
         return pool

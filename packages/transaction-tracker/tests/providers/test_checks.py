@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -222,7 +223,7 @@ async def test_provider_that_returns_on_another_chain_is_refused(
 
 @pytest.fixture
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(health, "MIN_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(health, "PAUSES", replace(health.PAUSES, initial=0.05))
 
 
 @pytest.mark.usefixtures("short_pauses")

@@ -7,9 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transaction_tracker.providers.health import (
-    MAX_PAUSE_SECONDS,
-    MIN_PAUSE_SECONDS,
-    PAUSE_RESET_SECONDS,
+    PAUSES,
     STUCK_SECONDS,
     ErrorClass,
     Health,
@@ -37,8 +35,8 @@ def failing(health: Health, kind: ErrorClass, *times: float) -> list[float | Non
 def test_three_transport_errors_within_a_minute_pause_for_a_minute() -> None:
     health = Health()
 
-    assert failing(health, "transport", 0.0, 30.0, 60.0) == [None, None, MIN_PAUSE_SECONDS]
-    assert health.paused_until == 60.0 + MIN_PAUSE_SECONDS
+    assert failing(health, "transport", 0.0, 30.0, 60.0) == [None, None, PAUSES.initial]
+    assert health.paused_until == 60.0 + PAUSES.initial
 
 
 def test_three_transport_errors_in_more_than_a_minute_do_not_pause() -> None:
@@ -52,14 +50,14 @@ def test_responses_in_between_do_not_reset_transport_errors() -> None:
     failing(health, "transport", 0.0, 1.0)
     health.record_response(0.1)
 
-    assert health.record_failure("transport", 2.0) == MIN_PAUSE_SECONDS
+    assert health.record_failure("transport", 2.0) == PAUSES.initial
 
 
 @pytest.mark.parametrize("kind", ["server", "malformed"])
 def test_three_bad_responses_in_a_row_pause(kind: ErrorClass) -> None:
     health = Health()
 
-    assert failing(health, kind, 0.0, 1_000.0, 2_000.0) == [None, None, MIN_PAUSE_SECONDS]
+    assert failing(health, kind, 0.0, 1_000.0, 2_000.0) == [None, None, PAUSES.initial]
 
 
 @pytest.mark.parametrize("kind", ["server", "malformed"])
@@ -97,7 +95,7 @@ def test_each_pause_is_twice_as_long_up_to_a_maximum() -> None:
         now += pause
 
     assert pauses == [60, 120, 240, 480, 960, 960, 960, 960]
-    assert max(pauses) == MAX_PAUSE_SECONDS
+    assert max(pauses) == PAUSES.maximum
 
 
 def test_one_failure_pauses_again_until_a_check_succeeds() -> None:
@@ -114,9 +112,9 @@ def test_long_time_without_a_pause_resets_the_pause_length() -> None:
     health = Health()
     failing(health, "transport", 0.0, 0.0, 0.0)
     health.end_pause()
-    later = MIN_PAUSE_SECONDS + PAUSE_RESET_SECONDS + 1
+    later = PAUSES.initial + PAUSES.reset_after + 1
 
-    assert failing(health, "transport", later, later, later)[-1] == MIN_PAUSE_SECONDS
+    assert failing(health, "transport", later, later, later)[-1] == PAUSES.initial
 
 
 def test_requests_in_flight_when_a_pause_begins_do_not_extend_it() -> None:
@@ -124,7 +122,7 @@ def test_requests_in_flight_when_a_pause_begins_do_not_extend_it() -> None:
 
     pauses = failing(health, "transport", *[float(now) for now in range(10)])
 
-    assert [pause for pause in pauses if pause is not None] == [MIN_PAUSE_SECONDS]
+    assert [pause for pause in pauses if pause is not None] == [PAUSES.initial]
 
 
 @given(
@@ -144,7 +142,7 @@ def test_pauses_are_always_between_minimum_and_maximum(steps: list[tuple[str, fl
         else:
             counted += 1
             pause = health.record_failure(step, now)  # type: ignore[arg-type]
-            assert pause is None or MIN_PAUSE_SECONDS <= pause <= MAX_PAUSE_SECONDS
+            assert pause is None or PAUSES.initial <= pause <= PAUSES.maximum
             assert pause is None or health.paused_until == now + pause
 
     assert sum(health.errors.values()) == counted
@@ -217,7 +215,7 @@ def test_three_unreadable_blocks_in_a_row_pause() -> None:
         health.record_response(0.1, "malformed")  # the request itself got a response
         pauses.append(health.record_unreadable_block("whole", now))
 
-    assert pauses == [None, None, MIN_PAUSE_SECONDS]
+    assert pauses == [None, None, PAUSES.initial]
 
 
 def test_readable_block_in_between_resets_unreadable_blocks() -> None:
@@ -308,3 +306,31 @@ def test_readable_heads_do_not_reset_unreadable_blocks() -> None:
         health.record_readable_block("place")
 
     assert pauses == [None, None, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "pauses"),
+    [
+        ((7, 8, 9), [None, None, PAUSES.initial]),
+        ((7, 7, 8, 8, 9), [None, None, None, None, PAUSES.initial]),
+        ((7, 8, 10, 11), [None] * 4),
+        ((9, 8, 7), [None] * 3),
+    ],
+)
+def test_three_wrong_parents_at_heights_in_a_row_pause(
+    numbers: tuple[int, ...], pauses: list[float | None]
+) -> None:
+    health = Health()
+
+    assert [health.record_wrong_parent(number, 0.0) for number in numbers] == pauses
+
+
+def test_wrong_parents_and_incomplete_blocks_do_not_make_a_pause_longer() -> None:
+    health = Health()
+    failing(health, "transport", 0.0, 0.0, 0.0)
+
+    for number in range(6):
+        assert health.record_wrong_parent(number, 1.0) is None
+        assert health.record_incomplete_block(number, 1.0) is None
+
+    assert health.paused_until == PAUSES.initial

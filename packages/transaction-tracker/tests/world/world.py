@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fastapi import FastAPI
+
 from beamish import StartError
 from beamish.testing import simulate
 from transaction_tracker import (
@@ -58,6 +60,7 @@ class World:
     def __init__(self, *nodes: Node, database: Path | str = ":memory:", **settings: object) -> None:
         self.nodes = list(nodes)
         self.app: TransactionTrackerApplication | None = None
+        self._api: FastAPI | None = None
         self.events: list[tuple[str, State]] = []
         usual: dict[str, Any] = {
             "chain_id": nodes[0].chain.id,
@@ -106,7 +109,7 @@ class World:
             await app.__aenter__()
         except StartError as error:
             return _whole_text(error)
-        self.app = app
+        self.app, self._api = app, create_app(app._service())
         return None
 
     def reconfigure(self, *urls: str) -> None:
@@ -116,7 +119,7 @@ class World:
 
     async def stop(self) -> None:
         """Stop the application, if it runs."""
-        app, self.app = self.app, None
+        app, self.app, self._api = self.app, None, None
         if app is not None:
             await app.__aexit__(None, None, None)
 
@@ -190,8 +193,7 @@ class World:
 
     async def get(self, path: str) -> Reply:
         """Send a request to the HTTP API, without a socket."""
-        assert self.app is not None
-        api = create_app(self.app._service())
+        assert self._api is not None
         sent: list[Json] = []
         scope = {
             "type": "http",
@@ -215,7 +217,7 @@ class World:
         async def send(message: Any) -> None:
             sent.append(message)
 
-        await api(scope, receive, send)
+        await self._api(scope, receive, send)
         body = b"".join(message.get("body", b"") for message in sent[1:])
         return Reply(sent[0]["status"], json.loads(body))
 

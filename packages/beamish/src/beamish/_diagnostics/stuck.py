@@ -1,6 +1,7 @@
 """Describes where a process is stuck: its callback, and the line that it waits in."""
 
-from types import CodeType
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 from beamish._runtime.process import Process
@@ -11,23 +12,25 @@ def place(process: Process) -> str | None:
     callback = process.current_callback()
     if callback is None:
         return "suspended" if process.status() == "suspended" else None
-    waiting = None if process.task is None else _innermost(process.task.get_coro())
-    return f"busy with {callback}" if waiting is None else f"busy with {callback}, {waiting}"
+    waiting = [] if process.task is None else list(frames(process.task.get_coro()))
+    return f"busy with {callback}, {_line(waiting[-1])}" if waiting else f"busy with {callback}"
 
 
-def _innermost(coroutine: Any) -> str | None:
-    """Return the innermost line of Python code that a coroutine waits in."""
-    found = None
+def frames(coroutine: Any) -> Iterator[FrameType]:
+    """Yield the frames of a coroutine that waits, the outermost first."""
     while coroutine is not None:
         # `eager` and `Observed` wrap the coroutine of a callback.
         coroutine = getattr(coroutine, "_coroutine", coroutine)
-        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
-        if frame is not None:
-            found = _line(frame.f_code, frame.f_lineno)
-        waits_for = getattr(coroutine, "cr_await", None)
-        coroutine = waits_for or getattr(coroutine, "gi_yieldfrom", None)
-    return found
+        for kind, inner in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
+            frame = getattr(coroutine, f"{kind}_frame", None)
+            if frame is not None:
+                yield frame
+                coroutine = getattr(coroutine, f"{kind}_{inner}")
+                break
+        else:
+            return
 
 
-def _line(code: CodeType, line: int) -> str:
-    return f"waiting in {code.co_qualname} ({code.co_filename}:{line})"
+def _line(frame: FrameType) -> str:
+    code = frame.f_code
+    return f"waiting in {code.co_qualname} ({code.co_filename}:{frame.f_lineno})"

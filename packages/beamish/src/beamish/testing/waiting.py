@@ -1,11 +1,12 @@
 """Reports of the processes and tasks of an event loop, and what each waits for."""
 
 import asyncio
-from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
+from beamish._diagnostics.stuck import frames
 from beamish._runtime import one_or_many
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import running
@@ -28,14 +29,22 @@ def who(process: Process) -> str:
 
 def place(task: asyncio.Task[Any]) -> str:
     """Return the innermost place of ``task`` outside asyncio and beamish."""
-    frames = list(_frames(task))
-    if not frames:
+    waiting = list(frames(task.get_coro()))
+    if not waiting:
         return str(task.get_coro())
-    own = [frame for frame in frames if _module(frame).partition(".")[0] not in _BENEATH]
-    frame = own[-1] if own else frames[0]
+    frame = next((frame for frame in reversed(waiting) if _is_own(frame)), waiting[0])
     if _module(frame) == signature.__name__:  # the client function of a method
         return f"a call of {getattr(task.get_coro(), '__qualname__', 'a method')}"
-    return f"{frame.f_code.co_qualname} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+    return _line(frame.f_code, frame.f_lineno)
+
+
+@lru_cache(maxsize=4_096)  # a simulation shows a place with each step
+def _line(code: CodeType, number: int) -> str:
+    return f"{code.co_qualname} ({Path(code.co_filename).name}:{number})"
+
+
+def _is_own(frame: FrameType) -> bool:
+    return _module(frame).partition(".")[0] not in _BENEATH
 
 
 def _module(frame: FrameType) -> str:
@@ -100,23 +109,6 @@ def _waits_for(task: asyncio.Task[Any]) -> str:
                 if from_.future is future:
                     request = f"{describe(*from_.request)} of {who(process)}"
                     return f"waits for the reply to {request} in {place(task)}"
-    if any(frame.f_code is TaskProcess.receive.__code__ for frame in _frames(task)):
+    if any(frame.f_code is TaskProcess.receive.__code__ for frame in frames(task.get_coro())):
         return f"waits for a message in {place(task)}"
     return f"waits in {place(task)}"
-
-
-def _frames(task: asyncio.Task[Any]) -> Iterator[FrameType]:
-    """Yield the frames of a waiting task, the outermost first."""
-    awaited: Any = task.get_coro()
-    while awaited is not None:
-        awaited = getattr(
-            awaited, "_coroutine", awaited
-        )  # of a coroutine that began outside its task
-        for kind, inner in (("cr", "await"), ("gi", "yieldfrom"), ("ag", "await")):
-            frame = getattr(awaited, f"{kind}_frame", None)
-            if frame is not None:
-                yield frame
-                awaited = getattr(awaited, f"{kind}_{inner}")
-                break
-        else:
-            return

@@ -94,6 +94,13 @@ def test_delay_starts_over_after_a_run_of_reset_after() -> None:
     assert delays([1.0, 1.0, 1.0, 310.0, 1.0], reset_after=300.0) == [100, 200, 400, 100, 200]
 
 
+@pytest.mark.parametrize(("initial", "delay"), [(1.0, 60.0), (0.0, 0.0)])
+def test_delay_after_any_number_of_failures_is_finite(initial: float, delay: float) -> None:
+    backoff = Backoff(initial, maximum=60.0, jitter=0.0)
+
+    assert [backoff.delay(crashes) for crashes in (1_024, 1_025, 10**9)] == [delay] * 3
+
+
 def test_reset_after_zero_starts_over_after_each_start_that_succeeds() -> None:
     entries = [1.0, "fail", "fail", 1.0, 1.0, "fail", 1.0]
 

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, replace
 
-FIRST_PAUSE_SECONDS = 5.0
-MAX_PAUSE_SECONDS = 300.0
+from beamish import Backoff
+
+PAUSES = Backoff(initial=5.0, maximum=300.0, jitter=0.0)
 MAX_REQUESTED_PAUSE_SECONDS = 3_600.0
 # Maximum share of the pause that is added to it at random.
 _JITTER = 0.2
@@ -69,8 +70,6 @@ class Breaker:
 
     def _pause(self, failures: int, asked: float | None) -> float:
         requested = min(asked or 0.0, MAX_REQUESTED_PAUSE_SECONDS)
-        beyond = failures - self.threshold
-        if beyond < 0:
+        if failures < self.threshold:
             return requested
-        backoff = min(FIRST_PAUSE_SECONDS * 2.0 ** min(beyond, 16), MAX_PAUSE_SECONDS)
-        return max(requested, backoff)
+        return max(requested, PAUSES.delay(failures - self.threshold + 1))

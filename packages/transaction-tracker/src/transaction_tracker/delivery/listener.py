@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from beamish import Continue, GenServer, Ref, process
+from beamish import Backoff, Continue, GenServer, Ref, process
 from transaction_tracker.domain import Event
 from transaction_tracker.store import Store, feed
 from transaction_tracker.store.feed import EventRecord
@@ -40,7 +40,7 @@ _SAVE_SECONDS = 1.0
 # A wake-up is lost if its sender crashes. Checking the store this often bounds the delay that a
 # lost wake-up can cause.
 _MAX_SLEEP_SECONDS = 60.0
-_FIRST_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 0.1, 60.0
+_BACKOFF = Backoff(initial=0.1, maximum=60.0, jitter=0.0)
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -138,8 +138,7 @@ class EventListener(GenServer):
                 await self._save()
         await self._save()
         if self._failures:
-            pause = _FIRST_PAUSE_SECONDS * 2.0 ** min(self._failures - 1, 16)
-            self._sleep(min(pause, _MAX_PAUSE_SECONDS))
+            self._sleep(_BACKOFF.delay(self._failures))
         elif len(batch) == _BATCH_SIZE:
             self._schedule()
         else:

@@ -3,6 +3,7 @@
 import logging
 import random
 
+from beamish import Backoff
 from transaction_tracker.sources import NotYetError, RateLimitedError, SourceError
 
 MIN_DELAY_SECONDS = 0.1
@@ -37,8 +38,9 @@ class Outage:
         """
         self._failures += 1
         # Data that is not available yet will be soon: back-off would only delay it.
-        doublings = 0 if isinstance(error, NotYetError) else self._failures - 1
-        delay = min(max(interval, MIN_DELAY_SECONDS) * 2.0**doublings, MAX_DELAY_SECONDS)
+        failures = 1 if isinstance(error, NotYetError) else self._failures
+        initial = max(interval, MIN_DELAY_SECONDS)
+        delay = Backoff(initial, maximum=MAX_DELAY_SECONDS, jitter=0.0).delay(failures)
         # Without jitter, all programs that lost the same source would retry in the same moment.
         delay *= 1 + random.uniform(0, _JITTER)  # noqa: S311
         if isinstance(error, RateLimitedError) and error.retry_after is not None:

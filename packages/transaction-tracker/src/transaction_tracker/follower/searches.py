@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-FIRST_DELAY_SECONDS = 15.0
-MAX_DELAY_SECONDS = 300.0
+from beamish import Backoff
+
+BACKOFF = Backoff(initial=15.0, maximum=300.0, jitter=0.0)
 # A provider that limits requests for old state for this long does not serve it on our plan.
 GIVE_UP_SECONDS = 900.0
 
@@ -12,7 +13,7 @@ GIVE_UP_SECONDS = 900.0
 class _FailedSearch:
     since: float
     next_at: float
-    delay: float
+    failures: int
     why: str
 
 
@@ -34,8 +35,9 @@ class Searches:
         """Record a limited search; return whether to give up."""
         before = self._failed.get(transaction)
         since = now if before is None else before.since
-        delay = FIRST_DELAY_SECONDS if before is None else min(2 * before.delay, MAX_DELAY_SECONDS)
-        self._failed[transaction] = _FailedSearch(since, now + delay, delay, why)
+        failures = 1 if before is None else before.failures + 1
+        next_at = now + BACKOFF.delay(failures)
+        self._failed[transaction] = _FailedSearch(since, next_at, failures, why)
         return now - since >= GIVE_UP_SECONDS
 
     def forget(self, transaction: str) -> None:

@@ -8,7 +8,6 @@ from transaction_tracker.providers.calls import ask
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.health import BlockPart
 from transaction_tracker.providers.pool_state import PoolState
-from transaction_tracker.providers.provider import Provider
 from transaction_tracker.providers.requests import block_part, is_read
 from transaction_tracker.sources import MalformedError, ServerError, SourceError
 from transaction_tracker.sources.ethereum.rpc import Request
@@ -105,9 +104,9 @@ async def replace_broken_results(
         tried.add(other.name)
         logger.debug("asking %s for %d broken results", other.name, len(broken.open_indexes))
         try:
-            broken.add(await ask(other, broken.open_requests), other)
+            broken.add(await ask(state, other, broken.open_requests), other)
         except SourceError:
             continue  # this provider does not respond at all: that decides nothing
     for (_, part), endpoint in broken.blamed.items():
-        Provider.record_unreadable_block(endpoint.process, part)
+        endpoint.record_unreadable_block(part)
     return broken.finish()

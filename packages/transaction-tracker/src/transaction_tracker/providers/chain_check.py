@@ -3,8 +3,8 @@
 import asyncio
 
 from transaction_tracker.domain import BlockRef
-from transaction_tracker.providers.calls import check_chain
 from transaction_tracker.providers.pool_state import PoolState
+from transaction_tracker.providers.provider import check_chain
 from transaction_tracker.sources import SourceError, TransportError, WrongChainError
 from transaction_tracker.sources.ethereum.rpc import Identity
 

@@ -9,6 +9,7 @@ from transaction_tracker.domain import BlockRef, KeptChain, Link
 from transaction_tracker.providers.calls import probe, results_or_errors
 from transaction_tracker.providers.endpoint import RpcEndpoint
 from transaction_tracker.providers.numbers import blocks_at, skipped_heights
+from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.providers.views import View
 from transaction_tracker.sources import (
     ApplicationError,
@@ -63,9 +64,11 @@ class DissentQuery:
     told: NodeResults = field(default_factory=lambda: NodeResults(""))
 
 
-async def dissent(endpoints: Sequence[RpcEndpoint], query: DissentQuery) -> Dissent:
+async def dissent(
+    state: PoolState, endpoints: Sequence[RpcEndpoint], query: DissentQuery
+) -> Dissent:
     """Compare providers with the followed chain concurrently, and combine the results."""
-    compared = await asyncio.gather(*(compare(endpoint, query) for endpoint in endpoints))
+    compared = await asyncio.gather(*(compare(state, endpoint, query) for endpoint in endpoints))
     by_name = {
         endpoint.name: comparison for endpoint, comparison in zip(endpoints, compared, strict=True)
     }
@@ -95,7 +98,7 @@ async def dissent(endpoints: Sequence[RpcEndpoint], query: DissentQuery) -> Diss
     )
 
 
-async def compare(endpoint: RpcEndpoint, query: DissentQuery) -> Comparison:
+async def compare(state: PoolState, endpoint: RpcEndpoint, query: DissentQuery) -> Comparison:
     """Compare a provider's chain with the followed chain.
 
     Two HTTP requests are enough, unless there are more blocks to compare one by one than fit into
@@ -108,6 +111,7 @@ async def compare(endpoint: RpcEndpoint, query: DissentQuery) -> Comparison:
     the lowest kept block proves nothing: then the blocks are compared one by one.
 
     Args:
+        state: State of the pool.
         endpoint: The provider.
         query: What to compare. Its requests are sent with the first HTTP request.
     """
@@ -116,21 +120,22 @@ async def compare(endpoint: RpcEndpoint, query: DissentQuery) -> Comparison:
     requests = told.missing(query.requests)
     recent = endpoint.view and endpoint.view.since(query.start)
     if recent is not None and not _unproven(blocks, chain, recent):
-        results = await results_or_errors(endpoint, requests) if requests else []
+        results = await results_or_errors(state, endpoint, requests) if requests else []
         answers = told.completed(query.requests, results)
         return Comparison(answers=answers, head=recent.head.number)
     height = None if chain.tip is None else chain.tip.number
-    view, results = await probe(endpoint, height, requests)
+    view, results = await probe(state, endpoint, height, requests)
     answers = told.completed(query.requests, results)
     if isinstance(view, SourceError):
         return Comparison(error=_first_failure([view]), answers=answers)
-    comparison = await _compare_blocks(endpoint, chain, blocks, view)
+    comparison = await _compare_blocks(state, endpoint, query, view)
     return replace(comparison, answers=answers, head=view.head.number)
 
 
 async def _compare_blocks(
-    endpoint: RpcEndpoint, chain: KeptChain, blocks: Collection[BlockRef], view: View
+    state: PoolState, endpoint: RpcEndpoint, query: DissentQuery, view: View
 ) -> Comparison:
+    chain, blocks = query.chain, query.blocks
     lowest = view.contradicted_height(chain)
     against = _from_height(lowest, chain, blocks, view)
     open_blocks = [
@@ -142,9 +147,9 @@ async def _compare_blocks(
         return Comparison(frozenset(against), _lowest(lowest, against))
     # One by one: that a block below the kept ones is on the followed chain is only the word of
     # one provider, so the result for one of them says nothing about another.
-    found = await blocks_at(endpoint, {block.number for block in open_blocks})
+    found = await blocks_at(state, endpoint, {block.number for block in open_blocks})
     missing = {number for number, result in found.items() if result is None}
-    gaps = await skipped_heights(endpoint, missing, view.head.number)
+    gaps = await skipped_heights(state, endpoint, missing, view.head.number)
     left_out = {number for number, error in gaps.items() if error is None}
     against |= {block for block in open_blocks if _is_against(block, found, left_out)}
     fork = _lowest(lowest, {block for block in against if chain.holds(block)})

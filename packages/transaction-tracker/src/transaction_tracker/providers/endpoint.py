@@ -1,28 +1,39 @@
-"""The state of one provider: written by its process, read by the pool."""
+"""The state of one provider, which outlives its process."""
 
 import asyncio
+import logging
 import time
-from typing import Literal, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Literal, TypeAlias, TypeVar
 
 from transaction_tracker.domain import KeptChain
+from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import Candidate
-from transaction_tracker.providers.health import Health
+from transaction_tracker.providers.health import BlockPart, Health, error_class
+from transaction_tracker.providers.in_flight import InFlight, NotRunningError
 from transaction_tracker.providers.settings import ProviderSettings
 from transaction_tracker.providers.status import ProviderState, ProviderStatus
 from transaction_tracker.providers.views import Side, View
+from transaction_tracker.sources import MalformedError, SourceError
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.rpc import Identity
 from transaction_tracker.sources.rate_limiter import RateLimiter
 
 PROVIDERS = "TransactionTracker.Providers"
 
+T = TypeVar("T")
+
 Standing: TypeAlias = Literal["unchecked", "good", "refused"]
+
+logger = logging.getLogger("transaction_tracker")
 
 
 class RpcEndpoint:
-    """An RPC endpoint, with its client and its health.
+    """An RPC endpoint, with its client, its requests in flight and its health.
 
-    It outlives the process of the provider: a crash of that process says nothing about the node.
+    The sender of a request records its result here as soon as it has it, so health changes in the
+    order of the results. It outlives the process of the provider: a crash of that process says
+    nothing about the node.
 
     Args:
         settings: URLs and limits.
@@ -34,6 +45,7 @@ class RpcEndpoint:
         self.process = f"{PROVIDERS}.{self.name}"
         self.settings = settings
         self.client = _client(settings)
+        self.in_flight = InFlight(self.name)
         self.health = Health()
         self.identity: Identity | None = None
         self.standing: Standing = "unchecked"
@@ -112,6 +124,74 @@ class RpcEndpoint:
             last_error=self.last_error,
         )
 
+    # -- Results
+
+    async def measure(self, calls: int, send: Callable[[], Awaitable[T]]) -> T:
+        """Send a request; record its latency, and its error.
+
+        Args:
+            calls: Number of calls in the request.
+            send: Function that sends the request, and reads its result.
+
+        Raises:
+            NotRunningError: The provider's process is not running, or ended meanwhile.
+            SourceError: The request failed.
+        """
+        started = _now()
+        try:
+            result = await send()
+        except NotRunningError:
+            raise
+        except SourceError as error:
+            self._record_failure(error, _now() - started, calls)
+            raise
+        except Exception:  # a hostile response can cause any error: the caller must not crash
+            logger.exception("could not parse a response from provider %s", self.name)
+            malformed = MalformedError(f"{self.name}: could not parse the response")
+            self._record_failure(malformed, _now() - started, calls)
+            raise malformed from None
+        self._record_response(result, _now() - started, calls)
+        return result
+
+    def record_unreadable_block(self, part: BlockPart, error: SourceError | None = None) -> None:
+        """Count a block that could not be read, although another provider sent it readable."""
+        error = error or MalformedError(self.last_error or f"{self.name}: unreadable")
+        self._report_pause(error, self.health.record_unreadable_block(part, _now()))
+
+    def record_wrong_parent(self, number: int) -> None:
+        """Count a block with another parent than at another provider and in the followed chain."""
+        pause = self.health.record_wrong_parent(number, _now())
+        if pause is not None:
+            self.last_error = f"{self.name}: block {number} has a wrong parentHash"
+            self._report_pause(MalformedError(self.last_error), pause)
+
+    def record_incomplete_block(self, number: int) -> None:
+        """Count a block without a transaction that most providers list in it."""
+        self.last_error = f"{self.name}: block {number} lacks a transaction"
+        pause = self.health.record_incomplete_block(number, _now())
+        self._report_pause(MalformedError(self.last_error), pause)
+
+    def _record_response(self, result: object, seconds: float, calls: int) -> None:
+        # An unreadable part counts in the error rate. It never pauses the provider by itself:
+        # one malformed transaction would pause every provider that has it.
+        is_malformed = isinstance(result, list) and any(
+            isinstance(part, MalformedError) for part in result
+        )
+        self.health.record_response(seconds, "malformed" if is_malformed else None)
+        events.request(self.name, "malformed" if is_malformed else "ok", seconds, calls)
+
+    def _record_failure(self, error: SourceError, seconds: float, calls: int) -> None:
+        kind = error_class(error)
+        events.request(self.name, kind, seconds, calls)
+        self.last_error = str(error)
+        self._report_pause(error, self.health.record_failure(kind, _now()))
+
+    def _report_pause(self, error: SourceError, pause: float | None) -> None:
+        """Log a pause that the health has caused, and emit its event."""
+        if pause is not None:
+            logger.warning("provider %s is paused for %.0f s: %s", self.name, pause, error)
+            events.paused(self.name, error_class(error), pause)
+
     def _state(self, active: str | None) -> ProviderState:
         if self.standing == "refused":
             return "refused"
@@ -123,12 +203,12 @@ class RpcEndpoint:
 
     def _head_age(self) -> float | None:
         head_at = self.health.head_at
-        return None if head_at is None else asyncio.get_running_loop().time() - head_at
+        return None if head_at is None else _now() - head_at
 
     def _paused_until(self) -> float | None:
         if self.by_hand or self.health.paused_until is None:
             return None
-        return time.time() + self.health.paused_until - asyncio.get_running_loop().time()
+        return time.time() + self.health.paused_until - _now()
 
 
 def _client(settings: ProviderSettings) -> RpcClient:
@@ -140,3 +220,7 @@ def _client(settings: ProviderSettings) -> RpcClient:
     return RpcClient(
         settings.url, deadline=settings.deadline, batch_size=settings.batch_size, limiter=limiter
     )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -4,6 +4,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from beamish import Backoff
 from transaction_tracker.sources import (
     ApplicationError,
     MalformedError,
@@ -23,10 +24,8 @@ BlockPart: TypeAlias = Literal["head", "place", "whole"]
 
 FAILURES_TO_PAUSE = 3
 FAILURE_WINDOW_SECONDS = 60.0
-MIN_PAUSE_SECONDS = 60.0
-MAX_PAUSE_SECONDS = 16 * MIN_PAUSE_SECONDS
-# Time without a pause after which the next pause is a short one again.
-PAUSE_RESET_SECONDS = 600.0
+# After ten minutes without a pause, the next pause is a short one again.
+PAUSES = Backoff(initial=60.0, maximum=960.0, jitter=0.0, reset_after=600.0)
 HEAD_WINDOW_SECONDS = 10.0
 # Shorter than the 60 s after which a chain without a new block is reported as halted: another
 # provider is followed before that.
@@ -34,6 +33,8 @@ STUCK_SECONDS = 30.0
 # Most seconds without a head that count as stuck. After a suspend of the program, the head that
 # was on its way is old: one more must show that the provider does not advance.
 _MAX_HEAD_GAP_SECONDS = STUCK_SECONDS / 2
+# Blocks that lack a transaction pause a provider only if they come this close together.
+_INCOMPLETE_SECONDS = 600.0
 _MAX_SAMPLES = 256
 _LATENCY_WEIGHT = 0.2  # of the newest latency in the moving average
 
@@ -58,12 +59,13 @@ class Health:
 
     The provider is paused after three transport errors within 60 s, after three server errors or
     malformed responses without a good response between them, and after three unreadable blocks
-    without a readable one between them. Places of blocks and whole blocks are counted apart.
-    Refusals of single requests and rate limits never count: a refusal is about the request, and
-    every provider would answer with it.
+    without a readable one between them. Places of blocks and whole blocks are counted apart. It is
+    also paused after three blocks in a row with wrong parents, and after three blocks within
+    10 minutes that lack a transaction. Refusals of single requests and rate limits never count: a
+    refusal is about the request, and every provider would answer with it.
 
-    Each pause is twice as long as the one before, up to ``MAX_PAUSE_SECONDS``, until
-    ``PAUSE_RESET_SECONDS`` pass without a pause. A pause ends when a check of the provider
+    Each pause is twice as long as the one before, up to the maximum of ``PAUSES``, until its
+    ``reset_after`` seconds pass without a pause. A pause ends when a check of the provider
     succeeds, not when its time is over.
 
     Attributes:
@@ -93,6 +95,8 @@ class Health:
     _behind: tuple[int, float] | None = None
     _bad_in_a_row: int = 0
     _unreadable_in_a_row: Counter[BlockPart] = field(default_factory=Counter)
+    _wrong_parents: list[int] = field(default_factory=list)
+    _incomplete: dict[int, float] = field(default_factory=dict)  # block: when it was counted
     _pauses: int = 0
     _pause_ends: float | None = None
 
@@ -139,13 +143,38 @@ class Health:
         sent the same block in a readable form.
         """
         self._unreadable_in_a_row[part] += 1
-        if self._unreadable_in_a_row[part] < FAILURES_TO_PAUSE or self.paused_until is not None:
+        if self._unreadable_in_a_row[part] < FAILURES_TO_PAUSE:
             return None
-        return self._pause(now)
+        return self._pause_once(now)
 
-    def pause(self, now: float) -> float | None:
-        """Pause the provider; return the seconds, or ``None`` if it is already paused."""
-        return None if self.paused_until is not None else self._pause(now)
+    def record_wrong_parent(self, number: int, now: float) -> float | None:
+        """Record a block whose parent is wrong; return the seconds of the pause, if any.
+
+        Pauses the provider after three such blocks at consecutive heights: each of them delays
+        the follower, which waits for the parent and then asks all providers for the block.
+        """
+        in_a_row = self._wrong_parents[-1:] in ([number - 1], [number])
+        self._wrong_parents = sorted({*self._wrong_parents, number} if in_a_row else {number})
+        if len(self._wrong_parents) < FAILURES_TO_PAUSE:
+            return None
+        self._wrong_parents = []
+        return self._pause_once(now)
+
+    def record_incomplete_block(self, number: int, now: float) -> float | None:
+        """Record a block that lacks a transaction; return the seconds of the pause, if any.
+
+        Pauses the provider after three such blocks within 10 minutes. They need not be
+        in a row, as those with wrong parents: only blocks with a tracked transaction are compared.
+        """
+        self.record_error("malformed")
+        self._incomplete[number] = now
+        self._incomplete = {
+            block: at for block, at in self._incomplete.items() if now - at < _INCOMPLETE_SECONDS
+        }
+        if len(self._incomplete) < FAILURES_TO_PAUSE:
+            return None
+        self._incomplete.clear()
+        return self._pause_once(now)
 
     def end_pause(self) -> None:
         """End the pause, after a check that succeeded."""
@@ -209,10 +238,14 @@ class Health:
         # While the provider is paused, one failure is enough: that of the check after the pause.
         return recent >= FAILURES_TO_PAUSE or self.paused_until is not None
 
+    def _pause_once(self, now: float) -> float | None:
+        """Pause the provider; return the seconds, or ``None`` if it is already paused."""
+        return None if self.paused_until is not None else self._pause(now)
+
     def _pause(self, now: float) -> float:
-        if self._pause_ends is not None and now - self._pause_ends > PAUSE_RESET_SECONDS:
+        if self._pause_ends is not None and now - self._pause_ends > PAUSES.reset_after:
             self._pauses = 0
-        seconds = min(MIN_PAUSE_SECONDS * 2.0 ** min(self._pauses, 10), MAX_PAUSE_SECONDS)
         self._pauses += 1
+        seconds = PAUSES.delay(self._pauses)
         self._pause_ends = self.paused_until = now + seconds
         return seconds

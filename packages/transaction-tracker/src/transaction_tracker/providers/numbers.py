@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping
 from transaction_tracker.domain import Link
 from transaction_tracker.providers.calls import results_or_errors
 from transaction_tracker.providers.endpoint import RpcEndpoint
+from transaction_tracker.providers.pool_state import PoolState
 from transaction_tracker.providers.requests import block_request
 from transaction_tracker.sources import SourceError
 from transaction_tracker.sources.ethereum import decode
@@ -17,7 +18,7 @@ MAX_GAP = 64
 
 
 async def blocks_at(
-    endpoint: RpcEndpoint, heights: Collection[int]
+    state: PoolState, endpoint: RpcEndpoint, heights: Collection[int]
 ) -> Mapping[int, Link | SourceError | None]:
     """Ask a provider for its blocks of these numbers, in as few requests as possible.
 
@@ -31,14 +32,14 @@ async def blocks_at(
     """
     numbers = sorted(heights)
     requests = [block_request(hex(number)) for number in numbers]
-    results = await results_or_errors(endpoint, requests)
+    results = await results_or_errors(state, endpoint, requests)
     return {
         number: _block_of(number, result) for number, result in zip(numbers, results, strict=True)
     }
 
 
 async def skipped_heights(
-    endpoint: RpcEndpoint, heights: Collection[int], head: int
+    state: PoolState, endpoint: RpcEndpoint, heights: Collection[int], head: int
 ) -> Mapping[int, SourceError | None]:
     """Return the numbers that a provider's chain provably skips.
 
@@ -48,6 +49,7 @@ async def skipped_heights(
     the number, and its parent below the number.
 
     Args:
+        state: State of the pool.
         endpoint: The provider.
         heights: Numbers of which it has no block.
         head: Number of its head.
@@ -59,7 +61,7 @@ async def skipped_heights(
     found: dict[int, SourceError | None] = {}
     # From the top down: below a pruned block, all blocks are pruned.
     for height in sorted(heights, reverse=True):
-        parent = await _parent_of_next(endpoint, height, head)
+        parent = await _parent_of_next(state, endpoint, height, head)
         if parent is None and head - height > MAX_GAP:
             break
         if isinstance(parent, SourceError):
@@ -70,16 +72,16 @@ async def skipped_heights(
 
 
 async def _parent_of_next(
-    endpoint: RpcEndpoint, height: int, head: int
+    state: PoolState, endpoint: RpcEndpoint, height: int, head: int
 ) -> Link | SourceError | None:
     """Return the parent of a provider's first block above a height, if the provider has it."""
     above = range(height + 1, min(head, height + MAX_GAP) + 1)
-    blocks = await blocks_at(endpoint, above) if above else {}
+    blocks = await blocks_at(state, endpoint, above) if above else {}
     child = next((b for b in blocks.values() if not (b is None or is_null_round(b))), None)
     if not isinstance(child, Link):
         return child
     request = Request("eth_getBlockByHash", (child.parent, False), decode.link)
-    (parent,) = await results_or_errors(endpoint, [request])
+    (parent,) = await results_or_errors(state, endpoint, [request])
     is_other = isinstance(parent, Link) and parent.hash != child.parent
     return None if is_other else parent
 

@@ -10,13 +10,14 @@ from typing import Any
 from beamish import ChildSpec, Pid, Supervisor, Task, Via
 from transaction_tracker.domain import BlockRef, KeptChain
 from transaction_tracker.providers.broken_results import replace_broken_results
-from transaction_tracker.providers.calls import ask, await_reply, results_or_errors
+from transaction_tracker.providers.calls import ask, results_or_errors
 from transaction_tracker.providers.chain_check import ChainCheck
 from transaction_tracker.providers.dissent import DissentQuery, dissent
 from transaction_tracker.providers.endpoint import PROVIDERS, RpcEndpoint
 from transaction_tracker.providers.hints import HintSender
+from transaction_tracker.providers.in_flight import NotRunningError
 from transaction_tracker.providers.pool_state import PoolState
-from transaction_tracker.providers.provider import Provider
+from transaction_tracker.providers.provider import Provider, check_chain
 from transaction_tracker.providers.requests import is_read
 from transaction_tracker.providers.settings import ProviderSettings, check_pool
 from transaction_tracker.providers.status import ProviderStatus
@@ -185,7 +186,7 @@ class Pool:
     async def batch_without_failover(self, requests: Sequence[Request]) -> NodeResults:
         """Call many methods at the followed provider only."""
         followed = await self._followed()
-        results = await results_or_errors(followed, requests)
+        results = await results_or_errors(self._state, followed, requests)
         return NodeResults(followed.name, dict(zip(requests, results, strict=True)))
 
     async def seek(self, method: str, *params: object) -> Any:
@@ -200,7 +201,7 @@ class Pool:
         unknown = False
         for endpoint in await self._usable_in_order():
             try:
-                result = (await ask(endpoint, [Request(method, params)]))[0]
+                result = (await ask(self._state, endpoint, [Request(method, params)]))[0]
             except SourceError as error:
                 result = error
             if isinstance(result, SourceError) and not isinstance(result, NotYetError):
@@ -222,9 +223,8 @@ class Pool:
         Raises:
             SourceError: No provider is healthy.
         """
-        return await asyncio.gather(
-            *(results_or_errors(endpoint, requests) for endpoint in await self._usable_in_order())
-        )
+        endpoints = await self._usable_in_order()
+        return list((await self.each({endpoint.name: requests for endpoint in endpoints})).values())
 
     async def versions(self, request: Request) -> Mapping[str, Any]:
         """Call one method at every healthy provider, if more than one is configured.
@@ -235,27 +235,26 @@ class Pool:
         if not self.is_compared:
             return {}
         endpoints = await self._usable_in_order()
-        answers = await asyncio.gather(
-            *(results_or_errors(endpoint, [request]) for endpoint in endpoints)
-        )
-        return {
-            endpoint.name: answer for endpoint, (answer,) in zip(endpoints, answers, strict=True)
-        }
+        answers = await self.each({endpoint.name: [request] for endpoint in endpoints})
+        return {name: answer for name, (answer,) in answers.items()}
 
-    async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, Sequence[Any]]:
+    async def each(self, requests: Mapping[str, Sequence[Request]]) -> Mapping[str, list[Any]]:
         """Call methods at the named providers only; see ``Rpc.each``."""
         answers = await asyncio.gather(
-            *(results_or_errors(self._state.endpoint(name), own) for name, own in requests.items())
+            *(
+                results_or_errors(self._state, self._state.endpoint(name), own)
+                for name, own in requests.items()
+            )
         )
         return dict(zip(requests, answers, strict=True))
 
     def blame(self, node: str, number: int) -> None:
         """Count a block with a wrong parent; a provider that sends several in a row is paused."""
-        Provider.record_wrong_parent(self._state.endpoint(node).process, number)
+        self._state.endpoint(node).record_wrong_parent(number)
 
     def left_out(self, node: str, number: int) -> None:
         """Count a block that lacks a transaction; a provider that soon sends more is paused."""
-        Provider.record_incomplete_block(self._state.endpoint(node).process, number)
+        self._state.endpoint(node).record_incomplete_block(number)
 
     async def elsewhere(self, requests: Sequence[Request]) -> list[Any]:
         """Call methods at the healthy providers other than the followed one, in turn.
@@ -269,7 +268,7 @@ class Pool:
             other := self._state.next_best(tried)
         ):
             tried.add(other.name)
-            answers = await results_or_errors(other, [requests[at] for at in missing])
+            answers = await results_or_errors(self._state, other, [requests[at] for at in missing])
             for at, answer in zip(missing, answers, strict=True):
                 found[at] = None if isinstance(answer, SourceError) else answer
         return found
@@ -281,7 +280,7 @@ class Pool:
             return [None] * len(requests)
         # Not in rotation: for one transaction, that could be the same provider each time.
         other = random.choice(others)  # noqa: S311 - not a secret
-        answers = await results_or_errors(other, requests)
+        answers = await results_or_errors(self._state, other, requests)
         return [None if isinstance(answer, SourceError) else answer for answer in answers]
 
     # -- Comparison
@@ -319,7 +318,7 @@ class Pool:
             endpoint.name for endpoint in self._state.endpoints if endpoint.by_hand
         )
         voters = len(self._state.endpoints) - len(dismissed)
-        found = await dissent(endpoints, query)
+        found = await dissent(self._state, endpoints, query)
         return replace(found, dismissed=dismissed, voters=voters)
 
     async def close(self) -> None:
@@ -340,7 +339,7 @@ class Pool:
             LookupError: No provider has this name.
         """
         endpoint = self._state.endpoint(name)
-        await await_reply(endpoint, Provider.pause(endpoint.process))
+        endpoint.by_hand = True
         logger.info("provider %s is paused by hand", name)
         return self._state.status(endpoint)
 
@@ -350,9 +349,8 @@ class Pool:
         Raises:
             LookupError: No provider has this name.
         """
-        endpoint = self._state.endpoint(name)
-        await await_reply(endpoint, Provider.resume(endpoint.process))
-        return self._status_after_check(endpoint)
+        self._state.endpoint(name).by_hand = False
+        return await self.check(name)
 
     async def check(self, name: str) -> ProviderStatus:
         """Check which chain a provider is on, even if it is refused; return its new status.
@@ -361,8 +359,11 @@ class Pool:
             LookupError: No provider has this name.
         """
         endpoint = self._state.endpoint(name)
-        await await_reply(endpoint, Provider.check(endpoint.process))
-        return self._status_after_check(endpoint)
+        failure = await check_chain(endpoint)
+        if isinstance(failure, NotRunningError):
+            raise failure
+        self._state.elect_chain()
+        return self._state.status(endpoint)
 
     # -- Choice
 
@@ -379,21 +380,17 @@ class Pool:
                 specs.append(spec.replace(restart="permanent"))
         return specs
 
-    def _status_after_check(self, endpoint: RpcEndpoint) -> ProviderStatus:
-        self._state.elect_chain()
-        return self._state.status(endpoint)
-
     async def _ask(self, requests: Sequence[Request]) -> list[Any]:
         first = await self._followed()
         asked = {first.name}
         try:
-            results = await ask(first, requests)
+            results = await ask(self._state, first, requests)
         except _RETRY_ELSEWHERE as error:
             other = self._state.next_best(asked) if all(map(is_read, requests)) else None
             if other is None:
                 raise
             logger.debug("asking %s instead of %s: %s", other.name, first.name, error)
-            first, results = other, await ask(other, requests)
+            first, results = other, await ask(self._state, other, requests)
         return await replace_broken_results(self._state, asked, first, requests, results)
 
     async def _followed(self) -> RpcEndpoint:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from beamish import GenServer
 from transaction_tracker.domain import BlockRef, KeptChain, Link
@@ -18,11 +19,18 @@ from transaction_tracker.providers.choice import (
 )
 from transaction_tracker.providers.election import elect, is_decided
 from transaction_tracker.providers.endpoint import RpcEndpoint
-from transaction_tracker.providers.health import HEAD_WINDOW_SECONDS
+from transaction_tracker.providers.health import HEAD_WINDOW_SECONDS, error_class
+from transaction_tracker.providers.requests import block_part, head_of, is_head_request
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.providers.views import View, group_by_chain
-from transaction_tracker.sources import WrongChainError
-from transaction_tracker.sources.ethereum.rpc import Identity
+from transaction_tracker.sources import (
+    MalformedError,
+    NotYetError,
+    SourceError,
+    WrongChainError,
+)
+from transaction_tracker.sources.ethereum.classify import is_null_round
+from transaction_tracker.sources.ethereum.rpc import Identity, Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
 # Views older than this many probe intervals are not used: the provider may have reorganised since.
@@ -138,6 +146,52 @@ class PoolState:
         endpoint.view = view
         endpoint.compare(self.chain, view.head_at)
         self.record_head(endpoint, view.head.number, view.head_at)
+
+    def record_results(
+        self, endpoint: RpcEndpoint, requests: Sequence[Request], results: Sequence[Any]
+    ) -> None:
+        """Record what single results say about a provider: errors, blocks and heads."""
+        for request, result in zip(requests, results, strict=True):
+            if isinstance(result, SourceError):
+                if isinstance(result, MalformedError) and is_head_request(request):
+                    endpoint.unreadable_head_at = _now()
+                endpoint.health.record_error(error_class(result))
+                endpoint.last_error = str(result)
+                continue
+            part = block_part(request)
+            if result is not None and part is not None:
+                endpoint.health.record_readable_block(part)
+            if is_head_request(request):
+                self._record_head_in(endpoint, result)
+
+    def _record_head_in(self, endpoint: RpcEndpoint, result: Any) -> None:
+        try:
+            head = head_of(result)
+        except MalformedError:
+            return  # the caller gets the raw result, and handles it
+        if isinstance(head, int):
+            self.record_head(endpoint, head, _now())
+        elif head is not None:
+            self.record_link(endpoint, head, _now())
+
+    def record_probe(self, endpoint: RpcEndpoint, results: Sequence[Any]) -> View | SourceError:
+        """Record the view that the results of a probe show, and return it."""
+        head, *blocks = results
+        if isinstance(head, MalformedError) and self.others_have_readable_heads(endpoint, _now()):
+            endpoint.record_unreadable_block("head", head)
+        if isinstance(head, SourceError):
+            return head
+        if head is None:
+            return NotYetError(f"{endpoint.name}: the node has no head yet")
+        (block,) = blocks or (None,)
+        known = None if isinstance(block, SourceError) else block
+        view = View(head, _now(), known, _now())
+        self.record_view(endpoint, view)
+        is_open = view.side(self.chain) == "unknown"
+        # After a null round, the view is complete: the chain has no block with that number.
+        if is_open and isinstance(block, SourceError) and not is_null_round(block):
+            return block
+        return view
 
     def probe_height(self, now: float) -> int | None:
         """Return the height at which views are compared, which is about that of the followed tip.

@@ -3,14 +3,14 @@
 import asyncio
 import random
 
+from beamish import Backoff
 from transaction_tracker.sources.bucket import TokenBucket
 from transaction_tracker.sources.errors import RateLimitedError
 
 MAX_IN_FLIGHT = 8
 # A longer ``Retry-After`` is cut: a mistaken or hostile node could stop requests without end.
 MAX_RETRY_AFTER_SECONDS = 300.0
-_MIN_BACKOFF_SECONDS = 1.0
-_MAX_BACKOFF_SECONDS = 60.0
+_BACKOFF = Backoff(initial=1.0, maximum=60.0, jitter=0.0)
 _JITTER = 0.25
 
 
@@ -113,9 +113,8 @@ class RateLimiter:
         return self._bucket.reserve(_now(), calls)
 
     def _backoff(self) -> float:
-        grown: float = _MIN_BACKOFF_SECONDS * 2.0 ** min(self._refusals - 1, 10)
         # Programs that were refused together must not come back together.
-        return min(grown, _MAX_BACKOFF_SECONDS) * (1 + random.uniform(0, _JITTER))  # noqa: S311
+        return _BACKOFF.delay(self._refusals) * (1 + random.uniform(0, _JITTER))  # noqa: S311
 
 
 def _now() -> float:

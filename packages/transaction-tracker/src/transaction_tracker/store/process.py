@@ -7,12 +7,13 @@ import weakref
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from beamish import CallTimeoutError, From, GenServer, NoReply, process, telemetry
+from beamish import Backoff, CallTimeoutError, From, GenServer, NoReply, process, telemetry
 from transaction_tracker.awake import AwakeTimer, awake_timeout
 from transaction_tracker.domain import BlockRef, Link, Registration, StandingObjection, Tracked
 from transaction_tracker.store import (
@@ -41,8 +42,7 @@ _CALL_TIMEOUT_SECONDS = 60.0
 
 # Long enough for a server that restarts, or that has not detected yet that its last client died.
 _START_SECONDS = 10.0
-_FIRST_PAUSE_SECONDS = 0.1
-_MAX_PAUSE_SECONDS = 2.0
+_BACKOFF = Backoff(initial=0.1, maximum=2.0, jitter=0.0)
 
 # How long a shutdown waits for the work in flight and for the connection to close. After that, the
 # connection is cut off; the server rolls back what was not committed.
@@ -278,19 +278,19 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             await closing
 
     async def _open(self) -> None:
-        loop, pause = asyncio.get_running_loop(), _FIRST_PAUSE_SECONDS
+        loop = asyncio.get_running_loop()
         give_up = loop.time() + self._start_seconds
-        while True:
+        for failures in count(1):
             try:
                 await self._in_thread(partial(self._database.open, migrate=self._migrate))
             except UnavailableError as error:
+                pause = _BACKOFF.delay(failures)
                 if loop.time() + pause > give_up:
                     raise
                 logger.warning("%s; retrying", error)
             else:
                 return
             await asyncio.sleep(pause)
-            pause = min(2 * pause, _MAX_PAUSE_SECONDS)
 
     async def _load(self) -> None:
         self._open_transactions.clear()

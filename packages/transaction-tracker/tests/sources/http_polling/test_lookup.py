@@ -233,7 +233,7 @@ async def test_hanging_request_ends_at_its_deadline(
     service.answer = hang
     asking = asyncio.create_task(refused(make(limits=RequestLimits(deadline=100.0))))
     await asked.wait()
-    clock.advance(100.0)
+    await clock.advance_awake(asking.done)
     error = await asking
     released.set()
 

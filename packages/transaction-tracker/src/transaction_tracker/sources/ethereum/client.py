@@ -254,18 +254,16 @@ class RpcClient:
 
     async def _ask(self, requests: Sequence[Request]) -> list[Any]:
         """Send calls in one HTTP request, and return the results in the order of the calls."""
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._deadline
         try:
-            return await self._within(asyncio.get_running_loop().time(), requests)
+            await self._limiter.acquire(len(requests), self._deadline)
+            try:
+                return await self._exchange(requests, max(0.0, due - loop.time()))
+            finally:
+                self._limiter.release()
         except SourceError as error:
             raise self._about(error) from None
-
-    async def _within(self, started: float, requests: Sequence[Request]) -> list[Any]:
-        await self._limiter.acquire(len(requests), self._deadline)
-        try:
-            waited = asyncio.get_running_loop().time() - started
-            return await self._exchange(requests, max(0.0, self._deadline - waited))
-        finally:
-            self._limiter.release()
 
     async def _exchange(self, requests: Sequence[Request], seconds: float) -> list[Any]:
         body: Any = [_envelope(index, request) for index, request in enumerate(requests)]
