@@ -1,3 +1,4 @@
+import pkgutil
 import subprocess
 import sys
 from pathlib import Path
@@ -6,16 +7,20 @@ import pytest
 
 from benchmarks.tracker import __main__ as program
 from benchmarks.tracker import bench as benches
+from benchmarks.tracker import works
 from benchmarks.tracker.bench import Bench
 from benchmarks.tracker.samples import Samples
 from benchmarks.tracker.sizes import QUICK
 from benchmarks.tracker.works import (
+    applying,
     catching_up,
     detection,
+    following,
     hanging,
     polling,
     prepare,
     quick_blocks,
+    webhooks,
     writing,
 )
 
@@ -51,6 +56,47 @@ async def test_a_program_that_polls_asks_about_each_at_each_block() -> None:
     # The head, and two batches of at most a hundred.
     assert figures["requests"] == 3
     assert figures["calls"] == 151
+
+
+async def test_blocks_full_of_tracked_transactions_are_timed(tmp_path: Path) -> None:
+    database = str(tmp_path / "a.db")
+    await prepare.run(database, tracked=20, required=applying.REQUIRED)
+
+    figures = await applying.run(database, hits=10, blocks=2)
+
+    assert len(figures["apply"]) == len(figures["node"]) == 2
+    assert min(figures["apply"]) > 0
+
+
+async def test_events_are_delivered_to_each_receiver(tmp_path: Path) -> None:
+    database = str(tmp_path / "a.db")
+    await prepare.run(database, tracked=20, required=webhooks.REQUIRED)
+
+    figures = await webhooks.run(database, events=20, receivers=2)
+
+    assert figures["rate"] > 0
+    assert figures["repeated"] == 0
+
+
+async def test_requests_are_counted_while_the_head_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "BLOCK_SECONDS", 0.1)
+    database = str(tmp_path / "a.db")
+    await prepare.run(database, tracked=300, required=following.REQUIRED)
+
+    figures = await following.run(database, tracked=300, blocks=2)
+
+    assert figures["requests"] > 0
+    assert figures["calls"] >= figures["requests"]
+    assert figures["told"] > 0
+
+
+def test_every_work_is_run_by_a_test() -> None:
+    names = {module.name for module in pkgutil.iter_modules(works.__path__)}
+    by_the_quick_run = {"registration", "resume"}
+
+    assert {name for name in names if name not in globals()} == by_the_quick_run
 
 
 async def test_blocks_that_were_missed_are_caught_up_with(tmp_path: Path) -> None:

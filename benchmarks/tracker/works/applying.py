@@ -5,6 +5,7 @@ import time
 from benchmarks.tracker import node
 from benchmarks.tracker.blocks import heard
 from transaction_tracker import Settings, TransactionTrackerApplication
+from transaction_tracker.domain import BlockRef
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.store.garbage_collection import freeze_heap
 
@@ -39,13 +40,13 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
                     if applied.hits != hits:
                         raise RuntimeError(f"{applied.hits} hits, not {hits}")
                     applying.append(applied.seconds)
-                    answering.append(await _receipts(source, head.hash))
+                    answering.append(await _receipts(source, BlockRef(head.number, head.hash)))
         await source.close()
     return {"apply": applying, "node": answering}
 
 
-async def _receipts(source: EthereumSource, block_hash: str) -> float:
-    block = await source.block(block_hash)
+async def _receipts(source: EthereumSource, ref: BlockRef) -> float:
+    block = await source.block(ref)
     began = time.monotonic()
     await source.outcomes(block, block.ids)
     return time.monotonic() - began
