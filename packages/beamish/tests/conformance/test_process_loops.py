@@ -247,7 +247,8 @@ async def test_living_processes_are_not_garbage() -> None:
         process.spawn(answer)
         GenServer.cast(await Waits.start(), "wait")
         await Server.start(name="server")
-        await asyncio.sleep(0.001)
+        while None in (process.whereis("spawned"), process.whereis("resolver")):
+            await asyncio.sleep(0)
         gc.collect()
 
         process.send("spawned", "hello")

@@ -12,6 +12,7 @@ import pytest
 
 from beamish import (
     ChildSpec,
+    Down,
     DynamicSupervisor,
     ExitError,
     GenServer,
@@ -126,9 +127,11 @@ def sorted_keys(known: telemetry.Keys) -> tuple[list[str], list[str]]:
 async def test_every_start_has_its_exit(seen) -> None:
     async with process.attach():
         sup = await Supervisor.start_link([Worker])
-        process.spawn_link(asyncio.sleep, 0)
+        _, ref = process.spawn_monitor(asyncio.sleep, 0)
         await Supervisor.stop(sup)
-        await asyncio.sleep(0.001)
+        await process.receive(
+            match=lambda message: isinstance(message, Down) and message.ref == ref
+        )
 
     started = [(e.metadata["pid"], e.metadata["class"]) for e in seen.of("process", "start")]
     ended = [(e.metadata["pid"], e.metadata["class"]) for e in seen.of("process", "exit")]

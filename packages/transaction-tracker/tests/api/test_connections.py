@@ -221,7 +221,7 @@ async def test_process_stops_if_accepting_fails(caplog: pytest.LogCaptureFixture
     with closing(Broken()) as sock, Broken.accepted:
         sock.setblocking(False)
         acceptor = Acceptor(sock, Admission(1, 1), lambda _: asyncio.Protocol())
-        await asyncio.sleep(0.01)
+        await asyncio.wait([acceptor._task])
 
         with pytest.raises(ValueError, match="no address"):
             acceptor.check()
