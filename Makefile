@@ -7,8 +7,7 @@ BIN := $(VENV)/bin
 PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
 # What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
 HEAVY := anvil or browser or postgres
-# Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests; the
-# others run all tests of beamish, and divide those of the rest among them.
+# Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
 FEWER := BEAMISH_MODEL_SEEDS=200 BEAMISH_MODEL_EXAMPLES=20 TRACKER_LIVES=6 TRACKER_KILLS=10
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
@@ -37,12 +36,11 @@ else
 	@echo "those with a browser, an anvil node or a PostgreSQL server: make test-all"
 endif
 
-test-all:  ## Run every test, and those of beamish on each supported CPython that this machine has
-	@fewer=; share=; tools/pythons | while read -r version python; do \
+test-all:  ## Run every test, on each supported CPython that this machine has
+	@fewer=; tools/pythons | while read -r version python; do \
 		echo "== CPython $$version"; \
-		env $$fewer $(MAKE) --no-print-directory test-everything PYTHON=$$python TESTS=$$share \
-			< /dev/null || exit 1; \
-		fewer="$(FEWER)"; share=--share=2; \
+		env $$fewer $(MAKE) --no-print-directory test-everything PYTHON=$$python < /dev/null || exit 1; \
+		fewer="$(FEWER)"; \
 	done
 
 test-everything: $(VENV)/ready
