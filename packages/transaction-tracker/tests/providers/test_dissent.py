@@ -286,13 +286,18 @@ async def test_provider_whose_chain_skips_the_number_is_against_the_block(
     assert found.leaving == {SECOND: 90}
 
 
+@pytest.mark.parametrize("is_proven", [True, False], ids=["by links", "by its word"])
 async def test_null_round_error_means_a_skipped_number(
-    make_pool: MakePool, nodes: list[Node]
+    make_pool: MakePool, nodes: list[Node], is_proven: bool
 ) -> None:
+    """The node knows that number: for one that it does not, it sends another answer."""
     fork(nodes[1], at=95)
     without(nodes[1], 90)
     pool = await following(make_pool, *nodes[:2])
     nodes[1].behaviour = null_round(90)
+    if not is_proven:
+        for height in range(60, 90):  # no parent of the first block above the gap
+            nodes[1].blocks.pop(hash_at(height), None)
 
     assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: (SECOND,)}
 
@@ -311,20 +316,6 @@ async def test_null_round_at_the_tip_is_not_a_failed_request(
 
     assert found.against == {BLOCK: (SECOND,)}
     assert found.unanswered == {}
-
-
-async def test_null_round_error_needs_no_proof_by_links(
-    make_pool: MakePool, nodes: list[Node]
-) -> None:
-    """The node knows that number: for one that it does not, it sends another answer."""
-    fork(nodes[1], at=95)
-    without(nodes[1], 90)
-    pool = await following(make_pool, *nodes[:2])
-    nodes[1].behaviour = null_round(90)
-    for height in range(60, 90):
-        nodes[1].blocks.pop(hash_at(height), None)  # no parent of the first block above the gap
-
-    assert (await pool.dissent(CHAIN, [BLOCK])).against == {BLOCK: (SECOND,)}
 
 
 def null_round(number: int) -> Behaviour:

@@ -45,8 +45,8 @@ async def skipped_heights(
 
     For a number that the provider itself calls a null round, this proof is not needed. A provider
     also has no block of a number if it has pruned the block, or if a node that is behind answered
-    in its place. Two linked blocks prove that there is no block between them: the first block above
-    the number, and its parent below the number.
+    in its place. Two linked blocks prove that none is between them: the first block above the
+    number, and its parent below the number.
 
     Args:
         state: State of the pool.
