@@ -92,9 +92,27 @@ def test_one_block_that_is_never_applied_halts_though_no_head_advances(world: Wo
 def test_first_block_after_a_long_pause_gets_its_time(world: World) -> None:
     world.apply(101)
     world.now += 3_600
+    world.status.heard(101)
     world.status.heard(102)
 
     assert world.state_after(LIMIT - BLOCK_TIME - 0.1) == "ok"
+    assert world.state_after(0.1) == "halted"
+
+
+def test_head_shown_once_in_a_silence_does_not_restart_the_limit(world: World) -> None:
+    world.apply(101)
+    world.now += 32
+    world.status.heard(102)
+
+    assert world.state_after(LIMIT - 32 - 0.1) == "ok"
+    assert world.state_after(0.1) == "halted"
+
+
+def test_first_response_that_comes_late_does_not_restart_the_limit(world: World) -> None:
+    world.now += 50
+    world.status.heard(101)
+
+    assert world.state_after(LIMIT - 50 - 0.1) == "ok"
     assert world.state_after(0.1) == "halted"
 
 

@@ -78,13 +78,14 @@ class FollowerStatus:
         Args:
             head: The head's height; ``None`` from a source without blocks.
         """
-        now = self.heard_at = self._clock()
+        heard_before, now = self.heard_at, self._clock()
+        self.heard_at = now
         if head is None:
             return
         if self.applied_block is not None and head > self.applied_block.number:
             self._above_at = now
         if self._has_advanced(head):
-            self._advance(now)
+            self._advance(now, heard_before)
         self.head = head
         self._highest = head if self._highest is None else max(head, self._highest)
 
@@ -183,7 +184,7 @@ class FollowerStatus:
         if self._best is None or self._highest is None or self._best <= self._highest:
             return
         self._highest = self._best
-        self._advance(now)
+        self._advance(now, self.heard_at)
 
     def _has_advanced(self, head: int) -> bool:
         if self._highest is None or head > self._highest:
@@ -192,10 +193,12 @@ class FollowerStatus:
         # one address (100, 96, 100) do not count: the address jumps back to the highest head.
         return self.head is not None and self.head < head < self._highest
 
-    def _advance(self, now: float) -> None:
+    def _advance(self, now: float, heard_before: float | None) -> None:
         self.head_advanced_at = now
         if self._due_since is None:
-            self._due_since = now
+            # The head can have advanced at any time since the last response: after a silence, a
+            # single response must not restart the time limit.
+            self._due_since = self._started_at if heard_before is None else heard_before
 
 
 def _line(text: str) -> str:

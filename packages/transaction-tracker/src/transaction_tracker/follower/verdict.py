@@ -62,7 +62,8 @@ class Progress:
         best_head: The highest head of any healthy provider; ``None`` if unknown.
         heard_at: When the followed provider's last readable response about the head arrived.
         advanced_at: When a head last advanced at any provider.
-        due_since: Since when a head has been above our last block, with no block applied since.
+        due_since: Since when a head has been above our last block, with no block applied since:
+            the time of the last response before the one that showed that head.
         applied: The last block applied since the program started.
         applied_at: When it was applied.
         fault: The last error that prevented progress.
@@ -141,7 +142,8 @@ def _is_overdue(progress: Progress, now: float, block_time: float, limit: float)
     Two conditions must hold. No block was applied within the limit. And a block has been due for
     the limit minus one block time: after a long pause of the chain, the first condition holds
     already when the next block appears, and that block must get its time. On a regular chain, the
-    last block was applied about one block time before the next became due.
+    last block was applied about one block time before the next became due. A time without
+    responses is not a pause of the chain.
     """
     if progress.due_since is None:
         return False
