@@ -11,7 +11,7 @@ PACKAGES = Path(__file__).parent.parent / "packages"
 # package can import from the earlier ones, too.
 LAYERS = {
     "beamish": [
-        {"errors", "pid", "messages", "child_spec", "results", "_checks", "_stable_hash"},
+        {"errors", "pid", "messages", "child_spec", "results", "heap", "_checks", "_stable_hash"},
         {"telemetry"},
         {"_runtime"},
         {"_diagnostics"},

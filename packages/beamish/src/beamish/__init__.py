@@ -22,6 +22,7 @@ from beamish.errors import (
     StartError,
 )
 from beamish.gen_server import From, GenServer, call, cast
+from beamish.heap import freeze_heap
 from beamish.messages import Down, Exit, Registered, Unregistered
 from beamish.partition_supervisor import PartitionSupervisor
 from beamish.pid import Pid, Ref, Via
@@ -91,6 +92,7 @@ __all__ = [
     "call",
     "cast",
     "debug",
+    "freeze_heap",
     "from_thread",
     "process",
     "run",

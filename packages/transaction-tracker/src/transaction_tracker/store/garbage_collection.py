@@ -4,10 +4,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# For a program with a million long-lived objects: collect young objects less often, and all of
-# them only after a great many new ones.
-_THRESHOLDS = (100_000, 20, 100)
-
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
@@ -22,14 +18,3 @@ def gc_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-def freeze_heap() -> None:
-    """Exclude all objects that exist now from later collections, and collect less often.
-
-    For a whole program, once it has started: a full collection stops everything for a second
-    with 100,000 transactions, and for several seconds with a million.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_THRESHOLDS)
