@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, overload
 from beamish import _checks
 from beamish._server import requests, start
 from beamish._server.base import Server, spec_of
-from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast
+from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast, standard_call
 from beamish._server.requests import From
 from beamish._server.spelling import warn_of_typos
 from beamish._server.table import CallbackTable, Options
@@ -208,6 +208,7 @@ class GenServer(Server):
     # -- For clients
 
     @staticmethod
+    @standard_call
     async def call(dest: Dest, request: Any, timeout: float | None = CALL_TIMEOUT) -> Any:
         """Send ``request`` to ``handle_call`` of the server at ``dest``, and return the reply.
 
@@ -226,8 +227,6 @@ class GenServer(Server):
         Source:
             ``GenServer.call/3``.
         """
-        _checks.timeout(timeout)
-        return await requests.call(dest, "handle_call", (request,), None, timeout)
 
     @staticmethod
     def cast(dest: Dest, request: Any) -> None:
@@ -236,7 +235,12 @@ class GenServer(Server):
         Source:
             ``GenServer.cast/2``.
         """
-        requests.cast(dest, "handle_cast", (request,), None)
+        if dest.__class__ is Pid:
+            process = dest._process
+            if process is not None:
+                process.cast_bare(request)
+        else:
+            requests.cast(dest, "handle_cast", (request,), None)
 
     @staticmethod
     def reply(from_: From, value: Any) -> None:

@@ -213,7 +213,11 @@ class Registry(Server, trap_exit=True, shutdown=None):
         Source:
             ``Registry.lookup/2``.
         """
-        return [(entry.pid, entry.value) for entry in find_table(registry).at(key)]
+        table = find_table(registry)
+        if table.unique:
+            entry = table.entries.get(key)
+            return [] if entry is None else [(entry.pid, entry.value)]
+        return [(entry.pid, entry.value) for entry in table.at(key)]
 
     @staticmethod
     def whereis(  # type: ignore[override] # finds a key, not the registry

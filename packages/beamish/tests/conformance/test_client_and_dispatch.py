@@ -1,9 +1,10 @@
-"""The client function of a ``@call`` does what the plain functions do that it is written out from.
+"""The client functions do what the plain functions do that they are written out from.
 
-`methods` writes the start of a client function as text, for speed. Its reference is
-`requests.call`, which uses `ServerProcess.request`, `dispatch` and `finish`. Here every method is
-called in both ways in every state of the server, and all that can be observed must be the same:
-the result, the number of suspensions, the state of the server, its events and what its code saw.
+`methods` writes the start of a client function, of a ``@call`` or of ``handle_call``, as text, for
+speed. Its reference is `requests.call`, which uses `ServerProcess.request`, `dispatch` and
+`finish`. Here every method is called in both ways in every state of the server, and all that can be
+observed must be the same: the result, the number of suspensions, the state of the server, its
+events and what its code saw.
 """
 
 import asyncio
@@ -114,6 +115,26 @@ class Probe(GenServer):
         return requests.NoReply()
 
     @call
+    def reply_at_once(self, *, from_: From) -> Any:
+        GenServer.reply(from_, "first")
+        return "second"
+
+    @call
+    def reply_by_result(self, *, from_: From) -> Any:
+        asyncio.get_running_loop().call_soon(GenServer.reply, from_, "too late")
+        return repr(from_)
+
+    def handle_call(self, request: Any, from_: From) -> Any:
+        match request:
+            case "reply later" | "reply at once" | "reply by result":
+                method = getattr(self, request.replace(" ", "_"))
+                return method(from_=from_)
+            case str():
+                return getattr(self, request)()
+        WHO.set("the server")
+        return request
+
+    @call
     async def wait(self) -> str:
         self.note("waits")
         await asyncio.sleep(0)
@@ -178,15 +199,28 @@ METHODS: dict[str, tuple[str, tuple[Any, ...], dict[str, Any]]] = {
     **{
         name: (name, (), {})
         for name in vars(Probe)
-        if name in Probe._beamish.calls and name not in ("hold", "kill_caller")
+        if name in Probe._beamish.calls and name not in ("hold", "kill_caller", "handle_call")
     },
 }
+REQUESTS: list[Any] = [
+    None,
+    ("a", "tuple"),
+    *(name for name in METHODS if " " not in name and not name.startswith("reply_")),
+    "reply later",
+    "reply at once",
+    "reply by result",
+    "reply_and_go_on",
+    "reply_and_wait",
+]
+METHODS |= {f"handle_call of {request!r}": ("handle_call", (request,), {}) for request in REQUESTS}
 
 
 # -- The two ways to call
 
 
 def by_client(dest: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if name == "handle_call":
+        return GenServer.call(dest, *args, **kwargs)
     return getattr(Probe, name)(dest, *args, **kwargs)
 
 
@@ -444,6 +478,31 @@ async def test_call_that_kills_its_caller_is_the_same_in_both_ways(
 
     assert results[0] == results[1]
     assert results[0][:2] == (["calls"], "killed")
+
+
+@pytest.mark.parametrize("way", [by_client, by_reference])
+@pytest.mark.parametrize("request_", ["handle_call", "keep_from"])
+async def test_call_that_has_its_reply_is_closed_in_both_ways(way: Call, request_: str) -> None:
+    kept: list[From] = []
+
+    class Keeping(Probe):
+        def handle_call(self, request: Any, from_: From) -> Any:
+            kept.append(from_)
+            return "kept"
+
+        @call
+        def keep_from(self, *, from_: From) -> str:
+            kept.append(from_)
+            return "kept"
+
+    pid = await Keeping.start([])
+    args = ("any",) if request_ == "handle_call" else ()
+    client = getattr(Keeping, "call" if request_ == "handle_call" else request_)
+    asking = client(pid, *args) if way is by_client else way(pid, request_, args, {})
+
+    assert await asking == "kept"
+    assert not kept[0].is_open
+    await GenServer.stop(pid)
 
 
 @pytest.mark.parametrize("way", [by_client, by_reference])

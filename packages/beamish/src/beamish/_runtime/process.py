@@ -160,6 +160,8 @@ class Process:
         """Queue a cast."""
         raise self._not_a_server("it takes messages (process.send), not casts")
 
+    cast_bare = cast
+
     def _not_a_server(self, advice: str) -> TypeError:
         return TypeError(f"{self.pid!r} ({self.class_name()}) is not a server: {advice}")
 

@@ -13,13 +13,18 @@ from beamish.errors import StartError
 from beamish.pid import Pid
 from beamish.results import Stop
 
-# An item of a mailbox: ``callback, args, kwargs, from_, context``. The last two are the `From` of a
-# call and the context of its caller; casts and messages have neither, and run in an empty context.
-# A tuple, because each cast and message makes one: an object with attributes takes five times as
-# long to create. Code unpacks it into these names, or uses the functions below.
+# An item: ``callback, args, kwargs, from_, context``. The last two are the `From` of a call and the
+# context of its caller; casts and messages have neither, and run in an empty context. A tuple,
+# because each message makes one: an object with attributes takes five times as long to create.
+# Code unpacks it into these names, or uses the functions below.
 Item: TypeAlias = tuple[
     Callback, tuple[Any, ...], dict[str, Any] | None, From | None, Context | None
 ]
+
+# A mailbox holds items, and the bare requests of ``GenServer.cast``, for which nothing is
+# allocated: whatever is not a tuple is such a request. One that is a tuple itself is wrapped in a
+# tuple of one. `ServerProcess.item_of` makes an item of both.
+Queued: TypeAlias = Any
 
 
 def callback_of(item: Item) -> Callback:
@@ -40,6 +45,16 @@ def context_of(item: Item) -> Context | None:
     """Return the context in which ``item`` is handled, or ``None`` for an empty one."""
     _, _, _, _, context = item
     return context
+
+
+def is_bare(queued: Queued) -> bool:
+    """Return whether something from a mailbox is a bare request of ``GenServer.cast``."""
+    return queued.__class__ is not tuple or len(queued) == 1
+
+
+def is_system(queued: Queued) -> bool:
+    """Return whether something from a mailbox is a system request."""
+    return not is_bare(queued) and callback_of(queued) is SYSTEM
 
 
 def _run_system(_: object, process: Any, request: SystemRequest) -> Any:

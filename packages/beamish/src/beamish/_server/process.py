@@ -4,10 +4,10 @@ The class reads in the order of a server's life: its start, queueing messages, h
 results of callbacks, async callbacks, exit signals, and the exit.
 
 How a message is handled: `ServerProcess.enqueue` puts an item into the mailbox and schedules a
-turn. `ServerProcess.dispatch` runs the callback of an item: `turn` calls it with items of the
-mailbox, `handle` with an item that skips the mailbox, such as a call to an idle server (see
-`request`). `finish` applies what the callback returns, `failed` what it raises. `after_callback`
-then schedules the next turn, or makes the server idle.
+turn. `ServerProcess.dispatch` handles an item: `turn` calls it with items of the mailbox, `handle`
+with an item that skips the mailbox, such as a call to an idle server (see `request`). It enters the
+item's context, where `callbacks.run` runs the callback. `finish` applies what the callback returns,
+`failed` what it raises. `after_callback` then schedules the next turn, or makes the server idle.
 
 A server exits for one of three causes, which all end in `complete_exit`:
 
@@ -50,19 +50,23 @@ from beamish._runtime.runtime import Runtime
 from beamish._runtime.tasks import failure
 from beamish._runtime.timers import Timer
 from beamish._server import reports
+from beamish._server.callbacks import USUAL, Ran, run
 from beamish._server.items import (
     INIT,
     SYSTEM,
     ChildExit,
     Item,
     ParentExit,
+    Queued,
     Start,
     callback_of,
     caller_of,
     context_of,
+    is_bare,
+    is_system,
 )
-from beamish._server.observed import Observed, enter_observed
-from beamish._server.requests import SPECIAL, From, FutureReply, PendingReply, enter
+from beamish._server.observed import Observed, run_observed
+from beamish._server.requests import SPECIAL, From, FutureReply, PendingReply
 from beamish._server.table import CallbackTable
 from beamish.errors import CallingSelfError, IgnoredError, StartError
 from beamish.pid import Dest, Name, Pid
@@ -129,7 +133,7 @@ class ServerProcess(Process):
         self.callback: str | None = None  # the name of the running callback
         self.task: asyncio.Task[Any] | None = None  # the task of a suspended async callback
         self.direct = False
-        self.mailbox: deque[Item] | None = None  # None while the server is idle
+        self.mailbox: deque[Queued] | None = None  # None while the server is idle
         self.callers: OneOrMany[From] = None
         self.trap_exit = table.options.trap_exit
         self.exit_pending: tuple[Any, bool] | None = None  # reason; whether terminate must run
@@ -228,16 +232,37 @@ class ServerProcess(Process):
         else:
             self.enqueue(item)
 
-    def enqueue(self, item: Item) -> None:
-        """Append ``item`` to the mailbox; if the server was idle, schedule a turn."""
+    def cast_bare(self, request: Any) -> None:
+        """Queue a request for ``handle_cast``."""
+        if telemetry.observes:
+            self.cast("handle_cast", (request,), None)
+            return
+        if request.__class__ is tuple:
+            request = (request,)
         if self.mailbox is not None:
-            self.mailbox.append(item)
+            self.mailbox.append(request)
+        else:
+            self.enqueue(request)
+
+    def item_of(self, queued: Queued) -> Item:
+        """Return the item of something from the mailbox."""
+        if queued.__class__ is not tuple:
+            return self.table.handle_cast, (queued,), None, None, None
+        if len(queued) == 1:
+            return self.table.handle_cast, queued, None, None, None
+        item: Item = queued
+        return item
+
+    def enqueue(self, queued: Queued) -> None:
+        """Append ``queued`` to the mailbox; if the server was idle, schedule a turn."""
+        if self.mailbox is not None:
+            self.mailbox.append(queued)
             return
         if self.callback is None and not self.suspended:
             self.runtime.schedule(self)  # first, because it can raise: nothing has changed then
-        self.mailbox = deque((item,))
+        self.mailbox = deque((queued,))
         self.direct = False
-        if self.idle_timer is not None and callback_of(item) is not SYSTEM:
+        if self.idle_timer is not None and not is_system(queued):
             self.cancel_idle_timer()
 
     def request(
@@ -248,13 +273,8 @@ class ServerProcess(Process):
         Returns:
             The reply, or a `PendingReply`.
         """
-        callback = self.table.calls.get(name) or self.table.call(name)
         from_ = From(self, dest)
-        if name == "handle_call":
-            args = (*args, from_)
-        elif callback.wants_from:
-            kwargs = {**(kwargs or {}), "from_": from_}
-        item: Item = (callback, args, kwargs, from_, copy_context())
+        item = self._call_item(name, args, kwargs, from_, copy_context())
         if self.direct and (
             self.runtime.budget > 0 or self.runtime.allows_direct_call(self, name, args, kwargs)
         ):
@@ -266,12 +286,28 @@ class ServerProcess(Process):
         self.enqueue(item)
         return PendingReply(from_)
 
+    def _call_item(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any] | None,
+        from_: From,
+        context: Context,
+    ) -> Item:
+        callback = self.table.calls.get(name) or self.table.call(name)
+        if name == "handle_call":
+            args = (*args, from_)
+        elif callback.wants_from:
+            kwargs = {**(kwargs or {}), "from_": from_}
+        return callback, args, kwargs, from_, context
+
     def finish_direct(
         self,
         dest: Dest,
         name: str,
         args: tuple[Any, ...],
         kwargs: dict[str, Any] | None,
+        from_: From | None,
         context: Context,
         result: Any = None,
         error: BaseException | None = None,
@@ -284,6 +320,7 @@ class ServerProcess(Process):
         if (
             result.__class__ is Fail
             and result.then is None
+            and from_ is None
             and self.mailbox is None
             and self.exit_pending is None
         ):
@@ -295,8 +332,8 @@ class ServerProcess(Process):
                 raise error
             finally:
                 del error, result  # the error's traceback holds this frame: a reference cycle
-        from_ = From(self, dest)
-        item: Item = (self.table.calls[name], args, kwargs, from_, context)
+        from_ = from_ or From(self, dest)
+        item = self._call_item(name, args, kwargs, from_, context)
         try:
             if error is not None:
                 self.failed(item, error)
@@ -354,12 +391,12 @@ class ServerProcess(Process):
     def discard_messages(self, unwanted: Callable[[Any], bool]) -> None:
         """Remove the queued messages for which ``unwanted`` is true."""
         if self.mailbox:
-            info = self.table.info
-            self.mailbox = deque(
-                (callback, args, kwargs, from_, context)
-                for callback, args, kwargs, from_, context in self.mailbox
-                if callback is not info or not unwanted(args[0])
-            )
+            info, kept = self.table.info, deque[Queued]()
+            for queued in self.mailbox:
+                callback, args, _, _, _ = self.item_of(queued)
+                if callback is not info or not unwanted(args[0]):
+                    kept.append(queued)
+            self.mailbox = kept
 
     def _take_out(self, item: Item) -> None:
         # By identity: a message can be any object, whose == can return or raise anything.
@@ -385,66 +422,51 @@ class ServerProcess(Process):
         self.dispatch(item)
         self.after_callback()
 
-    def dispatch(self, item: Item, limit: int = 1) -> int:
-        """Run the callback of ``item`` and apply its result, then those of queued items.
+    def dispatch(self, queued: Queued, limit: int = 1) -> int:
+        """Run the callback of ``queued`` and apply its result, then those of queued ones.
 
-        Every callback runs here, except that of a direct call by the client function of a
-        ``@call``: it contains the lines of this method for that case (see `methods`), and
-        ``test_client_and_dispatch`` shows that it does the same.
+        Every callback runs here, except that of a direct call by a client function: it contains
+        the lines of this method for that case (see `methods`), and ``test_client_and_dispatch``
+        shows that it does the same.
 
         Args:
-            item: The first item; it is not in the mailbox.
-            limit: Maximum number of items to handle.
+            queued: The first to handle; it is not in the mailbox.
+            limit: How many to handle at most.
 
         Returns:
-            The number of items handled.
+            The number handled.
         """
         self.direct = False
-        handled = 0
+        total = 0
         while True:
-            handled += 1
-            callback, args, kwargs, from_, context = item
-            self.callback = callback.name
-            debugging = self.debugging
-            if debugging is not None and callback is not SYSTEM:
-                debugging.received(self, item)
-            run = enter
+            context = None if is_bare(queued) else context_of(queued)
+            if self.debugging is not None and not is_system(queued):
+                queued = self.item_of(queued)
+                self.debugging.received(self, queued)
             if context is None:  # nothing was observed when the cast or message was sent
                 context = self.runtime.context.copy()
+                ran: Ran = context.run(run, self, queued, context, limit - total)
             elif telemetry.observes:
-                run = enter_observed
-            try:
-                result = context.run(run, self, callback.function, args, kwargs)
-            except BaseException as error:
-                if from_ is None:
-                    item = (callback, args, kwargs, None, context)
-                self.failed(item, error)
-                return handled
-            if (
-                result is None
-                and callback.plain
-                and self.exit_pending is None
-                and debugging is None
-            ):
-                # The usual result of a cast or message. This is all that `finish` would do.
-                self.handled += 1
-                self.callback = None
+                ran = context.run(run_observed, self, queued, context, 1)
             else:
-                if from_ is None:  # a call has its context from the start
-                    item = (callback, args, kwargs, None, context)
+                ran = context.run(run, self, queued, context, 1)
+            queued, handled, result, error = ran
+            del ran
+            total += handled
+            if result is not USUAL:
+                callback, args, kwargs, from_, _ = self.item_of(queued)
+                item: Item = (callback, args, kwargs, from_, context)
+                if error is not None:
+                    self.failed(item, error)
+                    return total
                 self.finish(item, result)
                 del result  # the traceback of an error in a `Fail` can hold this frame
-                if (
-                    handled == limit
-                    or self.callback is not None
-                    or self.suspended
-                    or self.phase != "running"
-                ):
-                    return handled
+                if self.callback is not None or self.suspended or self.phase != "running":
+                    return total
             mailbox = self.mailbox
-            if handled == limit or not mailbox:
-                return handled
-            item = mailbox.popleft()
+            if total == limit or not mailbox:
+                return total
+            queued = mailbox.popleft()
 
     def after_callback(self) -> None:
         """Schedule a turn if messages are queued, otherwise become idle.
@@ -474,7 +496,7 @@ class ServerProcess(Process):
         )
 
     def _handle_system_requests(self) -> None:
-        waiting = [item for item in self.mailbox or () if callback_of(item) is SYSTEM]
+        waiting = [queued for queued in self.mailbox or () if is_system(queued)]
         for item in waiting:
             if self.mailbox is not None and self.callback is None:
                 self._take_out(item)
@@ -558,7 +580,7 @@ class ServerProcess(Process):
             self.mailbox = deque((item,))
 
     def _arm(self, seconds: float) -> None:
-        if any(callback_of(item) is not SYSTEM for item in self.mailbox or ()):
+        if any(not is_system(queued) for queued in self.mailbox or ()):
             return  # a message has already arrived
         if seconds == 0:
             item: Item = (self.table.info, ("timeout",), None, None, None)

@@ -5,7 +5,6 @@ from types import CoroutineType
 from typing import Any
 
 from beamish import telemetry
-from beamish._diagnostics import watchdog
 from beamish._runtime.context import current_pid
 from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running
@@ -192,15 +191,6 @@ def _no_process(dest: Dest) -> PendingReply:
     from_ = From(None, dest)
     from_.fail_with(error)
     return PendingReply(from_)
-
-
-@watchdog.mark
-def enter(process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:
-    """Run a callback of ``process``, and make it the current process of this context."""
-    current_pid.set(process.pid)
-    if kwargs is None:
-        return function(process.server, *args)
-    return function(process.server, *args, **kwargs)
 
 
 def find(dest: Dest) -> Any:

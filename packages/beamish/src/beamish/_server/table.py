@@ -88,6 +88,7 @@ class CallbackTable:
         "dependents",
         "eager",
         "format_status",
+        "handle_cast",
         "info",
         "init",
         "options",
@@ -97,6 +98,7 @@ class CallbackTable:
         "prepare",
         "qualname",
         "terminate",
+        "with_from",
     )
 
     def __init__(self, cls: Any, options: Options, *, base: Any, prefix: str) -> None:
@@ -118,21 +120,25 @@ class CallbackTable:
         self.format_status = self._named("format_status")
         self.info = Callback("handle_info", self._named("handle_info"), plain=True)
         self.continued = Callback("handle_continue", self._named("handle_continue"), plain=True)
+        handle_call = self._named("handle_call")
         self.calls: dict[str, Callback] = {
-            "handle_call": Callback("handle_call", self._named("handle_call"), is_call=True)
+            "handle_call": Callback("handle_call", handle_call, is_call=True, wants_from=True)
         }
-        self.casts: dict[str, Callback] = {
-            "handle_cast": Callback("handle_cast", self._named("handle_cast"), plain=True)
-        }
+        self.handle_cast = Callback("handle_cast", self._named("handle_cast"), plain=True)
+        self.casts: dict[str, Callback] = {"handle_cast": self.handle_cast}
         # A class can define its own start_link, which supervisors must then use.
         self.own_start_link = cls.start_link.__func__ is not base.start_link.__func__
         self.check_start = checker_of(cls.start_link) if self.own_start_link else self.check_init
         self._collect(cls)
-        # The callbacks that the fast path can run, which need only their own arguments.
-        self.plain: Mapping[str, Callable[..., Any]] = {
+        # For the fast path of the clients: the functions that take ``from_``, and the others.
+        self.plain = self._functions(wants_from=False)
+        self.with_from = self._functions(wants_from=True)
+
+    def _functions(self, *, wants_from: bool) -> Mapping[str, Callable[..., Any]]:
+        return {
             name: callback.function
             for name, callback in self.calls.items()
-            if not callback.wants_from and name != "handle_call"
+            if callback.wants_from is wants_from
         }
 
     def _named(self, name: str) -> Any:

@@ -93,7 +93,7 @@ def _turn(process: ServerProcess) -> str:
         return f"{process.callback} has returned"
     if not process.mailbox:
         return "has nothing to do"
-    callback, args, _, _, _ = process.mailbox[0]
+    callback, args, _, _, _ = process.item_of(process.mailbox[0])
     return f"handles {_request(callback.name, args)}"
 
 
