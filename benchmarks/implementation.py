@@ -3,9 +3,18 @@
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 Server = TypeVar("Server")
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """The requests that ``call``, ``bump`` and ``arrive`` take; ``None`` if they take none."""
+
+    status: str | None = None
+    bump: str | None = None
+    arrive: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +33,18 @@ class Implementation(Generic[Server]):
         arrive: Sends a cast that counts down the latch.
         lookup: Finds a server by its id.
         crash: Crashes a server by a call that raises there, and returns when it has.
+        via: Returns the name by which a server can be called, if it has one.
+        requests: What ``call``, ``bump`` and ``arrive`` are called with besides the server.
     """
 
     running: Callable[[], AbstractAsyncContextManager[None]]
-    start: Callable[[str], Awaitable[Server]]
+    start: Callable[[Any], Awaitable[Server]]
     stop: Callable[[], Awaitable[None]]
-    call: Callable[[Server], Awaitable[object]]
-    call_within: Callable[[Server], Awaitable[object]]
-    bump: Callable[[Server], None]
-    arrive: Callable[[Server], None]
-    lookup: Callable[[str], Server | None]
+    call: Callable[..., Awaitable[object]]
+    call_within: Callable[..., Awaitable[object]]
+    bump: Callable[..., None]
+    arrive: Callable[..., None]
+    lookup: Callable[[Any], Server | None]
     crash: Callable[[Server], Awaitable[None]]
+    via: Callable[[Any], Any] | None = None
+    requests: Requests = Requests()

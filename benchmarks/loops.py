@@ -6,6 +6,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from benchmarks.implementation import Server
 from benchmarks.latch import LATCH
@@ -21,7 +22,7 @@ async def seconds(work: Awaitable[object]) -> float:
 
 
 async def start_each(
-    start: Callable[[str], Awaitable[Server]], wanted: Iterable[str]
+    start: Callable[[Any], Awaitable[Server]], wanted: Iterable[Any]
 ) -> list[Server]:
     servers = [await start(one) for one in wanted]
     # A task made by hand runs for the first time when the loop comes round.
@@ -29,49 +30,58 @@ async def start_each(
     return servers
 
 
-async def call_each(call: Callable[[Server], Awaitable[object]], targets: Iterable[Server]) -> None:
-    for target in targets:
-        await call(target)
+async def call_each(
+    call: Callable[..., Awaitable[object]], targets: Iterable[Any], request: str | None = None
+) -> None:
+    if request is None:
+        for target in targets:
+            await call(target)
+    else:
+        for target in targets:
+            await call(target, request)
 
 
 async def call_at_once(
-    call: Callable[[Server], Awaitable[object]], targets: Sequence[Server]
+    call: Callable[..., Awaitable[object]], targets: Sequence[Any], request: str | None = None
 ) -> None:
     shares = [targets[client::CLIENTS] for client in range(CLIENTS)]
-    await asyncio.gather(*(call_each(call, share) for share in shares))
+    await asyncio.gather(*(call_each(call, share, request) for share in shares))
 
 
 async def bump_all(
-    bump: Callable[[Server], None],
-    call: Callable[[Server], Awaitable[object]],
-    target: Server,
-    casts: int,
+    bump: Callable[..., None], target: Any, casts: int, request: str | None = None
 ) -> None:
-    for _ in range(casts):
-        bump(target)
-    # Messages of one sender arrive in order: the answer comes after the last bump.
-    await call(target)
+    if request is None:
+        for _ in range(casts):
+            bump(target)
+    else:
+        for _ in range(casts):
+            bump(target, request)
 
 
 async def arrive_bursts(
-    arrive: Callable[[Server], None], bursts: Iterable[Sequence[Server]]
+    arrive: Callable[..., None], bursts: Iterable[Sequence[Any]], request: str | None = None
 ) -> None:
     for burst in bursts:
         all_arrived = LATCH.set(len(burst))
-        for target in burst:
-            arrive(target)
+        if request is None:
+            for target in burst:
+                arrive(target)
+        else:
+            for target in burst:
+                arrive(target, request)
         await all_arrived
 
 
-async def look_up_each(lookup: Callable[[str], Server | None], wanted: Iterable[str]) -> None:
+async def look_up_each(lookup: Callable[[Any], Server | None], wanted: Iterable[Any]) -> None:
     for one in wanted:
         lookup(one)
 
 
 async def crash_each(
     crash: Callable[[Server], Awaitable[None]],
-    lookup: Callable[[str], Server | None],
-    doomed: Iterable[str],
+    lookup: Callable[[Any], Server | None],
+    doomed: Iterable[Any],
 ) -> None:
     for one in doomed:
         server = lookup(one)

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Variant = Literal["no hooks", "nothing attached", "another event", "every event"]
-Column = Literal["BEAM", "asyncio", "beamish"] | Variant
-COLUMNS: tuple[Column, ...] = ("BEAM", "asyncio", "beamish")
+Column = Literal["BEAM", "asyncio", "beamish", "standard"] | Variant
+COLUMNS: tuple[Column, ...] = ("BEAM", "asyncio", "beamish", "standard")
+TYPED: tuple[Column, ...] = ("BEAM", "asyncio", "beamish")
+STANDARD: tuple[Column, ...] = ("BEAM", "standard")
 VARIANTS: tuple[Variant, ...] = ("no hooks", "nothing attached", "another event", "every event")
 SCALES = (1_000, 10_000, 100_000, 1_000_000)
 REPEATS = 5
@@ -21,7 +23,7 @@ class Workload:
         label: Names its figures: ``"start"`` gives ``"start.time"`` and ``"start.bytes"``.
         servers: How many servers are started.
         operations: How many operations a measured pass has.
-        columns: The implementations it is for.
+        columns: The implementations it is for; all if it is not given.
         name: What the implementations call it, when several sizes share the code.
         only: The one program it is for, where a column has several.
     """
@@ -81,7 +83,10 @@ WORKLOADS = (
     Workload("cast_one", servers=1, operations=100_000),
     Workload("cast_spread", servers=10_000, operations=100_000),
     Workload("cast_each", servers=10_000, operations=100_000),
+    Workload("call_via", servers=10_000, operations=50_000, columns=STANDARD),
     Workload("lookup", servers=10_000, operations=100_000),
+    Workload("lookup_tuples", servers=10_000, operations=100_000, columns=STANDARD),
+    Workload("start_tuples", servers=50_000, columns=STANDARD),
     Workload("crash", servers=10_000, operations=5_000),
     Workload("crash_partitioned", servers=10_000, operations=5_000, columns=("BEAM",)),
     Workload("stop", servers=100_000, columns=("asyncio", "beamish")),
@@ -134,6 +139,27 @@ ROWS = (
     Row("… (BEAM: one supervisor)", "crash.time"),
     Row("stop 100,000 children (BEAM: 64 partitions)", "stop.time", beam="stop_partitioned.time"),
     Row("… (BEAM: one supervisor)", "stop.time", beam="stop_one_supervisor.time"),
+)
+
+STANDARD_ROWS = (
+    Row("start, per server, tuple keys", "start_tuples.time", at_most_beam=0.8),
+    Row("start, per server, string keys", "start.time"),
+    Row("memory, per server", "start.bytes", at_most_beam=0.2),
+    Row("call, one server", "call_one.time", at_most_beam=0.9),
+    Row("call, round robin over 10,000", "call_round_robin.time", at_most_beam=0.7),
+    Row("… by via name", "call_via.time"),
+    Row("call, 100 clients over 10,000", "clients.time", at_most_beam=0.9),
+    Row("cast, one server", "cast_one.time", at_most_beam=2.5),
+    Row("cast, spread over 10,000", "cast_spread.time", at_most_beam=1.0),
+    Row("cast, one to each of 10,000", "cast_each.time"),
+    Row("look up, string keys", "lookup.time", at_most_beam=1.5),
+    Row("look up, tuple keys", "lookup_tuples.time", at_most_beam=2.0),
+    Row(
+        "crash to found again (BEAM: 64 partitions)",
+        "crash.time",
+        beam="crash_partitioned.time",
+        at_most_beam=0.5,
+    ),
 )
 
 VARIANT_WORKLOADS = tuple(

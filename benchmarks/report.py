@@ -6,10 +6,12 @@ from benchmarks.formats import size_text, table, time_text, value_text
 from benchmarks.machine import Machine
 from benchmarks.measurements import Measurements
 from benchmarks.plan import (
-    COLUMNS,
     IDLE_AT_MOST,
     ROWS,
     SCALES,
+    STANDARD,
+    STANDARD_ROWS,
+    TYPED,
     VARIANT_ROWS,
     VARIANTS,
     Column,
@@ -41,13 +43,28 @@ def comparison(measurements: Measurements, missing: Mapping[Column, str]) -> str
 
 def compared(measurements: Measurements, row: Row, missing: Mapping[Column, str]) -> list[str]:
     """Set one line of the comparison."""
-    cells = [value_cell(measurements, row, column, missing) for column in COLUMNS]
+    cells = [value_cell(measurements, row, column, missing) for column in TYPED]
     return [
         row.title,
         *cells,
         ratio_cell(measurements.ratio(row, "BEAM"), row.at_most_beam),
         ratio_cell(measurements.ratio(row, "asyncio"), row.at_most_by_hand),
     ]
+
+
+def standard(measurements: Measurements, missing: Mapping[Column, str]) -> str:
+    """Set the table of the standard interface beside the BEAM."""
+    head = ["standard interface", "BEAM", "beamish", "beamish / BEAM"]
+    return table(head, [compared_standard(measurements, row, missing) for row in STANDARD_ROWS])
+
+
+def compared_standard(
+    measurements: Measurements, row: Row, missing: Mapping[Column, str]
+) -> list[str]:
+    """Set one line of it."""
+    cells = [value_cell(measurements, row, column, missing) for column in STANDARD]
+    ratio = measurements.ratio(row, "BEAM", of="standard")
+    return [row.title, *cells, ratio_cell(ratio, row.at_most_beam)]
 
 
 def value_cell(
@@ -140,7 +157,12 @@ def extremes(figure: str, samples: list[float]) -> list[str]:
 
 def summary(measurements: Measurements, missing: Mapping[Column, str]) -> str:
     """Return the summary for the terminal."""
-    parts = [comparison(measurements, missing), scaling(measurements), million(measurements)]
+    parts = [
+        comparison(measurements, missing),
+        standard(measurements, missing),
+        scaling(measurements),
+        million(measurements),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 

@@ -1,6 +1,6 @@
 """Run one workload on one Python implementation and print its figures as a line of JSON.
 
-Usage: ``python -m benchmarks.worker asyncio|beamish|VARIANT WORKLOAD SERVERS OPERATIONS``
+Usage: ``python -m benchmarks.worker asyncio|beamish|standard|VARIANT WORKLOAD SERVERS OPERATIONS``
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from benchmarks.implementation import Implementation
 from benchmarks.plan import VARIANTS
 from benchmarks.workloads import Workloads
 
+_MODULES = {"asyncio": "by_hand", "standard": "standard"}
+
 
 def implementation(name: str) -> Implementation[Any]:
     """Import what is measured, and nothing else: its memory is measured too."""
     for variant in VARIANTS:
         if variant == name:
             variants.prepare(variant)
-    module = importlib.import_module(
-        "benchmarks.by_hand" if name == "asyncio" else "benchmarks.ours"
-    )
+    module = importlib.import_module(f"benchmarks.{_MODULES.get(name, 'ours')}")
     made: Implementation[Any] = module.implementation()
     return made
 

@@ -2,10 +2,10 @@
 
 import gc
 import statistics
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from benchmarks import loops
 from benchmarks.implementation import Implementation, Server
@@ -31,12 +31,19 @@ class Workloads(Generic[Server]):
     implementation: Implementation[Server]
     servers: int
     operations: int
+    key: Callable[[str], Hashable] = str
+
+    def _with_tuples(self) -> "Workloads[Server]":
+        """Return the same workloads with tuples as ids."""
+        return replace(self, key=lambda one: ("txn", one))
 
     async def run(self, name: str) -> Figures:
         """Run the workload ``name``."""
         known: dict[str, Callable[[], Awaitable[Figures]]] = {
             "start": self.start,
+            "start_tuples": self._with_tuples().start,
             "call": self.call,
+            "call_via": self.call_via,
             "call_within": self.call_within,
             "clients": self.clients,
             "clients_within": self.clients_within,
@@ -44,6 +51,7 @@ class Workloads(Generic[Server]):
             "cast_spread": self.cast_spread,
             "cast_each": self.cast_each,
             "lookup": self.lookup,
+            "lookup_tuples": self._with_tuples().lookup,
             "crash": self.crash,
             "stop": self.stop,
             "scale": self.scale,
@@ -52,8 +60,8 @@ class Workloads(Generic[Server]):
 
     async def start(self) -> Figures:
         """Start servers one after another."""
-        await self._start(ids(WARM_UP, "warm"))
-        wanted = ids(self.servers)
+        await self._start(self._ids(WARM_UP, "warm"))
+        wanted = self._ids(self.servers)
         gc.collect()
         before = resident_bytes()
         time = await loops.seconds(self._start(wanted))
@@ -64,7 +72,14 @@ class Workloads(Generic[Server]):
     async def call(self) -> Figures:
         """Call the servers in turn."""
         targets = await self._targets()
-        return await self._passes(lambda: loops.call_each(self.implementation.call, targets))
+        return await self._call_passes(targets)
+
+    async def call_via(self) -> Figures:
+        """Call the servers in turn by their names."""
+        await self._start(self._ids(self.servers))
+        assert self.implementation.via is not None
+        names = [self.implementation.via(one) for one in self._ids(self.servers)]
+        return await self._call_passes(repeat(names, self.operations))
 
     async def call_within(self) -> Figures:
         """Call the servers in turn, with a time limit."""
@@ -75,7 +90,8 @@ class Workloads(Generic[Server]):
     async def clients(self) -> Figures:
         """Call the servers from many tasks at once."""
         targets = await self._targets()
-        return await self._passes(lambda: loops.call_at_once(self.implementation.call, targets))
+        call, request = self.implementation.call, self.implementation.requests.status
+        return await self._passes(lambda: loops.call_at_once(call, targets, request))
 
     async def clients_within(self) -> Figures:
         """Call the servers from many tasks at once, with a time limit."""
@@ -85,9 +101,15 @@ class Workloads(Generic[Server]):
 
     async def cast_one(self) -> Figures:
         """Cast to one server and wait, by a call, until it has handled all."""
-        [target] = await self._start(ids(1))
-        bump, call = self.implementation.bump, self.implementation.call
-        return await self._passes(lambda: loops.bump_all(bump, call, target, self.operations))
+        [target] = await self._start(self._ids(1))
+        bump, request = self.implementation.bump, self.implementation.requests.bump
+
+        async def bump_and_wait() -> None:
+            await loops.bump_all(bump, target, self.operations, request)
+            # Messages of one sender arrive in order: the answer comes after the last bump.
+            await self._call_each([target])
+
+        return await self._passes(bump_and_wait)
 
     async def cast_spread(self) -> Figures:
         """Cast to the servers in turn, several times round, and wait until all are handled."""
@@ -99,22 +121,22 @@ class Workloads(Generic[Server]):
 
     async def lookup(self) -> Figures:
         """Look servers up by ids that come as new strings, as requests bring them."""
-        await self._start(ids(self.servers))
+        await self._start(self._ids(self.servers))
         return await self._look_up_passes()
 
     async def crash(self) -> Figures:
         """Crash servers one after another; each until its successor is found."""
-        warm_up = ids(max(1, self.operations // 10), "warm")
-        await self._start([*ids(self.servers), *warm_up])
+        warm_up = self._ids(max(1, self.operations // 10), "warm")
+        await self._start([*self._ids(self.servers), *warm_up])
         await self._crash(warm_up)
-        time = await loops.seconds(self._crash(ids(self.operations)))
+        time = await loops.seconds(self._crash(self._ids(self.operations)))
         return {"time": time / self.operations}
 
     async def stop(self) -> Figures:
         """Stop the supervisor of all servers; the time is that of all together."""
-        await self._start(ids(self.servers))
+        await self._start(self._ids(self.servers))
         time = await loops.seconds(self.implementation.stop())
-        if any(self.implementation.lookup(one) is not None for one in ids(self.servers)):
+        if any(self.implementation.lookup(one) is not None for one in self._ids(self.servers)):
             raise RuntimeError("a server outlived its supervisor")
         return {"time": time}
 
@@ -124,36 +146,47 @@ class Workloads(Generic[Server]):
         # Taken before the rest adds the harness's own lists.
         figures |= {"total": figures["time"] * self.servers, "rss": float(resident_bytes())}
         figures["lookup"] = (await self._look_up_passes())["time"]
-        targets = self._found(ids(self.servers))
-        figures["call"] = await self._once(
-            loops.call_each(self.implementation.call, repeat(targets, self.operations))
-        )
+        targets = self._found(self._ids(self.servers))
+        figures["call"] = await self._once(self._call_each(repeat(targets, self.operations)))
         bursts = in_bursts(repeat(targets, self.operations), BROADCAST)
-        figures["cast"] = await self._once(loops.arrive_bursts(self.implementation.arrive, bursts))
-        doomed = repeat(ids(self.servers)[:: max(1, self.servers // CRASHES)], CRASHES)
+        figures["cast"] = await self._once(self._arrive_bursts(bursts))
+        doomed = repeat(self._ids(self.servers)[:: max(1, self.servers // CRASHES)], CRASHES)
         figures["crash"] = await loops.seconds(self._crash(doomed)) / CRASHES
         return figures
 
-    async def _start(self, wanted: Sequence[str]) -> list[Server]:
+    def _ids(self, count: int, prefix: str = "txn") -> list[Any]:
+        return [self.key(one) for one in ids(count, prefix)]
+
+    async def _start(self, wanted: Sequence[Any]) -> list[Server]:
         return await loops.start_each(self.implementation.start, wanted)
 
     async def _targets(self) -> list[Server]:
-        return repeat(await self._start(ids(self.servers)), self.operations)
+        return repeat(await self._start(self._ids(self.servers)), self.operations)
 
-    def _found(self, wanted: Sequence[str]) -> list[Server]:
+    def _found(self, wanted: Sequence[Any]) -> list[Server]:
         found = [self.implementation.lookup(one) for one in wanted]
         servers = [server for server in found if server is not None]
         if len(servers) != len(wanted):
             raise RuntimeError(f"{len(wanted) - len(servers)} servers were not found")
         return servers
 
-    async def _crash(self, doomed: Sequence[str]) -> None:
+    async def _crash(self, doomed: Sequence[Any]) -> None:
         await loops.crash_each(self.implementation.crash, self.implementation.lookup, doomed)
 
     async def _cast_bursts(self, size: int) -> Figures:
         bursts = in_bursts(await self._targets(), size)
-        arrive = self.implementation.arrive
-        return await self._passes(lambda: loops.arrive_bursts(arrive, bursts))
+        return await self._passes(lambda: self._arrive_bursts(bursts))
+
+    def _arrive_bursts(self, bursts: Sequence[Sequence[Server]]) -> Awaitable[None]:
+        arrive, request = self.implementation.arrive, self.implementation.requests.arrive
+        return loops.arrive_bursts(arrive, bursts, request)
+
+    def _call_each(self, targets: Sequence[Any]) -> Awaitable[None]:
+        call, request = self.implementation.call, self.implementation.requests.status
+        return loops.call_each(call, targets, request)
+
+    async def _call_passes(self, targets: Sequence[Any]) -> Figures:
+        return await self._passes(lambda: self._call_each(targets))
 
     async def _once(self, work: Awaitable[object]) -> float:
         return await loops.seconds(work) / self.operations
@@ -167,7 +200,7 @@ class Workloads(Generic[Server]):
         times = []
         for _ in range(PASSES + 1):
             # New strings each time: Python remembers the hash of one that it has seen.
-            wanted = in_turn(self.servers, self.operations)
+            wanted = [self.key(one) for one in in_turn(self.servers, self.operations)]
             times.append(await self._once(loops.look_up_each(self.implementation.lookup, wanted)))
         return {"time": statistics.median(times[1:])}
 

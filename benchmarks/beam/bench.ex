@@ -21,19 +21,18 @@ defmodule Bench do
     System.halt(0)
   end
 
-  defp run("start", servers, _operations) do
-    Tracker.open(:single)
-    start_all(ids(@warm_up, "warm"), :single)
-    wanted = ids(servers, "txn")
-    before = memory()
-    {seconds, pids} = timed(fn -> start_all(wanted, :single) end)
-    bytes = memory() - before
-    true = length(pids) == servers
-    [time: seconds / servers, bytes: bytes / servers]
-  end
+  defp run("start", servers, _operations), do: starts(ids(servers, "txn"))
+
+  defp run("start_tuples", servers, _operations), do: starts(tuples(ids(servers, "txn")))
 
   defp run("call", servers, operations) do
     targets = repeat(started(servers), operations)
+    [time: passes(operations, fn -> call_each(targets) end)]
+  end
+
+  defp run("call_via", servers, operations) do
+    started(servers)
+    targets = repeat(Enum.map(ids(servers, "txn"), &Tracker.via/1), operations)
     [time: passes(operations, fn -> call_each(targets) end)]
   end
 
@@ -58,12 +57,10 @@ defmodule Bench do
     [time: passes(operations, fn -> Enum.each(bursts, &arrive_burst/1) end)]
   end
 
-  defp run("lookup", servers, operations) do
-    started(servers)
-    wanted = repeat(ids(servers, "txn"), operations)
-    true = is_pid(Tracker.lookup(hd(wanted)))
-    [time: passes(operations, fn -> lookup_each(wanted) end)]
-  end
+  defp run("lookup", servers, operations), do: lookups(ids(servers, "txn"), operations)
+
+  defp run("lookup_tuples", servers, operations),
+    do: lookups(tuples(ids(servers, "txn")), operations)
 
   defp run("crash", servers, operations),
     do: [time: crashes(servers, operations, :single)]
@@ -145,11 +142,30 @@ defmodule Bench do
 
   # What is needed around them
 
+  defp starts(wanted) do
+    servers = length(wanted)
+    Tracker.open(:single)
+    start_all(ids(@warm_up, "warm"), :single)
+    before = memory()
+    {seconds, pids} = timed(fn -> start_all(wanted, :single) end)
+    bytes = memory() - before
+    true = length(pids) == servers
+    [time: seconds / servers, bytes: bytes / servers]
+  end
+
   defp stop(servers, supervision) do
     pids = started(servers, supervision)
     {seconds, :ok} = timed(fn -> Tracker.close(supervision) end)
     false = Enum.any?(pids, &Process.alive?/1)
     seconds
+  end
+
+  defp lookups(known, operations) do
+    Tracker.open(:single)
+    start_all(known, :single)
+    wanted = repeat(known, operations)
+    true = is_pid(Tracker.lookup(hd(wanted)))
+    [time: passes(operations, fn -> lookup_each(wanted) end)]
   end
 
   defp crashes(servers, operations, supervision) do
@@ -186,6 +202,8 @@ defmodule Bench do
 
   defp ids(count, prefix),
     do: for(number <- 1..count, do: "#{prefix}_#{String.pad_leading("#{number}", 24, "0")}")
+
+  defp tuples(ids), do: for(id <- ids, do: {:txn, id})
 
   defp repeat(list, length), do: list |> Stream.cycle() |> Enum.take(length)
 

@@ -33,10 +33,11 @@ defmodule Tracker do
     do: start_under({:via, PartitionSupervisor, {@supervisor, id}}, id)
 
   defp start_under(supervisor, id) do
-    name = {:via, Registry, {@registry, id}}
-    {:ok, pid} = DynamicSupervisor.start_child(supervisor, {__MODULE__, id: id, name: name})
+    {:ok, pid} = DynamicSupervisor.start_child(supervisor, {__MODULE__, id: id, name: via(id)})
     pid
   end
+
+  def via(id), do: {:via, Registry, {@registry, id}}
 
   def lookup(id) do
     case Registry.lookup(@registry, id) do

@@ -4,7 +4,7 @@ from benchmarks import report
 from benchmarks.formats import size_text, table, time_text
 from benchmarks.machine import Machine, parse_versions
 from benchmarks.measurements import Measurements
-from benchmarks.plan import COLUMNS, ROWS, Column, Row, workloads
+from benchmarks.plan import ROWS, STANDARD, STANDARD_ROWS, TYPED, Column, Row, workloads
 
 CALL = Row("call", "call.time", at_most_beam=0.6, at_most_by_hand=0.12)
 CRASH = Row("crash", "crash.time", beam="crash_partitioned.time", at_most_beam=1.0)
@@ -142,8 +142,9 @@ def test_every_row_shows_figures_that_a_workload_gives() -> None:
 
     missing = [
         (row.title, column)
-        for row in ROWS
-        for column in COLUMNS
+        for rows, columns in ((ROWS, TYPED), (STANDARD_ROWS, STANDARD))
+        for row in rows
+        for column in columns
         if (column, row.source(column)) not in given
     ]
 

@@ -7,7 +7,7 @@ from benchmarks.tracker.blocks import heard
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.domain import BlockRef
 from transaction_tracker.sources.ethereum import EthereumSource
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 
 REQUIRED = 1_000
 POLL_SECONDS = 0.05
@@ -32,7 +32,7 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
         )
         source = EthereumSource(one.url)
         async with TransactionTrackerApplication(settings):
-            freeze_heap()
+            tune_collector()
             with heard() as follower:
                 for _ in range(blocks):
                     head = await one.mine()

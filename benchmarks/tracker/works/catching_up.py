@@ -5,7 +5,7 @@ import time
 from benchmarks.tracker import node
 from benchmarks.tracker.blocks import heard
 from transaction_tracker import Settings, TransactionTrackerApplication
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 
 REQUIRED = 64
 ROUND_TRIP_SECONDS = 0.1
@@ -45,5 +45,5 @@ async def _follow(settings: Settings, height: int) -> float:
     """Run the application until it has applied a block; return when that was."""
     with heard() as follower:
         async with TransactionTrackerApplication(settings):
-            freeze_heap()
+            tune_collector()
             return (await follower.at(height)).time

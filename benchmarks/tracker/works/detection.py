@@ -12,7 +12,7 @@ from benchmarks.tracker.prepared import CHAIN_ID, waiting
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
 from transaction_tracker.sources.ethereum import RpcClient, SecretUrl
 from transaction_tracker.sources.ethereum.url import WEBSOCKET
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 from transaction_tracker.tracker import TransactionTracker
 
 Kind = Literal["anvil", "development"]
@@ -58,7 +58,7 @@ async def run(
             providers=(provider,),
         )
         async with TransactionTrackerApplication(settings), watching.running(one.ws_url) as seen:
-            freeze_heap()
+            tune_collector()
             await _track(ids)
             return await _follow(one, seen, per_block, blocks)
 

@@ -7,7 +7,7 @@ from benchmarks.tracker.blocks import heard
 from transaction_tracker import ProviderSettings, Settings, TransactionTrackerApplication
 from transaction_tracker.sources.ethereum import SecretUrl
 from transaction_tracker.sources.ethereum.url import WEBSOCKET
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 
 # All blocks together hold fewer than the fewest that are tracked.
 PER_BLOCK = 15
@@ -49,7 +49,7 @@ async def _count(
     )
     with heard() as follower:
         async with TransactionTrackerApplication(settings):
-            freeze_heap()
+            tune_collector()
             await follower.at((await one.mine()).number)
             first = await _mine(one, LEARNED_AFTER)
             last = await _mine(one, blocks)

@@ -8,7 +8,7 @@ from benchmarks.tracker import hanging, node
 from benchmarks.tracker.samples import percentiles
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.delivery import endpoints
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 
 REQUIRED = 1_000
 POLL_SECONDS = 0.05
@@ -40,7 +40,7 @@ async def run(database: str, events: int, hanging_receivers: int) -> dict[str, f
             allow_private=("127.0.0.0/8",),
         )
         await stack.enter_async_context(TransactionTrackerApplication(settings))
-        freeze_heap()
+        tune_collector()
         for url in receivers.hanging(hanging_receivers):
             await endpoints.add(url)
         await endpoints.add(receivers.good)

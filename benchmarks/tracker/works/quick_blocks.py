@@ -7,7 +7,7 @@ from benchmarks.tracker import node
 from benchmarks.tracker.blocks import heard
 from benchmarks.tracker.works.catching_up import ROUND_TRIP_SECONDS
 from transaction_tracker import Settings, TransactionTrackerApplication
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 
 REQUIRED = 64
 TRACKED = 1_000
@@ -51,7 +51,7 @@ async def run(
         )
         with heard() as follower:
             async with TransactionTrackerApplication(settings) as app:
-                freeze_heap()
+                tune_collector()
                 await follower.at((await one.mine()).number)
                 await _mine(app, one, warm_up)
                 first = await one.count()

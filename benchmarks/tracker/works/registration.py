@@ -10,7 +10,7 @@ from benchmarks.tracker.blocks import PATIENCE
 from benchmarks.tracker.prepared import waiting
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication
 from transaction_tracker.api import WEB, Web, WebOptions
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 
 PER_BLOCK = 400
 POLL_SECONDS = 0.5
@@ -30,7 +30,7 @@ async def run(database: str, transactions: int) -> dict[str, float]:
             one.url, database=database, poll_interval=POLL_SECONDS, web=WebOptions(port=0)
         )
         async with TransactionTrackerApplication(settings), aiohttp.ClientSession() as session:
-            freeze_heap()
+            tune_collector()
             url = f"{await Web.url(WEB)}/v1/transactions"
             alone = await _register(session, url, ids[-1:])
             began = time.monotonic()

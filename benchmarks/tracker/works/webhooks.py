@@ -7,7 +7,7 @@ from benchmarks.tracker import node, receiver
 from benchmarks.tracker.blocks import PATIENCE
 from transaction_tracker import Settings, TransactionTrackerApplication
 from transaction_tracker.delivery import endpoints
-from transaction_tracker.store.garbage_collection import freeze_heap
+from transaction_tracker.store.garbage_collection import tune_collector
 
 REQUIRED = 1_000
 POLL_SECONDS = 0.05
@@ -37,7 +37,7 @@ async def run(database: str, events: int, receivers: int) -> dict[str, float]:
             await stack.enter_async_context(receiver.running(events)) for _ in range(receivers)
         ]
         async with TransactionTrackerApplication(settings):
-            freeze_heap()
+            tune_collector()
             for each in all_of_them:
                 await endpoints.add(each.url)
             began = (await one.mine()).time

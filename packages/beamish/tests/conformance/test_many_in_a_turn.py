@@ -122,7 +122,7 @@ async def test_call_between_them_has_the_context_of_its_caller(
     assert clerk.seen == [(1, "nobody"), ("asked", "the caller"), (2, "nobody")]
 
 
-async def test_one_that_raises_ends_the_turn(
+async def test_callback_that_raises_ends_the_turn(
     way: Callable[[Pid, Any], None], changes: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     def boom(_: object) -> None:
@@ -143,7 +143,7 @@ async def test_one_that_raises_ends_the_turn(
     assert f"({boom!r})" in caplog.text or f"Last message: {boom!r}" in caplog.text
 
 
-async def test_one_that_stops_ends_the_turn(way: Callable[[Pid, Any], None], changes: bool) -> None:
+async def test_callback_that_stops_ends_the_turn(way: Callable[[Pid, Any], None], changes: bool) -> None:
     async with process.attach():
         pid = await Clerk.start(changes)
         clerk = pid._process.server
@@ -156,7 +156,7 @@ async def test_one_that_stops_ends_the_turn(way: Callable[[Pid, Any], None], cha
     assert len(clerk.seen) == 2
 
 
-async def test_one_that_kills_its_server_ends_the_turn(
+async def test_callback_that_kills_its_server_ends_the_turn(
     way: Callable[[Pid, Any], None], changes: bool
 ) -> None:
     async with process.attach():
@@ -171,7 +171,7 @@ async def test_one_that_kills_its_server_ends_the_turn(
     assert len(clerk.seen) == 2
 
 
-async def test_one_that_discards_messages_ends_only_those(
+async def test_messages_behind_a_callback_that_discards_others_are_handled_once(
     way: Callable[[Pid, Any], None], changes: bool
 ) -> None:
     """`demonitor` with ``flush`` replaces the mailbox of the turn."""
@@ -193,7 +193,7 @@ async def test_one_that_discards_messages_ends_only_those(
     assert [request for request, _ in clerk.seen] == [watch, 1, unwatch, 2, 3]
 
 
-async def test_one_that_sends_to_its_server_is_handled_before_that(
+async def test_message_that_a_callback_sends_to_its_server_is_the_last(
     way: Callable[[Pid, Any], None], changes: bool
 ) -> None:
     pid = await Clerk.start(changes)
@@ -207,7 +207,7 @@ async def test_one_that_sends_to_its_server_is_handled_before_that(
     assert [request for request, _ in clerk.seen][1:] == [1, 2, 3]
 
 
-async def test_one_with_an_async_callback_is_completed_before_the_next(
+async def test_async_callback_has_ended_before_the_next_one_runs(
     way: Callable[[Pid, Any], None], changes: bool
 ) -> None:
     pid = await Clerk.start(changes)

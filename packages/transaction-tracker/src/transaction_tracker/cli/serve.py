@@ -1,11 +1,10 @@
 """``txtrack serve``: run the service."""
 
 import asyncio
-import gc
 import logging
 from importlib.metadata import version
 
-from beamish import ExitError, StartError, freeze_heap, run
+from beamish import ExitError, StartError, run
 from transaction_tracker.api import WEB, Web
 from transaction_tracker.api.descriptors import raise_limit
 from transaction_tracker.cli import output
@@ -17,6 +16,7 @@ from transaction_tracker.service import TransactionTrackerApplication
 from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import application_settings, application_source
 from transaction_tracker.sources import SourceError
+from transaction_tracker.store.garbage_collection import tune_collector
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -60,15 +60,9 @@ def serve(*, flags: ConfigurationFlags = NO_FLAGS) -> None:
         raise failed from error
 
 
-# With a million long-lived objects, collect young objects less often, and all of them only after a
-# great many new ones.
-_GC_THRESHOLDS = (100_000, 20, 100)
-
-
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
     async with application:
-        freeze_heap()  # the open transactions live long, and their processes with them
-        gc.set_threshold(*_GC_THRESHOLDS)
+        tune_collector()
         url = await Web.url(WEB)
         logger.info(
             "the service is running",
