@@ -106,6 +106,19 @@ def test_row_names_the_tests_that_must_notice_it(
     assert "another limit: by assert 6 <= 5" in output
 
 
+def test_row_whose_tests_do_not_exist_is_a_failure(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+    status, output = plant(
+        tree, f"{ROW}tests = 'packages/test_gone.py'\n", "--unchecked", command=()
+    )
+
+    assert status == 1
+    assert "NOT NOTICED  11.1 another limit: no tests ran" in output
+
+
 def test_only_the_chosen_faults_are_planted(tree: Path) -> None:
     table = ROW + ROW.replace("another limit", "no limit").replace("11.1", "11.2")
 
