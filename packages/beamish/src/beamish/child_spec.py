@@ -43,6 +43,19 @@ def check_id(id: object) -> None:  # noqa: A002 - the name of the field
         raise TypeError(f"id must be hashable, such as a string or a class: {error}") from None
 
 
+class SharedStart:
+    """The start of all child specifications of one class of servers.
+
+    A specification returns ``of(id)`` as its ``start``. So a child costs no start of its own.
+    """
+
+    __slots__ = ()
+
+    def of(self, id: Any) -> Callable[..., Awaitable[Pid]]:  # noqa: A002 - the name of the field
+        """Return the start of the specification with this id."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
     """How to start, restart and stop one child.
@@ -115,7 +128,7 @@ class ChildSpec:
     def of_server(
         cls,
         id: Any,  # noqa: A002 - the name of the field
-        start: Callable[..., Awaitable[Pid]],
+        start: SharedStart | Callable[..., Awaitable[Pid]],
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
         restart: Restart,
@@ -147,13 +160,25 @@ class ChildSpec:
 # The constructor of a frozen dataclass is slow, and every child has its own specification.
 _new = object.__new__
 _SET_ID = ChildSpec.__dict__["id"].__set__
-_SET_START = ChildSpec.__dict__["start"].__set__
+_START = ChildSpec.__dict__["start"]
+_SET_START = _START.__set__
 _SET_ARGS = ChildSpec.__dict__["args"].__set__
 _SET_KWARGS = ChildSpec.__dict__["kwargs"].__set__
 _SET_RESTART = ChildSpec.__dict__["restart"].__set__
 _SET_SHUTDOWN = ChildSpec.__dict__["shutdown"].__set__
 _SET_TYPE = ChildSpec.__dict__["type"].__set__
 _SET_SIGNIFICANT = ChildSpec.__dict__["significant"].__set__
+
+stored_start: Callable[[ChildSpec], Any] = _START.__get__
+"""Return what a specification holds as its start, which can be a `SharedStart`."""
+
+
+def _start_of(spec: ChildSpec) -> Callable[..., Awaitable[Pid]]:
+    stored: Any = stored_start(spec)
+    return stored.of(spec.id) if isinstance(stored, SharedStart) else stored
+
+
+ChildSpec.start = property(_start_of, _SET_START)  # type: ignore[assignment, misc]
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,5 +122,20 @@ class Via:
             _services.add(id(self.service))
 
 
+_SET_SERVICE = Via.__dict__["service"].__set__
+_SET_NAME = Via.__dict__["name"].__set__
+
+
+def checked_via(service: NameService, name: Any) -> Via:
+    """Return ``Via(service, name)`` for a service that needs no check.
+
+    The constructor of a frozen dataclass is slow, and every registered process has a via name.
+    """
+    via = object.__new__(Via)
+    _SET_SERVICE(via, service)
+    _SET_NAME(via, name)
+    return via
+
+
 Dest: TypeAlias = Pid | str | Via
 Name: TypeAlias = str | Via

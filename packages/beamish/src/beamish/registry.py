@@ -22,7 +22,7 @@ from beamish._runtime.process import Process
 from beamish._server.base import Server, behaviour
 from beamish.child_spec import ChildSpec
 from beamish.errors import AlreadyRegisteredError, NoProcessError
-from beamish.pid import Pid, Via
+from beamish.pid import Pid, Via, checked_via
 
 Keys: TypeAlias = Literal["unique", "duplicate"]
 Entries: TypeAlias = list[tuple[Pid, Any]]
@@ -120,7 +120,8 @@ class Registry(Server, trap_exit=True, shutdown=None):
             ``{:via, Registry, {registry, key}}`` and ``{:via, Registry, {registry, key, value}}``.
         """
         hash(key)  # an unhashable key is a mistake here, not where the name is used
-        return Via(Registry, (registry, key) if value is None else (registry, key, value))
+        name = (registry, key) if value is None else (registry, key, value)
+        return checked_via(Registry, name)
 
     @staticmethod
     def register_name(name: tuple[Any, ...], pid: Pid) -> bool:
@@ -137,7 +138,11 @@ class Registry(Server, trap_exit=True, shutdown=None):
     @staticmethod
     def whereis_name(name: tuple[Any, ...]) -> Pid | None:
         """Return the process that holds a via name; part of the name service that `via` uses."""
-        return find_unique(name[0], "a via name").holder(name[1])
+        table = find_table(name[0])
+        if not table.unique:
+            find_unique(name[0], "a via name")
+        entry = table.entries.get(name[1])
+        return None if entry is None else entry.pid
 
     # -- Entries of the calling process
 

@@ -143,7 +143,9 @@ async def test_callback_that_raises_ends_the_turn(
     assert f"({boom!r})" in caplog.text or f"Last message: {boom!r}" in caplog.text
 
 
-async def test_callback_that_stops_ends_the_turn(way: Callable[[Pid, Any], None], changes: bool) -> None:
+async def test_callback_that_stops_ends_the_turn(
+    way: Callable[[Pid, Any], None], changes: bool
+) -> None:
     async with process.attach():
         pid = await Clerk.start(changes)
         clerk = pid._process.server

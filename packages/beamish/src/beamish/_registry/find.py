@@ -1,8 +1,10 @@
 """Finds a registry by its name or pid."""
 
+from asyncio import _get_running_loop
+
 from beamish import process
 from beamish._registry.table import RegistryTable
-from beamish._runtime.runtime import running
+from beamish._runtime import runtime
 from beamish.errors import NoProcessError
 from beamish.pid import Pid
 
@@ -14,11 +16,11 @@ def find_table(registry: str | Pid) -> RegistryTable:
         NoProcessError: The registry is unknown or dead.
         TypeError: ``registry`` is neither a name nor a pid.
     """
-    if registry.__class__ is str:
-        pid = running().names.get(registry)
+    latest = runtime._latest
+    if latest is not None and latest.loop is _get_running_loop():  # `running`, without the call
         try:
-            table = pid._process.server._table  # type: ignore[union-attr]
-        except AttributeError:
+            table = latest.names[registry]._process.server._table  # type: ignore[index]
+        except (LookupError, AttributeError, TypeError):
             table = None  # unknown, dead, or not a registry: `_search` raises
         if table.__class__ is RegistryTable:
             return table

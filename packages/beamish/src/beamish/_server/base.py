@@ -177,7 +177,7 @@ def spec_of(
         starter: Any = cls.start_link
         kwargs = kwargs if name is None else {**kwargs, "name": name}
     else:
-        starter = start.ServerStart(cls, name)
+        starter = table.start or start.class_start(table)
     return ChildSpec.of_server(
         cls if name is None else name,
         starter,

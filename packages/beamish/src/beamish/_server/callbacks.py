@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from beamish._diagnostics import watchdog
 from beamish._runtime.context import current_pid
-from beamish._server.items import Queued, context_of, is_bare
+from beamish._server.items import Queued, context_of
 
 USUAL: Any = object()
 """The result that stands for all usual ones: nothing is left to do."""
@@ -74,7 +74,8 @@ def run(process: Any, queued: Queued, context: Context, limit: int) -> Ran:
                 or context != unchanged
             ):
                 break
-            if not is_bare(mailbox[0]) and context_of(mailbox[0]) is not None:
+            behind = mailbox[0]
+            if behind.__class__ is tuple and len(behind) > 1 and context_of(behind) is not None:
                 break
             queued = mailbox.popleft()
     finally:

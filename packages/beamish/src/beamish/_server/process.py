@@ -62,7 +62,6 @@ from beamish._server.items import (
     callback_of,
     caller_of,
     context_of,
-    is_bare,
     is_system,
 )
 from beamish._server.observed import Observed, run_observed
@@ -88,7 +87,6 @@ _ASYNC = (CoroutineType, Observed)  # the types of what an async callback return
 # Supervisors that start one another on one stack; deeper ones start in tasks, because Python's
 # stack is limited.
 MAX_EAGER_DEPTH = 16
-MAX_TURN_MESSAGES = 64
 
 
 class ServerProcess(Process):
@@ -405,11 +403,11 @@ class ServerProcess(Process):
     # -- Handling messages, one at a time
 
     def turn(self) -> None:
-        """Handle at most `MAX_TURN_MESSAGES` queued messages, within the budget."""
+        """Handle queued messages, within the budget."""
         if self.callback is not None:
             return  # `after_callback` schedules the next turn
         runtime = self.runtime
-        allowed = min(MAX_TURN_MESSAGES, max(runtime.budget, 1))
+        allowed = runtime.budget if runtime.budget > 0 else 1
         if self.mailbox and not self.suspended:
             handled = self.dispatch(self.mailbox.popleft(), allowed)
             runtime.budget -= handled
@@ -439,7 +437,9 @@ class ServerProcess(Process):
         self.direct = False
         total = 0
         while True:
-            context = None if is_bare(queued) else context_of(queued)
+            context = None
+            if queued.__class__ is tuple and len(queued) > 1:
+                _, _, _, _, context = queued
             if self.debugging is not None and not is_system(queued):
                 queued = self.item_of(queued)
                 self.debugging.received(self, queued)

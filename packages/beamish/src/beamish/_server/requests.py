@@ -9,7 +9,7 @@ from beamish._runtime.context import current_pid
 from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running
 from beamish.errors import CallTimeoutError, ExitError, NoProcessError
-from beamish.pid import Dest, Pid
+from beamish.pid import Dest, Pid, Via
 from beamish.results import Continue, Fail, Hibernate, NoReply, Reply, Stop, Timeout, _AnyResult
 
 _OPEN = object()
@@ -195,7 +195,7 @@ def _no_process(dest: Dest) -> PendingReply:
 
 def find(dest: Dest) -> Any:
     """Return the live process at ``dest``, or ``None``."""
-    pid = pid_of(dest)
+    pid = dest.service.whereis_name(dest.name) if dest.__class__ is Via else pid_of(dest)
     return None if pid is None else pid._process
 
 

@@ -12,6 +12,7 @@ from beamish._server.items import Start
 from beamish._server.process import ServerProcess
 from beamish._server.reports import shown_name
 from beamish._server.table import CallbackTable
+from beamish.child_spec import ChildSpec, SharedStart
 from beamish.errors import (
     AlreadyRegisteredError,
     AlreadyStartedError,
@@ -168,10 +169,6 @@ class ServerStart:
         """Start the server without suspending, linked to the calling process."""
         return begin(self.cls._beamish, args, kwargs, self.name, _starter())
 
-    def begin_child(self, parent: Pid, args: tuple[Any, ...], kwargs: Any) -> Pid | PendingStart:
-        """Start the server without suspending, linked to ``parent``, the calling process."""
-        return begin(self.cls._beamish, args, kwargs, self.name, parent)
-
     def __reduce__(self) -> tuple[Any, ...]:
         return ServerStart, (self.cls, self.name)
 
@@ -186,3 +183,32 @@ class ServerStart:
 
     def __hash__(self) -> int:
         return hash((self.cls, self.name))
+
+
+class ClassStart(SharedStart):
+    """The start of the child specifications of one class, whose ids are the names.
+
+    Args:
+        cls: The class. It is also the id of a specification without a name.
+    """
+
+    __slots__ = ("cls",)
+
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
+
+    def of(self, id: Any) -> ServerStart:  # noqa: A002 - the name of the field
+        """Return the start of the specification with this id."""
+        return ServerStart(self.cls, None if id is self.cls else id)
+
+    def begin_child(self, spec: ChildSpec, parent: Pid) -> Pid | PendingStart:
+        """Start the child of ``spec``, linked to ``parent``, the calling process."""
+        name = None if spec.id is self.cls else spec.id
+        kwargs: Any = spec.kwargs
+        return begin(self.cls._beamish, spec.args, kwargs, name, parent)
+
+
+def class_start(table: CallbackTable) -> ClassStart:
+    """Return the start of the child specifications of a class, and keep it in its table."""
+    start = table.start = ClassStart(table.cls)
+    return start

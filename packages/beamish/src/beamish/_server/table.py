@@ -97,6 +97,7 @@ class CallbackTable:
         "prefix",
         "prepare",
         "qualname",
+        "start",
         "terminate",
         "with_from",
     )
@@ -107,6 +108,7 @@ class CallbackTable:
         self.base = base
         self.prefix = prefix
         self.qualname: str = cls.__qualname__  # for logs and crash reports
+        self.start: Any = None  # that of its child specifications; made by the first of them
         self.check_no_init()
         self.eager = prefix != "" and cls._child_exited is not None
         # Generated at the first start: a decorator such as `dataclass` adds __init__ after the

@@ -17,7 +17,7 @@ from beamish._runtime.tasks import failure
 from beamish._server.items import ChildExit
 from beamish._server.methods import call, checked_call
 from beamish._server.requests import FutureReply
-from beamish._server.start import PendingStart, ServerStart
+from beamish._server.start import ClassStart, PendingStart
 from beamish._strategy import RestartWindow, restarts
 from beamish._supervision.base import SupervisorBase
 from beamish._supervision.errors import insignificance_error, not_found
@@ -26,7 +26,7 @@ from beamish._supervision.reports import log, log_exit, log_failed_restart, log_
 from beamish._supervision.restarting import CrashHistory, RestartingChild
 from beamish._supervision.specs import pid_of_child, title_of
 from beamish._supervision.termination import terminate_child, terminate_children
-from beamish.child_spec import Backoff, ChildSpec
+from beamish.child_spec import Backoff, ChildSpec, stored_start
 from beamish.errors import ExitError, IgnoredError, MaxChildrenError, StartError
 from beamish.pid import Pid
 from beamish.results import ChildInfo, Counts, Fail, Stop
@@ -131,14 +131,14 @@ class ManyChildren(SupervisorBase):
         Returns:
             The result of ``done``, or a `FutureReply` of it.
         """
-        extra, start = self._options.extra_arguments, spec.start
-        if extra or not isinstance(start, ServerStart):
+        extra, start = self._options.extra_arguments, stored_start(spec)
+        if extra or start.__class__ is not ClassStart:
             step = eager.step(launch(spec, extra), copy_context(), self._me.runtime.loop)
             if isinstance(step, eager.Outcome):
                 return done(step.value, step.error)
             return FutureReply(self._when_task_ends(step, done))
         try:  # what `launch` does, without a coroutine
-            begun = start.begin_child(self.pid, spec.args, spec.kwargs)
+            begun = start.begin_child(spec, self.pid)
         except BaseException as error:  # such as the name of an unknown registry
             self._me.runtime.exit_program(error)
             return done(None, as_start_error(error, spec))

@@ -158,3 +158,28 @@ async def test_start_runs_with_the_arguments_and_links_to_the_caller() -> None:
     assert pid in process.info(me).links
 
     await GenServer.stop(pid)
+
+
+@pytest.mark.parametrize("name", [None, "by-name", Registry.via("names", ("txn", 1))])
+async def test_start_of_a_server_keeps_its_name_whatever_the_id_is(name: object) -> None:
+    spec = Worker.child_spec("tag", name=name)
+
+    renamed = spec.replace(id="other")
+
+    assert spec.id == (Worker if name is None else name)
+    assert renamed.start == spec.start
+    assert renamed != spec
+    assert Worker.child_spec("tag", name=name) == spec
+    assert repr(spec.start) in repr(renamed)
+
+
+async def test_child_with_another_id_is_registered_under_its_name_also_after_a_crash() -> None:
+    sup = await DynamicSupervisor.start_link()
+    spec = Worker.child_spec("tag", name="kept-name").replace(id="other")
+    pid = await DynamicSupervisor.start_child(sup, spec)
+    assert process.whereis("kept-name") == pid
+
+    process.exit(pid, "kill")
+
+    assert process.whereis("kept-name") not in (pid, None)
+    await DynamicSupervisor.stop(sup)
