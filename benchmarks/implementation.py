@@ -33,6 +33,7 @@ class Implementation(Generic[Server]):
         arrive: Sends a cast that counts down the latch.
         lookup: Finds a server by its id.
         crash: Crashes a server by a call that raises there, and returns when it has.
+        break_down: Sends a cast that raises in the server, if there is one.
         via: Returns the name by which a server can be called, if it has one.
         requests: What ``call``, ``bump`` and ``arrive`` are called with besides the server.
     """
@@ -46,5 +47,6 @@ class Implementation(Generic[Server]):
     arrive: Callable[..., None]
     lookup: Callable[[Any], Server | None]
     crash: Callable[[Server], Awaitable[None]]
+    break_down: Callable[[Server], None] | None = None
     via: Callable[[Any], Any] | None = None
     requests: Requests = Requests()

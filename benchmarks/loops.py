@@ -90,3 +90,25 @@ async def crash_each(
         await crash(server)
         while (successor := lookup(one)) is None or successor == server:
             await asyncio.sleep(0)
+
+
+async def longest_stall(work: Awaitable[object]) -> float:
+    """Return for how many seconds at most the event loop was not free while ``work`` went on."""
+    longest, before = 0.0, time.perf_counter()
+
+    async def tick() -> None:
+        nonlocal longest, before
+        before = time.perf_counter()
+        while True:
+            await asyncio.sleep(0)
+            now = time.perf_counter()
+            longest, before = max(longest, now - before), now
+
+    ticking = asyncio.create_task(tick())
+    await asyncio.sleep(0)
+    try:
+        await work
+        await asyncio.sleep(0)  # the last step counts, too
+    finally:
+        ticking.cancel()
+    return longest

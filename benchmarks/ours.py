@@ -43,6 +43,11 @@ class TransactionTracker(GenServer, restart="transient"):
         self.bumps += 1
         LATCH.arrive()
 
+    @cast
+    def break_down(self) -> None:
+        """Raise in the server, with nobody who waits."""
+        raise RuntimeError("crash")
+
     @call
     def fail(self) -> None:
         """Raise in the server."""
@@ -90,4 +95,5 @@ def implementation() -> Implementation[Pid]:
         arrive=TransactionTracker.arrive,
         lookup=lookup,
         crash=crash,
+        break_down=TransactionTracker.break_down,
     )

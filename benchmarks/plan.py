@@ -89,6 +89,7 @@ WORKLOADS = (
     Workload("start_tuples", servers=50_000, columns=STANDARD),
     Workload("crash", servers=10_000, operations=5_000),
     Workload("crash_partitioned", servers=10_000, operations=5_000, columns=("BEAM",)),
+    Workload("stalls", servers=100_000, operations=10_000, columns=("beamish",)),
     Workload("stop", servers=100_000, columns=("asyncio", "beamish")),
     # Takes half a minute: Elixir's DynamicSupervisor searches its whole mailbox for each child.
     Workload(

@@ -32,6 +32,8 @@ SCALED: Mapping[str, str] = {
     "crash to found again": "crash",
     "start of all": "total",
     "memory of the whole program": "rss",
+    "a full collection of garbage": "collection",
+    "… after `freeze_heap()`": "frozen",
 }
 
 
@@ -119,6 +121,19 @@ def million(measurements: Measurements) -> str:
     )
 
 
+def stalls(measurements: Measurements) -> str:
+    """Return the text about how long the event loop stands at most."""
+    start = measurements.median("beamish", "stalls.start")
+    crash = measurements.median("beamish", "stalls.crash")
+    if start is None or crash is None:
+        return ""
+    return (
+        f"The event loop stands for at most {time_text(start)} while 100,000 servers start one "
+        f"after another, and for at most {time_text(crash)} while 10,000 of them crash at once and "
+        "are restarted."
+    )
+
+
 def variants(measurements: Measurements) -> str:
     """Set the table of beamish with more and more of telemetry."""
     first, *others = VARIANTS
@@ -162,6 +177,7 @@ def summary(measurements: Measurements, missing: Mapping[Column, str]) -> str:
         standard(measurements, missing),
         scaling(measurements),
         million(measurements),
+        stalls(measurements),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -1,7 +1,9 @@
 """The workloads of the Python implementations: what each starts, measures and gives."""
 
+import asyncio
 import gc
 import statistics
+import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
@@ -54,6 +56,7 @@ class Workloads(Generic[Server]):
             "lookup_tuples": self._with_tuples().lookup,
             "crash": self.crash,
             "stop": self.stop,
+            "stalls": self.stalls,
             "scale": self.scale,
         }
         return await known[name]()
@@ -140,6 +143,13 @@ class Workloads(Generic[Server]):
             raise RuntimeError("a server outlived its supervisor")
         return {"time": time}
 
+    async def stalls(self) -> Figures:
+        """Measure how long the event loop stands during a mass start and a mass crash."""
+        start = await loops.longest_stall(self._start(self._ids(self.servers)))
+        doomed = self._ids(self.operations)
+        crash = await loops.longest_stall(self._break_down(doomed))
+        return {"start": start, "crash": crash}
+
     async def scale(self) -> Figures:
         """Measure what must cost the same at any number of servers."""
         figures = await self.start()
@@ -152,6 +162,9 @@ class Workloads(Generic[Server]):
         figures["cast"] = await self._once(self._arrive_bursts(bursts))
         doomed = repeat(self._ids(self.servers)[:: max(1, self.servers // CRASHES)], CRASHES)
         figures["crash"] = await loops.seconds(self._crash(doomed)) / CRASHES
+        figures["collection"] = seconds_to_collect()
+        gc.freeze()  # the rest of `beamish.freeze_heap`, which asyncio's program must not import
+        figures["frozen"] = seconds_to_collect()
         return figures
 
     def _ids(self, count: int, prefix: str = "txn") -> list[Any]:
@@ -172,6 +185,18 @@ class Workloads(Generic[Server]):
 
     async def _crash(self, doomed: Sequence[Any]) -> None:
         await loops.crash_each(self.implementation.crash, self.implementation.lookup, doomed)
+
+    async def _break_down(self, doomed: Sequence[Any]) -> None:
+        """Crash servers at once, and wait until all have successors."""
+        assert self.implementation.break_down is not None
+        servers = self._found(doomed)
+        for number, server in enumerate(servers):
+            self.implementation.break_down(server)
+            if number % BROADCAST == 0:
+                await asyncio.sleep(0)  # the sender is not what is measured
+        for one, server in zip(doomed, servers, strict=True):
+            while self.implementation.lookup(one) in (server, None):
+                await asyncio.sleep(0)
 
     async def _cast_bursts(self, size: int) -> Figures:
         bursts = in_bursts(await self._targets(), size)
@@ -203,6 +228,13 @@ class Workloads(Generic[Server]):
             wanted = [self.key(one) for one in in_turn(self.servers, self.operations)]
             times.append(await self._once(loops.look_up_each(self.implementation.lookup, wanted)))
         return {"time": statistics.median(times[1:])}
+
+
+def seconds_to_collect() -> float:
+    """Measure a full collection of garbage."""
+    before = time.perf_counter()
+    gc.collect()
+    return time.perf_counter() - before
 
 
 def transaction_id(number: int, prefix: str = "txn") -> str:
