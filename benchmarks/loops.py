@@ -6,6 +6,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.implementation import Server
@@ -14,11 +15,29 @@ from benchmarks.latch import LATCH
 CLIENTS = 100
 
 
-async def seconds(work: Awaitable[object]) -> float:
-    """Measure how long ``work`` takes."""
-    before = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a piece of work has taken.
+
+    Args:
+        time: Seconds that went by.
+        cpu: Seconds of processor time of this process.
+    """
+
+    time: float
+    cpu: float
+
+    def per(self, operations: int) -> dict[str, float]:
+        """Return the figures of one of ``operations``."""
+        return {"time": self.time / operations, "cpu": self.cpu / operations}
+
+
+async def spent(work: Awaitable[object]) -> Spent:
+    """Measure what ``work`` takes."""
+    before, cpu_before = time.perf_counter(), time.process_time()
     await work
-    return time.perf_counter() - before
+    cpu, now = time.process_time(), time.perf_counter()
+    return Spent(now - before, cpu - cpu_before)
 
 
 async def start_each(

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+TOOLS = Path(__file__).parent.parent / "tools"
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -20,6 +22,7 @@ class Machine:
     system: str
     python: str
     beam: str | None
+    newest: str | None = None
 
     @classmethod
     def here(cls) -> "Machine":
@@ -31,7 +34,20 @@ class Machine:
             system=f"{platform.system()} {platform.machine()}",
             python=f"{platform.python_implementation()} {platform.python_version()}",
             beam=beam_version(),
+            newest=newest[0] if (newest := newest_python()) else None,
         )
+
+
+def newest_python() -> tuple[str, str] | None:
+    """Return the version and path of the newest supported CPython, if it is not this one."""
+    listed = subprocess.run([TOOLS / "pythons"], capture_output=True, text=True, check=False)
+    for line in reversed(listed.stdout.splitlines()):
+        minor, path = line.split(maxsplit=1)
+        if minor == ".".join(platform.python_version_tuple()[:2]):
+            return None
+        said = subprocess.run([path, "--version"], capture_output=True, text=True, check=True)
+        return said.stdout.split()[-1], path
+    return None
 
 
 def cpu_model() -> str:

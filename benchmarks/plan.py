@@ -5,10 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Variant = Literal["no hooks", "nothing attached", "another event", "every event"]
-Column = Literal["BEAM", "asyncio", "beamish", "standard"] | Variant
-COLUMNS: tuple[Column, ...] = ("BEAM", "asyncio", "beamish", "standard")
+Column = Literal["BEAM", "asyncio", "beamish", "standard", "newest"] | Variant
+COLUMNS: tuple[Column, ...] = ("BEAM", "asyncio", "beamish", "standard", "newest")
 TYPED: tuple[Column, ...] = ("BEAM", "asyncio", "beamish")
 STANDARD: tuple[Column, ...] = ("BEAM", "standard")
+# The standard interface also on the newest CPython that is installed.
+STANDARD_EVERYWHERE: tuple[Column, ...] = (*STANDARD, "newest")
 VARIANTS: tuple[Variant, ...] = ("no hooks", "nothing attached", "another event", "every event")
 SCALES = (1_000, 10_000, 100_000, 1_000_000)
 REPEATS = 5
@@ -66,6 +68,16 @@ class Row:
     at_most_beam: float | None = None
     at_most_by_hand: float | None = None
 
+    @property
+    def cpu(self) -> "Row | None":
+        """The same row in processor time; ``None`` for a size."""
+        if not self.figure.endswith(".time"):
+            return None
+        figure, beam = (
+            name.removesuffix(".time") + ".cpu" if name else "" for name in (self.figure, self.beam)
+        )
+        return replace(self, figure=figure, beam=beam)
+
     def source(self, column: Column) -> str:
         """Name the figure that ``column`` shows."""
         own = {"BEAM": self.beam, "asyncio": self.by_hand}.get(column)
@@ -83,10 +95,10 @@ WORKLOADS = (
     Workload("cast_one", servers=1, operations=100_000),
     Workload("cast_spread", servers=10_000, operations=100_000),
     Workload("cast_each", servers=10_000, operations=100_000),
-    Workload("call_via", servers=10_000, operations=50_000, columns=STANDARD),
+    Workload("call_via", servers=10_000, operations=50_000, columns=STANDARD_EVERYWHERE),
     Workload("lookup", servers=10_000, operations=100_000),
-    Workload("lookup_tuples", servers=10_000, operations=100_000, columns=STANDARD),
-    Workload("start_tuples", servers=50_000, columns=STANDARD),
+    Workload("lookup_tuples", servers=10_000, operations=100_000, columns=STANDARD_EVERYWHERE),
+    Workload("start_tuples", servers=50_000, columns=STANDARD_EVERYWHERE),
     Workload("crash", servers=10_000, operations=5_000),
     Workload("crash_partitioned", servers=10_000, operations=5_000, columns=("BEAM",)),
     Workload("stalls", servers=100_000, operations=10_000, columns=("beamish",)),

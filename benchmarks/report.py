@@ -56,7 +56,14 @@ def compared(measurements: Measurements, row: Row, missing: Mapping[Column, str]
 
 def standard(measurements: Measurements, missing: Mapping[Column, str]) -> str:
     """Set the table of the standard interface beside the BEAM."""
-    head = ["standard interface", "BEAM", "beamish", "beamish / BEAM"]
+    head = [
+        "standard interface",
+        "BEAM",
+        "beamish",
+        "beamish / BEAM",
+        "in processor time",
+        "newest CPython / 3.11",
+    ]
     return table(head, [compared_standard(measurements, row, missing) for row in STANDARD_ROWS])
 
 
@@ -66,7 +73,15 @@ def compared_standard(
     """Set one line of it."""
     cells = [value_cell(measurements, row, column, missing) for column in STANDARD]
     ratio = measurements.ratio(row, "BEAM", of="standard")
-    return [row.title, *cells, ratio_cell(ratio, row.at_most_beam)]
+    newest = measurements.ratio(row, "standard", of="newest")
+    in_cpu = None if row.cpu is None else measurements.ratio(row.cpu, "BEAM", of="standard")
+    return [
+        row.title,
+        *cells,
+        ratio_cell(ratio, row.at_most_beam),
+        ratio_cell(in_cpu, None),
+        ratio_cell(newest, None),
+    ]
 
 
 def value_cell(
@@ -185,6 +200,8 @@ def summary(measurements: Measurements, missing: Mapping[Column, str]) -> str:
 def provenance(machine: Machine, *, beam: bool = True) -> str:
     """Return the origin of the figures; ``beam`` is whether some are the BEAM's."""
     measured = [machine.python, machine.beam or "Elixir not installed"]
+    if machine.newest:
+        measured.append(f"newest CPython {machine.newest}")
     return (
         f"Measured on {machine.date} on {machine.cpu}, {machine.cores} cores, {machine.system}; "
         f"{'; '.join(measured if beam else measured[:1])}."

@@ -1,6 +1,7 @@
 """The programs that are measured, and how each is started."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -8,11 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.machine import newest_python
 from benchmarks.plan import Column, Workload
 
 HERE = Path(__file__).parent
 TIME_LIMIT = 300.0
 SCHEDULERS = (1, 2)
+SOURCES = str(HERE.parent / "packages" / "beamish" / "src")
 
 
 class WorkloadFailedError(Exception):
@@ -36,6 +39,7 @@ class Runner:
             done = subprocess.run(
                 [*self.command, *workload.arguments],
                 cwd=HERE.parent,
+                env=os.environ | {"PYTHONPATH": SOURCES},  # another CPython has not installed it
                 capture_output=True,
                 text=True,
                 timeout=TIME_LIMIT,
@@ -54,6 +58,10 @@ def runners(columns: Iterable[Column], build: Path) -> Iterator[Runner]:
     for column in columns:
         if column == "BEAM":
             yield from beam_runners(build)
+        elif column == "newest":
+            if newest := newest_python():
+                _, path = newest
+                yield Runner(column, column, (path, "-m", "benchmarks.worker", "standard"))
         else:
             command = (sys.executable, "-m", "benchmarks.worker", column)
             yield Runner(column, column, command)

@@ -27,7 +27,7 @@ class Workloads(Generic[Server]):
     """Every workload on one implementation, at one size.
 
     Each runs inside ``implementation.running()`` and gives figures: ``time`` in seconds per
-    operation (of ``stop``: for all), ``bytes`` per server.
+    operation (of ``stop``: for all), ``cpu`` in seconds of processor time, ``bytes`` per server.
     """
 
     implementation: Implementation[Server]
@@ -67,10 +67,10 @@ class Workloads(Generic[Server]):
         wanted = self._ids(self.servers)
         gc.collect()
         before = resident_bytes()
-        time = await loops.seconds(self._start(wanted))
+        spent = await loops.spent(self._start(wanted))
         gc.collect()
         size = resident_bytes() - before
-        return {"time": time / self.servers, "bytes": size / self.servers}
+        return {**spent.per(self.servers), "bytes": size / self.servers}
 
     async def call(self) -> Figures:
         """Call the servers in turn."""
@@ -132,16 +132,15 @@ class Workloads(Generic[Server]):
         warm_up = self._ids(max(1, self.operations // 10), "warm")
         await self._start([*self._ids(self.servers), *warm_up])
         await self._crash(warm_up)
-        time = await loops.seconds(self._crash(self._ids(self.operations)))
-        return {"time": time / self.operations}
+        return await self._once(self._crash(self._ids(self.operations)))
 
     async def stop(self) -> Figures:
         """Stop the supervisor of all servers; the time is that of all together."""
         await self._start(self._ids(self.servers))
-        time = await loops.seconds(self.implementation.stop())
+        spent = await loops.spent(self.implementation.stop())
         if any(self.implementation.lookup(one) is not None for one in self._ids(self.servers)):
             raise RuntimeError("a server outlived its supervisor")
-        return {"time": time}
+        return spent.per(1)
 
     async def stalls(self) -> Figures:
         """Measure how long the event loop stands during a mass start and a mass crash."""
@@ -157,11 +156,12 @@ class Workloads(Generic[Server]):
         figures |= {"total": figures["time"] * self.servers, "rss": float(resident_bytes())}
         figures["lookup"] = (await self._look_up_passes())["time"]
         targets = self._found(self._ids(self.servers))
-        figures["call"] = await self._once(self._call_each(repeat(targets, self.operations)))
+        calls = self._call_each(repeat(targets, self.operations))
+        figures["call"] = (await self._once(calls))["time"]
         bursts = in_bursts(repeat(targets, self.operations), BROADCAST)
-        figures["cast"] = await self._once(self._arrive_bursts(bursts))
+        figures["cast"] = (await self._once(self._arrive_bursts(bursts)))["time"]
         doomed = repeat(self._ids(self.servers)[:: max(1, self.servers // CRASHES)], CRASHES)
-        figures["crash"] = await loops.seconds(self._crash(doomed)) / CRASHES
+        figures["crash"] = (await loops.spent(self._crash(doomed))).time / CRASHES
         figures["collection"] = seconds_to_collect()
         gc.freeze()  # the rest of `beamish.freeze_heap`, which asyncio's program must not import
         figures["frozen"] = seconds_to_collect()
@@ -213,21 +213,25 @@ class Workloads(Generic[Server]):
     async def _call_passes(self, targets: Sequence[Any]) -> Figures:
         return await self._passes(lambda: self._call_each(targets))
 
-    async def _once(self, work: Awaitable[object]) -> float:
-        return await loops.seconds(work) / self.operations
+    async def _once(self, work: Awaitable[object]) -> Figures:
+        return (await loops.spent(work)).per(self.operations)
 
     async def _passes(self, work: Callable[[], Awaitable[object]]) -> Figures:
         await work()
-        times = [await self._once(work()) for _ in range(PASSES)]
-        return {"time": statistics.median(times)}
+        return medians([await self._once(work()) for _ in range(PASSES)])
 
     async def _look_up_passes(self) -> Figures:
-        times = []
+        passes = []
         for _ in range(PASSES + 1):
             # New strings each time: Python remembers the hash of one that it has seen.
             wanted = [self.key(one) for one in in_turn(self.servers, self.operations)]
-            times.append(await self._once(loops.look_up_each(self.implementation.lookup, wanted)))
-        return {"time": statistics.median(times[1:])}
+            passes.append(await self._once(loops.look_up_each(self.implementation.lookup, wanted)))
+        return medians(passes[1:])
+
+
+def medians(passes: Sequence[Figures]) -> Figures:
+    """Return the median of each figure."""
+    return {name: statistics.median(one[name] for one in passes) for name in passes[0]}
 
 
 def seconds_to_collect() -> float:

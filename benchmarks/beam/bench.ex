@@ -3,7 +3,8 @@ defmodule Bench do
   The workloads on the BEAM, the same as those of `loops.py`.
 
   Everything measured is a plain recursive function of a compiled module. One workload per run;
-  the figures go to the standard output as one line of JSON, times as seconds per operation.
+  the figures go to the standard output as one line of JSON, times and processor times as seconds
+  per operation.
   """
 
   @clients 100
@@ -27,34 +28,34 @@ defmodule Bench do
 
   defp run("call", servers, operations) do
     targets = repeat(started(servers), operations)
-    [time: passes(operations, fn -> call_each(targets) end)]
+    passes(operations, fn -> call_each(targets) end)
   end
 
   defp run("call_via", servers, operations) do
     started(servers)
     targets = repeat(Enum.map(ids(servers, "txn"), &Tracker.via/1), operations)
-    [time: passes(operations, fn -> call_each(targets) end)]
+    passes(operations, fn -> call_each(targets) end)
   end
 
   defp run("clients", servers, operations) do
     shares = deal(repeat(started(servers), operations))
-    [_warm_up | times] = for _ <- 0..@passes, do: concurrently(shares) / operations
-    [time: median(times)]
+    [_warm_up | passes] = for _ <- 0..@passes, do: concurrently(shares)
+    medians(passes, operations)
   end
 
   defp run("cast_one", servers, operations) do
     targets = repeat(started(servers), operations)
-    [time: passes(operations, fn -> bump_all(targets) end)]
+    passes(operations, fn -> bump_all(targets) end)
   end
 
   defp run("cast_spread", servers, operations) do
     targets = repeat(started(servers), operations)
-    [time: passes(operations, fn -> arrive_burst(targets) end)]
+    passes(operations, fn -> arrive_burst(targets) end)
   end
 
   defp run("cast_each", servers, operations) do
     bursts = Enum.chunk_every(repeat(started(servers), operations), servers)
-    [time: passes(operations, fn -> Enum.each(bursts, &arrive_burst/1) end)]
+    passes(operations, fn -> Enum.each(bursts, &arrive_burst/1) end)
   end
 
   defp run("lookup", servers, operations), do: lookups(ids(servers, "txn"), operations)
@@ -63,15 +64,15 @@ defmodule Bench do
     do: lookups(tuples(ids(servers, "txn")), operations)
 
   defp run("crash", servers, operations),
-    do: [time: crashes(servers, operations, :single)]
+    do: crashes(servers, operations, :single)
 
   defp run("crash_partitioned", servers, operations),
-    do: [time: crashes(servers, operations, :partitioned)]
+    do: crashes(servers, operations, :partitioned)
 
-  defp run("stop", servers, _operations), do: [time: stop(servers, :single)]
+  defp run("stop", servers, _operations), do: stop(servers, :single)
 
   defp run("stop_partitioned", servers, _operations),
-    do: [time: stop(servers, :partitioned)]
+    do: stop(servers, :partitioned)
 
   # The measured loops
 
@@ -147,17 +148,17 @@ defmodule Bench do
     Tracker.open(:single)
     start_all(ids(@warm_up, "warm"), :single)
     before = memory()
-    {seconds, pids} = timed(fn -> start_all(wanted, :single) end)
+    {spent, pids} = timed(fn -> start_all(wanted, :single) end)
     bytes = memory() - before
     true = length(pids) == servers
-    [time: seconds / servers, bytes: bytes / servers]
+    per(spent, servers) ++ [bytes: bytes / servers]
   end
 
   defp stop(servers, supervision) do
     pids = started(servers, supervision)
-    {seconds, :ok} = timed(fn -> Tracker.close(supervision) end)
+    {spent, :ok} = timed(fn -> Tracker.close(supervision) end)
     false = Enum.any?(pids, &Process.alive?/1)
-    seconds
+    per(spent, 1)
   end
 
   defp lookups(known, operations) do
@@ -165,7 +166,7 @@ defmodule Bench do
     start_all(known, :single)
     wanted = repeat(known, operations)
     true = is_pid(Tracker.lookup(hd(wanted)))
-    [time: passes(operations, fn -> lookup_each(wanted) end)]
+    passes(operations, fn -> lookup_each(wanted) end)
   end
 
   defp crashes(servers, operations, supervision) do
@@ -174,14 +175,14 @@ defmodule Bench do
     start_all(warm, supervision)
     crash_each(warm)
     doomed = Enum.take(ids(servers, "txn"), operations)
-    {seconds, :ok} = timed(fn -> crash_each(doomed) end)
-    seconds / operations
+    {spent, :ok} = timed(fn -> crash_each(doomed) end)
+    per(spent, operations)
   end
 
   defp concurrently(shares) do
     clients = for share <- shares, do: Task.async(fn -> client(share) end)
-    {seconds, _} = timed(fn -> release(clients) end)
-    seconds
+    {spent, _} = timed(fn -> release(clients) end)
+    spent
   end
 
   defp client(share) do
@@ -212,18 +213,28 @@ defmodule Bench do
     for {_, part} <- parts, do: Enum.map(part, fn {pid, _} -> pid end)
   end
 
-  # One pass to warm up, then the median of the others.
+  # One pass to warm up, then the medians of the others.
   defp passes(operations, pass) do
     pass.()
-    median(for _ <- 1..@passes, do: elem(timed(pass), 0) / operations)
+    medians(for(_ <- 1..@passes, do: elem(timed(pass), 0)), operations)
   end
+
+  defp medians(passes, operations) do
+    {times, cpus} = Enum.unzip(passes)
+    per({median(times), median(cpus)}, operations)
+  end
+
+  defp per({time, cpu}, operations), do: [time: time / operations, cpu: cpu / operations]
 
   defp median(values), do: values |> Enum.sort() |> Enum.at(div(length(values), 2))
 
   defp timed(work) do
+    {cpu_before, _} = :erlang.statistics(:runtime)
     before = :erlang.monotonic_time(:nanosecond)
     result = work.()
-    {(:erlang.monotonic_time(:nanosecond) - before) / 1.0e9, result}
+    time = (:erlang.monotonic_time(:nanosecond) - before) / 1.0e9
+    {cpu, _} = :erlang.statistics(:runtime)
+    {{time, (cpu - cpu_before) / 1.0e3}, result}
   end
 
   defp memory do

@@ -201,3 +201,19 @@ def test_the_page_says_where_its_figures_come_from() -> None:
         "Measured on 2026-01-02 on Some CPU, 2 cores, Linux x86_64; CPython 3.11.7; "
         "Elixir not installed."
     )
+
+
+def test_line_of_the_standard_interface_has_processor_time_and_the_newest_cpython() -> None:
+    measurements = Measurements({"BEAM +S 1": "BEAM", "standard": "standard", "newest": "newest"})
+    measurements.add("BEAM +S 1", {"call.time": 1e-6, "call.cpu": 2e-6})
+    measurements.add("standard", {"call.time": 0.5e-6, "call.cpu": 0.5e-6})
+    measurements.add("newest", {"call.time": 0.4e-6})
+
+    shown = report.compared_standard(measurements, CALL, {})
+
+    assert shown == ["call", "1.00 µs", "0.500 µs", "0.50 (≤ 0.6: met)", "0.25", "0.80"]
+
+
+def test_crash_in_processor_time_is_compared_with_the_same_workload_of_the_beam() -> None:
+    assert CRASH.cpu == Row("crash", "crash.cpu", beam="crash_partitioned.cpu", at_most_beam=1.0)
+    assert Row("memory", "start.bytes").cpu is None
