@@ -14,6 +14,7 @@ from beamish import (
     BeamishError,
     DynamicSupervisor,
     Fail,
+    From,
     GenServer,
     NoReply,
     Supervisor,
@@ -81,6 +82,16 @@ class Refusing(GenServer):
             return Fail(error)
 
     @call
+    def refuse_from(self, *, from_: From) -> Fail:
+        return self.handle_call("caught before", from_)
+
+    def handle_call(self, request: str, from_: From) -> Any:
+        if request == "caught before":
+            return self.refuse_caught()
+        GenServer.reply(from_, Fail(BeamishError()))
+        return NoReply()
+
+    @call
     async def refuse_later(self) -> Fail:
         await asyncio.sleep(0)
         return Fail(BeamishError())
@@ -100,6 +111,12 @@ async def failing(how: str) -> Callable[[], Awaitable[object]]:
                 return lambda: Refusing.refuse(refusing)
             case "refused, caught before":
                 return lambda: Refusing.refuse_caught(refusing)
+            case "refused by handle_call":
+                return lambda: GenServer.call(refusing, "caught before")
+            case "refused by reply":
+                return lambda: GenServer.call(refusing, "reply")
+            case "refused with from_":
+                return lambda: Refusing.refuse_from(refusing)
             case "refused, caught before, in a queue":
                 return lambda: asyncio.gather(
                     Refusing.refuse_later(refusing),
@@ -128,6 +145,9 @@ async def failing(how: str) -> Callable[[], Awaitable[object]]:
         "refused, caught before",
         "refused later",
         "refused, caught before, in a queue",
+        "refused by handle_call",
+        "refused by reply",
+        "refused with from_",
     ],
 )
 async def test_failed_request_leaves_no_cycles_to_the_collector(how: str) -> None:
