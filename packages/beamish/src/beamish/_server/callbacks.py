@@ -1,33 +1,44 @@
-"""Runs the callbacks of a server that its mailbox holds."""
+"""Runs the callbacks of a server: one, or those of many casts and messages in one context."""
 
 from contextvars import Context, copy_context
 from typing import Any, TypeAlias
 
 from beamish._diagnostics import watchdog
 from beamish._runtime.context import current_pid
-from beamish._server.items import Queued, context_of
+from beamish._server.items import Queued, shares_context
 
 USUAL: Any = object()
 """The result that stands for all usual ones: nothing is left to do."""
 
-# What was handled last, the number of items handled, the result of the last, and its exception.
+# What was handled last, the number handled, the result of the last, and its exception.
 Ran: TypeAlias = tuple[Queued, int, Any, BaseException | None]
 
 
 @watchdog.mark
-def run(process: Any, queued: Queued, context: Context, limit: int) -> Ran:
-    """Run the callback of ``queued``, then those of casts and messages behind it in the mailbox.
+def run_one(
+    process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+) -> Any:
+    """Run a callback of ``process``, and make it the current process of this context."""
+    current_pid.set(process.pid)
+    if kwargs is None:
+        return function(process.server, *args)
+    return function(process.server, *args, **kwargs)
 
-    A cast or message that returns ``None`` and changes neither its context nor the mailbox leaves
-    nothing to do but to take the next. So the loop is here, inside of the context: entering one,
-    and making one, takes longer than handling such a message. Anything else ends the loop, and
-    `ServerProcess.dispatch`, outside of the context, applies the result.
+
+@watchdog.mark
+def run_many(process: Any, queued: Queued, context: Context, limit: int) -> Ran:
+    """Run the callbacks of ``queued`` and of the casts and messages behind it in the mailbox.
+
+    One that returns ``None`` and changes neither its context nor the mailbox leaves nothing to do
+    but to take the next. So the loop is here, inside of the context: making and entering one takes
+    longer than handling a cast. Anything else ends the loop, and `ServerProcess.dispatch`, outside
+    of the context, applies the result.
 
     Args:
-        process: The server's process.
-        queued: The first to handle; it is not in the mailbox.
-        context: The current context: that of a call, or an empty one.
-        limit: How many to handle at most; at 0, the first, without completing it.
+        process: The server's process, which has no debug option.
+        queued: The first to handle; it is not in the mailbox, and `shares_context` is true of it.
+        context: The current context, in which nothing has run.
+        limit: How many to handle at most.
 
     Returns:
         The last one handled, the number handled, the result of the last (`USUAL` if it is
@@ -36,7 +47,7 @@ def run(process: Any, queued: Queued, context: Context, limit: int) -> Ran:
     current_pid.set(process.pid)
     server, mailbox = process.server, process.mailbox
     handle_cast = process.table.handle_cast.function
-    unchanged = copy_context() if mailbox and limit > 1 else None
+    unchanged = copy_context()
     handled = 0
     try:
         while True:
@@ -55,16 +66,9 @@ def run(process: Any, queued: Queued, context: Context, limit: int) -> Ran:
                         result = callback.function(server, *args)
                     else:
                         result = callback.function(server, *args, **kwargs)
-                    if not callback.plain:
-                        return queued, handled, result, None
             except BaseException as error:
                 return queued, handled, None, error
-            if (
-                result is not None
-                or limit == 0
-                or process.exit_pending is not None
-                or process.debugging is not None
-            ):
+            if result is not None or process.exit_pending is not None:
                 return queued, handled, result, None
             process.handled += 1
             if (
@@ -72,10 +76,8 @@ def run(process: Any, queued: Queued, context: Context, limit: int) -> Ran:
                 or not mailbox
                 or process.mailbox is not mailbox
                 or context != unchanged
+                or not shares_context(mailbox[0])
             ):
-                break
-            behind = mailbox[0]
-            if behind.__class__ is tuple and len(behind) > 1 and context_of(behind) is not None:
                 break
             queued = mailbox.popleft()
     finally:

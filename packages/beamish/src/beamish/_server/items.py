@@ -47,14 +47,17 @@ def context_of(item: Item) -> Context | None:
     return context
 
 
-def is_bare(queued: Queued) -> bool:
-    """Return whether something from a mailbox is a bare request of ``GenServer.cast``."""
-    return queued.__class__ is not tuple or len(queued) == 1
-
-
 def is_system(queued: Queued) -> bool:
     """Return whether something from a mailbox is a system request."""
-    return not is_bare(queued) and callback_of(queued) is SYSTEM
+    return queued.__class__ is tuple and len(queued) > 1 and callback_of(queued) is SYSTEM
+
+
+def shares_context(queued: Queued) -> bool:
+    """Return whether ``queued`` is a cast or message that has no context of its own."""
+    if queued.__class__ is not tuple or len(queued) == 1:
+        return True
+    callback, _, _, _, context = queued
+    return context is None and callback.plain
 
 
 def _run_system(_: object, process: Any, request: SystemRequest) -> Any:

@@ -1,14 +1,12 @@
 """Callbacks that telemetry observes: an event at the start and at the end of each."""
 
 from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context
 from types import CoroutineType
 from typing import Any
 
 from beamish import telemetry
 from beamish._runtime.context import current_pid
-from beamish._server.callbacks import Ran, run
-from beamish._server.items import Item, callback_of
+from beamish._server.callbacks import run_one
 
 
 class Observed(Coroutine[Any, Any, Any]):
@@ -50,17 +48,19 @@ class Observed(Coroutine[Any, Any, Any]):
             raise
 
 
-def run_observed(process: Any, item: Item, context: Context, limit: int) -> Ran:
-    """Run one callback as `run` does, and emit its events in the callback's context."""
+def run_observed(
+    process: Any, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+) -> Any:
+    """Run a callback as `run_one` does, and emit its events in the callback's context."""
     current_pid.set(process.pid)
-    process.callback = callback_of(item).name
     facts = {"pid": process.pid, "class": process.kind(), "callback": process.callback}
     span = telemetry.Span(telemetry.CALLBACK, facts)
-    _, handled, result, error = run(process, item, context, 0)
-    if error is not None:
+    try:
+        result = run_one(process, function, args, kwargs)
+    except BaseException as error:
         span.fail(error)
-    elif result.__class__ is CoroutineType:
-        result = Observed(result, span)
-    else:
-        span.stop()
-    return item, handled, result, error
+        raise
+    if result.__class__ is CoroutineType:
+        return Observed(result, span)
+    span.stop()
+    return result

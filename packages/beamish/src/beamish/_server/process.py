@@ -6,8 +6,9 @@ results of callbacks, async callbacks, exit signals, and the exit.
 How a message is handled: `ServerProcess.enqueue` puts an item into the mailbox and schedules a
 turn. `ServerProcess.dispatch` handles an item: `turn` calls it with items of the mailbox, `handle`
 with an item that skips the mailbox, such as a call to an idle server (see `request`). It enters the
-item's context, where `callbacks.run` runs the callback. `finish` applies what the callback returns,
-`failed` what it raises. `after_callback` then schedules the next turn, or makes the server idle.
+item's context, where `run_one` or `run_many` runs the callback. `finish` applies what the callback
+returns, `failed` what it raises. `after_callback` then schedules the next turn, or makes the server
+idle.
 
 A server exits for one of three causes, which all end in `complete_exit`:
 
@@ -50,7 +51,7 @@ from beamish._runtime.runtime import Runtime
 from beamish._runtime.tasks import failure
 from beamish._runtime.timers import Timer
 from beamish._server import reports
-from beamish._server.callbacks import USUAL, Ran, run
+from beamish._server.callbacks import USUAL, Ran, run_many, run_one
 from beamish._server.items import (
     INIT,
     SYSTEM,
@@ -63,6 +64,7 @@ from beamish._server.items import (
     caller_of,
     context_of,
     is_system,
+    shares_context,
 )
 from beamish._server.observed import Observed, run_observed
 from beamish._server.requests import SPECIAL, From, FutureReply, PendingReply
@@ -437,29 +439,48 @@ class ServerProcess(Process):
         self.direct = False
         total = 0
         while True:
-            context = None
-            if queued.__class__ is tuple and len(queued) > 1:
-                _, _, _, _, context = queued
-            if self.debugging is not None and not is_system(queued):
-                queued = self.item_of(queued)
-                self.debugging.received(self, queued)
-            if context is None:  # nothing was observed when the cast or message was sent
+            if (
+                self.mailbox
+                and limit > total + 1
+                and self.debugging is None
+                and shares_context(queued)
+            ):
                 context = self.runtime.context.copy()
-                ran: Ran = context.run(run, self, queued, context, limit - total)
-            elif telemetry.observes:
-                ran = context.run(run_observed, self, queued, context, 1)
-            else:
-                ran = context.run(run, self, queued, context, 1)
-            queued, handled, result, error = ran
-            del ran
-            total += handled
-            if result is not USUAL:
-                callback, args, kwargs, from_, _ = self.item_of(queued)
-                item: Item = (callback, args, kwargs, from_, context)
+                ran: Ran = context.run(run_many, self, queued, context, limit - total)
+                queued, handled, result, error = ran
+                del ran
+                total += handled
                 if error is not None:
-                    self.failed(item, error)
+                    self.failed(self._with_context(queued, context), error)
                     return total
-                self.finish(item, result)
+            else:
+                total += 1
+                queued = self.item_of(queued)
+                callback, args, kwargs, _, context = queued
+                self.callback = callback.name
+                if self.debugging is not None and callback is not SYSTEM:
+                    self.debugging.received(self, queued)
+                run = run_one
+                if context is None:  # nothing was observed when the cast or message was sent
+                    context = self.runtime.context.copy()
+                elif telemetry.observes:
+                    run = run_observed
+                try:
+                    result = context.run(run, self, callback.function, args, kwargs)
+                except BaseException as error:
+                    self.failed(self._with_context(queued, context), error)
+                    return total
+                if (
+                    result is None
+                    and callback.plain
+                    and self.exit_pending is None
+                    and self.debugging is None
+                ):  # the usual result of a cast or message: all that `finish` would do
+                    self.handled += 1
+                    self.callback = None
+                    result = USUAL
+            if result is not USUAL:
+                self.finish(self._with_context(queued, context), result)
                 del result  # the traceback of an error in a `Fail` can hold this frame
                 if self.callback is not None or self.suspended or self.phase != "running":
                     return total
@@ -467,6 +488,11 @@ class ServerProcess(Process):
             if total == limit or not mailbox:
                 return total
             queued = mailbox.popleft()
+
+    def _with_context(self, queued: Queued, context: Context) -> Item:
+        """Return the item of what was handled in ``context``."""
+        callback, args, kwargs, from_, own = item = self.item_of(queued)
+        return item if own is context else (callback, args, kwargs, from_, context)
 
     def after_callback(self) -> None:
         """Schedule a turn if messages are queued, otherwise become idle.
@@ -764,7 +790,8 @@ class ServerProcess(Process):
         self.phase = "terminating"
         from_ = caller_of(item)
         self.ending = (item, from_, reason, reply)
-        self.cancel_idle_timer()
+        if self.idle_timer is not None:
+            self.cancel_idle_timer()
         callback = self.table.terminate
         if callback is None:
             self.complete_terminate()
@@ -797,7 +824,8 @@ class ServerProcess(Process):
     def drop_messages(self, reason: Any) -> None:
         """Drop the mailbox and its idle timer; raise `ExitError` in the callers that wait."""
         self.mailbox = None
-        self.cancel_idle_timer()
+        if self.idle_timer is not None:
+            self.cancel_idle_timer()
         if self.callers is not None:
             for from_ in one_or_many.items(self.callers):
                 from_.fail(reason)
