@@ -1,5 +1,6 @@
 """What holds for all test runs."""
 
+import gc
 import signal
 
 
@@ -10,3 +11,13 @@ def pytest_configure() -> None:
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """Exclude the collected tests and their modules from later garbage collections.
+
+    They live until the end of the run, and a test that collects garbage would visit a million of
+    their objects.
+    """
+    gc.collect()
+    gc.freeze()
