@@ -7,11 +7,11 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Match, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
 
 from transaction_tracker.api import documentation, routes
@@ -36,6 +36,20 @@ DESCRIPTION = """Track money transactions until their state is final.
 Errors are problem details (RFC 9457). Lists have pages: send a page's `next` to get the next page.
 A POST repeated with the same `Idempotency-Key` within 24 hours returns the stored response."""
 
+_DEPENDENCIES = (Depends(check_query),)
+
+
+def _routes() -> list[BaseRoute]:
+    router = APIRouter(dependencies=_DEPENDENCIES, generate_unique_id_function=operation_id)
+    for part in routes.ROUTERS:
+        router.include_router(part)
+    return router.routes
+
+
+# All applications of the process share the routes: FastAPI builds the routes of an included router
+# again for each application that includes it.
+_ROUTES = _routes()
+
 
 def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
     """Return the ASGI application, which needs the running tracker application.
@@ -54,13 +68,11 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
         redoc_url=None,
         openapi_url=None,
         redirect_slashes=False,
-        dependencies=[Depends(check_query)],
-        generate_unique_id_function=operation_id,
+        dependencies=_DEPENDENCIES,
     )
     tokens = Tokens(load_tokens)
     app.state.context = ApiContext(service, options, tokens)
-    for router in routes.ROUTERS:
-        app.include_router(router)
+    app.router.routes.extend(_ROUTES)
     add_dashboard(app)
     _handle_errors(app)
     _add_middleware(app, options, tokens)
