@@ -109,7 +109,7 @@ class World:
             await app.__aenter__()
         except StartError as error:
             return _whole_text(error)
-        self.app, self._api = app, create_app(app._service())
+        self.app = app
         return None
 
     def reconfigure(self, *urls: str) -> None:
@@ -193,7 +193,9 @@ class World:
 
     async def get(self, path: str) -> Reply:
         """Send a request to the HTTP API, without a socket."""
-        assert self._api is not None
+        assert self.app is not None
+        if self._api is None:
+            self._api = create_app(self.app._service())
         sent: list[Json] = []
         scope = {
             "type": "http",
