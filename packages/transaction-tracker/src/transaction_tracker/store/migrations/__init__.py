@@ -11,7 +11,7 @@ from sqlalchemy import Connection, inspect, text
 from transaction_tracker.store.errors import StoreError
 from transaction_tracker.store.schema import metadata
 
-# Repeated here, so that the start with a current database does not need Alembic.
+# Repeated here, so that the start with a new or current database does not need Alembic.
 HEAD = "0005"
 # The schema of version 0.1 of the program, which stored no revision.
 FIRST = "0001"
@@ -32,16 +32,16 @@ def bring_up_to_date(connection: Connection, *, migrate: bool) -> None:
     found = revision(connection)
     if found == HEAD:
         return
-    behind = pending(found)
     if not migrate:
         raise StoreError(
             f"its tables are at revision {found or 'none'}, and this program needs {HEAD}; "
-            f"migrate it first ({len(behind)} to go)"
+            f"migrate it first ({len(pending(found))} to go)"
         )
     if found is None:
         metadata.create_all(connection)
         _note(connection, HEAD)
     else:
+        pending(found)  # raises an error for the revision of a newer program
         _upgrade(connection, found)
 
 
