@@ -1,9 +1,8 @@
-"""``txtrack`` as a subprocess, and a node."""
+"""``txtrack`` as a program, and a node."""
 
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,8 @@ from transaction_tracker.api import WEB, Web, WebOptions
 from transaction_tracker.cli import main
 from transaction_tracker.service import Settings, TransactionTrackerApplication
 from txtrack_devnode import Chain, DevelopmentNode
+
+from .forked import start
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,12 @@ def clean(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture
 def txtrack() -> Txtrack:
-    async def run(*arguments: str) -> Ran:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "transaction_tracker", *arguments),
+    async def run(*arguments: str, fresh: bool = False) -> Ran:
+        process = await start(
+            *arguments,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            fresh=fresh,
         )
         out, err = await process.communicate()
         assert process.returncode is not None

@@ -3,32 +3,33 @@
 import asyncio
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+from .forked import Program, start
 
 SECONDS = 100.0
 
 
 @asynccontextmanager
 async def serving(
-    *flags: str, open_files: int | None = None, **variables: str
-) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, object]]]:
+    *flags: str, open_files: int | None = None, fresh: bool = False, **variables: str
+) -> AsyncIterator[tuple[Program, dict[str, object]]]:
     """Run it with JSON logs, until its line that says where it is.
 
     Args:
         flags: More of its command line.
         open_files: Limit of its open files; as many as this program has unless given.
+        fresh: Whether a new interpreter runs it.
         variables: More of its environment.
     """
-    limited = ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh") if open_files else ()
-    process = await asyncio.create_subprocess_exec(
-        *limited,
-        *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0"),
-        *("--log-format", "json", *flags),
-        env=os.environ | variables,
+    process = await start(
+        *("serve", "--port", "0", "--log-format", "json", *flags),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        env=os.environ | variables,
+        open_files=open_files,
+        fresh=fresh,
     )
     assert process.stderr is not None
     try:

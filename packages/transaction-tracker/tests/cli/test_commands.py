@@ -123,6 +123,6 @@ def test_help_of_a_command_is_complete(
 
 
 async def test_version_is_that_of_the_package(txtrack: Txtrack) -> None:
-    ran = await txtrack("--version")
+    ran = await txtrack("--version", fresh=True)
 
     assert (ran.status, ran.out) == (0, f"{version('transaction-tracker')}\n")

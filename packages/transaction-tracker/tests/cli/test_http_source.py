@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from ..sources.http_polling.support import (  # noqa: TID252 - the one service t
     scripted,
 )
 from .conftest import Command, Txtrack
+from .forked import start
 from .program import SECONDS, serving
 
 DEPLOY = Path(__file__).parents[4] / "deploy"
@@ -125,7 +125,7 @@ async def test_example_configuration_of_a_bank_tracks_transfers(
     options = (*quick, "http.requests_per_second=500", "http.allow_private=['127.0.0.1']")
     flags = [word for option in options for word in ("--set", option)]
     monkeypatch.setenv("TXTRACK_HTTP__HEADERS__AUTHORIZATION", f"Bearer {SECRET}")
-    async with asyncio.timeout(3 * SECONDS), serving(*flags) as (_, fact):
+    async with asyncio.timeout(3 * SECONDS), serving(*flags, fresh=True) as (_, fact):
         monkeypatch.setenv("TXTRACK_URL", str(fact["url"]))
         await command("add", "PAY-1")
         good = await command("wait", "PAY-1", "--timeout", "50s")
@@ -200,9 +200,8 @@ async def test_logs_contain_no_secret(bank: ScriptedService, configuration: Path
 
 
 async def test_first_steps_contain_an_id_instead_of_a_hash(configuration: Path) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0"),
-        *("--config", str(configuration)),
+    process = await start(
+        *("serve", "--port", "0", "--config", str(configuration)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -4,7 +4,6 @@ import asyncio
 import json
 import signal
 import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,12 +14,13 @@ from transaction_tracker.cli import main
 from txtrack_devnode import DevelopmentNode
 
 from .conftest import Txtrack
+from .forked import start
 from .program import SECONDS, serving
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_service_runs_until_a_signal(node: DevelopmentNode, number: signal.Signals) -> None:
-    async with serving("--rpc", node.url) as (process, fact):
+    async with serving("--rpc", node.url, fresh=True) as (process, fact):
         assert fact["level"] == "info"
         assert fact["source"] == "ethereum:31337"
         async with (
@@ -58,8 +58,8 @@ async def test_systemd_is_notified(node: DevelopmentNode, tmp_path: Path) -> Non
 
 
 async def test_first_steps_are_printed(node: DevelopmentNode) -> None:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0", "--rpc", node.url),
+    process = await start(
+        *("serve", "--port", "0", "--rpc", node.url),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
     )

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
@@ -14,6 +12,7 @@ from txtrack_devnode import DevelopmentNode
 
 from ..postgres import Postgres  # noqa: TID252
 from ..silence import Line, line_to  # noqa: TID252
+from .forked import Program, start
 from .program import SECONDS, serving
 
 pytestmark = pytest.mark.postgres
@@ -61,10 +60,8 @@ async def test_sigterm_stops_a_start_with_a_silent_database(
     node: DevelopmentNode, line: Line, url: str
 ) -> None:
     line.fall_silent()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "transaction_tracker", "serve", "--port", "0"),
-        *("--log-format", "json", "--rpc", node.url, "--database", url),
-        env=os.environ,
+    process = await start(
+        *("serve", "--port", "0", "--log-format", "json", "--rpc", node.url, "--database", url),
         stderr=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(SECONDS):
@@ -76,7 +73,7 @@ async def test_sigterm_stops_a_start_with_a_silent_database(
     assert process.returncode == 0
 
 
-async def ended(process: asyncio.subprocess.Process) -> tuple[bytes, bytes]:
+async def ended(process: Program) -> tuple[bytes, bytes]:
     """Wait for the end of a program, and return what it wrote; kill it if it does not end."""
     ending = asyncio.create_task(process.communicate())
     _, pending = await asyncio.wait((ending,), timeout=STOP_SECONDS)

@@ -29,7 +29,7 @@ def watching(node: DevelopmentNode, *more: str) -> list[str]:
 async def test_all_confirmed_ends_with_status_0(txtrack: Txtrack, node: DevelopmentNode) -> None:
     txs = [pay(node), pay(node, 1)]
 
-    ran = await txtrack(*watching(node, *(tx.hash for tx in txs)))
+    ran = await txtrack(*watching(node, *(tx.hash for tx in txs)), fresh=True)
 
     assert ran.status == 0
     assert ran.out.splitlines()[-1] == "2 confirmed"

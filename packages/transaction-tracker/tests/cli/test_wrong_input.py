@@ -57,7 +57,7 @@ def test_bad_input_ends_with_status_2(
 
 
 async def test_status_of_bad_input_is_that_of_the_process(txtrack: Txtrack) -> None:
-    ran = await txtrack("watch", "--rpc", "http://127.0.0.1:1", "0x12")
+    ran = await txtrack("watch", "--rpc", "http://127.0.0.1:1", "0x12", fresh=True)
 
     assert ran.status == 2
     assert ran.err.startswith("txtrack: a transaction hash must be")
