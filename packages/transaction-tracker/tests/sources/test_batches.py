@@ -158,7 +158,7 @@ async def test_node_that_refuses_batches_gets_single_calls(
     assert await client.batch(calls(8)) == list(range(8))
     assert client.calls_per_request == 1
 
-    for _ in range(40):
+    for _ in range(5):
         await client.batch(calls(20))
     batches = [len(request) for request in scripted.received if isinstance(request, list)]
     assert batches == [8, 4, 2]

@@ -10,10 +10,10 @@ from .chain import Json, transaction
 from .node import Node
 from .world import BLOCK_SECONDS, CONFIRMATIONS, World, chain_of
 
-TRACKED = 1_000
+TRACKED = 400
 BLOCKS = 40
 # Until the deadlines of all tracked transactions are judged within the budget, about as many pass.
-DEADLINE_BLOCKS = 100
+DEADLINE_BLOCKS = 40
 # Single transactions are looked up at every 24th poll of the head at least, beyond the budget too.
 MAX_REQUESTS_PER_BLOCK = 4.1
 # The minimum is two polls of the head, one request to apply the block, and one request to each
