@@ -8,7 +8,7 @@ PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)
 # What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
 HEAVY := anvil or browser or postgres
 # Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
-FEWER := BEAMISH_MODEL_SEEDS=200 BEAMISH_MODEL_EXAMPLES=20 TRACKER_LIVES=6 TRACKER_KILLS=10
+FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
 KILLS ?= 1000

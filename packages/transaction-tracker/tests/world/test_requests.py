@@ -48,8 +48,8 @@ def test_number_of_requests_does_not_depend_on_pending_transactions(
     ("providers", "each", "confirmations"),
     [
         *((providers, 1, confirmations) for providers in (1, 2, 3) for confirmations in (1, 12)),
-        (2, 70, 12),
-        (2, 120, 12),
+        (2, 70, 3),
+        (2, 120, 3),
         (2, 120, 1),
     ],
 )
