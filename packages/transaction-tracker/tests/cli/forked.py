@@ -106,7 +106,7 @@ async def start(
         fresh: Whether a new interpreter runs it.
     """
     environment = dict(os.environ if env is None else env)
-    if fresh or not CAN_FORK or _interpreter(environment) != _interpreter(os.environ):
+    if fresh or not CAN_FORK or _interpreter(environment) != _INTERPRETER:
         limited = ("sh", "-c", f'ulimit -n {open_files} && exec "$@"', "sh") if open_files else ()
         return await asyncio.create_subprocess_exec(
             *(*limited, sys.executable, "-m", MODULE, *arguments),
@@ -127,6 +127,9 @@ def _interpreter(environment: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that an interpreter reads when it starts."""
     names = ("PYTHON", "LANG", "LC_")
     return {name: value for name, value in environment.items() if name.startswith(names)}
+
+
+_INTERPRETER = _interpreter(os.environ)  # those of the forking process
 
 
 async def _fork(request: dict[str, Any], stdout: int | None, stderr: int | None) -> ForkedProgram:

@@ -57,9 +57,11 @@ async def test_killed_program_has_the_status_of_its_signal(node: DevelopmentNode
         assert await process.wait() == -signal.SIGKILL
 
 
-async def test_interpreter_with_other_variables_is_a_new_one() -> None:
-    env = {**os.environ, "PYTHONUTF8": "1"}
-    process = await start("--version", stdout=PIPE, env=env)
+async def test_other_variables_of_the_interpreter_need_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    process = await start("--version", stdout=PIPE)
 
     await process.communicate()
 
