@@ -30,7 +30,7 @@ LAYERS = {
         {"__init__", "__main__"},
     ],
     "transaction_tracker": [
-        {"awake", "domain", "json_answers", "lazy", "threads"},
+        {"awake", "domain", "json_answers", "lazy", "slices", "threads"},
         {"net"},
         {"options"},
         {"sources", "store"},

@@ -65,7 +65,7 @@ class Stand(Application):
             Web.child_spec(self.service, self.options, name=WEB),
         ]
 
-    def announce(self, stored: Stored) -> None:
+    async def announce(self, stored: Stored) -> None:
         for tracked in stored.rows:
             TransactionTracker.settle(via(tracked.id), tracked)
         self.service.feed.announce(stored)

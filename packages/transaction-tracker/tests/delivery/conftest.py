@@ -31,7 +31,7 @@ async def storing(url: str) -> AsyncIterator[None]:
         await GenServer.stop(pid)
 
 
-def wake_all(_: Stored) -> None:
+async def wake_all(_: Stored) -> None:
     wake()
     EventListener.wake()
 

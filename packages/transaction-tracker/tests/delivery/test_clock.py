@@ -18,6 +18,7 @@ from transaction_tracker.store import endpoints as stored
 from transaction_tracker.store.database import Database
 from transaction_tracker.store.schema.outbox import outbox as table
 
+from ..databases import ignore  # noqa: TID252
 from .receiver import Receiver
 from .support import PATIENCE, happens, life, nothing_pending
 from .tables import Run, add, commit, due, names
@@ -164,7 +165,7 @@ async def test_deadline_keeps_its_span_if_the_clock_was_ahead(
 
     clock.ahead = 0.0
     open_transactions = OpenTransactions()
-    await Store.start(database_url, open_transactions, lambda _: None, name=STORE)
+    await Store.start(database_url, open_transactions, ignore, name=STORE)
 
     deadlines = {tracked.id: tracked.deadline for tracked in open_transactions}
     assert deadlines == {"tx": pytest.approx(time.time() + HOUR, abs=60), "other": None}

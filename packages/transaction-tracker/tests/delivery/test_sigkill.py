@@ -21,9 +21,12 @@ from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox
 from transaction_tracker.store import STORE, OpenTransactions, Store
 
+async def ignore(stored):
+    pass
+
 async def main(database):
     context = DeliveryContext(CheckedClient(AllowList.of(["127.0.0.1"])))
-    store = Store.child_spec(database, OpenTransactions(), lambda stored: None, name=STORE)
+    store = Store.child_spec(database, OpenTransactions(), ignore, name=STORE)
     async with Supervisor.running([store, Outbox.child_spec(context, name=OUTBOX)]):
         await asyncio.Event().wait()
 

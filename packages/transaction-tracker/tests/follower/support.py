@@ -143,7 +143,7 @@ class Tree(Application):
         ]
 
 
-def announce(stored: Stored) -> None:
+async def announce(stored: Stored) -> None:
     for tracked in stored.rows:
         TransactionTracker.settle(via(tracked.id), tracked)
 

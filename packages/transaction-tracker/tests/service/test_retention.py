@@ -20,7 +20,7 @@ from transaction_tracker.store import STORE, OpenTransactions, Step, Store
 from transaction_tracker.store.pruning import LIMIT
 from txtrack_devnode import GWEI, Chain, DevelopmentNode
 
-from ..databases import SOURCE  # noqa: TID252 - for all tests of the package
+from ..databases import SOURCE, ignore  # noqa: TID252 - for all tests of the package
 from ..store.support import confirmed, mined, tracked, wanted  # noqa: TID252 - as the store's
 
 
@@ -83,7 +83,7 @@ async def test_transaction_that_ends_later_is_removed(node: DevelopmentNode) -> 
 async def test_one_round_removes_all_ended_transactions() -> None:
     """In parts, between which blocks are stored."""
     keys = [f"tx{number}" for number in range(LIMIT + 1)]
-    pid = await Store.start(":memory:", OpenTransactions(), lambda _: None, name=STORE)
+    pid = await Store.start(":memory:", OpenTransactions(), ignore, name=STORE)
     await Store.claim(SOURCE)
     await Store.register(wanted(*keys))
     starts = [mined(tracked(key)) for key in keys]

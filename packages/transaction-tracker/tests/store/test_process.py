@@ -36,7 +36,7 @@ class Announcements:
         self.known: list[list[Any]] = []
         self._open_transactions = open_transactions
 
-    def __call__(self, stored: Stored) -> None:
+    async def __call__(self, stored: Stored) -> None:
         self.stored.append(stored)
         self.known.append(list(self._open_transactions))
 

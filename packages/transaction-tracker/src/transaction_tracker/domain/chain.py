@@ -94,6 +94,11 @@ class KeptChain:
         index = bisect_right(self.links, number, key=_number)
         return self.links[index - 1] if index else None
 
+    def at_or_above(self, number: int) -> Link | None:
+        """Return the lowest kept block from a number up, or ``None``."""
+        index = self._index(number)
+        return self.links[index] if index < len(self.links) else None
+
     def holds(self, block: BlockRef) -> bool:
         """Return whether a block with this number and hash is kept."""
         link = self.at(block.number)

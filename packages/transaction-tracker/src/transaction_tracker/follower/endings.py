@@ -20,6 +20,7 @@ from transaction_tracker.domain import (
     Transaction,
 )
 from transaction_tracker.follower.status import FollowerStatus
+from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, Ending, Objection
 from transaction_tracker.store import OpenTransactions, Store
 
@@ -83,7 +84,7 @@ class Endings:
         tip = None if chain.tip is None else chain.tip.ref
         return not self._held or tip != self._tip or now >= self._retry_at
 
-    def expected(self, facts: Facts, chain: KeptChain) -> dict[str, Ending]:
+    async def expected(self, facts: Facts, chain: KeptChain) -> dict[str, Ending]:
         """Return the ends that facts would make.
 
         Args:
@@ -91,14 +92,15 @@ class Endings:
             chain: The chain on which their blocks are confirmed.
         """
         found = {}
-        for key, observations in facts.items():
-            tracked = self._open_transactions.get(key)
-            ending = None if tracked is None else _ending(tracked, observations)
-            if tracked is not None and ending is not None:
-                last = _last_confirmation(tracked.required, ending.block, chain)
-                required = tracked.required
-                tag = required if isinstance(required, str) else None
-                found[key] = replace(ending, confirmed_by=last, tag=tag)
+        async for part in Slices(facts.items()):
+            for key, observations in part:
+                tracked = self._open_transactions.get(key)
+                ending = None if tracked is None else _ending(tracked, observations)
+                if tracked is not None and ending is not None:
+                    last = _last_confirmation(tracked.required, ending.block, chain)
+                    required = tracked.required
+                    tag = required if isinstance(required, str) else None
+                    found[key] = replace(ending, confirmed_by=last, tag=tag)
         return found
 
     async def cleared(
@@ -113,7 +115,7 @@ class Endings:
             opinion: The followed provider's opinion on these ends, if it was fetched with the
                 block; ``None`` to ask it too.
         """
-        endings = self.expected(facts, chain)
+        endings = await self.expected(facts, chain)
         if not endings:
             self._update_held({}, {}, chain, now)
             return facts
@@ -247,7 +249,8 @@ def _last_confirmation(required: Required, block: BlockRef, chain: KeptChain) ->
     if chain.bottom is None or number < chain.bottom.number:
         return None
     # On some chains, a number can have no block.
-    return next((link.ref for link in chain.links if link.number >= number), None)
+    link = chain.at_or_above(number)
+    return None if link is None else link.ref
 
 
 def _corrected(tracked: Tracked, outcome: Outcome) -> tuple[Observation, ...]:

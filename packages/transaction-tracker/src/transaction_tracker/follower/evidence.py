@@ -24,6 +24,7 @@ from transaction_tracker.follower.endings import Endings, Facts
 from transaction_tracker.follower.marks import Marks
 from transaction_tracker.follower.old_blocks import OldBlocks
 from transaction_tracker.follower.unreadable import UnusableAnswers
+from transaction_tracker.slices import Slices
 from transaction_tracker.sources import (
     ChainSource,
     FetchedBlock,
@@ -115,7 +116,7 @@ class Evidence:
             chain: The chain that they extend.
         """
         self._early, self._opinion = {}, None
-        wanted = [(block, self._own_ids(block)) for block in blocks]
+        wanted = [(block, await self._own_ids(block)) for block in blocks]
         wanted = [(block, ids) for block, ids in wanted if ids]
         try:
             if len(wanted) > 1:
@@ -143,13 +144,12 @@ class Evidence:
         facts = self._depth(extended)
         first = self._buried(block.link.ref, extended)
         if len(blocks) == 1:
-            rivals = self._rivals(block).items()
+            rivals = (await self._rivals(block)).items()
             facts |= {key: (*observations, first) for key, observations in rivals}
-        endings = self._endings.expected(facts, extended)
-        own = (self._open_transactions.get(key) for key in ids)
-        if endings or any(
-            tracked is not None and first.reaches(tracked.required) for tracked in own
-        ):
+        endings = await self._endings.expected(facts, extended)
+        own = map(self._open_transactions.get, ids)
+        required = {tracked.required for tracked in own if tracked is not None}
+        if endings or any(map(first.reaches, required)):
             prefetched = await self._source.prefetch(block, ids, endings)
             self._early = {block.link.hash: prefetched.outcomes}
             self._opinion = prefetched.opinion
@@ -165,7 +165,7 @@ class Evidence:
             is_last: Whether no other block follows at once. Facts that make ends are returned only
                 with the last block, so that the providers are asked once about all of them.
         """
-        facts = self._rivals(block) | await self._own(block)
+        facts = await self._rivals(block) | await self._own(block)
         if not is_last:
             return facts
         first = self._buried(block.link.ref, chain)
@@ -296,32 +296,41 @@ class Evidence:
     def _depth(self, chain: KeptChain) -> Facts:
         tip = chain.tip
         due = {} if tip is None else self._agenda.due_by(tip.number, self.marks.heights(chain))
-        return {key: (self._buried(anchor, chain),) for key, anchor in due.items()}
+        facts = {anchor: (self._buried(anchor, chain),) for anchor in set(due.values())}
+        return {key: facts[anchor] for key, anchor in due.items()}
 
     def _buried(self, block: BlockRef, chain: KeptChain) -> Buried:
         marks = self.marks.heights(chain)
         tags = [tag for tag in TAGS if marks.get(tag, -1) >= block.number]
         return Buried(block, chain.confirmations(block), frozenset(tags))
 
-    def _rivals(self, block: FetchedBlock) -> Facts:
+    async def _rivals(self, block: FetchedBlock) -> Facts:
         facts: Facts = {}
-        for loser, winner in self._open_transactions.rivals(block.slots).items():
-            tracked = self._open_transactions.get(loser)
-            # A transaction leaves its block only by a reorganisation. And a slot that an earlier
-            # block took already can be used more than once on this chain: nothing follows from it.
-            if tracked is None or tracked.slot is None or tracked.waits_for_depth:
-                continue
-            if not self._recent.is_free(tracked.slot):
-                continue
-            transaction = self._describe(block, winner)
-            if transaction is not None:
-                facts[loser] = (Overtaken(transaction, block.link.ref),)
+        async for part in Slices(block.slots.items()):
+            for loser, winner in self._open_transactions.rivals(dict(part)).items():
+                overtaken = self._overtaken(loser, winner, block)
+                if overtaken is not None:
+                    facts[loser] = (overtaken,)
         return facts
 
-    def _own_ids(self, block: FetchedBlock) -> set[str]:
+    def _overtaken(self, loser: str, winner: str, block: FetchedBlock) -> Overtaken | None:
+        tracked = self._open_transactions.get(loser)
+        # A transaction leaves its block only by a reorganisation. And a slot that an earlier
+        # block took already can be used more than once on this chain: nothing follows from it.
+        if tracked is None or tracked.slot is None or tracked.waits_for_depth:
+            return None
+        if not self._recent.is_free(tracked.slot):
+            return None
+        transaction = self._describe(block, winner)
+        return None if transaction is None else Overtaken(transaction, block.link.ref)
+
+    async def _own_ids(self, block: FetchedBlock) -> set[str]:
         """Return the open transactions of a block that are in no other block."""
-        found = self._open_transactions.own(block.ids)
-        return {key for key in found if not self._is_mined_elsewhere(key, block.link.ref)}
+        found, ref = self._open_transactions.own(block.ids), block.link.ref
+        own: set[str] = set()
+        async for part in Slices(found):
+            own.update(key for key in part if not self._is_mined_elsewhere(key, ref))
+        return own
 
     def _is_mined_elsewhere(self, key: str, block: BlockRef) -> bool:
         tracked = self._open_transactions.get(key)
@@ -330,28 +339,29 @@ class Evidence:
         return tracked.anchor != block
 
     async def _own(self, block: FetchedBlock) -> Facts:
-        own = self._own_ids(block)
+        own, ref = await self._own_ids(block), block.link.ref
         early = self._early.pop(block.link.hash, {})
         missing = own - early.keys()
         outcomes = dict(early)
         if missing:
             outcomes |= await self._source.outcomes(block, missing)
         facts: Facts = {}
-        for key in own & outcomes.keys():
-            included = await self._included(key, block, outcomes[key])
-            if included is not None:
-                facts[key] = (included,)
+        async for part in Slices(own & outcomes.keys()):
+            for key in part:
+                included = await self._included(key, block, ref, outcomes[key])
+                if included is not None:
+                    facts[key] = (included,)
         return facts
 
     async def _included(
-        self, key: str, block: FetchedBlock, outcome: Outcome | Unreadable | None
+        self, key: str, block: FetchedBlock, ref: BlockRef, outcome: Outcome | Unreadable | None
     ) -> Included | None:
         transaction = self._describe(block, key)
         if isinstance(outcome, Unreadable):
             await self._unusable.note(key, outcome)
         elif transaction is not None:
             self._unusable.forget(key)
-            return Included(transaction, block.link.ref, outcome)
+            return Included(transaction, ref, outcome)
         return None
 
     def _describe(self, block: FetchedBlock, key: str) -> Transaction | None:
@@ -388,7 +398,7 @@ class Evidence:
         outcomes = await self._source.outcomes(block, [key])
         if key not in outcomes:
             return ()
-        included = await self._included(key, block, outcomes[key])
+        included = await self._included(key, block, block.link.ref, outcomes[key])
         return () if included is None else (included, buried)
 
 

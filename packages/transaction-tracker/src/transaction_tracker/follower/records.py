@@ -17,11 +17,9 @@ from transaction_tracker.domain import (
     decide,
 )
 from transaction_tracker.follower.evidence import Facts
+from transaction_tracker.slices import Slices
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored
 from transaction_tracker.tracker import TransactionTracker, via
-
-# Transactions scheduled before other tasks of the event loop get their turn.
-_BATCH_SIZE = 5_000
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -64,16 +62,20 @@ class Records:
         """Schedule all open transactions."""
         # A copy: transactions can be registered while other tasks run. The follower gets a message
         # about each of them.
-        for number, tracked in enumerate(list(self._open_transactions)):
-            self._note(tracked)
-            if number % _BATCH_SIZE == 0:
-                await asyncio.sleep(0)
+        async for part in Slices(list(self._open_transactions)):
+            for tracked in part:
+                self._note(tracked)
 
     async def decide(self, facts: Facts) -> tuple[Event, ...]:
-        """Return the events that the trackers decide from facts."""
+        """Return the events that the trackers decide from facts.
+
+        Nothing changes until the events are stored, all in one step: a follower that stops between
+        two slices of a block decides the whole block again.
+        """
         events: list[Event] = []
-        for key, observations in facts.items():
-            events += await self._decide_by_tracker(key, observations)
+        async for part in Slices(facts.items()):
+            for key, observations in part:
+                events += await self._decide_by_tracker(key, observations)
         return tuple(events)
 
     def decide_ended(
@@ -94,10 +96,12 @@ class Records:
 
     async def take_over(self, stored: Stored) -> None:
         """Update the schedules of stored transactions, and handle their events."""
-        for tracked in stored.rows:
-            self._note(tracked)
-        for event in stored.events:
-            await self._handle_event(event)
+        async for rows in Slices(stored.rows):
+            for tracked in rows:
+                self._note(tracked)
+        async for events in Slices(stored.events):
+            for event in events:
+                await self._handle_event(event)
 
     async def _decide_by_tracker(
         self, key: str, observations: tuple[Observation, ...]

@@ -17,6 +17,7 @@ from transaction_tracker.follower.records import Records
 from transaction_tracker.follower.status import FollowerStatus
 from transaction_tracker.follower.undoing import UndoCheck
 from transaction_tracker.follower.unreadable import count_unreadable
+from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, FetchedBlock, SourceError
 from transaction_tracker.store import OpenTransactions, Step, Store
 
@@ -226,17 +227,21 @@ class Walk:
     async def _finality_violations(self, block: BlockRef) -> tuple[Event, ...]:
         """Return the events that reopen transactions that had ended in an undone block."""
         ended = await Store.anchored(block.hash)
-        events = self._records.decide_ended(ended, (Orphaned(block, time.time()),))
-        for event in events:
-            logger.error(
-                "finality violation: %s was %s in block %s (%s), which is no longer canonical; "
-                "all deliveries are frozen until an operator resumes them",
-                event.tracked.id,
-                event.previous,
-                block.number,
-                block.hash,
-            )
-        return events
+        fact = Orphaned(block, time.time())
+        violated: list[Event] = []
+        async for part in Slices(ended):
+            events = self._records.decide_ended(part, (fact,))
+            violated += events
+            for event in events:
+                logger.error(
+                    "finality violation: %s was %s in block %s (%s), which is no longer canonical; "
+                    "all deliveries are frozen until an operator resumes them",
+                    event.tracked.id,
+                    event.previous,
+                    block.number,
+                    block.hash,
+                )
+        return tuple(violated)
 
     def _move_to(self, chain: KeptChain) -> None:
         self.chain = chain
@@ -251,6 +256,9 @@ class Walk:
             block = blocks[applied + len(quiet)]
             await self._apply(quiet, block, seen_at, is_last=block is blocks[-1])
             applied += len(quiet) + 1
+            # It takes some ms to free the objects of a large block: its facts are freed by now, and
+            # the block itself is freed after this loop. Other tasks can run in between.
+            await asyncio.sleep(0)
 
     def _leading_quiet(self, blocks: Sequence[FetchedBlock]) -> Sequence[FetchedBlock]:
         """Return the leading blocks, except the last block, that change no open transaction.
@@ -312,9 +320,11 @@ class Walk:
             self._recent.push(block.link, block.slots)
             self._branches.applied(block.link, _now())
             count_unreadable(block)
-            self._measure(block, hits if block is last else set(), seen_at, started)
+            await self._measure(block, hits if block is last else set(), seen_at, started)
 
-    def _measure(self, block: FetchedBlock, hits: set[str], seen_at: float, started: float) -> None:
+    async def _measure(
+        self, block: FetchedBlock, hits: set[str], seen_at: float, started: float
+    ) -> None:
         now = time.monotonic()
         # All requests since the last block, including polls and questions about transactions.
         requests, self._counted = self._source.requests - self._counted, self._source.requests
@@ -328,10 +338,13 @@ class Walk:
             },
             {"number": block.link.number},
         )
-        for _ in hits:
-            telemetry.execute(
-                ("transaction_tracker", "transaction", "detected"), {"seconds": now - seen_at}, {}
-            )
+        async for part in Slices(hits):
+            for _ in part:
+                telemetry.execute(
+                    ("transaction_tracker", "transaction", "detected"),
+                    {"seconds": now - seen_at},
+                    {},
+                )
 
     def _reorganised(self, depth: int) -> None:
         telemetry.execute(("transaction_tracker", "reorg"), {"depth": depth}, {})

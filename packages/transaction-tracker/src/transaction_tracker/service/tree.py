@@ -34,6 +34,7 @@ from transaction_tracker.service.notify import ready
 from transaction_tracker.service.retention import RETENTION, Retention
 from transaction_tracker.service.settings import Settings
 from transaction_tracker.service.starting import Boot, Connection
+from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
@@ -294,14 +295,15 @@ class TransactionTrackerApplication(Application):
     async def _gauges(self) -> Gauges:
         return await read_gauges(self._following())
 
-    def _announce(self, stored: Stored) -> None:
-        """Send the stored states to the trackers, and announce the events."""
+    async def _announce(self, stored: Stored) -> None:
+        """Send the stored states of a part to the trackers, and announce its events."""
         for tracked in stored.rows:
             TransactionTracker.settle(via(tracked.id), tracked)
         self._feed.announce(stored)
-        for event in stored.events:
-            facts = {"previous": event.previous, "state": event.tracked.state}
-            telemetry.execute(("transaction_tracker", "transition"), {}, facts)
+        async for events in Slices(stored.events):
+            for event in events:
+                facts = {"previous": event.previous, "state": event.tracked.state}
+                telemetry.execute(("transaction_tracker", "transition"), {}, facts)
         if stored.events:
             EventListener.wake()
             wake()

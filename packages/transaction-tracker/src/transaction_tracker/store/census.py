@@ -43,6 +43,7 @@ class TransactionCounts:
 
     def count_events(self, events: Iterable[Event]) -> None:
         """Count the transactions that events make final or reopen."""
-        for event in events:
-            self._final[event.previous] -= event.previous in TERMINAL
-            self._final[event.tracked.state] += event.tracked.final
+        moves = Counter((event.previous, event.tracked.state) for event in events)
+        for (previous, state), count in moves.items():
+            self._final[previous] -= count * (previous in TERMINAL)
+            self._final[state] += count * (state in TERMINAL)

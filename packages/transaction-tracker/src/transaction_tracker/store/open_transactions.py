@@ -41,14 +41,14 @@ class OpenTransactions:
     def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
         """Return the open transactions whose slots a block used, each with the winner."""
         return {
-            loser: slots[slot]
-            for slot in self._slots.keys() & slots.keys()
-            for loser in self._slots[slot]
-            if loser != slots[slot]
+            loser: winner
+            for slot, winner in slots.items()
+            for loser in self._slots.get(slot, ())
+            if loser != winner
         }
 
     def take(self, stored: Stored) -> None:
-        """Take over the result of a commit. Only for the store."""
+        """Take over a part of the result of a commit. Only for the store."""
         self.write(stored.rows)
         self.census.count_events(stored.events)
         self.tip = stored.tip or self.tip

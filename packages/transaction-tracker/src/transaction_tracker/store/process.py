@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 import weakref
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -51,7 +51,7 @@ _SHUTDOWN_SECONDS = _CLOSE_SECONDS + 2.0
 
 T = TypeVar("T")
 
-Announce = Callable[[Stored], None]
+Announce = Callable[[Stored], Awaitable[None]]
 
 logger = logging.getLogger("transaction_tracker")
 
@@ -75,7 +75,8 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     Args:
         database: A file, ``":memory:"``, or the URL of a PostgreSQL database.
         open_transactions: The open transactions in memory, for all readers.
-        announce: Called in this process after each commit, before the caller gets the result.
+        announce: Called in this process after each commit with the parts of its result, before the
+            caller gets it and before the next work starts.
         migrate: Whether to create missing tables and migrate old ones at the start.
         start_seconds: How long a start waits for a server that does not answer, or whose
             database another program owns.
@@ -256,12 +257,12 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         """Queue work without a reply; an error is logged."""
         self._queue(request, None)
 
-    def handle_info(self, message: object) -> None:
+    async def handle_info(self, message: object) -> None:
         """Announce and reply the results of the work in flight, and start the queued work."""
         match message:
             case WorkFinished(results):
                 # If the database failed, this raises, and the process exits.
-                self._finish(results.result())
+                await self._finish(results.result())
                 self._start_queued()
             case _:
                 super().handle_info(message)
@@ -316,19 +317,30 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         done = self._run_in_thread(run)
         done.add_done_callback(lambda results: process.send(pid, WorkFinished(results)))
 
-    def _finish(self, results: list[Any]) -> None:
+    async def _finish(self, results: list[Any]) -> None:
         measured = {"seconds": self._seconds, "works": len(results)}
         telemetry.execute(("transaction_tracker", "store", "commit"), measured, {})
         for (_, from_), result in zip(self._in_flight, results, strict=True):
             if isinstance(result, Stored):
-                self._open_transactions.take(result)
-                self._announce(result)
+                await self._publish(result)
             elif isinstance(result, Pruned):
                 self._open_transactions.census.add_final(result.by_state)
             if from_ is not None:
                 GenServer.reply(from_, result)
             elif isinstance(result, Failed):
                 logger.error("storing failed: %s", result.error, exc_info=result.error)
+
+    async def _publish(self, stored: Stored) -> None:
+        """Update the open transactions in memory and announce the changes, in slices.
+
+        A transaction and its tracker change at the same time, and the tip last: when it is a block,
+        all its changes are visible.
+        """
+        for number, part in enumerate(stored.parts()):
+            if number:
+                await asyncio.sleep(0)
+            self._open_transactions.take(part)
+            await self._announce(part)
 
     def _timed(self, works: list[Work]) -> list[Any]:
         started = time.perf_counter()

@@ -1,9 +1,10 @@
 """The input and the result of one database transaction."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from transaction_tracker.domain import BlockRef, Event, Link, Tracked
+from transaction_tracker.slices import slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +53,10 @@ class Stored:
     events: tuple[Event, ...] = ()
     tip: BlockRef | None = None
     position: int = 0
+
+    def parts(self) -> Iterator["Stored"]:
+        """Yield parts with a slice of the rows each; everything else is in the last part."""
+        *others, last = list(slices(self.rows)) or [[]]
+        for rows in others:
+            yield Stored(tuple(rows))
+        yield replace(self, rows=tuple(last)) if others else self

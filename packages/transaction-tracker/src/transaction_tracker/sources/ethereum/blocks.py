@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, KeptChain, Link
+from transaction_tracker.slices import Steps, run_in_slices
 from transaction_tracker.sources.errors import MalformedError, NotYetError, SourceError
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.classify import is_null_round
@@ -147,8 +148,8 @@ class Blocks:
     # -- By hash
 
     def _by_hash(self, ref: BlockRef) -> Request:
-        def read(value: Any) -> FetchedBlock:
-            found = self._read(value, f"block {ref.number} ({ref.hash})")
+        def read(value: Any) -> Steps[FetchedBlock]:
+            found = yield from self._read(value, f"block {ref.number} ({ref.hash})")
             if found.link.hash != ref.hash:
                 raise MalformedError(f"block {found.link.hash} came for block {ref.hash}")
             return found
@@ -192,8 +193,8 @@ class Blocks:
         ]
 
     def _by_number(self, number: int) -> Request:
-        def read(value: Any) -> FetchedBlock | None:
-            found = self._read(value, f"block {number}")
+        def read(value: Any) -> Steps[FetchedBlock | None]:
+            found = yield from self._read(value, f"block {number}")
             if self._context.profile.null_rounds and found.link.number < number:
                 return None  # Forest sends the block before a null round
             if found.link.number != number:
@@ -212,9 +213,9 @@ class Blocks:
             fitting = int(_TRANSACTIONS_PER_REQUEST / max(1.0, transactions))
             self._per_request = max(1, min(fitting, MAX_BLOCKS_PER_REQUEST))
 
-    def _read(self, value: Any, name: str) -> FetchedBlock:
+    def _read(self, value: Any, name: str) -> Steps[FetchedBlock]:
         try:
-            return decode.block(value, self._context.profile)
+            return (yield from decode.block_steps(value, self._context.profile))
         except MalformedError as error:
             raise MalformedError(f"{name}: {error}") from None
 
@@ -235,7 +236,8 @@ class Blocks:
             answer if isinstance(answer, dict) and answer.get("hash") == key else {"hash": key}
             for key, answer in zip(block.ids, answers, strict=True)
         ]
-        return decode.block(_header(block.link) | {"transactions": body}, self._context.profile)
+        value = _header(block.link) | {"transactions": body}
+        return await run_in_slices(decode.block_steps(value, self._context.profile))
 
 
 def _builds_on(link: Link, chain: KeptChain) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, KeptChain
+from transaction_tracker.slices import run_in_slices
 from transaction_tracker.sources.batching import BatchSize
 from transaction_tracker.sources.errors import (
     LateError,
@@ -276,7 +277,7 @@ class RpcClient:
             raise
         self._listen(requests, results)
         return [
-            self._named(request.result(result), result)
+            self._named(await run_in_slices(request.steps(result)), result)
             for request, result in zip(requests, results, strict=True)
         ]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
+from transaction_tracker.slices import Steps, run_at_once, slices
 from transaction_tracker.sources.errors import MalformedError
 from transaction_tracker.sources.ethereum import fees, reasons
 from transaction_tracker.sources.ethereum.contents import Content
@@ -123,12 +124,17 @@ def block(value: object, profile: ChainProfile = UNKNOWN) -> FetchedBlock:
     Raises:
         MalformedError: The block's link or its list of transactions is unreadable.
     """
+    return run_at_once(block_steps(value, profile))
+
+
+def block_steps(value: object, profile: ChainProfile = UNKNOWN) -> Steps[FetchedBlock]:
+    """Return a block as ``block`` does, in slices."""
     place = link(value)
     body = array(record(value, "block").get("transactions"), "block's transactions")
-    ids, unreadable = _ids(body)
+    ids, unreadable = yield from _ids(body)
     if body and all(isinstance(item, str) for item in body):
         return FetchedBlock(place, ids, {}, body, unreadable, hashes_only=True)
-    slots, unclear = _slots(body, ids, profile)
+    slots, unclear = yield from _slots(body, ids, profile)
     return FetchedBlock(place, ids, slots, body, unreadable + unclear)
 
 
@@ -219,12 +225,21 @@ def receipts(
     Raises:
         MalformedError: The value is not a list.
     """
+    return run_at_once(receipts_steps(value, profile, errors))
+
+
+def receipts_steps(
+    value: object, profile: ChainProfile = UNKNOWN, errors: ErrorTable | None = None
+) -> Steps[list[Receipt]]:
+    """Return the receipts of a block as ``receipts`` does, in slices."""
     found = []
-    for item in array(value, "block's receipts"):
-        try:
-            found.append(receipt(item, profile, errors))
-        except MalformedError:
-            continue
+    for part in slices(array(value, "block's receipts")):
+        for item in part:
+            try:
+                found.append(receipt(item, profile, errors))
+            except MalformedError:
+                continue
+        yield
     return found
 
 
@@ -247,22 +262,24 @@ def call_of(item: Any) -> dict[str, Any]:
     }
 
 
-def _ids(body: list[Any]) -> tuple[dict[str, int], int]:
+def _ids(body: list[Any]) -> Steps[tuple[dict[str, int], int]]:
     """Return the first position of each hash, and the number of unreadable transactions."""
     ids: dict[str, int] = {}
     unreadable = 0
-    for index, item in enumerate(body):
-        key = _hash_of(item)
-        if key is None:
-            unreadable += 1
-        else:
-            ids.setdefault(key, index)
+    for part in slices(enumerate(body)):
+        for index, item in part:
+            key = _hash_of(item)
+            if key is None:
+                unreadable += 1
+            else:
+                ids.setdefault(key, index)
+        yield
     return ids, unreadable
 
 
 def _slots(
     body: list[Any], ids: dict[str, int], profile: ChainProfile
-) -> tuple[dict[str, str], int]:
+) -> Steps[tuple[dict[str, str], int]]:
     """Return the transaction of each slot, and the number of transactions with an unclear slot.
 
     If two transactions of one block claim a slot, sender and nonce are not a slot on this chain:
@@ -271,13 +288,15 @@ def _slots(
     slots: dict[str, str] = {}
     disputed: set[str] = set()
     unclear = 0
-    for key, index in ids.items():
-        slot, is_readable = _slot(body[index], profile)
-        if slot is None:
-            unclear += not is_readable
-        elif slots.setdefault(slot, key) != key:
-            disputed.add(slot)
-            unclear += 1
+    for part in slices(ids.items()):
+        for key, index in part:
+            slot, is_readable = _slot(body[index], profile)
+            if slot is None:
+                unclear += not is_readable
+            elif slots.setdefault(slot, key) != key:
+                disputed.add(slot)
+                unclear += 1
+        yield
     for slot in disputed:
         del slots[slot]
     return slots, unclear + len(disputed)

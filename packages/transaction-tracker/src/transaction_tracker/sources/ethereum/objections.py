@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from transaction_tracker.domain import BlockRef, KeptChain, Outcome, StandingObjection
+from transaction_tracker.slices import Slices
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.lagging import LaggingProviders
 from transaction_tracker.sources.ethereum.marks import mark_requests, objection_to_mark
@@ -86,12 +87,13 @@ class ProviderAgreement:
         }
         votes = await self._reader.votes(endings, answers)
         found = {}
-        for key, end in endings.items():
-            objection = self._objection(key, end, dissent, votes.get(key, {}))
-            if objection is None:
-                objection = objection_to_mark(end, list(answers.values()), chain)
-            if objection is not None:
-                found[key] = objection
+        async for part in Slices(endings.items()):
+            for key, end in part:
+                objection = self._objection(key, end, dissent, votes.get(key, {}))
+                if objection is None:
+                    objection = objection_to_mark(end, list(answers.values()), chain)
+                if objection is not None:
+                    found[key] = objection
         return found
 
     def _objection(

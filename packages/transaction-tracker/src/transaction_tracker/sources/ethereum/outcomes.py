@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Outcome
+from transaction_tracker.slices import Slices
 from transaction_tracker.sources.errors import MalformedError, NotYetError, SourceError
 from transaction_tracker.sources.ethereum import decode, reasons
 from transaction_tracker.sources.ethereum.context import ChainContext
@@ -124,13 +125,15 @@ class OutcomeReader:
         found = chain.from_iterable(
             answer if isinstance(answer, list) else [answer] for answer in answers.values()
         )
-        receipts = {
-            receipt.id: receipt
-            for receipt in found
-            if isinstance(receipt, decode.Receipt)
-            and receipt.id in ids
-            and receipt.block == block.link.ref
-        }
+        receipts: dict[str, decode.Receipt] = {}
+        async for part in Slices(found):
+            receipts |= {
+                receipt.id: receipt
+                for receipt in part
+                if isinstance(receipt, decode.Receipt)
+                and receipt.id in ids
+                and receipt.block == block.link.ref
+            }
         return await self._settle_in(block, receipts)
 
     async def settle(
@@ -170,17 +173,20 @@ class OutcomeReader:
     async def _settle_in(
         self, block: FetchedBlock, receipts: Mapping[str, decode.Receipt]
     ) -> dict[str, Outcome | None]:
-        items = {key: block.body[block.ids[key]] for key in receipts}
+        items: dict[str, Any] = {}
+        async for part in Slices(receipts):
+            items |= {key: block.body[block.ids[key]] for key in part}
         return await self.settle(items, receipts)
 
     async def _fetch(self, block: FetchedBlock, found: _Found, ids: list[str]) -> None:
         if not ids:
             return
         whole = await self._block_receipts.of(block.link, len(ids))
-        wanted = set(ids)
-        for receipt in whole or ():
-            if receipt.id in wanted and receipt.block == block.link.ref:
-                found.add(receipt.id, receipt)
+        wanted, ref = set(ids), block.link.ref
+        async for part in Slices(whole or ()):
+            for receipt in part:
+                if receipt.id in wanted and receipt.block == ref:
+                    found.add(receipt.id, receipt)
         rest = found.missing(ids)
         # If a block's receipts are incomplete, the node has not stored the rest yet: requests for
         # single receipts would not find them either.

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from transaction_tracker.domain import Link
+from transaction_tracker.slices import Steps
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -126,5 +127,5 @@ class BlockReceipts:
     def _request(self, block_hash: str) -> Request:
         return Request(BLOCK_RECEIPTS, (block_hash,), self._read)
 
-    def _read(self, value: Any) -> list[decode.Receipt]:
-        return decode.receipts(value, self._context.profile)
+    def _read(self, value: Any) -> Steps[list[decode.Receipt]]:
+        return decode.receipts_steps(value, self._context.profile)

@@ -1,10 +1,11 @@
 """Protocol of a JSON-RPC client for one node or several, with its requests and results."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from transaction_tracker.domain import BlockRef, KeptChain
+from transaction_tracker.slices import Steps, run_at_once
 from transaction_tracker.sources.errors import MalformedError, SourceError
 
 # Methods about single transactions, or all receipts of a block. A transaction that makes one node
@@ -30,7 +31,8 @@ class Request:
         params: Positional parameters.
         read: Function that converts the result, or raises ``MalformedError``. An unreadable
             result counts against the provider that sent it, and another provider can be asked.
-            It is not called for ``null``. Default: results stay unchanged.
+            It is not called for ``null``. For a long result, it returns ``Steps``. Default: results
+            stay unchanged.
         takes_null: Whether ``null`` is a valid result. Otherwise it means that the node is behind.
     """
 
@@ -40,11 +42,16 @@ class Request:
     takes_null: bool = field(default=False, compare=False)
 
     def result(self, raw: Any) -> Any:
+        """Convert a raw result at once; see ``steps``."""
+        return run_at_once(self.steps(raw))
+
+    def steps(self, raw: Any) -> Steps[Any]:
         """Convert a raw result; return ``null`` and errors unchanged, and never raise."""
         if raw is None or self.read is None or isinstance(raw, SourceError):
             return raw
         try:
-            return self.read(raw)
+            value = self.read(raw)
+            return (yield from value) if isinstance(value, Generator) else value
         except SourceError as error:
             return error
         except Exception as error:  # an error of the reader must not look like one of the caller

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from transaction_tracker.domain import BlockRef
+from transaction_tracker.slices import Slices, Steps
 from transaction_tracker.sources.ethereum import decode, votes
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
 from transaction_tracker.sources.ethereum.votes import Vote
-from transaction_tracker.sources.protocol import Ending
+from transaction_tracker.sources.protocol import Ending, FetchedBlock
 
 # Results of each provider, by its name.
 Answers: TypeAlias = Mapping[str, Mapping[Request, Any]]
@@ -57,13 +58,15 @@ class VoteReader:
         """
         found: Votes = {}
         receipts = self._receipts(endings)
-        for key, end in endings.items():
-            if end.winner is not None and end.slot is not None:
-                found[key] = self._of_winner(key, end, answers)
-            elif end.succeeded is not None and self._rpc.is_compared:
-                found[key] = _of_receipts(
-                    key, end, {name: own.get(receipts[key]) for name, own in answers.items()}
-                )
+        answers = {name: _indexed(own) for name, own in answers.items()}
+        async for part in Slices(endings.items()):
+            for key, end in part:
+                if end.winner is not None and end.slot is not None:
+                    found[key] = self._of_winner(key, end, answers)
+                elif end.succeeded is not None and self._rpc.is_compared:
+                    found[key] = _of_receipts(
+                        key, end, {name: own.get(receipts[key]) for name, own in answers.items()}
+                    )
         if self._rpc.is_compared:
             await self._ask_for_blocks(found, endings)
             await self._ask_for_receipts(found, endings)
@@ -122,7 +125,10 @@ class VoteReader:
             wanted[name] |= dict.fromkeys(requests(key))
         asked = {name: list(own) for name, own in wanted.items()}
         answers = await self._rpc.each(asked) if asked else {}
-        return {name: dict(zip(asked[name], own, strict=True)) for name, own in answers.items()}
+        return {
+            name: _indexed(dict(zip(asked[name], own, strict=True)))
+            for name, own in answers.items()
+        }
 
     # -- Requests
 
@@ -151,7 +157,7 @@ class VoteReader:
         return Request(
             BLOCK_RECEIPTS,
             (block.hash,),
-            lambda value: decode.receipts(value, self._context.profile),
+            lambda value: decode.receipts_steps(value, self._context.profile),
         )
 
     def _winner(self, key: str) -> Request:
@@ -164,8 +170,18 @@ class VoteReader:
     def _read_transaction(self, value: Any) -> decode.Found:
         return decode.found(value, self._context.profile)
 
-    def _read_block(self, value: Any) -> Any:
-        return decode.block(value, self._context.profile)
+    def _read_block(self, value: Any) -> Steps[FetchedBlock]:
+        return decode.block_steps(value, self._context.profile)
+
+
+def _indexed(results: Mapping[Request, Any]) -> dict[Request, Any]:
+    """Index the receipts of whole blocks by transaction; the first receipt of each counts."""
+    return {
+        request: {receipt.id: receipt for receipt in reversed(result)}
+        if isinstance(result, list)
+        else result
+        for request, result in results.items()
+    }
 
 
 def _of_receipts(key: str, end: Ending, answers: Mapping[str, Any]) -> dict[str, Vote]:

@@ -42,10 +42,8 @@ WITHOUT_STATUS = Vote("agrees", is_firm=False)
 
 
 def receipt_of(key: str, answer: Any) -> Any:
-    """Return a transaction's receipt from a single receipt or the receipts of its block."""
-    if isinstance(answer, list):
-        return next((receipt for receipt in answer if receipt.id == key), None)
-    return answer
+    """Return a transaction's receipt from a single receipt, or those of its block by their ids."""
+    return answer.get(key) if isinstance(answer, dict) else answer
 
 
 def of_receipt(key: str, end: Ending, receipt: Any, others: Iterable[decode.Receipt] = ()) -> Vote:
