@@ -160,7 +160,7 @@ class _Pieces:
 
     def _check_lengths(self, parts: list[bytes], first: int) -> None:
         """Check the lengths of the strings in a block; the last one can go on after it."""
-        lengths = [len(part) for part in parts[1 - first :: 2]]
+        lengths = list(map(len, parts[1 - first :: 2]))
         if first:
             lengths[0] += self._string_bytes or 0
         if max(lengths, default=0) > self.limits.max_string_bytes:

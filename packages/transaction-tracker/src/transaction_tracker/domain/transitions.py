@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from transaction_tracker.domain.facts import (
     Abandoned,
@@ -29,7 +29,12 @@ _MINED: frozenset[State] = frozenset(("mined", "mined_reverted"))
 # Flags that are only valid while the transaction is pending.
 _WAITING: frozenset[Flag] = frozenset(("stuck", "underpriced", "nonce_gap"))
 
+_STATUS_UNKNOWN: frozenset[Flag] = frozenset(("status_unknown",))
+
 DEFAULT_POLICY = Policy()
+
+# The values of some attributes of a transaction.
+_Changes: TypeAlias = dict[str, Any]
 
 
 def transition(
@@ -40,10 +45,10 @@ def transition(
     A fact without news returns the same value and no event, so that facts can be repeated.
     """
     rule = _apply_final if tracked.final else _apply
-    after = rule(tracked, observation, policy)
-    if after == tracked:
+    changes = rule(tracked, observation, policy)
+    if all(getattr(tracked, name) == value for name, value in changes.items()):
         return tracked, None
-    after = replace(after, version=tracked.version + 1)
+    after = replace(tracked, version=tracked.version + 1, **changes)
     return after, Event(tracked.state, after)
 
 
@@ -73,18 +78,18 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
     return Event(tracked.state, after)
 
 
-def _apply_final(tracked: Tracked, observation: Observation, _policy: Policy) -> Tracked:
-    """Apply a fact to a transaction in a final state; only two facts change one."""
+def _apply_final(tracked: Tracked, observation: Observation, _policy: Policy) -> _Changes:
+    """Return the changes of a transaction in a final state; only two facts change one."""
     match observation:
         case Orphaned(block, at) if tracked.anchor == block and tracked.state in ENDS.values():
             # A final block was removed. The flag makes it visible in the event and the API.
-            return replace(_orphaned(tracked, at), flags=tracked.flags | {"finality_violation"})
+            return _orphaned(tracked, at) | {"flags": tracked.flags | {"finality_violation"}}
         case Reported("reversed", error) if tracked.state == "confirmed":
             return _reported(tracked, "reversed", error)
-    return tracked
+    return {}
 
 
-def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> Tracked:
+def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> _Changes:
     match observation:
         case Seen():
             return _seen(tracked, observation, policy)
@@ -93,13 +98,13 @@ def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> Tracke
         case Overtaken():
             return _overtaken(tracked, observation)
         case Orphaned(block, at):
-            return _orphaned(tracked, at) if tracked.anchor == block else tracked
+            return _orphaned(tracked, at) if tracked.anchor == block else {}
         case Buried():
             return _buried(tracked, observation)
         case Absent() | Vanished() | Late() | Rejected():
-            return _apply_unplaced(tracked, observation, policy) if tracked.unplaced else tracked
+            return _apply_unplaced(tracked, observation, policy) if tracked.unplaced else {}
         case Abandoned():
-            return replace(tracked, **_clear_waiting(tracked), state="untracked")
+            return {**_clear_waiting(tracked), "state": "untracked"}
         case Reported(state, error):
             return _reported(tracked, state, error)
     assert_never(observation)
@@ -107,11 +112,11 @@ def _apply(tracked: Tracked, observation: Observation, policy: Policy) -> Tracke
 
 def _apply_unplaced(
     tracked: Tracked, observation: Absent | Vanished | Late | Rejected, policy: Policy
-) -> Tracked:
-    """Apply a fact that only matters for a transaction in no block."""
+) -> _Changes:
+    """Return the changes by a fact that only matters for a transaction in no block."""
     if tracked.state == "dropped":
         # It has ended. Only what brings it back to life changes that; no other end follows.
-        return tracked
+        return {}
     match observation:
         case Absent(height, at):
             return _absent(tracked, Sighting(height, at))
@@ -119,28 +124,25 @@ def _apply_unplaced(
             return _vanished(tracked, observation, policy)
         case Late(at):
             late = tracked.deadline is not None and at >= tracked.deadline
-            return replace(tracked, **_clear_waiting(tracked), state="expired") if late else tracked
+            return {**_clear_waiting(tracked), "state": "expired"} if late else {}
         case Rejected(why):
-            return replace(
-                tracked, **_clear_waiting(tracked), state="invalid", outcome=_failed(why)
-            )
+            return {**_clear_waiting(tracked), "state": "invalid", "outcome": _failed(why)}
     assert_never(observation)
 
 
-def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> Tracked:
+def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> _Changes:
     # A block outweighs a pool: a node that still lists a mined transaction as pending is behind.
     if tracked.waits_for_depth:
-        return tracked
+        return {}
     since = seen.at if tracked.waiting_since is None else tracked.waiting_since
-    return replace(
-        tracked,
+    return {
         **_content_of(seen.transaction),
-        state="pending",
-        waiting_since=since,
-        missing_since=None,
-        reason=None,
-        flags=tracked.flags - _WAITING | _waiting_flags(seen, since, policy),
-    )
+        "state": "pending",
+        "waiting_since": since,
+        "missing_since": None,
+        "reason": None,
+        "flags": tracked.flags - _WAITING | _waiting_flags(seen, since, policy),
+    }
 
 
 def _waiting_flags(seen: Seen, since: float, policy: Policy) -> frozenset[Flag]:
@@ -153,102 +155,97 @@ def _waiting_flags(seen: Seen, since: float, policy: Policy) -> frozenset[Flag]:
     return frozenset(flag for flag, raised in flags.items() if raised)
 
 
-def _included(tracked: Tracked, included: Included) -> Tracked:
+def _included(tracked: Tracked, included: Included) -> _Changes:
     # Some chains list one hash in two blocks. Only a reorganisation takes a transaction out of its
     # block: applying the second inclusion would restart its confirmations, again and again.
     if tracked.state in _MINED and tracked.anchor != included.block:
-        return tracked
+        return {}
     outcome = included.outcome
     if outcome is None and tracked.anchor == included.block:
         # A receipt without a status does not replace the status of another receipt.
         outcome = tracked.outcome
     reverted = outcome is not None and not outcome.succeeded
-    changes = _clear_waiting(tracked) | _content_of(included.transaction)
-    changes["flags"] -= {"status_unknown"}
+    changes = {
+        **_clear_waiting(tracked),
+        **_content_of(included.transaction),
+        "state": "mined_reverted" if reverted else "mined",
+        "anchor": included.block,
+        "outcome": outcome,
+        "superseded_by": None,
+        "reason": None,
+    }
+    changes["flags"] -= _STATUS_UNKNOWN
     if outcome is None:
-        changes["flags"] |= {"status_unknown"}
-    return replace(
-        tracked,
-        **changes,
-        state="mined_reverted" if reverted else "mined",
-        anchor=included.block,
-        outcome=outcome,
-        superseded_by=None,
-        reason=None,
-    )
+        changes["flags"] |= _STATUS_UNKNOWN
+    return changes
 
 
-def _overtaken(tracked: Tracked, overtaken: Overtaken) -> Tracked:
+def _overtaken(tracked: Tracked, overtaken: Overtaken) -> _Changes:
     # Only a reorganisation takes a transaction out of its block, or gives a slot to another
     # winner. Without one, the slot was used twice, so it is not a slot on this chain.
     if tracked.waits_for_depth:
-        return tracked
-    return replace(
-        tracked,
+        return {}
+    return {
         **_clear_waiting(tracked),
-        state="superseded",
-        anchor=overtaken.block,
-        outcome=None,
-        superseded_by=overtaken.winner.id,
-        reason=_reason(tracked, overtaken.winner),
-    )
+        "state": "superseded",
+        "anchor": overtaken.block,
+        "outcome": None,
+        "superseded_by": overtaken.winner.id,
+        "reason": _reason(tracked, overtaken.winner),
+    }
 
 
-def _orphaned(tracked: Tracked, at: float) -> Tracked:
-    """Take a transaction out of a block that is no longer canonical."""
-    return replace(
-        tracked,
-        state="pending",
-        flags=tracked.flags - {"status_unknown"},
-        waiting_since=at,
-        anchor=None,
-        outcome=None,
-        superseded_by=None,
-        reason=None,
-    )
+def _orphaned(tracked: Tracked, at: float) -> _Changes:
+    """Return the changes that take a transaction out of a block that is no longer canonical."""
+    return {
+        "state": "pending",
+        "flags": tracked.flags - _STATUS_UNKNOWN,
+        "waiting_since": at,
+        "anchor": None,
+        "outcome": None,
+        "superseded_by": None,
+        "reason": None,
+    }
 
 
-def _buried(tracked: Tracked, buried: Buried) -> Tracked:
+def _buried(tracked: Tracked, buried: Buried) -> _Changes:
     if tracked.anchor != buried.block or tracked.state not in ANCHORED:
-        return tracked
-    if "status_unknown" in tracked.flags:
-        return tracked
-    deep = buried.reaches(tracked.required)
-    return replace(tracked, state=ENDS[tracked.state]) if deep else tracked
+        return {}
+    if "status_unknown" in tracked.flags or not buried.reaches(tracked.required):
+        return {}
+    return {"state": ENDS[tracked.state]}
 
 
-def _absent(tracked: Tracked, since: Sighting) -> Tracked:
+def _absent(tracked: Tracked, since: Sighting) -> _Changes:
     if tracked.state == "missing":
-        return tracked
-    changes = _clear_waiting(tracked) | {"state": "missing", "missing_since": since}
-    return replace(tracked, **changes)
+        return {}
+    return {**_clear_waiting(tracked), "state": "missing", "missing_since": since}
 
 
-def _vanished(tracked: Tracked, now: Vanished, policy: Policy) -> Tracked:
+def _vanished(tracked: Tracked, now: Vanished, policy: Policy) -> _Changes:
     since = tracked.missing_since
     if tracked.state != "missing" or since is None:
-        return tracked
+        return {}
     long = now.height - since.height >= policy.drop_blocks
     long = long and now.at - since.time >= policy.drop_seconds
     reason: Reason | None = "nonce-used" if now.nonce_used else None
-    return replace(tracked, state="dropped", reason=reason) if long else tracked
+    return {"state": "dropped", "reason": reason} if long else {}
 
 
-def _reported(tracked: Tracked, state: State, error: str | None) -> Tracked:
+def _reported(tracked: Tracked, state: State, error: str | None) -> _Changes:
     succeeded = state in ("mined", "confirmed")
     outcome = Outcome(succeeded, None, error) if succeeded or state in TERMINAL else None
-    return replace(
-        tracked,
+    return {
         **_clear_waiting(tracked),
-        state=state,
-        anchor=None,
-        outcome=outcome,
-        superseded_by=None,
-        reason=None,
-    )
+        "state": state,
+        "anchor": None,
+        "outcome": outcome,
+        "superseded_by": None,
+        "reason": None,
+    }
 
 
-def _clear_waiting(tracked: Tracked) -> dict[str, Any]:
+def _clear_waiting(tracked: Tracked) -> _Changes:
     """Return the changes that end waiting: no start times, and no flags about waiting."""
     return {
         "waiting_since": None,
@@ -257,7 +254,7 @@ def _clear_waiting(tracked: Tracked) -> dict[str, Any]:
     }
 
 
-def _content_of(transaction: Transaction) -> dict[str, Any]:
+def _content_of(transaction: Transaction) -> _Changes:
     """Return the changes that copy the content of a transaction."""
     return {
         "slot": transaction.slot,

@@ -343,26 +343,39 @@ class Evidence:
         early = self._early.pop(block.link.hash, {})
         missing = own - early.keys()
         outcomes = dict(early)
+        # Before the outcomes: usually, the source is sending them now.
+        transactions = await self._described(block, own)
         if missing:
             outcomes |= await self._source.outcomes(block, missing)
         facts: Facts = {}
         async for part in Slices(own & outcomes.keys()):
             for key in part:
-                included = await self._included(key, block, ref, outcomes[key])
+                included = await self._included(key, transactions[key], ref, outcomes[key])
                 if included is not None:
                     facts[key] = (included,)
         return facts
 
     async def _included(
-        self, key: str, block: FetchedBlock, ref: BlockRef, outcome: Outcome | Unreadable | None
+        self,
+        key: str,
+        transaction: Transaction | None,
+        block: BlockRef,
+        outcome: Outcome | Unreadable | None,
     ) -> Included | None:
-        transaction = self._describe(block, key)
         if isinstance(outcome, Unreadable):
             await self._unusable.note(key, outcome)
         elif transaction is not None:
             self._unusable.forget(key)
-            return Included(transaction, ref, outcome)
+            return Included(transaction, block, outcome)
         return None
+
+    async def _described(
+        self, block: FetchedBlock, keys: Collection[str]
+    ) -> dict[str, Transaction | None]:
+        found: dict[str, Transaction | None] = {}
+        async for part in Slices(keys):
+            found |= {key: self._describe(block, key) for key in part}
+        return found
 
     def _describe(self, block: FetchedBlock, key: str) -> Transaction | None:
         try:
@@ -398,7 +411,7 @@ class Evidence:
         outcomes = await self._source.outcomes(block, [key])
         if key not in outcomes:
             return ()
-        included = await self._included(key, block, block.link.ref, outcomes[key])
+        included = await self._included(key, found, block.link.ref, outcomes[key])
         return () if included is None else (included, buried)
 
 

@@ -5,6 +5,7 @@ skipped. An invalid field that decides an end raises ``MalformedError``, which n
 """
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
@@ -22,6 +23,7 @@ from transaction_tracker.sources.ethereum.fields import (
     is_null,
     quantity,
     readable,
+    readable_quantity,
     record,
     wrong,
 )
@@ -107,7 +109,7 @@ def base_fee(value: object) -> int | None:
     An unreadable value, such as ``"0x"``, is ``None`` too: only the flag ``underpriced`` needs it.
     """
     fee = value.get("baseFeePerGas") if isinstance(value, dict) else None
-    return readable(quantity, fee)
+    return readable_quantity(fee)
 
 
 def block(value: object, profile: ChainProfile = UNKNOWN) -> FetchedBlock:
@@ -175,12 +177,12 @@ def place(value: object) -> BlockRef | None:
         MalformedError: The block's hash or number is unreadable.
     """
     fields = record(value, "transaction")
-    if is_null(fields.get("blockHash")) or is_null(fields.get("blockNumber")):
+    block_hash, number = fields.get("blockHash"), fields.get("blockNumber")
+    if is_null(block_hash) or is_null(number):
         return None
-    return BlockRef(
-        height(fields["blockNumber"], "transaction's block number"),
-        hash32(fields["blockHash"], "transaction's block hash"),
-    )
+    if isinstance(number, str) and isinstance(block_hash, str):
+        return _ref(number, block_hash)
+    return _ref.__wrapped__(number, block_hash)
 
 
 def receipt(
@@ -210,7 +212,7 @@ def receipt(
         raise wrong(
             f"receipt's block {name}", "that of a block", fields.get(f"block{name.title()}")
         )
-    gas_used = readable(quantity, fields.get("gasUsed"))
+    gas_used = readable_quantity(fields.get("gasUsed"))
     return Receipt(key, ref, _outcome(fields, profile, errors), gas_used, fields)
 
 
@@ -260,6 +262,15 @@ def call_of(item: Any) -> dict[str, Any]:
     return {
         ours: item[theirs] for ours, theirs in _CALL_FIELDS.items() if item.get(theirs) is not None
     }
+
+
+@lru_cache(maxsize=64)
+def _ref(number: object, block_hash: object) -> BlockRef:
+    """Return a block; all receipts of a block name the same one."""
+    return BlockRef(
+        height(number, "transaction's block number"),
+        hash32(block_hash, "transaction's block hash"),
+    )
 
 
 def _ids(body: list[Any]) -> Steps[tuple[dict[str, int], int]]:
@@ -313,13 +324,13 @@ def _slot(item: Any, profile: ChainProfile) -> tuple[str | None, bool]:
         return None, True
     if not isinstance(item, dict):
         return None, False
-    kind = 0 if item.get("type") is None else readable(quantity, item["type"])
+    kind = 0 if item.get("type") is None else readable_quantity(item["type"])
     if kind is not None and kind not in profile.slot_types:
         return None, True
     sender = readable(address, item.get("from"))
     if sender == ZERO_ADDRESS:  # system transactions, such as Polygon's state sync
         return None, True
-    nonce = readable(quantity, item.get("nonce"))
+    nonce = readable_quantity(item.get("nonce"))
     if kind is None or sender is None or nonce is None:
         return None, False
     return f"{sender}:{nonce}", True
@@ -336,8 +347,8 @@ def _chain_id(fields: dict[str, Any]) -> int | None:
 
 def _max_fee(fields: dict[str, Any]) -> int | None:
     # The gasPrice of a mined transaction is the price that it paid, not its maximum fee.
-    max_fee = readable(quantity, fields.get("maxFeePerGas"))
-    return readable(quantity, fields.get("gasPrice")) if max_fee is None else max_fee
+    max_fee = readable_quantity(fields.get("maxFeePerGas"))
+    return readable_quantity(fields.get("gasPrice")) if max_fee is None else max_fee
 
 
 def _outcome(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from transaction_tracker.domain import FeeScope
-from transaction_tracker.sources.ethereum.fields import quantity, readable
+from transaction_tracker.sources.ethereum.fields import readable_quantity
 from transaction_tracker.sources.ethereum.profiles import ChainProfile
 
 _BLOB_TYPE = 0x3
@@ -96,4 +96,4 @@ def _operator_fee(receipt: Mapping[str, Any]) -> int | None:
 
 
 def _number(receipt: Mapping[str, Any], name: str) -> int | None:
-    return readable(quantity, receipt.get(name))
+    return readable_quantity(receipt.get(name))

@@ -66,7 +66,17 @@ def data(value: object, name: str) -> str:
 
 def quantity(value: object, name: str) -> int:
     """Return a number of up to 32 bytes."""
-    return int(_matching(_QUANTITY, value, name, "a number in hexadecimal"), 16)
+    number = readable_quantity(value)
+    if number is None:
+        raise wrong(name, "a number in hexadecimal", value)
+    return number
+
+
+def readable_quantity(value: object) -> int | None:
+    """Return a number of up to 32 bytes; ``None`` if it is not valid, as ``readable`` does."""
+    if not isinstance(value, str) or _QUANTITY.fullmatch(value) is None:
+        return None
+    return int(value, 16)
 
 
 def height(value: object, name: str) -> int:
