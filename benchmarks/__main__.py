@@ -78,12 +78,17 @@ def absences(columns: tuple[Column, ...], machine: Machine) -> dict[Column, str]
 
 
 def write(path: Path, results: Results) -> None:
-    """Write the page; if telemetry alone was measured, its section of the page."""
+    """Write the page; if telemetry alone was measured, its section of the page.
+
+    The section about other libraries stays as it is: ``make bench-peers`` measures it.
+    """
+    old = path.read_text(encoding="utf-8") if path.exists() else ""
     if results.summary:
         text = page.whole(results.machine, results.measurements, results.summary, results.section)
+        if others := page.section_of(old, page.PEERS):
+            text = page.with_section(text, others)
     else:
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
-        text = page.with_telemetry(old, results.section)
+        text = page.with_section(old, results.section)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
 

@@ -7,7 +7,8 @@ from benchmarks.machine import Machine
 from benchmarks.measurements import Measurements
 
 HERE = Path(__file__).parent
-SECTION = "## What telemetry costs\n"
+NEXT = "\n## "
+PEERS = "## Beside other Python libraries"
 
 
 def whole(machine: Machine, measurements: Measurements, summary: str, section: str) -> str:
@@ -30,10 +31,25 @@ def telemetry(machine: Machine, measurements: Measurements) -> str:
     )
 
 
-def with_telemetry(page: str, section: str) -> str:
-    """Put the section about telemetry, which is the last one, in the place of the old one."""
-    before, _, _ = page.partition(SECTION)
-    return f"{before.rstrip()}\n\n{section}".lstrip()
+def with_section(page: str, section: str) -> str:
+    """Put a section in the place of the one with the same heading, or at the end."""
+    heading, _, _ = section.partition("\n")
+    before, following = around(page, heading)
+    parts = (part.strip() for part in (before, section, following))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def section_of(page: str, heading: str) -> str:
+    """Return the section with a heading; empty if the page has none."""
+    before, following = around(page, heading)
+    return page.removeprefix(before).removesuffix(following)
+
+
+def around(page: str, heading: str) -> tuple[str, str]:
+    """Return what stands before and after the section with a heading."""
+    before, found, rest = page.partition(f"{heading}\n")
+    _, mark, following = rest.partition(NEXT)
+    return before, f"{mark.lstrip()}{following}" if found else ""
 
 
 def template(name: str) -> str:

@@ -106,7 +106,7 @@ def test_the_section_about_telemetry_is_renewed_by_itself() -> None:
     section = page.telemetry(MACHINE, measurements)
     first = page.whole(MACHINE, Measurements({}), "the summary", section.replace("0.510", "0.777"))
 
-    renewed = page.with_telemetry(first, section)
+    renewed = page.with_section(first, section)
 
     assert renewed == page.whole(MACHINE, Measurements({}), "the summary", section)
-    assert page.with_telemetry(renewed, section) == renewed
+    assert page.with_section(renewed, section) == renewed
