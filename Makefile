@@ -12,12 +12,14 @@ FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACK
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
 LIVES ?= 1600
 KILLS ?= 1000
+# Of bench-peers: CPYTHON=3.11; the newest that this machine has if it is not given.
+CPYTHON ?=
 LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything stress walks check format docs bench bench-tracker soak lock clean
+.PHONY: help run test test-all test-everything stress walks check format docs bench bench-peers bench-tracker soak lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -70,6 +72,12 @@ docs: $(VENV)/ready  ## Build the documentation in docs/_build, warnings as erro
 
 bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
+
+bench-peers:  ## Measure beside other Python libraries; write their section of docs/benchmarks.md
+	@tools/pythons | grep "^$(CPYTHON)" | tail -n 1 | { read -r version python; \
+		venv=.venv-peers-$$version; \
+		tools/environment $$python $$venv benchmarks/peers/requirements.txt < /dev/null && \
+		$$venv/bin/python -m benchmarks.peers < /dev/null; }
 
 bench-tracker: $(VENV)/ready  ## Measure the tracker; write docs/tracker-figures.md (ARGS=--all: a million, too)
 	@$(BIN)/python -m benchmarks.tracker $(ARGS)

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Variant = Literal["no hooks", "nothing attached", "another event", "every event"]
-Column = Literal["BEAM", "asyncio", "beamish", "standard", "newest"] | Variant
+Library = Literal["casty", "triotp", "otpylib", "fauxtp", "thespian", "pykka"]
+Column = Literal["BEAM", "asyncio", "beamish", "standard", "newest"] | Variant | Library
 COLUMNS: tuple[Column, ...] = ("BEAM", "asyncio", "beamish", "standard", "newest")
 TYPED: tuple[Column, ...] = ("BEAM", "asyncio", "beamish")
 STANDARD: tuple[Column, ...] = ("BEAM", "standard")

@@ -1,0 +1,1 @@
+"""Other Python libraries with the same workloads, in an environment of their own."""
