@@ -19,7 +19,7 @@ def freeze_heap() -> int:
         The number of objects that are excluded now.
 
     Source:
-        `gc.freeze`. The BEAM needs no such call, because it collects each process by itself.
+        ``gc.freeze``. The BEAM needs no such call, because it collects each process by itself.
     """
     gc.collect()
     gc.freeze()
