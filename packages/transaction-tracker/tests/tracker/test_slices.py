@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from beamish import process
+from beamish import debug, process, telemetry
 from transaction_tracker import Settings, TransactionTracker, TransactionTrackerApplication, slices
 from transaction_tracker.follower.evidence import Evidence
 from transaction_tracker.follower.records import Records
-from transaction_tracker.service import tree
 from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.store import STORE
 from transaction_tracker.tracker import FOLLOWER, via
 from txtrack_devnode import Chain, DevelopmentNode
 
-from .support import caught_up, eventually, history, reach, submit
+from .support import PATIENCE, caught_up, eventually, history, reach, submit
 
 SLICE = 10
 # More than MANY_HITS, so that all receipts of the block come in one response.
@@ -36,7 +35,10 @@ WORK = (
     (Records, "_note"),
     (Records, "_handle_event"),
     (TransactionTracker, "settle"),
-    (tree.telemetry, "execute"),
+)
+EVENTS = (
+    ("transaction_tracker", "transition"),
+    ("transaction_tracker", "transaction", "detected"),
 )
 
 
@@ -65,11 +67,15 @@ class Watch:
         """Return the function, with its calls counted."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            self._calls[name] += 1
-            self.most[name] = max(self.most[name], self._calls[name])
+            self.count(name)
             return function(*args, **kwargs)
 
         return call
+
+    def count(self, name: str) -> None:
+        """Count one call."""
+        self._calls[name] += 1
+        self.most[name] = max(self.most[name], self._calls[name])
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -87,14 +93,16 @@ class Watch:
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
+def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     watch = Watch()
     for owner, name in WORK:
         is_static = isinstance(vars(owner).get(name), staticmethod)
         counted = watch.counted(name, getattr(owner, name))
         monkeypatch.setattr(owner, name, staticmethod(counted) if is_static else counted)
     monkeypatch.setattr(slices, "MAX_SLICE_ITEMS", SLICE)
-    return watch
+    telemetry.attach_many("slices", EVENTS, lambda event, *_: watch.count(event[-1]))
+    yield watch
+    telemetry.detach("slices")
 
 
 @pytest.fixture
@@ -153,8 +161,9 @@ async def test_loop_runs_between_slices_of_a_block(
     with watch.running():
         await node.mine()
         await asyncio.gather(*(reach(key, "mined") for key in keys))
+        await debug.get_state(FOLLOWER, timeout=PATIENCE)  # once it has handled the block
 
-    assert set(watch.most) == {name for _, name in WORK}
+    assert set(watch.most) == {name for _, name in WORK} | {event[-1] for event in EVENTS}
     assert {name: most for name, most in watch.most.items() if most > SLICE} == {}
 
 
