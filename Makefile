@@ -19,7 +19,7 @@ LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything stress walks check format docs bench bench-peers bench-tracker soak lock clean
+.PHONY: help run test test-all test-everything stress walks check format docs bench peers bench-peers bench-tracker soak lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -73,11 +73,12 @@ docs: $(VENV)/ready  ## Build the documentation in docs/_build, warnings as erro
 bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
-bench-peers:  ## Measure beside other Python libraries; write their section of docs/benchmarks.md
+peers:  ## Install other Python libraries into an environment of their own, to measure them
 	@tools/pythons | grep "^$(CPYTHON)" | tail -n 1 | { read -r version python; \
-		venv=.venv-peers-$$version; \
-		tools/environment $$python $$venv benchmarks/peers/requirements.txt < /dev/null && \
-		$$venv/bin/python -m benchmarks.peers < /dev/null; }
+		tools/environment $$python .venv-peers-$$version benchmarks/peers/requirements.txt < /dev/null; }
+
+bench-peers: peers  ## Measure beside other Python libraries; write their section of docs/benchmarks.md
+	@$$(ls -d .venv-peers-$(CPYTHON)* | tail -n 1)/bin/python -m benchmarks.peers
 
 bench-tracker: $(VENV)/ready  ## Measure the tracker; write docs/tracker-figures.md (ARGS=--all: a million, too)
 	@$(BIN)/python -m benchmarks.tracker $(ARGS)
