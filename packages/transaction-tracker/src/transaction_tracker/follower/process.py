@@ -136,6 +136,9 @@ class Follower(GenServer):
         tip = self._walk.chain.tip
         if await self._walk.advance():
             return True
+        # A large block was freed just now, and the sweep skips the turns of its transactions next.
+        # Each takes some ms, so other tasks can run in between.
+        await asyncio.sleep(0)
         # Since the last poll: this includes the requests of the questions after that poll.
         requests, self._counted = self._source.requests - self._counted, self._source.requests
         self._questions.note_tags(self._walk.reported_tags)
