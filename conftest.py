@@ -3,6 +3,12 @@
 import gc
 import signal
 
+from hypothesis import settings
+
+# Its limit of 200 ms for an example would make tests depend on how fast the machine is.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
+
 
 def pytest_configure() -> None:
     """Stop ignoring SIGINT, as a shell makes a program do that it starts in the background.

@@ -50,7 +50,6 @@ def budget() -> settings:
         stateful_step_count=60 if new else 30,
         derandomize=not new,
         database=None,
-        deadline=None,
         report_multiple_bugs=False,
         phases=[Phase.generate, Phase.shrink],
         suppress_health_check=[HealthCheck.too_slow],

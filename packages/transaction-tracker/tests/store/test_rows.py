@@ -63,9 +63,7 @@ COLUMNS = (*rows.TRACKED_COLUMNS, "created_at", "updated_at")
 
 
 # The database is emptied after each example.
-@settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30)
 @given(st.lists(TRACKED, min_size=1, max_size=20, unique_by=lambda transaction: transaction.id))
 def test_each_transaction_is_loaded_as_stored(database: Database, given: list[Tracked]) -> None:
     def there_and_back(connection: Connection) -> dict[str, Tracked]:

@@ -106,5 +106,5 @@ class ChainMachine(RuleBasedStateMachine):
             assert (sender, self.chain.pending_nonce(sender)) not in slots
 
 
-ChainMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+ChainMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25)
 TestChain = ChainMachine.TestCase
