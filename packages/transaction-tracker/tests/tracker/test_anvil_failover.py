@@ -84,7 +84,10 @@ async def test_hanging_node_is_left_and_resumed_by_an_operator(
     await pool.call("eth_blockNumber")
 
     first.hang()
+    sent = pool.status()[0].requests
     calls = [asyncio.create_task(pool.call("eth_blockNumber")) for _ in range(3)]
+    # All of them, so that their deadlines pass together: failures a minute apart cause no pause.
+    await eventually(lambda: pool.status()[0].requests == sent + 3)
     # Only until the hanging requests have failed: from then on, the other node has real time.
     await clock.advance_awake(lambda: pool.status()[0].errors == {"transport": 3})
     assert await asyncio.gather(*calls) == ["0x1"] * 3
