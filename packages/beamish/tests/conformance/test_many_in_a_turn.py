@@ -122,55 +122,51 @@ async def test_call_between_them_has_the_context_of_its_caller(
     assert clerk.seen == [(1, "nobody"), ("asked", "the caller"), (2, "nobody")]
 
 
-async def test_callback_that_raises_ends_the_turn(
-    way: Callable[[Pid, Any], None], changes: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    def boom(_: object) -> None:
-        raise ValueError("boom")
+def boom(_: object) -> None:
+    raise ValueError("boom")
 
+
+def stop(_: object) -> Stop:
+    return Stop("enough")
+
+
+def exit_itself(clerk: Clerk) -> None:
+    process.exit(clerk.pid, "over")
+
+
+@pytest.mark.parametrize(
+    ("last", "reason"), [(boom, "ValueError('boom')"), (stop, "'enough'"), (exit_itself, "'over'")]
+)
+async def test_callback_that_ends_its_server_is_the_last(
+    way: Callable[[Pid, Any], None],
+    changes: bool,
+    last: Callable[[Any], Any],
+    reason: str,
+) -> None:
     async with process.attach():
         pid = await Clerk.start(changes)
         clerk = pid._process.server
+        process.monitor(pid)
+
+        for request in (1, last, 2):
+            way(pid, request)
+
+        assert repr((await process.receive(10)).reason) == reason
+    assert [request for request, _ in clerk.seen] == [1, last]
+
+
+async def test_crash_report_shows_the_message_that_raised(
+    way: Callable[[Pid, Any], None], changes: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with process.attach():
+        pid = await Clerk.start(changes)
         process.monitor(pid)
 
         for request in (1, boom, 2):
             way(pid, request)
+        await process.receive(10)
 
-        down = await process.receive(10)
-
-    assert [request for request, _ in clerk.seen] == [1, boom]
-    assert repr(down.reason) == "ValueError('boom')"
     assert f"({boom!r})" in caplog.text or f"Last message: {boom!r}" in caplog.text
-
-
-async def test_callback_that_stops_ends_the_turn(
-    way: Callable[[Pid, Any], None], changes: bool
-) -> None:
-    async with process.attach():
-        pid = await Clerk.start(changes)
-        clerk = pid._process.server
-        process.monitor(pid)
-
-        for request in (1, lambda _: Stop("enough"), 2):
-            way(pid, request)
-
-        assert (await process.receive(10)).reason == "enough"
-    assert len(clerk.seen) == 2
-
-
-async def test_callback_that_kills_its_server_ends_the_turn(
-    way: Callable[[Pid, Any], None], changes: bool
-) -> None:
-    async with process.attach():
-        pid = await Clerk.start(changes)
-        clerk = pid._process.server
-        process.monitor(pid)
-
-        for request in (1, lambda clerk: process.exit(clerk.pid, "over") and None, 2):
-            way(pid, request)
-
-        assert (await process.receive(10)).reason == "over"
-    assert len(clerk.seen) == 2
 
 
 async def test_messages_behind_a_callback_that_discards_others_are_handled_once(
