@@ -14,6 +14,9 @@ TRACKED = 400
 BLOCKS = 40
 # Until the deadlines of all tracked transactions are judged within the budget, about as many pass.
 DEADLINE_BLOCKS = 40
+# Without the budget, all of them would be judged in the first blocks.
+BURST_BLOCKS = 10
+FREE_REQUESTS = 4  # two batches need no room in the budget, each of two requests
 # Single transactions are looked up at every 24th poll of the head at least, beyond the budget too.
 MAX_REQUESTS_PER_BLOCK = 4.1
 # The minimum is two polls of the head, one request to apply the block, and one request to each
@@ -88,7 +91,10 @@ def test_simultaneous_deadlines_stay_within_the_request_budget(
         await world.track(*items, deadline=time.time() + 20 * BLOCK_SECONDS)
         await world.blocks(19)
         before = sum(node.requests for node in nodes)
-        await world.blocks(DEADLINE_BLOCKS)
+        await world.blocks(BURST_BLOCKS)
+        burst = sum(node.requests for node in nodes) - before
+        assert burst <= BURST_BLOCKS * MAX_REQUESTS_PER_BLOCK + FREE_REQUESTS
+        await world.blocks(DEADLINE_BLOCKS - BURST_BLOCKS)
         assert (
             sum(node.requests for node in nodes) - before
         ) / DEADLINE_BLOCKS <= MAX_REQUESTS_PER_BLOCK
