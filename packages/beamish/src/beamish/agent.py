@@ -13,7 +13,8 @@ from typing import Any, TypeVar, overload
 
 from beamish._server import requests
 from beamish._server.base import Server, behaviour
-from beamish._server.methods import CALL_TIMEOUT, cast, checked_call
+from beamish._server.clients import CALL_TIMEOUT
+from beamish._server.methods import cast, checked_call
 from beamish.pid import Dest, Name, Pid
 from beamish.results import Reply
 

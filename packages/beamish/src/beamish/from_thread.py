@@ -13,7 +13,7 @@ from typing import Any
 
 from beamish import process
 from beamish._runtime.runtime import Runtime
-from beamish._server.methods import CALL_TIMEOUT
+from beamish._server.clients import CALL_TIMEOUT
 from beamish.errors import NoProcessError
 from beamish.gen_server import GenServer
 from beamish.pid import Pid

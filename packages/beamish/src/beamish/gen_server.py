@@ -16,7 +16,8 @@ from typing import Any, ParamSpec, overload
 from beamish import _checks
 from beamish._server import requests, start
 from beamish._server.base import Server, spec_of
-from beamish._server.methods import CALL_TIMEOUT, CallMethod, CastMethod, call, cast, standard_call
+from beamish._server.clients import CALL_TIMEOUT, standard_call
+from beamish._server.methods import CallMethod, CastMethod, call, cast
 from beamish._server.requests import From
 from beamish._server.spelling import warn_of_typos
 from beamish._server.table import CallbackTable, Options

@@ -1,7 +1,7 @@
 """All ways to call a server, which must not differ in anything but speed.
 
 A ``@call`` method that is called by pid runs on the caller's stack, in code that is written for it
-(`_server/methods.py`); every other way goes through `ServerProcess.request`. Both know the rules of
+(`_server/clients.py`); every other way goes through `ServerProcess.request`. Both know the rules of
 a call, so each rule is tested in all ways.
 """
 

@@ -1,6 +1,6 @@
 """The client functions do what the plain functions do that they are written out from.
 
-`methods` writes the start of a client function, of a ``@call`` or of ``handle_call``, as text, for
+`clients` writes the start of a client function, of a ``@call`` or of ``handle_call``, as text, for
 speed. Its reference is `requests.call`, which uses `ServerProcess.request`, `dispatch` and
 `finish`. Here every method is called in both ways in every state of the server, and all that can be
 observed must be the same: the result, the number of suspensions, the state of the server, its

@@ -1,114 +1,23 @@
 """`call` and `cast`: one definition makes the server's method and its typed client function."""
 
-import asyncio
 import functools
 import inspect
 from collections.abc import Callable, Coroutine
-from contextvars import copy_context
 from types import FunctionType, MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from beamish import _checks, telemetry
-from beamish._diagnostics import watchdog
-from beamish._runtime.context import current_pid
-from beamish._server import requests
-from beamish._server.signature import Parameters, compiled, copy_metadata
-from beamish.pid import Dest, Pid
+from beamish import _checks
+from beamish._server.clients import CALL_TIMEOUT, call_maker, cast_client
+from beamish._server.signature import Parameters, copy_metadata
+from beamish.pid import Dest
 from beamish.results import NoReply
 
 P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 S = TypeVar("S")
-F = TypeVar("F", bound=Callable[..., Any])
-
-CALL_TIMEOUT = 5.0
-"""The default timeout of calls in seconds, as in Elixir's ``GenServer``."""
 
 _UNSET: Any = object()
-
-# The client function of a call: of each ``@call`` method, and of ``handle_call``. All but the last
-# line is the fast path: an idle server runs the callback here, on the caller's stack, without the
-# event loop. It is `ServerProcess.request`, `dispatch` and `finish` for a call whose result is just
-# a reply, written out: calling them would take twice the time. Any other outcome goes to
-# `finish_direct`. The last line is the reference, which does all of it with plain functions;
-# ``test_client_and_dispatch`` compares the two.
-_CALL = """
-def _b_enter(_b_process, _b_function{names}):
-    _b_become(_b_process.pid)
-    return _b_function(_b_process.server{passed})
-
-def make(_b_timeout):
-    async def client({declaration}):
-        {guard}
-        {check}
-        if not _b_telemetry.observes:
-            _b_process = {dest}._process if {dest}.__class__ is _b_pid else _b_find({dest})
-            if _b_process is not None and _b_process.direct:
-                _b_function = _b_process.table.{functions}.get({name!r})
-                _b_runtime = _b_process.runtime
-                if (
-                    _b_function is not None
-                    and _b_running_loop() is _b_runtime.loop
-                    and (
-                        _b_runtime.budget > 0
-                        or _b_runtime.allows_direct_call(
-                            _b_process, {name!r}, {positional}, {keywords})
-                    )
-                ):
-                    _b_runtime.budget -= 1
-                    _b_process.direct = False
-                    _b_process.callback = {name!r}
-                    _b_from = {new_from}
-                    _b_context = _b_copy_context()
-                    try:
-                        _b_result = _b_context.run(_b_enter, _b_process, _b_function{names})
-                    except BaseException as _b_error:
-                        _b_result = _b_process.finish_direct(
-                            {dest}, {name!r}, {positional}, {keywords}, _b_from, _b_context,
-                            error=_b_error)
-                    else:
-                        if (
-                            _b_result.__class__ not in _b_special
-                            and _b_process.mailbox is None
-                            and _b_process.exit_pending is None{unanswered}
-                        ):
-                            {close}
-                            _b_process.handled += 1
-                            _b_process.callback = None
-                            _b_process.direct = True
-                            return _b_result
-                        try:
-                            _b_result = _b_process.finish_direct(
-                                {dest}, {name!r}, {positional}, {keywords}, _b_from, _b_context,
-                                _b_result)
-                        except BaseException:
-                            del _b_result  # a `Fail`, whose error has this frame in its traceback
-                            raise
-                    return await _b_answer(_b_result, {name!r}, {positional}, {timeout})
-        return await _b_call({dest}, {name!r}, {positional}, {keywords}, {timeout})
-    return client
-"""
-
-# The parts of it that make and close the `From`, which only some callbacks take.
-_WITHOUT_FROM = {"functions": "plain", "new_from": "None", "unanswered": "", "close": "pass"}
-_WITH_FROM = {
-    "functions": "with_from",
-    "new_from": "_b_new_from(_b_process, {dest})",
-    "unanswered": " and _b_from._server is not None",
-    "close": "_b_from._server = None",
-}
-
-_CAST = """
-def client({declaration}):
-    {guard}
-    if {dest}.__class__ is _b_pid:
-        _b_process = {dest}._process
-        if _b_process is not None:
-            _b_process.cast({name!r}, {positional}, {keywords})
-    else:
-        _b_cast({dest}, {name!r}, {positional}, {keywords})
-"""
 
 
 class CallClient(Protocol[P, R_co]):
@@ -215,7 +124,7 @@ class CallMethod(_Method, Generic[P, R]):
             "timeout": "_b_timeout",
         }
         namespace = {**parameters.defaults, "_b_check": self.check}
-        make = _maker(fields, namespace, self.function, with_from=self.wants_from)
+        make = call_maker(fields, namespace, self.function, with_from=self.wants_from)
         client = self._annotate(self._with_timeout(make, self.default_timeout), parameters)
         if "return" in self.function.__annotations__:
             client.__annotations__["return"] = self.function.__annotations__["return"]
@@ -233,62 +142,6 @@ class CallMethod(_Method, Generic[P, R]):
         client.timeout = functools.partial(self._with_timeout, make)
         client.request_name = self.name
         return client
-
-
-def _maker(
-    fields: dict[str, str], namespace: dict[str, Any], like: Callable[..., Any], *, with_from: bool
-) -> Any:
-    """Return the function that makes the client function of a call with a given timeout.
-
-    Args:
-        fields: The fields of `_CALL`.
-        namespace: The names that they use.
-        like: The function whose metadata it gets.
-        with_from: Whether the callback takes the `From` of the call.
-    """
-    of_from = _WITH_FROM if with_from else _WITHOUT_FROM
-    fields = {**fields, **{name: text.format(**fields) for name, text in of_from.items()}}
-    namespace = {
-        **namespace,
-        "_b_answer": requests.answer,
-        "_b_become": current_pid.set,
-        "_b_call": requests.call,
-        "_b_copy_context": copy_context,
-        "_b_find": requests.find,
-        "_b_new_from": requests.From,
-        "_b_pid": Pid,
-        "_b_running_loop": asyncio._get_running_loop,
-        "_b_special": requests.SPECIAL,
-        "_b_telemetry": telemetry,
-    }
-    make = compiled(_CALL.format(**fields), "make", namespace, like)
-    watchdog.mark(make.__globals__["_b_enter"])
-    return make
-
-
-def standard_call(function: F) -> F:
-    """Generate the client function of ``handle_call``, with the signature of ``function``.
-
-    Args:
-        function: ``dest, request, timeout`` are its parameters; it is never called.
-    """
-    fields = {
-        "name": "handle_call",
-        "declaration": "dest, request, timeout=_b_default",
-        "dest": "dest",
-        "guard": "pass",
-        "check": "if timeout is not _b_default: _b_check_timeout(timeout)",
-        "names": ", request, _b_from",
-        "passed": ", request, _b_from",
-        "positional": "(request,)",
-        "keywords": "None",
-        "timeout": "timeout",
-    }
-    namespace = {"_b_default": CALL_TIMEOUT, "_b_check_timeout": _checks.timeout}
-    client = _maker(fields, namespace, function, with_from=True)(None)
-    client.__annotations__ = function.__annotations__
-    generated: F = copy_metadata(client, function)
-    return generated
 
 
 class AsyncCallMethod(CallMethod[P, R]):
@@ -315,13 +168,8 @@ class CastMethod(_Method, Generic[P, R]):
     def make_client(self, name: str) -> Any:
         """Generate the client function, with the parameters of the method."""
         parameters = Parameters(self.function)
-        namespace = {
-            **parameters.defaults,
-            "_b_cast": requests.cast,
-            "_b_pid": Pid,
-        }
-        source = _CAST.format(**self._fields(name, parameters))
-        client = compiled(source, "client", namespace, self.function)
+        fields = self._fields(name, parameters)
+        client = cast_client(fields, parameters.defaults, self.function)
         client.request_name = name
         self._annotate(client, parameters).__annotations__["return"] = None
         return client

@@ -426,7 +426,7 @@ class ServerProcess(Process):
         """Run the callback of ``queued`` and apply its result, then those of queued ones.
 
         Every callback runs here, except that of a direct call by a client function: it contains
-        the lines of this method for that case (see `methods`), and ``test_client_and_dispatch``
+        the lines of this method for that case (see `clients`), and ``test_client_and_dispatch``
         shows that it does the same.
 
         Args:
