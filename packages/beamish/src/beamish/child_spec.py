@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeAlias
 from beamish import _checks
 from beamish.pid import Pid
 
+__all__ = ["Backoff", "ChildSpec"]  # for the reference; the other names are for the library
+
 Restart: TypeAlias = Literal["permanent", "transient", "temporary"]
 Shutdown: TypeAlias = float | Literal["brutal_kill"] | None
 ChildType: TypeAlias = Literal["worker", "supervisor"]
@@ -124,28 +126,6 @@ class ChildSpec:
         fields = (getattr(self, known.name) for known in dataclasses.fields(self))
         return ChildSpec, tuple(dict(f) if f is self.kwargs else f for f in fields)
 
-    @classmethod
-    def of_server(
-        cls,
-        id: Any,  # noqa: A002 - the name of the field
-        start: SharedStart | Callable[..., Awaitable[Pid]],
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        restart: Restart,
-        shutdown: Shutdown,
-    ) -> "ChildSpec":
-        """Return the specification of a server, without checks: its class checked the options."""
-        spec = _new(cls)
-        _SET_ID(spec, id)
-        _SET_START(spec, start)
-        _SET_ARGS(spec, args)
-        _SET_KWARGS(spec, kwargs)
-        _SET_RESTART(spec, restart)
-        _SET_SHUTDOWN(spec, shutdown)
-        _SET_TYPE(spec, "worker")
-        _SET_SIGNIFICANT(spec, False)
-        return spec
-
     def replace(self, **changes: Any) -> "ChildSpec":
         """Return a copy with changed fields; the copy is checked like a new one."""
         names = [known.name for known in dataclasses.fields(self)]
@@ -168,6 +148,28 @@ _SET_RESTART = ChildSpec.__dict__["restart"].__set__
 _SET_SHUTDOWN = ChildSpec.__dict__["shutdown"].__set__
 _SET_TYPE = ChildSpec.__dict__["type"].__set__
 _SET_SIGNIFICANT = ChildSpec.__dict__["significant"].__set__
+
+
+def spec_of_server(
+    id: Any,  # noqa: A002 - the name of the field
+    start: SharedStart | Callable[..., Awaitable[Pid]],
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    restart: Restart,
+    shutdown: Shutdown,
+) -> ChildSpec:
+    """Return the specification of a server, without checks: its class checked the options."""
+    spec = _new(ChildSpec)
+    _SET_ID(spec, id)
+    _SET_START(spec, start)
+    _SET_ARGS(spec, args)
+    _SET_KWARGS(spec, kwargs)
+    _SET_RESTART(spec, restart)
+    _SET_SHUTDOWN(spec, shutdown)
+    _SET_TYPE(spec, "worker")
+    _SET_SIGNIFICANT(spec, False)
+    return spec
+
 
 stored_start: Callable[[ChildSpec], Any] = _START.__get__
 """Return what a specification holds as its start, which can be a `SharedStart`."""

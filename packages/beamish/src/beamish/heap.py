@@ -7,10 +7,10 @@ def freeze_heap() -> int:
     """Collect garbage once, then exclude all objects that are alive from later collections.
 
     For a program that has started many processes that live long. A full collection searches every
-    live object for cycles, and the event loop stands meanwhile: 0.2 s with 100,000 servers. After
-    this call, a collection searches only what was created since.
+    live object for cycles, and blocks the event loop for 0.2 s with 100,000 servers. After this
+    call, a collection searches only what was created since.
 
-    It stops the event loop for one full collection, so call it when the mass start is over, and
+    It blocks the event loop for one full collection, so call it when the mass start is over, and
     again after a later one. Excluded objects are still freed when the last reference to them goes.
     Those in a cycle are not: memory that they hold is lost until ``gc.unfreeze()``. It applies to
     all objects of the program, also those of other libraries.

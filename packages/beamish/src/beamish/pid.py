@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from functools import total_ordering
 from typing import Any, NoReturn, Protocol, TypeAlias, runtime_checkable
 
+# For the reference; the other names are for the library.
+__all__ = ["Dest", "Name", "NameService", "Pid", "Ref", "Via"]
+
 _serials = itertools.count(100)
 
 

@@ -178,7 +178,7 @@ def spec_of(
         kwargs = kwargs if name is None else {**kwargs, "name": name}
     else:
         starter = table.start or start.class_start(table)
-    return ChildSpec.of_server(
+    return child_spec.spec_of_server(
         cls if name is None else name,
         starter,
         args,
