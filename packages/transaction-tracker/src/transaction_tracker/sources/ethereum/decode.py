@@ -180,9 +180,9 @@ def place(value: object) -> BlockRef | None:
     block_hash, number = fields.get("blockHash"), fields.get("blockNumber")
     if is_null(block_hash) or is_null(number):
         return None
-    if isinstance(number, str) and isinstance(block_hash, str):
-        return _ref(number, block_hash)
-    return _ref.__wrapped__(number, block_hash)
+    # Other values, which are errors, cannot all be hashed.
+    is_text = isinstance(number, str) and isinstance(block_hash, str)
+    return (_ref_of_text if is_text else _ref)(number, block_hash)
 
 
 def receipt(
@@ -264,13 +264,14 @@ def call_of(item: Any) -> dict[str, Any]:
     }
 
 
-@lru_cache(maxsize=64)
 def _ref(number: object, block_hash: object) -> BlockRef:
-    """Return a block; all receipts of a block name the same one."""
     return BlockRef(
         height(number, "transaction's block number"),
         hash32(block_hash, "transaction's block hash"),
     )
+
+
+_ref_of_text = lru_cache(maxsize=64)(_ref)  # all receipts of a block name the same one
 
 
 def _ids(body: list[Any]) -> Steps[tuple[dict[str, int], int]]:
