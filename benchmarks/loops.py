@@ -111,17 +111,17 @@ async def crash_each(
             await asyncio.sleep(0)
 
 
-async def longest_stall(work: Awaitable[object]) -> float:
-    """Return for how many seconds at most the event loop was not free while ``work`` went on."""
-    longest, before = 0.0, time.perf_counter()
+async def max_blocked_seconds(work: Awaitable[object]) -> float:
+    """Return for how many seconds at most ``work`` blocked the event loop at a time."""
+    most, before = 0.0, time.perf_counter()
 
     async def tick() -> None:
-        nonlocal longest, before
+        nonlocal most, before
         before = time.perf_counter()
         while True:
             await asyncio.sleep(0)
             now = time.perf_counter()
-            longest, before = max(longest, now - before), now
+            most, before = max(most, now - before), now
 
     ticking = asyncio.create_task(tick())
     await asyncio.sleep(0)
@@ -130,4 +130,4 @@ async def longest_stall(work: Awaitable[object]) -> float:
         await asyncio.sleep(0)  # the last step counts, too
     finally:
         ticking.cancel()
-    return longest
+    return most

@@ -137,13 +137,13 @@ def million(measurements: Measurements) -> str:
 
 
 def stalls(measurements: Measurements) -> str:
-    """Return the text about how long the event loop stands at most."""
+    """Return the text about how long the event loop is blocked at most."""
     start = measurements.median("beamish", "stalls.start")
     crash = measurements.median("beamish", "stalls.crash")
     if start is None or crash is None:
         return ""
     return (
-        f"The event loop stands for at most {time_text(start)} while 100,000 servers start one "
+        f"The event loop is blocked for at most {time_text(start)} while 100,000 servers start one "
         f"after another, and for at most {time_text(crash)} while 10,000 of them crash at once and "
         "are restarted."
     )

@@ -143,10 +143,10 @@ class Workloads(Generic[Server]):
         return spent.per(1)
 
     async def stalls(self) -> Figures:
-        """Measure how long the event loop stands during a mass start and a mass crash."""
-        start = await loops.longest_stall(self._start(self._ids(self.servers)))
+        """Measure how long the event loop is blocked during a mass start and a mass crash."""
+        start = await loops.max_blocked_seconds(self._start(self._ids(self.servers)))
         doomed = self._ids(self.operations)
-        crash = await loops.longest_stall(self._break_down(doomed))
+        crash = await loops.max_blocked_seconds(self._break_down(doomed))
         return {"start": start, "crash": crash}
 
     async def scale(self) -> Figures:

@@ -2,7 +2,7 @@
 
 Written as its documentation shows a dynamic supervisor and a generic server:
 https://linkdd.github.io/triotp. A server is a module of callbacks. Each request goes to a name,
-which the library resolves; there is no function that only looks a name up. A call does not return
+which the library resolves; no function only looks a name up. A call does not return
 if its server crashes, so the crash is a cast.
 """
 
