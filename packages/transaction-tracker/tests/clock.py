@@ -3,6 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+# More than any timeout of the program, so a condition that does not hold by then never will.
+MAX_AWAKE_SECONDS = 100_000.0
+
 
 class Clock:
     """Advances the time of the event loop.
@@ -32,7 +35,12 @@ class Clock:
         """Advance the time in short steps until a condition holds, as for a program that runs.
 
         A long step looks like a suspend, of which an `AwakeTimer` counts nothing.
+
+        Raises:
+            AssertionError: The condition does not hold after ``MAX_AWAKE_SECONDS``.
         """
+        end = self._ahead + MAX_AWAKE_SECONDS
         while not until():
+            assert self._ahead < end, f"not within {MAX_AWAKE_SECONDS:,.0f} s of the test's clock"
             self.advance(0.5)
             await asyncio.sleep(0)

@@ -77,7 +77,9 @@ class Twin(Anvil):
         await self.ask("evm_mine")
 
     def hang(self) -> None:
+        """Suspend the process; return when it no longer runs, as it responds until then."""
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED)
 
     def wake(self) -> None:
         self.process.send_signal(signal.SIGCONT)
