@@ -19,7 +19,7 @@ from transaction_tracker.store import (
     reading,
 )
 from transaction_tracker.store.chain import claim
-from transaction_tracker.store.database import Database, Failed
+from transaction_tracker.store.database import Database, Failed, Work
 from transaction_tracker.store.registering import park, register
 from transaction_tracker.store.schema import endpoints
 
@@ -57,6 +57,31 @@ def test_work_that_raises_is_rolled_back_alone(database: Database, error: Except
 
     assert failed == Failed(error)
     assert (before.rows, after) == ((tracked("a"),), 1)
+
+
+@pytest.mark.parametrize("others", [[], [count]], ids=["alone", "among others"])
+def test_changes_before_a_rejected_row_are_rolled_back(
+    database: Database, others: list[Work]
+) -> None:
+    def half(connection: Connection) -> None:
+        register(connection, wanted("half"))
+        connection.execute(text("INSERT INTO cursors (source) VALUES ('x'), ('x')"))
+
+    failed, *_ = database.run([half, *others])
+
+    assert isinstance(failed.error, DatabaseFailedError)
+    assert database.run([count]) == [0]
+
+
+def test_work_that_raises_alone_is_rolled_back(database: Database) -> None:
+    error = ValueError("bad")
+
+    def half(connection: Connection) -> None:
+        register(connection, wanted("half"))
+        raise error
+
+    assert database.run([half]) == [Failed(error)]
+    assert database.run([count]) == [0]
 
 
 def test_row_that_the_database_rejects_fails_only_its_own_work(database: Database) -> None:

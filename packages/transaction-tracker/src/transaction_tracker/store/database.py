@@ -78,7 +78,10 @@ class Database:
             DatabaseFailedError: The database failed, and nothing was written.
         """
         with self._transaction() as connection:
-            return [self._result(function, connection) for function in work]
+            if len(work) == 1:
+                # Without a savepoint: its changes are those of the whole transaction.
+                return [self._result(work[0], connection, undo=connection.rollback)]
+            return [self._result_among_others(function, connection) for function in work]
 
     def stream(self, work: Callable[[Connection], Iterator[Any]]) -> Iterator[Any]:
         """Yield the items of a generator, in one database transaction."""
@@ -158,17 +161,22 @@ class Database:
             failure = DatabaseFailedError(self._describe(error))
             raise failure.with_traceback(error.__traceback__) from None
 
-    def _result(self, work: Work, connection: Connection) -> Any:
+    def _result_among_others(self, work: Work, connection: Connection) -> Any:
         savepoint = connection.begin_nested()
+        result = self._result(work, connection, undo=savepoint.rollback)
+        if savepoint.is_active:
+            savepoint.commit()
+        return result
+
+    def _result(self, work: Work, connection: Connection, undo: Callable[[], None]) -> Any:
+        """Return the result of work; if it raises, undo its changes and return ``Failed``."""
         try:
-            result = work(connection)
+            return work(connection)
         except _FATAL_ERRORS:
             raise
         except DBAPIError as error:
-            savepoint.rollback()
-            return Failed(DatabaseFailedError(self.url.describe(error)))
+            failed = Failed(DatabaseFailedError(self.url.describe(error)))
         except Exception as error:  # raised in the caller of the work
-            savepoint.rollback()
-            return Failed(error)
-        savepoint.commit()
-        return result
+            failed = Failed(error)
+        undo()
+        return failed
