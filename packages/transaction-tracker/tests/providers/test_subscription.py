@@ -366,13 +366,13 @@ async def test_announced_head_shows_which_chain_its_provider_holds(
             assert status_of(pool, 1).chain == chain
 
 
-async def test_server_that_does_not_close_does_not_delay_the_stop() -> None:
+async def test_server_that_does_not_close_does_not_delay_the_stop(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     async with served(HeadNode(deaf)) as node:
         settings = ProviderSettings(node.url, ws_url=node.ws_url)
         pool = Pool([settings], timeouts=SubscriptionTimeouts(close=0.05))
         async with Supervisor.running([pool.child_spec()]):
             await eventually(lambda: status_of(pool, 1).heads)
-            loop = asyncio.get_running_loop()
-            before = loop.time()
 
-        assert loop.time() - before < 2
+    assert "had to kill" not in caplog.text  # its supervisor waits longer than the close may take
