@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any, ParamSpec, overload
 
 from beamish import _checks
+from beamish._diagnostics.brief import brief
 from beamish._server import requests, start
 from beamish._server.base import Server, spec_of
 from beamish._server.clients import CALL_TIMEOUT, standard_call
@@ -108,7 +109,7 @@ class GenServer(Server):
         Returns:
             ``None``, `Continue`, `Timeout`, `Hibernate` or `Stop`.
         """
-        shown = requests.safe_repr(message)
+        shown = brief(message)
         _log.error("%s %r got the unexpected message %s", type(self).__qualname__, self.pid, shown)
         return None
 

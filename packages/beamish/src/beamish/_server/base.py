@@ -6,8 +6,9 @@ from typing import Any, ClassVar, TypeVar
 
 from beamish import _checks, child_spec
 from beamish._diagnostics import system
+from beamish._diagnostics.brief import brief
 from beamish._runtime import names
-from beamish._server import requests, start
+from beamish._server import start
 from beamish._server.requests import From
 from beamish._server.signature import check_init_parameters
 from beamish._server.table import CallbackTable, Options
@@ -74,11 +75,11 @@ class Server:
         return Fail(TypeError(f"{type(self).__qualname__} takes no such call; got {request!r}"))
 
     def _handle_cast(self, request: Any) -> Any:
-        shown = requests.safe_repr(request)
+        shown = brief(request)
         _log.error("%s %r got the unexpected cast %s", type(self).__qualname__, self.pid, shown)
 
     def _handle_info(self, message: Any) -> Any:
-        shown = requests.safe_repr(message)
+        shown = brief(message)
         _log.error("%s %r got the unexpected message %s", type(self).__qualname__, self.pid, shown)
 
     def _handle_continue(self, arg: Any) -> Any:

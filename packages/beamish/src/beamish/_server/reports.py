@@ -5,14 +5,13 @@ import traceback
 from typing import Any
 
 from beamish._diagnostics import state
+from beamish._diagnostics.brief import brief
 from beamish._diagnostics.throttle import throttle
 from beamish._runtime import one_or_many
 from beamish._server.items import SYSTEM, Item
-from beamish._server.requests import describe, safe_repr
+from beamish._server.requests import describe
 
 _log = logging.getLogger("beamish")
-
-MAX_STATE_CHARACTERS = 2000
 
 
 def crash(process: Any, reason: Any, item: Item | None) -> None:
@@ -71,17 +70,15 @@ def shown_reason(reason: Any) -> str:
     """Return an exit reason in one line."""
     if isinstance(reason, BaseException):
         return traceback.format_exception_only(reason)[-1].strip()
-    return f"(stop) {safe_repr(reason)}"
+    return f"(stop) {brief(reason)}"
 
 
 def shown_state(process: Any, why: str, reason: Any) -> str:
     """Return the state of a server as its ``format_status`` shows it."""
     try:
-        shown = safe_repr(state.formatted(process.server, why, reason))
+        return brief(state.formatted(process.server, why, reason))
     except Exception as error:
-        shown = f"<cannot be shown: {error!r}>"
-    cut = shown[:MAX_STATE_CHARACTERS]
-    return cut if cut == shown else f"{cut}…"
+        return f"<cannot be shown: {error!r}>"
 
 
 def facts(process: Any) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from types import CoroutineType
 from typing import Any
 
 from beamish import telemetry
+from beamish._diagnostics.brief import brief
 from beamish._runtime.context import current_pid
 from beamish._runtime.names import no_process, pid_of
 from beamish._runtime.runtime import running
@@ -248,15 +249,6 @@ def cast(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | 
 def describe(name: str, args: tuple[Any, ...], limit: int = 200) -> str:
     """Return a request as text, at most ``limit`` characters."""
     if name in ("handle_call", "handle_cast", "handle_info"):
-        shown = safe_repr(args[0])
-    else:
-        shown = f"{name}({', '.join(map(safe_repr, args))})"
+        return brief(args[0], limit)
+    shown = f"{name}({', '.join(brief(arg, limit) for arg in args)})"
     return shown if len(shown) <= limit else f"{shown[:limit]}…"
-
-
-def safe_repr(value: Any) -> str:
-    """Return ``repr(value)``, or a placeholder if its ``__repr__`` raises."""
-    try:
-        return repr(value)
-    except Exception as error:  # an error of a user's __repr__ must not replace the report
-        return f"<{type(value).__qualname__} that cannot be shown: {type(error).__qualname__}>"

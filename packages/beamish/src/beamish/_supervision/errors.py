@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from beamish._server.requests import safe_repr
+from beamish._diagnostics.brief import brief
 from beamish.child_spec import ChildSpec
 from beamish.errors import NotFoundError, StartError
 
 
 def not_found(what: Any, among: int) -> NotFoundError:
     """Return the error that a supervisor has no such child."""
-    return NotFoundError(f"no child {safe_repr(what)} among the supervisor's {among} children")
+    return NotFoundError(f"no child {brief(what)} among the supervisor's {among} children")
 
 
 def failed_to_start(spec: ChildSpec, error: StartError) -> Any:
@@ -28,6 +28,6 @@ def significance_error(spec: ChildSpec) -> ValueError:
 def insignificance_error(spec: ChildSpec) -> ValueError:
     """Return the error that children of a dynamic supervisor cannot be significant."""
     return ValueError(
-        f"child {safe_repr(spec.id)} must have significant=False under a DynamicSupervisor, which "
+        f"child {brief(spec.id)} must have significant=False under a DynamicSupervisor, which "
         "has no auto_shutdown; start it under a Supervisor, or replace(significant=False)"
     )

@@ -5,9 +5,9 @@ import logging
 from typing import Any
 
 from beamish import telemetry
+from beamish._diagnostics.brief import brief
 from beamish._diagnostics.throttle import throttle
 from beamish._runtime.runtime import running
-from beamish._server.requests import safe_repr
 from beamish._server.start import ServerStart
 from beamish._server.table import CallbackTable
 from beamish._supervision.specs import title_of
@@ -24,7 +24,7 @@ def log_exit(supervisor: Pid, spec: ChildSpec, pid: Pid, reason: Any, reported: 
         return
     what = title_of(spec)
     if throttle(running()).allows(pid, f"{what} {pid!r}"):
-        log.error("%s %r of supervisor %r exited: %s", what, pid, supervisor, safe_repr(reason))
+        log.error("%s %r of supervisor %r exited: %s", what, pid, supervisor, brief(reason))
 
 
 def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseException) -> None:
@@ -59,7 +59,7 @@ def log_give_up(
         "supervisor %r gives up: %s exited with %s, after %d restarts within %g s",
         supervisor,
         title_of(spec),
-        safe_repr(reason),
+        brief(reason),
         max_restarts,
         max_seconds,
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from beamish import _checks
-from beamish._server.requests import safe_repr
+from beamish._diagnostics.brief import brief
 from beamish.child_spec import ChildSpec, check_id
 from beamish.pid import Pid
 
@@ -39,7 +39,7 @@ def pid_of_child(pid: Any) -> Pid:
 
 def title_of(spec: ChildSpec) -> str:
     """Return the name of a child in logs and errors: its id, or its class."""
-    named = spec.id.__qualname__ if isinstance(spec.id, type) else safe_repr(spec.id)
+    named = spec.id.__qualname__ if isinstance(spec.id, type) else brief(spec.id)
     return f"child {named}"
 
 

@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterable
 from typing import Any, Self
 
+from beamish._diagnostics.brief import brief
 from beamish._runtime.process import OnDeath, Process
 from beamish._runtime.runtime import running
-from beamish._server.requests import safe_repr
 from beamish._supervision.reports import log
 from beamish._supervision.specs import title_of
 from beamish.child_spec import ChildSpec
@@ -95,7 +95,7 @@ class Termination:
             title_of(spec),
             pid,
             self._supervisor,
-            safe_repr(reason),
+            brief(reason),
         )
 
     async def wait(self) -> None:

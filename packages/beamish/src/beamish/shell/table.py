@@ -6,7 +6,7 @@ When not to use it: for more rows than a screen shows; the views count omitted r
 from collections.abc import Sequence
 from typing import Any
 
-from beamish._server.requests import safe_repr
+from beamish._diagnostics.brief import brief
 from beamish.pid import Via
 
 _MAX_VALUE_CHARACTERS = 60
@@ -30,7 +30,7 @@ def shown(value: Any) -> str:
     elif isinstance(value, Via):
         text = _shown_via(value)
     else:
-        text = safe_repr(value)
+        text = brief(value)
     if len(text) <= _MAX_VALUE_CHARACTERS:
         return text
     return f"{text[: _MAX_VALUE_CHARACTERS - 1]}…"
@@ -40,4 +40,4 @@ def _shown_via(via: Via) -> str:
     """Return ``registry / key`` for a name in a registry."""
     if isinstance(via.name, tuple) and len(via.name) == 2:
         return " / ".join(shown(part) for part in via.name)
-    return safe_repr(via.name)
+    return brief(via.name)
