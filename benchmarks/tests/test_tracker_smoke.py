@@ -60,12 +60,13 @@ async def test_a_program_that_polls_asks_about_each_at_each_block() -> None:
 
 async def test_blocks_full_of_tracked_transactions_are_timed(tmp_path: Path) -> None:
     database = str(tmp_path / "a.db")
-    await prepare.run(database, tracked=20, required=applying.REQUIRED)
+    await prepare.run(database, tracked=30, required=applying.REQUIRED)
 
     figures = await applying.run(database, hits=10, blocks=2)
 
     assert len(figures["apply"]) == len(figures["node"]) == 2
-    assert min(figures["apply"]) > 0
+    assert len(figures["blocked"]) == 1
+    assert min(*figures["apply"], *figures["blocked"]) > 0
 
 
 async def test_events_are_delivered_to_each_receiver(tmp_path: Path) -> None:

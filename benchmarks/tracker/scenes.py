@@ -149,7 +149,7 @@ def blocks(bench: Bench) -> None:
         for kind in bench.kinds:
             for work, required in works:
                 with bench.database(kind) as database:
-                    bench.prepare(database, hits * bench.sizes.applied, required)
+                    bench.prepare(database, hits * (bench.sizes.applied + 1), required)
                     tell(f"  {work} blocks of {hits:,} on {kind}")
                     bench.measure(
                         f"{work}.{kind}.{hits}",

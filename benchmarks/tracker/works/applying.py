@@ -2,6 +2,7 @@
 
 import time
 
+from benchmarks.loops import max_blocked_seconds
 from benchmarks.tracker import node
 from benchmarks.tracker.blocks import heard
 from transaction_tracker import Settings, TransactionTrackerApplication
@@ -17,16 +18,17 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
     """Follow blocks of which each transaction is tracked.
 
     Args:
-        database: With ``hits * blocks`` open transactions.
+        database: With ``hits * (blocks + 1)`` open transactions.
         hits: How many each block holds.
         blocks: How many blocks.
 
     Returns:
         For each block, ``apply``: seconds from the fetched block to the stored one; ``node``:
-        what of that the node takes to give the receipts.
+        what of that the node takes to give the receipts. For one more block, ``blocked``: for how
+        many seconds at most it blocks the event loop at a time.
     """
     applying, answering = [], []
-    async with node.running(hits * blocks, hits) as one:
+    async with node.running(hits * (blocks + 1), hits) as one:
         settings = Settings(
             one.url, confirmations=REQUIRED, database=database, poll_interval=POLL_SECONDS
         )
@@ -41,8 +43,11 @@ async def run(database: str, hits: int, blocks: int) -> dict[str, list[float]]:
                         raise RuntimeError(f"{applied.hits} hits, not {hits}")
                     applying.append(applied.seconds)
                     answering.append(await _receipts(source, BlockRef(head.number, head.hash)))
+                # By itself: what measures it takes time, too.
+                head = await one.mine()
+                blocked = await max_blocked_seconds(follower.at(head.number))
         await source.close()
-    return {"apply": applying, "node": answering}
+    return {"apply": applying, "node": answering, "blocked": [blocked]}
 
 
 async def _receipts(source: EthereumSource, ref: BlockRef) -> float:
