@@ -114,7 +114,8 @@ async def test_outcomes_and_ends_of_a_block_are_requested_together() -> None:
 
     assert await world.apply(13, "new") == ["new", "old"]
 
-    end = Ending(BlockRef(11, "11"), True, confirmed_by=BlockRef(13, "13"))
+    last = BlockRef(13, "13")
+    end = Ending(BlockRef(11, "11"), True, None, "s:1", last, outcome=PAID, content="c")
     assert world.source.prefetched == [({"new"}, {"old": end})]
     assert world.source.opinions == ["of 13"]
 
