@@ -11,8 +11,8 @@ from typing import Any
 import orjson
 
 from beamish import Backoff, Continue, GenServer, Ref, process
-from transaction_tracker.domain import Event
-from transaction_tracker.store import Store, feed
+from transaction_tracker.domain import Difference, Event
+from transaction_tracker.store import Store, details, expectations, feed
 from transaction_tracker.store.feed import EventRecord
 
 LISTENER = "TransactionTracker.Listener"
@@ -24,12 +24,18 @@ class StoredEvent(Event):
     """An event, as passed to ``on_event``.
 
     Attributes:
+        details: All details that were known when the event was stored.
         metadata: The metadata of the transaction when the event was stored.
         recorded_at: When the event was stored, in Unix seconds.
+        matches: Whether the transaction was the expected payment; ``None`` while that was unknown,
+            and without an expectation.
+        differences: Its differences from the expectation.
     """
 
     metadata: Mapping[str, Any] = field(hash=False)
     recorded_at: float
+    matches: bool | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 OnEvent = Callable[[StoredEvent], Awaitable[None] | None]
@@ -176,8 +182,16 @@ class EventListener(GenServer):
 
 
 def _stored_event(entry: EventRecord) -> StoredEvent:
-    event, metadata = entry.event, orjson.loads(entry.metadata)
-    return StoredEvent(event.previous, event.tracked, metadata, entry.recorded_at)
+    matches, differences = expectations.read_comparison(entry.expectation)
+    return StoredEvent(
+        entry.event.previous,
+        entry.event.tracked,
+        orjson.loads(entry.metadata),
+        entry.recorded_at,
+        matches,
+        differences,
+        details=details.read(entry.details),
+    )
 
 
 def _now() -> float:
