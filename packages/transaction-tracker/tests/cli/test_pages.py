@@ -160,4 +160,7 @@ async def test_quick_start_works(tmp_path: Path) -> None:
     assert b" confirmed, block " in out
     assert b"confirmed: Final: it succeeded." in out
     lines = (tmp_path / "receiver.out").read_text().splitlines()
-    assert lines[-1].startswith("confirmed {'invoice': 17} 0x")
+    assert lines[-2].startswith("confirmed {'invoice': 17} 0x")
+    assert lines[-1].endswith(
+        "1 wei to 0xefd1c4e33c15e84d505ec1e915cbb933ba4fc30b as expected: True"
+    )

@@ -114,13 +114,13 @@ def _of_content(key: str, end: Ending, ours: Transaction) -> Vote:
 
 def combined(of_receipt: Vote, of_transaction: Vote) -> Vote:
     """Return the vote of a provider from its receipt and its transaction."""
-    for vote, other in ((of_receipt, of_transaction), (of_transaction, of_receipt)):
-        if vote.stance == "contradicts" and other.stance != "contradicts":
-            return vote
-    if of_receipt.stance != "contradicts":
-        return (
-            of_transaction if of_receipt.stance == "agrees" != of_transaction.stance else of_receipt
-        )
+    if of_transaction.stance == "agrees":
+        return of_receipt
+    if of_receipt.stance == "agrees":
+        return of_transaction
+    against = [vote for vote in (of_receipt, of_transaction) if vote.stance == "contradicts"]
+    if len(against) < 2:
+        return against[0] if against else of_receipt
     reason = f"{of_receipt.reason}, and {of_transaction.reason}"
     return replace(of_receipt, reason=reason, transaction=of_transaction.transaction)
 
@@ -184,8 +184,9 @@ def of_block(key: str, end: Ending, block: Any, head: Any, profile: ChainProfile
         return Vote("contradicts", f"does not list {name} in {place}")
     if end.winner is None:
         vote = of_listing(key, end, block, profile)
-        reason = f"lists it in {place}, and has no receipt of it"
-        return vote if vote.stance == "contradicts" else Vote("silent", reason, lists=True)
+        if vote.stance == "contradicts":
+            return vote
+        return Vote("silent", f"lists it in {place}, and has no receipt of it", lists=True)
     taken = {slot for slot, taker in block.slots.items() if taker == end.winner}
     if taken and end.slot not in taken:
         return Vote("contradicts", f"says that {end.winner} has {_slot(*taken)}")
