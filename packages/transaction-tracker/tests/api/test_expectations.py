@@ -36,7 +36,6 @@ async def checked(expect: Any) -> CheckedItem:
     [
         (None, None),
         ({"to": CHECKED}, Expectation(recipient=LOWER)),
-        ({"to": LOWER, "from": None}, Expectation(recipient=LOWER)),
         ({"value": "0"}, Expectation(value=0)),
         ({"value": 5}, Expectation(value=5)),
         ({"from": LOWER, "min_value": "1" + "0" * 30}, Expectation(sender=LOWER, min_value=10**30)),
@@ -66,6 +65,8 @@ async def test_expectation_is_registered(expect: Any, expectation: Expectation |
         ({"amount": "1"}, "#/0/expect/amount", "unknown field; expected from, to, token, value"),
         ({"to": WRONG}, "#/0/expect/to", "valid checksum (EIP-55)"),
         ({"from": "me"}, "#/0/expect/from", "0x and 40 hexadecimal digits, got 'me'"),
+        ({"to": LOWER, "from": None}, "#/0/expect/from", "address as text, got None"),
+        ({"value": None}, "#/0/expect/value", "got None"),
         ({"token": 7, "to": LOWER}, "#/0/expect/token", "address as text, got 7"),
         ({"value": "1.5"}, "#/0/expect/value", "whole number of the smallest unit"),
         ({"value": 1.5}, "#/0/expect/value", "got 1.5"),

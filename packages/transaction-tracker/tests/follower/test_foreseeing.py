@@ -54,7 +54,11 @@ class Source:
         self.failure: Exception | None = None
 
     async def prefetch(
-        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+        self,
+        block: FetchedBlock,
+        ids: Collection[str],
+        endings: Mapping[str, Ending],
+        _at_once: Collection[str] = (),
     ) -> Prefetched:
         self.prefetched.append((set(ids), dict(endings)))
         if self.failure is not None:

@@ -45,17 +45,19 @@ MAX_DEADLINE = datetime(9999, 1, 1, tzinfo=UTC)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
+# For the description alone: ``tracker.expectations`` checks the fields, as it does in Python.
+ADDRESS_PATTERN = "^0x[0-9a-f]{40}$"
+AMOUNT_PATTERN = "^[0-9]{1,77}$"
 _ADDRESS = {
     "type": "string",
-    "pattern": "^0x[0-9a-f]{40}$",
+    "pattern": ADDRESS_PATTERN,
     "description": "Address in lower case, or with a valid checksum (EIP-55).",
 }
 _AMOUNT = {
     "type": "string",
-    "pattern": "^[0-9]{1,77}$",
+    "pattern": AMOUNT_PATTERN,
     "description": "Amount in the smallest unit of the coin (wei) or the token, as decimal text.",
 }
-# Checked by ``tracker.expectations``, like an expectation in Python.
 _EXPECT: dict[str, Any] = {
     "type": "object",
     "properties": {

@@ -346,7 +346,11 @@ class ChainSource(Source, Protocol):
         """Set our chain, with which providers are compared."""
 
     async def prefetch(
-        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+        self,
+        block: FetchedBlock,
+        ids: Collection[str],
+        endings: Mapping[str, Ending],
+        at_once: Collection[str] = (),
     ) -> Prefetched:
         """Fetch in one request what is needed from the followed provider to apply a block.
 
@@ -355,6 +359,7 @@ class ChainSource(Source, Protocol):
             ids: Transactions of the block whose outcomes are needed.
             endings: Ends that are expected with this block: ``objections`` needs the provider's
                 opinion on them.
+            at_once: Those of ``ids`` that end with this block too, if they succeeded or reverted.
         """
 
     async def objections(

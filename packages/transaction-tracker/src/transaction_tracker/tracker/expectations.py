@@ -38,9 +38,8 @@ def parse(given: Mapping[str, object], account: Callable[[str], str]) -> Expecta
     for name in given:
         if name not in FIELDS:
             raise InvalidExpectationError(f"unknown field; expected {', '.join(FIELDS)}", str(name))
-    known = {name: value for name, value in given.items() if value is not None}
-    accounts = {name: _account(name, known[name], account) for name in _ACCOUNTS if name in known}
-    amounts = {name: _amount(name, known[name]) for name in _AMOUNTS if name in known}
+    accounts = {name: _account(name, given[name], account) for name in _ACCOUNTS if name in given}
+    amounts = {name: _amount(name, given[name]) for name in _AMOUNTS if name in given}
     try:
         return Expectation(
             sender=accounts.get("from"),

@@ -54,6 +54,10 @@ class ProviderAgreement:
         """Return the requests about ends for each provider, besides those for blocks."""
         return [*self._reader.requests(endings), *mark_requests(endings)]
 
+    def content_requests(self, block: BlockRef, keys: Collection[str]) -> list[Request]:
+        """Return the requests for the contents of transactions whose ends are not expected yet."""
+        return self._reader.content_requests(block, keys)
+
     def standing(self) -> Collection[StandingObjection]:
         """Return the standing objections, with the providers' addresses in place of their names."""
         addresses = self._rpc.addresses

@@ -270,10 +270,15 @@ class EthereumSource:
         self._rpc.follows(chain)
 
     async def prefetch(
-        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+        self,
+        block: FetchedBlock,
+        ids: Collection[str],
+        endings: Mapping[str, Ending],
+        at_once: Collection[str] = (),
     ) -> Prefetched:
         """Fetch outcomes, and the opinion on ends, from the followed node."""
         opinions = self._agreement.requests(endings)
+        opinions += self._agreement.content_requests(block.link.ref, at_once)
         room = self._rpc.calls_per_request - len(opinions)
         receipts = self._outcomes.requests(block, ids, room)
         requests = list(dict.fromkeys([*receipts, *opinions]))

@@ -1,7 +1,7 @@
 """Collect the providers' votes on ends: one request each, then more for open votes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -47,6 +47,14 @@ class VoteReader:
         winners = [self._transaction(end.winner) for end in taken.values() if end.winner]
         losers = map(self._loser, taken)
         return list(dict.fromkeys([*receipts, *transactions, *winners, *losers]))
+
+    def content_requests(self, block: BlockRef, keys: Collection[str]) -> list[Request]:
+        """Return the requests for the contents of transactions that end in their own block."""
+        if not keys or not self._rpc.is_compared:
+            return []
+        if len(keys) > self._max_single_contents:
+            return [self._block(block)]
+        return [self._transaction(key) for key in keys]
 
     async def votes(self, endings: Mapping[str, Ending], answers: Answers) -> Votes:
         """Return each provider's vote on each end.
@@ -156,31 +164,19 @@ class VoteReader:
 
     def _receipts(self, endings: Mapping[str, Ending]) -> dict[str, Request]:
         """Return the request for the receipt of each mined transaction."""
-        return self._of_mined(endings, self._receipt, self._of_whole_block)
+        # With more ends in one block, all its receipts cost less than single receipts.
+        max_single = min(MANY_HITS, self._rpc.calls_per_request)
+        return _by_block(endings, self._receipt, self._of_whole_block, max_single)
 
     def _transactions(self, endings: Mapping[str, Ending]) -> dict[str, Request]:
         """Return the request for the content of each mined transaction whose content is known."""
         known = {key: end for key, end in endings.items() if end.content is not None}
-        return self._of_mined(known, self._transaction, self._block)
+        return _by_block(known, self._transaction, self._block, self._max_single_contents)
 
-    def _of_mined(
-        self,
-        endings: Mapping[str, Ending],
-        single: Callable[[str], Request],
-        whole: Callable[[BlockRef], Request],
-    ) -> dict[str, Request]:
-        by_block: dict[BlockRef, list[str]] = {}
-        for key, end in endings.items():
-            if end.succeeded is not None:
-                by_block.setdefault(end.block, []).append(key)
-        # With more ends in one block, the whole block costs less. Two calls are made for each end:
-        # its receipt and its transaction.
-        max_single = max(1, min(MANY_HITS, self._rpc.calls_per_request // 2))
-        requests: dict[str, Request] = {}
-        for block, keys in by_block.items():
-            of_block = whole(block) if len(keys) > max_single else None
-            requests |= {key: of_block or single(key) for key in keys}
-        return requests
+    @property
+    def _max_single_contents(self) -> int:
+        # Two calls are made for each end, its receipt and its transaction: both fit in one request.
+        return max(1, min(MANY_HITS, self._rpc.calls_per_request // 2))
 
     def _receipt(self, key: str) -> Request:
         return Request(
@@ -212,6 +208,24 @@ class VoteReader:
 
     def _read_block(self, value: Any) -> Steps[FetchedBlock]:
         return decode.block_steps(value, self._context.profile)
+
+
+def _by_block(
+    endings: Mapping[str, Ending],
+    single: Callable[[str], Request],
+    whole: Callable[[BlockRef], Request],
+    max_single: int,
+) -> dict[str, Request]:
+    """Return a request for each mined transaction: of many in one block, that of the block."""
+    by_block: dict[BlockRef, list[str]] = {}
+    for key, end in endings.items():
+        if end.succeeded is not None:
+            by_block.setdefault(end.block, []).append(key)
+    requests: dict[str, Request] = {}
+    for block, keys in by_block.items():
+        of_block = whole(block) if len(keys) > max_single else None
+        requests |= {key: of_block or single(key) for key in keys}
+    return requests
 
 
 def _indexed(results: Mapping[Request, Any]) -> dict[Request, Any]:
