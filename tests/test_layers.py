@@ -41,9 +41,9 @@ LAYERS = {
         {"__init__", "__main__"},
     ],
     "txtrack_devnode": [
-        {"hashing", "transaction", "block", "blocks", "ledger", "pool", "rules"},
+        {"hashing", "transaction", "block", "blocks", "ledger", "pool", "rules", "tokens"},
         {"admission", "chain", "view"},
-        {"rpc", "params", "wire", "calls", "faults"},
+        {"rpc", "params", "wire", "calls", "faults", "logs"},
         {"ethereum", "controls", "fault_controls", "request_handler", "websocket", "listener"},
         {"server"},
         {"demo"},

@@ -64,7 +64,7 @@ def test_state_of_a_transaction_has_no_transfers() -> None:
     assert mined.tracked.outcome.execution is None
 
 
-def test_the_same_inclusion_again_is_no_news() -> None:
+def test_repeated_inclusion_makes_one_event() -> None:
     fact = Included(TRANSACTION, TEN, OUTCOME)
 
     assert len(told(REGISTERED, fact, fact)) == 1

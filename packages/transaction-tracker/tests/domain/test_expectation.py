@@ -64,7 +64,7 @@ def test_all_differences_are_reported() -> None:
     [None, replace(PAYMENT, value=None), replace(PAYMENT, recipient=None)],
     ids=["no transaction", "no value", "no recipient"],
 )
-def test_what_is_unknown_neither_matches_nor_differs(payment: Payment | None) -> None:
+def test_unknown_field_neither_matches_nor_differs(payment: Payment | None) -> None:
     expectation = Expectation(recipient=BOB, value=100)
 
     assert compare(expectation, "pending", Details(payment)) == (None, ())

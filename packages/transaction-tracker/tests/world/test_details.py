@@ -172,7 +172,7 @@ def test_end_waits_while_two_providers_differ_about_a_payment(
 def test_most_providers_decide_what_is_told_with_an_end(
     wrong: dict[str, Json], reason: str
 ) -> None:
-    """Earlier events keep what they said: it is not taken back, but told anew."""
+    """Earlier events keep what they said; a later event corrects it."""
     del reason
     payment = transaction("customer", 7)
     chain = chain_of(100)

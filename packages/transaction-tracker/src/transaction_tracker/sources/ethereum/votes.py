@@ -69,7 +69,7 @@ def of_receipt(key: str, end: Ending, receipt: Any, others: Iterable[decode.Rece
     outcome = details.detailed(receipt.outcome, receipt.raw)
     if outcome.succeeded != end.succeeded:
         return Vote("contradicts", f"has a receipt by which it {_ended(outcome)}", outcome)
-    # What is reported with an end is no more revocable than the end.
+    # What is reported with an end can never be taken back, like the end itself.
     conflicts = () if end.outcome is None else end.outcome.conflicts(outcome)
     if not conflicts:
         return AGREES
