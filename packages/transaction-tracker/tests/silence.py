@@ -41,7 +41,7 @@ class Line:
         there, back = await asyncio.open_unix_connection(self._path)
         try:
             await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
-        except ConnectionError:
+        except OSError:  # an end was closed, or shut down, while it waited for data
             pass
         finally:
             for stream in (writer, back):
