@@ -20,6 +20,7 @@ from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.service.metrics import read_gauges
 from transaction_tracker.store import STORE, OpenTransactions, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
+from transaction_tracker.store.owned import OwnedFor, unlimited
 from transaction_tracker.tracker import (
     REGISTRY,
     SUPERVISOR,
@@ -127,6 +128,7 @@ async def serving(
     *,
     following: Callable[[], Following] | None = None,
     database: str | Path = ":memory:",
+    owned_for: OwnedFor = unlimited,
     **options: Any,
 ) -> AsyncIterator[Client]:
     """Run an API with some options."""
@@ -136,7 +138,9 @@ async def serving(
         return await read_gauges(now())
 
     metrics = Metrics(runtime=False)
-    service = Service(following=now, gauges=gauges, feed=EventSignals(), metrics=metrics)
+    service = Service(
+        following=now, gauges=gauges, feed=EventSignals(), metrics=metrics, owned_for=owned_for
+    )
     settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
     metrics.attach()
     try:

@@ -9,6 +9,7 @@ from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Store
+from transaction_tracker.store.owned import OwnedFor, unlimited
 
 _STARTING = Verdict("starting", NO_RESPONSE_YET)
 
@@ -74,6 +75,7 @@ class Service:
         feed: Signals for long polls and event streams.
         metrics: Metrics of the application.
         id_pattern: Pattern of transaction ids, for the OpenAPI description.
+        owned_for: Time for which the application owns the database.
     """
 
     following: Callable[[], Following]
@@ -83,3 +85,4 @@ class Service:
     feed: EventSignals = field(default_factory=EventSignals)
     metrics: Metrics = field(default_factory=Metrics)
     id_pattern: str | None = None
+    owned_for: OwnedFor = unlimited

@@ -1,6 +1,7 @@
 """The supervision tree of the service."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from typing import Self, cast
 
@@ -38,7 +39,8 @@ from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
-from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
+from transaction_tracker.store import STORE, LeaseHolder, OpenTransactions, Store, Stored
+from transaction_tracker.store.owned import unlimited
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -65,6 +67,10 @@ class TransactionTrackerApplication(Application):
         on_event: Called for each event; can be ``async``.
         source: Source of the transactions. Default: the nodes of the settings.
         pool: Provider pool. Default: a pool for the nodes of the settings.
+        holder: Owns a PostgreSQL database by a lease, so that another program can take over.
+            Default: owns the database until it stops.
+        listener: Listening socket of the HTTP API, which stays open. Default: one at the address
+            of the settings.
 
     Raises:
         ValueError: There is neither a node nor another source.
@@ -81,9 +87,14 @@ class TransactionTrackerApplication(Application):
         on_event: OnEvent | None = None,
         source: ChainSource | PolledSource | None = None,
         pool: Pool | None = None,
+        holder: LeaseHolder | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
+        self._holder = holder
+        self._owned_for = unlimited if holder is None else holder.owned_for
+        self._socket = listener
         self.pool = pool
         self._own_pool: Pool | None = None
         self.source: ChainSource | PolledSource = source or self._ethereum()
@@ -136,15 +147,8 @@ class TransactionTrackerApplication(Application):
         rest_for_one: each child depends on those before it. If the store or the registry stops,
         the trackers stop too, and ``Boot`` starts them again from their rows.
         """
-        settings = self.settings
         return [
-            Store.child_spec(
-                settings.database,
-                self._open_transactions,
-                self._announce,
-                migrate=settings.migrate,
-                name=STORE,
-            ),
+            self._store(),
             Registry.child_spec(
                 keys="unique", name=REGISTRY, meta={TrackerContext.KEY: self._context()}
             ),
@@ -168,6 +172,19 @@ class TransactionTrackerApplication(Application):
             *self._retention(),
             *self._web(),
         ]
+
+    def _store(self) -> ChildSpec:
+        settings = self.settings
+        spec = Store.child_spec(
+            settings.database,
+            self._open_transactions,
+            self._announce,
+            migrate=settings.migrate,
+            holder=self._holder,
+            name=STORE,
+        )
+        # With a lease, `standby.Standby` stops the application, and decides when to start again.
+        return spec if self._holder is None else spec.replace(restart="temporary")
 
     def _ethereum(self) -> ChainSource:
         settings = self.settings
@@ -230,10 +247,12 @@ class TransactionTrackerApplication(Application):
     def _listener(self) -> list[ChildSpec]:
         if self._on_event is None:
             return []
-        return [EventListener.child_spec(self._on_event, name=LISTENER)]
+        owned_for = self._owned_for
+        return [EventListener.child_spec(self._on_event, owned_for=owned_for, name=LISTENER)]
 
     def _outbox(self) -> DeliveryContext:
-        return DeliveryContext(CheckedClient(AllowList.of(self.settings.allow_private)))
+        client = CheckedClient(AllowList.of(self.settings.allow_private))
+        return DeliveryContext(client, owned_for=self._owned_for)
 
     def _retention(self) -> list[ChildSpec]:
         if self.settings.retention is None:
@@ -243,7 +262,7 @@ class TransactionTrackerApplication(Application):
     def _web(self) -> list[ChildSpec]:
         if self.settings.web is None:
             return []
-        return [Web.child_spec(self._service(), self.settings.web, name=WEB)]
+        return [Web.child_spec(self._service(), self.settings.web, self._socket, name=WEB)]
 
     def _service(self) -> Service:
         return Service(
@@ -254,6 +273,7 @@ class TransactionTrackerApplication(Application):
             feed=self._feed,
             metrics=self._metrics,
             id_pattern=self.source.id_pattern,
+            owned_for=self._owned_for,
         )
 
     def _block_time(self) -> float:
