@@ -44,6 +44,7 @@ class Listening(GenServer, trap_exit=True, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):
         self._url = _url(sock)
         self._listener = http_server(app, self._options)
         self._server = process.spawn_link(self._serve, self._listener, sock)
+        logger.info("listening", extra={"url": self._url})
 
     @call
     def url(self) -> str:

@@ -1,6 +1,5 @@
 """The process that serves the API: starts last and stops first."""
 
-import logging
 import socket
 
 from transaction_tracker.api.app import create_app
@@ -11,8 +10,6 @@ from transaction_tracker.store import Store
 from transaction_tracker.store.access import has_usable_token
 
 WEB = "TransactionTracker.Web"
-
-logger = logging.getLogger("transaction_tracker.api")
 
 
 class NoTokenError(ValueError):
@@ -47,7 +44,6 @@ class Web(Listening):
             )
         self._service.feed.open()
         self.listen(create_app(self._service, self._options))
-        logger.info("listening", extra={"url": self._url})
 
     async def terminate(self, reason: object) -> None:
         """End event streams and long polls, and stop as `Listening` does."""
