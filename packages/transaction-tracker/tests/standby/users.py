@@ -45,7 +45,7 @@ class Users:
         task.add_done_callback(self._tasks.discard)
 
     def cancel(self) -> None:
-        """Give up all commands."""
+        """Cancel all commands."""
         for task in self._tasks:
             task.cancel()
 

@@ -141,7 +141,7 @@ class Lease:
             raise NotOwnerError("another program has taken it over")
 
     def release(self) -> None:
-        """Give the lease back, so that a standby takes over at once; otherwise it runs out.
+        """Release the lease, so that a standby takes over at once; otherwise it runs out.
 
         Call it after the store's connection is closed: nothing of it can be under way then.
         """
