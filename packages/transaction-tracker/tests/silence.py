@@ -44,9 +44,11 @@ class Line:
         except OSError:  # an end was closed, or shut down, while it waited for data
             pass
         finally:
+            # Both before the waits, of which the first can fail or be cancelled.
             for stream in (writer, back):
                 stream.close()
-                with suppress(ConnectionError):
+            for stream in (writer, back):
+                with suppress(OSError):
                     await stream.wait_closed()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
