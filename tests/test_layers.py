@@ -35,6 +35,7 @@ LAYERS = {
         {"options"},
         {"sources", "store"},
         {"tracker", "follower", "providers", "delivery", "metrics"},
+        {"alerts"},
         {"api"},
         {"service", "settings"},
         {"cli"},

@@ -13,6 +13,7 @@ import orjson
 
 from beamish import Application, ChildSpec, DynamicSupervisor, Registry
 from transaction_tracker import InvalidTransactionError
+from transaction_tracker.alerts import AlertBoard
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web, WebOptions
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
 from transaction_tracker.follower import Verdict
@@ -133,10 +134,12 @@ async def serving(
     now = following or (lambda: Following(10, 0.0, verdict=Verdict("ok")))
 
     async def gauges() -> Gauges:
-        return await read_gauges(now())
+        return await read_gauges(now(), alerts)
 
-    metrics = Metrics(runtime=False)
-    service = Service(following=now, gauges=gauges, feed=EventSignals(), metrics=metrics)
+    metrics, alerts = Metrics(runtime=False), AlertBoard()
+    service = Service(
+        following=now, gauges=gauges, feed=EventSignals(), metrics=metrics, alerts=alerts
+    )
     settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
     metrics.attach()
     try:

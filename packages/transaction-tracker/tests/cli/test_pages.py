@@ -61,6 +61,8 @@ def test_commands_and_flags_exist(page: Path) -> None:
 def test_metrics_of_the_runbook_exist() -> None:
     metrics = Metrics()
     gauges = Gauges(
+        alerts={},
+        alerts_evaluated_seconds=0.0,
         parked=0,
         head_lag_seconds=0.0,
         head_lag_blocks=0,

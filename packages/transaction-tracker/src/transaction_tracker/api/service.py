@@ -4,7 +4,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from transaction_tracker.alerts import AlertBoard
 from transaction_tracker.api.signals import EventSignals
+from transaction_tracker.delivery.health import FlowLimits
 from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.providers.status import ProviderStatus
@@ -73,6 +75,8 @@ class Service:
         resume_deliveries: Function that resumes deliveries after a finality violation.
         feed: Signals for long polls and event streams.
         metrics: Metrics of the application.
+        alerts: Alerts of the application.
+        flow_limits: When deliveries are late.
         id_pattern: Pattern of transaction ids, for the OpenAPI description.
     """
 
@@ -82,4 +86,6 @@ class Service:
     resume_deliveries: Callable[[], Awaitable[None]] = Store.resume_deliveries
     feed: EventSignals = field(default_factory=EventSignals)
     metrics: Metrics = field(default_factory=Metrics)
+    alerts: AlertBoard = field(default_factory=AlertBoard)
+    flow_limits: FlowLimits = field(default_factory=FlowLimits)
     id_pattern: str | None = None

@@ -126,15 +126,33 @@ def body(entry: EventRecord) -> bytes:
         Standard Webhooks 1.0, "Payload structure".
     """
     state = entry.event.tracked.state
-    return _message(f"transaction.{state}", entry.recorded_at, TransitionView.of(entry))
+    return message(f"transaction.{state}", entry.recorded_at, TransitionView.of(entry))
 
 
 def test_body(endpoint: str, now: float) -> bytes:
     """Return the body of a test message."""
-    return _message(TEST_TYPE, now, {"endpoint": endpoint})
+    return message(TEST_TYPE, now, {"endpoint": endpoint})
 
 
-def _message(kind: str, moment: float, content: object) -> bytes:
-    timestamp = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    message = {"type": kind, "timestamp": timestamp.replace("+00:00", "Z"), "data": content}
-    return orjson.dumps(message)
+def message(kind: str, moment: float, content: object) -> bytes:
+    """Return a message as JSON.
+
+    Args:
+        kind: The ``type``.
+        moment: The ``timestamp``, in Unix seconds.
+        content: The ``data``.
+
+    Source:
+        Standard Webhooks 1.0, "Payload structure".
+    """
+    return orjson.dumps({"type": kind, "timestamp": timestamp(moment), "data": content})
+
+
+def timestamp(moment: float) -> str:
+    """Return Unix seconds as a time in UTC, with milliseconds.
+
+    Source:
+        RFC 3339.
+    """
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

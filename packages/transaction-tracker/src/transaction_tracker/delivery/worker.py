@@ -187,7 +187,9 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
 
     def _resume(self, endpoint: WebhookEndpoint) -> None:
         """Restore the health that was stored before a restart, without logging it again."""
-        self._health = EndpointHealth.stored(endpoint.failing_since)
+        self._health = EndpointHealth.stored(
+            endpoint.failing_since, self._context.failing_threshold
+        )
         if endpoint.failing_since is not None:
             self._breaker = Breaker.probing(_now())
 

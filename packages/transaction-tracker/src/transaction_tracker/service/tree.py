@@ -13,6 +13,14 @@ from beamish import (
     Registry,
     telemetry,
 )
+from transaction_tracker.alerts import (
+    ALERTS,
+    MAX_PARKED_ALERTS,
+    AlertBoard,
+    AlertContext,
+    Alerts,
+    ServiceView,
+)
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web
 from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, wake
 from transaction_tracker.delivery.listener import LISTENER, EventListener, OnEvent
@@ -29,7 +37,7 @@ from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.providers import Pool, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
-from transaction_tracker.service.metrics import read_gauges
+from transaction_tracker.service.metrics import blocks_behind, read_gauges
 from transaction_tracker.service.notify import ready
 from transaction_tracker.service.retention import RETENTION, Retention
 from transaction_tracker.service.settings import Settings
@@ -39,6 +47,7 @@ from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
 from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
+from transaction_tracker.store.url import DatabaseUrl
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -93,6 +102,7 @@ class TransactionTrackerApplication(Application):
         self._reports = Reports()
         self._feed = EventSignals()
         self._metrics = Metrics()
+        self._alerts = AlertBoard()
         self._notifying = AsyncExitStack()
 
     @property
@@ -138,6 +148,8 @@ class TransactionTrackerApplication(Application):
         """
         settings = self.settings
         return [
+            # Before all that it reports about: it keeps running while they restart.
+            Alerts.child_spec(self._alert_context(), name=ALERTS),
             Store.child_spec(
                 settings.database,
                 self._open_transactions,
@@ -233,7 +245,39 @@ class TransactionTrackerApplication(Application):
         return [EventListener.child_spec(self._on_event, name=LISTENER)]
 
     def _outbox(self) -> DeliveryContext:
-        return DeliveryContext(CheckedClient(AllowList.of(self.settings.allow_private)))
+        return DeliveryContext(
+            self._webhook_client(), failing_threshold=self.settings.alerts.endpoint_failures
+        )
+
+    def _webhook_client(self) -> CheckedClient:
+        return CheckedClient(AllowList.of(self.settings.allow_private))
+
+    def _alert_context(self) -> AlertContext:
+        url = DatabaseUrl.of(self.settings.database)
+        return AlertContext(
+            board=self._alerts,
+            look=self._service_view,
+            options=self.settings.alerts,
+            client=self._webhook_client(),
+            database=None if url.is_postgresql else url.path,
+        )
+
+    def _service_view(self) -> ServiceView | None:
+        if not self._status.has_begun:
+            return None  # the source can have no name yet, and a long start is not a halt
+        status, block_time = self._status, self._verdict_time()
+        now, census = status.now(), self._open_transactions.census
+        verdict = status.verdict(now, block_time)
+        return ServiceView(
+            source=self.source.name,
+            verdict=verdict,
+            verdict_seconds=now - verdict.since,
+            block_time=block_time,
+            blocks_behind=blocks_behind(status.head, self._open_transactions),
+            providers=() if self.pool is None else self.pool.status(),
+            parked=census.parked_errors(MAX_PARKED_ALERTS),
+            parked_count=census.parked,
+        )
 
     def _retention(self) -> list[ChildSpec]:
         if self.settings.retention is None:
@@ -253,6 +297,8 @@ class TransactionTrackerApplication(Application):
             resume_deliveries=resume_deliveries,
             feed=self._feed,
             metrics=self._metrics,
+            alerts=self._alerts,
+            flow_limits=self.settings.alerts.flow_limits,
             id_pattern=self.source.id_pattern,
         )
 
@@ -293,7 +339,7 @@ class TransactionTrackerApplication(Application):
         )
 
     async def _gauges(self) -> Gauges:
-        return await read_gauges(self._following())
+        return await read_gauges(self._following(), self._alerts)
 
     async def _announce(self, stored: Stored) -> None:
         """Send the stored states of a part to the trackers, and announce its events."""
