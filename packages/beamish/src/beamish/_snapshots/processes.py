@@ -1,6 +1,5 @@
 """The table of processes: the first rows in some order, of any number of processes."""
 
-import heapq
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +11,6 @@ from beamish._snapshots.encode import named, text
 from beamish._snapshots.query import Query
 from beamish._snapshots.slices import sliced
 from beamish.pid import Pid
-
-_Ranked: TypeAlias = tuple[Any, int, Pid]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,47 +73,114 @@ class ProcessTable:
         """Return the page now."""
         query, before = self._query, self._before
         now = time.monotonic()
-        pids = list(running().processes)
         handled: dict[Pid, int] = {}
-        best: list[_Ranked] = []
-        total = matching = queued = 0
-        pick = heapq.nlargest if query.descending else heapq.nsmallest
-        async for batch in sliced(pids):
-            ranked: list[_Ranked] = []
+        best = _Best(query)
+        matches = _Search(query.search) if query.search else None
+        key = _KEYS[query.sort]
+        matching = queued = 0
+        async for batch in sliced(list(running().processes)):
             for pid in batch:
                 process = pid._process
                 if process is None:
                     continue
-                total += 1
                 handled[pid] = count = process.handled
                 length = process.queue_length()
                 queued += length
-                if query.search and not _matches(process, query.search):
-                    continue
-                matching += 1
-                ranked.append((_key(query, process, before, count, length), pid.serial, pid))
-            best = pick(query.limit, [*best, *ranked])
+                if matches is None or matches(process):
+                    matching += 1
+                    recent = count if before is None else count - before.get(pid, 0)
+                    best.add(key(process, recent, length), pid)
         self._before, seconds, self._read_at = handled, now - self._read_at, now
-        rows = [row for _, _, pid in best if (row := _row(pid, handled, before)) is not None]
-        return ProcessPage(rows, total, matching, queued, None if before is None else seconds)
+        rows = [row for pid in best.pids() if (row := _row(pid, handled, before)) is not None]
+        return ProcessPage(
+            rows, len(handled), matching, queued, None if before is None else seconds
+        )
 
     def close(self) -> None:
         """Free what was kept."""
         self._before = None
 
 
-def _key(query: Query, process: Any, before: dict[Pid, int] | None, count: int, length: int) -> Any:
-    match query.sort:
-        case "recent":
-            return count if before is None else count - before.get(process.pid, 0)
-        case "handled":
-            return count
-        case "queue":
-            return length
-        case "class":
-            return process.class_name()
-        case _:
-            return process.pid.serial
+_Key: TypeAlias = Callable[[Any, int, int], Any]
+
+_KEYS: dict[str, _Key] = {
+    "recent": lambda process, recent, length: recent,
+    "handled": lambda process, recent, length: process.handled,
+    "queue": lambda process, recent, length: length,
+    "pid": lambda process, recent, length: process.pid.serial,
+    "class": lambda process, recent, length: process.class_name(),
+}
+"""The value of each order, from the process, its recent messages and its queued ones."""
+
+
+class _Best:
+    """The first processes in one order; of equal ones the oldest, which come first.
+
+    Args:
+        query: The order and the number of processes.
+    """
+
+    def __init__(self, query: Query) -> None:
+        self._limit = query.limit
+        self._descending = query.descending
+        self._kept: list[tuple[Any, Pid]] = []
+        self._floor: Any = None  # the last value that is kept, once there are enough
+
+    def add(self, value: Any, pid: Pid) -> None:
+        """Keep a process, unless enough others come before it."""
+        floor = self._floor
+        if floor is not None and (value <= floor if self._descending else value >= floor):
+            return
+        self._kept.append((value, pid))
+        if len(self._kept) >= 2 * self._limit:
+            self._cut()
+
+    def _cut(self) -> None:
+        self._kept.sort(key=_value, reverse=self._descending)  # stable: the oldest stay first
+        del self._kept[self._limit :]
+        if len(self._kept) == self._limit:
+            self._floor = self._kept[-1][0]
+
+    def pids(self) -> list[Pid]:
+        """Return the processes in their order."""
+        self._cut()
+        return [pid for _, pid in self._kept]
+
+
+def _value(ranked: tuple[Any, Pid]) -> Any:
+    return ranked[0]
+
+
+class _Search:
+    """Returns whether a process contains a text in its pid, class, names or label.
+
+    Args:
+        wanted: In lower case.
+    """
+
+    def __init__(self, wanted: str) -> None:
+        self._wanted = wanted
+        self._can_be_pid = not set(wanted) - set("#pid<.>0123456789")
+        self._classes: dict[str, bool] = {}
+
+    def __call__(self, process: Any) -> bool:
+        if self._in_class(process.class_name()):
+            return True
+        if self._can_be_pid and self._wanted in f"#pid<0.{process.pid.serial}.0>":
+            return True
+        held = process.held
+        if held is not None and any(map(self._in_name, one_or_many.items(held))):
+            return True
+        return process.label is not None and self._wanted in text(process.label).lower()
+
+    def _in_name(self, name: Any) -> bool:
+        return self._wanted in text(name.shown()).lower()
+
+    def _in_class(self, name: str) -> bool:
+        found = self._classes.get(name)
+        if found is None:
+            found = self._classes[name] = self._wanted in name.lower()
+        return found
 
 
 def _row(pid: Pid, handled: dict[Pid, int], before: dict[Pid, int] | None) -> ProcessRow | None:
@@ -133,13 +197,6 @@ def _row(pid: Pid, handled: dict[Pid, int], before: dict[Pid, int] | None) -> Pr
         None if before is None else handled[pid] - before.get(pid, 0),
         process.current_callback(),
     )
-
-
-def _matches(process: Any, search: str) -> bool:
-    if search in process.class_name().lower() or search in repr(process.pid).lower():
-        return True
-    names = (held.shown() for held in one_or_many.items(process.held))
-    return any(search in text(name).lower() for name in (*names, process.label or ""))
 
 
 async def servers(wanted: Callable[[Any], bool]) -> list[Any]:
