@@ -12,6 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
+from shutil import get_terminal_size
 from typing import Any
 
 from beamish._snapshots.query import SORTS
@@ -24,8 +25,9 @@ try:
 except ImportError:  # Windows
     termios = tty = None  # type: ignore[assignment]
 
-_HEADER = ("pid", "name", "class", "status", "recent", "handled", "queue", "callback")
-_WIDTHS = (16, 30, 24, 10, 9, 12, 9, 20)
+# The first five fit into 80 characters; a narrow terminal cuts the others.
+_HEADER = ("pid", "name", "recent", "handled", "queue", "status", "class", "callback")
+_WIDTHS = (16, 24, 9, 11, 8, 10, 24, 24)
 _NUMBERS = ("recent", "handled", "queue")
 _RETRY_SECONDS = 2.0
 _MAX_ROWS = 200
@@ -97,8 +99,8 @@ def _marked(title: str, choice: Choice) -> str:
 def _row(row: dict[str, Any]) -> list[str]:
     recent = "-" if row["recent"] is None else f"{row['recent']:,}"
     counts = recent, f"{row['handled']:,}", f"{row['queue']:,}"
-    facts = pid_text(row["pid"]), row["name"], row["class_name"], row["status"]
-    return [safe(cell) for cell in (*facts, *counts, row["callback"] or "")]
+    rest = row["status"], row["class_name"], row["callback"] or ""
+    return [safe(cell) for cell in (pid_text(row["pid"]), row["name"], *counts, *rest)]
 
 
 def _columns(cells: list[str]) -> str:
@@ -157,7 +159,7 @@ class _Top:
 
     async def _follow(self) -> bool:
         """Follow one order; return whether to quit."""
-        choice, rows = self._choice, os.get_terminal_size().lines - 6
+        choice, rows = self._choice, get_terminal_size().lines - 6
         pages = self._source.stream("processes", choice.every, **choice.parameters(rows))
         async with aclosing(pages):  # type: ignore[type-var] # both sources are generators
             page = asyncio.ensure_future(anext(pages))
@@ -182,12 +184,12 @@ class _Top:
         if self._choice.paused:
             return
         overview = await self._source.read("overview")
-        width = os.get_terminal_size().columns
+        width = get_terminal_size().columns
         self._shown = lines(self._source.name, overview, page, self._choice, width)
         self._draw(self._shown)
 
     def _draw(self, shown: list[str]) -> None:
-        width, height = os.get_terminal_size()
+        width, height = get_terminal_size()
         body = [line[:width] for line in shown[: height - 1]]
         if len(body) > 4:
             body[4] = f"\x1b[7m{body[4].ljust(width)}\x1b[0m"
