@@ -122,7 +122,7 @@ class Recorder(logging.Filter):
         self._schedule()
 
     def end(self) -> None:
-        """Stop to record; the records stay."""
+        """Stop recording; the records stay."""
         if self._runtime is None:
             return
         self._runtime = None

@@ -98,7 +98,7 @@ class ObserverApp:
         self._recorder.begin()
 
     def close(self) -> None:
-        """End every open stream, accept no more, and stop to record."""
+        """End every open stream, refuse new ones, and stop recording."""
         self._feed.close()
         self._recorder.end()
 

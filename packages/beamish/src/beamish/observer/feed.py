@@ -120,7 +120,7 @@ class Feed:
             self._viewers.discard(viewer)
 
     def close(self) -> None:
-        """Send ``bye`` to every viewer, and accept no more."""
+        """Send ``bye`` to every viewer, and refuse new ones."""
         self._closed = True
         for viewer in self._viewers:
             viewer.offer(frame("bye", {}), last=True)

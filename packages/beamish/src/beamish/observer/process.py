@@ -5,7 +5,6 @@ import logging
 import socket as sockets_of_python
 from collections.abc import Iterable
 from contextlib import suppress
-from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +52,14 @@ class Observer(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         host: str | None = "127.0.0.1",
         port: int = PORT,
         token: str | None = None,
-        socket: str | PathLike[str] | None = None,
+        socket: str | Path | None = None,
         allow_actions: bool = False,
         events: Iterable[telemetry.Event] = (),
     ) -> None:
         _check(host, port, token, socket)
         self._app = ObserverApp(token=token, allow_actions=allow_actions, events=events)
         self._host, self._port = host, port
-        self._path = None if socket is None else Path(fspath(socket))
+        self._path = None if socket is None else Path(socket)
         self._url: str | None = None
         self._server: HttpServer | None = None
         self._listening: list[sockets_of_python.socket] = []
@@ -149,16 +148,14 @@ class Observer(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
             remove(self._path, self._inode)
 
 
-def _check(
-    host: str | None, port: int, token: str | None, socket: str | PathLike[str] | None
-) -> None:
+def _check(host: str | None, port: int, token: str | None, socket: str | Path | None) -> None:
     if host is None and socket is None:
         raise ValueError("an observer needs a host, a socket, or both; got neither")
     if host is not None and not isinstance(host, str):
         raise TypeError(f"host must be a string or None; got {host!r}")
     if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535:
         raise ValueError(f"port must be a whole number from 0 to 65535; got {port!r}")
-    if socket is not None and not isinstance(socket, str | PathLike):
+    if socket is not None and not isinstance(socket, str | Path):
         raise TypeError(f"socket must be a path or None; got {socket!r}")
     check_token(token)
     if host is not None and token is None and not is_loopback(host):

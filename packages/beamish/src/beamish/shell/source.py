@@ -66,5 +66,5 @@ class Local:
                 yield f"ended: {event.reason}" if isinstance(event, TraceEnd) else event.text
 
     def close(self) -> None:
-        """Stop to record."""
+        """Stop recording."""
         self._views.recorder.end()
