@@ -25,7 +25,7 @@ LAYERS = {
             "partition_supervisor",
             "task_supervisor",
         },
-        {"_signals", "application", "testing", "shell", "from_thread"},
+        {"_signals", "application", "testing", "shell", "from_thread", "erlang"},
         {"observer", "exporters"},
         {"__init__", "__main__"},
     ],
