@@ -104,7 +104,7 @@ def test_acceptor_that_does_not_know_the_cookie_is_refused() -> None:
 
 
 def test_initiator_refuses_a_node_with_another_name() -> None:
-    with pytest.raises(ErlangConnectionError, match="named 'py@127.0.0.1'"):
+    with pytest.raises(ErlangConnectionError, match=r"named 'py@127\.0\.0\.1'"):
         shake(initiator(peer="other@127.0.0.1"), acceptor())
 
 
@@ -112,7 +112,7 @@ def test_peer_without_a_required_capability_is_refused_by_name() -> None:
     flags = OURS & ~(Flags.V4_NC | Flags.MANDATORY_25_DIGEST)
     name = b"N" + struct.pack(">QIH", flags, 7, len(EX.name)) + EX.name.encode()
 
-    with pytest.raises(ErlangConnectionError, match="OTP 25 or later.*V4_NC"):
+    with pytest.raises(ErlangConnectionError, match=r"OTP 25 or later.*V4_NC"):
         acceptor().receive(name)
 
 

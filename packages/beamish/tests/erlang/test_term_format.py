@@ -1,6 +1,7 @@
 """The external term format: every type, and hostile input."""
 
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -175,7 +176,7 @@ def test_cycle_is_refused() -> None:
 
 
 def test_dataclass_that_is_not_a_struct_is_refused_by_name() -> None:
-    with pytest.raises(TermError, match="structs=.*User"):
+    with pytest.raises(TermError, match=r"structs=.*User"):
         to_binary(User("Ada", 36))
 
 
@@ -193,10 +194,8 @@ def test_cut_off_term_is_refused(term: Any, data: st.DataObject) -> None:
 
 @given(st.binary(max_size=200))
 def test_random_bytes_are_a_term_or_refused(data: bytes) -> None:
-    try:
+    with suppress(TermError):
         from_binary(b"\x83" + data)
-    except TermError:
-        pass
 
 
 @pytest.mark.parametrize("tag", [105, 108, 109, 77, 116, 111])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from beamish.erlang import ImproperList, MapPairs, from_binary, to_binary
 
 from .support import tool

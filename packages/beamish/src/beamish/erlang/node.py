@@ -283,12 +283,13 @@ class ErlangNode(GenServer, trap_exit=True):
 
     def _accept(self) -> Socket:
         node = self._table.node
-        handshake = Acceptor(node, self._cookie, self._status_for, "a node without a name yet")
-        socket = self._socket("a node without a name yet", handshake)
+        socket = self._socket(
+            None, lambda address: Acceptor(node, self._cookie, self._status_for, address)
+        )
         process.send(self.pid, _Accepted(socket))
         return socket
 
-    def _socket(self, peer: str, handshake: Handshake) -> Socket:
+    def _socket(self, peer: str | None, handshake: Callable[[str], Handshake]) -> Socket:
         return Socket(
             peer,
             handshake,
@@ -316,7 +317,7 @@ class ErlangNode(GenServer, trap_exit=True):
             port = await port_of(peer, host, epmd_port)
         tls = None if self._tls is None else self._tls.client
         _, socket = await asyncio.get_running_loop().create_connection(
-            lambda: self._socket(peer, Initiator(self._table.node, self._cookie, peer)),
+            lambda: self._socket(peer, lambda _: Initiator(self._table.node, self._cookie, peer)),
             host,
             port,
             ssl=tls,
@@ -348,9 +349,9 @@ class ErlangNode(GenServer, trap_exit=True):
         """Handle accepted connections and the ends of connections."""
         match message:
             case _Accepted(socket):
-                await Connection.start_link("a node without a name yet", _ready(socket))
+                await Connection.start_link(socket.peer_name, _ready(socket))
             case Exit(pid, reason) if pid is self._listener:
-                return Stop(reason)
+                return Stop(reason[1] if isinstance(reason, tuple) else reason)
             case Exit(pid, reason):
                 self._connection_ended(pid, reason)
             case (Atom("io_request"), Pid() as sender, reply_as, _):

@@ -66,7 +66,8 @@ class Connection(GenServer, restart="temporary", trap_exit=True):
         return Stop("shutdown" if closed.error is None else ("shutdown", closed.error))
 
     def _failed(self, why: str) -> Stop:
-        return Stop(("shutdown", ErlangConnectionError(self.peer, why)))
+        name = self.peer if self.socket is None else self.socket.peer_name
+        return Stop(("shutdown", ErlangConnectionError(name, why)))
 
     def handle_info(self, message: object) -> Stop | None:
         """Handle the events of the socket and the timers."""

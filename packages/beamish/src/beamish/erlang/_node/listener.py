@@ -110,7 +110,9 @@ class Listener(GenServer, restart="temporary", trap_exit=True):
 
     def handle_info(self, message: object) -> Stop | None:
         """Stop when epmd is gone, so that a restart registers again."""
-        return Stop(message) if isinstance(message, ErlangConnectionError) else None
+        # "shutdown": the crash report is that of the node, which stops for the same error.
+        lost = isinstance(message, ErlangConnectionError)
+        return Stop(("shutdown", message)) if lost else None
 
     def terminate(self, reason: object) -> None:
         """Stop listening."""

@@ -42,8 +42,8 @@ class Socket(asyncio.Protocol):
     """One connection with another node.
 
     Args:
-        address: Name or address of the peer, for errors before the handshake is done.
-        handshake: This node's side of it.
+        peer_name: Name of the peer; ``None`` takes its address until it has sent its name.
+        handshake: Returns this node's side of the handshake with the peer of this name or address.
         table: The node.
         functions: The functions that the peer can call.
         max_message_bytes: Maximum size of a message from the peer.
@@ -57,8 +57,8 @@ class Socket(asyncio.Protocol):
 
     def __init__(
         self,
-        address: str,
-        handshake: Handshake,
+        peer_name: str | None,
+        handshake: Callable[[str], Handshake],
         *,
         table: NodeTable,
         functions: Functions,
@@ -68,7 +68,8 @@ class Socket(asyncio.Protocol):
     ) -> None:
         self.owner: Pid | None = None
         self.closed: Closed | None = None
-        self.handshake = handshake
+        self.handshake: Handshake | None = None
+        self._make_handshake = handshake
         self.peer: Peer | None = None
         self.received = self.sent = 0  # frames, for the ticks
         self._table = table
@@ -76,15 +77,24 @@ class Socket(asyncio.Protocol):
         self._max_message_bytes = max_message_bytes
         self._opened = opened
         self._length_bytes = _LENGTH_BYTES if tls else 2
-        self._reader = FrameReader(address, self._length_bytes, MAX_HANDSHAKE_BYTES)
+        self._reader = FrameReader(peer_name or "", self._length_bytes, MAX_HANDSHAKE_BYTES)
         self._transport: Any = None
         self._inbound: Inbound | None = None
+
+    @property
+    def peer_name(self) -> str:
+        """The name of the peer, or its address while that is unknown."""
+        return self._reader.peer
 
     # -- What asyncio calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the first messages of the handshake."""
         self._transport = transport
+        if not self._reader.peer:
+            host, port, *_ = transport.get_extra_info("peername") or ("?", 0)
+            self._reader.peer = f"{host}:{port}"
+        self.handshake = self._make_handshake(self._reader.peer)
         if len(self._table.handshakes) >= MAX_HANDSHAKES:
             self._end(ErlangConnectionError(self._reader.peer, "too many handshakes at once"))
             return
@@ -122,10 +132,12 @@ class Socket(asyncio.Protocol):
         self._transport.write(len(message).to_bytes(self._length_bytes, "big") + message)
 
     def _shake_hands(self, message: bytes) -> None:
-        for answer in self.handshake.receive(message):
+        handshake = self.handshake
+        assert handshake is not None  # noqa: S101 - set when the connection was made
+        for answer in handshake.receive(message):
             self._send_handshake(answer)
-        if self.handshake.done and self.handshake.peer is not None:
-            name = self.handshake.peer.name
+        if handshake.done and handshake.peer is not None:
+            name = handshake.peer.name
             self._reader.peer = name
             self._reader.length_bytes = _LENGTH_BYTES
             self._reader.limit = self._max_message_bytes
@@ -173,7 +185,7 @@ class Socket(asyncio.Protocol):
         """Close the connection because of ``error``."""
         if self.closed is not None:
             return
-        if self._transport is not None and self.peer is None and self.handshake.refusal:
+        if self.peer is None and self.handshake is not None and self.handshake.refusal:
             self._send_handshake(self.handshake.refusal)
         self._end(error)
 
