@@ -1,4 +1,4 @@
-"""The exceptions of `beamish.erlang`."""
+"""The exceptions of ``beamish.erlang``."""
 
 from beamish.errors import BeamishError
 

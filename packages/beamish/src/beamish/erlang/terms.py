@@ -2,19 +2,13 @@
 
 All other terms are Python values:
 
-==========================  ==============================================
-Erlang                      Python
-==========================  ==============================================
-integer, float              `int`, `float`
-``true``, ``false``, ``nil``  ``True``, ``False``, ``None``
-any other atom              `Atom`
-binary                      `bytes`, or `str` (see ``ErlangNode(text=)``);
-                            a `str` is sent as a UTF-8 binary
-tuple, list                 `tuple`, `list`
-map                         `dict`; `MapPairs` if Python cannot tell its keys apart
-struct                      a dataclass of ``ErlangNode(structs=)``, otherwise a map
-pid                         `beamish.Pid`
-==========================  ==============================================
+- Integers and floats are ``int`` and ``float``.
+- ``true``, ``false`` and ``nil`` are ``True``, ``False`` and ``None``; any other atom is an `Atom`.
+- A binary is ``bytes``, or ``str`` with ``ErlangNode(text=True)``; a ``str`` is sent as UTF-8.
+- Tuples and lists are ``tuple`` and ``list``.
+- A map is a ``dict``, or `MapPairs` if Python cannot tell its keys apart.
+- A struct of ``ErlangNode(structs=)`` is a dataclass, any other one a map.
+- A pid is a `Pid`.
 
 Source:
     The "External Term Format" of the Erlang Run-Time System.
