@@ -216,3 +216,22 @@ def test_beamish_alone_loads_nothing_of_this() -> None:
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("peer", ["b", "", A])
+async def test_invalid_peer_is_refused(attached: Pid, peer: str) -> None:
+    async with two_nodes() as pair:
+        with pytest.raises(ValueError, match="node"):
+            await ErlangNode.connect(pair.a, peer)
+
+
+async def test_node_with_our_own_name_is_refused(attached: Pid) -> None:
+    b = await start_node(B)
+    addresses = {B: (HOST, await ErlangNode.port(b))}
+    twin = await start_node(B, addresses=addresses)
+
+    with pytest.raises(ValueError, match="itself"):
+        await ErlangNode.connect(twin, B)
+
+    await GenServer.stop(b)
+    await GenServer.stop(twin)

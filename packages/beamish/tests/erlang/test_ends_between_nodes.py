@@ -179,3 +179,20 @@ async def test_supervisor_restarts_a_process_of_the_other_node(attached: Pid) ->
             await asyncio.sleep(0.01)
         await Supervisor.stop(supervisor)
         assert process.whereis("counter") is None
+
+
+async def test_link_and_exit_refuse_the_name_of_a_remote_process(attached: Pid) -> None:
+    async with two_nodes(exposed=["counter"]) as pair:
+        pid = await remote_counter(pair)
+        name = GenServer.whereis(pair.at_b("counter"))
+        assert name is not None
+
+        with pytest.raises(TypeError, match="needs a pid"):
+            process.link(name)
+        with pytest.raises(TypeError, match="needs a pid"):
+            process.exit(name, "shutdown")
+
+        assert await Counter.add(pid, 1) == 1
+        info = process.info(attached)
+        assert info is not None
+        assert name not in info.links

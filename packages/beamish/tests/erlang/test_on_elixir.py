@@ -41,6 +41,7 @@ _numbers = itertools.count(1)
 class Counter(GenServer):
     def __init__(self) -> None:
         self.count = 0
+        self.late: From | None = None
 
     @call
     def add(self, by: int) -> int:
@@ -54,15 +55,15 @@ class Counter(GenServer):
             case "caller":
                 return from_.pid
             case "later":
-                process.send_after(self.pid, from_, 0.2)
+                self.late = from_
                 return NoReply()
             case (Atom("order"), order):
                 return order
         return self.pid
 
     def handle_info(self, message: Any) -> None:
-        if isinstance(message, From):
-            GenServer.reply(message, Atom("late"))
+        if message == "reply" and self.late is not None:
+            GenServer.reply(self.late, Atom("late"))
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,8 @@ async def test_timeout_in_elixir_drops_the_late_reply(elixir: Elixir, attached: 
     async with connected(elixir, exposed=["counter"]) as cluster:
         code = """
         result = Caught.exit(fn -> GenServer.call({:counter, py}, :later, 10) end)
-        Process.sleep(400)
+        send({:counter, py}, :reply)
+        GenServer.call({:counter, py}, {:add, 0})
         {result, Process.info(self(), :message_queue_len)}
         """
 

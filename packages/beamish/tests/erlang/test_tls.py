@@ -20,16 +20,18 @@ _NEW_KEY = ["-newkey", "rsa:2048", "-nodes", "-days", "1"]
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with an authority, a certificate for this machine, and its key."""
     folder = tmp_path_factory.mktemp("tls")
-    (folder / "names").write_text(f"subjectAltName=IP:{HOST}")
+    extensions = f"subjectAltName=IP:{HOST}\nauthorityKeyIdentifier=keyid\n"
+    (folder / "extensions").write_text(extensions)
 
     def openssl(*arguments: str) -> None:
         command = [tool("openssl"), *arguments]
         subprocess.run(command, check=True, capture_output=True, cwd=folder)
 
+    usage = ("-addext", "keyUsage=critical,keyCertSign")  # CPython 3.13 checks it
     authority = ("-subj", "/CN=authority", "-keyout", "ca-key.pem", "-out", "ca.pem")
-    openssl("req", "-x509", *_NEW_KEY, *authority)
+    openssl("req", "-x509", *_NEW_KEY, *usage, *authority)
     openssl("req", *_NEW_KEY[:3], "-subj", "/CN=node", "-keyout", "key.pem", "-out", "request")
-    signed = ("-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-extfile", "names")
+    signed = ("-CA", "ca.pem", "-CAkey", "ca-key.pem", "-CAcreateserial", "-extfile", "extensions")
     openssl("x509", "-req", "-in", "request", "-days", "1", *signed, "-out", "cert.pem")
     return folder
 

@@ -174,6 +174,9 @@ class ErlangNode(GenServer, trap_exit=True):
         if not is_node_name(peer):
             error = ValueError(f"a node must be named like name@host; got {peer!r}")
             GenServer.reply(from_, Fail(error))
+        elif peer == self._node:
+            error = ValueError(f"a node does not connect with itself; {peer!r} is this node")
+            GenServer.reply(from_, Fail(error))
         elif peer in self._table.peers:
             GenServer.reply(from_, None)
         else:
@@ -301,6 +304,8 @@ class ErlangNode(GenServer, trap_exit=True):
         )
 
     def _status_for(self, peer: str) -> Status:
+        if peer == self._node:
+            return "nok"
         if peer in self._table.peers:
             return "alive"
         if peer in self._connecting:  # both connect: the attempt of the greater name stays

@@ -15,6 +15,7 @@ from beamish.erlang._format.context import shown
 from beamish.erlang._node.functions import Functions
 from beamish.erlang._node.peer import Op, Peer
 from beamish.erlang._node.reasons import is_word, reason_term, unsendable_term
+from beamish.erlang._node.remote import RemotePid
 from beamish.erlang.errors import ErlangConnectionError, TermError
 from beamish.erlang.terms import Atom, ErlangRef, ImproperList
 from beamish.pid import Pid
@@ -88,14 +89,26 @@ class ErlangFrom(From):
 def reply(peer: Peer, caller: Pid | None, tag: Any, value: Any) -> None:
     """Send a reply, to the alias in the tag if it has one.
 
+    The request can have come through another node than that of its caller.
+
+    Args:
+        peer: The node from which the request came.
+        caller: The calling process.
+        tag: What the reply must carry.
+        value: The reply.
+
     Raises:
         TermError: ``value`` has no form in Erlang.
     """
     alias = _alias_of(tag)
+    node = caller.node if isinstance(caller, RemotePid) else peer.name
+    home = peer.table.peers.get(node)
+    if home is None:
+        return
     if alias is not None:
-        peer.send((Op.ALIAS_SEND, peer.table.me, alias), (tag, value))
+        home.send((Op.ALIAS_SEND, peer.table.me, alias), (tag, value))
     else:
-        peer.send((Op.SEND, Atom(""), caller), (tag, value))
+        home.send((Op.SEND, Atom(""), caller), (tag, value))
 
 
 def _alias_of(tag: Any) -> ErlangRef | None:

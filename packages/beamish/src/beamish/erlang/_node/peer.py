@@ -201,8 +201,7 @@ class Peer:
 
     def exit(self, sender: Pid | None, target: Pid, reason: Any) -> None:
         """Send an exit signal."""
-        if _name_of(target) is None:  # Erlang has no exit signals to names
-            self.send_reason(Op.EXIT2, sender or self.table.me, target, reason)
+        self.send_reason(Op.EXIT2, sender or self.table.me, target, reason)
 
     def linked_exit(self, local: Pid, remote: Pid, reason: Any) -> None:
         """Send the exit signal of a local process that has ended, if it was linked."""

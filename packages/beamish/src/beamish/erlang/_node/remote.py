@@ -114,6 +114,16 @@ class RemoteProcess:
         return self._table.runtime
 
     @property
+    def _is_name(self) -> bool:
+        return not isinstance(self.pid.identity, ProcessIdentity)  # type: ignore[attr-defined]
+
+    def _needs_pid(self, signal: str) -> TypeError:
+        return TypeError(
+            f"{signal} needs a pid, because a name of another node is resolved there; got the "
+            f"name {self.pid!r}: ask its process for its pid"
+        )
+
+    @property
     def _peer(self) -> Any:
         return self._table.peers.get(self.pid.node)  # type: ignore[attr-defined] # a RemotePid
 
@@ -186,6 +196,9 @@ class RemoteProcess:
 
     def add_link(self, pid: Pid) -> None:
         """Link the process with ``pid``."""
+        if self._is_name and pid._process is not None:
+            pid._process.remove_link(self.pid)
+            raise self._needs_pid("a link")
         peer = self._peer
         if peer is not None:
             peer.link(pid, self.pid)
@@ -205,6 +218,8 @@ class RemoteProcess:
 
     def signal(self, sender: Pid | None, reason: Any) -> None:
         """Send an exit signal."""
+        if self._is_name:
+            raise self._needs_pid("an exit signal")
         peer = self._peer
         if peer is not None:
             peer.exit(sender or current_pid.get(), self.pid, reason)
