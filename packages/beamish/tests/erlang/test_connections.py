@@ -29,7 +29,7 @@ from .nodes import (
     start_node,
     two_nodes,
 )
-from .support import HOST, SECRET
+from .support import HOST, LIMIT_SECONDS, SECRET
 
 # -- The connection
 
@@ -46,7 +46,7 @@ async def test_lost_connection_ends_calls_monitors_and_links(attached: Pid) -> N
         await ErlangNode.disconnect(pair.b, A)
 
         with pytest.raises(ExitError) as raised:
-            await waiting
+            await asyncio.wait_for(waiting, LIMIT_SECONDS)
         assert raised.value.reason == "noconnection"
         assert await received() == Down(ref, pid, "noconnection")
         assert await received() == Exit(pid, "noconnection")

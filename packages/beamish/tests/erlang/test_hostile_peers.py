@@ -4,7 +4,7 @@ import asyncio
 import logging
 import struct
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -48,11 +48,10 @@ class Peer:
 
     async def closed(self) -> None:
         """Wait until the node has closed the connection."""
-        try:
-            while await self.reader.read(1000):
-                pass
-        except ConnectionError:
-            pass
+        with suppress(ConnectionError):
+            async with asyncio.timeout(LIMIT_SECONDS):
+                while await self.reader.read(1000):
+                    pass
         self.writer.close()
 
 
@@ -204,8 +203,9 @@ async def test_peer_that_does_not_read_is_given_up(
     async with two_nodes() as pair, peer_of(pair.b) as peer:
         await peer.handshake()
         dest = ErlangNode.via(pair.b, EVE.name, "anything")
-        while EVE.name in await ErlangNode.peers(pair.b):
-            GenServer.cast(dest, bytes(50_000))
-            await asyncio.sleep(0)
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while EVE.name in await ErlangNode.peers(pair.b):
+                GenServer.cast(dest, bytes(50_000))
+                await asyncio.sleep(0.001)
 
         await logged(caplog, "it does not read")

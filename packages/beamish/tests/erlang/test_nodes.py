@@ -23,6 +23,7 @@ from .nodes import (
     remote_pid,
     two_nodes,
 )
+from .support import LIMIT_SECONDS
 
 # -- Calls, casts and messages
 
@@ -139,7 +140,7 @@ async def test_reply_that_cannot_be_sent_ends_the_call(
         await Counter.start(name="counter")
 
         with pytest.raises(ExitError) as raised:
-            await GenServer.call(pair.at_b("counter"), Atom("object"), timeout=None)
+            await GenServer.call(pair.at_b("counter"), Atom("object"), LIMIT_SECONDS)
 
         assert raised.value.reason == (Atom("python"), b"object", b"cannot be sent to Erlang")
         assert "cannot be sent" in caplog.text

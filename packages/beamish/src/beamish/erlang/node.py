@@ -267,7 +267,7 @@ class ErlangNode(GenServer, trap_exit=True):
 
     @staticmethod
     def register_name(name: Any, pid: Pid, /) -> bool:
-        """Refuse: names of another node are registered there."""
+        """Raise `TypeError`: names of another node are registered there."""
         raise TypeError(f"{name[2]!r} is a name on another node, which cannot be taken from here")
 
     @staticmethod

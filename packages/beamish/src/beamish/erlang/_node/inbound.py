@@ -129,7 +129,7 @@ class RemoteMonitor:
         self._fields = (target, owner, ref)
 
     def died(self, pid: Pid, reason: Any) -> None:
-        """Tell the peer."""
+        """Send the end of the process to the peer."""
         target, owner, ref = self._fields
         if self._peer.monitors.pop(ref, None) is not None:
             self._peer.send_reason(Op.MONITOR_P_EXIT, target, owner, ref, reason)

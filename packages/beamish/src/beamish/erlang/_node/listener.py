@@ -42,7 +42,7 @@ class EpmdRegistration(asyncio.Protocol):
             self.creation.set_result(creation)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the owner."""
+        """Send the owner an error."""
         error = ErlangConnectionError(self._short_name, "epmd has closed the registration")
         if not self.creation.done():
             self.creation.set_exception(error)
