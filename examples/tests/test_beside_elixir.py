@@ -82,4 +82,6 @@ def test_each_side_supervises_a_process_of_the_other(environment: dict[str, str]
                 "(b'two', 1)",
                 "ready",
             ]
-            assert lines_until(theirs, "done") == ["{4, 1}", ":killed", "{5, 1}", "done"]
+            printed = lines_until(theirs, "done")  # with the report of the crash between them
+            expected = ["{4, 1}", ":killed", "{5, 1}", "done"]
+            assert [line for line in printed if line in expected] == expected

@@ -9,7 +9,7 @@ from typing import Any
 from beamish import Fail, From, GenServer, NoReply, Pid, Stop, Supervisor, call, cast, process
 from beamish.erlang import Atom, ErlangNode
 
-from .support import COOKIE, HOST, LIMIT_SECONDS
+from .support import COOKIE, HOST, LIMIT_SECONDS, connect
 
 A, B = "a@127.0.0.1", "b@127.0.0.1"
 
@@ -59,7 +59,7 @@ async def _running(a: dict[str, Any], b: dict[str, Any]) -> AsyncIterator[Pair]:
         options = {"cookie": COOKIE, "epmd": None, "addresses": {B: (HOST, port)}, **a}
         first = ErlangNode.child_spec(A, **options, name="a").replace(restart="temporary")
         pid = await Supervisor.start_child(supervisor, first)
-        await ErlangNode.connect(pid, B)
+        await connect(pid, B)
         second = ErlangNode.whereis("b")
         assert second is not None
         yield Pair(pid, second)

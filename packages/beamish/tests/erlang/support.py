@@ -11,7 +11,8 @@ from typing import NoReturn
 
 import pytest
 
-from beamish.erlang import Cookie
+from beamish import Pid
+from beamish.erlang import Cookie, ErlangNode
 
 HOST = "127.0.0.1"
 SECRET = "a-cookie-for-tests"
@@ -72,3 +73,8 @@ def _wait_for_port(port: int) -> None:
 def environment(epmd_port: int) -> dict[str, str]:
     """Return the environment of a BEAM that uses the tests' epmd."""
     return {**os.environ, "ERL_EPMD_PORT": str(epmd_port), "ERL_EPMD_ADDRESS": HOST}
+
+
+async def connect(node: Pid, peer: str) -> None:
+    """Connect two nodes, however slow the machine is."""
+    await ErlangNode.connect.timeout(LIMIT_SECONDS)(node, peer)

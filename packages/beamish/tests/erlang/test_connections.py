@@ -29,7 +29,7 @@ from .nodes import (
     start_node,
     two_nodes,
 )
-from .support import HOST, LIMIT_SECONDS, SECRET
+from .support import HOST, LIMIT_SECONDS, SECRET, connect
 
 # -- The connection
 
@@ -76,7 +76,7 @@ async def test_nodes_connect_again(attached: Pid) -> None:
         assert await ErlangNode.disconnect(pair.a, B)
         assert not await ErlangNode.disconnect(pair.a, B)
 
-        await ErlangNode.connect(pair.a, B)
+        await connect(pair.a, B)
 
         assert await Counter.add(pid, 1) == 1
         assert await ErlangNode.peers(pair.a) == [B]
@@ -93,7 +93,7 @@ async def test_wrong_cookie_is_refused_without_being_shown(
     a = await start_node(A, cookie=Cookie("other-secret"), addresses=addresses)
 
     with pytest.raises(ErlangConnectionError):
-        await ErlangNode.connect(a, B)
+        await connect(a, B)
 
     assert await ErlangNode.peers(b) == []
     status = f"{await debug.get_status(a)} {await debug.get_state(a)} {process.info(a)}"
@@ -112,7 +112,7 @@ async def test_node_that_ends_closes_its_connections(attached: Pid) -> None:
 
         assert await received() == Down(ref, pid, "noconnection")
         with pytest.raises(ErlangConnectionError):
-            await ErlangNode.connect(pair.a, B)
+            await connect(pair.a, B)
 
 
 async def test_both_nodes_can_connect_at_once(attached: Pid) -> None:
@@ -120,7 +120,7 @@ async def test_both_nodes_can_connect_at_once(attached: Pid) -> None:
     b = await start_node(B, addresses={A: (HOST, await ErlangNode.port(a))})
     a._process.server._addresses[B] = (HOST, await ErlangNode.port(b))
 
-    await asyncio.gather(ErlangNode.connect(a, B), ErlangNode.connect(b, A))
+    await asyncio.gather(connect(a, B), connect(b, A))
 
     assert await ErlangNode.peers(a) == [B]
     assert await ErlangNode.peers(b) == [A]
@@ -222,7 +222,7 @@ def test_beamish_alone_loads_nothing_of_this() -> None:
 async def test_invalid_peer_is_refused(attached: Pid, peer: str) -> None:
     async with two_nodes() as pair:
         with pytest.raises(ValueError, match="node"):
-            await ErlangNode.connect(pair.a, peer)
+            await connect(pair.a, peer)
 
 
 async def test_node_with_our_own_name_is_refused(attached: Pid) -> None:
@@ -231,7 +231,7 @@ async def test_node_with_our_own_name_is_refused(attached: Pid) -> None:
     twin = await start_node(B, addresses=addresses)
 
     with pytest.raises(ValueError, match="itself"):
-        await ErlangNode.connect(twin, B)
+        await connect(twin, B)
 
     await GenServer.stop(b)
     await GenServer.stop(twin)

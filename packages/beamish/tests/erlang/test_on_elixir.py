@@ -30,6 +30,7 @@ from .support import (
     ERLANG_NODE,
     HOST,
     LIMIT_SECONDS,
+    connect,
     running_epmd,
 )
 
@@ -105,7 +106,7 @@ async def connected(elixir: Elixir, **options: Any) -> AsyncIterator[Connected]:
     node = await ErlangNode.start(name, **options)
     counter = await Counter.start(name="counter")
     try:
-        await ErlangNode.connect(node, ERLANG_NODE)
+        await connect(node, ERLANG_NODE)
         yield Connected(node, name)
     finally:
         process.exit(counter, "kill")
@@ -330,7 +331,7 @@ async def test_disconnect_by_elixir_ends_monitors(elixir: Elixir, attached: Pid)
             await cluster.eval("Node.disconnect(py)")
 
         assert await received() == Down(ref, echo, "noconnection")
-        await ErlangNode.connect(cluster.node, ERLANG_NODE)
+        await connect(cluster.node, ERLANG_NODE)
         assert await GenServer.call(echo, (Atom("add"), 1)) == 1
 
 
@@ -343,7 +344,7 @@ async def test_wrong_cookie_is_refused_both_ways(
         node = await ErlangNode.start(other, cookie=Cookie("wrong-one"), epmd=epmd)
 
         with pytest.raises(ErlangConnectionError):
-            await ErlangNode.connect(node, ERLANG_NODE)
+            await connect(node, ERLANG_NODE)
         assert await cluster.eval("Node.ping(other)", other=Atom(other)) == "pang"
 
         assert "wrong-one" not in caplog.text
@@ -360,4 +361,4 @@ async def test_killed_beam_is_noconnection(attached: Pid) -> None:
 
             assert await received() == Down(ref, echo, "noconnection")
             with pytest.raises(ErlangConnectionError):
-                await ErlangNode.connect(cluster.node, ERLANG_NODE)
+                await connect(cluster.node, ERLANG_NODE)

@@ -11,7 +11,7 @@ from beamish.erlang import Atom, ErlangConnectionError, ErlangNode, Tls
 
 from .elixir_node import running_elixir
 from .nodes import A, B, Counter, start_node, two_nodes
-from .support import COOKIE, ERLANG_NODE, HOST, LIMIT_SECONDS, running_epmd, tool
+from .support import COOKIE, ERLANG_NODE, HOST, LIMIT_SECONDS, connect, running_epmd, tool
 
 _NEW_KEY = ["-newkey", "rsa:2048", "-nodes", "-days", "1"]
 
@@ -61,7 +61,7 @@ async def test_node_without_tls_cannot_connect(attached: Pid, certificate: Path)
     a = await start_node(A, addresses=addresses)
 
     with pytest.raises(ErlangConnectionError):
-        await ErlangNode.connect(a, B)
+        await connect(a, B)
 
     await GenServer.stop(a)
     await GenServer.stop(b)
@@ -76,7 +76,7 @@ async def test_node_with_an_unknown_certificate_is_refused(
     a = await start_node(A, tls=stranger, addresses={B: (HOST, await ErlangNode.port(b))})
 
     with pytest.raises(ErlangConnectionError):
-        await ErlangNode.connect(a, B)
+        await connect(a, B)
 
     await GenServer.stop(a)
     await GenServer.stop(b)
@@ -102,7 +102,7 @@ async def test_elixir_node_talks_over_tls(attached: Pid, certificate: Path) -> N
             "tls@127.0.0.1", cookie=COOKIE, epmd=(HOST, port), tls=contexts(certificate)
         )
 
-        await ErlangNode.connect(node, ERLANG_NODE)
+        await connect(node, ERLANG_NODE)
 
         args = ("Enum", "sum", [[1, 2]], LIMIT_SECONDS)
         assert await ErlangNode.rpc(node, ERLANG_NODE, *args) == 3

@@ -14,19 +14,23 @@ from beamish.pid import Dest, Pid
 
 
 class Addressee(Protocol):
-    """A process of this program, or the representative of one on another node.
+    """A process of this program, or the representative of one on another node."""
 
-    Attributes:
-        pid: The pid it stands behind.
-        runtime: The runtime of the event loop in which it can be used.
-        direct: Whether a call can run on the caller's stack.
-        task: The task that runs the process, if it is one of this program.
-    """
+    @property
+    def pid(self) -> Pid:
+        """The pid it stands behind."""
 
-    pid: Pid
-    runtime: Runtime
-    direct: bool
-    task: asyncio.Task[Any] | None
+    @property
+    def runtime(self) -> Runtime:
+        """The runtime of the event loop in which it can be used."""
+
+    @property
+    def direct(self) -> bool:
+        """Whether a call can run on the caller's stack."""
+
+    @property
+    def task(self) -> asyncio.Task[Any] | None:
+        """The task that runs the process, if it is one of this program."""
 
     def request(
         self, dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None, /
