@@ -9,6 +9,6 @@ from .support import LIMIT_SECONDS
 
 @pytest.fixture(autouse=True)
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let connections take long, so that no test depends on how fast the machine is."""
+    """Raise the time limits, so that no test depends on how fast the machine is."""
     monkeypatch.setattr(connection, "HANDSHAKE_SECONDS", LIMIT_SECONDS)
     monkeypatch.setattr(listener, "EPMD_SECONDS", LIMIT_SECONDS)
