@@ -8,10 +8,11 @@ PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)
 # What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
 HEAVY := anvil or browser or postgres
 # Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
-FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6
-# What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100
+FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2
+# What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100 TAKEOVERS=20
 LIVES ?= 1600
 KILLS ?= 1000
+TAKEOVERS ?= 100
 # Of bench-peers: CPYTHON=3.11; the newest that this machine has if it is not given.
 CPYTHON ?=
 LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
@@ -88,6 +89,8 @@ soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases 
 	@TRACKER_LIVES=$(LIVES) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/lives
 	@echo "$(KILLS) times SIGKILL at random moments:"
 	@TRACKER_KILLS=$(KILLS) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/kill
+	@echo "$(TAKEOVERS) random take-overs between two machines:"
+	@TRACKER_TAKEOVERS=$(TAKEOVERS) $(BIN)/python -m pytest packages/transaction-tracker/tests/standby
 
 lock:  ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \

@@ -44,7 +44,7 @@ python_maximum_signature_line_length = 80
 
 nitpicky = True
 nitpick_ignore_regex = [
-    ("py:(class|obj)", r"(asyncio|dataclasses|collections\.abc|contextlib|pathlib|typing)\..*"),
+    ("py:(class|obj)", r"(asyncio|dataclasses|collections\.abc|contextlib|pathlib|ssl|typing)\..*"),
     ("py:class", r"(opentelemetry|prometheus_client)\..*"),
     ("py:(class|obj)", r"(beamish\..*\.)?(E|P|R|S|T|Ts)"),  # type variables
     ("py:class", r"beamish\._.*"),  # types that are only returned and passed on

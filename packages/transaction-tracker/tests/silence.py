@@ -41,12 +41,14 @@ class Line:
         there, back = await asyncio.open_unix_connection(self._path)
         try:
             await asyncio.gather(self._pass_on(reader, back), self._pass_on(there, writer))
-        except ConnectionError:
+        except OSError:  # an end was closed, or shut down, while it waited for data
             pass
         finally:
+            # Both before the waits, of which the first can fail or be cancelled.
             for stream in (writer, back):
                 stream.close()
-                with suppress(ConnectionError):
+            for stream in (writer, back):
+                with suppress(OSError):
                     await stream.wait_closed()
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

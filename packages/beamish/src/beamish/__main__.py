@@ -1,4 +1,4 @@
-"""``python -m beamish``: a shell in a running application, and its supervision tree."""
+"""``python -m beamish``: a shell in an application, and a look into a running program."""
 
 import argparse
 import platform
@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import beamish
-from beamish.shell import command
+from beamish._snapshots.query import SORTS
+from beamish.shell import command, running
+from beamish.shell.top import Choice
 from beamish.shell.tree import CHILDREN
 
 _HISTORY = "~/.beamish_history"
@@ -31,9 +33,28 @@ Ctrl-C interrupts the running input, never the application. Ctrl-D stops the app
 and exits with status 0; exit(3) exits with 3. When the application stops by itself, the shell exits
 with status 1."""
 
+_PROGRAM = (
+    "A running program, by the path of the socket that its Observer opens or by the URL of its "
+    "pages (with a token in BEAMISH_OBSERVER_TOKEN); or module:Application, which starts a copy."
+)
+
 _TREE = """\
-Start the application, print its supervision tree, and stop the application in order. The tree shows
-ids, pids, classes, status, and the restarts used of those allowed."""
+Print the supervision tree: ids, pids, classes, status, and the restarts used of those allowed."""
+
+_TOP = """\
+Show the processes that have handled most messages since the last refresh, live. Keys: q quits,
+< and > sort by another column, r reverses the order, space pauses. Without a terminal, print them
+once."""
+
+_INFO = """\
+Print the facts about one process: its status and callback, links, monitors, crashes, and of a
+supervisor the restarts used of those allowed."""
+
+_TRACE = """\
+Print each message that a server handles, each reply and each change of its state, for 60 s or 1,000
+events. A running program must have started its Observer with allow_actions=True."""
+
+_PID = "the number in its pid, its pid, or its local name"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -49,7 +70,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     options = parser.parse_args(arguments)
     if options.command == "tree":
-        sys.exit(command.tree(options.target, options.children))
+        sys.exit(running.tree(options.target, options.children))
+    if options.command == "top":
+        choice = Choice(options.sort, search=options.search, every=options.every)
+        sys.exit(running.top(options.target, choice))
+    if options.command == "info":
+        sys.exit(running.info(options.target, options.pid))
+    if options.command == "trace":
+        sys.exit(running.trace(options.target, options.pid))
     if options.command == "shell":
         history = Path(options.history).expanduser() if options.history else None
         sys.exit(command.shell(options.target, history))
@@ -72,14 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    shell = _add(commands, "shell", "open a prompt in the running application", _SHELL)
+    shell = _add(commands, "shell", "open a prompt in a new copy of the application", _SHELL)
     shell.add_argument(
         "--history",
         metavar="FILE",
         default=_HISTORY,
         help="the file for the history, '' keeps none (default: %(default)s)",
     )
-    tree = _add(commands, "tree", "print the application's supervision tree", _TREE)
+    tree = _add(commands, "tree", "print the supervision tree", _TREE, program=True)
     tree.add_argument(
         "--children",
         metavar="N",
@@ -87,6 +115,28 @@ def _parser() -> argparse.ArgumentParser:
         default=CHILDREN,
         help="maximum number of children listed for each supervisor (default: %(default)s)",
     )
+    top = _add(commands, "top", "show the busiest processes, live", _TOP, program=True)
+    top.add_argument(
+        "--sort",
+        choices=SORTS,
+        default=SORTS[0],
+        help="the column to sort by (default: %(default)s)",
+    )
+    top.add_argument(
+        "--search", metavar="TEXT", default="", help="show only processes that contain this text"
+    )
+    top.add_argument(
+        "--every",
+        metavar="SECONDS",
+        type=int,
+        choices=(1, 2, 5, 15),
+        default=2,
+        help="time between two refreshes: 1, 2, 5 or 15 (default: %(default)s)",
+    )
+    info = _add(commands, "info", "print the facts about a process", _INFO, program=True)
+    info.add_argument("pid", metavar="PROCESS", help=_PID)
+    trace = _add(commands, "trace", "print what a server does", _TRACE, program=True)
+    trace.add_argument("pid", metavar="PROCESS", help=_PID)
     return parser
 
 
@@ -95,6 +145,8 @@ def _add(
     name: str,
     short: str,
     long: str,
+    *,
+    program: bool = False,
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(
         name,
@@ -102,7 +154,10 @@ def _add(
         description=long,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument("target", metavar="module:Application", help=_TARGET)
+    if program:
+        command.add_argument("target", metavar="TARGET", help=_PROGRAM)
+    else:
+        command.add_argument("target", metavar="module:Application", help=_TARGET)
     return command
 
 

@@ -60,16 +60,18 @@ class CallTimeoutError(ExitError, TimeoutError):
     """No reply arrived in time; a late reply is dropped."""
 
     def __init__(
-        self, dest: Any = None, request: str = "", seconds: float = 0.0, waiting: int = 0
+        self, dest: Any = None, request: str = "", seconds: float = 0.0, waiting: int | None = 0
     ) -> None:
         super().__init__("timeout", dest)
         self.args: tuple[Any, ...] = (dest, request, seconds, waiting)
         self._request, self._seconds, self._waiting = request, seconds, waiting
 
     def __str__(self) -> str:
+        # Unknown for a process on another node.
+        queue = "" if self._waiting is None else f"; it has {self._waiting} messages waiting"
         return (
-            f"no reply from {self.dest!r} to {self._request} within {self._seconds:g} s; it has "
-            f"{self._waiting} messages waiting. A late reply will be dropped."
+            f"no reply from {self.dest!r} to {self._request} within {self._seconds:g} s{queue}. "
+            "A late reply will be dropped."
         )
 
 

@@ -332,7 +332,7 @@ def register(pid: Pid, name: str) -> None:
     Source:
         Erlang's ``register/2``. Differs: a process can have several names.
     """
-    process = names.local(_pid(pid))
+    process = names.of_this_node(names.local(_pid(pid)), pid)
     if process is None:
         raise NoProcessError(pid)
     names.register_local(process, name)
@@ -363,8 +363,11 @@ def is_alive(pid: Pid) -> bool:
     """Return whether the process is alive.
 
     False also for a process that an exit signal is ending, and after its event loop was closed.
+
+    Raises:
+        TypeError: It lives on another node; monitor it instead.
     """
-    return names.alive(_pid(pid)) is not None
+    return names.of_this_node(names.alive(_pid(pid)), pid) is not None
 
 
 def processes() -> list[Pid]:
@@ -380,11 +383,14 @@ def set_label(label: Any) -> None:
 def info(pid: Dest) -> ProcessInfo | None:
     """Return the facts about a process, or ``None`` if it is dead.
 
+    Raises:
+        TypeError: It lives on another node.
+
     Source:
         Erlang's ``process_info/2``.
     """
     found = names.pid_of(pid)
-    process = None if found is None else names.alive(found)
+    process = None if found is None else names.of_this_node(names.alive(found), found)
     return None if process is None else inspection.inspect(process)
 
 

@@ -13,6 +13,7 @@ import orjson
 
 from beamish import Application, ChildSpec, DynamicSupervisor, Registry
 from transaction_tracker import InvalidTransactionError
+from transaction_tracker.alerts import AlertBoard
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web, WebOptions
 from transaction_tracker.domain import BlockRef, Event, Link, Outcome, Tracked
 from transaction_tracker.follower import Verdict
@@ -20,6 +21,7 @@ from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.service.metrics import read_gauges
 from transaction_tracker.store import STORE, OpenTransactions, Step, Store, Stored
 from transaction_tracker.store.access import Scope, create_token
+from transaction_tracker.store.owned import OwnedFor, unlimited
 from transaction_tracker.tracker import (
     REGISTRY,
     SUPERVISOR,
@@ -127,16 +129,24 @@ async def serving(
     *,
     following: Callable[[], Following] | None = None,
     database: str | Path = ":memory:",
+    owned_for: OwnedFor = unlimited,
     **options: Any,
 ) -> AsyncIterator[Client]:
     """Run an API with some options."""
     now = following or (lambda: Following(10, 0.0, verdict=Verdict("ok")))
 
     async def gauges() -> Gauges:
-        return await read_gauges(now())
+        return await read_gauges(now(), alerts)
 
-    metrics = Metrics(runtime=False)
-    service = Service(following=now, gauges=gauges, feed=EventSignals(), metrics=metrics)
+    metrics, alerts = Metrics(runtime=False), AlertBoard()
+    service = Service(
+        following=now,
+        gauges=gauges,
+        feed=EventSignals(),
+        metrics=metrics,
+        alerts=alerts,
+        owned_for=owned_for,
+    )
     settings = WebOptions(**({"port": 0, "shutdown_seconds": 1.0} | options))
     metrics.attach()
     try:

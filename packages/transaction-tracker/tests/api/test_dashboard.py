@@ -222,6 +222,7 @@ def test_requests_of_the_page_are_in_the_description() -> None:
     assert asked == {
         "metrics",
         "readyz",
+        "v1/alerts",
         "v1/deliveries",
         "v1/endpoints",
         "v1/providers",

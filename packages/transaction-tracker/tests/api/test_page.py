@@ -64,8 +64,8 @@ def test_page_lists_every_problem_type() -> None:
 
 
 def test_page_lists_every_metric() -> None:
-    numbers = {one.name: 0 for one in fields(Gauges) if one.name != "tracked"}
-    every = Gauges({"pending": 1}, **numbers)
+    numbers = {one.name: 0 for one in fields(Gauges) if one.name not in ("tracked", "alerts")}
+    every = Gauges({"pending": 1}, {("disk.low", "warning"): 1}, **numbers)
     page = Metrics(runtime=False).render(every).decode()
     known = {
         f"{family.name}_total" if family.type == "counter" else family.name

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from transaction_tracker.api.guard import Guard
+from transaction_tracker.api.registering import ADDRESS_PATTERN, AMOUNT_PATTERN
 from transaction_tracker.api.validation import FORMS
 from transaction_tracker.sources.ethereum import fields
 
@@ -166,8 +167,10 @@ async def test_every_pattern_of_the_api_is_described(client: Client) -> None:
 
     found = {json.loads(f'"{text}"') for text in re.findall(r'"pattern": "(.*?[^\\])"', described)}
 
-    # The source describes wrong ids, and the middleware wrong idempotency keys.
-    assert found - {fields.HASH_PATTERN, r"^[\x21-\x7e]+$"} == set(FORMS)
+    # The source describes wrong ids, the middleware wrong idempotency keys, and the tracker wrong
+    # expectations.
+    elsewhere = {fields.HASH_PATTERN, r"^[\x21-\x7e]+$", ADDRESS_PATTERN, AMOUNT_PATTERN}
+    assert found - elsewhere == set(FORMS)
 
 
 @pytest.mark.parametrize("value", [0, "soon", 1.5, 20_000, True])

@@ -159,13 +159,13 @@ async def test_full_queue_has_retry_after() -> None:
     assert accepted.status == 200
 
 
-def test_unknown_finality_tag_is_refused_with_a_pointer() -> None:
+async def test_unknown_finality_tag_is_refused_with_a_pointer() -> None:
     """A transaction that waits for an unknown tag would never end."""
     source = EthereumSource("http://127.0.0.1:1", 1, profile={"finality_tags": False})
     context = TrackerContext(source, OpenTransactions(), required=12)
     body = orjson.dumps([{"id": "0x" + "1" * 64, "confirmations": tag} for tag in ("safe", 3)])
 
-    refused, accepted = check_items(read_items(body), context)
+    refused, accepted = await check_items(read_items(body), context)
 
     (error,) = refused.errors
     assert error["pointer"] == "#/0/confirmations"

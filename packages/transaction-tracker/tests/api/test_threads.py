@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 
 from transaction_tracker.api.app import create_app
 from transaction_tracker.api.routes import ROUTERS
+from transaction_tracker.store.owned import unlimited
 
 
 def functions(dependant: Any) -> Iterator[Any]:
@@ -19,7 +20,7 @@ def functions(dependant: Any) -> Iterator[Any]:
 
 
 def test_every_route_and_dependency_is_async() -> None:
-    app = create_app(SimpleNamespace(id_pattern=""))  # type: ignore[arg-type]
+    app = create_app(SimpleNamespace(id_pattern="", owned_for=unlimited))  # type: ignore[arg-type]
     listed = [*app.routes, *(route for router in ROUTERS for route in router.routes)]
     routes = [route for route in listed if isinstance(route, APIRoute)]
 

@@ -3,7 +3,9 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from transaction_tracker.api.options import WebOptions
 from transaction_tracker.store import Store
 from transaction_tracker.store.access import Token, list_tokens, revoke_token
 
+from ..clock import Clock  # noqa: TID252 - the one virtual clock
 from .support import Client, make_token, serving
 
 MAX_FAILURES = WebOptions().max_failures
@@ -250,3 +253,55 @@ async def test_wrong_tokens_count_per_ipv6_network_and_ipv4_address() -> None:
         assert await status("2001:db8::ffff") == 429
         assert await status("2001:db8:0:1::1") == 401
         assert await status("::ffff:192.0.2.99") == 401
+
+
+@dataclass
+class SlowLoad:
+    """Loads tokens, unless the database is silent."""
+
+    tokens: list[Any] = field(default_factory=list)
+    answers: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def __call__(self) -> list[Any]:
+        await self.answers.wait()
+        return list(self.tokens)
+
+
+async def test_known_tokens_are_used_while_the_database_does_not_answer(clock: Clock) -> None:
+    load, now = SlowLoad(["first"]), [0.0]
+    tokens = Tokens(load, clock=lambda: now[0])
+    load.answers.set()
+    assert await tokens.all() == ["first"]
+
+    load.answers.clear()
+    load.tokens = ["second"]
+    for step in (lambda: now.__setitem__(0, now[0] + REFRESH_SECONDS + 1), tokens.expire):
+        step()
+        asked = asyncio.ensure_future(tokens.all())
+        await clock.advance_awake(asked.done)
+        assert asked.result() == ["first"]
+
+    load.answers.set()
+    tokens.expire()
+    assert await tokens.all() == ["second"]
+
+
+async def test_tokens_that_this_api_has_changed_are_loaded_however_long_it_takes(
+    clock: Clock,
+) -> None:
+    load = SlowLoad(["revoked"])
+    tokens = Tokens(load)
+    load.answers.set()
+    await tokens.all()
+
+    load.answers.clear()
+    load.tokens = []
+    tokens.forget()
+    asked = asyncio.ensure_future(tokens.all())
+    for _ in range(100):
+        clock.advance(1.0)
+        await asyncio.sleep(0)
+    assert not asked.done()
+    load.answers.set()
+
+    assert await asked == []

@@ -11,6 +11,7 @@ from selenium.webdriver.common.keys import Keys
 
 from transaction_tracker.api import Following
 from transaction_tracker.api.dashboard import FILES
+from transaction_tracker.domain.alert import Alert, Watch, Watches
 from transaction_tracker.domain.webhook_endpoint import WebhookSecret
 from transaction_tracker.follower import Verdict
 from transaction_tracker.store import Step, Store, attempts, endpoints
@@ -194,6 +195,28 @@ async def test_lagging_source_is_an_amber_alarm_until_it_moves(browser: Browser)
     assert tone == "warn"
     assert "no head has advanced beyond block 10" in text
     assert "Not ready" not in figures
+
+
+async def test_active_alerts_are_one_line_until_they_are_cleared(
+    browser: Browser, client: Client
+) -> None:
+    known = [
+        Alert("al_1", "disk.low", "disk", "warning", "it is full", 1.0, 2.0),
+        Alert("al_2", "provider.down", HOSTILE, "critical", HOSTILE, 1.0, 3.0),
+        Alert("al_3", "provider.down", "b-2", "critical", HOSTILE, 1.0, 3.0),
+    ]
+    watches = Watches({alert.key: Watch(0.0, 0.0, alert) for alert in known})
+    client.service.alerts.evaluated(watches, ())
+    await browser.open(client.url)
+
+    await browser.until_text("#alarms", "3 active alerts")
+    text = await browser.text("#alarms")
+    tone = await browser.run("return document.querySelector('.alarm').dataset.tone")
+    client.service.alerts.evaluated(Watches(), ())
+    await browser.until("document.querySelectorAll('#alarms .alarm').length === 0")
+
+    assert "disk.low, provider.down. txtrack alerts --active" in text
+    assert tone == "bad"
 
 
 @pytest.mark.parametrize(

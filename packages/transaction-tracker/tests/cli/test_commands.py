@@ -52,7 +52,18 @@ def test_all_commands_exist() -> None:
     groups = {path[0] for path in COMMANDS}
 
     assert groups == {
-        *("add", "config", "deliveries", "demo", "doctor", "events", "get", "import", "ls"),
+        *(
+            "add",
+            "alerts",
+            "config",
+            "deliveries",
+            "demo",
+            "doctor",
+            "events",
+            "get",
+            "import",
+            "ls",
+        ),
         *("migrate", "node", "provider", "prune", "recheck", "serve", "token", "untrack", "wait"),
         *("watch", "webhook", "why"),
     }

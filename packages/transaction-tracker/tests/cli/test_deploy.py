@@ -70,6 +70,19 @@ def test_unit_starts_a_command_that_exists() -> None:
     assert is_understood(unit()["Service"]["ExecStart"])
 
 
+def test_drop_in_makes_the_unit_stand_by() -> None:
+    parser = configparser.ConfigParser(strict=False, interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(DEPLOY / "standby.conf")
+    service = parser["Service"]
+
+    assert is_understood(service["ExecStart"])
+    assert service["ExecStart"].replace(" --standby", "") == unit()["Service"]["ExecStart"]
+    # Without this line, systemd would start both commands, and refuse the unit.
+    assert "\nExecStart=\nExecStart=/" in (DEPLOY / "standby.conf").read_text()
+    assert service["Restart"] == "always"
+
+
 def test_unit_gives_the_service_time_but_no_privileges() -> None:
     service = unit()["Service"]
 

@@ -61,6 +61,8 @@ def test_commands_and_flags_exist(page: Path) -> None:
 def test_metrics_of_the_runbook_exist() -> None:
     metrics = Metrics()
     gauges = Gauges(
+        alerts={},
+        alerts_evaluated_seconds=0.0,
         parked=0,
         head_lag_seconds=0.0,
         head_lag_blocks=0,
@@ -160,4 +162,7 @@ async def test_quick_start_works(tmp_path: Path) -> None:
     assert b" confirmed, block " in out
     assert b"confirmed: Final: it succeeded." in out
     lines = (tmp_path / "receiver.out").read_text().splitlines()
-    assert lines[-1].startswith("confirmed {'invoice': 17} 0x")
+    assert lines[-2].startswith("confirmed {'invoice': 17} 0x")
+    assert lines[-1].endswith(
+        "1 wei to 0xefd1c4e33c15e84d505ec1e915cbb933ba4fc30b as expected: True"
+    )

@@ -33,6 +33,7 @@ async def test_all_confirmed_ends_with_status_0(txtrack: Txtrack, node: Developm
 
     assert ran.status == 0
     assert ran.out.splitlines()[-1] == "2 confirmed"
+    assert f"{txs[0].hash} confirmed, 1 wei to {txs[0].to}, block " in ran.out
     assert "\x1b" not in ran.out + ran.err
 
 

@@ -17,6 +17,18 @@ Txtrack = Callable[..., Awaitable[Any]]
 HASH = "0x" + "ab" * 32
 
 BAD: list[tuple[list[str], str]] = [
+    (
+        ["serve", "--standby", "--rpc", "http://127.0.0.1:1", "--database", "some.db"],
+        "--standby requires a PostgreSQL database",
+    ),
+    (
+        ["serve", "--standby", "--database", "postgresql://db/x", "--set", "database.lease=2s"],
+        "database.lease must be 3s to 5m",
+    ),
+    (
+        ["serve", "--standby", "--set", "web.public_url=http://u:p@host"],
+        "web.public_url must be an address such as http://127.0.0.1:8080",
+    ),
     (["nonsense"], 'Unknown command "nonsense"'),
     (["watch", HASH], "--rpc"),
     (["watch", "--rpc", "http://127.0.0.1:1"], "TRANSACTIONS requires an argument"),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -56,9 +57,9 @@ async def outbox(store: None, client: CheckedClient) -> AsyncIterator[DeliveryCo
 
 
 @asynccontextmanager
-async def running(client: CheckedClient, **limits: int) -> AsyncIterator[DeliveryContext]:
+async def running(client: CheckedClient, **options: Any) -> AsyncIterator[DeliveryContext]:
     """Run an outbox on the running store."""
-    context = DeliveryContext(client, **limits)
+    context = DeliveryContext(client, **options)
     async with Supervisor.running([Outbox.child_spec(context, name=OUTBOX)]):
         yield context
 

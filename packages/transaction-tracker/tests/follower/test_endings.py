@@ -36,6 +36,12 @@ FAILING = replace(MINED, state="mined_reverted", outcome=REVERTED)
 SUPERSEDED = replace(PENDING, state="superseded", anchor=TEN, superseded_by="w")
 
 
+def ending(outcome: Outcome, **changes: Any) -> Ending:
+    """Return the end of the payment in block 10."""
+    end = Ending(TEN, outcome.succeeded, None, "slot", LAST, None, outcome, "content")
+    return replace(end, **changes)
+
+
 class Source:
     """Returns the objections that a test sets, and records the ends that it is asked about."""
 
@@ -83,21 +89,21 @@ class World:
 @pytest.mark.parametrize(
     ("tracked", "facts", "ending"),
     [
-        (MINED, (DEEP,), Ending(TEN, True, confirmed_by=LAST)),
-        (FAILING, (DEEP,), Ending(TEN, False, confirmed_by=LAST)),
+        (MINED, (DEEP,), ending(PAID)),
+        (FAILING, (DEEP,), ending(REVERTED)),
         (SUPERSEDED, (DEEP,), Ending(TEN, None, "w", SUPERSEDED.slot, LAST)),
-        (PENDING, (Included(PAYMENT, TEN, PAID), DEEP), Ending(TEN, True, confirmed_by=LAST)),
-        (PENDING, (Included(PAYMENT, TEN, REVERTED), DEEP), Ending(TEN, False, confirmed_by=LAST)),
+        (PENDING, (Included(PAYMENT, TEN, PAID), DEEP), ending(PAID)),
+        (PENDING, (Included(PAYMENT, TEN, REVERTED), DEEP), ending(REVERTED)),
         (
             PENDING,
             (Overtaken(PAYMENT, TEN), DEEP),
             Ending(TEN, None, PAYMENT.id, PAYMENT.slot, LAST),
         ),
-        (replace(MINED, required=1), (Buried(TEN, 1),), Ending(TEN, True, confirmed_by=TEN)),
+        (replace(MINED, required=1), (Buried(TEN, 1),), ending(PAID, confirmed_by=TEN)),
         (
             replace(MINED, required="safe"),
             (Buried(TEN, 1, frozenset(("safe",))),),
-            Ending(TEN, True, tag="safe"),
+            ending(PAID, confirmed_by=None, tag="safe"),
         ),
     ],
 )

@@ -54,7 +54,11 @@ class Source:
         self.failure: Exception | None = None
 
     async def prefetch(
-        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+        self,
+        block: FetchedBlock,
+        ids: Collection[str],
+        endings: Mapping[str, Ending],
+        _at_once: Collection[str] = (),
     ) -> Prefetched:
         self.prefetched.append((set(ids), dict(endings)))
         if self.failure is not None:
@@ -114,7 +118,8 @@ async def test_outcomes_and_ends_of_a_block_are_requested_together() -> None:
 
     assert await world.apply(13, "new") == ["new", "old"]
 
-    end = Ending(BlockRef(11, "11"), True, confirmed_by=BlockRef(13, "13"))
+    last = BlockRef(13, "13")
+    end = Ending(BlockRef(11, "11"), True, None, "s:1", last, outcome=PAID, content="c")
     assert world.source.prefetched == [({"new"}, {"old": end})]
     assert world.source.opinions == ["of 13"]
 

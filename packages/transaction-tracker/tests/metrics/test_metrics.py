@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from beamish import telemetry
+from transaction_tracker.domain.alert import ALERT_KINDS, SEVERITIES
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.metrics.metrics import MAX_LABEL_VALUES, OTHER
 
@@ -90,6 +91,28 @@ def test_gauges_have_the_given_values(metrics: Metrics) -> None:
     assert "transaction_tracker_head_lag_blocks 2.0" in page
     assert "source_halted" not in page
     assert "head_lag_seconds" not in page  # nobody knows it
+
+
+def test_active_alerts_are_counted_and_kinds_without_one_are_0(metrics: Metrics) -> None:
+    page = metrics.render(Gauges(alerts={("disk.low", "critical"): 2})).decode()
+
+    lines = [line for line in page.splitlines() if line.startswith("transaction_tracker_alerts_")]
+    assert len(lines) == len(ALERT_KINDS) * len(SEVERITIES)
+    name = "transaction_tracker_alerts_active"
+    assert f'{name}{{kind="disk.low",severity="critical"}} 2.0' in lines
+    assert f'{name}{{kind="disk.low",severity="warning"}} 0.0' in lines
+    assert name not in metrics.render(Gauges()).decode()
+
+
+def test_changes_of_alerts_are_counted_by_kind(metrics: Metrics) -> None:
+    emit("alert", "raised", kind="disk.low", subject="disk", severity="warning")
+    emit("alert", "changed", kind="disk.low", subject="disk", severity="critical")
+    emit("alert", "cleared", kind="disk.low", subject="disk", severity="critical")
+    emit("alert", "raised", kind="disk.low", subject="disk", severity="warning")
+
+    assert value(metrics, "alert_changes_total", kind="disk.low", change="raised") == 2
+    assert value(metrics, "alert_changes_total", kind="disk.low", change="changed") == 1
+    assert value(metrics, "alert_changes_total", kind="disk.low", change="cleared") == 1
 
 
 def test_gauges_of_a_halted_source(metrics: Metrics) -> None:

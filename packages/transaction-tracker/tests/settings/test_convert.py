@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import pytest
 
+from transaction_tracker.alerts import AlertOptions
 from transaction_tracker.api import WebOptions
 from transaction_tracker.domain import Policy
 from transaction_tracker.providers import ProviderSettings
@@ -37,6 +38,9 @@ def test_every_option_reaches_the_application() -> None:
         ("providers",): [{"url": "http://a/key", "ws_url": "ws://a/key", "batch_size": 7}],
         ("web", "port"): 81,
         ("webhooks", "allow_private"): ["10.0.0.0/8", "hooks.internal"],
+        ("alerts", "kinds"): "disk.low,provider.down",
+        ("alerts", "clear_after"): "2m",
+        ("alerts", "endpoint_failures"): 7,
         ("retention", "ended"): "90d",
     }
     configuration = load(flags=Flags({key: (value, "") for key, value in flags.items()}))
@@ -58,6 +62,9 @@ def test_every_option_reaches_the_application() -> None:
     assert provider == ProviderSettings("http://a/key", "ws://a/key", batch_size=7)  # type: ignore[arg-type]
     assert settings.web == WebOptions(port=81)
     assert settings.allow_private == ("10.0.0.0/8", "hooks.internal")
+    assert settings.alerts == AlertOptions(
+        kinds=("disk.low", "provider.down"), clear_after=120, endpoint_failures=7
+    )
     assert settings.retention == 90 * 86_400
     assert settings.notify_systemd is True
 

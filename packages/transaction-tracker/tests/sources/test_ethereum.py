@@ -1,5 +1,6 @@
 """The Ethereum source against the development node."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from transaction_tracker.domain import (
     Absent,
     BlockRef,
+    Execution,
     Included,
     InvalidTransactionError,
     Link,
@@ -26,6 +28,7 @@ from transaction_tracker.sources.ethereum import EthereumSource
 from txtrack_devnode import GWEI, Chain, DevelopmentNode, Transaction
 
 UNKNOWN = "0x" + "9" * 64
+NO_EFFECTS = Execution(transfers=()).effects
 
 
 def submit(node: DevelopmentNode, sender: int = 0, **options: object) -> Transaction:
@@ -85,10 +88,10 @@ async def test_outcomes_of_hits_take_one_request(
 
     outcomes = await source.outcomes(block, [good.hash, bad.hash])
 
-    fee = 21_000 * (GWEI + GWEI // 10)
+    paid = Outcome(True, 21_000 * (GWEI + GWEI // 10), gas_used=21_000, effects=NO_EFFECTS)
     assert outcomes == {
-        good.hash: Outcome(succeeded=True, fee=fee),
-        bad.hash: Outcome(succeeded=False, fee=fee, error="no money"),
+        good.hash: paid,
+        bad.hash: replace(paid, succeeded=False, error="no money"),
     }
     assert source.requests == before + 1
 

@@ -14,6 +14,7 @@ from transaction_tracker.sources import (
     RateLimitedError,
     TransportError,
 )
+from transaction_tracker.sources.ethereum import decode
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.objections import ProviderAgreement
 from transaction_tracker.sources.ethereum.rpc import Dissent, Request
@@ -84,6 +85,79 @@ def agreement(
 
 async def objection(end: Ending, *nodes: Node, **options: Any) -> Objection | None:
     return (await agreement(*nodes, **options).objections(CHAIN, {KEY: end})).get(KEY)
+
+
+# -- What is told with an end
+
+
+def told(gas: str = "0x1", value: int = 5) -> Node:
+    """Return a node with a receipt and a transaction of the payment."""
+    payment = transaction(KEY, 7) | {"value": hex(value), "blockNumber": "0xa"}
+    known = {KEY: payment | {"blockHash": TEN.hash}}
+    return node(receipt(KEY, gasUsed=gas), transactions=known)
+
+
+def ending(gas: str = "0x1", value: int = 5) -> Ending:
+    """Return the end of the payment, with what such a node says of it."""
+    found = decode.transaction(transaction(KEY, 7) | {"value": hex(value)})
+    outcome = decode.receipt(receipt(KEY, gasUsed=gas)).outcome
+    assert outcome is not None
+    outcome = replace(outcome, gas_used=int(gas, 16))
+    return replace(PAID, slot=found.slot, content=found.content, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "contradicts"),
+    [
+        ([told(), told()], False),
+        ([told(), told("0x2")], True),
+        ([told(), told(value=6)], True),
+        ([told(), told(), told("0x2")], False),
+        ([told(), told("0x2"), told("0x2")], True),
+        ([told(), told(value=6), told(value=6)], True),
+    ],
+)
+async def test_providers_agree_with_all_that_is_told(nodes: list[Node], contradicts: bool) -> None:
+    found = await objection(ending(), *nodes)
+
+    assert (found is not None and found.contradicts) is contradicts
+
+
+async def test_most_providers_say_what_is_right() -> None:
+    found = await objection(ending(), told(), told("0x2", 6), told("0x2", 6))
+
+    assert found is not None
+    assert found.outcome is not None
+    assert found.transaction is not None
+    assert found.outcome.gas_used == 2
+    assert found.transaction.content == ending(value=6).content
+
+
+async def test_different_claims_against_an_end_correct_nothing() -> None:
+    found = await objection(ending(), told(), told("0x2", 6), told("0x3", 7))
+
+    assert found is not None
+    assert found.contradicts
+    assert (found.outcome, found.transaction) == (None, None)
+
+
+async def test_provider_that_does_not_show_the_transaction_is_waited_for() -> None:
+    found = await objection(ending(), told(), node(receipt(KEY)))
+
+    assert found is not None
+    assert not found.contradicts
+
+
+async def test_the_transaction_in_the_block_of_a_provider_is_enough() -> None:
+    """A provider can lack its index of transactions."""
+    listed = transaction(KEY, 7) | {"value": "0x5"}
+    agrees = node(lists=(listed,), of_block=[receipt(KEY)])
+    contradicts = node(lists=(listed | {"value": "0x6"},), of_block=[receipt(KEY)])
+
+    assert await objection(ending(), told(), agrees) is None
+    found = await objection(ending(), told(), contradicts)
+    assert found is not None
+    assert found.contradicts
 
 
 # -- Receipts

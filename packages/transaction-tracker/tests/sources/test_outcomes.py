@@ -23,7 +23,7 @@ from .rpc import FakeRpc, Node, hash_at, raw_block, receipt, transaction, tx_has
 
 KEYS = [tx_hash(number) for number in range(150)]
 FIRST, SECOND = KEYS[:2]
-PAID = Outcome(succeeded=True, fee=1)
+PAID = Outcome(succeeded=True, fee=1, gas_used=1)
 
 
 @pytest.fixture(autouse=True)
@@ -208,7 +208,7 @@ async def test_transaction_known_by_its_hash_only_is_not_repeated_as_a_call() ->
     rpc = FakeRpc(node_with({FIRST: receipt(FIRST, status="0x0")}))
     listed = decode.block(raw_block(10, FIRST))
 
-    assert await reader(rpc).of_block(listed, [FIRST]) == {FIRST: Outcome(False, 1)}
+    assert await reader(rpc).of_block(listed, [FIRST]) == {FIRST: Outcome(False, 1, gas_used=1)}
     assert set(rpc.asked) == {"eth_getTransactionReceipt"}
 
 
@@ -239,7 +239,7 @@ async def test_unused_gas_of_an_old_receipt_is_a_success() -> None:
     rpc = FakeRpc(node_with({FIRST: old}))
 
     assert await reader(rpc).of_block(block({"gas": "0x9000"}), [FIRST]) == {
-        FIRST: Outcome(succeeded=True, fee=21_000)
+        FIRST: Outcome(succeeded=True, fee=21_000, gas_used=21_000)
     }
 
 
@@ -248,7 +248,7 @@ async def test_revert_reason_is_found_on_the_state_before_the_block() -> None:
     rpc = FakeRpc(node_with({FIRST: receipt(FIRST, status="0x0")}, eth_call=told))
 
     assert await reader(rpc).of_block(block(), [FIRST]) == {
-        FIRST: Outcome(succeeded=False, fee=1, error="no money")
+        FIRST: Outcome(succeeded=False, fee=1, error="no money", gas_used=1)
     }
     (replay,) = rpc.batches[-1]
     assert (replay.method, replay.params[1]) == ("eth_call", "0x9")
@@ -264,6 +264,6 @@ async def test_outcome_has_no_reason_if_the_call_fails() -> None:
     rpc = Broken(node_with({FIRST: receipt(FIRST, status="0x0"), SECOND: receipt(SECOND)}))
 
     assert await reader(rpc).of_block(block(), [FIRST, SECOND]) == {
-        FIRST: Outcome(succeeded=False, fee=1, error=None),
+        FIRST: Outcome(succeeded=False, fee=1, error=None, gas_used=1),
         SECOND: PAID,
     }

@@ -30,9 +30,10 @@ def test_counts_follow_each_change(moves: list[tuple[str, State, bool]]) -> None
     assert open_transactions.census.by_state == dict(
         Counter(transaction.state for transaction in model.values())
     )
-    assert open_transactions.census.parked == sum(
-        transaction.error is not None for transaction in model.values()
-    )
+    parked = {key for key, transaction in model.items() if transaction.error is not None}
+    assert open_transactions.census.parked == len(parked)
+    assert open_transactions.census.parked_errors(9) == dict.fromkeys(parked, "boom")
+    assert len(open_transactions.census.parked_errors(1)) == min(1, len(parked))
 
 
 def test_finished_transactions_are_counted_until_they_are_removed() -> None:

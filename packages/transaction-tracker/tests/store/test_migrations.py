@@ -19,6 +19,7 @@ from transaction_tracker.store import (
     DatabaseUrl,
     StoreError,
     chain,
+    endpoints,
     feed,
     history,
     migrate,
@@ -123,14 +124,14 @@ def test_migrations_lead_to_the_current_schema(
 
 
 def test_head_is_the_newest_revision(empty_url: str) -> None:
-    assert pending_revisions(empty_url) == ["0001", "0002", "0003", "0004", "0005"]
+    assert pending_revisions(empty_url) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
     assert migrations.pending(None)[-1] == migrations.HEAD
 
 
 def test_each_revision_is_pending_until_it_is_applied(empty_url: str) -> None:
     upgrade(empty_url, "0001")
 
-    assert pending_revisions(empty_url) == ["0002", "0003", "0004", "0005"]
+    assert pending_revisions(empty_url) == ["0002", "0003", "0004", "0005", "0006", "0007"]
 
 
 def test_rows_of_version_0_1_are_kept(old_file: Path) -> None:
@@ -209,7 +210,7 @@ def second_url(empty_url: str) -> str:
 
 
 def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
-    assert pending_revisions(second_url) == ["0003", "0004", "0005"]
+    assert pending_revisions(second_url) == ["0003", "0004", "0005", "0006", "0007"]
 
     migrate(second_url)
 
@@ -302,6 +303,22 @@ def test_old_events_get_the_values_at_the_upgrade(second_url: str) -> None:
     )
 
 
+def test_endpoints_of_an_old_version_receive_no_alerts(second_url: str) -> None:
+    with connected(second_url) as connection:
+        row = (
+            "INSERT INTO endpoints (id, url, secret, enabled, created_at) VALUES "
+            "('ep_1', 'https://x.example/', 'whsec_' || :key, TRUE, 1)"
+        )
+        connection.execute(text(row), {"key": "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0"})
+
+    migrate(second_url)
+    database = Database(second_url).open()
+    ((endpoint,),) = database.run([endpoints.load_all])
+    database.close()
+
+    assert (endpoint.id, endpoint.states, endpoint.alerts) == ("ep_1", None, ())
+
+
 def test_reason_of_a_used_nonce_can_be_stored_after_an_upgrade(second_url: str) -> None:
     migrate(second_url)
 
@@ -326,12 +343,12 @@ def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
 
 
 def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
-    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0005; migr"):
+    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0007; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(5 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(7 to go\)"):
         Database(empty_url).open(migrate=False)
 
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005"]
+    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
     migrate(old_file)
     Database(old_file).open(migrate=False).close()
 
@@ -357,14 +374,14 @@ def test_failed_upgrade_changes_nothing(old_file: Path) -> None:
 
     with closing(sqlite3.connect(old_file)) as connection:
         connection.execute("DROP TABLE counters")
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005"]
+    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
     migrate(old_file)
 
 
 def test_listing_pending_revisions_creates_nothing(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
 
-    assert pending_revisions(path) == ["0001", "0002", "0003", "0004", "0005"]
+    assert pending_revisions(path) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
     assert not path.exists()
 
 

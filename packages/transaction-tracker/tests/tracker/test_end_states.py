@@ -3,6 +3,7 @@
 import pytest
 
 from transaction_tracker import Outcome, TransactionTracker, TransactionTrackerApplication
+from transaction_tracker.domain import Execution
 from txtrack_devnode import GWEI, DevelopmentNode
 from txtrack_devnode.transaction import REPLACEMENTS, Replacement
 
@@ -25,7 +26,10 @@ async def test_mined_transaction_is_confirmed_at_depth(node: DevelopmentNode) ->
     assert (mined.anchor.number, mined.anchor.hash) == (1, block.hash)
     assert confirmed.state == "confirmed"
     assert confirmed.anchor == mined.anchor
-    assert confirmed.outcome == Outcome(succeeded=True, fee=21_000 * (GWEI + GWEI // 10))
+    effects = Execution(transfers=()).effects
+    assert confirmed.outcome == Outcome(
+        succeeded=True, fee=21_000 * (GWEI + GWEI // 10), gas_used=21_000, effects=effects
+    )
     assert await history(tx.hash) == ["pending", "mined", "confirmed"]
 
 

@@ -10,6 +10,7 @@ from txtrack_devnode import params
 from txtrack_devnode.block import Block
 from txtrack_devnode.calls import call, payload
 from txtrack_devnode.chain import GWEI, Chain
+from txtrack_devnode.logs import find_logs
 from txtrack_devnode.rpc import INVALID_PARAMS, SERVER_ERROR, Method, RpcError
 from txtrack_devnode.view import ChainView, at_or_below
 from txtrack_devnode.wire import (
@@ -132,13 +133,21 @@ class EthereumMethods:
         return call(self.state, given, self._height(ref))
 
     def logs(self, criteria: object, /) -> object:
-        """Return logs: always none, because this node has no contracts."""
+        """Return the logs of blocks that match a filter: see ``logs.find_logs``."""
         given = params.fields(criteria, _FILTER_FIELDS, "the filter")
+        blocks = (self.state.block(height) for height in self._heights(given))
+        return find_logs((block for block in blocks if block is not None), given)
+
+    def _heights(self, given: Mapping[str, object]) -> range:
         if "blockHash" in given:
-            self._height(params.hash32(given["blockHash"], "blockHash"))
-        for name in ("fromBlock", "toBlock"):
-            params.block_number(given.get(name, "latest"))
-        return []
+            height = self._height(params.hash32(given["blockHash"], "blockHash"))
+            return range(height, height + 1)
+        refs = [params.block_number(given.get(name, "latest")) for name in ("fromBlock", "toBlock")]
+        head = self.state.head.number
+        first, last = (
+            min(ref, head) if isinstance(ref, int) else self._height(ref) for ref in refs
+        )
+        return range(first, last + 1)
 
     def send(self, transaction: object, /) -> object:
         """Add an unsigned transaction of a development account to the pool."""

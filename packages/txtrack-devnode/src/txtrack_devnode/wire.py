@@ -8,11 +8,13 @@ placeholder values.
 from txtrack_devnode.block import Block
 from txtrack_devnode.blocks import Mined
 from txtrack_devnode.hashing import address, digest
+from txtrack_devnode.tokens import transfer_of
 from txtrack_devnode.transaction import DYNAMIC_FEE, SET_CODE, Transaction
 
 Json = dict[str, object]
 
 NO_LOGS_BLOOM = "0x" + "0" * 512
+ANY_LOGS_BLOOM = "0x" + "f" * 512  # every log can be in it: a reader must look
 NO_ADDRESS = "0x" + "0" * 40
 NO_UNCLES = "0x1dcc4de8dec75d7aab85b567b6ccd41ad312451b948a7413f0a142fd40d49347"
 _BLOCK_BYTES, _TRANSACTION_BYTES = 600, 120
@@ -37,7 +39,7 @@ def header_json(block: Block) -> Json:
         "parentHash": block.parent_hash,
         "nonce": "0x" + "0" * 16,
         "sha3Uncles": NO_UNCLES,
-        "logsBloom": NO_LOGS_BLOOM,
+        "logsBloom": ANY_LOGS_BLOOM if any(map(transfer_of, block.transactions)) else NO_LOGS_BLOOM,
         "transactionsRoot": digest("transactions", block.hash),
         "stateRoot": digest("state", block.hash),
         "receiptsRoot": digest("receipts", block.hash),
@@ -85,8 +87,8 @@ def receipt_json(mined: Mined) -> Json:
     only.
     """
     tx, block = mined.transaction, mined.block
-    reason = block.revert_reason(tx.hash)
-    return {
+    reason, logs = block.revert_reason(tx.hash), logs_json(mined)
+    receipt: Json = {
         "type": hex(tx.type),
         "transactionHash": tx.hash,
         "transactionIndex": hex(mined.index),
@@ -98,10 +100,11 @@ def receipt_json(mined: Mined) -> Json:
         "gasUsed": hex(tx.gas_used),
         "effectiveGasPrice": hex(0 if tx.system else tx.gas_price(block.base_fee)),
         "contractAddress": None if tx.to else address("contract", tx.sender, tx.nonce),
-        "logs": [],
-        "logsBloom": NO_LOGS_BLOOM,
+        "logs": logs,
+        "logsBloom": ANY_LOGS_BLOOM if logs else NO_LOGS_BLOOM,
         "status": "0x1" if reason is None else "0x0",
-    } | ({"revertReason": encode_reason(reason)} if reason else {})
+    }
+    return receipt | ({"revertReason": encode_reason(reason)} if reason else {})
 
 
 def encode_reason(reason: str) -> str:
@@ -109,6 +112,19 @@ def encode_reason(reason: str) -> str:
     data = reason.encode()
     padding = -len(data) % 32
     return f"0x{_ERROR_STRING_SELECTOR}{32:064x}{len(data):064x}{data.hex()}{'00' * padding}"
+
+
+def logs_json(mined: Mined) -> list[Json]:
+    """Return the logs of a transaction: the token transfer that it makes, if it makes one.
+
+    ``logIndex`` rises through the block, and skips transactions without a log.
+    """
+    transfer = transfer_of(mined.transaction)
+    if transfer is None or mined.block.revert_reason(mined.transaction.hash) is not None:
+        return []
+    log: Json = {"address": transfer.token, "topics": transfer.topics, "data": transfer.data}
+    place = {"transactionHash": mined.transaction.hash, "logIndex": hex(mined.index)}
+    return [log | place | _place(mined.block, mined.index) | {"removed": False}]
 
 
 def _transactions(block: Block) -> list[Json]:

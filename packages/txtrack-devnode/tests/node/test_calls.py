@@ -1,10 +1,11 @@
-"""``eth_call`` and ``eth_getLogs`` on a chain without contracts."""
+"""``eth_call`` and ``eth_getLogs`` on a chain whose only contracts are tokens."""
 
 from typing import Any
 
 import pytest
 
 from txtrack_devnode import ETHER, DevelopmentNode, Transaction
+from txtrack_devnode.tokens import TRANSFER_EVENT, transfer_data
 from txtrack_devnode.wire import encode_reason
 
 from .support import Ask
@@ -77,11 +78,58 @@ async def test_call_that_the_sender_cannot_pay_is_an_error(node: DevelopmentNode
     assert error["message"].startswith("insufficient funds for transfer")
 
 
-async def test_there_are_no_logs(node: DevelopmentNode, ask: Ask) -> None:
+async def test_token_transfer_makes_a_log(node: DevelopmentNode, ask: Ask) -> None:
+    sender, token, recipient = node.chain.accounts
+    tx = node.chain.submit(sender, token, data=transfer_data(recipient, 17))
+    head = await node.mine()
+
+    receipt = await ask("eth_getTransactionReceipt", tx.hash)
+
+    (log,) = receipt["logs"]
+    assert log["address"] == token
+    assert log["topics"] == [
+        TRANSFER_EVENT,
+        *(f"0x{'0' * 24}{key[2:]}" for key in (sender, recipient)),
+    ]
+    assert int(log["data"], 16) == 17
+    assert (log["blockHash"], log["transactionHash"]) == (head.hash, tx.hash)
+    assert receipt["logsBloom"] == "0x" + "f" * 512
+
+
+async def test_reverted_token_transfer_makes_no_log(node: DevelopmentNode, ask: Ask) -> None:
+    sender, token, recipient = node.chain.accounts
+    tx = node.chain.submit(sender, token, data=transfer_data(recipient, 17), reverts="paused")
     await node.mine()
 
-    assert await ask("eth_getLogs", {"fromBlock": "0x0", "toBlock": "latest"}) == []
-    assert await ask("eth_getLogs", {"blockHash": node.chain.head.hash, "topics": [None]}) == []
+    receipt = await ask("eth_getTransactionReceipt", tx.hash)
+
+    assert receipt["logs"] == []
+    assert await ask("eth_getLogs", {"fromBlock": "0x0"}) == []
+
+
+@pytest.mark.parametrize(
+    ("criteria", "count"),
+    [
+        ({}, 1),
+        ({"fromBlock": "0x0", "toBlock": "0x99"}, 2),
+        ({"fromBlock": "0x0", "toBlock": "0x1"}, 1),
+        ({"fromBlock": "0x0", "topics": [TRANSFER_EVENT]}, 2),
+        ({"fromBlock": "0x0", "topics": [None, None, [UNKNOWN]]}, 0),
+        ({"fromBlock": "0x0", "topics": [None, None, None, UNKNOWN]}, 0),
+        ({"fromBlock": "0x0", "address": "0x" + "1" * 40}, 0),
+    ],
+)
+async def test_logs_are_found_by_block_address_and_topics(
+    node: DevelopmentNode, ask: Ask, criteria: dict[str, object], count: int
+) -> None:
+    sender, token, recipient = node.chain.accounts
+    for _ in range(2):
+        node.chain.submit(sender, token, data=transfer_data(recipient, 17))
+        await node.mine()
+
+    found = await ask("eth_getLogs", criteria)
+
+    assert len(found) == count
 
 
 @pytest.mark.parametrize(

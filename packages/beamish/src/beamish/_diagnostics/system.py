@@ -29,12 +29,19 @@ class _FunctionRequest:
             self._answer.set_exception(error)
 
 
-class _StopRequest:
+class StopRequest:
+    """The request of ``GenServer.stop``.
+
+    Args:
+        reason: The exit reason.
+    """
+
     def __init__(self, reason: Any) -> None:
-        self._reason = reason
+        self.reason = reason
 
     def run(self, _: Any) -> Stop:
-        return Stop(self._reason)
+        """Stop the server."""
+        return Stop(self.reason)
 
 
 async def ask(dest: Dest, function: Callable[[Any], Any], what: str, timeout: float | None) -> Any:
@@ -69,7 +76,7 @@ async def stop(dest: Dest, reason: Any, timeout: float | None) -> None:
     watch = OnDeath(lambda _, actual: _set(death, actual))
     process.watch(watch)
     try:
-        process.system(_StopRequest(reason))
+        process.system(StopRequest(reason))
         await process.runtime.notice_interruption()
         actual = await _within(death, process, dest, "stop()", timeout)
     finally:

@@ -1,4 +1,4 @@
-"""The hooks of the runtime: functions of other packages that it calls without importing them.
+"""The hooks: functions of other packages that the library calls without importing them.
 
 The runtime is the lowest layer that runs code. What observes it, such as `_diagnostics`, is built
 on top of it, and appends its functions to these lists when it is imported.
@@ -12,3 +12,6 @@ runtime_created: list[Callable[[Any], object]] = []
 
 process_crashed: list[Callable[[Any, BaseException], object]] = []
 """Called with a `SpawnedProcess` and the exception that its coroutine has raised."""
+
+child_restarted: list[Callable[[Any, Any], object]] = []
+"""Called with the last and the new `Pid` of a child that its supervisor has restarted."""

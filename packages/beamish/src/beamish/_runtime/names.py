@@ -3,6 +3,7 @@
 from typing import Any
 
 from beamish._runtime import one_or_many
+from beamish._runtime.addressee import Addressee
 from beamish._runtime.process import Process
 from beamish._runtime.runtime import Runtime, running
 from beamish.errors import AlreadyRegisteredError, NoProcessError
@@ -70,20 +71,34 @@ def pid_of(dest: Dest) -> Pid | None:
     raise TypeError(f"a process is addressed by a Pid, a name (str) or a Via; got {dest!r}")
 
 
-def local(pid: Pid) -> Process | None:
-    """Return the live process of ``pid``, or ``None``.
+def local(pid: Pid) -> Addressee | None:
+    """Return what receives the signals for ``pid``, or ``None`` if it is dead.
 
     Raises:
         BeamishError: It lives in another event loop, whose thread alone can use it.
     """
-    process: Process | None = pid._process
+    process: Addressee | None = pid._process
     return process if process is not None and process.runtime.check_loop() else None
 
 
-def alive(pid: Pid) -> Process | None:
-    """Return the live process of ``pid``, of any event loop, or ``None``."""
-    process: Process | None = pid._process
+def alive(pid: Pid) -> Addressee | None:
+    """Return what receives the signals for ``pid``, of any event loop, or ``None``."""
+    process: Addressee | None = pid._process
     return None if process is None or process.runtime.loop.is_closed() else process
+
+
+def of_this_node(process: Addressee | None, pid: Pid) -> Process | None:
+    """Return ``process`` if it is one of this program, or ``None`` for a dead one.
+
+    Raises:
+        TypeError: It lives on another node, where only signals reach it.
+    """
+    if process is None or isinstance(process, Process):
+        return process
+    raise TypeError(
+        f"{pid!r} lives on another node; only messages, calls, monitors, links and exit signals "
+        "reach it there"
+    )
 
 
 def process_of(dest: Dest) -> Any:

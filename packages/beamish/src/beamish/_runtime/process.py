@@ -202,14 +202,22 @@ class Process:
             self.signal(pid, "noproc")
             return
         self.links = one_or_many.add(self.links, pid)
-        other.links = one_or_many.add(other.links, self.pid)
+        other.add_link(self.pid)
 
     def unlink(self, pid: Pid) -> None:
         """Remove the link with ``pid``; a queued exit signal of it is dropped."""
         self.links = one_or_many.remove(self.links, pid)
         other = pid._process
         if other is not None:
-            other.links = one_or_many.remove(other.links, self.pid)
+            other.remove_link(self.pid)
+
+    def add_link(self, pid: Pid) -> None:
+        """Add the other half of a link that ``pid`` has made."""
+        self.links = one_or_many.add(self.links, pid)
+
+    def remove_link(self, pid: Pid) -> None:
+        """Remove the other half of a link that ``pid`` has removed."""
+        self.links = one_or_many.remove(self.links, pid)
 
     def linked_exit(self, sender: Pid, reason: Any, reported: bool) -> None:
         """Handle the death of ``sender``, unless it was unlinked after its signal was queued."""
@@ -357,7 +365,7 @@ class Process:
             self.deliver(Down(monitor, target, "noproc"))
         else:
             self.monitors = one_or_many.add(self.monitors, monitor)
-            process.watchers = one_or_many.add(process.watchers, monitor)
+            process.watch(monitor)
         return monitor
 
     def demonitor(self, monitor: Monitor) -> None:
@@ -376,7 +384,7 @@ class Process:
     def _unwatch(self, monitor: Monitor) -> None:
         target = None if monitor.target is None else monitor.target._process
         if target is not None:
-            target.watchers = one_or_many.remove(target.watchers, monitor)
+            target.unwatch(monitor)
 
 
 class OnDeath:

@@ -7,6 +7,7 @@ from typing import Any
 from beamish import telemetry
 from beamish._diagnostics.brief import brief
 from beamish._diagnostics.throttle import throttle
+from beamish._runtime import hooks
 from beamish._runtime.runtime import running
 from beamish._server.start import ServerStart
 from beamish._server.table import CallbackTable
@@ -37,6 +38,8 @@ def log_failed_restart(supervisor: Pid, spec: ChildSpec, last: Pid, error: BaseE
 def log_restart(supervisor: Pid, spec: ChildSpec, last: Pid, new: Pid, reason: Any) -> None:
     """Log that a child was restarted, and emit the event."""
     throttle(running()).restarted(last, new)
+    for restarted in tuple(hooks.child_restarted):
+        restarted(last, new)
     if log.isEnabledFor(logging.INFO):
         log.info("supervisor %r restarted %s as %r", supervisor, title_of(spec), new)
     if telemetry.enabled:

@@ -42,7 +42,7 @@ def tree(target: str, children: int) -> Status:
         assert supervisor is not None  # noqa: S101 - it runs
         print(render(look(supervisor, children)))
 
-    return _command(target, show)
+    return within(target, show)
 
 
 def shell(target: str, history: Path | None) -> Status:
@@ -68,7 +68,7 @@ def shell(target: str, history: Path | None) -> Status:
                 await prompt.serve()
             return prompt.evaluator.status
 
-    return _command(target, serve)
+    return within(target, serve)
 
 
 def _banner(target: str, found: Target) -> str:
@@ -98,18 +98,27 @@ def _interrupting(evaluator: Evaluator) -> Iterator[None]:
 # -- Running the application
 
 
-def _command(target: str, work: Callable[[Target], Awaitable[Status]]) -> Status:
+def within(target: str, work: Callable[[Target], Awaitable[Status]]) -> Status:
+    """Start an application, run ``work``, and stop the application.
+
+    Args:
+        target: ``module:Application``.
+        work: What to do while it runs.
+
+    Returns:
+        The result of ``work``, or the status of the error, which is printed.
+    """
     try:
         found = load(target)
     except TargetError as error:
-        return _fail(str(error), error.__cause__, 2)
+        return fail(str(error), error.__cause__, 2)
     try:
-        return asyncio.run(_within(target, found, work))
+        return asyncio.run(_running(target, found, work))
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
 
 
-async def _within(
+async def _running(
     target: str, found: Target, work: Callable[[Target], Awaitable[Status]]
 ) -> Status:
     """Run the application, and ``work`` while it runs."""
@@ -125,13 +134,13 @@ async def _within(
             return 0
         except ExitError as error:
             if not started:
-                return _fail(f"{target} did not start: {error}", error.__cause__, 1)
-            return _fail(f"{target} stopped: {error}", None, 1)
+                return fail(f"{target} did not start: {error}", error.__cause__, 1)
+            return fail(f"{target} stopped: {error}", None, 1)
         except StartError as error:
-            return _fail(f"{target} did not start: {error}", error.__cause__, 1)
+            return fail(f"{target} did not start: {error}", error.__cause__, 1)
         except Exception as error:  # from the application's own methods
             when = "failed" if started else "did not start"
-            return _fail(f"{target} {when}: {error!r}", error, 1)
+            return fail(f"{target} {when}: {error!r}", error, 1)
 
 
 @contextmanager
@@ -158,7 +167,7 @@ def _ending() -> Iterator[list[int]]:
             loop.remove_signal_handler(number)
 
 
-def _fail(message: str, cause: BaseException | None, status: int) -> int:
+def fail(message: str, cause: BaseException | None, status: int) -> int:
     """Print the traceback of the application's exception, then the error in one line."""
     sys.stdout.flush()
     if cause is not None:

@@ -67,12 +67,14 @@ class Node:
     left_out: int = 0
 
 
-def look(supervisor: Dest, children: int = CHILDREN) -> Node:
+def look(supervisor: Dest, children: int = CHILDREN, depth: int | None = None) -> Node:
     """Return the tree below a supervisor, without waiting for any process.
 
     Args:
         supervisor: Pid or name of the root.
         children: Maximum number of children included for each supervisor; the rest is counted.
+        depth: Maximum number of levels below the root; the children of supervisors at that level
+            are only counted. ``None`` sets no limit.
 
     Returns:
         A snapshot, which includes the children of busy and suspended supervisors.
@@ -81,13 +83,16 @@ def look(supervisor: Dest, children: int = CHILDREN) -> Node:
         NoProcessError: The process does not exist.
     """
     _checks.count("children", children)
+    if depth is not None:
+        _checks.count("depth", depth)
     process = names.process_of(supervisor)
     held = inspect(process).names
     name = held[0] if held else process.class_name()
-    return _node(ChildInfo(name, process.pid, "supervisor", "running"), None, children)
+    root = ChildInfo(name, process.pid, "supervisor", "running")
+    return _node(root, None, children, depth)
 
 
-def _node(child: ChildInfo, own: Restarts | None, limit: int) -> Node:
+def _node(child: ChildInfo, own: Restarts | None, limit: int, depth: int | None) -> Node:
     process = None if child.pid is None else child.pid._process
     if process is None:
         # The supervisor has not handled the exit of this child yet.
@@ -98,39 +103,43 @@ def _node(child: ChildInfo, own: Restarts | None, limit: int) -> Node:
     facts = child.id, child.pid, process.class_name(), status, child.type
     if not isinstance(server, OrderedChildren | ManyChildren):
         return Node(*facts, own)
-    below = tuple(islice(_children(server, limit), limit))
+    deeper = None if depth is None else depth - 1
+    below = () if depth == 0 else tuple(islice(_children(server, limit, deeper), limit))
     left_out = len(server._children) + len(getattr(server, "_restarting", ())) - len(below)
     # A supervisor that is starting has no window yet.
-    restarts = own or _restarts(getattr(server, "_window", None), process)
+    restarts = own or restarts_of(getattr(server, "_window", None), process)
     return Node(*facts, restarts, below, left_out)
 
 
-def _restarts(window: RestartWindow | None, process: Any) -> Restarts | None:
+def restarts_of(window: RestartWindow | None, process: Any) -> Restarts | None:
+    """Return the restarts in a window of the supervisor ``process`` now."""
     if window is None:
         return None
     used = window.used(process.runtime.loop.time())
     return Restarts(used, window.max_restarts, window.max_seconds)
 
 
-def _children(server: OrderedChildren | ManyChildren, limit: int) -> Iterator[Node]:
+def _children(
+    server: OrderedChildren | ManyChildren, limit: int, depth: int | None
+) -> Iterator[Node]:
     # Not which_children: it would build a list of a million to show twenty.
     if isinstance(server, OrderedChildren):
         for child in server._children.values():
-            yield _node(child.info(), None, limit)
+            yield _node(child.info(), None, limit, depth)
         return
     for pid, spec in server._children.items():
         own = _own_restarts(server, server._histories.get(pid))
-        yield _node(ChildInfo(spec.id, pid, spec.type, "running"), own, limit)
+        yield _node(ChildInfo(spec.id, pid, spec.type, "running"), own, limit, depth)
     for between in server._restarting.values():
         own = _own_restarts(server, between.history)
         spec = between.spec
-        yield _node(ChildInfo(spec.id, None, spec.type, "restarting"), own, limit)
+        yield _node(ChildInfo(spec.id, None, spec.type, "restarting"), own, limit, depth)
 
 
 def _own_restarts(server: ManyChildren, history: Any) -> Restarts | None:
     if history is None or server._options.intensity != "child":
         return None
-    return _restarts(history.window, server._me)
+    return restarts_of(history.window, server._me)
 
 
 def render(node: Node) -> str:

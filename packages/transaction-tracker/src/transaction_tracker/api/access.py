@@ -1,9 +1,11 @@
 """Authentication by bearer tokens, scopes, and a limit on wrong tokens."""
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -34,6 +36,10 @@ _READING = frozenset(("GET", "HEAD"))
 # The delay until a token that another program created or revoked takes effect.
 REFRESH_SECONDS = 5.0
 TOUCH_SECONDS = 600.0
+
+# While the database does not answer, the tokens that were loaded last are used: the routes that
+# need no database (metrics, alerts) show the problem.
+_DATABASE_TIMEOUT_SECONDS = 2.0
 
 WINDOW_SECONDS = 60.0
 _MAX_ADDRESSES = 10_000
@@ -119,8 +125,7 @@ class Tokens:
         if self._stale():
             async with self._reading:  # one request loads the tokens, the others wait for it
                 if self._stale():
-                    self._known = await self._load()
-                    self._read_at = self._clock()
+                    await self._refresh()
         return self._known
 
     async def accept(self, principal: Principal) -> bool:
@@ -133,6 +138,22 @@ class Tokens:
     def forget(self) -> None:
         """Clear the cache, after a token was created or revoked."""
         self._read_at = None
+
+    def expire(self) -> None:
+        """Load the tokens at the next request; until then, the known ones are still right."""
+        self._read_at = -math.inf
+
+    async def _refresh(self) -> None:
+        # Never without tokens to fall back on, nor after a change by this API: then the known ones
+        # are wrong, and the request waits.
+        seconds = None if self._read_at is None else _DATABASE_TIMEOUT_SECONDS
+        try:
+            async with asyncio.timeout(seconds):
+                self._known = await self._load()
+        except TimeoutError:
+            if seconds is None:
+                raise
+        self._read_at = self._clock()
 
     def _stale(self) -> bool:
         return self._read_at is None or self._clock() - self._read_at > REFRESH_SECONDS
@@ -207,8 +228,10 @@ class Authentication:
 
     async def _touch(self, token: Token) -> None:
         if token.last_used_at is None or time.time() - token.last_used_at > TOUCH_SECONDS:
-            await Store.run(partial(touch_token, token=token.id))
-            self._tokens.forget()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_DATABASE_TIMEOUT_SECONDS):
+                    await Store.run(partial(touch_token, token=token.id))
+                    self._tokens.expire()
 
 
 def needs(scope: Scope) -> Callable[..., Awaitable[None]]:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Path, Query, Security
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from transaction_tracker.api.access import needs
@@ -35,9 +35,14 @@ ADMIN = Security(needs("admin"), scopes=["admin"])
 
 Api = Annotated[ApiContext, Depends(api_context)]
 Id = Annotated[str, Path(max_length=200, description="Id of the transaction at its source.")]
-Whole = Annotated[int, BeforeValidator(whole_number)]
 Decimal = Annotated[float, BeforeValidator(decimal_number)]
-Limit = Annotated[Whole, Query(ge=1, le=MAX_PAGE_SIZE, description="Maximum number of items.")]
+Limit = Annotated[
+    int,
+    # Before the validator: the description shows the limits only of what is inside of one.
+    Field(ge=1, le=MAX_PAGE_SIZE),
+    BeforeValidator(whole_number),
+    Query(description="Maximum number of items."),
+]
 
 
 def answer(content: object, status: int = 200) -> Response:

@@ -30,6 +30,7 @@ from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
 from transaction_tracker.api.validation import described
 from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
+from transaction_tracker.store.owned import OwnedFor
 
 DESCRIPTION = """Track money transactions until their state is final.
 
@@ -75,7 +76,7 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
     app.router.routes.extend(_ROUTES)
     add_dashboard(app)
     _handle_errors(app)
-    _add_middleware(app, options, tokens)
+    _add_middleware(app, options, tokens, service.owned_for)
     _describe(app, service)
     return app
 
@@ -99,7 +100,7 @@ def _describe(app: FastAPI, service: Service) -> None:
         return HTMLResponse(await page(), headers={"Content-Security-Policy": POLICY})
 
 
-def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
+def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens, owned_for: OwnedFor) -> None:
     # From the innermost to the outermost. Authentication is outside of Bodies, so a client without
     # a token cannot make the service read a body.
     app.add_middleware(HeadRequests)
@@ -113,6 +114,7 @@ def _add_middleware(app: FastAPI, options: WebOptions, tokens: Tokens) -> None:
         max_requests=options.max_requests,
         send_seconds=options.send_seconds,
         max_headers_bytes=options.max_headers_bytes,
+        owned_for=owned_for,
     )
 
 

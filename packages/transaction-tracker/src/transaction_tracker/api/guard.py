@@ -11,8 +11,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from beamish import ExitError, telemetry
-from transaction_tracker.api.problems import ProblemError, response, unavailable
+from transaction_tracker.api.problems import ProblemError, response, standby, unavailable
 from transaction_tracker.store import StoreError
+from transaction_tracker.store.owned import OwnedFor, unlimited
 
 logger = logging.getLogger("transaction_tracker.api")
 
@@ -22,6 +23,9 @@ REQUEST = ("transaction_tracker", "http", "request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _MAX_LOGGED_PATH_CHARACTERS = 200
 MAX_HEADERS = 100
+
+# Answered by every program that responds, so that a standby is not restarted.
+HEALTH_PATH = "/healthz"
 
 # Defaults for responses that are not pages: a browser must not run, frame, sniff or cache them.
 _SAFE_HEADERS = {
@@ -42,12 +46,19 @@ class Guard:
         max_requests: Maximum number of concurrent requests; further requests get 503.
         send_seconds: Timeout for a client to accept a part of a response.
         max_headers_bytes: Maximum size of a request's line and headers.
+        owned_for: Time for which the program owns the database; without it, requests get 503.
     """
 
     def __init__(
-        self, app: ASGIApp, max_requests: int, send_seconds: float, max_headers_bytes: int
+        self,
+        app: ASGIApp,
+        max_requests: int,
+        send_seconds: float,
+        max_headers_bytes: int,
+        owned_for: OwnedFor = unlimited,
     ) -> None:
         self._app = app
+        self._owned_for = owned_for
         self._max_requests = max_requests
         self._max_headers_bytes = max_headers_bytes
         self._send_seconds = send_seconds
@@ -71,6 +82,7 @@ class Guard:
             if self._requests > self._max_requests:
                 raise unavailable("too many concurrent requests; retry soon")
             self._check_headers(exchange.scope)
+            self._check_lease(exchange.scope)
             await self._app(exchange.scope, receive, exchange.send)
         except SlowClientError:
             return
@@ -93,6 +105,11 @@ class Guard:
                 f"bytes, and there must be at most {MAX_HEADERS} headers"
             )
             raise ProblemError(431, detail, headers={"Connection": "close"})
+
+    def _check_lease(self, scope: Scope) -> None:
+        # States in memory can be out of date once another program has taken over.
+        if self._owned_for() <= 0 and scope["path"] != HEALTH_PATH:
+            raise standby("this service cannot renew the lease of its database; retry soon")
 
 
 class SlowClientError(Exception):

@@ -15,9 +15,12 @@ from transaction_tracker.api import cursors
 from transaction_tracker.api.why import NextCheck, WaitsFor, Why
 from transaction_tracker.delivery.payload import (
     BlockView,
+    Details,
+    Expectation,
     Metadata,
     OutcomeView,
     TransitionView,
+    fragment,
 )
 from transaction_tracker.domain import Flag, Required, State
 from transaction_tracker.store.feed import EventRecord
@@ -99,6 +102,8 @@ class TransactionView:
     ]
     deadline: Time | None
     metadata: Metadata
+    details: Details
+    expectation: Expectation
     created_at: Time
     updated_at: Time
 
@@ -199,6 +204,8 @@ def _transaction(kept: TransactionRecord, confirmations: int, degraded: bool) ->
         "parked": tracked.error,
         "deadline": optional_time(tracked.deadline),
         "metadata": orjson.Fragment(kept.metadata),
+        "details": fragment(kept.details),
+        "expectation": fragment(kept.expectation),
         "created_at": rfc3339(kept.created_at),
         "updated_at": rfc3339(kept.updated_at),
     }

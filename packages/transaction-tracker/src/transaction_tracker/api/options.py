@@ -3,8 +3,9 @@
 import ipaddress
 
 from transaction_tracker.domain.duration import SECONDS
+from transaction_tracker.net.service import SERVICE_URL
 from transaction_tracker.options import Section, number, option
-from transaction_tracker.options.values import Networks, Seconds
+from transaction_tracker.options.values import Networks, Seconds, ServiceUrl
 
 MAX_SHUTDOWN_SECONDS = 60.0
 
@@ -27,6 +28,13 @@ class WebSection(Section):
         "Port to listen on; 0 chooses a free port and prints it.",
         ge=0,
         le=65535,
+    )
+    public_url: ServiceUrl | None = option(
+        None,
+        SERVICE_URL,
+        "URL at which clients reach this service. A standby on another machine shows it.",
+        # A URL with a password is an error, and the message must not show the password.
+        secret=True,
     )
     trusted_proxies: Networks = option(
         (),

@@ -22,6 +22,7 @@ class ProblemError(Exception):
             status.
         errors: Errors of single parts of the request.
         headers: Further headers of the response, such as ``Retry-After``.
+        owner: URL of the service that owns the database.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class ProblemError(Exception):
         kind: str | None = None,
         errors: Sequence[Mapping[str, Any]] = (),
         headers: Mapping[str, str] | None = None,
+        owner: str | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -39,6 +41,7 @@ class ProblemError(Exception):
         self.kind = kind
         self.errors = errors
         self.headers = dict(headers or {})
+        self.owner = owner
 
 
 class ErrorDetail(BaseModel):
@@ -60,6 +63,9 @@ class ProblemDetails(BaseModel):
     detail: str
     instance: str = Field(description="Id of the request, as in the log and `X-Request-ID`.")
     errors: list[ErrorDetail] | None = None
+    owner: str | None = Field(
+        None, description="URL of the service that owns the database, in a response of a standby."
+    )
 
 
 def response(error: ProblemError, request_id: str) -> Response:
@@ -78,6 +84,8 @@ def response(error: ProblemError, request_id: str) -> Response:
     }
     if error.errors:
         content["errors"] = list(error.errors)
+    if error.owner is not None:
+        content["owner"] = error.owner
     return Response(
         orjson.dumps(content), error.status, headers=error.headers, media_type=MEDIA_TYPE
     )
@@ -114,3 +122,13 @@ def too_many(detail: str, *, kind: str, retry_after: float = 1.0) -> ProblemErro
 def unavailable(detail: str) -> ProblemError:
     """Return the problem of a part of the service that is unavailable."""
     return ProblemError(503, detail, kind="unavailable", headers={"Retry-After": "1"})
+
+
+def standby(detail: str, owner: str | None = None) -> ProblemError:
+    """Return the problem of a service that does not own the database.
+
+    Args:
+        detail: Why it does not, and what to do.
+        owner: URL of the service that does, if it is known.
+    """
+    return ProblemError(503, detail, kind="standby", headers={"Retry-After": "1"}, owner=owner)

@@ -1,5 +1,6 @@
 """Parse and check the registrations of a request."""
 
+import asyncio
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -17,6 +18,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     ValidatorFunctionWrapHandler,
+    WithJsonSchema,
     WrapValidator,
     model_validator,
 )
@@ -33,6 +35,7 @@ from transaction_tracker.domain import (
     Tag,
 )
 from transaction_tracker.tracker import TrackerContext
+from transaction_tracker.tracker.expectations import FIELDS, InvalidExpectationError
 
 MAX_ITEMS = 10_000
 MAX_EXPIRY_SECONDS = 10 * 365 * 86_400.0
@@ -40,6 +43,39 @@ MAX_DEADLINE = datetime(9999, 1, 1, tzinfo=UTC)
 
 # Checked by a pattern, because pydantic also accepts numbers and dates without a time.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+# For the description alone: ``tracker.expectations`` checks the fields, as it does in Python.
+ADDRESS_PATTERN = "^0x[0-9a-f]{40}$"
+AMOUNT_PATTERN = "^[0-9]{1,77}$"
+_ADDRESS = {
+    "type": "string",
+    "pattern": ADDRESS_PATTERN,
+    "description": "Address in lower case, or with a valid checksum (EIP-55).",
+}
+_AMOUNT = {
+    "type": "string",
+    "pattern": AMOUNT_PATTERN,
+    "description": "Amount in the smallest unit of the coin (wei) or the token, as decimal text.",
+}
+_EXPECT: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "from": _ADDRESS,
+        "to": _ADDRESS,
+        "value": _AMOUNT,
+        "min_value": _AMOUNT,
+        "token": _ADDRESS
+        | {
+            "description": "Contract of a token. The amount is then the sum of its transfers to "
+            "`to`, which is required."
+        },
+    },
+    "additionalProperties": False,
+    "anyOf": [{"required": [name]} for name in ("from", "to", "value", "min_value")],
+    "not": {"required": ["value", "min_value"]},
+    "dependentRequired": {"token": ["to"]},
+}
 
 
 def _rfc3339(value: Any) -> Any:
@@ -93,6 +129,10 @@ class RegistrationIn(BaseModel):
     metadata: dict[str, Any] = Field(
         default_factory=dict,
         description="JSON object that is returned with each event, up to 4,096 bytes.",
+    )
+    expect: Annotated[dict[str, Any], WithJsonSchema(_EXPECT)] | None = Field(
+        None,
+        description="What the payment must be: `expectation` in each event says whether it is.",
     )
 
     @model_validator(mode="after")
@@ -190,7 +230,7 @@ def _bad(detail: str, pointer: str) -> ProblemError:
     return ProblemError(422, detail, kind="invalid-request", errors=[fault])
 
 
-def check_items(content: RequestItems, context: TrackerContext) -> list[CheckedItem]:
+async def check_items(content: RequestItems, context: TrackerContext) -> list[CheckedItem]:
     """Check each registration of a request.
 
     Args:
@@ -198,10 +238,13 @@ def check_items(content: RequestItems, context: TrackerContext) -> list[CheckedI
         context: Source, which checks ids, and defaults of confirmations and deadline.
     """
     now = time.time()
-    return [
-        _check(item, context, now, pointer)
-        for item, pointer in zip(content.items, content.pointers(), strict=True)
-    ]
+    checked: list[CheckedItem] = []
+    for item, pointer in zip(content.items, content.pointers(), strict=True):
+        checked.append(_check(item, context, now, pointer))
+        if isinstance(item, dict) and item.get("expect") is not None:
+            # The checksum of an address takes milliseconds.
+            await asyncio.sleep(0)
+    return checked
 
 
 def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> CheckedItem:
@@ -226,14 +269,24 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
         required = context.requirement(wanted.confirmations)
     except ValueError as error:
         return _refused(given, str(error), f"{pointer}/confirmations")
+    for name, value in (wanted.expect or {}).items():
+        if name in FIELDS and isinstance(value, int | float):
+            detail = f"expected text, because JSON numbers are not exact; got {value}"
+            return _refused(given, detail, f"{pointer}/expect/{_escaped(name)}")
+    try:
+        expectation = context.expectation(wanted.expect)
+    except InvalidExpectationError as error:
+        place = "expect" if error.field is None else f"expect/{_escaped(error.field)}"
+        return _refused(given, str(error), f"{pointer}/{place}")
     deadline = _deadline(wanted, now, context)
     if deadline is not None and deadline <= 0:
         return _refused(given, "expected a time after 1970-01-01", f"{pointer}/deadline")
     try:
-        return CheckedItem(given, Registration(key, required, deadline, metadata.decode()))
+        registration = Registration(key, required, deadline, metadata.decode(), expectation)
     except ValueError as error:
         # A rule that this function does not check first must not fail the other registrations.
         return _refused(given, str(error), pointer)
+    return CheckedItem(given, registration)
 
 
 def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:
@@ -258,5 +311,8 @@ def _faults(error: ValidationError, pointer: str) -> list[dict[str, str]]:
 
 def _steps(location: Sequence[str | int]) -> list[str]:
     # Further parts are branches of a union, such as confirmations/int, not steps in the body.
-    steps = [str(step) for step in location]
-    return [step.replace("~", "~0").replace("/", "~1") for step in steps[:1]]
+    return [_escaped(str(step)) for step in location[:1]]
+
+
+def _escaped(step: str) -> str:
+    return step.replace("~", "~0").replace("/", "~1")

@@ -9,7 +9,7 @@ from typing import Any
 
 import h11
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from transaction_tracker.api.connections import Acceptor, Admission
@@ -125,7 +125,7 @@ class HttpServer(uvicorn.Server):
         return protocol
 
 
-def http_server(app: FastAPI, options: WebOptions) -> HttpServer:
+def http_server(app: ASGIApp, options: WebOptions) -> HttpServer:
     """Return a server for ``app``; ``serve(sockets=[...])`` runs it."""
     protocol = _protocol(options)
     config = uvicorn.Config(

@@ -4,11 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from transaction_tracker.alerts import AlertBoard
 from transaction_tracker.api.signals import EventSignals
+from transaction_tracker.delivery.health import FlowLimits
 from transaction_tracker.follower.verdict import NO_RESPONSE_YET, Verdict
 from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.providers.status import ProviderStatus
 from transaction_tracker.store import Store
+from transaction_tracker.store.owned import OwnedFor, unlimited
 
 _STARTING = Verdict("starting", NO_RESPONSE_YET)
 
@@ -73,7 +76,10 @@ class Service:
         resume_deliveries: Function that resumes deliveries after a finality violation.
         feed: Signals for long polls and event streams.
         metrics: Metrics of the application.
+        alerts: Alerts of the application.
+        flow_limits: When deliveries are late.
         id_pattern: Pattern of transaction ids, for the OpenAPI description.
+        owned_for: Time for which the application owns the database.
     """
 
     following: Callable[[], Following]
@@ -82,4 +88,7 @@ class Service:
     resume_deliveries: Callable[[], Awaitable[None]] = Store.resume_deliveries
     feed: EventSignals = field(default_factory=EventSignals)
     metrics: Metrics = field(default_factory=Metrics)
+    alerts: AlertBoard = field(default_factory=AlertBoard)
+    flow_limits: FlowLimits = field(default_factory=FlowLimits)
     id_pattern: str | None = None
+    owned_for: OwnedFor = unlimited

@@ -160,6 +160,10 @@ class Api:
         headers = {} if key is None else {"Idempotency-Key": key}
         return await self._with_retries("POST", path, params, body, headers)
 
+    async def put(self, path: str, body: Any) -> Any:
+        """Send a PUT request."""
+        return await self._with_retries("PUT", path, {}, body)
+
     async def delete(self, path: str) -> Any:
         """Send a DELETE request."""
         return await self._with_retries("DELETE", path, {})

@@ -127,6 +127,12 @@ COMMANDS = (
         MANAGE,
         "Check everything that the service needs, and explain each problem.",
     ),
+    Command(
+        "alerts",
+        "alerts:alerts",
+        MANAGE,
+        "List the alerts about the service: active ones first, then the last cleared ones.",
+    ),
     Command("provider", "providers:app", MANAGE, "Manage a service's RPC endpoints."),
     Command(
         "webhook",

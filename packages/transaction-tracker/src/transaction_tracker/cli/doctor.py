@@ -14,6 +14,7 @@ from transaction_tracker.cli import output
 from transaction_tracker.cli.checks import (
     Finding,
     Severity,
+    alerts,
     database,
     error,
     http,
@@ -30,6 +31,7 @@ from transaction_tracker.settings import Configuration, ConfigurationError
 from transaction_tracker.settings.convert import web_options
 from transaction_tracker.settings.layers import chosen_file
 from transaction_tracker.store.access import has_usable_token
+from transaction_tracker.store.alerts import load_active
 from transaction_tracker.store.endpoints import load_all
 from transaction_tracker.store.pages import transactions_page
 from transaction_tracker.store.url import DatabaseUrl
@@ -52,8 +54,9 @@ async def doctor(
     """Check everything that the service needs, and explain each problem.
 
     Checks the configuration, the chain and the head of each provider (or one transaction at the
-    service over HTTP), the database, the address of the API and the webhook endpoints. The command
-    changes nothing; it can run while the service runs.
+    service over HTTP), the database, the address of the API and the webhook endpoints; shows the
+    active alerts of a running service. The command changes nothing; it can run while the service
+    runs.
 
     Exit status: 0 without errors, even with warnings; 1 with errors; 2 for bad input.
 
@@ -84,10 +87,13 @@ async def examine(configuration: Configuration, transaction: str | None = None) 
     service = await web.running(options)
     has_token = bool(_read(url, has_usable_token))
     known = _read(url, load_all) or []
+    # The alerts of a service that does not run are those of its last run.
+    active = [] if service.ready is None else _read(url, load_active) or []
     return [
         *await _source(configuration, transaction),
         *database.check(url, service_runs=service.ready is not None),
         *web.check(options, service, has_token=has_token),
+        *alerts.check(active),
         *await web.check_endpoints(known, configuration.webhooks.allow_private),
     ]
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _CONFIGURATION = Group("Configuration", sort_key=10)
 _SERVICE = Group("Service", sort_key=20)
+_EXPECTATION = Group("Expectation", sort_key=5)
 # A service that listens on all addresses is reached at the loopback address.
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
 
@@ -50,6 +51,35 @@ def _check_file(_kind: Any, value: str) -> None:
 # With allow_leading_hyphen, the parser accepts "-" as a file, but also every unknown option; the
 # validator refuses these.
 InputFile = Annotated[str, Parameter(allow_leading_hyphen=True, validator=_check_file)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ExpectFlags:
+    """What the payment must be: each event says whether it is.
+
+    Attributes:
+        expect_from: Address that pays.
+        expect_to: Address that gets the payment.
+        expect_value: Exact amount in the smallest unit of the coin (wei) or the token.
+        expect_min_value: Minimum amount, in the same unit.
+        expect_token: Contract of a token; the amount is the sum of its transfers to --expect-to.
+    """
+
+    expect_from: Annotated[str | None, Parameter(group=_EXPECTATION)] = None
+    expect_to: Annotated[str | None, Parameter(group=_EXPECTATION)] = None
+    expect_value: Annotated[str | None, Parameter(group=_EXPECTATION)] = None
+    expect_min_value: Annotated[str | None, Parameter(group=_EXPECTATION)] = None
+    expect_token: Annotated[str | None, Parameter(group=_EXPECTATION)] = None
+
+    def field(self) -> dict[str, Any]:
+        """Return the field of a registration; empty if nothing is expected."""
+        given = {name.removeprefix("expect_"): value for name, value in vars(self).items()}
+        expected = {name: value for name, value in given.items() if value is not None}
+        return {"expect": expected} if expected else {}
+
+
+NOTHING_EXPECTED = ExpectFlags()
 
 
 @Parameter(name="*")

@@ -35,7 +35,7 @@ Format = Literal["auto", "csv", "jsonl", "ids"]
 MAX_LINE_CHARACTERS = 64 * 1024
 # Names of columns and members; all other columns of CSV are metadata.
 ID_COLUMNS = ("id", "hash", "transaction")
-FIELDS = ("id", "confirmations", "deadline", "metadata")
+FIELDS = ("id", "confirmations", "deadline", "metadata", "expect")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +91,8 @@ async def import_(
     Each line is a transaction in one of three formats:
 
     - CSV: the first line contains the names of the columns. One is id (or hash, or transaction);
-      confirmations, deadline and metadata are optional; all other columns become metadata.
-    - JSON: an object with the members id, confirmations, deadline and metadata.
+      confirmations, deadline, metadata and expect are optional; all other columns become metadata.
+    - JSON: an object with the members id, confirmations, deadline, metadata and expect.
     - Only the id.
 
     Empty lines and lines that begin with # are skipped.
@@ -280,12 +280,17 @@ def _of_row(number: int, row: Mapping[str, str]) -> GoodLine | BadLine:
         body["confirmations"] = number_or_tag(text)
     if text := cells.pop("deadline", None):
         body["deadline"] = text
-    try:
-        metadata = json.loads(cells.pop("metadata", "{}"))
-    except (ValueError, RecursionError):
-        metadata = None
-    if not isinstance(metadata, dict):
-        return BadLine(number, "the column metadata must be a JSON object")
+    objects = {}
+    for name in ("metadata", "expect"):
+        try:
+            objects[name] = json.loads(cells.pop(name, "{}"))
+        except (ValueError, RecursionError):
+            objects[name] = None
+        if not isinstance(objects[name], dict):
+            return BadLine(number, f"the column {name} must be a JSON object")
+    metadata = objects["metadata"]
+    if objects["expect"]:
+        body["expect"] = objects["expect"]
     # All other columns become metadata, which each event contains.
     if metadata | cells:
         body["metadata"] = metadata | cells

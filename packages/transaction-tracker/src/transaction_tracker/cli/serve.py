@@ -2,20 +2,32 @@
 
 import asyncio
 import logging
+import socket
+from functools import partial
 from importlib.metadata import version
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from beamish import ExitError, StartError, run
 from transaction_tracker.api import WEB, Web
 from transaction_tracker.api.descriptors import raise_limit
 from transaction_tracker.cli import output
-from transaction_tracker.cli.exits import NO_SOURCE, TROUBLE, CommandError
+from transaction_tracker.cli.exits import NO_SOURCE, TROUBLE, BadInputError, CommandError
 from transaction_tracker.cli.flags import NO_FLAGS, ConfigurationFlags, unusable
 from transaction_tracker.cli.logs import log_everything, redactors, show_logs
 from transaction_tracker.domain import TrackerError
-from transaction_tracker.service import TransactionTrackerApplication
+from transaction_tracker.service import Settings, TransactionTrackerApplication
+from transaction_tracker.service.standby import Standby
 from transaction_tracker.settings import Configuration, ConfigurationError
-from transaction_tracker.settings.convert import application_settings, application_source
+from transaction_tracker.settings.convert import (
+    application_settings,
+    application_source,
+    web_options,
+)
 from transaction_tracker.sources import SourceError
+from transaction_tracker.sources.http_polling import HttpPollingSource
+from transaction_tracker.store import DatabaseUrl, LeaseHolder, StoreError
 from transaction_tracker.store.garbage_collection import tune_collector
 
 logger = logging.getLogger("transaction_tracker")
@@ -26,7 +38,11 @@ _GAVE_UP = (
 )
 
 
-def serve(*, flags: ConfigurationFlags = NO_FLAGS) -> None:
+def serve(
+    *,
+    standby: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    flags: ConfigurationFlags = NO_FLAGS,
+) -> None:
     """Run the service: track transactions, deliver events, serve the HTTP API.
 
     SIGTERM and Ctrl-C stop the service in order: it accepts no new requests, finishes requests and
@@ -37,8 +53,14 @@ def serve(*, flags: ConfigurationFlags = NO_FLAGS) -> None:
 
     Exit status: 0 after a signal to stop; 1 after an error; 2 for an invalid configuration; 6 if no
     provider can be reached, or one is on another chain; 130 or 143 after a second signal.
+
+    Args:
+        standby: Stand by while another service owns the PostgreSQL database, and take over when it
+            stops or fails.
     """
     configuration = flags.load()
+    if standby:
+        _check_database(configuration.database.url)
     try:
         settings = application_settings(configuration)
         source = application_source(configuration)
@@ -50,9 +72,13 @@ def serve(*, flags: ConfigurationFlags = NO_FLAGS) -> None:
         log_everything(handler)
     raise_limit()
     try:
-        application = TransactionTrackerApplication(settings, source=source)
-        run(_serve(application, configuration))
-    except (StartError, ExitError) as error:
+        if standby:
+            run(_standby(configuration, settings, source).run())
+        else:
+            application = TransactionTrackerApplication(settings, source=source)
+            run(_serve(application, configuration))
+    except (StartError, ExitError, StoreError, OSError) as error:
+        # The last two are raised by a standby, which has no process that could fail to start.
         failed = failure(error)
         if logs.format == "json":
             logger.critical("the service stops: %s", failed, extra={"status": failed.status})
@@ -62,18 +88,51 @@ def serve(*, flags: ConfigurationFlags = NO_FLAGS) -> None:
 
 async def _serve(application: TransactionTrackerApplication, configuration: Configuration) -> None:
     async with application:
-        tune_collector()
-        url = await Web.url(WEB)
-        logger.info(
-            "the service is running",
-            extra={"url": url, "source": application.source.name, "open": application.open},
-        )
-        if configuration.logs.format == "text":
-            _introduce(url, "0x…" if configuration.http is None else "ID")
+        await _started(configuration, application)
         await asyncio.get_running_loop().create_future()
 
 
-def failure(error: StartError | ExitError) -> CommandError:
+def _standby(
+    configuration: Configuration, settings: Settings, source: HttpPollingSource | None
+) -> Standby:
+    """Return what runs the application by turns with that of another machine."""
+    web = web_options(configuration)
+    database = configuration.database
+    holder = LeaseHolder(database.lease, web.public_url)
+    # The standby is ready for systemd, too, and not only while its application runs.
+    settings = settings.replace(notify_systemd=False)
+
+    def create(listener: socket.socket) -> TransactionTrackerApplication:
+        return TransactionTrackerApplication(
+            settings, source=source, holder=holder, listener=listener
+        )
+
+    return Standby(database.url, holder, web, create, partial(_started, configuration))
+
+
+def _check_database(database: DatabaseUrl) -> None:
+    if not database.is_postgresql:
+        raise BadInputError(
+            "--standby requires a PostgreSQL database, which two machines can reach: set "
+            f"database.url to postgresql://USER:PASSWORD@HOST/NAME, got {database}"
+        )
+
+
+async def _started(
+    configuration: Configuration, application: TransactionTrackerApplication
+) -> None:
+    """Report that the application runs."""
+    tune_collector()
+    url = await Web.url(WEB)
+    logger.info(
+        "the service is running",
+        extra={"url": url, "source": application.source.name, "open": application.open},
+    )
+    if configuration.logs.format == "text":
+        _introduce(url, "0x…" if configuration.http is None else "ID")
+
+
+def failure(error: BaseException) -> CommandError:
     """Return why the service did not start, or stopped by itself.
 
     The message is the text of our first error in the chain, or otherwise of the last cause.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Literal
 from urllib.parse import quote
 
-from transaction_tracker.cli import exits, output
+from transaction_tracker.cli import exits, output, payments
 from transaction_tracker.cli.client import Api
 from transaction_tracker.cli.exits import (
     BAD_INPUT,
@@ -20,6 +20,8 @@ from transaction_tracker.cli.exits import (
 )
 from transaction_tracker.cli.flags import (
     CONFIGURED,
+    NOTHING_EXPECTED,
+    ExpectFlags,
     NoHeader,
     ServiceFlags,
     Transactions,
@@ -39,6 +41,7 @@ async def add(
     confirmations: str | None = None,
     expires_in: str | None = None,
     metadata: str | None = None,
+    expect: ExpectFlags = NOTHING_EXPECTED,
     key: str | None = None,
     service: ServiceFlags = CONFIGURED,
 ) -> int:
@@ -59,7 +62,7 @@ async def add(
         metadata: JSON object of up to 4 KiB that each event contains.
         key: Idempotency key: a repeated request with the same key returns the first response.
     """
-    wanted = _wanted(confirmations, expires_in, metadata)
+    wanted = _wanted(confirmations, expires_in, metadata) | expect.field()
     async with service.api() as api:
         registrations = [{"id": transaction, **wanted} for transaction in transactions]
         response = await register(api, registrations, key)
@@ -97,6 +100,8 @@ async def get(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
         output.write_document(found)
         return
     output.facts(described(found))
+    for transfer in payments.transfers(found):
+        output.say(f"  {transfer}")
     for event in found.get("history", ()):
         output.say(f"  {event['recorded_at']}  {event['previous']} -> {_becomes(event)}")
 
@@ -204,6 +209,7 @@ def described(transaction: Facts) -> dict[str, object]:
         "block": _block(transaction),
         "failure": outcome.get("error"),
         "fee": _fee(outcome),
+        **payments.described(transaction),
         "superseded by": transaction["superseded_by"],
         "reason": transaction["reason"],
         "flags": ", ".join(transaction["flags"]) or None,
@@ -263,6 +269,7 @@ def _details(transaction: Facts) -> list[str]:
         f"depth {depth(transaction)}" if block else "",
         outcome.get("error") or "",
         f"{transaction['reason']} by {superseded_by}" if superseded_by else "",
+        payments.verdict(transaction) or "",
         f"flags {', '.join(flags)}" if flags else "",
         f"parked: {parked}" if parked else "",
     ]

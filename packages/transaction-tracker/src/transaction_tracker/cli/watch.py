@@ -28,7 +28,13 @@ from transaction_tracker.cli.flags import ConfigurationFlags, Transactions, Whol
 from transaction_tracker.cli.logs import redactors, show_warnings
 from transaction_tracker.cli.output import printable
 from transaction_tracker.cli.serve import failure
-from transaction_tracker.domain import STATES, InvalidTransactionError, ParkedError, Tracked
+from transaction_tracker.domain import (
+    STATES,
+    InvalidTransactionError,
+    ParkedError,
+    Payment,
+    Tracked,
+)
 from transaction_tracker.service import Settings, TransactionTrackerApplication
 from transaction_tracker.settings import Configuration
 from transaction_tracker.settings.convert import application_source
@@ -58,6 +64,7 @@ class Scoreboard:
         self._moves = console.is_terminal and not console.is_dumb_terminal
         self._application = application
         self._known: dict[str, Tracked] = {}
+        self._payments: dict[str, Payment] = {}
         self._live: Live | None = None
 
     @contextmanager
@@ -78,7 +85,10 @@ class Scoreboard:
             if before is None or not before.final:
                 tracked = await TransactionTracker.status(transaction)
                 self._known[transaction] = tracked
-                if self._live is None and (before is None or before.state != tracked.state):
+                has_changed = before is None or before.state != tracked.state
+                if has_changed:
+                    await self._load_payment(transaction)
+                if self._live is None and has_changed:
                     self._print(f"{time.strftime('%H:%M:%S')} {transaction} {self._words(tracked)}")
         if self._live is not None:
             self._live.update(self._table(self._rows_that_fit()), refresh=True)
@@ -89,6 +99,11 @@ class Scoreboard:
             self._console.print(self._table(list(self._known.values())))
         counts = Counter(tracked.state for tracked in self._known.values())
         self._print(", ".join(f"{counts[state]} {state}" for state in STATES if counts[state]))
+
+    async def _load_payment(self, transaction: str) -> None:
+        details = await TransactionTracker.details(transaction)
+        if details.payment is not None:
+            self._payments[transaction] = details.payment
 
     def _rows_that_fit(self) -> list[Tracked]:
         """Return the rows that fit on the screen; unfinished transactions first if not all fit."""
@@ -116,7 +131,7 @@ class Scoreboard:
                 _shortened(tracked.id, _MAX_HASH_CHARACTERS),
                 Text(tracked.state, style),
                 self._depth(tracked),
-                Text(_facts(tracked, _MAX_HASH_CHARACTERS)),
+                Text(self._facts(tracked, _MAX_HASH_CHARACTERS)),
             )
         return table
 
@@ -125,7 +140,14 @@ class Scoreboard:
         return f"{min(count, tracked.required)}/{tracked.required}" if tracked.anchor else ""
 
     def _words(self, tracked: Tracked) -> str:
-        return ", ".join(filter(None, [tracked.state, _facts(tracked)]))
+        return ", ".join(filter(None, [tracked.state, self._facts(tracked)]))
+
+    def _facts(self, tracked: Tracked, max_hash: int | None = None) -> str:
+        payment = self._payments.get(tracked.id)
+        if payment is None or payment.value is None or payment.recipient is None:
+            return _facts(tracked, max_hash)
+        paid = f"{payment.value} wei to {_shortened(payment.recipient, max_hash)}"
+        return ", ".join(filter(None, [paid, _facts(tracked, max_hash)]))
 
     def _print(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)

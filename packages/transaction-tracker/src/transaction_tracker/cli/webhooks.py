@@ -1,17 +1,18 @@
 """``txtrack webhook`` and ``txtrack deliveries``: manage webhook endpoints."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from cyclopts import App, Parameter
 
 from transaction_tracker.cli import output
 from transaction_tracker.cli.commands import MANAGE
-from transaction_tracker.cli.exits import OK, TROUBLE
+from transaction_tracker.cli.exits import OK, TROUBLE, BadInputError
 from transaction_tracker.cli.flags import CONFIGURED, NoHeader, ServiceFlags, WholeNumber, seconds
 from transaction_tracker.cli.verify import verify
 from transaction_tracker.domain import State
+from transaction_tracker.domain.alert import ALERT_KINDS, AlertKind
 from transaction_tracker.domain.webhook_endpoint import DEFAULT_OVERLAP, DEFAULT_REASON
 
 _VERIFY = "--id STR --timestamp INT --signature STR --secret STR"
@@ -20,6 +21,7 @@ app = App(name="webhook", group=MANAGE, help="Manage webhook endpoints, which re
 app.command(verify, usage=f"Usage: txtrack webhook verify {_VERIFY} [OPTIONS] [BODY]\n")
 
 Facts = Mapping[str, Any]
+Kinds = tuple[AlertKind | Literal["all"], ...]
 
 _COLUMNS = ("id", "url", "states", "delivers", "why not")
 _ATTEMPT_COLUMNS = ("event", "attempt", "ended", "seconds", "outcome", "error", "response")
@@ -31,6 +33,8 @@ async def add(
     /,
     *,
     state: Annotated[tuple[State, ...], Parameter(negative_iterable=())] = (),
+    alert: Annotated[Kinds, Parameter(negative_iterable=())] = (),
+    alerts_only: Annotated[bool, Parameter(negative=())] = False,
     secret: Annotated[
         str | None, Parameter(env_var="TXTRACK_WEBHOOK_SECRET", show_default=False)
     ] = None,
@@ -46,16 +50,21 @@ async def add(
     Args:
         url: URL of the receiver; https, unless webhooks.allow_private contains its host or network.
         state: Deliver only events of this state; can be repeated. Default: all.
+        alert: Also deliver alerts of this kind about the service; can be repeated. Default: none.
+        alerts_only: Deliver no events, only alerts.
         secret: Secret for the signatures. Default: a generated one.
     """
-    body = {"url": url, "states": list(state) or None, "secret": secret}
+    states = [] if alerts_only else list(state) or None
+    body = {"url": url, "states": states, "alerts": _kinds(alert), "secret": secret}
     async with service.api() as api:
         found = await api.post("v1/endpoints", body)
     if service.as_json:
         output.write_document(found)
         return
+    content = "alerts" if alerts_only else "events and alerts" if found["alerts"] else "events"
     output.note(
-        f"Future events are delivered to {found['url']}. Save the secret: it cannot be shown again."
+        f"Future {content} are delivered to {found['url']}. Save the secret: it cannot be shown "
+        "again."
     )
     output.facts({"endpoint": found["id"], "secret": found["secret"]})
 
@@ -154,6 +163,27 @@ async def disable(
     """
     async with service.api() as api:
         _show(await api.post(f"{_path(endpoint)}/disable", {"reason": reason}), service)
+
+
+@app.command(usage="Usage: txtrack webhook alerts [OPTIONS] ENDPOINT KINDS...\n")
+async def alerts(
+    endpoint: str, /, *kinds: AlertKind | Literal["all", "none"], service: ServiceFlags = CONFIGURED
+) -> None:
+    """Set the kinds of alerts about the service that an endpoint receives.
+
+    Exit status: 0; 1 if the endpoint is unknown, 2 for bad input, 6 if no service responds.
+
+    Args:
+        endpoint: Id of the endpoint.
+        kinds: Kinds of alerts; or all, or none.
+    """
+    if not kinds or ("none" in kinds and len(kinds) > 1):
+        raise BadInputError("expected kinds of alerts, or all, or none; webhook get shows them")
+    wanted = _kinds(tuple(kind for kind in kinds if kind != "none"))
+    async with service.api() as api:
+        known = await api.get(_path(endpoint))
+        body = {"url": known["url"], "states": known["states"], "alerts": wanted}
+        _show(await api.put(_path(endpoint), body), service)
 
 
 @app.command
@@ -271,7 +301,11 @@ def _show(found: Facts, service: ServiceFlags) -> None:
     if service.as_json:
         output.write_document(found)
         return
-    values = {**found} | {"states": _states(found), "enabled": "yes" if found["enabled"] else "no"}
+    values = {**found} | {
+        "states": _states(found),
+        "alerts": ", ".join(found["alerts"]) or "none",
+        "enabled": "yes" if found["enabled"] else "no",
+    }
     output.facts({name.replace("_", " "): value for name, value in values.items()})
 
 
@@ -288,7 +322,13 @@ def _attempt_row(found: Facts) -> list[object]:
 
 
 def _states(found: Facts) -> str:
-    return ", ".join(found["states"] or ["all"])
+    states = found["states"]
+    return "all" if states is None else ", ".join(states) or "none"
+
+
+def _kinds(given: Kinds) -> list[str]:
+    """Return the kinds of alerts, with all kinds for the word all."""
+    return list(ALERT_KINDS if "all" in given else given)
 
 
 deliveries = App(

@@ -5,8 +5,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from beamish import GenServer, NoProcessError, Registry, Via
+from transaction_tracker.delivery.health import FAILING_THRESHOLD
 from transaction_tracker.delivery.slots import SharedSlots
 from transaction_tracker.net import CheckedClient
+from transaction_tracker.store.owned import OwnedFor, unlimited
 
 OUTBOX = "TransactionTracker.Outbox"
 REGISTRY = "TransactionTracker.Outbox.Registry"
@@ -44,6 +46,8 @@ class DeliveryContext:
         shared: Maximum number of attempts in flight beyond the first of each endpoint.
         per_endpoint: Maximum number of attempts in flight at one endpoint.
         max_probes: Maximum number of probes in flight, of endpoints whose breaker is open.
+        owned_for: Time for which this program owns the database; without it, nothing is sent.
+        failing_threshold: Failed attempts in a row after which an endpoint is failing.
         slots: Slots for attempts beyond the first of each endpoint.
         probes: Semaphore that limits probes in flight.
         tests: Semaphore that limits test messages in flight.
@@ -58,6 +62,8 @@ class DeliveryContext:
     shared: int = MAX_SHARED_ATTEMPTS
     per_endpoint: int = MAX_ENDPOINT_ATTEMPTS
     max_probes: int = MAX_PROBES
+    owned_for: OwnedFor = unlimited
+    failing_threshold: int = FAILING_THRESHOLD
     slots: SharedSlots = field(init=False, repr=False)
     probes: asyncio.Semaphore = field(init=False, repr=False)
     tests: asyncio.Semaphore = field(init=False, repr=False)

@@ -24,6 +24,7 @@ from transaction_tracker.delivery.status import (
     statuses,
 )
 from transaction_tracker.delivery.supervisor import start_worker, stop_worker
+from transaction_tracker.domain.alert import alert_kinds_of
 from transaction_tracker.domain.webhook_endpoint import (
     DEFAULT_REASON,
     OVERLAP_SECONDS,
@@ -77,7 +78,11 @@ _BATCH_SIZE = 1_000
 
 
 async def add(
-    url: str, *, secret: str | WebhookSecret | None = None, states: Sequence[str] | None = None
+    url: str,
+    *,
+    secret: str | WebhookSecret | None = None,
+    states: Sequence[str] | None = None,
+    alerts: Sequence[str] = (),
 ) -> WebhookEndpoint:
     """Add an endpoint: deliver future events to a URL.
 
@@ -85,7 +90,9 @@ async def add(
         url: URL with ``https``, on the public internet. The application's allow list names
             exceptions.
         secret: Secret that signs deliveries. Default: a new random one.
-        states: States whose events are delivered. Default: all.
+        states: States whose events are delivered. Default: all. Empty for none, if there are
+            alerts.
+        alerts: Kinds of alerts about the service that are delivered. Default: none.
 
     Returns:
         The endpoint. Show its owner ``secret.reveal()`` once; ``repr`` never shows the secret.
@@ -93,12 +100,13 @@ async def add(
     Raises:
         ForbiddenUrlError: Requests to the URL are not allowed.
         ForbiddenAddressError: Connections to an address of the host are not allowed.
-        ValueError: The secret is invalid, or a state is unknown.
+        ValueError: The secret is invalid, or a state or a kind of alerts is unknown.
         StoreError: There are too many endpoints.
     """
-    wanted, key = states_of(states), secret_of(secret)
+    kinds, key = alert_kinds_of(alerts), secret_of(secret)
+    wanted = states_of(states, kinds)
     checked = await DeliveryContext.current().client.check(url)
-    work = partial(stored.add, url=str(checked), secret=key, states=wanted)
+    work = partial(stored.add, url=str(checked), secret=key, states=wanted, alerts=kinds)
     endpoint = await Store.run(work)
     with suppress(AlreadyStartedError):  # the worker starter can find the endpoint first
         await start_worker(endpoint.id)
@@ -119,21 +127,25 @@ async def get(endpoint: str) -> WebhookEndpoint:
     return _known(endpoint, await Store.run(partial(stored.load, endpoint=endpoint)))
 
 
-async def change(endpoint: str, *, url: str, states: Sequence[str] | None) -> WebhookEndpoint:
-    """Change the URL and the states of an endpoint; pending deliveries go to the new URL.
+async def change(
+    endpoint: str, *, url: str, states: Sequence[str] | None, alerts: Sequence[str] = ()
+) -> WebhookEndpoint:
+    """Change the URL, states and alerts of an endpoint; pending deliveries go to the new URL.
 
     Args:
         endpoint: Id of the endpoint.
         url: As for ``add``.
         states: As for ``add``; they apply to future events.
+        alerts: As for ``add``; they apply to future changes of alerts.
 
     Raises:
         UnknownEndpointError: No endpoint has this id.
         Exception: As for ``add``.
     """
-    wanted = states_of(states)
+    kinds = alert_kinds_of(alerts)
+    wanted = states_of(states, kinds)
     checked = await DeliveryContext.current().client.check(url)
-    work = partial(stored.change, endpoint=endpoint, url=str(checked), states=wanted)
+    work = partial(stored.change, endpoint=endpoint, url=str(checked), states=wanted, alerts=kinds)
     return await _changed(endpoint, work)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import orjson
 
 from beamish import Backoff, Continue, GenServer, Ref, process
-from transaction_tracker.domain import Event
-from transaction_tracker.store import Store, feed
+from transaction_tracker.domain import Difference, Event
+from transaction_tracker.store import Store, details, expectations, feed
 from transaction_tracker.store.feed import EventRecord
+from transaction_tracker.store.owned import OwnedFor, unlimited
 
 LISTENER = "TransactionTracker.Listener"
 CONSUMER = "on_event"
@@ -24,12 +25,18 @@ class StoredEvent(Event):
     """An event, as passed to ``on_event``.
 
     Attributes:
+        details: All details that were known when the event was stored.
         metadata: The metadata of the transaction when the event was stored.
         recorded_at: When the event was stored, in Unix seconds.
+        matches: Whether the transaction was the expected payment; ``None`` while that was unknown,
+            and without an expectation.
+        differences: Its differences from the expectation.
     """
 
     metadata: Mapping[str, Any] = field(hash=False)
     recorded_at: float
+    matches: bool | None = None
+    differences: tuple[Difference, ...] = ()
 
 
 OnEvent = Callable[[StoredEvent], Awaitable[None] | None]
@@ -40,6 +47,8 @@ _SAVE_SECONDS = 1.0
 # A wake-up is lost if its sender crashes. Checking the store this often bounds the delay that a
 # lost wake-up can cause.
 _MAX_SLEEP_SECONDS = 60.0
+# While the lease of the database is not certain, it is checked this often.
+LEASE_CHECK_SECONDS = 0.5
 _BACKOFF = Backoff(initial=0.1, maximum=60.0, jitter=0.0)
 
 logger = logging.getLogger("transaction_tracker")
@@ -70,10 +79,19 @@ class EventListener(GenServer):
         on_event: The function to call.
         from_start: Whether a new listener starts with the first stored event, instead of the next
             one.
+        owned_for: Time for which this program owns the database; without it, the function is not
+            called.
     """
 
-    def __init__(self, on_event: OnEvent, *, from_start: bool = False) -> None:
+    def __init__(
+        self,
+        on_event: OnEvent,
+        *,
+        from_start: bool = False,
+        owned_for: OwnedFor = unlimited,
+    ) -> None:
         self._on_event = on_event
+        self._owned_for = owned_for
         self._from_start = from_start
         self._handled = self._saved = 0
         self._saved_at = 0.0
@@ -132,12 +150,15 @@ class EventListener(GenServer):
     async def _handle_events(self) -> None:
         batch = await Store.run(partial(feed.entries, after=self._handled, limit=_BATCH_SIZE))
         for entry in batch:
-            if not await self._call(entry):
+            # What was read can be another program's to tell by now.
+            if self._owned_for() <= 0 or not await self._call(entry):
                 break
             if _now() - self._saved_at > _SAVE_SECONDS:
                 await self._save()
         await self._save()
-        if self._failures:
+        if self._owned_for() <= 0:
+            self._sleep(LEASE_CHECK_SECONDS)
+        elif self._failures:
             self._sleep(_BACKOFF.delay(self._failures))
         elif len(batch) == _BATCH_SIZE:
             self._schedule()
@@ -176,8 +197,16 @@ class EventListener(GenServer):
 
 
 def _stored_event(entry: EventRecord) -> StoredEvent:
-    event, metadata = entry.event, orjson.loads(entry.metadata)
-    return StoredEvent(event.previous, event.tracked, metadata, entry.recorded_at)
+    matches, differences = expectations.read_comparison(entry.expectation)
+    return StoredEvent(
+        entry.event.previous,
+        entry.event.tracked,
+        orjson.loads(entry.metadata),
+        entry.recorded_at,
+        matches,
+        differences,
+        details=details.read(entry.details),
+    )
 
 
 def _now() -> float:

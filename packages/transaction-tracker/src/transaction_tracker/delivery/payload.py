@@ -2,16 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 from urllib.parse import quote
 
 import orjson
 from pydantic import Field, WithJsonSchema
 
-from transaction_tracker.domain import BlockRef, Event, FeeScope, Flag, Outcome, State
+from transaction_tracker.domain import BlockRef, Event, FeeScope, Flag, Outcome, Standard, State
+from transaction_tracker.store.details import MAX_TRANSFERS
 from transaction_tracker.store.feed import EventRecord
 
 TEST_TYPE = "transaction_tracker.test"
+
+# 1 had neither details nor an expectation.
+PAYLOAD_VERSION = 2
 
 # Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
 # contain, are percent-encoded.
@@ -72,6 +76,121 @@ class OutcomeView:
 
 
 @dataclass(kw_only=True)
+class TransferView:
+    """A transfer of a token, from a log of the transaction."""
+
+    index: Annotated[
+        int,
+        Field(
+            description="Position of its log among the logs of the transaction, from 0. The "
+            "transfers of an ERC-1155 batch share one."
+        ),
+    ]
+    standard: Standard
+    token: Annotated[str, Field(description="Address of the token's contract.")]
+    from_: Annotated[str, Field(alias="from")]
+    to: str
+    value: Annotated[
+        str | None,
+        Field(
+            description="Amount in the token's smallest unit, as decimal text; null for ERC-721. "
+            "The token's contract says how many decimals it has."
+        ),
+    ]
+    token_id: Annotated[
+        str | None, Field(description="Id within the contract, as decimal text; null for ERC-20.")
+    ]
+
+
+@dataclass(kw_only=True)
+class DetailsView:
+    """Who paid whom how much. Each field is null while it is unknown.
+
+    From the state pending on: `from`, `to`, `value_wei` and `nonce`. From the state mined on: the
+    other fields. Addresses are in lower case.
+    """
+
+    from_: Annotated[str | None, Field(alias="from")]
+    to: Annotated[str | None, Field(description="Null also if a contract is created.")]
+    value_wei: Annotated[
+        str | None,
+        Field(
+            description="Amount of the chain's coin in its smallest unit (wei), as decimal text."
+        ),
+    ]
+    nonce: int | None
+    fee_wei: Annotated[
+        str | None, Field(description="The fee of `outcome`; its `fee_scope` says what is in it.")
+    ]
+    gas_used: int | None
+    block_time: Annotated[
+        Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})] | None,
+        Field(description="Time of the block, as the block says."),
+    ]
+    contract_address: Annotated[str | None, Field(description="Contract that was created.")]
+    transfers: Annotated[
+        list[TransferView] | None,
+        Field(description=f"The first {MAX_TRANSFERS} token transfers, in the order of the logs."),
+    ]
+    transfer_count: Annotated[int | None, Field(description="Number of all token transfers.")]
+    malformed_logs: Annotated[
+        int | None,
+        Field(
+            description="Number of logs that are unreadable, or that are named like a transfer and "
+            "are none by the standard of any token."
+        ),
+    ]
+
+
+@dataclass(kw_only=True)
+class ExpectedView:
+    """The payment that is expected; null for what can be anything."""
+
+    from_: Annotated[str | None, Field(alias="from")]
+    to: str | None
+    value: Annotated[
+        str | None,
+        Field(description="Exact amount in wei, or in the token's smallest unit."),
+    ]
+    min_value: Annotated[
+        str | None, Field(description="Minimum amount in wei, or in the token's smallest unit.")
+    ]
+    token: str | None
+
+
+@dataclass(kw_only=True)
+class DifferenceView:
+    """A difference between the transaction and the expected payment."""
+
+    field: Literal["state", "from", "to", "token", "value", "min_value"]
+    expected: str
+    actual: str | None
+
+
+@dataclass(kw_only=True)
+class ExpectationView:
+    """Whether the transaction is the expected payment."""
+
+    expected: ExpectedView
+    matches: Annotated[bool | None, Field(description="Null while that is unknown.")]
+    differences: list[DifferenceView]
+
+
+# What is stored is JSON of these shapes, so it is inserted unparsed, as an `orjson.Fragment`.
+Details: TypeAlias = Annotated[
+    DetailsView | None, Field(description="Null while nothing is known, and without a chain.")
+]
+Expectation: TypeAlias = Annotated[
+    ExpectationView | None, Field(description="Null if nothing is expected.")
+]
+
+
+def fragment(text: str | None) -> orjson.Fragment | None:
+    """Return JSON that this program wrote, to insert it unparsed."""
+    return None if text is None else orjson.Fragment(text)
+
+
+@dataclass(kw_only=True)
 class TransitionView:
     """A transition of a transaction, or a change of flags: then `previous` equals `state`."""
 
@@ -85,6 +204,12 @@ class TransitionView:
     reason: str | None
     flags: list[Flag]
     metadata: Metadata
+    payload_version: Annotated[
+        int,
+        Field(description="Version of this shape. A later version only has more fields."),
+    ] = PAYLOAD_VERSION
+    details: Details
+    expectation: Expectation
 
     @classmethod
     def of(cls, entry: EventRecord, **more: Any) -> Self:
@@ -106,6 +231,8 @@ class TransitionView:
             "reason": tracked.reason,
             "flags": sorted(tracked.flags),
             "metadata": orjson.Fragment(entry.metadata),
+            "details": fragment(entry.details),
+            "expectation": fragment(entry.expectation),
         }
         fields.update(more)
         return cls(**fields)
@@ -126,15 +253,33 @@ def body(entry: EventRecord) -> bytes:
         Standard Webhooks 1.0, "Payload structure".
     """
     state = entry.event.tracked.state
-    return _message(f"transaction.{state}", entry.recorded_at, TransitionView.of(entry))
+    return message(f"transaction.{state}", entry.recorded_at, TransitionView.of(entry))
 
 
 def test_body(endpoint: str, now: float) -> bytes:
     """Return the body of a test message."""
-    return _message(TEST_TYPE, now, {"endpoint": endpoint})
+    return message(TEST_TYPE, now, {"endpoint": endpoint})
 
 
-def _message(kind: str, moment: float, content: object) -> bytes:
-    timestamp = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    message = {"type": kind, "timestamp": timestamp.replace("+00:00", "Z"), "data": content}
-    return orjson.dumps(message)
+def message(kind: str, moment: float, content: object) -> bytes:
+    """Return a message as JSON.
+
+    Args:
+        kind: The ``type``.
+        moment: The ``timestamp``, in Unix seconds.
+        content: The ``data``.
+
+    Source:
+        Standard Webhooks 1.0, "Payload structure".
+    """
+    return orjson.dumps({"type": kind, "timestamp": timestamp(moment), "data": content})
+
+
+def timestamp(moment: float) -> str:
+    """Return Unix seconds as a time in UTC, with milliseconds.
+
+    Source:
+        RFC 3339.
+    """
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")

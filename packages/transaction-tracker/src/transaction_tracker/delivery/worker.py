@@ -16,9 +16,10 @@ from transaction_tracker.delivery.recording import record
 from transaction_tracker.delivery.schedule import jitter
 from transaction_tracker.delivery.slots import Window
 from transaction_tracker.domain.webhook_endpoint import WebhookEndpoint
-from transaction_tracker.store import STORE, Store, endpoint_status
+from transaction_tracker.store import STORE, NotOwnerError, Store, endpoint_status
 from transaction_tracker.store import outbox as store
 from transaction_tracker.store.deliveries import Delivery
+from transaction_tracker.store.owned import while_owned
 
 # One block can produce thousands of events; bounds the memory and the length of each query.
 _BATCH_SIZE = 100
@@ -30,6 +31,8 @@ _SMALL_BATCH_SIZE = 4
 # this often bounds the delay that a clock change or a lost wake-up can cause.
 _MAX_SLEEP_SECONDS = 60.0
 _MIN_SLEEP_SECONDS = 0.05
+# While the lease of the database is not certain, a worker checks it this often.
+LEASE_CHECK_SECONDS = 0.5
 # Time synchronisation adjusts clocks all the time, by less than this.
 _CLOCK_TOLERANCE_SECONDS = 1.0
 # After a timeout, an endpoint rests for a random time up to this. Without it, hundreds of endpoints
@@ -187,7 +190,9 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
 
     def _resume(self, endpoint: WebhookEndpoint) -> None:
         """Restore the health that was stored before a restart, without logging it again."""
-        self._health = EndpointHealth.stored(endpoint.failing_since)
+        self._health = EndpointHealth.stored(
+            endpoint.failing_since, self._context.failing_threshold
+        )
         if endpoint.failing_since is not None:
             self._breaker = Breaker.probing(_now())
 
@@ -222,7 +227,9 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
     async def _attempt_ended(self, attempt: Attempt, reason: object) -> None:
         result = attempt.finished.result() if attempt.finished.done() else None
         if result is None and reason == "normal":
-            return  # not sent: the delivery was no longer due when the probe got its slot
+            # The delivery was no longer due when the probe got its slot, or the lease of the
+            # database ran out.
+            return
         if result is None:
             # The crash itself is already in the log. It must be stored as a failure here:
             # otherwise the delivery is still due and is retried at once, without back-off.
@@ -256,7 +263,7 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
     def _capacity(self) -> int:
         """Return how many attempts can start now."""
         now = _now()
-        if now < self._rests_until:
+        if now < self._rests_until or self._context.owned_for() <= 0:
             return 0
         return self._breaker.capacity(now, len(self._in_flight), self._window.size)
 
@@ -274,6 +281,8 @@ class DeliveryWorker(GenServer, restart="transient", trap_exit=True, shutdown=GR
         self._timer = process.send_after(self.pid, DeliverDue(), seconds)
 
     def _seconds(self) -> float:
+        if self._context.owned_for() <= 0:
+            return LEASE_CHECK_SECONDS
         if self._in_flight and not self._capacity():
             return _MAX_SLEEP_SECONDS  # the end of an attempt comes first
         paused = max(self._breaker.open_until or 0.0, self._rests_until) - _now()
@@ -297,7 +306,7 @@ async def _run_attempt(context: DeliveryContext, attempt: Attempt) -> None:
 
 
 async def _probe(context: DeliveryContext, attempt: Attempt) -> Result | None:
-    """Wait for a probe slot, then send; return ``None`` if the delivery is no longer wanted."""
+    """Wait for a probe slot, then send; return ``None`` if the delivery cannot be sent now."""
     waits = context.probes.locked()
     async with context.probes:
         if waits:
@@ -310,10 +319,19 @@ async def _probe(context: DeliveryContext, attempt: Attempt) -> Result | None:
         return await _send(context, attempt)
 
 
-async def _send(context: DeliveryContext, attempt: Attempt) -> Result:
+async def _send(context: DeliveryContext, attempt: Attempt) -> Result | None:
+    """Send the delivery; return ``None`` if another program can own the database by now.
+
+    The next owner reads the delivery from the store. A request that is cancelled can have arrived,
+    so the receiver can get the same event twice.
+    """
     entry = attempt.delivery.entry
     message_id, body = payload.message_id(entry.event), payload.body(entry)
-    return await send(context.client, attempt.endpoint, message_id, body)
+    try:
+        async with while_owned(context.owned_for):
+            return await send(context.client, attempt.endpoint, message_id, body)
+    except NotOwnerError:
+        return None
 
 
 def _now() -> float:

@@ -3,12 +3,22 @@
 from transaction_tracker.domain.agenda import Agenda
 from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, KeptChain, Link
 from transaction_tracker.domain.deadlines import Deadlines
+from transaction_tracker.domain.details import (
+    NO_DETAILS,
+    STANDARDS,
+    Details,
+    Execution,
+    Payment,
+    Standard,
+    Transfer,
+)
 from transaction_tracker.domain.errors import (
     InvalidTransactionError,
     NotTrackedError,
     ParkedError,
     TrackerError,
 )
+from transaction_tracker.domain.expectation import Difference, Expectation, compare
 from transaction_tracker.domain.facts import (
     Abandoned,
     Absent,
@@ -64,7 +74,9 @@ __all__ = [
     "MAX_CONFIRMATIONS",
     "MAX_ID_CHARACTERS",
     "MAX_METADATA_BYTES",
+    "NO_DETAILS",
     "REASONS",
+    "STANDARDS",
     "STATES",
     "TAGS",
     "TERMINAL",
@@ -76,7 +88,11 @@ __all__ = [
     "BrokenChainError",
     "Buried",
     "Deadlines",
+    "Details",
+    "Difference",
     "Event",
+    "Execution",
+    "Expectation",
     "FeeScope",
     "Flag",
     "Fork",
@@ -91,6 +107,7 @@ __all__ = [
     "Outcome",
     "Overtaken",
     "ParkedError",
+    "Payment",
     "Policy",
     "Reason",
     "RecentSlots",
@@ -100,6 +117,7 @@ __all__ = [
     "Required",
     "Seen",
     "Sighting",
+    "Standard",
     "StandingObjection",
     "State",
     "Sweep",
@@ -107,8 +125,10 @@ __all__ = [
     "Tracked",
     "TrackerError",
     "Transaction",
+    "Transfer",
     "Vanished",
     "check_required",
+    "compare",
     "decide",
     "reregistered",
     "transition",

@@ -3,9 +3,10 @@
 Ids, hashes, slots and contents are opaque text, compared only for equality.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
+from transaction_tracker.domain.details import Execution, Payment
 from transaction_tracker.domain.states import Required, State, Tag
 
 # "execution": gas used times gas price, on a chain whose other fees are unknown.
@@ -31,6 +32,7 @@ class Transaction:
         content: What the transaction does, without its price; equal contents have equal effects.
         cancels: Whether it has no effect except that it uses its slot.
         max_fee: Maximum fee in wei per unit of gas; ``None`` where the source has no such fee.
+        payment: Who pays whom how much; ``None`` if the source does not report it.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Transaction:
     content: str
     cancels: bool = False
     max_fee: int | None = None
+    payment: Payment | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +52,35 @@ class Outcome:
         fee: What it cost, in the chain's smallest unit; ``None`` if the source does not report it.
         error: Why it failed; ``None`` if it succeeded or the source does not report it.
         fee_scope: Whether ``fee`` is the whole fee or only that of the execution.
+        gas_used: Units of gas used; ``None`` if the source does not report it.
+        effects: Digest of ``Execution.effects``; ``None`` if it is unknown.
+        execution: The execution itself. Only in a fact that a source reports: the state of a
+            transaction is kept without it, because it can be large.
     """
 
     succeeded: bool
     fee: int | None
     error: str | None = None
     fee_scope: FeeScope = "total"
+    gas_used: int | None = None
+    effects: str | None = None
+    execution: Execution | None = field(default=None, compare=False, repr=False)
+
+    def conflicts(self, other: "Outcome") -> tuple[str, ...]:
+        """Return the names of the facts that both outcomes have, with different values."""
+        # Fees of different scopes are different quantities.
+        same_scope = self.fee_scope == other.fee_scope
+        pairs = {
+            "status": (self.succeeded, other.succeeded),
+            "gas used": (self.gas_used, other.gas_used),
+            "fee": (self.fee, other.fee if same_scope else None),
+            "token transfers": (self.effects, other.effects),
+        }
+        return tuple(
+            name
+            for name, (ours, theirs) in pairs.items()
+            if ours is not None and theirs is not None and ours != theirs
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from transaction_tracker.domain.expectation import Expectation
 from transaction_tracker.domain.states import TAGS, Required
 
 MAX_CONFIRMATIONS = 10_000
@@ -19,6 +20,7 @@ class Registration:
         required: Number of confirmations that make its state final, or a tag of the chain.
         deadline: Unix seconds; a transaction that is in no block by then expires.
         metadata: JSON object of the user, as text; returned with each event.
+        expectation: What the payment must be; each event says whether it is.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -28,6 +30,7 @@ class Registration:
     required: Required
     deadline: float | None = None
     metadata: str = "{}"
+    expectation: Expectation | None = None
 
     def __post_init__(self) -> None:
         check_required(self.required)

@@ -1,7 +1,8 @@
 """The state of one tracked transaction, and its events."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from transaction_tracker.domain.details import NO_DETAILS, Details
 from transaction_tracker.domain.facts import BlockRef, Outcome
 from transaction_tracker.domain.states import (
     ANCHORED,
@@ -95,10 +96,18 @@ class Tracked:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One transition: the previous state, and the transaction after it."""
+    """One transition: the previous state, and the transaction after it.
+
+    Attributes:
+        previous: The state before.
+        tracked: The transaction after it.
+        details: Details that the fact of this transition shows. The store adds those that are
+            known from earlier events.
+    """
 
     previous: State
     tracked: Tracked
+    details: Details = field(default=NO_DETAILS, kw_only=True)
 
     @property
     def id(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any, TypeAlias, assert_never
 
+from transaction_tracker.domain.details import NO_DETAILS, Details
 from transaction_tracker.domain.facts import (
     Abandoned,
     Absent,
@@ -49,7 +50,7 @@ def transition(
     if all(getattr(tracked, name) == value for name, value in changes.items()):
         return tracked, None
     after = replace(tracked, version=tracked.version + 1, **changes)
-    return after, Event(tracked.state, after)
+    return after, Event(tracked.state, after, details=_details_of(observation))
 
 
 def decide(
@@ -76,6 +77,15 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
         max_fee=tracked.max_fee,
     )
     return Event(tracked.state, after)
+
+
+def _details_of(observation: Observation) -> Details:
+    match observation:
+        case Seen(transaction):
+            return Details(transaction.payment)
+        case Included(transaction, _, outcome):
+            return Details(transaction.payment, None if outcome is None else outcome.execution)
+    return NO_DETAILS
 
 
 def _apply_final(tracked: Tracked, observation: Observation, _policy: Policy) -> _Changes:
@@ -170,7 +180,8 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
         **_content_of(included.transaction),
         "state": "mined_reverted" if reverted else "mined",
         "anchor": included.block,
-        "outcome": outcome,
+        # The event has the execution. Kept here, it would use memory for each open transaction.
+        "outcome": None if outcome is None else replace(outcome, execution=None),
         "superseded_by": None,
         "reason": None,
     }

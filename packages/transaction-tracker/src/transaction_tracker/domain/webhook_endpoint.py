@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
+from transaction_tracker.domain.alert import AlertKind
 from transaction_tracker.domain.duration import duration
 from transaction_tracker.domain.states import STATES, State
 
@@ -100,6 +101,7 @@ class WebhookEndpoint:
         id: Its id, which never changes.
         url: URL of the receiver. Not printed: some receivers put a key into the path.
         states: The states whose events it receives; ``None`` for all.
+        alerts: The kinds of alerts that it receives.
         secret: The signing secret.
         created_at: Unix seconds.
         previous: The signing secret before the last rotation.
@@ -120,6 +122,7 @@ class WebhookEndpoint:
     enabled: bool = True
     disabled_reason: str | None = None
     failing_since: float | None = None
+    alerts: tuple[AlertKind, ...] = ()
 
     @property
     def host(self) -> str:
@@ -140,8 +143,14 @@ def secret_of(given: str | WebhookSecret | None) -> WebhookSecret:
     return given if isinstance(given, WebhookSecret) else WebhookSecret(given)
 
 
-def states_of(given: Sequence[str] | None) -> tuple[State, ...] | None:
+def states_of(
+    given: Sequence[str] | None, alerts: Sequence[AlertKind] = ()
+) -> tuple[State, ...] | None:
     """Return the states whose events are wanted; ``None`` for all.
+
+    Args:
+        given: The states. Only an endpoint that receives alerts can have none.
+        alerts: The kinds of alerts that the endpoint receives.
 
     Raises:
         ValueError: There is no state, or an unknown one.
@@ -149,7 +158,7 @@ def states_of(given: Sequence[str] | None) -> tuple[State, ...] | None:
     if given is None:
         return None
     unknown = sorted(set(given) - set(STATES))
-    if unknown or not given or isinstance(given, str):
+    if unknown or not (given or alerts) or isinstance(given, str):
         invalid = ", ".join(map(repr, unknown)) or repr(given)
         raise ValueError(f"states must be some of {', '.join(STATES)}, got {invalid}")
     return tuple(state for state in STATES if state in given)

@@ -125,7 +125,7 @@ class Endings:
         self._tip = None if chain.tip is None else chain.tip.ref
         self._retry_at = now + RETRY_SECONDS
         return facts | {
-            key: self._held_back(key, facts[key], objection.outcome)
+            key: self._held_back(key, facts[key], objection)
             for key, objection in objections.items()
         }
 
@@ -145,17 +145,18 @@ class Endings:
             self._stored = standing
 
     def _held_back(
-        self, key: str, observations: tuple[Observation, ...], outcome: Outcome | None
+        self, key: str, observations: tuple[Observation, ...], objection: Objection
     ) -> tuple[Observation, ...]:
-        """Return the facts without the end, with the outcome that most providers report."""
+        """Return the facts without the end, corrected by what most providers report."""
         kept = _without_depth(observations)
         tracked = self._open_transactions.get(key)
-        if outcome is None or tracked is None:
+        if (objection.outcome is None and objection.transaction is None) or tracked is None:
             return kept
         included = next((fact for fact in kept if isinstance(fact, Included)), None)
         if included is not None:
-            return (replace(included, outcome=outcome),)
-        return (*kept, *_corrected(tracked, outcome))
+            return (_corrected(included, objection),)
+        stored = _stored_inclusion(tracked)
+        return kept if stored is None else (*kept, _corrected(stored, objection))
 
     def _update_held(
         self,
@@ -227,18 +228,27 @@ def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending |
         return None
     for observation in observations:
         match observation:
-            case Included(_, block, outcome):
+            case Included(transaction, block, outcome):
                 # A receipt without a status does not replace the outcome stored for this block.
                 stored = tracked.outcome if tracked.anchor == block else None
-                known = outcome or stored
-                return None if known is None else Ending(block, known.succeeded)
+                return _of_outcome(block, outcome or stored, transaction.slot, transaction.content)
             case Overtaken(winner, block):
                 return Ending(block, None, winner.id, winner.slot)
     if tracked.anchor != buried.block or "status_unknown" in tracked.flags:
         return None
     if tracked.superseded_by is not None:
         return Ending(buried.block, None, tracked.superseded_by, tracked.slot)
-    return Ending(buried.block, None if tracked.outcome is None else tracked.outcome.succeeded)
+    if tracked.outcome is None:
+        return Ending(buried.block, None)
+    return _of_outcome(buried.block, tracked.outcome, tracked.slot, tracked.content)
+
+
+def _of_outcome(
+    block: BlockRef, outcome: Outcome | None, slot: str | None, content: str | None
+) -> Ending | None:
+    if outcome is None:
+        return None
+    return Ending(block, outcome.succeeded, slot=slot, outcome=outcome, content=content)
 
 
 def _last_confirmation(required: Required, block: BlockRef, chain: KeptChain) -> BlockRef | None:
@@ -253,12 +263,20 @@ def _last_confirmation(required: Required, block: BlockRef, chain: KeptChain) ->
     return None if link is None else link.ref
 
 
-def _corrected(tracked: Tracked, outcome: Outcome) -> tuple[Observation, ...]:
-    """Return the fact that corrects the stored outcome of a transaction in its block."""
+def _stored_inclusion(tracked: Tracked) -> Included | None:
+    """Return the stored fact that a transaction is in its block, if it is in one."""
     if tracked.anchor is None or tracked.content is None:
-        return ()
+        return None
     transaction = Transaction(tracked.id, tracked.slot, tracked.content, max_fee=tracked.max_fee)
-    return (Included(transaction, tracked.anchor, outcome),)
+    return Included(transaction, tracked.anchor, tracked.outcome)
+
+
+def _corrected(included: Included, objection: Objection) -> Included:
+    return replace(
+        included,
+        transaction=objection.transaction or included.transaction,
+        outcome=objection.outcome or included.outcome,
+    )
 
 
 def _without_depth(observations: tuple[Observation, ...]) -> tuple[Observation, ...]:

@@ -148,9 +148,11 @@ class Evidence:
             facts |= {key: (*observations, first) for key, observations in rivals}
         endings = await self._endings.expected(facts, extended)
         own = map(self._open_transactions.get, ids)
-        required = {tracked.required for tracked in own if tracked is not None}
-        if endings or any(map(first.reaches, required)):
-            prefetched = await self._source.prefetch(block, ids, endings)
+        at_once = {
+            tracked.id for tracked in own if tracked is not None and first.reaches(tracked.required)
+        }
+        if endings or at_once:
+            prefetched = await self._source.prefetch(block, ids, endings, at_once)
             self._early = {block.link.hash: prefetched.outcomes}
             self._opinion = prefetched.opinion
 

@@ -60,6 +60,11 @@ class FollowerStatus:
         return self._clock()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the source has been followed since the program started."""
+        return self._has_begun
+
+    @property
     def held_reason(self) -> str | None:
         """Why ends are held back; ``None`` if none is."""
         return None if self._held is None else self._held.text

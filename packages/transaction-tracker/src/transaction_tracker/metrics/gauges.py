@@ -7,6 +7,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from transaction_tracker.domain import State
+from transaction_tracker.domain.alert import ALERT_KINDS, SEVERITIES, AlertKind, AlertSeverity
 
 PREFIX = "transaction_tracker"
 
@@ -17,6 +18,9 @@ class Gauges:
 
     Attributes:
         tracked: Transactions by state.
+        alerts: Active alerts by kind and severity.
+        alerts_evaluated_seconds: Seconds since the alerts were last evaluated.
+        alert_notices_pending: Undelivered notices of alerts.
         parked: Parked transactions.
         head_lag_seconds: Seconds since the last answer about the source's head.
         head_lag_blocks: Blocks from the last applied block to that head.
@@ -34,6 +38,9 @@ class Gauges:
     """
 
     tracked: Mapping[State, int] = field(default_factory=dict)
+    alerts: Mapping[tuple[AlertKind, AlertSeverity], int] | None = None
+    alerts_evaluated_seconds: float | None = None
+    alert_notices_pending: int | None = None
     parked: int | None = None
     head_lag_seconds: float | None = None
     head_lag_blocks: int | None = None
@@ -51,6 +58,8 @@ class Gauges:
 
 
 _TEXTS = {
+    "alerts_evaluated_seconds": "Time since the alerts were last evaluated.",
+    "alert_notices_pending": "Undelivered notices of alerts to endpoints.",
     "parked": "Parked transactions.",
     "head_lag_seconds": "Time since the last answer about the source's head.",
     "head_lag_blocks": "Blocks from the last applied block to the source's head.",
@@ -80,7 +89,20 @@ class Snapshot(Collector):
         for state, count in sorted(self.gauges.tracked.items()):
             tracked.add_metric([state], count)
         yield tracked
+        if self.gauges.alerts is not None:
+            yield _alerts(self.gauges.alerts)
         for name, text in _TEXTS.items():
             value = getattr(self.gauges, name)
             if value is not None:
                 yield GaugeMetricFamily(f"{PREFIX}_{name}", text, value=value)
+
+
+def _alerts(counts: Mapping[tuple[AlertKind, AlertSeverity], int]) -> GaugeMetricFamily:
+    """Return the gauge of active alerts, with a 0 for each kind that has none."""
+    family = GaugeMetricFamily(
+        f"{PREFIX}_alerts_active", "Active alerts.", labels=["kind", "severity"]
+    )
+    for kind in ALERT_KINDS:
+        for severity in SEVERITIES:
+            family.add_metric([kind, severity], counts.get((kind, severity), 0))
+    return family

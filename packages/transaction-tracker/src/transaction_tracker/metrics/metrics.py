@@ -1,6 +1,7 @@
 """The tracker's metrics: counted from telemetry events, in a separate registry."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4 as CONTENT_TYPE
@@ -109,6 +110,9 @@ class Metrics:
         )
         self._restarts = self._counter("tracker_restarts", "Restarts of trackers.")
         self._parks = self._counter("tracker_parks", "Trackers parked.")
+        self._alert_changes = self._counter(
+            "alert_changes", "Alerts raised, changed and cleared.", "kind", "change"
+        )
         self._attempts = self._counter("webhook_attempts", "Webhook attempts.", "outcome")
         self._database = self._histogram(
             "database_seconds", "Duration of database transactions.", FAST
@@ -142,6 +146,9 @@ class Metrics:
             (ours, "provider", "request"): self._requested,
             (ours, "webhook", "attempt"): self._attempted,
             (ours, "http", "request"): self._answered,
+            (ours, "alert", "raised"): partial(self._alert, "raised"),
+            (ours, "alert", "changed"): partial(self._alert, "changed"),
+            (ours, "alert", "cleared"): partial(self._alert, "cleared"),
             ("beamish", "supervisor", "restart"): self._restarted,
             ("beamish", "supervisor", "give_up"): self._gave_up,
         }
@@ -187,6 +194,9 @@ class Metrics:
     def _answered(self, numbers: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         labels = [self._bounded(name, facts[name]) for name in ("method", "route", "status")]
         self._http.labels(*labels).observe(numbers["seconds"])
+
+    def _alert(self, change: str, _: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+        self._alert_changes.labels(facts["kind"], change).inc()
 
     def _restarted(self, _: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
         if facts["class"] == _TRACKER:

@@ -4,11 +4,12 @@ import ipaddress
 import json
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import AfterValidator, BeforeValidator, PlainSerializer
 from pydantic_settings import NoDecode
 
 from transaction_tracker.domain.duration import duration
 from transaction_tracker.net import addresses
+from transaction_tracker.net.service import service_url
 
 
 def from_json(text: str) -> Any:
@@ -56,6 +57,11 @@ def _allowed(value: Any) -> str:
     return text_of(value)
 
 
+def _service_url(text: str) -> str:
+    service_url(text)
+    return text
+
+
 printed = PlainSerializer(str, return_type=str)
 comma_separated = BeforeValidator(_words)
 
@@ -64,3 +70,4 @@ Network = Annotated[str, BeforeValidator(_network)]
 Networks = Annotated[tuple[Network, ...], NoDecode, comma_separated]
 Allowed = Annotated[str, BeforeValidator(_allowed)]
 AllowedHosts = Annotated[tuple[Allowed, ...], NoDecode, comma_separated]
+ServiceUrl = Annotated[str, AfterValidator(_service_url)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from transaction_tracker.alerts import AlertOptions
 from transaction_tracker.api import WebOptions
 from transaction_tracker.delivery.options import allowed_hosts
 from transaction_tracker.follower.options import ChainOptions
@@ -42,6 +43,9 @@ class Settings(ChainOptions, _Node):
         None, "WebOptions or None", "Options of the HTTP API. Default: no API."
     )
     allow_private: AllowedHosts = allowed_hosts()
+    alerts: AlertOptions = option(
+        AlertOptions(), "AlertOptions", "Options of the alerts about the application."
+    )
     retention: Seconds | None = retention()
     metrics: bool = option(
         False,

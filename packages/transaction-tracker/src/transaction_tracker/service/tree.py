@@ -1,6 +1,7 @@
 """The supervision tree of the service."""
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from typing import Self, cast
 
@@ -12,6 +13,14 @@ from beamish import (
     Pid,
     Registry,
     telemetry,
+)
+from transaction_tracker.alerts import (
+    ALERTS,
+    MAX_PARKED_ALERTS,
+    AlertBoard,
+    AlertContext,
+    Alerts,
+    ServiceView,
 )
 from transaction_tracker.api import WEB, EventSignals, Following, Service, Web
 from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, wake
@@ -29,7 +38,7 @@ from transaction_tracker.metrics import Gauges, Metrics
 from transaction_tracker.net import AllowList, CheckedClient
 from transaction_tracker.providers import Pool, SubscriptionTimeouts
 from transaction_tracker.providers.choice import best_head
-from transaction_tracker.service.metrics import read_gauges
+from transaction_tracker.service.metrics import blocks_behind, read_gauges
 from transaction_tracker.service.notify import ready
 from transaction_tracker.service.retention import RETENTION, Retention
 from transaction_tracker.service.settings import Settings
@@ -38,7 +47,9 @@ from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, PolledSource, has_blocks
 from transaction_tracker.sources.ethereum import EthereumSource
 from transaction_tracker.sources.ethereum.profiles import UNKNOWN
-from transaction_tracker.store import STORE, OpenTransactions, Store, Stored
+from transaction_tracker.store import STORE, LeaseHolder, OpenTransactions, Store, Stored
+from transaction_tracker.store.owned import unlimited
+from transaction_tracker.store.url import DatabaseUrl
 from transaction_tracker.tracker import (
     FOLLOWER,
     REGISTRY,
@@ -65,6 +76,10 @@ class TransactionTrackerApplication(Application):
         on_event: Called for each event; can be ``async``.
         source: Source of the transactions. Default: the nodes of the settings.
         pool: Provider pool. Default: a pool for the nodes of the settings.
+        holder: Owns a PostgreSQL database by a lease, so that another program can take over.
+            Default: owns the database until it stops.
+        listener: Listening socket of the HTTP API, which stays open. Default: one at the address
+            of the settings.
 
     Raises:
         ValueError: There is neither a node nor another source.
@@ -81,9 +96,14 @@ class TransactionTrackerApplication(Application):
         on_event: OnEvent | None = None,
         source: ChainSource | PolledSource | None = None,
         pool: Pool | None = None,
+        holder: LeaseHolder | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings
+        self._holder = holder
+        self._owned_for = unlimited if holder is None else holder.owned_for
+        self._socket = listener
         self.pool = pool
         self._own_pool: Pool | None = None
         self.source: ChainSource | PolledSource = source or self._ethereum()
@@ -93,6 +113,7 @@ class TransactionTrackerApplication(Application):
         self._reports = Reports()
         self._feed = EventSignals()
         self._metrics = Metrics()
+        self._alerts = AlertBoard()
         self._notifying = AsyncExitStack()
 
     @property
@@ -136,15 +157,10 @@ class TransactionTrackerApplication(Application):
         rest_for_one: each child depends on those before it. If the store or the registry stops,
         the trackers stop too, and ``Boot`` starts them again from their rows.
         """
-        settings = self.settings
         return [
-            Store.child_spec(
-                settings.database,
-                self._open_transactions,
-                self._announce,
-                migrate=settings.migrate,
-                name=STORE,
-            ),
+            # Before all that it reports about: it keeps running while they restart.
+            Alerts.child_spec(self._alert_context(), name=ALERTS),
+            self._store(),
             Registry.child_spec(
                 keys="unique", name=REGISTRY, meta={TrackerContext.KEY: self._context()}
             ),
@@ -168,6 +184,19 @@ class TransactionTrackerApplication(Application):
             *self._retention(),
             *self._web(),
         ]
+
+    def _store(self) -> ChildSpec:
+        settings = self.settings
+        spec = Store.child_spec(
+            settings.database,
+            self._open_transactions,
+            self._announce,
+            migrate=settings.migrate,
+            holder=self._holder,
+            name=STORE,
+        )
+        # With a lease, `standby.Standby` stops the application, and decides when to start again.
+        return spec if self._holder is None else spec.replace(restart="temporary")
 
     def _ethereum(self) -> ChainSource:
         settings = self.settings
@@ -230,10 +259,45 @@ class TransactionTrackerApplication(Application):
     def _listener(self) -> list[ChildSpec]:
         if self._on_event is None:
             return []
-        return [EventListener.child_spec(self._on_event, name=LISTENER)]
+        owned_for = self._owned_for
+        return [EventListener.child_spec(self._on_event, owned_for=owned_for, name=LISTENER)]
 
     def _outbox(self) -> DeliveryContext:
-        return DeliveryContext(CheckedClient(AllowList.of(self.settings.allow_private)))
+        return DeliveryContext(
+            self._webhook_client(),
+            failing_threshold=self.settings.alerts.endpoint_failures,
+            owned_for=self._owned_for,
+        )
+
+    def _webhook_client(self) -> CheckedClient:
+        return CheckedClient(AllowList.of(self.settings.allow_private))
+
+    def _alert_context(self) -> AlertContext:
+        url = DatabaseUrl.of(self.settings.database)
+        return AlertContext(
+            board=self._alerts,
+            look=self._service_view,
+            options=self.settings.alerts,
+            client=self._webhook_client(),
+            database=None if url.is_postgresql else url.path,
+        )
+
+    def _service_view(self) -> ServiceView | None:
+        if not self._status.has_begun:
+            return None  # the source can have no name yet, and a long start is not a halt
+        status, block_time = self._status, self._verdict_time()
+        now, census = status.now(), self._open_transactions.census
+        verdict = status.verdict(now, block_time)
+        return ServiceView(
+            source=self.source.name,
+            verdict=verdict,
+            verdict_seconds=now - verdict.since,
+            block_time=block_time,
+            blocks_behind=blocks_behind(status.head, self._open_transactions),
+            providers=() if self.pool is None else self.pool.status(),
+            parked=census.parked_errors(MAX_PARKED_ALERTS),
+            parked_count=census.parked,
+        )
 
     def _retention(self) -> list[ChildSpec]:
         if self.settings.retention is None:
@@ -243,7 +307,7 @@ class TransactionTrackerApplication(Application):
     def _web(self) -> list[ChildSpec]:
         if self.settings.web is None:
             return []
-        return [Web.child_spec(self._service(), self.settings.web, name=WEB)]
+        return [Web.child_spec(self._service(), self.settings.web, self._socket, name=WEB)]
 
     def _service(self) -> Service:
         return Service(
@@ -253,7 +317,10 @@ class TransactionTrackerApplication(Application):
             resume_deliveries=resume_deliveries,
             feed=self._feed,
             metrics=self._metrics,
+            alerts=self._alerts,
+            flow_limits=self.settings.alerts.flow_limits,
             id_pattern=self.source.id_pattern,
+            owned_for=self._owned_for,
         )
 
     def _block_time(self) -> float:
@@ -293,7 +360,7 @@ class TransactionTrackerApplication(Application):
         )
 
     async def _gauges(self) -> Gauges:
-        return await read_gauges(self._following())
+        return await read_gauges(self._following(), self._alerts)
 
     async def _announce(self, stored: Stored) -> None:
         """Send the stored states of a part to the trackers, and announce its events."""

@@ -2,16 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, PlainSerializer, PlainValidator
+from pydantic import PlainSerializer, PlainValidator
 
-from transaction_tracker.net.service import SERVICE_URL, check_token, service_url
+from transaction_tracker.net.service import SERVICE_URL, check_token
 from transaction_tracker.options import Section, option
+from transaction_tracker.options.values import ServiceUrl
 from transaction_tracker.sources.http_polling import SecretText
-
-
-def _url(text: str) -> str:
-    service_url(text)
-    return text
 
 
 def _token(value: Any) -> SecretText:
@@ -26,7 +22,6 @@ def _hidden(_token: SecretText) -> str:
     return "…"
 
 
-ServiceUrl = Annotated[str, AfterValidator(_url)]
 Token = Annotated[SecretText, PlainValidator(_token), PlainSerializer(_hidden, return_type=str)]
 
 

@@ -24,6 +24,7 @@ def application_settings(configuration: Configuration) -> Settings:
         database=configuration.database.url,
         web=web_options(configuration),
         allow_private=configuration.webhooks.allow_private,
+        alerts=configuration.alerts,
         retention=configuration.retention.ended,
         notify_systemd=True,
     )

@@ -10,6 +10,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from transaction_tracker.alerts import AlertOptions
 from transaction_tracker.api.options import WebSection
 from transaction_tracker.delivery.options import WebhooksSection
 from transaction_tracker.follower.options import SourceSection
@@ -53,6 +54,7 @@ class Configuration(BaseSettings):
     http: HttpSection | None = None
     web: WebSection = WebSection()
     webhooks: WebhooksSection = WebhooksSection()
+    alerts: AlertOptions = AlertOptions()
     retention: RetentionSection = RetentionSection()
     logs: LogsSection = LogsSection()
     client: ClientSection = ClientSection()

@@ -15,6 +15,8 @@ Conflict = tuple[tuple[str, ...], str]
 
 def conflicts(configuration: Configuration) -> Iterator[Conflict]:
     """Yield the options that are invalid in combination with other options."""
+    for name, message in configuration.alerts.conflicts("alerts."):
+        yield ("alerts", name), message
     if configuration.source.type == "http":
         yield from _chain_options(configuration)
         yield from _http_options(configuration.http)

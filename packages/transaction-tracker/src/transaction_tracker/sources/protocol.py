@@ -73,10 +73,12 @@ class Ending:
         block: Block that decides the end.
         succeeded: Whether the transaction succeeded in that block; ``None`` if it was superseded.
         winner: Transaction that superseded it.
-        slot: Slot that the winner took.
+        slot: Slot that the winner took, or the slot of a transaction that is in the block itself.
         confirmed_by: Kept block that is the last required confirmation; ``None`` if a tag confirms
             the end, or if that block is no longer kept.
         tag: Tag (safe or finalized) that confirms the end, if the transaction requires one.
+        outcome: Outcome that is reported with the end; ``None`` if it was superseded.
+        content: What the transaction does, as reported with the end.
     """
 
     block: BlockRef
@@ -85,6 +87,8 @@ class Ending:
     slot: str | None = None
     confirmed_by: BlockRef | None = None
     tag: Tag | None = None
+    outcome: Outcome | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ class Objection:
         contradicts: Whether a provider contradicts the end. Otherwise a provider has not agreed
             yet, and is asked again.
         outcome: Outcome in most providers' receipts, if it contradicts the end.
+        transaction: The transaction as most providers have it, if it contradicts the end.
         passes: Whether the cause looks like a reorganisation that has not reached all providers
             yet. Such an objection is reported once it lasts.
         providers: Names of the providers that contradict the end.
@@ -124,6 +129,7 @@ class Objection:
     reason: str
     contradicts: bool
     outcome: Outcome | None = None
+    transaction: Transaction | None = None
     passes: bool = False
     providers: tuple[str, ...] = ()
 
@@ -152,6 +158,7 @@ class FetchedBlock:
         body: Transactions as the source sent them; only the source reads them.
         unreadable: Number of transactions with an unreadable part.
         hashes_only: Whether ``body`` has hashes in place of transactions: their slots are unknown.
+        time: Time of the block in Unix seconds, if it is readable.
     """
 
     link: Link
@@ -160,6 +167,7 @@ class FetchedBlock:
     body: Any
     unreadable: int = 0
     hashes_only: bool = False
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +222,9 @@ class ChainSource(Source, Protocol):
 
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` if the chain does not have the required tag."""
+
+    def account(self, text: str) -> str:
+        """Return the address of an account in canonical form, or raise ``ValueError``."""
 
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the newest block, with ``marks`` also the safe and finalized blocks."""
@@ -335,7 +346,11 @@ class ChainSource(Source, Protocol):
         """Set our chain, with which providers are compared."""
 
     async def prefetch(
-        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+        self,
+        block: FetchedBlock,
+        ids: Collection[str],
+        endings: Mapping[str, Ending],
+        at_once: Collection[str] = (),
     ) -> Prefetched:
         """Fetch in one request what is needed from the followed provider to apply a block.
 
@@ -344,6 +359,7 @@ class ChainSource(Source, Protocol):
             ids: Transactions of the block whose outcomes are needed.
             endings: Ends that are expected with this block: ``objections`` needs the provider's
                 opinion on them.
+            at_once: Those of ``ids`` that end with this block too, if they succeeded or reverted.
         """
 
     async def objections(

@@ -3,9 +3,11 @@
 from transaction_tracker.store.errors import (
     DatabaseFailedError,
     DatabaseUrlError,
+    NotOwnerError,
     StoreError,
     UnavailableError,
 )
+from transaction_tracker.store.lease import LeaseHolder
 from transaction_tracker.store.open_transactions import OpenTransactions
 from transaction_tracker.store.process import STORE, Store
 from transaction_tracker.store.steps import Step, Stored
@@ -17,6 +19,8 @@ __all__ = [
     "DatabaseFailedError",
     "DatabaseUrl",
     "DatabaseUrlError",
+    "LeaseHolder",
+    "NotOwnerError",
     "OpenTransactions",
     "Step",
     "Store",

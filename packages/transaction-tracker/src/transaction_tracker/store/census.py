@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from transaction_tracker.domain import TERMINAL, Event, State, Tracked
 
@@ -15,7 +16,16 @@ class TransactionCounts:
     def __init__(self) -> None:
         self._open: Counter[State] = Counter()
         self._final: Counter[State] = Counter()
-        self.parked = 0
+        self._parked: dict[str, str] = {}
+
+    @property
+    def parked(self) -> int:
+        """The number of parked transactions."""
+        return len(self._parked)
+
+    def parked_errors(self, limit: int) -> dict[str, str]:
+        """Return the errors of the parked transactions that were parked first, by their ids."""
+        return dict(islice(self._parked.items(), limit))
 
     @property
     def by_state(self) -> dict[State, int]:
@@ -26,7 +36,7 @@ class TransactionCounts:
         """Set all numbers to 0."""
         self._open.clear()
         self._final.clear()
-        self.parked = 0
+        self._parked.clear()
 
     def add_final(self, counts: Mapping[State, int]) -> None:
         """Add final transactions; negative numbers remove some."""
@@ -36,10 +46,12 @@ class TransactionCounts:
         """Count an open transaction that was added, changed or became final."""
         if before is not None:
             self._open[before.state] -= 1
-            self.parked -= before.error is not None
+            if before.error is not None:
+                self._parked.pop(before.id, None)
         if after is not None:
             self._open[after.state] += 1
-            self.parked += after.error is not None
+            if after.error is not None:
+                self._parked[after.id] = after.error
 
     def count_events(self, events: Iterable[Event]) -> None:
         """Count the transactions that events make final or reopen."""

@@ -16,6 +16,7 @@ from transaction_tracker.store.errors import (
     StoreError,
     UnavailableError,
 )
+from transaction_tracker.store.lease import Lease, LeaseHolder
 from transaction_tracker.store.owner import Ownership
 from transaction_tracker.store.url import DatabaseUrl
 
@@ -39,10 +40,25 @@ class Database:
 
     Args:
         url: A file, ``":memory:"``, or the URL of a PostgreSQL database.
+        holder: Owns a PostgreSQL database by a lease. Default: by a lock, until it is closed.
+        on_lost: Called in a thread when another program has taken over the lease.
+
+    Raises:
+        ValueError: A lease of a database that is not PostgreSQL.
     """
 
-    def __init__(self, url: str | Path | DatabaseUrl) -> None:
+    def __init__(
+        self,
+        url: str | Path | DatabaseUrl,
+        holder: LeaseHolder | None = None,
+        on_lost: Callable[[], None] = lambda: None,
+    ) -> None:
         self.url = DatabaseUrl.of(url)
+        if holder is not None and not self.url.is_postgresql:
+            raise ValueError(f"a lease needs a PostgreSQL database, got {self.url}")
+        self._holder = holder
+        self._on_lost = on_lost
+        self._lease: Lease | None = None
         self._engine: Engine | None = None
         self._ownership: Ownership | None = None
         self._wire: postgresql.Wire | None = None
@@ -55,6 +71,7 @@ class Database:
 
         Raises:
             UnavailableError: The server does not answer, or another program owns the database.
+            NotOwnerError: Another program has the lease of the database.
             StoreError: The database cannot be used.
         """
         try:
@@ -76,6 +93,7 @@ class Database:
 
         Raises:
             DatabaseFailedError: The database failed, and nothing was written.
+            NotOwnerError: Another program has taken over the lease, and nothing was written.
         """
         with self._transaction() as connection:
             if len(work) == 1:
@@ -104,20 +122,31 @@ class Database:
         if self._ownership is not None:
             self._ownership.release()
             self._ownership = None
+        # After the connection: nothing of it is under way when the next owner starts.
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
 
     def _open(self, migrate: bool) -> None:
         if self.url.path is not None:
             self._ownership = sqlite.own(self.url.path)
-        kind = postgresql if self.url.is_postgresql else sqlite
-        self._engine = kind.engine(self.url.reveal())
+        if self._holder is not None:
+            # Once for each open: a connection can be replaced, a claim cannot.
+            self._lease = self._holder.claim(self.url, self._on_lost)
         if self.url.is_postgresql:
+            self._engine = postgresql.engine(self.url.reveal(), self._sharing())
             self._connect_to_server(self._engine)
         else:
+            self._engine = sqlite.engine(self.url.reveal())
             self._connect(self._engine)
         if self._ownership is not None:
             self._ownership.check()
         with self._transaction() as connection:
             migrations.bring_up_to_date(connection, migrate=migrate)
+
+    def _sharing(self) -> postgresql.Sharing | None:
+        holder = self._holder
+        return None if holder is None else postgresql.Sharing(holder.id, holder.seconds)
 
     def _connect_to_server(self, engine: Engine) -> None:
         """Connect to a server, and check within a timeout that it answers.
@@ -155,6 +184,8 @@ class Database:
             raise StoreError(f"database {self.url} is not open")
         try:
             with self._engine.begin() as connection:
+                if self._lease is not None:
+                    self._lease.fence(connection)
                 yield connection
         except DBAPIError as error:
             # Do not chain the driver's error: it contains the password, and sometimes a row.

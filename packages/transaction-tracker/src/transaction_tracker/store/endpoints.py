@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from transaction_tracker.domain import State
+from transaction_tracker.domain.alert import ALERT_KINDS, AlertKind
 from transaction_tracker.domain.webhook_endpoint import (
     MAX_ENDPOINTS,
     WebhookEndpoint,
@@ -20,7 +21,11 @@ from transaction_tracker.store.schema.outbox import attempts, endpoints, outbox
 
 
 def add(
-    connection: Connection, url: str, secret: WebhookSecret, states: Sequence[State] | None
+    connection: Connection,
+    url: str,
+    secret: WebhookSecret,
+    states: Sequence[State] | None,
+    alerts: Sequence[AlertKind] = (),
 ) -> WebhookEndpoint:
     """Store a new endpoint; raise ``StoreError`` if there are too many."""
     count = connection.execute(select(func.count()).select_from(endpoints)).scalar_one()
@@ -32,6 +37,7 @@ def add(
         states=None if states is None else tuple(states),
         secret=secret,
         created_at=time.time(),
+        alerts=tuple(alerts),
     )
     connection.execute(insert(endpoints), _row(endpoint))
     return endpoint
@@ -65,10 +71,15 @@ def set_failing(connection: Connection, endpoint: str, since: float | None) -> N
 
 
 def change(
-    connection: Connection, endpoint: str, url: str, states: Sequence[State] | None
+    connection: Connection,
+    endpoint: str,
+    url: str,
+    states: Sequence[State] | None,
+    alerts: Sequence[AlertKind] = (),
 ) -> WebhookEndpoint | None:
-    """Change the URL and the states of an endpoint; pending deliveries go to the new URL."""
-    return _set(connection, endpoint, url=url, states=_states_text(states))
+    """Change the URL, states and alerts of an endpoint; pending deliveries go to the new URL."""
+    values = {"url": url, "states": _states_text(states), "alerts": json.dumps(list(alerts))}
+    return _set(connection, endpoint, **values)
 
 
 def rotate(
@@ -102,6 +113,7 @@ def _row(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "id": endpoint.id,
         "url": endpoint.url,
         "states": _states_text(endpoint.states),
+        "alerts": json.dumps(list(endpoint.alerts)),
         "secret": endpoint.secret.reveal(),
         "enabled": endpoint.enabled,
         "created_at": endpoint.created_at,
@@ -122,12 +134,19 @@ def endpoint_from(row: Row[Any]) -> WebhookEndpoint:
         enabled=row.enabled,
         disabled_reason=row.disabled_reason,
         failing_since=row.failing_since,
+        alerts=_alerts_from(row.alerts),
     )
 
 
 def states_from(text: str | None) -> tuple[State, ...] | None:
     """Parse the states whose events an endpoint receives."""
     return None if text is None else tuple(STATE_VALUES[state] for state in json.loads(text))
+
+
+def _alerts_from(text: str) -> tuple[AlertKind, ...]:
+    """Parse the kinds of alerts of an endpoint, without those of another version's program."""
+    stored = json.loads(text)
+    return tuple(kind for kind in ALERT_KINDS if kind in stored)
 
 
 def _states_text(states: Sequence[State] | None) -> str | None:

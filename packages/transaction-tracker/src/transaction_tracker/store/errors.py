@@ -20,3 +20,7 @@ class DatabaseFailedError(StoreError):
 
 class UnavailableError(StoreError):
     """The database cannot be used now; retrying can succeed."""
+
+
+class NotOwnerError(StoreError):
+    """Another program owns the database; it can own it for as long as it runs."""

@@ -22,12 +22,16 @@ class EventRecord:
         event: The transition.
         recorded_at: Unix seconds.
         metadata: The metadata of the transaction when the event was stored: a JSON object.
+        details: The details that were known then, as JSON; ``None`` if there were none.
+        expectation: The expectation and whether it was met then, as JSON; ``None`` without one.
     """
 
     position: int
     event: Event
     recorded_at: float
     metadata: str
+    details: str | None = None
+    expectation: str | None = None
 
 
 def select_entries() -> Select[Any]:
@@ -45,14 +49,18 @@ def entry(row: Row[Any]) -> EventRecord:
         slot=row.slot,
         content=row.content,
         anchor=None if row.block_hash is None else BlockRef(row.block_number, row.block_hash),
-        outcome=outcome(row.succeeded, row.fee, row.failure, row.fee_scope),
+        outcome=outcome(
+            row.succeeded, row.fee, row.failure, row.fee_scope, row.gas_used, row.effects
+        ),
         superseded_by=row.superseded_by,
         reason=REASON_VALUES[row.reason],
         deadline=row.deadline,
         flags=flags(row.flags),
     )
     event = Event(STATE_VALUES[row.previous], tracked)
-    return EventRecord(row.position, event, row.recorded_at, row.metadata)
+    return EventRecord(
+        row.position, event, row.recorded_at, row.metadata, row.details, row.expectation
+    )
 
 
 def entries(connection: Connection, after: int, limit: int) -> list[EventRecord]:

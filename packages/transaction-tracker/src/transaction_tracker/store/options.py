@@ -11,6 +11,11 @@ from transaction_tracker.options.values import Seconds, printed
 from transaction_tracker.store.errors import DatabaseUrlError
 from transaction_tracker.store.url import DatabaseUrl
 
+DEFAULT_LEASE_SECONDS = 10.0
+# A shorter lease would be lost by a full garbage collection or a slow disk.
+MIN_LEASE_SECONDS = 3.0
+MAX_LEASE_SECONDS = 300.0
+
 
 def _database(value: Any) -> DatabaseUrl:
     if not isinstance(value, str | Path | DatabaseUrl):
@@ -50,6 +55,13 @@ class DatabaseSection(Section):
     """The database of transactions, events and blocks."""
 
     url: Database = database()
+    lease: Seconds = option(
+        DEFAULT_LEASE_SECONDS,
+        f"{MIN_LEASE_SECONDS:g}s to {MAX_LEASE_SECONDS / 60:g}m: {SECONDS}",
+        "With --standby: time after which another program takes over from one that has failed.",
+        ge=MIN_LEASE_SECONDS,
+        le=MAX_LEASE_SECONDS,
+    )
 
 
 class RetentionSection(Section):

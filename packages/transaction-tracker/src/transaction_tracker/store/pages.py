@@ -13,7 +13,10 @@ from transaction_tracker.store.schema import cursors, events, transactions
 MAX_PAGE_SIZE = 1_000
 
 _TRACKED = tuple(transactions.c[name] for name in TRACKED_COLUMNS)
-_KEPT = (transactions.c.created_at, transactions.c.updated_at, transactions.c.metadata)
+_KEPT = tuple(
+    transactions.c[name]
+    for name in ("created_at", "updated_at", "metadata", "details", "expectation")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +28,16 @@ class TransactionRecord:
         created_at: Unix seconds of its registration.
         updated_at: Unix seconds of the last change.
         metadata: The metadata of its registration: a JSON object.
+        details: Its details, as JSON; ``None`` while none are known.
+        expectation: What is expected and whether it is met, as JSON; ``None`` without one.
     """
 
     tracked: Tracked
     created_at: float
     updated_at: float
     metadata: str
+    details: str | None = None
+    expectation: str | None = None
 
 
 def transactions_page(
@@ -72,6 +79,6 @@ def touch(connection: Connection) -> None:
 def _kept(rows: Sequence[Row[Any]]) -> list[TransactionRecord]:
     tracked = read_tracked(rows)
     return [
-        TransactionRecord(transaction, *row[-3:])
+        TransactionRecord(transaction, *row[-len(_KEPT) :])
         for transaction, row in zip(tracked, rows, strict=True)
     ]

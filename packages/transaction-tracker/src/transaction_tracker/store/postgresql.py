@@ -2,6 +2,10 @@
 
 The ownership is an advisory lock of the session. So a connection pooler between program and server
 must not let several programs share a session.
+
+A program without a lease takes the lock for itself. Programs with a lease share it: `lease` decides
+between them, and a frozen one, whose session the server keeps, holds up none of them. So the lock
+keeps a program without a lease, such as one of an older version, apart from those with one.
 """
 
 import os
@@ -9,6 +13,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
 
@@ -17,7 +22,7 @@ from sqlalchemy import URL, Engine, NullPool, StaticPool, create_engine, event
 from transaction_tracker.store.errors import StoreError, UnavailableError
 
 # An arbitrary number that must be the same in all versions of this program.
-_OWNER_LOCK = 0x7478_7472_6163_6B00  # "txtrack"
+OWNER_LOCK = 0x7478_7472_6163_6B00  # "txtrack"
 
 # Both sides detect a lost peer within half a minute. Otherwise the next program could not acquire
 # the lock of a program whose machine was switched off.
@@ -35,6 +40,8 @@ _STATEMENT_SECONDS = 45
 # packets while the server's kernel or a proxy still acknowledges data.
 SILENCE_TIMEOUT_SECONDS = 55.0
 MAX_OPEN_SECONDS = 15.0
+# How long a claim waits for a transaction of an owner whose lease has run out.
+CLAIM_LOCK_MILLISECONDS = 500
 _SESSION = {
     "synchronous_commit": "on",
     "statement_timeout": f"{_STATEMENT_SECONDS}s",
@@ -53,20 +60,78 @@ _PERMANENT_ERRORS = (
 )
 
 
-def engine(url: URL) -> Engine:
-    """Create the engine of the only connection, which acquires the ownership when it is made."""
-    if find_spec("psycopg") is None:
-        raise StoreError("PostgreSQL needs a driver: pip install 'psycopg[binary]'")
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a connection belongs to a program that owns the database by a lease.
+
+    Attributes:
+        holder: Id of the program.
+        seconds: Seconds after which unacknowledged data closes the connection.
+    """
+
+    holder: str
+    seconds: float
+
+    def client_options(self) -> dict[str, Any]:
+        """Return the options of the driver, which override those of the URL."""
+        return {
+            # By this name, the next owner finds the connections of one that was frozen.
+            "application_name": application_name(self.holder),
+            "tcp_user_timeout": int(self.seconds * 1000),
+        }
+
+
+def engine(url: URL, sharing: Sharing | None = None) -> Engine:
+    """Create the engine of the only connection, which acquires the ownership when it is made.
+
+    Args:
+        url: URL of the database.
+        sharing: For a program with a lease. Default: no other program can own the database.
+    """
+    _require_driver()
     made = create_engine(
         url,
         # A single connection: the store's thread is the only writer.
         poolclass=StaticPool,
-        connect_args=_client_options(url),
+        connect_args=_client_options(url) | (sharing.client_options() if sharing else {}),
         hide_parameters=True,
     )
-    event.listen(made, "connect", _prepare)
+    event.listen(made, "connect", _prepare if sharing is None else _prepare_shared)
     event.listen(made, "connect", _replace_nul)
     return made
+
+
+def control_engine(url: URL, holder: str, seconds: float, wire: "Wire") -> Engine:
+    """Create the engine of an autocommit connection that needs no ownership, for a lease.
+
+    Args:
+        url: URL of the database.
+        holder: Id of the program.
+        seconds: Timeout of a statement, and of unacknowledged data.
+        wire: Can cut off the connection from another thread.
+    """
+    _require_driver()
+    options = {"connect_timeout": max(2, int(seconds))}  # for the driver, 1 is 2
+    made = create_engine(
+        url,
+        poolclass=StaticPool,
+        isolation_level="AUTOCOMMIT",
+        connect_args=_client_options(url) | options | Sharing(holder, seconds).client_options(),
+        hide_parameters=True,
+    )
+    session = {
+        **_SESSION,
+        "statement_timeout": f"{int(seconds * 1000)}ms",
+        "lock_timeout": f"{CLAIM_LOCK_MILLISECONDS}ms",
+    }
+    event.listen(made, "connect", lambda connection, _: _configure(connection, session))
+    wire.watch(made)
+    return made
+
+
+def application_name(holder: str) -> str:
+    """Return the name of the connections of a program with a lease."""
+    return f"txtrack {holder}"
 
 
 class Wire:
@@ -161,11 +226,32 @@ def _replace_nul(connection: Any, _record: object) -> None:
     connection.adapters.register_dumper(str, NulDumper)
 
 
+def _require_driver() -> None:
+    if find_spec("psycopg") is None:
+        raise StoreError("PostgreSQL needs a driver: pip install 'psycopg[binary]'")
+
+
 def _prepare(connection: Any, _record: object) -> None:
+    _configure(connection, _SESSION)
+    _lock(connection, "pg_try_advisory_lock")
+
+
+def _prepare_shared(connection: Any, _record: object) -> None:
+    # A fence must see the newest epoch, whatever the default of the database is.
+    _configure(connection, {**_SESSION, "default_transaction_isolation": "read committed"})
+    _lock(connection, "pg_try_advisory_lock_shared")
+
+
+def _configure(connection: Any, session: dict[str, str]) -> None:
     with connection.cursor() as cursor:
-        for name, value in _SESSION.items():
+        for name, value in session.items():
             cursor.execute(f"SET {name} = '{value}'")
-        locked = cursor.execute("SELECT pg_try_advisory_lock(%s)", [_OWNER_LOCK]).fetchone()
+    connection.commit()
+
+
+def _lock(connection: Any, function: str) -> None:
+    with connection.cursor() as cursor:
+        locked = cursor.execute(f"SELECT {function}(%s)", [OWNER_LOCK]).fetchone()
     # The lock belongs to the session, not to this transaction: it is released with the connection.
     connection.commit()
     if not locked[0]:

@@ -5,6 +5,7 @@ import logging
 import time
 import weakref
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
@@ -13,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection
 
-from beamish import Backoff, CallTimeoutError, From, GenServer, NoReply, process, telemetry
+from beamish import Backoff, CallTimeoutError, From, GenServer, NoReply, Pid, process, telemetry
 from transaction_tracker.awake import AwakeTimer, awake_timeout
 from transaction_tracker.domain import BlockRef, Link, Registration, StandingObjection, Tracked
 from transaction_tracker.store import (
@@ -27,8 +28,9 @@ from transaction_tracker.store import (
     rescheduling,
 )
 from transaction_tracker.store.database import Database, Failed, Work
-from transaction_tracker.store.errors import UnavailableError
+from transaction_tracker.store.errors import NotOwnerError, UnavailableError
 from transaction_tracker.store.garbage_collection import gc_paused
+from transaction_tracker.store.lease import LeaseHolder
 from transaction_tracker.store.open_transactions import OpenTransactions
 from transaction_tracker.store.pruning import Pruned
 from transaction_tracker.store.steps import Step, Stored
@@ -63,6 +65,11 @@ class WorkFinished:
     results: asyncio.Future[list[Any]]
 
 
+@dataclass(frozen=True, slots=True)
+class LeaseLost:
+    """A message from the lease's thread: another program has claimed the database."""
+
+
 class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     """Store transactions, events and blocks, and announce each change after its commit.
 
@@ -78,8 +85,9 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         announce: Called in this process after each commit with the parts of its result, before the
             caller gets it and before the next work starts.
         migrate: Whether to create missing tables and migrate old ones at the start.
+        holder: Owns a PostgreSQL database by a lease. Default: by a lock, until the store stops.
         start_seconds: How long a start waits for a server that does not answer, or whose
-            database another program owns.
+            database another program owns. It does not wait for the lease of another program.
         silence_seconds: How long a server can take to answer before the store fails.
 
     Raises:
@@ -93,10 +101,12 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         announce: Announce,
         *,
         migrate: bool = True,
+        holder: LeaseHolder | None = None,
         start_seconds: float = _START_SECONDS,
         silence_seconds: float = postgresql.SILENCE_TIMEOUT_SECONDS,
     ) -> None:
-        self._database = Database(database)
+        self._url = DatabaseUrl.of(database)
+        self._holder = holder
         self._open_transactions = open_transactions
         self._announce = announce
         self._migrate = migrate
@@ -109,6 +119,9 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
 
     async def init(self) -> None:
         """Open the database, and load the open transactions into memory."""
+        # By the pid: the database must not refer to this object, or its finalizer would never run.
+        lost = partial(_report_loss, asyncio.get_running_loop(), self.pid)
+        self._database = Database(self._url, self._holder, lost)
         # ``terminate`` is not called for a killed process; the thread and the file must be released
         # anyway.
         self._finalizer = weakref.finalize(self, _release, self._thread, self._database)
@@ -264,6 +277,9 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
                 # If the database failed, this raises, and the process exits.
                 await self._finish(results.result())
                 self._start_queued()
+            case LeaseLost():
+                # At once: without work, the store would not notice, and its readers neither.
+                raise NotOwnerError("another program has taken over the database")
             case _:
                 super().handle_info(message)
 
@@ -367,6 +383,11 @@ async def _with_timeout(call: Coroutine[Any, Any, T]) -> T:
         if not limit.expired():
             raise
         raise CallTimeoutError(STORE, "a piece of work", _CALL_TIMEOUT_SECONDS) from None
+
+
+def _report_loss(loop: asyncio.AbstractEventLoop, pid: Pid) -> None:
+    with suppress(RuntimeError):  # the loop is closed
+        loop.call_soon_threadsafe(process.send, pid, LeaseLost())
 
 
 def _release(thread: DaemonThreads, database: Database) -> None:

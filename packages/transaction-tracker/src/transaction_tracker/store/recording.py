@@ -3,11 +3,12 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, insert, update
 
 from transaction_tracker.domain import TERMINAL, Event
-from transaction_tracker.store import bulk, objections, outbox
+from transaction_tracker.store import bulk, details, expectations, objections, outbox
 from transaction_tracker.store.rows import (
     EVENT_COLUMNS,
     TRACKED_COLUMNS,
@@ -16,7 +17,10 @@ from transaction_tracker.store.rows import (
 )
 from transaction_tracker.store.schema import counters, events, transactions
 
-_SET = (*TRACKED_COLUMNS[1:], "updated_at")
+# Columns that an event and its transaction have in common, and that the tracker does not hold.
+_SHOWN = ("details", "expectation")
+_KEPT = ("metadata", *_SHOWN)
+_SET = (*TRACKED_COLUMNS[1:], *_SHOWN, "updated_at")
 # Compare and set: a row with another version is not changed.
 _WHERE = ("id", "version")
 
@@ -28,12 +32,26 @@ _COUNT_ON = (
 )
 
 
+class _Kept(NamedTuple):
+    """The values of ``_KEPT`` of a transaction."""
+
+    metadata: str
+    details: str | None
+    expectation: str | None
+
+    def after(self, event: Event) -> "_Kept":
+        """Return the values after an event."""
+        known = details.after(self.details, event)
+        return _Kept(self.metadata, known, expectations.after(self.expectation, event, known))
+
+
 @dataclass(frozen=True, slots=True)
 class _Move:
     """The transitions of one transaction in a step, from the first to the last."""
 
     first: Event
     last: Event
+    kept: _Kept
 
     @property
     def id(self) -> str:
@@ -45,7 +63,7 @@ class _Move:
 
     @property
     def values(self) -> tuple[object, ...]:
-        return tracked_values(self.last.tracked)[1:]
+        return *tracked_values(self.last.tracked)[1:], self.kept.details, self.kept.expectation
 
     @property
     def where(self) -> tuple[str, int]:
@@ -63,26 +81,43 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
         The position of the first written event, and the written events; the others belong to
         transactions that have another version.
     """
-    stale = _move(connection, steps) if steps else set()
+    kept = _kept_after(connection, steps)
+    stale = _move(connection, steps, kept) if steps else set()
+    rows = [
+        (*event_values(event), *values)
+        for event, values in zip(steps, kept, strict=True)
+        if event.tracked.id not in stale
+    ]
     written = tuple(event for event in steps if event.tracked.id not in stale)
     if not written:
         return 0, ()
     ended = [event.tracked.id for event in written if event.tracked.final]
     objections.forget(connection, ended)
     first = _count_on(connection, len(written))
-    now, metadata = time.time(), _metadata(connection, written)
-    rows = [
-        (position, *event_values(event), metadata[event.tracked.id], now)
-        for position, event in enumerate(written, start=first)
-    ]
-    bulk.insert(connection, events, ("position", *EVENT_COLUMNS, "metadata", "recorded_at"), rows)
+    now = time.time()
+    rows = [(position, *row, now) for position, row in enumerate(rows, start=first)]
+    bulk.insert(connection, events, ("position", *EVENT_COLUMNS, *_KEPT, "recorded_at"), rows)
     outbox.enqueue(connection, list(enumerate(written, start=first)))
     return first, written
 
 
-def _move(connection: Connection, steps: Sequence[Event]) -> set[str]:
+def _kept_after(connection: Connection, steps: Sequence[Event]) -> list[_Kept]:
+    """Return the values of ``_KEPT`` after each event."""
+    ids = list({event.tracked.id for event in steps})
+    rows = bulk.select(connection, transactions, ("id", *_KEPT), "id", ids) if ids else ()
+    kept = {row[0]: _Kept(*row[1:]) for row in rows}
+    found: list[_Kept] = []
+    for event in steps:
+        # A transaction without a row is stale: its event is not written.
+        before = kept.get(event.tracked.id, _Kept("{}", None, None))
+        kept[event.tracked.id] = before.after(event)
+        found.append(kept[event.tracked.id])
+    return found
+
+
+def _move(connection: Connection, steps: Sequence[Event], kept: Sequence[_Kept]) -> set[str]:
     """Update transactions; return the ids of those that have another version."""
-    moves = _moves(steps)
+    moves = _moves(steps, kept)
     with connection.begin_nested() as savepoint:
         if _update(connection, moves) == len(moves):
             return set()
@@ -91,14 +126,14 @@ def _move(connection: Connection, steps: Sequence[Event]) -> set[str]:
     return {move.id for move in moves if not _update(connection, [move])}
 
 
-def _moves(steps: Sequence[Event]) -> list[_Move]:
+def _moves(steps: Sequence[Event], kept: Sequence[_Kept]) -> list[_Move]:
     """Combine all transitions of each transaction into one update."""
     firsts: dict[str, Event] = {}
-    lasts: dict[str, Event] = {}
-    for event in steps:
+    lasts: dict[str, tuple[Event, _Kept]] = {}
+    for event, values in zip(steps, kept, strict=True):
         firsts.setdefault(event.tracked.id, event)
-        lasts[event.tracked.id] = event
-    return [_Move(firsts[key], last) for key, last in lasts.items()]
+        lasts[event.tracked.id] = event, values
+    return [_Move(firsts[key], *last) for key, last in lasts.items()]
 
 
 def _update(connection: Connection, moves: Sequence[_Move]) -> int:
@@ -112,12 +147,6 @@ def _update(connection: Connection, moves: Sequence[_Move]) -> int:
     ]
     count = bulk.update(connection, transactions, _SET, _WHERE, staying)
     return count + bulk.update(connection, transactions, (*_SET, "ended_at"), _WHERE, others)
-
-
-def _metadata(connection: Connection, written: Sequence[Event]) -> dict[str, str]:
-    """Return the metadata of the transactions of events."""
-    ids = list({event.tracked.id for event in written})
-    return dict(bulk.select(connection, transactions, ("id", "metadata"), "id", ids))
 
 
 def _count_on(connection: Connection, more: int) -> int:

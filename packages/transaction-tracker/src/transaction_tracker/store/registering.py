@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import Connection
 
 from transaction_tracker.domain import Registration, Tracked, reregistered
-from transaction_tracker.store import bulk
+from transaction_tracker.store import bulk, expectations
 from transaction_tracker.store.reading import load_some
 from transaction_tracker.store.recording import record
 from transaction_tracker.store.rows import TRACKED_COLUMNS, clean, tracked_values
 from transaction_tracker.store.schema import transactions
 from transaction_tracker.store.steps import Stored
 
-_NEW = (*TRACKED_COLUMNS, "metadata", "created_at", "updated_at")
+_GIVEN = ("metadata", "expectation")
+_NEW = (*TRACKED_COLUMNS, *_GIVEN, "created_at", "updated_at")
 
 
 def register(connection: Connection, registrations: Sequence[Registration]) -> Stored:
@@ -31,8 +32,8 @@ def register(connection: Connection, registrations: Sequence[Registration]) -> S
         _set_errors(connection, parked, None)
         known |= _by_id(load_some(connection, parked))
     back = [tracked for tracked in known.values() if tracked.state == "untracked"]
-    # Before the event, which is stored with the current metadata.
-    _set_metadata(connection, [wanted[tracked.id] for tracked in back])
+    # Before the event, which is stored with the current metadata and expectation.
+    _set_given(connection, [wanted[tracked.id] for tracked in back])
     steps = [reregistered(tracked, wanted[tracked.id]) for tracked in back]
     position, events = record(connection, steps)
     known |= _by_id(event.tracked for event in events)
@@ -56,7 +57,7 @@ def _insert(connection: Connection, registrations: Sequence[Registration]) -> li
         for registration in registrations
     ]
     rows = [
-        (*tracked_values(tracked), registration.metadata, now, now)
+        (*tracked_values(tracked), *_given(registration), now, now)
         for tracked, registration in zip(new, registrations, strict=True)
     ]
     bulk.insert(connection, transactions, _NEW, rows)
@@ -68,6 +69,10 @@ def _set_errors(connection: Connection, ids: Sequence[str], error: str | None) -
     bulk.update(connection, transactions, ("error",), ("id",), rows)
 
 
-def _set_metadata(connection: Connection, registrations: Sequence[Registration]) -> None:
-    rows = [(registration.metadata, registration.id) for registration in registrations]
-    bulk.update(connection, transactions, ("metadata",), ("id",), rows)
+def _set_given(connection: Connection, registrations: Sequence[Registration]) -> None:
+    rows = [(*_given(registration), registration.id) for registration in registrations]
+    bulk.update(connection, transactions, _GIVEN, ("id",), rows)
+
+
+def _given(registration: Registration) -> tuple[str, str | None]:
+    return registration.metadata, expectations.registered(registration.expectation)

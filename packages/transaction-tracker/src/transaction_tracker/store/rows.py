@@ -14,6 +14,7 @@ from transaction_tracker.domain import (
     TAGS,
     BlockRef,
     Event,
+    FeeScope,
     Flag,
     Outcome,
     Reason,
@@ -45,6 +46,8 @@ TRACKED_COLUMNS = (
     "max_fee",
     "flags",
     "fee_scope",
+    "gas_used",
+    "effects",
 )
 EVENT_COLUMNS = (
     "transaction_id",
@@ -60,6 +63,8 @@ EVENT_COLUMNS = (
     "reason",
     "flags",
     "fee_scope",
+    "gas_used",
+    "effects",
     "required",
     "slot",
     "content",
@@ -100,12 +105,12 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         None if missing is None else missing.time,
         None if tracked.max_fee is None else str(tracked.max_fee),
         flags_text(tracked.flags),
-        None if outcome is None else outcome.fee_scope,
+        *_receipt_values(outcome),
     )
 
 
 def event_values(event: Event) -> tuple[Any, ...]:
-    """Convert an event to a row without position, time and metadata."""
+    """Convert an event to a row without position, time, metadata and details."""
     tracked = event.tracked
     anchor = tracked.anchor
     return (
@@ -119,7 +124,7 @@ def event_values(event: Event) -> tuple[Any, ...]:
         tracked.superseded_by,
         tracked.reason,
         flags_text(tracked.flags),
-        None if tracked.outcome is None else tracked.outcome.fee_scope,
+        *_receipt_values(tracked.outcome),
         str(tracked.required),
         tracked.slot,
         tracked.content,
@@ -143,7 +148,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             row[4],
             row[5],
             anchor,
-            outcome(row[8], row[9], row[10], row[20]),
+            outcome(row[8], row[9], row[10], *row[20:23]),
             row[11],
             REASON_VALUES[row[12]],
             row[13],
@@ -188,12 +193,24 @@ def _outcome_values(outcome: Outcome | None) -> tuple[bool | None, str | None, s
     return outcome.succeeded, fee, clean(outcome.error)
 
 
+def _receipt_values(outcome: Outcome | None) -> tuple[str | None, int | None, str | None]:
+    if outcome is None:
+        return None, None, None
+    return outcome.fee_scope, outcome.gas_used, outcome.effects
+
+
 def outcome(
-    succeeded: bool | None, fee: str | None, failure: str | None, scope: str | None
+    succeeded: bool | None,
+    fee: str | None,
+    failure: str | None,
+    scope: str | None,
+    gas_used: int | None,
+    effects: str | None,
 ) -> Outcome | None:
     """Convert columns to the result of a transaction; ``None`` where it is unknown."""
     if succeeded is None:
         return None
     amount = None if fee is None else int(fee)
     # Versions that stored no scope counted the fee of the execution alone.
-    return Outcome(bool(succeeded), amount, failure, "total" if scope == "total" else "execution")
+    known_scope: FeeScope = "total" if scope == "total" else "execution"
+    return Outcome(bool(succeeded), amount, failure, known_scope, gas_used, effects)

@@ -1,11 +1,13 @@
 """The state that the trackers of one application share, and the names of its processes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from beamish import Registry, Via
-from transaction_tracker.domain import Policy, Required
+from transaction_tracker.domain import Expectation, Policy, Required
 from transaction_tracker.sources import Source, has_blocks
 from transaction_tracker.store import OpenTransactions
+from transaction_tracker.tracker.expectations import InvalidExpectationError, parse
 
 REGISTRY = "TransactionTracker.Registry"
 SUPERVISOR = "TransactionTracker.TrackerSupervisor"
@@ -45,6 +47,18 @@ class TrackerContext:
         if has_blocks(self.source):
             self.source.check_required(required)
         return required
+
+    def expectation(self, given: Mapping[str, object] | None) -> Expectation | None:
+        """Return what a user expects of a payment; ``None`` without an expectation.
+
+        Raises:
+            InvalidExpectationError: A field is invalid, or the source does not report payments.
+        """
+        if given is None:
+            return None
+        if not has_blocks(self.source):
+            raise InvalidExpectationError("this source does not report who paid whom how much")
+        return parse(given, self.source.account)
 
     @staticmethod
     def current() -> "TrackerContext":

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from beamish import (
@@ -26,6 +27,7 @@ from beamish import (
 from transaction_tracker.domain import (
     STATES,
     Abandoned,
+    Details,
     Event,
     NotTrackedError,
     Observation,
@@ -37,6 +39,8 @@ from transaction_tracker.domain import (
     decide,
 )
 from transaction_tracker.store import Step, Store
+from transaction_tracker.store.details import read as read_details
+from transaction_tracker.store.pages import transaction_page
 from transaction_tracker.tracker.context import (
     FOLLOWER,
     REGISTRY,
@@ -89,6 +93,7 @@ class TransactionTracker(GenServer, restart="transient"):
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
+        expect: Mapping[str, object] | None = None,
     ) -> Pid:
         """Track a transaction until its state is final; survives restarts of the program.
 
@@ -104,6 +109,9 @@ class TransactionTracker(GenServer, restart="transient"):
             deadline: Time in Unix seconds. A transaction that is not in a block by then
                 becomes ``expired``. Default: the application's setting.
             metadata: JSON object of at most 4 KiB, returned with each event and by the API.
+            expect: What the payment must be: each event says whether it is. Addresses ``from``,
+                ``to`` and ``token``; ``value`` or ``min_value``, an integer in the smallest unit of
+                the coin (wei) or the token.
 
         Returns:
             The pid of the tracker.
@@ -114,7 +122,11 @@ class TransactionTracker(GenServer, restart="transient"):
             NoProcessError: The application is not running.
         """
         registration = cls.registration(
-            transaction, confirmations=confirmations, deadline=deadline, metadata=metadata
+            transaction,
+            confirmations=confirmations,
+            deadline=deadline,
+            metadata=metadata,
+            expect=expect,
         )
         running = Registry.whereis(REGISTRY, registration.id)
         # A tracker can still run although its transaction is final, until it handles the last
@@ -150,6 +162,7 @@ class TransactionTracker(GenServer, restart="transient"):
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
+        expect: Mapping[str, object] | None = None,
     ) -> Registration:
         """Check the arguments of ``start``, and fill in the application's settings."""
         context = TrackerContext.current()
@@ -160,6 +173,7 @@ class TransactionTracker(GenServer, restart="transient"):
             context.requirement(confirmations),
             deadline,
             _json(metadata or {}),
+            context.expectation(expect),
         )
 
     @classmethod
@@ -320,6 +334,19 @@ class TransactionTracker(GenServer, restart="transient"):
                     raise ParkedError(key, tracked.error)
                 # The tracker crashed and is being restarted.
                 await asyncio.sleep(_RESTART_PAUSE_SECONDS)
+
+    @staticmethod
+    async def details(transaction: str) -> Details:
+        """Return who paid whom how much, as far as it is known; of a long list, 100 transfers.
+
+        Raises:
+            NotTrackedError: The transaction was never registered.
+        """
+        key = TrackerContext.current().source.identify(transaction)
+        kept = await Store.run(partial(transaction_page, transaction=key))
+        if kept is None:
+            raise NotTrackedError(key)
+        return read_details(kept.details)
 
     @staticmethod
     def confirmations(tracked: Tracked) -> int:

@@ -127,6 +127,7 @@ function all(one) {
     ...why.notes.map((note) => el("p", { class: "foreign" }, note)),
     progress(one),
     el("dl", { class: "facts" }, ...facts(one).filter(([, value]) => value !== null).flatMap(fact)),
+    ...payments(one),
     metadata(one.metadata),
     el("h3", {}, "History"),
     story(one.history),
@@ -149,6 +150,13 @@ const facts = (one) => [
   ["Confirmations", one.block ? depth(one) : null],
   ["Block", one.block && count(one.block.number)],
   ["Block hash", one.block && hash(one.block.hash)],
+  ["From", one.details?.from && hash(one.details.from)],
+  ["To", one.details?.to && hash(one.details.to)],
+  ["Created contract", one.details?.contract_address && hash(one.details.contract_address)],
+  ["Value", wei(one.details?.value_wei)],
+  ["Nonce", whole(one.details?.nonce)],
+  ["Gas used", whole(one.details?.gas_used)],
+  ["Block time", one.details?.block_time && moment(one.details.block_time)],
   ["Fee", one.outcome?.fee ? `${one.outcome.fee} wei` : null],
   ["Error", one.outcome?.error ?? null],
   ["Superseded by", one.superseded_by && hash(one.superseded_by)],
@@ -158,7 +166,39 @@ const facts = (one) => [
   ["Registered", moment(one.created_at)],
   ["Changed", moment(one.updated_at)],
   ["Version", count(one.version)],
-];
+].map(([name, value]) => [name, value ?? null]);
+
+const whole = (number) => (number === null || number === undefined ? null : count(number));
+
+// Text: a number of JavaScript cannot hold an amount in wei exactly.
+const wei = (text) => (text === null || text === undefined ? null : `${text} wei`);
+
+/** Return whether the transaction is the expected payment, and its token transfers. */
+function payments({ details, expectation }) {
+  const transfers = details?.transfers ?? [];
+  return [expectation ? comparison(expectation) : null, transfers.length ? transferList(details) : null];
+}
+
+function comparison({ matches, differences }) {
+  const [tone, text] =
+    matches === null ? ["quiet", "not known yet"] : matches ? ["good", "as expected"] : ["bad", "not as expected"];
+  const items = differences.map(({ field, expected, actual }) =>
+    el("li", { class: "foreign" }, `${words(field)}: expected ${expected}, is ${actual ?? "none"}`));
+  return el("section", {}, el("h3", {}, "Expected payment"),
+    el("p", { class: "line" }, el("span", { class: "badge", "data-tone": tone }, text)),
+    items.length ? el("ul", {}, ...items) : null);
+}
+
+function transferList({ transfers, transfer_count: total }) {
+  const items = transfers.map((transfer) =>
+    el("li", {},
+      el("span", { class: "line" }, `${transfer.standard} ${[transfer.value, transfer.token_id && `id ${transfer.token_id}`].filter(Boolean).join(", ")}`),
+      el("span", { class: "foreign" }, "token ", hash(transfer.token)),
+      el("span", { class: "foreign" }, "from ", hash(transfer.from)),
+      el("span", { class: "foreign" }, "to ", hash(transfer.to))));
+  const more = total > transfers.length ? ` (the first ${count(transfers.length)})` : "";
+  return el("section", {}, el("h3", {}, `${count(total)} token transfers${more}`), el("ol", { class: "events" }, ...items));
+}
 
 function nextCheck(check) {
   if (!check) return null;

@@ -15,15 +15,16 @@ let endpoints = { at: -Infinity, found: null };
 
 /** Request the health data. */
 export async function look(signal) {
-  // One request first, so that an expired token is not sent five times at once.
+  // One request first, so that an expired token is not sent six times at once.
   const deliveries = await json("v1/deliveries", signal);
-  const [{ faults, notes }, { providers }, gauges, targets] = await Promise.all([
+  const [{ faults, notes }, { providers }, gauges, targets, { alerts }] = await Promise.all([
     readiness(signal),
     json("v1/providers", signal),
     text("metrics", signal).then(read),
     outbox(signal),
+    json("v1/alerts?active=true", signal),
   ]);
-  return { faults, notes, providers, frozen: deliveries.frozen_since, deliveries, gauges, endpoints: targets };
+  return { faults, notes, alerts, providers, frozen: deliveries.frozen_since, deliveries, gauges, endpoints: targets };
 }
 
 async function readiness(signal) {
@@ -69,7 +70,7 @@ export function forget() {
 // -- Alarms
 
 /** Return the alarms, the most severe first. */
-export function alarms({ faults, notes, providers, frozen, gauges, endpoints: targets }) {
+export function alarms({ faults, notes, alerts, providers, frozen, gauges, endpoints: targets }) {
   const found = [];
   const dead = sum(targets, "dead");
   const disabled = (targets ?? []).filter((one) => one.health === "disabled");
@@ -96,7 +97,15 @@ export function alarms({ faults, notes, providers, frozen, gauges, endpoints: ta
     text: why ?? "No events are delivered to it.", command: `txtrack webhook enable ${id}` });
   if (disabled.length > MAX_NAMED) found.push({ tone: "warn", title: `${many(disabled.length - MAX_NAMED, "more endpoint")} disabled`,
     text: "No events are delivered to them.", command: "txtrack webhook ls" });
-  return found;
+  if (alerts.length) found.push(alertLine(alerts));
+  return found.sort((one, other) => (other.tone === "bad") - (one.tone === "bad"));
+}
+
+// One line for all active alerts: the lines above it explain most of them.
+function alertLine(alerts) {
+  const kinds = [...new Set(alerts.map((one) => one.kind))];
+  return { tone: alerts.some((one) => one.severity === "critical") ? "bad" : "warn",
+    title: many(alerts.length, "active alert"), text: `${kinds.join(", ")}.`, command: "txtrack alerts --active" };
 }
 
 // Late deliveries: amber after a minute, red after five.

@@ -1,6 +1,7 @@
 """The routes of the API, one module per resource."""
 
 from transaction_tracker.api.routes import (
+    alerts,
     deliveries,
     endpoint_deliveries,
     endpoints,
@@ -17,6 +18,7 @@ ROUTERS = (
     endpoints.router,
     endpoint_deliveries.router,
     deliveries.router,
+    alerts.router,
     providers.router,
     tokens.router,
     health.router,

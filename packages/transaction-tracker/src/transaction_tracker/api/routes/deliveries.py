@@ -31,8 +31,9 @@ class DeliveriesStatus(DeliveriesView):
     flow: Annotated[
         Flow,
         Field(
-            description="behind: the oldest pending delivery has waited for a minute. stalled: for "
-            "five minutes. frozen: a finality violation has stopped all deliveries."
+            description="behind: the oldest pending delivery has waited for a minute, or "
+            "`alerts.outbox_warning`. stalled: for five minutes, or `alerts.outbox_critical`. "
+            "frozen: a finality violation has stopped all deliveries."
         ),
     ]
     pending: Annotated[int, Field(description="Number of pending deliveries.")]
@@ -49,14 +50,14 @@ class DeliveriesStatus(DeliveriesView):
     dependencies=[READ],
     responses={200: shows(DeliveriesStatus), **problems()},
 )
-async def deliveries() -> Response:
+async def deliveries(api: Api) -> Response:
     """Return the status of all deliveries."""
     frozen = await Store.frozen()
     waiting, oldest = await endpoints.backlog(), await endpoints.oldest_pending()
     age = 0.0 if oldest is None else time.time() - oldest
     status = DeliveriesStatus(
         frozen_since=optional_time(frozen),
-        flow=flow(age, frozen=frozen is not None),
+        flow=flow(age, frozen=frozen is not None, limits=api.service.flow_limits),
         pending=waiting.pending,
         oldest_pending_at=optional_time(oldest),
         failing_endpoints=await endpoints.count_failing(),

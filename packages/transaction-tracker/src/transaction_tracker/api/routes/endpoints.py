@@ -13,6 +13,7 @@ from transaction_tracker.api.models import Time, optional_time, rfc3339
 from transaction_tracker.delivery import endpoints
 from transaction_tracker.delivery.status import DeliveryStatus, HealthState
 from transaction_tracker.domain import State
+from transaction_tracker.domain.alert import AlertKind
 from transaction_tracker.domain.webhook_endpoint import (
     DEFAULT_REASON,
     MAX_OVERLAP_SECONDS,
@@ -32,7 +33,7 @@ class _Input(BaseModel):
 
 
 class EndpointIn(_Input):
-    """URL and states of an endpoint."""
+    """URL, states and alerts of an endpoint."""
 
     url: str = Field(
         min_length=1,
@@ -41,9 +42,14 @@ class EndpointIn(_Input):
     )
     states: list[State] | None = Field(
         None,
-        min_length=1,
         max_length=20,
-        description="States whose events are delivered. Default: all.",
+        description="States whose events are delivered. Default: all. Can be empty if there are "
+        "alerts.",
+    )
+    alerts: list[AlertKind] = Field(
+        [],
+        max_length=20,
+        description="Kinds of alerts about the service that are delivered. Default: none.",
     )
 
 
@@ -78,6 +84,7 @@ class EndpointView:
     id: str
     url: str
     states: list[State] | None
+    alerts: list[AlertKind]
     enabled: bool
     disabled_reason: str | None
     created_at: str
@@ -98,7 +105,11 @@ class EndpointDetail(EndpointView):
     """An endpoint with its delivery status."""
 
     health: Annotated[
-        HealthState, Field(description="failing: at least the last five attempts failed.")
+        HealthState,
+        Field(
+            description="failing: at least the last `alerts.endpoint_failures` attempts failed, "
+            "five by default."
+        ),
     ]
     failing_since: Time | None
     pending: int
@@ -138,7 +149,9 @@ class TestResult:
 async def create(wanted: NewEndpointIn) -> Response:
     """Add an endpoint: deliver future events to a URL, signed by Standard Webhooks 1.0."""
     with explained():
-        endpoint = await endpoints.add(wanted.url, secret=wanted.secret, states=wanted.states)
+        endpoint = await endpoints.add(
+            wanted.url, secret=wanted.secret, states=wanted.states, alerts=wanted.alerts
+        )
     return answer(_with_secret(endpoint), 201)
 
 
@@ -164,9 +177,12 @@ async def get_endpoint(id: EndpointId) -> Response:  # noqa: A002 - the path's n
     "/{id}", operation_id="updateEndpoint", responses={200: shows(EndpointView), **with_body(404)}
 )
 async def change(id: EndpointId, wanted: EndpointIn) -> Response:  # noqa: A002
-    """Change the URL and states of an endpoint; pending deliveries go to the new URL."""
+    """Change the URL, states and alerts of an endpoint; pending deliveries go to the new URL."""
     with explained():
-        return answer(_view(await endpoints.change(id, url=wanted.url, states=wanted.states)))
+        changed = await endpoints.change(
+            id, url=wanted.url, states=wanted.states, alerts=wanted.alerts
+        )
+    return answer(_view(changed))
 
 
 @router.delete(
@@ -243,6 +259,7 @@ def _fields(endpoint: WebhookEndpoint) -> dict[str, Any]:
         "id": endpoint.id,
         "url": endpoint.url,
         "states": None if endpoint.states is None else list(endpoint.states),
+        "alerts": list(endpoint.alerts),
         "enabled": endpoint.enabled,
         "disabled_reason": endpoint.disabled_reason,
         "created_at": rfc3339(endpoint.created_at),

@@ -14,7 +14,7 @@ from transaction_tracker.api.models import rfc3339
 from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.service import Following
 from transaction_tracker.delivery import endpoints
-from transaction_tracker.delivery.health import flow
+from transaction_tracker.delivery.health import FlowLimits, flow
 from transaction_tracker.metrics import CONTENT_TYPE
 
 router = APIRouter(tags=["operation"])
@@ -73,7 +73,7 @@ async def readyz(api: Api) -> Response:
             503, detail, kind="not-ready", errors=errors, headers={"Retry-After": "5"}
         )
     notes = [_detail(following)] if verdict.state == "lagging" else []
-    notes += await _late_deliveries()
+    notes += await _late_deliveries(api.service.flow_limits)
     return answer({"status": "ready"} | ({"notes": notes} if notes else {}))
 
 
@@ -103,11 +103,11 @@ async def metrics(api: Api) -> Response:
     return Response(page, media_type=CONTENT_TYPE)
 
 
-async def _late_deliveries() -> list[dict[str, str]]:
+async def _late_deliveries(limits: FlowLimits) -> list[dict[str, str]]:
     """Return a note if deliveries are behind; a receiver that is down is not unreadiness."""
     oldest = await endpoints.oldest_pending()
     age = 0.0 if oldest is None else time.time() - oldest
-    found = flow(age, frozen=False)
+    found = flow(age, frozen=False, limits=limits)
     if oldest is None or found == "flowing":
         return []
     detail = f"deliveries are {found}: the oldest pending delivery has waited for {age:.0f} s"

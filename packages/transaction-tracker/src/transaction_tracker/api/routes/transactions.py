@@ -88,7 +88,7 @@ async def register(request: Request, api: Api) -> Response:
     """
     content = read_items(await request.body())
     with api.registering.take(len(content.items)):
-        checked = check_items(content, TrackerContext.current())
+        checked = await check_items(content, TrackerContext.current())
         if content.place is None and checked[0].errors:
             detail = "; ".join(error["detail"] for error in checked[0].errors)
             raise ProblemError(422, detail, kind="invalid-request", errors=checked[0].errors)

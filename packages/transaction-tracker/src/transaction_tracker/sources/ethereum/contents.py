@@ -45,9 +45,14 @@ class Content:
             called = data(payload, "input")
             carried = _carried(blobs, signed)
         except MalformedError:
-            return cls(None, ("unreadable", key), is_nothing=False)
+            return cls.unreadable(key)
         is_nothing = amount == 0 and called == "0x" and not carried
         return cls(to, (to, amount, called, *carried), is_nothing)
+
+    @classmethod
+    def unreadable(cls, key: str) -> Self:
+        """Return the content of a transaction that cannot be read: it is equal to no other."""
+        return cls(None, ("unreadable", key), is_nothing=False)
 
     def digest(self) -> str:
         """Return a digest that is the same for the same payment, and different for others."""

@@ -11,7 +11,7 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Link, Outcome, Transaction
 from transaction_tracker.slices import Steps, run_at_once, slices
 from transaction_tracker.sources.errors import MalformedError
-from transaction_tracker.sources.ethereum import fees, reasons
+from transaction_tracker.sources.ethereum import details, fees, reasons
 from transaction_tracker.sources.ethereum.contents import Content
 from transaction_tracker.sources.ethereum.fields import (
     ZERO_ADDRESS,
@@ -135,9 +135,12 @@ def block_steps(value: object, profile: ChainProfile = UNKNOWN) -> Steps[Fetched
     body = array(record(value, "block").get("transactions"), "block's transactions")
     ids, unreadable = yield from _ids(body)
     if body and all(isinstance(item, str) for item in body):
-        return FetchedBlock(place, ids, {}, body, unreadable, hashes_only=True)
+        return FetchedBlock(
+            place, ids, {}, body, unreadable, hashes_only=True, time=details.time_of(value)
+        )
     slots, unclear = yield from _slots(body, ids, profile)
-    return FetchedBlock(place, ids, slots, body, unreadable + unclear)
+    time = details.time_of(value)
+    return FetchedBlock(place, ids, slots, body, unreadable + unclear, time=time)
 
 
 def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:
@@ -157,6 +160,7 @@ def transaction(value: object, profile: ChainProfile = UNKNOWN) -> Transaction:
         content=content.digest(),
         cancels=content.is_nothing and content.to == readable(address, fields.get("from")),
         max_fee=_max_fee(fields),
+        payment=details.payment(fields),
     )
 
 
@@ -193,8 +197,8 @@ def receipt(
     A receipt without a status has no outcome: before Byzantium, receipts had the state ``root``
     in place of the status (EIP-658). ``Statuses`` finds the outcome.
 
-    Logs are not read: no decision needs them, and some nodes (such as Bor) send receipts whose logs
-    name another block.
+    Logs are not read here but by ``details``, for the few receipts of a block that are needed. Some
+    nodes (such as Bor) send receipts whose logs name another block.
 
     Args:
         value: Receipt as the node sent it.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from transaction_tracker.domain import FeeScope
-from transaction_tracker.sources.ethereum.fields import readable_quantity
+from transaction_tracker.sources.ethereum.fields import readable_number, readable_quantity
 from transaction_tracker.sources.ethereum.profiles import ChainProfile
 
 _BLOB_TYPE = 0x3
@@ -43,7 +43,7 @@ def fee(
 
 
 def _execution(receipt: Mapping[str, Any], gas_price: int | None) -> int | None:
-    used = _number(receipt, "gasUsed")
+    used = readable_number(receipt.get("gasUsed"))
     price = _number(receipt, "effectiveGasPrice")
     price = gas_price if price is None else price
     return None if used is None or price is None else used * price

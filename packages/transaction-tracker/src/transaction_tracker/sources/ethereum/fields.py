@@ -11,13 +11,13 @@ T = TypeVar("T")
 HASH_PATTERN = "^0x[0-9a-fA-F]{64}$"
 ZERO_HASH = "0x" + "0" * 64
 ZERO_ADDRESS = "0x" + "0" * 40
+ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 
 _HASH = re.compile(HASH_PATTERN.strip("^$"))
-_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 _DATA = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _QUANTITY = re.compile(r"0x[0-9a-fA-F]{1,64}")
 _MAX_SHOWN = 80
-_MAX_HEIGHT = 2**53
+_MAX_NUMBER = 2**53
 
 
 def is_hash(text: str) -> bool:
@@ -56,7 +56,7 @@ def hash32(value: object, name: str) -> str:
 
 def address(value: object, name: str) -> str:
     """Return an address in lower case."""
-    return _matching(_ADDRESS, value, name, "an address of 20 bytes")
+    return _matching(ADDRESS, value, name, "an address of 20 bytes")
 
 
 def data(value: object, name: str) -> str:
@@ -79,11 +79,20 @@ def readable_quantity(value: object) -> int | None:
     return int(value, 16)
 
 
+def readable_number(value: object) -> int | None:
+    """Return a number of up to 2 ** 53; ``None`` if it is not valid or larger.
+
+    JSON numbers above it are not exact in many programs. No nonce or use of gas reaches it.
+    """
+    number = readable_quantity(value)
+    return number if number is not None and number <= _MAX_NUMBER else None
+
+
 def height(value: object, name: str) -> int:
     """Return a block number of at most 2 ** 53."""
     number = quantity(value, name)
-    if number > _MAX_HEIGHT:
-        raise wrong(name, f"a number up to {_MAX_HEIGHT}", value)
+    if number > _MAX_NUMBER:
+        raise wrong(name, f"a number up to {_MAX_NUMBER}", value)
     return number
 
 

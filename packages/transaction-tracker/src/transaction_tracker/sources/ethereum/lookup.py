@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from transaction_tracker.domain import Absent, Included, Rejected, Seen
+from transaction_tracker.domain import Absent, BlockRef, Included, Rejected, Seen
 from transaction_tracker.sources.errors import (
     ApplicationError,
     MalformedError,
@@ -14,7 +14,7 @@ from transaction_tracker.sources.errors import (
     ServerError,
     SourceError,
 )
-from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum import decode, details, fields
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.outcomes import OutcomeReader
 from transaction_tracker.sources.ethereum.rpc import Request, Rpc
@@ -239,11 +239,29 @@ class LookUp:
         mined = {key: found for key, found in mined.items() if found.block == receipts[key].block}
         receipts = {key: receipts[key] for key in mined}
         items = {key: found.raw for key, found in mined.items()}
-        outcomes = await self._outcomes.settle(items, receipts) if mined else {}
+        times = await self._block_times(mined.values())
+        outcomes = await self._outcomes.settle(items, receipts, times) if mined else {}
         return {
             key: Included(found.transaction, receipts[key].block, outcomes[key])
             for key, found in mined.items()
         }
+
+    async def _block_times(self, mined: Collection[decode.Found]) -> dict[BlockRef, int | None]:
+        """Return the times of blocks, from the transactions if the nodes send them there.
+
+        Otherwise the blocks are requested. A time that is still missing then stays unknown.
+        """
+        known = {found.block: details.time_in(found.raw) for found in mined if found.block}
+        missing = [block for block, time in known.items() if time is None]
+        requests = [
+            Request("eth_getBlockByHash", (block.hash, False), details.time_of) for block in missing
+        ]
+        try:
+            answers = await self._rpc.batch(requests) if requests else []
+        except SourceError:
+            return known  # a fact without its time is complete: it must not wait
+        times = [answer if isinstance(answer, int) else None for answer in answers]
+        return known | dict(zip(missing, times, strict=True))
 
     def _requests(self, slots: Mapping[str, str | None], until: str) -> list[Request]:
         senders = [decode.sender_of(slot) for slot in slots.values() if slot is not None]

@@ -1,10 +1,17 @@
 """Whether the healthy providers agree with ends that are about to be reported."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
-from transaction_tracker.domain import BlockRef, KeptChain, Outcome, StandingObjection
+from transaction_tracker.domain import (
+    BlockRef,
+    KeptChain,
+    Outcome,
+    StandingObjection,
+    Transaction,
+)
 from transaction_tracker.slices import Slices
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.lagging import LaggingProviders
@@ -20,6 +27,8 @@ from transaction_tracker.sources.protocol import Ending, Objection
 _LAG_SECONDS = 45.0
 _LAG_BLOCKS = 3
 _MIN_SPARING_CONFIRMATIONS = 6
+
+T = TypeVar("T")
 
 
 class ProviderAgreement:
@@ -44,6 +53,10 @@ class ProviderAgreement:
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
         """Return the requests about ends for each provider, besides those for blocks."""
         return [*self._reader.requests(endings), *mark_requests(endings)]
+
+    def content_requests(self, block: BlockRef, keys: Collection[str]) -> list[Request]:
+        """Return the requests for the contents of transactions whose ends are not expected yet."""
+        return self._reader.content_requests(block, keys)
 
     def standing(self) -> Collection[StandingObjection]:
         """Return the standing objections, with the providers' addresses in place of their names."""
@@ -164,18 +177,32 @@ def _contradiction(end: Ending, dissent: Dissent, votes: Mapping[str, Vote]) -> 
     agree = len(agreeing(votes))
     if not against or agree > max(1, len(against)):
         return None
+    outcomes = [vote.outcome for vote in against.values() if vote.outcome is not None]
+    transactions = [vote.transaction for vote in against.values() if vote.transaction is not None]
     return Objection(
         _said(against),
         contradicts=True,
-        outcome=_outvoted(against.values(), agree),
+        outcome=_outvoting_claim(outcomes, _same_outcome, agree),
+        transaction=_outvoting_claim(transactions, _same_transaction, agree),
         providers=tuple(against),
     )
 
 
-def _outvoted(against: Iterable[Vote], agree: int) -> Outcome | None:
-    """Return the outcome in most providers' receipts, if it contradicts the end."""
-    outcomes = [vote.outcome for vote in against if vote.outcome is not None]
-    return outcomes[0] if len(outcomes) > max(1, agree) else None
+def _outvoting_claim(claims: Sequence[T], are_same: Callable[[T, T], bool], agree: int) -> T | None:
+    """Return what most providers say against an end; ``None`` if no claim outvotes it."""
+    if not claims:
+        return None
+    support = [sum(are_same(claim, other) for other in claims) for claim in claims]
+    most = max(support)
+    return claims[support.index(most)] if most > max(1, agree) else None
+
+
+def _same_outcome(one: Outcome, other: Outcome) -> bool:
+    return not one.conflicts(other)
+
+
+def _same_transaction(one: Transaction, other: Transaction) -> bool:
+    return (one.slot, one.content) == (other.slot, other.content)
 
 
 def _spared(confirmations: int) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from transaction_tracker.domain import BlockRef, Outcome
 from transaction_tracker.slices import Slices
 from transaction_tracker.sources.errors import MalformedError, NotYetError, SourceError
-from transaction_tracker.sources.ethereum import decode, reasons
+from transaction_tracker.sources.ethereum import decode, details, reasons
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.receipts import BLOCK_RECEIPTS, MANY_HITS, BlockReceipts
 from transaction_tracker.sources.ethereum.retries import NOT_YET_WAITS
@@ -137,13 +137,17 @@ class OutcomeReader:
         return await self._settle_in(block, receipts)
 
     async def settle(
-        self, items: Mapping[str, Any], receipts: Mapping[str, decode.Receipt]
+        self,
+        items: Mapping[str, Any],
+        receipts: Mapping[str, decode.Receipt],
+        times: Mapping[BlockRef, int | None],
     ) -> dict[str, Outcome | None]:
         """Return the outcomes of receipts, and find a missing status or revert reason.
 
         Args:
             items: Transactions as a node sent them, by id.
             receipts: Receipts of these transactions, by id.
+            times: Times of their blocks in Unix seconds, where they are known.
         """
         silent = {key: receipt for key, receipt in receipts.items() if receipt.outcome is None}
         outcomes = {key: receipt.outcome for key, receipt in receipts.items()}
@@ -152,7 +156,8 @@ class OutcomeReader:
             outcomes |= await self._from_other_nodes(
                 [silent[key] for key in silent if outcomes[key] is None]
             )
-        return outcomes | await self._reasons(items, receipts, outcomes)
+        outcomes |= await self._reasons(items, receipts, outcomes)
+        return await _with_details(outcomes, receipts, times)
 
     def request(self, key: str, block: BlockRef | None = None) -> Request:
         """Return the request for a receipt that must name this transaction and this block."""
@@ -176,7 +181,7 @@ class OutcomeReader:
         items: dict[str, Any] = {}
         async for part in Slices(receipts):
             items |= {key: block.body[block.ids[key]] for key in part}
-        return await self.settle(items, receipts)
+        return await self.settle(items, receipts, {block.link.ref: block.time})
 
     async def _fetch(self, block: FetchedBlock, found: _Found, ids: list[str]) -> None:
         if not ids:
@@ -239,6 +244,22 @@ class OutcomeReader:
             key: replace(outcome, error=reasons.of_call(answer, self._errors))
             for (key, outcome), answer in zip(silent.items(), answers, strict=True)
         }
+
+
+async def _with_details(
+    outcomes: Mapping[str, Outcome | None],
+    receipts: Mapping[str, decode.Receipt],
+    times: Mapping[BlockRef, int | None],
+) -> dict[str, Outcome | None]:
+    """Return outcomes with the executions from their receipts."""
+    found = dict(outcomes)
+    async for part in Slices(outcomes.items()):
+        for key, outcome in part:
+            if outcome is not None:
+                receipt = receipts[key]
+                time = times.get(receipt.block)
+                found[key] = details.detailed(outcome, receipt.raw, time)
+    return found
 
 
 def _replay(item: dict[str, Any], block: BlockRef) -> Request:

@@ -16,6 +16,7 @@ from transaction_tracker.domain import (
 from transaction_tracker.sources.errors import NotYetError, SourceError, WrongChainError
 from transaction_tracker.sources.ethereum import decode, fields
 from transaction_tracker.sources.ethereum.blocks import Blocks
+from transaction_tracker.sources.ethereum.checksum import checked_address
 from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.context import ChainContext
 from transaction_tracker.sources.ethereum.links import numbered
@@ -122,6 +123,10 @@ class EthereumSource:
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` for a tag that the chain's profile does not have."""
         self.profile.check_required(required)
+
+    def account(self, text: str) -> str:
+        """Return an address in lower case; raise ``ValueError`` if its checksum is wrong."""
+        return checked_address(text)
 
     @property
     def anchor(self) -> BlockRef | None:
@@ -265,10 +270,15 @@ class EthereumSource:
         self._rpc.follows(chain)
 
     async def prefetch(
-        self, block: FetchedBlock, ids: Collection[str], endings: Mapping[str, Ending]
+        self,
+        block: FetchedBlock,
+        ids: Collection[str],
+        endings: Mapping[str, Ending],
+        at_once: Collection[str] = (),
     ) -> Prefetched:
         """Fetch outcomes, and the opinion on ends, from the followed node."""
         opinions = self._agreement.requests(endings)
+        opinions += self._agreement.content_requests(block.link.ref, at_once)
         room = self._rpc.calls_per_request - len(opinions)
         receipts = self._outcomes.requests(block, ids, room)
         requests = list(dict.fromkeys([*receipts, *opinions]))

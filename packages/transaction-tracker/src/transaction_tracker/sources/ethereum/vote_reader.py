@@ -1,7 +1,7 @@
 """Collect the providers' votes on ends: one request each, then more for open votes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -39,11 +39,22 @@ class VoteReader:
 
     def requests(self, endings: Mapping[str, Ending]) -> list[Request]:
         """Return the first requests about ends for each provider, besides those for blocks."""
-        # A single provider has sent its receipts already.
-        receipts = self._receipts(endings).values() if self._rpc.is_compared else ()
+        # A single provider has sent its receipts and transactions already.
+        mined = endings if self._rpc.is_compared else {}
+        receipts = self._receipts(mined).values()
+        transactions = self._transactions(mined).values()
         taken = {key: end for key, end in endings.items() if end.winner and end.slot}
-        winners = [self._winner(end.winner) for end in taken.values() if end.winner]
-        return list(dict.fromkeys([*receipts, *winners, *map(self._loser, taken)]))
+        winners = [self._transaction(end.winner) for end in taken.values() if end.winner]
+        losers = map(self._loser, taken)
+        return list(dict.fromkeys([*receipts, *transactions, *winners, *losers]))
+
+    def content_requests(self, block: BlockRef, keys: Collection[str]) -> list[Request]:
+        """Return the requests for the contents of transactions that end in their own block."""
+        if not keys or not self._rpc.is_compared:
+            return []
+        if len(keys) > self._max_single_contents:
+            return [self._block(block)]
+        return [self._transaction(key) for key in keys]
 
     async def votes(self, endings: Mapping[str, Ending], answers: Answers) -> Votes:
         """Return each provider's vote on each end.
@@ -57,44 +68,63 @@ class VoteReader:
             answers: Results of ``requests`` for each provider.
         """
         found: Votes = {}
-        receipts = self._receipts(endings)
+        receipts, transactions = self._receipts(endings), self._transactions(endings)
         answers = {name: _indexed(own) for name, own in answers.items()}
         async for part in Slices(endings.items()):
             for key, end in part:
                 if end.winner is not None and end.slot is not None:
                     found[key] = self._of_winner(key, end, answers)
                 elif end.succeeded is not None and self._rpc.is_compared:
-                    found[key] = _of_receipts(
+                    of_receipts = _of_receipts(
                         key, end, {name: own.get(receipts[key]) for name, own in answers.items()}
                     )
+                    found[key] = {
+                        name: self._with_transaction(vote, key, end, answers[name], transactions)
+                        for name, vote in of_receipts.items()
+                    }
         if self._rpc.is_compared:
             await self._ask_for_blocks(found, endings)
             await self._ask_for_receipts(found, endings)
         return found
 
     def _of_winner(self, key: str, end: Ending, answers: Answers) -> dict[str, Vote]:
-        winner, loser = self._winner(end.winner or ""), self._loser(key)
+        winner, loser = self._transaction(end.winner or ""), self._loser(key)
         return {
             name: votes.of_winner(end, own.get(winner), own.get(loser))
             for name, own in answers.items()
         }
+
+    def _with_transaction(
+        self,
+        of_receipt: Vote,
+        key: str,
+        end: Ending,
+        own: Mapping[Request, Any],
+        transactions: Mapping[str, Request],
+    ) -> Vote:
+        if key not in transactions:
+            return of_receipt
+        answer = own.get(transactions[key])
+        if isinstance(answer, FetchedBlock):
+            vote = votes.of_listing(key, end, answer, self._context.profile)
+        else:
+            vote = votes.of_transaction(key, end, answer)
+        return votes.combined(of_receipt, vote)
 
     # -- Open votes
 
     async def _ask_for_blocks(self, found: Votes, endings: Mapping[str, Ending]) -> None:
         """Replace open votes by votes from the providers' blocks."""
         left = _open(found, lambda vote: vote.can_be_asked)
-        # For a winner, the block's transactions show which slot it took.
-        whole = {endings[key].block for key, _ in left if endings[key].winner is not None}
 
         def request(key: str) -> Request:
-            block = endings[key].block
-            return Request("eth_getBlockByHash", (block.hash, block in whole), self._read_block)
+            return self._block(endings[key].block)
 
         answers = await self._each(left, lambda key: [request(key), _HEAD])
         for key, name in left:
             own = answers[name]
-            vote = votes.of_block(key, endings[key], own[request(key)], own[_HEAD])
+            block, head = own[request(key)], own[_HEAD]
+            vote = votes.of_block(key, endings[key], block, head, self._context.profile)
             found[key][name] = vote
 
     async def _ask_for_receipts(self, found: Votes, endings: Mapping[str, Ending]) -> None:
@@ -134,17 +164,19 @@ class VoteReader:
 
     def _receipts(self, endings: Mapping[str, Ending]) -> dict[str, Request]:
         """Return the request for the receipt of each mined transaction."""
-        by_block: dict[BlockRef, list[str]] = {}
-        for key, end in endings.items():
-            if end.succeeded is not None:
-                by_block.setdefault(end.block, []).append(key)
         # With more ends in one block, all its receipts cost less than single receipts.
         max_single = min(MANY_HITS, self._rpc.calls_per_request)
-        requests: dict[str, Request] = {}
-        for block, keys in by_block.items():
-            whole = self._of_whole_block(block) if len(keys) > max_single else None
-            requests |= {key: whole or self._receipt(key) for key in keys}
-        return requests
+        return _by_block(endings, self._receipt, self._of_whole_block, max_single)
+
+    def _transactions(self, endings: Mapping[str, Ending]) -> dict[str, Request]:
+        """Return the request for the content of each mined transaction whose content is known."""
+        known = {key: end for key, end in endings.items() if end.content is not None}
+        return _by_block(known, self._transaction, self._block, self._max_single_contents)
+
+    @property
+    def _max_single_contents(self) -> int:
+        # Two calls are made for each end, its receipt and its transaction: both fit in one request.
+        return max(1, min(MANY_HITS, self._rpc.calls_per_request // 2))
 
     def _receipt(self, key: str) -> Request:
         return Request(
@@ -160,18 +192,40 @@ class VoteReader:
             lambda value: decode.receipts_steps(value, self._context.profile),
         )
 
-    def _winner(self, key: str) -> Request:
+    def _transaction(self, key: str) -> Request:
         return Request("eth_getTransactionByHash", (key,), self._read_transaction)
 
     def _loser(self, key: str) -> Request:
         # Nodes delete a transaction once its slot is taken, so ``null`` is a valid result.
-        return replace(self._winner(key), takes_null=True)
+        return replace(self._transaction(key), takes_null=True)
 
     def _read_transaction(self, value: Any) -> decode.Found:
         return decode.found(value, self._context.profile)
 
+    def _block(self, block: BlockRef) -> Request:
+        # With its transactions: they show the slot of a winner, and what was paid.
+        return Request("eth_getBlockByHash", (block.hash, True), self._read_block)
+
     def _read_block(self, value: Any) -> Steps[FetchedBlock]:
         return decode.block_steps(value, self._context.profile)
+
+
+def _by_block(
+    endings: Mapping[str, Ending],
+    single: Callable[[str], Request],
+    whole: Callable[[BlockRef], Request],
+    max_single: int,
+) -> dict[str, Request]:
+    """Return a request for each mined transaction: of many in one block, that of the block."""
+    by_block: dict[BlockRef, list[str]] = {}
+    for key, end in endings.items():
+        if end.succeeded is not None:
+            by_block.setdefault(end.block, []).append(key)
+    requests: dict[str, Request] = {}
+    for block, keys in by_block.items():
+        of_block = whole(block) if len(keys) > max_single else None
+        requests |= {key: of_block or single(key) for key in keys}
+    return requests
 
 
 def _indexed(results: Mapping[Request, Any]) -> dict[Request, Any]:

@@ -1,12 +1,14 @@
 """Vote of each provider on an end that is about to be reported, from its results."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
-from transaction_tracker.domain import Outcome
+from transaction_tracker.domain import Outcome, Transaction
 from transaction_tracker.sources.errors import RateLimitedError, SourceError, TransportError
-from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum import decode, details, fields
+from transaction_tracker.sources.ethereum.contents import Content
+from transaction_tracker.sources.ethereum.profiles import UNKNOWN, ChainProfile
 from transaction_tracker.sources.protocol import Ending, FetchedBlock
 
 Stance: TypeAlias = Literal["agrees", "contradicts", "behind", "silent"]
@@ -21,6 +23,7 @@ class Vote:
             block that decides the end; ``"silent"``: it has no clear answer for another reason.
         reason: Reason, as text that follows the provider's name; empty if the provider agrees.
         outcome: Outcome in the provider's receipt, if it contradicts the end.
+        transaction: The transaction as the provider has it, if it contradicts the end.
         can_be_asked: Whether the provider's block can still make the vote clear.
         lists: Whether the provider's block lists the transaction, and only its receipt is missing.
         head: Height of the provider's head, if it is below the block.
@@ -31,6 +34,7 @@ class Vote:
     stance: Stance
     reason: str = ""
     outcome: Outcome | None = None
+    transaction: Transaction | None = None
     can_be_asked: bool = False
     lists: bool = False
     head: int = 0
@@ -62,11 +66,63 @@ def of_receipt(key: str, end: Ending, receipt: Any, others: Iterable[decode.Rece
         return Vote("silent", "has no receipt of it", can_be_asked=True)
     if receipt.outcome is None:
         return _without_status(receipt, [other for other in others if other.block == end.block])
-    if receipt.outcome.succeeded == end.succeeded:
+    outcome = details.detailed(receipt.outcome, receipt.raw)
+    if outcome.succeeded != end.succeeded:
+        return Vote("contradicts", f"has a receipt by which it {_ended(outcome)}", outcome)
+    # What is reported with an end can never be taken back, like the end itself.
+    conflicts = () if end.outcome is None else end.outcome.conflicts(outcome)
+    if not conflicts:
         return AGREES
-    return Vote(
-        "contradicts", f"has a receipt by which it {_ended(receipt.outcome)}", receipt.outcome
-    )
+    return Vote("contradicts", f"has a receipt with other {' and '.join(conflicts)}", outcome)
+
+
+def of_transaction(key: str, end: Ending, found: Any) -> Vote:
+    """Return the vote from a transaction that is in a block, as a provider has it.
+
+    A receipt does not contain the value: without this vote, one provider alone would say how much
+    was paid.
+    """
+    if isinstance(found, SourceError):
+        return _failed(found)
+    if not isinstance(found, decode.Found) or found.id != key:
+        return Vote("silent", "does not know it", can_be_asked=True)
+    return _of_content(key, end, found.transaction)
+
+
+def of_listing(key: str, end: Ending, block: FetchedBlock, profile: ChainProfile) -> Vote:
+    """Return the vote from a transaction in a provider's own version of its block."""
+    index = block.ids.get(key)
+    item = None if index is None or block.link.ref != end.block else block.body[index]
+    if not isinstance(item, dict):
+        return Vote("silent", "does not show it in its block", can_be_asked=True)
+    return _of_content(key, end, decode.transaction(item, profile))
+
+
+def _of_content(key: str, end: Ending, ours: Transaction) -> Vote:
+    """Return the vote from a transaction; unreadable fields contradict nothing."""
+    if None not in (ours.slot, end.slot) and ours.slot != end.slot:
+        reason = f"says that it has {_slot(ours.slot)}, not {_slot(end.slot)}"
+        return Vote("contradicts", reason, transaction=ours)
+    unreadable = Content.unreadable(key).digest()
+    if end.content is None or unreadable in (ours.content, end.content):
+        return AGREES
+    if ours.content != end.content:
+        reason = "has it with another recipient, value or input"
+        return Vote("contradicts", reason, transaction=ours)
+    return AGREES
+
+
+def combined(of_receipt: Vote, of_transaction: Vote) -> Vote:
+    """Return the vote of a provider from its receipt and its transaction."""
+    if of_transaction.stance == "agrees":
+        return of_receipt
+    if of_receipt.stance == "agrees":
+        return of_transaction
+    against = [vote for vote in (of_receipt, of_transaction) if vote.stance == "contradicts"]
+    if len(against) < 2:
+        return against[0] if against else of_receipt
+    reason = f"{of_receipt.reason}, and {of_transaction.reason}"
+    return replace(of_receipt, reason=reason, transaction=of_transaction.transaction)
 
 
 def of_winner(end: Ending, winner: Any, loser: Any) -> Vote:
@@ -98,7 +154,7 @@ def of_winner(end: Ending, winner: Any, loser: Any) -> Vote:
     return AGREES
 
 
-def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
+def of_block(key: str, end: Ending, block: Any, head: Any, profile: ChainProfile = UNKNOWN) -> Vote:
     """Return the vote from a provider's own version of the block that decides an end.
 
     A node without an index of transactions, or without old receipts, returns ``null`` for
@@ -109,6 +165,7 @@ def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
         end: End of the transaction.
         block: Block by its hash; ``None`` or an error if the provider does not send it.
         head: Height of the provider's head, or an error.
+        profile: Profile of the chain.
     """
     place = f"block {end.block.number} ({end.block.hash})"
     if isinstance(block, SourceError):
@@ -126,6 +183,9 @@ def of_block(key: str, end: Ending, block: Any, head: Any) -> Vote:
         name = "it" if end.winner is None else end.winner
         return Vote("contradicts", f"does not list {name} in {place}")
     if end.winner is None:
+        vote = of_listing(key, end, block, profile)
+        if vote.stance == "contradicts":
+            return vote
         return Vote("silent", f"lists it in {place}, and has no receipt of it", lists=True)
     taken = {slot for slot, taker in block.slots.items() if taker == end.winner}
     if taken and end.slot not in taken:

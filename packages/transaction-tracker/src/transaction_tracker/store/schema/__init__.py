@@ -1,6 +1,7 @@
 """The tables, which are the same in each database."""
 
 from transaction_tracker.store.schema.access import idempotency_keys, tokens
+from transaction_tracker.store.schema.alerts import alert_notices, alerts
 from transaction_tracker.store.schema.base import Amount, metadata, one_of
 from transaction_tracker.store.schema.blocks import block_slots, blocks, cursors
 from transaction_tracker.store.schema.bookmarks import bookmarks
@@ -13,6 +14,8 @@ __all__ = [
     "ENDED",
     "OPEN",
     "Amount",
+    "alert_notices",
+    "alerts",
     "attempts",
     "block_slots",
     "blocks",

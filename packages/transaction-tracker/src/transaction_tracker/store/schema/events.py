@@ -39,6 +39,9 @@ events = Table(
     Column("fee", Amount),
     # "total" or "execution": whether the fee is the whole fee. NULL in rows of old versions.
     Column("fee_scope", String(12)),
+    # Compared with the providers' receipts: the units of gas used, a digest of the token transfers.
+    Column("gas_used", BigInteger),
+    Column("effects", String(32)),
     Column("failure", Text),
     Column("superseded_by", String(200)),
     Column("reason", String(20)),
@@ -48,6 +51,9 @@ events = Table(
     Column("slot", String(200)),
     Column("content", String(64)),
     Column("deadline", Float),
+    # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
+    Column("details", Text),
+    Column("expectation", Text),
     Column("metadata", Text, nullable=False),
     Column("recorded_at", Float, nullable=False),
     # An event is one version of one transaction: a block that is applied again after a crash

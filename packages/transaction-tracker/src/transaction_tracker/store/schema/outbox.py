@@ -25,6 +25,8 @@ endpoints = Table(
     Column("url", Text, nullable=False),
     # The states whose events it receives, as a JSON list; NULL for all.
     Column("states", Text),
+    # The kinds of alerts that it receives, as a JSON list.
+    Column("alerts", Text, nullable=False, server_default="[]"),
     Column("secret", String(120), nullable=False),
     # The secret before the last rotation, and until when it is valid.
     Column("previous_secret", String(120)),

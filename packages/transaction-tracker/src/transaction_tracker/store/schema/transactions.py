@@ -41,8 +41,14 @@ transactions = Table(
     Column("missing_height", BigInteger),
     Column("missing_time", Float),
     Column("max_fee", Amount),
+    # Compared with the providers' receipts: the units of gas used, a digest of the token transfers.
+    Column("gas_used", BigInteger),
+    Column("effects", String(32)),
     # Words separated by commas, in alphabetical order.
     Column("flags", String(100), nullable=False, server_default=""),
+    # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
+    Column("details", Text),
+    Column("expectation", Text),
     Column("metadata", Text, nullable=False, server_default="{}"),
     Column("created_at", Float, nullable=False),
     Column("updated_at", Float, nullable=False),

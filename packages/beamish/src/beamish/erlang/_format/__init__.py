@@ -1,0 +1,1 @@
+"""The external term format: pure functions from terms to bytes and back."""

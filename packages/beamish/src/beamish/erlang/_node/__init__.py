@@ -1,0 +1,1 @@
+"""A running node: its connections, and the processes of other nodes."""

@@ -1,0 +1,107 @@
+// A table whose rows keep their elements: a refresh changes texts, not the focus. While the pointer
+// or the focus is in it, rows keep their places, and new rows are announced instead.
+
+import { count, el, fill, setText } from "./dom.js";
+import { change, current } from "./route.js";
+
+/**
+ * Return a table as `{element, show(rows)}`.
+ *
+ * @param caption Name for screen readers.
+ * @param columns Each with `title`, `cell(row)`, and optionally `number`, `wide` (hidden on narrow
+ *   screens) and `sort`, the name of the order that its header chooses.
+ * @param key Returns what identifies a row.
+ * @param empty Text for no rows.
+ */
+export function table({ caption, columns, key, empty, sort = null }) {
+  const body = el("tbody");
+  const news = el("p", { class: "quiet", role: "status" });
+  const nothing = el("p", { class: "quiet empty", hidden: "" }, empty);
+  const heads = columns.map((column) => head(column, sort));
+  const grid = el("table", {}, el("caption", { class: "unseen" }, caption), el("thead", {}, el("tr", {}, heads)), body);
+  const element = el("div", { class: "tabular" }, grid, nothing, news);
+  const lines = new Map();
+
+  function show(rows) {
+    nothing.hidden = rows.length > 0;
+    grid.hidden = rows.length === 0;
+    const kept = grid.matches(":hover") || body.contains(document.activeElement);
+    if (kept && lines.size) hold(rows);
+    else place(rows);
+    if (sort) heads.forEach((cell, index) => mark(cell, columns[index], sort));
+  }
+
+  function hold(rows) {
+    const found = new Map(rows.map((row) => [key(row), row]));
+    for (const [id, line] of lines) {
+      line.element.toggleAttribute("data-gone", !found.has(id));
+      if (found.has(id)) line.update(found.get(id));
+    }
+    const fresh = rows.filter((row) => !lines.has(key(row))).length;
+    setText(news, fresh ? `${count(fresh)} new; move the pointer out of the table to see them.` : "");
+  }
+
+  function place(rows) {
+    setText(news, "");
+    const ids = new Set(rows.map(key));
+    for (const id of lines.keys()) if (!ids.has(id)) lines.delete(id);
+    const elements = rows.map((row) => {
+      const id = key(row);
+      if (!lines.has(id)) lines.set(id, newLine(columns));
+      const line = lines.get(id);
+      line.element.removeAttribute("data-gone");
+      line.update(row);
+      return line.element;
+    });
+    if (elements.length !== body.children.length || elements.some((one, index) => body.children[index] !== one)) {
+      body.replaceChildren(...elements);
+    }
+  }
+
+  return { element, show };
+}
+
+function classes(column) {
+  return [column.number ? "number" : "", column.wide ? "wide" : "", column.class ?? ""].join(" ").trim() || null;
+}
+
+function newLine(columns) {
+  const cells = columns.map((column) => el("td", { class: classes(column) }));
+  const last = new Array(columns.length);
+  return {
+    element: el("tr", {}, cells),
+    update(row) {
+      columns.forEach((column, index) => {
+        const made = column.cell(row);
+        const text = made instanceof Node ? made.outerHTML : String(made);
+        if (last[index] === text) return;
+        last[index] = text;
+        fill(cells[index], made);
+      });
+    },
+  };
+}
+
+function head(column, sort) {
+  if (!sort || !column.sort) return el("th", { scope: "col", class: classes(column) }, column.title);
+  const button = el("button", { type: "button", class: "plain", click: () => choose(column, sort) }, column.title);
+  return el("th", { scope: "col", class: classes(column) }, button);
+}
+
+/** Return the chosen order, and whether the largest value is first. */
+function chosen(sort) {
+  const { params } = current();
+  return [params.get("sort") ?? sort, params.get("dir") !== "asc"];
+}
+
+function choose(column, sort) {
+  const [name, descending] = chosen(sort);
+  const again = name === column.sort;
+  change({ sort: column.sort, dir: again && descending ? "asc" : null }, true);
+}
+
+function mark(cell, column, sort) {
+  const [name, descending] = chosen(sort);
+  if (column.sort !== name) cell.removeAttribute("aria-sort");
+  else cell.setAttribute("aria-sort", descending ? "descending" : "ascending");
+}

@@ -1,0 +1,186 @@
+// The supervision trees, as a list or a drawing. Supervisors open and close; the program sends only
+// the open ones.
+
+import { badge, count, el, fill, pidText, renderer, restarts, setText, svg } from "./dom.js";
+import { limits, pidLink } from "./parts.js";
+import { change, current, link } from "./route.js";
+
+const MAX_DRAWN = 200;
+const ROW = 26;
+const COLUMN = 220;
+const NODE = 8;
+
+export const title = "Tree";
+export const view = "tree";
+
+export function query() {
+  const { params } = current();
+  return { open: params.get("open"), limit: params.get("limit") ?? "30" };
+}
+
+/** Build the page in `parent`; return what shows a snapshot. */
+export function build(parent) {
+  let last = null;
+  const total = el("p", { class: "quiet", role: "status" });
+  const body = el("div");
+  const wanted = el("input", { id: "search", type: "search", autocomplete: "off", spellcheck: "false", placeholder: "Search ( / )", "aria-label": "Search the open part of the tree", input: () => last && draw() });
+  const asList = mode("List", "list");
+  const asDrawing = mode("Drawing", "drawing");
+  fill(
+    parent,
+    el("div", { class: "heading" }, el("h2", {}, "Supervision tree"),
+      el("div", { class: "line" }, wanted, el("div", { role: "group", "aria-label": "View", class: "line" }, asList, asDrawing), limits([30, 100, 500, 1000], 30))),
+    total,
+    body,
+    el("p", { class: "quiet legend" },
+      svg("svg", { width: 16, height: 12, "aria-hidden": "true", class: "tree" }, svg("rect", { x: 1, y: 1, width: 13, height: 10, rx: 2, class: "supervisor" })), " supervisor ",
+      svg("svg", { width: 14, height: 12, "aria-hidden": "true", class: "tree" }, svg("circle", { cx: 6, cy: 6, r: 5, class: "worker" })), " worker ",
+      svg("svg", { width: 14, height: 12, "aria-hidden": "true", class: "tree" }, svg("path", { d: "M6 0l6 6l-6 6l-6-6z", class: "restarting" })), " restarting or stopped"),
+  );
+  const show = renderer(body, ([forest, kind, search]) => (kind === "drawing" ? drawing(forest) : list(forest, search)));
+
+  function draw() {
+    const kind = current().params.get("as") ?? (last.nodes > MAX_DRAWN ? "list" : "drawing");
+    asList.setAttribute("aria-pressed", String(kind === "list"));
+    asDrawing.setAttribute("aria-pressed", String(kind === "drawing"));
+    const kept = keepFocus(body);
+    show([last.roots, kind, wanted.value.trim().toLowerCase()]);
+    kept();
+  }
+
+  return (found) => {
+    last = found;
+    setText(total, `${count(found.nodes)} of ${count(found.processes)} processes are shown`);
+    draw();
+  };
+}
+
+function mode(text, kind) {
+  return el("button", { type: "button", "aria-pressed": "false", click: () => change({ as: kind }, true) }, text);
+}
+
+/** Return a function that puts the focus back to the same link or button after a new drawing. */
+function keepFocus(body) {
+  const focused = document.activeElement;
+  const mark = body.contains(focused) ? focused.dataset.focus : undefined;
+  return () => {
+    if (mark !== undefined && !body.contains(document.activeElement)) body.querySelector(`[data-focus="${CSS.escape(mark)}"]`)?.focus();
+  };
+}
+
+/** Return the pids of the open supervisors, with one added or removed. */
+function toggled(forest, pid) {
+  const open = new Set();
+  const walk = (node) => {
+    if (node.open) open.add(node.pid);
+    node.children.forEach(walk);
+  };
+  forest.forEach(walk);
+  if (!open.delete(pid)) open.add(pid);
+  return [...open].join(",") || "0";
+}
+
+const isSupervisor = (node) => node.restarts !== null || node.left_out > 0 || node.open;
+const label = (node) => `${node.id}${node.class_name === null ? "" : ` ${node.class_name}`}`;
+
+// -- As a list
+
+function list(forest, search) {
+  return el("ul", { class: "branches" }, forest.map((node) => branch(node, forest, search)));
+}
+
+function matches(node, search) {
+  return !search || `${label(node)} ${node.pid === null ? "" : pidText(node.pid)}`.toLowerCase().includes(search) || node.children.some((child) => matches(child, search));
+}
+
+function branch(node, forest, search) {
+  if (!matches(node, search)) return null;
+  const more = node.left_out ? el("li", { class: "quiet" }, `+ ${count(node.left_out)} more`) : null;
+  return el("li", {},
+    el("div", { class: "line" },
+      isSupervisor(node) ? toggle(node, forest) : el("span", { class: "leaf" }),
+      node.pid === null ? el("span", { class: "id" }, "–") : marked(pidLink(node.pid), `p${node.pid}`),
+      el("strong", { class: "foreign" }, node.id),
+      el("span", { class: "quiet" }, node.class_name ?? ""),
+      badge(node.status),
+      node.restarts === null ? null : el("span", {}, "restarts ", restarts(node.restarts))),
+    node.open ? el("ul", {}, node.children.map((child) => branch(child, forest, search)), more) : null);
+}
+
+function marked(element, focus) {
+  element.dataset.focus = focus;
+  return element;
+}
+
+function toggle(node, forest) {
+  const text = node.open ? "−" : "+";
+  const name = `${node.open ? "Close" : "Open"} ${node.id}`;
+  const press = () => change({ open: toggled(forest, node.pid) }, true);
+  return marked(el("button", { type: "button", class: "toggle", "aria-expanded": String(node.open), "aria-label": name, click: press }, text), `t${node.pid}`);
+}
+
+// -- As a drawing
+
+function drawing(forest) {
+  const placed = [];
+  const edges = [];
+  let row = 0;
+  // Leaves take rows from the top; a supervisor stands in the middle of its children.
+  const place = (node, depth) => {
+    const below = node.open ? node.children.map((child) => place(child, depth + 1)) : [];
+    if (node.left_out && node.open) below.push(put({ more: node.left_out }, depth + 1, row++));
+    const y = below.length ? (below[0].y + below.at(-1).y) / 2 : row++;
+    const made = put(node, depth, y);
+    for (const child of below) edges.push([made, child]);
+    return made;
+  };
+  const put = (node, depth, y) => {
+    const made = { node, depth, y };
+    placed.push(made);
+    return made;
+  };
+  forest.forEach((root) => place(root, 0));
+  const width = (Math.max(0, ...placed.map((one) => one.depth)) + 1) * COLUMN + 20;
+  const picture = svg("svg", { width, height: row * ROW + 12, class: "tree", role: "group", "aria-label": "Supervision tree" },
+    edges.map(([from, to]) => svg("path", { class: "edge", d: curve(from, to) })),
+    placed.map((one) => drawn(one, forest)));
+  return el("div", { class: "drawing", tabindex: "0", role: "region", "aria-label": "Drawing of the tree, scrollable" }, picture);
+}
+
+const xOf = (one) => one.depth * COLUMN + 24;
+const yOf = (one) => one.y * ROW + 18;
+
+function curve(from, to) {
+  const [x1, y1, x2, y2] = [xOf(from) + NODE, yOf(from), xOf(to) - NODE, yOf(to)];
+  return `M${x1} ${y1} C${x1 + 24} ${y1} ${x2 - 40} ${y2} ${x2} ${y2}`;
+}
+
+function drawn(one, forest) {
+  const [x, y, node] = [xOf(one), yOf(one), one.node];
+  if (node.more !== undefined) return svg("text", { x: x - 4, y: y + 4, class: "quiet" }, `+ ${count(node.more)} more`);
+  const text = svg("text", { x: x + 14, y: y + 4 }, short(node.id));
+  const hint = svg("title", {}, `${label(node)}, ${node.status}`);
+  const shape = shapeOf(node, x, y);
+  const extra = node.left_out && !node.open ? svg("text", { x: x + 14, y: y + 15, class: "quiet small" }, `${count(node.left_out)} children`) : null;
+  if (node.pid === null) return svg("g", {}, hint, shape, text);
+  const name = `${label(node)}, ${node.status}${node.restarts === null ? "" : `, ${node.restarts.used} of ${node.restarts.allowed} restarts used`}`;
+  const made = svg("a", { href: link(current().page, { info: node.pid }), "aria-label": name, "data-pid": node.pid }, hint, shape, text, extra);
+  if (!isSupervisor(node)) return marked(made, `p${node.pid}`);
+  const press = () => change({ open: toggled(forest, node.pid) }, true);
+  const keys = (event) => ["Enter", " "].includes(event.key) && (event.preventDefault(), press());
+  const sign = svg("g", { role: "button", tabindex: "0", class: "fold", "aria-label": `${node.open ? "Close" : "Open"} ${node.id}`, "aria-expanded": String(node.open), click: press, keydown: keys },
+    svg("circle", { cx: x - 13, cy: y, r: 5 }), svg("path", { d: node.open ? `M${x - 16} ${y}h6` : `M${x - 16} ${y}h6M${x - 13} ${y - 3}v6` }));
+  return svg("g", {}, marked(made, `p${node.pid}`), marked(sign, `t${node.pid}`));
+}
+
+function shapeOf(node, x, y) {
+  if (node.status === "restarting" || node.status === "stopped") return svg("path", { class: "restarting", d: `M${x} ${y - NODE}l${NODE} ${NODE}l-${NODE} ${NODE}l-${NODE}-${NODE}z` });
+  if (isSupervisor(node)) return svg("rect", { x: x - NODE, y: y - 6, width: 2 * NODE, height: 12, rx: 2, class: node.restarts?.used ? "supervisor troubled" : "supervisor" });
+  return svg("circle", { cx: x, cy: y, r: 6, class: "worker" });
+}
+
+/** Return an id in few characters; of a name in a registry, the key. */
+function short(id) {
+  const text = id.split(" / ").at(-1);
+  return text.length > 26 ? `${text.slice(0, 12)}…${text.slice(-13)}` : text;
+}

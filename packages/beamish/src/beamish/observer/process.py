@@ -1,0 +1,170 @@
+"""The process that serves the observer: starts last and stops first."""
+
+import asyncio
+import logging
+import socket as sockets_of_python
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from beamish import process, telemetry
+from beamish.child_spec import ChildSpec
+from beamish.gen_server import GenServer, call
+from beamish.messages import Exit
+from beamish.observer.access import Token, check_token, is_loopback
+from beamish.observer.app import ObserverApp
+from beamish.observer.server import HttpServer
+from beamish.observer.sockets import bind_local, bind_tcp, remove
+from beamish.pid import Name
+from beamish.results import Stop
+
+PORT = 4000
+
+_SHUTDOWN_SECONDS = 10.0
+_log = logging.getLogger("beamish.observer")
+
+
+class Observer(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
+    """Serve the observer from within the program that it shows.
+
+    ``Observer.child_spec(...)`` takes these arguments; put it last into the tree, so that it stops
+    first. It shows the processes of its own event loop.
+
+    Args:
+        host: The address to listen on; ``None`` serves no browser, only ``socket``.
+        port: The port; 0 chooses a free one.
+        token: What a reader must send; needed for any ``host`` but a loopback address. At least 16
+            characters.
+        socket: Path of a local socket for ``python -m beamish top``, which this user and root can
+            open without a token; ``None`` opens none.
+        allow_actions: Whether readers can kill, stop, restart, suspend, resume and trace processes.
+        events: Names of the program's own telemetry events that the page Metrics counts.
+
+    Raises:
+        StartError: At the start: an argument is not valid (``ValueError``, ``TypeError``), or the
+            address or path cannot be used (``OSError``).
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = "127.0.0.1",
+        port: int = PORT,
+        token: str | None = None,
+        socket: str | Path | None = None,
+        allow_actions: bool = False,
+        events: Iterable[telemetry.Event] = (),
+    ) -> None:
+        _check(host, port, token, socket)
+        self._app = ObserverApp(token=token, allow_actions=allow_actions, events=events)
+        self._host, self._port = host, port
+        self._path = None if socket is None else Path(socket)
+        self._url: str | None = None
+        self._server: HttpServer | None = None
+        self._listening: list[sockets_of_python.socket] = []
+        self._inode = 0  # of the local socket, which `_close` removes
+        self._serving = asyncio.Event()
+        self._served = asyncio.Event()
+
+    async def init(self) -> None:
+        """Listen, begin to record, and wait until the server runs."""
+        try:
+            if self._host is not None:
+                self._listening.append(bind_tcp(self._host, self._port))
+                self._url = _url(self._listening[0])
+            if self._path is not None:
+                self._listening.append(bind_local(self._path))
+                self._inode = self._path.lstat().st_ino
+            self._app.begin()
+            self._server = HttpServer(self._app)
+            process.spawn_link(self._serve, self._server)
+            async with asyncio.timeout(_SHUTDOWN_SECONDS):
+                await self._serving.wait()
+        except BaseException:
+            self._close()
+            raise
+        _log.info("observer: listening at %s", " and ".join(self._places()))
+
+    def _places(self) -> list[str]:
+        return [str(place) for place in (self._url, self._path) if place is not None]
+
+    @classmethod
+    def child_spec(  # type: ignore[override] # hides the token
+        cls, *, token: str | None = None, name: Name | None = None, **options: Any
+    ) -> ChildSpec:
+        """Return how a supervisor starts the observer; its ``repr`` hides the token.
+
+        Args:
+            token: See `Observer`.
+            name: Its local name or via name.
+            options: The other arguments of `Observer`.
+        """
+        check_token(token)
+        hidden = None if token is None else Token(token)
+        return super().child_spec(token=hidden, name=name, **options)
+
+    @call
+    def url(self) -> str | None:
+        """Return the URL of the pages, such as ``http://127.0.0.1:4000/``, or ``None``."""
+        return self._url
+
+    def handle_info(self, message: object) -> Stop | None:
+        """Stop if the server has stopped."""
+        match message:
+            case Exit(_, reason):
+                return Stop(reason)
+            case _:
+                super().handle_info(message)
+                return None
+
+    async def terminate(self, _reason: object) -> None:
+        """End the streams, and wait for requests in progress."""
+        if self._server is not None:
+            self._server.stop()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SHUTDOWN_SECONDS - 1.0):
+                    await self._served.wait()
+        self._close()
+
+    async def _serve(self, server: HttpServer) -> None:
+        process.set_label("observer")
+        self._serving.set()
+        try:
+            await server.serve(sockets=self._listening)
+        finally:
+            # Here as well as in `terminate`, which does not run if the observer is killed: an open
+            # port that nobody serves would hang its clients, and the recorder would go on.
+            self._close()
+            self._served.set()
+
+    def _close(self) -> None:
+        if self._server is not None:
+            self._server.abandon()
+        self._app.close()
+        for sock in self._listening:
+            sock.close()
+        if self._path is not None:
+            remove(self._path, self._inode)
+
+
+def _check(host: str | None, port: int, token: str | None, socket: str | Path | None) -> None:
+    if host is None and socket is None:
+        raise ValueError("an observer needs a host, a socket, or both; got neither")
+    if host is not None and not isinstance(host, str):
+        raise TypeError(f"host must be a string or None; got {host!r}")
+    if isinstance(port, bool) or not isinstance(port, int) or not 0 <= port <= 65_535:
+        raise ValueError(f"port must be a whole number from 0 to 65535; got {port!r}")
+    if socket is not None and not isinstance(socket, str | Path):
+        raise TypeError(f"socket must be a path or None; got {socket!r}")
+    check_token(token)
+    if host is not None and token is None and not is_loopback(host):
+        raise ValueError(
+            f"{host} is reachable from other machines, which needs a token; give one, such as that "
+            "of secrets.token_urlsafe(), or listen on 127.0.0.1"
+        )
+
+
+def _url(sock: sockets_of_python.socket) -> str:
+    host, port = sock.getsockname()[:2]
+    return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"

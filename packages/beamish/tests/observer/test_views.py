@@ -1,0 +1,397 @@
+"""The snapshots: processes, supervisors, trees, registries, details, states."""
+
+import asyncio
+import json
+
+import pytest
+
+from beamish import (
+    BeamishError,
+    CallTimeoutError,
+    DynamicSupervisor,
+    NoProcessError,
+    Pid,
+    Registry,
+    Supervisor,
+    debug,
+    process,
+)
+from beamish._snapshots import details, slices
+from beamish._snapshots.encode import MAX_VALUE_CHARACTERS, encoded, short
+from beamish._snapshots.processes import ProcessTable
+from beamish._snapshots.query import QueryError, UnknownError, parse
+from beamish._snapshots.supervisors import MAX_AUTOMATIC_NODES
+
+from .support import REGISTRY, WORKERS, Worker, read, start_workers, until
+
+# -- Queries
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("sort", "memory", "sort must be one of recent, handled, queue, pid, class; got 'memory'"),
+        ("dir", "up", "dir must be one of asc, desc"),
+        ("limit", "0", "limit must be from 1 to 1,000; got 0"),
+        ("limit", "1001", "limit must be from 1 to 1,000"),
+        ("limit", "-1", "limit must be a whole number"),
+        ("limit", "9" * 5_000, "limit must be a whole number"),
+        ("limit", "²", "limit must be a whole number"),
+        ("search", "x" * 201, "search can have 200 characters; got 201"),
+        ("open", "1,x", "open must be a whole number"),
+        ("open", ",".join(["1"] * 201), "open can name 200 supervisors; got 201: close some"),
+        ("page", "2", "unknown parameter 'page'; use dir, limit, open, pid, search, sort"),
+    ],
+)
+def test_invalid_parameter_is_explained(name: str, value: str, said: str) -> None:
+    with pytest.raises(QueryError) as raised:
+        parse({name: value})
+
+    assert said in str(raised.value)
+
+
+async def test_unknown_view_names_the_views() -> None:
+    with pytest.raises(UnknownError, match="unknown view 'memory'; use overview, history"):
+        await read("memory")
+
+
+# -- Processes
+
+
+async def test_processes_are_sorted_by_any_column(program: Pid) -> None:
+    pids = await start_workers(5)
+    for number, pid in enumerate(pids):
+        for _ in range(number):
+            await Worker.add(pid, 1)
+
+    found = await read("processes", sort="handled", search="order:", limit="3")
+    ascending = await read("processes", sort="pid", dir="asc", search="order:", limit="2")
+
+    assert [row.handled for row in found.rows] == [4, 3, 2]
+    assert [row.pid for row in found.rows] == [pids[4], pids[3], pids[2]]
+    assert [row.pid for row in ascending.rows] == pids[:2]
+    assert (found.matching, found.total) == (5, len(process.processes()))
+
+
+async def test_queues_are_sorted_and_summed(program: Pid) -> None:
+    first = process.whereis("first")
+    assert first is not None
+    await debug.suspend(first)
+    for _ in range(3):
+        process.send(first, "a message")
+
+    found = await read("processes", sort="queue", limit="1")
+
+    assert [(row.pid, row.queue, row.status) for row in found.rows] == [(first, 3, "suspended")]
+    assert found.queued == 3
+
+
+async def test_recent_counts_messages_since_the_last_page(program: Pid) -> None:
+    table = ProcessTable(parse({"sort": "recent", "limit": "1"}))
+    before = await table.read()
+    for _ in range(7):
+        await Worker.add("second", 1)
+
+    found = await table.read()
+
+    assert before.rows[0].recent is None
+    assert [(row.name, row.recent) for row in found.rows] == [("second", 7)]
+    assert found.seconds is not None
+
+
+@pytest.mark.parametrize("search", ["first", "FIRST", "irs"])
+async def test_search_finds_names(program: Pid, search: str) -> None:
+    found = await read("processes", search=search)
+
+    assert [row.name for row in found.rows] == ["first"]
+
+
+async def test_search_finds_the_whole_of_a_long_key(program: Pid) -> None:
+    key = "0x" + "c0ffee" * 20
+    spec = Worker.child_spec(name=Registry.via(REGISTRY, key))
+    pid = await DynamicSupervisor.start_child(WORKERS, spec)
+
+    found = await read("processes", search=key[-60:])
+
+    assert [row.pid for row in found.rows] == [pid]
+    assert len(found.rows[0].name) < len(key)
+
+
+async def test_search_finds_pids_and_classes(program: Pid) -> None:
+    first = process.whereis("first")
+    assert first is not None
+
+    assert [row.pid for row in (await read("processes", search=repr(first))).rows] == [first]
+    assert (await read("processes", search="dynamicsup")).matching == 1
+    assert (await read("processes", search="no such process")).rows == []
+
+
+async def test_walk_lets_the_event_loop_run(program: Pid, monkeypatch: pytest.MonkeyPatch) -> None:
+    await start_workers(600)
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)  # every batch ends a slice
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    await read("processes")
+    counting.cancel()
+
+    assert turns >= 600 // 128
+
+
+async def test_process_that_exits_during_the_walk_is_left_out(
+    program: Pid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = await start_workers(300)
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.0)
+    reading = asyncio.create_task(read("processes", sort="pid", limit="1000"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await DynamicSupervisor.terminate_child(WORKERS, pids[0])
+    await DynamicSupervisor.terminate_child(WORKERS, pids[-1])
+
+    found = await reading
+
+    assert {pids[0], pids[-1]}.isdisjoint(row.pid for row in found.rows)
+    assert len(found.rows) >= 298
+
+
+# -- Supervisors
+
+
+async def killed(name: str) -> None:
+    """Kill a process, and wait until its supervisor has restarted it."""
+    before = process.whereis(name)
+    assert before is not None
+    process.exit(before, "kill")
+    await until(lambda: process.whereis(name) not in (None, before))
+
+
+async def test_supervisors_show_restarts_used_and_allowed(program: Pid) -> None:
+    await killed("second")
+
+    found = await read("supervisors")
+
+    assert found.total == 3
+    top = found.rows[0]
+    assert (top.name, top.strategy, top.children) == ("Test.Pair", "one_for_one", 2)
+    assert str(top.restarts) == "1 of 5 in 600 s"
+    assert found.rows[1].restarts.used == 0
+
+
+async def test_supervisor_nearest_to_its_limit_is_first(program: Pid) -> None:
+    await killed("first")
+    (worker,) = await start_workers(1)
+    process.exit(worker, "kill")
+    await until(lambda: Registry.whereis(REGISTRY, "order:0") not in (None, worker))
+
+    rows = (await read("supervisors")).rows
+
+    assert [(row.name, str(row.restarts)) for row in rows] == [
+        (WORKERS, "1 of 2 in 600 s"),
+        ("Test.Pair", "1 of 5 in 600 s"),
+        ("Test.Top", "0 of 3 in 5 s"),
+    ]
+
+
+async def test_restarts_of_each_child_show_the_worst(program: Pid) -> None:
+    spec = DynamicSupervisor.child_spec(name="Own", intensity="child", max_seconds=600.0)
+    await Supervisor.start_child("Test.Top", spec)
+    calm = await DynamicSupervisor.start_child("Own", Worker.child_spec(name="calm"))
+    await DynamicSupervisor.start_child("Own", Worker.child_spec(name="troubled"))
+    for _ in range(2):
+        await killed("troubled")
+
+    (row,) = (await read("supervisors", search="own")).rows
+
+    assert row.intensity == "child"
+    assert (row.restarts.used, row.restarts.allowed) == (2, 3)
+    assert process.is_alive(calm)
+
+
+async def test_small_tree_is_open(program: Pid) -> None:
+    await start_workers(2)
+
+    found = await read("tree")
+
+    (root,) = found.roots
+    assert root.id == "Test.Top"
+    assert [child.id for child in root.children] == [REGISTRY, WORKERS, "Test.Pair"]
+    assert [child.open for child in root.children] == [False, True, True]
+    assert [child.id for child in root.children[2].children] == ["first", "second"]
+    assert found.nodes == 8
+
+
+async def test_large_supervisor_lists_some_children_and_counts_the_rest(program: Pid) -> None:
+    await start_workers(50)
+
+    (root,) = (await read("tree", limit="30")).roots
+
+    workers = root.children[1]
+    assert (len(workers.children), workers.left_out) == (30, 20)
+
+
+async def test_only_the_named_supervisors_are_open(program: Pid) -> None:
+    pair = process.whereis("Test.Pair")
+    assert pair is not None
+
+    found = await read("tree", open=f"{program.serial}")
+    both = await read("tree", open=f"{program.serial},{pair.serial}")
+    none = await read("tree", open="0")
+
+    assert [child.open for child in found.roots[0].children] == [False, False, False]
+    assert found.roots[0].children[2].left_out == 2
+    assert [child.open for child in both.roots[0].children] == [False, False, True]
+    assert (none.nodes, none.roots[0].left_out) == (1, 3)
+
+
+async def test_tree_of_many_supervisors_is_cut_at_its_deepest_levels(program: Pid) -> None:
+    for number in range(30):
+        children = [Worker.child_spec(name=f"{number}.{child}") for child in range(20)]
+        await Supervisor.start_child("Test.Top", Supervisor.child_spec(children, name=f"s{number}"))
+
+    found = await read("tree", limit="100")
+
+    assert MAX_AUTOMATIC_NODES <= found.nodes < MAX_AUTOMATIC_NODES + 20
+    assert len(found.roots[0].children) == 33
+    assert [child.open for child in found.roots[0].children].count(False) > 10
+
+
+# -- Registries
+
+
+async def test_registries_show_their_entries(program: Pid) -> None:
+    pids = await start_workers(12)
+
+    found = await read("registries", pid=REGISTRY, search="order:1", limit="2")
+
+    assert [(row.name, row.keys, row.entries) for row in found.registries] == [
+        (REGISTRY, "unique", 12)
+    ]
+    assert found.matching == 3
+    assert [(row.key, row.pid, row.value) for row in found.entries] == [
+        ("order:1", pids[1], "None"),
+        ("order:10", pids[10], "None"),
+    ]
+
+
+async def test_registries_without_a_choice_have_no_entries(program: Pid) -> None:
+    await start_workers(1)
+
+    found = await read("registries")
+
+    assert (found.chosen, found.entries) == (None, [])
+
+
+# -- Details
+
+
+async def test_detail_names_links_and_ancestors(program: Pid) -> None:
+    found = await read("process", pid="first")
+
+    assert (found.name, found.class_name, found.names) == ("first", "Worker", ["first"])
+    assert found.parent is not None
+    assert found.parent.name == "Test.Pair"
+    assert [item.name for item in found.links.first] == ["Test.Pair"]
+    assert [item.name for item in found.ancestors.first[:2]] == ["Test.Pair", "Test.Top"]
+
+
+@pytest.mark.parametrize("form", ["{}", "#PID<0.{}.0>"])
+async def test_process_is_found_by_its_number(program: Pid, form: str) -> None:
+    first = process.whereis("first")
+    assert first is not None
+
+    assert (await read("process", pid=form.format(first.serial))).pid is first
+
+
+@pytest.mark.parametrize("pid", ["", "nobody", "999999999", "9" * 100, "-1"])
+async def test_unknown_process_is_explained(program: Pid, pid: str) -> None:
+    with pytest.raises(NoProcessError, match="no live process"):
+        await read("process", pid=pid)
+
+
+async def test_detail_says_where_a_callback_waits(program: Pid) -> None:
+    waiting = asyncio.create_task(Worker.wait("first"))
+    await until(lambda: (process.info("first") or pytest.fail("dead")).current_callback)
+
+    found = await read("process", pid="first")
+
+    assert found.callback == "wait"
+    assert any("Worker.wait" in line and "support.py:" in line for line in found.waiting)
+    waiting.cancel()
+
+
+async def test_queued_messages_show_their_kinds_and_no_contents(program: Pid) -> None:
+    await debug.suspend("first")
+    process.send("first", "a secret")
+    Worker.cast("first", "a secret")
+    adding = asyncio.create_task(Worker.add("first", 1_234))
+    await until(lambda: (process.info("first") or pytest.fail("dead")).message_queue_len == 3)
+
+    found = await read("process", pid="first")
+
+    assert found.messages == ["message str", "cast handle_cast", "call add"]
+    assert b"secret" not in encoded(found)
+    assert b"1234" not in encoded(found)
+    adding.cancel()
+
+
+async def test_detail_of_a_supervisor_shows_its_children(program: Pid) -> None:
+    found = await read("process", pid="Test.Pair")
+
+    assert found.supervisor is not None
+    assert found.supervisor.children == 2
+    assert [(child.id, child.restart, child.shutdown) for child in found.children] == [
+        ("first", "transient", "5.0"),
+        ("second", "transient", "5.0"),
+    ]
+
+
+async def test_state_is_that_of_format_status(program: Pid) -> None:
+    found = await read("state", pid="first")
+
+    assert found.attributes == [("number", "1"), ("secret", "'<hidden>'")]
+
+
+async def test_state_of_a_busy_server_says_where_it_waits(
+    program: Pid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(details, "STATE_SECONDS", 0.01)
+    waiting = asyncio.create_task(Worker.wait("first"))
+    await until(lambda: (process.info("first") or pytest.fail("dead")).current_callback)
+
+    with pytest.raises(CallTimeoutError, match="busy with wait"):
+        await read("state", pid="first")
+    waiting.cancel()
+
+
+async def test_process_that_is_not_a_server_has_no_state(program: Pid) -> None:
+    pid = process.spawn(asyncio.Event().wait)
+
+    with pytest.raises(BeamishError, match="is not a server: it has no state"):
+        await read("state", pid=str(pid.serial))
+    process.exit(pid, "kill")
+
+
+# -- Values
+
+
+def test_large_value_is_shortened() -> None:
+    assert len(short(list(range(1_000_000)))) < MAX_VALUE_CHARACTERS
+    assert len(short("x" * 1_000_000)) <= MAX_VALUE_CHARACTERS
+
+
+def test_value_that_cannot_be_shown_is_named() -> None:
+    misleading = type("dict", (), {})()  # `reprlib` goes by the name of a class
+
+    assert short(misleading) == "<dict that cannot be shown: TypeError>"
+
+
+async def test_every_view_can_be_encoded(program: Pid) -> None:
+    for view in ("overview", "history", "processes", "tree", "supervisors", "registries"):
+        assert isinstance(json.loads(encoded(await read(view))), dict)

@@ -1,0 +1,102 @@
+"""Details of a transaction: who paid whom how much, and what its execution did."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Literal, TypeAlias, get_args
+
+Standard: TypeAlias = Literal["erc20", "erc721", "erc1155"]
+STANDARDS: tuple[Standard, ...] = get_args(Standard)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """One transfer of a token.
+
+    Attributes:
+        index: Position of its log among the logs of the transaction, from 0. The transfers of a
+            batch (ERC-1155) share one log.
+        standard: Standard of the token.
+        token: Address of the token's contract.
+        sender: Account that loses the token; the zero address for a new token.
+        recipient: Account that gets the token; the zero address for a destroyed token.
+        value: Amount in the token's smallest unit; ``None`` for ERC-721.
+        token_id: Id of the token within its contract; ``None`` for ERC-20.
+    """
+
+    index: int
+    standard: Standard
+    token: str
+    sender: str
+    recipient: str
+    value: int | None = None
+    token_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """What the sender of a transaction signed; ``None`` for each part that is unreadable.
+
+    Attributes:
+        sender: Account that sent the transaction.
+        recipient: Account or contract that is called; ``None`` for a new contract.
+        value: Amount of the chain's coin, in its smallest unit.
+        nonce: Number of the transaction among those of its sender.
+    """
+
+    sender: str | None = None
+    recipient: str | None = None
+    value: int | None = None
+    nonce: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What a transaction did in its block; ``None`` for each part that is unreadable.
+
+    Attributes:
+        gas_used: Units of gas used.
+        block_time: Time of the block in Unix seconds.
+        contract_address: Contract that the transaction created.
+        transfers: Token transfers, in the order of the logs.
+        malformed_logs: Number of logs that are unreadable, or that are named like a transfer and
+            are none by the standard of any token.
+    """
+
+    gas_used: int | None = None
+    block_time: int | None = None
+    contract_address: str | None = None
+    transfers: tuple[Transfer, ...] | None = None
+    malformed_logs: int = 0
+
+    @property
+    def effects(self) -> str | None:
+        """Digest of the contract and the transfers; ``None`` if the logs are unreadable.
+
+        It is compared in place of the transfers, of which a transaction can have thousands: no
+        process keeps them in memory.
+        """
+        if self.transfers is None:
+            return None
+        lines = [f"{self.contract_address} {self.malformed_logs}"]
+        lines += (
+            f"{transfer.index} {transfer.standard} {transfer.token} {transfer.sender} "
+            f"{transfer.recipient} {transfer.value} {transfer.token_id}"
+            for transfer in self.transfers
+        )
+        return blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Details of a transaction, as far as they are known.
+
+    Attributes:
+        payment: What its sender signed; ``None`` until a provider sends the transaction.
+        execution: What it did; ``None`` while it is in no block.
+    """
+
+    payment: Payment | None = None
+    execution: Execution | None = None
+
+
+NO_DETAILS = Details()

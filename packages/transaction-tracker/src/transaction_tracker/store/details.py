@@ -1,0 +1,141 @@
+"""The details of a transaction as JSON: what the API, events and webhooks say, and what is stored.
+
+They are kept in the database and in each event, not in memory: no decision needs them.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+
+from transaction_tracker.domain import Details, Event, Execution, Payment, Transfer
+
+# A transaction can have thousands of transfers, and each of its events says them again.
+MAX_TRANSFERS = 100
+
+
+def after(known: str | None, event: Event) -> str | None:
+    """Return the details after an event, as JSON; ``None`` while nothing is known.
+
+    Args:
+        known: The details before it.
+        event: The event, with the details that it shows.
+    """
+    fields: dict[str, Any] = {} if known is None else orjson.loads(known)
+    payment, execution = event.details.payment, event.details.execution
+    if payment is not None:
+        fields |= _payment(payment)
+    if not _is_in_block(event):
+        fields |= dict.fromkeys(_OF_BLOCK)
+    elif execution is not None:
+        fields |= _execution(execution, fields)
+    if not fields or all(value is None for value in fields.values()):
+        return None
+    outcome = event.tracked.outcome
+    fields["fee_wei"] = None if outcome is None or outcome.fee is None else str(outcome.fee)
+    return orjson.dumps({name: fields.get(name) for name in NAMES}).decode()
+
+
+def read(text: str | None) -> Details:
+    """Parse details; those of a long list of transfers are only the first ones."""
+    if text is None:
+        return Details()
+    fields = orjson.loads(text)
+    payment = Payment(fields["from"], fields["to"], _integer(fields["value_wei"]), fields["nonce"])
+    if fields["transfers"] is None and all(fields[name] is None for name in _OF_BLOCK):
+        return Details(payment)
+    time = fields["block_time"]
+    transfers = fields["transfers"]
+    execution = Execution(
+        fields["gas_used"],
+        None if time is None else int(datetime.fromisoformat(time).timestamp()),
+        fields["contract_address"],
+        None if transfers is None else tuple(map(_read_transfer, transfers)),
+        fields["malformed_logs"] or 0,
+    )
+    return Details(payment, execution)
+
+
+def is_cut_off(text: str | None) -> bool:
+    """Return whether details have only the first transfers of a long list."""
+    return text is not None and (orjson.loads(text)["transfer_count"] or 0) > MAX_TRANSFERS
+
+
+_OF_BLOCK = (
+    "gas_used",
+    "block_time",
+    "contract_address",
+    "transfers",
+    "transfer_count",
+    "malformed_logs",
+)
+NAMES = ("from", "to", "value_wei", "nonce", "fee_wei", *_OF_BLOCK)
+
+
+def _is_in_block(event: Event) -> bool:
+    tracked = event.tracked
+    return tracked.anchor is not None and tracked.superseded_by is None
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "from": payment.sender,
+        "to": payment.recipient,
+        "value_wei": _text(payment.value),
+        "nonce": payment.nonce,
+    }
+
+
+def _execution(execution: Execution, known: dict[str, Any]) -> dict[str, Any]:
+    transfers = execution.transfers
+    # A transaction leaves its block only by an event without a block, so a known time is that of
+    # the same block.
+    time = (
+        known.get("block_time") if execution.block_time is None else _rfc3339(execution.block_time)
+    )
+    return {
+        "gas_used": execution.gas_used,
+        "block_time": time,
+        "contract_address": execution.contract_address,
+        "transfers": None
+        if transfers is None
+        else [_transfer(transfer) for transfer in transfers[:MAX_TRANSFERS]],
+        "transfer_count": None if transfers is None else len(transfers),
+        "malformed_logs": None if transfers is None else execution.malformed_logs,
+    }
+
+
+def _transfer(transfer: Transfer) -> dict[str, Any]:
+    return {
+        "index": transfer.index,
+        "standard": transfer.standard,
+        "token": transfer.token,
+        "from": transfer.sender,
+        "to": transfer.recipient,
+        "value": _text(transfer.value),
+        "token_id": _text(transfer.token_id),
+    }
+
+
+def _read_transfer(fields: dict[str, Any]) -> Transfer:
+    return Transfer(
+        fields["index"],
+        fields["standard"],
+        fields["token"],
+        fields["from"],
+        fields["to"],
+        _integer(fields["value"]),
+        _integer(fields["token_id"]),
+    )
+
+
+def _text(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def _integer(text: str | None) -> int | None:
+    return None if text is None else int(text)
+
+
+def _rfc3339(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,85 @@
+"""Who paid whom how much, and whether that was expected, on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from transaction_tracker.cli import payments
+from txtrack_devnode import DevelopmentNode
+from txtrack_devnode.tokens import transfer_data
+
+from .conftest import Command
+
+
+@pytest.mark.usefixtures("service")
+class TestPayments:
+    async def test_token_payment_is_shown_and_expected(
+        self, command: Command, node: DevelopmentNode
+    ) -> None:
+        sender, token, shop, _ = node.chain.accounts
+        tx = node.chain.submit(sender, token, data=transfer_data(shop, 250)).hash
+
+        expected = ("--expect-to", shop, "--expect-token", token, "--expect-min-value", "250")
+        added = await command("add", tx, *expected)
+        waited = await command("wait", tx)
+        shown = await command("get", tx)
+        (event, *_) = reversed((await command("events", "--json")).documents)
+
+        assert added.status == waited.status == shown.status == 0
+        assert "the expected payment" in waited.out
+        assert f"erc20 250 of {token} from {sender} to {shop}" in shown.out
+        assert "0 ether (0 gwei, 0 wei)" in shown.out
+        assert event["expectation"]["matches"] is True
+        assert event["details"]["transfers"][0]["value"] == "250"
+
+    async def test_payment_to_somebody_else_is_not_expected(
+        self, command: Command, node: DevelopmentNode
+    ) -> None:
+        sender, thief, shop, _ = node.chain.accounts
+        tx = node.chain.submit(sender, thief, 5).hash
+
+        await command("add", tx, "--expect-to", shop, "--expect-value", "5")
+        waited = await command("wait", tx)
+
+        assert f"not the expected payment: to is {thief}, expected {shop}" in waited.out
+
+    async def test_wrong_expectation_is_refused(
+        self, command: Command, node: DevelopmentNode
+    ) -> None:
+        tx = node.chain.submit(*node.chain.accounts[:2], 5).hash
+
+        added = await command("add", tx, "--expect-value", "1.5")
+
+        assert added.status == 2
+        assert "whole number of the smallest unit" in added.err
+
+    @pytest.mark.parametrize("form", ["csv", "jsonl"])
+    async def test_expectations_are_imported(
+        self, command: Command, node: DevelopmentNode, tmp_path: Path, form: str
+    ) -> None:
+        tx = node.chain.submit(*node.chain.accounts[:2], 5).hash
+        line = json.dumps({"id": tx, "expect": {"value": "5"}})
+        cell = '"{""value"": ""5""}"'
+        file = tmp_path / "payments"
+        file.write_text(f"id,expect\n{tx},{cell}\n" if form == "csv" else f"{line}\n")
+
+        imported = await command("import", str(file), "--format", form)
+        waited = await command("wait", tx)
+
+        assert imported.status == 0, imported.err
+        assert "the expected payment" in waited.out
+
+
+def test_unknown_answer_is_not_called_a_match() -> None:
+    expectation = {"expected": {}, "matches": None, "differences": []}
+
+    assert payments.verdict({"expectation": expectation}) == (
+        "not known yet whether it is the expected payment"
+    )
+
+
+def test_transfers_that_are_left_out_are_counted() -> None:
+    details = {"transfers": [], "transfer_count": 1_234}
+
+    assert list(payments.transfers({"details": details})) == ["and 1,234 more token transfers"]
