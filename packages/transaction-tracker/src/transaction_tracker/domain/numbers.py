@@ -8,6 +8,7 @@ import re
 
 _WHOLE = re.compile(r"-?[0-9]+")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_JSON = re.compile(rf"{_DECIMAL.pattern}([eE][+-]?[0-9]+)?")
 _MAX_DIGITS = 100
 
 
@@ -28,6 +29,19 @@ def decimal_number(text: str) -> float:
     Raises:
         ValueError: The text is not a number in decimal digits.
     """
-    if len(text) > _MAX_DIGITS or not _DECIMAL.fullmatch(text):
+    return _number(text, _DECIMAL)
+
+
+def json_number(text: str) -> float:
+    """Parse a number as JSON writes it, such as ``0.5`` or ``5e-1``.
+
+    Raises:
+        ValueError: The text is not such a number.
+    """
+    return _number(text, _JSON)
+
+
+def _number(text: str, pattern: re.Pattern[str]) -> float:
+    if len(text) > _MAX_DIGITS or not pattern.fullmatch(text):
         raise ValueError("must be a number")
     return float(text)
