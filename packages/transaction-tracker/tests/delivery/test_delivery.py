@@ -77,6 +77,9 @@ async def test_webhook_has_the_documented_fields(
         "reason": None,
         "flags": [],
         "metadata": {"order": 7},
+        "payload_version": 2,
+        "details": None,
+        "expectation": None,
     }
     assert (first["data"]["block"], first["data"]["outcome"]) == (None, None)
 

@@ -105,7 +105,9 @@ class World:
         return next((float(value) for value in found), None)
 
     def logged(self, level: int) -> list[str]:
-        return [record.getMessage() for record in self.log if record.levelno == level]
+        """Return the messages of a level, without those of the alerts."""
+        messages = [record.getMessage() for record in self.log if record.levelno == level]
+        return [message for message in messages if not message.startswith("alert ")]
 
     async def mine_for(self, seconds: float) -> None:
         """Mine a block with a transaction at each block time."""
