@@ -14,12 +14,14 @@ LIVES ?= 1600
 KILLS ?= 1000
 # Of bench-peers: CPYTHON=3.11; the newest that this machine has if it is not given.
 CPYTHON ?=
-LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
+# The sources of the native core, which tools/environment compiles with the packages.
+CORE := packages/beamish/native
+LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml $(CORE)/*)
 
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything stress walks check format docs bench peers bench-peers bench-tracker soak lock clean
+.PHONY: help run test test-all test-everything stress walks check format docs bench peers bench-peers bench-tracker bench-native soak soak-native lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -49,6 +51,8 @@ test-everything: $(VENV)/ready
 	@$(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
 	@echo "and the conformance tests without direct calls, which must make no difference:"
 	@BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/conformance
+	@echo "and those of beamish without the native core:"
+	@BEAMISH_PURE=1 $(BIN)/python -m pytest -q $(PARALLEL) --ignore packages/beamish/tests/native packages/beamish/tests
 
 stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress ARGS="--rounds 3 packages"
 	@$(BIN)/python tools/stress $(ARGS)
@@ -83,11 +87,17 @@ bench-peers: peers  ## Measure beside other Python libraries; write their sectio
 bench-tracker: $(VENV)/ready  ## Measure the tracker; write docs/tracker-figures.md (ARGS=--all: a million, too)
 	@$(BIN)/python -m benchmarks.tracker $(ARGS)
 
+bench-native: $(VENV)/ready  ## Measure beamish with and without its native core, in turns; print a table (ARGS=--quick)
+	@$(BIN)/python -m benchmarks.native $(ARGS)
+
 soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases in a hostile world; about 10 minutes
 	@echo "$(LIVES) random lives, each judged by what the chain itself says:"
 	@TRACKER_LIVES=$(LIVES) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/lives
 	@echo "$(KILLS) times SIGKILL at random moments:"
 	@TRACKER_KILLS=$(KILLS) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/kill
+
+soak-native: $(VENV)/ready  ## Run the native core under sanitizers, without memory and over and over; some minutes
+	@$(BIN)/python packages/beamish/tests/native/soak.py
 
 lock:  ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
