@@ -44,7 +44,7 @@ def test_every_allocation_can_fail(run: Run) -> None:
 
 @pytest.mark.slow
 def test_no_path_leaks_memory(run: Run) -> None:
-    ran = run(str(HERE / "leaks.py"), "3")
+    ran = run(str(HERE / "leaks.py"), "8")
 
     assert ran.returncode == 0, ran.stdout + ran.stderr[-3000:]
     assert len(ran.stdout.splitlines()) == 5
