@@ -5,8 +5,8 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 # One worker more than there are cores, because many tests wait for something.
 PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
-# What needs a browser, an anvil node or a PostgreSQL server, and most of the time: for test-all.
-HEAVY := anvil or browser or postgres
+# What needs a browser, an anvil node, a C compiler or a PostgreSQL server, and most of the time: for test-all.
+HEAVY := anvil or browser or native or postgres
 # Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
 FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100 TAKEOVERS=20
@@ -20,7 +20,7 @@ LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything stress walks check format docs bench peers bench-peers bench-tracker soak lock clean
+.PHONY: help run test test-all test-everything test-native stress walks check format docs bench peers bench-peers bench-tracker bench-native soak soak-native lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -36,7 +36,7 @@ ifdef ARGS
 	@$(BIN)/python -m pytest -q $(ARGS)
 else
 	@$(FEWER) $(MAKE) --no-print-directory test-everything TESTS='-m "not ($(HEAVY))"'
-	@echo "those with a browser, an anvil node or a PostgreSQL server: make test-all"
+	@echo "those with a browser, an anvil node, a C compiler or a PostgreSQL server: make test-all"
 endif
 
 test-all:  ## Run every test, on each supported CPython that this machine has
@@ -50,6 +50,12 @@ test-everything: $(VENV)/ready
 	@$(BIN)/python -m pytest -q $(PARALLEL) $(TESTS)
 	@echo "and the conformance tests without direct calls, which must make no difference:"
 	@BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/conformance
+
+test-native: $(VENV)/ready  ## Compile the native core of beamish, and run its tests and all of beamish's with it
+	@trap '$(BIN)/python packages/beamish/native/compile.py --remove' EXIT; \
+		$(BIN)/python packages/beamish/native/compile.py --required && \
+		$(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests && \
+		BEAMISH_DIRECT=0 $(BIN)/python -m pytest -q $(PARALLEL) packages/beamish/tests/conformance
 
 stress: $(VENV)/ready  ## Run tests 20 times beside four busy loops: make stress ARGS="--rounds 3 packages"
 	@$(BIN)/python tools/stress $(ARGS)
@@ -84,6 +90,9 @@ bench-peers: peers  ## Measure beside other Python libraries; write their sectio
 bench-tracker: $(VENV)/ready  ## Measure the tracker; write docs/tracker-figures.md (ARGS=--all: a million, too)
 	@$(BIN)/python -m benchmarks.tracker $(ARGS)
 
+bench-native: $(VENV)/ready  ## Measure beamish with and without its native core, in turns; print a table (ARGS=--quick)
+	@$(BIN)/python -m benchmarks.native $(ARGS)
+
 soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases in a hostile world; about 10 minutes
 	@echo "$(LIVES) random lives, each judged by what the chain itself says:"
 	@TRACKER_LIVES=$(LIVES) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/lives
@@ -91,6 +100,9 @@ soak: $(VENV)/ready  ## Kill the tracker 1,000 times, judge 10,000 random cases 
 	@TRACKER_KILLS=$(KILLS) $(BIN)/python -m pytest $(PARALLEL) packages/transaction-tracker/tests/kill
 	@echo "$(TAKEOVERS) random take-overs between two machines:"
 	@TRACKER_TAKEOVERS=$(TAKEOVERS) $(BIN)/python -m pytest packages/transaction-tracker/tests/standby
+
+soak-native: $(VENV)/ready  ## Run the native core under sanitizers, without memory and over and over; some minutes
+	@$(BIN)/python packages/beamish/tests/native/soak.py
 
 lock:  ## Pin the dependencies again (needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \

@@ -39,7 +39,8 @@ class Runner:
             done = subprocess.run(
                 [*self.command, *workload.arguments],
                 cwd=HERE.parent,
-                env=os.environ | {"PYTHONPATH": SOURCES},  # another CPython has not installed it
+                # Another CPython has not installed it. `native` measures the native core.
+                env=os.environ | {"PYTHONPATH": SOURCES, "BEAMISH_PURE": "1"},
                 capture_output=True,
                 text=True,
                 timeout=TIME_LIMIT,

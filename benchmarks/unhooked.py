@@ -7,6 +7,7 @@ as well.
 """
 
 import importlib.abc
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -56,4 +57,5 @@ def install() -> None:
     """Load beamish without its hooks from now on."""
     if "beamish" in sys.modules:
         raise RuntimeError("beamish is loaded already, with its hooks")
+    os.environ["BEAMISH_PURE"] = "1"  # the native core has the hooks, too
     sys.meta_path.insert(0, Finder())

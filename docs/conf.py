@@ -1,6 +1,10 @@
 """Sphinx: the tutorial and the guides in Markdown, the reference from docstrings."""
 
+import os
 from typing import Any
+
+# The reference shows the functions in Python, with their types, not those of the native core.
+os.environ["BEAMISH_PURE"] = "1"
 
 from docutils.nodes import Element
 from sphinx.application import Sphinx

@@ -11,7 +11,17 @@ PACKAGES = Path(__file__).parent.parent / "packages"
 # package can import from the earlier ones, too.
 LAYERS = {
     "beamish": [
-        {"errors", "pid", "messages", "child_spec", "results", "heap", "_checks", "_stable_hash"},
+        {
+            "errors",
+            "pid",
+            "messages",
+            "child_spec",
+            "results",
+            "heap",
+            "_checks",
+            "_native",
+            "_stable_hash",
+        },
         {"telemetry"},
         {"_runtime"},
         {"_diagnostics"},
@@ -26,7 +36,7 @@ LAYERS = {
             "task_supervisor",
         },
         {"_signals", "application", "testing", "shell", "from_thread", "_snapshots", "erlang"},
-        {"observer", "exporters"},
+        {"observer", "exporters", "_accelerate"},
         {"__init__", "__main__"},
     ],
     "transaction_tracker": [

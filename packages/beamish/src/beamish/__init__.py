@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from beamish import debug, from_thread, process, telemetry
+from beamish import _accelerate, debug, from_thread, process, telemetry
 from beamish.agent import Agent
 from beamish.application import Application, run
 from beamish.child_spec import Backoff, ChildSpec
@@ -44,6 +44,8 @@ from beamish.results import (
 from beamish.supervisor import Supervisor
 from beamish.task import Task
 from beamish.task_supervisor import TaskSupervisor
+
+_accelerate.install()
 
 __all__ = [
     "IGNORE",

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import beamish
+from beamish._native import core
 from beamish._snapshots.query import SORTS
 from beamish.shell import command, running
 from beamish.shell.top import Choice
@@ -88,7 +89,8 @@ class _Version(argparse.Action):
     """Print the versions of beamish and Python; reading them is slow, so only on demand."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        print(f"beamish {beamish.__version__}, Python {platform.python_version()}")
+        mode = "pure Python" if core is None else "native core"
+        print(f"beamish {beamish.__version__} ({mode}), Python {platform.python_version()}")
         parser.exit()
 
 

@@ -16,6 +16,7 @@ from beamish import (
     Registry,
     StartError,
     Supervisor,
+    call,
     from_thread,
     process,
 )
@@ -175,3 +176,19 @@ async def test_process_of_a_closed_loop_is_dead_for_links_and_monitors() -> None
         down, exited = await process.receive(10), await process.receive(10)
         assert (down.ref, down.reason) == (ref, "noproc")
         assert (exited.pid, exited.reason) == (other.server, "noproc")
+
+
+def test_server_of_a_loop_that_does_not_run_now_is_refused() -> None:
+    class Echo(GenServer):
+        @call
+        def echo(self) -> str:
+            return "echo"
+
+    loop = asyncio.new_event_loop()
+    pid = loop.run_until_complete(Echo.start())
+    pid._process.runtime.budget = 10  # its time slice is not over: the clock is not read
+
+    with pytest.raises(BeamishError, match="another event loop"):
+        asyncio.run(Echo.echo(pid))
+
+    loop.close()

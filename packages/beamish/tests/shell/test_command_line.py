@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import beamish as beamish_package
+from beamish._native import core
 
 from .support import Command, beamish
 
@@ -24,10 +25,10 @@ def test_help_lists_the_commands(folder: Path, arguments: tuple[str, ...]) -> No
 def test_version_is_printed(folder: Path) -> None:
     ran = beamish(folder, "--version")
 
+    mode = "pure Python" if core is None else "native core"
+    version, python = beamish_package.__version__, platform.python_version()
     assert ran.returncode == 0
-    assert (
-        ran.stdout == f"beamish {beamish_package.__version__}, Python {platform.python_version()}\n"
-    )
+    assert ran.stdout == f"beamish {version} ({mode}), Python {python}\n"
 
 
 def test_version_is_that_of_the_distribution() -> None:

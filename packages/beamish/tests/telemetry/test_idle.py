@@ -9,7 +9,11 @@ from types import ModuleType
 import pytest
 
 from beamish import DynamicSupervisor, GenServer, call, cast, telemetry
+from beamish._native import core
 from beamish.testing import settle
+
+# The native core looks into the dict of the module, where nothing counts.
+LOOKS_OF_A_CALL = 1 if core is None else 0
 
 
 class Counter(GenServer):
@@ -52,7 +56,7 @@ async def test_a_call_looks_once(looks: type[Looks]) -> None:
 
     await Counter.read(pid)
 
-    assert looks.count - before == 1
+    assert looks.count - before == LOOKS_OF_A_CALL
 
 
 async def test_a_cast_looks_once_until_it_has_been_handled(looks: type[Looks]) -> None:
@@ -79,5 +83,5 @@ async def test_a_supervised_start_looks_at_the_call_too(
 
     await DynamicSupervisor.start_child(supervisor, Counter.child_spec())
 
-    assert looks.count - before == 3
+    assert looks.count - before == 2 + LOOKS_OF_A_CALL
     await DynamicSupervisor.stop(supervisor)

@@ -18,6 +18,7 @@ from weakref import WeakSet, ref
 from beamish._diagnostics import mailboxes
 from beamish._diagnostics.awake import AwakeClock
 from beamish._diagnostics.limits import emit, limits
+from beamish._native import core
 from beamish._runtime.context import current_pid
 
 _log = logging.getLogger("beamish")
@@ -25,6 +26,7 @@ _log = logging.getLogger("beamish")
 _CHECK_INTERVAL = 0.05  # seconds between two checks; half of the limit, if that is less
 
 _entries: set[CodeType] = set()  # the code of functions that enter a callback
+_clients: set[CodeType] = set()  # the code of clients from which the native core enters one
 _runtimes: "WeakSet[Any]" = WeakSet()
 _lock = threading.Lock()
 _thread: threading.Thread | None = None
@@ -35,6 +37,14 @@ def mark(function: Any) -> Any:
     """Register ``function`` as one that enters a callback; its first argument is the process."""
     _entries.add(function.__code__)
     return function
+
+
+def mark_client(make: Any) -> None:
+    """Register the client functions that ``make`` creates: the native core can be above them.
+
+    The core has no frame of its own on the stack.
+    """
+    _clients.update(const for const in make.__code__.co_consts if isinstance(const, CodeType))
 
 
 def watch(runtime: Any) -> None:
@@ -124,7 +134,7 @@ def _pause() -> float:
 
 def _check(runtime: Any, top: FrameType | None, sightings: _Sightings) -> None:
     limit = limits.long_schedule
-    process, frame = _entered(top)
+    process, frame = _entered(top, runtime.thread)
     task = asyncio.current_task(runtime.loop)
     seen = sightings.get(runtime.thread)
     if limit is None or top is None:
@@ -141,12 +151,19 @@ def _check(runtime: Any, top: FrameType | None, sightings: _Sightings) -> None:
         sightings.pop(runtime.thread, None)
 
 
-def _entered(frame: FrameType | None) -> tuple[Any, FrameType | None]:
+def _entered(top: FrameType | None, thread: int) -> tuple[Any, FrameType | None]:
     """Return the process of the innermost callback on a stack, and the frame that entered it."""
+    in_call, in_turn = (None, None) if core is None else core.entered(thread)
+    frame = bottom = top
     while frame is not None:
         if frame.f_code in _entries:
             return frame.f_locals[frame.f_code.co_varnames[0]], frame
-        frame = frame.f_back
+        if in_call is not None and frame.f_code in _clients:
+            return in_call, frame
+        frame, bottom = frame.f_back, frame
+    # The core runs a turn below all frames of the callback, right above the event loop.
+    if in_turn is not None and in_turn.current_callback() is not None:
+        return in_turn, bottom
     return None, None
 
 

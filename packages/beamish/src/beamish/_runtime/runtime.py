@@ -182,8 +182,9 @@ class Runtime:
         if not self._drain_scheduled:
             if not self.check_loop():
                 return
-            self._drain_scheduled = True
+            # The flag last: if the call raised with the flag set, no process would ever run again.
             self.loop.call_soon(self._drain, context=self.context)
+            self._drain_scheduled = True
         self._run_queue.append(process)
 
     @property

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from beamish import _checks, telemetry
 from beamish._diagnostics import watchdog
+from beamish._native import core
 from beamish._runtime.context import current_pid
 from beamish._server import requests
 from beamish._server.signature import compiled, copy_metadata
@@ -89,6 +90,23 @@ _WITH_FROM = {
     "close": "_b_from._server = None",
 }
 
+# The client function with the native core, in which ``_b_begin`` is the fast path: it completes the
+# call, or returns what is left of it as an `Unfinished`.
+_NATIVE_CALL = """
+def make(_b_timeout):
+    async def client({declaration}):
+        {guard}
+        {check}
+        _b_reply = _b_begin({dest}, {name!r}{arguments})
+        if _b_reply.__class__ is not _b_unfinished:
+            return _b_reply
+        if _b_reply is not _b_not_direct:
+            _b_reply = _b_reply.finish({dest}, {name!r}, {positional}, {keywords})
+            return await _b_answer(_b_reply, {name!r}, {positional}, {timeout})
+        return await _b_call({dest}, {name!r}, {positional}, {keywords}, {timeout})
+    return client
+"""
+
 _CAST = """
 def client({declaration}):
     {guard}
@@ -127,8 +145,17 @@ def call_maker(
         "_b_special": requests.SPECIAL,
         "_b_telemetry": telemetry,
     }
-    make = compiled(_CALL.format(**fields), "make", namespace, like)
-    watchdog.mark(make.__globals__["_b_enter"])
+    if core is None:
+        make = compiled(_CALL.format(**fields), "make", namespace, like)
+        watchdog.mark(make.__globals__["_b_enter"])
+        return make
+    namespace |= {
+        "_b_begin": getattr(core, fields["begin"]),
+        "_b_not_direct": requests.NOT_DIRECT,
+        "_b_unfinished": requests.Unfinished,
+    }
+    make = compiled(_NATIVE_CALL.format(**fields), "make", namespace, like)
+    watchdog.mark_client(make)
     return make
 
 
@@ -152,6 +179,8 @@ def standard_call(function: F) -> F:
         "check": "if timeout is not _b_default: _b_check_timeout(timeout)",
         "names": ", request, _b_from",
         "passed": ", request, _b_from",
+        "begin": "call_with_from",
+        "arguments": ", request",
         "positional": "(request,)",
         "keywords": "None",
         "timeout": "timeout",

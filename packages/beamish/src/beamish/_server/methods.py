@@ -113,14 +113,17 @@ class CallMethod(_Method, Generic[P, R]):
     def make_client(self, name: str) -> Any:
         """Generate the client function, with the parameters of the method."""
         parameters = Parameters(self.function, left_out=("from_",) if self.wants_from else ())
-        names, passed = parameters.names(), parameters.passed()
+        names, passed, begin = parameters.names(), parameters.passed(), "call_plain"
         if self.wants_from:
+            begin = "call_with_from_keyword"
             names, passed = f"{names}, _b_from", f"{passed}, from_=_b_from"
         fields = {
             **self._fields(name, parameters),
             "check": self._check_source(parameters),
             "names": names,
             "passed": passed,
+            "begin": begin,
+            "arguments": parameters.passed(),
             "timeout": "_b_timeout",
         }
         namespace = {**parameters.defaults, "_b_check": self.check}

@@ -13,7 +13,8 @@ from beamish.errors import CallTimeoutError, ExitError, NoProcessError
 from beamish.pid import Dest, Pid, Via
 from beamish.results import Continue, Fail, Hibernate, NoReply, Reply, Stop, Timeout, _AnyResult
 
-_OPEN = object()
+OPEN = object()
+"""The value of a `From` without a reply."""
 
 
 class From:
@@ -34,7 +35,7 @@ class From:
         self.pid: Pid | None = current_pid.get()
         self._server = server  # the process of the server; None once the call has ended
         self._dest = dest
-        self._value: Any = _OPEN
+        self._value: Any = OPEN
         self._error: BaseException | None = None
         self.future: asyncio.Future[Any] | None = None
 
@@ -75,7 +76,7 @@ class From:
 
     def fail_with(self, error: BaseException) -> None:
         """Raise ``error`` in the caller, unless there is a reply."""
-        if self._close() or self._value is _OPEN:
+        if self._close() or self._value is OPEN:
             self._error = error
             if self.future is not None and not self.future.done():
                 self.future.set_exception(error)
@@ -167,6 +168,44 @@ class PendingReply:
 
     def __init__(self, from_: From) -> None:
         self.from_ = from_
+
+
+class Unfinished:
+    """A direct call that the native core has begun and that the client must complete.
+
+    The core sets the attributes; as in `ServerProcess.finish_direct`, ``from_`` is ``None`` if the
+    callback took none, and ``error`` is the exception that it raised.
+    """
+
+    __slots__ = ("context", "error", "from_", "process", "result")
+    context: Any
+    error: BaseException | None
+    from_: From | None
+    process: Any
+    result: Any
+
+    def finish(
+        self, dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None
+    ) -> Any:
+        """Complete the call; return the reply or a `PendingReply`."""
+        call = (dest, name, args, kwargs, self.from_, self.context)
+        process, result, error = self.process, self.result, self.error
+        # The client holds this object while it waits, and the traceback of the error its frame.
+        self.process = self.result = self.error = self.from_ = self.context = None
+        try:
+            if error is None:
+                return process.finish_direct(*call, result)
+            raise error  # an error that `finish_direct` raises has it as its context
+        except BaseException as raised:
+            if raised is not error:
+                raise
+            return process.finish_direct(*call, error=error)
+        finally:
+            del error, result  # the error's traceback holds this frame: a reference cycle
+
+
+NOT_DIRECT: Any = object.__new__(Unfinished)
+"""What the native core returns for a call that it has not begun."""
 
 
 def request(dest: Dest, name: str, args: tuple[Any, ...], kwargs: dict[str, Any] | None) -> Any:

@@ -1,0 +1,96 @@
+/* The look-ups of a registry by its name, and of a key in it.
+ *
+ * Follows `find_table`, `Registry.lookup` and `Registry.whereis`. */
+#include "core.h"
+
+/* Return the table of a unique registry by its name, as a new reference.
+ *
+ * NULL without an exception: not the plain case. */
+static PyObject *
+find_table(PyObject *registry)
+{
+    PyObject *runtime = PyDict_GetItemWithError(object.runtime_dict, string._latest);
+    if (runtime == NULL || runtime == Py_None || !PyUnicode_CheckExact(registry) ||
+        is_running(SLOT(runtime, Runtime_loop)) <= 0) {
+        return NULL;
+    }
+    PyObject *pid = PyDict_GetItemWithError(SLOT(runtime, Runtime_names), registry);
+    if (pid == NULL || Py_TYPE(pid) != class.Pid) {
+        return NULL;
+    }
+    PyObject *process = SLOT(pid, Pid__process);
+    if (process == NULL || Py_TYPE(process) != class.ServerProcess) {
+        return NULL;
+    }
+    PyObject *server = Py_XNewRef(SLOT(process, ServerProcess_server)), *table = NULL;
+    if (server != NULL) {
+        table = PyObject_GetAttr(server, string._table);
+        Py_DECREF(server);
+    }
+    if (table == NULL) {
+        PyErr_Clear(); /* not a registry: the reference says so */
+    }
+    else if (Py_TYPE(table) != class.RegistryTable ||
+             SLOT(table, RegistryTable_unique) != Py_True) {
+        Py_CLEAR(table);
+    }
+    return table;
+}
+
+/* Return the entry of a key as a new reference; NULL without an exception if there is none. */
+static PyObject *
+entry_of(PyObject *table, PyObject *key)
+{
+    PyObject *entries = Py_NewRef(SLOT(table, RegistryTable_entries));
+    PyObject *entry = PyDict_GetItemWithError(entries, key); /* can run the key's code */
+    Py_XINCREF(entry);
+    Py_DECREF(entries);
+    return entry;
+}
+
+/* ``Registry.lookup(registry, key)`` */
+PyObject *
+lookup(PyObject *Py_UNUSED(class), PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *table = nargs == 2 && kwnames == NULL ? find_table(args[0]) : NULL;
+    if (table == NULL) {
+        return PyErr_Occurred() ? NULL : PyObject_Vectorcall(object.lookup, args, nargs, kwnames);
+    }
+    PyObject *entry = entry_of(table, args[1]);
+    Py_DECREF(table);
+    if (entry == NULL) {
+        return PyErr_Occurred() ? NULL : PyList_New(0);
+    }
+    PyObject *found = PyList_New(1);
+    PyObject *pair = PyTuple_Pack(2, SLOT(entry, RegistryEntry_pid),
+                                  SLOT(entry, RegistryEntry_value));
+    Py_DECREF(entry);
+    if (found == NULL || pair == NULL) {
+        Py_XDECREF(found);
+        Py_XDECREF(pair);
+        return NULL;
+    }
+    PyList_SET_ITEM(found, 0, pair);
+    return found;
+}
+
+/* ``Registry.whereis(registry, key)`` */
+PyObject *
+whereis(PyObject *Py_UNUSED(class), PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+{
+    PyObject *table = nargs == 2 && kwnames == NULL ? find_table(args[0]) : NULL;
+    if (table == NULL) {
+        return PyErr_Occurred() ? NULL : PyObject_Vectorcall(object.whereis, args, nargs, kwnames);
+    }
+    PyObject *entry = entry_of(table, args[1]);
+    Py_DECREF(table);
+    if (entry == NULL) {
+        if (PyErr_Occurred()) {
+            return NULL;
+        }
+        Py_RETURN_NONE;
+    }
+    PyObject *pid = Py_NewRef(SLOT(entry, RegistryEntry_pid));
+    Py_DECREF(entry);
+    return pid;
+}
