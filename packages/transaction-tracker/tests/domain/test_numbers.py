@@ -8,7 +8,7 @@ STRANGE = ["", " 1", "+1", "1_0", "\u0661", "0x1", "1.", ".5", "nan", "inf", "1"
 
 
 @pytest.mark.parametrize("text", STRANGE)
-def test_strange_text_is_no_number(text: str) -> None:
+def test_strange_text_is_refused(text: str) -> None:
     for parse in (whole_number, decimal_number, json_number):
         with pytest.raises(ValueError, match="must be"):
             parse(text)
