@@ -65,7 +65,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.native", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="show that it runs: one round")
     if core is None:
-        parser.error("there is no native core here; compile it: packages/beamish/native/compile.py")
+        parser.error("no native core here; compile it: packages/beamish/native/compile.py")
     rounds = 1 if parser.parse_args().quick else ROUNDS
     samples: dict[tuple[tuple[str, str, int, int], bool], list[float]] = {}
     for number in range(rounds):

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from beamish import DynamicSupervisor, GenServer, Registry, Supervisor, call, process, run
 from beamish.observer import Observer
+from benchmarks.loops import max_blocked_seconds
 
 SECONDS = 20.0
 COUNTS = (1_000, 10_000, 100_000)
@@ -54,16 +55,6 @@ async def share(seconds: float) -> float:
     used, began = time.thread_time(), time.perf_counter()
     await asyncio.sleep(seconds)
     return (time.thread_time() - used) / (time.perf_counter() - began)
-
-
-async def longest_hold(seconds: float) -> float:
-    """Return the longest time between two turns of the event loop, in seconds."""
-    end, before, longest = time.perf_counter() + seconds, time.perf_counter(), 0.0
-    while before < end:
-        await asyncio.sleep(0.0005)
-        now = time.perf_counter()
-        longest, before = max(longest, now - before - 0.0005), now
-    return longest
 
 
 async def watched(url: str, page: str, measure: Callable[[], Awaitable[float]]) -> float:
@@ -114,8 +105,12 @@ async def main(counts: list[int], seconds: float) -> None:
             print(f"  page closed: {await share(seconds):.3%}")
             for page in PAGES:
                 used = await watched(url or "", page, lambda: share(seconds))
-                held = await watched(url or "", page, lambda: longest_hold(6.0))
-                print(f"  {page}: {used:.3%}, longest hold {1_000 * held:.1f} ms")
+                blocked = await watched(
+                    url or "", page, lambda: max_blocked_seconds(asyncio.sleep(6.0))
+                )
+                print(
+                    f"  {page}: {used:.3%}, event loop blocked for {1_000 * blocked:.1f} ms at most"
+                )
             await Observer.stop(pid)
     async with Supervisor.running([]):
         for name in ("without an observer", "with one, closed", "without an observer"):

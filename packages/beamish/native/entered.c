@@ -6,7 +6,7 @@
 #include "core.h"
 
 typedef struct {
-    PyObject *process; /* borrowed: whoever has entered owns a reference; NULL if it has left */
+    PyObject *process; /* borrowed: the caller of enter owns a reference; NULL if it has left */
     unsigned long thread;
     EntryKind kind;
 } Entry;

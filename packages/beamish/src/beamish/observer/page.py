@@ -58,7 +58,7 @@ async def asset(request: Request) -> Response:
 
 def _file(name: str) -> Response:
     if name not in FILES:
-        raise RequestError(404, "there is no such file")
+        raise RequestError(404, "unknown file")
     content, media_type = FILES[name]
     headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
     return Response(content, media_type=media_type, headers=headers)
