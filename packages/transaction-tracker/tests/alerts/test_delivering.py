@@ -279,6 +279,7 @@ async def test_killed_process_restarts_and_nothing_is_lost_or_told_twice(
     await stand.read()
     await halt(stand)
     await until(lambda: receiver.accepted)
+    await until(lambda: not stand.board.queued)  # the sender has read the response
     before = [process.whereis(one) for one in (names.WATCHER, names.KEEPER, names.SENDER)]
 
     process.exit(name, "kill")
