@@ -59,6 +59,7 @@ class Machine:
         self._http: aiohttp.ClientSession | None = None
         self.url: str | None = None
         self.is_frozen = False
+        self._readiness: Any = None
 
     async def __aenter__(self) -> Self:
         connector = aiohttp.TCPConnector(force_close=True)
@@ -126,7 +127,8 @@ class Machine:
 
     async def is_ready(self) -> bool:
         """Return whether the service is the owner and works."""
-        return (await self.get("/readyz"))[0] == 200
+        status, _, self._readiness = await self.get("/readyz")
+        return status == 200
 
     async def until_ready(self) -> float:
         """Wait until the service is ready; return the seconds."""
@@ -153,9 +155,9 @@ class Machine:
         return [line for line in self.log if line["event"] == event]
 
     def tail(self) -> str:
-        """Return its last lines."""
+        """Return its last lines, and its last response about its readiness."""
         lines = [line for line in self.log if line["event"] != "request"]
-        return "\n".join(str(line)[:500] for line in lines[-20:])
+        return "\n".join(str(line)[:500] for line in (*lines[-20:], self._readiness))
 
     async def _end(self, number: signal.Signals) -> int | None:
         if self._program is None:

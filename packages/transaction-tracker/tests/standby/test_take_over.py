@@ -17,7 +17,7 @@ from ..figures import FIGURES, Record  # noqa: TID252
 from ..kill.server import RestartableServer, restartable_server  # noqa: TID252
 from ..postgres import Postgres  # noqa: TID252
 from ..silence import line_to  # noqa: TID252
-from .machine import Machine
+from .machine import LEASE_SECONDS, Machine
 from .story import Story
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow, pytest.mark.timeout(1_000)]
@@ -101,6 +101,41 @@ async def test_owner_that_is_frozen_in_a_transaction_is_replaced(database: str) 
         await a.until_standby()
 
     assert story.epoch() == story.takeovers() >= 2
+
+
+async def test_transaction_that_is_longer_than_the_lease_does_not_lose_it(database: str) -> None:
+    story = Story("slow", database)
+    async with story.running() as (a, b):
+        await story.begin()
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute(SLOW_BLOCKS)
+            connection.execute("INSERT INTO slow VALUES (%s)", [1.5 * LEASE_SECONDS])
+            while connection.execute(SLEEPS).fetchone() == (0,):
+                await asyncio.sleep(0.01)
+            while connection.execute(SLEEPS).fetchone() != (0,):
+                await asyncio.sleep(0.01)
+
+        await a.until_ready()
+        await b.until_standby()
+
+    assert story.epoch() == story.takeovers() == 1
+
+
+async def test_one_of_two_standbys_takes_over(database: str) -> None:
+    story = Story("three", database, count=3)
+    async with story.running() as (a, b, c):
+        await story.begin()
+        for _ in range(2):
+            owner = await story.owner()
+            await owner.kill()
+
+            successor = await story.owner()
+            (other,) = {a, b, c} - {owner, successor}
+            await other.until_standby()
+            await owner.start()
+            await owner.until_standby()
+
+    assert story.epoch() == story.takeovers() >= 3
 
 
 async def test_owner_that_is_told_to_stop_hands_over(database: str) -> None:
