@@ -7,6 +7,7 @@ Run it: ``python examples/bank_transfers.py``
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -113,16 +114,17 @@ async def main() -> None:
         if event.tracked.state == "reversed":
             taken_back.set()
 
-    settings = Settings(database=":memory:", poll_interval=0.02, expires_after=2.0)
+    settings = Settings(database=":memory:", poll_interval=0.02)
     async with Bank().open() as url:
         app = TransactionTrackerApplication(settings, source=source(url), on_event=tell)
         async with app:
+            for transfer in STORIES:
+                await TransactionTracker.start(transfer)
+            await TransactionTracker.start(UNKNOWN, deadline=time.time() + 2.0)
             transfers = [*STORIES, UNKNOWN]
             for transfer in transfers:
-                await TransactionTracker.start(transfer)
-            for transfer in transfers:
-                await TransactionTracker.wait(transfer, timeout=30)
-            await asyncio.wait_for(taken_back.wait(), 30)
+                await TransactionTracker.wait(transfer, timeout=60)
+            await asyncio.wait_for(taken_back.wait(), 60)
             ends = [await TransactionTracker.status(transfer) for transfer in transfers]
     # Now that nothing is told any more.
     print("\nWhat became of them:")

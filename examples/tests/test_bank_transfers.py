@@ -9,7 +9,11 @@ EXAMPLE = Path(__file__).parent.parent / "bank_transfers.py"
 
 def test_runs_as_a_program() -> None:
     ran = subprocess.run(
-        [sys.executable, "-P", str(EXAMPLE)], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-P", str(EXAMPLE)],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=True,
     )
 
     events, _, ends = ran.stdout.partition("\nWhat became of them:\n")

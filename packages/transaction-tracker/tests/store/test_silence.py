@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import psycopg
 import pytest
@@ -37,13 +37,18 @@ def url(postgres: Postgres, line: Line) -> Iterator[str]:
         yield line.url(direct)
 
 
+@pytest.fixture
+def shorten_silence(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let a server take half a second to answer, once the store runs: its start can take longer."""
+    return lambda: monkeypatch.setattr(postgresql, "SILENCE_TIMEOUT_SECONDS", 0.5)
+
+
 async def test_store_fails_when_its_server_stays_silent(
-    line: Line, url: str, caplog: pytest.LogCaptureFixture
+    line: Line, url: str, shorten_silence: Callable[[], None]
 ) -> None:
     open_transactions = OpenTransactions()
-    await Store.start(
-        url, open_transactions, Announcements(open_transactions), name=STORE, silence_seconds=0.2
-    )
+    await Store.start(url, open_transactions, Announcements(open_transactions), name=STORE)
+    shorten_silence()
     line.fall_silent()
 
     async with asyncio.timeout(PATIENCE):
@@ -67,11 +72,12 @@ async def test_stopping_store_cuts_off_a_silent_server(line: Line, url: str) -> 
             await asked
 
 
-async def test_killed_store_cuts_off_a_silent_server(line: Line, url: str) -> None:
+async def test_killed_store_cuts_off_a_silent_server(
+    line: Line, url: str, shorten_silence: Callable[[], None]
+) -> None:
     open_transactions = OpenTransactions()
-    pid = await Store.start(
-        url, open_transactions, Announcements(open_transactions), name=STORE, silence_seconds=0.5
-    )
+    pid = await Store.start(url, open_transactions, Announcements(open_transactions), name=STORE)
+    shorten_silence()
     line.fall_silent()
     asked = asyncio.create_task(Store.register(wanted("tx")))
     async with asyncio.timeout(PATIENCE):

@@ -88,7 +88,6 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         holder: Owns a PostgreSQL database by a lease. Default: by a lock, until the store stops.
         start_seconds: How long a start waits for a server that does not answer, or whose
             database another program owns. It does not wait for the lease of another program.
-        silence_seconds: How long a server can take to answer before the store fails.
 
     Raises:
         StoreError: When it starts: the database cannot be used.
@@ -103,7 +102,6 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         migrate: bool = True,
         holder: LeaseHolder | None = None,
         start_seconds: float = _START_SECONDS,
-        silence_seconds: float = postgresql.SILENCE_TIMEOUT_SECONDS,
     ) -> None:
         self._url = DatabaseUrl.of(database)
         self._holder = holder
@@ -111,7 +109,6 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
         self._announce = announce
         self._migrate = migrate
         self._start_seconds = start_seconds
-        self._silence_seconds = silence_seconds
         self._thread = DaemonThreads(1, "store")
         self._waiting: list[tuple[Work, From | None]] = []
         self._in_flight: list[tuple[Work, From | None]] = []
@@ -367,7 +364,7 @@ class Store(GenServer, trap_exit=True, shutdown=_SHUTDOWN_SECONDS):
     def _run_in_thread(self, function: Callable[[], T]) -> asyncio.Future[T]:
         """Run a function in the thread; cut off the connection if the server stays silent."""
         done = self._in_thread(function)
-        limit = AwakeTimer(self._silence_seconds, self._database.cut_off)
+        limit = AwakeTimer(postgresql.SILENCE_TIMEOUT_SECONDS, self._database.cut_off)
         done.add_done_callback(lambda _: limit.cancel())
         return done
 
