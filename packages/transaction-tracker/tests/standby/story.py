@@ -175,7 +175,7 @@ class Story:
         assert not checker.faults, "\n".join(checker.faults)
 
     def _end_delays(self) -> None:
-        """Let the deliveries that failed be due now: the next attempt could be hours away."""
+        """Set the deliveries that failed due now: the next attempt could be hours away."""
         with psycopg.connect(self.database) as connection:
             connection.execute(_END_DELAYS)
 

@@ -121,7 +121,7 @@ async def test_transaction_that_is_longer_than_the_lease_does_not_lose_it(databa
     assert story.epoch() == story.takeovers() == 1
 
 
-async def test_one_of_two_standbys_takes_over(database: str) -> None:
+async def test_second_standby_waits_for_the_first_one_that_takes_over(database: str) -> None:
     story = Story("three", database, count=3)
     async with story.running() as (a, b, c):
         await story.begin()

@@ -39,7 +39,7 @@ def url(postgres: Postgres, line: Line) -> Iterator[str]:
 
 @pytest.fixture
 def shorten_silence(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Let a server take half a second to answer, once the store runs: its start can take longer."""
+    """Return a function that limits an answer to 0.5 s; the start of a store can take longer."""
     return lambda: monkeypatch.setattr(postgresql, "SILENCE_TIMEOUT_SECONDS", 0.5)
 
 
