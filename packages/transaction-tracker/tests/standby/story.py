@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any, LiteralString
 
 import psycopg
 
@@ -18,6 +19,11 @@ from .users import Users
 _MAX_PAUSE_SECONDS = 0.1
 _MAX_RESPONSE_SECONDS = 0.3
 _CHECK_SECONDS = 0.1
+# After so many actions, the world waits if the program is further behind than this: on a busy
+# machine, it would never be ready. A take-over lasts for hundreds of actions.
+_ACTIONS = 10
+_MAX_OUTSTANDING = 40
+_MAX_BEHIND = 30
 # A busy machine needs a while for the deliveries that are left at the end. A worker that sleeps
 # until a due time reads the database again after a minute.
 _FINISH_SECONDS = 300.0
@@ -112,10 +118,7 @@ class Story:
 
     def epoch(self) -> int:
         """Return how often the database was claimed."""
-        with psycopg.connect(self.database) as connection:
-            row = connection.execute("SELECT epoch FROM owner").fetchone()
-        assert row is not None
-        return int(row[0])
+        return int(self._value("SELECT epoch FROM owner"))
 
     def takeovers(self) -> int:
         """Return how often a program became the owner, by the logs."""
@@ -138,8 +141,19 @@ class Story:
 
     async def _act(self) -> None:
         while True:
-            self.world.act(self.users)  # type: ignore[arg-type]
-            await asyncio.sleep(self.world.random.uniform(0.0, _MAX_PAUSE_SECONDS))
+            for _ in range(_ACTIONS):
+                self.world.act(self.users)  # type: ignore[arg-type]
+                await asyncio.sleep(self.world.random.uniform(0.0, _MAX_PAUSE_SECONDS))
+            while self.users.outstanding > _MAX_OUTSTANDING or await self._behind() > _MAX_BEHIND:
+                await asyncio.sleep(_CHECK_SECONDS)
+
+    async def _behind(self) -> int:
+        """Return by how many blocks the stored head is below that of the chain."""
+        try:
+            number = await asyncio.to_thread(self._value, "SELECT max(number) FROM cursors")
+        except psycopg.OperationalError:  # the server is restarted
+            return 0
+        return self.world.chain.head.number - (number or 0)
 
     async def _respond(self, _: Received) -> int:
         await asyncio.sleep(self._chance.uniform(0.0, _MAX_RESPONSE_SECONDS))
@@ -148,6 +162,7 @@ class Story:
     async def _finish(self) -> None:
         """End all faults, wait until all is applied and delivered, and check it."""
         assert self._acting is not None
+        assert not self._acting.done(), self._acting.result()
         self._acting.cancel()
         for machine in self.machines:
             if machine.is_frozen:
@@ -173,6 +188,12 @@ class Story:
         checker.check_deliveries(self.receiver.received)
         assert not self.users.outstanding, "commands without an end"
         assert not checker.faults, "\n".join(checker.faults)
+
+    def _value(self, query: LiteralString) -> Any:
+        with psycopg.connect(self.database) as connection:
+            row = connection.execute(query).fetchone()
+        assert row is not None
+        return row[0]
 
     def _end_delays(self) -> None:
         """Set the deliveries that failed due now: the next attempt could be hours away."""
