@@ -27,7 +27,13 @@ _MAX_BEHIND = 30
 # A busy machine needs a while for the deliveries that are left at the end. A worker that sleeps
 # until a due time reads the database again after a minute.
 _FINISH_SECONDS = 300.0
-_END_DELAYS = "UPDATE outbox SET due_at = 0 WHERE state = 'pending' AND due_at > 0"
+# Without the rows that the program has locked: each could wait for the other.
+_END_DELAYS = """
+UPDATE outbox SET due_at = 0 WHERE (endpoint_id, position) IN (
+    SELECT endpoint_id, position FROM outbox
+    WHERE state = 'pending' AND attempts > 0 AND due_at > 0 FOR UPDATE SKIP LOCKED
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
