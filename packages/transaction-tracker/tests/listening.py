@@ -1,6 +1,8 @@
-"""A TCP server of a test that leaves no connection behind."""
+"""Ports of tests, and a TCP server that leaves no connection behind."""
 
 import asyncio
+import random
+import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -9,6 +11,20 @@ Handle = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 # Rounds of the event loop, more than from the accept of a connection to the call of its handler.
 _ROUNDS = 5
+# Below the ports that systems give to clients and to servers that ask for any.
+_RESERVED = range(20_000, 32_000)
+
+
+def free_port() -> int:
+    """Return a port on 127.0.0.1 that is free, and that other programs are unlikely to take."""
+    while True:
+        port = random.choice(_RESERVED)
+        with socket.socket() as sock:
+            try:
+                sock.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 @asynccontextmanager

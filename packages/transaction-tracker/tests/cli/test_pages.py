@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 import signal
-import socket
 import sys
 from functools import cache
 from pathlib import Path
@@ -16,6 +15,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from transaction_tracker.cli.app import application
 from transaction_tracker.metrics import Gauges, Metrics
+
+from ..listening import free_port  # noqa: TID252 - for all tests of the package
 
 app = application()
 
@@ -81,13 +82,6 @@ def test_metrics_of_the_runbook_exist() -> None:
 
     assert len(named) >= 8
     assert named - known == set()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 FILE = re.compile(r"# (txtrack\.toml|receiver\.py)\n")
