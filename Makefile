@@ -5,8 +5,9 @@ VENV ?= .venv-$(VERSION)
 BIN := $(VENV)/bin
 # One worker more than there are cores, because many tests wait for something.
 PARALLEL := -n $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)') --dist worksteal
-# What needs a browser, an anvil node, a C compiler or a PostgreSQL server, and most of the time: for test-all.
-HEAVY := anvil or browser or native or postgres
+# What needs a browser, an anvil node, a C compiler, a PostgreSQL server or a package index, and most of the time: for
+# test-all.
+HEAVY := anvil or browser or native or packages or postgres
 # Fewer of the random cases. Only the first CPython of test-all takes the numbers of the tests.
 FEWER := BEAMISH_MODEL_SEEDS=100 BEAMISH_MODEL_EXAMPLES=15 TRACKER_LIVES=5 TRACKER_KILLS=6 TRACKER_TAKEOVERS=2
 # What `make soak` does by itself; fewer are quicker: make soak LIVES=150 KILLS=100 TAKEOVERS=20
@@ -20,7 +21,7 @@ LOCKED := requirements.lock $(wildcard packages/*/pyproject.toml)
 # Tests start hundreds of programs, which would compile every module without the bytecode of others.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run test test-all test-everything test-native stress walks check format docs bench peers bench-peers bench-tracker bench-native soak soak-native lock clean
+.PHONY: help run test test-all test-everything test-native stress walks check format docs dist bench peers bench-peers bench-tracker bench-native soak soak-native lock clean
 
 help:  ## Show what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -36,7 +37,7 @@ ifdef ARGS
 	@$(BIN)/python -m pytest -q $(ARGS)
 else
 	@$(FEWER) $(MAKE) --no-print-directory test-everything TESTS='-m "not ($(HEAVY))"'
-	@echo "those with a browser, an anvil node, a C compiler or a PostgreSQL server: make test-all"
+	@echo "those with a browser, an anvil node, a C compiler, a PostgreSQL server or a package index: make test-all"
 endif
 
 test-all:  ## Run every test, on each supported CPython that this machine has
@@ -77,6 +78,9 @@ docs: $(VENV)/ready  ## Build the documentation in docs/_build, warnings as erro
 	@$(BIN)/sphinx-build -q -W --keep-going docs docs/_build
 	@echo docs/_build/index.html
 
+dist: $(VENV)/ready  ## Build the wheels and source distributions in dist/ (BEAMISH_REPOSITORY=URL adds links)
+	@$(BIN)/python tools/dist $(ARGS)
+
 bench: $(VENV)/ready  ## Measure beside the BEAM and beside asyncio by hand; write docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
@@ -109,4 +113,4 @@ lock:  ## Pin the dependencies again (needs uv)
 		--no-emit-index-url --no-emit-find-links --upgrade requirements.in -o requirements.lock
 
 clean:  ## Remove what the other targets made
-	rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis docs/_build
+	rm -rf .venv-* .mypy_cache .pytest_cache .ruff_cache .hypothesis dist docs/_build

@@ -1,6 +1,7 @@
 """One supervised, registered, long-lived process per money transaction."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from transaction_tracker.lazy import importer
 
@@ -80,7 +81,7 @@ _MODULES = {
     "tracker": ("TransactionTracker",),
 }
 
-__getattr__ = importer(__name__, _MODULES)
+__getattr__: Callable[[str], Any] = importer(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -13,7 +13,7 @@ from transaction_tracker.api.server import HttpServer, bind, http_server
 
 _MARGIN_SECONDS = 1.0
 
-logger = logging.getLogger("transaction_tracker.api")
+logger: logging.Logger = logging.getLogger("transaction_tracker.api")
 
 
 class Listening(GenServer, trap_exit=True, shutdown=MAX_SHUTDOWN_SECONDS + 5.0):

@@ -74,7 +74,7 @@ class HttpServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections within the limits of ``admission``."""
         await self.lifespan.startup()
-        self.servers = []
+        self.servers: list[asyncio.Server] = []
         self._acceptors = [
             Acceptor(sock, self._admission, self._protocol) for sock in sockets or ()
         ]
@@ -193,9 +193,9 @@ class GuardedProtocol(H11Protocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.logger = _wire
+        self.logger: logging.Logger = _wire
         # Lets the middleware abort the connection of a client that reads nothing.
-        self.app_state = {**self.app_state, "abort": self._abort}
+        self.app_state: dict[str, Any] = {**self.app_state, "abort": self._abort}
         self._refused = False
         self._header_timer: asyncio.TimerHandle | None = None
 

@@ -119,7 +119,7 @@ class Api:
     def __init__(
         self, url: str, token: str | None = None, *, deadline: float = DEADLINE_SECONDS
     ) -> None:
-        self.url = _checked(url)
+        self.url: URL = _checked(url)
         self._deadline = deadline
         self._headers = {"Accept": "application/json"}
         if token:

@@ -29,7 +29,7 @@ Facts = dict[str, tuple[Observation, ...]]
 # The providers are asked again about a held end with each block, and after this time without one.
 RETRY_SECONDS = 10.0
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class _Held(NamedTuple):

@@ -39,7 +39,7 @@ __all__ = ["Evidence", "Facts", "LookUpFacts"]
 
 Outcomes = Mapping[str, Outcome | Unreadable | None]
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Evidence:
         self._endings = endings
         self._old_blocks = old_blocks
         self._unusable = UnusableAnswers(open_transactions)
-        self.marks = Marks()
+        self.marks: Marks = Marks()
         self._early: dict[str, Outcomes] = {}
         self._opinion: object = None
 

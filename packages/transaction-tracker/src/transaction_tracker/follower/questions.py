@@ -50,7 +50,7 @@ _SECOND_ANSWER_SECONDS = 1.0
 _DOUBTED_SECONDS = 60.0
 _NO_ANSWER = "no provider gives a definite answer whether a block contains it"
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Questions:

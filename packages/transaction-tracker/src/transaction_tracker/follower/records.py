@@ -21,7 +21,7 @@ from transaction_tracker.slices import Slices
 from transaction_tracker.store import OpenTransactions, Step, Store, Stored
 from transaction_tracker.tracker import TransactionTracker, via
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Records:
@@ -45,9 +45,9 @@ class Records:
     ) -> None:
         self._open_transactions = open_transactions
         self.policy = policy
-        self.agenda = Agenda()
-        self.sweep = Sweep() if sweep is None else sweep
-        self.deadlines = Deadlines()
+        self.agenda: Agenda = Agenda()
+        self.sweep: Sweep = Sweep() if sweep is None else sweep
+        self.deadlines: Deadlines = Deadlines()
         self._end_listeners: list[Callable[[str], None]] = []
 
     def on_end(self, forget: Callable[[str], None]) -> None:

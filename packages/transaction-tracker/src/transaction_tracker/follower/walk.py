@@ -21,7 +21,7 @@ from transaction_tracker.slices import Slices
 from transaction_tracker.sources import ChainSource, FetchedBlock, SourceError
 from transaction_tracker.store import OpenTransactions, Step, Store
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Walk:
@@ -65,10 +65,10 @@ class Walk:
         self._paths = PathReader(source)
         self._counted = 0
         self.reported_tags: frozenset[Tag] = frozenset()
-        self.chain = KeptChain(keep)
+        self.chain: KeptChain = KeptChain(keep)
         endings = Endings(source, open_transactions, status)
         old_blocks = OldBlocks(source, records.policy)
-        self.evidence = Evidence(
+        self.evidence: Evidence = Evidence(
             source, open_transactions, records.agenda, self._recent, endings, old_blocks
         )
         records.on_end(self.evidence.forget)

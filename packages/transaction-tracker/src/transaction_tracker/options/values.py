@@ -62,8 +62,8 @@ def _service_url(text: str) -> str:
     return text
 
 
-printed = PlainSerializer(str, return_type=str)
-comma_separated = BeforeValidator(_words)
+printed: PlainSerializer = PlainSerializer(str, return_type=str)
+comma_separated: BeforeValidator = BeforeValidator(_words)
 
 Seconds = Annotated[float, BeforeValidator(_seconds)]
 Network = Annotated[str, BeforeValidator(_network)]

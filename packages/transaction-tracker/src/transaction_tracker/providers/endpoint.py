@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 Standing: TypeAlias = Literal["unchecked", "good", "refused"]
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class RpcEndpoint:
@@ -41,19 +41,19 @@ class RpcEndpoint:
     """
 
     def __init__(self, settings: ProviderSettings, position: int) -> None:
-        self.name = f"{settings.url.host}-{position}"
-        self.process = f"{PROVIDERS}.{self.name}"
+        self.name: str = f"{settings.url.host}-{position}"
+        self.process: str = f"{PROVIDERS}.{self.name}"
         self.settings = settings
-        self.client = _client(settings)
-        self.in_flight = InFlight(self.name)
-        self.health = Health()
+        self.client: RpcClient = _client(settings)
+        self.in_flight: InFlight = InFlight(self.name)
+        self.health: Health = Health()
         self.identity: Identity | None = None
         self.standing: Standing = "unchecked"
         self.lacks_anchor = False
         self.view: View | None = None
-        self.unreadable_head_at = float("-inf")
+        self.unreadable_head_at: float = float("-inf")
         self.side: Side = "unknown"
-        self.side_since = 0.0
+        self.side_since: float = 0.0
         self.by_hand = False
         self.is_subscribed: bool | None = None if settings.ws_url is None else False
         self.last_error: str | None = None

@@ -40,7 +40,7 @@ _MAX_SECONDS = 10.0
 # Errors after which another provider can succeed.
 _RETRY_ELSEWHERE = (TransportError, ServerError, RateLimitedError, MalformedError)
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class Pool:

@@ -36,7 +36,7 @@ from transaction_tracker.sources.ethereum.url import SecretUrl
 # Views older than this many probe intervals are not used: the provider may have reorganised since.
 _MAX_VIEW_AGE_INTERVALS = 3
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 class PoolState:
@@ -63,7 +63,7 @@ class PoolState:
         self.reference: Identity | None = None
         self.anchor_height: int | None = None  # the height at which identities are compared
         self.expected: BlockRef | None = None  # the block there, if the database knows it
-        self.chain = KeptChain(keep=1)
+        self.chain: KeptChain = KeptChain(keep=1)
         self.probe_interval = probe_interval
         self.head_window = head_window
         self._chain_id = chain_id

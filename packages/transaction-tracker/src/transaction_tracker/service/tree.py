@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from contextlib import AsyncExitStack
-from typing import Self, cast
+from typing import Literal, Self, cast
 
 from beamish import (
     Application,
@@ -87,7 +87,7 @@ class TransactionTrackerApplication(Application):
             cannot be used. Its cause has the details.
     """
 
-    strategy = "rest_for_one"
+    strategy: Literal["one_for_one", "one_for_all", "rest_for_one"] = "rest_for_one"
 
     def __init__(
         self,

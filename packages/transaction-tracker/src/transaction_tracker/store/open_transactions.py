@@ -20,7 +20,7 @@ class OpenTransactions:
 
     def __init__(self) -> None:
         self.tip: BlockRef | None = None
-        self.census = TransactionCounts()
+        self.census: TransactionCounts = TransactionCounts()
         self._open: dict[str, Tracked] = {}
         self._slots: dict[str, tuple[str, ...]] = {}
 

@@ -55,7 +55,7 @@ T = TypeVar("T")
 
 Announce = Callable[[Stored], Awaitable[None]]
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 
 @dataclass(frozen=True, slots=True)

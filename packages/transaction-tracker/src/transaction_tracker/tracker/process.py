@@ -81,8 +81,8 @@ class TransactionTracker(GenServer, restart="transient"):
 
     def __init__(self, transaction: str) -> None:
         stored = TrackerContext.current().open_transactions.get(transaction)
-        self.ended = stored is None
-        self.tracked = stored or Tracked(transaction, required=0)
+        self.ended: bool = stored is None
+        self.tracked: Tracked = stored or Tracked(transaction, required=0)
         self._waiters: tuple[tuple[WaitForState, From], ...] = ()
 
     @classmethod

@@ -41,7 +41,7 @@ class RemotePid(Pid):
         identity: ProcessIdentity | tuple[Atom, Atom],
     ) -> None:
         self._table = table
-        self.identity = identity
+        self.identity: ProcessIdentity | tuple[Atom, Atom] = identity
         super().__init__(runtime, None)
 
     # Made for each use: a representative that the pid held would hold the pid, and every caller

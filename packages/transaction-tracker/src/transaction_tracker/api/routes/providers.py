@@ -13,7 +13,7 @@ from transaction_tracker.api.problems import ProblemError
 from transaction_tracker.api.service import ProviderControl
 from transaction_tracker.providers.status import ProviderStatus
 
-router = APIRouter(prefix="/v1/providers", tags=["providers"])
+router: APIRouter = APIRouter(prefix="/v1/providers", tags=["providers"])
 
 Name = Annotated[str, Path(max_length=300, description="Name of the provider.")]
 

@@ -51,7 +51,7 @@ from transaction_tracker.store.history import last_events
 from transaction_tracker.store.pages import TransactionRecord, transaction_page, transactions_page
 from transaction_tracker.tracker import TrackerContext, TransactionTracker
 
-router = APIRouter(prefix="/v1/transactions", tags=["transactions"])
+router: APIRouter = APIRouter(prefix="/v1/transactions", tags=["transactions"])
 
 MAX_HISTORY_EVENTS = 100
 MAX_WAIT_SECONDS = 60.0

@@ -60,7 +60,7 @@ class RpcClient:
         limiter: RateLimiter | None = None,
     ) -> None:
         self.url = url
-        self.requests = 0
+        self.requests: int = 0
         self._deadline = deadline
         self._limiter = limiter or RateLimiter()
         self._size = BatchSize(min(batch_size, self._limiter.burst or batch_size))

@@ -7,7 +7,7 @@ from transaction_tracker.domain import MARGIN, BlockRef
 from transaction_tracker.sources.errors import ApplicationError, SourceError, WrongChainError
 from transaction_tracker.sources.ethereum.rpc import Identity, Request, Rpc
 
-logger = logging.getLogger("transaction_tracker")
+logger: logging.Logger = logging.getLogger("transaction_tracker")
 
 _WAY_OUT = "use another database, or the node of the chain that this database belongs to"
 

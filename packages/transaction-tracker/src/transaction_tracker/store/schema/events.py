@@ -19,7 +19,7 @@ from sqlalchemy import (
 
 from transaction_tracker.store.schema.base import Amount, metadata
 
-events = Table(
+events: Table = Table(
     "events",
     metadata,
     # From 1 up without a gap, in the order of writing; never reused.
@@ -63,7 +63,7 @@ events = Table(
 
 # The last used position. Stored, because positions of pruned events must not be reused, and
 # because this works alike in each database.
-counters = Table(
+counters: Table = Table(
     "counters",
     metadata,
     Column("name", String(20), primary_key=True),

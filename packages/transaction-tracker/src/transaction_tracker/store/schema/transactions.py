@@ -16,7 +16,7 @@ from sqlalchemy import (
 from transaction_tracker.domain import REASONS, STATES
 from transaction_tracker.store.schema.base import Amount, metadata, one_of
 
-transactions = Table(
+transactions: Table = Table(
     "transactions",
     metadata,
     Column("id", String(200), primary_key=True),
