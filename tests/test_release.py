@@ -51,6 +51,7 @@ def tree(tmp_path: Path) -> Path:
         copy.mkdir(parents=True)
         shutil.copy(package / "pyproject.toml", copy)
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n<!-- releases -->\n\n## 0.0.1 (then)\n")
+    shutil.copy(ROOT / "CITATION.cff", tmp_path)
     (tmp_path / "changelog.d").mkdir()
     for name in ("10.added", "2.added", "7.fixed"):
         (tmp_path / "changelog.d" / f"{name}.md").write_text(f"About {name}.\n")
@@ -67,7 +68,9 @@ def test_package_has_the_licence_and_names_its_pythons(package: Path) -> None:
 
 
 def test_packages_have_one_version() -> None:
-    assert len({project(package)["version"] for package in PACKAGES}) == 1
+    (version,) = {project(package)["version"] for package in PACKAGES}
+
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
 
 
 def test_release_sets_all_versions_and_the_bounds_among_the_packages(tree: Path) -> None:
@@ -81,6 +84,7 @@ def test_release_sets_all_versions_and_the_bounds_among_the_packages(tree: Path)
         names = tuple(path.name for path in PACKAGES)
         bounds = {text.partition(">")[2] for text in required if text.startswith(names)}
         assert bounds <= {"=0.7,<0.8"}
+    assert "\nversion: 0.7.3\n" in (tree / "CITATION.cff").read_text()
     assert "git tag v0.7.3" in ran.stdout
 
 
