@@ -23,9 +23,12 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("beamish", "transaction_tracker", "txtrack_devnode")
 READMES = [ROOT / "README.md", *sorted(ROOT.glob("packages/*/README.md"))]
 REPOSITORY = "https://forge.example/beamish"
+# As the README of the tracker and the pages install it.
+TRACKER = "transaction-tracker[demo]"
 PATIENCE = 240.0
 
-pytestmark = [pytest.mark.packages, pytest.mark.slow]
+# Installing takes minutes on a busy machine.
+pytestmark = [pytest.mark.packages, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def installed(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Environme
             locked = folder / "constraints"
             locked.write_text("\n".join(constraints))
             options = ("-c", locked, "--find-links", dist)
-            install(create(folder), *options, "transaction-tracker[demo]")
+            install(create(folder), *options, TRACKER)
     return Environment(folder)
 
 
@@ -246,6 +249,103 @@ def test_programs_of_the_readmes_pass_pyright_strict(
     (installed.outside / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
 
     installed.run([sys.executable, "-m", "basedpyright", *scripts])
+
+
+def page_of(name: str) -> tuple[str, list[tuple[str, str]]]:
+    """Return the program of a page, and its other blocks with their languages."""
+    text = (ROOT / "docs" / name).read_text()
+    blocks = re.findall(r"^```(\w+)\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    program = "\n\n".join(block for language, block in blocks if language == "python")
+    return program, [(language, block) for language, block in blocks if language != "python"]
+
+
+def lines(blocks: list[tuple[str, str]]) -> list[str]:
+    """Return the commands of the shell blocks of a page, without their comments."""
+    text = "".join(block for language, block in blocks if language == "sh")
+    return [line.partition("  #")[0].strip() for line in text.splitlines()]
+
+
+def test_newcomer_who_knows_asyncio_gets_a_program_and_a_test(installed: Environment) -> None:
+    """The commands and blocks of the page, as they stand there."""
+    program, blocks = page_of("ten_minutes/asyncio.md")
+    (test,) = (block for _, block in blocks if block.startswith("# test_orders.py"))
+    install_tools, run_tests = lines(blocks)
+    (installed.outside / "orders.py").write_text(program)
+    (installed.outside / "test_orders.py").write_text(test)
+
+    assert install_tools.startswith("pip install ")
+    install(installed, *install_tools.split()[2:])
+    installed.run([installed.program("python"), "orders.py"])
+    said = installed.run([installed.program("python"), *run_tests.split()[1:]])
+
+    assert "1 passed" in said
+
+
+def test_newcomer_from_elixir_gets_a_program_and_sees_its_tree(installed: Environment) -> None:
+    program, blocks = page_of("ten_minutes/elixir.md")
+    tree, shell = lines(blocks)
+    (installed.outside / "rooms.py").write_text(program)
+
+    said = installed.run([installed.program("python"), *tree.split()[1:]])
+
+    assert "Rooms.Registry" in said
+    assert shell == tree.replace("tree", "shell")
+
+
+def test_newcomer_who_runs_the_tracker_installs_what_the_pages_say() -> None:
+    """`test_pages.py` of the tracker runs the other steps of the quick start."""
+    _, blocks = page_of("tracker/quick_start.md")
+    commands = "".join(block for _, block in blocks).splitlines()
+
+    assert f"pip install '{TRACKER}'" in commands
+    assert f"pip install '{TRACKER}'" in (ROOT / "docs" / "install.md").read_text()
+
+
+def test_commands_of_the_install_page_work(installed: Environment) -> None:
+    text = (ROOT / "docs" / "install.md").read_text()
+    commands = re.findall(r"^(python -m beamish .*|txtrack [^#\n]*)", text, re.MULTILINE)
+
+    assert len(commands) == 3
+    for command in commands:
+        installed.run([installed.program(command.split()[0]), *command.split()[1:]])
+
+
+def test_extras_of_the_pages_exist(dist: Path) -> None:
+    pages = [*READMES, *ROOT.glob("docs/**/*.md")]
+    text = "".join(page.read_text() for page in pages if "_build" not in page.parts)
+    named = set(re.findall(r"(beamish|transaction-tracker)\[(\w+)\]", text))
+
+    offered = set()
+    for wheel in dist.glob("*.whl"):
+        (name,) = (name for name in names(wheel) if name.endswith(".dist-info/METADATA"))
+        metadata = zipfile.ZipFile(wheel).read(name).decode()
+        (package,) = re.findall(r"^Name: (.*)$", metadata, re.MULTILINE)
+        extras = re.findall(r"^Provides-Extra: (.*)$", metadata, re.MULTILINE)
+        offered |= {(package, extra) for extra in extras}
+    assert named
+    assert named <= offered
+
+
+def test_steps_of_the_container_install_the_service(tmp_path: Path) -> None:
+    """The steps of the first stage, in a folder with only what the build context has."""
+    for name in ("packages", "requirements.lock"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    text = (ROOT / "deploy" / "Containerfile").read_text().replace("\\\n", " ")
+    stage = text.split("\nFROM ")[1]
+    steps = re.findall(r"^RUN (.*)$", stage, re.MULTILINE)
+    target = tmp_path / "opt"
+
+    for step in steps:
+        command = step.replace("/opt/txtrack", str(target))
+        # The image has python, and no cache of pip that this test could use.
+        command = command.replace("python -m venv", f"{sys.executable} -m venv")
+        command = command.replace("--no-cache-dir", "")
+        Environment(tmp_path).run(["sh", "-ec", command])
+
+    said = Environment(tmp_path).run([target / "bin" / "txtrack", "--version"])
+    assert re.match(r"\d+\.\d+\.\d+", said)
+    shown = "from importlib.util import find_spec as f; print(bool(f('psycopg')), f('pytest'))"
+    assert Environment(tmp_path).run([target / "bin" / "python", "-c", shown]) == "True None\n"
 
 
 @pytest.mark.parametrize("package", PACKAGES)

@@ -1,4 +1,4 @@
-"""What users depend on is still there, and demands no more: Python names, HTTP API, commands."""
+"""What users depend on is still there and asks for nothing new: names, HTTP API, commands."""
 
 import importlib.machinery
 import importlib.util
