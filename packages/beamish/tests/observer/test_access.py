@@ -5,7 +5,7 @@ import pytest
 from beamish import process
 from beamish.observer import ObserverApp
 from beamish.observer.access import is_loopback
-from beamish.observer.page import FILES, POLICY
+from beamish.observer.static import OBSERVER, POLICY
 
 from .conftest import Observe
 from .support import TOKEN, act, ask
@@ -64,12 +64,12 @@ async def test_page_itself_needs_no_token(observe: Observe) -> None:
 
 
 async def test_page_asks_for_nothing_of_another_site(observe: Observe) -> None:
-    for name, (content, _) in FILES.items():
+    for name, (content, _) in OBSERVER.items():
         outside = [line for line in content.split(b"\n") if b"://" in line]
         known = (b"http://www.w3.org/2000/svg", b'partition("://")')
         assert [line for line in outside if not any(one in line for one in known)] == [], name
-    assert b"<script>" not in FILES["index.html"][0]
-    assert b"style=" not in FILES["index.html"][0]
+    assert b"<script>" not in OBSERVER["index.html"][0]
+    assert b"style=" not in OBSERVER["index.html"][0]
 
 
 async def test_policy_allows_no_html_from_text_and_no_other_site() -> None:

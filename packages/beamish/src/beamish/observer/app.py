@@ -21,7 +21,7 @@ from beamish.errors import BeamishError
 from beamish.observer.access import Access, check_action, check_token, peer
 from beamish.observer.errors import HANDLERS, RequestError
 from beamish.observer.feed import EVERY_SECONDS, Feed
-from beamish.observer.page import asset, page
+from beamish.observer.static import OBSERVER, PAGE
 from beamish.observer.streams import EventStream, TraceStream
 
 _Handler: TypeAlias = Callable[[Request], Awaitable[Response]]
@@ -73,8 +73,8 @@ class ObserverApp:
     def _routes(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/", page),
-                Route("/assets/{name}", asset),
+                Route("/", self._page),
+                Route("/assets/{name}", self._asset),
                 Route("/api/session", self._session),
                 Route("/api/process/{pid}/trace", self._trace, methods=["POST"]),
                 Route("/api/process/{pid}/{action}", self._act, methods=["POST"]),
@@ -101,6 +101,17 @@ class ObserverApp:
         """End every open stream, refuse new ones, and stop recording."""
         self._feed.close()
         self._recorder.end()
+
+    # -- The page
+
+    async def _page(self, _: Request) -> Response:
+        return OBSERVER[PAGE].response()
+
+    async def _asset(self, request: Request) -> Response:
+        file = OBSERVER.get(request.path_params["name"])
+        if file is None:
+            raise RequestError(404, "unknown file")
+        return file.response()
 
     # -- Reading
 

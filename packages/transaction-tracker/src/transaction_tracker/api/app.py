@@ -14,12 +14,13 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.status import HTTP_400_BAD_REQUEST, HTTP_405_METHOD_NOT_ALLOWED
 
+from beamish.observer.static import POLICY
 from transaction_tracker.api import documentation, routes
 from transaction_tracker.api.access import Authentication, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
 from transaction_tracker.api.context import ApiContext, CachedValue
-from transaction_tracker.api.dashboard import POLICY, add_dashboard
+from transaction_tracker.api.dashboard import add_dashboard
 from transaction_tracker.api.description import describe, operation_id
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.head import HeadRequests

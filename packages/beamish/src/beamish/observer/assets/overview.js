@@ -1,6 +1,6 @@
 // The overview: figures, charts of the last ten minutes, and the classes.
 
-import { json } from "./api.js";
+import { json } from "./requests.js";
 import { chart } from "./chart.js";
 import { bytes, count, el, fill, latency, moment, rate, renderer, span } from "./dom.js";
 import { facts } from "./parts.js";

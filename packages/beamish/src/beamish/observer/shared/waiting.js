@@ -3,12 +3,17 @@
 /** Maximum delay of a timer, about 25 days. */
 export const NEVER_MS = 2 ** 31 - 1;
 
-/** A notification that wakes every current wait. */
+/** Wait for some milliseconds; rejects when `signal` aborts. */
+export const sleep = (milliseconds, signal) => new Bell().wait(milliseconds, signal);
+
+/** A notification that wakes every current wait, or else the next one; several count as one. */
 export class Bell {
+  #rung = false;
   #waiting = new Set();
 
-  /** Wake every current wait. */
+  /** Wake every current wait, or the next one. */
   ring() {
+    this.#rung = this.#waiting.size === 0;
     for (const wake of this.#waiting) wake();
   }
 
@@ -25,7 +30,8 @@ export class Bell {
       const timer = setTimeout(done, milliseconds);
       this.#waiting.add(done);
       signal.addEventListener("abort", done);
-      if (signal.aborted) done();
+      if (signal.aborted || this.#rung) done();
+      this.#rung = false;
     });
   }
 }

@@ -1,5 +1,4 @@
-// Elements, and formats of numbers, times and pids. No function accepts HTML: all data of the
-// program becomes text.
+// Elements, and formats of numbers and times. No function accepts HTML: all data becomes text.
 
 const NUMBER = new Intl.NumberFormat("en");
 const RATE = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
@@ -10,23 +9,12 @@ const SVG = "http://www.w3.org/2000/svg";
 // Control characters and characters that change the text direction are shown as U+FFFD.
 const UNSEEN = /(?!\n)[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu;
 
-// The tone of each status. The name of the status is always shown next to the colour.
-const TONES = {
-  waiting: "quiet",
-  running: "good",
-  starting: "wait",
-  restarting: "warn",
-  suspended: "warn",
-  exiting: "warn",
-  stopped: "quiet",
-  exited: "bad",
-};
-
 export const byId = (id) => document.getElementById(id);
 export const shown = (text) => String(text).replace(UNSEEN, "\ufffd");
 export const count = (number) => (number === null || number === undefined ? "–" : NUMBER.format(number));
-export const rate = (number) => (number === null ? "–" : RATE.format(number));
-export const pidText = (pid) => `#PID<0.${pid}.0>`;
+export const rate = (number) => (number === null || number === undefined ? "–" : RATE.format(number));
+export const words = (name) => name.replaceAll("_", " ");
+export const many = (number, thing) => `${count(number)} ${thing}${number === 1 ? "" : "s"}`;
 
 /** Return a new element; strings among the children become text. */
 export function el(tag, attributes = {}, ...children) {
@@ -97,20 +85,32 @@ export function bytes(number) {
   return number < 1e7 ? `${Math.round(number / 1e3)}\u00a0kB` : `${count(Math.round(number / 1e6))}\u00a0MB`;
 }
 
-/** Return an element with a time, given in seconds since 1970. */
-export function moment(seconds) {
-  const date = new Date(seconds * 1_000);
-  return el("time", { datetime: date.toISOString() }, CLOCK.format(date));
+/** Return a share of 1 as percents. */
+export const percent = (share) => (share === null || share === undefined ? "–" : `${RATE.format(share * 100)}\u00a0%`);
+
+// Seconds since 1970, or text in the form of RFC 3339.
+const date = (when) => new Date(typeof when === "number" ? when * 1_000 : when);
+
+/** Return an element with a time in the browser's time zone. */
+export const moment = (when) =>
+  el("time", { datetime: date(when).toISOString(), class: "moment" }, CLOCK.format(date(when)));
+
+/** Return an element with the age of a time; `tick` updates it. */
+export function ago(when) {
+  const made = el("time", { datetime: date(when).toISOString(), title: CLOCK.format(date(when)) });
+  age(made);
+  return made;
 }
 
-/** Return the badge of a status. */
-export const badge = (status) =>
-  el("span", { class: "badge", "data-tone": TONES[status] ?? "quiet" }, status);
-
-/** Return the restarts used of those allowed as a badge, such as `2 of 3 in 5 s`. */
-export function restarts(found) {
-  if (found === null) return "–";
-  const tone = found.used === 0 ? "quiet" : found.used >= found.allowed ? "bad" : "warn";
-  const text = `${count(found.used)} of ${count(found.allowed)} in ${found.seconds}\u00a0s`;
-  return el("span", { class: "badge", "data-tone": tone }, text);
+/** Update all ages. */
+export function tick() {
+  document.querySelectorAll("time:not(.moment)").forEach(age);
 }
+
+function age(element) {
+  const seconds = (Date.now() - Date.parse(element.dateTime)) / 1_000;
+  setText(element, seconds < 5 ? "just now" : `${span(seconds).split(" ")[0]} ago`);
+}
+
+/** Return a word with a colour; the word is always shown next to the colour. */
+export const badge = (text, tone = "quiet") => el("span", { class: "badge", "data-tone": tone }, text);

@@ -12,21 +12,30 @@ import { change, current } from "./route.js";
  *   screens) and `sort`, the name of the order that its header chooses.
  * @param key Returns what identifies a row.
  * @param empty Text for no rows.
+ * @param sort The standard order, if headers choose one.
+ * @param version Returns what changes with a row, to mark rows that change.
+ * @param linked Whether the whole row leads where its first link leads.
  */
-export function table({ caption, columns, key, empty, sort = null }) {
+export function table({ caption, columns, key, empty, sort = null, version = null, linked = false }) {
   const body = el("tbody");
   const news = el("p", { class: "quiet", role: "status" });
   const nothing = el("p", { class: "quiet empty", hidden: "" }, empty);
   const heads = columns.map((column) => head(column, sort));
-  const grid = el("table", {}, el("caption", { class: "unseen" }, caption), el("thead", {}, el("tr", {}, heads)), body);
+  const grid = el("table", { class: linked ? "linked" : null }, el("caption", { class: "unseen" }, caption), el("thead", {}, el("tr", {}, heads)), body);
   const element = el("div", { class: "tabular" }, grid, nothing, news);
   const lines = new Map();
+  let asked = null;
 
-  function show(rows) {
+  function show(rows, text = empty) {
+    fill(nothing, text);
     nothing.hidden = rows.length > 0;
     grid.hidden = rows.length === 0;
     const kept = grid.matches(":hover") || body.contains(document.activeElement);
-    if (kept && lines.size) hold(rows);
+    // Another order, filter or page is what the user asked for: the rows take their new places.
+    const { params } = current();
+    params.delete("info");
+    const same = asked === (asked = params.toString());
+    if (kept && same && lines.size) hold(rows);
     else place(rows);
     if (sort) heads.forEach((cell, index) => mark(cell, columns[index], sort));
   }
@@ -47,7 +56,7 @@ export function table({ caption, columns, key, empty, sort = null }) {
     for (const id of lines.keys()) if (!ids.has(id)) lines.delete(id);
     const elements = rows.map((row) => {
       const id = key(row);
-      if (!lines.has(id)) lines.set(id, newLine(columns));
+      if (!lines.has(id)) lines.set(id, newLine(columns, version));
       const line = lines.get(id);
       line.element.removeAttribute("data-gone");
       line.update(row);
@@ -65,12 +74,17 @@ function classes(column) {
   return [column.number ? "number" : "", column.wide ? "wide" : "", column.class ?? ""].join(" ").trim() || null;
 }
 
-function newLine(columns) {
+function newLine(columns, version) {
   const cells = columns.map((column) => el("td", { class: classes(column) }));
   const last = new Array(columns.length);
+  const element = el("tr", { animationend: () => element.classList.remove("fresh") }, cells);
+  let seen = null;
   return {
-    element: el("tr", {}, cells),
+    element,
     update(row) {
+      const now = version?.(row) ?? null;
+      element.classList.toggle("fresh", seen !== null && seen !== now);
+      seen = now;
       columns.forEach((column, index) => {
         const made = column.cell(row);
         const text = made instanceof Node ? made.outerHTML : String(made);
