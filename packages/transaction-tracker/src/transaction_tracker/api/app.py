@@ -20,11 +20,12 @@ from transaction_tracker.api.access import Authentication, Tokens, load_tokens
 from transaction_tracker.api.answers import answer
 from transaction_tracker.api.bodies import Bodies
 from transaction_tracker.api.context import ApiContext, CachedValue
-from transaction_tracker.api.dashboard import add_dashboard
+from transaction_tracker.api.dashboard import OBSERVER_PATH, add_dashboard
 from transaction_tracker.api.description import describe, operation_id
 from transaction_tracker.api.guard import Guard
 from transaction_tracker.api.head import HeadRequests
 from transaction_tracker.api.idempotency import Idempotency
+from transaction_tracker.api.mounted_observer import MountedObserver
 from transaction_tracker.api.options import WebOptions
 from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.queries import check_query
@@ -53,12 +54,17 @@ def _routes() -> list[BaseRoute]:
 _ROUTES = _routes()
 
 
-def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
+def create_app(
+    service: Service,
+    options: WebOptions | None = None,
+    observer: MountedObserver | None = None,
+) -> FastAPI:
     """Return the ASGI application, which needs the running tracker application.
 
     Args:
         service: The parts of the tracker application that the API uses.
         options: Limits of the API. ``host`` decides whether requests without a token are allowed.
+        observer: The observer, whose owner closes it before the API stops. Default: none.
     """
     options = options or WebOptions()
     app = FastAPI(
@@ -76,6 +82,8 @@ def create_app(service: Service, options: WebOptions | None = None) -> FastAPI:
     app.state.context = ApiContext(service, options, tokens)
     app.router.routes.extend(_ROUTES)
     add_dashboard(app)
+    if observer is not None:
+        app.mount(OBSERVER_PATH, observer.guarded(tokens))
     _handle_errors(app)
     _add_middleware(app, options, tokens, service.owned_for)
     _describe(app, service)

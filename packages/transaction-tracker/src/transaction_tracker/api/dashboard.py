@@ -6,19 +6,25 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from beamish.observer.static import OBSERVER, File, with_shared
 from beamish.observer.static import PAGE as INDEX
-from beamish.observer.static import File, load
 
 PAGE = "/"
 ASSETS = "/assets/"
+OBSERVER_PATH = "/observer"
 
 
-def _paths(found: dict[str, File]) -> dict[str, File]:
-    return {PAGE if name == INDEX else ASSETS + name: file for name, file in found.items()}
+def _paths(found: dict[str, File], under: str = "") -> dict[str, File]:
+    return {
+        f"{under}{PAGE if name == INDEX else ASSETS + name}": file for name, file in found.items()
+    }
 
 
-FILES = _paths(load(files(__package__) / "assets"))
+FILES = _paths(with_shared(files(__package__) / "assets"))
 """The files of the page, by the path at which they are served."""
+
+OBSERVER_PATHS = frozenset(_paths(OBSERVER, OBSERVER_PATH))
+"""The paths of the files of the observer's page."""
 
 
 def add_dashboard(app: FastAPI) -> None:

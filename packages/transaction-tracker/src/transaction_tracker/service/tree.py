@@ -318,6 +318,8 @@ class TransactionTrackerApplication(Application):
             feed=self._feed,
             metrics=self._metrics,
             alerts=self._alerts,
+            source_name=lambda: self.source.name if self._status.has_begun else None,
+            is_postgresql=DatabaseUrl.of(self.settings.database).is_postgresql,
             flow_limits=self.settings.alerts.flow_limits,
             id_pattern=self.source.id_pattern,
             owned_for=self._owned_for,

@@ -4,6 +4,8 @@ import { el } from "./dom.js";
 import { change, current } from "./route.js";
 
 const SEARCH_DELAY_MS = 250;
+// Another search or choice starts at the first page.
+const FIRST_PAGE = { cursor: null, page: null };
 
 /** Return a search field whose text is the parameter `search`. */
 export function search(label) {
@@ -18,7 +20,7 @@ export function search(label) {
     "aria-label": label,
     input: () => {
       clearTimeout(timer);
-      timer = setTimeout(() => change({ search: field.value.trim() }, true), SEARCH_DELAY_MS);
+      timer = setTimeout(() => change({ ...FIRST_PAGE, search: field.value.trim() }, true), SEARCH_DELAY_MS);
     },
   });
   field.value = current().params.get("search") ?? "";
@@ -39,7 +41,7 @@ export const limits = (choices, standard) =>
 export function choice(name, label, choices, standard = "") {
   const made = el(
     "select",
-    { id: `choice-${name}`, "aria-label": label, change: () => change({ [name]: made.value === standard ? null : made.value, page: null }, true) },
+    { id: `choice-${name}`, "aria-label": label, change: () => change({ ...FIRST_PAGE, [name]: made.value === standard ? null : made.value }, true) },
     choices.map(([value, text]) => el("option", { value }, text)),
   );
   made.value = current().params.get(name) ?? standard;

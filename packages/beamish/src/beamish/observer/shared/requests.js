@@ -66,11 +66,11 @@ export async function text(path, signal, options) {
 /** Send a request, and return the parsed JSON of the response. */
 export const json = async (path, signal, options) => JSON.parse(await text(path, signal, options), exactly);
 
-/** Send a POST request, with JSON if `content` is given, and return the response's JSON or `null`. */
-export async function post(path, content, headers = {}) {
+/** Send a request that changes something, and return the response's JSON or `null`. */
+export async function post(path, content, headers = {}, method = "POST") {
   const typed = content === undefined ? headers : { ...headers, "Content-Type": "application/json" };
   const body = content === undefined ? undefined : JSON.stringify(content);
-  const found = await text(path, new AbortController().signal, { method: "POST", headers: typed, body });
+  const found = await text(path, new AbortController().signal, { method, headers: typed, body });
   return found ? JSON.parse(found, exactly) : null;
 }
 

@@ -18,6 +18,9 @@ export function link(page, changes) {
   return query ? `#${page}?${query}` : `#${page}`;
 }
 
+/** Return the values of a parameter that is a list. */
+export const list = (name) => (current().params.get(name) ?? "").split(",").filter(Boolean);
+
 /** Change parameters of the current page; `replace` adds no entry to the history. */
 export function change(changes, replace = false) {
   const wanted = link(current().page, changes);

@@ -87,9 +87,10 @@ function newLine(columns, version) {
       seen = now;
       columns.forEach((column, index) => {
         const made = column.cell(row);
-        const text = made instanceof Node ? made.outerHTML : String(made);
-        if (last[index] === text) return;
-        last[index] = text;
+        // A copy is kept: what is shown changes by itself, such as ages and disabled buttons.
+        const copy = made instanceof Node ? made.cloneNode(true) : document.createTextNode(made);
+        if (last[index]?.isEqualNode(copy)) return;
+        last[index] = copy;
         fill(cells[index], made);
       });
     },

@@ -6,7 +6,7 @@ export const NEVER_MS = 2 ** 31 - 1;
 /** Wait for some milliseconds; rejects when `signal` aborts. */
 export const sleep = (milliseconds, signal) => new Bell().wait(milliseconds, signal);
 
-/** A notification that wakes every current wait, or else the next one; several count as one. */
+/** A notification that wakes every current wait; without any, it wakes the next one; several count as one. */
 export class Bell {
   #rung = false;
   #waiting = new Set();

@@ -1,4 +1,4 @@
-"""Register, list, read, wait for, recheck and untrack transactions."""
+"""Register, read, wait for, recheck and untrack transactions."""
 
 import asyncio
 import time
@@ -9,14 +9,12 @@ from typing import Annotated, Any, Literal, cast
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from transaction_tracker.api import cursors
 from transaction_tracker.api.answers import (
     READ,
     WRITE,
     Api,
     Decimal,
     Id,
-    Limit,
     answer,
     problems,
     shows,
@@ -25,7 +23,6 @@ from transaction_tracker.api.answers import (
 from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.models import (
     TransactionDetail,
-    TransactionPage,
     TransactionView,
     WaitResult,
     transaction_detail,
@@ -48,7 +45,7 @@ from transaction_tracker.domain import NotTrackedError, State, Tracked
 from transaction_tracker.store import Store
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import last_events
-from transaction_tracker.store.pages import TransactionRecord, transaction_page, transactions_page
+from transaction_tracker.store.pages import TransactionRecord, transaction_page
 from transaction_tracker.tracker import TrackerContext, TransactionTracker
 
 router = APIRouter(prefix="/v1/transactions", tags=["transactions"])
@@ -115,33 +112,6 @@ def _result(item: CheckedItem, stored: dict[str, Tracked]) -> AcceptedItem | Ref
 
 
 @router.get(
-    "",
-    operation_id="listTransactions",
-    dependencies=[READ],
-    responses={200: shows(TransactionPage, "A page, in the order of the ids."), **problems(422)},
-)
-async def list_transactions(
-    api: Api,
-    state: Annotated[
-        list[State], Query(default_factory=list, max_length=20, description="Only these states.")
-    ],
-    cursor: cursors.TransactionCursor = None,
-    limit: Limit = 100,
-) -> Response:
-    """List transactions, by state if wanted."""
-    after = None if cursor is None else cursors.transaction_at(cursor)
-    page = partial(transactions_page, after=after, limit=limit, states=state)
-    rows = await Store.run(page)
-    degraded = api.degraded()
-    full = len(rows) == limit
-    page_of_views = TransactionPage(
-        transactions=[_view(kept, degraded) for kept in rows],
-        next=cursors.of_transaction(rows[-1].tracked.id) if full else None,
-    )
-    return answer(page_of_views)
-
-
-@router.get(
     "/{id}",
     operation_id="getTransaction",
     dependencies=[READ],
@@ -173,7 +143,7 @@ async def get_transaction(id: Id, api: Api) -> Response:  # noqa: A002 - the pat
 async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
     """Stop tracking a transaction; no effect on a finished one."""
     tracked = await TransactionTracker.untrack(id)
-    return answer(_view(await _kept(tracked.id), api.degraded()))
+    return answer(current_view(await _kept(tracked.id), api.degraded()))
 
 
 @router.post(
@@ -189,7 +159,7 @@ async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
 async def recheck(id: Id, api: Api) -> Response:  # noqa: A002
     """Schedule a check of a transaction at its source."""
     tracked = await TransactionTracker.recheck(id)
-    return answer(_view(await _kept(tracked.id), api.degraded()), 202)
+    return answer(current_view(await _kept(tracked.id), api.degraded()), 202)
 
 
 @router.get(
@@ -215,7 +185,7 @@ async def wait(
     seconds = min(timeout, api.options.max_wait_seconds)
     with api.waiters.take():
         kept = await _until(api, request, key, until, seconds)
-    view = _view(kept, api.degraded())
+    view = current_view(kept, api.degraded())
     return answer(WaitResult(reached=_reached(kept.tracked, until), transaction=view))
 
 
@@ -251,7 +221,13 @@ async def _kept(key: str) -> TransactionRecord:
     return kept
 
 
-def _view(kept: TransactionRecord, degraded: bool) -> TransactionView:
+def current_view(kept: TransactionRecord, degraded: bool) -> TransactionView:
+    """Return a transaction with its confirmations now.
+
+    Args:
+        kept: The transaction.
+        degraded: Whether the states of open transactions can be out of date.
+    """
     tracked = kept.tracked
     return transaction_view(
         kept, TransactionTracker.confirmations(tracked), degraded and not tracked.final
