@@ -87,10 +87,14 @@ class Harness:
         """Return the payments of these kinds."""
         return [payment for payment in self.payments if payment.kind in kinds]
 
-    async def mine(self) -> None:
+    async def advance(self) -> None:
         """Mine a block and wait for the time between blocks."""
         await self.nodes[0].mine()
         await asyncio.sleep(self._speed.block)
+
+    async def mine(self) -> None:
+        """Mine a block, wait for the time between blocks, and show the numbers."""
+        await self.advance()
         if not self.screen.live:
             await self.show()
 
