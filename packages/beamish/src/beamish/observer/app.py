@@ -49,10 +49,12 @@ class ObserverApp:
         authenticated: True if the surrounding application has checked every request itself.
         events: Names of the program's own telemetry events that the page Metrics counts, besides
             those of beamish.
+        home: URL of the surrounding application's page, to which the pages link; relative to the
+            path of the observer, such as ``"../"``. Default: no link.
 
     Raises:
         TypeError: ``token`` is not a string, or an event is not a tuple of strings.
-        ValueError: ``token`` is too short.
+        ValueError: ``token`` is too short, or ``home`` is not a path or an http(s) URL.
     """
 
     def __init__(
@@ -62,8 +64,11 @@ class ObserverApp:
         allow_actions: bool = False,
         authenticated: bool = False,
         events: Iterable[telemetry.Event] = (),
+        home: str | None = None,
     ) -> None:
         check_token(token)
+        _check_home(home)
+        self._home = home
         self._allow_actions = allow_actions
         self._recorder = Recorder()
         self._views = Views(self._recorder, _checked(events))
@@ -121,6 +126,7 @@ class ObserverApp:
             "actions": self._allow_actions,
             "trace_seconds": actions.TRACE_SECONDS,
             "every": EVERY_SECONDS,
+            "home": self._home,
         }
         return _json(facts)
 
@@ -174,6 +180,12 @@ def _checked(events: Iterable[telemetry.Event]) -> tuple[telemetry.Event, ...]:
         if not isinstance(event, tuple) or not all(isinstance(part, str) for part in event):
             raise TypeError(f"events must be tuples of strings; got {event!r}")
     return found
+
+
+def _check_home(home: str | None) -> None:
+    # A link of the page must never run a script.
+    if home is not None and not home.startswith((".", "/", "https://", "http://")):
+        raise ValueError(f"home must be a path or an http(s) URL, got {home!r}; use such as '../'")
 
 
 def _json(value: object) -> Response:

@@ -18,7 +18,11 @@ class MountedObserver:
     """
 
     def __init__(self) -> None:
-        self._app = ObserverApp(authenticated=True)
+        self._app = ObserverApp(authenticated=True, home="../")
+
+    def begin(self) -> None:
+        """Start to record crashes and charts."""
+        self._app.begin()
 
     def close(self) -> None:
         """End the open streams, and stop recording."""

@@ -51,6 +51,7 @@ class Web(Listening):
         self._service.feed.open()
         self.listen(create_app(self._service, self._options, self._observer))
         self._counting = self._service.history.begin()
+        self._observer.begin()
         process.spawn_link(self._sample)
 
     async def terminate(self, reason: object) -> None:

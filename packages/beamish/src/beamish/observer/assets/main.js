@@ -216,7 +216,9 @@ function restoreEvery() {
 
 restoreEvery();
 session = await admitted();
-fill(byId("pages"), Object.entries(PAGES).map(([name, found]) => el("a", { href: `#${name}`, "data-page": name }, found.title)));
+fill(byId("pages"),
+  session.home ? el("a", { href: session.home }, "← Back") : null,
+  Object.entries(PAGES).map(([name, found]) => el("a", { href: `#${name}`, "data-page": name }, found.title)));
 byId("forget").hidden = !hasToken();
 byId("inside").hidden = false;
 go();

@@ -48,9 +48,11 @@ export class Pages {
         if (turned.aborted && !signal.aborted) continue;
         throw error;
       }
-      // Events can come by the thousand: loading takes at most a quarter of the time.
-      await this.#resting.wait(Math.max(REST_MS, 3 * (performance.now() - began)), signal);
-      await this.#changed.wait(page.everyMs, signal);
+      // Events can come by the thousand, and a table can be large: loading takes at most a tenth of
+      // the time, and a twentieth without changes.
+      const elapsed = performance.now() - began;
+      await this.#resting.wait(Math.max(REST_MS, 9 * elapsed), signal);
+      await this.#changed.wait(Math.max(page.everyMs, 19 * elapsed), signal);
     }
   }
 

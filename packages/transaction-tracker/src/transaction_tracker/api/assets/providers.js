@@ -21,7 +21,7 @@ export function build(parent) {
     columns: [
       { title: "State", cell: (one) => badge(one.by_hand ? "paused by an operator" : words(one.state), TONES[one.state]) },
       { title: "Provider", class: "foreign", cell: (one) => one.name },
-      { title: "Head", number: true, cell: (one) => (one.head === null ? "unknown" : count(one.head)) },
+      { title: "Head", number: true, wide: true, cell: (one) => (one.head === null ? "unknown" : count(one.head)) },
       { title: "Lag", number: true, wide: true, cell: (one) => (one.lag === null ? "–" : many(one.lag, "block")) },
       { title: "Median", number: true, wide: true, cell: (one) => latency(one.latency_p50) },
       { title: "95 %", number: true, wide: true, cell: (one) => latency(one.latency_p95) },
