@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from beamish import telemetry
 from beamish._snapshots import actions
 from beamish._snapshots.encode import encoded
+from beamish._snapshots.pages import Page, checked
 from beamish._snapshots.query import QueryError, parse
 from beamish._snapshots.recorder import Recorder
 from beamish._snapshots.views import VIEWS, Views
@@ -49,12 +50,15 @@ class ObserverApp:
         authenticated: True if the surrounding application has checked every request itself.
         events: Names of the program's own telemetry events that the page Metrics counts, besides
             those of beamish.
+        pages: Pages of the application, besides those of the observer.
         home: URL of the surrounding application's page, to which the pages link; relative to the
             path of the observer, such as ``"../"``. Default: no link.
 
     Raises:
-        TypeError: ``token`` is not a string, or an event is not a tuple of strings.
-        ValueError: ``token`` is too short, or ``home`` is not a path or an http(s) URL.
+        TypeError: ``token`` is not a string, an event is not a tuple of strings, or a page is not a
+            `Page`.
+        ValueError: ``token`` is too short, two pages have the same name, or ``home`` is not a path
+            or an http(s) URL.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class ObserverApp:
         allow_actions: bool = False,
         authenticated: bool = False,
         events: Iterable[telemetry.Event] = (),
+        pages: Iterable[Page] = (),
         home: str | None = None,
     ) -> None:
         check_token(token)
@@ -71,7 +76,8 @@ class ObserverApp:
         self._home = home
         self._allow_actions = allow_actions
         self._recorder = Recorder()
-        self._views = Views(self._recorder, _checked(events))
+        self._pages = checked(pages, VIEWS)
+        self._views = Views(self._recorder, _checked(events), self._pages)
         self._feed = Feed(self._views)
         self._app = Access(self._routes(), token, authenticated)
 
@@ -127,6 +133,7 @@ class ObserverApp:
             "trace_seconds": actions.TRACE_SECONDS,
             "every": EVERY_SECONDS,
             "home": self._home,
+            "pages": [{"name": page.name, "title": page.title} for page in self._pages.values()],
         }
         return _json(facts)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from beamish import telemetry
+from beamish._snapshots.pages import Page
 from beamish.child_spec import ChildSpec
 from beamish.gen_server import call
 from beamish.observer.access import Token, check_token, is_loopback
@@ -38,6 +39,7 @@ class Observer(ServerProcess, shutdown=_SHUTDOWN_SECONDS):
             open without a token; ``None`` opens none.
         allow_actions: Whether readers can kill, stop, restart, suspend, resume and trace processes.
         events: Names of the program's own telemetry events that the page Metrics counts.
+        pages: Pages of the program, besides those of the observer.
 
     Raises:
         StartError: At the start: an argument is not valid (``ValueError``, ``TypeError``), or the
@@ -53,10 +55,13 @@ class Observer(ServerProcess, shutdown=_SHUTDOWN_SECONDS):
         socket: str | Path | None = None,
         allow_actions: bool = False,
         events: Iterable[telemetry.Event] = (),
+        pages: Iterable[Page] = (),
     ) -> None:
         _check(host, port, token, socket)
         super().__init__(_SHUTDOWN_SECONDS - 1.0)
-        self._app = ObserverApp(token=token, allow_actions=allow_actions, events=events)
+        self._app = ObserverApp(
+            token=token, allow_actions=allow_actions, events=events, pages=pages
+        )
         self._host, self._port = host, port
         self._path = None if socket is None else Path(socket)
         self._url: str | None = None

@@ -1,5 +1,6 @@
 // The page: chooses what is shown by the hash, follows it, and starts again when a stream fails.
 
+import * as application from "./application.js";
 import * as crashes from "./crashes.js";
 import * as detail from "./detail.js";
 import { byId, el, fill, setText, span } from "./dom.js";
@@ -216,6 +217,7 @@ function restoreEvery() {
 
 restoreEvery();
 session = await admitted();
+for (const { name, title } of session.pages) PAGES[name] = application.page(name, title);
 fill(byId("pages"),
   session.home ? el("a", { href: session.home }, "← Back") : null,
   Object.entries(PAGES).map(([name, found]) => el("a", { href: `#${name}`, "data-page": name }, found.title)));
