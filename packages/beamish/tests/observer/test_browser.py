@@ -320,6 +320,10 @@ async def test_metrics_appear_while_they_are_watched(observe: Observe, browser: 
         await Worker.add("first", 1)
 
     await browser.until_text("table", "beamish.call.stop")
+    await browser.until_text(".charts", "Calls per second")
+    # Two snapshots later, the charts show what has happened between them.
+    await browser.until("document.querySelectorAll('.chart polyline').length >= 2")
+    assert browser.console() == []
 
 
 async def test_hostile_names_are_shown_as_text(observe: Observe, browser: Any) -> None:

@@ -11,8 +11,9 @@ const MIN_WINDOW_SECONDS = 60;
  *
  * @param title Name of the figure.
  * @param format Returns a value as text.
+ * @param quantiles Whether the text names the median and the 99th percentile.
  */
-export function chart(title, format) {
+export function chart(title, format, quantiles = false) {
   const value = el("span", { class: "value" }, "–");
   const range = el("span", { class: "quiet" });
   const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", class: "chart" });
@@ -30,15 +31,22 @@ export function chart(title, format) {
     }
     const numbers = known.map(([, number]) => number);
     const [least, most] = [Math.min(...numbers), Math.max(...numbers)];
+    const spread = quantiles && numbers.length > 2 ? `; median ${format(quantile(numbers, 0.5))}, 99 % within ${format(quantile(numbers, 0.99))}` : "";
     const text = least === most ? `constant ${format(most)}` : `${format(least)} to ${format(most)}`;
     const seconds = points.at(-1)[0] - points[0][0];
-    fill(range, `${text} in ${span(seconds)}`);
-    picture.setAttribute("aria-label", `${title}: now ${format(last[1])}, ${text} in the last ${span(seconds)}`);
+    fill(range, `${text} in ${span(seconds)}${spread}`);
+    picture.setAttribute("aria-label", `${title}: now ${format(last[1])}, ${text} in the last ${span(seconds)}${spread}`);
     const scale = { now: points.at(-1)[0], seconds: Math.max(seconds, MIN_WINDOW_SECONDS), least: Math.min(0, least), most };
     fill(picture, runs(points).map((run) => svg("polyline", { points: drawn(run, scale) })));
   }
 
   return { element, show };
+}
+
+/** Return the value below which a share of the values is. */
+function quantile(numbers, share) {
+  const sorted = numbers.toSorted((one, other) => one - other);
+  return sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))];
 }
 
 /** Split points where a value is missing: there the line has a gap. */
