@@ -58,6 +58,9 @@ function endpointAlarms(endpoints) {
   return found;
 }
 
+// Not announced: a screen reader would read the alarm again with each new age.
+const age = (since) => el("span", { "aria-live": "off" }, " (", ago(since), ")");
+
 const NAMES = { endpoints: "Show endpoints", providers: "Show providers", transactions: "Show transactions", alerts: "Show alerts" };
 
 const draw = renderer(byId("alarms"), ([found, hidden]) => [
@@ -79,7 +82,7 @@ function alarm({ tone, title, since, text, tried, next, command, act, page, para
     command ? el("code", {}, command) : null,
   ].filter(Boolean);
   return el("div", { class: "alarm", "data-tone": tone },
-    el("strong", {}, title), since ? [" since ", moment(since), " (", ago(since), ")"] : null, ". ", el("span", { class: "foreign" }, text),
+    el("strong", {}, title), since ? [" since ", moment(since), age(since)] : null, ". ", el("span", { class: "foreign" }, text),
     tried ? [" Last attempt: ", moment(tried), "."] : null, next ? [" Next attempt: ", moment(next), "."] : null,
     ways.length ? el("div", { class: "line" }, ways) : null);
 }
