@@ -84,6 +84,10 @@ def _rfc3339(value: Any) -> Any:
     return value
 
 
+# A time of a request, with its time zone. Pydantic alone also accepts numbers.
+TimeIn = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
+
+
 def _whole(value: Any) -> Any:
     """Convert 12.0 to 12: JSON has one kind of number, and some writers add the point."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -120,7 +124,7 @@ class RegistrationIn(BaseModel):
         le=MAX_EXPIRY_SECONDS,
         description="Seconds after which a transaction that is not in a block expires.",
     )
-    deadline: Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None = Field(
+    deadline: TimeIn | None = Field(
         None,
         strict=False,
         description="Time at which a transaction that is not in a block expires, RFC 3339. "

@@ -6,13 +6,13 @@ from functools import partial
 from typing import Annotated, Literal, TypeAlias
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from sqlalchemy import Connection
 from starlette.responses import Response
 
 from transaction_tracker.api import cursors
 from transaction_tracker.api.answers import READ, Api, Limit, answer, problems, shows
 from transaction_tracker.api.models import TransactionPage
+from transaction_tracker.api.registering import TimeIn
 from transaction_tracker.api.routes.transactions import current_view
 from transaction_tracker.api.validation import SEARCH_PATTERN
 from transaction_tracker.domain import Flag, State
@@ -40,9 +40,7 @@ Search = Annotated[
         description="Start of the id, or a part of the metadata as JSON.",
     ),
 ]
-Since = Annotated[
-    AwareDatetime | None, Query(description="Only those registered at or after this time.")
-]
+Since = Annotated[TimeIn | None, Query(description="Only those registered at or after this time.")]
 Attention = Annotated[
     bool, Query(description="Only open transactions that are parked, missing or have a flag.")
 ]
