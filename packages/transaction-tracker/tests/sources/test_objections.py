@@ -28,7 +28,7 @@ PAID, REVERTED, SUPERSEDED = Ending(TEN, True), Ending(TEN, False), Ending(TEN, 
 TAKER = transaction(WINNER, 7)
 SLOT = f"{TAKER['from']}:7"
 PLACED = TAKER | {"blockHash": TEN.hash, "blockNumber": "0xa"}
-TAKEN = Ending(TEN, None, WINNER, SLOT)
+TAKEN = Ending(TEN, None, WINNER, (SLOT,))
 CUT_OFF = TransportError("cut off")
 
 
@@ -103,7 +103,7 @@ def ending(gas: str = "0x1", value: int = 5) -> Ending:
     outcome = decode.receipt(receipt(KEY, gasUsed=gas)).outcome
     assert outcome is not None
     outcome = replace(outcome, gas_used=int(gas, 16))
-    return replace(PAID, slot=found.slot, content=found.content, outcome=outcome)
+    return replace(PAID, slots=found.slots, content=found.content, outcome=outcome)
 
 
 @pytest.mark.parametrize(

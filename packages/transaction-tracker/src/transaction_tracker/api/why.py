@@ -93,6 +93,7 @@ _REASONS: dict[Reason, str] = {
     "cancelled": "a cancellation by its sender",
     "replaced": "another transaction of its sender",
     "nonce-used": "an authorization, or a transaction that no provider has",
+    "conflicted": "a transaction that spends an output of an earlier one of this chain",
 }
 
 
@@ -219,6 +220,12 @@ def _dropped(tracked: Tracked, situation: Situation) -> str:
             f"Dropped {waited} ago: no healthy provider knew it any more, and its nonce was used, "
             "but not by a transaction that a provider has; for example by an EIP-7702 "
             "authorization of its sender."
+        )
+    if tracked.reason == "conflicted":
+        return (
+            f"Dropped {waited} ago: no healthy provider knew it any more, and an output that it "
+            "spends is spent or does not exist on this chain. If a reorganisation brings the "
+            "output back and it is mined after all, tracking continues."
         )
     return (
         f"Dropped {waited} ago: no healthy provider knew it any more. If it is mined after all, "

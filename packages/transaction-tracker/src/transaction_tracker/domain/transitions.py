@@ -72,7 +72,7 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
         registration.required,
         version=tracked.version + 1,
         deadline=registration.deadline,
-        slot=tracked.slot,
+        slots=tracked.slots,
         content=tracked.content,
         max_fee=tracked.max_fee,
     )
@@ -239,8 +239,7 @@ def _vanished(tracked: Tracked, now: Vanished, policy: Policy) -> _Changes:
         return {}
     long = now.height - since.height >= policy.drop_blocks
     long = long and now.at - since.time >= policy.drop_seconds
-    reason: Reason | None = "nonce-used" if now.nonce_used else None
-    return {"state": "dropped", "reason": reason} if long else {}
+    return {"state": "dropped", "reason": now.reason} if long else {}
 
 
 def _reported(tracked: Tracked, state: State, error: str | None) -> _Changes:
@@ -268,7 +267,7 @@ def _clear_waiting(tracked: Tracked) -> _Changes:
 def _content_of(transaction: Transaction) -> _Changes:
     """Return the changes that copy the content of a transaction."""
     return {
-        "slot": transaction.slot,
+        "slots": transaction.slots,
         "content": transaction.content,
         "max_fee": transaction.max_fee,
     }

@@ -182,7 +182,7 @@ class Evidence:
 
     async def of_transactions(
         self,
-        slots: Mapping[str, str | None],
+        slots: Mapping[str, tuple[str, ...]],
         chain: KeptChain,
         *,
         at_once: bool,
@@ -191,7 +191,7 @@ class Evidence:
         """Ask about single transactions.
 
         Args:
-            slots: The transactions, with their slots where these are known.
+            slots: The transactions, with their slots, which are empty while they are unknown.
             chain: Our chain.
             at_once: Whether to send all calls in one request to each provider.
             doubted: Transactions for which another provider is asked too if the followed provider
@@ -229,14 +229,14 @@ class Evidence:
         self,
         key: str,
         answer: Observation,
-        slot: str | None,
+        slots: tuple[str, ...],
         chain: KeptChain,
         old: Collection[BlockRef],
     ) -> tuple[Observation, ...]:
         """Return the facts in an answer about one transaction; none if it is not certain."""
         match answer:
             case Seen():
-                return (answer, *await self._taken_before(key, answer.transaction.slot, chain))
+                return (answer, *await self._taken_before(key, answer.transaction.slots, chain))
             case Included():
                 if chain.holds(answer.block) or answer.block in old:
                     if self._is_left_out(key, answer):
@@ -245,25 +245,25 @@ class Evidence:
                 is_above = chain.tip is None or answer.block.number > chain.tip.number
                 # The source is ahead of us. The inclusion is a fact once we apply that block.
                 return (Seen(answer.transaction, time.time()),) if is_above else ()
-        # The source no longer knows the transaction. A block can have taken its slot before it was
-        # tracked.
-        return await self._taken_before(key, slot, chain) or (answer,)
+        # The source no longer knows the transaction. A block can have taken one of its slots
+        # before it was tracked.
+        return await self._taken_before(key, slots, chain) or (answer,)
 
     def _is_left_out(self, key: str, answer: Included) -> bool:
         """Return whether our copy of a block lacks a transaction that a provider reports in it.
 
-        Only for transactions with a slot: of a block, only the slots are kept.
+        Only for transactions with slots: of a block, only the slots are kept.
         """
         tracked, lowest = self._open_transactions.get(key), self._recent.lowest
-        if tracked is None or not tracked.unplaced or answer.transaction.slot is None:
+        if tracked is None or not tracked.unplaced or not answer.transaction.slots:
             return False
         is_recent = lowest is not None and answer.block.number >= lowest
         return is_recent and not self.in_recent_blocks([key])
 
     async def of_winner(
-        self, key: str, slot: str, chain: KeptChain
+        self, key: str, slots: tuple[str, ...], chain: KeptChain
     ) -> tuple[Observation, ...] | None:
-        """Search for the block that took a transaction's slot long ago.
+        """Search for the block that took one of a transaction's slots long ago.
 
         Returns:
             The facts; none if no block is found. ``None`` if the block is not yet proven to be on
@@ -271,12 +271,13 @@ class Evidence:
         """
         if chain.tip is None or chain.bottom is None:
             return None
-        block = await self._source.winner(slot, chain.tip.number)
+        block = await self._source.winner(slots, chain.tip.number)
         if block is None:
             return ()
         if not await self._old_blocks.on_our_chain(block.link.ref, chain):
             return None
-        return await self._of_taker(key, block.slots[slot], block, chain)
+        taker = next(block.slots[slot] for slot in slots if slot in block.slots)
+        return await self._of_taker(key, taker, block, chain)
 
     def height_to_ask(self, chain: KeptChain) -> int:
         """Return the height that a provider must have reached to report a transaction as absent.
@@ -319,9 +320,9 @@ class Evidence:
         tracked = self._open_transactions.get(loser)
         # A transaction leaves its block only by a reorganisation. And a slot that an earlier
         # block took already can be used more than once on this chain: nothing follows from it.
-        if tracked is None or tracked.slot is None or tracked.waits_for_depth:
+        if tracked is None or tracked.waits_for_depth:
             return None
-        if not self._recent.is_free(tracked.slot):
+        if not self._recent.is_free(tracked.slots):
             return None
         transaction = self._describe(block, winner)
         return None if transaction is None else Overtaken(transaction, block.link.ref)
@@ -392,10 +393,10 @@ class Evidence:
     # -- Slots that earlier blocks took
 
     async def _taken_before(
-        self, key: str, slot: str | None, chain: KeptChain
+        self, key: str, slots: tuple[str, ...], chain: KeptChain
     ) -> tuple[Observation, ...]:
-        """Return the facts if one of the last blocks took a slot; none otherwise."""
-        taken = None if slot is None else self._recent.taken(slot)
+        """Return the facts if one of the last blocks took one of some slots; none otherwise."""
+        taken = self._recent.taken(slots)
         if taken is None:
             return ()
         link, taker = taken

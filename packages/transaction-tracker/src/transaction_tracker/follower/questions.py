@@ -214,9 +214,9 @@ class Questions:
             return False
         return time.time() - tracked.waiting_since >= _DOUBTED_SECONDS
 
-    def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
+    def _slots(self, ids: Collection[str]) -> dict[str, tuple[str, ...]]:
         known = {key: self._open_transactions.get(key) for key in ids}
-        return {key: tracked.slot for key, tracked in known.items() if tracked is not None}
+        return {key: tracked.slots for key, tracked in known.items() if tracked is not None}
 
     def _is_doubtful(
         self, key: str, observations: tuple[Observation, ...], chain: KeptChain
@@ -297,18 +297,19 @@ class Questions:
             facts = ()
         if consensus is None or consensus.kind in ("refused", "open"):
             return facts
-        if consensus.kind == "nonce-used":
-            slot = self._slots([key]).get(key)
-            taken = await self._find_winner(key, slot, chain) if slot else ()
+        if consensus.kind in ("nonce-used", "conflicted"):
+            slots = self._slots([key]).get(key)
+            taken = await self._find_winner(key, slots, chain) if slots else ()
             if taken:
                 return taken
-        gone = consensus.kind in ("absent", "nonce-used")
-        vanished = (Vanished(height, now, nonce_used=consensus.kind == "nonce-used"),)
+        gone = () if consensus.kind == "unmined" else (_vanished(consensus, height, now),)
         late = (Late(now),) if self._deadline_counts(key, consensus) else ()
-        return (*facts, *(vanished if gone else ()), *late)
+        return (*facts, *gone, *late)
 
-    async def _find_winner(self, key: str, slot: str, chain: KeptChain) -> tuple[Observation, ...]:
-        """Search for the winner of a slot, unless a search was limited a short time ago.
+    async def _find_winner(
+        self, key: str, slots: tuple[str, ...], chain: KeptChain
+    ) -> tuple[Observation, ...]:
+        """Search for the winner of some slots, unless a search was limited a short time ago.
 
         Returns:
             The facts; none if no winner is found, or if the search is given up.
@@ -320,14 +321,14 @@ class Questions:
         if blocked is not None:
             raise RateLimitedError(blocked)
         try:
-            found = await self._evidence.of_winner(key, slot, chain)
+            found = await self._evidence.of_winner(key, slots, chain)
         except RateLimitedError as error:
             if self._searches.failed(key, str(error), _now()):
                 return ()  # the result if no provider has the old state that the search needs
             raise
         self._searches.forget(key)
         if found is None:
-            raise NotYetError("the block that used its nonce is not proven to be on our chain yet")
+            raise NotYetError("the block that used its slot is not proven to be on our chain yet")
         return found
 
     def _is_refused(self, key: str, consensus: Consensus | None, height: int) -> bool:
@@ -356,6 +357,13 @@ class Questions:
 
 def _refusal(observations: tuple[Observation, ...]) -> Rejected | None:
     return next((fact for fact in observations if isinstance(fact, Rejected)), None)
+
+
+def _vanished(consensus: Consensus, height: int, now: float) -> Vanished:
+    match consensus.kind:
+        case "nonce-used" | "conflicted" as reason:
+            return Vanished(height, now, reason)
+    return Vanished(height, now)
 
 
 def _is_late(tracked: Tracked) -> bool:

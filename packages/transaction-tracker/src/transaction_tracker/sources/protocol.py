@@ -53,14 +53,15 @@ class Consensus:
 
     Attributes:
         kind: ``"unmined"``: no provider has it in a block; ``"absent"``: no provider knows it, and
-            its slot is free; ``"nonce-used"``: no provider knows it, and its slot is used;
-            ``"refused"``: no provider has it in a block, and it is signed for another chain;
-            ``"open"``: the providers do not agree.
+            its slots are free; ``"nonce-used"``: no provider knows it, and its slot is used;
+            ``"conflicted"``: no provider knows it, and an output that it spends is spent or does
+            not exist; ``"refused"``: no provider has it in a block, and it is signed for another
+            chain; ``"open"``: the providers do not agree.
         providers: Number of providers that were asked.
         reason: Why the providers do not agree.
     """
 
-    kind: Literal["unmined", "absent", "nonce-used", "refused", "open"]
+    kind: Literal["unmined", "absent", "nonce-used", "conflicted", "refused", "open"]
     providers: int
     reason: str = ""
 
@@ -73,7 +74,7 @@ class Ending:
         block: Block that decides the end.
         succeeded: Whether the transaction succeeded in that block; ``None`` if it was superseded.
         winner: Transaction that superseded it.
-        slot: Slot that the winner took, or the slot of a transaction that is in the block itself.
+        slots: Slots of the transaction, of which the winner took at least one.
         confirmed_by: Kept block that is the last required confirmation; ``None`` if a tag confirms
             the end, or if that block is no longer kept.
         tag: Tag (safe or finalized) that confirms the end, if the transaction requires one.
@@ -84,7 +85,7 @@ class Ending:
     block: BlockRef
     succeeded: bool | None
     winner: str | None = None
-    slot: str | None = None
+    slots: tuple[str, ...] = ()
     confirmed_by: BlockRef | None = None
     tag: Tag | None = None
     outcome: Outcome | None = None
@@ -307,7 +308,7 @@ class ChainSource(Source, Protocol):
 
     async def look_up(
         self,
-        slots: Mapping[str, str | None],
+        slots: Mapping[str, tuple[str, ...]],
         height: int,
         *,
         at_once: bool = False,
@@ -316,7 +317,7 @@ class ChainSource(Source, Protocol):
         """Look up single transactions.
 
         Args:
-            slots: Transaction ids, with their slots if known.
+            slots: Transaction ids, with their slots, which are empty while they are unknown.
             height: A provider whose head is below this height cannot say that a transaction does
                 not exist. Above it, our own blocks are known in full.
             at_once: Whether to send all calls that can be needed in one request, not step by step.
@@ -328,18 +329,18 @@ class ChainSource(Source, Protocol):
         """
 
     async def consensus(
-        self, slots: Mapping[str, str | None], height: int
+        self, slots: Mapping[str, tuple[str, ...]], height: int
     ) -> Mapping[str, Consensus]:
         """Ask all healthy providers about each transaction, and return their common answer.
 
         The answer stays open if a provider does not respond, or if its head is below ``height``.
         """
 
-    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
-        """Find the block at or below ``height`` that has a transaction in ``slot``.
+    async def winner(self, slots: Collection[str], height: int) -> FetchedBlock | None:
+        """Find the block at or below ``height`` that has a transaction in one of some slots.
 
         Returns:
-            The block; ``None`` if no transaction of a block used the slot, or if that is unknown.
+            The block; ``None`` if no transaction of a block used a slot, or if that is unknown.
         """
 
     def follows(self, chain: KeptChain) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from transaction_tracker.domain import (
     FLAGS,
     REASONS,
@@ -29,7 +31,7 @@ TRACKED_COLUMNS = (
     "required",
     "state",
     "version",
-    "slot",
+    "slots",
     "content",
     "block_number",
     "block_hash",
@@ -66,7 +68,7 @@ EVENT_COLUMNS = (
     "gas_used",
     "effects",
     "required",
-    "slot",
+    "slots",
     "content",
     "deadline",
 )
@@ -91,7 +93,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         str(tracked.required),
         tracked.state,
         tracked.version,
-        tracked.slot,
+        slots_text(tracked.slots),
         tracked.content,
         None if anchor is None else anchor.number,
         None if anchor is None else anchor.hash,
@@ -126,7 +128,7 @@ def event_values(event: Event) -> tuple[Any, ...]:
         flags_text(tracked.flags),
         *_receipt_values(tracked.outcome),
         str(tracked.required),
-        tracked.slot,
+        slots_text(tracked.slots),
         tracked.content,
         tracked.deadline,
     )
@@ -145,7 +147,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             required(row[1]),
             STATE_VALUES[row[2]],
             row[3],
-            row[4],
+            slots(row[4]),
             row[5],
             anchor,
             outcome(row[8], row[9], row[10], *row[20:23]),
@@ -178,6 +180,16 @@ def flags_text(flags: frozenset[Flag]) -> str:
 def flags(text: str) -> frozenset[Flag]:
     """Parse flags."""
     return frozenset(_FLAGS[word] for word in text.split(",") if word)
+
+
+def slots_text(slots: tuple[str, ...]) -> str | None:
+    """Convert slots to a JSON list; ``None`` without slots."""
+    return orjson.dumps(slots).decode() if slots else None
+
+
+def slots(text: str | None) -> tuple[str, ...]:
+    """Parse slots."""
+    return () if text is None else tuple(orjson.loads(text))
 
 
 @lru_cache(maxsize=256)

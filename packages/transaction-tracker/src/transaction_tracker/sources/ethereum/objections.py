@@ -202,7 +202,7 @@ def _same_outcome(one: Outcome, other: Outcome) -> bool:
 
 
 def _same_transaction(one: Transaction, other: Transaction) -> bool:
-    return (one.slot, one.content) == (other.slot, other.content)
+    return (one.slots, one.content) == (other.slots, other.content)
 
 
 def _spared(confirmations: int) -> int:

@@ -243,24 +243,25 @@ class EthereumSource:
 
     async def look_up(
         self,
-        slots: Mapping[str, str | None],
+        slots: Mapping[str, tuple[str, ...]],
         height: int,
         *,
         at_once: bool = False,
         doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
         """Look up single transactions, with receipts of those that are or can be in a block."""
-        return await self._look_up.answers(slots, height, at_once=at_once, doubted=doubted)
+        return await self._look_up.answers(_single(slots), height, at_once=at_once, doubted=doubted)
 
     async def consensus(
-        self, slots: Mapping[str, str | None], height: int
+        self, slots: Mapping[str, tuple[str, ...]], height: int
     ) -> Mapping[str, Consensus]:
         """Ask all healthy nodes for the transactions, their receipts and their slots."""
         tip = None if self._chain.tip is None else self._chain.tip.number
-        return await self._look_up.consensus(slots, height, tip)
+        return await self._look_up.consensus(_single(slots), height, tip)
 
-    async def winner(self, slot: str, height: int) -> FetchedBlock | None:
-        """Find the block at or below ``height`` whose transaction took ``slot``."""
+    async def winner(self, slots: Collection[str], height: int) -> FetchedBlock | None:
+        """Find the block at or below ``height`` whose transaction took the only slot."""
+        (slot,) = slots
         return await self._winners.find(slot, height)
 
     def follows(self, chain: KeptChain) -> None:
@@ -310,6 +311,11 @@ class EthereumSource:
         """Close the connections; the next request opens them again."""
         self._outcomes.forget()
         await self._rpc.close()
+
+
+def _single(slots: Mapping[str, tuple[str, ...]]) -> dict[str, str | None]:
+    """Return the slot of each transaction: it has one, its sender and nonce, or none."""
+    return {key: own[0] if own else None for key, own in slots.items()}
 
 
 def _tagged(tag: str) -> Request:

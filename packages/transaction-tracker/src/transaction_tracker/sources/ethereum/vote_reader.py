@@ -43,7 +43,7 @@ class VoteReader:
         mined = endings if self._rpc.is_compared else {}
         receipts = self._receipts(mined).values()
         transactions = self._transactions(mined).values()
-        taken = {key: end for key, end in endings.items() if end.winner and end.slot}
+        taken = {key: end for key, end in endings.items() if end.winner and end.slots}
         winners = [self._transaction(end.winner) for end in taken.values() if end.winner]
         losers = map(self._loser, taken)
         return list(dict.fromkeys([*receipts, *transactions, *winners, *losers]))
@@ -72,7 +72,7 @@ class VoteReader:
         answers = {name: _indexed(own) for name, own in answers.items()}
         async for part in Slices(endings.items()):
             for key, end in part:
-                if end.winner is not None and end.slot is not None:
+                if end.winner is not None and end.slots:
                     found[key] = self._of_winner(key, end, answers)
                 elif end.succeeded is not None and self._rpc.is_compared:
                     of_receipts = _of_receipts(

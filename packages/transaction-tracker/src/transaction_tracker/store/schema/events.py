@@ -48,7 +48,8 @@ events = Table(
     Column("flags", String(100), nullable=False, server_default=""),
     # The registration when the event was written.
     Column("required", String(12), nullable=False),
-    Column("slot", String(200)),
+    # A JSON list of texts; NULL while the source has reported none.
+    Column("slots", Text),
     Column("content", String(64)),
     Column("deadline", Float),
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.

@@ -24,7 +24,8 @@ transactions = Table(
     Column("required", String(12), nullable=False),
     Column("state", String(20), nullable=False),
     Column("version", Integer, nullable=False),
-    Column("slot", String(200)),
+    # A JSON list of texts; NULL while the source has reported none.
+    Column("slots", Text),
     Column("content", String(64)),
     Column("block_number", BigInteger),
     Column("block_hash", String(100)),
