@@ -1,0 +1,1 @@
+"""Bitcoin, over the JSON-RPC of Bitcoin Core."""
