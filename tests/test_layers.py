@@ -57,6 +57,7 @@ LAYERS = {
         {"rpc", "params", "wire", "calls", "faults", "logs"},
         {"ethereum", "controls", "fault_controls", "request_handler", "websocket", "listener"},
         {"server"},
+        {"bitcoin"},
         {"demo"},
         {"commands"},
         {"__init__"},

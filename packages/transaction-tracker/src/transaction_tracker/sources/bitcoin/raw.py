@@ -2,7 +2,7 @@
 
 A block's hash is the hash of its header, which has the root of the transactions' ids, and an id is
 the hash of what a transaction spends and pays. So a block that fits its hash is complete and true,
-whoever sends it. Amounts are whole numbers of satoshi there.
+from any sender. Amounts are whole numbers of satoshi there.
 
 Source:
     The Bitcoin developer reference, "Block chain" and "Raw transaction format"; BIP 141 for the
