@@ -99,6 +99,14 @@ def test_lowest_block_that_took_one_of_several_slots_is_found() -> None:
     assert recent.taken(["x", "t"]) == (TWO, "b")
 
 
+def test_block_that_has_a_transaction_is_found() -> None:
+    recent = RecentSlots()
+    recent.push(ONE, {"s": "a"})
+    recent.push(TWO, {"t": "b"})
+
+    assert (recent.holder("a"), recent.holder("b"), recent.holder("c")) == (ONE, TWO, None)
+
+
 def test_one_taken_slot_of_several_is_not_free() -> None:
     recent = RecentSlots()
     recent.push(ONE, {"s": "a"})

@@ -103,6 +103,15 @@ class TransferView:
 
 
 @dataclass(kw_only=True)
+class OutputView:
+    """One output of a Bitcoin transaction."""
+
+    index: int
+    to: Annotated[str | None, Field(description="Null for a script without an address.")]
+    value_sat: Annotated[str, Field(description="Amount in satoshi, as decimal text.")]
+
+
+@dataclass(kw_only=True)
 class DetailsView:
     """Who paid whom how much. Each field is null while it is unknown.
 
@@ -140,6 +149,17 @@ class DetailsView:
             "are none by the standard of any token."
         ),
     ]
+    value_sat: Annotated[
+        str | None,
+        Field(description="Only of Bitcoin: amount of the single output that pays, in satoshi."),
+    ] = None
+    fee_sat: Annotated[str | None, Field(description="Only of Bitcoin: the fee in satoshi.")] = None
+    outputs: Annotated[
+        list[OutputView] | None, Field(description="Only of Bitcoin: the first 100 outputs.")
+    ] = None
+    output_count: Annotated[
+        int | None, Field(description="Only of Bitcoin: number of all outputs.")
+    ] = None
 
 
 @dataclass(kw_only=True)

@@ -33,6 +33,8 @@ class Transaction:
         content: What the transaction does, without its price; equal contents have equal effects.
         cancels: Whether it has no effect except that it uses its slots.
         max_fee: Maximum fee in wei per unit of gas; ``None`` where the source has no such fee.
+        min_confirmations: Number of confirmations below which it is never final, even if fewer are
+            required: the reward of a block cannot be spent before.
         payment: Who pays whom how much; ``None`` if the source does not report it.
     """
 
@@ -41,6 +43,7 @@ class Transaction:
     content: str
     cancels: bool = False
     max_fee: int | None = None
+    min_confirmations: int = 1
     payment: Payment | None = field(default=None, compare=False, repr=False)
 
 

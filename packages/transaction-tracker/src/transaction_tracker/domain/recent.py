@@ -41,6 +41,11 @@ class RecentSlots:
         found = [taken for slot in slots if (taken := self._taker(slot)) is not None]
         return min(found, key=lambda taken: taken[0].number, default=None)
 
+    def holder(self, transaction: str) -> Link | None:
+        """Return the newest block in which a transaction took a slot, or ``None``."""
+        held = (link for link, slots in self._newest_first() if transaction in slots.values())
+        return next(held, None)
+
     def is_free(self, slots: Collection[str]) -> bool:
         """Return whether none of the last blocks took one of the slots."""
         return not any(slot in taken for taken in self._blocks.values() for slot in slots)

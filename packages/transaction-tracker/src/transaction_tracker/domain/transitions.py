@@ -23,7 +23,15 @@ from transaction_tracker.domain.facts import (
 )
 from transaction_tracker.domain.policy import Policy
 from transaction_tracker.domain.registration import Registration
-from transaction_tracker.domain.states import ANCHORED, ENDS, TERMINAL, Flag, Reason, State
+from transaction_tracker.domain.states import (
+    ANCHORED,
+    ENDS,
+    TERMINAL,
+    Flag,
+    Reason,
+    Required,
+    State,
+)
 from transaction_tracker.domain.tracked import Event, Sighting, Tracked
 
 _MINED: frozenset[State] = frozenset(("mined", "mined_reverted"))
@@ -178,6 +186,7 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     changes = {
         **_clear_waiting(tracked),
         **_content_of(included.transaction),
+        "required": _required(tracked, included.transaction),
         "state": "mined_reverted" if reverted else "mined",
         "anchor": included.block,
         # The event has the execution. Kept here, it would use memory for each open transaction.
@@ -189,6 +198,13 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     if outcome is None:
         changes["flags"] |= _STATUS_UNKNOWN
     return changes
+
+
+def _required(tracked: Tracked, transaction: Transaction) -> Required:
+    """Return what makes the state final: at least the confirmations that the transaction needs."""
+    if isinstance(tracked.required, str):
+        return tracked.required
+    return max(tracked.required, transaction.min_confirmations)
 
 
 def _overtaken(tracked: Tracked, overtaken: Overtaken) -> _Changes:

@@ -222,8 +222,29 @@ class Evidence:
                 continue
             if found:
                 facts[key] = found
+        facts |= await self._shown_by_blocks(ours - answers.keys(), chain)
         facts = await self._endings.cleared(facts, chain, _now())
         return LookUpFacts(facts, old.doubts, old.being_proven)
+
+    async def _shown_by_blocks(self, keys: Collection[str], chain: KeptChain) -> Facts:
+        """Return the facts about transactions that only our own last blocks show.
+
+        Nodes without an index of transactions say nothing about one that a block has.
+        """
+        facts: Facts = {}
+        for key in keys:
+            tracked, link = self._open_transactions.get(key), self._recent.holder(key)
+            if tracked is None or not tracked.unplaced or link is None:
+                continue
+            try:
+                block = await self._source.block(link.ref)
+                found = await self._of_taker(key, key, block, chain)
+            except SourceError as error:
+                logger.debug("could not read the block of %s: %s", key, error)
+                continue
+            if found:
+                facts[key] = found
+        return facts
 
     async def _of_answer(
         self,

@@ -9,15 +9,14 @@ from typing import Literal, TypeAlias, TypeVar
 from transaction_tracker.domain import KeptChain
 from transaction_tracker.providers import events
 from transaction_tracker.providers.choice import Candidate
+from transaction_tracker.providers.clients import ClientFactory, ethereum_client
 from transaction_tracker.providers.health import BlockPart, Health, error_class
 from transaction_tracker.providers.in_flight import InFlight, NotRunningError
 from transaction_tracker.providers.settings import ProviderSettings
 from transaction_tracker.providers.status import ProviderState, ProviderStatus
 from transaction_tracker.providers.views import Side, View
 from transaction_tracker.sources import MalformedError, SourceError
-from transaction_tracker.sources.ethereum.client import RpcClient
 from transaction_tracker.sources.ethereum.rpc import Identity
-from transaction_tracker.sources.rate_limiter import RateLimiter
 
 PROVIDERS = "TransactionTracker.Providers"
 
@@ -38,13 +37,19 @@ class RpcEndpoint:
     Args:
         settings: URLs and limits.
         position: Position in the configured order, from 1.
+        create: Returns the client of the node.
     """
 
-    def __init__(self, settings: ProviderSettings, position: int) -> None:
+    def __init__(
+        self,
+        settings: ProviderSettings,
+        position: int,
+        create: ClientFactory = ethereum_client,
+    ) -> None:
         self.name = f"{settings.url.host}-{position}"
         self.process = f"{PROVIDERS}.{self.name}"
         self.settings = settings
-        self.client = _client(settings)
+        self.client = create(settings)
         self.in_flight = InFlight(self.name)
         self.health = Health()
         self.identity: Identity | None = None
@@ -209,17 +214,6 @@ class RpcEndpoint:
         if self.by_hand or self.health.paused_until is None:
             return None
         return time.time() + self.health.paused_until - _now()
-
-
-def _client(settings: ProviderSettings) -> RpcClient:
-    limiter = RateLimiter(
-        requests_per_second=settings.requests_per_second,
-        burst=settings.burst,
-        max_in_flight=settings.max_in_flight,
-    )
-    return RpcClient(
-        settings.url, deadline=settings.deadline, batch_size=settings.batch_size, limiter=limiter
-    )
 
 
 def _now() -> float:

@@ -30,7 +30,7 @@ from transaction_tracker.sources import (
     WrongChainError,
 )
 from transaction_tracker.sources.ethereum.classify import is_null_round
-from transaction_tracker.sources.ethereum.rpc import Identity, Request
+from transaction_tracker.sources.ethereum.rpc import ChainId, Identity, Request
 from transaction_tracker.sources.ethereum.url import SecretUrl
 
 # Views older than this many probe intervals are not used: the provider may have reorganised since.
@@ -53,7 +53,7 @@ class PoolState:
     def __init__(
         self,
         endpoints: Sequence[RpcEndpoint],
-        chain_id: int | None,
+        chain_id: ChainId | None,
         max_lag: int,
         probe_interval: float,
         head_window: float = HEAD_WINDOW_SECONDS,

@@ -55,6 +55,10 @@ class BitcoinChain:
             list(self.blocks), dict(self.stale), dict(self.mempool), self._made, self._branch + 1
         )
 
+    def peer(self) -> "BitcoinChain":
+        """Return the view of another node: always the same blocks, and its own mempool."""
+        return BitcoinChain(self.blocks, self.stale, dict(self.mempool), self._made, self._branch)
+
     # -- What is there
 
     @property

@@ -57,6 +57,10 @@ class BitcoinMethods:
         self._chain = chain
         self._state = state
 
+    def follow(self, chain: BitcoinChain) -> None:
+        """Answer about another chain from now on."""
+        self._chain = chain
+
     def table(self) -> Mapping[str, Method]:
         """Return the methods by name."""
         names = (

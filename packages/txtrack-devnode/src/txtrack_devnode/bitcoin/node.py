@@ -42,9 +42,8 @@ class BitcoinNode:
         self.state = NodeState() if state is None else state
         self.lies: dict[str, Callable[[object, list[object]], object]] = {}
         self.credentials = f"{USER}:{PASSWORD}"
-        self._dispatcher = Dispatcher(
-            BitcoinMethods(self.chain, self.state).table(), wrapper=self._call
-        )
+        self._methods = BitcoinMethods(self.chain, self.state)
+        self._dispatcher = Dispatcher(self._methods.table(), wrapper=self._call)
         self._listener = HttpListener("127.0.0.1", port, post=self._post, get=_no_page)
 
     async def __aenter__(self) -> Self:
@@ -60,6 +59,11 @@ class BitcoinNode:
     ) -> None:
         """Close the port."""
         await self._listener.close(at_once=True)
+
+    def follow(self, chain: BitcoinChain) -> None:
+        """Put the node on another chain, as if it had got other blocks from its peers."""
+        self.chain = chain
+        self._methods.follow(chain)
 
     @property
     def url(self) -> str:

@@ -24,7 +24,7 @@ class ProviderView:
 
     name: str
     state: str
-    chain_id: int | None
+    chain_id: int | str | None
     head: int | None
     head_age: float | None
     lag: int | None

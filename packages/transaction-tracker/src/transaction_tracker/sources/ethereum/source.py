@@ -30,6 +30,7 @@ from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
+from transaction_tracker.sources.ethereum.vote_reader import VoteReader
 from transaction_tracker.sources.ethereum.winner import Winners
 from transaction_tracker.sources.protocol import (
     Answer,
@@ -77,7 +78,8 @@ class EthereumSource:
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
         self._look_up = LookUp(self._rpc, self._context, self._outcomes)
-        self._agreement = ProviderAgreement(self._rpc, self._context)
+        reader = VoteReader(self._rpc, self._context)
+        self._agreement = ProviderAgreement(self._rpc, reader, lambda: self.profile.block_time)
         self._old_blocks = OldBlocks(self._rpc)
         self._winners = Winners(self._rpc, self._blocks)
 
@@ -161,8 +163,9 @@ class EthereumSource:
         if self._checked is None:
             self._anchor = known.anchor or (found.anchor if proven else None)
         self._checked = found
-        self._context.chain_id = found.chain_id
-        self._context.profile = profile_of(found.chain_id, self._changes)
+        if isinstance(found.chain_id, int):
+            self._context.chain_id = found.chain_id
+            self._context.profile = profile_of(found.chain_id, self._changes)
 
     async def head(self, *, marks: bool = False) -> Head:
         """Fetch the newest block's link, with ``marks`` also the safe and finalized blocks."""
