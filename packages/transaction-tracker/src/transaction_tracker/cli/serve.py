@@ -129,7 +129,7 @@ async def _started(
         extra={"url": url, "source": application.source.name, "open": application.open},
     )
     if configuration.logs.format == "text":
-        _introduce(url, "0x…" if configuration.http is None else "ID")
+        _introduce(url, "0x…" if configuration.source.type == "ethereum" else "ID")
 
 
 def failure(error: BaseException) -> CommandError:
