@@ -25,6 +25,7 @@ from transaction_tracker.domain import (
     Registration,
     Rejected,
     Reported,
+    Required,
     Seen,
     Sighting,
     State,
@@ -370,6 +371,20 @@ def test_one_confirmation_is_enough_if_one_is_required() -> None:
     after, _ = transition(mined, Buried(HERE, 1))
 
     assert after.state == "confirmed"
+
+
+@pytest.mark.parametrize(("required", "after"), [(3, 100), (200, 200), ("safe", "safe")])
+def test_transaction_can_need_more_confirmations_than_required(
+    required: Required, after: Required
+) -> None:
+    reward = replace(PAYMENT, slots=(), min_confirmations=100)
+    pending = replace(in_state("pending"), required=required)
+
+    mined, _ = transition(pending, Included(reward, HERE, GOOD))
+    early, _ = transition(mined, Buried(HERE, 99))
+    late, _ = transition(mined, Buried(HERE, 200, frozenset(("safe",))))
+
+    assert (mined.required, early.state, late.state) == (after, "mined", "confirmed")
 
 
 def test_due_height_has_the_required_confirmations() -> None:

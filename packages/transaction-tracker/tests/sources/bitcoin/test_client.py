@@ -300,7 +300,7 @@ async def test_without_an_index_an_unspent_input_proves_absence(
     assert await source.consensus({paid.id: slots}, 0) == {paid.id: Consensus("absent", 1)}
 
 
-async def test_without_an_index_a_spent_input_decides_nothing(
+async def test_without_an_index_a_spent_input_makes_it_missing_but_no_end(
     source: BitcoinSource, node: BitcoinNode
 ) -> None:
     node.state.txindex = False
@@ -308,7 +308,9 @@ async def test_without_an_index_a_spent_input_decides_nothing(
     slots = tuple(f"{coin.id}:{coin.index}" for coin in paid.spends)
     node.chain.mine()
 
-    assert await source.look_up({paid.id: slots}, 0) == {}
+    found = await source.look_up({paid.id: slots}, 0)
+
+    assert isinstance(found[paid.id], Absent)
     assert (await source.consensus({paid.id: slots}, 0))[paid.id].kind == "open"
 
 

@@ -110,7 +110,7 @@ class LookUp:
         is_high = isinstance(head, int) and head >= height
         facts: dict[str, Answer] = {}
         for key, said in says.items():
-            fact = await self._fact(key, said, head if is_high else None)
+            fact = await self._fact(key, said, head if is_high else None, slots[key])
             if fact is not None:
                 facts[key] = fact
         return facts
@@ -167,7 +167,9 @@ class LookUp:
             for key, answer in found.items()
         }
 
-    async def _fact(self, key: str, said: NodeSays, head: int | None) -> Answer | None:
+    async def _fact(
+        self, key: str, said: NodeSays, head: int | None, slots: tuple[str, ...]
+    ) -> Answer | None:
         """Return the fact that follows; ``head`` is ``None`` if the node is behind us."""
         answer, now = said.answer, time.time()
         if isinstance(answer, Found):
@@ -176,10 +178,13 @@ class LookUp:
             return await self._included(key, answer.block)
         if isinstance(answer, MalformedError):
             return Unreadable(str(answer))
-        if said.is_absent:
+        # Without an index, one that was seen is missing, and has not ended: an old block could have
+        # it. Of one that was never seen, nothing follows; that is not a refusal either.
+        is_lost = isinstance(answer, NotIndexedError) and bool(slots)
+        if said.is_absent or is_lost:
             return None if head is None else Absent(head, now)
         if isinstance(answer, NotIndexedError):
-            return None  # not a refusal: as long as nobody knows it, there is nothing to say
+            return None
         return Unanswered(str(answer)) if isinstance(answer, _REFUSED) else None
 
     async def _included(self, key: str, ref: BlockRef) -> Answer | None:
