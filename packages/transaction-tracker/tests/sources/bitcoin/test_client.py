@@ -251,6 +251,7 @@ async def test_transaction_of_a_removed_block_only_is_absent(
     paid = node.chain.pay()
     node.chain.mine()
     node.chain.rollback(forget=[paid.id])
+    node.chain.mine(2)
 
     found = await source.look_up({paid.id: ()}, 0)
 

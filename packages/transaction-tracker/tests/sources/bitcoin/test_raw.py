@@ -19,6 +19,7 @@ from transaction_tracker.sources.bitcoin.raw import (
     read_header,
     read_transaction,
 )
+from txtrack_devnode.bitcoin import BitcoinChain
 
 CORE = json.loads((Path(__file__).parents[2] / "data" / "bitcoin" / "core.json").read_text())
 BLOCKS = [bytes.fromhex(block) for block in CORE["blocks"]]
@@ -111,6 +112,19 @@ def test_block_with_other_transactions_does_not_fit_its_header(change: str) -> N
 
     with pytest.raises(MalformedError, match="do not fit its header"):
         read_block(head + bytes((len(changed),)) + b"".join(changed))
+
+
+def test_block_whose_list_repeats_its_end_is_malformed() -> None:
+    """An odd list and the same list with its last id twice have one root (CVE-2012-2459)."""
+    chain = BitcoinChain.mature()
+    chain.pay()
+    last = chain.pay()
+    block = chain.mine()
+    assert len(block.transactions) == 3
+    body = b"".join(each.raw for each in (*block.transactions, last))
+
+    with pytest.raises(MalformedError, match="do not fit its header"):
+        read_block(block.header + bytes((4,)) + body)
 
 
 def split(body: bytes, ids: list[str]) -> list[bytes]:
