@@ -141,7 +141,7 @@ def test_other_amount_is_malformed(value: object) -> None:
         fields.satoshi(value, "fee")
 
 
-async def test_what_a_node_does_not_have_is_null(client: BitcoinClient) -> None:
+async def test_missing_data_of_a_node_is_null(client: BitcoinClient) -> None:
     requests = [
         Request("getblockheader", (UNKNOWN,)),
         Request("getrawtransaction", (UNKNOWN, 1)),
