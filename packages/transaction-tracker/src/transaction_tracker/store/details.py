@@ -35,7 +35,7 @@ def after(known: str | None, event: Event) -> str | None:
     fee = None if outcome is None or outcome.fee is None else str(outcome.fee)
     has_outputs = fields.get("outputs") is not None
     fields["fee_sat" if has_outputs else "fee_wei"] = fee
-    names = (*NAMES, *_OF_OUTPUTS) if has_outputs else NAMES
+    names = (*NAMES, *OUTPUT_NAMES) if has_outputs else NAMES
     return orjson.dumps({name: fields.get(name) for name in names}).decode()
 
 
@@ -73,7 +73,7 @@ _OF_BLOCK = (
     "malformed_logs",
 )
 # Only on a chain without accounts, whose smallest unit is the satoshi.
-_OF_OUTPUTS = ("value_sat", "fee_sat", "outputs", "output_count")
+OUTPUT_NAMES = ("value_sat", "fee_sat", "outputs", "output_count")
 NAMES = ("from", "to", "value_wei", "nonce", "fee_wei", *_OF_BLOCK)
 
 
