@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from transaction_tracker.delivery.listener import StoredEvent
     from transaction_tracker.domain import (
         BlockRef,
+        EndedError,
         Event,
         InvalidTransactionError,
         NotTrackedError,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BlockRef",
     "ChainSource",
+    "EndedError",
     "EthereumSource",
     "Event",
     "InvalidTransactionError",
@@ -60,6 +62,7 @@ _MODULES = {
     "service": ("Settings", "TransactionTrackerApplication"),
     "domain": (
         "BlockRef",
+        "EndedError",
         "Event",
         "InvalidTransactionError",
         "NotTrackedError",

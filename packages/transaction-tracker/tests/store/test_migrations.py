@@ -35,6 +35,8 @@ from .support import SOURCE, TEN, commit, mined
 VERSION_0_1 = (Path(__file__).parent / "version_0_1.sql").read_text()
 SCRIPTS = Path(migrations.__file__).parent
 
+REVISIONS = [f"{number:04}" for number in range(1, 9)]
+
 ROWS = """
 INSERT INTO transactions VALUES
     ('open', 3, 'mined', 2, 'slot', 'content', 10, 'ten', 1, '21', NULL, NULL, NULL, NULL, 1, 2),
@@ -124,14 +126,14 @@ def test_migrations_lead_to_the_current_schema(
 
 
 def test_head_is_the_newest_revision(empty_url: str) -> None:
-    assert pending_revisions(empty_url) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(empty_url) == REVISIONS
     assert migrations.pending(None)[-1] == migrations.HEAD
 
 
 def test_each_revision_is_pending_until_it_is_applied(empty_url: str) -> None:
     upgrade(empty_url, "0001")
 
-    assert pending_revisions(empty_url) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(empty_url) == REVISIONS[1:]
 
 
 def test_rows_of_version_0_1_are_kept(old_file: Path) -> None:
@@ -210,7 +212,7 @@ def second_url(empty_url: str) -> str:
 
 
 def test_rows_of_the_second_revision_are_kept(second_url: str) -> None:
-    assert pending_revisions(second_url) == ["0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(second_url) == REVISIONS[2:]
 
     migrate(second_url)
 
@@ -343,12 +345,12 @@ def test_event_positions_continue_after_an_upgrade(old_file: Path) -> None:
 
 
 def test_start_without_migration_raises_and_changes_nothing(old_file: Path, empty_url: str) -> None:
-    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0007; migr"):
+    with pytest.raises(StoreError, match=r"at revision 0001, and this program needs 0008; migr"):
         Database(old_file).open(migrate=False)
-    with pytest.raises(StoreError, match=r"at revision none, and this .* \(7 to go\)"):
+    with pytest.raises(StoreError, match=r"at revision none, and this .* \(8 to go\)"):
         Database(empty_url).open(migrate=False)
 
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(old_file) == REVISIONS[1:]
     migrate(old_file)
     Database(old_file).open(migrate=False).close()
 
@@ -374,14 +376,14 @@ def test_failed_upgrade_changes_nothing(old_file: Path) -> None:
 
     with closing(sqlite3.connect(old_file)) as connection:
         connection.execute("DROP TABLE counters")
-    assert pending_revisions(old_file) == ["0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(old_file) == REVISIONS[1:]
     migrate(old_file)
 
 
 def test_listing_pending_revisions_creates_nothing(tmp_path: Path) -> None:
     path = tmp_path / "none.db"
 
-    assert pending_revisions(path) == ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+    assert pending_revisions(path) == REVISIONS
     assert not path.exists()
 
 

@@ -29,7 +29,12 @@ from transaction_tracker.api.problems import ProblemError, not_json, response
 from transaction_tracker.api.queries import check_query
 from transaction_tracker.api.service import Service
 from transaction_tracker.api.validation import described
-from transaction_tracker.domain import InvalidTransactionError, NotTrackedError, ParkedError
+from transaction_tracker.domain import (
+    EndedError,
+    InvalidTransactionError,
+    NotTrackedError,
+    ParkedError,
+)
 from transaction_tracker.store.owned import OwnedFor
 
 DESCRIPTION = """Track money transactions until their state is final.
@@ -149,6 +154,10 @@ def _handle_errors(app: FastAPI) -> None:
         fault = {"detail": str(error), "parameter": "id"}
         found = ProblemError(422, str(error), kind="invalid-transaction", errors=[fault])
         return response(found, request.state.request_id)
+
+    @app.exception_handler(EndedError)
+    async def ended(request: Request, error: EndedError) -> Response:
+        return response(ProblemError(409, str(error), kind="ended"), request.state.request_id)
 
     @app.exception_handler(ParkedError)
     async def parked(request: Request, error: ParkedError) -> Response:

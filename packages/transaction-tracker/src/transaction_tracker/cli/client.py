@@ -164,6 +164,10 @@ class Api:
         """Send a PUT request."""
         return await self._with_retries("PUT", path, {}, body)
 
+    async def patch(self, path: str, body: Any) -> Any:
+        """Send a PATCH request; the service's changes are idempotent."""
+        return await self._with_retries("PATCH", path, {}, body)
+
     async def delete(self, path: str) -> Any:
         """Send a DELETE request."""
         return await self._with_retries("DELETE", path, {})

@@ -110,6 +110,12 @@ COMMANDS = (
         "Print events: the state changes of transactions, in the order of recording.",
     ),
     Command(
+        "change",
+        "changing:change",
+        TRACK,
+        "Change what is required of a transaction that has not ended.",
+    ),
+    Command(
         "recheck",
         "transactions:recheck",
         TRACK,

@@ -95,7 +95,7 @@ async def get(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        found = await api.get(_path(transaction))
+        found = await api.get(path_of(transaction))
     if service.as_json:
         output.write_document(found)
         return
@@ -147,7 +147,7 @@ async def why(transaction: str, /, *, service: ServiceFlags = CONFIGURED) -> Non
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        found = await api.get(_path(transaction))
+        found = await api.get(path_of(transaction))
     reasons = found["why"]
     if service.as_json:
         output.write_document(reasons)
@@ -166,7 +166,7 @@ async def untrack(transaction: str, /, *, service: ServiceFlags = CONFIGURED) ->
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        stopped = await api.delete(_path(transaction))
+        stopped = await api.delete(path_of(transaction))
     show([stopped] if stopped else [], as_json=service.as_json)
 
 
@@ -179,7 +179,7 @@ async def recheck(transaction: str, /, *, service: ServiceFlags = CONFIGURED) ->
         transaction: Id of the transaction; on a chain, its hash.
     """
     async with service.api() as api:
-        checked = await api.post(f"{_path(transaction)}/recheck")
+        checked = await api.post(f"{path_of(transaction)}/recheck")
     show([checked] if checked else [], as_json=service.as_json)
 
 
@@ -230,7 +230,7 @@ def _fee(outcome: Facts) -> str | None:
     return text if outcome.get("fee_scope") != "execution" else f"{text}; execution fee only"
 
 
-def _path(transaction: str) -> str:
+def path_of(transaction: str) -> str:
     """Return the API's path of a transaction, with its id percent-encoded."""
     return f"v1/transactions/{quote(transaction, safe='')}"
 
@@ -254,7 +254,7 @@ def _wanted(
     if expires_in is not None:
         wanted["expires_in"] = seconds("--expires-in", expires_in)
     if metadata is not None:
-        wanted["metadata"] = _object(metadata)
+        wanted["metadata"] = metadata_object(metadata)
     return wanted
 
 
@@ -284,7 +284,8 @@ def _block(transaction: Facts) -> int | None:
     return transaction["block"]["number"] if transaction["block"] else None
 
 
-def _object(text: str) -> dict[str, Any]:
+def metadata_object(text: str) -> dict[str, Any]:
+    """Parse the value of ``--metadata``."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
@@ -360,7 +361,7 @@ async def _wait(
     api: Api, transaction: str, until: str, deadline: float
 ) -> tuple[bool, dict[str, Any]]:
     """Poll until the state or the deadline is reached; tolerate a restart of the service."""
-    path = f"{_path(transaction)}/wait"
+    path = f"{path_of(transaction)}/wait"
     missed_since: float | None = None
     known = False
     while True:

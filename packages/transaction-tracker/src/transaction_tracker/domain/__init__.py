@@ -2,6 +2,7 @@
 
 from transaction_tracker.domain.agenda import Agenda
 from transaction_tracker.domain.chain import MARGIN, BrokenChainError, Fork, KeptChain, Link
+from transaction_tracker.domain.change import UNCHANGED, RegistrationChange, Unchanged
 from transaction_tracker.domain.deadlines import Deadlines
 from transaction_tracker.domain.details import (
     NO_DETAILS,
@@ -13,6 +14,7 @@ from transaction_tracker.domain.details import (
     Transfer,
 )
 from transaction_tracker.domain.errors import (
+    EndedError,
     InvalidTransactionError,
     NotTrackedError,
     ParkedError,
@@ -80,6 +82,7 @@ __all__ = [
     "STATES",
     "TAGS",
     "TERMINAL",
+    "UNCHANGED",
     "UNPLACED",
     "Abandoned",
     "Absent",
@@ -90,6 +93,7 @@ __all__ = [
     "Deadlines",
     "Details",
     "Difference",
+    "EndedError",
     "Event",
     "Execution",
     "Expectation",
@@ -112,6 +116,7 @@ __all__ = [
     "Reason",
     "RecentSlots",
     "Registration",
+    "RegistrationChange",
     "Rejected",
     "Reported",
     "Required",
@@ -126,6 +131,7 @@ __all__ = [
     "TrackerError",
     "Transaction",
     "Transfer",
+    "Unchanged",
     "Vanished",
     "check_required",
     "compare",

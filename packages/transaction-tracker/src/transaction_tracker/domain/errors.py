@@ -23,6 +23,22 @@ class NotTrackedError(TrackerError, LookupError):
         self.id = transaction
 
 
+class EndedError(TrackerError):
+    """The transaction has ended, so what is required of it can no longer be changed.
+
+    Attributes:
+        id: The transaction.
+        state: The state that ended it.
+    """
+
+    def __init__(self, transaction: str, state: str) -> None:
+        super().__init__(
+            f"{transaction} has ended as {state}: what was required of it can no longer be changed"
+        )
+        self.id = transaction
+        self.state = state
+
+
 class ParkedError(TrackerError):
     """The transaction is parked.
 

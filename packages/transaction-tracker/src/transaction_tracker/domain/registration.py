@@ -34,13 +34,21 @@ class Registration:
 
     def __post_init__(self) -> None:
         check_required(self.required)
-        if self.deadline is not None and not (math.isfinite(self.deadline) and self.deadline > 0):
-            raise ValueError(f"deadline must be a time in Unix seconds, got {self.deadline!r}")
-        size = len(self.metadata.encode())
-        if size > MAX_METADATA_BYTES:
-            raise ValueError(
-                f"metadata must be at most {MAX_METADATA_BYTES} bytes of JSON, got {size}"
-            )
+        check_deadline(self.deadline)
+        check_metadata(self.metadata)
+
+
+def check_deadline(deadline: float | None) -> None:
+    """Raise ``ValueError`` unless ``deadline`` is ``None`` or a time in Unix seconds."""
+    if deadline is not None and not (math.isfinite(deadline) and deadline > 0):
+        raise ValueError(f"deadline must be a time in Unix seconds, got {deadline!r}")
+
+
+def check_metadata(metadata: str) -> None:
+    """Raise ``ValueError`` if ``metadata`` is too long."""
+    size = len(metadata.encode())
+    if size > MAX_METADATA_BYTES:
+        raise ValueError(f"metadata must be at most {MAX_METADATA_BYTES} bytes of JSON, got {size}")
 
 
 def check_required(required: object) -> None:

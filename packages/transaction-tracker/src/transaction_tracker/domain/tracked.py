@@ -44,6 +44,7 @@ class Tracked:
         missing_since: When it was first missing; ``None`` unless it is missing or dropped.
         max_fee: Maximum fee in wei per unit of gas.
         flags: Notable conditions besides the state.
+        revision: Number of changes of its required confirmations and its deadline by the user.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Tracked:
     missing_since: Sighting | None = None
     max_fee: int | None = None
     flags: frozenset[Flag] = frozenset()
+    revision: int = 0
 
     @property
     def final(self) -> bool:

@@ -75,6 +75,7 @@ def reregistered(tracked: Tracked, registration: Registration) -> Event:
         slot=tracked.slot,
         content=tracked.content,
         max_fee=tracked.max_fee,
+        revision=tracked.revision,
     )
     return Event(tracked.state, after)
 

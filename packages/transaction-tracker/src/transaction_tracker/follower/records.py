@@ -131,6 +131,12 @@ class Records:
             self.sweep.again(event.tracked.id, _now())
         await TransactionTracker.track_replacement(event.tracked)
 
+    def changed(self, transaction: str) -> None:
+        """Schedule a transaction again, because its depth or its deadline was changed."""
+        tracked = self._open_transactions.get(transaction)
+        if tracked is not None:
+            self._note(tracked)
+
     def forget(self, transaction: str) -> None:
         """Forget an untracked transaction; if it is registered again already, schedule it."""
         tracked = self._open_transactions.get(transaction)

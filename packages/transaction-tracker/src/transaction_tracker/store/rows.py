@@ -48,6 +48,7 @@ TRACKED_COLUMNS = (
     "fee_scope",
     "gas_used",
     "effects",
+    "revision",
 )
 EVENT_COLUMNS = (
     "transaction_id",
@@ -106,6 +107,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         None if tracked.max_fee is None else str(tracked.max_fee),
         flags_text(tracked.flags),
         *_receipt_values(outcome),
+        tracked.revision,
     )
 
 
@@ -157,6 +159,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             None if row[16] is None else Sighting(row[16], row[17]),
             None if row[18] is None else int(row[18]),
             flags(row[19]),
+            row[23],
         )
 
 

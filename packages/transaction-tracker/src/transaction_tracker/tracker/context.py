@@ -75,6 +75,13 @@ class CheckTransaction:
 
 
 @dataclass(frozen=True, slots=True)
+class RegistrationChanged:
+    """Message to the follower: what is required of this transaction was changed."""
+
+    transaction: str
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionUntracked:
     """Message to the follower: this transaction was untracked."""
 

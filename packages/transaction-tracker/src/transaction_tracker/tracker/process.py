@@ -1,7 +1,6 @@
 """The tracker: the process of one transaction, from its registration to its final state."""
 
 import asyncio
-import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from beamish import (
 )
 from transaction_tracker.domain import (
     STATES,
+    UNCHANGED,
     Abandoned,
     Details,
     Event,
@@ -33,19 +33,23 @@ from transaction_tracker.domain import (
     Observation,
     ParkedError,
     Registration,
+    RegistrationChange,
     Required,
     State,
     Tracked,
+    Unchanged,
     decide,
 )
 from transaction_tracker.store import Step, Store
 from transaction_tracker.store.details import read as read_details
 from transaction_tracker.store.pages import transaction_page
+from transaction_tracker.tracker.arguments import metadata_text, registration_change
 from transaction_tracker.tracker.context import (
     FOLLOWER,
     REGISTRY,
     SUPERVISOR,
     CheckTransaction,
+    RegistrationChanged,
     TrackerContext,
     TransactionUntracked,
     via,
@@ -172,7 +176,7 @@ class TransactionTracker(GenServer, restart="transient"):
             context.source.identify(transaction),
             context.requirement(confirmations),
             deadline,
-            _json(metadata or {}),
+            metadata_text(metadata or {}),
             context.expectation(expect),
         )
 
@@ -231,6 +235,58 @@ class TransactionTracker(GenServer, restart="transient"):
                 return events[-1].tracked
             # A block changed the transaction meanwhile, so the step was not written: retry from
             # the new state.
+
+    @staticmethod
+    async def change(
+        transaction: str,
+        *,
+        confirmations: Required | Unchanged = UNCHANGED,
+        deadline: float | Unchanged | None = UNCHANGED,
+        metadata: Mapping[str, Any] | Unchanged = UNCHANGED,
+        expect: Mapping[str, object] | Unchanged | None = UNCHANGED,
+    ) -> Tracked:
+        """Change what is required of a transaction that has not ended.
+
+        Returns once the change is stored. Reported events stay as they are; the next ones contain
+        the new values. If the transaction has the new number of confirmations already, it ends
+        with the next check of its block.
+
+        Args:
+            transaction: The transaction id.
+            confirmations: Number of confirmations that make the state final, or ``"safe"`` or
+                ``"finalized"``. Default: unchanged.
+            deadline: Time in Unix seconds; ``None`` removes the deadline. Default: unchanged.
+            metadata: JSON object of at most 4 KiB, in place of the previous one. Default:
+                unchanged.
+            expect: What the payment must be, in place of the previous expectation, as in ``start``;
+                ``None`` removes it. Default: unchanged.
+
+        Returns:
+            The stored state.
+
+        Raises:
+            NotTrackedError: The transaction was never registered.
+            EndedError: The transaction has ended.
+            ValueError: An argument is invalid, or nothing is changed.
+        """
+        context = TrackerContext.current()
+        change = registration_change(
+            context,
+            confirmations=confirmations,
+            deadline=deadline,
+            metadata=metadata,
+            expect=expect,
+        )
+        return await TransactionTracker.apply_change(context.source.identify(transaction), change)
+
+    @staticmethod
+    async def apply_change(key: str, change: RegistrationChange) -> Tracked:
+        """Store a checked change; see ``change``."""
+        tracked = await Store.change(key, change)
+        # The store has updated the tracker. The follower reads the deadline and the required depth
+        # again; one that is being restarted reads them when it starts.
+        GenServer.cast(FOLLOWER, RegistrationChanged(key))
+        return tracked
 
     @classmethod
     async def recheck(cls, transaction: str) -> Tracked:
@@ -411,14 +467,6 @@ class TransactionTracker(GenServer, restart="transient"):
                 GenServer.reply(from_, self.tracked)
             else:
                 self._waiters += ((request, from_),)
-
-
-def _json(metadata: Mapping[str, Any]) -> str:
-    try:
-        # JSON has neither NaN nor infinity, but the json module writes them by default.
-        return json.dumps(dict(metadata), allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"metadata must be a JSON object: {error}") from None
 
 
 def _reached(tracked: Tracked, until: Until) -> bool:

@@ -1,4 +1,4 @@
-"""Register, list, read, wait for, recheck and untrack transactions."""
+"""Register, list, read, change, wait for, recheck and untrack transactions."""
 
 import asyncio
 import time
@@ -22,6 +22,7 @@ from transaction_tracker.api.answers import (
     shows,
     with_body,
 )
+from transaction_tracker.api.changing import body_of_change, read_change
 from transaction_tracker.api.context import ApiContext
 from transaction_tracker.api.models import (
     TransactionDetail,
@@ -174,6 +175,25 @@ async def untrack(id: Id, api: Api) -> Response:  # noqa: A002
     """Stop tracking a transaction; no effect on a finished one."""
     tracked = await TransactionTracker.untrack(id)
     return answer(_view(await _kept(tracked.id), api.degraded()))
+
+
+@router.patch(
+    "/{id}",
+    operation_id="changeTransaction",
+    dependencies=[WRITE],
+    responses={200: shows(TransactionView), **with_body(404)},
+    openapi_extra=body_of_change(),
+)
+async def change(request: Request, id: Id, api: Api) -> Response:  # noqa: A002
+    """Change what is required of a transaction that has not ended.
+
+    Fields that are missing stay as they are. Repeating the request changes nothing.
+    """
+    context = TrackerContext.current()
+    wanted = read_change(await request.body(), context)
+    key = context.source.identify(id)
+    await TransactionTracker.apply_change(key, wanted)
+    return answer(_view(await _kept(key), api.degraded()))
 
 
 @router.post(

@@ -46,6 +46,8 @@ transactions = Table(
     Column("effects", String(32)),
     # Words separated by commas, in alphabetical order.
     Column("flags", String(100), nullable=False, server_default=""),
+    # Counts the changes of the registration by the user; see ``recording``.
+    Column("revision", Integer, nullable=False, server_default="0"),
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
     Column("details", Text),
     Column("expectation", Text),
