@@ -83,3 +83,39 @@ def test_transfers_that_are_left_out_are_counted() -> None:
     details = {"transfers": [], "transfer_count": 1_234}
 
     assert list(payments.transfers({"details": details})) == ["and 1,234 more token transfers"]
+
+
+@pytest.mark.usefixtures("service")
+class TestSenderAndNonce:
+    async def test_whichever_transaction_has_the_nonce_is_tracked(
+        self, command: Command, node: DevelopmentNode
+    ) -> None:
+        sender, shop, *_ = node.chain.accounts
+        key = f"{sender.lower()}:0"
+
+        added = await command("add", "--sender", sender, "--nonce", "0", "--expires-in", "1h")
+        tx = node.chain.submit(sender, shop, 5).hash
+        waited = await command("wait", key)
+        shown = await command("get", key)
+
+        assert added.out == f"{key} registered\n"
+        assert (added.status, waited.status, shown.status) == (0, 0, 0)
+        assert tx in shown.out
+
+    @pytest.mark.parametrize(
+        ("flags", "words"),
+        [
+            ((), "give the ids of transactions, or --sender and --nonce"),
+            (("--sender", "0x"), "give --sender and --nonce together"),
+            (("--nonce", "1"), "give --sender and --nonce together"),
+            (("--sender", "0x12", "--nonce", "1"), "sender: expected an address"),
+            (("--sender", "0x12", "--nonce", "-1"), "--nonce"),
+        ],
+    )
+    async def test_wrong_flags_are_refused(
+        self, command: Command, flags: tuple[str, ...], words: str
+    ) -> None:
+        ran = await command("add", *flags)
+
+        assert ran.status == 2
+        assert words in ran.err

@@ -57,7 +57,7 @@ def test_new_values_are_stored_and_loaded(run: Run, pending: Tracked) -> None:
     assert page(run).metadata == '{"a":1}'
 
 
-def test_what_is_not_changed_stays(run: Run, pending: Tracked) -> None:
+def test_unchanged_values_stay(run: Run, pending: Tracked) -> None:
     change(run, required=7, deadline=9e9, metadata='{"a":1}', expectation=Expectation(value=1))
     before = page(run)
 
@@ -88,7 +88,7 @@ def test_repeated_change_writes_nothing(run: Run) -> None:
     assert page(run) == before
 
 
-def test_change_is_no_event_and_leaves_old_events(run: Run, pending: Tracked) -> None:
+def test_change_makes_no_event_and_leaves_old_events(run: Run, pending: Tracked) -> None:
     before = run(feed.entries, after=0, limit=9)
 
     change(run, required=7, metadata='{"a":1}')

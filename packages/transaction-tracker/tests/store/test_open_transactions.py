@@ -15,12 +15,19 @@ def open_transactions_with(*rows: object) -> OpenTransactions:
 def test_open_transaction_is_found_by_id_and_slot() -> None:
     open_transactions = open_transactions_with(tracked("a", slot="s"), tracked("b"))
 
-    assert open_transactions.own({"a": 0, "c": 1}) == {"a"}
+    assert open_transactions.own({"a": 0, "c": 1}, {}) == {"a": "a"}
     assert open_transactions.rivals({"s": "x", "t": "y"}) == {"a": "x"}
 
 
 def test_transaction_is_not_its_own_rival() -> None:
     assert open_transactions_with(tracked("a", slot="s")).rivals({"s": "a"}) == {}
+
+
+def test_transaction_that_is_tracked_by_its_slot_is_whichever_takes_it() -> None:
+    open_transactions = open_transactions_with(tracked("s", slot="s"), tracked("a", slot="s"))
+
+    assert open_transactions.own({"x": 0}, {"s": "x", "t": "y"}) == {"s": "x"}
+    assert open_transactions.rivals({"s": "x"}) == {"a": "x"}
 
 
 def test_all_transactions_of_a_slot_are_rivals_of_its_winner() -> None:

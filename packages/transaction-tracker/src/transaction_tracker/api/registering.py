@@ -29,6 +29,7 @@ from transaction_tracker.domain import (
     MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
+    MAX_NONCE,
     Expectation,
     InvalidTransactionError,
     Registration,
@@ -109,12 +110,34 @@ Confirmations: TypeAlias = Annotated[
 Deadline: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None
 
 
+# Stands for a field that is missing: null is not one of its values.
+_MISSING = ""
+_NO_NONCE = -1
+# Fields of which one, or a pair, says which transaction is meant.
+_NAMES = frozenset(("id", "sender", "nonce"))
+
+
 class RegistrationIn(BaseModel):
     """A transaction to track."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    id: str = Field(min_length=1, max_length=MAX_ID_CHARACTERS)
+    id: str = Field(
+        _MISSING,
+        min_length=1,
+        max_length=MAX_ID_CHARACTERS,
+        description="Id of the transaction at its source, or of its sender and nonce.",
+    )
+    sender: str = Field(
+        _MISSING,
+        max_length=MAX_ID_CHARACTERS,
+        description="Sender of the transaction, in place of `id`: with `nonce`, the transaction is "
+        "whichever uses that nonce.",
+        json_schema_extra={"pattern": ADDRESS_PATTERN},
+    )
+    nonce: Annotated[int, BeforeValidator(_whole)] = Field(
+        _NO_NONCE, ge=0, le=MAX_NONCE, description="Nonce of the transaction; needs `sender`."
+    )
     confirmations: Confirmations = Field(
         None,
         description="Number of confirmations that make the state final, or a tag of the chain. "
@@ -284,13 +307,28 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
 
 def _registration(wanted: RegistrationIn, context: TrackerContext, now: float) -> Registration:
     metadata = checked_metadata(wanted.metadata)
-    try:
-        key = context.source.identify(wanted.id)
-    except InvalidTransactionError as error:
-        raise InvalidFieldError(str(error), "id") from None
+    key = _key(wanted, context)
     required = checked_required(wanted.confirmations, context)
     expectation = checked_expectation(wanted.expect, context)
-    return Registration(key, required, _deadline(wanted, now, context), metadata, expectation)
+    deadline, slot = _deadline(wanted, now, context), context.slot(key)
+    return Registration(key, required, deadline, metadata, expectation, slot)
+
+
+def _key(wanted: RegistrationIn, context: TrackerContext) -> str:
+    given = wanted.model_fields_set & _NAMES
+    try:
+        if given == {"id"}:
+            return context.source.identify(wanted.id)
+        if given == {"sender", "nonce"}:
+            return context.slot_id(wanted.sender, wanted.nonce)
+    except InvalidTransactionError as error:
+        raise InvalidFieldError(
+            str(error), "id" if "id" in given else error.field or "sender"
+        ) from None
+    # The field that is missing, or that must not be there.
+    other = {"sender": "nonce", "nonce": "sender"}
+    place = other.get(next(iter(given)), "id") if len(given) == 1 else "id"
+    raise InvalidFieldError("give either id, or sender and nonce", place)
 
 
 def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:

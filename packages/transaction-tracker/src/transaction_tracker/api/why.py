@@ -118,6 +118,8 @@ def why(tracked: Tracked, situation: Situation) -> Why:
 def _waits_for(tracked: Tracked) -> WaitsFor:
     if tracked.waits_for_depth:
         return "finality_tag" if isinstance(tracked.required, str) else "confirmations"
+    if tracked.by_slot and tracked.state == "registered":
+        return "inclusion"
     waits: dict[State, WaitsFor] = {
         "registered": "first_answer",
         "pending": "inclusion",
@@ -166,14 +168,21 @@ def duration(seconds: float) -> str:
     return " ".join(parts[:2]) or "0 s"
 
 
-def _registered(_tracked: Tracked, situation: Situation) -> str:
+def _registered(tracked: Tracked, situation: Situation) -> str:
     waited = duration(situation.now - situation.since)
+    if tracked.by_slot:
+        return f"Registered {waited} ago; waiting for a block with a transaction of this nonce."
     return f"Registered {waited} ago; the source has not answered about it yet."
 
 
 def _pending(tracked: Tracked, situation: Situation) -> str:
     since = situation.since if tracked.waiting_since is None else tracked.waiting_since
     waited = duration(situation.now - since)
+    if tracked.by_slot:
+        return (
+            f"A reorganisation removed the block that had it {waited} ago; waiting for a block "
+            "with a transaction of this nonce."
+        )
     return f"Known to the source for {waited}; waiting for a block that includes it."
 
 

@@ -74,7 +74,13 @@ COMMANDS = (
         FIRST,
         "Run the service: track transactions, deliver events, serve the HTTP API.",
     ),
-    Command("add", "transactions:add", TRACK, "Track transactions with a running service."),
+    Command(
+        "add",
+        "transactions:add",
+        TRACK,
+        "Track transactions with a running service.",
+        usage="Usage: txtrack add [OPTIONS] [TRANSACTIONS]\n",
+    ),
     Command(
         "import",
         "importing:import_",

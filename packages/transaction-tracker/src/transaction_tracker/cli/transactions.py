@@ -26,6 +26,7 @@ from transaction_tracker.cli.flags import (
     ServiceFlags,
     Transactions,
     WholeNumber,
+    WholeNumberOrZero,
     number_or_tag,
     seconds,
 )
@@ -37,7 +38,9 @@ _COLUMNS = ("transaction", "state", "depth", "block")
 
 
 async def add(
-    *transactions: Transactions,
+    *transactions: str,
+    sender: str | None = None,
+    nonce: WholeNumberOrZero | None = None,
     confirmations: str | None = None,
     expires_in: str | None = None,
     metadata: str | None = None,
@@ -56,6 +59,8 @@ async def add(
     Args:
         transactions: Ids. On a chain: hashes, 0x and 64 hexadecimal digits each. With another
             source: the source's own ids.
+        sender: Sender of a transaction whose hash is not known: whichever uses --nonce is tracked.
+        nonce: Nonce of the transaction of --sender.
         confirmations: Blocks that make a state final, or "safe" or "finalized". Default:
             source.confirmations of the service.
         expires_in: Time such as 30m or 1d after which a transaction that is in no block expires.
@@ -63,8 +68,9 @@ async def add(
         key: Idempotency key: a repeated request with the same key returns the first response.
     """
     wanted = _wanted(confirmations, expires_in, metadata) | expect.field()
+    names = _names(transactions, sender, nonce)
     async with service.api() as api:
-        registrations = [{"id": transaction, **wanted} for transaction in transactions]
+        registrations = [{**name, **wanted} for name in names]
         response = await register(api, registrations, key)
     for result in response["results"]:
         if service.as_json:
@@ -74,6 +80,20 @@ async def add(
         else:
             output.note(f"txtrack: refused: {refusal(result)}")
     return BAD_INPUT if response["refused"] else OK
+
+
+def _names(
+    transactions: Sequence[str], sender: str | None, nonce: int | None
+) -> list[dict[str, Any]]:
+    """Return the fields that name each transaction of a registration."""
+    if (sender is None) != (nonce is None):
+        raise BadInputError("give --sender and --nonce together")
+    names: list[dict[str, Any]] = [{"id": transaction} for transaction in transactions]
+    if sender is not None:
+        names.append({"sender": sender, "nonce": nonce})
+    if not names:
+        raise BadInputError("give the ids of transactions, or --sender and --nonce")
+    return names
 
 
 async def register(api: Api, registrations: Sequence[Facts], key: str | None = None) -> Any:
@@ -210,6 +230,7 @@ def described(transaction: Facts) -> dict[str, object]:
         "failure": outcome.get("error"),
         "fee": _fee(outcome),
         **payments.described(transaction),
+        "hash": transaction["hash"],
         "superseded by": transaction["superseded_by"],
         "reason": transaction["reason"],
         "flags": ", ".join(transaction["flags"]) or None,

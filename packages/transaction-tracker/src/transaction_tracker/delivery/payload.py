@@ -15,7 +15,7 @@ from transaction_tracker.store.feed import EventRecord
 TEST_TYPE = "transaction_tracker.test"
 
 # 1 had neither details nor an expectation.
-PAYLOAD_VERSION = 2
+PAYLOAD_VERSION = 3
 
 # Characters of transaction ids that are valid in a header. Other characters, which banks' ids can
 # contain, are percent-encoded.
@@ -180,6 +180,13 @@ class ExpectationView:
 Details: TypeAlias = Annotated[
     DetailsView | None, Field(description="Null while nothing is known, and without a chain.")
 ]
+Hash: TypeAlias = Annotated[
+    str | None,
+    Field(
+        description="Hash of the transaction that used the nonce, if `id` is a sender and a nonce; "
+        "null until a block has one, and for any other id."
+    ),
+]
 Expectation: TypeAlias = Annotated[
     ExpectationView | None, Field(description="Null if nothing is expected.")
 ]
@@ -195,6 +202,7 @@ class TransitionView:
     """A transition of a transaction, or a change of flags: then `previous` equals `state`."""
 
     id: str
+    hash: Hash
     version: int
     state: State
     previous: State
@@ -222,6 +230,7 @@ class TransitionView:
         tracked = entry.event.tracked
         fields: dict[str, Any] = {
             "id": tracked.id,
+            "hash": tracked.hash,
             "version": tracked.version,
             "state": tracked.state,
             "previous": entry.event.previous,

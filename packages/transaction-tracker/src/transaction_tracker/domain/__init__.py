@@ -46,6 +46,7 @@ from transaction_tracker.domain.registration import (
     MAX_CONFIRMATIONS,
     MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
+    MAX_NONCE,
     Registration,
     check_required,
 )
@@ -76,6 +77,7 @@ __all__ = [
     "MAX_CONFIRMATIONS",
     "MAX_ID_CHARACTERS",
     "MAX_METADATA_BYTES",
+    "MAX_NONCE",
     "NO_DETAILS",
     "REASONS",
     "STANDARDS",

@@ -6,7 +6,15 @@ class TrackerError(Exception):
 
 
 class InvalidTransactionError(TrackerError, ValueError):
-    """The text is not a valid transaction id of the source."""
+    """The text is not a valid transaction id of the source.
+
+    Attributes:
+        field: Name of the invalid part, if the id has several: ``"sender"`` or ``"nonce"``.
+    """
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class NotTrackedError(TrackerError, LookupError):

@@ -46,9 +46,16 @@ class RecentSlots:
         return not any(slot in slots for slots in self._blocks.values())
 
     def among(self, transactions: Collection[str]) -> set[str]:
-        """Return which of the transactions took a slot in one of the last blocks."""
+        """Return which of the transactions took a slot in one of the last blocks.
+
+        A slot in place of a transaction stands for the transaction that took it.
+        """
         wanted = set(transactions)
-        return {key for slots in self._blocks.values() for key in wanted & set(slots.values())}
+        return {
+            key
+            for slots in self._blocks.values()
+            for key in (wanted & slots.keys()) | (wanted & set(slots.values()))
+        }
 
     @property
     def lowest(self) -> int | None:

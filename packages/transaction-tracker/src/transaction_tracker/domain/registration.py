@@ -9,6 +9,8 @@ from transaction_tracker.domain.states import TAGS, Required
 MAX_CONFIRMATIONS = 10_000
 MAX_ID_CHARACTERS = 200
 MAX_METADATA_BYTES = 4_096
+# JSON numbers above it are not exact in many programs, and no account sends so many transactions.
+MAX_NONCE = 2**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Registration:
         deadline: Unix seconds; a transaction that is in no block by then expires.
         metadata: JSON object of the user, as text; returned with each event.
         expectation: What the payment must be; each event says whether it is.
+        slot: Slot of the transaction, if it is known before the source shows the transaction. If
+            it is the id, the transaction is whichever takes the slot.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -31,6 +35,7 @@ class Registration:
     deadline: float | None = None
     metadata: str = "{}"
     expectation: Expectation | None = None
+    slot: str | None = None
 
     def __post_init__(self) -> None:
         check_required(self.required)

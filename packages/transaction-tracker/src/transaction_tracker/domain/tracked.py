@@ -44,6 +44,8 @@ class Tracked:
         missing_since: When it was first missing; ``None`` unless it is missing or dropped.
         max_fee: Maximum fee in wei per unit of gas.
         flags: Notable conditions besides the state.
+        hash: Id at the source of the transaction that took the slot, if it is tracked by its slot;
+            ``None`` for others, and until a block has one.
         revision: Number of changes of its required confirmations and its deadline by the user.
     """
 
@@ -64,6 +66,12 @@ class Tracked:
     max_fee: int | None = None
     flags: frozenset[Flag] = frozenset()
     revision: int = 0
+    hash: str | None = None
+
+    @property
+    def by_slot(self) -> bool:
+        """Whether it is tracked by its slot: it is whichever transaction takes it."""
+        return self.slot == self.id
 
     @property
     def final(self) -> bool:

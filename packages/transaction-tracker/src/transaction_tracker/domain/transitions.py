@@ -147,7 +147,7 @@ def _seen(tracked: Tracked, seen: Seen, policy: Policy) -> _Changes:
         return {}
     since = seen.at if tracked.waiting_since is None else tracked.waiting_since
     return {
-        **_content_of(seen.transaction),
+        **_content_of(tracked, seen.transaction),
         "state": "pending",
         "waiting_since": since,
         "missing_since": None,
@@ -178,7 +178,7 @@ def _included(tracked: Tracked, included: Included) -> _Changes:
     reverted = outcome is not None and not outcome.succeeded
     changes = {
         **_clear_waiting(tracked),
-        **_content_of(included.transaction),
+        **_content_of(tracked, included.transaction),
         "state": "mined_reverted" if reverted else "mined",
         "anchor": included.block,
         # The event has the execution. Kept here, it would use memory for each open transaction.
@@ -212,6 +212,8 @@ def _orphaned(tracked: Tracked, at: float) -> _Changes:
     return {
         "state": "pending",
         "flags": tracked.flags - _STATUS_UNKNOWN,
+        # Another transaction can take the slot now.
+        "hash": None,
         "waiting_since": at,
         "anchor": None,
         "outcome": None,
@@ -266,9 +268,10 @@ def _clear_waiting(tracked: Tracked) -> _Changes:
     }
 
 
-def _content_of(transaction: Transaction) -> _Changes:
+def _content_of(tracked: Tracked, transaction: Transaction) -> _Changes:
     """Return the changes that copy the content of a transaction."""
     return {
+        "hash": None if transaction.id == tracked.id else transaction.id,
         "slot": transaction.slot,
         "content": transaction.content,
         "max_fee": transaction.max_fee,

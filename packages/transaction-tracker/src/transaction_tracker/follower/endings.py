@@ -100,7 +100,9 @@ class Endings:
                     last = _last_confirmation(tracked.required, ending.block, chain)
                     required = tracked.required
                     tag = required if isinstance(required, str) else None
-                    found[key] = replace(ending, confirmed_by=last, tag=tag)
+                    found[key] = replace(
+                        ending, confirmed_by=last, tag=tag, hash=_hash(tracked, observations)
+                    )
         return found
 
     async def cleared(
@@ -243,6 +245,14 @@ def _ending(tracked: Tracked, observations: tuple[Observation, ...]) -> Ending |
     return _of_outcome(buried.block, tracked.outcome, tracked.slot, tracked.content)
 
 
+def _hash(tracked: Tracked, observations: tuple[Observation, ...]) -> str | None:
+    """Return the id at the source of a transaction that is tracked by its slot."""
+    if not tracked.by_slot:
+        return None
+    included = next((fact for fact in observations if isinstance(fact, Included)), None)
+    return tracked.hash if included is None else included.transaction.id
+
+
 def _of_outcome(
     block: BlockRef, outcome: Outcome | None, slot: str | None, content: str | None
 ) -> Ending | None:
@@ -267,7 +277,8 @@ def _stored_inclusion(tracked: Tracked) -> Included | None:
     """Return the stored fact that a transaction is in its block, if it is in one."""
     if tracked.anchor is None or tracked.content is None:
         return None
-    transaction = Transaction(tracked.id, tracked.slot, tracked.content, max_fee=tracked.max_fee)
+    key = tracked.hash or tracked.id
+    transaction = Transaction(key, tracked.slot, tracked.content, max_fee=tracked.max_fee)
     return Included(transaction, tracked.anchor, tracked.outcome)
 
 

@@ -32,6 +32,7 @@ from transaction_tracker.sources import (
     SourceError,
     Unanswered,
     Unreadable,
+    Unused,
 )
 from transaction_tracker.store import OpenTransactions
 
@@ -117,18 +118,23 @@ class Evidence:
         """
         self._early, self._opinion = {}, None
         wanted = [(block, await self._own_ids(block)) for block in blocks]
-        wanted = [(block, ids) for block, ids in wanted if ids]
+        wanted = [(block, own) for block, own in wanted if own]
         try:
             if len(wanted) > 1:
-                self._early = dict(await self._source.outcomes_early(wanted))
+                ids = [(block, set(own.values())) for block, own in wanted]
+                self._early = dict(await self._source.outcomes_early(ids))
             elif blocks:
-                block, ids = wanted[0] if wanted else (blocks[-1], set[str]())
-                await self._foresee_ends(block, ids, blocks, chain)
+                block, own = wanted[0] if wanted else (blocks[-1], dict[str, str]())
+                await self._foresee_ends(block, own, blocks, chain)
         except SourceError as error:
             logger.debug("could not prefetch data for %d blocks: %s", len(blocks), error)
 
     async def _foresee_ends(
-        self, block: FetchedBlock, ids: set[str], blocks: Sequence[FetchedBlock], chain: KeptChain
+        self,
+        block: FetchedBlock,
+        wanted: Mapping[str, str],
+        blocks: Sequence[FetchedBlock],
+        chain: KeptChain,
     ) -> None:
         """Fetch outcomes together with the followed provider's opinion on expected ends.
 
@@ -136,7 +142,7 @@ class Evidence:
 
         Args:
             block: The block that contains the transactions.
-            ids: The transactions whose outcomes are needed.
+            wanted: The transactions whose outcomes are needed, each with its id in the block.
             blocks: All blocks that are applied now.
             chain: The chain that they extend.
         """
@@ -147,11 +153,14 @@ class Evidence:
             rivals = (await self._rivals(block)).items()
             facts |= {key: (*observations, first) for key, observations in rivals}
         endings = await self._endings.expected(facts, extended)
-        own = map(self._open_transactions.get, ids)
+        own = map(self._open_transactions.get, wanted)
         at_once = {
-            tracked.id for tracked in own if tracked is not None and first.reaches(tracked.required)
+            wanted[tracked.id]
+            for tracked in own
+            if tracked is not None and first.reaches(tracked.required)
         }
         if endings or at_once:
+            ids = set(wanted.values())
             prefetched = await self._source.prefetch(block, ids, endings, at_once)
             self._early = {block.link.hash: prefetched.outcomes}
             self._opinion = prefetched.opinion
@@ -209,10 +218,11 @@ class Evidence:
             if isinstance(answer, Unreadable | Unanswered):
                 await self._unusable.note(key, answer)
                 continue
+            is_slot = key == slots[key]
             # Objections to its end stay: an answer of one provider does not withdraw the objection
             # of another.
             self._unusable.forget(key)
-            if key in ours and not isinstance(answer, Seen | Included):
+            if key in ours and not is_slot and not isinstance(answer, Seen | Included):
                 continue  # our own block contains it, and the node has not reached that block
             try:
                 found = await self._of_answer(key, answer, slots[key], chain, old.proven)
@@ -220,7 +230,7 @@ class Evidence:
                 # An error in a request for one transaction must not discard the other answers.
                 logger.debug("could not complete the answer about %s: %s", key, error)
                 continue
-            if found:
+            if found or isinstance(answer, Unused):
                 facts[key] = found
         facts = await self._endings.cleared(facts, chain, _now())
         return LookUpFacts(facts, old.doubts, old.being_proven)
@@ -228,7 +238,7 @@ class Evidence:
     async def _of_answer(
         self,
         key: str,
-        answer: Observation,
+        answer: Observation | Unused,
         slot: str | None,
         chain: KeptChain,
         old: Collection[BlockRef],
@@ -247,7 +257,8 @@ class Evidence:
                 return (Seen(answer.transaction, time.time()),) if is_above else ()
         # The source no longer knows the transaction. A block can have taken its slot before it was
         # tracked.
-        return await self._taken_before(key, slot, chain) or (answer,)
+        taken = await self._taken_before(key, slot, chain)
+        return taken or (() if isinstance(answer, Unused) else (answer,))
 
     def _is_left_out(self, key: str, answer: Included) -> bool:
         """Return whether our copy of a block lacks a transaction that a provider reports in it.
@@ -326,12 +337,15 @@ class Evidence:
         transaction = self._describe(block, winner)
         return None if transaction is None else Overtaken(transaction, block.link.ref)
 
-    async def _own_ids(self, block: FetchedBlock) -> set[str]:
-        """Return the open transactions of a block that are in no other block."""
-        found, ref = self._open_transactions.own(block.ids), block.link.ref
-        own: set[str] = set()
-        async for part in Slices(found):
-            own.update(key for key in part if not self._is_mined_elsewhere(key, ref))
+    async def _own_ids(self, block: FetchedBlock) -> dict[str, str]:
+        """Return the open transactions of a block that are in no other one, with their ids in it.
+
+        The id in the block is another one for a transaction that is tracked by its slot.
+        """
+        found, ref = self._open_transactions.own(block.ids, block.slots), block.link.ref
+        own: dict[str, str] = {}
+        async for part in Slices(found.items()):
+            own |= {key: id_ for key, id_ in part if not self._is_mined_elsewhere(key, ref)}
         return own
 
     def _is_mined_elsewhere(self, key: str, block: BlockRef) -> bool:
@@ -343,16 +357,19 @@ class Evidence:
     async def _own(self, block: FetchedBlock) -> Facts:
         own, ref = await self._own_ids(block), block.link.ref
         early = self._early.pop(block.link.hash, {})
-        missing = own - early.keys()
+        ids = set(own.values())
+        missing = ids - early.keys()
         outcomes = dict(early)
         # Before the outcomes: usually, the source is sending them now.
-        transactions = await self._described(block, own)
+        transactions = await self._described(block, ids)
         if missing:
             outcomes |= await self._source.outcomes(block, missing)
         facts: Facts = {}
-        async for part in Slices(own & outcomes.keys()):
-            for key in part:
-                included = await self._included(key, transactions[key], ref, outcomes[key])
+        async for part in Slices(own.items()):
+            for key, id_ in part:
+                if id_ not in outcomes:
+                    continue
+                included = await self._included(key, transactions[id_], ref, outcomes[id_])
                 if included is not None:
                     facts[key] = (included,)
         return facts
@@ -408,12 +425,12 @@ class Evidence:
         if found is None:
             return ()
         buried = self._buried(block.link.ref, chain)
-        if taker != key:
+        if key not in (taker, found.slot):
             return Overtaken(found, block.link.ref), buried
-        outcomes = await self._source.outcomes(block, [key])
-        if key not in outcomes:
+        outcomes = await self._source.outcomes(block, [taker])
+        if taker not in outcomes:
             return ()
-        included = await self._included(key, found, block.link.ref, outcomes[key])
+        included = await self._included(key, found, block.link.ref, outcomes[taker])
         return () if included is None else (included, buried)
 
 

@@ -214,6 +214,10 @@ class Questions:
             return False
         return time.time() - tracked.waiting_since >= _DOUBTED_SECONDS
 
+    def _is_by_slot(self, key: str) -> bool:
+        tracked = self._open_transactions.get(key)
+        return tracked is not None and tracked.by_slot
+
     def _slots(self, ids: Collection[str]) -> dict[str, str | None]:
         known = {key: self._open_transactions.get(key) for key in ids}
         return {key: tracked.slot for key, tracked in known.items() if tracked is not None}
@@ -225,6 +229,9 @@ class Questions:
         tracked = self._open_transactions.get(key)
         if tracked is None or len(observations) > 1 or chain.tip is None:
             return False
+        if tracked.by_slot:
+            # Without facts, its slot is free. A used one needs the search for who used it.
+            return tracked.unplaced and (bool(observations) or _is_late(tracked))
         answer = observations[0]
         if tracked.ended and not isinstance(answer, Seen):
             return False  # a dropped transaction is not dropped again
@@ -273,8 +280,10 @@ class Questions:
                 # An error in the search for one winner must not discard the answers about the
                 # other transactions.
                 logger.debug("could not decide about %s: %s", key, error)
-                # A refusal by a single provider is not a fact.
-                more[key] = tuple(fact for fact in facts[key] if not isinstance(fact, Rejected))
+                # A refusal by a single provider is not a fact, and neither is the use of a slot
+                # by a transaction that can still be found.
+                kept = () if self._is_by_slot(key) else facts[key]
+                more[key] = tuple(fact for fact in kept if not isinstance(fact, Rejected))
                 open_reasons[key] = str(error)
             if consensus is not None and consensus.kind == "open":
                 open_reasons[key] = consensus.reason
@@ -295,6 +304,8 @@ class Questions:
                 return (refusal,)
             # A refusal that not all providers repeat is not a fact.
             facts = ()
+        if self._is_by_slot(key) and (consensus is None or consensus.kind != "nonce-used"):
+            facts = ()  # one provider alone does not say that its slot is used
         if consensus is None or consensus.kind in ("refused", "open"):
             return facts
         if consensus.kind == "nonce-used":

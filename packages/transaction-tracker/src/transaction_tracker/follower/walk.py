@@ -267,9 +267,9 @@ class Walk:
         disk would limit the speed of catching up. After a crash they are fetched again.
         """
         for count, block in enumerate(blocks[:-1]):
-            if self._open_transactions.own(block.ids) or self._open_transactions.rivals(
-                block.slots
-            ):
+            if self._open_transactions.own(
+                block.ids, block.slots
+            ) or self._open_transactions.rivals(block.slots):
                 return blocks[:count]
         return blocks[:-1]
 
@@ -278,7 +278,7 @@ class Walk:
     ) -> None:
         started = time.monotonic()
         chain = self.chain.extended([applied.link for applied in (*quiet, block)])
-        hits = self._open_transactions.own(block.ids)
+        hits = set(self._open_transactions.own(block.ids, block.slots))
         try:
             facts = await self.evidence.of_block(block, chain, is_last=is_last)
         except SourceError:

@@ -24,6 +24,7 @@ from transaction_tracker.sources.protocol import (
     Source,
     Unanswered,
     Unreadable,
+    Unused,
     has_blocks,
 )
 
@@ -48,6 +49,7 @@ __all__ = [
     "TransportError",
     "Unanswered",
     "Unreadable",
+    "Unused",
     "WrongChainError",
     "has_blocks",
 ]

@@ -43,8 +43,13 @@ class Unanswered:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unused:
+    """No block of the source has a transaction in the slot that was asked about."""
+
+
 # Fact about one transaction.
-Answer = Seen | Included | Absent | Rejected | Reported | Unreadable | Unanswered
+Answer = Seen | Included | Absent | Rejected | Reported | Unreadable | Unanswered | Unused
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Ending:
         tag: Tag (safe or finalized) that confirms the end, if the transaction requires one.
         outcome: Outcome that is reported with the end; ``None`` if it was superseded.
         content: What the transaction does, as reported with the end.
+        hash: Id of the transaction at the source, if it is tracked by its slot.
     """
 
     block: BlockRef
@@ -89,6 +95,7 @@ class Ending:
     tag: Tag | None = None
     outcome: Outcome | None = None
     content: str | None = None
+    hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +229,20 @@ class ChainSource(Source, Protocol):
 
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` if the chain does not have the required tag."""
+
+    def slot_id(self, sender: str, nonce: int) -> str:
+        """Return the id of whichever transaction of a sender has a nonce.
+
+        Raises:
+            InvalidTransactionError: A part is invalid, or the chain has no nonces of accounts.
+        """
+
+    def slot_of(self, transaction_id: str) -> str | None:
+        """Return the slot that an id in canonical form names; ``None`` for the id of a transaction.
+
+        The transaction is then whichever takes the slot. In place of its id, the methods take the
+        slot, and answer ``Absent`` if the slot is used, and ``Unused`` if not.
+        """
 
     def account(self, text: str) -> str:
         """Return the address of an account in canonical form, or raise ``ValueError``."""

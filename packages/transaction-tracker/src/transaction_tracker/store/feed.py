@@ -56,6 +56,7 @@ def entry(row: Row[Any]) -> EventRecord:
         reason=REASON_VALUES[row.reason],
         deadline=row.deadline,
         flags=flags(row.flags),
+        hash=row.hash,
     )
     event = Event(STATE_VALUES[row.previous], tracked)
     return EventRecord(

@@ -34,9 +34,16 @@ class OpenTransactions:
         """Return an open transaction, or ``None``."""
         return self._open.get(transaction)
 
-    def own(self, ids: Mapping[str, object]) -> set[str]:
-        """Return which of the ids of a block are open transactions."""
-        return self._open.keys() & ids.keys()
+    def own(self, ids: Mapping[str, object], slots: Mapping[str, str]) -> dict[str, str]:
+        """Return the open transactions that a block contains, each with its id in the block.
+
+        Args:
+            ids: The ids of the block's transactions.
+            slots: The slots that they took, each with the id. A transaction that is tracked by its
+                slot is the one that took it.
+        """
+        found = {key: key for key in self._open.keys() & ids.keys()}
+        return found | {key: slots[key] for key in self._open.keys() & slots.keys()}
 
     def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
         """Return the open transactions whose slots a block used, each with the winner."""
@@ -44,7 +51,8 @@ class OpenTransactions:
             loser: winner
             for slot, winner in slots.items()
             for loser in self._slots.get(slot, ())
-            if loser != winner
+            # A transaction that is tracked by its slot is the winner.
+            if loser not in (winner, slot)
         }
 
     def take(self, stored: Stored) -> None:

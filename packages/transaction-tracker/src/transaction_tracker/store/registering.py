@@ -53,7 +53,12 @@ def _by_id(transactions: Iterable[Tracked]) -> dict[str, Tracked]:
 def _insert(connection: Connection, registrations: Sequence[Registration]) -> list[Tracked]:
     now = time.time()
     new = [
-        Tracked(registration.id, registration.required, deadline=registration.deadline)
+        Tracked(
+            registration.id,
+            registration.required,
+            deadline=registration.deadline,
+            slot=registration.slot,
+        )
         for registration in registrations
     ]
     rows = [

@@ -49,6 +49,7 @@ TRACKED_COLUMNS = (
     "gas_used",
     "effects",
     "revision",
+    "hash",
 )
 EVENT_COLUMNS = (
     "transaction_id",
@@ -70,6 +71,7 @@ EVENT_COLUMNS = (
     "slot",
     "content",
     "deadline",
+    "hash",
 )
 
 # Texts of nodes and exceptions are cut off at this length.
@@ -108,6 +110,7 @@ def tracked_values(tracked: Tracked) -> tuple[Any, ...]:
         flags_text(tracked.flags),
         *_receipt_values(outcome),
         tracked.revision,
+        tracked.hash,
     )
 
 
@@ -131,6 +134,7 @@ def event_values(event: Event) -> tuple[Any, ...]:
         tracked.slot,
         tracked.content,
         tracked.deadline,
+        tracked.hash,
     )
 
 
@@ -160,6 +164,7 @@ def read_tracked(rows: Iterable[Sequence[Any]]) -> Iterator[Tracked]:
             None if row[18] is None else int(row[18]),
             flags(row[19]),
             row[23],
+            row[24],
         )
 
 

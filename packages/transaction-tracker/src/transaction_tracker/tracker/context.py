@@ -4,7 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from beamish import Registry, Via
-from transaction_tracker.domain import Expectation, Policy, Required
+from transaction_tracker.domain import (
+    Expectation,
+    InvalidTransactionError,
+    Policy,
+    Required,
+)
 from transaction_tracker.sources import Source, has_blocks
 from transaction_tracker.store import OpenTransactions
 from transaction_tracker.tracker.expectations import InvalidExpectationError, parse
@@ -47,6 +52,20 @@ class TrackerContext:
         if has_blocks(self.source):
             self.source.check_required(required)
         return required
+
+    def slot_id(self, sender: str, nonce: int) -> str:
+        """Return the id of whichever transaction of a sender has a nonce.
+
+        Raises:
+            InvalidTransactionError: A part is invalid, or the source has no senders with nonces.
+        """
+        if has_blocks(self.source):
+            return self.source.slot_id(sender, nonce)
+        raise InvalidTransactionError("this source has no senders with nonces: give id", "sender")
+
+    def slot(self, transaction: str) -> str | None:
+        """Return the slot that a transaction's id names; ``None`` for any other id."""
+        return self.source.slot_of(transaction) if has_blocks(self.source) else None
 
     def expectation(self, given: Mapping[str, object] | None) -> Expectation | None:
         """Return what a user expects of a payment; ``None`` without an expectation.

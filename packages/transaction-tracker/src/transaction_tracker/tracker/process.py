@@ -107,7 +107,8 @@ class TransactionTracker(GenServer, restart="transient"):
         process exits at once; ``status`` and ``wait`` still work and read the store.
 
         Args:
-            transaction: Transaction id, as the source defines it (Ethereum: the hash).
+            transaction: Transaction id, as the source defines it (Ethereum: the hash, or
+                ``sender:nonce`` for whichever transaction of the sender has this nonce).
             confirmations: Number of confirmations that make the state final, or ``"safe"`` or
                 ``"finalized"``. Default: the application's setting.
             deadline: Time in Unix seconds. A transaction that is not in a block by then
@@ -172,12 +173,14 @@ class TransactionTracker(GenServer, restart="transient"):
         context = TrackerContext.current()
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
+        key = context.source.identify(transaction)
         return Registration(
-            context.source.identify(transaction),
+            key,
             context.requirement(confirmations),
             deadline,
             metadata_text(metadata or {}),
             context.expectation(expect),
+            context.slot(key),
         )
 
     @classmethod

@@ -61,6 +61,12 @@ MAX_WAIT_SECONDS = 60.0
 def _body() -> dict[str, Any]:
     single = RegistrationIn.model_json_schema()
     single["not"] = {"required": ["deadline", "expires_in"]}
+    single["oneOf"] = [
+        {"required": ["id"], "properties": {"sender": False, "nonce": False}},
+        {"required": ["sender", "nonce"], "properties": {"id": False}},
+    ]
+    for name in ("id", "sender", "nonce"):
+        del single["properties"][name]["default"]
     # The schema allows any item: each is checked separately, so that one invalid registration
     # does not refuse the request.
     many = {"type": "array", "items": {}, "minItems": 1, "maxItems": MAX_ITEMS}

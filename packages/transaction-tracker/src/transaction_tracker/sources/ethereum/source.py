@@ -14,7 +14,7 @@ from transaction_tracker.domain import (
     Transaction,
 )
 from transaction_tracker.sources.errors import NotYetError, SourceError, WrongChainError
-from transaction_tracker.sources.ethereum import decode, fields
+from transaction_tracker.sources.ethereum import decode, fields, slot_ids
 from transaction_tracker.sources.ethereum.blocks import Blocks
 from transaction_tracker.sources.ethereum.checksum import checked_address
 from transaction_tracker.sources.ethereum.client import RpcClient
@@ -28,6 +28,7 @@ from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_
 from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
+from transaction_tracker.sources.ethereum.slot_look_up import SlotLookUp
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
 from transaction_tracker.sources.ethereum.winner import Winners
@@ -77,6 +78,7 @@ class EthereumSource:
         self._blocks = Blocks(self._rpc, self._context)
         self._outcomes = OutcomeReader(self._rpc, self._context, ErrorTable.of(errors))
         self._look_up = LookUp(self._rpc, self._context, self._outcomes)
+        self._slots = SlotLookUp(self._rpc)
         self._agreement = ProviderAgreement(self._rpc, self._context)
         self._old_blocks = OldBlocks(self._rpc)
         self._winners = Winners(self._rpc, self._blocks)
@@ -94,8 +96,8 @@ class EthereumSource:
 
     @property
     def id_pattern(self) -> str:
-        """Regular expression of a hash of 32 bytes."""
-        return fields.HASH_PATTERN
+        """Regular expression of a hash of 32 bytes, or of a sender and a nonce."""
+        return slot_ids.ID_PATTERN if self.profile.account_nonces else fields.HASH_PATTERN
 
     @property
     def requests(self) -> int:
@@ -113,12 +115,27 @@ class EthereumSource:
         return self._context.profile
 
     def identify(self, text: str) -> str:
-        """Return a transaction hash in lower case, or raise ``InvalidTransactionError``."""
+        """Return a transaction hash, or a sender and a nonce, in canonical form.
+
+        Raises:
+            InvalidTransactionError: The text is neither; or the checksum of the sender is wrong,
+                or the chain has no nonces of accounts.
+        """
+        if isinstance(text, str) and ":" in text:
+            return slot_ids.canonical(text, self.profile)
         if not isinstance(text, str) or not fields.is_hash(text):
             raise InvalidTransactionError(
                 f"a transaction hash must be 0x and 64 hexadecimal digits, got {text!r}"
             )
         return text.lower()
+
+    def slot_id(self, sender: str, nonce: int) -> str:
+        """Return the id of whichever transaction of a sender has a nonce."""
+        return slot_ids.canonical(f"{sender}:{nonce}", self.profile)
+
+    def slot_of(self, transaction_id: str) -> str | None:
+        """Return the id if it is a sender and a nonce, ``None`` for a hash."""
+        return transaction_id if ":" in transaction_id else None
 
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` for a tag that the chain's profile does not have."""
@@ -250,14 +267,29 @@ class EthereumSource:
         doubted: Collection[str] = (),
     ) -> Mapping[str, Answer]:
         """Look up single transactions, with receipts of those that are or can be in a block."""
-        return await self._look_up.answers(slots, height, at_once=at_once, doubted=doubted)
+        by_slot = [key for key, slot in slots.items() if key == slot]
+        by_hash = {key: slot for key, slot in slots.items() if key != slot}
+        doubted_ = [key for key in doubted if key in by_hash]
+        found: dict[str, Answer] = {}
+        if by_hash:
+            found |= await self._look_up.answers(by_hash, height, at_once=at_once, doubted=doubted_)
+        if by_slot:
+            found |= await self._slots.answers(by_slot, height)
+        return found
 
     async def consensus(
         self, slots: Mapping[str, str | None], height: int
     ) -> Mapping[str, Consensus]:
         """Ask all healthy nodes for the transactions, their receipts and their slots."""
         tip = None if self._chain.tip is None else self._chain.tip.number
-        return await self._look_up.consensus(slots, height, tip)
+        by_slot = [key for key, slot in slots.items() if key == slot]
+        by_hash = {key: slot for key, slot in slots.items() if key != slot}
+        found: dict[str, Consensus] = {}
+        if by_hash:
+            found |= await self._look_up.consensus(by_hash, height, tip)
+        if by_slot:
+            found |= await self._slots.consensus(by_slot, height, tip)
+        return found
 
     async def winner(self, slot: str, height: int) -> FetchedBlock | None:
         """Find the block at or below ``height`` whose transaction took ``slot``."""

@@ -50,6 +50,8 @@ events = Table(
     Column("required", String(12), nullable=False),
     Column("slot", String(200)),
     Column("content", String(64)),
+    # Of a transaction that is tracked by its slot: the id of the one that took the slot.
+    Column("hash", String(200)),
     Column("deadline", Float),
     # JSON: who paid whom how much; whether that is what the user expects. NULL while unknown.
     Column("details", Text),

@@ -26,6 +26,8 @@ transactions = Table(
     Column("version", Integer, nullable=False),
     Column("slot", String(200)),
     Column("content", String(64)),
+    # Of a transaction that is tracked by its slot: the id of the one that took the slot.
+    Column("hash", String(200)),
     Column("block_number", BigInteger),
     Column("block_hash", String(100)),
     Column("succeeded", Boolean),
