@@ -45,11 +45,15 @@ async def test_hash_has_no_slot() -> None:
 @pytest.mark.parametrize(
     ("item", "pointer", "words"),
     [
-        ({}, "#/0/id", "either id, or sender and nonce"),
-        ({"sender": SENDER}, "#/0/nonce", "either id, or sender and nonce"),
-        ({"nonce": 5}, "#/0/sender", "either id, or sender and nonce"),
-        ({"id": KEY, "sender": SENDER, "nonce": 5}, "#/0/id", "either id, or sender and nonce"),
-        ({"id": KEY, "nonce": 5}, "#/0/id", "either id, or sender and nonce"),
+        ({}, "#/0/id", "either id, or raw, or sender and nonce"),
+        ({"sender": SENDER}, "#/0/nonce", "either id, or raw, or sender and nonce"),
+        ({"nonce": 5}, "#/0/sender", "either id, or raw, or sender and nonce"),
+        (
+            {"id": KEY, "sender": SENDER, "nonce": 5},
+            "#/0/id",
+            "either id, or raw, or sender and nonce",
+        ),
+        ({"id": KEY, "nonce": 5}, "#/0/id", "either id, or raw, or sender and nonce"),
         ({"sender": "me", "nonce": 5}, "#/0/sender", "40 hexadecimal digits, got 'me'"),
         ({"sender": SENDER.replace("A", "a", 1), "nonce": 5}, "#/0/sender", "EIP-55"),
         ({"sender": None, "nonce": 5}, "#/0/sender", "string"),

@@ -105,7 +105,7 @@ class TestSenderAndNonce:
     @pytest.mark.parametrize(
         ("flags", "words"),
         [
-            ((), "give the ids of transactions, or --sender and --nonce"),
+            ((), "give the ids of transactions, or --sender and --nonce, or --raw"),
             (("--sender", "0x"), "give --sender and --nonce together"),
             (("--nonce", "1"), "give --sender and --nonce together"),
             (("--sender", "0x12", "--nonce", "1"), "sender: expected an address"),

@@ -33,7 +33,7 @@ def test_pattern_fits_the_ids() -> None:
     assert not re.search(ID_PATTERN, f"{LOWER}:01")
 
 
-def test_hash_is_no_slot() -> None:
+def test_hash_does_not_name_a_slot() -> None:
     assert source().slot_of("0x" + "a" * 64) is None
 
 

@@ -30,12 +30,14 @@ from transaction_tracker.domain import (
     MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
     MAX_NONCE,
+    MAX_RAW_BYTES,
     Expectation,
     InvalidTransactionError,
     Registration,
     Required,
     State,
     Tag,
+    Transaction,
 )
 from transaction_tracker.tracker import TrackerContext
 from transaction_tracker.tracker.expectations import FIELDS, InvalidExpectationError
@@ -49,6 +51,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\
 
 
 # For the description alone: ``tracker.expectations`` checks the fields, as it does in Python.
+RAW_PATTERN = "^0x([0-9a-fA-F]{2})+$"
 ADDRESS_PATTERN = "^0x[0-9a-f]{40}$"
 AMOUNT_PATTERN = "^[0-9]{1,77}$"
 _ADDRESS = {
@@ -114,7 +117,7 @@ Deadline: TypeAlias = Annotated[AwareDatetime, BeforeValidator(_rfc3339)] | None
 _MISSING = ""
 _NO_NONCE = -1
 # Fields of which one, or a pair, says which transaction is meant.
-_NAMES = frozenset(("id", "sender", "nonce"))
+_NAMES = frozenset(("id", "raw", "sender", "nonce"))
 
 
 class RegistrationIn(BaseModel):
@@ -137,6 +140,13 @@ class RegistrationIn(BaseModel):
     )
     nonce: Annotated[int, BeforeValidator(_whole)] = Field(
         _NO_NONCE, ge=0, le=MAX_NONCE, description="Nonce of the transaction; needs `sender`."
+    )
+    raw: str = Field(
+        _MISSING,
+        max_length=2 + 2 * MAX_RAW_BYTES,
+        description="Raw signed transaction in place of `id`, in hexadecimal: its hash, its sender "
+        "and its nonce are known at once.",
+        json_schema_extra={"pattern": RAW_PATTERN},
     )
     confirmations: Confirmations = Field(
         None,
@@ -282,8 +292,8 @@ async def check_items(content: RequestItems, context: TrackerContext) -> list[Ch
     checked: list[CheckedItem] = []
     for item, pointer in zip(content.items, content.pointers(), strict=True):
         checked.append(_check(item, context, now, pointer))
-        if isinstance(item, dict) and item.get("expect") is not None:
-            # The checksum of an address takes milliseconds.
+        if isinstance(item, dict) and item.get("raw") is not None:
+            # To recover a sender takes a tenth of a millisecond; its data can be long.
             await asyncio.sleep(0)
     return checked
 
@@ -307,20 +317,24 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
 
 def _registration(wanted: RegistrationIn, context: TrackerContext, now: float) -> Registration:
     metadata = checked_metadata(wanted.metadata)
-    key = _key(wanted, context)
+    key, known = _name(wanted, context)
     required = checked_required(wanted.confirmations, context)
     expectation = checked_expectation(wanted.expect, context)
     deadline, slot = _deadline(wanted, now, context), context.slot(key)
-    return Registration(key, required, deadline, metadata, expectation, slot)
+    return Registration(key, required, deadline, metadata, expectation, slot, known)
 
 
-def _key(wanted: RegistrationIn, context: TrackerContext) -> str:
+def _name(wanted: RegistrationIn, context: TrackerContext) -> tuple[str, Transaction | None]:
+    """Return the id of a transaction, and the transaction if it is known."""
     given = wanted.model_fields_set & _NAMES
     try:
         if given == {"id"}:
-            return context.source.identify(wanted.id)
+            return context.source.identify(wanted.id), None
+        if given == {"raw"}:
+            known = context.signed(wanted.raw)
+            return known.id, known
         if given == {"sender", "nonce"}:
-            return context.slot_id(wanted.sender, wanted.nonce)
+            return context.slot_id(wanted.sender, wanted.nonce), None
     except InvalidTransactionError as error:
         raise InvalidFieldError(
             str(error), "id" if "id" in given else error.field or "sender"
@@ -328,7 +342,7 @@ def _key(wanted: RegistrationIn, context: TrackerContext) -> str:
     # The field that is missing, or that must not be there.
     other = {"sender": "nonce", "nonce": "sender"}
     place = other.get(next(iter(given)), "id") if len(given) == 1 else "id"
-    raise InvalidFieldError("give either id, or sender and nonce", place)
+    raise InvalidFieldError("give either id, or raw, or sender and nonce", place)
 
 
 def _deadline(wanted: RegistrationIn, now: float, context: TrackerContext) -> float | None:

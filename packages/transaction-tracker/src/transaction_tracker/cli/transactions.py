@@ -22,18 +22,22 @@ from transaction_tracker.cli.flags import (
     CONFIGURED,
     NOTHING_EXPECTED,
     ExpectFlags,
+    InputFile,
     NoHeader,
     ServiceFlags,
     Transactions,
     WholeNumber,
     WholeNumberOrZero,
     number_or_tag,
+    opened,
     seconds,
 )
-from transaction_tracker.domain import State
+from transaction_tracker.domain import MAX_RAW_BYTES, State
 
 Facts = Mapping[str, Any]
 
+# In hexadecimal, with 0x and some white space around.
+_MAX_RAW_CHARACTERS = 2 * MAX_RAW_BYTES + 100
 _COLUMNS = ("transaction", "state", "depth", "block")
 
 
@@ -41,6 +45,7 @@ async def add(
     *transactions: str,
     sender: str | None = None,
     nonce: WholeNumberOrZero | None = None,
+    raw: InputFile | None = None,
     confirmations: str | None = None,
     expires_in: str | None = None,
     metadata: str | None = None,
@@ -61,6 +66,7 @@ async def add(
             source: the source's own ids.
         sender: Sender of a transaction whose hash is not known: whichever uses --nonce is tracked.
         nonce: Nonce of the transaction of --sender.
+        raw: File with a raw signed transaction in hexadecimal; - is standard input.
         confirmations: Blocks that make a state final, or "safe" or "finalized". Default:
             source.confirmations of the service.
         expires_in: Time such as 30m or 1d after which a transaction that is in no block expires.
@@ -68,7 +74,7 @@ async def add(
         key: Idempotency key: a repeated request with the same key returns the first response.
     """
     wanted = _wanted(confirmations, expires_in, metadata) | expect.field()
-    names = _names(transactions, sender, nonce)
+    names = _names(transactions, sender, nonce, raw)
     async with service.api() as api:
         registrations = [{**name, **wanted} for name in names]
         response = await register(api, registrations, key)
@@ -83,7 +89,7 @@ async def add(
 
 
 def _names(
-    transactions: Sequence[str], sender: str | None, nonce: int | None
+    transactions: Sequence[str], sender: str | None, nonce: int | None, raw: str | None
 ) -> list[dict[str, Any]]:
     """Return the fields that name each transaction of a registration."""
     if (sender is None) != (nonce is None):
@@ -91,9 +97,20 @@ def _names(
     names: list[dict[str, Any]] = [{"id": transaction} for transaction in transactions]
     if sender is not None:
         names.append({"sender": sender, "nonce": nonce})
+    if raw is not None:
+        names.append({"raw": _raw(raw)})
     if not names:
-        raise BadInputError("give the ids of transactions, or --sender and --nonce")
+        raise BadInputError("give the ids of transactions, or --sender and --nonce, or --raw")
     return names
+
+
+def _raw(file: str) -> str:
+    """Return the raw transaction in a file; the service checks it."""
+    with opened(file) as stream:
+        content = stream.read(_MAX_RAW_CHARACTERS + 1)
+    if len(content) > _MAX_RAW_CHARACTERS:
+        raise BadInputError(f"--raw must have up to {_MAX_RAW_CHARACTERS:,} characters")
+    return content.decode(errors="replace").strip()
 
 
 async def register(api: Api, registrations: Sequence[Facts], key: str | None = None) -> Any:

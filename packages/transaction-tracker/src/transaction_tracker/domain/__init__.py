@@ -47,6 +47,7 @@ from transaction_tracker.domain.registration import (
     MAX_ID_CHARACTERS,
     MAX_METADATA_BYTES,
     MAX_NONCE,
+    MAX_RAW_BYTES,
     Registration,
     check_required,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "MAX_ID_CHARACTERS",
     "MAX_METADATA_BYTES",
     "MAX_NONCE",
+    "MAX_RAW_BYTES",
     "NO_DETAILS",
     "REASONS",
     "STANDARDS",

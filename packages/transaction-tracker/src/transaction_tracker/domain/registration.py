@@ -4,11 +4,14 @@ import math
 from dataclasses import dataclass
 
 from transaction_tracker.domain.expectation import Expectation
+from transaction_tracker.domain.facts import Transaction
 from transaction_tracker.domain.states import TAGS, Required
 
 MAX_CONFIRMATIONS = 10_000
 MAX_ID_CHARACTERS = 200
 MAX_METADATA_BYTES = 4_096
+# Of a raw signed transaction. Nodes do not accept more.
+MAX_RAW_BYTES = 128 * 1024
 # JSON numbers above it are not exact in many programs, and no account sends so many transactions.
 MAX_NONCE = 2**53
 
@@ -23,8 +26,8 @@ class Registration:
         deadline: Unix seconds; a transaction that is in no block by then expires.
         metadata: JSON object of the user, as text; returned with each event.
         expectation: What the payment must be; each event says whether it is.
-        slot: Slot of the transaction, if it is known before the source shows the transaction. If
-            it is the id, the transaction is whichever takes the slot.
+        slot: Slot of the transaction, if the id is that slot: it is whichever takes it.
+        known: The transaction, if it is known before the source shows it.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -36,6 +39,7 @@ class Registration:
     metadata: str = "{}"
     expectation: Expectation | None = None
     slot: str | None = None
+    known: Transaction | None = None
 
     def __post_init__(self) -> None:
         check_required(self.required)

@@ -230,6 +230,14 @@ class ChainSource(Source, Protocol):
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` if the chain does not have the required tag."""
 
+    def signed(self, text: str) -> Transaction:
+        """Return the transaction that a raw signed transaction contains.
+
+        Raises:
+            InvalidTransactionError: It cannot be decoded, is signed for another chain, or its
+                sender cannot be recovered.
+        """
+
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce.
 

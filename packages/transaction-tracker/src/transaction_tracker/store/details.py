@@ -36,6 +36,12 @@ def after(known: str | None, event: Event) -> str | None:
     return orjson.dumps({name: fields.get(name) for name in NAMES}).decode()
 
 
+def of_payment(payment: Payment) -> str:
+    """Return the details of a transaction that is known, and in no block, as JSON."""
+    known = _payment(payment)
+    return orjson.dumps({name: known.get(name) for name in NAMES}).decode()
+
+
 def read(text: str | None) -> Details:
     """Parse details; those of a long list of transfers are only the first ones."""
     if text is None:

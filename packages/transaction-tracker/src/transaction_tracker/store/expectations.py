@@ -18,11 +18,6 @@ _NAMES = {
 _AMOUNTS = frozenset(("value", "min_value"))
 
 
-def registered(expectation: Expectation | None) -> str | None:
-    """Return an expectation as JSON, before anything is known of the transaction."""
-    return None if expectation is None else _text(expectation, None, ())
-
-
 def changed(expectation: Expectation | None, state: State, details: str | None) -> str | None:
     """Return a new expectation of a known transaction as JSON, compared with what is known of it.
 

@@ -4,7 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from transaction_tracker.domain import UNCHANGED, RegistrationChange, Required, Unchanged
+from transaction_tracker.domain import (
+    UNCHANGED,
+    RegistrationChange,
+    Required,
+    Transaction,
+    Unchanged,
+)
 from transaction_tracker.tracker.context import TrackerContext
 
 
@@ -15,6 +21,28 @@ def metadata_text(metadata: Mapping[str, Any]) -> str:
         return json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise ValueError(f"metadata must be a JSON object: {error}") from None
+
+
+def named(
+    context: TrackerContext, transaction: str | None, raw: str | None
+) -> tuple[str, Transaction | None]:
+    """Return the id of a transaction, and the transaction if it is known.
+
+    Args:
+        context: Source, which checks the argument.
+        transaction: Its id, or
+        raw: the raw signed transaction.
+
+    Raises:
+        InvalidTransactionError: The given one is invalid.
+        ValueError: None or both are given.
+    """
+    if transaction is not None and raw is None:
+        return context.source.identify(transaction), None
+    if transaction is None and raw is not None:
+        known = context.signed(raw)
+        return known.id, known
+    raise ValueError("give either transaction or raw")
 
 
 def registration_change(

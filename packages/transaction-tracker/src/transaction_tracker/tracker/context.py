@@ -9,6 +9,7 @@ from transaction_tracker.domain import (
     InvalidTransactionError,
     Policy,
     Required,
+    Transaction,
 )
 from transaction_tracker.sources import Source, has_blocks
 from transaction_tracker.store import OpenTransactions
@@ -62,6 +63,16 @@ class TrackerContext:
         if has_blocks(self.source):
             return self.source.slot_id(sender, nonce)
         raise InvalidTransactionError("this source has no senders with nonces: give id", "sender")
+
+    def signed(self, raw: str) -> Transaction:
+        """Return the transaction that a raw signed transaction contains.
+
+        Raises:
+            InvalidTransactionError: It is invalid, or the source has no signed transactions.
+        """
+        if has_blocks(self.source):
+            return self.source.signed(raw)
+        raise InvalidTransactionError("this source has no signed transactions: give id", "raw")
 
     def slot(self, transaction: str) -> str | None:
         """Return the slot that a transaction's id names; ``None`` for any other id."""

@@ -43,7 +43,7 @@ from transaction_tracker.domain import (
 from transaction_tracker.store import Step, Store
 from transaction_tracker.store.details import read as read_details
 from transaction_tracker.store.pages import transaction_page
-from transaction_tracker.tracker.arguments import metadata_text, registration_change
+from transaction_tracker.tracker.arguments import metadata_text, named, registration_change
 from transaction_tracker.tracker.context import (
     FOLLOWER,
     REGISTRY,
@@ -92,8 +92,9 @@ class TransactionTracker(GenServer, restart="transient"):
     @classmethod
     async def start(
         cls,
-        transaction: str,
+        transaction: str | None = None,
         *,
+        raw: str | None = None,
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -109,6 +110,8 @@ class TransactionTracker(GenServer, restart="transient"):
         Args:
             transaction: Transaction id, as the source defines it (Ethereum: the hash, or
                 ``sender:nonce`` for whichever transaction of the sender has this nonce).
+            raw: Raw signed transaction in hexadecimal, in place of ``transaction``: its hash, slot
+                and details are known at once.
             confirmations: Number of confirmations that make the state final, or ``"safe"`` or
                 ``"finalized"``. Default: the application's setting.
             deadline: Time in Unix seconds. A transaction that is not in a block by then
@@ -122,12 +125,14 @@ class TransactionTracker(GenServer, restart="transient"):
             The pid of the tracker.
 
         Raises:
-            InvalidTransactionError: ``transaction`` is not a valid id for the source.
+            InvalidTransactionError: ``transaction`` is not a valid id for the source, or ``raw`` is
+                not a valid transaction of it.
             ValueError: Another argument is invalid.
             NoProcessError: The application is not running.
         """
         registration = cls.registration(
             transaction,
+            raw=raw,
             confirmations=confirmations,
             deadline=deadline,
             metadata=metadata,
@@ -162,8 +167,9 @@ class TransactionTracker(GenServer, restart="transient"):
 
     @staticmethod
     def registration(
-        transaction: str,
+        transaction: str | None = None,
         *,
+        raw: str | None = None,
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -173,7 +179,7 @@ class TransactionTracker(GenServer, restart="transient"):
         context = TrackerContext.current()
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
-        key = context.source.identify(transaction)
+        key, known = named(context, transaction, raw)
         return Registration(
             key,
             context.requirement(confirmations),
@@ -181,6 +187,7 @@ class TransactionTracker(GenServer, restart="transient"):
             metadata_text(metadata or {}),
             context.expectation(expect),
             context.slot(key),
+            known,
         )
 
     @classmethod

@@ -62,10 +62,11 @@ def _body() -> dict[str, Any]:
     single = RegistrationIn.model_json_schema()
     single["not"] = {"required": ["deadline", "expires_in"]}
     single["oneOf"] = [
-        {"required": ["id"], "properties": {"sender": False, "nonce": False}},
-        {"required": ["sender", "nonce"], "properties": {"id": False}},
+        {"required": ["id"], "properties": {"raw": False, "sender": False, "nonce": False}},
+        {"required": ["raw"], "properties": {"id": False, "sender": False, "nonce": False}},
+        {"required": ["sender", "nonce"], "properties": {"id": False, "raw": False}},
     ]
-    for name in ("id", "sender", "nonce"):
+    for name in ("id", "raw", "sender", "nonce"):
         del single["properties"][name]["default"]
     # The schema allows any item: each is checked separately, so that one invalid registration
     # does not refuse the request.

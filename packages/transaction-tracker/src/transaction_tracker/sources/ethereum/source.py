@@ -28,6 +28,7 @@ from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_
 from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
+from transaction_tracker.sources.ethereum.signed import read_signed
 from transaction_tracker.sources.ethereum.slot_look_up import SlotLookUp
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
 from transaction_tracker.sources.ethereum.url import SecretUrl
@@ -128,6 +129,10 @@ class EthereumSource:
                 f"a transaction hash must be 0x and 64 hexadecimal digits, got {text!r}"
             )
         return text.lower()
+
+    def signed(self, text: str) -> Transaction:
+        """Return the transaction that a raw signed transaction contains."""
+        return read_signed(text, self.profile, self._context.chain_id).transaction
 
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce."""
