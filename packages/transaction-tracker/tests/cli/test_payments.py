@@ -9,6 +9,7 @@ from transaction_tracker.cli import payments
 from txtrack_devnode import DevelopmentNode
 from txtrack_devnode.tokens import transfer_data
 
+from ..signing import SENDER, legacy  # noqa: TID252
 from .conftest import Command
 
 
@@ -119,3 +120,32 @@ class TestSenderAndNonce:
 
         assert ran.status == 2
         assert words in ran.err
+
+
+@pytest.mark.usefixtures("service")
+class TestRaw:
+    async def test_raw_transaction_is_read_from_a_file(
+        self, command: Command, node: DevelopmentNode, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "signed.txt"
+        file.write_text(f"{legacy(5, node.chain.accounts[1], 7, chain_id=31337)}\n")
+
+        added = await command("add", "--raw", str(file))
+        (line,) = added.out.splitlines()
+        shown = await command("get", line.split()[0])
+
+        assert added.status == 0
+        assert SENDER in shown.out
+
+    async def test_invalid_transactions_are_refused(self, command: Command, tmp_path: Path) -> None:
+        file = tmp_path / "signed.txt"
+        file.write_text("0x02c0")
+
+        refused = await command("add", "--raw", str(file))
+        missing = await command("add", "--raw", str(tmp_path / "none.txt"))
+        sent = await command("add", "--raw", str(file), "--rebroadcast")
+
+        assert (refused.status, missing.status, sent.status) == (2, 2, 2)
+        assert "raw: cannot decode it: expected a list of 12 fields" in refused.err
+        assert "cannot read" in missing.err
+        assert "does not send transactions" in sent.err

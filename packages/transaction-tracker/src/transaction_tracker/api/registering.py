@@ -148,6 +148,11 @@ class RegistrationIn(BaseModel):
         "and its nonce are known at once.",
         json_schema_extra={"pattern": RAW_PATTERN},
     )
+    rebroadcast: bool | None = Field(
+        None,
+        description="Whether `raw` is sent again while no provider has it, if the service allows "
+        "it. Default: the service's setting.",
+    )
     confirmations: Confirmations = Field(
         None,
         description="Number of confirmations that make the state final, or a tag of the chain. "
@@ -317,21 +322,39 @@ def _check(item: Any, context: TrackerContext, now: float, pointer: str) -> Chec
 
 def _registration(wanted: RegistrationIn, context: TrackerContext, now: float) -> Registration:
     metadata = checked_metadata(wanted.metadata)
-    key, known = _name(wanted, context)
+    sends = _sends_again(wanted, context)
+    key, known = _name(wanted, context, complete=sends)
     required = checked_required(wanted.confirmations, context)
     expectation = checked_expectation(wanted.expect, context)
     deadline, slot = _deadline(wanted, now, context), context.slot(key)
-    return Registration(key, required, deadline, metadata, expectation, slot, known)
+    return Registration(
+        key, required, deadline, metadata, expectation, slot, known, wanted.raw if sends else None
+    )
 
 
-def _name(wanted: RegistrationIn, context: TrackerContext) -> tuple[str, Transaction | None]:
+def _sends_again(wanted: RegistrationIn, context: TrackerContext) -> bool:
+    if "raw" in wanted.model_fields_set:
+        try:
+            return context.sends_again(wanted.rebroadcast)
+        except ValueError as error:
+            raise InvalidFieldError(str(error), "rebroadcast") from None
+    if wanted.rebroadcast:
+        raise InvalidFieldError(
+            "only a transaction that is given as raw can be sent", "rebroadcast"
+        )
+    return False
+
+
+def _name(
+    wanted: RegistrationIn, context: TrackerContext, *, complete: bool
+) -> tuple[str, Transaction | None]:
     """Return the id of a transaction, and the transaction if it is known."""
     given = wanted.model_fields_set & _NAMES
     try:
         if given == {"id"}:
             return context.source.identify(wanted.id), None
         if given == {"raw"}:
-            known = context.signed(wanted.raw)
+            known = context.signed(wanted.raw, complete=complete)
             return known.id, known
         if given == {"sender", "nonce"}:
             return context.slot_id(wanted.sender, wanted.nonce), None

@@ -46,8 +46,8 @@ WholeNumber = Annotated[int, Parameter(converter=_whole_number, validator=Number
 WholeNumberOrZero = Annotated[int, Parameter(converter=_whole_number, validator=Number(gte=0))]
 
 
-def _check_file(_kind: Any, value: str) -> None:
-    if value.startswith("-") and value != STDIN:
+def _check_file(_kind: Any, value: str | None) -> None:
+    if value is not None and value.startswith("-") and value != STDIN:
         raise ValueError(f"unknown option {value}; a file of this name is ./{value}")
 
 

@@ -46,6 +46,7 @@ async def add(
     sender: str | None = None,
     nonce: WholeNumberOrZero | None = None,
     raw: InputFile | None = None,
+    rebroadcast: bool | None = None,
     confirmations: str | None = None,
     expires_in: str | None = None,
     metadata: str | None = None,
@@ -67,6 +68,8 @@ async def add(
         sender: Sender of a transaction whose hash is not known: whichever uses --nonce is tracked.
         nonce: Nonce of the transaction of --sender.
         raw: File with a raw signed transaction in hexadecimal; - is standard input.
+        rebroadcast: Send the transaction of --raw again while no provider has it. Default:
+            source.rebroadcast of the service.
         confirmations: Blocks that make a state final, or "safe" or "finalized". Default:
             source.confirmations of the service.
         expires_in: Time such as 30m or 1d after which a transaction that is in no block expires.
@@ -74,7 +77,7 @@ async def add(
         key: Idempotency key: a repeated request with the same key returns the first response.
     """
     wanted = _wanted(confirmations, expires_in, metadata) | expect.field()
-    names = _names(transactions, sender, nonce, raw)
+    names = _names(transactions, sender, nonce, raw, rebroadcast)
     async with service.api() as api:
         registrations = [{**name, **wanted} for name in names]
         response = await register(api, registrations, key)
@@ -89,7 +92,11 @@ async def add(
 
 
 def _names(
-    transactions: Sequence[str], sender: str | None, nonce: int | None, raw: str | None
+    transactions: Sequence[str],
+    sender: str | None,
+    nonce: int | None,
+    raw: str | None,
+    rebroadcast: bool | None,
 ) -> list[dict[str, Any]]:
     """Return the fields that name each transaction of a registration."""
     if (sender is None) != (nonce is None):
@@ -98,7 +105,8 @@ def _names(
     if sender is not None:
         names.append({"sender": sender, "nonce": nonce})
     if raw is not None:
-        names.append({"raw": _raw(raw)})
+        given = {} if rebroadcast is None else {"rebroadcast": rebroadcast}
+        names.append({"raw": _raw(raw), **given})
     if not names:
         raise BadInputError("give the ids of transactions, or --sender and --nonce, or --raw")
     return names

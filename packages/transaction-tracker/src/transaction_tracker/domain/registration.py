@@ -1,7 +1,7 @@
 """The checked request to track a transaction."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from transaction_tracker.domain.expectation import Expectation
 from transaction_tracker.domain.facts import Transaction
@@ -28,6 +28,7 @@ class Registration:
         expectation: What the payment must be; each event says whether it is.
         slot: Slot of the transaction, if the id is that slot: it is whichever takes it.
         known: The transaction, if it is known before the source shows it.
+        raw: The signed transaction in hexadecimal, if it can be sent again when it is missing.
 
     Raises:
         ValueError: A value is invalid; the message names it.
@@ -40,6 +41,7 @@ class Registration:
     expectation: Expectation | None = None
     slot: str | None = None
     known: Transaction | None = None
+    raw: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         check_required(self.required)

@@ -97,6 +97,12 @@ class ChainOptions(Section):
         "true or false",
         "Whether to also track the transaction that repriced a tracked one.",
     )
+    rebroadcast: bool = option(
+        False,
+        "true or false",
+        "Whether transactions that are registered as raw signed transactions are sent to all "
+        "providers again while none has them. No key is needed for that.",
+    )
     errors: Signatures = option(
         (),
         'a list of signatures, such as ["InsufficientBalance(uint256 available, uint256 required)"]'

@@ -27,10 +27,12 @@ from transaction_tracker.delivery import OUTBOX, DeliveryContext, Outbox, wake
 from transaction_tracker.delivery.listener import LISTENER, EventListener, OnEvent
 from transaction_tracker.domain import MARGIN, BlockRef
 from transaction_tracker.follower import (
+    REBROADCASTER,
     WATCHDOG,
     Follower,
     FollowerStatus,
     Poller,
+    Rebroadcaster,
     Reports,
     Watchdog,
 )
@@ -179,6 +181,7 @@ class TransactionTrackerApplication(Application):
             self._follower(),
             # After the follower, whose clock it starts; both restart together.
             Watchdog.child_spec(self._status, self._reports, self._verdict_time, name=WATCHDOG),
+            *self._rebroadcaster(),
             *self._listener(),
             Outbox.child_spec(self._outbox(), name=OUTBOX),
             *self._retention(),
@@ -226,6 +229,7 @@ class TransactionTrackerApplication(Application):
             settings.policy,
             settings.expires_after,
             settings.follow_repriced,
+            settings.rebroadcast,
         )
 
     def _providers(self) -> list[ChildSpec]:
@@ -255,6 +259,11 @@ class TransactionTrackerApplication(Application):
             block_time=self._block_time,
             name=FOLLOWER,
         )
+
+    def _rebroadcaster(self) -> list[ChildSpec]:
+        if not (self.settings.rebroadcast and has_blocks(self.source)):
+            return []
+        return [Rebroadcaster.child_spec(self.source, name=REBROADCASTER)]
 
     def _listener(self) -> list[ChildSpec]:
         if self._on_event is None:

@@ -178,6 +178,19 @@ class FetchedBlock:
 
 
 @dataclass(frozen=True, slots=True)
+class Sent:
+    """Answers of the providers to a transaction that was sent to them.
+
+    Attributes:
+        accepted: Number of providers that have it now.
+        providers: Number of providers that were asked.
+    """
+
+    accepted: int
+    providers: int
+
+
+@dataclass(frozen=True, slots=True)
 class Prefetched:
     """Answers of the followed provider about a block that is about to be applied.
 
@@ -230,13 +243,20 @@ class ChainSource(Source, Protocol):
     def check_required(self, required: Required) -> None:
         """Raise ``ValueError`` if the chain does not have the required tag."""
 
-    def signed(self, text: str) -> Transaction:
+    def signed(self, text: str, *, complete: bool = False) -> Transaction:
         """Return the transaction that a raw signed transaction contains.
+
+        Args:
+            text: The raw transaction.
+            complete: Whether it must contain all that is needed to send it.
 
         Raises:
             InvalidTransactionError: It cannot be decoded, is signed for another chain, or its
                 sender cannot be recovered.
         """
+
+    async def send(self, raw: str) -> Sent:
+        """Send a raw signed transaction to all healthy providers."""
 
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce.

@@ -15,7 +15,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection, bindparam, insert, update
 
 from transaction_tracker.domain import ENDS, TERMINAL, Event
-from transaction_tracker.store import bulk, details, expectations, objections, outbox
+from transaction_tracker.store import (
+    broadcasts,
+    bulk,
+    details,
+    expectations,
+    objections,
+    outbox,
+)
 from transaction_tracker.store.rows import (
     EVENT_COLUMNS,
     TRACKED_COLUMNS,
@@ -127,6 +134,7 @@ def record(connection: Connection, steps: Sequence[Event]) -> tuple[int, tuple[E
         return 0, ()
     ended = [event.tracked.id for event in written if event.tracked.final]
     objections.forget(connection, ended)
+    broadcasts.forget(connection, ended)
     first = _count_on(connection, len(written))
     now = time.time()
     rows = [(position, *row, now) for position, row in enumerate(rows, start=first)]

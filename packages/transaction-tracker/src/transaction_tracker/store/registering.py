@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from transaction_tracker.domain import Registration, Tracked, reregistered
-from transaction_tracker.store import bulk, details, expectations
+from transaction_tracker.store import broadcasts, bulk, details, expectations
 from transaction_tracker.store.reading import load_some
 from transaction_tracker.store.recording import record
 from transaction_tracker.store.rows import TRACKED_COLUMNS, clean, tracked_values
@@ -34,7 +34,9 @@ def register(connection: Connection, registrations: Sequence[Registration]) -> S
         known |= _by_id(load_some(connection, parked))
     back = [tracked for tracked in known.values() if tracked.state == "untracked"]
     # Before the event, which is stored with the current metadata and expectation.
-    _set_given(connection, [wanted[tracked.id] for tracked in back])
+    again = [wanted[tracked.id] for tracked in back]
+    _set_given(connection, again)
+    broadcasts.keep(connection, again)
     steps = [reregistered(tracked, wanted[tracked.id]) for tracked in back]
     position, events = record(connection, steps)
     known |= _by_id(event.tracked for event in events)
@@ -67,6 +69,7 @@ def _insert(connection: Connection, registrations: Sequence[Registration]) -> li
         for tracked, registration in zip(new, registrations, strict=True)
     ]
     bulk.insert(connection, transactions, _NEW, rows)
+    broadcasts.keep(connection, registrations)
     return new
 
 

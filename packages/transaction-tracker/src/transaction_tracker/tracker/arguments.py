@@ -24,7 +24,7 @@ def metadata_text(metadata: Mapping[str, Any]) -> str:
 
 
 def named(
-    context: TrackerContext, transaction: str | None, raw: str | None
+    context: TrackerContext, transaction: str | None, raw: str | None, *, sends: bool
 ) -> tuple[str, Transaction | None]:
     """Return the id of a transaction, and the transaction if it is known.
 
@@ -32,6 +32,7 @@ def named(
         context: Source, which checks the argument.
         transaction: Its id, or
         raw: the raw signed transaction.
+        sends: Whether it is sent again while it is missing.
 
     Raises:
         InvalidTransactionError: The given one is invalid.
@@ -40,7 +41,7 @@ def named(
     if transaction is not None and raw is None:
         return context.source.identify(transaction), None
     if transaction is None and raw is not None:
-        known = context.signed(raw)
+        known = context.signed(raw, complete=sends)
         return known.id, known
     raise ValueError("give either transaction or raw")
 

@@ -32,6 +32,7 @@ class TrackerContext:
         expires_after: Seconds until a newly registered transaction expires; ``None`` for no default
             deadline.
         follow_repriced: Whether the transaction that repriced a tracked one is tracked too.
+        rebroadcast: Whether raw signed transactions are sent again while they are missing.
     """
 
     source: Source
@@ -40,6 +41,7 @@ class TrackerContext:
     policy: Policy = field(default_factory=Policy)
     expires_after: float | None = None
     follow_repriced: bool = False
+    rebroadcast: bool = False
 
     KEY = "context"
 
@@ -64,14 +66,31 @@ class TrackerContext:
             return self.source.slot_id(sender, nonce)
         raise InvalidTransactionError("this source has no senders with nonces: give id", "sender")
 
-    def signed(self, raw: str) -> Transaction:
+    def sends_again(self, wanted: bool | None) -> bool:
+        """Return whether a raw transaction is sent again; ``None`` takes the application's setting.
+
+        Raises:
+            ValueError: It is wanted, and the setting forbids it.
+        """
+        if wanted and not self.rebroadcast:
+            raise ValueError(
+                "this service does not send transactions: set source.rebroadcast to true, or leave "
+                "rebroadcast out"
+            )
+        return self.rebroadcast if wanted is None else wanted
+
+    def signed(self, raw: str, *, complete: bool) -> Transaction:
         """Return the transaction that a raw signed transaction contains.
+
+        Args:
+            raw: The raw transaction.
+            complete: Whether it must contain all that is needed to send it.
 
         Raises:
             InvalidTransactionError: It is invalid, or the source has no signed transactions.
         """
         if has_blocks(self.source):
-            return self.source.signed(raw)
+            return self.source.signed(raw, complete=complete)
         raise InvalidTransactionError("this source has no signed transactions: give id", "raw")
 
     def slot(self, transaction: str) -> str | None:

@@ -95,6 +95,7 @@ class TransactionTracker(GenServer, restart="transient"):
         transaction: str | None = None,
         *,
         raw: str | None = None,
+        rebroadcast: bool | None = None,
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -112,6 +113,8 @@ class TransactionTracker(GenServer, restart="transient"):
                 ``sender:nonce`` for whichever transaction of the sender has this nonce).
             raw: Raw signed transaction in hexadecimal, in place of ``transaction``: its hash, slot
                 and details are known at once.
+            rebroadcast: Whether ``raw`` is sent again while no provider has it. Default: the
+                application's setting.
             confirmations: Number of confirmations that make the state final, or ``"safe"`` or
                 ``"finalized"``. Default: the application's setting.
             deadline: Time in Unix seconds. A transaction that is not in a block by then
@@ -133,6 +136,7 @@ class TransactionTracker(GenServer, restart="transient"):
         registration = cls.registration(
             transaction,
             raw=raw,
+            rebroadcast=rebroadcast,
             confirmations=confirmations,
             deadline=deadline,
             metadata=metadata,
@@ -170,6 +174,7 @@ class TransactionTracker(GenServer, restart="transient"):
         transaction: str | None = None,
         *,
         raw: str | None = None,
+        rebroadcast: bool | None = None,
         confirmations: Required | None = None,
         deadline: float | None = None,
         metadata: Mapping[str, Any] | None = None,
@@ -179,7 +184,8 @@ class TransactionTracker(GenServer, restart="transient"):
         context = TrackerContext.current()
         if deadline is None and context.expires_after is not None:
             deadline = time.time() + context.expires_after
-        key, known = named(context, transaction, raw)
+        sends = raw is not None and context.sends_again(rebroadcast)
+        key, known = named(context, transaction, raw, sends=sends)
         return Registration(
             key,
             context.requirement(confirmations),
@@ -188,6 +194,7 @@ class TransactionTracker(GenServer, restart="transient"):
             context.expectation(expect),
             context.slot(key),
             known,
+            raw if sends else None,
         )
 
     @classmethod

@@ -17,6 +17,7 @@ ABOUT_TRANSACTIONS = (
     "eth_getBlockReceipts",
     "eth_getCode",
     "eth_call",
+    "eth_sendRawTransaction",
     "debug_traceTransaction",
     "trace_transaction",
 )

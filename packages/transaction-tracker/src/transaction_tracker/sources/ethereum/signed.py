@@ -51,6 +51,11 @@ class SignedTransaction:
     chain_id: int | None
     kind: int
 
+    @property
+    def can_be_sent(self) -> bool:
+        """Whether it is complete: nodes accept a blob transaction only with its blobs."""
+        return self.kind != _BLOB
+
 
 def read_signed(text: str, profile: ChainProfile, chain_id: int | None) -> SignedTransaction:
     """Return the transaction that a raw signed transaction contains.

@@ -28,6 +28,7 @@ from transaction_tracker.sources.ethereum.profiles import ChainProfile, profile_
 from transaction_tracker.sources.ethereum.proof import ChainRecord, is_proven
 from transaction_tracker.sources.ethereum.revert_data import ErrorTable
 from transaction_tracker.sources.ethereum.rpc import Identity, NodeResults, Request, Rpc
+from transaction_tracker.sources.ethereum.sending import send
 from transaction_tracker.sources.ethereum.signed import read_signed
 from transaction_tracker.sources.ethereum.slot_look_up import SlotLookUp
 from transaction_tracker.sources.ethereum.undoing import objection_to_undo
@@ -42,6 +43,7 @@ from transaction_tracker.sources.protocol import (
     Head,
     Objection,
     Prefetched,
+    Sent,
     Unreadable,
 )
 
@@ -130,9 +132,17 @@ class EthereumSource:
             )
         return text.lower()
 
-    def signed(self, text: str) -> Transaction:
+    def signed(self, text: str, *, complete: bool = False) -> Transaction:
         """Return the transaction that a raw signed transaction contains."""
-        return read_signed(text, self.profile, self._context.chain_id).transaction
+        found = read_signed(text, self.profile, self._context.chain_id)
+        if complete and not found.can_be_sent:
+            why = "raw: the blobs are missing, so it cannot be sent again: set rebroadcast to false"
+            raise InvalidTransactionError(why, "raw")
+        return found.transaction
+
+    async def send(self, raw: str) -> Sent:
+        """Send a raw signed transaction to all healthy nodes."""
+        return await send(self._rpc, raw)
 
     def slot_id(self, sender: str, nonce: int) -> str:
         """Return the id of whichever transaction of a sender has a nonce."""
