@@ -63,6 +63,7 @@ async def test_webhook_has_the_documented_fields(
     assert second["type"] == "transaction.mined"
     assert second["data"] == {
         "id": "tx",
+        "hash": None,
         "version": 2,
         "state": "mined",
         "previous": "pending",

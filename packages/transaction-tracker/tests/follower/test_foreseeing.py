@@ -34,8 +34,8 @@ WAITING = Tracked("new", 3, state="pending", slot="t:1", content="c")
 class OpenTransactions(dict[str, Tracked]):
     """The open transactions."""
 
-    def own(self, ids: Collection[str]) -> set[str]:
-        return self.keys() & set(ids)
+    def own(self, ids: Collection[str], _slots: Mapping[str, str]) -> dict[str, str]:
+        return {key: key for key in self.keys() & set(ids)}
 
     def rivals(self, slots: Mapping[str, str]) -> dict[str, str]:
         return {

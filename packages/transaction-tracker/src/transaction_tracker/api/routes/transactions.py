@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Query, Request
+from pydantic import BeforeValidator, Field
 from starlette.responses import Response
 
 from transaction_tracker.api import cursors
@@ -14,7 +15,6 @@ from transaction_tracker.api.answers import (
     READ,
     WRITE,
     Api,
-    Decimal,
     Id,
     Limit,
     answer,
@@ -46,6 +46,7 @@ from transaction_tracker.api.registering import (
 from transaction_tracker.api.waiting import disconnected, first
 from transaction_tracker.api.why import Situation, why
 from transaction_tracker.domain import NotTrackedError, State, Tracked
+from transaction_tracker.domain.numbers import json_number
 from transaction_tracker.store import Store
 from transaction_tracker.store.feed import EventRecord
 from transaction_tracker.store.history import last_events
@@ -234,7 +235,11 @@ async def wait(
         Query(description="State to wait for; `terminal` is any state that ends the transaction."),
     ] = "terminal",
     timeout: Annotated[
-        Decimal, Query(ge=0, le=MAX_WAIT_SECONDS, description="Timeout in seconds.")
+        float,
+        # Before the validator, as in ``Limit``.
+        Field(ge=0, le=MAX_WAIT_SECONDS),
+        BeforeValidator(json_number),
+        Query(description="Timeout in seconds."),
     ] = 30.0,
 ) -> Response:
     """Wait until a transaction is in a state or has ended, and return it."""
