@@ -208,7 +208,7 @@ def test_beamish_imports_only_the_standard_library_and_itself() -> None:
     import sys
 
     allowed = sys.stdlib_module_names | {"beamish"}
-    optional = {"exporters", "observer", "shell", "testing"}  # extras may need more
+    optional = {"cluster", "exporters", "observer", "shell", "testing"}  # extras may need more
     foreign = []
     for path in modules("beamish"):
         if room("beamish", path) in optional:

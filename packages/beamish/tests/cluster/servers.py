@@ -1,8 +1,11 @@
 """The servers of the cluster's tests: other hosts import this module."""
 
 import asyncio
+import os
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from beamish import (
@@ -97,6 +100,10 @@ class Account(GenServer, restart="transient"):
         return self.notes
 
     @call
+    def os_pid(self) -> int:
+        return os.getpid()
+
+    @call
     def kill_supervisor(self) -> None:
         pid = process.whereis(SUPERVISOR)
         assert pid is not None
@@ -143,13 +150,19 @@ class Clock(GenServer):
     """A server that acts by itself, and records when and in which epoch."""
 
     ticks: ClassVar[list[tuple[float, int]]] = []
-    now: ClassVar[Callable[[], float]]
+    now: ClassVar[Callable[[], float]] = time.time
+    # A host is another program, whose ticks a test reads here.
+    file: ClassVar[str | None] = os.environ.get("BEAMISH_TEST_CLOCK")
 
     def init(self) -> None:
         self.handle_info("tick")
 
     def handle_info(self, message: Any) -> None:
-        self.ticks.append((type(self).now(), Cluster.fence().epoch))
+        now, epoch = type(self).now(), Cluster.fence().epoch
+        self.ticks.append((now, epoch))
+        if self.file is not None:
+            with Path(self.file).open("a") as file:
+                file.write(f"{now} {epoch}\n")
         process.send_after(self.pid, "tick", 0.1)
 
     @classmethod

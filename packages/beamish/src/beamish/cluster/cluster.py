@@ -46,10 +46,11 @@ class Cluster:
         cls,
         name: str,
         *,
-        store: Store,
-        placement: Placement,
+        store: str | Store,
         shards: int = 16,
+        address: str = "auto",
         lease: float = 2.0,
+        placement: Placement | None = None,
     ) -> AsyncIterator["Cluster"]:
         """Join a cluster for the length of an ``async with`` block; start it if it does not run.
 
@@ -57,11 +58,12 @@ class Cluster:
 
         Args:
             name: The name of the cluster, 1 to 100 characters.
-            store: The store of the cluster.
-            placement: The engine that runs the hosts.
+            store: A connection string of the PostgreSQL server that holds the cluster's tables.
             shards: The number of hosts: about twice the number of cores that the cluster will
                 have. It is fixed while the cluster runs.
+            address: The address of the Ray cluster; ``"auto"`` finds the one of this machine.
             lease: Seconds for which a host acts without an answer of the store.
+            placement: The engine that runs the hosts; by default Ray.
 
         Raises:
             ValueError: An argument has a value that is not allowed, or the cluster runs with
@@ -70,12 +72,14 @@ class Cluster:
             RuntimeError: This event loop is a member of a cluster already.
         """
         _check(name, shards, lease)
+        opened = open_store(name, store)
         try:
-            await store.prepare(shards)
-            await placement.open([HostPlan(name, n, shards, lease) for n in range(shards)])
+            await opened.prepare(shards)
+            engine = placement or _ray(address, name, store)
+            await engine.open([HostPlan(name, n, shards, lease) for n in range(shards)])
             program = uuid4().hex
-            node = Node(name, shards, program, program, running(), placement.connect, store)
-            cluster = cls(node, placement)
+            node = Node(name, shards, program, program, running(), engine.connect, opened)
+            cluster = cls(node, engine)
             watch = asyncio.ensure_future(cluster._watch())
             try:
                 for shard in range(shards):
@@ -84,9 +88,9 @@ class Cluster:
             finally:
                 watch.cancel()
                 node.close()
-                await placement.close()
+                await engine.close()
         finally:
-            await store.close()
+            await opened.close()
 
     # -- Nodes and shards
 
@@ -234,3 +238,29 @@ def _check(name: Any, shards: Any, lease: Any) -> None:
     _checks.seconds("lease", lease)
     if lease < MIN_LEASE_SECONDS:
         raise ValueError(f"lease must be at least {MIN_LEASE_SECONDS} s; got {lease!r}")
+
+
+def open_store(name: str, store: str | Store) -> Store:
+    """Return the store of a connection string.
+
+    Raises:
+        ModuleNotFoundError: psycopg is not installed.
+    """
+    if not isinstance(store, str):
+        return store
+    try:
+        # Not at the top: a simulation needs no psycopg.
+        from beamish.cluster._store.postgresql import PostgresStore
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "a cluster needs Ray and psycopg: pip install 'beamish[cluster]'", name=error.name
+        ) from None
+    return PostgresStore(name, store)
+
+
+def _ray(address: str, name: str, store: str | Store) -> Placement:
+    if not isinstance(store, str):
+        raise TypeError("hosts on Ray need the connection string of the store; got an object")
+    from beamish.cluster._placement.ray import RayPlacement
+
+    return RayPlacement(address, name, store)

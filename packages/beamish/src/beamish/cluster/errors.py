@@ -1,4 +1,4 @@
-"""The exceptions of `beamish.cluster`."""
+"""The exceptions of ``beamish.cluster``."""
 
 from beamish.errors import BeamishError, StartError
 
