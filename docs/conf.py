@@ -51,7 +51,9 @@ nitpick_ignore_regex = [
     ("py:(class|obj)", r"(asyncio|dataclasses|collections\.abc|contextlib|pathlib|ssl|typing)\..*"),
     ("py:class", r"(opentelemetry|prometheus_client)\..*"),
     ("py:(class|obj)", r"(beamish\..*\.)?(E|P|R|S|T|Ts)"),  # type variables
-    ("py:class", r"beamish\._.*"),  # types that are only returned and passed on
+    # Types that are only returned and passed on.
+    ("py:class", r"beamish\.(cluster\.)?_.*"),
+    ("py:class", r"beamish\.testing\.cluster\.world\..*"),
 ]
 
 
