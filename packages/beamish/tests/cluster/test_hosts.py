@@ -7,11 +7,19 @@ from typing import Any
 import pytest
 
 from beamish import ExitError, NotFoundError, process
-from beamish.cluster import Cluster, NodeDown, NodeUp, StoreUnavailableError
+from beamish.cluster import (
+    Cluster,
+    ClusterDynamicSupervisor,
+    ClusterRegistry,
+    NodeDown,
+    NodeUp,
+    StoreUnavailableError,
+)
 from beamish.cluster.nodes import shard_of
 from beamish.testing.cluster import SimulatedCluster, simulate_cluster
+from beamish.testing.cluster.engine import SimulatedEngine
 
-from .servers import Account, Clock, answer, bank, until
+from .servers import ACCOUNTS, SUPERVISOR, Account, Clock, answer, bank, until
 
 LEASE = 2.0
 SHARD = shard_of("a", 4)
@@ -122,6 +130,24 @@ def test_host_whose_shard_was_taken_over_ends() -> None:
     in_bank(body)
 
 
+def test_next_host_does_not_act_before_the_lease_of_the_last_is_over() -> None:
+    async def body(cluster: SimulatedCluster, joined: Cluster) -> None:
+        Clock.ticks.clear()
+        Clock.now = lambda: cluster.now
+        await Clock.open("a")
+        for _ in range(3):
+            await asyncio.sleep(5)
+            expires = cluster.store.rows[SHARD].expires
+            cluster.kill_host(SHARD)
+            killed = cluster.now
+            await until(lambda killed=killed: Clock.ticks[-1][0] > killed)  # type: ignore[misc]
+
+            first = min(time for time, _ in Clock.ticks if time > killed)
+            assert first >= expires
+
+    in_bank(body, detection=0.0)
+
+
 def test_start_without_the_store_raises() -> None:
     async def body(cluster: SimulatedCluster, joined: Cluster) -> None:
         await Account.open("a")
@@ -192,13 +218,45 @@ def test_host_that_has_left_ends_although_nobody_ends_it() -> None:
     in_bank(body)
 
 
-def test_monitored_process_of_a_drained_node_is_shut_down() -> None:
+@pytest.mark.parametrize("seed", range(10))
+def test_monitored_process_of_a_drained_node_is_shut_down(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_flight: list[bool] = []
+    restart = SimulatedEngine.restart
+
+    async def recorded(engine: SimulatedEngine, shard: int) -> None:
+        host = engine.places[shard].host
+        assert host is not None
+        in_flight.append(any(session.has_unread for session in host._sessions))
+        await restart(engine, shard)
+
+    monkeypatch.setattr(SimulatedEngine, "restart", recorded)
+
     async def body(cluster: SimulatedCluster, joined: Cluster) -> None:
         process.monitor(await Account.open("a"))
 
         await joined.drain(node_of(cluster))
 
         assert (await process.receive(10)).reason == "shutdown"
+
+    in_bank(body, seed)
+
+    # Otherwise the end of the host would overtake what it has sent.
+    assert in_flight
+    assert not any(in_flight)
+
+
+def test_child_of_a_drained_node_stays_stored() -> None:
+    async def body(cluster: SimulatedCluster, joined: Cluster) -> None:
+        name = ClusterRegistry.via(ACCOUNTS, "a")
+        # A supervisor does not restart it: for its supervisor, it has ended for good.
+        spec = Account.child_spec("a", name=name).replace(restart="temporary")
+        await ClusterDynamicSupervisor.start_child(SUPERVISOR, spec)
+
+        await joined.drain(node_of(cluster))
+
+        assert await Account.add(name) == 1
 
     in_bank(body)
 
@@ -260,6 +318,20 @@ def test_members_and_shards() -> None:
         assert sorted(shard for member in members for shard in member.shards) == [0, 1, 2, 3]
 
     in_bank(body)
+
+
+def test_frozen_shard_is_shown_as_moving() -> None:
+    async def body(cluster: SimulatedCluster, joined: Cluster) -> None:
+        await Account.open("a")
+        cluster.pause(node_of(cluster), 60)
+        began = cluster.now
+
+        shards = await joined.shards()
+
+        assert shards[SHARD].state == "moving"
+        assert cluster.now < began + 10
+
+    in_bank(body, detection=1000.0)
 
 
 # -- Joining

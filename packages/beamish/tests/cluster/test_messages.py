@@ -211,6 +211,21 @@ def test_message_sent_before_a_reply_arrives_before_it(seed: int) -> None:
     in_bank(body, seed)
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_messages_of_a_server_keep_their_own_order(seed: int) -> None:
+    async def body() -> None:
+        pid = await Account.open("a")
+
+        for number in range(40):
+            Account.tell(pid, process.current(), number)
+            await asyncio.sleep(0.01)
+        received = [await process.receive(10) for _ in range(40)]
+
+        assert received == [(number, pid) for number in range(40)]
+
+    in_bank(body, seed)
+
+
 def test_process_of_the_program_takes_no_calls_from_a_host() -> None:
     async def body() -> None:
         pid = await Account.open("a")

@@ -25,6 +25,7 @@ _log = logging.getLogger("beamish")
 MIN_LEASE_SECONDS = 0.5
 MAX_NAME_LENGTH = 100
 _WATCH_SECONDS = 1.0
+_ANSWER_SECONDS = 5.0
 _RETRY_SECONDS = 0.1
 
 
@@ -109,12 +110,13 @@ class Cluster:
 
     async def shards(self) -> list[ShardInfo]:
         """Return the shards; one whose host does not answer has the state ``"moving"``."""
-        return [await self._shard(shard) for shard in range(self._node.shards)]
+        return await asyncio.gather(*(self._shard(shard) for shard in range(self._node.shards)))
 
     async def _shard(self, shard: int) -> ShardInfo:
         try:
-            info = await self._node.query(shard, "info")
-        except ExitError:
+            async with asyncio.timeout(_ANSWER_SECONDS):
+                info = await self._node.query(shard, "info")
+        except (ExitError, TimeoutError):  # lost, or frozen
             return ShardInfo(shard, None, 0, 0, "moving")
         return ShardInfo(shard, **info)
 

@@ -190,8 +190,7 @@ class ShardHost:
 
     def child_dropped(self, spec: ChildSpec, why: Any) -> None:
         """Store that a child has ended for good, or was given up for ``why``."""
-        if not self._leaving:
-            self._changes.dropped(spec, why)
+        self._changes.dropped(spec, why)
 
     def send_to_program(self, program: str, payload: tuple[Any, ...]) -> None:
         """Send ``payload`` to a program, if it is connected."""
