@@ -184,7 +184,7 @@ async def test_claim_waits_for_a_fenced_transaction_and_a_renewal_does_not(
     fence = Fence(name, 0, 1)._asdict()
     assert await (await connection.execute(FENCE_SQL, fence)).fetchone() is not None
 
-    assert await store.renew(0, 1, LONG)
+    assert await store.renew(0, 1, 20.0)
     other = PostgresStore(name, connection.info.dsn)
     claim = asyncio.ensure_future(other.claim(0, LONG, "host", "node"))
     assert not (await asyncio.wait([claim], timeout=1.0))[0]
